@@ -1,0 +1,273 @@
+//! The parser of PROTOCOL 1, in two strengths: any I-JSON of the subset, or the canonical bytes alone.
+
+use super::{EncodingError, Object, Value, utf16_order};
+use crate::limits::{MAX_DEPTH, MAX_INTEGER};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+/// Parses any I-JSON text of the protocol's subset.
+///
+/// # Errors
+/// Where the text is not JSON, or breaks PROTOCOL 1: a fraction, exponent or -0, an integer beyond 2^53-1, a name twice,
+/// more than 32 containers deep, a lone surrogate, invalid UTF-8, a byte order mark, trailing bytes.
+pub fn parse(text: &[u8]) -> Result<Value, EncodingError> {
+    Parser { text, at: 0, canonical: false }.document()
+}
+
+/// Parses `text` only where it is exactly the canonical encoding of the value it holds.
+///
+/// # Errors
+/// As [`parse`], and where white space, an order of names or an escape is not the canonical one.
+pub fn parse_canonical(text: &[u8]) -> Result<Value, EncodingError> {
+    Parser { text, at: 0, canonical: true }.document()
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    canonical: bool,
+}
+
+impl Parser<'_> {
+    fn document(mut self) -> Result<Value, EncodingError> {
+        self.space()?;
+        let value = self.value(0)?;
+        self.space()?;
+        if self.at == self.text.len() { Ok(value) } else { Err(self.error("trailing bytes")) }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        match self.peek() {
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b'"') => self.string().map(Value::Str),
+            Some(b'-' | b'0'..=b'9') => self.integer(),
+            Some(b't') => self.literal(b"true", Value::Bool(true)),
+            Some(b'f') => self.literal(b"false", Value::Bool(false)),
+            Some(b'n') => self.literal(b"null", Value::Null),
+            Some(_) => Err(self.error("not a value")),
+            None => Err(self.error("the text ends where a value should stand")),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        self.deeper(depth)?;
+        self.at += 1;
+        let mut object = Object::new();
+        let mut ascending = true;
+        self.space()?;
+        if self.eat(b'}') {
+            return Ok(Value::Object(object));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.error("a member's name should stand here"));
+            }
+            let name = self.string()?;
+            match object.last_name().map(|last| utf16_order(last, &name)) {
+                Some(Ordering::Equal) => return Err(self.error("a name stands twice")),
+                Some(Ordering::Greater) if self.canonical => return Err(self.error("names are not in order")),
+                Some(Ordering::Greater) => ascending = false,
+                _ => {}
+            }
+            self.space()?;
+            self.expect(b':', "a colon should stand here")?;
+            self.space()?;
+            let value = self.value(depth)?;
+            object.push_last(name, value);
+            self.space()?;
+            if self.eat(b'}') {
+                break;
+            }
+            self.expect(b',', "a comma or the object's end should stand here")?;
+            self.space()?;
+        }
+        if !ascending && !object.sort() {
+            return Err(self.error("a name stands twice"));
+        }
+        Ok(Value::Object(object))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        self.deeper(depth)?;
+        self.at += 1;
+        let mut items = Vec::new();
+        self.space()?;
+        if self.eat(b']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth)?);
+            self.space()?;
+            if self.eat(b']') {
+                return Ok(Value::Array(items));
+            }
+            self.expect(b',', "a comma or the array's end should stand here")?;
+            self.space()?;
+        }
+    }
+
+    fn string(&mut self) -> Result<String, EncodingError> {
+        self.at += 1;
+        let mut out: Option<Vec<u8>> = None;
+        let mut run = self.at;
+        loop {
+            match self.peek() {
+                None => return Err(self.error("the text ends inside a string")),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let bytes = out.get_or_insert_with(Vec::new);
+                    bytes.extend_from_slice(self.text.get(run..self.at).unwrap_or_default());
+                    let escaped = self.escape()?;
+                    let mut buffer = [0u8; 4];
+                    if let Some(bytes) = out.as_mut() {
+                        bytes.extend_from_slice(escaped.encode_utf8(&mut buffer).as_bytes());
+                    }
+                    run = self.at;
+                }
+                Some(0x00..=0x1f) => return Err(self.error("a control character stands unescaped")),
+                Some(_) => self.at += 1,
+            }
+        }
+        let tail = self.text.get(run..self.at).unwrap_or_default();
+        let bytes = match out {
+            Some(mut bytes) => {
+                bytes.extend_from_slice(tail);
+                bytes
+            }
+            None => tail.to_vec(),
+        };
+        let string = String::from_utf8(bytes).map_err(|_| self.error("not UTF-8"))?;
+        self.at += 1;
+        Ok(string)
+    }
+
+    /// Reads one escape, the cursor on its backslash.
+    fn escape(&mut self) -> Result<char, EncodingError> {
+        let start = self.at;
+        self.at += 1;
+        let kind = self.peek().ok_or_else(|| self.error("the text ends inside an escape"))?;
+        self.at += 1;
+        let c = match kind {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => self.unicode_escape()?,
+            _ => return Err(self.error("an unknown escape")),
+        };
+        if self.canonical {
+            let mut expected = Vec::new();
+            let mut buffer = [0u8; 4];
+            super::write_str(c.encode_utf8(&mut buffer), &mut expected);
+            if expected.get(1..expected.len() - 1) != self.text.get(start..self.at) {
+                return Err(self.error("an escape that is not the canonical one"));
+            }
+        }
+        Ok(c)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, EncodingError> {
+        let first = self.hex4()?;
+        if !(0xd800..0xe000).contains(&first) {
+            return char::from_u32(first).ok_or_else(|| self.error("not a character"));
+        }
+        let paired = first < 0xdc00 && self.eat(b'\\') && self.eat(b'u');
+        if !paired {
+            return Err(self.error("a lone surrogate"));
+        }
+        let second = self.hex4()?;
+        if !(0xdc00..0xe000).contains(&second) {
+            return Err(self.error("a lone surrogate"));
+        }
+        let scalar = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        char::from_u32(scalar).ok_or_else(|| self.error("not a character"))
+    }
+
+    fn hex4(&mut self) -> Result<u32, EncodingError> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let digit = match self.peek() {
+                Some(b @ b'0'..=b'9') => b - b'0',
+                Some(b @ b'a'..=b'f') => b - b'a' + 10,
+                Some(b @ b'A'..=b'F') => b - b'A' + 10,
+                _ => return Err(self.error("four hex digits should stand here")),
+            };
+            value = value << 4 | u32::from(digit);
+            self.at += 1;
+        }
+        Ok(value)
+    }
+
+    fn integer(&mut self) -> Result<Value, EncodingError> {
+        let negative = self.eat(b'-');
+        let start = self.at;
+        let mut n: u64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            n = n.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let digits = self.at - start;
+        let leading_zero = digits > 1 && self.text.get(start) == Some(&b'0');
+        if digits == 0 || leading_zero {
+            return Err(self.error("not a number"));
+        }
+        if matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            return Err(self.error("a number that is not written as an integer"));
+        }
+        if n > MAX_INTEGER {
+            return Err(self.error("an integer beyond 2^53-1"));
+        }
+        if negative && n == 0 {
+            return Err(self.error("negative zero"));
+        }
+        let n = i64::try_from(n).map_err(|_| self.error("an integer beyond 2^53-1"))?;
+        Ok(Value::Int(if negative { -n } else { n }))
+    }
+
+    fn literal(&mut self, word: &'static [u8], value: Value) -> Result<Value, EncodingError> {
+        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            self.at += word.len();
+            Ok(value)
+        } else {
+            Err(self.error("not a value"))
+        }
+    }
+
+    fn deeper(&self, depth: usize) -> Result<(), EncodingError> {
+        if depth > MAX_DEPTH { Err(self.error("more than 32 containers deep")) } else { Ok(()) }
+    }
+
+    fn space(&mut self) -> Result<(), EncodingError> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            if self.canonical {
+                return Err(self.error("white space"));
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), EncodingError> {
+        if self.eat(byte) { Ok(()) } else { Err(self.error(what)) }
+    }
+
+    fn error(&self, what: &'static str) -> EncodingError {
+        EncodingError { what, at: self.at }
+    }
+}

@@ -1,0 +1,179 @@
+//! Hashes and their names (PROTOCOL 2): `sha3-512:` and `blake2b-512:` with 128 lower-case hex digits, `sha256:` with 64.
+
+use crate::encoding::Value;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use sha3::Digest as _;
+
+macro_rules! hash {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl $name {
+            /// What stands before the digits.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Reads the written form; anything else, one digit more or an upper-case one, is `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let digits = text.strip_prefix($prefix)?.as_bytes();
+                let mut bytes = [0u8; $bytes];
+                if digits.len() != 2 * $bytes {
+                    return None;
+                }
+                for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+                    *byte = match pair {
+                        [high, low] => unhex(*high)? << 4 | unhex(*low)?,
+                        _ => return None,
+                    };
+                }
+                Some(Self(bytes))
+            }
+
+            /// The digits alone, without the prefix.
+            #[must_use]
+            pub fn hex(&self) -> String {
+                hex(&self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                f.write_str(&self.hex())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(hash: $name) -> Self {
+                let mut text = String::with_capacity($prefix.len() + 2 * $bytes);
+                text.push_str($prefix);
+                push_hex(&hash.0, &mut text);
+                Value::Str(text)
+            }
+        }
+    };
+}
+
+hash!(
+    /// SHA3-512: content addresses and the primary chains.
+    Sha3, 64, "sha3-512:"
+);
+hash!(
+    /// BLAKE2b-512: the secondary chains.
+    Blake2b, 64, "blake2b-512:"
+);
+hash!(
+    /// SHA-256: the ledger's tree, the operation index, a holder's key.
+    Sha256, 32, "sha256:"
+);
+
+impl Sha3 {
+    /// The hash of the concatenated parts.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = sha3::Sha3_512::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// The hash of a value's canonical encoding.
+    #[must_use]
+    pub fn of_value(value: &Value) -> Self {
+        Self::of(&[&value.canonical()])
+    }
+}
+
+impl Blake2b {
+    /// The hash of the concatenated parts.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut state = blake2b_simd::State::new();
+        for part in parts {
+            state.update(part);
+        }
+        Self(*state.finalize().as_array())
+    }
+}
+
+impl Sha256 {
+    /// 32 zero bytes: the empty subtree of PROTOCOL 9.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The hash of the concatenated parts.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = sha2::Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
+/// The lower-case hex digit of a value below 16.
+pub(crate) fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + (nibble & 0xf) - 10 }
+}
+
+/// Lower-case hex digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 * bytes.len());
+    push_hex(bytes, &mut out);
+    out
+}
+
+fn push_hex(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        out.push(char::from(hex_digit(byte >> 4)));
+        out.push(char::from(hex_digit(byte & 0xf)));
+    }
+}
+
+fn unhex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Padded base64 without line breaks, decoded strictly (padding and trailing bits canonical).
+#[must_use]
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+/// Padded base64.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Unpadded base64url, decoded strictly: the form of the token that travels.
+#[must_use]
+pub fn unbase64url(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Unpadded base64url.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,50 @@
+//! Every limit of PROTOCOL 13, and the few that section 1 fixes. Nothing is cut to a limit: what is past one is refused.
+
+/// The greatest absolute value of an integer: 2^53-1.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+/// How many containers may stand inside each other.
+pub const MAX_DEPTH: usize = 32;
+/// Canonical bytes of an artifact's `op`.
+pub const MAX_OP: usize = 4 * 1024;
+/// Canonical bytes of an artifact.
+pub const MAX_ARTIFACT: usize = 8 * 1024;
+/// Characters of the token that travels, as a header's value.
+pub const MAX_TOKEN: usize = 14 * 1024;
+/// Canonical bytes of an event record.
+pub const MAX_RECORD: usize = 16 * 1024;
+/// Bytes of evidence that still stand in the event itself; more stands by digest.
+pub const MAX_INLINE_EVIDENCE: usize = 4 * 1024;
+/// Entries of a scope.
+pub const MAX_SCOPE: usize = 64;
+/// Length of a delegation, in artifacts.
+pub const MAX_DELEGATION: usize = 16;
+/// The longest life of an artifact, in seconds.
+pub const MAX_LIFE: i64 = 3600;
+/// The life of an artifact where the policy names none, in seconds.
+pub const DEFAULT_LIFE: i64 = 300;
+/// Bytes of a policy bundle and of a proof bundle.
+pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
+/// Bytes of a request body, where a listener sets nothing else.
+pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
+/// The least age in seconds that a registry view may be given.
+pub const MIN_FRESH: i64 = 1;
+/// The greatest age in seconds that a registry view may be given.
+pub const MAX_FRESH: i64 = 60;
+/// The age where nothing else is set, in seconds.
+pub const DEFAULT_FRESH: i64 = 10;
+/// The least audit bound, in milliseconds.
+pub const MIN_AUDIT_BOUND_MS: i64 = 1_000;
+/// The greatest audit bound, in milliseconds.
+pub const MAX_AUDIT_BOUND_MS: i64 = 60_000;
+/// The audit bound where nothing else is set, in milliseconds.
+pub const DEFAULT_AUDIT_BOUND_MS: i64 = 5_000;
+/// How far a stamp may lie ahead of the point's clock, in milliseconds.
+pub const MAX_STAMP_AHEAD_MS: i64 = 2_000;
+/// How far back an issuer may set `nbf`, in seconds: clock skew is the issuer's to absorb.
+pub const MAX_NBF_BACK: i64 = 5;
+/// How long after its expiry a revoked artifact stays in the registry's `revoked`, in seconds.
+pub const REVOKED_KEPT: i64 = 24 * 3600;
+/// Siblings of an operation index proof.
+pub const MAX_SIBLINGS: usize = 256;
+/// Bytes of a salt.
+pub const SALT: usize = 16;

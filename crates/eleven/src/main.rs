@@ -1,0 +1,2 @@
+//! Eleven: eleven.
+fn main() {}
