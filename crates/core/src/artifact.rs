@@ -1,1 +1,520 @@
-//! placeholder
+//! Authorization artifacts (PROTOCOL 4): the signed statement, issued beforehand, that one identity may run one operation
+//! under one policy in one environment for a while.
+
+use crate::encoding::{Object, Value, parse_canonical};
+use crate::event::Record;
+use crate::form::{Form, FormError, require};
+use crate::hash::{self, Sha3, Sha256};
+use crate::id;
+use crate::limits;
+use crate::name;
+use crate::policy::PolicyId;
+use crate::signature::{Signature, Signer};
+use crate::time::Time;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The operation that is authorised: name, scope, the binding of the request, and the parameters that policy reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name, for instance `model.invoke`.
+    pub name: String,
+    /// What it may touch, sorted by byte and unique.
+    pub scope: Vec<String>,
+    /// The digest of the exact request, where the policy binds it.
+    pub params: Option<Sha3>,
+    value: Value,
+}
+
+impl Operation {
+    /// Reads an `op`: `name`, `scope`, `params` where bound, and whatever parameters the policy reads.
+    ///
+    /// # Errors
+    /// Where it is larger than 4 KiB, or `name`, `scope` or `params` is of another form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        require(value.canonical().len() <= limits::MAX_OP, "op is larger than 4 KiB")?;
+        let mut form = Form::of(value.clone(), "op")?;
+        let name = form.named("name", "an operation's name", name::is_operation)?;
+        let scope = form.strings("scope")?;
+        require(scope.len() <= limits::MAX_SCOPE, "op: `scope` has more than 64 entries")?;
+        require(scope.iter().all(|entry| name::is_operation(entry)), "op: a scope entry is not a name")?;
+        require(scope.is_sorted_by(|a, b| a < b), "op: `scope` is not sorted and unique")?;
+        let params = if form.has("params") { Some(form.sha3("params")?) } else { None };
+        Ok(Self { name, scope, params, value })
+    }
+
+    /// The whole `op` as a value.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The members besides `name`, `scope` and `params`: what policy reads.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let members = self.value.as_object().into_iter().flat_map(Object::iter);
+        members.filter(|(name, _)| !matches!(*name, "name" | "scope" | "params"))
+    }
+
+    /// A parameter that is a string, for instance `model` or `tool`.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.value.get(name).and_then(Value::as_str)
+    }
+}
+
+/// Where it may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// The runtime.
+    pub runtime: String,
+    /// The region.
+    pub region: String,
+    /// The tenancy.
+    pub tenancy: String,
+}
+
+impl Environment {
+    /// Reads exactly `runtime`, `region`, `tenancy`.
+    ///
+    /// # Errors
+    /// Where a member is missing, unknown or of another form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "env")?;
+        let runtime = form.named("runtime", "a runtime's name", name::is_runtime)?;
+        let region = form.named("region", "a name", name::is_segment)?;
+        let tenancy = form.named("tenancy", "a name", name::is_segment)?;
+        form.finish()?;
+        Ok(Self { runtime, region, tenancy })
+    }
+
+    /// The value that stands in a structure.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let object = Object::new().with("runtime", &self.runtime).with("region", &self.region);
+        Value::Object(object.with("tenancy", &self.tenancy))
+    }
+}
+
+/// The kinds of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseMode {
+    /// Once.
+    Single,
+    /// Up to `max` times.
+    Bounded,
+    /// Up to `max` times in any `per` seconds.
+    Rate,
+}
+
+impl UseMode {
+    /// The mode of a written name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "single" => Some(Self::Single),
+            "bounded" => Some(Self::Bounded),
+            "rate" => Some(Self::Rate),
+            _ => None,
+        }
+    }
+
+    /// The written name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Bounded => "bounded",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// How often an artifact may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Once.
+    Single {
+        /// Freshness: `n_` and 26 base32 characters.
+        nonce: String,
+    },
+    /// Up to `max` times.
+    Bounded {
+        /// Freshness.
+        nonce: String,
+        /// How often, at least once.
+        max: u64,
+    },
+    /// Up to `max` times in any `per` seconds.
+    Rate {
+        /// Freshness.
+        nonce: String,
+        /// How often, at least once.
+        max: u64,
+        /// The window in seconds, at least one.
+        per: u64,
+    },
+}
+
+impl Use {
+    fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "use")?;
+        let mode = form.string("mode")?;
+        let nonce = form.named("nonce", "a nonce", is_nonce)?;
+        let usage = match UseMode::parse(&mode) {
+            Some(UseMode::Single) => Self::Single { nonce },
+            Some(UseMode::Bounded) => Self::Bounded { nonce, max: form.positive("max")? },
+            Some(UseMode::Rate) => Self::Rate { nonce, max: form.positive("max")?, per: form.positive("per")? },
+            None => return Err(form.wrong("mode", "not a use mode")),
+        };
+        form.finish()?;
+        Ok(usage)
+    }
+
+    /// The value that stands in an artifact.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let object = Object::new().with("mode", self.mode().name()).with("nonce", self.nonce());
+        let object = object.with_some("max", self.max());
+        Value::Object(if let Self::Rate { per, .. } = self { object.with("per", *per) } else { object })
+    }
+
+    /// Its mode.
+    #[must_use]
+    pub const fn mode(&self) -> UseMode {
+        match self {
+            Self::Single { .. } => UseMode::Single,
+            Self::Bounded { .. } => UseMode::Bounded,
+            Self::Rate { .. } => UseMode::Rate,
+        }
+    }
+
+    /// Its nonce.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        match self {
+            Self::Single { nonce } | Self::Bounded { nonce, .. } | Self::Rate { nonce, .. } => nonce,
+        }
+    }
+
+    /// How often, for bounded and rate.
+    #[must_use]
+    pub const fn max(&self) -> Option<u64> {
+        match self {
+            Self::Single { .. } => None,
+            Self::Bounded { max, .. } | Self::Rate { max, .. } => Some(*max),
+        }
+    }
+
+    /// The operation id of use `k` (from 1) of the artifact with content id `id`: the id itself for single use, `<id>.<k>`
+    /// otherwise (PROTOCOL 2).
+    #[must_use]
+    pub fn operation_id(&self, id: &str, k: u64) -> String {
+        match self {
+            Self::Single { .. } => id.into(),
+            _ => format!("{id}.{k}"),
+        }
+    }
+}
+
+/// `n_` and 26 characters of Crockford base32.
+fn is_nonce(text: &str) -> bool {
+    let digits =
+        |rest: &str| rest.len() == 26 && rest.bytes().all(|b| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b));
+    text.strip_prefix("n_").is_some_and(digits)
+}
+
+/// The nonce that 17 random bytes make: 26 base32 characters hold 130 of their 136 bits.
+#[must_use]
+pub fn nonce(random: &[u8; 17]) -> String {
+    let digits = id::base32(random);
+    format!("n_{}", digits.get(..26).unwrap_or_default())
+}
+
+/// The artifact under which a child was delegated (PROTOCOL 4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its operation.
+    pub op: String,
+    /// Its id.
+    pub artifact: String,
+    /// All ancestors, the root first, the parent last.
+    pub ancestors: Vec<String>,
+}
+
+/// The foreign operation for which a domain issued its own artifact (PROTOCOL 14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The origin's domain.
+    pub domain: String,
+    /// Its operation.
+    pub op: String,
+    /// Its artifact.
+    pub artifact: String,
+    /// The digest of the route.
+    pub route: Sha3,
+}
+
+/// An authorization artifact, of its form but not yet verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// `auth_` and the content id of the body.
+    pub id: String,
+    /// The authority.
+    pub iss: String,
+    /// The identity it is bound to.
+    pub sub: String,
+    /// The operation.
+    pub op: Operation,
+    /// The policy.
+    pub pol: PolicyId,
+    /// The environment.
+    pub env: Environment,
+    /// From when.
+    pub nbf: Time,
+    /// Until just before when.
+    pub exp: Time,
+    /// How often.
+    pub usage: Use,
+    /// Its parent, where it was delegated.
+    pub parent: Option<Parent>,
+    /// Its origin, where it stands for a foreign one.
+    pub origin: Option<Origin>,
+    /// SHA-256 of the caller's key, where it is bound to one.
+    pub holder: Option<Sha256>,
+    /// SHA3-512 of the payload.
+    pub chash: Sha3,
+    /// Over the payload.
+    pub sig: Signature,
+    object: Object,
+}
+
+/// What an authority puts into an artifact; [`Draft::issue`] adds `id`, `chash` and `sig`.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The authority.
+    pub iss: String,
+    /// The identity.
+    pub sub: String,
+    /// The operation.
+    pub op: Value,
+    /// The policy.
+    pub pol: PolicyId,
+    /// The environment.
+    pub env: Environment,
+    /// From when, whole seconds.
+    pub nbf: Time,
+    /// Until when, whole seconds.
+    pub exp: Time,
+    /// How often.
+    pub usage: Use,
+    /// The parent of a delegated one.
+    pub parent: Option<Parent>,
+    /// The caller's key.
+    pub holder: Option<Sha256>,
+}
+
+impl Draft {
+    /// Signs the artifact.
+    ///
+    /// # Errors
+    /// Where what was put in is not of an artifact's form or past a limit.
+    pub fn issue(self, signer: &dyn Signer) -> Result<Artifact, FormError> {
+        let body = Object::new()
+            .with("v", "1")
+            .with("iss", self.iss)
+            .with("sub", self.sub)
+            .with("op", self.op)
+            .with("pol", self.pol.to_value())
+            .with("env", self.env.to_value())
+            .with("nbf", self.nbf.seconds())
+            .with("exp", self.exp.seconds())
+            .with("use", self.usage.to_value())
+            .with_some("parent", self.parent.map(|parent| parent.to_value()))
+            .with_some("holder", self.holder.map(Value::from));
+        let id = format!("auth_{}", id::of_canonical(&body.canonical()));
+        let body = body.with("id", id);
+        let payload = body.canonical();
+        let chash = Sha3::of(&[&payload]);
+        let sig = signer.signature(&payload).to_value();
+        Artifact::read(Value::Object(body.with("chash", chash).with("sig", sig)))
+    }
+}
+
+impl Parent {
+    fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "parent")?;
+        let op = form.named("op", "an operation id", |op| id::split_operation(op).is_some())?;
+        let artifact = form.named("artifact", "an artifact id", is_artifact_id)?;
+        let ancestors = form.strings("ancestors")?;
+        form.finish()?;
+        require(ancestors.len() <= limits::MAX_DELEGATION, "parent: more than 16 ancestors")?;
+        require(ancestors.iter().all(|a| is_artifact_id(a)), "parent: an ancestor is not an artifact id")?;
+        require(ancestors.last() == Some(&artifact), "parent: the last ancestor is not the parent")?;
+        Ok(Self { op, artifact, ancestors })
+    }
+
+    /// The value that stands in an artifact.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let object = Object::new().with("op", &self.op).with("artifact", &self.artifact);
+        Value::Object(object.with("ancestors", self.ancestors.as_slice()))
+    }
+}
+
+fn read_origin(value: Value) -> Result<Origin, FormError> {
+    let mut form = Form::of(value, "origin")?;
+    let domain = form.named("domain", "a domain", name::is_domain)?;
+    let op = form.named("op", "an operation id", |op| id::split_operation(op).is_some())?;
+    let artifact = form.named("artifact", "an artifact id", is_artifact_id)?;
+    let route = form.sha3("route")?;
+    form.finish()?;
+    Ok(Origin { domain, op, artifact, route })
+}
+
+/// Whether `text` is `auth_` and a content id.
+#[must_use]
+pub fn is_artifact_id(text: &str) -> bool {
+    id::operation_of_artifact(text).is_some()
+}
+
+impl Artifact {
+    /// Reads an artifact: every member of its form, none missing, none unknown, within the limits of PROTOCOL 13.
+    /// Digests and signature are not checked here.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let Value::Object(object) = value else { return Err(FormError("the artifact is not an object".into())) };
+        let mut form = Form::of_object(object.clone(), "artifact");
+        form.version()?;
+        let artifact = Self {
+            id: form.named("id", "an artifact id", is_artifact_id)?,
+            iss: form.named("iss", "an authority's name", name::is_authority)?,
+            sub: form.named("sub", "an identity", name::is_identity)?,
+            op: Operation::read(form.take("op")?)?,
+            pol: PolicyId::read(form.take("pol")?)?,
+            env: Environment::read(form.take("env")?)?,
+            nbf: form.seconds("nbf")?,
+            exp: form.seconds("exp")?,
+            usage: Use::read(form.take("use")?)?,
+            parent: form.opt("parent").map(Parent::read).transpose()?,
+            origin: form.opt("origin").map(read_origin).transpose()?,
+            holder: if form.has("holder") { Some(form.sha256("holder")?) } else { None },
+            chash: form.sha3("chash")?,
+            sig: Signature::read(form.take("sig")?)?,
+            object,
+        };
+        form.finish()?;
+        require(artifact.object.canonical().len() <= limits::MAX_ARTIFACT, "the artifact is larger than 8 KiB")?;
+        let life = artifact.exp.since(artifact.nbf);
+        require(life > 0 && life <= limits::MAX_LIFE * 1000, "the artifact's life is not between 1 s and 1 h")?;
+        Ok(artifact)
+    }
+
+    /// What is signed and what `chash` digests: all but `chash` and `sig`.
+    #[must_use]
+    pub fn payload(&self) -> Vec<u8> {
+        self.object.canonical_without(&["chash", "sig"])
+    }
+
+    /// Whether `chash` and `id` are those of the content.
+    #[must_use]
+    pub fn digests_follow(&self) -> bool {
+        let body = self.object.canonical_without(&["id", "chash", "sig"]);
+        Sha3::of(&[&self.payload()]) == self.chash
+            && self.id.strip_prefix("auth_") == Some(id::of_canonical(&body).as_str())
+    }
+
+    /// The operation id of its lineage, without a use number.
+    #[must_use]
+    pub fn content_id(&self) -> &str {
+        self.id.strip_prefix("auth_").unwrap_or_default()
+    }
+
+    /// The artifact as a value.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.object.clone())
+    }
+}
+
+/// The exact request that an artifact's `params` binds (PROTOCOL 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestBinding {
+    /// SHA3-512 of the very bytes that are forwarded.
+    pub body: Sha3,
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+}
+
+impl RequestBinding {
+    /// The digest that stands as `params`. `salt` is "" or padded base64 of 16 bytes.
+    #[must_use]
+    pub fn digest(&self, salt: &str) -> Sha3 {
+        let request = Object::new().with("body", self.body).with("method", &self.method).with("path", &self.path);
+        salted(salt, "/op/params", Value::Object(request))
+    }
+}
+
+/// The digest of a result: SHA3-512(JCS([salt,"/result",{"body","status"}])) (PROTOCOL 4).
+#[must_use]
+pub fn result_digest(salt: &str, body: Sha3, status: u16) -> Sha3 {
+    salted(salt, "/result", Value::Object(Object::new().with("body", body).with("status", u32::from(status))))
+}
+
+fn salted(salt: &str, path: &str, value: Value) -> Sha3 {
+    Sha3::of_value(&Value::Array(alloc::vec![salt.into(), path.into(), value]))
+}
+
+/// The token that travels (PROTOCOL 4): artifact, the record of its issuance, and the salt of its digests.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The record of its `authorization.issued`.
+    pub issued: Record,
+    /// "" or padded base64 of 16 bytes.
+    pub salt: String,
+}
+
+impl Token {
+    /// Reads the token's text: unpadded base64url of exactly the canonical bytes, at most 14 KiB.
+    ///
+    /// # Errors
+    /// Where it is anything else.
+    pub fn read(text: &str) -> Result<Self, FormError> {
+        require(text.len() <= limits::MAX_TOKEN, "the token is larger than 14 KiB")?;
+        let bytes = hash::unbase64url(text).ok_or_else(|| FormError("the token is not base64url".into()))?;
+        Self::of_value(parse_canonical(&bytes)?)
+    }
+
+    /// Reads the token's three members out of a value.
+    ///
+    /// # Errors
+    /// Where one is missing, unknown or of another form.
+    pub fn of_value(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "token")?;
+        let artifact = Artifact::read(form.take("artifact")?)?;
+        let issued = Record::read(form.take("issued")?)?;
+        let salt = form.named("salt", "\"\" or 16 bytes in base64", is_salt)?;
+        form.finish()?;
+        Ok(Self { artifact, issued, salt })
+    }
+
+    /// The text that travels.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let value = Object::new().with("artifact", self.artifact.to_value()).with("issued", self.issued.to_value());
+        hash::base64url(&value.with("salt", &self.salt).canonical())
+    }
+}
+
+fn is_salt(text: &str) -> bool {
+    text.is_empty() || hash::unbase64(text).is_some_and(|bytes| bytes.len() == limits::SALT)
+}
+
+#[cfg(test)]
+mod tests;

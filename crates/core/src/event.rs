@@ -1,1 +1,422 @@
-//! placeholder
+//! Events (PROTOCOL 5): the signed records of what was decided and what happened, each chained to the one before it in its
+//! lineage by two hashes.
+
+use crate::artifact::{Artifact, is_artifact_id};
+use crate::encoding::{Object, Value};
+use crate::form::{Form, FormError, require};
+use crate::hash::{Blake2b, Sha3};
+use crate::id;
+use crate::limits;
+use crate::name;
+use crate::policy::PolicyId;
+use crate::reason::Reason;
+use crate::signature::{Signature, Signer};
+use crate::time::Time;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Who may produce an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Producer {
+    /// `ledger://…`.
+    Ledger,
+    /// `governance://…/authority/…`.
+    Authority,
+    /// `<runtime>#<point>`.
+    Point,
+}
+
+impl Producer {
+    /// The kind of producer that a name belongs to.
+    #[must_use]
+    pub fn of(by: &str) -> Option<Self> {
+        if name::is_ledger(by) {
+            Some(Self::Ledger)
+        } else if name::is_authority(by) {
+            Some(Self::Authority)
+        } else if name::is_point(by) {
+            Some(Self::Point)
+        } else {
+            None
+        }
+    }
+}
+
+/// An event of the catalogue (PROTOCOL 5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: &'static str,
+    /// Who may produce it.
+    pub producers: &'static [Producer],
+    /// Whether it makes the registry's next epoch.
+    pub registry: bool,
+}
+
+use Producer::{Authority, Ledger, Point};
+
+const fn event(name: &'static str, producers: &'static [Producer], registry: bool) -> Event {
+    Event { name, producers, registry }
+}
+
+/// The catalogue. An event that is not here, or by another producer, is refused at append.
+pub const CATALOGUE: &[Event] = &[
+    event("ledger.genesis", &[Ledger], true),
+    event("ledger.sealed", &[Ledger], false),
+    event("ledger.refused", &[Ledger], false),
+    event("ledger.recovered", &[Ledger], false),
+    event("root.published", &[Authority], true),
+    event("key.registered", &[Authority], true),
+    event("key.retired", &[Authority], true),
+    event("key.compromised", &[Authority], true),
+    event("policy.published", &[Authority], true),
+    event("policy.retired", &[Authority], true),
+    event("runtime.registered", &[Authority], true),
+    event("runtime.removed", &[Authority], true),
+    event("runtime.step", &[Point], false),
+    event("interface.approved", &[Authority], true),
+    event("source.registered", &[Authority], true),
+    event("source.removed", &[Authority], true),
+    event("authorization.revoked", &[Authority], true),
+    event("approval.granted", &[Authority], false),
+    event("approval.refused", &[Authority], false),
+    event("execution.denied", &[Authority, Point], false),
+    event("authorization.issued", &[Authority], false),
+    event("authorization.consumed", &[Point], false),
+    event("admission.granted", &[Point], false),
+    event("execution.started", &[Point], false),
+    event("attestation.signed", &[Point], false),
+    event("execution.completed", &[Point], false),
+    event("execution.failed", &[Point], false),
+    event("execution.interrupted", &[Point], false),
+    event("evidence.committed", &[Point], false),
+    event("audit.discontinuity", &[Ledger, Point], false),
+    event("audit.resumed", &[Ledger, Point], false),
+    event("lifecycle.baseline", &[Authority, Point], false),
+    event("lifecycle.authorized", &[Authority, Point], false),
+    event("lifecycle.activated", &[Authority, Point], false),
+    event("lifecycle.governed", &[Authority, Point], true),
+    event("lifecycle.drifting", &[Authority, Point], false),
+    event("lifecycle.contained", &[Authority, Point], true),
+    event("lifecycle.recovering", &[Authority, Point], true),
+    event("lifecycle.revoked", &[Authority, Point], true),
+    event("lifecycle.proven", &[Authority, Point], false),
+    event("domain.stated", &[Authority], true),
+];
+
+impl Event {
+    /// The event of a name, where the catalogue has it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().find(|event| event.name == name)
+    }
+
+    /// Whether it belongs to a subject's lineage (PROTOCOL 14.2).
+    #[must_use]
+    pub fn is_lifecycle(&self) -> bool {
+        self.name.starts_with("lifecycle.")
+    }
+}
+
+/// What an event is about: the optional members of its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The caller.
+    pub identity: Option<String>,
+    /// The operation's name.
+    pub operation: Option<String>,
+    /// The artifact.
+    pub artifact_id: Option<String>,
+    /// The authority that issued it.
+    pub issuer: Option<String>,
+    /// The runtime.
+    pub runtime: Option<String>,
+    /// The policy.
+    pub policy: Option<PolicyId>,
+    /// The policy that would have been required.
+    pub policy_required: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
+    /// The point's measured environment.
+    pub fingerprint: Option<Sha3>,
+}
+
+impl About {
+    /// The members that name an artifact's identity, operation, issuer, runtime and policy: what every event of its
+    /// lineage carries alike.
+    #[must_use]
+    pub fn artifact(artifact: &Artifact) -> Self {
+        Self {
+            identity: Some(artifact.sub.clone()),
+            operation: Some(artifact.op.name.clone()),
+            artifact_id: Some(artifact.id.clone()),
+            issuer: Some(artifact.iss.clone()),
+            runtime: Some(artifact.env.runtime.clone()),
+            policy: Some(artifact.pol.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// The same without what only some events carry: the part that stays alike through a lineage.
+    #[must_use]
+    pub fn binding(&self) -> Self {
+        Self { policy_required: None, reason: None, fingerprint: None, ..self.clone() }
+    }
+}
+
+/// The tip of a lineage: number and both hashes of its last event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The last event's number in its lineage.
+    pub n: u64,
+    /// Its hash.
+    pub hash: Sha3,
+    /// Its secondary hash.
+    pub hash_alt: Blake2b,
+}
+
+/// Where an event stands: which lineage it continues or begins.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// The one event of a lineage of its own; the id is the content's.
+    Alone,
+    /// The first event of the lineage `op`.
+    First {
+        /// The lineage.
+        op: String,
+    },
+    /// The event after `tip` in the lineage `op`.
+    After {
+        /// The lineage.
+        op: String,
+        /// Its tip.
+        tip: Tip,
+    },
+}
+
+/// An event before it is signed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its name, of the catalogue.
+    pub event: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// When, by its producer's clock.
+    pub ts: Time,
+    /// Its producer.
+    pub by: String,
+    /// Its number under the producer's key, from 0 without gaps.
+    pub src_seq: u64,
+    /// What belongs to this event alone.
+    pub data: Object,
+    /// What it is about.
+    pub about: About,
+}
+
+impl Draft {
+    /// Computes both hashes and signs.
+    ///
+    /// # Errors
+    /// Where the record would not be of its form, above all past 16 KiB.
+    pub fn sign(self, signer: &dyn Signer) -> Result<Record, FormError> {
+        let (op, n, tip) = match self.place {
+            Place::Alone => (None, 1, None),
+            Place::First { op } => (Some(op), 1, None),
+            Place::After { op, tip } => (Some(op), tip.n + 1, Some(tip)),
+        };
+        let about = self.about;
+        let mut body = Object::new()
+            .with("v", "1")
+            .with("event", self.event)
+            .with("n", n)
+            .with("prev_hash", tip.as_ref().map(|tip| tip.hash.into()))
+            .with("prev_hash_alt", tip.as_ref().map(|tip| tip.hash_alt.into()))
+            .with("ts", self.ts.millis())
+            .with("by", self.by)
+            .with("src_seq", self.src_seq)
+            .with("kid", signer.kid())
+            .with("data", self.data)
+            .with_some("identity", about.identity)
+            .with_some("operation", about.operation)
+            .with_some("artifact_id", about.artifact_id)
+            .with_some("issuer", about.issuer)
+            .with_some("runtime", about.runtime)
+            .with_some("policy", about.policy.map(|policy| policy.to_value()))
+            .with_some("policy_required", about.policy_required)
+            .with_some("reason", about.reason.map(Reason::code))
+            .with_some("fingerprint", about.fingerprint);
+        let op = op.unwrap_or_else(|| id::of_canonical(&body.canonical()));
+        body.insert("op", op);
+        let bytes = body.canonical();
+        let (hash, hash_alt) = hashes(&bytes, tip.as_ref().map(|tip| (&tip.hash, &tip.hash_alt)));
+        body.insert("event_hash", hash);
+        body.insert("event_hash_alt", hash_alt);
+        body.insert("sig", signer.signature(&bytes).to_value());
+        Record::read(Value::Object(body))
+    }
+}
+
+/// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5).
+fn hashes(body: &[u8], prev: Option<(&Sha3, &Blake2b)>) -> (Sha3, Blake2b) {
+    match prev {
+        None => (Sha3::of(&[body]), Blake2b::of(&[body])),
+        Some((hash, hash_alt)) => (Sha3::of(&[body, &hash.0]), Blake2b::of(&[body, &hash_alt.0])),
+    }
+}
+
+/// An event record, of its form but not yet verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The event's name; [`Record::kind`] looks it up in the catalogue.
+    pub event: String,
+    /// The lineage it belongs to.
+    pub op: String,
+    /// Its number in the lineage, from 1.
+    pub n: u64,
+    /// Both hashes of the event before it; `None` at n = 1.
+    pub prev: Option<(Sha3, Blake2b)>,
+    /// When, by its producer's clock.
+    pub ts: Time,
+    /// Its producer.
+    pub by: String,
+    /// Its number under the producer's key.
+    pub src_seq: u64,
+    /// The producer's key.
+    pub kid: String,
+    /// What belongs to this event alone.
+    pub data: Object,
+    /// What it is about.
+    pub about: About,
+    /// SHA3-512 chain value.
+    pub hash: Sha3,
+    /// BLAKE2b-512 chain value.
+    pub hash_alt: Blake2b,
+    /// Over the canonical body.
+    pub sig: Signature,
+    object: Object,
+}
+
+impl Record {
+    /// Reads a record: every member of its form, none unknown, at most 16 KiB. Hashes and signature are not checked here.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
+        require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
+        let mut form = Form::of_object(object.clone(), "event");
+        form.version()?;
+        let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
+            (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
+            (None, None) => None,
+            _ => return Err(FormError("event: only one of `prev_hash` and `prev_hash_alt` is null".into())),
+        };
+        let record = Self {
+            event: form.named("event", "an event's name", name::is_segment)?,
+            op: form.named("op", "an operation id", |op| id::split_operation(op).is_some())?,
+            n: form.positive("n")?,
+            prev,
+            ts: form.millis("ts")?,
+            by: form.named("by", "a producer", |by| Producer::of(by).is_some())?,
+            src_seq: form.uint("src_seq")?,
+            kid: form.named("kid", "a key's name", name::is_key)?,
+            data: form.object("data")?,
+            about: read_about(&mut form)?,
+            hash: form.sha3("event_hash")?,
+            hash_alt: form.blake2b("event_hash_alt")?,
+            sig: Signature::read(form.take("sig")?)?,
+            object,
+        };
+        form.finish()?;
+        require(record.sig.kid == record.kid, "event: the signature names another key than the body")?;
+        require((record.n == 1) == record.prev.is_none(), "event: `prev_hash` is null at n = 1 and only there")?;
+        Ok(record)
+    }
+
+    /// Its entry in the catalogue, where it has one.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static Event> {
+        Event::parse(&self.event)
+    }
+
+    /// What is signed: the canonical body.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        self.object.canonical_without(&["event_hash", "event_hash_alt", "sig"])
+    }
+
+    /// Whether both hashes follow from the body and the `prev_*` it names.
+    #[must_use]
+    pub fn hashes_follow(&self) -> bool {
+        self.hash_follows() && self.hash_alt_follows()
+    }
+
+    /// Whether the primary hash follows.
+    #[must_use]
+    pub fn hash_follows(&self) -> bool {
+        let prev = self.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
+        Sha3::of(&[&self.body(), prev]) == self.hash
+    }
+
+    /// Whether the secondary hash follows.
+    #[must_use]
+    pub fn hash_alt_follows(&self) -> bool {
+        let prev = self.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
+        Blake2b::of(&[&self.body(), prev]) == self.hash_alt
+    }
+
+    /// Whether its op is the content id of its body without `op`, as for every event that stands alone (PROTOCOL 5).
+    #[must_use]
+    pub fn op_is_content(&self) -> bool {
+        let body = self.object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]);
+        id::of_canonical(&body) == self.op
+    }
+
+    /// Number and hashes: what the next event of the lineage continues.
+    #[must_use]
+    pub fn tip(&self) -> Tip {
+        Tip { n: self.n, hash: self.hash, hash_alt: self.hash_alt }
+    }
+
+    /// The canonical bytes of the whole record.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        self.object.canonical()
+    }
+
+    /// The record as a value.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.object.clone())
+    }
+
+    /// Whether this is a denial that is counted per second instead of being one event each (PROTOCOL 5.3).
+    #[must_use]
+    pub fn is_counted_denial(&self) -> bool {
+        self.event == "execution.denied" && self.data.get("count").is_some()
+    }
+
+    /// The string member `name` of `data`.
+    #[must_use]
+    pub fn data_str(&self, name: &str) -> Option<&str> {
+        self.data.get(name).and_then(Value::as_str)
+    }
+}
+
+fn read_about(form: &mut Form) -> Result<About, FormError> {
+    let reason = form.opt_named("reason", "a reason code", |code| Reason::parse(code).is_some())?;
+    Ok(About {
+        identity: form.opt_named("identity", "an identity", name::is_identity)?,
+        operation: form.opt_named("operation", "an operation's name", name::is_operation)?,
+        artifact_id: form.opt_named("artifact_id", "an artifact id", is_artifact_id)?,
+        issuer: form.opt_named("issuer", "an authority's name", name::is_authority)?,
+        runtime: form.opt_named("runtime", "a runtime's name", name::is_runtime)?,
+        policy: form.opt("policy").map(PolicyId::read).transpose()?,
+        policy_required: form.opt_named("policy_required", "a policy's reference", name::is_policy)?,
+        reason: reason.as_deref().and_then(Reason::parse),
+        fingerprint: if form.has("fingerprint") { Some(form.sha3("fingerprint")?) } else { None },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@
 extern crate alloc;
 
 pub mod artifact;
-pub mod bundle;
 pub mod chain;
 pub mod encoding;
 pub mod event;

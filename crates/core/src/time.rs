@@ -98,7 +98,8 @@ fn parse_whole(text: &[u8]) -> Option<i64> {
     let in_range = (1..=12).contains(&month) && date >= 1 && hour < 24 && minute < 60 && second < 60;
     let day = days(year, month, date);
     // A date that the calendar does not have (30 February) comes back as another one.
-    (in_range && civil(day) == (year, month, date)).then_some((day * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
+    (in_range && civil(day) == (year, month, date))
+        .then_some((day * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
 }
 
 fn number(digits: &[u8]) -> Option<i64> {

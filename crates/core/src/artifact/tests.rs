@@ -1,0 +1,85 @@
+use super::*;
+use crate::encoding::parse;
+use crate::policy::{PolicyBundle, commitment};
+use crate::signature::{SeedSigner, VerifyingKey, bytes32};
+
+fn vectors() -> Value {
+    parse(include_bytes!("../../../../spec/vectors/artifacts.json")).expect("I-JSON")
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).expect("a string")
+}
+
+#[test]
+fn artifacts_are_made_and_read_as_the_vectors_say() {
+    for case in vectors().get("artifacts").and_then(Value::as_array).expect("artifacts") {
+        let artifact = Artifact::read(case.get("artifact").expect("artifact").clone()).expect("of its form");
+        assert!(artifact.digests_follow());
+        assert_eq!(artifact.payload(), text(case, "payload").as_bytes());
+        let signer = SeedSigner::new(artifact.sig.kid.clone(), &bytes32(text(case, "seed")).expect("32 bytes"));
+        let key = VerifyingKey::new(&signer.public()).expect("a key");
+        assert!(key.verifies(&artifact.payload(), &artifact.sig.val));
+        let draft = Draft {
+            iss: artifact.iss.clone(),
+            sub: artifact.sub.clone(),
+            op: artifact.op.value().clone(),
+            pol: artifact.pol.clone(),
+            env: artifact.env.clone(),
+            nbf: artifact.nbf,
+            exp: artifact.exp,
+            usage: artifact.usage.clone(),
+            parent: artifact.parent.clone(),
+            holder: artifact.holder,
+        };
+        assert_eq!(draft.issue(&signer).expect("issues"), artifact);
+    }
+}
+
+#[test]
+fn policies_requests_and_disclosures_hash_as_the_vectors_say() {
+    let file = vectors();
+    for case in file.get("policies").and_then(Value::as_array).expect("policies") {
+        let bundle = PolicyBundle::read(case.get("bundle").expect("bundle").clone()).expect("of its form");
+        assert_eq!(bundle.hash, Sha3::parse(text(case, "hash")).expect("a hash"));
+    }
+    let request = file.get("request").expect("request");
+    let body = hash::unbase64(text(request, "body_bytes").strip_prefix("base64:").expect("base64:")).expect("base64");
+    let binding = RequestBinding {
+        body: Sha3::of(&[&body]),
+        method: text(request, "method").into(),
+        path: text(request, "path").into(),
+    };
+    assert_eq!(binding.body, Sha3::parse(text(request, "body")).expect("a hash"));
+    assert_eq!(binding.digest(text(request, "salt")), Sha3::parse(text(request, "params")).expect("a hash"));
+    let disclosure = file.get("disclosure").expect("disclosure");
+    let [salt, path, value] = disclosure.get("disclosure").and_then(Value::as_array).expect("three") else {
+        panic!("a disclosure has three parts")
+    };
+    let made = commitment(salt.as_str().expect("salt"), path.as_str().expect("path"), value);
+    assert_eq!(Some(&made), disclosure.get("committed"));
+}
+
+#[test]
+fn a_term_that_is_not_understood_makes_a_policy_invalid() {
+    let file = vectors();
+    let case = &file.get("policies").and_then(Value::as_array).expect("policies")[0];
+    let bundle = case.get("bundle").and_then(Value::as_object).expect("bundle");
+    let terms = bundle.get("terms").and_then(Value::as_object).expect("terms");
+    let with = |name: &str, value: Value| {
+        let terms = terms.clone().with(name, value);
+        PolicyBundle::read(Value::Object(bundle.clone().with("terms", terms)))
+    };
+    assert!(with("max", Value::Int(3)).is_ok());
+    assert!(with("shadow", Value::Bool(true)).is_err());
+    assert!(with("ttl", Value::Int(3601)).is_err());
+    assert!(with("use", Value::Array(Vec::new())).is_err());
+    assert!(with("sensitive", Value::Array(alloc::vec!["/env/region".into()])).is_err());
+}
+
+#[test]
+fn a_nonce_is_of_its_form_whatever_the_bytes() {
+    assert!(is_nonce(&nonce(&[0; 17])));
+    assert!(is_nonce(&nonce(&[255; 17])));
+    assert_ne!(nonce(&[1; 17]), nonce(&[2; 17]));
+}

@@ -1,0 +1,72 @@
+use super::*;
+use crate::encoding::parse;
+use crate::signature::{SeedSigner, VerifyingKey, bytes32};
+use alloc::format;
+
+fn records() -> Vec<Value> {
+    let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let entries = file.get("entries").and_then(Value::as_array).expect("entries");
+    entries.iter().map(|entry| entry.get("record").expect("record").clone()).collect()
+}
+
+fn seed(record: &Record) -> [u8; 32] {
+    let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let role = record.kid.split('/').nth(1).expect("a role").to_owned();
+    let seeds = file.get("seeds").expect("seeds");
+    bytes32(seeds.get(&role).and_then(Value::as_str).expect("a seed")).expect("32 bytes")
+}
+
+use alloc::borrow::ToOwned;
+
+#[test]
+fn every_record_of_the_vectors_reads_follows_and_verifies() {
+    for value in records() {
+        let record = Record::read(value.clone()).unwrap_or_else(|e| panic!("{value}: {e}"));
+        assert!(record.hashes_follow(), "{}", record.event);
+        let kind = record.kind().expect("in the catalogue");
+        assert!(kind.producers.contains(&Producer::of(&record.by).expect("a producer")));
+        let signer = SeedSigner::new(record.kid.clone(), &seed(&record));
+        assert!(VerifyingKey::new(&signer.public()).expect("a key").verifies(&record.body(), &record.sig.val));
+    }
+}
+
+#[test]
+fn a_draft_signs_to_the_same_record() {
+    for value in records() {
+        let record = Record::read(value).expect("of its form");
+        let alone = record.op_is_content();
+        let place = match &record.prev {
+            _ if alone => Place::Alone,
+            None => Place::First { op: record.op.clone() },
+            Some((hash, hash_alt)) => {
+                Place::After { op: record.op.clone(), tip: Tip { n: record.n - 1, hash: *hash, hash_alt: *hash_alt } }
+            }
+        };
+        let draft = Draft {
+            event: record.kind().expect("in the catalogue").name,
+            place,
+            ts: record.ts,
+            by: record.by.clone(),
+            src_seq: record.src_seq,
+            data: record.data.clone(),
+            about: record.about.clone(),
+        };
+        let signer = SeedSigner::new(record.kid.clone(), &seed(&record));
+        assert_eq!(draft.sign(&signer).expect("signs"), record);
+    }
+}
+
+#[test]
+fn what_a_record_must_not_be() {
+    let good = records().into_iter().nth(9).expect("an entry");
+    let object = good.as_object().expect("an object");
+    let refused = |name: &str, value: Value| Record::read(Value::Object(object.clone().with(name, value))).is_err();
+    assert!(refused("note", "x".into()));
+    assert!(refused("v", "2".into()));
+    assert!(refused("n", Value::Int(0)));
+    assert!(refused("n", Value::Int(2)));
+    assert!(refused("reason", "because".into()));
+    assert!(refused("kid", "key:11-11/other/2026-q2".into()));
+    assert!(refused("prev_hash", Value::from(Sha3([0; 64]))));
+    assert!(refused("data", Value::Object(Object::new().with("x", format!("{:>20000}", 1)))));
+}
