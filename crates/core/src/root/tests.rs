@@ -1,0 +1,224 @@
+use super::*;
+use crate::encoding::parse;
+use crate::signature::SeedSigner;
+use alloc::format;
+use alloc::vec;
+
+fn time(text: &str) -> Time {
+    Time::parse_seconds(text).expect("a time")
+}
+
+fn record(kid: &str, seed: u8, usage: KeyUse, owner: &str) -> KeyRecord {
+    KeyRecord {
+        kid: kid.into(),
+        public: SeedSigner::new(kid, &[seed; 32]).public(),
+        usage,
+        owner: owner.into(),
+        nbf: time("2026-01-01T00:00:00Z"),
+        exp: time("2027-01-01T00:00:00Z"),
+        status: KeyStatus::Active,
+    }
+}
+
+fn root_key(label: &str, seed: u8) -> KeyRecord {
+    record(&format!("key:test/root/{label}"), seed, KeyUse::Root, "human:root")
+}
+
+fn signer(label: &str, seed: u8) -> SeedSigner {
+    SeedSigner::new(format!("key:test/root/{label}"), &[seed; 32])
+}
+
+/// Two of the three keys a, b, c.
+fn unsigned() -> TrustRoot {
+    TrustRoot {
+        domain: "test".into(),
+        version: 1,
+        threshold: 2,
+        keys: vec![root_key("a", 1), root_key("b", 2), root_key("c", 3)],
+        roles: vec![
+            record("key:test/head/1", 4, KeyUse::Head, "ledger://test"),
+            record("key:test/policy/1", 5, KeyUse::Policy, "governance://test/authority/dev"),
+            record("key:test/registry/1", 6, KeyUse::Registry, "governance://test/authority/dev"),
+        ],
+        witnesses: Witnesses::default(),
+        nbf: time("2026-02-01T00:00:00Z"),
+        exp: time("2026-08-01T00:00:00Z"),
+        prev: None,
+        sigs: vec![],
+    }
+}
+
+fn signed_by(root: TrustRoot, signers: &[SeedSigner]) -> TrustRoot {
+    let signers: Vec<&dyn Signer> = signers.iter().map(|signer| signer as &dyn Signer).collect();
+    root.signed(&signers).expect("a root of its form")
+}
+
+fn next(previous: &TrustRoot) -> TrustRoot {
+    TrustRoot {
+        version: previous.version + 1,
+        prev: Some(previous.hash_for_prev()),
+        nbf: time("2026-06-01T00:00:00Z"),
+        exp: time("2026-12-01T00:00:00Z"),
+        sigs: vec![],
+        ..previous.clone()
+    }
+}
+
+#[test]
+fn vectors() {
+    let bytes = include_bytes!("../../../../spec/vectors/root.json");
+    let value = parse(bytes).expect("I-JSON");
+    let root = TrustRoot::read(value.clone()).expect("a root");
+    assert_eq!(root.to_value(), value);
+    root.verify_own().expect("signed");
+    assert!(root.in_force(time("2026-04-01T00:00:00Z")) && !root.in_force(time("2026-03-31T23:59:59Z")));
+    assert!(root.in_force(time("2027-03-31T23:59:59Z")) && !root.in_force(time("2027-04-01T00:00:00Z")));
+    let (may, july) = (time("2026-05-12T17:00:00Z"), time("2026-07-01T00:00:00Z"));
+    let kid = "key:11-11/registry/2026-q2";
+    assert!(root.role_key(KeyUse::Registry, kid, may).is_some());
+    assert!(root.role_key(KeyUse::Registry, kid, july).is_none(), "past its window");
+    assert!(root.role_key(KeyUse::Head, kid, may).is_none(), "another use");
+    assert_eq!(root.role_at(KeyUse::Registry, may).map(|key| key.kid.as_str()), Some(kid));
+}
+
+/// Every member of the vector taken away, and one added, at each level: all of them are refused.
+#[test]
+fn the_form_is_strict() {
+    let value = parse(include_bytes!("../../../../spec/vectors/root.json")).expect("I-JSON");
+    let Value::Object(root) = value else { panic!("an object") };
+    for (name, member) in root.iter() {
+        let mut less = root.clone();
+        less.remove(name);
+        assert!(TrustRoot::read(Value::Object(less)).is_err(), "without {name}");
+        let inner = match member {
+            Value::Array(items) => items.first().and_then(Value::as_object),
+            other => other.as_object(),
+        };
+        for (inner_name, _) in inner.into_iter().flat_map(Object::iter) {
+            let mut changed = inner.cloned().expect("an object");
+            changed.remove(inner_name);
+            let changed = if matches!(member, Value::Array(_)) {
+                Value::Array(vec![Value::Object(changed)])
+            } else {
+                Value::Object(changed)
+            };
+            let less = root.clone().with(name, changed);
+            assert!(TrustRoot::read(Value::Object(less)).is_err(), "{name} without {inner_name}");
+        }
+    }
+    assert!(TrustRoot::read(Value::Object(root.clone().with("note", ""))).is_err());
+    assert!(TrustRoot::read(Value::Object(root.with("v", "2"))).is_err());
+}
+
+#[test]
+fn a_threshold_of_distinct_keys_signs() {
+    let root = signed_by(unsigned(), &[signer("a", 1), signer("c", 3)]);
+    root.verify_own().expect("two of three");
+    assert_eq!(TrustRoot::read(root.to_value()).expect("a root"), root);
+    let one = signed_by(unsigned(), &[signer("a", 1)]);
+    assert_eq!(one.verify_own(), Err(RootError::OwnThreshold));
+    let stranger = signed_by(unsigned(), &[signer("a", 1), signer("b", 9)]);
+    assert_eq!(stranger.verify_own(), Err(RootError::OwnThreshold), "another key under b's name");
+    let mut changed = root.clone();
+    changed.exp = changed.exp.plus_seconds(1);
+    assert_eq!(changed.verify_own(), Err(RootError::OwnThreshold));
+    let mut retired = unsigned();
+    retired.keys[2].status = KeyStatus::Retired(retired.nbf);
+    let retired = signed_by(retired, &[signer("a", 1), signer("c", 3)]);
+    assert_eq!(retired.verify_own(), Err(RootError::OwnThreshold), "c is retired when the root begins");
+}
+
+#[test]
+fn a_successor_is_signed_by_both_versions() {
+    let first = signed_by(unsigned(), &[signer("a", 1), signer("b", 2)]);
+    let mut second = next(&first);
+    second.keys = vec![root_key("d", 11), root_key("e", 12)];
+    let both = signed_by(second.clone(), &[signer("a", 1), signer("c", 3), signer("d", 11), signer("e", 12)]);
+    both.succeeds(&first).expect("a successor");
+    let own = signed_by(second.clone(), &[signer("a", 1), signer("d", 11), signer("e", 12)]);
+    assert_eq!(own.succeeds(&first), Err(RootError::PreviousThreshold));
+    let old = signed_by(second.clone(), &[signer("a", 1), signer("b", 2), signer("d", 11)]);
+    assert_eq!(old.succeeds(&first), Err(RootError::OwnThreshold));
+    assert_eq!(TrustRoot { version: 3, ..both.clone() }.succeeds(&first), Err(RootError::Version));
+    assert_eq!(TrustRoot { domain: "other".into(), ..both.clone() }.succeeds(&first), Err(RootError::Domain));
+    assert_eq!(TrustRoot { prev: Some(Sha3::of(&[])), ..both }.succeeds(&first), Err(RootError::Prev));
+    second.nbf = time("2027-01-01T00:00:00Z");
+    second.exp = time("2027-02-01T00:00:00Z");
+    second.keys.iter_mut().for_each(|key| key.exp = time("2028-01-01T00:00:00Z"));
+    let late = signed_by(second, &[signer("a", 1), signer("b", 2), signer("d", 11), signer("e", 12)]);
+    assert_eq!(late.succeeds(&first), Err(RootError::PreviousThreshold), "the old keys are past their window");
+}
+
+#[test]
+fn rules_that_span_members() {
+    let witness = |name: &str, seed: u8, audits| Witness {
+        name: name.into(),
+        public: SeedSigner::new("key:w/w/w", &[seed; 32]).public(),
+        audits,
+    };
+    type Change = fn(&mut TrustRoot);
+    let mut base = unsigned();
+    base.witnesses =
+        Witnesses { quorum: 2, auditors: 1, keys: vec![witness("w1", 20, true), witness("w2", 21, false)] };
+    base.check().expect("in order");
+    let broken: &[(&str, Change)] = &[
+        ("threshold 0", |root| root.threshold = 0),
+        ("threshold past the keys", |root| root.threshold = 4),
+        ("no keys", |root| root.keys.clear()),
+        ("quorum 0 with witnesses", |root| root.witnesses.quorum = 0),
+        ("quorum past the witnesses", |root| root.witnesses.quorum = 3),
+        ("quorum without witnesses", |root| root.witnesses.keys.clear()),
+        ("auditors past those that audit", |root| root.witnesses.auditors = 2),
+        ("a witness twice", |root| root.witnesses.keys[1].name = "w1".into()),
+        ("a public key twice among the keys", |root| root.keys[1].public = root.keys[0].public),
+        ("a root's public key in a role", |root| root.roles[0].public = root.keys[0].public),
+        ("a witness's public key in a role", |root| root.roles[0].public = root.witnesses.keys[0].public),
+        ("a name twice", |root| root.keys[1].kid = root.roles[0].kid.clone()),
+        ("no head", |root| drop(root.roles.remove(0))),
+        ("a role of another use", |root| root.roles[0].usage = KeyUse::Event),
+        ("another domain's head", |root| root.roles[0].owner = "ledger://other".into()),
+        ("another domain's registry", |root| root.roles[2].owner = "governance://other/authority/dev".into()),
+        ("a key of another use", |root| root.keys[0].usage = KeyUse::Head),
+        ("a point of small order", |root| root.keys[0].public = [0; 32]),
+        ("an empty window", |root| root.exp = root.nbf),
+        ("version 1 with a version before", |root| root.prev = Some(Sha3::of(&[]))),
+        ("version 2 without one", |root| root.version = 2),
+    ];
+    for (what, change) in broken {
+        let mut root = base.clone();
+        change(&mut root);
+        assert!(root.check().is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_record_counts_in_its_window_and_until_it_is_out_of_service() {
+    let mut key = root_key("a", 1);
+    assert!(key.counts_at(key.nbf) && !key.counts_at(key.nbf.plus_millis(-1)));
+    assert!(key.counts_at(key.exp.plus_millis(-1)) && !key.counts_at(key.exp));
+    let since = time("2026-05-01T00:00:00Z");
+    for status in [KeyStatus::Retired(since), KeyStatus::Compromised(since)] {
+        key.status = status;
+        assert!(key.counts_at(since.plus_millis(-1)) && !key.counts_at(since));
+        assert_eq!(KeyRecord::read(key.to_value()).expect("a record"), key);
+    }
+}
+
+#[test]
+fn a_record_s_status_and_owner_fit() {
+    let Value::Object(record) = root_key("a", 1).to_value() else { panic!("an object") };
+    let since = "2026-05-01T00:00:00.000Z";
+    for (name, changed) in [
+        ("active with since", record.clone().with("since", since)),
+        ("retired without", record.clone().with("status", "retired")),
+        ("since to the second", record.clone().with("status", "retired").with("since", "2026-05-01T00:00:00Z")),
+        ("an unknown status", record.clone().with("status", "lost").with("since", since)),
+        ("a head key of a person", record.clone().with("use", "head")),
+        ("an unknown use", record.clone().with("use", "any")),
+        ("another algorithm", record.clone().with("alg", "none")),
+        ("a short key", record.clone().with("public", "base64:AAAA")),
+        ("an empty window", record.clone().with("exp", "2026-01-01T00:00:00Z")),
+    ] {
+        assert!(KeyRecord::read(Value::Object(changed)).is_err(), "{name}");
+    }
+}
