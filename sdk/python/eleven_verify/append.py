@@ -1,0 +1,376 @@
+"""What a ledger appends (PROTOCOL 6.1): the append rules over the state that the entries so far make."""
+
+from dataclasses import dataclass, field
+
+from . import event, form, hashes, index, ledger, lineage, policy
+from . import root as trust
+from .admission import named
+from .encoding import EncodingError, canonical, same
+from .form import FormError, require
+from .registry import Registry, check_runtime
+from .signatures import REGISTRY_USES, check_key, check_signature, counts_at, find, require_of_domain, require_signed, valid
+
+ACCEPT, REPEAT, EQUIVOCATION, GAP, REFUSED = "accept", "repeat", "equivocation", "gap", "refused"
+_BAD = (FormError, EncodingError, KeyError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What becomes of a record; `numbered` where a refused one takes its number through `ledger.refused`."""
+
+    outcome: str
+    detail: str = ""
+    numbered: bool = False
+
+
+def fingerprint(record: dict) -> bytes:
+    """What tells a repeat from an equivocation, and what `ledger.refused` names."""
+    return form.raw(hashes.of(record), "sha3-512")
+
+
+@dataclass
+class Ledger:
+    """One ledger, from genesis. `artifacts` holds the artifact blobs that came with issuances, by id."""
+
+    artifacts: dict[str, dict] = field(default_factory=dict)
+    registry: Registry = field(default_factory=Registry)
+    leaves: list[bytes] = field(default_factory=list)
+    items: dict[bytes, bytes] = field(default_factory=dict)
+    chain: tuple[str | None, str | None] = (None, None)
+    at: int = 0
+    _tips: dict[str, lineage.Tip] = field(default_factory=dict)
+    _first: dict[str, dict] = field(default_factory=dict)
+    _point: dict[str, str] = field(default_factory=dict)
+    _seen: dict[str, list[bytes]] = field(default_factory=dict)
+    _revoked: set[str] = field(default_factory=set)
+    _final: set[str] = field(default_factory=set)
+
+    @property
+    def size(self) -> int:
+        return len(self.leaves)
+
+    def append(self, record: dict, at: str) -> Answer:
+        """Judge `record` at the ledger's clock `at` and, where it is accepted, make it the next entry."""
+        answer = self.judge(record, at)
+        if answer.outcome == ACCEPT:
+            self._commit(record, at)
+        return answer
+
+    def judge(self, record: dict, at: str) -> Answer:
+        """The same without committing."""
+        try:
+            now = form.millis(at, "at")
+            require(now >= self.at, "the ledger's clock went back")
+            key = self._signer(record)
+        except _BAD as error:
+            return Answer(REFUSED, str(error))
+        numbered = self._number(record)
+        if numbered.outcome != ACCEPT:
+            return numbered
+        if not counts_at(key, now):
+            return Answer(REFUSED, "the key does not count now")
+        try:
+            event.check(record)
+            require(key["owner"] == record["by"], "the key belongs to another producer")
+            self._rules(record, now)
+        except _BAD as error:
+            return Answer(REFUSED, str(error), numbered=True)
+        return Answer(ACCEPT)
+
+    # The producer ---------------------------------------------------------------
+
+    def _signer(self, record) -> dict:
+        """The known event key that signed `record`; only what is signed may touch a key's numbers."""
+        require(isinstance(record, dict), "a record is an object")
+        form.named(record["kid"], "key")
+        form.integer(record["src_seq"], "src_seq")
+        check_signature(record["sig"], record["kid"])
+        if self.size == 0:
+            require(record["event"] == "ledger.genesis", "the first entry is ledger.genesis")
+            known = [granted["key"] for granted in record["data"]["keys"]]
+            for key in known:
+                check_key(key, REGISTRY_USES)
+        else:
+            known = self.registry.rows["keys"].values()
+        key = find(known, record["kid"], "event")
+        require(key is not None, "no event key of that kid is known")
+        require(valid(key, canonical(event.body(record)), record["sig"]["val"]), "the signature does not verify")
+        return key
+
+    def _number(self, record: dict) -> Answer:
+        seen = self._seen.get(record["kid"], [])
+        number = record["src_seq"]
+        if number > len(seen):
+            return Answer(GAP, f"{len(seen)} is the next number of this key")
+        if number == len(seen):
+            return Answer(ACCEPT)
+        same = seen[number] == fingerprint(record)
+        return Answer(REPEAT) if same else Answer(EQUIVOCATION, "the same number with other bytes")
+
+    def _rules(self, record: dict, now: int):
+        require(record["event_hash"] == event.event_hash(record), "event_hash does not follow")
+        require(record["event_hash_alt"] == event.event_hash_alt(record), "event_hash_alt does not follow")
+        self._check_producer(record)
+        name = record["event"]
+        if name in event.LINEAGE:
+            self._check_lineage(record)
+            return
+        if name.startswith("lifecycle."):
+            self._check_subject(record)
+            return
+        require(record["n"] == 1, "this event is a lineage of its own")
+        require(record["op"] == event.single_op(record), "op is not the content id of the body")
+        require(record["op"] not in self._tips, "the op is known")
+        check = getattr(self, "_check_" + name.replace(".", "_"), None)
+        if check:
+            check(record, now)
+
+    def _check_producer(self, record: dict):
+        corner = event.producer(record["by"])
+        require(record["event"] in event.PRODUCERS, "the catalogue has no such event")
+        require(corner in event.PRODUCERS[record["event"]], f"{record['event']} is not {corner}'s")
+        genesis = record["event"] == "ledger.genesis"
+        require(genesis == (self.size == 0), "ledger.genesis is the first entry and only that")
+        domain = (record["data"]["root"] if genesis else self.registry.root)["domain"]
+        require(corner == "point" or form.domain_of(record["by"]) == domain, "a producer of another domain")
+
+    # Lineages ---------------------------------------------------------------------
+
+    def _check_lineage(self, record: dict):
+        op, base = record["op"], form.lineage_base(record["op"])
+        require("artifact_id" in record and record["artifact_id"] == "auth_" + base, "op is another artifact's")
+        if record["event"] == "authorization.issued":
+            self._check_issued(record)
+            return
+        first = self._first.get(base)
+        require(first is not None, "the lineage has no first event")
+        k = lineage.use_of(op)
+        tip = self._tip_before(op, base, k, record["n"])
+        self._require_follows(record, tip)
+        for member in event.NAMED:
+            require(record.get(member) == first.get(member), f"{member} is not the artifact's")
+        lineage.next_tip(tip, record, k or 1)
+        lineage.require_evidence(tip, record)
+        if record["n"] == 2:
+            self._check_consumed(record)
+        else:
+            require(record["by"] == self._point[op], "another point than consumed it")
+
+    def _tip_before(self, op: str, base: str, k: int | None, n: int) -> lineage.Tip:
+        if k is None:
+            require(base + ".1" not in self._tips, "the uses of this artifact are numbered")
+            return self._tips[base]
+        if n > 2:
+            require(op in self._tips, "the use has no first event")
+            return self._tips[op]
+        require(op not in self._tips, "this use is known")
+        require(self._tips[base].n == 1, "a single use can't be numbered")
+        require(k == 1 or f"{base}.{k - 1}" in self._tips, "a use is left out")
+        return self._tips[base]
+
+    def _require_follows(self, record: dict, tip: lineage.Tip):
+        require(record["n"] == tip.n + 1, "n is not the tip's + 1")
+        require(record["prev_hash"] == tip.event_hash, "prev_hash is not the tip's")
+        require(record["prev_hash_alt"] == tip.event_hash_alt, "prev_hash_alt is not the tip's")
+
+    def _check_issued(self, record: dict):
+        require(record["op"] not in self._tips, "the artifact is known")
+        require(lineage.use_of(record["op"]) is None, "an artifact's op has no number")
+        lineage.next_tip(None, record)
+        require(record["issuer"] == record["by"], "issued by another than the issuer")
+        row = self.registry.rows["policies"].get(record["policy"]["ref"])
+        require(row is not None and row["hash"] == record["policy"]["hash"], "the policy is not in the registry")
+        require(policy.covers(row, record["operation"], record["runtime"]), "the policy does not cover it")
+        artifact = self.artifacts.get(record["artifact_id"])
+        if artifact:
+            for member, value in named(artifact).items():
+                require(record[member] == value, f"{member} is not the artifact's")
+            require(record["data"]["chash"] == artifact["chash"], "chash is not the artifact's")
+            require(record["data"]["exp"] == artifact["exp"], "exp is not the artifact's")
+
+    def _check_consumed(self, record: dict):
+        artifact = self.artifacts.get(record["artifact_id"], {})
+        if artifact:
+            require(record["data"]["nonce"] == artifact["use"]["nonce"], "nonce is not the artifact's")
+            single = artifact["use"]["mode"] == "single"
+            require(single == (lineage.use_of(record["op"]) is None), "uses are numbered where there may be many")
+        chain = {record["artifact_id"], *artifact.get("parent", {}).get("ancestors", [])}
+        require(not chain & self.registry.rows["revoked"].keys(), "the artifact or an ancestor is revoked")
+
+    def _check_subject(self, record: dict):
+        data = record["data"]
+        form.members(data, {"kind", "subject", "cause"}, what="data")
+        for member in data:
+            form.text(data[member], member)
+        if event.producer(record["by"]) == "point":
+            require(data["kind"] == "runtime" and data["subject"] == record["by"], "a point speaks for itself only")
+        require(record["op"] == event.subject_op(data), "op is another subject's")
+        require(record["op"] not in self._final, "the subject is revoked")
+        tip = self._tips.get(record["op"])
+        if tip is None:
+            require(record["n"] == 1, "the subject has no first event")
+        else:
+            self._require_follows(record, tip)
+
+    # Single events, each by its name -----------------------------------------------
+
+    def _check_ledger_genesis(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"root", "fresh", "keys"}, what="data")
+        trust.check(data["root"])
+        trust.require_signed(data["root"], data["root"])
+        require(form.FRESH_MIN <= form.integer(data["fresh"], "fresh") <= form.FRESH_MAX, "fresh is not 1 to 60 s")
+        known: list[dict] = []
+        for granted in data["keys"]:
+            form.members(granted, {"key", "grant"}, what="granted key")
+            self._check_new_key(granted, data["root"], known, now)
+            known.append(granted["key"])
+
+    def _check_ledger_sealed(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"size", "index", "registry"}, what="data")
+        require(form.integer(data["size"], "size") == self.size, "size is not the entry's own number")
+        require(data["index"] == self.index_root(), "the index is another")
+        require(same(data["registry"], self.registry_state()), "the registry is another")
+
+    def _check_ledger_refused(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"hash", "reason"}, {"kid", "src_seq"}, "data")
+        form.sha3(data["hash"])
+        form.text(data["reason"], "reason")
+        if "kid" in data or "src_seq" in data:
+            known = self.registry.rows["keys"][data["kid"]]["kid"]
+            require(data["src_seq"] == len(self._seen.get(known, [])), "not the next number of that key")
+
+    def _check_root_published(self, record: dict, now: int):
+        form.members(record["data"], {"root"}, what="data")
+        trust.check(record["data"]["root"])
+        trust.require_successor(record["data"]["root"], self.registry.root)
+
+    def _check_key_registered(self, record: dict, now: int):
+        form.members(record["data"], {"key", "grant"}, what="data")
+        self._check_new_key(record["data"], self.registry.root, self.registry.rows["keys"].values(), now)
+
+    def _check_new_key(self, granted: dict, root: dict, known, now: int):
+        key = granted["key"]
+        check_key(key, REGISTRY_USES)
+        require(key["status"] == "active", "a new key is active")
+        for record in [*known, *root["keys"], *root["roles"]]:
+            require(record["kid"] != key["kid"], "a known kid")
+            require(record["public"] != key["public"], "a known public key")
+        by = require_signed(root["roles"], "registry", None, now, key, granted["grant"], "grant")
+        require_of_domain(by, root["domain"], "grant")
+
+    def _check_key_retired(self, record: dict, now: int):
+        form.members(record["data"], {"kid"}, what="data")
+        require(self.registry.rows["keys"][record["data"]["kid"]]["status"] == "active", "the key is not active")
+
+    def _check_key_compromised(self, record: dict, now: int):
+        form.members(record["data"], {"kid", "since"}, what="data")
+        require(form.millis(record["data"]["since"]) <= now, "compromised in the future")
+        status = self.registry.rows["keys"][record["data"]["kid"]]["status"]
+        require(status in ("active", "retired"), "the key is compromised already")
+
+    def _policy_signed(self, sig: dict, ref: str, digest: str, now: int):
+        root = self.registry.root
+        body = {"domain": root["domain"], "hash": digest, "ref": ref}
+        require_of_domain(require_signed(root["roles"], "policy", None, now, body, sig, ref), root["domain"], ref)
+
+    def _check_policy_published(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"ref", "hash", "operations", "runtimes", "sig"}, what="data")
+        form.named(data["ref"], "policy")
+        form.sha3(data["hash"])
+        policy.check_cover(data["operations"], data["runtimes"])
+        self._policy_signed(data["sig"], data["ref"], data["hash"], now)
+        for row in self.registry.rows["policies"].values():
+            if policy.path(row["ref"]) == policy.path(data["ref"]):
+                require(policy.version(row["ref"]) < policy.version(data["ref"]), "not a newer version")
+            else:
+                require(not policy.overlap(row, data), f"it would cover an operation of {row['ref']}")
+
+    def _check_policy_retired(self, record: dict, now: int):
+        form.members(record["data"], {"ref"}, what="data")
+        require(record["data"]["ref"] in self.registry.rows["policies"], "no such policy in force")
+
+    def _check_runtime_registered(self, record: dict, now: int):
+        check_runtime(record["data"])
+
+    def _check_runtime_removed(self, record: dict, now: int):
+        form.members(record["data"], {"point"}, what="data")
+        require(record["data"]["point"] in self.registry.rows["runtimes"], "no such point registered")
+
+    def _check_interface_approved(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"service", "version", "hash", "sig"}, what="data")
+        ref = f"{form.text(data['service'], 'service')}/{form.text(data['version'], 'version')}"
+        form.sha3(data["hash"])
+        self._policy_signed(data["sig"], ref, data["hash"], now)
+
+    def _check_source_registered(self, record: dict, now: int):
+        form.text(record["data"].get("name"), "source name")
+
+    def _check_source_removed(self, record: dict, now: int):
+        form.members(record["data"], {"name"}, what="data")
+        require(record["data"]["name"] in self.registry.rows["sources"], "no such source registered")
+
+    def _check_domain_stated(self, record: dict, now: int):
+        form.members(record["data"], {"statement"}, what="data")
+        check_signature(record["data"]["statement"]["sig"], record["data"]["statement"]["kid"])
+
+    def _check_authorization_revoked(self, record: dict, now: int):
+        data = record["data"]
+        form.members(data, {"artifact", "exp", "why"}, what="data")
+        form.text(data["why"], "why")
+        require(record.get("artifact_id", data["artifact"]) == data["artifact"], "artifact_id is another")
+        first = self._first.get(data["artifact"].removeprefix("auth_"))
+        require(first is not None, "the artifact was never issued")
+        require(record["by"] == first["issuer"] == record.get("issuer", record["by"]), "revoked by another than iss")
+        require(data["exp"] == first["exp"], "exp is not the artifact's")
+        require(data["artifact"] not in self._revoked, "revoked already")
+
+    def _check_execution_denied(self, record: dict, now: int):
+        event.check_denial(record)
+
+    # The folds ---------------------------------------------------------------------
+
+    def _commit(self, record: dict, at: str):
+        data = ledger.entry_bytes(at, *self.chain, record, self.size)
+        self.chain = ledger.chain_values(data, *self.chain)
+        self.leaves.append(ledger.leaf_hash(data))
+        self.at = form.millis(at)
+        self._seen.setdefault(record["kid"], []).append(fingerprint(record))
+        if record["event"] == "ledger.refused" and "kid" in record["data"]:
+            self._seen.setdefault(record["data"]["kid"], []).append(form.raw(record["data"]["hash"], "sha3-512"))
+        self._fold_tip(record)
+        self.registry.apply(record, at)
+
+    def _fold_tip(self, record: dict):
+        op, name = record["op"], record["event"]
+        if name in event.LINEAGE and record["n"] > 1:
+            k = lineage.use_of(op)
+            former = self._tips.get(op) or self._tips[form.lineage_base(op)]
+            self._tips[op] = lineage.next_tip(former, record, k or 1)
+            self._point.setdefault(op, record["by"])
+        else:
+            self._tips[op] = lineage.Tip(record["n"], name, record["event_hash"], record["event_hash_alt"])
+        if name == "authorization.issued":
+            self._first[op] = {member: record[member] for member in event.NAMED} | {"exp": record["data"]["exp"]}
+        if name == "lifecycle.revoked":
+            self._final.add(op)
+        if name.startswith("ledger."):
+            return
+        key, value = index.op_key(op), (op, record["n"], record["event_hash"], record["event_hash_alt"])
+        self.items[key] = index.op_value(*value)
+        if name == "authorization.revoked":
+            self._revoked.add(record["data"]["artifact"])
+            self.items[index.revoked_key(record["data"]["artifact"])] = index.revoked_value(record["event_hash"])
+
+    def index_root(self) -> str:
+        return index.shown(index.root(self.items))
+
+    def registry_state(self) -> dict:
+        return {"epoch": self.registry.epoch, "hash": self.registry.hash}
+
+    def root(self) -> bytes:
+        return ledger.tree_root(self.leaves)

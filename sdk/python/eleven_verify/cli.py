@@ -1,0 +1,105 @@
+"""Command line: `verify` one proof file, `conformance` over a folder of vectors."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from . import bundle, conformance, form
+from . import root as trust
+from .encoding import EncodingError, parse
+
+VERIFIED, FAILED, USAGE, NOT_I_JSON = 0, 1, 2, 3
+
+
+class _Stop(Exception):
+    def __init__(self, code: int, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except _Stop as stop:
+        print(f"eleven_verify: {stop}", file=sys.stderr)
+        return stop.code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="eleven_verify", description="verify proofs of the 11/11 protocol, offline")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser("verify", help="verify a proof file against a pinned trust root")
+    verify.add_argument("file", metavar="FILE", type=Path, help="the *.proof.json")
+    verify.add_argument("--root", type=Path, help="the trust root you pinned; without it nothing is verified")
+    verify.add_argument("--json", action="store_true", help="print the result document")
+    verify.add_argument("--kind", choices=bundle.KINDS, help="fail unless the bundle is of this kind")
+    verify.add_argument("--op", help="fail unless the bundle is of this operation")
+    verify.add_argument("--max-age", type=_age, metavar="S", help="fail if the head is older than S seconds")
+    verify.set_defaults(run=_verify)
+    run = commands.add_parser("conformance", help="run every vector file of a folder")
+    run.add_argument("folder", metavar="DIR", type=Path)
+    run.set_defaults(run=_conformance)
+    return parser
+
+
+def _age(value: str) -> int:
+    if not (value.isascii() and value.isdecimal()):
+        raise argparse.ArgumentTypeError("give a whole number of seconds")
+    return int(value)
+
+
+def _verify(arguments) -> int:
+    asked = bundle.Asked(
+        root=_root(arguments.root) if arguments.root else None,
+        kind=arguments.kind,
+        op=arguments.op,
+        max_age_ms=None if arguments.max_age is None else arguments.max_age * 1000,
+        now_ms=time.time_ns() // 1_000_000,
+    )
+    result = bundle.verify(_load(arguments.file), asked)
+    if arguments.json:
+        print(json.dumps(result.document(), ensure_ascii=False))
+    else:
+        _print(result)
+    return VERIFIED if result.verdict == "verified" else FAILED
+
+
+def _root(path: Path) -> dict:
+    root = _load(path)
+    try:
+        trust.check(root)
+    except (form.FormError, EncodingError, KeyError, TypeError) as error:
+        raise _Stop(USAGE, f"{path} is not a trust root: {error}") from error
+    return root
+
+
+def _load(path: Path):
+    """The parsed file. More than the limit of a bundle is not read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(form.BUNDLE_LIMIT + 1)
+    except OSError as error:
+        raise _Stop(USAGE, f"can't read {path}: {error.strerror}") from error
+    if len(data) > form.BUNDLE_LIMIT:
+        raise _Stop(FAILED, f"{path} is longer than 4 MiB, which no bundle is")
+    try:
+        return parse(data)
+    except EncodingError as error:
+        raise _Stop(NOT_I_JSON, f"{path} is not I-JSON: {error}") from error
+
+
+def _print(result: bundle.Result):
+    for check in result.checks:
+        print(f"{check.status:<12} {check.name:<22} {check.detail or ''}".rstrip())
+    print(f"{result.verdict}: {result.kind} {result.op}, ledger size {result.size} at {result.at}")
+
+
+def _conformance(arguments) -> int:
+    if not arguments.folder.is_dir():
+        raise _Stop(USAGE, f"{arguments.folder} is not a folder")
+    passed, failed = conformance.run(arguments.folder, print)
+    print(f"{passed} passed, {failed} failed")
+    return VERIFIED if passed and not failed else FAILED

@@ -1,0 +1,186 @@
+"""Forms shared by all structures: members, times, hashes, names (PROTOCOL 1, 2, 13)."""
+
+import base64
+import binascii
+import re
+from datetime import datetime, timezone
+
+from . import encoding
+
+OP_LIMIT = 4 * 1024
+ARTIFACT_LIMIT = 8 * 1024
+TOKEN_LIMIT = 14 * 1024
+EVENT_LIMIT = 16 * 1024
+BUNDLE_LIMIT = 4 * 1024 * 1024
+SCOPE_LIMIT = 64
+DEPTH_LIMIT = 16
+LIFE_LIMIT_MS = 3_600_000
+FRESH_MIN, FRESH_MAX = 1, 60
+
+
+class FormError(ValueError):
+    """A structure is not of the protocol's form; the message says where."""
+
+
+def require(holds: bool, message: str):
+    if not holds:
+        raise FormError(message)
+
+
+def members(value, required: set, optional: set = frozenset(), what: str = "object"):
+    """`value` is an object with all of `required` and nothing beyond `optional`."""
+    require(isinstance(value, dict), f"{what} is not an object")
+    missing = required - value.keys()
+    require(not missing, f"{what} lacks {sorted(missing)}")
+    unknown = value.keys() - required - optional
+    require(not unknown, f"{what} has unknown members {sorted(unknown)}")
+
+
+def text(value, what: str) -> str:
+    require(isinstance(value, str) and value != "", f"{what} is not a non-empty string")
+    return value
+
+
+def integer(value, what: str, least: int = 0) -> int:
+    require(isinstance(value, int) and not isinstance(value, bool), f"{what} is not an integer")
+    require(value >= least, f"{what} is below {least}")
+    return value
+
+
+def listing(value, what: str) -> list:
+    require(isinstance(value, list), f"{what} is not a list")
+    return value
+
+
+def sorted_ascii(value, what: str) -> list:
+    """A list of ASCII strings, strictly ascending by byte."""
+    for item in listing(value, what):
+        require(isinstance(item, str) and item != "" and item.isascii(), f"{what} holds more than ASCII strings")
+    require(all(a < b for a, b in zip(value, value[1:])), f"{what} is not strictly ascending")
+    return value
+
+
+def canonical_within(value, limit: int, what: str) -> bytes:
+    data = encoding.canonical(value)
+    require(len(data) <= limit, f"{what} is longer than {limit} bytes")
+    return data
+
+
+# Times ------------------------------------------------------------------
+
+_SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_MILLIS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def seconds(value, what: str = "time") -> int:
+    """`YYYY-MM-DDTHH:MM:SSZ` as milliseconds since 1970: nbf, exp, until."""
+    require(isinstance(value, str) and _SECONDS.fullmatch(value) is not None, f"{what} is not a time in seconds")
+    return _instant(value[:-1], what)
+
+
+def millis(value, what: str = "time") -> int:
+    """`YYYY-MM-DDTHH:MM:SS.mmmZ` as milliseconds since 1970: every other time."""
+    require(isinstance(value, str) and _MILLIS.fullmatch(value) is not None, f"{what} is not a time in milliseconds")
+    return _instant(value[:19], what) + int(value[20:23])
+
+
+def _instant(value: str, what: str) -> int:
+    try:
+        moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError as error:
+        raise FormError(f"{what} is not a date") from error
+    return int((moment - _EPOCH).total_seconds()) * 1000
+
+
+def to_seconds(ms: int) -> str:
+    """Milliseconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ`, cut to the second."""
+    return datetime.fromtimestamp(ms // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# Binary -----------------------------------------------------------------
+
+
+def bare_base64(value, what: str = "binary") -> bytes:
+    """Padded standard base64, canonical: DSSE and salts."""
+    require(isinstance(value, str), f"{what} is not a string")
+    try:
+        data = base64.b64decode(value.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError, ValueError) as error:
+        raise FormError(f"{what} is not base64") from error
+    require(base64.b64encode(data).decode() == value, f"{what} is not canonical base64")
+    return data
+
+
+def binary(value, what: str = "binary", length: int | None = None) -> bytes:
+    """`base64:` + padded base64."""
+    require(isinstance(value, str) and value.startswith("base64:"), f"{what} lacks base64:")
+    data = bare_base64(value[7:], what)
+    require(length is None or len(data) == length, f"{what} is not {length} bytes")
+    return data
+
+
+def to_binary(data: bytes) -> str:
+    return "base64:" + base64.b64encode(data).decode()
+
+
+_HASHES = {"sha3-512": 128, "blake2b-512": 128, "sha256": 64}
+
+
+def raw(value, algorithm: str, what: str = "hash") -> bytes:
+    """The bytes of `<algorithm>:` + lower-case hex of exactly its length."""
+    prefix = algorithm + ":"
+    require(isinstance(value, str) and value.startswith(prefix), f"{what} is not a {algorithm}")
+    digits = value[len(prefix) :]
+    require(re.fullmatch(r"[0-9a-f]{%d}" % _HASHES[algorithm], digits) is not None, f"{what} has a wrong length or digit")
+    return bytes.fromhex(digits)
+
+
+def sha3(value, what: str = "hash") -> str:
+    raw(value, "sha3-512", what)
+    return value
+
+
+# Names ------------------------------------------------------------------
+
+_SEGMENT = r"(?:[a-z0-9._-]|%[0-9A-F]{2}){1,64}"
+_LABELS = r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*"
+_ID = "[0-9A-HJKMNP-TV-Z]{32}"
+_RUNTIME = rf"(?:k8s|host|exec|mesh|edge)://{_SEGMENT}(?:/{_SEGMENT})*"
+_PATTERNS = {
+    "domain": _LABELS,
+    "authority": rf"governance://{_LABELS}/authority/{_SEGMENT}",
+    "ledger": rf"ledger://{_LABELS}",
+    "identity": rf"(?:human|svc|model|agent|workload):{_SEGMENT}(?::{_SEGMENT})?(?:@{_LABELS})?",
+    "policy": rf"policy://{_SEGMENT}(?:/{_SEGMENT})*/v[1-9][0-9]*",
+    "runtime": _RUNTIME,
+    "point": rf"{_RUNTIME}#{_SEGMENT}",
+    "key": rf"key:{_LABELS}/{_SEGMENT}/{_SEGMENT}",
+    "artifact": rf"auth_{_ID}",
+    "attestation": rf"att_{_ID}",
+    "lineage": rf"{_ID}(?:\.[1-9][0-9]{{0,15}})?",
+    "nonce": r"n_[0-9A-HJKMNP-TV-Z]{26}",
+    "operation": r"[\x21-\x7e]{1,64}",
+    "event": r"[a-z]+\.[a-z]+",
+}
+_NAMES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+
+
+def named(value, kind: str, what: str | None = None) -> str:
+    """`value` is a name of that kind in the table of section 2."""
+    require(isinstance(value, str) and _NAMES[kind].fullmatch(value) is not None, f"{what or kind} is not a name of its kind")
+    return value
+
+
+def is_named(value, kind: str) -> bool:
+    return isinstance(value, str) and _NAMES[kind].fullmatch(value) is not None
+
+
+def domain_of(authority_or_ledger: str) -> str:
+    """The domain in `governance://<domain>/…` or `ledger://<domain>`."""
+    return authority_or_ledger.split("://", 1)[1].split("/", 1)[0]
+
+
+def lineage_base(op: str) -> str:
+    """The artifact's part of an operation id: `<id>` of `<id>.<k>`."""
+    return op.split(".", 1)[0]

@@ -1,0 +1,69 @@
+"""Signatures and key records (PROTOCOL 3)."""
+
+from . import ed25519, form
+from .encoding import canonical
+from .form import require
+
+ROOT_USES = ("root", "policy", "registry", "head")
+REGISTRY_USES = ("issuer", "event", "attestation")
+_RECORD = {"kid", "alg", "public", "use", "owner", "nbf", "exp", "status", "since"}
+
+
+def check_signature(sig, kid: str | None = None):
+    """Form of `{"alg","kid","val"}`; `kid` is the signed body's where it has one."""
+    form.members(sig, {"alg", "kid", "val"}, what="signature")
+    require(sig["alg"] == "ed25519", "signature is not ed25519")
+    form.named(sig["kid"], "key")
+    form.binary(sig["val"], "signature value", 64)
+    require(kid is None or sig["kid"] == kid, "signature names another key than the body")
+
+
+def check_key(record, uses: tuple):
+    """Form of a key record whose use is one of `uses`."""
+    form.members(record, _RECORD, what="key record")
+    form.named(record["kid"], "key")
+    require(record["alg"] == "ed25519", "key is not ed25519")
+    form.binary(record["public"], "public key", 32)
+    require(record["use"] in uses, "key has another use")
+    form.text(record["owner"], "key owner")
+    require(form.seconds(record["nbf"]) < form.seconds(record["exp"]), "key window is empty")
+    require(record["status"] in ("active", "retired", "compromised"), "unknown key status")
+    if record["status"] == "active":
+        require(record["since"] is None, "an active key has no since")
+    else:
+        form.millis(record["since"], "since")
+
+
+def counts_at(record: dict, t: int) -> bool:
+    """The key's signature counts at `t` (ms): in its window, and not yet retired or compromised."""
+    if not form.seconds(record["nbf"]) <= t < form.seconds(record["exp"]):
+        return False
+    return record["status"] == "active" or t < form.millis(record["since"])
+
+
+def find(records, kid, use: str) -> dict | None:
+    """The first record of that kid, if it has that use."""
+    record = next((item for item in records if item["kid"] == kid), None)
+    return record if record is not None and record["use"] == use else None
+
+
+def valid(record: dict, message: bytes, value: str) -> bool:
+    """The strict equation alone, over `base64:` values."""
+    return ed25519.verify(form.binary(record["public"]), message, form.binary(value))
+
+
+def require_signed(records, use: str, owner: str | None, t: int, body, sig: dict, what: str) -> dict:
+    """`sig` is by a known key of that use and owner that counts at `t`, over JCS(body)."""
+    check_signature(sig)
+    record = find(records, sig["kid"], use)
+    require(record is not None, f"{what}: no {use} key of that kid is known")
+    require(owner is None or record["owner"] == owner, f"{what}: the key belongs to another party")
+    require(counts_at(record, t), f"{what}: the key does not count at that time")
+    require(valid(record, canonical(body), sig["val"]), f"{what}: the signature does not verify")
+    return record
+
+
+def require_of_domain(record: dict, domain: str, what: str):
+    """Registry and policy documents name a domain: their key belongs to an authority of it."""
+    require(form.is_named(record["owner"], "authority"), f"{what}: the key's owner is not an authority")
+    require(form.domain_of(record["owner"]) == domain, f"{what}: the key belongs to another domain")
