@@ -1,0 +1,25 @@
+use super::*;
+
+#[test]
+fn a_directory_does_what_the_trait_says() {
+    let folder = tempfile::tempdir().expect("folder");
+    let disk = Directory::open(folder.path()).expect("open");
+    let file = disk.create("a").expect("create");
+    write_all(&*file, 3, b"hello").expect("write");
+    file.sync_data().expect("sync");
+    assert_eq!(file.length().expect("length"), 8);
+
+    disk.rename("a", "b").expect("rename");
+    disk.sync_dir().expect("sync the folder");
+    assert_eq!(disk.list().expect("list"), ["b"]);
+    let mut bytes = [1; 8];
+    read_exact(&*disk.open("b").expect("open"), 0, &mut bytes).expect("read");
+    assert_eq!(&bytes, b"\0\0\0hello");
+    let past = read_exact(&*file, 4, &mut bytes).expect_err("past the end");
+    assert_eq!(past.kind(), io::ErrorKind::UnexpectedEof);
+
+    disk.remove("b").expect("remove");
+    assert_eq!(disk.open("b").err().map(|error| error.kind()), Some(io::ErrorKind::NotFound));
+    read_exact(&*file, 0, &mut bytes).expect("still readable by who holds it");
+    assert_ne!(disk.nonce(), disk.nonce());
+}

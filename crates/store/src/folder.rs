@@ -1,0 +1,280 @@
+//! A corner's data folder: whose it is, which format it has, and that one process at a time writes to it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::disk::{Directory, Disk};
+
+#[cfg(test)]
+mod tests;
+
+/// The version of the layout of data folders that this build writes and reads.
+pub const DATA_FORMAT: u32 = 1;
+
+const FORMAT_FILE: &str = "FORMAT";
+const LOCK_FILE: &str = "LOCK";
+/// A `FORMAT` file has three short lines; more is not one.
+const FORMAT_FILE_BYTES: u64 = 4096;
+
+/// A data folder that this process holds alone, until this value and every log opened in it are gone. The kernel lets
+/// go of the lock when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Folder {
+    held: Arc<Held>,
+}
+
+/// The lock, shared by the folder and the writers of its logs.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    /// Locked for as long as it is open.
+    _lock: File,
+    /// Names of the places that have a writer.
+    claimed: Mutex<BTreeSet<String>>,
+}
+
+/// Where a log is kept, claimed for one writer: a part of a [`Folder`], or any [`Disk`] that a test made.
+pub struct Place {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) claim: Option<Claim>,
+}
+
+/// Keeps the folder locked and its place without a second writer.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    held: Arc<Held>,
+    name: String,
+}
+
+impl Folder {
+    /// Opens the folder of `corner` (`authority`, `runtime`, `ledger`) at `path`. An absent folder is made, for its
+    /// owner only (mode 0700), and marked with the corner and the format.
+    ///
+    /// # Errors
+    /// [`FolderError`]: held by another process, another corner's, or of a format that this build does not know.
+    pub fn open(path: impl AsRef<Path>, corner: &str) -> Result<Folder, FolderError> {
+        let path = path.as_ref();
+        make_private(path).map_err(|cause| FolderError::io("make", path, cause))?;
+        let lock = lock(path)?;
+        match read_format(path)? {
+            Some(found) => check_format(path, &found, corner)?,
+            None => write_format(path, corner).map_err(|cause| FolderError::io("write FORMAT in", path, cause))?,
+        }
+        let held = Held { path: path.to_owned(), _lock: lock, claimed: Mutex::default() };
+        Ok(Folder { held: Arc::new(held) })
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.held.path
+    }
+
+    /// The place for the log `name` (a plain file name) within the folder, made if absent. It is claimed until what
+    /// was opened there is gone.
+    ///
+    /// # Errors
+    /// [`FolderError::Claimed`] where it has a writer already; [`FolderError::Io`] where it can't be made.
+    pub fn place(&self, name: &str) -> Result<Place, FolderError> {
+        let path = self.held.path.join(name);
+        let claim = Claim::take(&self.held, name).ok_or_else(|| FolderError::Claimed { path: path.clone() })?;
+        let open = || {
+            make_private(&path)?;
+            File::open(&self.held.path)?.sync_all()?;
+            Directory::open(&path)
+        };
+        let disk = open().map_err(|cause| FolderError::io("open", &path, cause))?;
+        Ok(Place { disk: Arc::new(disk), claim: Some(claim) })
+    }
+}
+
+impl Place {
+    /// A place on `disk`. Whoever calls this answers for there being one writer; what is on the file system comes
+    /// from [`Folder::place`] instead.
+    pub fn on(disk: impl Disk + 'static) -> Place {
+        Place { disk: Arc::new(disk), claim: None }
+    }
+}
+
+impl Claim {
+    fn take(held: &Arc<Held>, name: &str) -> Option<Claim> {
+        let fresh = held.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        fresh.then(|| Claim { held: Arc::clone(held), name: name.to_owned() })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.held.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Takes the lock and leaves this process's number in it for whoever is refused.
+fn lock(path: &Path) -> Result<File, FolderError> {
+    let failed = |cause| FolderError::io("lock", path, cause);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(path.join(LOCK_FILE)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // A lock that was taken this moment may not name its holder yet.
+            let read = (&mut file).take(32).read_to_string(&mut holder);
+            let pid = read.ok().and_then(|_| holder.trim().parse().ok());
+            return Err(FolderError::Locked { path: path.to_owned(), pid });
+        }
+        Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(file)
+}
+
+fn read_format(path: &Path) -> Result<Option<String>, FolderError> {
+    let file = match File::open(path.join(FORMAT_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FolderError::io("read FORMAT in", path, error)),
+    };
+    let mut text = String::new();
+    match file.take(FORMAT_FILE_BYTES).read_to_string(&mut text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(FolderError::Unmarked { path: path.to_owned() })
+        }
+        Err(error) => Err(FolderError::io("read FORMAT in", path, error)),
+    }
+}
+
+fn check_format(path: &Path, text: &str, corner: &str) -> Result<(), FolderError> {
+    let value = |key: &str| {
+        let mut pairs = text.lines().filter_map(|line| line.split_once(" = "));
+        pairs.find(|(found, _)| *found == key).map(|(_, value)| value.to_owned())
+    };
+    let unmarked = || FolderError::Unmarked { path: path.to_owned() };
+    // The format first: another one may mark its corner in another way.
+    let format: u32 = value("format").and_then(|found| found.parse().ok()).ok_or_else(unmarked)?;
+    if format != DATA_FORMAT {
+        return Err(FolderError::Format { path: path.to_owned(), found: format });
+    }
+    let found = value("corner").ok_or_else(unmarked)?;
+    if found != corner {
+        return Err(FolderError::Corner { path: path.to_owned(), found, wanted: corner.to_owned() });
+    }
+    Ok(())
+}
+
+/// Durable before it has its name, so that a crash leaves a whole `FORMAT` or none.
+fn write_format(path: &Path, corner: &str) -> io::Result<()> {
+    let draft = path.join("FORMAT.tmp");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    write!(file, "eleven data folder\ncorner = {corner}\nformat = {DATA_FORMAT}\n")?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path.join(FORMAT_FILE))?;
+    File::open(path)?.sync_all()
+}
+
+/// Why a data folder can't be used.
+#[derive(Debug)]
+pub enum FolderError {
+    /// The file system refused.
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        cause: io::Error,
+    },
+    /// Another process, or another part of this one, holds the folder.
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The process that holds it, where it left its number.
+        pid: Option<u32>,
+    },
+    /// The folder is another corner's. No corner opens another's folder.
+    Corner {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who tried to open it.
+        wanted: String,
+    },
+    /// Written by a build with another data format.
+    Format {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// It has a `FORMAT` file that is none.
+    Unmarked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The log there has a writer already.
+    Claimed {
+        /// The log's folder.
+        path: PathBuf,
+    },
+}
+
+impl FolderError {
+    fn io(doing: &'static str, path: &Path, cause: io::Error) -> FolderError {
+        FolderError::Io { doing, path: path.to_owned(), cause }
+    }
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FolderError::Io { doing, path, cause } => {
+                write!(out, "can't {doing} {} ({cause}): check the path, its owner and the disk", path.display())
+            }
+            FolderError::Locked { path, pid: Some(pid) } => {
+                write!(out, "{} is held by process {pid}: stop it, or name another folder", path.display())
+            }
+            FolderError::Locked { path, pid: None } => {
+                write!(out, "{} is held by another process: stop it, or name another folder", path.display())
+            }
+            FolderError::Corner { path, found, wanted } => {
+                write!(out, "{} is the folder of {found}: name the folder of {wanted}", path.display())
+            }
+            FolderError::Format { path, found } => write!(
+                out,
+                "{} has data format {found}, this build knows {DATA_FORMAT}: use the build that wrote it, or move its \
+                 data over as the changelog says",
+                path.display()
+            ),
+            FolderError::Unmarked { path } => write!(
+                out,
+                "{} has a FORMAT file that can't be read: restore it from a copy, or name another folder",
+                path.display()
+            ),
+            FolderError::Claimed { path } => {
+                write!(out, "{} has a writer in this process already: close that one first", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for FolderError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            FolderError::Io { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}

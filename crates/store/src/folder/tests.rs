@@ -1,0 +1,72 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn fresh() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("deep/ledger");
+    (folder, path)
+}
+
+#[test]
+fn a_new_folder_is_private_and_marked_and_opens_again() {
+    let (_keep, path) = fresh();
+    let folder = Folder::open(&path, "ledger").expect("open");
+    assert_eq!(folder.path(), path);
+    assert_eq!(std::fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o700);
+    let format = std::fs::read_to_string(path.join("FORMAT")).expect("FORMAT");
+    assert_eq!(format, "eleven data folder\ncorner = ledger\nformat = 1\n");
+    drop(folder);
+    Folder::open(&path, "ledger").expect("open again");
+}
+
+#[test]
+fn a_second_opener_is_told_who_holds_it() {
+    let (_keep, path) = fresh();
+    let _held = Folder::open(&path, "ledger").expect("open");
+    let refused = Folder::open(&path, "ledger").expect_err("held");
+    assert!(matches!(refused, FolderError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
+    assert!(refused.to_string().contains(&format!("held by process {}", std::process::id())));
+}
+
+#[test]
+fn a_log_keeps_the_folder_locked_and_its_place_claimed() {
+    let (_keep, path) = fresh();
+    let folder = Folder::open(&path, "ledger").expect("open");
+    let place = folder.place("log").expect("place");
+    assert!(matches!(folder.place("log"), Err(FolderError::Claimed { .. })));
+    folder.place("other").map(drop).expect("another place is free");
+    drop(folder);
+    assert!(matches!(Folder::open(&path, "ledger"), Err(FolderError::Locked { .. })));
+    drop(place);
+    let folder = Folder::open(&path, "ledger").expect("free again");
+    folder.place("log").map(drop).expect("free again");
+}
+
+#[test]
+fn another_corner_another_format_and_nonsense_are_refused() {
+    let (_keep, path) = fresh();
+    drop(Folder::open(&path, "ledger").expect("open"));
+    let refused = Folder::open(&path, "authority").expect_err("another corner's");
+    assert!(matches!(&refused, FolderError::Corner { found, .. } if found == "ledger"));
+    assert!(refused.to_string().contains("is the folder of ledger: name the folder of authority"));
+
+    std::fs::write(path.join("FORMAT"), "eleven data folder\nformat = 2\n").expect("write");
+    let refused = Folder::open(&path, "ledger").expect_err("unknown format");
+    assert!(matches!(refused, FolderError::Format { found: 2, .. }));
+    assert!(refused.to_string().contains("use the build that wrote it"));
+
+    for nonsense in [&b""[..], b"format = x", b"format = 1\n", b"\xff\xfe"] {
+        std::fs::write(path.join("FORMAT"), nonsense).expect("write");
+        assert!(matches!(Folder::open(&path, "ledger"), Err(FolderError::Unmarked { .. })), "{nonsense:?}");
+    }
+}
+
+#[test]
+fn a_draft_of_format_left_by_a_crash_does_no_harm() {
+    let (_keep, path) = fresh();
+    std::fs::create_dir_all(&path).expect("folder");
+    std::fs::write(path.join("FORMAT.tmp"), "elev").expect("write");
+    Folder::open(&path, "ledger").expect("open");
+    assert!(!path.join("FORMAT.tmp").exists());
+}

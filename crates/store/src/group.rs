@@ -1,0 +1,251 @@
+//! Group commit: many requests, one sync. One thread owns a log and the state machine that turns requests into
+//! records; it takes what waits, lets the state machine stage each, commits all records at once, and only then gives
+//! the answers out.
+
+use std::{
+    fmt, io,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    log::{AppendError, Durable, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS},
+    metrics::Metrics,
+};
+
+mod queue;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use queue::{Item, Queue};
+use writer::Writer;
+
+/// A state machine in front of a log: the one place where requests become records. It runs on the writer's thread
+/// alone, so it needs no lock, and it may run ahead of the log: if the commit of what it staged fails, it is never
+/// asked again.
+pub trait Stage: Send + 'static {
+    /// What is submitted.
+    type Request: Send;
+    /// What is given back once the records of the request, and of all requests before it, are durable.
+    type Answer: Send;
+
+    /// Decides on `request` and puts its records, in order, into `batch`; none where there is nothing to record (a
+    /// repeat, a refusal). The answer is held back until the commit.
+    fn stage(&mut self, request: Self::Request, batch: &mut Batch) -> Self::Answer;
+
+    /// The batch is durable; called before its answers are given out, and not for a batch without records.
+    fn committed(&mut self, durable: &Durable);
+
+    /// Called once in each [`GroupOptions::tick`], under load as well, after the requests of the batch: what it stages
+    /// closes the batch.
+    fn tick(&mut self, batch: &mut Batch) {
+        let _ = batch;
+    }
+}
+
+/// The records of the commit that is being put together.
+#[derive(Debug)]
+pub struct Batch {
+    first: u64,
+    records: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn new(first: u64) -> Batch {
+        Batch { first, records: Vec::new(), bytes: 0 }
+    }
+
+    /// The position that the next record will take.
+    pub fn next(&self) -> u64 {
+        self.first + self.records.len() as u64
+    }
+
+    /// How many more bytes of records one commit can carry. A batch takes no further request beyond
+    /// [`GroupOptions::batch_bytes`], so every request finds at least [`MAX_COMMIT_BYTES`] less that; one that needs
+    /// more is the stage's to refuse, before it stages any part of it.
+    pub fn room(&self) -> usize {
+        if self.records.len() >= MAX_COMMIT_RECORDS { 0 } else { MAX_COMMIT_BYTES.saturating_sub(self.bytes) }
+    }
+
+    /// Adds a record and says which position it will take.
+    ///
+    /// # Errors
+    /// [`BatchFull`] where it does not fit ([`Batch::room`]); the batch is as before.
+    pub fn push(&mut self, record: Vec<u8>) -> Result<u64, BatchFull> {
+        if record.len() > self.room() || self.records.len() >= MAX_COMMIT_RECORDS {
+            return Err(BatchFull);
+        }
+        let position = self.next();
+        self.bytes += record.len();
+        self.records.push(record);
+        Ok(position)
+    }
+}
+
+/// A record does not fit into the commit being put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchFull;
+
+impl fmt::Display for BatchFull {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the records of one request do not fit one commit ({MAX_COMMIT_BYTES} bytes): refuse the request")
+    }
+}
+
+impl std::error::Error for BatchFull {}
+
+/// The answer to a request whose records are durable.
+#[derive(Debug)]
+pub struct Committed<A> {
+    /// What the stage said.
+    pub answer: A,
+    /// The receipt for exactly the records of this request. It covers none where the request added none: then it says
+    /// where the log stood, and that all before is durable.
+    pub durable: Durable,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug)]
+pub enum CommitError {
+    /// Too much waits already. Nothing was done with the request; it may come again later.
+    Full,
+    /// The writer has stopped. Nothing was done with the request.
+    Stopped,
+    /// The commit failed before anything was written: the request's records do not exist and never will. The writer
+    /// has stopped.
+    NotCommitted(Arc<AppendError>),
+    /// The commit failed: the records of the whole batch exist or none, and only opening the log again tells. The
+    /// writer has stopped.
+    Unknown(Arc<AppendError>),
+}
+
+impl CommitError {
+    fn of(error: &Arc<AppendError>) -> CommitError {
+        if error.may_exist() {
+            CommitError::Unknown(Arc::clone(error))
+        } else {
+            CommitError::NotCommitted(Arc::clone(error))
+        }
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommitError::Full => out.write_str("too many requests wait for the log: try again later"),
+            CommitError::Stopped => out.write_str("the log's writer has stopped: start the process again"),
+            CommitError::NotCommitted(cause) | CommitError::Unknown(cause) => write!(out, "{cause}"),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CommitError::NotCommitted(cause) | CommitError::Unknown(cause) => Some(&**cause),
+            CommitError::Full | CommitError::Stopped => None,
+        }
+    }
+}
+
+/// Why the writer's thread ended.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// It was asked to; everything submitted before was answered.
+    Closed,
+    /// A commit failed. The process must stop: its state is ahead of the log (invariant 4).
+    Failed(Arc<AppendError>),
+    /// The stage or a reply panicked. The process must stop.
+    Panicked,
+}
+
+/// Bounds of a group commit.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupOptions {
+    /// How many requests may wait; one more is refused with [`CommitError::Full`].
+    pub queue: usize,
+    /// How many requests one commit takes.
+    pub batch_requests: usize,
+    /// A commit takes no further request once it has so many bytes of records.
+    pub batch_bytes: usize,
+    /// How often [`Stage::tick`] is called, at the earliest; never where none.
+    pub tick: Option<Duration>,
+}
+
+impl Default for GroupOptions {
+    fn default() -> GroupOptions {
+        GroupOptions { queue: 8192, batch_requests: 1024, batch_bytes: 1 << 20, tick: None }
+    }
+}
+
+/// The handle to a writer's thread; share it in an `Arc`. Dropping it closes it: what was submitted is still answered,
+/// then the thread ends and the log is free to be opened again.
+pub struct GroupCommit<S: Stage> {
+    queue: Arc<Queue<S>>,
+    metrics: Arc<Metrics>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<S: Stage> GroupCommit<S> {
+    /// Starts the thread that owns `log` and `stage`. `on_stop` is called on it, once, as the last thing it does,
+    /// after the log was closed.
+    ///
+    /// # Errors
+    /// Where no thread is to be had.
+    pub fn start(
+        log: impl Log + 'static,
+        stage: S,
+        options: GroupOptions,
+        on_stop: impl FnOnce(Stop) + Send + 'static,
+    ) -> io::Result<GroupCommit<S>> {
+        let queue = Arc::new(Queue::new(options.queue));
+        let metrics = log.metrics();
+        let writer = Writer::new(log, stage, options, Arc::clone(&queue));
+        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || writer.run(on_stop))?;
+        Ok(GroupCommit { queue, metrics, thread: Some(thread) })
+    }
+
+    /// Hands `request` to the stage, in the order of submission. `reply` is called exactly once: by the writer's
+    /// thread after the commit, where it must be quick and must not wait for anything; or by this one, at once, where
+    /// the request is refused ([`CommitError::Full`], [`CommitError::Stopped`]).
+    pub fn submit(
+        &self,
+        request: S::Request,
+        reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
+    ) {
+        let item = Item { request, reply: Box::new(reply), since: Instant::now() };
+        if let Err((item, error)) = self.queue.push(item) {
+            (item.reply)(Err(error));
+        }
+    }
+
+    /// Whether the writer has stopped or is about to: every later request is refused.
+    pub fn is_stopped(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// How many requests wait to be taken into a commit.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// What was measured on the log and on this group commit.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+}
+
+impl<S: Stage> Drop for GroupCommit<S> {
+    fn drop(&mut self) {
+        self.queue.close();
+        let own_thread = |thread: &JoinHandle<()>| thread.thread().id() == std::thread::current().id();
+        // A reply may hold the last handle; the thread can't wait for itself, and ends by itself.
+        if let Some(thread) = self.thread.take().filter(|thread| !own_thread(thread)) {
+            // A panic was reported through `on_stop`.
+            let _ = thread.join();
+        }
+    }
+}

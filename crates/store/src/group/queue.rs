@@ -1,0 +1,106 @@
+//! The requests that wait for the writer, bounded.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use super::{CommitError, Committed, Stage};
+
+/// Called once with the outcome.
+pub(super) type Reply<A> = Box<dyn FnOnce(Result<Committed<A>, CommitError>) + Send>;
+
+/// A request that waits.
+pub(super) struct Item<S: Stage> {
+    pub(super) request: S::Request,
+    pub(super) reply: Reply<S::Answer>,
+    pub(super) since: Instant,
+}
+
+pub(super) struct Queue<S: Stage> {
+    most: usize,
+    state: Mutex<State<S>>,
+    filled: Condvar,
+}
+
+struct State<S: Stage> {
+    items: VecDeque<Item<S>>,
+    closed: bool,
+    /// Whether the writer sleeps; waking it costs a system call.
+    asleep: bool,
+}
+
+impl<S: Stage> Queue<S> {
+    pub(super) fn new(most: usize) -> Queue<S> {
+        let state = State { items: VecDeque::new(), closed: false, asleep: false };
+        Queue { most, state: Mutex::new(state), filled: Condvar::new() }
+    }
+
+    /// Puts `item` last, or gives it back with the reason.
+    pub(super) fn push(&self, item: Item<S>) -> Result<(), (Item<S>, CommitError)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((item, CommitError::Stopped));
+        }
+        if state.items.len() >= self.most {
+            return Err((item, CommitError::Full));
+        }
+        state.items.push_back(item);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Moves up to `most` items to the end of `into`. With nothing to move it waits for some, until `deadline` if
+    /// there is one. False once the queue is closed and empty: nothing will come any more.
+    pub(super) fn take(&self, into: &mut VecDeque<Item<S>>, most: usize, deadline: Option<Instant>) -> bool {
+        let mut state = self.lock();
+        while state.items.is_empty() && !state.closed {
+            state.asleep = true;
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(left) if left.is_zero() => break,
+                Some(left) => self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.asleep = false;
+        let taken = state.items.len().min(most);
+        into.extend(state.items.drain(..taken));
+        taken > 0 || !state.closed
+    }
+
+    /// Lets nothing more in.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
+    }
+
+    /// Lets nothing more in, and empties it.
+    pub(super) fn close_and_empty(&self) -> VecDeque<Item<S>> {
+        let mut state = self.lock();
+        state.closed = true;
+        std::mem::take(&mut state.items)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State<S>>) {
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

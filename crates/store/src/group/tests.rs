@@ -1,0 +1,314 @@
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+    mpsc::{Receiver, Sender, channel},
+};
+
+use super::*;
+use crate::{
+    faulty::{Effect, Fault, FaultyDisk, Survival},
+    folder::Place,
+    log::{DropError, ReadLog},
+    segment::{SegmentLog, SegmentOptions},
+};
+
+const SMALL: SegmentOptions = SegmentOptions { smallest: 4096, largest: 1 << 20, ahead: false };
+type Outcome = Result<Committed<u64>, CommitError>;
+
+/// Numbers its requests; a request of `n` adds `n` records that carry the number.
+#[derive(Default)]
+struct Numbering {
+    number: u64,
+    durable: Arc<AtomicU64>,
+}
+
+impl Stage for Numbering {
+    type Request = usize;
+    type Answer = u64;
+
+    fn stage(&mut self, request: usize, batch: &mut Batch) -> u64 {
+        assert!(request < 1000, "a request that breaks the stage");
+        self.number += 1;
+        for _ in 0..request {
+            batch.push(self.number.to_le_bytes().to_vec()).expect("room");
+        }
+        self.number
+    }
+
+    fn committed(&mut self, durable: &Durable) {
+        self.durable.store(durable.next(), Ordering::SeqCst);
+    }
+
+    fn tick(&mut self, batch: &mut Batch) {
+        batch.push(b"tick".to_vec()).expect("room");
+    }
+}
+
+fn log(disk: &FaultyDisk) -> SegmentLog {
+    SegmentLog::open(Place::on(disk.clone()), SMALL).expect("open")
+}
+
+struct Running {
+    group: GroupCommit<Numbering>,
+    reader: Arc<dyn ReadLog>,
+    stops: Receiver<Stop>,
+}
+
+fn start(log: impl Log + 'static, options: GroupOptions) -> Running {
+    let (send, stops) = channel();
+    let reader = log.reader();
+    let stop = move |stop| send.send(stop).expect("the test listens");
+    let group = GroupCommit::start(log, Numbering::default(), options, stop).expect("start");
+    Running { group, reader, stops }
+}
+
+fn submit(group: &GroupCommit<Numbering>, request: usize) -> Receiver<Outcome> {
+    let (send, receive) = channel();
+    group.submit(request, move |outcome| send.send(outcome).expect("the test listens"));
+    receive
+}
+
+/// A log that says when an append begins and waits for leave.
+struct Gated<L> {
+    inner: L,
+    begun: Sender<usize>,
+    leave: Mutex<Receiver<()>>,
+}
+
+impl<L: Log> Log for Gated<L> {
+    fn first(&self) -> u64 {
+        self.inner.first()
+    }
+    fn next(&self) -> u64 {
+        self.inner.next()
+    }
+    fn append(&mut self, expected: u64, records: &[&[u8]]) -> Result<Durable, AppendError> {
+        self.begun.send(records.len()).expect("the test listens");
+        self.leave.lock().expect("lock").recv().expect("leave");
+        self.inner.append(expected, records)
+    }
+    fn drop_before(&mut self, position: u64) -> Result<(), DropError> {
+        self.inner.drop_before(position)
+    }
+    fn reader(&self) -> Arc<dyn ReadLog> {
+        self.inner.reader()
+    }
+    fn metrics(&self) -> Arc<Metrics> {
+        self.inner.metrics()
+    }
+}
+
+fn gated(disk: &FaultyDisk) -> (Gated<SegmentLog>, Receiver<usize>, Sender<()>) {
+    let ((begun, begins), (leave, leaves)) = (channel(), channel());
+    (Gated { inner: log(disk), begun, leave: Mutex::new(leaves) }, begins, leave)
+}
+
+#[test]
+fn each_answer_has_the_receipt_of_its_own_records() {
+    let running = start(log(&FaultyDisk::new(1)), GroupOptions::default());
+    let mut expected = 0;
+    let outcomes: Vec<(usize, Receiver<Outcome>)> =
+        (0..200).map(|k| k % 4).map(|request| (request, submit(&running.group, request))).collect();
+    for (number, (request, outcome)) in (1u64..).zip(outcomes) {
+        let committed = outcome.recv().expect("an answer").expect("committed");
+        assert_eq!(committed.answer, number, "in the order of submission");
+        assert_eq!((committed.durable.first(), committed.durable.count()), (expected, request as u64));
+        expected = committed.durable.next();
+        let found = running.reader.read_from(committed.durable.first(), request, usize::MAX).expect("read");
+        assert!(found.iter().all(|(_, record)| *record == number.to_le_bytes()));
+    }
+    assert_eq!(running.reader.durable(), expected);
+}
+
+#[test]
+fn what_waits_during_a_commit_shares_the_next() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions::default());
+    let first = submit(&running.group, 1);
+    assert_eq!(begins.recv().expect("an append"), 1);
+    let others: Vec<Receiver<Outcome>> = (0..63).map(|_| submit(&running.group, 2)).collect();
+    assert_eq!(running.group.waiting(), 63);
+    assert!(first.try_recv().is_err(), "no answer before the commit");
+    assert_eq!(running.reader.durable(), 0);
+    leave.send(()).expect("leave");
+    first.recv().expect("an answer").expect("committed");
+    assert_eq!(begins.recv().expect("an append"), 126, "63 requests in one commit");
+    leave.send(()).expect("leave");
+    for other in others {
+        other.recv().expect("an answer").expect("committed");
+    }
+    let metrics = running.group.metrics();
+    assert_eq!((metrics.sync.summary().count, metrics.records.summary().max), (2, 126));
+    assert_eq!((metrics.requests.summary().count, metrics.requests.summary().max), (2, 63));
+    assert_eq!(metrics.waited.summary().count, 64);
+}
+
+#[test]
+fn a_commit_takes_no_more_than_its_bounds() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions { batch_requests: 10, batch_bytes: 24, ..Default::default() });
+    let mut outcomes = vec![submit(&running.group, 1)];
+    assert_eq!(begins.recv().expect("an append"), 1);
+    outcomes.extend((0..7).map(|_| submit(&running.group, 1)));
+    outcomes.extend((0..12).map(|_| submit(&running.group, 0)));
+    // Eight bytes a record: three of them reach 24. Then requests without records, ten at a time.
+    for records in [3, 3, 1] {
+        leave.send(()).expect("leave");
+        assert_eq!(begins.recv().expect("an append"), records);
+    }
+    for _ in 0..10 {
+        leave.send(()).expect("leave");
+    }
+    for outcome in outcomes {
+        outcome.recv().expect("an answer").expect("committed");
+    }
+    assert!(running.group.metrics().requests.summary().max <= 10);
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_goes_on() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions { queue: 5, ..Default::default() });
+    let first = submit(&running.group, 1);
+    begins.recv().expect("an append");
+    let waiting: Vec<Receiver<Outcome>> = (0..5).map(|_| submit(&running.group, 1)).collect();
+    assert!(matches!(submit(&running.group, 1).try_recv(), Ok(Err(CommitError::Full))));
+    leave.send(()).expect("leave");
+    leave.send(()).expect("leave");
+    for outcome in waiting.into_iter().chain([first]) {
+        outcome.recv().expect("an answer").expect("committed");
+    }
+    leave.send(()).expect("leave");
+    submit(&running.group, 1).recv().expect("an answer").expect("committed");
+    assert_eq!(running.reader.durable(), 7, "the refused one was not recorded");
+}
+
+#[test]
+fn a_failed_sync_answers_everyone_and_stops() {
+    for effect in [Effect::Nothing, Effect::All] {
+        let disk = FaultyDisk::new(1);
+        let (log, begins, leave) = gated(&disk);
+        let running = start(log, GroupOptions { batch_requests: 10, ..Default::default() });
+        let first = submit(&running.group, 1);
+        begins.recv().expect("an append");
+        let batch: Vec<Receiver<Outcome>> = (0..10).map(|_| submit(&running.group, 1)).collect();
+        let later: Vec<Receiver<Outcome>> = (0..5).map(|_| submit(&running.group, 1)).collect();
+        leave.send(()).expect("leave");
+        first.recv().expect("an answer").expect("committed");
+        begins.recv().expect("an append");
+        disk.plan(disk.done().len() + 1, Fault::Eio(effect));
+        leave.send(()).expect("leave");
+        for outcome in batch {
+            let error = outcome.recv().expect("an answer").expect_err("failed");
+            assert!(matches!(error, CommitError::Unknown(_)), "{error:?}");
+            assert!(error.to_string().contains("it is unknown whether the records are durable"));
+        }
+        assert!(running.group.is_stopped());
+        for outcome in later {
+            assert!(matches!(outcome.recv(), Ok(Err(CommitError::Stopped))));
+        }
+        assert!(matches!(running.stops.recv(), Ok(Stop::Failed(_))));
+        assert!(matches!(submit(&running.group, 1).try_recv(), Ok(Err(CommitError::Stopped))));
+        assert_eq!(running.reader.durable(), 1, "nothing of it is shown");
+        // The batch is there as a whole or not at all.
+        assert_eq!(log_end(&disk.reboot(Survival::Lost)), if effect == Effect::All { 11 } else { 1 });
+    }
+}
+
+fn log_end(disk: &FaultyDisk) -> u64 {
+    log(disk).next()
+}
+
+#[test]
+fn a_failure_before_the_write_says_that_nothing_exists() {
+    let disk = FaultyDisk::new(1);
+    let log = log(&disk);
+    let begin = disk.done().len();
+    let running = start(log, GroupOptions::default());
+    // More than the segment holds: the next one can't be made.
+    disk.plan(begin, Fault::Enospc(Effect::Nothing));
+    let error = submit(&running.group, 900).recv().expect("an answer").expect_err("failed");
+    assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
+    assert!(matches!(running.stops.recv(), Ok(Stop::Failed(_))));
+    drop(running);
+    assert_eq!(log_end(&disk), 0);
+}
+
+#[test]
+fn ticks_come_when_idle_and_under_load_and_close_their_batch() {
+    let disk = FaultyDisk::new(1);
+    let running = start(log(&disk), GroupOptions { tick: Some(Duration::from_millis(5)), ..Default::default() });
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while running.reader.durable() < 3 && Instant::now() < give_up {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(running.reader.durable() >= 3, "idle, three ticks");
+    let begin = running.reader.durable();
+    let until = Instant::now() + Duration::from_millis(50);
+    let mut requests = 0;
+    while Instant::now() < until {
+        submit(&running.group, 1).recv().expect("an answer").expect("committed");
+        requests += 1;
+    }
+    let found = running.reader.read_from(begin, usize::MAX, usize::MAX).expect("read");
+    let ticks = found.iter().filter(|(_, record)| record == b"tick").count();
+    assert!(ticks >= 3, "{ticks} ticks beside {requests} requests");
+}
+
+#[test]
+fn closing_answers_what_was_submitted_and_frees_the_log() {
+    let disk = FaultyDisk::new(1);
+    let running = start(log(&disk), GroupOptions::default());
+    let outcomes: Vec<Receiver<Outcome>> = (0..50).map(|_| submit(&running.group, 1)).collect();
+    drop(running.group);
+    for outcome in outcomes {
+        outcome.try_recv().expect("answered before the handle is gone").expect("committed");
+    }
+    assert!(matches!(running.stops.try_recv(), Ok(Stop::Closed)));
+    assert_eq!(log_end(&disk), 50);
+}
+
+#[test]
+fn a_reply_may_hold_the_last_handle() {
+    let running = start(log(&FaultyDisk::new(1)), GroupOptions::default());
+    let group = Arc::new(running.group);
+    let last = Arc::clone(&group);
+    let (send, receive) = channel();
+    group.submit(1, move |outcome| {
+        send.send(outcome.is_ok()).expect("the test listens");
+        drop(last);
+    });
+    drop(group);
+    assert!(receive.recv().expect("an answer"));
+    assert!(matches!(running.stops.recv(), Ok(Stop::Closed)));
+}
+
+#[test]
+fn a_stage_that_panics_stops_the_writer_and_leaves_nobody_waiting() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions { batch_requests: 1, ..Default::default() });
+    let good = submit(&running.group, 1);
+    begins.recv().expect("an append");
+    let bad = submit(&running.group, 5000);
+    let behind = submit(&running.group, 1);
+    leave.send(()).expect("leave");
+    good.recv().expect("an answer").expect("committed");
+    assert!(bad.recv().is_err(), "its reply is dropped");
+    assert!(matches!(behind.recv(), Ok(Err(CommitError::Stopped))));
+    assert!(matches!(running.stops.recv(), Ok(Stop::Panicked)));
+    assert!(matches!(submit(&running.group, 1).try_recv(), Ok(Err(CommitError::Stopped))));
+}
+
+#[test]
+fn a_batch_refuses_what_does_not_fit() {
+    let mut batch = Batch::new(7);
+    assert_eq!((batch.next(), batch.room()), (7, MAX_COMMIT_BYTES));
+    assert_eq!(batch.push(vec![0; 10]), Ok(7));
+    assert_eq!((batch.next(), batch.room()), (8, MAX_COMMIT_BYTES - 10));
+    assert_eq!(batch.push(vec![0; MAX_COMMIT_BYTES]), Err(BatchFull));
+    assert_eq!((batch.next(), batch.room()), (8, MAX_COMMIT_BYTES - 10));
+}

@@ -1,0 +1,144 @@
+//! The writer's thread: take, stage, append, tell the stage, answer.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use crate::{
+    log::{AppendError, Durable, Log},
+    metrics::Metrics,
+};
+
+use super::{
+    Batch, CommitError, Committed, GroupOptions, Stage, Stop,
+    queue::{Item, Queue, Reply},
+};
+
+pub(super) struct Writer<L: Log, S: Stage> {
+    log: L,
+    stage: S,
+    options: GroupOptions,
+    queue: Arc<Queue<S>>,
+    metrics: Arc<Metrics>,
+    /// Taken from the queue and not yet staged.
+    taken: VecDeque<Item<S>>,
+    next_tick: Option<Instant>,
+}
+
+/// A staged request, whose answer waits for the commit.
+struct Held<A> {
+    answer: A,
+    reply: Reply<A>,
+    since: Instant,
+    first: u64,
+    next: u64,
+}
+
+impl<L: Log, S: Stage> Writer<L, S> {
+    pub(super) fn new(log: L, stage: S, options: GroupOptions, queue: Arc<Queue<S>>) -> Writer<L, S> {
+        let metrics = log.metrics();
+        let next_tick = options.tick.map(|every| Instant::now() + every);
+        Writer { log, stage, options, queue, metrics, taken: VecDeque::new(), next_tick }
+    }
+
+    /// Works until the queue is closed and empty, or a commit fails. However it ends, nobody is left without an
+    /// answer, save those whose own batch panicked: their replies are dropped.
+    pub(super) fn run(mut self, on_stop: impl FnOnce(Stop)) {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                if !self.wait() {
+                    return Stop::Closed;
+                }
+                if let Err(error) = self.round() {
+                    return Stop::Failed(error);
+                }
+            }
+        }));
+        let waiting = self.queue.close_and_empty();
+        for item in self.taken.drain(..).chain(waiting) {
+            (item.reply)(Err(CommitError::Stopped));
+        }
+        // The log is free to be opened again before anyone hears that this has ended.
+        drop(self);
+        on_stop(ended.unwrap_or(Stop::Panicked));
+    }
+
+    /// Waits until there is something to do; false where there never will be.
+    fn wait(&mut self) -> bool {
+        let most = self.options.batch_requests.max(1).saturating_sub(self.taken.len());
+        if most == 0 {
+            return true;
+        }
+        let now_if_some_wait = (!self.taken.is_empty()).then(Instant::now);
+        self.queue.take(&mut self.taken, most, now_if_some_wait.or(self.next_tick)) || !self.taken.is_empty()
+    }
+
+    /// One batch, one commit.
+    fn round(&mut self) -> Result<(), Arc<AppendError>> {
+        let mut batch = Batch::new(self.log.next());
+        let held = self.stage_all(&mut batch);
+        self.tick_if_due(&mut batch);
+        match self.commit(&batch) {
+            Ok(durable) => {
+                if durable.count() > 0 {
+                    self.stage.committed(&durable);
+                }
+                self.answer_all(held, &durable);
+                Ok(())
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                // Nothing more gets in before the first caller learns of the failure.
+                self.queue.close();
+                for one in held {
+                    (one.reply)(Err(CommitError::of(&error)));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn stage_all(&mut self, batch: &mut Batch) -> Vec<Held<S::Answer>> {
+        let mut held = Vec::with_capacity(self.taken.len());
+        while batch.bytes < self.options.batch_bytes.max(1) {
+            let Some(Item { request, reply, since }) = self.taken.pop_front() else {
+                break;
+            };
+            let first = batch.next();
+            let answer = self.stage.stage(request, batch);
+            held.push(Held { answer, reply, since, first, next: batch.next() });
+        }
+        held
+    }
+
+    fn tick_if_due(&mut self, batch: &mut Batch) {
+        if let (Some(every), Some(due)) = (self.options.tick, self.next_tick) {
+            let now = Instant::now();
+            if now >= due {
+                self.stage.tick(batch);
+                self.next_tick = Some(now + every);
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Durable, AppendError> {
+        let records: Vec<&[u8]> = batch.records.iter().map(Vec::as_slice).collect();
+        self.log.append(batch.first, &records)
+    }
+
+    fn answer_all(&self, held: Vec<Held<S::Answer>>, durable: &Durable) {
+        if !held.is_empty() {
+            self.metrics.requests.record(held.len() as u64);
+        }
+        for Held { answer, reply, since, first, next } in held {
+            let Some(durable) = durable.part(first, next) else {
+                unreachable!("a request's records lie within its batch");
+            };
+            self.metrics.waited.record(since.elapsed().as_micros() as u64);
+            reply(Ok(Committed { answer, durable }));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What readers and the writer share: which segments there are, how far each is durable, where positions lie.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    disk::{Disk, DiskFile, read_exact},
+    frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader},
+    log::{Damage, ReadError, ReadLog},
+};
+
+/// A position is noted once in so many bytes of a segment: 8 bytes of memory for each 4 KiB of log.
+const MARK_EVERY: u64 = 4096;
+/// How much a reader fetches at once, at least, where there is so much.
+const READ_AHEAD: u64 = 32 << 10;
+
+/// The durable part of a log.
+pub(super) struct Shared {
+    disk: Arc<dyn Disk>,
+    segments: RwLock<VecDeque<Segment>>,
+    first: AtomicU64,
+    durable: AtomicU64,
+}
+
+/// The durable part of one segment.
+pub(super) struct Segment {
+    name: String,
+    first: u64,
+    next: u64,
+    salt: u64,
+    /// The offset after its last durable frame.
+    end: u64,
+    marks: Vec<Mark>,
+    /// Open for the segment that is written to; readers open the others themselves, so that the number of open files
+    /// does not grow with the log.
+    file: Option<Arc<dyn DiskFile>>,
+}
+
+/// Where the frame lies that begins at a position; the position counts from the segment's first.
+struct Mark {
+    position: u32,
+    offset: u32,
+}
+
+/// From where to read to come to a position.
+struct Spot {
+    name: String,
+    file: Option<Arc<dyn DiskFile>>,
+    salt: u64,
+    /// The frame at `offset` begins with this position.
+    position: u64,
+    offset: u64,
+    end: u64,
+}
+
+impl Segment {
+    pub(super) fn new(name: String, header: SegmentHeader, file: Arc<dyn DiskFile>) -> Segment {
+        let (first, salt) = (header.first, header.salt);
+        Segment { name, first, next: first, salt, end: SEGMENT_HEADER as u64, marks: Vec::new(), file: Some(file) }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The frame at `offset` begins with `position`; after it the segment is at `next` and `end`.
+    pub(super) fn extend(&mut self, position: u64, offset: u64, next: u64, end: u64) {
+        let last = self.marks.last().map_or(0, |mark| u64::from(mark.offset));
+        if self.marks.is_empty() || offset - last >= MARK_EVERY {
+            // A segment is far below 4 GiB, and each record takes at least 4 bytes of it.
+            if let (Ok(position), Ok(offset)) = (u32::try_from(position - self.first), u32::try_from(offset)) {
+                self.marks.push(Mark { position, offset });
+            }
+        }
+        self.next = next;
+        self.end = end;
+    }
+
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        self.marks.shrink_to_fit();
+    }
+
+    fn spot(&self, position: u64) -> Spot {
+        let after = self.marks.partition_point(|mark| self.first + u64::from(mark.position) <= position);
+        let mark = after.checked_sub(1).and_then(|mark| self.marks.get(mark));
+        Spot {
+            name: self.name.clone(),
+            file: self.file.clone(),
+            salt: self.salt,
+            position: self.first + mark.map_or(0, |mark| u64::from(mark.position)),
+            offset: mark.map_or(SEGMENT_HEADER as u64, |mark| u64::from(mark.offset)),
+            end: self.end,
+        }
+    }
+}
+
+impl Spot {
+    fn damaged(&self, offset: u64, what: &str) -> ReadError {
+        ReadError::Damaged(Damage { segment: self.name.clone(), offset, what: what.to_owned() })
+    }
+}
+
+impl Shared {
+    /// `segments` in order; `next` is the position after the last durable record.
+    pub(super) fn new(disk: Arc<dyn Disk>, segments: Vec<Segment>, next: u64) -> Shared {
+        let first = segments.first().map_or(next, Segment::first);
+        Shared {
+            disk,
+            segments: RwLock::new(segments.into()),
+            first: AtomicU64::new(first),
+            durable: AtomicU64::new(next),
+        }
+    }
+
+    /// The writer goes on in `segment`.
+    pub(super) fn add(&self, segment: Segment) {
+        let mut segments = self.write();
+        if let Some(last) = segments.back_mut() {
+            last.close();
+        }
+        segments.push_back(segment);
+    }
+
+    /// Shows a frame to readers. It is durable.
+    pub(super) fn publish(&self, position: u64, offset: u64, next: u64, end: u64) {
+        if let Some(last) = self.write().back_mut() {
+            last.extend(position, offset, next, end);
+        }
+        self.durable.store(next, Ordering::Release);
+    }
+
+    /// Stops showing the segments that lie wholly below `position`, save the last; their names, oldest first.
+    pub(super) fn forget_before(&self, position: u64) -> Vec<String> {
+        let mut segments = self.write();
+        let mut names = Vec::new();
+        while segments.len() > 1 && segments.front().is_some_and(|oldest| oldest.next <= position) {
+            names.extend(segments.pop_front().map(|oldest| oldest.name));
+        }
+        if let Some(oldest) = segments.front() {
+            self.first.store(oldest.first, Ordering::Release);
+        }
+        names
+    }
+
+    fn locate(&self, position: u64) -> Result<Option<Spot>, ReadError> {
+        let segments = self.read();
+        let first = segments.front().map_or(0, Segment::first);
+        if position < first {
+            return Err(ReadError::Dropped { first });
+        }
+        let after = segments.partition_point(|segment| segment.first <= position);
+        let holding = after.checked_sub(1).and_then(|at| segments.get(at)).filter(|segment| position < segment.next);
+        Ok(holding.map(|segment| segment.spot(position)))
+    }
+
+    /// Reads what is `wanted` and lies in the segment of `spot`.
+    fn read_segment(&self, spot: &Spot, wanted: &mut Wanted) -> Result<(), ReadError> {
+        let mut window = Window::open(&*self.disk, spot)?;
+        let (mut offset, mut position) = (spot.offset, spot.position);
+        while offset < spot.end && !wanted.full {
+            let header = FrameHeader::parse(window.get(offset, FRAME_HEADER as u64)?, spot.salt, offset)
+                .filter(|header| header.first == position)
+                .ok_or_else(|| spot.damaged(offset, "a frame was here and is no more"))?;
+            if header.next() > wanted.position {
+                let body = window.get(offset + FRAME_HEADER as u64, header.padded_body())?;
+                let records = header.records(body, spot.salt);
+                let records = records.ok_or_else(|| spot.damaged(offset, "the frame does not match its checksum"))?;
+                wanted.take(position, &records);
+            }
+            position = header.next();
+            offset += header.extent();
+        }
+        // The caller found the position in this segment; without progress it would ask again for ever.
+        if wanted.full || wanted.position >= position {
+            Ok(())
+        } else {
+            Err(spot.damaged(offset, "the frames end here"))
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, VecDeque<Segment>> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, VecDeque<Segment>> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReadLog for Shared {
+    fn read_from(&self, position: u64, max_records: usize, max_bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        let mut wanted =
+            Wanted { position, records: max_records, bytes: max_bytes, full: max_records == 0, found: vec![] };
+        while !wanted.full {
+            // The writer may drop a segment while we read: what was found before stays true.
+            let outcome = match self.locate(wanted.position) {
+                Ok(None) => break,
+                Ok(Some(spot)) => self.read_segment(&spot, &mut wanted),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(_) if wanted.position < self.first() => {
+                    if wanted.found.is_empty() {
+                        return Err(ReadError::Dropped { first: self.first() });
+                    }
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(wanted.found)
+    }
+
+    fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    fn first(&self) -> u64 {
+        self.first.load(Ordering::Acquire)
+    }
+}
+
+/// What a reader asked for and has so far.
+struct Wanted {
+    /// The next position wanted.
+    position: u64,
+    records: usize,
+    bytes: usize,
+    full: bool,
+    found: Vec<(u64, Vec<u8>)>,
+}
+
+impl Wanted {
+    /// Takes from `records`, which begin at `first`, what is still wanted.
+    fn take(&mut self, first: u64, records: &[&[u8]]) {
+        for (record, position) in records.iter().zip(first..) {
+            if position < self.position {
+                continue;
+            }
+            if self.records == 0 || (record.len() > self.bytes && !self.found.is_empty()) {
+                self.full = true;
+                return;
+            }
+            self.records -= 1;
+            self.bytes = self.bytes.saturating_sub(record.len());
+            self.position = position + 1;
+            self.found.push((position, record.to_vec()));
+        }
+        self.full = self.records == 0;
+    }
+}
+
+/// The part of a file that was fetched last.
+struct Window<'a> {
+    spot: &'a Spot,
+    file: Arc<dyn DiskFile>,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    fn open<'a>(disk: &dyn Disk, spot: &'a Spot) -> Result<Window<'a>, ReadError> {
+        let file = match &spot.file {
+            Some(file) => Arc::clone(file),
+            None => disk.open(&spot.name).map_err(ReadError::Io)?,
+        };
+        Ok(Window { spot, file, start: 0, bytes: Vec::new() })
+    }
+
+    /// `length` bytes at `offset`, fetched with what follows them in the durable part of the segment.
+    fn get(&mut self, offset: u64, length: u64) -> Result<&[u8], ReadError> {
+        let left = self.spot.end.saturating_sub(offset);
+        if length > left {
+            return Err(self.spot.damaged(offset, "a frame reaches beyond the durable end"));
+        }
+        let held = self.start + self.bytes.len() as u64;
+        if offset < self.start || offset + length > held {
+            self.start = offset;
+            self.bytes.resize(length.max(READ_AHEAD.min(left)) as usize, 0);
+            read_exact(&*self.file, offset, &mut self.bytes).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => self.spot.damaged(offset, "the file ends after this"),
+                _ => ReadError::Io(error),
+            })?;
+        }
+        let from = (offset - self.start) as usize;
+        Ok(self.bytes.get(from..from + length as usize).unwrap_or_default())
+    }
+}

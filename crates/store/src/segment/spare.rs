@@ -1,0 +1,86 @@
+//! The next segment, written with zeros before it is needed.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+};
+
+use crate::disk::{Disk, DiskFile, write_all};
+
+/// The name of a segment that is not one yet; opening a log removes it.
+pub(super) const NAME: &str = "spare.tmp";
+
+/// Zeros are written and synced in pieces of this size, so that a commit that syncs meanwhile never waits for more.
+const PIECE: usize = 1 << 20;
+
+/// A segment being made, or none.
+#[derive(Default)]
+pub(super) struct Spare {
+    job: Option<Job>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Job {
+    capacity: u64,
+    thread: JoinHandle<io::Result<Arc<dyn DiskFile>>>,
+}
+
+impl Spare {
+    /// Starts to make one of `capacity` bytes in a thread of its own, unless there is one. Where no thread is to be
+    /// had nothing happens, and [`Spare::take`] does the work.
+    pub(super) fn prepare(&mut self, disk: &Arc<dyn Disk>, capacity: u64) {
+        if self.job.is_some() {
+            return;
+        }
+        let (disk, stop) = (Arc::clone(disk), Arc::clone(&self.stop));
+        let work = move || prewrite(&*disk, capacity, &stop);
+        if let Ok(thread) = std::thread::Builder::new().name("prewrite".into()).spawn(work) {
+            self.job = Some(Job { capacity, thread });
+        }
+    }
+
+    /// A synced file of zeros under [`NAME`], of at least `capacity` bytes, and its length: the one that was prepared,
+    /// if it serves, or one made now.
+    pub(super) fn take(&mut self, disk: &dyn Disk, capacity: u64) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        if let Some(job) = self.job.take() {
+            let made = job.thread.join();
+            if let Ok(Ok(file)) = made
+                && job.capacity >= capacity
+            {
+                return Ok((file, job.capacity));
+            }
+        }
+        Ok((prewrite(disk, capacity, &self.stop)?, capacity))
+    }
+}
+
+impl Drop for Spare {
+    /// Waits for the thread, which ends after its current piece.
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(job) = self.job.take() {
+            // Its outcome is of no use to anyone any more.
+            let _ = job.thread.join();
+        }
+    }
+}
+
+fn prewrite(disk: &dyn Disk, capacity: u64, stop: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
+    let file = disk.create(NAME)?;
+    let zeros = vec![0; PIECE.min(capacity as usize)];
+    let mut offset = 0;
+    while offset < capacity {
+        if stop.load(Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let piece = zeros.get(..(capacity - offset) as usize).unwrap_or(&zeros);
+        write_all(&*file, offset, piece)?;
+        file.sync_data()?;
+        offset += piece.len() as u64;
+    }
+    Ok(file)
+}
