@@ -1,0 +1,170 @@
+//! The audit service's wire (PROTOCOL 12): events in, durability out.
+
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
+use eleven_core::form::{Form, FormError, require};
+use eleven_core::hash::{self, Sha3};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How safe a commit is (PROTOCOL 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Accepted.
+    D0,
+    /// Durable on one machine: fdatasync returned.
+    D1,
+    /// Durable on a quorum.
+    D2,
+    /// Under a signed head.
+    D3,
+    /// Cosigned by the witness quorum.
+    D4,
+    /// Mirrored by a replaying auditor.
+    D5,
+}
+
+impl Durability {
+    /// The written name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::D0 => "D0",
+            Self::D1 => "D1",
+            Self::D2 => "D2",
+            Self::D3 => "D3",
+            Self::D4 => "D4",
+            Self::D5 => "D5",
+        }
+    }
+
+    /// The level of a written name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::D0, Self::D1, Self::D2, Self::D3, Self::D4, Self::D5].into_iter().find(|level| level.name() == text)
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// `POST /v1/audit/events`: records of one or more producers, in each producer's order, and the blobs they name.
+#[derive(Clone, Debug, Default)]
+pub struct Append {
+    /// The records as they came; the audit service reads them one by one, so that one bad record does not refuse others.
+    pub records: Vec<Value>,
+    /// Content by hash: artifacts, policy bundles, decision inputs, large evidence.
+    pub blobs: BTreeMap<Sha3, Vec<u8>>,
+}
+
+impl Append {
+    /// Adds a record.
+    pub fn record(&mut self, record: &Record) {
+        self.records.push(record.to_value());
+    }
+
+    /// Adds canonical bytes under their hash, and returns it.
+    pub fn blob(&mut self, bytes: Vec<u8>) -> Sha3 {
+        let hash = Sha3::of(&[&bytes]);
+        self.blobs.insert(hash, bytes);
+        hash
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut blobs = Object::new();
+        for (hash, bytes) in &self.blobs {
+            blobs.insert(hash.to_string(), hash::base64(bytes));
+        }
+        Object::new().with("records", self.records.clone()).with("blobs", blobs).canonical()
+    }
+
+    /// Reads a body. Each blob must hash to its name.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(body: &[u8]) -> Result<Self, FormError> {
+        let mut form = Form::of(eleven_core::encoding::parse(body)?, "append request")?;
+        let records = form.array("records")?;
+        let mut blobs = BTreeMap::new();
+        let sent = if form.has("blobs") { form.object("blobs")? } else { Object::new() };
+        form.finish()?;
+        for (name, value) in sent.iter() {
+            let bytes = value.as_str().and_then(hash::unbase64);
+            let (Some(hash), Some(bytes)) = (Sha3::parse(name), bytes) else {
+                return Err(FormError("append request: a blob is not base64 under a sha3-512 hash".into()));
+            };
+            require(Sha3::of(&[&bytes]) == hash, "append request: a blob does not hash to its name")?;
+            blobs.insert(hash, bytes);
+        }
+        Ok(Self { records, blobs })
+    }
+}
+
+/// The answer to an append that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// How durable what was sent is now.
+    pub durability: Durability,
+    /// The next number of the last record's key.
+    pub next: u64,
+    /// The ledger's size.
+    pub size: u64,
+}
+
+impl Appended {
+    /// The body.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let object = Object::new().with("durability", self.durability.name()).with("next", self.next);
+        Value::Object(object.with("size", self.size))
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "append answer")?;
+        let level = form.string("durability")?;
+        let durability = Durability::parse(&level).ok_or_else(|| form.wrong("durability", "not D0 to D5"))?;
+        let (next, size) = (form.uint("next")?, form.uint("size")?);
+        form.finish()?;
+        Ok(Self { durability, next, size })
+    }
+}
+
+/// `GET /v1/audit/cursor/{kid}`: where a key's stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number the ledger expects next from this key.
+    pub next: u64,
+    /// The hash of the last record, where there is one.
+    pub hash: Option<Sha3>,
+    /// The ledger's size.
+    pub size: u64,
+}
+
+impl Cursor {
+    /// The body.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let object = Object::new().with("next", self.next).with("hash", self.hash.map(Value::from));
+        Value::Object(object.with("size", self.size))
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "cursor")?;
+        let (next, hash, size) = (form.uint("next")?, form.sha3_or_null("hash")?, form.uint("size")?);
+        form.finish()?;
+        Ok(Self { next, hash, size })
+    }
+}

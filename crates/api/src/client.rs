@@ -1,0 +1,168 @@
+//! An HTTP client for talking to another corner or an upstream: pooled connections, a deadline and a limit on every call.
+
+use crate::problem::Problem;
+use bytes::Bytes;
+use eleven_core::encoding::{Value, parse};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::time::Duration;
+
+/// Bytes of an answer that is read whole.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Why a call gave no answer.
+#[derive(Debug)]
+pub enum CallError {
+    /// Nobody answered: refused, broken off, or past the deadline.
+    Unreachable(String),
+    /// The answer is not of its form.
+    Malformed(String),
+    /// The other side refused.
+    Refused(Problem),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(what) | Self::Malformed(what) => f.write_str(what),
+            Self::Refused(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// A pool of connections, cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    /// A client that trusts the machine's certificate authorities for HTTPS.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(Duration::from_secs(5)));
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let builder = hyper_rustls::HttpsConnectorBuilder::new();
+        let https = match builder.with_provider_and_native_roots(provider.clone()) {
+            Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(http),
+            Err(error) => {
+                tracing::warn!(%error, "no certificate authorities on this machine: every HTTPS upstream will be refused");
+                let roots = rustls::RootCertStore::empty();
+                let config = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(provider));
+                #[expect(clippy::expect_used, reason = "the provider's own default versions")]
+                let config = config.with_safe_default_protocol_versions().expect("the default protocol versions");
+                let config = config.with_root_certificates(roots).with_no_client_auth();
+                let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
+                builder.https_or_http().enable_http1().wrap_connector(http)
+            }
+        };
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(https);
+        Self { pool }
+    }
+
+    /// Sends a request and returns the answer's head, its body still to be read.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] where nobody answered.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
+        let to = request.uri().clone();
+        self.pool.request(request).await.map_err(|error| unreachable(&to, &error))
+    }
+
+    /// Gets a document.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn get(&self, base: &str, path: &str, deadline: Duration) -> Result<Bytes, CallError> {
+        self.call(Method::GET, base, path, &[], Bytes::new(), deadline).await
+    }
+
+    /// Gets a document and reads it as I-JSON.
+    ///
+    /// # Errors
+    /// As [`Client::call`], and [`CallError::Malformed`] where it is not I-JSON.
+    pub async fn get_json(&self, base: &str, path: &str, deadline: Duration) -> Result<Value, CallError> {
+        let body = self.get(base, path, deadline).await?;
+        parse(&body).map_err(|error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}")))
+    }
+
+    /// Posts a document and returns the answer's body.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn post(
+        &self,
+        base: &str,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: impl Into<Bytes>,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        self.call(Method::POST, base, path, headers, body.into(), deadline).await
+    }
+
+    /// One call, its answer read whole.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] where nobody answered in time, [`CallError::Refused`] for every status but 2xx.
+    pub async fn call(
+        &self,
+        method: Method,
+        base: &str,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        let to: Uri = format!("{}{path}", base.trim_end_matches('/'))
+            .parse()
+            .map_err(|error| CallError::Malformed(format!("{base}{path} is not an address: {error}")))?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = to.clone();
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        let answered = tokio::time::timeout(deadline, self.answer(request)).await;
+        let (status, body) = answered
+            .map_err(|_| CallError::Unreachable(format!("{to} did not answer within {} ms", deadline.as_millis())))??;
+        if status.is_success() { Ok(body) } else { Err(CallError::Refused(Problem::read(status.as_u16(), &body))) }
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(http::StatusCode, Bytes), CallError> {
+        let to = request.uri().clone();
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| CallError::Unreachable(format!("{to} broke off its answer: {error}")))?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
+    use std::error::Error as _;
+    let cause = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
+    CallError::Unreachable(format!("{to} is not reachable: {cause}"))
+}

@@ -1,0 +1,112 @@
+//! Refusals as RFC 9457 problem documents (PROTOCOL 12).
+
+use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use std::fmt;
+
+/// A refusal or an error, as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The protocol's reason, where this is a refusal of the protocol.
+    pub reason: Option<Reason>,
+    /// What went wrong with this request and what to do.
+    pub detail: String,
+    /// The lineage that holds the denial, where there is one.
+    pub lineage: Option<String>,
+}
+
+impl Problem {
+    /// The refusal for a reason of the protocol, under its status.
+    #[must_use]
+    pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { status: reason.status(), reason: Some(reason), detail: detail.into(), lineage: None }
+    }
+
+    /// A request that is not of its form: 400 without a protocol reason.
+    #[must_use]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::with_status(400, detail)
+    }
+
+    /// A problem of plain HTTP.
+    #[must_use]
+    pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
+        Self { status, reason: None, detail: detail.into(), lineage: None }
+    }
+
+    /// The same problem with the lineage that holds it.
+    #[must_use]
+    pub fn in_lineage(mut self, lineage: impl Into<String>) -> Self {
+        self.lineage = Some(lineage.into());
+        self
+    }
+
+    /// The document's members.
+    #[must_use]
+    pub fn to_object(&self) -> Object {
+        let title = self.reason.map_or_else(|| self.status_code().to_string(), |reason| reason.code().to_owned());
+        Object::new()
+            .with("type", "about:blank")
+            .with("title", title)
+            .with("status", u32::from(self.status))
+            .with("detail", &self.detail)
+            .with_some("reason", self.reason.map(Reason::code))
+            .with_some("lineage", self.lineage.as_ref())
+    }
+
+    /// Reads a document that another corner sent. Members it does not know are left alone: a problem is read to be shown.
+    #[must_use]
+    pub fn read(status: u16, body: &[u8]) -> Self {
+        let value = eleven_core::encoding::parse(body).ok();
+        let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
+        let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
+        Self { status, reason: text("reason").as_deref().and_then(Reason::parse), detail, lineage: text("lineage") }
+    }
+
+    /// The status as a typed code.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The headers of PROTOCOL 12: never retried, save for what is unavailable.
+    pub fn decorate(&self, headers: &mut http::HeaderMap) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == 503 {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        } else {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        if let Some(lineage) = self.lineage.as_deref().and_then(|lineage| HeaderValue::from_str(lineage).ok()) {
+            headers.insert("eleven-lineage", lineage);
+        }
+        if self.reason.is_some() {
+            headers.insert("eleven-decision", HeaderValue::from_static("deny"));
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => write!(f, "{reason}: {}", self.detail),
+            None => f.write_str(&self.detail),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl axum::response::IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        let body = Value::Object(self.to_object()).canonical();
+        let mut response = axum::response::Response::new(axum::body::Body::from(body));
+        *response.status_mut() = self.status_code();
+        self.decorate(response.headers_mut());
+        response
+    }
+}

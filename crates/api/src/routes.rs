@@ -1,0 +1,42 @@
+//! Every path of PROTOCOL 12.
+
+/// Decide and issue (authority).
+pub const GOVERN_EXECUTE: &str = "/v1/govern/execute";
+/// Admit a presented artifact (runtime).
+pub const RUNTIME_ADMIT: &str = "/runtime/admit";
+/// Complete an admission (runtime).
+pub const RUNTIME_COMPLETE: &str = "/runtime/complete";
+/// Exchange a credential for an identity token (authority).
+pub const IDENTITY_TOKEN: &str = "/v1/identity/token";
+/// Append events (ledger).
+pub const AUDIT_EVENTS: &str = "/v1/audit/events";
+/// The last `src_seq` of a key (ledger); the kid follows, percent-encoded.
+pub const AUDIT_CURSOR: &str = "/v1/audit/cursor/";
+/// Entries in order, for the registry fold of another corner (ledger, loopback and peers only).
+pub const AUDIT_ENTRIES: &str = "/v1/audit/entries";
+/// A blob by its hash (ledger).
+pub const AUDIT_BLOB: &str = "/v1/audit/blobs/";
+/// The signed head (ledger).
+pub const PROOF_HEAD: &str = "/v1/proof/head";
+/// The C2SP checkpoint (ledger).
+pub const CHECKPOINT: &str = "/checkpoint";
+/// A lineage's events (ledger); the operation id follows.
+pub const PROOF_LINEAGE: &str = "/v1/proof/lineage/";
+/// A proof bundle (ledger); the operation id follows.
+pub const PROOF_BUNDLE: &str = "/v1/proof/bundle/";
+/// The trust root (authority).
+pub const REGISTRY_ROOT: &str = "/v1/registry/root";
+/// The registry snapshot (authority).
+pub const REGISTRY_SNAPSHOT: &str = "/v1/registry/snapshot";
+/// The registry stamp (authority).
+pub const REGISTRY_STAMP: &str = "/v1/registry/stamp";
+/// A policy bundle by hash (authority); the hash follows.
+pub const REGISTRY_POLICIES: &str = "/v1/registry/policies/";
+/// Epochs and stamps as they come (authority, SSE).
+pub const REGISTRY_WATCH: &str = "/v1/registry/watch";
+/// Operator acts (authority, loopback only).
+pub const ADMIN: &str = "/v1/admin/";
+/// Liveness and readiness of a corner.
+pub const HEALTH: &str = "/health";
+/// Counters of a corner, Prometheus text.
+pub const METRICS: &str = "/metrics";

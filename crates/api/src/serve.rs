@@ -1,0 +1,211 @@
+//! An HTTP/1.1 server for a corner: one accept loop over plain TCP or TLS, with the limits that keep a slow or large
+//! request from costing anything.
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+/// How long a client may take for its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 64 * 1024;
+/// Connections that are served at once; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// The certificate and key of a listener.
+#[derive(Clone)]
+pub struct Tls(TlsAcceptor);
+
+/// Why a listener could not be opened.
+#[derive(Debug)]
+pub enum ListenError {
+    /// An address beyond loopback without TLS.
+    Plain(SocketAddr),
+    /// The address can't be bound.
+    Bind(SocketAddr, std::io::Error),
+    /// The certificate or key can't be used.
+    Tls(String),
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(at) => {
+                write!(f, "{at} is beyond loopback: give the listener a certificate and key, or listen on 127.0.0.1")
+            }
+            Self::Bind(at, error) => write!(f, "cannot listen on {at}: {error}"),
+            Self::Tls(what) => write!(f, "the listener's TLS cannot be used: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+impl Tls {
+    /// Loads a PEM certificate chain and its key.
+    ///
+    /// # Errors
+    /// Where a file can't be read or the two don't fit.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, ListenError> {
+        let wrong = |path: &Path, what: &dyn fmt::Display| ListenError::Tls(format!("{}: {what}", path.display()));
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect)
+            .map_err(|error| wrong(certificate, &error))?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| ListenError::Tls(error.to_string()))?
+            .with_no_client_auth()
+            .with_single_cert(chain, private)
+            .map_err(|error| wrong(certificate, &error))?;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+/// A bound address, ready to serve.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Listener {
+    /// Binds. An address beyond loopback without TLS is refused.
+    ///
+    /// # Errors
+    /// Where it is such an address, or can't be bound.
+    pub async fn bind(at: SocketAddr, tls: Option<Tls>) -> Result<Self, ListenError> {
+        if tls.is_none() && !is_loopback(at.ip()) {
+            return Err(ListenError::Plain(at));
+        }
+        let tcp = TcpListener::bind(at).await.map_err(|error| ListenError::Bind(at, error))?;
+        Ok(Self { tcp, tls })
+    }
+
+    /// The bound address, with the port that was given where 0 was asked for.
+    ///
+    /// # Errors
+    /// Where the operating system can't tell.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until `stop` is true, then lets running requests finish for at most `grace`.
+    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>, grace: Duration) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = self.tcp.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let (router, tls, stop) = (router.clone(), self.tls.clone(), stop.clone());
+            tokio::spawn(async move {
+                connection(stream, peer, tls, router, stop).await;
+                drop(place);
+            });
+        }
+        let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(grace, places.acquire_many(all)).await;
+    }
+}
+
+/// The address of the peer, as an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let router = router.layer(axum::Extension(Peer(peer)));
+    match tls {
+        None => http(TokioIo::new(stream), router, stop).await,
+        Some(Tls(acceptor)) => match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => http(TokioIo::new(stream), router, stop).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        },
+    }
+}
+
+async fn http<Io>(io: Io, router: Router, mut stop: watch::Receiver<bool>)
+where
+    Io: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Waits until the corner is told to stop, or until nobody is left to tell it.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
+    }
+}
+
+/// Reads a request's body up to `limit` bytes.
+///
+/// # Errors
+/// 413 `limits.exceeded` past the limit, 400 where the client broke off.
+pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, crate::problem::Problem> {
+    use eleven_core::reason::Reason;
+    use http_body_util::BodyExt as _;
+    match http_body_util::Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(crate::problem::Problem {
+            status: 413,
+            ..crate::problem::Problem::refused(Reason::LimitsExceeded, format!("the body is larger than {limit} bytes"))
+        }),
+        Err(error) => Err(crate::problem::Problem::malformed(format!("the body could not be read: {error}"))),
+    }
+}
+
+/// A JSON answer.
+#[must_use]
+pub fn json(value: &eleven_core::encoding::Value) -> axum::response::Response {
+    let mut response = axum::response::Response::new(axum::body::Body::from(value.canonical()));
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,137 @@
+//! Identity tokens: EdDSA JWTs (RFC 7519, RFC 8037) of one algorithm, one issuer form and exactly these claims.
+//!
+//! There is one algorithm and the header must be byte for byte the one this module writes: nothing in a token chooses how
+//! it is verified.
+
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::{base64url, unbase64url};
+use eleven_core::name;
+use eleven_core::signature::{Signer, VerifyingKey};
+use eleven_core::time::Time;
+use std::fmt;
+
+/// The longest life of an identity token, in seconds.
+pub const MAX_LIFE: i64 = 900;
+/// The most characters a token may have.
+pub const MAX_LENGTH: usize = 4096;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The authority that issued it.
+    pub iss: String,
+    /// The identity.
+    pub sub: String,
+    /// The domain it is meant for.
+    pub aud: String,
+    /// Since when.
+    pub iat: Time,
+    /// Until just before when; at most 15 minutes after `iat`.
+    pub exp: Time,
+    /// Its own id.
+    pub jti: String,
+}
+
+/// Why a token does not authenticate anybody. Its text never holds the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// Not a token of this form.
+    Malformed(&'static str),
+    /// No key of that name verifies it.
+    Untrusted,
+    /// Outside its time.
+    Expired,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "the identity token is malformed: {what}"),
+            Self::Untrusted => {
+                f.write_str("no trusted key verifies the identity token; get one from this domain's authority")
+            }
+            Self::Expired => f.write_str("the identity token is outside its time; get a new one"),
+        }
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+impl Claims {
+    /// The token's text, signed.
+    #[must_use]
+    pub fn sign(&self, signer: &dyn Signer) -> String {
+        let claims = Object::new()
+            .with("iss", &self.iss)
+            .with("sub", &self.sub)
+            .with("aud", &self.aud)
+            .with("iat", self.iat.0.div_euclid(1000))
+            .with("exp", self.exp.0.div_euclid(1000))
+            .with("jti", &self.jti);
+        let signed = format!("{}.{}", base64url(&header(signer.kid())), base64url(&claims.canonical()));
+        let signature = signer.sign(signed.as_bytes());
+        format!("{signed}.{}", base64url(&signature))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, FormError> {
+        let mut form = Form::of(parse(bytes)?, "claims")?;
+        let seconds = |form: &mut Form, name: &str| {
+            form.uint(name).map(|s| Time(i64::try_from(s).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
+        };
+        let claims = Self {
+            iss: form.named("iss", "an authority's name", name::is_authority)?,
+            sub: form.named("sub", "an identity", name::is_identity)?,
+            aud: form.named("aud", "a domain", name::is_domain)?,
+            iat: seconds(&mut form, "iat")?,
+            exp: seconds(&mut form, "exp")?,
+            jti: form.string("jti")?,
+        };
+        form.finish()?;
+        Ok(claims)
+    }
+}
+
+fn header(kid: &str) -> Vec<u8> {
+    Object::new().with("alg", "EdDSA").with("kid", kid).with("typ", "JWT").canonical()
+}
+
+/// Verifies a token at `now`: `keys` resolves a kid to the identity key that counts now.
+///
+/// # Errors
+/// Where it is not of the form, not signed by such a key, for another domain, or outside its time.
+pub fn verify(
+    token: &str,
+    domain: &str,
+    now: Time,
+    keys: impl FnOnce(&str) -> Option<VerifyingKey>,
+) -> Result<Claims, TokenError> {
+    if token.len() > MAX_LENGTH {
+        return Err(TokenError::Malformed("longer than 4096 characters"));
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("not three parts"))?;
+    let (head, claims) = signed.split_once('.').ok_or(TokenError::Malformed("not three parts"))?;
+    let decode = |part: &str| unbase64url(part).ok_or(TokenError::Malformed("not base64url"));
+    let (head, claims, signature) = (decode(head)?, decode(claims)?, decode(signature)?);
+    let kid = parse(&head).ok().and_then(|value| value.get("kid").and_then(Value::as_str).map(str::to_owned));
+    let kid = kid.filter(|kid| header(kid) == head).ok_or(TokenError::Malformed("not the one header"))?;
+    let signature: [u8; 64] = signature.try_into().map_err(|_| TokenError::Malformed("not a signature"))?;
+    let key = keys(&kid).ok_or(TokenError::Untrusted)?;
+    if !key.verifies(signed.as_bytes(), &signature) {
+        return Err(TokenError::Untrusted);
+    }
+    let claims = Claims::read(&claims).map_err(|_| TokenError::Malformed("not the claims of an identity token"))?;
+    let of_domain = claims.aud == domain && name::authority_domain(&claims.iss) == Some(domain);
+    let life = claims.exp.since(claims.iat);
+    if !of_domain || !(1..=MAX_LIFE * 1000).contains(&life) {
+        return Err(TokenError::Untrusted);
+    }
+    // The issuer may be 5 s ahead of us, as for artifacts; nothing is added to the end.
+    if now < claims.iat.plus_seconds(-5) || now >= claims.exp {
+        return Err(TokenError::Expired);
+    }
+    Ok(claims)
+}
+
+#[cfg(test)]
+mod tests;

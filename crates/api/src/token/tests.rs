@@ -1,0 +1,62 @@
+use super::*;
+use eleven_core::signature::SeedSigner;
+
+const NOW: Time = Time(1_778_605_451_000);
+
+fn signer() -> SeedSigner {
+    SeedSigner::new("key:11-11/identity/test", &[9; 32])
+}
+
+fn claims() -> Claims {
+    Claims {
+        iss: "governance://11-11/authority/dev".into(),
+        sub: "svc:app:dev".into(),
+        aud: "11-11".into(),
+        iat: NOW,
+        exp: NOW.plus_seconds(900),
+        jti: "j".into(),
+    }
+}
+
+fn check(token: &str, now: Time) -> Result<Claims, TokenError> {
+    verify(token, "11-11", now, |kid| (kid == signer().kid()).then(|| VerifyingKey::new(&signer().public())).flatten())
+}
+
+#[test]
+fn a_token_says_what_was_signed_while_it_lasts() {
+    let token = claims().sign(&signer());
+    assert_eq!(check(&token, NOW), Ok(claims()));
+    assert_eq!(check(&token, NOW.plus_seconds(900).plus_millis(-1)), Ok(claims()));
+    assert_eq!(check(&token, NOW.plus_seconds(900)), Err(TokenError::Expired));
+    assert_eq!(check(&token, NOW.plus_seconds(-6)), Err(TokenError::Expired));
+}
+
+#[test]
+fn nothing_in_a_token_chooses_how_it_is_verified() {
+    let token = claims().sign(&signer());
+    let (_, rest) = token.split_once('.').expect("parts");
+    for header in [
+        r#"{"alg":"none","kid":"key:11-11/identity/test","typ":"JWT"}"#,
+        r#"{"alg":"EdDSA","jwk":{},"kid":"key:11-11/identity/test","typ":"JWT"}"#,
+        r#"{"alg":"HS256","kid":"key:11-11/identity/test","typ":"JWT"}"#,
+    ] {
+        let forged = format!("{}.{rest}", base64url(header.as_bytes()));
+        assert!(matches!(check(&forged, NOW), Err(TokenError::Malformed(_))), "{header}");
+    }
+    for at in 0..token.len() {
+        let mut bytes = token.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let forged = String::from_utf8(bytes).expect("ASCII");
+        assert!(forged == token || check(&forged, NOW).is_err(), "changed at {at}");
+    }
+    let stranger = SeedSigner::new("key:11-11/identity/test", &[8; 32]);
+    assert_eq!(check(&claims().sign(&stranger), NOW), Err(TokenError::Untrusted));
+}
+
+#[test]
+fn another_domain_or_a_long_life_is_not_trusted() {
+    let other = Claims { aud: "eu.example".into(), ..claims() };
+    assert_eq!(check(&other.sign(&signer()), NOW), Err(TokenError::Untrusted));
+    let long = Claims { exp: NOW.plus_seconds(901), ..claims() };
+    assert_eq!(check(&long.sign(&signer()), NOW), Err(TokenError::Untrusted));
+}
