@@ -1,6 +1,7 @@
 //! A vector that grows by chunks: what is in it never moves, so that a million items cost no pause and no second copy.
 
 use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
 
 const CHUNK: usize = 1024;
 
@@ -30,10 +31,6 @@ impl<T> Chunks<T> {
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)
     }
 
-    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
-    }
-
     pub(crate) fn last(&self) -> Option<&T> {
         self.chunks.last()?.last()
     }
@@ -48,5 +45,21 @@ impl<T> Chunks<T> {
             }
         }
         self.len += 1;
+    }
+}
+
+impl<T> Index<usize> for Chunks<T> {
+    type Output = T;
+
+    #[expect(clippy::indexing_slicing, reason = "an index out of bounds is the caller's fault, as with any slice")]
+    fn index(&self, at: usize) -> &T {
+        &self.chunks[at / CHUNK][at % CHUNK]
+    }
+}
+
+impl<T> IndexMut<usize> for Chunks<T> {
+    #[expect(clippy::indexing_slicing, reason = "an index out of bounds is the caller's fault, as with any slice")]
+    fn index_mut(&mut self, at: usize) -> &mut T {
+        &mut self.chunks[at / CHUNK][at % CHUNK]
     }
 }
