@@ -5,8 +5,9 @@ artifact (4), admission (4.1), event and lineage (5), ledger and append (6), hea
 attestation (10), root, registry and policy (11), bundle (11.1).
 """
 
-from .bundle import Asked, Check, Result, verify
+from .bundle import verify
 from .encoding import EncodingError, canonical, parse
+from .result import Asked, Check, Result
 
 __all__ = ["Asked", "Check", "EncodingError", "Result", "canonical", "parse", "verify"]
 __version__ = "0.1.0"

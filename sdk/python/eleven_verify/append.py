@@ -8,7 +8,16 @@ from .admission import named
 from .encoding import EncodingError, canonical, same
 from .form import FormError, require
 from .registry import Registry, check_runtime
-from .signatures import REGISTRY_USES, check_key, check_signature, counts_at, find, require_of_domain, require_signed, valid
+from .signatures import (
+    REGISTRY_USES,
+    check_key,
+    check_signature,
+    counts_at,
+    find,
+    require_of_domain,
+    require_signed,
+    valid,
+)
 
 ACCEPT, REPEAT, EQUIVOCATION, GAP, REFUSED = "accept", "repeat", "equivocation", "gap", "refused"
 _BAD = (FormError, EncodingError, KeyError, TypeError, ValueError)

@@ -78,7 +78,9 @@ def _check_ancestry(artifact):
             form.named(ancestor, "artifact", "ancestor")
         require(len(set(chain)) == len(chain), "an ancestor stands twice")
         require(chain[-1] == parent["artifact"], "the ancestors do not end in the parent")
-        require("auth_" + form.lineage_base(parent["op"]) == parent["artifact"], "the parent's op is another artifact's")
+        require(
+            "auth_" + form.lineage_base(parent["op"]) == parent["artifact"], "the parent's op is another artifact's"
+        )
     if "origin" in artifact:
         origin = artifact["origin"]
         form.named(origin["domain"], "domain")

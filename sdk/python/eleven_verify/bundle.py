@@ -5,7 +5,7 @@ by raising NotChecked. No check relies on another having passed; whatever is
 malformed fails the checks that read it.
 """
 
-from dataclasses import dataclass, field
+import itertools
 
 from . import artifact as artifacts
 from . import attestation, event, form, hashes, head, index, ledger, lineage, policy, registry
@@ -13,6 +13,7 @@ from . import root as trust
 from .admission import named, require_issuance
 from .encoding import EncodingError, same
 from .form import FormError, require
+from .result import Asked, Check, Result
 from .signatures import find, require_of_domain, require_signed
 
 KINDS = ("execution", "open", "unused", "denial")
@@ -29,45 +30,6 @@ _FAILS = (FormError, EncodingError, KeyError, TypeError, ValueError, AttributeEr
 
 class NotChecked(Exception):
     """The check does not apply, or there is no input for it."""
-
-
-@dataclass
-class Asked:
-    """What the caller brings: the pinned root, and what else the bundle must be."""
-
-    root: dict | None = None
-    kind: str | None = None
-    op: str | None = None
-    max_age_ms: int | None = None
-    now_ms: int | None = None
-
-
-@dataclass
-class Check:
-    name: str
-    status: str
-    detail: str | None = None
-
-
-@dataclass
-class Result:
-    verdict: str
-    kind: str | None
-    op: str | None
-    size: int | None
-    at: str | None
-    checks: list[Check] = field(default_factory=list)
-
-    def document(self) -> dict:
-        """The result document of 11.1."""
-        checks = []
-        for check in self.checks:
-            shown = {"name": check.name, "status": check.status}
-            checks.append(shown | ({"detail": check.detail} if check.detail else {}))
-        return {"verdict": self.verdict, "kind": self.kind, "op": self.op, "size": self.size, "at": self.at, "checks": checks}
-
-    def status(self) -> dict[str, str]:
-        return {check.name: check.status for check in self.checks}
 
 
 def verify(bundle, asked: Asked) -> Result:
@@ -215,9 +177,11 @@ class _Verifier:
         for root in roots:
             trust.check(root)
             trust.require_signed(root, root)
-        for former, root in zip(roots, roots[1:]):
+        for former, root in itertools.pairwise(roots):
             trust.require_successor(root, former)
-        require(trust.in_force(roots[-1], form.millis(self.b["head"]["at"], "at")), "the root is not in force at the head")
+        require(
+            trust.in_force(roots[-1], form.millis(self.b["head"]["at"], "at")), "the root is not in force at the head"
+        )
 
     def registry_signed(self):
         header, at = self.b["registry"]["header"], form.millis(self.b["head"]["at"], "at")
@@ -387,11 +351,11 @@ class _Verifier:
     def ledger_inclusion(self):
         entries, seal, over = self.b["entries"], self.b["seal"], self.b["head"]
         require(len(entries) == len(self.events), "not one entry for each event")
-        for entry, record in zip(entries, self.events):
+        for entry, record in zip(entries, self.events, strict=True):
             self.included(entry, record)
         self.included(seal, seal["record"])
         seqs = [entry["seq"] for entry in [*entries, seal]]
-        require(all(a < b for a, b in zip(seqs, seqs[1:])), "entry numbers don't rise")
+        require(all(a < b for a, b in itertools.pairwise(seqs)), "entry numbers don't rise")
         times = [form.millis(moment["at"], "at") for moment in [*entries, seal, over]]
         require(times == sorted(times), "the ledger's clock went back")
 

@@ -194,7 +194,8 @@ def _registry(folder: Path):
             state = {"seq": entry["seq"], "epoch": fold.epoch, "header": fold.header, "hash": fold.hash}
             yield f"epoch {fold.epoch}", lambda s=state, c=case: _same(s, c)
         if fold.epoch == 1 and entry["seq"] == 0:
-            yield "lists of the first epoch", lambda lists=fold.lists(): _same(lists, vectors["first"])
+            first = fold.lists()
+            yield "lists of the first epoch", lambda: _same(first, vectors["first"])
     snapshot = vectors["snapshot"]
     yield "lists of the last epoch", lambda: _same({k: snapshot[k] for k in registry.LISTS}, fold.lists())
     yield "snapshot", lambda: _signed_case(vectors, snapshot["header"], lambda: registry.check_snapshot(snapshot))
@@ -231,7 +232,10 @@ def _index(folder: Path):
         yield f"item {case['op']}", lambda c=case, v=value: _same(items[index.op_key(c["op"])], v)
     for case in vectors["revoked"]:
         value = index.revoked_value(case["event_hash"])
-        yield f"item revoked {case['artifact']}", lambda c=case, v=value: _same(items[index.revoked_key(c["artifact"])], v)
+        yield (
+            f"item revoked {case['artifact']}",
+            lambda c=case, v=value: _same(items[index.revoked_key(c["artifact"])], v),
+        )
     for number, case in enumerate(vectors["proofs"]):
         yield f"proof {number} {case['proves']} {case['name']}", lambda c=case: _proof_case(vectors, items, c)
 

@@ -28,9 +28,7 @@ LINEAGE = frozenset(
     """authorization.issued authorization.consumed admission.granted execution.started attestation.signed
     execution.completed execution.failed execution.interrupted evidence.committed""".split()
 )
-LIFECYCLE = frozenset(
-    "baseline authorized activated governed drifting contained recovering revoked proven".split()
-)
+LIFECYCLE = frozenset("baseline authorized activated governed drifting contained recovering revoked proven".split())
 
 _LEDGER, _AUTHORITY, _POINT = {"ledger"}, {"authority"}, {"point"}
 PRODUCERS = {

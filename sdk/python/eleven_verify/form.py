@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import re
 from datetime import datetime, timezone
 
@@ -56,7 +57,7 @@ def sorted_ascii(value, what: str) -> list:
     """A list of ASCII strings, strictly ascending by byte."""
     for item in listing(value, what):
         require(isinstance(item, str) and item != "" and item.isascii(), f"{what} holds more than ASCII strings")
-    require(all(a < b for a, b in zip(value, value[1:])), f"{what} is not strictly ascending")
+    require(all(a < b for a, b in itertools.pairwise(value)), f"{what} is not strictly ascending")
     return value
 
 
@@ -132,7 +133,9 @@ def raw(value, algorithm: str, what: str = "hash") -> bytes:
     prefix = algorithm + ":"
     require(isinstance(value, str) and value.startswith(prefix), f"{what} is not a {algorithm}")
     digits = value[len(prefix) :]
-    require(re.fullmatch(r"[0-9a-f]{%d}" % _HASHES[algorithm], digits) is not None, f"{what} has a wrong length or digit")
+    require(
+        re.fullmatch(r"[0-9a-f]{%d}" % _HASHES[algorithm], digits) is not None, f"{what} has a wrong length or digit"
+    )
     return bytes.fromhex(digits)
 
 
@@ -168,7 +171,10 @@ _NAMES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
 
 def named(value, kind: str, what: str | None = None) -> str:
     """`value` is a name of that kind in the table of section 2."""
-    require(isinstance(value, str) and _NAMES[kind].fullmatch(value) is not None, f"{what or kind} is not a name of its kind")
+    require(
+        isinstance(value, str) and _NAMES[kind].fullmatch(value) is not None,
+        f"{what or kind} is not a name of its kind",
+    )
     return value
 
 

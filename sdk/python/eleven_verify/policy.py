@@ -100,7 +100,7 @@ def overlap(a: dict, b: dict) -> bool:
 
 def _patterns_overlap(a: str, b: str) -> bool:
     left, right = a.split("/"), b.split("/")
-    return len(left) == len(right) and all(x == y or "*" in x or "*" in y for x, y in zip(left, right))
+    return len(left) == len(right) and all(x == y or "*" in x or "*" in y for x, y in zip(left, right, strict=True))
 
 
 def path(ref: str) -> str:

@@ -1,5 +1,7 @@
 """The registry: its lists, header, snapshot and stamp, and the fold that makes them (PROTOCOL 11, 5.3)."""
 
+import itertools
+
 from . import form, hashes, index, policy
 from .encoding import canonical
 from .form import require
@@ -140,7 +142,7 @@ def check_lists(lists: dict):
         for record in rows:
             check_record(listed, record)
         names = [name(listed, record) for record in rows]
-        require(all(a < b for a, b in zip(names, names[1:])), f"{listed} is not strictly ascending")
+        require(all(a < b for a, b in itertools.pairwise(names)), f"{listed} is not strictly ascending")
     publics = [record["public"] for record in lists["keys"]]
     require(len(set(publics)) == len(publics), "a public key stands twice")
 

@@ -1,0 +1,54 @@
+import random
+import unittest
+
+from eleven_verify.encoding import EncodingError, canonical, parse, parse_canonical, same
+
+
+def _random_value(rng: random.Random, depth: int):
+    kind = rng.randrange(7 if depth else 5)
+    if kind == 0:
+        return rng.choice([None, True, False])
+    if kind == 1:
+        return rng.randint(-(2**53) + 1, 2**53 - 1)
+    if kind < 5:
+        return "".join(chr(rng.choice([rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)])) for _ in range(4))
+    if kind == 5:
+        return [_random_value(rng, depth - 1) for _ in range(rng.randrange(4))]
+    return {_random_value(rng, 0).__repr__(): _random_value(rng, depth - 1) for _ in range(rng.randrange(4))}
+
+
+class Encoding(unittest.TestCase):
+    def test_what_is_encoded_parses_to_the_same(self):
+        rng = random.Random(11)
+        for _ in range(500):
+            value = _random_value(rng, 4)
+            data = canonical(value)
+            self.assertTrue(same(parse(data), value))
+            self.assertEqual(canonical(parse_canonical(data)), data)
+
+    def test_members_sort_by_utf16(self):
+        self.assertEqual(canonical({"\ufb33": 1, "\U0001f600": 2}), '{"\U0001f600":2,"\ufb33":1}'.encode())
+
+    def test_not_canonical(self):
+        for data in (b'{"b":1,"a":2}', b"[1, 2]", b'"\\u0041"', b"[1]\n"):
+            parse(data)
+            with self.assertRaises(EncodingError):
+                parse_canonical(data)
+
+    def test_depth(self):
+        parse(b"[" * 32 + b"]" * 32)
+        for data in (b"[" * 33 + b"]" * 33, b"[" * 100_000):
+            with self.assertRaises(EncodingError):
+                parse(data)
+
+    def test_truth_is_not_one(self):
+        self.assertFalse(same({"a": True}, {"a": 1}))
+
+    def test_what_has_no_encoding(self):
+        for value in (1.5, 2**53, "\ud800", {1: 2}, b"x"):
+            with self.assertRaises(EncodingError):
+                canonical(value)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,70 @@
+import unittest
+
+from eleven_verify import admission, form, policy
+
+
+def _row(*patterns, operations=("model.invoke",)):
+    return {"operations": list(operations), "runtimes": list(patterns)}
+
+
+class Patterns(unittest.TestCase):
+    def test_matches(self):
+        yes = [
+            ("k8s://*/ns/inference", "k8s://c/ns/inference"),
+            ("k8s://east-*/ns/*", "k8s://east-1/ns/x"),
+            ("k8s://a*b*c/x", "k8s://aXbYc/x"),
+            ("host://h/p", "host://h/p"),
+        ]
+        no = [
+            ("k8s://*/ns/inference", "k8s://c/d/ns/inference"),
+            ("k8s://east-*/ns/*", "k8s://east-/ns/x"),
+            ("k8s://a*b*c/x", "k8s://abc/x"),
+            ("k8s://a*a/x", "k8s://aa/x"),
+            ("k8s://*/ns/x", "host://c/ns/x"),
+            ("k8s://c", "k8s://c/ns"),
+        ]
+        for pattern, runtime in yes:
+            self.assertTrue(policy.matches(pattern, runtime), (pattern, runtime))
+        for pattern, runtime in no:
+            self.assertFalse(policy.matches(pattern, runtime), (pattern, runtime))
+
+    def test_overlap(self):
+        self.assertTrue(policy.overlap(_row("k8s://*/ns/x"), _row("k8s://c/ns/*")))
+        self.assertFalse(policy.overlap(_row("k8s://c/ns/x"), _row("k8s://c/ns/y")))
+        self.assertFalse(policy.overlap(_row("k8s://*/ns/x"), _row("k8s://c/ns/*", operations=("tool.call",))))
+
+    def test_under(self):
+        self.assertTrue(admission.under("k8s://c", "k8s://c/ns/x#p"))
+        self.assertTrue(admission.under("k8s://c", "k8s://c#p"))
+        self.assertFalse(admission.under("k8s://c", "k8s://c2"))
+
+
+class Names(unittest.TestCase):
+    def test_names(self):
+        good = {
+            "identity": "svc:a@eu.example",
+            "key": "key:11-11/prod/2026-q2",
+            "point": "exec://h/p#x",
+            "lineage": "0" * 32 + ".3",
+        }
+        bad = {"identity": "svc:A", "key": "key:11-11/prod", "point": "exec://h/p", "lineage": "0" * 32 + ".03"}
+        for kind, name in good.items():
+            self.assertTrue(form.is_named(name, kind), name)
+        for kind, name in bad.items():
+            self.assertFalse(form.is_named(name, kind), name)
+
+    def test_times(self):
+        self.assertEqual(form.to_seconds(form.seconds("2026-05-12T17:05:00Z")), "2026-05-12T17:05:00Z")
+        for time in (
+            "2026-05-12T17:05:00.0Z",
+            "2026-02-30T00:00:00Z",
+            "2026-05-12T24:00:00Z",
+            "2026-05-12 17:05:00Z",
+            None,
+        ):
+            with self.assertRaises(form.FormError):
+                form.seconds(time)
+
+
+if __name__ == "__main__":
+    unittest.main()

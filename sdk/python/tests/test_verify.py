@@ -1,0 +1,134 @@
+import contextlib
+import copy
+import io
+import tempfile
+import unittest
+from pathlib import Path
+
+from eleven_verify import Asked, canonical, conformance, parse, verify
+from eleven_verify.cli import main
+
+from . import VECTORS, vectors
+
+
+def _leaves(value, path=()):
+    if isinstance(value, dict):
+        for key in value:
+            yield from _leaves(value[key], (*path, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _leaves(item, (*path, position))
+    else:
+        yield path
+
+
+def _with_leaf_changed(bundle, path):
+    changed = copy.deepcopy(bundle)
+    holder = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    value = holder[path[-1]]
+    if isinstance(value, bool):
+        value = not value
+    elif isinstance(value, int):
+        value += 1
+    elif value is None:
+        value = "x"
+    else:
+        value = value[:-1] + ("1" if value.endswith("0") else "0")
+    holder[path[-1]] = value
+    return changed
+
+
+class Vectors(unittest.TestCase):
+    def test_every_vector(self):
+        lines = []
+        passed, failed = conformance.run(VECTORS, lines.append)
+        self.assertEqual([line for line in lines if line.startswith("FAIL")], [])
+        self.assertEqual(failed, 0)
+        self.assertGreater(passed, 400)
+
+    def test_a_folder_without_vectors_fails(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(main(["conformance", folder]), 1)
+
+
+class Bundles(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = vectors("root.json")
+        cls.bundle = vectors("bundle.proof.json")
+
+    def test_no_value_of_a_bundle_can_be_changed(self):
+        for path in _leaves(self.bundle):
+            result = verify(_with_leaf_changed(self.bundle, path), Asked(self.root))
+            self.assertEqual(result.verdict, "failed", path)
+
+    def test_nothing_makes_it_raise(self):
+        for member in self.bundle:
+            for value in (None, 1, "", [], {}, [[]], [{}], {"kind": []}):
+                self.assertEqual(verify({**self.bundle, member: value}, Asked(self.root)).verdict, "failed")
+        for value in (None, 1, "", [], {}):
+            self.assertEqual(verify(value, Asked(self.root)).verdict, "failed")
+
+    def test_freshness(self):
+        at = 1_778_605_454_000  # 2026-05-12T17:04:14Z, the head's own time
+        for age, status in (
+            (0, "passed"),
+            (10_000, "passed"),
+            (10_001, "failed"),
+            (-2000, "passed"),
+            (-2001, "failed"),
+        ):
+            result = verify(self.bundle, Asked(self.root, max_age_ms=10_000, now_ms=at + age))
+            self.assertEqual(result.status()["head.fresh"], status, age)
+
+    def test_the_recorded_decision_input_is_not_replayed_here(self):
+        result = verify({**self.bundle, "decision": {}}, Asked(self.root))
+        self.assertEqual(result.status()["policy.replay"], "failed")
+
+    def test_another_kind_or_operation_than_asked_for(self):
+        self.assertEqual(
+            verify(self.bundle, Asked(self.root, kind="execution", op=self.bundle["op"])).verdict, "verified"
+        )
+        self.assertEqual(verify(self.bundle, Asked(self.root, kind="unused")).verdict, "failed")
+        self.assertEqual(verify(self.bundle, Asked(self.root, op="0" * 32)).verdict, "failed")
+
+
+class CommandLine(unittest.TestCase):
+    def run_main(self, *arguments):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                code = main(["verify", *map(str, arguments)])
+            except SystemExit as stop:
+                code = stop.code
+        return code, out.getvalue()
+
+    def test_exit_codes(self):
+        proof, root = VECTORS / "bundle.proof.json", VECTORS / "root.json"
+        self.assertEqual(self.run_main(proof, "--root", root)[0], 0)
+        self.assertEqual(self.run_main(proof)[0], 1)
+        self.assertEqual(self.run_main(proof, "--root", root, "--kind", "denial")[0], 1)
+        self.assertEqual(self.run_main(proof, "--root", proof)[0], 2)
+        self.assertEqual(self.run_main(proof, "--root", root, "--max-age", "soon")[0], 2)
+        self.assertEqual(self.run_main(VECTORS / "nothing.json", "--root", root)[0], 2)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.proof.json"
+            path.write_bytes(b'{"a":1,"a":2}')
+            self.assertEqual(self.run_main(path, "--root", root)[0], 3)
+            path.write_bytes(b"[]")
+            self.assertEqual(self.run_main(path, "--root", root)[0], 1)
+
+    def test_result_document(self):
+        code, out = self.run_main(VECTORS / "bundle.proof.json", "--root", VECTORS / "root.json", "--json")
+        document = parse(out.encode())
+        self.assertEqual(code, 0)
+        self.assertEqual(set(document), {"verdict", "kind", "op", "size", "at", "checks"})
+        self.assertEqual(len(document["checks"]), 26)
+        self.assertEqual(document["checks"][0], {"name": "bundle.form", "status": "passed"})
+        self.assertEqual(parse(canonical(document)), document)
+
+
+if __name__ == "__main__":
+    unittest.main()
