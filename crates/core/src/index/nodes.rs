@@ -73,6 +73,7 @@ impl Branch {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "a link points at a slot that was filled, and no slot is taken away")]
 impl Nodes {
     pub(super) const fn new() -> Self {
         Self { leaves: Chunks::new(), branches: Chunks::new(), free_leaves: Vec::new(), free_branches: Vec::new() }
