@@ -1,16 +1,7 @@
 //! What a commit costs on this machine's disk. `cargo bench -p eleven-store`; the folder is under the system's
 //! temporary one, so set `TMPDIR` to measure another disk. After each group it prints the fdatasync times of the run.
 
-use std::{
-    cell::RefCell,
-    hint::black_box,
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    time::Duration,
-};
+use std::{cell::RefCell, hint::black_box, sync::mpsc, time::Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eleven_store::{
@@ -18,7 +9,7 @@ use eleven_store::{
 };
 
 const RECORD: [u8; 1024] = [0x11; 1024];
-const SUBMITTERS: usize = 64;
+const CALLERS: u64 = 64;
 
 fn open(folder: &tempfile::TempDir) -> SegmentLog {
     let place = Folder::open(folder.path(), "bench").expect("folder").place("log").expect("place");
@@ -27,7 +18,10 @@ fn open(folder: &tempfile::TempDir) -> SegmentLog {
 
 #[expect(clippy::print_stderr, reason = "a benchmark reports to its terminal")]
 fn report(name: &str, metrics: &Metrics) {
-    eprintln!("{name}: fdatasync us {:?}, records per commit {:?}", metrics.sync, metrics.records);
+    eprintln!(
+        "{name}: fdatasync us {:?}, records per commit {:?}, submit to answer us {:?}",
+        metrics.sync, metrics.records, metrics.waited
+    );
 }
 
 fn appends(criterion: &mut Criterion) {
@@ -65,46 +59,33 @@ impl Stage for Store {
     fn committed(&mut self, _: &Durable) {}
 }
 
-/// Each of 64 threads submits and waits for its answer, over and over; one iteration is one answer to each.
+/// As many requests are in flight as 64 callers have that each wait for their answer; one iteration is one answer.
 fn group_commit(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("folder");
     let running = GroupCommit::start(open(&folder), Store, GroupOptions::default(), |_| {}).expect("start");
-    let running = Arc::new(running);
-    let (barrier, done) = (Arc::new(Barrier::new(SUBMITTERS + 1)), Arc::new(AtomicBool::new(false)));
-    let threads: Vec<_> = (0..SUBMITTERS)
-        .map(|_| {
-            let (running, barrier, done) = (Arc::clone(&running), Arc::clone(&barrier), Arc::clone(&done));
-            std::thread::spawn(move || {
-                let (send, receive) = mpsc::channel();
-                loop {
-                    barrier.wait();
-                    if done.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let send = send.clone();
-                    running.submit((), move |outcome| send.send(outcome.is_ok()).expect("the submitter waits"));
-                    assert!(receive.recv().expect("an answer"), "committed");
-                    barrier.wait();
-                }
-            })
-        })
-        .collect();
-
+    let (send, receive) = mpsc::channel();
+    let submit = || {
+        let send = send.clone();
+        running.submit((), move |outcome| send.send(outcome.is_ok()).expect("the caller waits"));
+    };
     let mut group = criterion.benchmark_group("group commit");
-    group.measurement_time(Duration::from_secs(3)).throughput(Throughput::Elements(SUBMITTERS as u64));
-    group.bench_function("64 submitters x 1 KiB", |bencher| {
-        bencher.iter(|| {
-            barrier.wait();
-            barrier.wait();
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("64 callers x 1 KiB", |bencher| {
+        bencher.iter_custom(|answers| {
+            let start = Instant::now();
+            let ahead = CALLERS.min(answers);
+            (0..ahead).for_each(|_| submit());
+            for answered in 0..answers {
+                assert!(receive.recv().expect("an answer"), "committed");
+                if answered + ahead < answers {
+                    submit();
+                }
+            }
+            start.elapsed()
         });
     });
     group.finish();
-    done.store(true, Ordering::SeqCst);
-    barrier.wait();
-    for thread in threads {
-        thread.join().expect("a submitter");
-    }
-    report("64 submitters", &running.metrics());
+    report("64 callers", &running.metrics());
 }
 
 criterion_group!(benches, appends, group_commit);

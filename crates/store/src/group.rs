@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    log::{AppendError, Durable, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS},
+    log::{AppendError, Durable, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS, ReadLog},
     metrics::Metrics,
 };
 
@@ -186,6 +186,7 @@ impl Default for GroupOptions {
 pub struct GroupCommit<S: Stage> {
     queue: Arc<Queue<S>>,
     metrics: Arc<Metrics>,
+    reader: Arc<dyn ReadLog>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -202,10 +203,10 @@ impl<S: Stage> GroupCommit<S> {
         on_stop: impl FnOnce(Stop) + Send + 'static,
     ) -> io::Result<GroupCommit<S>> {
         let queue = Arc::new(Queue::new(options.queue));
-        let metrics = log.metrics();
+        let (metrics, reader) = (log.metrics(), log.reader());
         let writer = Writer::new(log, stage, options, Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("commit".into()).spawn(move || writer.run(on_stop))?;
-        Ok(GroupCommit { queue, metrics, thread: Some(thread) })
+        Ok(GroupCommit { queue, metrics, reader, thread: Some(thread) })
     }
 
     /// Hands `request` to the stage, in the order of submission. `reply` is called exactly once: by the writer's
@@ -220,6 +221,18 @@ impl<S: Stage> GroupCommit<S> {
         if let Err((item, error)) = self.queue.push(item) {
             (item.reply)(Err(error));
         }
+    }
+
+    /// Lets the log go of records below `position` ([`Log::drop_before`]), on the writer's thread and after the commit
+    /// in hand; returns at once. A position beyond the end means the end. Failures count in
+    /// [`Metrics::failed_drops`] and are tried again.
+    pub fn drop_before(&self, position: u64) {
+        self.queue.unwant_before(position);
+    }
+
+    /// A reader of the log, as [`Log::reader`].
+    pub fn reader(&self) -> Arc<dyn ReadLog> {
+        Arc::clone(&self.reader)
     }
 
     /// Whether the writer has stopped or is about to: every later request is refused.

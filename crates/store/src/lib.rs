@@ -39,7 +39,7 @@
 //! ## The main path
 //!
 //! ```
-//! use eleven_store::{Batch, Durable, Folder, GroupCommit, GroupOptions, Log, SegmentLog, SegmentOptions, Stage};
+//! use eleven_store::{Batch, Durable, Folder, GroupCommit, GroupOptions, SegmentLog, SegmentOptions, Stage};
 //!
 //! /// Keeps each request as one record and answers with its position.
 //! struct Keep;
@@ -58,7 +58,6 @@
 //! let home = tempfile::tempdir()?;
 //! let folder = Folder::open(home.path().join("ledger"), "ledger")?;
 //! let log = SegmentLog::open(folder.place("log")?, SegmentOptions::default())?;
-//! let reader = log.reader();
 //! let group = GroupCommit::start(log, Keep, GroupOptions::default(), |stop| println!("stopped: {stop:?}"))?;
 //!
 //! let (send, receive) = std::sync::mpsc::channel();
@@ -68,7 +67,7 @@
 //! });
 //! let committed = receive.recv()??;
 //! assert_eq!((committed.answer, committed.durable.first(), committed.durable.next()), (Some(0), 0, 1));
-//! assert_eq!(reader.read_from(0, 10, 1 << 20)?, [(0, b"hello".to_vec())]);
+//! assert_eq!(group.reader().read_from(0, 10, 1 << 20)?, [(0, b"hello".to_vec())]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub requests: Histogram,
     /// Microseconds from `submit` to the release of the answer.
     pub waited: Histogram,
+    /// How often group commit could not free the space of old records; it tries again after the next commit.
+    pub failed_drops: AtomicU64,
 }
 
 /// A log-linear histogram of whole numbers: exact below 16, then 16 buckets per power of two.

@@ -27,13 +27,18 @@ pub(super) struct Queue<S: Stage> {
 struct State<S: Stage> {
     items: VecDeque<Item<S>>,
     closed: bool,
+    /// Records below this are wanted no more.
+    unwanted_before: u64,
+    /// Whether the writer has not been told of that yet.
+    unwanted_news: bool,
     /// Whether the writer sleeps; waking it costs a system call.
     asleep: bool,
 }
 
 impl<S: Stage> Queue<S> {
     pub(super) fn new(most: usize) -> Queue<S> {
-        let state = State { items: VecDeque::new(), closed: false, asleep: false };
+        let state =
+            State { items: VecDeque::new(), closed: false, unwanted_before: 0, unwanted_news: false, asleep: false };
         Queue { most, state: Mutex::new(state), filled: Condvar::new() }
     }
 
@@ -51,11 +56,27 @@ impl<S: Stage> Queue<S> {
         Ok(())
     }
 
-    /// Moves up to `most` items to the end of `into`. With nothing to move it waits for some, until `deadline` if
-    /// there is one. False once the queue is closed and empty: nothing will come any more.
+    /// Notes that records below `position` are wanted no more.
+    pub(super) fn unwant_before(&self, position: u64) {
+        let mut state = self.lock();
+        if position > state.unwanted_before {
+            state.unwanted_before = position;
+            state.unwanted_news = true;
+            self.wake(state);
+        }
+    }
+
+    /// The position below which records are wanted no more, if it moved since this was asked last.
+    pub(super) fn unwanted_before(&self) -> Option<u64> {
+        let mut state = self.lock();
+        std::mem::take(&mut state.unwanted_news).then_some(state.unwanted_before)
+    }
+
+    /// Moves up to `most` items to the end of `into`. With nothing to move it waits for some or for other news, until
+    /// `deadline` if there is one. False once the queue is closed and empty: nothing will come any more.
     pub(super) fn take(&self, into: &mut VecDeque<Item<S>>, most: usize, deadline: Option<Instant>) -> bool {
         let mut state = self.lock();
-        while state.items.is_empty() && !state.closed {
+        while state.items.is_empty() && !state.closed && !state.unwanted_news {
             state.asleep = true;
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             state = match left {

@@ -218,6 +218,24 @@ fn a_failed_sync_answers_everyone_and_stops() {
     }
 }
 
+#[test]
+fn who_hears_of_a_failure_finds_the_writer_stopped_already() {
+    let disk = FaultyDisk::new(1);
+    let log = log(&disk);
+    disk.plan(disk.done().len(), Fault::Eio(Effect::Nothing));
+    let running = start(log, GroupOptions::default());
+    let group = Arc::new(running.group);
+    let (send, receive) = channel();
+    let handle = Arc::clone(&group);
+    group.submit(1, move |outcome| {
+        let again = submit(&handle, 1).try_recv();
+        send.send((outcome, again)).expect("the test listens");
+    });
+    let (outcome, again) = receive.recv().expect("an answer");
+    assert!(matches!(outcome, Err(CommitError::Unknown(_))));
+    assert!(matches!(again, Ok(Err(CommitError::Stopped))), "{again:?}");
+}
+
 fn log_end(disk: &FaultyDisk) -> u64 {
     log(disk).next()
 }
@@ -247,15 +265,16 @@ fn ticks_come_when_idle_and_under_load_and_close_their_batch() {
     }
     assert!(running.reader.durable() >= 3, "idle, three ticks");
     let begin = running.reader.durable();
-    let until = Instant::now() + Duration::from_millis(50);
-    let mut requests = 0;
-    while Instant::now() < until {
+    let (mut requests, mut ticks) = (0, 0);
+    while ticks < 3 && Instant::now() < give_up {
         submit(&running.group, 1).recv().expect("an answer").expect("committed");
         requests += 1;
+        ticks = running.reader.durable() - begin - requests;
     }
-    let found = running.reader.read_from(begin, usize::MAX, usize::MAX).expect("read");
-    let ticks = found.iter().filter(|(_, record)| record == b"tick").count();
     assert!(ticks >= 3, "{ticks} ticks beside {requests} requests");
+    let last = running.reader.durable() - 1;
+    let found = running.reader.read_from(begin, usize::MAX, usize::MAX).expect("read");
+    assert!(found.iter().take_while(|(at, _)| *at <= last).any(|(_, record)| record == b"tick"));
 }
 
 #[test]
@@ -284,6 +303,33 @@ fn a_reply_may_hold_the_last_handle() {
     drop(group);
     assert!(receive.recv().expect("an answer"));
     assert!(matches!(running.stops.recv(), Ok(Stop::Closed)));
+}
+
+#[test]
+fn old_records_are_let_go_of_while_it_runs_and_failures_are_tried_again() {
+    let disk = FaultyDisk::new(1);
+    let running = start(log(&disk), GroupOptions::default());
+    for _ in 0..40 {
+        submit(&running.group, 100).recv().expect("an answer").expect("committed");
+    }
+    let files = disk.names();
+    assert!(files.len() > 2);
+    // Nothing runs: the next operation is the removal of the oldest file.
+    disk.plan(disk.done().len(), Fault::Eio(Effect::Nothing));
+    running.group.drop_before(4000);
+    let metrics = running.group.metrics();
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while metrics.failed_drops.load(Ordering::SeqCst) == 0 && Instant::now() < give_up {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(metrics.failed_drops.load(Ordering::SeqCst), 1);
+    assert_eq!(disk.names(), files);
+    submit(&running.group, 1).recv().expect("an answer").expect("committed");
+    let reader = running.group.reader();
+    drop(running.group);
+    assert_eq!(disk.names(), files[files.len() - 1..], "only the file that is written to is left");
+    assert!(reader.first() > 0 && reader.first() <= 4000);
+    assert_eq!(reader.durable(), 4001);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Writer<L: Log, S: Stage> {
     /// Taken from the queue and not yet staged.
     taken: VecDeque<Item<S>>,
     next_tick: Option<Instant>,
+    /// The log is still to let go of records below this.
+    drop_before: Option<u64>,
 }
 
 /// A staged request, whose answer waits for the commit.
@@ -41,7 +43,7 @@ impl<L: Log, S: Stage> Writer<L, S> {
     pub(super) fn new(log: L, stage: S, options: GroupOptions, queue: Arc<Queue<S>>) -> Writer<L, S> {
         let metrics = log.metrics();
         let next_tick = options.tick.map(|every| Instant::now() + every);
-        Writer { log, stage, options, queue, metrics, taken: VecDeque::new(), next_tick }
+        Writer { log, stage, options, queue, metrics, taken: VecDeque::new(), next_tick, drop_before: None }
     }
 
     /// Works until the queue is closed and empty, or a commit fails. However it ends, nobody is left without an
@@ -87,6 +89,7 @@ impl<L: Log, S: Stage> Writer<L, S> {
                     self.stage.committed(&durable);
                 }
                 self.answer_all(held, &durable);
+                self.let_go();
                 Ok(())
             }
             Err(error) => {
@@ -97,6 +100,20 @@ impl<L: Log, S: Stage> Writer<L, S> {
                     (one.reply)(Err(CommitError::of(&error)));
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// Frees the space of what is wanted no more. The answers are out already; a failure is tried again after the next
+    /// commit.
+    fn let_go(&mut self) {
+        self.drop_before = self.queue.unwanted_before().or(self.drop_before);
+        if let Some(position) = self.drop_before {
+            match self.log.drop_before(position.min(self.log.next())) {
+                Ok(()) => self.drop_before = None,
+                Err(_) => {
+                    self.metrics.failed_drops.fetch_add(1, Relaxed);
+                }
             }
         }
     }

@@ -135,9 +135,9 @@ fn readers_do_not_show_a_record_before_its_sync_has_returned() {
 
 #[test]
 fn damage_before_the_last_frame_is_refused_by_place() {
-    let disk = filled(40);
+    let disk = filled(45);
     let names = disk.names();
-    assert!(names.len() > 3);
+    assert!(names.len() > 3 && frames(&disk, names.last().expect("one")).len() > 4);
     for name in &names {
         let offsets = frames(&disk, name);
         let last_file = Some(name) == names.last();
@@ -152,7 +152,36 @@ fn damage_before_the_last_frame_is_refused_by_place() {
             }
         }
     }
-    assert_eq!(open(&disk).next(), 40, "all was put right again");
+    assert_eq!(open(&disk).next(), 45, "all was put right again");
+}
+
+#[test]
+fn a_good_frame_of_another_position_is_refused() {
+    let disk = filled(2);
+    let name = disk.names()[0].clone();
+    let mut bytes = disk.bytes(&name).expect("file");
+    let salt = SegmentHeader::parse(&bytes).expect("header").salt;
+    let end = frames(&disk, &name)[2];
+    let mut stray = Vec::new();
+    frame::encode(&mut stray, salt, end, 7, &[b"stray"]);
+    bytes[end as usize..][..stray.len()].copy_from_slice(&stray);
+    disk.put(&name, bytes);
+    let found = damage(refused(&disk));
+    assert_eq!((found.offset, found.what.as_str()), (end, "the frame here is not of the position that comes next"));
+}
+
+#[test]
+fn segments_that_overlap_are_refused() {
+    let disk = filled(40);
+    let names = disk.names();
+    let mut bytes = disk.bytes(&names[2]).expect("file");
+    let header = SegmentHeader::parse(&bytes).expect("header");
+    let earlier = SegmentHeader { first: header.first - 1, ..header };
+    bytes[..SEGMENT_HEADER].copy_from_slice(&earlier.encode());
+    disk.lose(&names[2]);
+    disk.put(&recover::name_of(earlier.first), bytes);
+    let found = damage(refused(&disk));
+    assert!(found.what.ends_with("inside the segment before it"), "{found}");
 }
 
 #[test]
