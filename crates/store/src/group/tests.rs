@@ -272,9 +272,8 @@ fn ticks_come_when_idle_and_under_load_and_close_their_batch() {
         ticks = running.reader.durable() - begin - requests;
     }
     assert!(ticks >= 3, "{ticks} ticks beside {requests} requests");
-    let last = running.reader.durable() - 1;
     let found = running.reader.read_from(begin, usize::MAX, usize::MAX).expect("read");
-    assert!(found.iter().take_while(|(at, _)| *at <= last).any(|(_, record)| record == b"tick"));
+    assert!(found.iter().filter(|(_, record)| record == b"tick").count() >= 3);
 }
 
 #[test]
