@@ -13,6 +13,7 @@
 extern crate alloc;
 
 pub mod artifact;
+pub mod attestation;
 pub mod chain;
 pub mod encoding;
 pub mod event;

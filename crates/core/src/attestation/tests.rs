@@ -1,0 +1,85 @@
+use super::*;
+use crate::event::Record;
+use crate::signature::{SeedSigner, bytes32};
+
+/// The attestations in the ledger of the vectors, each with its event.
+fn attested() -> Vec<(Record, Value)> {
+    let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let entries = file.get("entries").and_then(Value::as_array).expect("entries").to_vec();
+    let records =
+        entries.iter().map(|entry| Record::read(entry.get("record").expect("record").clone()).expect("reads"));
+    let signed = records.filter(|record| record.event == "attestation.signed");
+    signed.map(|record| (record.clone(), record.data.get("envelope").expect("envelope").clone())).collect()
+}
+
+/// The signer of a key of the vectors.
+fn signer(kid: &str) -> SeedSigner {
+    let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let role = kid.split('/').nth(1).expect("a role");
+    let seed = file.get("seeds").and_then(|seeds| seeds.get(role)).and_then(Value::as_str).expect("a seed");
+    SeedSigner::new(kid, &bytes32(seed).expect("32 bytes"))
+}
+
+#[test]
+fn attestations_of_the_vectors_are_read_verified_and_made_again() {
+    assert!(!attested().is_empty());
+    for (record, value) in attested() {
+        let envelope = Envelope::read(value.clone()).expect("an envelope");
+        let statement = envelope.statement().expect("a statement");
+        assert_eq!(Some(&statement.artifact_id), record.about.artifact_id.as_ref());
+        assert_eq!(statement.op, record.op);
+        assert_eq!(statement.evidence.iter().filter_map(Evidence::level).max(), Some(EvidenceLevel::Software));
+        let signer = signer(&envelope.kid);
+        let key = VerifyingKey::new(&signer.public()).expect("a key");
+        assert!(envelope.verify(&key));
+        let again = statement.sign(&signer);
+        assert_eq!(again, envelope);
+        assert_eq!(again.to_value(), value);
+        assert_eq!(again.digest(), Sha3::of_value(&value));
+    }
+}
+
+#[test]
+fn what_is_signed_binds_the_type_and_the_lengths() {
+    assert_eq!(
+        pae("http://example.com/HelloWorld", b"hello world"),
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    );
+    let (_, value) = attested().remove(0);
+    let mut envelope = Envelope::read(value).expect("an envelope");
+    let key = VerifyingKey::new(&signer(&envelope.kid).public()).expect("a key");
+    envelope.payload.push(b' ');
+    assert!(!envelope.verify(&key));
+}
+
+#[test]
+fn an_envelope_has_one_signature_and_nothing_unknown() {
+    let (_, value) = attested().remove(0);
+    let object = value.as_object().expect("an object");
+    let refused = |name: &str, value: Value| Envelope::read(Value::Object(object.clone().with(name, value))).is_err();
+    let one = object.get("signatures").and_then(Value::as_array).expect("signatures")[0].clone();
+    assert!(refused("signatures", Value::Array(Vec::new())));
+    assert!(refused("signatures", Value::Array(vec![one.clone(), one])));
+    assert!(refused("payloadType", "text/plain".into()));
+    assert!(refused("note", "x".into()));
+}
+
+#[test]
+fn a_predicate_may_hold_more_and_must_not_lack_anything() {
+    let (_, value) = attested().remove(0);
+    let statement = Envelope::read(value).expect("an envelope").statement().expect("a statement");
+    let whole = statement.to_value();
+    let predicate = whole.get("predicate").and_then(Value::as_object).expect("a predicate");
+    let parsed = |predicate: Object| {
+        let changed = whole.as_object().expect("an object").clone().with("predicate", predicate);
+        Statement::parse(&changed.canonical())
+    };
+    assert_eq!(parsed(predicate.clone().with("note", "x")), Ok(statement));
+    for (name, _) in predicate.iter() {
+        let mut lacking = predicate.clone();
+        lacking.remove(name);
+        assert!(parsed(lacking).is_err(), "{name}");
+    }
+    let odd = Object::new().with("type", "hearsay");
+    assert!(parsed(predicate.clone().with("evidence", vec![Value::Object(odd)])).is_err());
+}
