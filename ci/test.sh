@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# The gate of main, stage by stage: `make test`. Every stage runs even where an earlier one failed; the end shows the
+# minutes of each and one closing line, and the exit code is 1 where anything failed. Logs are kept in target/ci.
+#
+# With names of stages as arguments, only those run.
+# ELEVEN_LONG=1 (`make test-long`) asks the tests for more cases and the fuzz targets for ten minutes each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+export PYTHONDONTWRITEBYTECODE=1
+export ELEVEN_BIN="$PWD/target/debug/eleven"
+if [ -n "${ELEVEN_LONG:-}" ]; then
+    export ELEVEN_LONG PROPTEST_CASES="${PROPTEST_CASES:-5000}"
+fi
+
+readonly logs=target/ci
+readonly python="$PWD/.venv/bin/python"
+readonly skipped=77
+report=()
+passed=0
+failed=0
+
+# --- what stages are made of ------------------------------------------------------------------------------------------
+
+# Ends a stage that has nothing to run on this machine. The reason is shown in the table at the end.
+skip() {
+    echo "skipped: $*"
+    exit "$skipped"
+}
+
+# Runs a command in its own process group for at most $1 seconds, and ends whatever of that group is left over.
+bounded() (
+    seconds=$1
+    shift
+    group=""
+    trap '[ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null || true' EXIT
+    trap 'exit 130' INT TERM
+    timeout --kill-after=10 "$seconds" "$@" &
+    group=$!
+    wait "$group"
+)
+
+# The numbers that the tools of a stage printed about themselves: "passed failed". A stage whose tools count nothing is
+# one case; one that failed without a counted failure adds that failure.
+count() { # log, exit status
+    awk -v status="$2" '
+        function number(pattern,   text) {
+            if (!match($0, pattern)) return 0
+            text = substr($0, RSTART, RLENGTH); gsub(/[^0-9]/, "", text); return text + 0
+        }
+        # cargo nextest: "Summary [ 1.0s] 12 tests run: 11 passed, 1 failed, 2 skipped"
+        /Summary \[/                         { p += number("[0-9]+ passed"); f += number("[0-9]+ failed") + number("[0-9]+ timed out"); next }
+        # cargo test: "test result: ok. 3 passed; 0 failed; ..."
+        /^test result: /                     { p += number("[0-9]+ passed"); f += number("[0-9]+ failed"); next }
+        # conformance runners and client tests: "450 passed, 0 failed"
+        /^[0-9]+ passed, [0-9]+ failed$/     { p += number("[0-9]+ passed"); f += number("[0-9]+ failed"); next }
+        # unittest: "Ran 45 tests in 0.3s", then "OK" or "FAILED (failures=1, errors=2)"
+        /^Ran [0-9]+ tests? in /             { ran += number("Ran [0-9]+"); next }
+        /^FAILED \(/                         { bad = number("failures=[0-9]+") + number("errors=[0-9]+"); f += bad; ran -= bad; next }
+        END {
+            p += ran
+            if (p + f == 0 && status == 0) p = 1
+            if (f == 0 && status != 0) f = 1
+            print p + 0, f + 0
+        }' "$1"
+}
+
+# Runs one stage, prints what it prints, and keeps its minutes and its result for the end.
+stage() { # name
+    local name=$1 begun=$EPOCHREALTIME log status=0 result p f minutes
+    log="$logs/$name.log"
+    printf '\n=== %s\n' "$name"
+    # Not as a condition: there `set -e` would not hold inside the stage.
+    set +e
+    (set -euo pipefail; "$name") 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    set -e
+    minutes=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", (b - a) / 60 }')
+    if [ "$status" -eq "$skipped" ]; then
+        result=$(grep -a '^skipped: ' "$log" | tail -n 1)
+    else
+        read -r p f < <(count "$log" "$status")
+        passed=$((passed + p))
+        failed=$((failed + f))
+        result="$p passed, $f failed"
+    fi
+    report+=("$(printf '%-16s %7s  %s' "$name" "$minutes" "$result")")
+}
+
+# --- the stages -------------------------------------------------------------------------------------------------------
+
+format() {
+    cargo fmt --all --check
+}
+
+clippy() {
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+}
+
+# Licences, bans and sources need no network. Advisories need their database; where that can't be had, the stage says so.
+deny() {
+    ci/tool.sh cargo-deny || skip "cargo-deny is not here and could not be installed"
+    PATH="$PWD/target/tools/bin:$PATH"
+    cargo deny --all-features --locked check --hide-inclusion-graph bans licenses sources
+    if ! bounded 60 cargo deny --all-features --locked fetch db >"$logs/advisories.log" 2>&1; then
+        echo "advisories not checked: their database can't be fetched from here ($logs/advisories.log)"
+        return 0
+    fi
+    cargo deny --all-features --locked check --disable-fetch advisories
+}
+
+# Tests and binaries in one profile and with one set of features, so that dependencies are built once for all that follows.
+build() {
+    cargo build --locked --workspace --bins --tests
+}
+
+rust() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --no-fail-fast
+    else
+        echo "cargo-nextest is not here: cargo test instead"
+        cargo test --locked --workspace --lib --bins --tests --no-fail-fast
+    fi
+}
+
+doctests() {
+    cargo test --locked --workspace --doc --no-fail-fast
+}
+
+# Whether the binary knows a command already.
+knows() {
+    [ -x "$ELEVEN_BIN" ] && "$ELEVEN_BIN" --help 2>/dev/null </dev/null | grep -qwE "^ *$1"
+}
+
+conformance() {
+    knows conformance || skip "the binary has no command 'conformance' yet"
+    bounded 300 "$ELEVEN_BIN" conformance vectors spec/vectors
+}
+
+environment() {
+    ci/venv.sh
+}
+
+python() {
+    (cd sdk/python && "$python" -m unittest discover -s tests -t .)
+    (cd sdk/python && bounded 300 "$python" -m eleven_verify conformance ../../spec/vectors)
+}
+
+# The demo is a test of everything together: it exits with 0 only where every outcome was the expected one. What it
+# wrote is then verified by both implementations, which share no code.
+demo() {
+    knows demo || skip "the binary has no command 'demo' yet"
+    rm -rf "$logs/demo"
+    bounded 120 "$ELEVEN_BIN" demo --out "$logs/demo"
+    local bundle
+    for bundle in lineage denial; do
+        "$ELEVEN_BIN" verify "$logs/demo/$bundle.proof.json" --root "$logs/demo/root.json"
+        PYTHONPATH=sdk/python "$python" -m eleven_verify verify "$logs/demo/$bundle.proof.json" --root "$logs/demo/root.json"
+    done
+}
+
+# Clients that others wrote. Each script starts what it needs from $ELEVEN_BIN, ends it, and closes with its numbers.
+clients() {
+    local scripts=(tests/clients/*.py) script bad=0
+    [ -e "${scripts[0]}" ] || skip "no tests/clients/*.py yet"
+    for script in "${scripts[@]}"; do
+        echo "--- $script"
+        bounded 300 "$python" "$script" || bad=1
+    done
+    return "$bad"
+}
+
+# A guided fuzzer where there is one. The seeded mutator over the same inputs is an ordinary test and always runs.
+fuzz() {
+    [ -f fuzz/Cargo.toml ] || skip "no fuzz/ yet"
+    cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain; the seeded mutator ran in stage rust"
+    cargo +nightly fuzz --version >/dev/null 2>&1 || skip "no cargo-fuzz; the seeded mutator ran in stage rust"
+    local target seconds=10
+    [ -z "${ELEVEN_LONG:-}" ] || seconds=600
+    for target in $(cargo +nightly fuzz list); do
+        echo "--- $target"
+        bounded $((seconds + 1200)) cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=1024
+    done
+}
+
+# --- all of them, in order --------------------------------------------------------------------------------------------
+
+readonly stages=(format clippy deny build rust doctests conformance environment python demo clients fuzz)
+for name in "$@"; do
+    [[ " ${stages[*]} " == *" $name "* ]] || { echo "no stage '$name'; there are: ${stages[*]}" >&2; exit 2; }
+done
+[ $# -gt 0 ] || set -- "${stages[@]}"
+
+ci/setup.sh
+mkdir -p "$logs"
+for name in "$@"; do
+    stage "$name"
+done
+
+printf '\n%-16s %7s\n' stage minutes
+printf '%s\n' "${report[@]}"
+printf '%-16s %7s\n' all "$(awk -v s="$SECONDS" 'BEGIN { printf "%.2f", s / 60 }')"
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
