@@ -1,1 +1,4 @@
-//! Eleven: ledger.
+//! Eleven: the proving corner.
+
+pub mod conformance;
+pub mod rules;

@@ -1,0 +1,176 @@
+//! The fold over the ledger's entries that append needs.
+
+use super::candidate::OpKey;
+use super::cursor::Cursor;
+use super::judge::{Accepted, Path};
+use super::operations::Operations;
+use super::subjects::Subjects;
+use eleven_core::artifact::Artifact;
+use eleven_core::encoding::Value;
+use eleven_core::event::Record;
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::index;
+use eleven_core::registry::Fold;
+use eleven_core::time::Time;
+use std::collections::{HashMap, HashSet};
+
+/// All that the rules of append remember. It grows by [`Book::apply`] and by nothing else.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub(super) registry: Option<Fold>,
+    pub(super) cursors: HashMap<String, Cursor>,
+    pub(super) operations: Operations,
+    pub(super) subjects: Subjects,
+    /// Every artifact that was ever revoked: only the first counts, also after its row was dropped.
+    pub(super) revoked: HashSet<OpKey>,
+    size: u64,
+    at: Option<Time>,
+}
+
+/// What an entry changed, for those who keep other folds.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What the operation index holds from now on (PROTOCOL 9); nothing for the ledger's own events.
+    pub index: Vec<(Sha256, Sha256)>,
+    /// The entry of the event before it in its lineage.
+    pub before: Option<u64>,
+    /// Whether it made the registry's next epoch.
+    pub registry: bool,
+}
+
+impl Book {
+    /// The book of a ledger without entries: it takes a genesis and nothing else.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The last entry's `at`: no later entry has an earlier one.
+    #[must_use]
+    pub const fn at(&self) -> Option<Time> {
+        self.at
+    }
+
+    /// The registry; none before the genesis.
+    #[must_use]
+    pub const fn registry(&self) -> Option<&Fold> {
+        self.registry.as_ref()
+    }
+
+    /// The number that comes next under a key, and SHA3-512 of the last record sent under it; `None` for a key that is
+    /// not registered.
+    #[must_use]
+    pub fn cursor(&self, kid: &str) -> Option<(u64, Option<Sha3>)> {
+        if let Some(cursor) = self.cursors.get(kid) {
+            return Some((cursor.next(), cursor.last().copied()));
+        }
+        self.registry.as_ref()?.key(kid).map(|_| (0, None))
+    }
+
+    /// The entry of a lineage's last event.
+    #[must_use]
+    pub fn last_of(&self, op: &str) -> Option<u64> {
+        self.operations.last(&OpKey::of(op)?)
+    }
+
+    /// How many lineages there are.
+    #[must_use]
+    pub fn lineages(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// How many operations were admitted and have not ended.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.operations.running()
+    }
+
+    /// Whether an artifact was ever revoked.
+    #[must_use]
+    pub fn was_revoked(&self, artifact: &str) -> bool {
+        OpKey::of_artifact(artifact).is_some_and(|key| self.revoked.contains(&key))
+    }
+
+    /// Takes an accepted record as the next entry. `accepted` is this book's own judgement of it, unchanged since.
+    pub fn apply(
+        &mut self,
+        accepted: Accepted,
+        record: &Record,
+        digest: &Sha3,
+        at: Time,
+        artifact: Option<&Artifact>,
+    ) -> Applied {
+        let seq = self.size;
+        self.size += 1;
+        self.at = Some(at);
+        self.cursors.entry(record.kid.clone()).or_default().take(digest, false);
+        let Accepted { key, path } = accepted;
+        let before = match path {
+            Path::Issued => {
+                self.operations.issued(key, seq, record, artifact);
+                None
+            }
+            Path::Lineage(advanced) => self.operations.advanced(key, seq, record, advanced),
+            Path::Subject => {
+                self.subjects.apply(key, record);
+                self.operations.noted_after(key, seq)
+            }
+            Path::Alone => self.operations.noted_after(key, seq),
+            Path::Genesis(registry) => {
+                self.registry = Some(*registry);
+                self.operations.noted_after(key, seq)
+            }
+        };
+        let mut index = Vec::new();
+        if record.event.starts_with("ledger.") {
+            self.note_refused(record);
+        } else {
+            let value = index::op_value(&record.op, record.n, &record.hash, &record.hash_alt);
+            index.push((index::op_key(&record.op), value));
+        }
+        if record.event == "authorization.revoked"
+            && let Some((artifact, revoked)) =
+                record.data_str("artifact").and_then(|id| Some((id, OpKey::of_artifact(id)?)))
+        {
+            self.revoked.insert(revoked);
+            index.push((index::revoked_key(artifact), index::revoked_value(&record.hash)));
+        }
+        Applied { index, before, registry: self.fold(record, at) || seq == 0 }
+    }
+
+    fn fold(&mut self, record: &Record, at: Time) -> bool {
+        if record.event == "ledger.genesis" {
+            return false;
+        }
+        let registry = self.registry.as_mut();
+        registry.is_some_and(|fold| fold.apply(at, &record.event, &record.by, &record.data).unwrap_or(false))
+    }
+
+    /// A refused record takes its number; another one under a number already taken is evidence of equivocation.
+    fn note_refused(&mut self, record: &Record) {
+        let number = record.data.get("src_seq").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        let digest = record.data_str("hash").and_then(Sha3::parse);
+        let (Some(kid), Some(number), Some(digest)) = (record.data_str("kid"), number, digest) else { return };
+        if record.event != "ledger.refused" {
+            return;
+        }
+        let cursor = self.cursors.entry(kid.to_owned()).or_default();
+        if number == cursor.next() {
+            cursor.take(&digest, true);
+        } else {
+            cursor.note_equivocation(number);
+        }
+    }
+
+    /// Whether an equivocation under this key and number is still to be kept.
+    #[must_use]
+    pub fn wants_evidence(&self, kid: &str, number: u64) -> bool {
+        self.cursors.get(kid).is_some_and(|cursor| cursor.wants_evidence(number))
+    }
+}

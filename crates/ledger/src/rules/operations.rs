@@ -1,0 +1,232 @@
+//! The lineages of all operations (PROTOCOL 5.1), compact: a closed one is a few dozen bytes.
+
+use super::candidate::OpKey;
+use super::refusal::Refusal;
+use eleven_core::artifact::{Artifact, UseMode};
+use eleven_core::event::Record;
+use eleven_core::id;
+use eleven_core::lineage::{Lineage, LineageError, Stage, issued_data};
+use eleven_core::time::Time;
+use std::collections::HashMap;
+
+/// Every lineage there is, by operation id; those of one event among them.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    slots: HashMap<OpKey, Slot>,
+    /// Names of issuers; a slot names one by its place.
+    issuers: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// The entry of its last event.
+    last: u64,
+    /// The artifact's `exp` in seconds, 0 where the lineage has none.
+    exp: u32,
+    /// The place of the issuer's name, counted from 1; 0 for none.
+    issuer: u32,
+    /// What a further event is held against; none once nothing may follow.
+    open: Option<Box<Open>>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    lineage: Lineage,
+    terms: Option<Terms>,
+}
+
+/// What an artifact says about its uses, known where it came with its issuance.
+#[derive(Clone, Debug)]
+struct Terms {
+    nonce: Box<str>,
+    single: bool,
+    max: Option<u64>,
+    ancestors: Box<[String]>,
+}
+
+/// A lineage after an event that was judged to continue it.
+#[derive(Debug)]
+pub(super) struct Advanced(Lineage);
+
+/// Who issued an artifact, and until when it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Issuance<'a> {
+    /// The authority.
+    pub(super) issuer: &'a str,
+    /// Its `exp`.
+    pub(super) exp: Time,
+}
+
+impl Operations {
+    /// Whether there is a lineage of that id.
+    #[must_use]
+    pub(super) fn contains(&self, key: &OpKey) -> bool {
+        self.slots.contains_key(key)
+    }
+
+    /// The entry of a lineage's last event.
+    #[must_use]
+    pub(super) fn last(&self, key: &OpKey) -> Option<u64> {
+        self.slots.get(key).map(|slot| slot.last)
+    }
+
+    /// How many lineages there are, those of one event among them.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many operations were admitted and have not ended.
+    #[must_use]
+    pub(super) fn running(&self) -> usize {
+        let runs = |slot: &&Slot| slot.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued);
+        self.slots.values().filter(runs).count()
+    }
+
+    /// Who issued an artifact, and its expiry.
+    #[must_use]
+    pub(super) fn issuance(&self, key: &OpKey) -> Option<Issuance<'_>> {
+        let slot = self.slots.get(key)?;
+        let issuer = self.issuers.get(usize::try_from(slot.issuer.checked_sub(1)?).ok()?)?;
+        Some(Issuance { issuer, exp: Time(i64::from(slot.exp) * 1000) })
+    }
+
+    /// Whether an `authorization.issued` may begin its lineage. The artifact, where it came along, must be the one.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn judge_issued(
+        &self,
+        key: &OpKey,
+        record: &Record,
+        artifact: Option<&Artifact>,
+    ) -> Result<(), Refusal> {
+        if self.contains(key) {
+            return Err(Refusal::OpKnown);
+        }
+        Lineage::begin(record)?;
+        let is_its = |artifact: &Artifact| {
+            let data = issued_data(&record.data);
+            let alike = eleven_core::event::About::artifact(artifact) == record.about;
+            alike && data.is_some_and(|data| data.chash == artifact.chash && data.exp == artifact.exp)
+        };
+        if artifact.is_none_or(is_its) { Ok(()) } else { Err(Refusal::Artifact) }
+    }
+
+    /// Whether an `authorization.consumed` may follow, and the lineage after it. `revoked` tells of an artifact.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn judge_consumed(
+        &self,
+        key: &OpKey,
+        record: &Record,
+        revoked: impl Fn(&str) -> bool,
+    ) -> Result<Advanced, Refusal> {
+        let (content, k) = id::split_operation(&record.op).ok_or(Refusal::OpUnknown)?;
+        let named = |k: u64| OpKey::of(&format!("{content}.{k}"));
+        let is_known = |k: u64| named(k).is_some_and(|key| self.contains(&key));
+        let slot = OpKey::of(content).and_then(|base| self.slots.get(&base)).ok_or(Refusal::OpUnknown)?;
+        let open = slot.open.as_ref().ok_or(Refusal::Lineage(LineageError::Order))?;
+        match k {
+            None if is_known(1) => return Err(Refusal::Use),
+            None => {}
+            Some(_) if self.contains(key) => return Err(Refusal::Lineage(LineageError::Position)),
+            Some(k) if k > 1 && !is_known(k - 1) => return Err(Refusal::UseOrder),
+            Some(_) => {}
+        }
+        let lineage = open.lineage.advance(record)?;
+        if let Some(terms) = &open.terms {
+            terms.judge(record.data_str("nonce"), k)?;
+        }
+        let artifact = record.about.artifact_id.as_deref().unwrap_or_default();
+        let ancestors = open.terms.iter().flat_map(|terms| terms.ancestors.iter());
+        if revoked(artifact) || ancestors.into_iter().any(|ancestor| revoked(ancestor)) {
+            return Err(Refusal::Revoked);
+        }
+        Ok(Advanced(lineage))
+    }
+
+    /// Whether a later event of a lineage may follow, and the lineage after it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn judge_next(&self, key: &OpKey, record: &Record) -> Result<Advanced, Refusal> {
+        let slot = self.slots.get(key).ok_or(Refusal::OpUnknown)?;
+        let open = slot.open.as_ref().ok_or(Refusal::Lineage(LineageError::Order))?;
+        Ok(Advanced(open.lineage.advance(record)?))
+    }
+
+    /// Begins the lineage of an `authorization.issued` at entry `seq`.
+    pub(super) fn issued(&mut self, key: OpKey, seq: u64, record: &Record, artifact: Option<&Artifact>) {
+        let Ok(lineage) = Lineage::begin(record) else { return self.noted(key, seq) };
+        let exp = issued_data(&record.data).map_or(0, |data| data.exp.0 / 1000);
+        let issuer = self.place_of(&record.by);
+        let terms = artifact.map(Terms::of);
+        let open = Some(Box::new(Open { lineage, terms }));
+        self.slots.insert(key, Slot { last: seq, exp: u32::try_from(exp).unwrap_or(u32::MAX), issuer, open });
+    }
+
+    /// Continues a lineage by what was judged; returns the entry of the event before.
+    pub(super) fn advanced(
+        &mut self,
+        key: OpKey,
+        seq: u64,
+        record: &Record,
+        Advanced(lineage): Advanced,
+    ) -> Option<u64> {
+        let closed = lineage.stage == Stage::Closed;
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.open = if closed { None } else { Some(Box::new(Open { lineage, terms: None })) };
+            return Some(std::mem::replace(&mut slot.last, seq));
+        }
+        // The first event of a use: event 1 stays where it is, under the artifact's own id.
+        let base = id::split_operation(&record.op).and_then(|(content, _)| OpKey::of(content));
+        let before = base.and_then(|base| self.last(&base));
+        let open = Some(Box::new(Open { lineage, terms: None }));
+        self.slots.insert(key, Slot { last: seq, exp: 0, issuer: 0, open });
+        before
+    }
+
+    /// Notes a lineage that others continue or nobody does; returns the entry of the event before.
+    pub(super) fn noted_after(&mut self, key: OpKey, seq: u64) -> Option<u64> {
+        let before = self.last(&key);
+        self.noted(key, seq);
+        before
+    }
+
+    fn noted(&mut self, key: OpKey, seq: u64) {
+        self.slots.insert(key, Slot { last: seq, exp: 0, issuer: 0, open: None });
+    }
+
+    fn place_of(&mut self, issuer: &str) -> u32 {
+        let at = self.issuers.iter().position(|known| known == issuer).unwrap_or_else(|| {
+            self.issuers.push(issuer.to_owned());
+            self.issuers.len() - 1
+        });
+        u32::try_from(at + 1).unwrap_or(0)
+    }
+}
+
+impl Terms {
+    fn of(artifact: &Artifact) -> Self {
+        let parent = artifact.parent.as_ref();
+        Self {
+            nonce: artifact.usage.nonce().into(),
+            single: artifact.usage.mode() == UseMode::Single,
+            // What a rate artifact may do is a matter of time, which its point has counted.
+            max: if artifact.usage.mode() == UseMode::Bounded { artifact.usage.max() } else { None },
+            ancestors: parent.map(|parent| parent.ancestors.clone()).unwrap_or_default().into_boxed_slice(),
+        }
+    }
+
+    fn judge(&self, nonce: Option<&str>, k: Option<u64>) -> Result<(), Refusal> {
+        if nonce != Some(&*self.nonce) || self.single != k.is_none() {
+            return Err(Refusal::Use);
+        }
+        match (k, self.max) {
+            (Some(k), Some(max)) if k > max => Err(Refusal::UseOrder),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+use super::*;
+use crate::conformance::{append, replay, verified};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::index::OperationIndex;
+use eleven_core::time::Time;
+
+fn vectors(name: &str) -> Value {
+    let path = format!("{}/../../spec/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    parse(&std::fs::read(path).expect("vectors")).expect("I-JSON")
+}
+
+fn entries() -> Vec<Value> {
+    vectors("ledger.json").get("entries").and_then(Value::as_array).expect("entries").to_vec()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).expect(name)
+}
+
+#[test]
+fn every_entry_of_the_vectors_is_accepted_and_the_seal_names_the_index() {
+    let (mut book, mut index) = (Book::new(), OperationIndex::new());
+    for entry in entries() {
+        let seal = entry.get("record").filter(|record| text(record, "event") == "ledger.sealed");
+        if let Some(seal) = seal {
+            assert_eq!(text(seal.get("data").expect("data"), "index"), index.rehash().to_string());
+        }
+        let applied = replay(&mut book, &entry).unwrap_or_else(|why| panic!("{why}: {entry}"));
+        for (key, value) in applied.index {
+            index.insert(key, value);
+        }
+    }
+    assert_eq!(book.size(), 64);
+    assert_eq!(book.registry().expect("registry").epoch(), 13);
+    assert_eq!(book.running(), 1, "the open lineage");
+}
+
+#[test]
+fn every_append_vector_comes_out_as_it_says() {
+    let vectors = vectors("append.json");
+    let prefix = vectors.get("prefix").and_then(Value::as_int).expect("prefix");
+    let mut book = Book::new();
+    for entry in entries().iter().take(usize::try_from(prefix).expect("small")) {
+        replay(&mut book, entry).expect("the prefix");
+    }
+    let cases = vectors.get("cases").and_then(Value::as_array).expect("cases");
+    assert!(cases.len() >= 46);
+    for case in cases {
+        let at = Time::parse_millis(text(case, "at")).expect("a time");
+        let (outcome, why) = append(&book, case.get("record").expect("record").clone(), at);
+        println!("{}: {outcome} {}", text(case, "what"), why.as_ref().map_or("", Refusal::code));
+        assert_eq!(outcome, text(case, "expect"), "{}: {why:?}", text(case, "what"));
+    }
+}
+
+#[test]
+fn only_a_genesis_begins_a_ledger() {
+    let mut book = Book::new();
+    let entries = entries();
+    assert!(replay(&mut book, &entries[1]).is_err());
+    replay(&mut book, &entries[0]).expect("genesis");
+    let again = entries[0].get("record").expect("record").clone();
+    let verified = verified(&book, again).expect("verified");
+    assert!(matches!(book.judge(&verified, Time(i64::MAX), None), Judgement::Repeat));
+}
