@@ -1,0 +1,302 @@
+//! Admission (PROTOCOL 4.1), steps 1 to 16: the one place where it is decided whether an operation may run.
+//!
+//! The order is the protocol's, and the first check that fails is the reason. Steps 17 and 18, the use and its durability,
+//! are [`crate::journal`] and [`crate::permit`].
+
+use crate::containment;
+use crate::denial::Denial;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use eleven_core::artifact::{Artifact, Environment, Operation, RequestBinding, Token};
+use eleven_core::event::{About, Record};
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::lineage::issued_data;
+use eleven_core::reason::Reason;
+use eleven_core::registry::{RuntimeRecord, View, ViewKey};
+use eleven_core::root::KeyUse;
+use eleven_core::signature::VerifyingKey;
+use eleven_core::subject::Target;
+use eleven_core::time::Time;
+
+/// What a point holds when a request comes: its view of the registry, itself, and what it remembers.
+#[derive(Clone, Copy)]
+pub struct Held<'a> {
+    /// The registry as last verified against the pinned trust root; `None` where none could be.
+    pub view: Option<&'a View>,
+    /// When the newest stamp was issued, whether or not it verified.
+    pub stamped: Option<Time>,
+    /// This point's name.
+    pub point: &'a str,
+    /// Digest of the running binary.
+    pub binary: &'a Sha3,
+    /// Digest of the effective configuration.
+    pub config: &'a Sha3,
+    /// The last moment that this point has seen.
+    pub last_now: Option<Time>,
+    /// The highest registry epoch that this point has persisted.
+    pub seen_epoch: u64,
+    /// Hashes of the policy bundles that this point holds; `None` where it needs none of them to enforce.
+    pub bundles: Option<&'a dyn Fn(&Sha3) -> bool>,
+    /// Milliseconds since the ledger had acknowledged everything.
+    pub backlog_ms: i64,
+    /// How many of them are allowed.
+    pub backlog_bound_ms: i64,
+}
+
+/// What is asked of the point.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The token's text; `None` where nothing was presented.
+    pub token: Option<&'a str>,
+    /// The present moment.
+    pub now: Time,
+    /// The authenticated caller.
+    pub caller: &'a str,
+    /// SHA-256 of the key by which the caller is authenticated.
+    pub holder: Option<Sha256>,
+    /// The operation that is about to run, as the point framed it from the request; without `params`.
+    pub operation: &'a Operation,
+    /// The exact request.
+    pub request: Option<&'a RequestBinding>,
+    /// Where it is about to run.
+    pub environment: &'a Environment,
+}
+
+/// An operation that passed steps 1 to 16. Its use is not taken yet.
+#[derive(Debug)]
+pub struct Admitted {
+    token: Token,
+    epoch: u64,
+    registry: Sha3,
+}
+
+impl Admitted {
+    /// What was presented.
+    #[must_use]
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Epoch and hash of the registry under which it was admitted.
+    #[must_use]
+    pub const fn registry(&self) -> (u64, Sha3) {
+        (self.epoch, self.registry)
+    }
+
+    pub(crate) fn into_token(self) -> Token {
+        self.token
+    }
+}
+
+/// Steps 1 to 16. Linear, in the order of the protocol; each check is named by its number.
+///
+/// # Errors
+/// The denial of the first check that fails.
+pub fn admit(held: &Held<'_>, asked: &Asked<'_>) -> Result<Admitted, Denial> {
+    // 1: present.
+    let text = asked.token.ok_or_else(|| Denial::new(Reason::ArtifactMissing, NO_ARTIFACT))?;
+    // 2: form, limits, canonical token, algorithm.
+    let token = Token::read(text).map_err(|error| Denial::new(Reason::ArtifactMalformed, format!("{error}")))?;
+    let view = admit_token(held, asked, &token).map_err(|Failed(reason, detail)| Denial {
+        reason,
+        detail,
+        about: about(held, asked, &token.artifact),
+    })?;
+    let (epoch, registry) = (view.epoch(), view.hash());
+    Ok(Admitted { token, epoch, registry })
+}
+
+const NO_ARTIFACT: &str = "no authorization artifact was presented; send one in Eleven-Authorization";
+
+/// The reason and what a person should know.
+struct Failed(Reason, String);
+
+fn check(holds: bool, reason: Reason, detail: impl FnOnce() -> String) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(Failed(reason, detail())) }
+}
+
+fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<&'a View, Failed> {
+    let Token { artifact, issued, salt } = token;
+    let now = asked.now;
+    // 3: the clock.
+    check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
+        format!("the clock shows {now}, before a moment that this point has already seen")
+    })?;
+    let ahead = held.stamped.map_or(0, |stamped| stamped.since(now));
+    check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
+        format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
+    })?;
+    // 4: the registry view.
+    let view = registry(held, artifact, now)?;
+    // 5: this point.
+    let point = view.runtime(held.point).ok_or_else(|| {
+        Failed(Reason::RuntimeUnregistered, format!("{} is not in the registry; register it", held.point))
+    })?;
+    check(point.binary == *held.binary && point.config == *held.config, Reason::RuntimeIntegrity, || {
+        "this point runs another binary or configuration than was registered; register the new one".into()
+    })?;
+    // 6: the keys.
+    let issuer = key(view, &artifact.sig.kid, KeyUse::Issuer, &artifact.iss, now)?;
+    let recorder = key(view, &issued.kid, KeyUse::Event, &artifact.iss, now)?;
+    // 7: both signatures.
+    check(issuer.verifies(&artifact.payload(), &artifact.sig.val), Reason::ArtifactSignatureInvalid, || {
+        format!("the artifact is not signed by {}", artifact.sig.kid)
+    })?;
+    check(recorder.verifies(&issued.body(), &issued.sig.val), Reason::ArtifactSignatureInvalid, || {
+        format!("the issuance record is not signed by {}", issued.kid)
+    })?;
+    // 8: digests, and the issuance record is this artifact's.
+    check(artifact.digests_follow(), Reason::ArtifactDigestMismatch, || {
+        "id or chash is not that of the artifact's content".into()
+    })?;
+    check(is_issuance_of(issued, artifact), Reason::ArtifactDigestMismatch, || {
+        "the issuance record is not this artifact's".into()
+    })?;
+    // 9: the window.
+    check(now >= artifact.nbf, Reason::ArtifactNotYetValid, || format!("valid from {}", artifact.nbf.seconds()))?;
+    check(now < artifact.exp, Reason::ArtifactExpired, || {
+        format!("expired at {}; ask for a new one", artifact.exp.seconds())
+    })?;
+    // 10: the caller.
+    check(artifact.sub == asked.caller, Reason::IdentityMismatch, || {
+        format!("bound to {}, presented by {}", artifact.sub, asked.caller)
+    })?;
+    check(artifact.holder.is_none() || artifact.holder == asked.holder, Reason::IdentityMismatch, || {
+        "bound to a key that the caller did not show".into()
+    })?;
+    // 11: the operation.
+    operation(artifact, salt, asked)?;
+    // 12: the environment.
+    environment(artifact, asked.environment, point)?;
+    // 13: the policy.
+    policy(view, artifact)?;
+    // 14: revocation.
+    check(!containment::is_revoked(view, artifact), Reason::ArtifactRevoked, || {
+        "the artifact, or one it was delegated from, is revoked".into()
+    })?;
+    // 15: containment.
+    check(!containment::is_contained(view, held.point, artifact), Reason::RuntimeContained, || {
+        "a containment covers this operation; see the registry's containments".into()
+    })?;
+    // 16: the audit bound.
+    check(held.backlog_ms <= held.backlog_bound_ms, Reason::AuditDiscontinuity, || {
+        format!("the ledger has not acknowledged for {} ms, {} are allowed", held.backlog_ms, held.backlog_bound_ms)
+    })?;
+    Ok(view)
+}
+
+/// Step 4: the root in force, the view signed, of its domain, fresh, with the policy's bundle held, and not older than one
+/// that was seen.
+fn registry<'a>(held: &Held<'a>, artifact: &Artifact, now: Time) -> Result<&'a View, Failed> {
+    let stale = |what: &str| Failed(Reason::IssuerUnavailable, what.into());
+    let view =
+        held.view.ok_or_else(|| stale("this point has no verified view of the registry; is the authority up?"))?;
+    view.usable_at(now).map_err(|error| stale(&format!("{error}; is the authority up?")))?;
+    check(held.bundles.is_none_or(|holds| holds(&artifact.pol.hash)), Reason::IssuerUnavailable, || {
+        format!("this point does not hold the bundle of {}", artifact.pol.reference)
+    })?;
+    check(view.epoch() >= held.seen_epoch, Reason::RuntimeContained, || {
+        format!("the registry went back from epoch {} to {}", held.seen_epoch, view.epoch())
+    })?;
+    Ok(view)
+}
+
+/// Step 6: a key that is known, for this use, of this owner, and counts now.
+fn key<'a>(view: &'a View, kid: &str, usage: KeyUse, owner: &str, now: Time) -> Result<&'a VerifyingKey, Failed> {
+    let counts = |key: &&ViewKey| key.record.usage == usage && key.record.owner == owner && key.record.counts_at(now);
+    view.key(kid)
+        .filter(counts)
+        .map(|key| &*key.verifying)
+        .ok_or_else(|| Failed(Reason::ArtifactIssuerUntrusted, format!("{kid} is no key of {owner} that counts now")))
+}
+
+/// Step 8: whether a record is the `authorization.issued` of an artifact: the members of PROTOCOL 5.1 and no others.
+fn is_issuance_of(issued: &Record, artifact: &Artifact) -> bool {
+    let Some(data) = issued_data(&issued.data) else { return false };
+    issued.event == "authorization.issued"
+        && issued.op == artifact.content_id()
+        && issued.n == 1
+        && issued.by == artifact.iss
+        && issued.about == About::artifact(artifact)
+        && data.chash == artifact.chash
+        && data.exp == artifact.exp
+        && issued.hashes_follow()
+}
+
+/// Step 11: the same operation and parameters both ways, no more scope than granted, the very request that was bound.
+fn operation(artifact: &Artifact, salt: &str, asked: &Asked<'_>) -> Result<(), Failed> {
+    let (granted, wanted) = (&artifact.op, asked.operation);
+    let mismatch = Reason::OperationMismatch;
+    check(granted.name == wanted.name, mismatch, || format!("for {}, not for {}", granted.name, wanted.name))?;
+    check(granted.parameters().eq(wanted.parameters()), mismatch, || {
+        "the operation's parameters are not those that were authorised".into()
+    })?;
+    let beyond: Vec<&String> = wanted.scope.iter().filter(|entry| !granted.scope.contains(entry)).collect();
+    check(beyond.is_empty(), mismatch, || format!("scope that was not granted: {beyond:?}"))?;
+    let bound = |params: &Sha3| asked.request.is_some_and(|request| request.digest(salt) == *params);
+    check(granted.params.as_ref().is_none_or(bound), mismatch, || {
+        "the request is not the one that was authorised: another body, method or path".into()
+    })
+}
+
+/// Step 12: the artifact's environment is the request's, and this point's registration.
+fn environment(artifact: &Artifact, asked: &Environment, point: &RuntimeRecord) -> Result<(), Failed> {
+    let env = &artifact.env;
+    let registered = env.runtime == point.runtime && env.region == point.region && env.tenancy == point.tenancy;
+    check(env == asked && registered, Reason::EnvironmentMismatch, || {
+        format!("bound to {} in {} ({}), this is {}", env.runtime, env.region, env.tenancy, point.point)
+    })
+}
+
+/// Step 13: exactly one policy in force covers operation and runtime, and it is the artifact's.
+fn policy(view: &View, artifact: &Artifact) -> Result<(), Failed> {
+    let mut in_force = view.policies_in_force(&artifact.op.name, &artifact.env.runtime);
+    let (first, second) = (in_force.next(), in_force.next());
+    let only = first.filter(|_| second.is_none()).map(|policy| &policy.id);
+    check(only == Some(&artifact.pol), Reason::PolicyMismatch, || match (first, second) {
+        (None, _) => format!("no policy in force covers {} on {}", artifact.op.name, artifact.env.runtime),
+        (Some(first), None) => {
+            format!(
+                "authorised under {}, {} is in force; ask for a new artifact",
+                artifact.pol.reference, first.id.reference
+            )
+        }
+        _ => format!("more than one policy covers {} on {}", artifact.op.name, artifact.env.runtime),
+    })
+}
+
+/// Everything that a containment could cover.
+pub(crate) fn target<'a>(view: &'a View, point: &'a str, artifact: &'a Artifact) -> Target<'a> {
+    Target {
+        point,
+        runtime: &artifact.env.runtime,
+        identity: &artifact.sub,
+        operation: &artifact.op.name,
+        model: artifact.op.parameter("model"),
+        tool: artifact.op.parameter("tool"),
+        policy: &artifact.pol.reference,
+        domain: view.domain(),
+        origin: artifact.origin.as_ref().map(|origin| origin.domain.as_str()),
+        route: artifact.origin.as_ref().map(|origin| origin.route),
+    }
+}
+
+/// What a denial event says it is about: the caller, the operation that was asked for, and what the artifact claims.
+fn about(held: &Held<'_>, asked: &Asked<'_>, artifact: &Artifact) -> About {
+    let in_force = held.view.map(|view| {
+        let mut policies = view.policies_in_force(&asked.operation.name, &asked.environment.runtime);
+        policies.next().map(|policy| policy.id.reference.clone())
+    });
+    About {
+        identity: Some(asked.caller.into()),
+        operation: Some(asked.operation.name.clone()),
+        runtime: Some(asked.environment.runtime.clone()),
+        policy_required: in_force.flatten(),
+        ..About::artifact(artifact)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+//! The journal of an enforcement point: a state machine whose records the driver commits (PROTOCOL 5.1).
+//!
+//! One instance, behind one writer, owns what must not be done twice: the numbers under the point's event key, the uses
+//! of artifacts, the lineages that are open. Each step returns the records that the driver has to make durable before it
+//! goes on. After a crash the same records, read back in order by [`Journal::restore`], give the same state, and
+//! [`Journal::recover`] closes truthfully what had started.
+
+mod line;
+
+pub use line::{Line, LineError};
+
+use crate::admission::Admitted;
+use crate::denial::{Counted, Denial};
+use crate::permit::{Ending, Execution, Opened};
+use crate::uses::Uses;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use eleven_core::artifact::Artifact;
+use eleven_core::attestation::{Evidence, Statement};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Draft, Place, Record, Tip};
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::lineage::{Lineage, Stage};
+use eleven_core::name;
+use eleven_core::reason::Reason;
+use eleven_core::signature::Signer;
+use eleven_core::time::Time;
+
+/// An enforcement point as it knows itself: name, keys, and what was measured when it started.
+#[derive(Clone)]
+pub struct Point {
+    /// `<runtime>#<point>`.
+    pub name: String,
+    /// Signs events.
+    pub event: Arc<dyn Signer>,
+    /// Signs attestations.
+    pub attestation: Arc<dyn Signer>,
+    /// Digest of the running binary.
+    pub binary: Sha3,
+    /// Digest of the effective configuration.
+    pub config: Sha3,
+    /// The predicate type of attestations.
+    pub predicate_type: String,
+}
+
+impl Point {
+    /// The measured environment: SHA3-512 of the canonical {binary, config, point}.
+    #[must_use]
+    pub fn fingerprint(&self) -> Sha3 {
+        let measured = Object::new().with("binary", self.binary).with("config", self.config).with("point", &self.name);
+        Sha3::of_value(&Value::Object(measured))
+    }
+}
+
+/// The state behind a point's journal.
+pub struct Journal {
+    point: Point,
+    fingerprint: Sha3,
+    next_seq: u64,
+    last: Option<Time>,
+    seen_epoch: u64,
+    uses: Uses,
+    open: BTreeMap<String, Open>,
+}
+
+/// A lineage that has begun here and is not closed. Attestation, outcome and evidence are one commit, so a journal that
+/// was read back whole knows none between them.
+struct Open {
+    about: About,
+    tip: Tip,
+}
+
+/// The records that close an execution: attestation, outcome and evidence, one commit.
+#[derive(Debug)]
+pub struct Closing {
+    /// In their order.
+    pub records: Vec<Record>,
+    /// Names the attestation.
+    pub attestation_id: String,
+}
+
+impl Journal {
+    /// A journal without records.
+    #[must_use]
+    pub fn new(point: Point) -> Self {
+        let fingerprint = point.fingerprint();
+        Self {
+            point,
+            fingerprint,
+            next_seq: 0,
+            last: None,
+            seen_epoch: 0,
+            uses: Uses::default(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// The point.
+    #[must_use]
+    pub const fn point(&self) -> &Point {
+        &self.point
+    }
+
+    /// The next number under the point's event key.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The latest time that a record bears: no admission may come before it (step 3).
+    #[must_use]
+    pub const fn last_now(&self) -> Option<Time> {
+        self.last
+    }
+
+    /// The highest registry epoch that was persisted (step 4).
+    #[must_use]
+    pub const fn seen_epoch(&self) -> u64 {
+        self.seen_epoch
+    }
+
+    /// Lineages that are open.
+    #[must_use]
+    pub fn open_lineages(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Continues a stream whose earlier records are already acknowledged and dropped: the ledger's cursor says where.
+    pub fn continue_from(&mut self, next_seq: u64) {
+        self.next_seq = self.next_seq.max(next_seq);
+    }
+
+    /// Notes a higher registry epoch; the line must become durable before the view is used.
+    #[must_use]
+    pub fn note_epoch(&mut self, epoch: u64) -> Option<Line> {
+        let higher = epoch > self.seen_epoch;
+        self.seen_epoch = self.seen_epoch.max(epoch);
+        higher.then_some(Line::Epoch(epoch))
+    }
+
+    /// Step 17: takes the use, and makes the records of consumption, admission and start.
+    ///
+    /// # Errors
+    /// The reasons of step 17; `audit.unavailable` where the records can't be made. A use that was taken stays taken.
+    pub fn open(&mut self, admitted: Admitted, workload: Sha3, now: Time) -> Result<Opened, Denial> {
+        let about = About::artifact(&admitted.token().artifact);
+        let refused = |reason, detail: &str| Denial { reason, detail: detail.to_string(), about: about.clone() };
+        let artifact = &admitted.token().artifact;
+        let used = self.uses.take(artifact, now).map_err(|reason| refused(reason, used_up(reason)))?;
+        let opened = self.start(admitted, used, workload, now);
+        opened.map_err(|error| refused(Reason::AuditUnavailable, &error))
+    }
+
+    fn start(&mut self, admitted: Admitted, used: u64, workload: Sha3, now: Time) -> Result<Opened, String> {
+        let issued = &admitted.token().issued;
+        let artifact = &admitted.token().artifact;
+        let op = artifact.usage.operation_id(artifact.content_id(), used);
+        let (epoch, hash) = admitted.registry();
+        let registry = Object::new().with("epoch", epoch).with("hash", hash);
+        let consumed = Object::new().with("nonce", artifact.usage.nonce()).with("use", used).with("registry", registry);
+        let granted = Object::new().with("workload", workload);
+        let about = About::artifact(artifact);
+        let steps = [
+            ("authorization.consumed", consumed, about.clone()),
+            ("admission.granted", granted, About { fingerprint: Some(self.fingerprint), ..about.clone() }),
+            ("execution.started", Object::new(), about.clone()),
+        ];
+        let lineage = Lineage::begin(issued).map_err(|error| error.to_string())?;
+        let (records, lineage) = self.extend(&op, lineage, steps, now)?;
+        let open = Open { about, tip: lineage.tip.clone() };
+        self.open.insert(op.clone(), open);
+        Ok(Opened { execution: Execution::new(admitted, op, workload, now, lineage), records })
+    }
+
+    /// Attestation, outcome and evidence of an execution that ended: one commit, before the response ends.
+    ///
+    /// # Errors
+    /// Where a record can't be made; the lineage stays open and is closed at the next start.
+    pub fn close(&mut self, execution: Execution, ending: &Ending) -> Result<Closing, String> {
+        let envelope = self.attest(&execution, ending);
+        let digest = Sha3::of_value(&envelope);
+        let attestation_id = id::attestation_id(&execution.artifact.id, &self.point.name, &execution.op);
+        let outcome = Object::new().with("result", ending.result.to_value()).with_some("cause", ending.cause);
+        let events = execution.lineage.tip.n + 3;
+        let about = About::artifact(&execution.artifact);
+        let attestation = Object::new().with("attestation", &attestation_id).with("envelope", envelope);
+        let evidence = Object::new().with("evidence", digest).with("events", events);
+        let steps = [
+            ("attestation.signed", attestation, about.clone()),
+            (ending.outcome.event(), outcome, about.clone()),
+            ("evidence.committed", evidence, about),
+        ];
+        let (records, _) = self.extend(&execution.op, execution.lineage, steps, ending.finished)?;
+        self.open.remove(&execution.op);
+        Ok(Closing { records, attestation_id })
+    }
+
+    fn attest(&self, execution: &Execution, ending: &Ending) -> Value {
+        let Artifact { id, chash, op, sub, env, pol, .. } = &execution.artifact;
+        Statement {
+            predicate_type: self.point.predicate_type.clone(),
+            artifact_id: id.clone(),
+            chash: *chash,
+            op: execution.op.clone(),
+            operation: op.value().clone(),
+            identity: sub.clone(),
+            runtime: env.runtime.clone(),
+            environment: self.fingerprint,
+            workload: execution.workload,
+            policy: pol.clone(),
+            started: execution.started,
+            finished: ending.finished,
+            outcome: ending.outcome,
+            result: ending.result,
+            materials: None,
+            evidence: alloc::vec![Evidence::Software { binary: self.point.binary, config: self.point.config }],
+        }
+        .sign(&*self.point.attestation)
+        .to_value()
+    }
+
+    /// The event of a denial.
+    ///
+    /// # Errors
+    /// Where the record can't be made.
+    pub fn deny(&mut self, denial: &Denial, now: Time) -> Result<Record, String> {
+        let runtime = name::runtime_of_point(&self.point.name).to_owned();
+        let about = About {
+            reason: Some(denial.reason),
+            fingerprint: Some(self.fingerprint),
+            runtime: Some(denial.about.runtime.clone().unwrap_or(runtime)),
+            ..denial.about.clone()
+        };
+        self.alone("execution.denied", Object::new(), about, now)
+    }
+
+    /// The one event of many counted denials. It names nobody (PROTOCOL 5.3).
+    ///
+    /// # Errors
+    /// Where the record can't be made.
+    pub fn deny_counted(&mut self, counted: Counted, now: Time) -> Result<Record, String> {
+        let about = About {
+            reason: Some(counted.reason),
+            fingerprint: Some(self.fingerprint),
+            runtime: Some(name::runtime_of_point(&self.point.name).to_owned()),
+            ..About::default()
+        };
+        self.alone("execution.denied", counted.data, about, now)
+    }
+
+    /// An event of this point that stands alone: `audit.discontinuity`, `audit.resumed`, `runtime.step`.
+    ///
+    /// # Errors
+    /// Where the record can't be made.
+    pub fn alone(&mut self, event: &'static str, data: Object, about: About, now: Time) -> Result<Record, String> {
+        let ts = self.stamp(now);
+        self.sign(event, Place::Alone, data, about, ts)
+    }
+
+    /// Reads back one line at start, in the journal's order.
+    ///
+    /// # Errors
+    /// Where the line does not continue what was read before: the journal was changed.
+    pub fn restore(&mut self, line: &Line) -> Result<(), String> {
+        match line {
+            Line::Epoch(epoch) => self.seen_epoch = self.seen_epoch.max(*epoch),
+            Line::Event { record, exp } => self.restore_event(record, *exp)?,
+        }
+        Ok(())
+    }
+
+    fn restore_event(&mut self, record: &Record, exp: Option<Time>) -> Result<(), String> {
+        if record.kid != self.point.event.kid() {
+            return Err(format!("the journal holds a record of {}, another key than this point's", record.kid));
+        }
+        if self.next_seq > record.src_seq {
+            return Err(format!("the journal's record {} stands after {}", record.src_seq, self.next_seq));
+        }
+        self.next_seq = record.src_seq + 1;
+        self.last = self.last.max(Some(record.ts));
+        match record.event.as_str() {
+            "authorization.consumed" => {
+                if let (Some(artifact), Some(exp)) = (record.about.artifact_id.clone(), exp) {
+                    self.uses.restore(artifact, exp, record.ts);
+                }
+                self.open.insert(record.op.clone(), Open { about: record.about.binding(), tip: record.tip() });
+            }
+            "admission.granted" | "execution.started" => {
+                self.open.insert(record.op.clone(), Open { about: record.about.binding(), tip: record.tip() });
+            }
+            "evidence.committed" => {
+                self.open.remove(&record.op);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Closes truthfully, after a crash, every lineage that had begun: `execution.interrupted` with the effect unknown, and
+    /// `evidence.committed` without evidence (PROTOCOL 5.1). The records are one commit.
+    ///
+    /// # Errors
+    /// Where a record can't be made.
+    pub fn recover(&mut self, now: Time) -> Result<Vec<Record>, String> {
+        let mut records = Vec::new();
+        for (op, open) in core::mem::take(&mut self.open) {
+            let ts = self.stamp(now);
+            let data = Object::new().with("cause", "restart").with("effect", "unknown");
+            let place = Place::After { op: op.clone(), tip: open.tip };
+            let interrupted = self.sign("execution.interrupted", place, data, open.about.clone(), ts)?;
+            let tip = interrupted.tip();
+            let data = Object::new().with("evidence", Value::Null).with("events", tip.n + 1);
+            records.push(interrupted);
+            records.push(self.sign("evidence.committed", Place::After { op, tip }, data, open.about, ts)?);
+        }
+        Ok(records)
+    }
+
+    /// Forgets uses of artifacts that have expired.
+    pub fn forget_expired(&mut self, now: Time) {
+        self.uses.forget_expired(now);
+    }
+
+    /// Adds the events of `steps` to a lineage, in the order that the protocol has.
+    fn extend<const N: usize>(
+        &mut self,
+        op: &str,
+        mut lineage: Lineage,
+        steps: [(&'static str, Object, About); N],
+        now: Time,
+    ) -> Result<(Vec<Record>, Lineage), String> {
+        let ts = self.stamp(now);
+        let mut records = Vec::with_capacity(N);
+        let before = self.next_seq;
+        for (event, data, about) in steps {
+            let place = Place::After { op: op.to_owned(), tip: lineage.tip.clone() };
+            let made = self.sign(event, place, data, about, ts).and_then(|record| {
+                let next = lineage.advance(&record).map_err(|error| error.to_string())?;
+                Ok((record, next))
+            });
+            match made {
+                Ok((record, next)) => {
+                    records.push(record);
+                    lineage = next;
+                }
+                Err(error) => {
+                    // Nothing of this commit leaves: its numbers are free again.
+                    self.next_seq = before;
+                    return Err(error);
+                }
+            }
+        }
+        debug_assert!(lineage.stage != Stage::Issued, "a lineage was extended by nothing");
+        Ok((records, lineage))
+    }
+
+    fn sign(
+        &mut self,
+        event: &'static str,
+        place: Place,
+        data: Object,
+        about: About,
+        ts: Time,
+    ) -> Result<Record, String> {
+        let draft = Draft { event, place, ts, by: self.point.name.clone(), src_seq: self.next_seq, data, about };
+        let record = draft.sign(&*self.point.event).map_err(|error| error.to_string())?;
+        self.next_seq += 1;
+        Ok(record)
+    }
+
+    /// The time that records made now bear: never before one that was made.
+    fn stamp(&mut self, now: Time) -> Time {
+        let ts = self.last.map_or(now, |last| last.max(now));
+        self.last = Some(ts);
+        ts
+    }
+}
+
+const fn used_up(reason: Reason) -> &'static str {
+    match reason {
+        Reason::ArtifactReplayed => "the artifact is for a single use and was used; ask for a new one",
+        Reason::ArtifactUseExhausted => "the artifact was used as often as it may be; ask for a new one",
+        _ => "the artifact was used as often as it may be in its window; wait, or ask for a new one",
+    }
+}
+
+#[cfg(test)]
+mod tests;

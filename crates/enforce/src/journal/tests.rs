@@ -1,0 +1,187 @@
+use super::*;
+use crate::conformance::admitted;
+use crate::permit::DurableReceipt;
+use eleven_core::artifact::result_digest;
+use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::encoding::parse;
+use eleven_core::hash;
+use eleven_core::signature::{SeedSigner, VerifyingKey};
+
+const NOW: Time = Time(1_778_605_451_000);
+const WORKLOAD: Sha3 = Sha3([7; 64]);
+
+struct Receipt(u64);
+
+impl DurableReceipt for Receipt {
+    fn count(&self) -> u64 {
+        self.0
+    }
+}
+
+fn point() -> Point {
+    Point {
+        name: "k8s://cluster-east-1/ns/inference#gw-0".into(),
+        event: Arc::new(SeedSigner::new("key:11-11/gw-0/2026-q2", &[1; 32])),
+        attestation: Arc::new(SeedSigner::new("key:11-11/attest-0/2026-q2", &[2; 32])),
+        binary: Sha3([3; 64]),
+        config: Sha3([4; 64]),
+        predicate_type: "https://11-11.example/attestation/execution/v1".into(),
+    }
+}
+
+/// The admission of the vectors' case `what`.
+fn admission(what: &str) -> Admitted {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let mut known = file.get("base").and_then(Value::as_object).expect("base").clone();
+    let cases = file.get("cases").and_then(Value::as_array).expect("cases");
+    let case = cases.iter().find(|case| case.get("what").and_then(Value::as_str) == Some(what)).expect("the case");
+    for (name, value) in case.get("change").and_then(Value::as_object).expect("change").iter() {
+        known.insert(name, value.clone());
+    }
+    admitted(Value::Object(known)).expect("readable").expect("admitted")
+}
+
+fn single() -> Admitted {
+    admission("everything in order")
+}
+
+fn ending(outcome: Outcome) -> Ending {
+    let digest = result_digest("", Sha3::of(&[b"result"]), 200);
+    let result = StatementResult { digest, bytes: 6, status: 200 };
+    Ending { outcome, cause: None, result, finished: NOW.plus_millis(30) }
+}
+
+/// Runs a use to its evidence and returns all six records of the point.
+fn whole(journal: &mut Journal, admitted: Admitted) -> Vec<Record> {
+    let opened = journal.open(admitted, WORKLOAD, NOW).expect("a free use");
+    let mut records = opened.records().to_vec();
+    let permit = opened.permit(&Receipt(3)).expect("a receipt for three");
+    records.extend(journal.close(permit.run(), &ending(Outcome::Completed)).expect("closes").records);
+    records
+}
+
+#[test]
+fn an_operation_goes_from_consumption_to_evidence() {
+    let issued = single().token().issued.clone();
+    let mut journal = Journal::new(point());
+    let records = whole(&mut journal, single());
+    let mut lineage = Lineage::begin(&issued).expect("issued");
+    let key = VerifyingKey::new(&point().event.public()).expect("a key");
+    for (i, record) in records.iter().enumerate() {
+        assert_eq!(record.src_seq, i as u64);
+        assert!(record.hashes_follow() && key.verifies(&record.body(), &record.sig.val));
+        lineage = lineage.advance(record).unwrap_or_else(|e| panic!("{}: {e}", record.event));
+    }
+    assert_eq!(lineage.stage, Stage::Closed);
+    assert_eq!(journal.open_lineages(), 0);
+}
+
+#[test]
+fn a_use_is_taken_once_and_stays_taken() {
+    let mut journal = Journal::new(point());
+    let opened = journal.open(single(), WORKLOAD, NOW).expect("a free use");
+    drop(opened); // its commit failed: nobody has a permit, and the use is burned
+    let denial = journal.open(single(), WORKLOAD, NOW).expect_err("a second use");
+    assert_eq!(denial.reason, Reason::ArtifactReplayed);
+}
+
+#[test]
+fn a_receipt_for_other_records_makes_no_permit() {
+    let mut journal = Journal::new(point());
+    let opened = journal.open(single(), WORKLOAD, NOW).expect("a free use");
+    let opened = opened.permit(&Receipt(2)).expect_err("two records are not three");
+    let opened = opened.permit(&Receipt(0)).expect_err("none is not three");
+    assert!(opened.permit(&Receipt(3)).is_ok());
+}
+
+#[test]
+fn uses_of_a_bounded_artifact_are_numbered_without_gaps() {
+    let mut journal = Journal::new(point());
+    let bounded = || admission("third use of three");
+    for k in 1..=3 {
+        let records = whole(&mut journal, bounded());
+        assert!(records[0].op.ends_with(&format!(".{k}")), "{}", records[0].op);
+        assert_eq!((records[0].n, records[5].n), (2, 7));
+    }
+    let denial = journal.open(bounded(), WORKLOAD, NOW).expect_err("the fourth of three");
+    assert_eq!(denial.reason, Reason::ArtifactUseExhausted);
+}
+
+#[test]
+fn after_a_crash_the_journal_knows_every_use_and_closes_what_had_started() {
+    let mut journal = Journal::new(point());
+    let artifact = single().token().artifact.clone();
+    let finished = whole(&mut journal, admission("third use of three"));
+    let started = journal.open(single(), WORKLOAD, NOW).expect("a free use").records().to_vec();
+    let lines = finished.into_iter().chain(started).map(|record| {
+        let exp = (record.event == "authorization.consumed").then_some(artifact.exp);
+        Line::Event { record, exp }
+    });
+    let lines: Vec<Line> = lines.chain(journal.note_epoch(13)).collect();
+    for cut in 0..=lines.len() {
+        let mut again = Journal::new(point());
+        for line in &lines[..cut] {
+            let read = Line::decode(&line.encode()).expect("a line");
+            assert_eq!(read, *line);
+            again.restore(&read).expect("continues");
+        }
+        let open = again.open_lineages();
+        let closing = again.recover(NOW.plus_seconds(5)).expect("closes");
+        assert_eq!(closing.len(), 2 * open);
+        assert_eq!(again.open_lineages(), 0);
+        let consumed = lines[..cut].iter().any(|line| {
+            matches!(line, Line::Event { record, .. }
+            if record.op == artifact.content_id() && record.event == "authorization.consumed")
+        });
+        assert_eq!(again.open(single(), WORKLOAD, NOW).is_err(), consumed, "cut at {cut}");
+        assert_eq!(again.seen_epoch(), if cut == lines.len() { 13 } else { 0 });
+    }
+}
+
+#[test]
+fn recovery_continues_the_lineage_that_the_crash_left() {
+    let issued = single().token().issued.clone();
+    let mut journal = Journal::new(point());
+    let started = journal.open(single(), WORKLOAD, NOW).expect("a free use").records().to_vec();
+    let closing = journal.recover(NOW.plus_seconds(1)).expect("closes");
+    let mut lineage = Lineage::begin(&issued).expect("issued");
+    for record in started.iter().chain(&closing) {
+        lineage = lineage.advance(record).unwrap_or_else(|e| panic!("{}: {e}", record.event));
+    }
+    assert_eq!(lineage.stage, Stage::Closed);
+    assert_eq!(closing[0].data_str("effect"), Some("unknown"));
+}
+
+#[test]
+fn a_denial_names_its_reason_and_a_counted_one_names_nobody() {
+    let mut journal = Journal::new(point());
+    let about = About::artifact(&single().token().artifact);
+    let denial = Denial { reason: Reason::ArtifactExpired, detail: "x".into(), about };
+    let record = journal.deny(&denial, NOW).expect("a record");
+    assert_eq!(record.about.reason, Some(Reason::ArtifactExpired));
+    assert_eq!(record.about.identity.as_deref(), Some("svc:inference-gateway:prod"));
+    assert!(record.op_is_content());
+    let mut counter = crate::denial::Counter::default();
+    counter.count(NOW, Reason::ArtifactMissing, "127.0.0.1:1113");
+    let counted = counter.ended(NOW.plus_seconds(1)).remove(0);
+    let record = journal.deny_counted(counted, NOW).expect("a record");
+    let bare =
+        About { reason: Some(Reason::ArtifactMissing), fingerprint: Some(point().fingerprint()), ..About::default() };
+    assert_eq!(record.about, About { runtime: Some("k8s://cluster-east-1/ns/inference".into()), ..bare });
+}
+
+#[test]
+fn time_in_the_journal_never_falls() {
+    let mut journal = Journal::new(point());
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    let first = journal.deny(&denial, NOW).expect("a record");
+    let second = journal.deny(&denial, NOW.plus_seconds(-60)).expect("a record");
+    assert!(second.ts >= first.ts);
+}
+
+#[test]
+fn lines_that_are_none_are_refused() {
+    for bytes in [&b""[..], b"x", b"e{}", b"c", b"n1", b"e{\"a\":1 }", &hash::unbase64("AAAA").expect("base64")] {
+        assert!(Line::decode(bytes).is_err());
+    }
+}

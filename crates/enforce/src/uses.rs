@@ -1,0 +1,101 @@
+//! Uses by artifact (PROTOCOL 4.1, step 17): one linearizable store for all points of a runtime.
+//!
+//! Taking a use is one step: judged and recorded at once. A use whose commit failed, or whose fate is unknown, stays taken.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use eleven_core::artifact::{Artifact, Use};
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+
+/// The uses of artifacts that have not expired.
+#[derive(Debug, Default)]
+pub struct Uses {
+    by_artifact: BTreeMap<String, Taken>,
+    by_expiry: BTreeSet<(Time, String)>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    /// How many ever; the number of the last one.
+    count: u64,
+    /// When, for those that a rate still looks at.
+    times: Vec<Time>,
+}
+
+impl Uses {
+    /// Takes the next use of `artifact` at `now` and returns its number, from 1.
+    ///
+    /// # Errors
+    /// `artifact.replayed`, `artifact.use.exhausted` or `artifact.rate.exceeded`; nothing is taken then.
+    pub fn take(&mut self, artifact: &Artifact, now: Time) -> Result<u64, Reason> {
+        if let Some(taken) = self.by_artifact.get(&artifact.id) {
+            judge(&artifact.usage, taken, now)?;
+        }
+        Ok(self.record(artifact.id.clone(), &artifact.usage, artifact.exp, now))
+    }
+
+    /// Records a use that the journal holds: at start, in the journal's order.
+    pub fn restore(&mut self, artifact: String, exp: Time, at: Time) {
+        // Which mode it was is not in the journal; a rate looks at times, the others at the count, and both are kept.
+        let rate = Use::Rate { nonce: String::new(), max: u64::MAX, per: u64::MAX / 2000 };
+        self.record(artifact, &rate, exp, at);
+    }
+
+    fn record(&mut self, artifact: String, usage: &Use, exp: Time, now: Time) -> u64 {
+        self.by_expiry.insert((exp, artifact.clone()));
+        let taken = self.by_artifact.entry(artifact).or_insert(Taken { count: 0, times: Vec::new() });
+        taken.count += 1;
+        if let Use::Rate { per, .. } = usage {
+            taken.times.retain(|t| in_window(*t, now, *per));
+            taken.times.push(now);
+        }
+        taken.count
+    }
+
+    /// Forgets artifacts that expired before `now`: admission refuses them for that (step 9) long before step 17.
+    pub fn forget_expired(&mut self, now: Time) {
+        while let Some((exp, artifact)) = self.by_expiry.pop_first() {
+            if exp > now {
+                self.by_expiry.insert((exp, artifact));
+                return;
+            }
+            self.by_artifact.remove(&artifact);
+        }
+    }
+
+    /// How many artifacts are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_artifact.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_artifact.is_empty()
+    }
+}
+
+fn judge(usage: &Use, taken: &Taken, now: Time) -> Result<(), Reason> {
+    match usage {
+        Use::Single { .. } => Err(Reason::ArtifactReplayed),
+        Use::Bounded { max, .. } if taken.count >= *max => Err(Reason::ArtifactUseExhausted),
+        Use::Rate { max, per, .. } => {
+            let recent = taken.times.iter().filter(|t| in_window(**t, now, *per)).count();
+            if u64::try_from(recent).is_ok_and(|recent| recent < *max) {
+                Ok(())
+            } else {
+                Err(Reason::ArtifactRateExceeded)
+            }
+        }
+        Use::Bounded { .. } => Ok(()),
+    }
+}
+
+/// now - per < t <= now.
+fn in_window(t: Time, now: Time, per: u64) -> bool {
+    let per = i64::try_from(per).unwrap_or(i64::MAX).saturating_mul(1000);
+    t <= now && now.since(t) < per
+}
