@@ -306,6 +306,9 @@ impl Record {
         require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
         let mut form = Form::of_object(object.clone(), "event");
         form.version()?;
+        // The entry that holds the record is one container more.
+        let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
+        require(deepest + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in an entry")?;
         let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
             (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
             (None, None) => None,

@@ -95,6 +95,23 @@ impl Sha3 {
     }
 }
 
+/// A SHA3-512 over bytes that come in pieces: of a response while it is passed on.
+#[derive(Clone, Default)]
+pub struct Sha3Stream(sha3::Sha3_512);
+
+impl Sha3Stream {
+    /// Adds the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of all pieces so far.
+    #[must_use]
+    pub fn finish(self) -> Sha3 {
+        Sha3(self.0.finalize().into())
+    }
+}
+
 impl Blake2b {
     /// The hash of the concatenated parts.
     #[must_use]
