@@ -1,2 +1,3 @@
 //! Eleven: eleven.
+mod config;
 fn main() {}

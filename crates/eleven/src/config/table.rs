@@ -1,0 +1,169 @@
+//! Every key of `eleven.toml`: the one place that the reader, the sample that `init` writes and `docs/config.md` are made
+//! of.
+
+use super::form::Form;
+use eleven_core::limits;
+
+/// A key, its form and what it is for.
+pub(crate) struct Key {
+    /// Section and name, joined by a dot.
+    pub(crate) path: &'static str,
+    /// What may stand there.
+    pub(crate) form: Form,
+    /// What holds where it does not stand.
+    pub(crate) preset: Preset,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+}
+
+/// What holds where a key does not stand in the file.
+pub(crate) enum Preset {
+    /// Nothing: it must stand there. The text is an example.
+    Required(&'static str),
+    /// Nothing, or what the words say.
+    Unset(&'static str),
+    /// A text.
+    Text(&'static str),
+    /// A number.
+    Int(i64),
+    /// A list of texts.
+    List(&'static [&'static str]),
+}
+
+/// A section and what it is for.
+pub(crate) struct Section {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+}
+
+/// The sections, in the order in which they are written.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "domain", doc: "What the three corners share: the domain they govern." },
+    Section { name: "authority", doc: "The corner that decides: identity, policy, authorization, registry, admin." },
+    Section { name: "ledger", doc: "The corner that proves: audit, lineage, proof." },
+    Section { name: "runtime", doc: "The corner that enforces: one enforcement point." },
+    Section {
+        name: "runtime.gateway",
+        doc: "What the enforcement point stands in front of: an OpenAI-compatible upstream.",
+    },
+    Section { name: "operator", doc: "Who signs the acts of `policy publish`, `artifact revoke` and so on." },
+];
+
+const fn key(path: &'static str, form: Form, preset: Preset, doc: &'static str) -> Key {
+    Key { path, form, preset, doc }
+}
+
+const SECONDS_FRESH: Form = Form::Int { least: limits::MIN_FRESH, most: limits::MAX_FRESH };
+const SECONDS_BOUND: Form =
+    Form::Int { least: limits::MIN_AUDIT_BOUND_MS / 1000, most: limits::MAX_AUDIT_BOUND_MS / 1000 };
+
+const LISTEN: &str = "Address and port. Beyond loopback it is refused without `tls_certificate` and `tls_key`.";
+const DATA: &str = "The corner's own folder. It is locked by the corner, and no other corner may open it.";
+const PASSPHRASE: &str = "File with the passphrase of the keystore, readable by its owner only. A passphrase that lies beside \
+                          the keystore is for development; in production put it where only this corner's user reads it.";
+const CERTIFICATE: &str = "PEM certificate chain of the listener.";
+const TLS_KEY: &str = "PEM private key of the listener's certificate.";
+const URL: &str = "How the other corners reach this one.";
+const URL_PRESET: Preset = Preset::Unset("made from `listen`");
+const PASSPHRASE_PRESET: Preset = Preset::Unset("`keystore.pass` in the folder `data`");
+const NO_TLS: Preset = Preset::Unset("no TLS");
+
+/// The keys, section by section.
+pub(crate) const KEYS: &[Key] = &[
+    key("domain.name", Form::Domain, Preset::Required("11-11"), "The domain's name. Fixed at `init`."),
+    key(
+        "domain.env",
+        Form::Segment,
+        Preset::Text("dev"),
+        "The environment; the authority is `governance://<name>/authority/<env>`. Fixed at `init`.",
+    ),
+    key(
+        "domain.fresh",
+        SECONDS_FRESH,
+        Preset::Int(limits::DEFAULT_FRESH),
+        "Seconds after which a registry view is too old to admit anything by. Written into the genesis entry; a later \
+         change here has no effect.",
+    ),
+    key("domain.root", Form::Path, Preset::Text("root.json"), "The domain's trust root: what verifiers pin. Public."),
+    key("authority.listen", Form::Address, Preset::Text("127.0.0.1:1112"), LISTEN),
+    key("authority.url", Form::Url, URL_PRESET, URL),
+    key("authority.data", Form::Path, Preset::Text("authority"), DATA),
+    key("authority.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),
+    key("authority.tls_certificate", Form::Path, NO_TLS, CERTIFICATE),
+    key("authority.tls_key", Form::Path, NO_TLS, TLS_KEY),
+    key("ledger.listen", Form::Address, Preset::Text("127.0.0.1:1111"), LISTEN),
+    key("ledger.url", Form::Url, URL_PRESET, URL),
+    key("ledger.data", Form::Path, Preset::Text("ledger"), DATA),
+    key("ledger.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),
+    key("ledger.tls_certificate", Form::Path, NO_TLS, CERTIFICATE),
+    key("ledger.tls_key", Form::Path, NO_TLS, TLS_KEY),
+    key(
+        "ledger.head_interval",
+        Form::Int { least: 100, most: 1000 },
+        Preset::Int(1000),
+        "Milliseconds between signed heads while entries arrive.",
+    ),
+    key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
+    key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),
+    key("runtime.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),
+    key("runtime.tls_certificate", Form::Path, NO_TLS, CERTIFICATE),
+    key("runtime.tls_key", Form::Path, NO_TLS, TLS_KEY),
+    key(
+        "runtime.point",
+        Form::Point,
+        Preset::Required("host://localhost/gateway#gw-0"),
+        "The enforcement point's name, `<runtime>#<point>`. Registered at `init`.",
+    ),
+    key("runtime.region", Form::Segment, Preset::Text("local"), "Where the point stands. Part of its registration."),
+    key("runtime.tenancy", Form::Segment, Preset::Text("default"), "Whom the point serves. Part of its registration."),
+    key(
+        "runtime.audit_bound",
+        SECONDS_BOUND,
+        Preset::Int(limits::DEFAULT_AUDIT_BOUND_MS / 1000),
+        "Seconds that the ledger may leave this point unacknowledged before it admits nothing more and interrupts what runs.",
+    ),
+    key(
+        "runtime.gateway.upstream",
+        Form::Url,
+        Preset::Required("http://127.0.0.1:8000"),
+        "Base URL of the upstream, without `/v1`.",
+    ),
+    key(
+        "runtime.gateway.upstream_key_file",
+        Form::Path,
+        Preset::Unset("no key is sent"),
+        "File with the API key that the upstream wants. Callers never see it.",
+    ),
+    key(
+        "runtime.gateway.scope",
+        Form::Operations { most: limits::MAX_SCOPE },
+        Preset::List(&[]),
+        "The scope that inline calls ask for, sorted by byte.",
+    ),
+    key(
+        "runtime.gateway.parameters",
+        Form::Members,
+        Preset::List(&["model"]),
+        "Members of a request's body that enter the operation, where policy reads them.",
+    ),
+    key(
+        "runtime.gateway.max_body",
+        Form::Int { least: 1024, most: 1 << 30 },
+        Preset::Int(limits::DEFAULT_REQUEST_BODY as i64),
+        "Bytes of a request's body; a larger one is `limits.exceeded`.",
+    ),
+    key(
+        "runtime.gateway.upstream_timeout",
+        Form::Int { least: 1, most: 3600 },
+        Preset::Int(300),
+        "Seconds that the upstream may take until it answers, and between two pieces of its answer.",
+    ),
+    key(
+        "operator.key",
+        Form::Path,
+        Preset::Text("operator.key"),
+        "File with the operator's private key, for its owner only.",
+    ),
+];

@@ -1,0 +1,126 @@
+use super::{Config, KEYS, Setting, assignment, document, markdown, sample};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const LEAST: &str = "\
+[domain]
+name = \"11-11\"
+[runtime]
+point = \"host://here/gateway#gw-0\"
+[runtime.gateway]
+upstream = \"http://127.0.0.1:8000/\"
+";
+
+fn read(text: &str) -> Result<Config, String> {
+    Config::read(Path::new("/etc/eleven/eleven.toml"), text).map_err(|error| error.to_string())
+}
+
+/// What is refused with `extra` behind the least configuration.
+fn refusal(extra: &str) -> String {
+    read(&format!("{LEAST}{extra}")).expect_err("a refusal")
+}
+
+#[test]
+fn the_least_configuration_is_filled_with_presets_relative_to_the_file() {
+    let config = read(LEAST).expect("a configuration");
+    assert_eq!(config.authority_name(), "governance://11-11/authority/dev");
+    assert_eq!(config.authority.listen.port(), 1112);
+    assert_eq!(config.ledger.url, "http://127.0.0.1:1111");
+    assert_eq!(config.runtime.data, Path::new("/etc/eleven/runtime"));
+    assert_eq!(config.runtime.passphrase_file, Path::new("/etc/eleven/runtime/keystore.pass"));
+    assert_eq!(config.point.audit_bound_ms, 5000);
+    assert_eq!(config.point.upstream, "http://127.0.0.1:8000");
+    assert_eq!((config.fresh, config.point.max_body), (10, 32 * 1024 * 1024));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_their_line() {
+    assert_eq!(
+        refusal("[ledger]\nlistn = \"127.0.0.1:1\"\n"),
+        "/etc/eleven/eleven.toml:8: unknown key `ledger.listn`: did you mean `ledger.listen`?"
+    );
+    assert!(refusal("[nonsense]\n").contains(":7: unknown key `nonsense`"));
+    assert!(refusal("[runtime.gateway.more]\nx = 1\n").contains(":7: unknown key `runtime.gateway.more`"));
+    assert!(refusal("[domain.name]\n").contains(":7:"), "a key twice");
+    assert!(read("x = 1\n").expect_err("a refusal").contains(":1: unknown key `x`"));
+}
+
+#[test]
+fn values_out_of_their_range_or_form_are_refused_with_their_line() {
+    for (extra, expected) in [
+        ("[ledger]\nhead_interval = 99", ":8: `head_interval` must be a whole number from 100 to 1000"),
+        ("[ledger]\nhead_interval = \"fast\"", ":8: `head_interval` must be a whole number from 100 to 1000"),
+        ("[ledger]\nlisten = \"localhost:1\"", ":8: `listen` must be an IP address and port"),
+        ("[ledger]\nlisten = \"0.0.0.0:1111\"", ":8: 0.0.0.0:1111 is beyond loopback: set `tls_certificate`"),
+        ("[ledger]\ntls_key = \"k.pem\"", ":8: set `ledger.tls_certificate`, too"),
+        ("[ledger]\nurl = \"ftp://x\"", ":8: `url` must be an http:// or https:// address"),
+        ("[ledger]\ndata = \"runtime/inside\"", ":8: the folder of ledger lies in that of runtime"),
+        ("[authority]\nenv = 3", ":8: unknown key `authority.env`"),
+        ("scope = [\"b\", \"a\"]", ":7: `scope` must be a list of at most 64 names, sorted by byte"),
+        ("parameters = [\"scope\"]", ":7: `parameters` must be a list of names of members"),
+        ("max_body = 10", ":7: `max_body` must be a whole number from 1024"),
+    ] {
+        let refused = refusal(extra);
+        assert!(refused.contains(expected), "{extra}: {refused}");
+    }
+    for bound in ["0", "61", "-1", "5.0", "true"] {
+        let text = LEAST.replace("[runtime]", &format!("[runtime]\naudit_bound = {bound}"));
+        assert!(read(&text).expect_err("a refusal").contains(":4: `audit_bound` must be"), "{bound}");
+        let text = LEAST.replace("[domain]", &format!("[domain]\nfresh = {bound}"));
+        assert!(read(&text).expect_err("a refusal").contains(":2: `fresh` must be"), "{bound}");
+    }
+    assert!(read(&LEAST.replace("#gw-0", "")).expect_err("a refusal").contains(":4: `point` must be"));
+    assert!(read("[domain]\nname = \"11-11\"\n").expect_err("a refusal").contains("`runtime.point` is not set"));
+    assert!(read("[domain\n").expect_err("a refusal").contains("eleven.toml:1:"));
+}
+
+#[test]
+fn a_listener_beyond_loopback_with_tls_is_reached_by_https() {
+    let tls = "[ledger]\nlisten = \"0.0.0.0:1111\"\ntls_certificate = \"c.pem\"\ntls_key = \"/k.pem\"\n";
+    let config = read(&format!("{LEAST}{tls}")).expect("a configuration");
+    assert_eq!(config.ledger.url, "https://0.0.0.0:1111");
+    assert_eq!(config.ledger.tls, Some(("/etc/eleven/c.pem".into(), "/k.pem".into())));
+}
+
+#[test]
+fn the_sample_holds_every_key_and_reads_back() {
+    let mut values = BTreeMap::new();
+    for key in [
+        "domain.name=eu.example",
+        "runtime.point=host://a/b#c",
+        "runtime.gateway.upstream=http://x:1",
+        "runtime.audit_bound=2",
+    ] {
+        let (path, value) = assignment(key).expect("an assignment");
+        values.insert(path, value);
+    }
+    let text = sample(&values);
+    let config = read(&text).expect("a configuration");
+    assert_eq!((config.domain.as_str(), config.point.audit_bound_ms), ("eu.example", 2000));
+    for key in KEYS {
+        let name = key.path.rsplit_once('.').expect("a section").1;
+        assert!(text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} = "))), "{name}");
+        assert!(markdown().contains(&format!("| `{name}` |")), "{name}");
+        if let Some(preset) = document::preset(&key.preset) {
+            assert!(key.form.admits(&preset), "{}: its own preset", key.path);
+        }
+    }
+}
+
+#[test]
+fn assignments_read_as_in_the_file() {
+    let list = assignment("runtime.gateway.scope=[\"a\", \"b\"]").expect("a list");
+    assert_eq!(list, ("runtime.gateway.scope", Setting::List(vec!["a".into(), "b".into()])));
+    assert!(assignment("runtime.audit_bound=99").is_err());
+    assert!(assignment("runtime.audit_bond=2").expect_err("a refusal").contains("did you mean `runtime.audit_bound`"));
+    assert!(assignment("nothing").is_err());
+}
+
+#[test]
+fn the_points_digest_follows_what_it_enforces_and_not_where_files_lie() {
+    let digest = |text: &str| read(text).expect("a configuration").point_digest();
+    let plain = digest(LEAST);
+    assert_eq!(plain, digest(&format!("{LEAST}[ledger]\ndata = \"elsewhere\"\n")));
+    assert_ne!(plain, digest(&format!("{LEAST}scope = [\"a\"]\n")));
+    assert_ne!(plain, digest(&LEAST.replace(":8000", ":8001")));
+}

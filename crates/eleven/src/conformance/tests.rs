@@ -1,0 +1,80 @@
+use super::*;
+use std::fs;
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors")
+}
+
+/// Passed and failed of each file, without printing.
+fn counts(dir: &Path) -> Vec<(&'static str, u64, u64)> {
+    let folder = Folder(dir.to_owned());
+    let count = |(name, cases): &(&'static str, Cases)| {
+        let mut report = Report::new(true);
+        report.begin(name);
+        if let Err(wrong) = cases(&folder, &mut report) {
+            report.case("the file", Err(wrong));
+        }
+        let (passed, failed) = report.counts();
+        (*name, passed, failed)
+    };
+    FILES.iter().map(count).collect()
+}
+
+#[test]
+fn every_case_of_our_vectors_passes() {
+    for (name, passed, failed) in counts(&vectors()) {
+        assert!(passed > 0 && failed == 0, "{name}: {passed} passed, {failed} failed");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_json_is_a_failure() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("jcs.json"), "{").expect("written");
+    for (name, passed, failed) in counts(dir.path()) {
+        assert_eq!((passed, failed), (0, 1), "{name}");
+    }
+    assert_eq!(run(dir.path(), true), ExitCode::FAILURE);
+    assert_eq!(run(&dir.path().join("nothing"), false), ExitCode::from(2));
+}
+
+/// Each file with one expectation turned into another must fail: the kit reads what it claims to.
+#[test]
+fn an_expectation_that_is_wrong_is_a_failure() {
+    let turned = [
+        ("jcs.json", r#""out": "{}""#, r#""out": "[]""#),
+        ("ed25519.json", r#""valid": true"#, r#""valid": false"#),
+        ("artifacts.json", r#""method": "POST""#, r#""method": "PUT""#),
+        ("append.json", r#""expect": "accept""#, r#""expect": "repeat""#),
+        ("admission.json", r#""expect": "permit""#, r#""expect": "artifact.expired""#),
+        ("bundles.json", r#""policy.hash": "passed""#, r#""policy.hash": "not_checked""#),
+        ("bundles-that-fail.json", r#""must_fail": "artifact.signature""#, r#""must_fail": "policy.replay""#),
+        ("index.json", r#""proves": "absent""#, r#""proves": "present""#),
+        ("head.json", r#""size": 64"#, r#""size": 65"#),
+    ];
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, _) in FILES {
+        let text = fs::read_to_string(vectors().join(name)).expect("a vector");
+        let text = match turned.iter().find(|(turned, ..)| turned == name) {
+            Some((_, from, to)) => {
+                assert!(text.contains(from), "{name} has {from}");
+                text.replacen(from, to, 1)
+            }
+            None => text,
+        };
+        fs::write(dir.path().join(name), text).expect("written");
+    }
+    for (name, _, failed) in counts(dir.path()) {
+        let expected = turned.iter().any(|(turned, ..)| *turned == name);
+        assert_eq!(failed > 0, expected, "{name}");
+    }
+}
+
+#[test]
+fn files_that_are_not_the_kits_are_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["own.json", "jcs.json", "README.md"] {
+        fs::write(dir.path().join(name), "{}").expect("written");
+    }
+    assert_eq!(Folder(dir.path().to_owned()).unknown(), ["own.json"]);
+}
