@@ -1,0 +1,74 @@
+//! The rules of the house, applied to this repository: to the files that git tracks, and to what cargo says of itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use xtask::{File, Finding, edges, pure, size, spec, words};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a command prints, run at the top of the repository.
+fn printed(command: &str, arguments: &[&str]) -> String {
+    let output = Command::new(command).args(arguments).current_dir(top()).output().expect(command);
+    assert!(output.status.success(), "{command} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("utf-8")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every tracked file that is text and is there: path and text.
+fn tracked() -> Vec<(String, String)> {
+    let listed = printed("git", &["ls-files", "-z"]);
+    let paths = listed.split('\0').filter(|path| !path.is_empty());
+    let files: Vec<_> =
+        paths.filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(top().join(path)).ok()?))).collect();
+    assert!(files.iter().any(|(path, _)| path == "xtask/tests/tidy.rs"), "git lists other files than these");
+    files
+}
+
+fn holds(rule: impl Fn(&[File<'_>]) -> Vec<Finding>) {
+    let tracked = tracked();
+    let files: Vec<File<'_>> = tracked.iter().map(|(path, text)| File { path, text }).collect();
+    none(&rule(&files));
+}
+
+fn none(findings: &[Finding]) {
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "\n{}", lines.join("\n"));
+}
+
+#[test]
+fn crates_use_only_what_they_may() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let metadata = printed(&cargo, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    none(&edges::check(&metadata).expect("metadata"));
+}
+
+#[test]
+fn pure_crates_reach_nothing_outside() {
+    holds(pure::check);
+}
+
+#[test]
+fn files_are_short_or_say_why() {
+    holds(size::check);
+}
+
+#[test]
+fn reasons_stand_in_the_specification() {
+    none(&spec::reasons(&read(spec::REASONS)));
+}
+
+#[test]
+fn limits_stand_in_the_specification() {
+    none(&spec::limits(&read("crates/core/src/limits.rs"), &read(spec::LIMITS)));
+}
+
+#[test]
+fn no_file_says_what_none_may() {
+    holds(words::check);
+}
