@@ -1,4 +1,38 @@
-//! Eleven: the proving corner.
+//! The proving corner: it takes the signed events of the others, orders, chains and commits them, signs heads over them,
+//! and proves from then on what happened. It decides nothing and runs nothing.
+//!
+//! The way of an event, in the order in which the code reads:
+//!
+//! 1. [`receive`]: the records of a POST are read, hashed and verified on whatever core is free.
+//! 2. [`rules`]: each is judged by PROTOCOL 6.1, and what it changes is folded. Pure; recovery, [`fsck()`] and the
+//!    [`conformance`] kit replay through the same code.
+//! 3. `audit`: the one commit point. Entries and the content that they name go into one log in one commit.
+//! 4. `seal`, `heads`: every second `ledger.sealed` closes what came, and a head over it is signed, stored, shown.
+//! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
+//! 6. `lineage`, `proof`, `serve`: lineages and proofs under the last head, by HTTP.
+//!
+//! **Invariants**: one writer, one commit point; nothing is answered before it is durable; nothing is state of record but
+//! the log; after a failed sync the process stops ([`Ledger::serve`] returns an error and its caller exits).
 
+mod audit;
 pub mod conformance;
+mod fsck;
+mod heads;
+mod keys;
+mod ledger;
+mod lineage;
+mod proof;
+pub mod receive;
+mod recover;
+mod registry;
 pub mod rules;
+mod seal;
+mod serve;
+mod state;
+mod stored;
+
+pub use fsck::{Sound, fsck};
+pub use heads::HeadError;
+pub use keys::{EventKey, Keys};
+pub use ledger::{Ledger, LedgerError, Settings, Signers};
+pub use recover::ReplayError;

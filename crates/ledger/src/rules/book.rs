@@ -12,7 +12,7 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::index;
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// All that the rules of append remember. It grows by [`Book::apply`] and by nothing else.
 #[derive(Debug, Default)]
@@ -21,8 +21,9 @@ pub struct Book {
     pub(super) cursors: HashMap<String, Cursor>,
     pub(super) operations: Operations,
     pub(super) subjects: Subjects,
-    /// Every artifact that was ever revoked: only the first counts, also after its row was dropped.
-    pub(super) revoked: HashSet<OpKey>,
+    /// Every artifact that was ever revoked, and the entry that did: only the first counts, also after its row was
+    /// dropped.
+    pub(super) revoked: HashMap<OpKey, u64>,
     size: u64,
     at: Option<Time>,
 }
@@ -91,10 +92,10 @@ impl Book {
         self.operations.running()
     }
 
-    /// Whether an artifact was ever revoked.
+    /// The entry that revoked an artifact.
     #[must_use]
-    pub fn was_revoked(&self, artifact: &str) -> bool {
-        OpKey::of_artifact(artifact).is_some_and(|key| self.revoked.contains(&key))
+    pub fn revocation_of(&self, artifact: &str) -> Option<u64> {
+        self.revoked.get(&OpKey::of_artifact(artifact)?).copied()
     }
 
     /// Takes an accepted record as the next entry. `accepted` is this book's own judgement of it, unchanged since.
@@ -138,7 +139,7 @@ impl Book {
             && let Some((artifact, revoked)) =
                 record.data_str("artifact").and_then(|id| Some((id, OpKey::of_artifact(id)?)))
         {
-            self.revoked.insert(revoked);
+            self.revoked.insert(revoked, seq);
             index.push((index::revoked_key(artifact), index::revoked_value(&record.hash)));
         }
         Applied { index, before, registry: self.fold(record, at) || seq == 0 }

@@ -123,6 +123,14 @@ impl Candidate {
     }
 }
 
+impl Candidate {
+    /// The candidate as read back from this ledger's own log, where it stands because it was verified.
+    #[must_use]
+    pub(crate) const fn stored(self, public: [u8; 32]) -> Verified {
+        Verified { candidate: self, public }
+    }
+}
+
 impl Derived {
     fn of(record: &Record, body: &[u8]) -> Self {
         let hashes_follow = match &record.prev {

@@ -184,7 +184,7 @@ impl Book {
         let named = about.artifact_id.as_deref().is_none_or(|id| id == artifact)
             && about.issuer.as_deref().is_none_or(|issuer| issuer == issuance.issuer);
         let rightful = issuance.issuer == record.by && exp == Some(issuance.exp);
-        ensure(rightful && named && !self.revoked.contains(&key), Refusal::Revocation)
+        ensure(rightful && named && !self.revoked.contains_key(&key), Refusal::Revocation)
     }
 
     /// A seal names its own number and the registry in force; that its index is the right one, whoever keeps an index

@@ -16,7 +16,7 @@ mod tests;
 
 pub use book::{Applied, Book};
 pub use candidate::{Candidate, OpKey, Verified};
-pub use judge::Judgement;
+pub use judge::{Accepted, Judgement};
 pub use refusal::Refusal;
 
 /// Whether an event belongs to the lineage of an operation (PROTOCOL 5.1).

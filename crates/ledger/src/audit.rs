@@ -1,0 +1,273 @@
+//! The one commit point (DESIGN, invariant 4): one thread on which records become entries.
+//!
+//! Reading and verifying happened elsewhere; here each record is judged, put into its entry, chained, and handed to the
+//! group commit. What readers see, the tree and the durable size, moves only after the sync.
+
+mod content;
+mod own;
+#[cfg(test)]
+mod tests;
+
+use crate::receive::{Reading, Received};
+use crate::rules::{Candidate, Judgement, Refusal, Verified};
+use crate::seal::SealedEntry;
+use crate::state::{Counts, Shared, read, write};
+use crate::stored::Stored;
+use eleven_api::edge::Clock;
+use eleven_core::artifact::Artifact;
+use eleven_core::chain::{self, ChainValue};
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::registry::Header;
+use eleven_core::signature::Signer;
+use eleven_core::time::Time;
+use eleven_core::tree;
+use eleven_store::{Batch, Durable, Stage};
+use std::sync::{Arc, mpsc};
+
+/// What the writer is asked for.
+pub(crate) enum Request {
+    /// Records and content of a POST.
+    Append(Received),
+    /// A registry header that the authority signed, verified, to be kept for bundles.
+    Header { header: Header, bytes: Vec<u8> },
+    /// A commit of nothing: its answer says where the ledger durably stands.
+    Cursor(String),
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is in the ledger, now or since before.
+    Taken,
+    /// Another record stands under its number.
+    Equivocation,
+    /// Records before it are missing.
+    Gap { expected: u64 },
+    /// It was refused; `numbered` where an entry says so under its number.
+    Refused { why: Refusal, numbered: bool },
+}
+
+/// The writer's answer; it leaves after the commit.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// One for each record, in order.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The next number of the last record's key, or of the key asked for.
+    pub(crate) next: Option<u64>,
+    /// SHA3-512 of the last record under that key.
+    pub(crate) last: Option<Sha3>,
+    /// How many entries there are.
+    pub(crate) size: u64,
+    /// Where the whole request is more than one commit takes.
+    pub(crate) too_large: bool,
+}
+
+/// The writer's state.
+pub(crate) struct Audit {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The ledger's event key.
+    pub(crate) signer: Arc<dyn Signer>,
+    /// `ledger://<domain>`.
+    pub(crate) name: String,
+    /// Both chains after the last entry.
+    pub(crate) chain: Option<ChainValue>,
+    /// Leaves of staged entries.
+    leaves: Vec<Sha256>,
+    /// What the index takes at the next seal.
+    pub(crate) changes: Vec<(Sha256, Sha256)>,
+    /// How many entries came since the last seal.
+    pub(crate) unsealed: u64,
+    /// A seal that is staged, and goes to whoever signs heads once it is durable.
+    pub(crate) seal: Option<SealedEntry>,
+    pub(crate) heads: mpsc::Sender<SealedEntry>,
+}
+
+impl Audit {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+        signer: Arc<dyn Signer>,
+        resumed: crate::recover::Resumed,
+        heads: mpsc::Sender<SealedEntry>,
+    ) -> Self {
+        let crate::recover::Resumed { name, chain, changes, unsealed } = resumed;
+        Self { shared, clock, signer, name, chain, leaves: Vec::new(), changes, unsealed, seal: None, heads }
+    }
+
+    fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
+        if received.most_bytes() > batch.room() {
+            return Answer { too_large: true, size: read(&self.shared.book).size(), ..Answer::default() };
+        }
+        let Received { records, artifacts, blobs } = received;
+        let mut content = content::Content::new(artifacts, blobs);
+        let at = self.entry_time();
+        let (mut kid, mut outcomes) = (None, Vec::with_capacity(records.len()));
+        for reading in records {
+            let outcome = match self.verified(reading) {
+                Ok(verified) => {
+                    let outcome = self.take(&verified, at, &mut content, batch);
+                    kid = Some(verified.kid().to_owned());
+                    outcome
+                }
+                Err(why) => Outcome::Refused { why, numbered: false },
+            };
+            self.count(&outcome);
+            outcomes.push(outcome);
+        }
+        self.answer(kid.as_deref(), outcomes)
+    }
+
+    fn answer(&self, kid: Option<&str>, outcomes: Vec<Outcome>) -> Answer {
+        let book = read(&self.shared.book);
+        let cursor = kid.and_then(|kid| book.cursor(kid));
+        let (next, last) = (cursor.map(|(next, _)| next), cursor.and_then(|(_, last)| last));
+        Answer { outcomes, next, last, size: book.size(), too_large: false }
+    }
+
+    /// The time of the next entries: the clock's, and never before the last entry's.
+    pub(crate) fn entry_time(&self) -> Time {
+        let now = self.clock.now();
+        read(&self.shared.book).at().map_or(now, |at| at.max(now))
+    }
+
+    /// A record of a key that was not registered when it was read may be of one that is now.
+    fn verified(&self, reading: Reading) -> Result<Verified, Refusal> {
+        let candidate: Candidate = match reading {
+            Reading::Verified(verified) => return Ok(verified),
+            Reading::Refused(why) => return Err(why),
+            Reading::Unknown(candidate) => candidate,
+        };
+        let key = self.shared.keys.get(candidate.kid()).ok_or(Refusal::UnknownKey)?;
+        candidate.verify(key.verifying().ok_or(Refusal::UnknownKey)?)
+    }
+
+    fn take(&mut self, verified: &Verified, at: Time, content: &mut content::Content, batch: &mut Batch) -> Outcome {
+        let artifact = content.artifact_of(verified);
+        let judgement = read(&self.shared.book).judge(verified, at, artifact.map(|sent| &sent.artifact));
+        match judgement {
+            Judgement::Accept(accepted) => match content.needed(verified, &self.shared) {
+                Ok(needed) => {
+                    let artifact = needed.artifact.as_ref().map(|sent| sent.artifact.clone());
+                    self.store_content(needed, batch);
+                    self.push(accepted, verified, at, artifact.as_ref(), batch);
+                    Outcome::Taken
+                }
+                Err(why) => self.refuse(verified, why, batch),
+            },
+            Judgement::Repeat => {
+                Counts::add(&self.shared.counts.repeated);
+                Outcome::Taken
+            }
+            Judgement::Equivocation => {
+                if read(&self.shared.book).wants_evidence(verified.kid(), verified.src_seq()) {
+                    self.record_refusal(verified, "record.equivocation", "drift.equivocation", batch);
+                }
+                Outcome::Equivocation
+            }
+            Judgement::Gap { expected } => Outcome::Gap { expected },
+            Judgement::Refused { why, takes_number: true } => self.refuse(verified, why, batch),
+            Judgement::Refused { why, takes_number: false } => Outcome::Refused { why, numbered: false },
+        }
+    }
+
+    fn refuse(&mut self, verified: &Verified, why: Refusal, batch: &mut Batch) -> Outcome {
+        tracing::warn!(kid = verified.kid(), src_seq = verified.src_seq(), reason = why.code(), %why, "refused a record");
+        let numbered = self.record_refusal(verified, why.code(), "drift.audit", batch);
+        Outcome::Refused { why, numbered }
+    }
+
+    /// Stages the content of an entry; the artifact last, so that it stands right before its entry.
+    fn store_content(&mut self, needed: content::Needed, batch: &mut Batch) {
+        let artifact = needed.artifact.map(|sent| (sent.hash, sent.bytes));
+        for (hash, bytes) in needed.blobs.into_iter().chain(artifact) {
+            let position = stage(batch, Stored::Blob(bytes));
+            write(&self.shared.places).add_blob(&hash, position);
+        }
+    }
+
+    /// Makes an accepted record the next entry.
+    pub(super) fn push(
+        &mut self,
+        accepted: crate::rules::Accepted,
+        verified: &Verified,
+        at: Time,
+        artifact: Option<&Artifact>,
+        batch: &mut Batch,
+    ) {
+        let Ok(record) = verified.record() else { return };
+        let (applied, seq, epoch) = {
+            let mut book = write(&self.shared.book);
+            let seq = book.size();
+            let applied = book.apply(accepted, record, verified.digest(), at, artifact);
+            let epoch = book.registry().filter(|_| applied.registry).map(|registry| {
+                self.shared.keys.learn(registry);
+                registry.hash()
+            });
+            (applied, seq, epoch)
+        };
+        let bytes = chain::entry_bytes(seq, at, self.chain.as_ref(), verified.canonical());
+        self.chain = Some(chain::advance(self.chain.as_ref(), &bytes));
+        self.leaves.push(tree::leaf_hash(&bytes));
+        let position = stage(batch, Stored::Entry(bytes));
+        let mut places = write(&self.shared.places);
+        places.note(seq, position, &applied, epoch, record);
+        drop(places);
+        self.changes.extend(applied.index);
+        self.unsealed += 1;
+        Counts::add(&self.shared.counts.appended);
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let counts = &self.shared.counts;
+        match outcome {
+            Outcome::Taken => {}
+            Outcome::Equivocation => Counts::add(&counts.equivocations),
+            Outcome::Gap { .. } => Counts::add(&counts.gaps),
+            Outcome::Refused { .. } => Counts::add(&counts.refused),
+        }
+    }
+}
+
+/// Adds a record to the commit. That there is room was asked before the request was begun.
+fn stage(batch: &mut Batch, stored: Stored) -> u64 {
+    #[expect(clippy::expect_used, reason = "a request that may not fit was refused before any part of it was staged")]
+    batch.push(stored.encode()).expect("room for what was measured")
+}
+
+impl Stage for Audit {
+    type Request = Request;
+    type Answer = Answer;
+
+    fn stage(&mut self, request: Request, batch: &mut Batch) -> Answer {
+        match request {
+            Request::Append(received) => self.append(received, batch),
+            Request::Header { header, bytes } => {
+                if read(&self.shared.places).header(header.epoch).is_none() {
+                    let position = stage(batch, Stored::Header(bytes));
+                    write(&self.shared.places).add_header(header.epoch, position);
+                }
+                Answer::default()
+            }
+            Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),
+        }
+    }
+
+    fn committed(&mut self, durable: &Durable) {
+        debug_assert!(durable.count() > 0, "a commit has records");
+        let size = {
+            let mut tree = write(&self.shared.tree);
+            self.leaves.drain(..).for_each(|leaf| tree.append(leaf));
+            tree.size()
+        };
+        self.shared.durable.send_replace(size);
+        if let Some(seal) = self.seal.take() {
+            // Whoever signs heads has stopped where this fails, and said why.
+            let _ = self.heads.send(seal);
+        }
+    }
+
+    fn tick(&mut self, batch: &mut Batch) {
+        self.seal_if_due(batch);
+    }
+}

@@ -1,0 +1,99 @@
+//! The content that an event names: durable with it, or it is not appended (PROTOCOL 6.1).
+
+use crate::receive::SentArtifact;
+use crate::rules::{Refusal, Verified};
+use crate::state::{Shared, read};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::event::Record;
+use eleven_core::hash::{self, Sha3};
+use eleven_core::lineage::issued_data;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::PublishedPolicy;
+use std::collections::{BTreeMap, HashMap};
+
+/// The content of a POST that no event has taken yet.
+pub(super) struct Content {
+    artifacts: HashMap<String, SentArtifact>,
+    blobs: BTreeMap<Sha3, Vec<u8>>,
+}
+
+/// What goes into the log before an entry.
+#[derive(Default)]
+pub(super) struct Needed {
+    pub(super) blobs: Vec<(Sha3, Vec<u8>)>,
+    pub(super) artifact: Option<SentArtifact>,
+}
+
+impl Content {
+    pub(super) fn new(artifacts: HashMap<String, SentArtifact>, blobs: BTreeMap<Sha3, Vec<u8>>) -> Self {
+        Self { artifacts, blobs }
+    }
+
+    /// The artifact that an `authorization.issued` issues, where it came along.
+    pub(super) fn artifact_of(&self, verified: &Verified) -> Option<&SentArtifact> {
+        let record = verified.record().ok().filter(|record| record.event == "authorization.issued")?;
+        self.artifacts.get(record.about.artifact_id.as_deref()?)
+    }
+
+    /// Takes what an accepted record names out of what was sent; nothing is taken where something is missing.
+    pub(super) fn needed(&mut self, verified: &Verified, shared: &Shared) -> Result<Needed, Refusal> {
+        let Ok(record) = verified.record() else { return Ok(Needed::default()) };
+        match record.event.as_str() {
+            "authorization.issued" => self.for_issued(record, shared),
+            "policy.published" => self.for_policy(record),
+            _ => Ok(self.named(record, verified.canonical(), shared)),
+        }
+    }
+
+    fn for_issued(&mut self, record: &Record, shared: &Shared) -> Result<Needed, Refusal> {
+        let id = record.about.artifact_id.as_deref().unwrap_or_default();
+        if !self.artifacts.contains_key(id) {
+            return Err(Refusal::Blob("the artifact"));
+        }
+        let request = issued_data(&record.data).ok_or(Refusal::Artifact)?.request;
+        let blobs = match self.blobs.remove(&request) {
+            Some(bytes) => vec![(request, bytes)],
+            None if read(&shared.places).blob(&request).is_some() => Vec::new(),
+            None => return Err(Refusal::Blob("the decision's input")),
+        };
+        Ok(Needed { blobs, artifact: self.artifacts.remove(id) })
+    }
+
+    /// The bundle is well-formed, and what the event says it covers is what it covers.
+    fn for_policy(&mut self, record: &Record) -> Result<Needed, Refusal> {
+        let data = Value::Object(record.data.clone());
+        let published = PublishedPolicy::read(data).map_err(|error| Refusal::Registry(error.to_string()))?.record;
+        let bytes = self.blobs.get(&published.id.hash).ok_or(Refusal::Blob("the policy's bundle"))?;
+        let bundle = parse(bytes).map_err(eleven_core::form::FormError::from).and_then(PolicyBundle::read);
+        let bundle = bundle.map_err(|error| Refusal::Registry(error.to_string()))?;
+        let same = bundle.id() == published.id
+            && bundle.operations == published.operations
+            && bundle.runtimes == published.runtimes;
+        if !same {
+            return Err(Refusal::Registry("the policy's bundle is not the one that the event describes".to_owned()));
+        }
+        let taken = self.blobs.remove_entry(&published.id.hash);
+        Ok(Needed { blobs: taken.into_iter().collect(), artifact: None })
+    }
+
+    /// Whatever else came along and is named: large evidence stands in its event by digest. What no event names is not
+    /// kept.
+    fn named(&mut self, record: &Record, canonical: &[u8], shared: &Shared) -> Needed {
+        if self.blobs.is_empty() {
+            return Needed::default();
+        }
+        let payload = record.data.get("envelope").and_then(|envelope| envelope.get("payload")).and_then(Value::as_str);
+        let payload = payload.and_then(hash::unbase64).unwrap_or_default();
+        let named: Vec<Sha3> =
+            self.blobs.keys().filter(|hash| names(canonical, hash) || names(&payload, hash)).copied().collect();
+        let taken = named.into_iter().filter_map(|hash| self.blobs.remove_entry(&hash));
+        let places = read(&shared.places);
+        Needed { blobs: taken.filter(|(hash, _)| places.blob(hash).is_none()).collect(), artifact: None }
+    }
+}
+
+/// Whether the digits of a hash stand in a text.
+fn names(text: &[u8], hash: &Sha3) -> bool {
+    let digits = hash.hex();
+    text.windows(digits.len()).any(|window| window == digits.as_bytes())
+}

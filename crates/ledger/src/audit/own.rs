@@ -1,0 +1,81 @@
+//! The ledger's own events: they go through the same rules as anybody's, under the ledger's own key.
+
+use super::{Audit, stage};
+use crate::rules::{Candidate, Judgement, Verified};
+use crate::state::{read, write};
+use crate::stored::Stored;
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Draft, Place};
+use eleven_core::time::Time;
+use eleven_store::Batch;
+
+/// A refused record is kept as evidence up to so many bytes; of a larger one the hash is.
+const MAX_EVIDENCE: usize = 64 * 1024;
+
+impl Audit {
+    /// Appends an event of the ledger's own. `false`, with a loud word, where its own key may not sign it: then the
+    /// operator has to register another.
+    pub(crate) fn append_own(&mut self, event: &'static str, data: Object, at: Time, batch: &mut Batch) -> bool {
+        let verified = match self.own(event, data, at) {
+            Ok(verified) => verified,
+            Err(why) => {
+                tracing::error!(event, %why, "the ledger cannot make an event of its own");
+                return false;
+            }
+        };
+        let judgement = read(&self.shared.book).judge(&verified, at, None);
+        match judgement {
+            Judgement::Accept(accepted) => {
+                self.push(accepted, &verified, at, None, batch);
+                true
+            }
+            other => {
+                tracing::error!(event, judgement = ?other, "the ledger's own event does not pass its own rules");
+                false
+            }
+        }
+    }
+
+    fn own(&self, event: &'static str, data: Object, at: Time) -> Result<Verified, String> {
+        let src_seq = read(&self.shared.book).cursor(self.signer.kid()).map_or(0, |(next, _)| next);
+        let by = self.name.clone();
+        let draft = Draft { event, place: Place::Alone, ts: at, by, src_seq, data, about: About::default() };
+        let record = draft.sign(self.signer.as_ref()).map_err(|error| error.to_string())?;
+        let candidate = Candidate::read(record.to_value()).map_err(|why| why.to_string())?;
+        let key = self.shared.keys.get(self.signer.kid()).ok_or("the ledger's event key is not registered")?;
+        let key = key.verifying().ok_or("the ledger's event key is no key")?;
+        candidate.verify(key).map_err(|why| why.to_string())
+    }
+
+    /// Records that a record was refused: an entry that names it and, where its number is the next, takes that number;
+    /// its bytes beside it; and that its producer's stream is broken there. `false` where that could not be recorded.
+    pub(super) fn record_refusal(&mut self, refused: &Verified, reason: &str, cause: &str, batch: &mut Batch) -> bool {
+        let at = self.entry_time();
+        if refused.canonical().len() <= MAX_EVIDENCE && read(&self.shared.places).blob(refused.digest()).is_none() {
+            let position = stage(batch, Stored::Blob(refused.canonical().to_vec()));
+            write(&self.shared.places).add_blob(refused.digest(), position);
+        }
+        let data = Object::new()
+            .with("hash", *refused.digest())
+            .with("kid", refused.kid())
+            .with("reason", reason)
+            .with("src_seq", refused.src_seq());
+        if !self.append_own("ledger.refused", data, at, batch) {
+            return false;
+        }
+        let producer = self.owner_of(refused.kid());
+        let data = Object::new()
+            .with("cause", cause)
+            .with("from", refused.src_seq())
+            .with("producer", producer)
+            .with("to", refused.src_seq());
+        self.append_own("audit.discontinuity", data, at, batch)
+    }
+
+    /// Whose stream a key is.
+    fn owner_of(&self, kid: &str) -> String {
+        let book = read(&self.shared.book);
+        let key = book.registry().and_then(|registry| registry.key(kid));
+        key.map_or_else(|| kid.to_owned(), |key| key.owner.clone())
+    }
+}

@@ -1,0 +1,233 @@
+//! Signed heads (PROTOCOL 7): made from durable seals, one after the other, by one thread with a small log of its own.
+//!
+//! A head is durable there before anybody sees it, and before one is signed the last is read back from there: a ledger
+//! whose log was rolled back under it signs nothing.
+
+use crate::seal::SealedEntry;
+use crate::state::{Counts, Published, Shared};
+use eleven_api::edge::Clock;
+use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::head::{Commitment, Head};
+use eleven_core::root::KeyUse;
+use eleven_core::signature::Signer;
+use eleven_core::time::Time;
+use eleven_store::{Log, ReadLog, SegmentLog};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// With nothing new the same size is signed again this often (PROTOCOL 7).
+const IDLE: Duration = Duration::from_secs(10);
+
+/// So many heads are kept in the log; older ones say nothing that the tree does not.
+const KEPT: u64 = 64;
+
+/// Why a head was not signed.
+#[derive(Debug)]
+pub enum HeadError {
+    /// The last head covers more than this ledger has.
+    Back {
+        /// The size of the last head.
+        last: u64,
+        /// The size of the one to be signed.
+        next: u64,
+    },
+    /// The last head commits to another history.
+    Fork {
+        /// The size of the last head.
+        size: u64,
+    },
+    /// The key may not sign heads now.
+    Key(String),
+    /// The log of heads failed.
+    Store(String),
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Back { last, next } => {
+                write!(
+                    f,
+                    "the last head covers {last} entries and the ledger has {next}: restore the folder from a copy"
+                )
+            }
+            Self::Fork { size } => {
+                write!(f, "the last head, of {size} entries, is not this ledger's: restore the folder from a copy")
+            }
+            Self::Key(kid) => write!(f, "{kid} is no head key of the root that counts now: publish a root with one"),
+            Self::Store(why) => write!(f, "the log of heads failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for HeadError {}
+
+/// The log of heads.
+pub(crate) struct Heads {
+    log: SegmentLog,
+    reader: Arc<dyn ReadLog>,
+}
+
+impl Heads {
+    pub(crate) fn new(log: SegmentLog) -> Self {
+        let reader = log.reader();
+        Self { log, reader }
+    }
+
+    /// The last head, from durable storage.
+    pub(crate) fn last(&self) -> Result<Option<Published>, HeadError> {
+        let Some(position) = self.reader.durable().checked_sub(1) else { return Ok(None) };
+        let store = |what: &dyn fmt::Display| HeadError::Store(what.to_string());
+        let found = self.reader.read_from(position, 1, 1).map_err(|error| store(&error))?;
+        let (_, bytes) = found.into_iter().next().ok_or_else(|| store(&"its last record is gone"))?;
+        let value = parse_canonical(&bytes).map_err(|error| store(&error))?;
+        let head = value.get("head").cloned().ok_or_else(|| store(&"its last record is no head"))?;
+        let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Some(Published { head: Head::read(head).map_err(|error| store(&error))?, checkpoint }))
+    }
+
+    fn store(&mut self, published: &Published) -> Result<(), HeadError> {
+        let record = Object::new().with("checkpoint", &published.checkpoint).with("head", published.head.to_value());
+        let expected = self.log.next();
+        let durable = self.log.append(expected, &[&record.canonical()]).map_err(|e| HeadError::Store(e.to_string()))?;
+        if let Some(old) = durable.next().checked_sub(KEPT)
+            && let Err(error) = self.log.drop_before(old)
+        {
+            tracing::warn!(%error, "old heads were not dropped");
+        }
+        Ok(())
+    }
+}
+
+/// Whoever signs heads.
+pub(crate) struct HeadSigner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signer: Arc<dyn Signer>,
+    /// `ledger://<domain>`.
+    pub(crate) ledger: String,
+    pub(crate) heads: Heads,
+}
+
+impl HeadSigner {
+    /// Shows the last head again, where it is this ledger's. `seal` is the last seal that was replayed.
+    ///
+    /// # Errors
+    /// Where the ledger is not the one, or not all of the one, that the last head commits to.
+    pub(crate) fn resume(&mut self, seal: Option<SealedEntry>) -> Result<(), HeadError> {
+        let Some(last) = self.heads.last()? else { return Ok(()) };
+        let size = last.head.commitment.size;
+        let sealed = seal.map_or(0, |seal| seal.size);
+        if sealed < size {
+            return Err(HeadError::Back { last: size, next: sealed });
+        }
+        if self.shared.root_at(size) != Some(last.head.commitment.root) {
+            return Err(HeadError::Fork { size });
+        }
+        self.shared.head.send_replace(Some(Arc::new(last)));
+        Ok(())
+    }
+
+    /// Starts the thread; it ends when the writer is gone, or where it may sign no more, through `on_failure`.
+    pub(crate) fn start(
+        mut self,
+        seals: Receiver<SealedEntry>,
+        on_failure: impl FnOnce(HeadError) + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("heads".into()).spawn(move || {
+            let shared = Arc::clone(&self.shared);
+            if let Err(error) = self.run(&seals) {
+                tracing::error!(%error, "no head is signed any more");
+                shared.headless.store(true, Ordering::Release);
+                on_failure(error);
+            }
+        })
+    }
+
+    fn run(&mut self, seals: &mpsc::Receiver<SealedEntry>) -> Result<(), HeadError> {
+        let mut last: Option<SealedEntry> = None;
+        loop {
+            match seals.recv_timeout(IDLE) {
+                Ok(seal) => {
+                    // Only the newest is worth a signature.
+                    let seal = seals.try_iter().last().unwrap_or(seal);
+                    self.attempt(seal)?;
+                    last = Some(seal);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(seal) = last {
+                        self.attempt(seal)?;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Signs unless the authority's registry is another, or the key does not count now: those may pass, or are for the
+    /// operator; all else ends the signing.
+    fn attempt(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
+        if self.shared.disagreement.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match self.sign(seal) {
+            Err(HeadError::Key(kid)) => {
+                tracing::error!(kid, "no head is signed: the key does not count now");
+                self.shared.headless.store(true, Ordering::Release);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Signs the head over a seal, stores it, and only then shows it.
+    pub(crate) fn sign(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
+        let root = self.shared.root_at(seal.size);
+        let root = root.ok_or(HeadError::Store("the tree has fewer entries than the seal".to_owned()))?;
+        let SealedEntry { size, chain, index, registry, at: sealed } = seal;
+        let commitment = Commitment { ledger: self.ledger.clone(), size, chain, root, index, registry };
+        let last = self.heads.last()?;
+        let mut at = self.clock.now().max(sealed);
+        if let Some(last) = &last {
+            self.follows(&last.head, &commitment)?;
+            at = at.max(last.head.at);
+        }
+        self.check_key(at)?;
+        let head = Head::sign(commitment, at, self.signer.as_ref());
+        let body = Checkpoint::of(&head.commitment);
+        let line = body.sign(self.signer.as_ref());
+        let checkpoint = Note { checkpoint: body, lines: vec![line] }.to_string();
+        let published = Published { head, checkpoint };
+        self.heads.store(&published)?;
+        self.shared.headless.store(false, Ordering::Release);
+        self.shared.head.send_replace(Some(Arc::new(published)));
+        Counts::add(&self.shared.counts.heads);
+        Ok(())
+    }
+
+    /// A head never goes back, and the last one is of this very history.
+    fn follows(&self, last: &Head, next: &Commitment) -> Result<(), HeadError> {
+        let (before, size) = (&last.commitment, last.commitment.size);
+        if next.size < size {
+            return Err(HeadError::Back { last: size, next: next.size });
+        }
+        let same = next.size > size || before == next;
+        if same && self.shared.root_at(size) == Some(before.root) { Ok(()) } else { Err(HeadError::Fork { size }) }
+    }
+
+    fn check_key(&self, at: Time) -> Result<(), HeadError> {
+        let sealed = crate::state::read(&self.shared.sealed);
+        let kid = self.signer.kid();
+        let key = sealed.registry.as_ref().and_then(|registry| registry.root().role(KeyUse::Head, kid, at));
+        let counts = key.is_some_and(|key| key.public == self.signer.public());
+        if counts { Ok(()) } else { Err(HeadError::Key(kid.to_owned())) }
+    }
+}

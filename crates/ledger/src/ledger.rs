@@ -1,0 +1,341 @@
+//! The corner as a whole: opened on its folder, served on a listener.
+
+use crate::audit::{Answer, Audit, Request};
+use crate::heads::{HeadError, HeadSigner, Heads};
+use crate::recover::{self, Depth, ReplayError, Replayed};
+use crate::rules::{Book, Candidate, Judgement};
+use crate::seal::SealedEntry;
+use crate::state::{Counts, Shared};
+use crate::stored::Stored;
+use eleven_api::edge::Clock;
+use eleven_api::serve::Listener;
+use eleven_core::chain;
+use eleven_core::event::{About, Draft, Place};
+use eleven_core::limits::DEFAULT_REQUEST_BODY;
+use eleven_core::registry::{self, GrantedKey};
+use eleven_core::root::TrustRoot;
+use eleven_core::signature::{Signer, VerifyingKey};
+use eleven_core::time::Time;
+use eleven_store::{
+    CommitError, Committed, Folder, FolderError, GroupCommit, GroupOptions, Log as _, Metrics, OpenError, SegmentLog,
+    SegmentOptions, Stop,
+};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock, mpsc};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// The places of the corner's two logs in its folder.
+const LOG: &str = "log";
+const HEADS: &str = "heads";
+/// The corner's name, as its folder is marked.
+const CORNER: &str = "ledger";
+
+/// How the corner runs. What it keeps does not depend on any of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The corner's folder.
+    pub folder: PathBuf,
+    /// Where the authority serves its registry, for instance `http://127.0.0.1:1112`; without one there are heads and no
+    /// bundles.
+    pub authority: Option<String>,
+    /// How often what came is sealed: at most a second (PROTOCOL 7).
+    pub seal_every: Duration,
+    /// Bytes that a POST of events may have.
+    pub body_limit: usize,
+    /// How long a request for a proof waits for a head that covers what it asks for.
+    pub proof_wait: Duration,
+}
+
+impl Settings {
+    /// The settings that a ledger in `folder` has where nothing else is said.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            authority: None,
+            seal_every: Duration::from_millis(500),
+            body_limit: DEFAULT_REQUEST_BODY,
+            proof_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The keys that the corner signs with.
+#[derive(Clone)]
+pub struct Signers {
+    /// The ledger's event key, of use `event` and owned by `ledger://<domain>`.
+    pub event: Arc<dyn Signer>,
+    /// The head key of the trust root.
+    pub head: Arc<dyn Signer>,
+}
+
+/// Why the corner could not start, or had to stop.
+#[derive(Debug)]
+pub enum LedgerError {
+    /// The folder can't be used.
+    Folder(FolderError),
+    /// A log can't be opened.
+    Open(OpenError),
+    /// What the log holds is no ledger of this build.
+    Replay(ReplayError),
+    /// The folder holds no ledger yet.
+    Empty(PathBuf),
+    /// The folder holds a ledger already.
+    NotEmpty(PathBuf),
+    /// The genesis is not one.
+    Genesis(String),
+    /// The heads that were signed are not this ledger's.
+    Head(HeadError),
+    /// A setting is out of its range.
+    Setting(&'static str),
+    /// A thread or a file could not be had.
+    Io(std::io::Error),
+    /// A commit failed: the state of this process is ahead of its log, so it must stop (invariant 4).
+    Commit(String),
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(error) => error.fmt(f),
+            Self::Open(error) => error.fmt(f),
+            Self::Replay(error) => error.fmt(f),
+            Self::Empty(path) => {
+                write!(f, "{} holds no ledger yet: make its genesis with `eleven init`", path.display())
+            }
+            Self::NotEmpty(path) => write!(f, "{} holds a ledger already: name another folder", path.display()),
+            Self::Genesis(why) => write!(f, "this is no genesis: {why}"),
+            Self::Head(error) => error.fmt(f),
+            Self::Setting(what) => f.write_str(what),
+            Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
+            Self::Commit(why) => write!(f, "the ledger stops: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+impl From<FolderError> for LedgerError {
+    fn from(error: FolderError) -> Self {
+        Self::Folder(error)
+    }
+}
+
+impl From<OpenError> for LedgerError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<ReplayError> for LedgerError {
+    fn from(error: ReplayError) -> Self {
+        Self::Replay(error)
+    }
+}
+
+/// The running corner. Dropping it closes it: what was submitted is still answered.
+pub struct Ledger {
+    pub(crate) inner: Arc<Inner>,
+    failed: watch::Receiver<Option<String>>,
+}
+
+/// What requests are served from.
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Arc<Metrics>,
+    group: GroupCommit<Audit>,
+}
+
+impl Ledger {
+    /// Makes the first entry of a ledger: `ledger.genesis` with the root, the age that a registry view may have and the
+    /// first keys, the ledger's own event key among them. `now` is its `at`.
+    ///
+    /// # Errors
+    /// Where the folder can't be used or holds a ledger already, or the genesis does not pass the rules.
+    pub fn genesis(
+        folder: &Path,
+        root: &TrustRoot,
+        fresh: u64,
+        keys: &[GrantedKey],
+        signer: &dyn Signer,
+        now: Time,
+    ) -> Result<(), LedgerError> {
+        let home = Folder::open(folder, CORNER)?;
+        let mut log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        if log.next() != 0 {
+            return Err(LedgerError::NotEmpty(folder.to_owned()));
+        }
+        let failed = |why: &dyn fmt::Display| LedgerError::Genesis(why.to_string());
+        let draft = Draft {
+            event: "ledger.genesis",
+            place: Place::Alone,
+            ts: now,
+            by: format!("ledger://{}", root.domain),
+            src_seq: 0,
+            data: registry::genesis(root, fresh, keys),
+            about: About::default(),
+        };
+        let record = draft.sign(signer).map_err(|error| failed(&error))?;
+        let candidate = Candidate::read(record.to_value()).map_err(|why| failed(&why))?;
+        let key = VerifyingKey::new(&signer.public()).ok_or_else(|| failed(&"the signer's key is no key"))?;
+        let verified = candidate.verify(&key).map_err(|why| failed(&why))?;
+        if let Judgement::Refused { why, .. } = Book::new().judge(&verified, now, None) {
+            return Err(failed(&why));
+        }
+        let entry = chain::entry_bytes(0, now, None, verified.canonical());
+        let record = Stored::Entry(entry).encode();
+        let durable = log.append(0, &[&record]).map_err(|error| LedgerError::Commit(error.to_string()))?;
+        debug_assert_eq!(durable.next(), 1, "a genesis is one entry");
+        Ok(())
+    }
+
+    /// Opens the ledger in its folder: every fold is rebuilt from the log, and the writer and the head signer start.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: nothing runs then.
+    pub fn open(settings: Settings, signers: Signers, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        if settings.seal_every.is_zero() || settings.seal_every > Duration::from_secs(1) {
+            return Err(LedgerError::Setting(
+                "the ledger seals at least once a second: set the interval to 1 ms to 1 s",
+            ));
+        }
+        let home = Folder::open(&settings.folder, CORNER)?;
+        let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        if let Some(torn) = &log.recovery().torn {
+            tracing::warn!(
+                segment = torn.segment,
+                bytes = torn.bytes,
+                "a commit that nobody was told of was cut short"
+            );
+        }
+        let heads = Heads::new(SegmentLog::open(home.place(HEADS)?, SegmentOptions::default())?);
+        Self::start(log, heads, settings, signers, clock)
+    }
+
+    /// Starts on logs that are open.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub(crate) fn start(
+        log: SegmentLog,
+        heads: Heads,
+        settings: Settings,
+        signers: Signers,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LedgerError> {
+        let reader = log.reader();
+        let replayed = recover::replay(reader.as_ref(), Depth::Resume)?;
+        if replayed.book.registry().is_none() {
+            return Err(LedgerError::Empty(settings.folder));
+        }
+        let Replayed { book, places, tree, sealed, resumed, .. } = replayed;
+        let last_seal = last_seal(&sealed);
+        let shared = Arc::new(Shared {
+            durable: watch::Sender::new(tree.size()),
+            head: watch::Sender::new(None),
+            keys: crate::keys::Keys::default(),
+            book: RwLock::new(book),
+            places: RwLock::new(places),
+            tree: RwLock::new(tree),
+            sealed: RwLock::new(sealed),
+            log: reader,
+            disagreement: AtomicBool::new(false),
+            headless: AtomicBool::new(false),
+            counts: Counts::default(),
+        });
+        if let Some(registry) = crate::state::read(&shared.book).registry() {
+            shared.keys.learn(registry);
+        }
+        let (fail, failed) = watch::channel(None);
+        let (seals, to_sign) = mpsc::channel();
+        let ledger = resumed.name.clone();
+        let mut signer =
+            HeadSigner { shared: Arc::clone(&shared), clock: Arc::clone(&clock), signer: signers.head, ledger, heads };
+        signer.resume(last_seal).map_err(LedgerError::Head)?;
+        let head_failed = fail.clone();
+        signer
+            .start(to_sign, move |error| drop(head_failed.send_replace(Some(error.to_string()))))
+            .map_err(LedgerError::Io)?;
+        if let Some(seal) = last_seal {
+            // The receiver is the thread that was just started.
+            let _ = seals.send(seal);
+        }
+        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, seals);
+        let options = GroupOptions { tick: Some(settings.seal_every), ..GroupOptions::default() };
+        let on_stop = move |stop| match stop {
+            Stop::Closed => {}
+            Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
+            Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
+        };
+        let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
+        let metrics = group.metrics();
+        Ok(Self { inner: Arc::new(Inner { shared, settings, metrics, group }), failed })
+    }
+
+    /// Serves until `stop` is true.
+    ///
+    /// # Errors
+    /// [`LedgerError::Commit`] where a commit failed or no head may be signed any more: the process must end, with a
+    /// status that is not 0.
+    pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), LedgerError> {
+        let (end, ended) = watch::channel(false);
+        let follower = tokio::spawn(crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
+        let serving = tokio::spawn(listener.serve(crate::serve::router(&self.inner), ended, Duration::from_secs(5)));
+        let (mut stop, mut failed) = (stop, self.failed.clone());
+        let outcome = tokio::select! {
+            () = eleven_api::serve::stopped(&mut stop) => Ok(()),
+            why = failure(&mut failed) => Err(LedgerError::Commit(why)),
+        };
+        let _ = end.send(true);
+        for task in [serving, follower] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the ledger did not end well");
+            }
+        }
+        // Closing the writer joins its thread, which may be in a sync.
+        let closed = tokio::task::spawn_blocking(move || drop(self)).await;
+        debug_assert!(closed.is_ok(), "closing does not panic");
+        outcome
+    }
+}
+
+async fn failure(failed: &mut watch::Receiver<Option<String>>) -> String {
+    match failed.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        // The writer is gone without a word: closed by whoever holds it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn last_seal(sealed: &crate::state::Sealed) -> Option<SealedEntry> {
+    let registry = sealed.registry.as_ref()?;
+    let registry = eleven_core::head::RegistryRef { epoch: registry.epoch(), hash: registry.hash() };
+    let index = sealed.index.root();
+    Some(SealedEntry { size: sealed.size, chain: sealed.chain?, index, registry, at: sealed.at? })
+}
+
+impl Inner {
+    /// Hands a request to the writer and waits for its commit.
+    pub(crate) async fn submit(&self, request: Request) -> Result<Committed<Answer>, CommitError> {
+        let (send, receive) = oneshot::channel();
+        self.group.submit(request, move |outcome| {
+            // Whoever has hung up does not want the answer any more.
+            let _ = send.send(outcome);
+        });
+        receive.await.unwrap_or(Err(CommitError::Stopped))
+    }
+
+    /// How many requests wait for the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.group.waiting()
+    }
+
+    /// Whether the writer takes requests.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.group.is_stopped()
+    }
+}

@@ -1,0 +1,118 @@
+//! Lineages as the ledger holds them: all events of an operation, a subject or a single event, in order.
+
+use crate::state::{LookError, Shared, read};
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::event::Record;
+use eleven_core::id;
+
+/// A record in its entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) header: EntryHeader,
+    pub(crate) record: Record,
+}
+
+/// The most events that a lineage is shown with; those of a subject may be many.
+const MAX_EVENTS: usize = 4096;
+/// The most uses of an artifact that are counted for show.
+const MAX_USES: u64 = 1000;
+
+/// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
+#[must_use]
+pub(crate) fn operation(text: &str) -> Option<&str> {
+    let text = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
+    id::split_operation(text).map(|_| text)
+}
+
+/// Reads the record in an entry.
+pub(crate) fn standing(shared: &Shared, seq: u64) -> Result<Standing, LookError> {
+    let entry = shared.entry(seq)?;
+    let record = parse_canonical(&entry.record).map_err(Into::into).and_then(Record::read);
+    Ok(Standing { header: entry.header, record: record.map_err(|_| LookError::Other("record"))? })
+}
+
+/// The numbers of a lineage's entries below `size`, in order; empty where there is none.
+pub(crate) fn entries_of(shared: &Shared, op: &str, size: u64) -> Vec<u64> {
+    let mut at = read(&shared.book).last_of(op);
+    let places = read(&shared.places);
+    let mut entries = Vec::new();
+    while let Some(seq) = at.filter(|_| entries.len() < MAX_EVENTS) {
+        if seq < size {
+            entries.push(seq);
+        }
+        at = places.before(seq);
+    }
+    entries.reverse();
+    entries
+}
+
+/// The events of a lineage that are below `size`.
+pub(crate) fn events_of(shared: &Shared, op: &str, size: u64) -> Result<Vec<Standing>, LookError> {
+    let entries = entries_of(shared, op, size);
+    // A use that was staged and is not durable yet has event 1 behind it, which alone is another lineage.
+    let whole: Result<Vec<Standing>, LookError> = entries.into_iter().map(|seq| standing(shared, seq)).collect();
+    let events = whole?;
+    match events.last() {
+        Some(last) if last.record.op == op => Ok(events),
+        _ => Err(LookError::Absent),
+    }
+}
+
+/// What `/v1/proof/lineage/{op}` answers: the durable events, their entries, and how far the last head reaches.
+pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
+    let events = events_of(shared, op, shared.size())?;
+    let head = shared.published().map_or(0, |published| published.head.commitment.size);
+    let entry = |standing: &Standing| {
+        let at = standing.header.at.to_millis_value();
+        Value::Object(Object::new().with("seq", standing.header.seq).with("at", at))
+    };
+    let entries: Vec<Value> = events.iter().map(entry).collect();
+    let sealed = events.iter().all(|standing| standing.header.seq < head);
+    let records: Vec<Value> = events.iter().map(|standing| standing.record.to_value()).collect();
+    let uses = uses_of(shared, op);
+    let object = Object::new()
+        .with("op", op)
+        .with("lineage", id::lineage_name(op))
+        .with("events", records)
+        .with("entries", entries)
+        .with("sealed", sealed)
+        .with("size", shared.size());
+    Ok(Value::Object(if uses > 0 { object.with("uses", uses) } else { object }))
+}
+
+/// How many numbered uses of an artifact there are.
+fn uses_of(shared: &Shared, op: &str) -> u64 {
+    if !matches!(id::split_operation(op), Some((_, None))) {
+        return 0;
+    }
+    let book = read(&shared.book);
+    (1..=MAX_USES).take_while(|k| book.last_of(&format!("{op}.{k}")).is_some()).count() as u64
+}
+
+/// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says.
+pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
+    let events = events_of(shared, op, shared.size())?;
+    let said = events.iter().rev().find(|standing| standing.record.about.reason.is_some()).or(events.last());
+    let said = said.ok_or(LookError::Absent)?;
+    let record = &said.record;
+    let head = shared.published().map_or(0, |published| published.head.commitment.size);
+    let about = &record.about;
+    let object = Object::new()
+        .with("op", op)
+        .with("lineage", id::lineage_name(op))
+        .with("event", &record.event)
+        .with("by", &record.by)
+        .with("at", said.header.at.to_millis_value())
+        .with("seq", said.header.seq)
+        .with("sealed", said.header.seq < head)
+        .with("data", record.data.clone())
+        .with_some("reason", about.reason.map(eleven_core::reason::Reason::code))
+        .with_some("identity", about.identity.as_ref())
+        .with_some("operation", about.operation.as_ref())
+        .with_some("artifact_id", about.artifact_id.as_ref())
+        .with_some("runtime", about.runtime.as_ref())
+        .with_some("policy", about.policy.as_ref().map(eleven_core::policy::PolicyId::to_value))
+        .with_some("policy_required", about.policy_required.as_ref());
+    Ok(Value::Object(object))
+}

@@ -1,0 +1,141 @@
+//! A POST of events, read and verified on whatever core is free, before it reaches the one writer.
+
+use crate::keys::Keys;
+use crate::rules::{Candidate, Refusal, Verified};
+use eleven_api::audit::Append;
+use eleven_core::artifact::Artifact;
+use eleven_core::encoding::{Value, parse_canonical};
+use eleven_core::form::{FormError, require};
+use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_ARTIFACT;
+use std::collections::{BTreeMap, HashMap};
+
+/// The most records that one POST may carry.
+pub const MAX_RECORDS: usize = 4096;
+
+/// From so many records on a POST is worth spreading over cores.
+const WORTH_SPREADING: usize = 32;
+
+/// A POST whose records have been read and verified.
+#[derive(Debug)]
+pub struct Received {
+    /// The records in their order.
+    pub records: Vec<Reading>,
+    /// The artifacts among the blobs, by id.
+    pub artifacts: HashMap<String, SentArtifact>,
+    /// The other blobs, each of which hashes to its name.
+    pub blobs: BTreeMap<Sha3, Vec<u8>>,
+}
+
+/// An artifact that came along: id and `chash` are those of its content.
+#[derive(Debug)]
+pub struct SentArtifact {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Their hash.
+    pub hash: Sha3,
+}
+
+/// How far the reading of a record came.
+#[derive(Debug)]
+pub enum Reading {
+    /// Its signature is that of the key it names.
+    Verified(Verified),
+    /// It names a key that is not registered: perhaps an earlier record of the same commit registers it.
+    Unknown(Candidate),
+    /// It is nobody's.
+    Refused(Refusal),
+}
+
+impl Received {
+    /// Reads a body and verifies its records, on this thread and for many records on others beside it.
+    ///
+    /// # Errors
+    /// Where the body is not that of an append.
+    pub fn read(body: &[u8], keys: &Keys) -> Result<Self, FormError> {
+        let Append { records, blobs } = Append::read(body)?;
+        require(records.len() <= MAX_RECORDS, "append request: more than 4096 records, send them in parts")?;
+        require(!records.is_empty(), "append request: no records")?;
+        let (artifacts, blobs) = split_artifacts(blobs);
+        Ok(Self { records: read_all(records, keys), artifacts, blobs })
+    }
+
+    /// At most how many bytes of log this takes: each record as an entry, or its bytes as evidence beside two entries
+    /// that say why it was refused.
+    #[must_use]
+    pub fn most_bytes(&self) -> usize {
+        const ENTRIES: usize = 8 * 1024;
+        let record = |reading: &Reading| match reading {
+            Reading::Verified(verified) => verified.canonical().len() + ENTRIES,
+            Reading::Unknown(candidate) => candidate.canonical().len() + ENTRIES,
+            Reading::Refused(_) => 0,
+        };
+        let artifacts = self.artifacts.values().map(|sent| sent.bytes.len() + 1);
+        let blobs = self.blobs.values().map(|bytes| bytes.len() + 1);
+        self.records.iter().map(record).chain(artifacts).chain(blobs).sum()
+    }
+}
+
+fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if records.len() < WORTH_SPREADING || cores == 1 {
+        return records.into_iter().map(|record| read_one(record, keys)).collect();
+    }
+    let each = records.len().div_ceil(cores);
+    let mut records = records.into_iter();
+    let parts: Vec<Vec<Value>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
+    std::thread::scope(|scope| {
+        let read = |part: Vec<Value>| part.into_iter().map(|record| read_one(record, keys)).collect::<Vec<_>>();
+        let mut parts = parts.into_iter();
+        let own = parts.next().unwrap_or_default();
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+        let mut all = read(own);
+        for other in others {
+            match other.join() {
+                Ok(part) => all.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+fn read_one(record: Value, keys: &Keys) -> Reading {
+    let candidate = match Candidate::read(record) {
+        Ok(candidate) => candidate,
+        Err(why) => return Reading::Refused(why),
+    };
+    let Some(key) = keys.get(candidate.kid()) else { return Reading::Unknown(candidate) };
+    let verified = key.verifying().ok_or(Refusal::UnknownKey).and_then(|key| candidate.verify(key));
+    verified.map_or_else(Reading::Refused, Reading::Verified)
+}
+
+/// Takes the artifacts out of the blobs: canonical, of their form, and named by their content.
+fn split_artifacts(blobs: BTreeMap<Sha3, Vec<u8>>) -> (HashMap<String, SentArtifact>, BTreeMap<Sha3, Vec<u8>>) {
+    let mut artifacts = HashMap::new();
+    let mut others = BTreeMap::new();
+    for (hash, bytes) in blobs {
+        match read_artifact(&bytes) {
+            Some(artifact) => {
+                artifacts.insert(artifact.id.clone(), SentArtifact { artifact, bytes, hash });
+            }
+            None => {
+                others.insert(hash, bytes);
+            }
+        }
+    }
+    (artifacts, others)
+}
+
+/// The artifact that canonical bytes are, where they are one and its id and `chash` follow.
+#[must_use]
+pub fn read_artifact(bytes: &[u8]) -> Option<Artifact> {
+    // `chash` is the first member of an artifact's canonical encoding, and of nothing else that is sent here.
+    if bytes.len() > MAX_ARTIFACT || !bytes.starts_with(br#"{"chash":"#) {
+        return None;
+    }
+    let artifact = Artifact::read(parse_canonical(bytes).ok()?).ok()?;
+    artifact.digests_follow().then_some(artifact)
+}

@@ -1,0 +1,131 @@
+//! The registry headers that the authority signs: fetched, compared with what was folded here, and kept for bundles.
+//!
+//! A lag is only a lag. Another hash at the same epoch is two registries under one root: from then on no head is signed,
+//! and somebody has to look.
+
+use crate::audit::Request;
+use crate::ledger::Inner;
+use crate::state::read;
+use eleven_api::client::Client;
+use eleven_api::routes;
+use eleven_api::serve::stopped;
+use eleven_core::encoding::Value;
+use eleven_core::hash::Sha3;
+use eleven_core::registry::Header;
+use eleven_core::root::KeyUse;
+use eleven_core::signature::Signature;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the authority is asked while a header is lacking, and while none is.
+const LACKING: Duration = Duration::from_millis(100);
+const HAVING: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What a fetched header means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the one that was folded here: to be kept.
+    Agrees(Header),
+    /// It is of an epoch that was not folded here yet.
+    Ahead,
+    /// It is of the same epoch, and another.
+    Disagrees {
+        /// The epoch.
+        epoch: u64,
+        /// What was folded here.
+        ours: Sha3,
+        /// What the authority signed.
+        theirs: Sha3,
+    },
+    /// It is no header that this domain's registry key signed.
+    Untrusted(String),
+}
+
+/// Follows the authority until told to end.
+pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
+    let Some(authority) = inner.settings.authority.clone() else { return };
+    let client = Client::new();
+    let mut durable = inner.shared.durable.subscribe();
+    loop {
+        fetch(&inner, &client, &authority).await;
+        let wait = if is_lacking(&inner) { LACKING } else { HAVING };
+        tokio::select! {
+            () = stopped(&mut end) => return,
+            () = tokio::time::sleep(wait) => {}
+            // New entries may be a new epoch: look soon, and not for each of them.
+            _ = durable.changed(), if wait == HAVING => tokio::time::sleep(LACKING).await,
+        }
+    }
+}
+
+/// Whether the header of the registry in force is not here yet.
+fn is_lacking(inner: &Inner) -> bool {
+    let epoch = read(&inner.shared.book).registry().map_or(0, eleven_core::registry::Fold::epoch);
+    read(&inner.shared.places).header(epoch).is_none()
+}
+
+async fn fetch(inner: &Inner, client: &Client, authority: &str) {
+    let snapshot = match client.get_json(authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
+    };
+    let Some(header) = snapshot.get("header") else {
+        return tracing::warn!("the authority's registry snapshot has no header");
+    };
+    match judge(inner, header) {
+        Verdict::Agrees(read_header) => keep(inner, read_header, header).await,
+        Verdict::Ahead => {}
+        Verdict::Untrusted(why) => tracing::warn!(why, "the authority's registry header is not to be trusted"),
+        Verdict::Disagrees { epoch, ours, theirs } => {
+            if !inner.shared.disagreement.swap(true, Ordering::AcqRel) {
+                tracing::error!(
+                    epoch, %ours, %theirs,
+                    "the authority signed another registry than the ledger folds to: no head is signed any more; \
+                     compare both with `eleven ledger fsck` before anything is started again"
+                );
+            }
+        }
+    }
+}
+
+async fn keep(inner: &Inner, header: Header, value: &Value) {
+    if read(&inner.shared.places).header(header.epoch).is_some() {
+        return;
+    }
+    let request = Request::Header { header, bytes: value.canonical() };
+    if let Err(error) = inner.submit(request).await {
+        tracing::warn!(%error, "a registry header was not kept");
+    }
+}
+
+/// Holds a header against the registry that was folded here.
+pub(crate) fn judge(inner: &Inner, value: &Value) -> Verdict {
+    let (header, sig) = match Header::read(value.clone()) {
+        Ok(read) => read,
+        Err(error) => return Verdict::Untrusted(error.to_string()),
+    };
+    if let Err(why) = check_signature(inner, &header, &sig) {
+        return Verdict::Untrusted(why.to_owned());
+    }
+    let theirs = header.hash();
+    match read(&inner.shared.places).registry_hash(header.epoch) {
+        None => Verdict::Ahead,
+        Some(ours) if ours == theirs => Verdict::Agrees(header),
+        Some(ours) => Verdict::Disagrees { epoch: header.epoch, ours, theirs },
+    }
+}
+
+fn check_signature(inner: &Inner, header: &Header, sig: &Signature) -> Result<(), &'static str> {
+    let book = read(&inner.shared.book);
+    let registry = book.registry().ok_or("there is no registry yet")?;
+    if header.domain != registry.domain() {
+        return Err("it is another domain's");
+    }
+    let mut keys = registry.roots().flat_map(|root| &root.roles);
+    let key = keys.find(|key| key.usage == KeyUse::Registry && key.kid == header.kid);
+    let key = key.and_then(eleven_core::root::KeyRecord::verifying).ok_or("no registry key of that name is known")?;
+    if key.verifies(&header.payload(), &sig.val) { Ok(()) } else { Err("the registry key did not sign it") }
+}

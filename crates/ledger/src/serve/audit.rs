@@ -1,0 +1,194 @@
+//! `/v1/audit/…`: what producers and the other corner's fold talk to.
+
+use super::query::Query;
+use crate::audit::{Answer, Outcome, Request};
+use crate::ledger::Inner;
+use crate::receive::Received;
+use crate::state::{LookError, read};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use eleven_api::audit::{Appended, Cursor, Durability};
+use eleven_api::problem::Problem;
+use eleven_api::serve::{body as read_body, json};
+use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::form::FormError;
+use eleven_core::hash::Sha3;
+use eleven_core::name;
+use eleven_core::reason::Reason;
+use eleven_store::{CommitError, Level};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A body up to so many bytes is read and verified where it arrived; a larger one may not hold up other requests.
+const READ_IN_PLACE: usize = 64 * 1024;
+/// The most entries, and about the most bytes of them, in one answer.
+const MAX_ENTRIES: usize = 1024;
+const MAX_ENTRY_BYTES: usize = 4 << 20;
+/// The longest that a request for entries waits, in milliseconds.
+const MAX_WAIT: u64 = 30_000;
+
+/// `POST /v1/audit/events`. 200 where every record is in the ledger now; 409 with the expected number where records
+/// before one are missing, or another record stands under its number; 422 where all were dealt with and some refused under
+/// their numbers; 403 where some are nobody's, or of a key that does not count.
+pub(super) async fn append(State(inner): State<Arc<Inner>>, body: Body) -> Result<Response, Problem> {
+    let body = read_body(body, inner.settings.body_limit).await?;
+    let received = if body.len() <= READ_IN_PLACE {
+        Received::read(&body, &inner.shared.keys)
+    } else {
+        let inner = Arc::clone(&inner);
+        let read = tokio::task::spawn_blocking(move || Received::read(&body, &inner.shared.keys));
+        read.await.map_err(|error| Problem::with_status(500, error.to_string()))?
+    };
+    let received = received.map_err(|FormError(what)| Problem::malformed(what))?;
+    let committed = inner.submit(Request::Append(received)).await.map_err(|error| unavailable(&error))?;
+    let durability = match committed.durable.level() {
+        Level::D1 => Durability::D1,
+        other => return Err(Problem::with_status(500, format!("the log answered a level that is not known: {other}"))),
+    };
+    Ok(answer(&committed.answer, durability))
+}
+
+fn unavailable(error: &CommitError) -> Problem {
+    Problem::refused(Reason::AuditUnavailable, error.to_string())
+}
+
+fn answer(answer: &Answer, durability: Durability) -> Response {
+    if answer.too_large {
+        let detail = "the request is more than one commit takes: send it in parts";
+        return Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) }.into_response();
+    }
+    let (next, size) = (answer.next.unwrap_or(0), answer.size);
+    let Some((status, detail)) = worst(&answer.outcomes) else {
+        return json(&Appended { durability, next, size }.to_value());
+    };
+    let problem = Problem::with_status(status, detail);
+    let refused: Vec<Value> = answer.outcomes.iter().enumerate().filter_map(refused).collect();
+    let expected = answer.outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Gap { expected } => Some(*expected),
+        _ => None,
+    });
+    let object = problem
+        .to_object()
+        .with("durability", durability.name())
+        .with("next", next)
+        .with("size", size)
+        .with("records", refused)
+        .with_some("expected", expected.or_else(|| (status == 409).then_some(next)));
+    let mut response = json(&Value::Object(object));
+    *response.status_mut() = problem.status_code();
+    problem.decorate(response.headers_mut());
+    response
+}
+
+/// The status and what to say: what stops a stream first, then what is nobody's, then what was refused and numbered.
+fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
+    let with = |rank: fn(&Outcome) -> Option<u16>| {
+        let mut found = outcomes.iter().enumerate();
+        found.find_map(|(at, outcome)| rank(outcome).map(|status| (status, format!("record {at}: {}", say(outcome)))))
+    };
+    with(|outcome| matches!(outcome, Outcome::Gap { .. } | Outcome::Equivocation).then_some(409))
+        .or_else(|| with(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. }).then_some(403)))
+        .or_else(|| with(|outcome| matches!(outcome, Outcome::Refused { .. }).then_some(422)))
+}
+
+fn say(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Taken => "it is in the ledger".to_owned(),
+        Outcome::Equivocation => "another record stands under its number: the producer is at fault".to_owned(),
+        Outcome::Gap { expected } => format!("records before it are missing: send from number {expected} on"),
+        Outcome::Refused { why, .. } => format!("{}: {why}", why.code()),
+    }
+}
+
+fn refused((at, outcome): (usize, &Outcome)) -> Option<Value> {
+    let (code, taken) = match outcome {
+        Outcome::Taken => return None,
+        Outcome::Equivocation => ("record.equivocation", false),
+        Outcome::Gap { .. } => ("record.gap", false),
+        Outcome::Refused { why, numbered } => (why.code(), *numbered),
+    };
+    let object = Object::new().with("record", at as u64).with("code", code).with("numbered", taken);
+    Some(Value::Object(object.with("detail", say(outcome))))
+}
+
+/// `GET /v1/audit/cursor/{kid}`: where a key's stream durably stands.
+pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<String>) -> Result<Response, Problem> {
+    if !name::is_key(&kid) {
+        return Err(Problem::malformed("this is no key's name"));
+    }
+    let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
+    let Answer { next, last, size, .. } = committed.answer;
+    let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
+    Ok(json(&Cursor { next, hash: last, size }.to_value()))
+}
+
+/// `GET /v1/audit/entries?from=SEQ&registry=1&wait=MS`: entries in order, all or those that make a registry epoch. With
+/// nothing to show it waits until there is something, at most `wait` milliseconds.
+pub(super) async fn entries(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let number = |name: &str| query.number(name).map(Option::unwrap_or_default);
+    let (from, wait, only_registry) = (number("from")?, number("wait")?.min(MAX_WAIT), number("registry")? == 1);
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
+    let mut durable = inner.shared.durable.subscribe();
+    loop {
+        let size = *durable.borrow_and_update();
+        let numbers = numbers(&inner, from, size, only_registry);
+        let changed = numbers.is_empty() && tokio::time::timeout_at(deadline, durable.changed()).await.is_ok();
+        if !changed {
+            let inner = Arc::clone(&inner);
+            let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, from, size)).await;
+            let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
+            return answer.map(|value| json(&value)).map_err(|error| look(&error));
+        }
+    }
+}
+
+fn numbers(inner: &Inner, from: u64, size: u64, only_registry: bool) -> Vec<u64> {
+    if only_registry {
+        let places = read(&inner.shared.places);
+        return places.registry_entries(from).take_while(|seq| *seq < size).take(MAX_ENTRIES).collect();
+    }
+    (from..size).take(MAX_ENTRIES).collect()
+}
+
+/// The entries, and from which number to ask on: past the last one shown, or past all there is.
+fn shown(inner: &Inner, numbers: &[u64], from: u64, size: u64) -> Result<Value, LookError> {
+    let (mut entries, mut bytes, mut next) = (Vec::new(), 0, None);
+    for seq in numbers {
+        let entry = inner.shared.entry(*seq)?;
+        bytes += entry.record.len();
+        let record = parse_canonical(&entry.record).map_err(|_| LookError::Other("record"))?;
+        let at = entry.header.at.to_millis_value();
+        entries.push(Value::Object(Object::new().with("seq", *seq).with("at", at).with("record", record)));
+        next = Some(seq + 1);
+        if bytes > MAX_ENTRY_BYTES {
+            break;
+        }
+    }
+    let all = entries.len() == numbers.len() && numbers.len() < MAX_ENTRIES;
+    let next = next.filter(|_| !all).unwrap_or(size.max(from));
+    Ok(Value::Object(Object::new().with("entries", entries).with("next", next).with("size", size)))
+}
+
+/// `GET /v1/audit/blobs/{hash}`: content that an event names, its bytes as they are hashed.
+pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<String>) -> Result<Response, Problem> {
+    let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("this is no sha3-512 hash"))?;
+    let found = tokio::task::spawn_blocking(move || inner.shared.blob(&hash)).await;
+    let found = found.map_err(|error| Problem::with_status(500, error.to_string()))?;
+    let bytes = found.map_err(|error| look(&error))?;
+    let mut response = Response::new(Body::from(bytes));
+    let plain = axum::http::HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(axum::http::header::CONTENT_TYPE, plain);
+    Ok(response)
+}
+
+/// What could not be looked up, as a problem.
+pub(super) fn look(error: &LookError) -> Problem {
+    match error {
+        LookError::Absent => Problem::with_status(404, error.to_string()),
+        LookError::Read(_) | LookError::Other(_) => {
+            tracing::error!(%error, "the log could not be read");
+            Problem::with_status(500, error.to_string())
+        }
+    }
+}

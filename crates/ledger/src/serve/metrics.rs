@@ -1,0 +1,69 @@
+//! `/metrics`: the corner's counters as Prometheus text.
+
+use crate::ledger::Inner;
+use crate::state::{Counts, read};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use eleven_store::Histogram;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// `GET /metrics`.
+pub(super) async fn text(State(inner): State<Arc<Inner>>) -> Response {
+    let mut response = Response::new(Body::from(render(&inner)));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The text.
+pub(super) fn render(inner: &Inner) -> String {
+    let mut out = String::with_capacity(4096);
+    let Counts { appended, repeated, refused, equivocations, gaps, heads } = &inner.shared.counts;
+    let counter = |out: &mut String, name: &str, help: &str, value: &AtomicU64| {
+        one(out, name, "counter", help, value.load(Ordering::Relaxed));
+    };
+    counter(&mut out, "eleven_ledger_appended_total", "Entries appended since the start.", appended);
+    counter(&mut out, "eleven_ledger_repeated_total", "Records that were there already.", repeated);
+    counter(&mut out, "eleven_ledger_refused_total", "Records refused.", refused);
+    counter(&mut out, "eleven_ledger_equivocations_total", "Other records under a number taken.", equivocations);
+    counter(&mut out, "eleven_ledger_gaps_total", "Records whose predecessors were missing.", gaps);
+    counter(&mut out, "eleven_ledger_heads_total", "Heads signed.", heads);
+    let (lineages, running, epoch) = {
+        let book = read(&inner.shared.book);
+        (book.lineages(), book.running(), book.registry().map_or(0, eleven_core::registry::Fold::epoch))
+    };
+    let head = inner.shared.published().map_or(0, |published| published.head.commitment.size);
+    let disagrees = u64::from(inner.shared.disagreement.load(Ordering::Acquire));
+    let mut gauge = |name: &str, help: &str, value: u64| one(&mut out, name, "gauge", help, value);
+    gauge("eleven_ledger_size", "Durable entries.", inner.shared.size());
+    gauge("eleven_ledger_head_size", "Entries under the last signed head.", head);
+    gauge("eleven_ledger_lineages", "Lineages, those of one event among them.", lineages as u64);
+    gauge("eleven_ledger_running", "Operations admitted and not ended.", running as u64);
+    gauge("eleven_ledger_registry_epoch", "The registry's epoch.", epoch);
+    gauge("eleven_ledger_registry_disagrees", "1 where the authority signed another registry.", disagrees);
+    gauge("eleven_ledger_waiting", "Requests that wait for the writer.", inner.waiting() as u64);
+    let metrics = &inner.metrics;
+    summary(&mut out, "eleven_ledger_fdatasync_microseconds", "Each fdatasync of the log.", &metrics.sync);
+    summary(&mut out, "eleven_ledger_commit_wait_microseconds", "From submission to the answer.", &metrics.waited);
+    summary(&mut out, "eleven_ledger_commit_records", "Records per commit.", &metrics.records);
+    out
+}
+
+fn one(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+}
+
+fn summary(out: &mut String, name: &str, help: &str, histogram: &Histogram) {
+    let summary = histogram.summary();
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} summary");
+    for (quantile, value) in [("0.5", summary.p50), ("0.9", summary.p90), ("0.99", summary.p99), ("1", summary.max)] {
+        let _ = writeln!(out, "{name}{{quantile=\"{quantile}\"}} {value}");
+    }
+    let _ = writeln!(out, "{name}_count {}", summary.count);
+}

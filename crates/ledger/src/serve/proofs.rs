@@ -1,0 +1,115 @@
+//! `/v1/proof/…`: what anybody may read.
+
+use super::audit::look;
+use super::query::Query;
+use crate::ledger::Inner;
+use crate::lineage;
+use crate::proof::{self, ProofError};
+use crate::state::{LookError, Shared, read};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use eleven_api::problem::Problem;
+use eleven_api::serve::json;
+use eleven_core::artifact::is_artifact_id;
+use eleven_core::encoding::Value;
+use eleven_core::index;
+use std::sync::Arc;
+
+/// `GET /v1/proof/head`.
+pub(super) async fn head(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
+    let published = inner.shared.published().ok_or_else(headless)?;
+    Ok(json(&published.head.to_value()))
+}
+
+/// `GET /checkpoint`: the C2SP signed note.
+pub(super) async fn checkpoint(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
+    let published = inner.shared.published().ok_or_else(headless)?;
+    let mut response = Response::new(Body::from(published.checkpoint.clone()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Ok(response)
+}
+
+fn headless() -> Problem {
+    Problem::with_status(503, "there is no signed head yet: ask again in a second")
+}
+
+/// `GET /v1/proof/lineage/{op}`.
+pub(super) async fn lineage(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
+    let op = operation(&op)?;
+    reading(inner, move |shared| lineage::answer(shared, &op).map_err(ProofError::from)).await
+}
+
+/// `GET /v1/proof/why/{op}`: the event that tells why an operation was refused, or how it ended.
+pub(super) async fn why(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
+    let op = operation(&op)?;
+    reading(inner, move |shared| lineage::why(shared, &op).map_err(ProofError::from)).await
+}
+
+/// `GET /v1/proof/bundle/{op}`: waits for a head over the operation's last event, a little.
+pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
+    let op = operation(&op)?;
+    let last = read(&inner.shared.book).last_of(&op);
+    let last = last.ok_or_else(|| look(&LookError::Absent))?;
+    proof::covered(&inner.shared, last, inner.settings.proof_wait, proof::has_registry).await.map_err(problem)?;
+    reading(inner, move |shared| proof::bundle(shared, &op).map(|bundle| bundle.to_value())).await
+}
+
+/// `GET /v1/proof/inclusion?seq=N[&size=M]`.
+pub(super) async fn inclusion(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let seq = query.number("seq")?.ok_or_else(|| Problem::malformed("`seq` is missing"))?;
+    let size = query.number("size")?;
+    if seq < inner.shared.size() {
+        proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
+    }
+    proof::inclusion(&inner.shared, seq, size).map(|value| json(&value)).map_err(problem)
+}
+
+/// `GET /v1/proof/consistency?first=N[&second=M]`.
+pub(super) async fn consistency(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let first = query.number("first")?.ok_or_else(|| Problem::malformed("`first` is missing"))?;
+    let second = query.number("second")?;
+    proof::consistency(&inner.shared, first, second).map(|value| json(&value)).map_err(problem)
+}
+
+/// `GET /v1/proof/exclusion?op=ID` or `?artifact=auth_ID`: whether the index under the last head has a lineage, or a
+/// revocation.
+pub(super) async fn exclusion(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let (name, key) = match (query.get("op"), query.get("artifact")) {
+        (Some(op), None) => {
+            let op = operation(op)?;
+            (format!("op:{op}"), index::op_key(&op))
+        }
+        (None, Some(artifact)) if is_artifact_id(artifact) => {
+            (format!("revoked:{artifact}"), index::revoked_key(artifact))
+        }
+        _ => return Err(Problem::malformed("name either an operation as `op` or an artifact as `artifact`")),
+    };
+    proof::covered(&inner.shared, 0, inner.settings.proof_wait, proof::has_index).await.map_err(problem)?;
+    proof::exclusion(&inner.shared, &name, &key).map(|value| json(&value)).map_err(problem)
+}
+
+fn operation(text: &str) -> Result<String, Problem> {
+    let op = lineage::operation(text).ok_or_else(|| Problem::malformed("this is no operation's id"))?;
+    Ok(op.to_owned())
+}
+
+/// Puts an answer together where reading from the disk holds up nobody.
+async fn reading(
+    inner: Arc<Inner>,
+    read: impl FnOnce(&Shared) -> Result<Value, ProofError> + Send + 'static,
+) -> Result<Response, Problem> {
+    let read = tokio::task::spawn_blocking(move || read(&inner.shared).map(|value| json(&value)));
+    read.await.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(problem)
+}
+
+fn problem(error: ProofError) -> Problem {
+    match &error {
+        ProofError::Unknown(what) => Problem::with_status(404, what.clone()),
+        ProofError::NotYet(_) => Problem::with_status(503, error.to_string()),
+        ProofError::NoBundle(what) => Problem::with_status(404, what.clone()),
+        ProofError::Look(error) => look(error),
+    }
+}

@@ -1,0 +1,278 @@
+//! What the writer, the prover and the server share. The writer alone changes it; who reads goes by the durable size or by
+//! the head, never by what was only staged.
+
+use crate::keys::Keys;
+use crate::rules::{Applied, Book};
+use eleven_core::chain::{ChainValue, EntryHeader};
+use eleven_core::event::Record;
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::head::Head;
+use eleven_core::index::OperationIndex;
+use eleven_core::registry::Fold;
+use eleven_core::time::Time;
+use eleven_core::tree::MemoryTree;
+use eleven_store::{ReadError, ReadLog};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
+
+/// Reads a lock whose holder never leaves it half changed.
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes such a lock.
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state of the corner.
+pub(crate) struct Shared {
+    /// The rules' fold, the staged entries among it.
+    pub(crate) book: RwLock<Book>,
+    /// Where things stand in the log.
+    pub(crate) places: RwLock<Places>,
+    /// The tree over durable entries.
+    pub(crate) tree: RwLock<MemoryTree>,
+    /// The folds as of the last seal.
+    pub(crate) sealed: RwLock<Sealed>,
+    /// Event keys.
+    pub(crate) keys: Keys,
+    /// How many entries are durable.
+    pub(crate) durable: watch::Sender<u64>,
+    /// The last signed head, durable before it is here.
+    pub(crate) head: watch::Sender<Option<Arc<Published>>>,
+    /// The log.
+    pub(crate) log: Arc<dyn ReadLog>,
+    /// Set for good where the authority signed another registry than was folded here: no head is signed any more.
+    pub(crate) disagreement: AtomicBool,
+    /// Set where a head could not be signed or stored.
+    pub(crate) headless: AtomicBool,
+    pub(crate) counts: Counts,
+}
+
+/// What `/metrics` tells.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) appended: AtomicU64,
+    pub(crate) repeated: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) equivocations: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) heads: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A signed head and its checkpoint.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) head: Head,
+    pub(crate) checkpoint: String,
+}
+
+/// The folds over the entries before the last seal: what the head over that seal commits to.
+#[derive(Default)]
+pub(crate) struct Sealed {
+    /// The size of a head over the seal; 0 before the first.
+    pub(crate) size: u64,
+    /// When the seal was appended.
+    pub(crate) at: Option<Time>,
+    /// Both chains after the seal.
+    pub(crate) chain: Option<ChainValue>,
+    pub(crate) index: OperationIndex,
+    pub(crate) registry: Option<Arc<Fold>>,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    position: u64,
+    /// The entry of the event before it in its lineage, `NONE` where there is none.
+    before: u64,
+}
+
+const NONE: u64 = u64::MAX;
+
+/// Bytes of a blob's hash that are kept. Who reads one by its hash compares all of it.
+const BLOB_KEY: usize = 20;
+
+/// Positions in the log.
+#[derive(Default)]
+pub(crate) struct Places {
+    entries: Vec<Place>,
+    blobs: HashMap<[u8; BLOB_KEY], u64>,
+    /// Signed registry headers by epoch.
+    headers: BTreeMap<u64, u64>,
+    /// The entries that made an epoch, in order: the first is epoch 1's.
+    epochs: Vec<(u64, Sha3)>,
+    /// The entry that published a policy, by reference.
+    policies: HashMap<String, u64>,
+}
+
+impl Places {
+    /// Notes all that an entry says about where things stand. `epoch` is the registry's hash where it made an epoch.
+    pub(crate) fn note(&mut self, seq: u64, position: u64, applied: &Applied, epoch: Option<Sha3>, record: &Record) {
+        debug_assert_eq!(self.entries.len() as u64, seq, "entries are noted in order");
+        self.entries.push(Place { position, before: applied.before.unwrap_or(NONE) });
+        self.epochs.extend(epoch.map(|hash| (seq, hash)));
+        if record.event == "policy.published"
+            && let Some(reference) = record.data_str("ref")
+        {
+            self.policies.insert(reference.to_owned(), seq);
+        }
+    }
+
+    pub(crate) fn add_blob(&mut self, hash: &Sha3, position: u64) {
+        self.blobs.insert(blob_key(hash), position);
+    }
+
+    pub(crate) fn add_header(&mut self, epoch: u64, position: u64) {
+        self.headers.insert(epoch, position);
+    }
+
+    pub(crate) fn entry(&self, seq: u64) -> Option<u64> {
+        self.entries.get(usize::try_from(seq).ok()?).map(|place| place.position)
+    }
+
+    pub(crate) fn before(&self, seq: u64) -> Option<u64> {
+        self.entries.get(usize::try_from(seq).ok()?).map(|place| place.before).filter(|before| *before != NONE)
+    }
+
+    pub(crate) fn blob(&self, hash: &Sha3) -> Option<u64> {
+        self.blobs.get(&blob_key(hash)).copied()
+    }
+
+    pub(crate) fn header(&self, epoch: u64) -> Option<u64> {
+        self.headers.get(&epoch).copied()
+    }
+
+    pub(crate) fn policy(&self, reference: &str) -> Option<u64> {
+        self.policies.get(reference).copied()
+    }
+
+    /// The hash of the registry that was folded here at an epoch.
+    pub(crate) fn registry_hash(&self, epoch: u64) -> Option<Sha3> {
+        self.epochs.get(usize::try_from(epoch.checked_sub(1)?).ok()?).map(|(_, hash)| *hash)
+    }
+
+    /// The entries that made an epoch, from entry `from` on.
+    pub(crate) fn registry_entries(&self, from: u64) -> impl Iterator<Item = u64> {
+        let start = self.epochs.partition_point(|(seq, _)| *seq < from);
+        self.epochs.iter().skip(start).map(|(seq, _)| *seq)
+    }
+}
+
+fn blob_key(hash: &Sha3) -> [u8; BLOB_KEY] {
+    let mut key = [0; BLOB_KEY];
+    key.copy_from_slice(&hash.0[..BLOB_KEY]);
+    key
+}
+
+/// An entry as it was read back.
+pub(crate) struct ReadEntry {
+    pub(crate) header: EntryHeader,
+    /// The record's canonical bytes.
+    pub(crate) record: Vec<u8>,
+}
+
+/// Why something could not be read back.
+#[derive(Debug)]
+pub(crate) enum LookError {
+    /// It is not there, or not yet durable.
+    Absent,
+    /// The log could not be read.
+    Read(ReadError),
+    /// The log holds something else there.
+    Other(&'static str),
+}
+
+impl fmt::Display for LookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("it is not in this ledger"),
+            Self::Read(error) => error.fmt(f),
+            Self::Other(what) => write!(f, "the log holds no {what} where one was written: run `eleven ledger fsck`"),
+        }
+    }
+}
+
+impl std::error::Error for LookError {}
+
+impl Shared {
+    /// How many entries are durable.
+    pub(crate) fn size(&self) -> u64 {
+        *self.durable.borrow()
+    }
+
+    /// The record of the log at a position.
+    pub(crate) fn stored(&self, position: u64) -> Result<crate::stored::Stored, LookError> {
+        let found = self.log.read_from(position, 1, 1).map_err(LookError::Read)?;
+        let (_, bytes) = found.into_iter().next().ok_or(LookError::Absent)?;
+        crate::stored::Stored::decode(bytes).ok_or(LookError::Other("record"))
+    }
+
+    /// The bytes of a durable entry.
+    pub(crate) fn entry_bytes(&self, seq: u64) -> Result<Vec<u8>, LookError> {
+        if seq >= self.size() {
+            return Err(LookError::Absent);
+        }
+        let position = read(&self.places).entry(seq).ok_or(LookError::Absent)?;
+        match self.stored(position)? {
+            crate::stored::Stored::Entry(bytes) => Ok(bytes),
+            _ => Err(LookError::Other("entry")),
+        }
+    }
+
+    /// A durable entry, split into its header and its record.
+    pub(crate) fn entry(&self, seq: u64) -> Result<ReadEntry, LookError> {
+        let bytes = self.entry_bytes(seq)?;
+        let (header, record) = EntryHeader::split(&bytes).map_err(|_| LookError::Other("entry"))?;
+        Ok(ReadEntry { header, record: record.to_vec() })
+    }
+
+    /// Content by its hash.
+    pub(crate) fn blob(&self, hash: &Sha3) -> Result<Vec<u8>, LookError> {
+        let position = read(&self.places).blob(hash).ok_or(LookError::Absent)?;
+        let bytes = self.blob_at(position)?;
+        if Sha3::of(&[&bytes]) == *hash { Ok(bytes) } else { Err(LookError::Absent) }
+    }
+
+    fn blob_at(&self, position: u64) -> Result<Vec<u8>, LookError> {
+        match self.stored(position)? {
+            crate::stored::Stored::Blob(bytes) => Ok(bytes),
+            _ => Err(LookError::Other("blob")),
+        }
+    }
+
+    /// The artifact of an `authorization.issued`: it stands right before its entry.
+    pub(crate) fn artifact_of(&self, issued: u64) -> Result<Vec<u8>, LookError> {
+        let position = read(&self.places).entry(issued).ok_or(LookError::Absent)?;
+        self.blob_at(position.checked_sub(1).ok_or(LookError::Absent)?)
+    }
+
+    /// The registry header that the authority signed for an epoch.
+    pub(crate) fn header(&self, epoch: u64) -> Result<Vec<u8>, LookError> {
+        let position = read(&self.places).header(epoch).ok_or(LookError::Absent)?;
+        match self.stored(position)? {
+            crate::stored::Stored::Header(bytes) => Ok(bytes),
+            _ => Err(LookError::Other("registry header")),
+        }
+    }
+
+    /// The last head.
+    pub(crate) fn published(&self) -> Option<Arc<Published>> {
+        self.head.borrow().clone()
+    }
+
+    /// The root of the tree at a size.
+    pub(crate) fn root_at(&self, size: u64) -> Option<Sha256> {
+        read(&self.tree).root_at(size)
+    }
+}

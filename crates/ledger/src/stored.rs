@@ -1,0 +1,44 @@
+//! What the ledger's log holds: entries, the content that events name, and the registry headers that the authority
+//! signed. One log, so that an event and its content are one commit.
+//!
+//! A record of the log is the bytes and behind them one tag, so that an entry's bytes are written as they are hashed.
+
+const ENTRY: u8 = b'e';
+const BLOB: u8 = b'b';
+const HEADER: u8 = b'h';
+
+/// A record of the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// The bytes of an entry (PROTOCOL 6).
+    Entry(Vec<u8>),
+    /// Content that an event names by its hash.
+    Blob(Vec<u8>),
+    /// The canonical bytes of a registry header with its signature.
+    Header(Vec<u8>),
+}
+
+impl Stored {
+    /// The record's bytes in the log.
+    #[must_use]
+    pub fn encode(self) -> Vec<u8> {
+        let (mut bytes, tag) = match self {
+            Self::Entry(bytes) => (bytes, ENTRY),
+            Self::Blob(bytes) => (bytes, BLOB),
+            Self::Header(bytes) => (bytes, HEADER),
+        };
+        bytes.push(tag);
+        bytes
+    }
+
+    /// Reads a record back; `None` where it is none of them.
+    #[must_use]
+    pub fn decode(mut bytes: Vec<u8>) -> Option<Self> {
+        match bytes.pop()? {
+            ENTRY => Some(Self::Entry(bytes)),
+            BLOB => Some(Self::Blob(bytes)),
+            HEADER => Some(Self::Header(bytes)),
+            _ => None,
+        }
+    }
+}
