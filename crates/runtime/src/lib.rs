@@ -1,1 +1,35 @@
-//! Eleven: runtime.
+//! The enforcing corner. At each kind of boundary it does the same three things: decode the request into an operation,
+//! enforce ([`eleven_enforce`]), encode the answer. It never issues an artifact and never decides what a policy says.
+//!
+//! The path of one governed call through [`gateway`]:
+//!
+//! 1. **Request** ([`caller`], [`openai`]): who calls, and which operation the bytes are.
+//! 2. **Verify, Allow/Deny** ([`issuer`]): inline, the authority decides and issues on the caller's behalf; presented, the
+//!    caller brings the artifact in `Eleven-Authorization`.
+//! 3. **Execute** ([`journal`], [`execution`]): admission, one durable commit of consumption, admission and start; only
+//!    then, with a permit, the upstream is reached.
+//! 4. **Attest** and **Audit**: attestation, outcome and evidence, one commit, before the response ends.
+//! 5. **Persist proof** ([`forward`]): the journal goes to the ledger in order, and is kept until acknowledged.
+//!
+//! Around it: [`view`] keeps the registry fresh and [`running`] interrupts what a new view no longer allows.
+//!
+//! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
+//! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
+
+mod caller;
+mod execution;
+mod forward;
+mod gateway;
+mod issuer;
+mod journal;
+mod openai;
+mod refusal;
+mod release;
+mod running;
+mod serve;
+mod settings;
+mod view;
+mod workload;
+
+pub use serve::{Runtime, RuntimeError};
+pub use settings::{Gateway, Settings};

@@ -1,0 +1,117 @@
+//! Who calls: an identity token verified here, or a client secret exchanged for one at the authority.
+
+use crate::view::{Holding, Registry};
+use eleven_api::client::{CallError, Client};
+use eleven_api::edge::Clock;
+use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
+use eleven_api::problem::Problem;
+use eleven_api::routes;
+use eleven_api::token;
+use eleven_core::encoding::Value;
+use eleven_core::hash::Sha3;
+use eleven_core::reason::Reason;
+use eleven_core::signature::{VerifyingKey, bytes32};
+use eleven_core::time::Time;
+use http::HeaderMap;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many authenticated credentials are remembered; past that the memory starts anew.
+const REMEMBERED: usize = 10_000;
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// An authenticated caller, with the token that says so.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) identity: String,
+    pub(crate) token: String,
+    exp: Time,
+}
+
+/// Authenticates callers, and remembers for a while whom it authenticated under which registry epoch.
+pub(crate) struct Callers {
+    authority: String,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    known: Mutex<(u64, HashMap<Sha3, Caller>)>,
+}
+
+impl Callers {
+    pub(crate) fn new(authority: String, client: Client, clock: Arc<dyn Clock>) -> Self {
+        Self { authority, client, clock, known: Mutex::default() }
+    }
+
+    /// The caller behind `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// 401 `identity.unauthenticated` where nobody is; `issuer.unavailable` where the authority is needed and gone.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, registry: &Registry) -> Result<Caller, Problem> {
+        let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let credential = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim).unwrap_or_default();
+        if credential.is_empty() || credential.len() > token::MAX_LENGTH {
+            return Err(unauthenticated("send an identity token or a client secret as Authorization: Bearer"));
+        }
+        let held = registry.held().ok_or_else(|| {
+            Problem::refused(Reason::IssuerUnavailable, "this point has no verified view of the registry yet")
+        })?;
+        let now = self.clock.now();
+        let name = Sha3::of(&[credential.as_bytes()]);
+        if let Some(caller) = self.remembered(held.view.epoch(), &name, now) {
+            return Ok(caller);
+        }
+        let token = match credential.starts_with(CLIENT_SECRET_PREFIX) {
+            true => self.exchange(credential).await?,
+            false => credential.to_owned(),
+        };
+        let claims = verify(&token, &held, now).map_err(|error| unauthenticated(&error.to_string()))?;
+        let caller = Caller { identity: claims.sub, token, exp: claims.exp };
+        self.remember(held.view.epoch(), name, caller.clone());
+        Ok(caller)
+    }
+
+    async fn exchange(&self, secret: &str) -> Result<String, Problem> {
+        let body = Exchange { secret: secret.to_owned() }.to_value().canonical();
+        match self.client.post(&self.authority, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await {
+            Ok(body) => Issued::read(&body).map(|issued| issued.token).map_err(|error| {
+                Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
+            }),
+            Err(CallError::Refused(problem)) => Err(problem),
+            Err(error) => Err(Problem::refused(Reason::IssuerUnavailable, error.to_string())),
+        }
+    }
+
+    fn remembered(&self, epoch: u64, name: &Sha3, now: Time) -> Option<Caller> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // A token that ends while the authority decides would be refused there; a new one is asked for 5 s before.
+        known.1.get(name).filter(|caller| known.0 == epoch && now.plus_seconds(5) < caller.exp).cloned()
+    }
+
+    fn remember(&self, epoch: u64, name: Sha3, caller: Caller) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != epoch || known.1.len() >= REMEMBERED {
+            *known = (epoch, HashMap::new());
+        }
+        known.1.insert(name, caller);
+    }
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::refused(Reason::IdentityUnauthenticated, detail)
+}
+
+/// Verifies a token by the identity keys that the registry's sources name.
+fn verify(text: &str, held: &Holding, now: Time) -> Result<token::Claims, token::TokenError> {
+    let mut issuer = None;
+    let claims = token::verify(text, held.view.domain(), now, |kid| {
+        let (source, key) = held.view.lists().sources.iter().find_map(|row| {
+            let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
+            let is_key = text("kind") == Some("jwt") && text("kid") == Some(kid);
+            let key = text("public").filter(|_| is_key).and_then(bytes32)?;
+            Some((row.source.clone(), VerifyingKey::new(&key)?))
+        })?;
+        issuer = Some(source);
+        Some(key)
+    })?;
+    if issuer.as_deref() == Some(claims.iss.as_str()) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
+}

@@ -1,0 +1,362 @@
+//! Execute: the one place that reaches an upstream, and it takes a `Permit` by value to do so.
+//!
+//! An execution is a task of its own. Whoever called may leave; a revocation, a containment or a halt may come; the
+//! upstream may break off: in each case the truthful outcome, with the bytes that were delivered, is committed as evidence.
+
+use crate::gateway::Gate;
+use crate::refusal;
+use crate::release::Holdback;
+use crate::running::Registered;
+use bytes::Bytes;
+use eleven_api::audit::Durability;
+use eleven_api::client::CallError;
+use eleven_api::problem::Problem;
+use eleven_core::artifact::result_digest;
+use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::hash::{Sha3, Sha3Stream};
+use eleven_core::id;
+use eleven_core::policy::{Digests, PolicyBundle, Release};
+use eleven_core::reason::Reason;
+use eleven_enforce::containment;
+use eleven_enforce::permit::{Ending, Execution, Permit};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+type Answer = axum::response::Response;
+
+/// Runs the operation that `permit` is for, and answers once its release allows: whole with its evidence durable, or as a
+/// stream whose end waits for it.
+pub(crate) async fn run(
+    gate: Arc<Gate>,
+    permit: Permit,
+    request: Request<Full<Bytes>>,
+    bundle: Arc<PolicyBundle>,
+) -> Answer {
+    let (send, receive) = oneshot::channel();
+    let op = permit.op().to_owned();
+    let execution = permit.run();
+    tokio::spawn(Run { gate, bundle, answer: Some(send) }.go(execution, request));
+    receive.await.unwrap_or_else(|_| {
+        let problem = Problem::refused(Reason::AuditUnavailable, "the execution's evidence could not be committed");
+        refusal::openai(&problem.in_lineage(id::lineage_name(&op)))
+    })
+}
+
+struct Run {
+    gate: Arc<Gate>,
+    bundle: Arc<PolicyBundle>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// How an execution came to its end before its response was whole.
+enum Break {
+    Upstream(String),
+    CallerLeft,
+    Interrupted(Reason),
+    TooLong,
+    TooLarge,
+}
+
+impl Break {
+    const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Upstream(_) | Self::TooLarge => Outcome::Failed,
+            _ => Outcome::Interrupted,
+        }
+    }
+
+    const fn cause(&self) -> &'static str {
+        match self {
+            Self::Upstream(_) => "upstream.failed",
+            Self::TooLarge => "limits.exceeded",
+            Self::CallerLeft => "caller.left",
+            Self::Interrupted(reason) => reason.code(),
+            Self::TooLong => "max_run",
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Upstream(what) => Problem::with_status(502, format!("the upstream failed: {what}")),
+            Self::TooLarge => Problem::with_status(502, "the upstream's response is larger than is held here"),
+            Self::CallerLeft => Problem::with_status(499, "the caller left"),
+            Self::Interrupted(reason) => Problem::refused(*reason, "the execution was interrupted"),
+            Self::TooLong => Problem::with_status(504, "the execution ran longer than its policy allows"),
+        }
+    }
+}
+
+impl Run {
+    async fn go(mut self, execution: Execution, request: Request<Full<Bytes>>) {
+        let gate = Arc::clone(&self.gate);
+        let mut registered = gate.running.enter(&execution.op, &execution.artifact);
+        // A view that came between admission and here is looked at now; every later one finds the entry.
+        let late = gate
+            .registry
+            .held()
+            .and_then(|held| containment::interrupts(&held.view, &gate.point.name, &execution.artifact));
+        let limit = self.bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs);
+        let deadline = tokio::time::Instant::now() + limit;
+        let head = match late {
+            Some(reason) => Err(Break::Interrupted(reason)),
+            None => self.until(deadline, &mut registered, gate.client.send(request)).await,
+        };
+        match head.and_then(|sent| sent.map_err(|error| Break::Upstream(upstream(error)))) {
+            Err(broken) => self.broken(execution, broken).await,
+            Ok(response) if self.bundle.terms.release == Release::Stream => {
+                self.stream(execution, response, deadline, registered).await;
+            }
+            Ok(response) => self.whole(execution, response, deadline, registered).await,
+        }
+    }
+
+    /// Waits for `work`, unless the caller leaves, the execution is interrupted, or its time is over.
+    async fn until<T>(
+        &mut self,
+        deadline: tokio::time::Instant,
+        registered: &mut Registered<'_>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Break> {
+        let left = async {
+            match self.answer.as_mut() {
+                Some(answer) => answer.closed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = work => Ok(done),
+            reason = registered.interruption() => Err(Break::Interrupted(reason)),
+            () = left => Err(Break::CallerLeft),
+            () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
+        }
+    }
+
+    /// `release: whole`: the body is held until its evidence is durable.
+    async fn whole(
+        mut self,
+        execution: Execution,
+        response: Response<Incoming>,
+        deadline: tokio::time::Instant,
+        mut registered: Registered<'_>,
+    ) {
+        let (parts, body) = response.into_parts();
+        let limit = self.gate.settings.gateway.max_response;
+        let collecting = http_body_util::Limited::new(body, limit).collect();
+        let collected = self.until(deadline, &mut registered, collecting).await;
+        let body = collected.and_then(|collected| match collected {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Break::TooLarge),
+            Err(error) => Err(Break::Upstream(error.to_string())),
+        });
+        let body = match body {
+            Ok(body) => body,
+            Err(broken) => return self.broken(execution, broken).await,
+        };
+        let outcome = if parts.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
+        let cause = (outcome == Outcome::Failed).then_some("upstream.failed");
+        let op = execution.op.clone();
+        let digest = Sha3::of(&[&body]);
+        if self.close(execution, outcome, cause, digest, body.len(), parts.status).await {
+            let mut answer = Response::new(axum::body::Body::from(body));
+            *answer.status_mut() = parts.status;
+            *answer.headers_mut() = passed_on(&parts.headers);
+            name_lineage(answer.headers_mut(), &op);
+            self.answer_with(answer);
+        }
+    }
+
+    /// `release: stream`: passed on as it comes, the end held until its evidence is durable.
+    async fn stream(
+        mut self,
+        execution: Execution,
+        response: Response<Incoming>,
+        deadline: tokio::time::Instant,
+        mut registered: Registered<'_>,
+    ) {
+        let (parts, mut body) = response.into_parts();
+        let events = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let mut holdback = Holdback::new(events.is_some_and(|kind| kind.starts_with("text/event-stream")));
+        let (send, receive) = mpsc::channel(1);
+        let delivered = Arc::new(Mutex::new(Delivered::default()));
+        let passing = Passing { pieces: receive, delivered: Arc::clone(&delivered) };
+        let mut answer = Response::new(axum::body::Body::new(passing));
+        *answer.status_mut() = parts.status;
+        *answer.headers_mut() = passed_on(&parts.headers);
+        name_lineage(answer.headers_mut(), &execution.op);
+        self.answer_with(answer);
+
+        let work = pass(&mut body, &mut holdback, &send);
+        let passed = tokio::select! {
+            passed = work => passed,
+            reason = registered.interruption() => Err(Break::Interrupted(reason)),
+            () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
+        };
+        // With room for a piece everything before it was taken by the connection; without a receiver the caller left.
+        let place = match passed {
+            Ok(()) => send.reserve().await.map_err(|_| Break::CallerLeft),
+            Err(broken) => Err(broken),
+        };
+        let so_far = delivered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match place {
+            Ok(place) => {
+                let tail = holdback.finish();
+                let (digest, bytes) = so_far.with(&tail);
+                if self.close(execution, Outcome::Completed, None, digest, bytes, parts.status).await {
+                    place.send(Ok(tail));
+                }
+            }
+            Err(broken) => {
+                let (digest, bytes) = so_far.with(&Bytes::new());
+                self.close(execution, broken.outcome(), Some(broken.cause()), digest, bytes, parts.status).await;
+                // The connection is broken off: an end that looks whole would say what is not so.
+                let _ = send.send(Err(std::io::Error::other(broken.problem().to_string()))).await;
+            }
+        }
+    }
+
+    /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.
+    async fn broken(mut self, execution: Execution, broken: Break) {
+        let problem = broken.problem().in_lineage(id::lineage_name(&execution.op));
+        let (parts, body) = refusal::openai(&problem).into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let sent = if matches!(broken, Break::CallerLeft) { Bytes::new() } else { body.clone() };
+        let digest = Sha3::of(&[&sent]);
+        if self.close(execution, broken.outcome(), Some(broken.cause()), digest, sent.len(), parts.status).await {
+            let mut answer = Response::from_parts(parts, axum::body::Body::from(body));
+            // It was admitted, and reached the upstream or may have.
+            answer.headers_mut().remove("eleven-decision");
+            self.answer_with(answer);
+        }
+    }
+
+    /// Attest, Audit: one commit. `false` where it could not be made; nothing is released then.
+    async fn close(
+        &self,
+        execution: Execution,
+        outcome: Outcome,
+        cause: Option<&'static str>,
+        body: Sha3,
+        bytes: usize,
+        status: StatusCode,
+    ) -> bool {
+        let salt = if self.bundle.terms.digests == Digests::Plain { "" } else { execution.salt.as_str() };
+        let digest = result_digest(salt, body, status.as_u16());
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let result = StatementResult { digest, bytes, status: u64::from(status.as_u16()) };
+        let ending = Ending { outcome, cause, result, finished: self.gate.clock.now() };
+        let op = execution.op.clone();
+        match self.gate.desks.close(execution, ending).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
+                false
+            }
+        }
+    }
+
+    fn answer_with(&mut self, answer: Answer) {
+        if let Some(send) = self.answer.take() {
+            let _ = send.send(answer);
+        }
+    }
+}
+
+/// Passes a stream on piece by piece until its end.
+async fn pass(
+    body: &mut Incoming,
+    holdback: &mut Holdback,
+    send: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+) -> Result<(), Break> {
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            () = send.closed() => return Err(Break::CallerLeft),
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let frame = frame.map_err(|error| Break::Upstream(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        for piece in holdback.push(data).map_err(|_| Break::TooLarge)? {
+            send.send(Ok(piece)).await.map_err(|_| Break::CallerLeft)?;
+        }
+    }
+}
+
+/// What the connection has taken so far.
+#[derive(Clone, Default)]
+struct Delivered {
+    hash: Sha3Stream,
+    bytes: usize,
+}
+
+impl Delivered {
+    fn take(&mut self, piece: &Bytes) {
+        self.hash.update(piece);
+        self.bytes += piece.len();
+    }
+
+    fn with(mut self, tail: &Bytes) -> (Sha3, usize) {
+        self.take(tail);
+        (self.hash.finish(), self.bytes)
+    }
+}
+
+/// The body of a streamed answer: counts what the connection takes.
+struct Passing {
+    pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>,
+    delivered: Arc<Mutex<Delivered>>,
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.pieces.poll_recv(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.delivered.lock().unwrap_or_else(PoisonError::into_inner).take(&piece);
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// The upstream's headers, less those of the connection and what belongs to the gateway.
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        if !is_hop(name) && *name != header::CONTENT_LENGTH && !name.as_str().starts_with("eleven-") {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
+/// Headers that belong to one connection (RFC 9110, 7.6.1).
+pub(crate) fn is_hop(name: &http::HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+    )
+}
+
+fn name_lineage(headers: &mut HeaderMap, op: &str) {
+    headers.insert("eleven-decision", HeaderValue::from_static("allow"));
+    headers.insert("eleven-durability", HeaderValue::from_static(Durability::D1.name()));
+    if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {
+        headers.insert("eleven-lineage", lineage);
+    }
+}
+
+fn upstream(error: CallError) -> String {
+    error.to_string()
+}

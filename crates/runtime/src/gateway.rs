@@ -1,0 +1,316 @@
+//! The OpenAI-compatible reverse proxy: one governed call from its bytes to its answer.
+
+use crate::caller::{Caller, Callers};
+use crate::execution::{self, is_hop};
+use crate::forward::Progress;
+use crate::issuer::Issuer;
+use crate::journal::Desks;
+use crate::openai;
+use crate::refusal;
+use crate::running::Running;
+use crate::settings::Settings;
+use crate::view::{Holding, Registry};
+use axum::body::Body;
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_api::edge::Clock;
+use eleven_api::govern::Execute;
+use eleven_api::problem::Problem;
+use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::About;
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::name;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::reason::Reason;
+use eleven_enforce::admission::{Admitted, Asked, Held, admit};
+use eleven_enforce::denial::Denial;
+use eleven_enforce::journal::Point;
+use eleven_enforce::permit::Permit;
+use http::{HeaderMap, Method, Request, header};
+use http_body_util::Full;
+use std::sync::Arc;
+
+/// The header in which an artifact is presented.
+pub(crate) const PRESENTED: &str = "eleven-authorization";
+
+/// Everything that enforcement at this point needs.
+pub(crate) struct Gate {
+    pub(crate) settings: Settings,
+    pub(crate) point: Point,
+    pub(crate) registry: Registry,
+    pub(crate) desks: Arc<Desks>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) running: Running,
+    pub(crate) callers: Callers,
+    pub(crate) issuer: Issuer,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What runs behind this gateway, by digest.
+    pub(crate) workload: Sha3,
+}
+
+/// A request as it came, framed as an operation.
+pub(crate) struct Framed {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    operation: Operation,
+    binding: RequestBinding,
+}
+
+impl Framed {
+    fn new(method: Method, path: String, headers: HeaderMap, body: Bytes, operation: Operation) -> Self {
+        let binding =
+            RequestBinding { body: Sha3::of(&[&body]), method: method.as_str().to_owned(), path: path.clone() };
+        Self { method, path, headers, body, operation, binding }
+    }
+}
+
+/// `POST /v1/chat/completions`.
+pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::response::Response {
+    let answered = async {
+        let (parts, body) = request.into_parts();
+        let caller = authenticate(&gate, &parts.headers).await?;
+        let body = eleven_api::serve::body(body, gate.settings.gateway.max_body).await?;
+        let operation = openai::invocation(&body, &gate.settings.gateway)?;
+        let framed = Framed::new(parts.method, path_of(&parts.uri), parts.headers, body, operation);
+        govern(&gate, &caller, framed).await
+    };
+    answered.await.unwrap_or_else(|problem| refusal::openai(&problem))
+}
+
+/// `GET /v1/models`.
+pub(crate) async fn models(gate: Arc<Gate>, request: Request<Body>) -> axum::response::Response {
+    let answered = async {
+        let (parts, _) = request.into_parts();
+        let caller = authenticate(&gate, &parts.headers).await?;
+        let operation = openai::listing(&gate.settings.gateway)?;
+        let framed = Framed::new(parts.method, path_of(&parts.uri), parts.headers, Bytes::new(), operation);
+        govern(&gate, &caller, framed).await
+    };
+    answered.await.unwrap_or_else(|problem| refusal::openai(&problem))
+}
+
+fn path_of(uri: &http::Uri) -> String {
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
+}
+
+/// Request: who calls. Nobody, and nothing is decided; that is counted, not one event each.
+pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let authenticated = gate.callers.authenticate(headers, &gate.registry).await;
+    if let Some(reason) = authenticated.as_ref().err().and_then(|problem| problem.reason) {
+        gate.desks.count(reason);
+    }
+    authenticated
+}
+
+/// The seven stages of one governed call.
+async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
+    let presented = presented(&framed.headers)?;
+    let Granted { permit, bundle } = match presented {
+        Some(text) => permit(gate, caller, &framed, (!text.is_empty()).then_some(text)).await?,
+        None => inline(gate, caller, &framed).await?,
+    };
+    let request = forwarded(gate, &framed, permit.op())?;
+    Ok(execution::run(Arc::clone(gate), permit, request, bundle).await)
+}
+
+/// A permit, and the policy under which it was admitted.
+struct Granted {
+    permit: Permit,
+    bundle: Arc<PolicyBundle>,
+}
+
+/// The artifact that the caller presents: `None` where the header is absent, empty where it holds nothing.
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(PRESENTED).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::refused(Reason::ArtifactMalformed, "Eleven-Authorization stands twice"));
+    }
+    let text = first.map(|value| value.to_str().map(str::trim)).transpose();
+    text.map_err(|_| Problem::refused(Reason::ArtifactMalformed, "Eleven-Authorization is not text"))
+}
+
+/// Inline: the artifact is obtained on the caller's behalf. A policy that was replaced meanwhile is asked for once more,
+/// because nothing was sent yet.
+async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted, Problem> {
+    let execute = execute(gate, caller, framed);
+    let token = obtain(gate, caller, framed, &execute).await?;
+    match admitted(gate, caller, framed, Some(&token.text())) {
+        Err(denial) if denial.reason == Reason::PolicyMismatch => {
+            let token = obtain(gate, caller, framed, &execute).await?;
+            permit(gate, caller, framed, Some(&token.text())).await
+        }
+        Err(denial) => Err(deny(gate, denial).await),
+        Ok(admission) => open(gate, admission).await,
+    }
+}
+
+fn execute(gate: &Gate, caller: &Caller, framed: &Framed) -> Execute {
+    let op = framed.operation.value().as_object().cloned().unwrap_or_default();
+    Execute {
+        identity: caller.identity.clone(),
+        op,
+        runtime: name::runtime_of_point(&gate.point.name).to_owned(),
+        request: Some(framed.binding.clone()),
+    }
+}
+
+/// Verify, Allow/Deny: the authority's matter. A refusal of its own stands in the ledger already; what kept us from an
+/// answer becomes an event here.
+async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute) -> Result<Token, Problem> {
+    match gate.issuer.obtain(caller, execute).await {
+        Ok(token) => Ok(token),
+        Err(problem) if problem.lineage.is_some() => Err(problem),
+        Err(problem) => match problem.reason {
+            Some(reason) if reason.is_counted() => {
+                gate.desks.count(reason);
+                Err(problem)
+            }
+            Some(reason) => {
+                let about = About {
+                    identity: Some(caller.identity.clone()),
+                    operation: Some(framed.operation.name.clone()),
+                    ..About::default()
+                };
+                Err(deny(gate, Denial { reason, detail: problem.detail, about }).await)
+            }
+            None => Err(problem),
+        },
+    }
+}
+
+/// Admission of what is presented, to the permit.
+async fn permit(gate: &Gate, caller: &Caller, framed: &Framed, token: Option<&str>) -> Result<Granted, Problem> {
+    match admitted(gate, caller, framed, token) {
+        Ok(admission) => open(gate, admission).await,
+        Err(denial) => Err(deny(gate, denial).await),
+    }
+}
+
+/// An admission, and the policy that step 4 found held.
+pub(crate) struct Admission {
+    pub(crate) admitted: Admitted,
+    pub(crate) bundle: Arc<PolicyBundle>,
+}
+
+/// Steps 1 to 16, from what this process holds.
+fn admitted(gate: &Gate, caller: &Caller, framed: &Framed, token: Option<&str>) -> Result<Admission, Denial> {
+    admit_here(gate, &caller.identity, token, &framed.operation, Some(&framed.binding), None)
+}
+
+/// Steps 1 to 16 for any boundary of this point; `runtime` where the request names one itself.
+pub(crate) fn admit_here(
+    gate: &Gate,
+    caller: &str,
+    token: Option<&str>,
+    operation: &Operation,
+    request: Option<&RequestBinding>,
+    runtime: Option<String>,
+) -> Result<Admission, Denial> {
+    let held = gate.registry.held();
+    let mut environment = environment(gate, held.as_deref());
+    environment.runtime = runtime.unwrap_or(environment.runtime);
+    let holds = |hash: &Sha3| held.as_ref().is_some_and(|held| held.bundles.contains_key(hash));
+    // What is remembered is read before the clock: calls run side by side, and each record's time was the clock's too.
+    let (last_now, seen_epoch) = (gate.desks.last_now(), gate.desks.seen_epoch());
+    let now = gate.clock.now();
+    let holding = Held {
+        view: held.as_ref().map(|held| &held.view),
+        stamped: gate.registry.stamped(),
+        point: &gate.point.name,
+        binary: &gate.point.binary,
+        config: &gate.point.config,
+        last_now,
+        seen_epoch,
+        bundles: Some(&holds),
+        backlog_ms: gate.progress.backlog_ms(now),
+        backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),
+    };
+    let asked = Asked { token, now, caller, holder: None, operation, request, environment: &environment };
+    let admitted = admit(&holding, &asked)?;
+    let bundle = held.as_ref().and_then(|held| held.bundles.get(&admitted.token().artifact.pol.hash)).cloned();
+    let missing = || Denial::new(Reason::IssuerUnavailable, "the policy's bundle is not held");
+    Ok(Admission { bundle: bundle.ok_or_else(missing)?, admitted })
+}
+
+/// Where this point is, as it was registered.
+pub(crate) fn environment(gate: &Gate, held: Option<&Holding>) -> Environment {
+    let registered = held.and_then(|held| held.view.runtime(&gate.point.name));
+    Environment {
+        runtime: name::runtime_of_point(&gate.point.name).to_owned(),
+        region: registered.map(|row| row.region.clone()).unwrap_or_default(),
+        tenancy: registered.map(|row| row.tenancy.clone()).unwrap_or_default(),
+    }
+}
+
+/// Steps 17 and 18.
+async fn open(gate: &Gate, admission: Admission) -> Result<Granted, Problem> {
+    let Admission { admitted, bundle } = admission;
+    let opened = gate.desks.open(admitted, gate.workload).await;
+    opened.map(|permit| Granted { permit, bundle }).map_err(recorded)
+}
+
+/// The problem for a denial whose event, where it has one, is already durable.
+pub(crate) fn recorded((denial, op): (Denial, Option<String>)) -> Problem {
+    let problem = Problem::refused(denial.reason, denial.detail);
+    match op {
+        Some(op) => problem.in_lineage(id::lineage_name(&op)),
+        None => problem,
+    }
+}
+
+/// Makes a denial an event, or part of a count, and the problem that the caller gets.
+pub(crate) async fn deny(gate: &Gate, denial: Denial) -> Problem {
+    let problem = Problem::refused(denial.reason, denial.detail.clone());
+    if denial.is_counted() {
+        gate.desks.count(denial.reason);
+        return problem;
+    }
+    match gate.desks.deny(denial).await {
+        Ok(op) => problem.in_lineage(id::lineage_name(&op)),
+        Err(error) => {
+            tracing::error!(error, "a denial could not be recorded; the call is refused all the same");
+            Problem::refused(Reason::AuditUnavailable, error)
+        }
+    }
+}
+
+/// The request that reaches the upstream: the very bytes, without the caller's credential and what belongs to Eleven.
+fn forwarded(gate: &Gate, framed: &Framed, op: &str) -> Result<Request<Full<Bytes>>, Problem> {
+    let settings = &gate.settings.gateway;
+    let uri = format!("{}{}", settings.upstream.trim_end_matches('/'), framed.path);
+    let mut request = Request::new(Full::new(framed.body.clone()));
+    *request.method_mut() = framed.method.clone();
+    *request.uri_mut() =
+        uri.parse().map_err(|_| Problem::malformed(format!("{} is not a path that can be forwarded", framed.path)))?;
+    let headers = request.headers_mut();
+    for (name, value) in &framed.headers {
+        let ours = *name == header::AUTHORIZATION || *name == header::HOST || name.as_str().starts_with("eleven-");
+        let connection = is_hop(name) || *name == header::CONTENT_LENGTH || *name == header::ACCEPT_ENCODING;
+        if !ours && !connection {
+            headers.append(name, value.clone());
+        }
+    }
+    // A compressed stream can't be cut into its events; the upstream is asked for plain bytes.
+    headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+    if let Some(key) = &settings.upstream_key {
+        let value = header::HeaderValue::from_str(&format!("Bearer {key}"));
+        let mut value = value.map_err(|_| Problem::with_status(500, "the upstream's key is not fit for a header"))?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    if let Ok(lineage) = header::HeaderValue::from_str(&id::lineage_name(op)) {
+        headers.insert("eleven-lineage", lineage);
+    }
+    Ok(request)
+}
+
+/// What runs behind a gateway is known by where it is: SHA3-512 of the canonical {upstream}.
+pub(crate) fn workload(upstream: &str) -> Sha3 {
+    Sha3::of_value(&Value::Object(Object::new().with("upstream", upstream)))
+}

@@ -1,0 +1,285 @@
+//! The journal's driver: one commit thread owns the state machine and its log; everybody else asks it.
+
+use crate::forward::Progress;
+use eleven_api::edge::Clock;
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Record};
+use eleven_core::hash::Sha3;
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+use eleven_enforce::admission::Admitted;
+use eleven_enforce::denial::{Counter, Denial};
+use eleven_enforce::journal::{Closing, Journal, Line};
+use eleven_enforce::permit::{DurableReceipt, Ending, Execution, Opened, Permit};
+use eleven_store::{Batch, CommitError, Committed, Durable, GroupCommit, GroupOptions, Metrics, ReadLog, Stage, Stop};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What can be asked of the journal.
+pub(crate) enum Ask {
+    Open(Box<Admitted>, Sha3),
+    Close(Box<Execution>, Ending),
+    Deny(Box<Denial>),
+    Count(Reason, String),
+    Epoch(u64),
+    Alone(&'static str, Object),
+}
+
+/// What it answers once the records are durable.
+pub(crate) enum Answer {
+    Opened(Result<Box<Opened>, Box<(Denial, Option<String>)>>),
+    Closed(Result<Closing, String>),
+    /// The operation id of the denial's event.
+    Denied(Result<String, String>),
+    Noted,
+}
+
+/// What others may know of the state machine without asking it.
+pub(crate) struct Known {
+    last_now: AtomicI64,
+    seen_epoch: AtomicU64,
+    /// Records that were made since start.
+    pub(crate) records: AtomicU64,
+}
+
+struct Desk {
+    journal: Journal,
+    counter: Counter,
+    clock: Arc<dyn Clock>,
+    known: Arc<Known>,
+    progress: Arc<Progress>,
+}
+
+/// The handle to a point's journal.
+pub(crate) struct Desks {
+    group: GroupCommit<Desk>,
+    known: Arc<Known>,
+    listener: String,
+}
+
+struct Receipt<'a>(&'a Durable);
+
+impl DurableReceipt for Receipt<'_> {
+    fn count(&self) -> u64 {
+        self.0.count()
+    }
+}
+
+impl Stage for Desk {
+    type Request = Ask;
+    type Answer = Answer;
+
+    fn stage(&mut self, request: Ask, batch: &mut Batch) -> Answer {
+        let now = self.clock.now();
+        match request {
+            Ask::Open(admitted, workload) => Answer::Opened(self.open(*admitted, workload, now, batch)),
+            Ask::Close(execution, ending) => Answer::Closed(self.close(*execution, &ending, batch)),
+            Ask::Deny(denial) => Answer::Denied(self.deny(&denial, now, batch)),
+            Ask::Count(reason, listener) => {
+                let ended = self.counter.count(now, reason, &listener);
+                self.counted(ended, now, batch);
+                Answer::Noted
+            }
+            Ask::Epoch(epoch) => {
+                if let Some(line) = self.journal.note_epoch(epoch) {
+                    let _ = batch.push(line.encode());
+                }
+                Answer::Noted
+            }
+            Ask::Alone(event, data) => {
+                let record = self.journal.alone(event, data, About::default(), now);
+                Answer::Denied(record.and_then(|record| push(batch, record)))
+            }
+        }
+    }
+
+    fn committed(&mut self, durable: &Durable) {
+        self.known.last_now.fetch_max(self.journal.last_now().map_or(i64::MIN, |t| t.0), Ordering::Release);
+        self.known.seen_epoch.fetch_max(self.journal.seen_epoch(), Ordering::Release);
+        self.known.records.fetch_add(durable.count(), Ordering::Relaxed);
+        self.progress.wake();
+    }
+
+    fn tick(&mut self, batch: &mut Batch) {
+        let now = self.clock.now();
+        let ended = self.counter.ended(now);
+        self.counted(ended, now, batch);
+        self.journal.forget_expired(now);
+    }
+}
+
+impl Desk {
+    fn open(
+        &mut self,
+        admitted: Admitted,
+        workload: Sha3,
+        now: Time,
+        batch: &mut Batch,
+    ) -> Result<Box<Opened>, Box<(Denial, Option<String>)>> {
+        let exp = admitted.token().artifact.exp;
+        match self.journal.open(admitted, workload, now) {
+            Ok(opened) => {
+                for record in opened.records() {
+                    let exp = (record.event == "authorization.consumed").then_some(exp);
+                    let _ = batch.push(Line::Event { record: record.clone(), exp }.encode());
+                }
+                Ok(Box::new(opened))
+            }
+            Err(denial) => {
+                let op = self.deny(&denial, now, batch).ok();
+                Err(Box::new((denial, op)))
+            }
+        }
+    }
+
+    fn close(&mut self, execution: Execution, ending: &Ending, batch: &mut Batch) -> Result<Closing, String> {
+        let closing = self.journal.close(execution, ending)?;
+        for record in &closing.records {
+            batch.push(Line::event(record.clone()).encode()).map_err(|error| error.to_string())?;
+        }
+        Ok(closing)
+    }
+
+    fn deny(&mut self, denial: &Denial, now: Time, batch: &mut Batch) -> Result<String, String> {
+        push(batch, self.journal.deny(denial, now)?)
+    }
+
+    fn counted(&mut self, ended: Vec<eleven_enforce::denial::Counted>, now: Time, batch: &mut Batch) {
+        for counted in ended {
+            match self.journal.deny_counted(counted, now) {
+                Ok(record) => {
+                    let _ = push(batch, record);
+                }
+                Err(error) => tracing::error!(error, "a count of denials could not be recorded"),
+            }
+        }
+    }
+}
+
+fn push(batch: &mut Batch, record: Record) -> Result<String, String> {
+    let op = record.op.clone();
+    batch.push(Line::event(record).encode()).map_err(|error| error.to_string())?;
+    Ok(op)
+}
+
+impl Desks {
+    /// Starts the commit thread over a journal that was read back. `on_stop` is told where the log failed: the process
+    /// must end then.
+    pub(crate) fn start(
+        log: eleven_store::SegmentLog,
+        journal: Journal,
+        clock: Arc<dyn Clock>,
+        progress: Arc<Progress>,
+        listener: String,
+        on_stop: impl FnOnce(Stop) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let known = Arc::new(Known {
+            last_now: AtomicI64::new(journal.last_now().map_or(i64::MIN, |t| t.0)),
+            seen_epoch: AtomicU64::new(journal.seen_epoch()),
+            records: AtomicU64::new(0),
+        });
+        let desk = Desk { journal, counter: Counter::default(), clock, known: Arc::clone(&known), progress };
+        let options = GroupOptions { tick: Some(Duration::from_millis(250)), ..GroupOptions::default() };
+        let group = GroupCommit::start(log, desk, options, on_stop)?;
+        Ok(Self { group, known, listener })
+    }
+
+    /// Steps 17 and 18: takes the use, commits, and gives the permit. A denial is recorded in the same commit; its
+    /// operation id comes beside it.
+    pub(crate) async fn open(&self, admitted: Admitted, workload: Sha3) -> Result<Permit, (Denial, Option<String>)> {
+        let about = About::artifact(&admitted.token().artifact);
+        let unavailable =
+            |detail: String| (Denial { reason: Reason::AuditUnavailable, detail, about: about.clone() }, None);
+        match self.ask(Ask::Open(Box::new(admitted), workload)).await {
+            Ok(Committed { answer: Answer::Opened(Ok(opened)), durable }) => opened
+                .permit(&Receipt(&durable))
+                .map_err(|_| unavailable("the journal's receipt is not for these records".into())),
+            Ok(Committed { answer: Answer::Opened(Err(refused)), .. }) => Err(*refused),
+            Ok(_) => Err(unavailable("the journal answered something else".into())),
+            Err(error) => Err(unavailable(format!("the journal cannot be written: {error}"))),
+        }
+    }
+
+    /// Commits attestation, outcome and evidence.
+    pub(crate) async fn close(&self, execution: Execution, ending: Ending) -> Result<Closing, String> {
+        match self.ask(Ask::Close(Box::new(execution), ending)).await {
+            Ok(Committed { answer: Answer::Closed(closing), .. }) => closing,
+            Ok(_) => Err("the journal answered something else".into()),
+            Err(error) => Err(format!("the journal cannot be written: {error}")),
+        }
+    }
+
+    /// Commits the event of a denial and returns its operation id.
+    pub(crate) async fn deny(&self, denial: Denial) -> Result<String, String> {
+        match self.ask(Ask::Deny(Box::new(denial))).await {
+            Ok(Committed { answer: Answer::Denied(op), .. }) => op,
+            Ok(_) => Err("the journal answered something else".into()),
+            Err(error) => Err(format!("the journal cannot be written: {error}")),
+        }
+    }
+
+    /// Counts a denial that is no event of its own. Nobody waits for it.
+    pub(crate) fn count(&self, reason: Reason) {
+        self.group.submit(Ask::Count(reason, self.listener.clone()), |_| {});
+    }
+
+    /// Makes a higher registry epoch durable before its view is used.
+    pub(crate) async fn note_epoch(&self, epoch: u64) -> Result<(), CommitError> {
+        if epoch <= self.seen_epoch() {
+            return Ok(());
+        }
+        self.ask(Ask::Epoch(epoch)).await.map(|_| ())
+    }
+
+    /// Commits an event of the point that stands alone.
+    pub(crate) async fn alone(&self, event: &'static str, data: Object) -> Result<String, String> {
+        match self.ask(Ask::Alone(event, data)).await {
+            Ok(Committed { answer: Answer::Denied(op), .. }) => op,
+            Ok(_) => Err("the journal answered something else".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<Committed<Answer>, CommitError> {
+        let (send, receive) = oneshot::channel();
+        self.group.submit(ask, move |result| {
+            // Whoever asked may have left; the records stand all the same.
+            let _ = send.send(result);
+        });
+        receive.await.unwrap_or(Err(CommitError::Stopped))
+    }
+
+    /// The latest time that a durable record bears.
+    pub(crate) fn last_now(&self) -> Option<Time> {
+        Some(self.known.last_now.load(Ordering::Acquire)).filter(|ms| *ms != i64::MIN).map(Time)
+    }
+
+    /// The highest registry epoch that is durable.
+    pub(crate) fn seen_epoch(&self) -> u64 {
+        self.known.seen_epoch.load(Ordering::Acquire)
+    }
+
+    /// Records committed since start.
+    pub(crate) fn records(&self) -> u64 {
+        self.known.records.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn reader(&self) -> Arc<dyn ReadLog> {
+        self.group.reader()
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        self.group.metrics()
+    }
+
+    /// Lets the log forget what lies before `position`.
+    pub(crate) fn drop_before(&self, position: u64) {
+        self.group.drop_before(position);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.group.is_stopped()
+    }
+}

@@ -1,0 +1,121 @@
+//! Decoding: which operation the bytes of an OpenAI request are. The bytes themselves are forwarded as they came.
+
+use crate::settings::Gateway;
+use eleven_api::problem::Problem;
+use eleven_core::artifact::Operation;
+use eleven_core::encoding::{Object, Value};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The top-level members of a request's body, each as the text it came as; none twice.
+struct Members<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object whose members stand once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    // What policy reads must be what the upstream reads: of two, nobody knows which.
+                    if members.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a member stands twice"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Once)
+    }
+}
+
+/// The operation of a model call: `name`, `model`, `scope`, and the parameters that policy reads.
+///
+/// # Errors
+/// 400 where the body is not JSON, a member stands twice, or `model` is missing.
+pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
+    let members: Members<'_> = serde_json::from_slice(body)
+        .map_err(|error| Problem::malformed(format!("the body is not an OpenAI request: {error}")))?;
+    let model = members.0.get("model").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let model =
+        model.ok_or_else(|| Problem::malformed("the request names no `model`; it is the operation's subject"))?;
+    let mut op = Object::new().with("name", &settings.operation).with("model", model).with("scope", scope(settings));
+    for name in &settings.parameters {
+        if let Some(raw) = members.0.get(name) {
+            op.insert(name.as_str(), parameter(raw.get()));
+        }
+    }
+    operation(op)
+}
+
+/// The operation of a listing of models.
+///
+/// # Errors
+/// 400 where the configured names are not an operation's.
+pub(crate) fn listing(settings: &Gateway) -> Result<Operation, Problem> {
+    operation(Object::new().with("name", &settings.list_operation).with("scope", scope(settings)))
+}
+
+fn operation(op: Object) -> Result<Operation, Problem> {
+    Operation::read(Value::Object(op))
+        .map_err(|error| Problem::malformed(format!("the request is not an operation that can be governed: {error}")))
+}
+
+fn scope(settings: &Gateway) -> Value {
+    let mut scope = settings.scope.clone();
+    scope.sort();
+    scope.dedup();
+    Value::from(scope.as_slice())
+}
+
+/// A parameter that policy reads: as it is where the protocol's encoding has it, and a number that is not an integer as
+/// the text it was written as (PROTOCOL 4). What is neither stands as its text too.
+fn parameter(raw: &str) -> Value {
+    eleven_core::encoding::parse(raw.as_bytes()).unwrap_or_else(|_| Value::from(raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Gateway {
+        Gateway {
+            scope: vec!["text.summarize".into(), "a".into(), "a".into()],
+            parameters: vec!["temperature".into(), "max_tokens".into()],
+            ..Gateway::default()
+        }
+    }
+
+    #[test]
+    fn a_request_is_framed_by_what_policy_reads() {
+        let body = br#"{"model":"m","temperature":0.20,"max_tokens":7,"messages":[{"role":"user"}]}"#;
+        let op = invocation(body, &settings()).expect("framed");
+        let text =
+            r#"{"max_tokens":7,"model":"m","name":"model.invoke","scope":["a","text.summarize"],"temperature":"0.20"}"#;
+        assert_eq!(op.value().to_string(), text);
+    }
+
+    #[test]
+    fn what_policy_reads_is_what_the_upstream_reads() {
+        for body in [
+            &br#"{"model":"m","model":"n"}"#[..],
+            br#"{"model":"m","mod\u0065l":"n"}"#,
+            br#"{"messages":[]}"#,
+            br#"{"model":7}"#,
+            b"[]",
+            b"",
+            b"{\"model\":\"m\"} {}",
+        ] {
+            let problem = invocation(body, &settings()).expect_err("refused");
+            assert_eq!(problem.status, 400, "{}", String::from_utf8_lossy(body));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a refused caller gets: a problem document that also looks right to an OpenAI client (PROTOCOL 12).
+
+use eleven_api::problem::Problem;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
+
+/// The answer for a refusal on an OpenAI path: the problem's members, and `error` {message, type, code} beside them.
+pub(crate) fn openai(problem: &Problem) -> axum::response::Response {
+    let code = problem.reason.map_or("eleven_error", Reason::code);
+    let error = Object::new()
+        .with("message", message(problem))
+        .with("type", kind(problem))
+        .with("code", code)
+        .with("param", Value::Null);
+    let body = problem.to_object().with("error", error).canonical();
+    let mut response = axum::response::Response::new(axum::body::Body::from(body));
+    *response.status_mut() = problem.status_code();
+    problem.decorate(response.headers_mut());
+    response
+}
+
+/// One sentence for a person: the reason, the rule and what would pass, and where the proof is.
+fn message(problem: &Problem) -> String {
+    let mut text = problem.to_string();
+    if let Some(lineage) = &problem.lineage {
+        text.push_str(&format!(" ({lineage}; `eleven why` explains it)"));
+    }
+    text
+}
+
+const fn kind(problem: &Problem) -> &'static str {
+    match problem.status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        400 | 413 => "invalid_request_error",
+        _ => "server_error",
+    }
+}

@@ -1,0 +1,85 @@
+//! What runs now, and how it is told to stop: a revocation, a containment, a halt (PROTOCOL 14.2).
+
+use eleven_core::artifact::Artifact;
+use eleven_core::reason::Reason;
+use eleven_core::registry::View;
+use eleven_enforce::containment;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The executions of this process.
+#[derive(Default)]
+pub(crate) struct Running {
+    point: String,
+    executions: Mutex<HashMap<String, Entry>>,
+}
+
+struct Entry {
+    artifact: Artifact,
+    interrupt: watch::Sender<Option<Reason>>,
+}
+
+/// Ends the entry when the execution does.
+pub(crate) struct Registered<'a> {
+    running: &'a Running,
+    op: String,
+    /// Becomes the reason why the execution must stop.
+    pub(crate) interrupted: watch::Receiver<Option<Reason>>,
+}
+
+impl Running {
+    pub(crate) fn new(point: String) -> Self {
+        Self { point, executions: Mutex::default() }
+    }
+
+    /// Enters an execution.
+    pub(crate) fn enter(&self, op: &str, artifact: &Artifact) -> Registered<'_> {
+        let (interrupt, interrupted) = watch::channel(None);
+        self.lock().insert(op.to_owned(), Entry { artifact: artifact.clone(), interrupt });
+        Registered { running: self, op: op.to_owned(), interrupted }
+    }
+
+    /// Interrupts what a new view no longer allows.
+    pub(crate) fn review(&self, view: &View) {
+        for (op, entry) in self.lock().iter() {
+            if let Some(reason) = containment::interrupts(view, &self.point, &entry.artifact) {
+                tracing::warn!(op, %reason, "an execution is interrupted");
+                entry.interrupt.send_replace(Some(reason));
+            }
+        }
+    }
+
+    /// Interrupts everything: the audit bound is passed.
+    pub(crate) fn halt(&self, reason: Reason) {
+        for entry in self.lock().values() {
+            entry.interrupt.send_replace(Some(reason));
+        }
+    }
+
+    /// How many run.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Entry>> {
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registered<'_> {
+    /// Waits until the execution must stop, and says why.
+    pub(crate) async fn interruption(&mut self) -> Reason {
+        let reason = self.interrupted.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        match reason {
+            Some(reason) => reason,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.op);
+    }
+}

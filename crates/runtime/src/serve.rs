@@ -1,0 +1,337 @@
+//! The corner as a whole: start, recovery, its tasks, its router.
+
+use crate::caller::Callers;
+use crate::forward::{self, Forwarder, Progress};
+use crate::gateway::{self, Gate};
+use crate::issuer::Issuer;
+use crate::journal::Desks;
+use crate::refusal;
+use crate::running::Running;
+use crate::settings::Settings;
+use crate::view::Registry;
+use crate::workload::{self, Workloads};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::{any, get, post};
+use eleven_api::client::{CallError, Client};
+use eleven_api::edge::Clock;
+use eleven_api::problem::Problem;
+use eleven_api::routes;
+use eleven_api::serve::{Listener, json, stopped};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
+use eleven_core::root::TrustRoot;
+use eleven_enforce::journal::{Journal, Line, Point};
+use eleven_store::{Folder, Log, SegmentLog, SegmentOptions, Stop};
+use http::Request;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Why an enforcement point could not start, or had to stop.
+#[derive(Debug)]
+pub enum RuntimeError {
+    /// The journal can't be opened or is damaged.
+    Journal(String),
+    /// The ledger knows records of this point's key that its journal does not hold: the journal was lost.
+    JournalLost {
+        /// The number the ledger expects next.
+        expected: u64,
+        /// The number the journal would give next.
+        held: u64,
+    },
+    /// The journal failed while running: what is durable is not known, so the process stops.
+    Stopped(String),
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal(what) => write!(f, "the journal cannot be used: {what}"),
+            Self::JournalLost { expected, held } => write!(
+                f,
+                "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
+                 replaced; register the point under a new key"
+            ),
+            Self::Stopped(what) => write!(f, "the journal failed ({what}); start the process again, it recovers then"),
+        }
+    }
+}
+
+impl std::error::Error for RuntimeError {}
+
+/// An enforcement point, ready to serve.
+pub struct Runtime {
+    gate: Arc<Gate>,
+    failed: Arc<AtomicBool>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Runtime {
+    /// Opens the point: reads its journal back, makes sure with the ledger that nothing of it is lost, closes truthfully
+    /// what a crash left open, and starts the commit thread.
+    ///
+    /// Waits for the ledger where the journal is empty: nobody else knows whether it always was.
+    ///
+    /// # Errors
+    /// Where the journal can't be opened, is damaged, or was lost.
+    pub async fn open(
+        settings: Settings,
+        point: Point,
+        root: TrustRoot,
+        folder: &Folder,
+        clock: Arc<dyn Clock>,
+        listener: String,
+    ) -> Result<Self, RuntimeError> {
+        let client = Client::new();
+        let (mut log, mut journal) = restore(folder, point.clone())?;
+        agree(&client, &settings.ledger, &mut journal).await?;
+        recover(&mut log, &mut journal, clock.as_ref())?;
+        let progress = Arc::new(Progress::new(clock.now()));
+        let failed = Arc::new(AtomicBool::new(false));
+        let (stop, stopping) = watch::channel(false);
+        let on_stop = {
+            let failed = Arc::clone(&failed);
+            move |why: Stop| {
+                if !matches!(why, Stop::Closed) {
+                    tracing::error!(?why, "the journal's writer stopped");
+                    failed.store(true, Ordering::SeqCst);
+                }
+                stop.send_replace(true);
+            }
+        };
+        let desks = Desks::start(log, journal, Arc::clone(&clock), Arc::clone(&progress), listener, on_stop)
+            .map_err(|error| RuntimeError::Journal(error.to_string()))?;
+        let issuer = Issuer {
+            client: client.clone(),
+            authority: settings.authority.clone(),
+            point: point.name.clone(),
+            signer: Arc::clone(&point.event),
+            clock: Arc::clone(&clock),
+            deadline: settings.decision_deadline,
+        };
+        let gate = Gate {
+            registry: Registry::new(root, settings.authority.clone(), client.clone()),
+            running: Running::new(point.name.clone()),
+            callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
+            workload: gateway::workload(&settings.gateway.upstream),
+            desks: Arc::new(desks),
+            settings,
+            point,
+            progress,
+            issuer,
+            client,
+            clock,
+        };
+        Ok(Self { gate: Arc::new(gate), failed, stopping })
+    }
+
+    /// Serves until told to stop, or until the journal fails.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Stopped`] where the journal failed: the process must end.
+    pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
+        let (all, stopping) = watch::channel(false);
+        let tasks = [
+            tokio::spawn(follow(Arc::clone(&self.gate), stopping.clone())),
+            tokio::spawn(self.forwarder().run(stopping.clone())),
+            tokio::spawn(watch_backlog(Arc::clone(&self.gate), stopping.clone())),
+        ];
+        let serving = tokio::spawn(listener.serve(router(Arc::clone(&self.gate)), stopping, Duration::from_secs(5)));
+        let (mut stop, mut journal) = (stop, self.stopping.clone());
+        tokio::select! {
+            () = stopped(&mut stop) => {}
+            () = stopped(&mut journal) => {}
+        }
+        all.send_replace(true);
+        let _ = serving.await;
+        for task in tasks {
+            let _ = task.await;
+        }
+        if self.failed.load(Ordering::SeqCst) {
+            return Err(RuntimeError::Stopped("a commit failed or its fate is unknown".into()));
+        }
+        Ok(())
+    }
+
+    fn forwarder(&self) -> Forwarder {
+        Forwarder {
+            desks: Arc::clone(&self.gate.desks),
+            progress: Arc::clone(&self.gate.progress),
+            client: self.gate.client.clone(),
+            ledger: self.gate.settings.ledger.clone(),
+            kid: self.gate.point.event.kid().to_owned(),
+            clock: Arc::clone(&self.gate.clock),
+        }
+    }
+}
+
+/// Reads the journal back, line by line, into its state.
+fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), RuntimeError> {
+    let wrong = |error: &dyn fmt::Display| RuntimeError::Journal(error.to_string());
+    let place = folder.place("journal").map_err(|error| wrong(&error))?;
+    let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
+    let mut journal = Journal::new(point);
+    let reader = log.reader();
+    let mut position = reader.first();
+    loop {
+        let read = reader.read_from(position, 4096, 8 << 20).map_err(|error| wrong(&error))?;
+        if read.is_empty() {
+            return Ok((log, journal));
+        }
+        for (at, bytes) in read {
+            let line = Line::decode(&bytes).map_err(|error| wrong(&error))?;
+            journal.restore(&line).map_err(|error| wrong(&error))?;
+            position = at + 1;
+        }
+    }
+}
+
+/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key.
+async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<(), RuntimeError> {
+    let kid = journal.point().event.kid().to_owned();
+    let mut told = false;
+    loop {
+        match forward::cursor(client, ledger, &kid).await {
+            Ok(cursor) if cursor.next > journal.next_seq() => {
+                return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
+            }
+            Ok(_) => return Ok(()),
+            // A journal that holds records is this point's own, and its numbers go on without the ledger.
+            Err(_) if journal.next_seq() > 0 => return Ok(()),
+            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(()),
+            Err(error) => {
+                if !told {
+                    tracing::info!(%error, "waiting for the ledger: an empty journal may be a new one or a lost one");
+                }
+                told = true;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Closes truthfully what a crash left open, in one commit, before anything new is admitted.
+fn recover(log: &mut SegmentLog, journal: &mut Journal, clock: &dyn Clock) -> Result<(), RuntimeError> {
+    let records = journal.recover(clock.now()).map_err(RuntimeError::Journal)?;
+    if records.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(lineages = records.len() / 2, "closing lineages that were open when this point stopped");
+    let lines: Vec<Vec<u8>> = records.into_iter().map(|record| Line::event(record).encode()).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let durable = log.append(log.next(), &lines).map_err(|error| RuntimeError::Journal(error.to_string()))?;
+    debug_assert!(durable.count() == u64::try_from(lines.len()).unwrap_or(0), "one commit for all of them");
+    Ok(())
+}
+
+async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
+    let every = gate.settings.refresh;
+    gate.registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), every, stop).await;
+}
+
+/// Past the audit bound admissions stop by step 16; here what runs is interrupted, and both ends become events.
+async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
+    let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
+    let mut since = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            () = stopped(&mut stop) => return,
+        }
+        let past = gate.progress.backlog_ms(gate.clock.now()) > bound;
+        let event = match (past, since) {
+            (true, None) => "audit.discontinuity",
+            (false, Some(_)) => "audit.resumed",
+            _ => continue,
+        };
+        if past {
+            gate.running.halt(Reason::AuditDiscontinuity);
+        }
+        let from = since.unwrap_or_else(|| gate.progress.acknowledged());
+        since = past.then_some(from);
+        let data = Object::new()
+            .with("producer", &gate.point.name)
+            .with("from", from)
+            .with("to", gate.progress.acknowledged())
+            .with("cause", "drift.audit");
+        if let Err(error) = gate.desks.alone(event, data).await {
+            tracing::error!(error, event, "an event of this point could not be recorded");
+        }
+        tracing::warn!(
+            event,
+            "the ledger's acknowledgements {}",
+            if past { "stay out past the bound" } else { "are back" }
+        );
+    }
+}
+
+fn router(gate: Arc<Gate>) -> Router {
+    let workloads = Arc::new(Workloads::default());
+    let with = |gate: &Arc<Gate>| Arc::clone(gate);
+    let (chat, models, admit, complete) = (with(&gate), with(&gate), with(&gate), with(&gate));
+    let (for_admit, for_complete) = (Arc::clone(&workloads), workloads);
+    Router::new()
+        .route("/v1/chat/completions", post(move |request: Request<Body>| gateway::chat(chat, request)))
+        .route("/v1/models", get(move |request: Request<Body>| gateway::models(models, request)))
+        .route(routes::RUNTIME_ADMIT, post(move |request: Request<Body>| workload::admit(admit, for_admit, request)))
+        .route(
+            routes::RUNTIME_COMPLETE,
+            post(move |request: Request<Body>| workload::complete(complete, for_complete, request)),
+        )
+        .route(
+            routes::HEALTH,
+            get({
+                let gate = with(&gate);
+                move || health(gate)
+            }),
+        )
+        .route(
+            routes::METRICS,
+            get({
+                let gate = with(&gate);
+                move || metrics(gate)
+            }),
+        )
+        .fallback(any(|request: Request<Body>| async move {
+            let what =
+                format!("{} {} is not governed here, so it does not pass", request.method(), request.uri().path());
+            refusal::openai(&Problem::with_status(404, what))
+        }))
+}
+
+async fn health(gate: Arc<Gate>) -> axum::response::Response {
+    let now = gate.clock.now();
+    let held = gate.registry.held();
+    let fresh = held.as_ref().is_some_and(|held| held.view.usable_at(now).is_ok());
+    let ready = fresh && !gate.desks.is_stopped();
+    let body = Object::new()
+        .with("ready", ready)
+        .with("point", &gate.point.name)
+        .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
+        .with("fresh", fresh)
+        .with("backlog_ms", gate.progress.backlog_ms(now))
+        .with("running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX));
+    let mut response = json(&Value::Object(body));
+    if !ready {
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+async fn metrics(gate: Arc<Gate>) -> String {
+    let sync = gate.desks.metrics().sync.summary();
+    let lines = [
+        ("eleven_journal_records_total", gate.desks.records()),
+        ("eleven_journal_acknowledged", gate.progress.acknowledged()),
+        ("eleven_journal_syncs_total", sync.count),
+        ("eleven_journal_fdatasync_us{quantile=\"0.5\"}", sync.p50),
+        ("eleven_journal_fdatasync_us{quantile=\"0.9\"}", sync.p90),
+        ("eleven_journal_fdatasync_us{quantile=\"0.99\"}", sync.p99),
+        ("eleven_journal_fdatasync_us{quantile=\"1\"}", sync.max),
+        ("eleven_running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX)),
+    ];
+    lines.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
+}

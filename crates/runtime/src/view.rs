@@ -1,0 +1,174 @@
+//! The point's view of the registry: fetched whole, verified against the pinned root, swapped in at once.
+
+use crate::journal::Desks;
+use crate::running::Running;
+use eleven_api::client::{CallError, Client};
+use eleven_api::edge::Clock;
+use eleven_api::routes;
+use eleven_core::encoding::parse;
+use eleven_core::hash::Sha3;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
+use eleven_core::root::TrustRoot;
+use eleven_core::time::Time;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What a point holds of the registry: the verified view, and the policy bundles that it names.
+pub(crate) struct Holding {
+    pub(crate) view: View,
+    pub(crate) bundles: Arc<HashMap<Sha3, Arc<PolicyBundle>>>,
+}
+
+/// Keeps the holding fresh.
+pub(crate) struct Registry {
+    root: TrustRoot,
+    authority: String,
+    client: Client,
+    tables: Mutex<KeyTables>,
+    held: RwLock<Option<Arc<Holding>>>,
+    stamped: AtomicI64,
+}
+
+impl Registry {
+    pub(crate) fn new(root: TrustRoot, authority: String, client: Client) -> Self {
+        Self {
+            root,
+            authority,
+            client,
+            tables: Mutex::new(KeyTables::new()),
+            held: RwLock::new(None),
+            stamped: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// What is held now.
+    pub(crate) fn held(&self) -> Option<Arc<Holding>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the newest stamp that was heard was issued, whether or not it verified.
+    pub(crate) fn stamped(&self) -> Option<Time> {
+        Some(self.stamped.load(Ordering::Acquire)).filter(|ms| *ms != i64::MIN).map(Time)
+    }
+
+    /// Refreshes every `every` until told to stop. What a new view no longer allows is interrupted at once.
+    pub(crate) async fn follow(
+        &self,
+        desks: &Desks,
+        running: &Running,
+        clock: &dyn Clock,
+        every: Duration,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut failing = false;
+        loop {
+            match self.refresh(desks).await {
+                Ok(changed) => {
+                    if failing {
+                        tracing::info!("the registry is fresh again");
+                    }
+                    failing = false;
+                    if let Some(held) = self.held().filter(|_| changed) {
+                        tracing::info!(epoch = held.view.epoch(), "a new registry epoch is in force here");
+                        running.review(&held.view);
+                    }
+                }
+                Err(error) => {
+                    let fresh = self.held().is_some_and(|held| !held.view.is_stale(clock.now()));
+                    if !failing {
+                        tracing::warn!(%error, fresh, "the registry could not be refreshed");
+                    }
+                    failing = true;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = eleven_api::serve::stopped(&mut stop) => return,
+            }
+        }
+    }
+
+    /// Asks for the stamp and, where it names another epoch, for the snapshot. `true` where the epoch changed.
+    async fn refresh(&self, desks: &Desks) -> Result<bool, CallError> {
+        let stamp = self.client.get_json(&self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
+        let stamp = Stamp::read(stamp).map_err(malformed)?;
+        self.stamped.store(stamp.issued.0, Ordering::Release);
+        let held = self.held();
+        if let Some(held) = &held {
+            if stamp.issued < held.view.stamp().issued {
+                return Err(CallError::Malformed("the authority's stamp is older than the one that is held".into()));
+            }
+            if (stamp.epoch, stamp.hash) == (held.view.epoch(), held.view.hash()) {
+                let view = held.view.restamped(stamp).map_err(malformed)?;
+                self.swap(Holding { view, bundles: Arc::clone(&held.bundles) });
+                return Ok(false);
+            }
+        }
+        let (snapshot, stamp) = self.snapshot(stamp).await?;
+        let view = {
+            let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            View::open(&self.root, snapshot, stamp, &mut tables).map_err(malformed)?
+        };
+        let known = held.as_ref().map(|held| Arc::clone(&held.bundles)).unwrap_or_default();
+        let bundles = self.bundles(&view, &known).await?;
+        // Step 4 compares with what is persisted; so it is durable before it is used.
+        desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
+        self.swap(Holding { view, bundles: Arc::new(bundles) });
+        Ok(true)
+    }
+
+    /// The snapshot that a stamp names; where the authority has moved on meanwhile, the newer stamp with it.
+    async fn snapshot(&self, mut stamp: Stamp) -> Result<(Snapshot, Stamp), CallError> {
+        for _ in 0..3 {
+            let body = self.client.get(&self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
+            let snapshot = Snapshot::read(parse(&body).map_err(malformed)?).map_err(malformed)?;
+            if snapshot.header.epoch == stamp.epoch {
+                return Ok((snapshot, stamp));
+            }
+            let newer = self.client.get_json(&self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
+            stamp = Stamp::read(newer).map_err(malformed)?;
+        }
+        Err(CallError::Malformed("the authority's snapshot and stamp are of different epochs".into()))
+    }
+
+    /// The bundle of every policy in force, by hash; what is known is not fetched again.
+    async fn bundles(
+        &self,
+        view: &View,
+        known: &HashMap<Sha3, Arc<PolicyBundle>>,
+    ) -> Result<HashMap<Sha3, Arc<PolicyBundle>>, CallError> {
+        let mut bundles = HashMap::new();
+        for policy in view.lists().policies.iter() {
+            let hash = policy.id.hash;
+            let bundle = match known.get(&hash) {
+                Some(bundle) => Arc::clone(bundle),
+                None => Arc::new(self.bundle(hash).await?),
+            };
+            bundles.insert(hash, bundle);
+        }
+        Ok(bundles)
+    }
+
+    async fn bundle(&self, hash: Sha3) -> Result<PolicyBundle, CallError> {
+        let path = format!("{}{hash}", routes::REGISTRY_POLICIES);
+        let value = self.client.get_json(&self.authority, &path, DEADLINE).await?;
+        let bundle = PolicyBundle::read(value).map_err(malformed)?;
+        let same = bundle.hash == hash;
+        same.then_some(bundle)
+            .ok_or_else(|| CallError::Malformed(format!("the authority sent another bundle than {hash}")))
+    }
+
+    fn swap(&self, holding: Holding) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(holding));
+    }
+}
+
+fn malformed(error: impl std::fmt::Display) -> CallError {
+    CallError::Malformed(error.to_string())
+}

@@ -1,0 +1,149 @@
+//! `POST /runtime/admit` and `/runtime/complete` (PROTOCOL 12): enforcement for a workload that somebody else starts.
+//!
+//! The request that such an artifact binds is the admission itself: method `ADMIT`, the runtime as the path, the image's
+//! digest as the body.
+
+use crate::gateway::{Admission, Gate, admit_here, authenticate, deny, recorded};
+use axum::body::Body;
+use eleven_api::admission::{Admit, Admitted, Complete, completed};
+use eleven_api::audit::Durability;
+use eleven_api::problem::Problem;
+use eleven_api::serve::json;
+use eleven_core::artifact::{Operation, RequestBinding, Token, result_digest};
+use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::policy::Digests;
+use eleven_core::reason::Reason;
+use eleven_enforce::denial::Denial;
+use eleven_enforce::permit::{Ending, Execution};
+use http::Request;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Bytes of a request here.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Workloads that were admitted and are not completed.
+#[derive(Default)]
+pub(crate) struct Workloads(Mutex<HashMap<String, Started>>);
+
+struct Started {
+    execution: Execution,
+    salted: bool,
+    identity: String,
+}
+
+impl Workloads {
+    fn take(&self, attestation_id: &str, caller: Option<&str>) -> Option<Started> {
+        let mut started = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = started.get(attestation_id).is_some_and(|s| caller.is_none_or(|caller| s.identity == caller));
+        if own { started.remove(attestation_id) } else { None }
+    }
+}
+
+/// Admits a workload.
+pub(crate) async fn admit(
+    gate: Arc<Gate>,
+    workloads: Arc<Workloads>,
+    request: Request<Body>,
+) -> axum::response::Response {
+    let answered = async {
+        let (parts, body) = request.into_parts();
+        let caller = authenticate(&gate, &parts.headers).await?;
+        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let asked = match Admit::read(&body) {
+            Ok(asked) => asked,
+            Err(error) => return Err(deny(&gate, Denial::new(Reason::ArtifactMalformed, error.to_string())).await),
+        };
+        let admission = match admission(&gate, &caller.identity, &asked) {
+            Ok(admission) => admission,
+            Err(denial) => return Err(deny(&gate, denial).await),
+        };
+        let Admission { admitted, bundle } = admission;
+        let artifact = admitted.token().artifact.id.clone();
+        let permit = gate.desks.open(admitted, asked.image).await.map_err(recorded)?;
+        let op = permit.op().to_owned();
+        let attestation_id = id::attestation_id(&artifact, &gate.point.name, &op);
+        let started = Started {
+            execution: permit.run(),
+            salted: bundle.terms.digests == Digests::Salted,
+            identity: caller.identity.clone(),
+        };
+        workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
+        let limit = bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs);
+        tokio::spawn(expire(Arc::clone(&gate), Arc::clone(&workloads), attestation_id.clone(), limit));
+        Ok(json(&Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 }.to_value()))
+    };
+    answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+fn admission(gate: &Gate, caller: &str, asked: &Admit) -> Result<Admission, Denial> {
+    let operation = asked.token.as_ref().map_or_else(nothing, |token| without_params(&token.artifact.op));
+    let operation = operation.map_err(|error| Denial::new(Reason::ArtifactMalformed, error.to_string()))?;
+    let request = RequestBinding { body: asked.image, method: "ADMIT".into(), path: asked.runtime.clone() };
+    let token = asked.token.as_ref().map(Token::text);
+    admit_here(gate, caller, token.as_deref(), &operation, Some(&request), Some(asked.runtime.clone()))
+}
+
+/// What a workload does is what its artifact says: the point that admits it sees only the image.
+fn without_params(op: &Operation) -> Result<Operation, eleven_core::form::FormError> {
+    let mut object = op.value().as_object().cloned().unwrap_or_default();
+    object.remove("params");
+    Operation::read(Value::Object(object))
+}
+
+fn nothing() -> Result<Operation, eleven_core::form::FormError> {
+    Operation::read(Value::Object(Object::new().with("name", "workload").with("scope", Vec::new())))
+}
+
+/// An admission that nobody completed in time is interrupted.
+async fn expire(gate: Arc<Gate>, workloads: Arc<Workloads>, attestation_id: String, limit: Duration) {
+    tokio::time::sleep(limit).await;
+    let Some(started) = workloads.take(&attestation_id, None) else { return };
+    let empty = Sha3::of(&[]);
+    if let Err(error) = close(&gate, started, Outcome::Interrupted, Some("max_run"), empty, 0, 0).await {
+        tracing::error!(attestation_id, %error, "a workload that was not completed could not be closed");
+    }
+}
+
+/// Completes an admitted workload.
+pub(crate) async fn complete(
+    gate: Arc<Gate>,
+    workloads: Arc<Workloads>,
+    request: Request<Body>,
+) -> axum::response::Response {
+    let answered = async {
+        let (parts, body) = request.into_parts();
+        let caller = authenticate(&gate, &parts.headers).await?;
+        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let done = Complete::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
+        let outcome = Outcome::parse(&done.outcome).ok_or_else(|| Problem::malformed("not an outcome"))?;
+        let started = workloads.take(&done.attestation_id, Some(&caller.identity)).ok_or_else(|| {
+            let what = format!("{} is no admission of yours that waits for its completion", done.attestation_id);
+            Problem::with_status(404, what)
+        })?;
+        close(&gate, started, outcome, None, done.body, done.bytes, done.status).await?;
+        Ok::<_, Problem>(json(&completed(Durability::D1)))
+    };
+    answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+async fn close(
+    gate: &Gate,
+    started: Started,
+    outcome: Outcome,
+    cause: Option<&'static str>,
+    body: Sha3,
+    bytes: u64,
+    status: u16,
+) -> Result<(), Problem> {
+    let Started { execution, salted, .. } = started;
+    let digest = result_digest(if salted { &execution.salt } else { "" }, body, status);
+    let result = StatementResult { digest, bytes, status: u64::from(status) };
+    let ending = Ending { outcome, cause, result, finished: gate.clock.now() };
+    let closed = gate.desks.close(execution, ending).await;
+    closed.map(|_| ()).map_err(|error| Problem::refused(Reason::AuditUnavailable, error))
+}
