@@ -87,8 +87,14 @@ pub(crate) struct Point {
     pub(crate) parameters: Vec<String>,
     /// Bytes of a request's body.
     pub(crate) max_body: usize,
-    /// Seconds that the upstream may take.
-    pub(crate) upstream_timeout: u64,
+    /// The operation that a model call is.
+    pub(crate) operation: String,
+    /// The operation that a listing of models is.
+    pub(crate) list_operation: String,
+    /// Bytes of a response that is held whole.
+    pub(crate) max_response: usize,
+    /// Seconds that a call may run.
+    pub(crate) max_run: u64,
 }
 
 /// Why a configuration is refused.
@@ -167,15 +173,18 @@ impl Config {
             .with("domain", &self.domain)
             .with("ledger", &self.ledger.url)
             .with("listen", self.runtime.listen.to_string())
+            .with("list_operation", &point.list_operation)
             .with("max_body", number(point.max_body))
+            .with("max_response", number(point.max_response))
+            .with("max_run", point.max_run)
+            .with("operation", &point.operation)
             .with("parameters", texts(&point.parameters))
             .with("point", &point.name)
             .with("region", &point.region)
             .with("scope", texts(&point.scope))
             .with("tenancy", &point.tenancy)
             .with("tls", self.runtime.tls.is_some())
-            .with("upstream", &point.upstream)
-            .with("upstream_timeout", point.upstream_timeout);
+            .with("upstream", &point.upstream);
         Sha3::of_value(&Value::Object(effective))
     }
 
@@ -319,7 +328,10 @@ impl Written {
             scope: self.list("runtime.gateway.scope")?,
             parameters: self.list("runtime.gateway.parameters")?,
             max_body: self.number("runtime.gateway.max_body")?,
-            upstream_timeout: self.number("runtime.gateway.upstream_timeout")?,
+            operation: self.text("runtime.gateway.operation")?,
+            list_operation: self.text("runtime.gateway.list_operation")?,
+            max_response: self.number("runtime.gateway.max_response")?,
+            max_run: self.number("runtime.gateway.max_run")?,
         })
     }
 }

@@ -1,3 +1,4 @@
 //! Eleven: eleven.
 mod config;
+mod keystore;
 fn main() {}

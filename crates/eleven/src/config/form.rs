@@ -36,6 +36,8 @@ pub(crate) enum Form {
     Url,
     /// A path; one that is not absolute is relative to the file.
     Path,
+    /// An operation's name.
+    Operation,
     /// Names of scope entries, sorted by byte, each once.
     Operations {
         /// How many at most.
@@ -56,8 +58,11 @@ impl Form {
             Self::Address => "an IP address and port such as \"127.0.0.1:1113\"".into(),
             Self::Url => "an http:// or https:// address without user, query or fragment".into(),
             Self::Path => "a path; one that does not start with / is relative to this file".into(),
+            Self::Operation => "an operation's name: 1 to 64 printable ASCII characters without spaces".into(),
             Self::Operations { most } => format!("a list of at most {most} names, sorted by byte, each once"),
-            Self::Members => "a list of names of members, each once; `name`, `scope` and `params` are taken".into(),
+            Self::Members => {
+                "a list of names of members, each once; `name`, `scope`, `params` and `model` are taken".into()
+            }
         }
     }
 
@@ -71,6 +76,7 @@ impl Form {
             (Self::Address, Setting::Text(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Url, Setting::Text(text)) => is_base_url(text),
             (Self::Path, Setting::Text(text)) => !text.is_empty() && !text.contains('\0'),
+            (Self::Operation, Setting::Text(text)) => name::is_operation(text),
             (Self::Operations { most }, Setting::List(list)) => {
                 let named = list.iter().all(|entry| name::is_operation(entry));
                 list.len() <= *most && named && list.is_sorted_by(|a, b| a < b)
@@ -91,8 +97,8 @@ fn is_base_url(text: &str) -> bool {
     scheme && host && uri.query().is_none() && !text.contains('#')
 }
 
-/// `name`, `scope` and `params` are the operation's own members (PROTOCOL 4).
+/// `name`, `scope` and `params` are the operation's own members (PROTOCOL 4); `model` always enters it.
 fn is_member(list: &[String], at: usize, member: &str) -> bool {
-    let own = matches!(member, "name" | "scope" | "params");
+    let own = matches!(member, "name" | "scope" | "params" | "model");
     !own && !member.is_empty() && member.len() <= 64 && list.iter().position(|other| other == member) == Some(at)
 }

@@ -101,8 +101,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("ledger.tls_key", Form::Path, NO_TLS, TLS_KEY),
     key(
         "ledger.head_interval",
-        Form::Int { least: 100, most: 1000 },
-        Preset::Int(1000),
+        Form::Int { least: 50, most: 1000 },
+        Preset::Int(500),
         "Milliseconds between signed heads while entries arrive.",
     ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
@@ -137,16 +137,28 @@ pub(crate) const KEYS: &[Key] = &[
         "File with the API key that the upstream wants. Callers never see it.",
     ),
     key(
+        "runtime.gateway.operation",
+        Form::Operation,
+        Preset::Text("model.invoke"),
+        "The operation that a model call is.",
+    ),
+    key(
+        "runtime.gateway.list_operation",
+        Form::Operation,
+        Preset::Text("model.list"),
+        "The operation that a listing of models is.",
+    ),
+    key(
         "runtime.gateway.scope",
         Form::Operations { most: limits::MAX_SCOPE },
         Preset::List(&[]),
-        "The scope that inline calls ask for, sorted by byte.",
+        "The scope that calls through this gateway touch, sorted by byte.",
     ),
     key(
         "runtime.gateway.parameters",
         Form::Members,
-        Preset::List(&["model"]),
-        "Members of a request's body that enter the operation, where policy reads them.",
+        Preset::List(&[]),
+        "Members of a request's body, besides `model`, that enter the operation because policy reads them.",
     ),
     key(
         "runtime.gateway.max_body",
@@ -155,10 +167,16 @@ pub(crate) const KEYS: &[Key] = &[
         "Bytes of a request's body; a larger one is `limits.exceeded`.",
     ),
     key(
-        "runtime.gateway.upstream_timeout",
+        "runtime.gateway.max_response",
+        Form::Int { least: 1024, most: 1 << 30 },
+        Preset::Int(64 * 1024 * 1024),
+        "Bytes of a response that is held whole until its evidence is durable.",
+    ),
+    key(
+        "runtime.gateway.max_run",
         Form::Int { least: 1, most: 3600 },
         Preset::Int(300),
-        "Seconds that the upstream may take until it answers, and between two pieces of its answer.",
+        "Seconds that a call may run where its policy does not say.",
     ),
     key(
         "operator.key",

@@ -48,8 +48,8 @@ fn unknown_keys_are_refused_with_their_line() {
 #[test]
 fn values_out_of_their_range_or_form_are_refused_with_their_line() {
     for (extra, expected) in [
-        ("[ledger]\nhead_interval = 99", ":8: `head_interval` must be a whole number from 100 to 1000"),
-        ("[ledger]\nhead_interval = \"fast\"", ":8: `head_interval` must be a whole number from 100 to 1000"),
+        ("[ledger]\nhead_interval = 49", ":8: `head_interval` must be a whole number from 50 to 1000"),
+        ("[ledger]\nhead_interval = \"fast\"", ":8: `head_interval` must be a whole number from 50 to 1000"),
         ("[ledger]\nlisten = \"localhost:1\"", ":8: `listen` must be an IP address and port"),
         ("[ledger]\nlisten = \"0.0.0.0:1111\"", ":8: 0.0.0.0:1111 is beyond loopback: set `tls_certificate`"),
         ("[ledger]\ntls_key = \"k.pem\"", ":8: set `ledger.tls_certificate`, too"),

@@ -1,0 +1,302 @@
+//! Where a corner's keys lie. They are made in the corner's own process and never leave it: what others get is a
+//! [`Signer`] and public keys.
+//!
+//! [`Keystore`] is the port; [`FileKeystore`] the one file that development uses: seeds sealed with ChaCha20-Poly1305
+//! under a key that Argon2id makes of a passphrase. The public part lies open in the file, and is authenticated with it.
+
+mod sealed;
+
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::{Form, FormError};
+use eleven_core::name;
+use eleven_core::root::KeyUse;
+use eleven_core::signature::{SeedSigner, Signer, base64_value, bytes32};
+use sealed::{Cost, Sealed};
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The keystore's file in a corner's folder.
+pub(crate) const FILE: &str = "keystore.json";
+/// Bytes of a passphrase, and of a file that one is read from.
+const MAX_PASSPHRASE: u64 = 1024;
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// A key as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicKey {
+    /// Its name.
+    pub(crate) kid: String,
+    /// What it signs.
+    pub(crate) usage: KeyUse,
+    /// Whose signatures it makes.
+    pub(crate) owner: String,
+    /// The Ed25519 public key.
+    pub(crate) public: [u8; 32],
+}
+
+/// What holds a corner's keys.
+pub(crate) trait Keystore {
+    /// The keys it holds.
+    fn keys(&self) -> &[PublicKey];
+
+    /// What signs with the corner's key of this use.
+    ///
+    /// # Errors
+    /// Where it holds none.
+    fn signer(&self, usage: KeyUse) -> Result<Arc<dyn Signer>, KeystoreError>;
+}
+
+/// Keys in one encrypted file, open.
+pub(crate) struct FileKeystore {
+    path: PathBuf,
+    keys: Vec<PublicKey>,
+    signers: Vec<Arc<SeedSigner>>,
+}
+
+/// Why a keystore can't be made or opened. No text repeats a passphrase or a key.
+#[derive(Debug)]
+pub(crate) enum KeystoreError {
+    /// A file can't be read or written.
+    Io(PathBuf, std::io::Error),
+    /// The passphrase's file lets others read it, or holds none.
+    Passphrase(PathBuf, &'static str),
+    /// There is one already.
+    Exists(PathBuf),
+    /// It is not of its form.
+    Form(PathBuf, String),
+    /// It is another corner's.
+    Corner(PathBuf, String),
+    /// The passphrase is another, or the file was changed.
+    Sealed(PathBuf),
+    /// It holds no key of this use.
+    NoKey(PathBuf, KeyUse),
+}
+
+impl fmt::Display for KeystoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}: check the path and its owner", path.display()),
+            Self::Passphrase(path, what) => write!(f, "{}: {what}", path.display()),
+            Self::Exists(path) => {
+                write!(f, "{} holds keys already: move it away to make new ones", path.display())
+            }
+            Self::Form(path, what) => write!(f, "{} is no keystore ({what}): restore it from a copy", path.display()),
+            Self::Corner(path, found) => write!(f, "{} is the keystore of {found}", path.display()),
+            Self::Sealed(path) => {
+                write!(f, "{} does not open: the passphrase is another, or the file was changed", path.display())
+            }
+            Self::NoKey(path, usage) => write!(f, "{} holds no {} key", path.display(), usage.name()),
+        }
+    }
+}
+
+impl std::error::Error for KeystoreError {}
+
+/// A key that is to be made.
+pub(crate) struct Wanted {
+    /// Its name.
+    pub(crate) kid: String,
+    /// What it is to sign.
+    pub(crate) usage: KeyUse,
+    /// For whom.
+    pub(crate) owner: String,
+}
+
+impl FileKeystore {
+    /// Makes a keystore with a new key for each of `wanted`; `seeds` and `random` come from the edge.
+    ///
+    /// # Errors
+    /// Where there is one already, or it can't be written.
+    pub(crate) fn create(
+        path: &Path,
+        corner: &str,
+        passphrase: &[u8],
+        wanted: Vec<Wanted>,
+        random: impl Fn() -> Zeroizing<[u8; 32]>,
+    ) -> Result<Self, KeystoreError> {
+        let mut store = Self { path: path.to_owned(), keys: Vec::new(), signers: Vec::new() };
+        let mut seeds = Zeroizing::new(Vec::with_capacity(wanted.len() * 32));
+        for Wanted { kid, usage, owner } in wanted {
+            let seed = random();
+            seeds.extend_from_slice(&*seed);
+            let signer = SeedSigner::new(kid.clone(), &seed);
+            store.keys.push(PublicKey { kid, usage, owner, public: signer.public() });
+            store.signers.push(Arc::new(signer));
+        }
+        let (salt, nonce) = (random(), random());
+        let mut sealed = Sealed { cost: Cost::PRESET, salt: *salt, nonce: sealed::nonce(&nonce), bytes: Vec::new() };
+        let open = open_part(corner, &store.keys, &sealed);
+        sealed.seal(passphrase, &open.canonical(), &seeds).map_err(|_| KeystoreError::Sealed(path.to_owned()))?;
+        write_new(path, &open.with("sealed", base64_value(&sealed.bytes)).canonical())?;
+        Ok(store)
+    }
+
+    /// Opens the keystore of `corner`.
+    ///
+    /// # Errors
+    /// Where it is not there, not of its form, another corner's, or does not open with this passphrase.
+    pub(crate) fn open(path: &Path, corner: &str, passphrase: &[u8]) -> Result<Self, KeystoreError> {
+        let (keys, sealed) = read(path, corner)?;
+        let open = open_part(corner, &keys, &sealed);
+        let shut = || KeystoreError::Sealed(path.to_owned());
+        let seeds = sealed.unseal(passphrase, &open.canonical()).map_err(|_| shut())?;
+        let (seeds, rest) = seeds.as_chunks::<32>();
+        if seeds.len() != keys.len() || !rest.is_empty() {
+            return Err(shut());
+        }
+        let signers: Vec<_> =
+            keys.iter().zip(seeds).map(|(key, seed)| Arc::new(SeedSigner::new(key.kid.clone(), seed))).collect();
+        if keys.iter().zip(&signers).any(|(key, signer)| key.public != signer.public()) {
+            return Err(shut());
+        }
+        Ok(Self { path: path.to_owned(), keys, signers })
+    }
+}
+
+impl Keystore for FileKeystore {
+    fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    fn signer(&self, usage: KeyUse) -> Result<Arc<dyn Signer>, KeystoreError> {
+        let at = self.keys.iter().position(|key| key.usage == usage);
+        let signer =
+            at.and_then(|at| self.signers.get(at)).ok_or_else(|| KeystoreError::NoKey(self.path.clone(), usage))?;
+        Ok(Arc::clone(signer) as Arc<dyn Signer>)
+    }
+}
+
+/// The public keys of a keystore, without its passphrase. Unauthenticated: for showing.
+///
+/// # Errors
+/// Where it is not there, not of its form, or another corner's.
+pub(crate) fn public_keys(path: &Path, corner: &str) -> Result<Vec<PublicKey>, KeystoreError> {
+    read(path, corner).map(|(keys, _)| keys)
+}
+
+/// Reads a passphrase. Its file must be its owner's alone.
+///
+/// # Errors
+/// Where it can't be read, others may read it, or it holds none.
+pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
+    let io = |error| KeystoreError::Io(path.to_owned(), error);
+    let file = File::open(path).map_err(io)?;
+    if file.metadata().map_err(io)?.mode() & 0o077 != 0 {
+        return Err(KeystoreError::Passphrase(path.to_owned(), "others may read this passphrase: chmod 600 it"));
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(256));
+    file.take(MAX_PASSPHRASE).read_to_end(&mut text).map_err(io)?;
+    while text.last().is_some_and(u8::is_ascii_whitespace) {
+        text.pop();
+    }
+    if text.len() < 16 {
+        let what = "a passphrase has at least 16 characters: write a longer one";
+        return Err(KeystoreError::Passphrase(path.to_owned(), what));
+    }
+    Ok(text)
+}
+
+/// Makes a passphrase of random bytes where its file is not there yet.
+///
+/// # Errors
+/// Where it can't be written.
+pub(crate) fn make_passphrase(path: &Path, random: &[u8; 32]) -> Result<(), KeystoreError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut text = Zeroizing::new(eleven_core::id::base32(random));
+    text.push('\n');
+    write_new(path, text.as_bytes())
+}
+
+/// Writes a file that was not there, for its owner only, and makes it durable.
+///
+/// # Errors
+/// Where it is there, or can't be written.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => KeystoreError::Exists(path.to_owned()),
+        _ => KeystoreError::Io(path.to_owned(), error),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+}
+
+/// All of the file but the sealed bytes: what is authenticated with them.
+fn open_part(corner: &str, keys: &[PublicKey], sealed: &Sealed) -> Object {
+    let keys: Vec<Value> = keys.iter().map(PublicKey::to_value).collect();
+    Object::new()
+        .with("v", "1")
+        .with("type", "11-11/keystore")
+        .with("corner", corner)
+        .with("cipher", "chacha20poly1305")
+        .with("kdf", sealed.cost.to_value())
+        .with("salt", base64_value(&sealed.salt))
+        .with("nonce", base64_value(&sealed.nonce))
+        .with("keys", keys)
+}
+
+fn read(path: &Path, corner: &str) -> Result<(Vec<PublicKey>, Sealed), KeystoreError> {
+    let mut bytes = Vec::new();
+    let io = |error| KeystoreError::Io(path.to_owned(), error);
+    File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).map_err(io)?;
+    let form = |error: FormError| KeystoreError::Form(path.to_owned(), error.to_string());
+    let mut document =
+        parse(&bytes).map_err(FormError::from).and_then(|value| Form::of(value, "keystore")).map_err(form)?;
+    let found = document.string("corner").map_err(form)?;
+    if found != corner {
+        return Err(KeystoreError::Corner(path.to_owned(), found));
+    }
+    read_rest(document).map_err(form)
+}
+
+fn read_rest(mut form: Form) -> Result<(Vec<PublicKey>, Sealed), FormError> {
+    form.version()?;
+    form.named("type", "\"11-11/keystore\"", |kind| kind == "11-11/keystore")?;
+    form.named("cipher", "chacha20poly1305", |cipher| cipher == "chacha20poly1305")?;
+    let cost = Cost::read(form.take("kdf")?)?;
+    let bytes = |form: &mut Form, name: &str| {
+        let text = form.string(name)?;
+        let bytes = text.strip_prefix("base64:").and_then(eleven_core::hash::unbase64);
+        bytes.ok_or_else(|| form.wrong(name, "not base64"))
+    };
+    let salt = bytes(&mut form, "salt")?.try_into().map_err(|_| form.wrong("salt", "not 32 bytes"))?;
+    let nonce = bytes(&mut form, "nonce")?.try_into().map_err(|_| form.wrong("nonce", "not 12 bytes"))?;
+    let sealed = Sealed { cost, salt, nonce, bytes: bytes(&mut form, "sealed")? };
+    let keys = form.array("keys")?.into_iter().map(PublicKey::read).collect::<Result<_, _>>()?;
+    form.finish()?;
+    Ok((keys, sealed))
+}
+
+impl PublicKey {
+    /// Reads what [`PublicKey::to_value`] wrote.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub(crate) fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "public key")?;
+        let kid = form.named("kid", "a key's name", name::is_key)?;
+        let usage = KeyUse::parse(&form.string("use")?).ok_or_else(|| form.wrong("use", "not a use of keys"))?;
+        let owner = form.named("owner", "a party that owns such a key", |owner| usage.allows_owner(owner))?;
+        let public = bytes32(&form.string("public")?).ok_or_else(|| form.wrong("public", "not 32 bytes in base64"))?;
+        form.finish()?;
+        Ok(Self { kid, usage, owner, public })
+    }
+
+    /// The value that key commands print.
+    pub(crate) fn to_value(&self) -> Value {
+        let object = Object::new().with("kid", &self.kid).with("use", self.usage.name()).with("owner", &self.owner);
+        Value::Object(object.with("public", base64_value(&self.public)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
