@@ -1,1 +1,275 @@
-//! Eleven: authority.
+//! The corner that decides (DESIGN: the governance triangle): identity, gateway, policy, authorization, registry, admin.
+//!
+//! The way of a request, in the order of the modules: [`gateway`] takes it in and asks [`identity`] who calls;
+//! [`authorization`] decides by the registry's last epoch, purely; [`sequencer`] makes the event and waits for the ledger;
+//! only then does the artifact leave. [`registry`] follows the ledger, folds, signs and serves what everybody decides by;
+//! [`admin`] is how operators change it. [`denials`] counts callers without identity.
+//!
+//! **Invariant**: this corner keeps no state of record. Its registry is a fold over the ledger's entries, its event
+//! counter is the ledger's cursor; a restarted authority knows all that this one knew, and a replica needs no more than
+//! keys of its own.
+
+pub mod admin;
+pub mod authorization;
+pub mod denials;
+#[cfg(test)]
+mod fixtures;
+pub mod gateway;
+pub mod identity;
+pub mod ledger;
+mod metrics;
+pub mod registry;
+pub mod sequencer;
+
+use admin::Replays;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use denials::Denials;
+use eleven_api::client::Client;
+use eleven_api::edge::Clock;
+use eleven_api::routes;
+use eleven_api::serve::{self, Listener};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::name;
+use eleven_core::root::{RootError, TrustRoot};
+use eleven_core::signature::Signer;
+use ledger::Ledger;
+use metrics::{Metrics, Sample};
+use registry::Registry;
+use sequencer::Sequencer;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long running requests may take to finish when the corner is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What an authority is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name, `governance://<domain>/authority/<env>`.
+    pub name: String,
+    /// Where the ledger is, for instance `http://127.0.0.1:1111`.
+    pub ledger: String,
+}
+
+/// The keys of this corner. What signs takes a signer, never a private key.
+#[derive(Clone)]
+pub struct Signers {
+    /// Artifacts.
+    pub issuer: Arc<dyn Signer>,
+    /// Events. One process signs with it.
+    pub event: Arc<dyn Signer>,
+    /// Registry headers, stamps, grants.
+    pub registry: Arc<dyn Signer>,
+    /// Policies.
+    pub policy: Arc<dyn Signer>,
+    /// Identity tokens.
+    pub identity: Arc<dyn Signer>,
+}
+
+/// Why an authority can't be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// The name is no authority's of the root's domain.
+    Name {
+        /// The name.
+        name: String,
+        /// The root's domain.
+        domain: String,
+    },
+    /// The root is not signed by its own threshold.
+    Root(RootError),
+    /// The key of a role that stands in the root is not the one that this process holds.
+    Role(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name, domain } => {
+                write!(f, "{name} is no authority of {domain}: name it governance://{domain}/authority/<env>")
+            }
+            Self::Root(error) => error.fmt(f),
+            Self::Role(kid) => write!(
+                f,
+                "the trust root has another public key for {kid}: use the keystore that the root was made with"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// A running authority.
+pub struct Authority {
+    pub(crate) name: String,
+    pub(crate) signers: Signers,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) denials: Arc<Denials>,
+    pub(crate) replays: Replays,
+    pub(crate) metrics: Metrics,
+    stop: watch::Receiver<bool>,
+}
+
+/// The address of the listener that a request came in by, as it stands in counted denials.
+#[derive(Clone, Debug)]
+pub struct Listening(pub Arc<str>);
+
+impl Authority {
+    /// Opens an authority: it begins to follow the ledger at once, and denies until it has. `root` is the pinned trust
+    /// root; its tasks end when `stop` becomes true.
+    ///
+    /// # Errors
+    /// Where name, root and keys don't fit each other.
+    pub fn open(
+        settings: Settings,
+        signers: Signers,
+        root: TrustRoot,
+        clock: Arc<dyn Clock>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Arc<Self>, OpenError> {
+        check(&settings, &signers, &root)?;
+        let ledger = Ledger::new(Client::new(), settings.ledger);
+        let registry =
+            Registry::start(ledger.clone(), root, Arc::clone(&signers.registry), Arc::clone(&clock), stop.clone());
+        let sequencer = Sequencer::start(ledger.clone(), Arc::clone(&signers.event), settings.name.clone());
+        let denials = Arc::new(Denials::default());
+        let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
+        tokio::spawn(counted);
+        let replays = Replays::new(clock.now());
+        let (name, metrics) = (settings.name, Metrics::default());
+        Ok(Arc::new(Self { name, signers, clock, ledger, registry, sequencer, denials, replays, metrics, stop }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The registry that it decides by.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Waits until it can decide: the registry folded and the event counter known. `false` where that takes longer than
+    /// `deadline`.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        let began = std::time::Instant::now();
+        if !self.registry.ready(deadline).await {
+            return false;
+        }
+        while self.sequencer.progress().stalled.load(Relaxed) {
+            if began.elapsed() > deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// All routes of this corner.
+    #[must_use]
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route(routes::HEALTH, get(health))
+            .route(routes::METRICS, get(metrics_text))
+            .with_state(Arc::clone(self))
+            .merge(gateway::router(Arc::clone(self)))
+            .merge(admin::router(Arc::clone(self)))
+            .merge(registry::routes::router(Arc::clone(&self.registry)))
+    }
+
+    /// Serves on all listeners until told to stop, then lets running requests finish.
+    pub async fn serve(self: Arc<Self>, listeners: Vec<Listener>) {
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            let address = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
+            let router = self.router().layer(Extension(Listening(address.into())));
+            serving.spawn(listener.serve(router, self.stop.clone(), GRACE));
+        }
+        while serving.join_next().await.is_some() {}
+    }
+}
+
+/// Whether name, root and keys fit each other.
+fn check(settings: &Settings, signers: &Signers, root: &TrustRoot) -> Result<(), OpenError> {
+    if !name::is_authority(&settings.name) || name::authority_domain(&settings.name) != Some(&root.domain) {
+        return Err(OpenError::Name { name: settings.name.clone(), domain: root.domain.clone() });
+    }
+    root.verify_own().map_err(OpenError::Root)?;
+    for signer in [&signers.registry, &signers.policy] {
+        let known = root.roles.iter().find(|key| key.kid == signer.kid());
+        if known.is_some_and(|key| key.public != signer.public()) {
+            return Err(OpenError::Role(signer.kid().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether this corner can decide now.
+async fn health(State(authority): State<Arc<Authority>>) -> Response {
+    let now = authority.clock.now();
+    let current = authority.registry.current();
+    let fresh = authority.registry.fresh(now).is_some();
+    let stalled = authority.sequencer.progress().stalled.load(Relaxed);
+    let ready = fresh && !stalled;
+    let body = Object::new()
+        .with("status", if ready { "ok" } else { "unavailable" })
+        .with("epoch", current.as_ref().map_or(0, |current| current.view.epoch()))
+        .with("ledger", if fresh { "heard" } else { "silent" })
+        .with("events", if stalled { "stalled" } else { "flowing" });
+    let mut response = serve::json(&Value::Object(body));
+    if !ready {
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+async fn metrics_text(State(authority): State<Arc<Authority>>) -> Response {
+    let progress = authority.sequencer.progress();
+    let current = authority.registry.current();
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let sample = |name, kind, help, value| Sample { name, kind, help, value };
+    let epoch = current.as_ref().map_or(0, |current| current.view.epoch());
+    let silence = authority.registry.silence_ms(authority.clock.now());
+    let text = authority.metrics.text(&[
+        sample("eleven_authority_epoch", "gauge", "The registry's last epoch here.", count(epoch)),
+        sample("eleven_authority_ledger_silence_ms", "gauge", "Since the ledger was heard from.", silence),
+        sample(
+            "eleven_authority_stalled",
+            "gauge",
+            "1 while no event can be made.",
+            i64::from(progress.stalled.load(Relaxed)),
+        ),
+        sample(
+            "eleven_authority_events_total",
+            "counter",
+            "Events that the ledger has.",
+            count(progress.records.load(Relaxed)),
+        ),
+        sample(
+            "eleven_authority_appends_total",
+            "counter",
+            "Appends that carried them.",
+            count(progress.appends.load(Relaxed)),
+        ),
+        sample(
+            "eleven_authority_refused_total",
+            "counter",
+            "Events that the ledger refused.",
+            count(progress.refused.load(Relaxed)),
+        ),
+    ]);
+    ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

@@ -1,0 +1,245 @@
+//! What operators do (PROTOCOL 5.3, 11, 12): signed acts, on loopback only, each through the one function
+//! [`Authority::operate`].
+//!
+//! `POST /v1/admin/act` takes `{"act","args","time","kid","sig"}`: `sig` is `base64:` of the 64 bytes that the operator's
+//! key makes over the canonical document without `sig`. The key is one of the registry's sources of kind `operator`.
+//!
+//! An act is made of events. It returns when they are durable and this corner decides by them, and says by when every
+//! enforcement point must know or deny.
+
+mod act;
+mod plan;
+mod signed;
+
+use crate::Authority;
+use crate::identity::Operator;
+use crate::sequencer::{Committed, Draft, SubmitError};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use axum::{Extension, Router};
+use eleven_api::audit::Durability;
+use eleven_api::problem::Problem;
+use eleven_api::serve::{self, Peer};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Place, Tip};
+use eleven_core::form::FormError;
+use eleven_core::id;
+use eleven_core::reason::Reason;
+use eleven_core::registry::FoldError;
+use eleven_core::time::Time;
+use plan::Step;
+use std::fmt;
+use std::sync::Arc;
+
+pub use act::Act;
+pub use signed::{Replays, SignedAct, SignedError};
+
+/// The path of an act.
+pub const ACT: &str = "/v1/admin/act";
+/// Bytes of an act: a policy bundle and what stands around it.
+const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
+
+/// What an act came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// How durable its events are; `None` where it made none.
+    pub durability: Option<Durability>,
+    /// The epoch in which it is in force.
+    pub epoch: u64,
+    /// By when every enforcement point knows, or denies.
+    pub effective_by: Time,
+    /// The lineages of its events.
+    pub lineages: Vec<String>,
+    /// What only this act answers: a secret, a token, a reference.
+    pub answer: Object,
+}
+
+/// Why an act was not carried out, or not to its end.
+#[derive(Debug)]
+pub enum ActError {
+    /// Its arguments are not of their form.
+    Form(FormError),
+    /// The policy bundle does not compile.
+    Policy(eleven_policy::PolicyError),
+    /// The registry would not take it.
+    Registry(FoldError),
+    /// There is nothing of that name.
+    Unknown(String),
+    /// It would be refused whatever the registry holds.
+    Impossible(&'static str),
+    /// The ledger refused one of its events.
+    Refused(String),
+    /// The ledger does not answer; nothing was done, or its fate is open.
+    Unavailable(String),
+    /// It is durable, but this corner does not decide by it yet.
+    Pending,
+}
+
+impl fmt::Display for ActError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(error) => error.fmt(f),
+            Self::Policy(error) => error.fmt(f),
+            Self::Registry(error) => error.fmt(f),
+            Self::Unknown(what) => write!(f, "there is no {what}"),
+            Self::Impossible(why) => f.write_str(why),
+            Self::Refused(why) => write!(f, "the ledger refused it: {why}"),
+            Self::Unavailable(why) => write!(f, "the ledger does not answer: {why}"),
+            Self::Pending => f.write_str("it is durable, but not in force here yet: look at the registry's epoch"),
+        }
+    }
+}
+
+impl std::error::Error for ActError {}
+
+impl From<FormError> for ActError {
+    fn from(error: FormError) -> Self {
+        Self::Form(error)
+    }
+}
+
+impl From<SubmitError> for ActError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Unavailable { sent: true } => {
+                Self::Unavailable("what became of it is open, it is sent again".into())
+            }
+            SubmitError::Unavailable { sent: false } => Self::Unavailable("nothing was done, try again".into()),
+            SubmitError::Refused(why) => Self::Refused(why),
+            SubmitError::Form(error) => Self::Form(error),
+        }
+    }
+}
+
+impl ActError {
+    fn problem(&self) -> Problem {
+        let text = self.to_string();
+        match self {
+            Self::Form(_) | Self::Policy(_) | Self::Impossible(_) => Problem::malformed(text),
+            Self::Registry(_) | Self::Refused(_) => Problem::with_status(409, text),
+            Self::Unknown(_) => Problem::with_status(404, text),
+            Self::Unavailable(_) | Self::Pending => Problem::refused(Reason::AuditUnavailable, text),
+        }
+    }
+}
+
+impl Done {
+    /// The body of the answer: `{"durability","epoch","effective_by","lineages"}` and what the act adds.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let lineages: Vec<Value> = self.lineages.iter().map(Value::from).collect();
+        let answer = self.answer.clone();
+        Value::Object(
+            answer
+                .with_some("durability", self.durability.map(Durability::name))
+                .with("epoch", self.epoch)
+                .with("effective_by", self.effective_by.to_millis_value())
+                .with("lineages", lineages),
+        )
+    }
+}
+
+impl Authority {
+    /// Carries out an act for `operator`: makes its events, waits until they are durable and until this corner decides
+    /// by them. Without an operator it is a founding act, possible only while the registry lists none: the one that adds
+    /// the first operator is the last.
+    ///
+    /// # Errors
+    /// Why it was not carried out, or not to its end. What was made durable before that stays.
+    pub async fn operate(&self, act: Act, operator: Option<&str>) -> Result<Done, ActError> {
+        let current =
+            self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is not at hand".into()))?;
+        if operator.is_none() && current.sources.has_operators() {
+            return Err(ActError::Impossible("the domain has operators: one of them has to sign this act"));
+        }
+        let name = act.name();
+        let plan = plan::of(self, &current, act).await?;
+        let mut committed: Vec<Committed> = Vec::new();
+        for step in plan.steps {
+            committed.push(self.take(step, operator, committed.last()).await?);
+        }
+        let epoch = match committed.last() {
+            Some(last) => self.registry.epoch_of(last.record.hash).await.ok_or(ActError::Pending)?,
+            None => current.view.epoch(),
+        };
+        tracing::info!(act = name, operator = operator.unwrap_or("founding"), epoch, "an act is in force");
+        Ok(Done {
+            durability: committed.iter().map(|committed| committed.durability).min(),
+            epoch,
+            effective_by: self.clock.now().plus_millis(current.fresh_ms()),
+            lineages: committed.iter().map(|committed| id::lineage_name(&committed.record.op)).collect(),
+            answer: plan.answer,
+        })
+    }
+
+    /// Makes one event of an act. The registry's own rules are asked first, so that what they refuse takes no number.
+    async fn take(
+        &self,
+        step: Step,
+        operator: Option<&str>,
+        before: Option<&Committed>,
+    ) -> Result<Committed, ActError> {
+        let now = self.clock.now();
+        if before.is_none() {
+            let current =
+                self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is gone".into()))?;
+            current.fold.check(now, step.event, &self.name, &step.data).map_err(ActError::Registry)?;
+        }
+        // A subject's lineage names no identity; every other event of an act says who acted.
+        let lifecycle = step.event.starts_with("lifecycle.");
+        let identity = operator.filter(|_| !lifecycle).map(str::to_owned);
+        let draft = Draft {
+            event: step.event,
+            place: place(step.place, before.map(|committed| committed.record.tip())),
+            ts: now,
+            data: step.data,
+            about: About { identity, ..step.about },
+            blobs: step.blobs,
+        };
+        Ok(self.sequencer.submit(draft).await?)
+    }
+}
+
+/// Where the next event of an act stands: a second transition of a subject follows the first.
+fn place(place: Place, before: Option<Tip>) -> Place {
+    match (place, before) {
+        (Place::First { op } | Place::After { op, .. }, Some(tip)) => Place::After { op, tip },
+        (place, _) => place,
+    }
+}
+
+/// The route of acts.
+pub fn router(authority: Arc<Authority>) -> Router {
+    Router::new().route(ACT, post(act)).with_state(authority)
+}
+
+async fn act(
+    State(authority): State<Arc<Authority>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    body: Body,
+) -> Result<Response, Problem> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Err(Problem::with_status(403, "operators act on this machine only: connect from loopback"));
+    }
+    let body = serve::body(body, MAX_BODY).await?;
+    let signed = SignedAct::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let operator = operator(&authority, &signed).map_err(|error| Problem {
+        status: 401,
+        ..Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
+    })?;
+    let act = Act::read(&signed.act, signed.args.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let done = authority.operate(act, Some(&operator.identity)).await;
+    done.map(|done| serve::json(&done.to_value())).map_err(|error| error.problem())
+}
+
+/// The operator who signed the act, now and for the first time.
+fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, SignedError> {
+    let now = authority.clock.now();
+    let current = authority.registry.fresh(now).ok_or(SignedError::Unknown)?;
+    let operator = current.sources.operator(&signed.kid).ok_or(SignedError::Unknown)?;
+    signed.verify(&operator.key, now)?;
+    authority.replays.take(signed, now)?;
+    Ok(operator.clone())
+}

@@ -1,0 +1,201 @@
+//! The acts and their arguments.
+
+use eleven_core::artifact::is_artifact_id;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::form::{Form, FormError};
+use eleven_core::id;
+use eleven_core::name;
+use eleven_core::registry::{Item as _, RuntimeRecord, SourceRecord};
+use eleven_core::root::KeyRecord;
+use eleven_core::subject;
+use eleven_core::time::Time;
+
+/// What an operator does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// `policy.publish` {bundle}.
+    PolicyPublish {
+        /// The policy bundle.
+        bundle: Value,
+    },
+    /// `policy.retire` {ref}.
+    PolicyRetire {
+        /// The policy in force.
+        reference: String,
+    },
+    /// `artifact.revoke` {artifact | operation, why?}.
+    ArtifactRevoke {
+        /// The artifact.
+        artifact: String,
+        /// Why, in a word.
+        why: String,
+    },
+    /// `key.register` {key}.
+    KeyRegister {
+        /// The record, status active.
+        key: KeyRecord,
+    },
+    /// `key.retire` {kid}.
+    KeyRetire {
+        /// The key.
+        kid: String,
+    },
+    /// `key.compromise` {kid, since}.
+    KeyCompromise {
+        /// The key.
+        kid: String,
+        /// From when it may have been in other hands.
+        since: Time,
+    },
+    /// `runtime.register` {point, runtime, region, tenancy, mode, binary, config, kid}.
+    RuntimeRegister {
+        /// What is approved for the point.
+        record: RuntimeRecord,
+    },
+    /// `runtime.remove` {point}.
+    RuntimeRemove {
+        /// The point.
+        point: String,
+    },
+    /// `source.register` {name, source, mapping}.
+    SourceRegister {
+        /// The source.
+        record: SourceRecord,
+    },
+    /// `source.remove` {name}.
+    SourceRemove {
+        /// The source.
+        name: String,
+    },
+    /// `client.add` {client, identity}: answers `secret`, once.
+    ClientAdd {
+        /// The client's name.
+        client: String,
+        /// The identity that its secret stands for.
+        identity: String,
+    },
+    /// `client.revoke` {client}.
+    ClientRevoke {
+        /// The client's name.
+        client: String,
+    },
+    /// `identity.issue` {identity}: answers `token`, good for fifteen minutes.
+    IdentityIssue {
+        /// The identity.
+        identity: String,
+    },
+    /// `subject.contain` {kind, subject}.
+    SubjectContain {
+        /// The kind of subject.
+        kind: String,
+        /// The subject.
+        subject: String,
+    },
+    /// `subject.lift` {kind, subject}.
+    SubjectLift {
+        /// The kind of subject.
+        kind: String,
+        /// The subject.
+        subject: String,
+    },
+}
+
+impl Act {
+    /// Reads an act by its name and exactly its arguments.
+    ///
+    /// # Errors
+    /// Where there is no such act, or an argument is missing, unknown or of another form.
+    pub fn read(act: &str, args: Object) -> Result<Self, FormError> {
+        let mut form = Form::of_object(args.clone(), "args");
+        let whole = || Value::Object(args.clone());
+        let read = match act {
+            "policy.publish" => Self::PolicyPublish { bundle: form.take("bundle")? },
+            "policy.retire" => {
+                Self::PolicyRetire { reference: form.named("ref", "a policy's reference", name::is_policy)? }
+            }
+            "artifact.revoke" => read_revoke(&mut form)?,
+            "key.register" => Self::KeyRegister { key: KeyRecord::read(form.take("key")?)? },
+            "key.retire" => Self::KeyRetire { kid: read_kid(&mut form)? },
+            "key.compromise" => Self::KeyCompromise { kid: read_kid(&mut form)?, since: form.millis("since")? },
+            "runtime.register" => return Ok(Self::RuntimeRegister { record: RuntimeRecord::read(whole())? }),
+            "runtime.remove" => {
+                Self::RuntimeRemove { point: form.named("point", "an enforcement point", name::is_point)? }
+            }
+            "source.register" => return Ok(Self::SourceRegister { record: SourceRecord::read(whole())? }),
+            "source.remove" => Self::SourceRemove { name: form.named("name", "a source's name", name::is_segment)? },
+            "client.add" => {
+                Self::ClientAdd { client: form.string("client")?, identity: read_local_identity(&mut form)? }
+            }
+            "client.revoke" => Self::ClientRevoke { client: form.string("client")? },
+            "identity.issue" => Self::IdentityIssue { identity: read_local_identity(&mut form)? },
+            "subject.contain" => {
+                let (kind, subject) = read_subject(&mut form)?;
+                Self::SubjectContain { kind, subject }
+            }
+            "subject.lift" => {
+                let (kind, subject) = read_subject(&mut form)?;
+                Self::SubjectLift { kind, subject }
+            }
+            _ => return Err(FormError(format!("there is no act `{act}`"))),
+        };
+        form.finish()?;
+        Ok(read)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PolicyPublish { .. } => "policy.publish",
+            Self::PolicyRetire { .. } => "policy.retire",
+            Self::ArtifactRevoke { .. } => "artifact.revoke",
+            Self::KeyRegister { .. } => "key.register",
+            Self::KeyRetire { .. } => "key.retire",
+            Self::KeyCompromise { .. } => "key.compromise",
+            Self::RuntimeRegister { .. } => "runtime.register",
+            Self::RuntimeRemove { .. } => "runtime.remove",
+            Self::SourceRegister { .. } => "source.register",
+            Self::SourceRemove { .. } => "source.remove",
+            Self::ClientAdd { .. } => "client.add",
+            Self::ClientRevoke { .. } => "client.revoke",
+            Self::IdentityIssue { .. } => "identity.issue",
+            Self::SubjectContain { .. } => "subject.contain",
+            Self::SubjectLift { .. } => "subject.lift",
+        }
+    }
+}
+
+/// An artifact by its id, or by the operation that it authorises.
+fn read_revoke(form: &mut Form) -> Result<Act, FormError> {
+    let artifact = if form.has("artifact") {
+        form.named("artifact", "an artifact id", is_artifact_id)?
+    } else {
+        let operation = form.string("operation")?;
+        let operation = operation.strip_prefix("lineage://op/").unwrap_or(&operation);
+        let base = id::split_operation(operation).map(|(base, _)| base);
+        format!("auth_{}", base.ok_or_else(|| form.wrong("operation", "not an operation id"))?)
+    };
+    let why = form.opt_named("why", "a word", name::is_segment)?.unwrap_or_else(|| "operator".to_owned());
+    Ok(Act::ArtifactRevoke { artifact, why })
+}
+
+fn read_kid(form: &mut Form) -> Result<String, FormError> {
+    form.named("kid", "a key's name", name::is_key)
+}
+
+/// An identity of this domain: no authority speaks for another's.
+fn read_local_identity(form: &mut Form) -> Result<String, FormError> {
+    form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
+}
+
+fn read_subject(form: &mut Form) -> Result<(String, String), FormError> {
+    let (kind, text) = (form.string("kind")?, form.string("subject")?);
+    if subject::is_subject(&kind, &text) {
+        Ok((kind, text))
+    } else {
+        Err(form.wrong("subject", "not a subject of its kind"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+use super::*;
+
+fn read(act: &str, args: &str) -> Result<Act, FormError> {
+    let Value::Object(args) = eleven_core::encoding::parse(args.as_bytes()).expect("I-JSON") else {
+        panic!("an object")
+    };
+    Act::read(act, args)
+}
+
+const ID: &str = "9H2YJ5JAS18RBPJMQTFN1XFQ03KPEM41";
+
+#[test]
+fn an_artifact_is_named_by_itself_or_by_its_operation() {
+    let expected = Act::ArtifactRevoke { artifact: format!("auth_{ID}"), why: "operator".into() };
+    for args in [
+        format!(r#"{{"artifact":"auth_{ID}"}}"#),
+        format!(r#"{{"operation":"{ID}"}}"#),
+        format!(r#"{{"operation":"{ID}.3"}}"#),
+        format!(r#"{{"operation":"lineage://op/{ID}"}}"#),
+    ] {
+        assert_eq!(read("artifact.revoke", &args).as_ref(), Ok(&expected), "{args}");
+    }
+    assert!(read("artifact.revoke", "{}").is_err());
+    assert!(read("artifact.revoke", &format!(r#"{{"artifact":"auth_{ID}","operation":"{ID}"}}"#)).is_err());
+}
+
+#[test]
+fn arguments_are_read_strictly() {
+    assert!(read("policy.retire", r#"{"ref":"policy://a/v1"}"#).is_ok());
+    for (act, args) in [
+        ("policy.retire", r#"{"ref":"policy://a/v01"}"#),
+        ("policy.retire", r#"{"ref":"policy://a/v1","force":true}"#),
+        ("client.add", r#"{"client":"a"}"#),
+        ("client.add", r#"{"client":"a","identity":"svc:a@eu.example"}"#),
+        ("identity.issue", r#"{"identity":"svc:a@eu.example"}"#),
+        ("subject.contain", r#"{"kind":"mesh","subject":"all"}"#),
+        ("subject.contain", r#"{"kind":"galaxy","subject":"*"}"#),
+        ("key.compromise", r#"{"kid":"key:11-11/a/b","since":"2026-05-12T17:04:11Z"}"#),
+        ("no.such", "{}"),
+    ] {
+        assert!(read(act, args).is_err(), "{act} {args}");
+    }
+}
+
+#[test]
+fn every_act_is_read_under_its_own_name() {
+    for (act, args) in [
+        ("policy.publish", r#"{"bundle":{}}"#),
+        ("policy.retire", r#"{"ref":"policy://a/v1"}"#),
+        ("key.retire", r#"{"kid":"key:11-11/a/b"}"#),
+        ("key.compromise", r#"{"kid":"key:11-11/a/b","since":"2026-05-12T17:04:11.000Z"}"#),
+        ("runtime.remove", r#"{"point":"host://a#b"}"#),
+        ("source.register", r#"{"name":"a","source":"b","mapping":{}}"#),
+        ("source.remove", r#"{"name":"a"}"#),
+        ("client.add", r#"{"client":"a","identity":"svc:a"}"#),
+        ("client.revoke", r#"{"client":"a"}"#),
+        ("identity.issue", r#"{"identity":"svc:a"}"#),
+        ("subject.contain", r#"{"kind":"mesh","subject":"*"}"#),
+        ("subject.lift", r#"{"kind":"mesh","subject":"*"}"#),
+    ] {
+        assert_eq!(read(act, args).map(|read| read.name()), Ok(act));
+    }
+}

@@ -1,0 +1,176 @@
+//! What events an act is made of.
+
+use super::{Act, ActError};
+use crate::Authority;
+use crate::identity::{self, ClientSecret};
+use crate::registry::Current;
+use eleven_api::{edge, token};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Place};
+use eleven_core::id;
+use eleven_core::lineage::issued_data;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::{
+    ContainmentRecord, ContainmentState, GrantedKey, Item as _, PolicyRecord, PublishedPolicy, SourceRecord,
+};
+use eleven_policy::CompiledPolicy;
+
+/// The events of an act, and what it answers besides.
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    pub(super) answer: Object,
+}
+
+/// One event of an act.
+pub(super) struct Step {
+    pub(super) event: &'static str,
+    pub(super) place: Place,
+    pub(super) data: Object,
+    pub(super) about: About,
+    pub(super) blobs: Vec<Vec<u8>>,
+}
+
+impl Step {
+    fn alone(event: &'static str, data: Object) -> Self {
+        Self { event, place: Place::Alone, data, about: About::default(), blobs: Vec::new() }
+    }
+}
+
+impl Plan {
+    fn one(step: Step) -> Self {
+        Self { steps: vec![step], answer: Object::new() }
+    }
+
+    fn answering(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.answer.insert(name, value);
+        self
+    }
+}
+
+/// Plans an act. Nothing has happened yet when this returns.
+pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Result<Plan, ActError> {
+    let one = |event, data| Ok(Plan::one(Step::alone(event, data)));
+    match act {
+        Act::PolicyPublish { bundle } => publish(authority, current, bundle),
+        Act::PolicyRetire { reference } => one("policy.retired", Object::new().with("ref", reference)),
+        Act::ArtifactRevoke { artifact, why } => revoke(authority, current, artifact, why).await,
+        Act::KeyRegister { key } => {
+            one("key.registered", GrantedKey::sign(key, &*authority.signers.registry).to_object())
+        }
+        Act::KeyRetire { kid } => one("key.retired", Object::new().with("kid", kid)),
+        Act::KeyCompromise { kid, since } => {
+            one("key.compromised", Object::new().with("kid", kid).with("since", since.to_millis_value()))
+        }
+        Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
+        Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
+        Act::SourceRegister { record } => one("source.registered", members(record.to_value())),
+        Act::SourceRemove { name } => one("source.removed", Object::new().with("name", name)),
+        Act::ClientAdd { client, identity } => add_client(current, &client, &identity),
+        Act::ClientRevoke { client } => {
+            let name = identity::client_row(&client);
+            present(current.view.lists().sources.contains(&name), || format!("client {client}"))?;
+            one("source.removed", Object::new().with("name", name))
+        }
+        Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
+        Act::SubjectContain { kind, subject } => {
+            transitions(authority, &["lifecycle.contained"], &kind, &subject).await
+        }
+        Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
+    }
+}
+
+fn members(record: Value) -> Object {
+    match record {
+        Value::Object(members) => members,
+        _ => Object::new(),
+    }
+}
+
+fn present(found: bool, what: impl FnOnce() -> String) -> Result<(), ActError> {
+    if found { Ok(()) } else { Err(ActError::Unknown(what())) }
+}
+
+/// A bundle that decides nothing, or only by mistake, is found before it is published.
+fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Plan, ActError> {
+    let bytes = bundle.canonical();
+    let bundle = PolicyBundle::read(bundle)?;
+    CompiledPolicy::compile(&bundle).map_err(ActError::Policy)?;
+    let id = bundle.id();
+    let record = PolicyRecord { id: id.clone(), operations: bundle.operations, runtimes: bundle.runtimes };
+    let record = PolicyRecord::read(record.to_value())?;
+    let published = PublishedPolicy::sign(current.view.domain(), record, &*authority.signers.policy);
+    let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
+    Ok(Plan::one(step).answering("policy", id.to_value()))
+}
+
+/// The expiry is the one that the ledger has, not one that somebody remembers.
+async fn revoke(authority: &Authority, current: &Current, artifact: String, why: String) -> Result<Plan, ActError> {
+    let op = id::operation_of_artifact(&artifact).unwrap_or_default();
+    let lineage = authority.ledger.lineage(op).await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    let issued =
+        lineage.as_ref().and_then(|events| events.first()).filter(|event| event.event == "authorization.issued");
+    let issued = issued.ok_or_else(|| ActError::Unknown(format!("artifact {artifact}")))?;
+    if issued.by != authority.name {
+        return Err(ActError::Impossible("the artifact was issued by another authority: only the issuer revokes"));
+    }
+    if current.view.is_revoked(&artifact) {
+        return Err(ActError::Impossible("the artifact is revoked already"));
+    }
+    let data = issued_data(&issued.data).ok_or_else(|| ActError::Unknown("expiry of the artifact".into()))?;
+    let about = About { artifact_id: Some(artifact.clone()), issuer: Some(authority.name.clone()), ..About::default() };
+    let revoked = Object::new().with("artifact", &artifact).with("exp", data.exp.to_seconds_value()).with("why", why);
+    let step = Step { about, ..Step::alone("authorization.revoked", revoked) };
+    Ok(Plan::one(step).answering("artifact", artifact))
+}
+
+/// The secret is in the answer and nowhere else: what becomes durable is its hash.
+fn add_client(current: &Current, client: &str, identity: &str) -> Result<Plan, ActError> {
+    let wrong = "a client's name is 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
+    let secret = ClientSecret::new(client, &edge::random()).ok_or(ActError::Impossible(wrong))?;
+    if current.view.lists().sources.contains(&identity::client_row(client)) {
+        return Err(ActError::Impossible("a client of that name exists: revoke it first"));
+    }
+    let record: SourceRecord = identity::client_source(&secret, identity);
+    let step = Step::alone("source.registered", members(record.to_value()));
+    Ok(Plan::one(step).answering("secret", secret.reveal()))
+}
+
+fn issue_identity(authority: &Authority, identity: &str) -> Plan {
+    let (signer, now) = (&*authority.signers.identity, authority.clock.now());
+    let token = identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, &edge::random());
+    let plan = Plan { steps: Vec::new(), answer: Object::new() };
+    plan.answering("token", token).answering("expires_in", token::MAX_LIFE)
+}
+
+/// Back to governed: over recovering, as the lifecycle has it.
+async fn lift(authority: &Authority, current: &Current, kind: &str, subject: &str) -> Result<Plan, ActError> {
+    let row = current.view.lists().containments.get(&ContainmentRecord::name_of(kind, subject));
+    let events: &[&'static str] = match row.map(|row| row.state) {
+        Some(ContainmentState::Contained) => &["lifecycle.recovering", "lifecycle.governed"],
+        Some(ContainmentState::Recovering) => &["lifecycle.governed"],
+        Some(ContainmentState::Revoked) => {
+            return Err(ActError::Impossible("the subject was revoked for good: it returns under a new name"));
+        }
+        None => return Err(ActError::Unknown(format!("containment of {kind} {subject}"))),
+    };
+    transitions(authority, events, kind, subject).await
+}
+
+/// Transitions of a subject, which continue its lineage where it has one.
+async fn transitions(
+    authority: &Authority,
+    events: &[&'static str],
+    kind: &str,
+    subject: &str,
+) -> Result<Plan, ActError> {
+    let op = id::subject_op(kind, subject);
+    let lineage = authority.ledger.lineage(&op).await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    let tip = lineage.and_then(|events| events.last().map(eleven_core::event::Record::tip));
+    let place = match tip {
+        Some(tip) => Place::After { op, tip },
+        None => Place::First { op },
+    };
+    let data = Object::new().with("kind", kind).with("subject", subject).with("cause", "operator");
+    let step = |event: &&'static str| Step { place: place.clone(), ..Step::alone(event, data.clone()) };
+    Ok(Plan { steps: events.iter().map(step).collect(), answer: Object::new() })
+}

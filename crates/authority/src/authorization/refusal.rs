@@ -1,0 +1,111 @@
+//! A refusal: a reason for machines, a sentence for people, and the event that records it.
+
+use super::Request;
+use crate::sequencer;
+use eleven_api::problem::Problem;
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Place};
+use eleven_core::hash::Sha3;
+use eleven_core::name;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+use eleven_policy::Denial;
+
+/// The longest text of a policy's author that an event repeats: the bundle holds it whole.
+const MAX_QUOTE: usize = 1024;
+
+/// Why a request was refused.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The code.
+    pub reason: Reason,
+    /// Which rule refused and what would pass. It names nothing that the caller sent in confidence.
+    pub detail: String,
+    about: About,
+    data: Object,
+    blobs: Vec<Vec<u8>>,
+    ts: Time,
+}
+
+impl Refusal {
+    pub(super) fn new(reason: Reason, detail: impl Into<String>, (about, ts): (About, Time)) -> Self {
+        let about = About { reason: Some(reason), ..about };
+        Self { reason, detail: detail.into(), about, data: Object::new(), blobs: Vec::new(), ts }
+    }
+
+    /// The same refusal under the policy that decided.
+    pub(super) fn under(mut self, policy: &PolicyBundle) -> Self {
+        self.about.policy = Some(policy.id());
+        self.about.policy_required = Some(policy.reference.clone());
+        self
+    }
+
+    /// A refusal by the policy's own rules, with the input that they read.
+    pub(super) fn by_rule(mut self, denial: Denial, input: Vec<u8>) -> Self {
+        let policy = self.about.policy_required.clone().unwrap_or_default();
+        let quoted = |text: Option<String>| text.filter(|text| text.len() <= MAX_QUOTE);
+        self.detail = explain(&policy, &denial);
+        self.data.insert("request", Sha3::of(&[&input]));
+        if let Some(rule) = quoted(denial.rule) {
+            self.data.insert("rule", rule);
+        }
+        if let Some(would_pass) = quoted(denial.would_pass) {
+            self.data.insert("would_pass", would_pass);
+        }
+        self.blobs.push(input);
+        self
+    }
+
+    /// Its `execution.denied`.
+    #[must_use]
+    pub fn event(&self) -> sequencer::Draft {
+        sequencer::Draft {
+            event: "execution.denied",
+            place: Place::Alone,
+            ts: self.ts,
+            data: self.data.clone(),
+            about: self.about.clone(),
+            blobs: self.blobs.clone(),
+        }
+    }
+
+    /// The answer, once the event is durable in `lineage`.
+    #[must_use]
+    pub fn problem(&self, lineage: String) -> Problem {
+        Problem::refused(self.reason, self.detail.clone()).in_lineage(lineage)
+    }
+}
+
+/// What a denial of this request names. An operation that is none is left out.
+pub(super) fn about_request(request: &Request, operation: Option<&str>) -> (About, Time) {
+    let asked = operation.or_else(|| request.asked.op.get("name")?.as_str());
+    let about = About {
+        identity: Some(request.caller.clone()),
+        operation: asked.filter(|name| name::is_operation(name)).map(str::to_owned),
+        runtime: Some(request.asked.runtime.clone()),
+        ..About::default()
+    };
+    (about, request.now)
+}
+
+/// The sentence for people: the rule, what was wrong, and what would pass.
+fn explain(policy: &str, denial: &Denial) -> String {
+    let mut text = match (denial.reason, &denial.rule) {
+        (Reason::PolicyDenied, Some(rule)) => format!("rule `{rule}` of {policy} does not permit this"),
+        (Reason::PolicyDenied, None) => format!("no rule of {policy} permits this"),
+        (Reason::PolicyError, Some(rule)) => format!("rule `{rule}` of {policy} could not be evaluated"),
+        (Reason::PolicyError, None) => format!("{policy} could not be evaluated"),
+        (Reason::ApprovalRequired, _) => format!("{policy} wants approvals"),
+        (reason, _) => format!("{policy} refused this ({reason})"),
+    };
+    if let Some(detail) = &denial.detail {
+        text.push_str(": ");
+        text.push_str(detail);
+    }
+    if let Some(would_pass) = &denial.would_pass {
+        text.push_str("; what would pass: ");
+        text.push_str(would_pass);
+    }
+    text
+}

@@ -1,0 +1,206 @@
+use super::*;
+use crate::fixtures::{self, AUTHORITY, CALLER, NOW, POINT, RUNTIME, signer};
+use eleven_core::artifact::RequestBinding;
+use eleven_core::policy::{PolicyBundle, commitment};
+use eleven_core::registry::Fold;
+
+fn current(fold: Fold, bundles: Vec<PolicyBundle>) -> Current {
+    let policies = bundles.into_iter().map(|bundle| Policy::compile(bundle).expect("it compiles")).collect();
+    Current::of_fold(fold, policies, NOW, &signer("registry")).expect("an epoch")
+}
+
+fn domain(terms: Object) -> Current {
+    let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", terms)];
+    current(fixtures::fold(&bundles), bundles)
+}
+
+fn op() -> Object {
+    let scope = vec![Value::from("phi.read"), Value::from("phi.no_export")];
+    Object::new().with("name", "model.invoke").with("model", "clinical-summary-v4").with("scope", scope)
+}
+
+fn request(op: Object) -> Request {
+    let asked = Execute { identity: CALLER.into(), op, runtime: RUNTIME.into(), request: None };
+    let random = Random { nonce: [1; 17], salt: [2; 16] };
+    Request { caller: CALLER.into(), point: None, asked, now: NOW, random }
+}
+
+fn binding() -> RequestBinding {
+    RequestBinding { body: Sha3::of(&[b"body"]), method: "POST".into(), path: "/v1/chat/completions".into() }
+}
+
+fn allowed(current: &Current, request: Request) -> Issuance {
+    match decide(AUTHORITY, current, request) {
+        Outcome::Allow(allowance) => allowance.issue(&signer("issuer")).expect("an artifact"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(current: &Current, request: Request) -> Refusal {
+    match decide(AUTHORITY, current, request) {
+        Outcome::Deny(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reason(current: &Current, request: Request) -> Reason {
+    refused(current, request).reason
+}
+
+#[test]
+fn the_doctrines_request_is_allowed_and_recorded() {
+    let current = domain(Object::new());
+    let Issuance { artifact, salt, event } = allowed(&current, request(op()));
+    assert_eq!(artifact.iss, AUTHORITY);
+    assert_eq!(artifact.sub, CALLER);
+    assert_eq!(artifact.op.scope, ["phi.no_export", "phi.read"], "sorted by the authority");
+    assert_eq!((artifact.env.region.as_str(), artifact.env.tenancy.as_str()), ("us-east-1", "single"));
+    assert_eq!((artifact.nbf, artifact.exp.since(artifact.nbf)), (NOW.plus_seconds(-1).whole_seconds(), 60_000));
+    assert!(artifact.digests_follow() && artifact.op.params.is_none());
+    assert_eq!(salt, hash::base64(&[2; 16]));
+    let key = current.view.key(&artifact.sig.kid).expect("the issuer's key");
+    assert!(key.verifying.verifies(&artifact.payload(), &artifact.sig.val));
+
+    let input = event.blobs.get(1).expect("the decision input");
+    let data = eleven_core::lineage::issued_data(&event.data).expect("exactly chash, exp, request");
+    assert_eq!((data.chash, data.exp, data.request), (artifact.chash, artifact.exp, Sha3::of(&[input])));
+    assert_eq!(event.blobs.first(), Some(&artifact.to_value().canonical()));
+    assert_eq!(event.about, About::artifact(&artifact));
+    let replayed = eleven_core::encoding::parse_canonical(input).expect("canonical");
+    let bundle = fixtures::bundle("medical/inference", "model.invoke", Object::new());
+    assert_eq!(eleven_policy::replay(&bundle, &replayed), eleven_policy::Replay::Permits);
+}
+
+#[test]
+fn a_refusal_by_rule_says_which_and_what_would_pass() {
+    let refusal = refused(&domain(Object::new()), request(op().with("model", "other")));
+    assert_eq!(refusal.reason, Reason::PolicyDenied);
+    assert!(refusal.detail.contains("`summaries` of policy://medical/inference/v1"), "{}", refusal.detail);
+    assert!(refusal.detail.contains("ask for clinical-summary-v4"), "{}", refusal.detail);
+    let event = refusal.event();
+    assert_eq!(event.event, "execution.denied");
+    assert_eq!(event.about.reason, Some(Reason::PolicyDenied));
+    assert_eq!(event.about.policy_required.as_deref(), Some("policy://medical/inference/v1"));
+    assert_eq!(event.data.get("rule"), Some(&Value::from("summaries")));
+    let input = event.blobs.first().expect("the decision input");
+    assert_eq!(event.data.get("request"), Some(&Sha3::of(&[input]).into()));
+}
+
+#[test]
+fn each_step_refuses_with_its_reason() {
+    let current = domain(Object::new());
+    let other = Execute { identity: "svc:other".into(), ..request(op()).asked };
+    assert_eq!(reason(&current, Request { asked: other, ..request(op()) }), Reason::IdentityMismatch);
+    let elsewhere = Execute { runtime: "k8s://c2/ns/inference".into(), ..request(op()).asked };
+    assert_eq!(reason(&current, Request { asked: elsewhere, ..request(op()) }), Reason::RuntimeUnregistered);
+    let stranger = Request { point: Some("k8s://cluster-east-1/ns/inference#gw-9".into()), ..request(op()) };
+    assert_eq!(reason(&current, stranger), Reason::RuntimeUnregistered);
+    let asked = Execute { runtime: "k8s://cluster-east-1/ns/other".into(), ..request(op()).asked };
+    let misplaced = Request { point: Some(POINT.into()), asked, ..request(op()) };
+    assert_eq!(reason(&current, misplaced), Reason::EnvironmentMismatch);
+    assert_eq!(reason(&current, request(op().with("name", "tool.call"))), Reason::PolicyNone);
+    assert_eq!(reason(&current, request(op().with("model", 4u64))), Reason::PolicyDenied);
+    let mut without_model = op();
+    without_model.remove("model");
+    assert_eq!(reason(&current, request(without_model)), Reason::PolicyError, "a rule that fails to evaluate denies");
+}
+
+#[test]
+fn a_containment_stops_what_it_covers() {
+    for (kind, subject) in [
+        ("identity", CALLER),
+        ("runtime", "k8s://cluster-east-1"),
+        ("model", "clinical-summary-v4"),
+        ("policy", "policy://medical/inference/v1"),
+        ("mesh", "*"),
+    ] {
+        let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", Object::new())];
+        let mut fold = fixtures::fold(&bundles);
+        let data = Object::new().with("kind", kind).with("subject", subject).with("cause", "operator");
+        fixtures::apply(&mut fold, "lifecycle.contained", Value::Object(data));
+        let refusal = refused(&current(fold, bundles), request(op()));
+        assert_eq!(refusal.reason, Reason::RuntimeContained, "{kind} {subject}");
+        assert!(refusal.detail.contains(subject), "{}", refusal.detail);
+    }
+}
+
+#[test]
+fn a_policy_without_its_bundle_denies() {
+    let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", Object::new())];
+    assert_eq!(reason(&current(fixtures::fold(&bundles), Vec::new()), request(op())), Reason::PolicyError);
+}
+
+#[test]
+fn a_sensitive_value_in_clear_is_refused_and_repeated_nowhere() {
+    let current = domain(Object::new().with("sensitive", vec![Value::from("/op/patient")]));
+    let refusal = refused(&current, request(op().with("patient", "Jane Roe")));
+    assert_eq!(refusal.reason, Reason::OperationMismatch);
+    let event = refusal.event();
+    assert!(!refusal.detail.contains("Jane") && !format!("{event:?}").contains("Jane"));
+    let committed = commitment(&hash::base64(&[9; 16]), "/op/patient", &"Jane Roe".into());
+    allowed(&current, request(op().with("patient", committed)));
+    allowed(&current, request(op()));
+}
+
+#[test]
+fn the_exact_request_is_bound_where_the_policy_asks() {
+    let terms = Object::new().with("bind_params", true);
+    let current = domain(terms.clone());
+    assert_eq!(reason(&current, request(op())), Reason::OperationMismatch);
+    let asked = Execute { request: Some(binding()), ..request(op()).asked };
+    let bound = allowed(&current, Request { asked: asked.clone(), ..request(op()) });
+    assert_eq!(bound.artifact.op.params, Some(binding().digest(&hash::base64(&[2; 16]))));
+    let plain = domain(terms.with("digests", "plain"));
+    let bound = allowed(&plain, Request { asked, ..request(op()) });
+    assert_eq!((bound.artifact.op.params, bound.salt.as_str()), (Some(binding().digest("")), ""));
+}
+
+#[test]
+fn the_policys_terms_shape_the_artifact() {
+    let rate = Object::new().with("use", vec![Value::from("rate")]).with("max", 5u64).with("per", 30u64);
+    let artifact = allowed(&domain(rate), request(op())).artifact;
+    assert_eq!((artifact.usage.mode(), artifact.usage.max()), (UseMode::Rate, Some(5)));
+    let both = Object::new().with("use", vec![Value::from("bounded"), Value::from("single")]);
+    assert_eq!(allowed(&domain(both), request(op())).artifact.usage.mode(), UseMode::Single);
+    let short = allowed(&domain(Object::new().with("ttl", 2u64)), request(op())).artifact;
+    assert_eq!((short.nbf, short.exp.since(short.nbf)), (NOW.whole_seconds(), 2_000));
+    let approvals = Object::new().with("m", 1u64).with("from", vec![Value::from("human:lead")]);
+    assert_eq!(reason(&domain(Object::new().with("approvals", approvals)), request(op())), Reason::ApprovalRequired);
+    let hardware = domain(Object::new().with("attestation", "tpm2-quote"));
+    assert_eq!(reason(&hardware, request(op())), Reason::RuntimeIntegrity);
+}
+
+#[test]
+fn limits_are_refused_and_what_is_no_operation_is_no_request() {
+    let current = domain(Object::new());
+    assert_eq!(reason(&current, request(op().with("note", "x".repeat(5_000)))), Reason::LimitsExceeded);
+    let many: Vec<Value> = (0..65).map(|n| Value::from(format!("s{n:02}"))).collect();
+    assert_eq!(reason(&current, request(op().with("scope", many))), Reason::LimitsExceeded);
+    for wrong in [
+        op().with("scope", vec![Value::from("phi.read"), Value::from("phi.read")]),
+        op().with("scope", "phi.read"),
+        op().with("scope", vec![Value::from(1u64)]),
+        op().with("name", "two words"),
+        op().with("params", Sha3::of(&[b"x"])),
+        Object::new().with("scope", Vec::<Value>::new()),
+    ] {
+        assert!(matches!(decide(AUTHORITY, &current, request(wrong)), Outcome::Malformed(_)));
+    }
+}
+
+#[test]
+fn an_acting_point_decides_where_its_runtime_stands() {
+    let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", Object::new())];
+    let mut fold = fixtures::fold(&bundles);
+    let second = eleven_core::registry::RuntimeRecord {
+        point: format!("{RUNTIME}#gw-1"),
+        region: "eu-west-1".into(),
+        kid: "key:11-11/gw-1/1".into(),
+        ..fixtures::runtime()
+    };
+    fixtures::apply(&mut fold, "runtime.registered", eleven_core::registry::Item::to_value(&second));
+    let current = current(fold, bundles);
+    assert_eq!(reason(&current, request(op())), Reason::EnvironmentMismatch, "which region is not to be told");
+    let acting = Request { point: Some(second.point), ..request(op()) };
+    assert_eq!(allowed(&current, acting).artifact.env.region, "eu-west-1");
+}

@@ -1,0 +1,218 @@
+//! Where requests come in (PROTOCOL 12): who calls, then the decision, then the one commit that it waits for.
+//!
+//! `POST /v1/govern/execute` decides and issues; `POST /v1/identity/token` exchanges a client secret for a short token.
+
+mod point;
+
+use crate::authorization::{self, Allowance, Outcome, Random, Refusal, Request};
+use crate::identity::{self, ClientSecret, IdentityError};
+use crate::registry::Current;
+use crate::sequencer::{Committed, SubmitError};
+use crate::{Authority, Listening};
+use axum::Extension;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use eleven_api::audit::Durability;
+use eleven_api::govern::{Allowed, Execute};
+use eleven_api::identity::{Exchange, Issued};
+use eleven_api::problem::Problem;
+use eleven_api::{edge, routes, serve};
+use eleven_core::artifact::Token;
+use eleven_core::id;
+use eleven_core::reason::Reason;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes of a request: an operation of 4 KiB and what stands around it, written as anyone may write JSON.
+const MAX_BODY: usize = 32 * 1024;
+/// How long a decision that the ledger did not take waits for the epoch that overtook it.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
+/// The routes of the gateway.
+pub fn router(authority: Arc<Authority>) -> Router {
+    Router::new()
+        .route(routes::GOVERN_EXECUTE, post(execute))
+        .route(routes::IDENTITY_TOKEN, post(exchange))
+        .with_state(authority)
+}
+
+type Shared = State<Arc<Authority>>;
+
+async fn execute(
+    State(authority): Shared,
+    Extension(listening): Extension<Listening>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let started = Instant::now();
+    let answer = match serve::body(body, MAX_BODY).await {
+        Ok(body) => govern(&authority, &listening, &headers, &body).await,
+        Err(problem) => Err(problem),
+    };
+    let reason = answer.as_ref().err().map(|problem| problem.reason);
+    authority.metrics.decided(reason, started.elapsed());
+    match answer {
+        Ok(allowed) => allow(&allowed),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn govern(
+    authority: &Authority,
+    listening: &Listening,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Allowed, Problem> {
+    let now = authority.clock.now();
+    let current = current(authority)?;
+    let (caller, point) = caller(authority, &current, headers, body, listening)?;
+    let asked = Execute::read(body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let random = Random { nonce: edge::random(), salt: edge::random() };
+    let request = Request { caller, point, asked, now, random };
+    match decide_and_issue(authority, &current, request.clone()).await {
+        Err(Failure::Overtaken) => {
+            // A policy was replaced between the decision and its commit: decide once more, by what is in force now.
+            let current = authority.registry.next_after(&current, OVERTAKEN).await;
+            let request = Request { random: Random { nonce: edge::random(), salt: edge::random() }, ..request };
+            decide_and_issue(authority, &current, request).await.map_err(Failure::problem)
+        }
+        answer => answer.map_err(Failure::problem),
+    }
+}
+
+/// Why there is no artifact.
+enum Failure {
+    /// The answer.
+    Problem(Problem),
+    /// The ledger did not take the issuance: something changed since the decision.
+    Overtaken,
+}
+
+impl Failure {
+    fn problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem,
+            Self::Overtaken => Problem::refused(
+                Reason::AuditUnavailable,
+                "the ledger did not take the issuance: look at the authority's log, then ask again",
+            ),
+        }
+    }
+}
+
+async fn decide_and_issue(authority: &Authority, current: &Current, request: Request) -> Result<Allowed, Failure> {
+    match authorization::decide(&authority.name, current, request) {
+        Outcome::Malformed(error) => Err(Failure::Problem(Problem::malformed(error.to_string()))),
+        Outcome::Deny(refusal) => Err(Failure::Problem(record_refusal(authority, &refusal).await)),
+        Outcome::Allow(allowance) => issue(authority, allowance).await,
+    }
+}
+
+/// Hands the artifact out only after the ledger has answered D1 for its event (PROTOCOL 5.1, commit 1).
+async fn issue(authority: &Authority, allowance: Allowance) -> Result<Allowed, Failure> {
+    let issuance = match allowance.issue(&*authority.signers.issuer) {
+        Ok(issuance) => issuance,
+        Err(refusal) => return Err(Failure::Problem(record_refusal(authority, &refusal).await)),
+    };
+    match authority.sequencer.submit(issuance.event).await {
+        Ok(Committed { record, durability }) if durability >= Durability::D1 => {
+            Ok(Allowed { token: Token { artifact: issuance.artifact, issued: record, salt: issuance.salt } })
+        }
+        Err(SubmitError::Refused(_)) => Err(Failure::Overtaken),
+        Ok(_) | Err(_) => Err(Failure::Problem(audit_unavailable())),
+    }
+}
+
+/// A refusal counts when it is recorded; one that can't be is `audit.unavailable`.
+async fn record_refusal(authority: &Authority, refusal: &Refusal) -> Problem {
+    match authority.sequencer.submit(refusal.event()).await {
+        Ok(committed) => refusal.problem(id::lineage_name(&committed.record.op)),
+        Err(error) => {
+            tracing::warn!(%error, reason = %refusal.reason, "a refusal could not be recorded");
+            audit_unavailable()
+        }
+    }
+}
+
+fn audit_unavailable() -> Problem {
+    Problem::refused(Reason::AuditUnavailable, "the ledger does not answer, and nothing is decided without a record")
+}
+
+/// The registry, where the ledger was heard from within `fresh`.
+fn current(authority: &Authority) -> Result<Arc<Current>, Problem> {
+    authority.registry.fresh(authority.clock.now()).ok_or_else(audit_unavailable)
+}
+
+/// Who calls, and which point acts for it.
+fn caller(
+    authority: &Authority,
+    current: &Current,
+    headers: &HeaderMap,
+    body: &Bytes,
+    listening: &Listening,
+) -> Result<(String, Option<String>), Problem> {
+    let now = authority.clock.now();
+    let unauthenticated = |detail: String| {
+        authority.denials.count(now, &listening.0);
+        Problem::refused(Reason::IdentityUnauthenticated, detail)
+    };
+    let bearer = bearer(headers).map_err(|error| unauthenticated(error.to_string()))?;
+    let identity = current.sources.authenticate(bearer, current.view.domain(), now);
+    let identity = identity.map_err(|error| unauthenticated(error.to_string()))?;
+    let point =
+        point::acting(headers, body, bearer, current, now).map_err(|error| unauthenticated(error.to_string()))?;
+    Ok((identity, point))
+}
+
+/// The bearer credential.
+fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(IdentityError::Missing)?;
+    let (scheme, credential) = value.split_once(' ').ok_or(IdentityError::Missing)?;
+    let credential = credential.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
+        Ok(credential)
+    } else {
+        Err(IdentityError::Missing)
+    }
+}
+
+fn allow(allowed: &Allowed) -> Response {
+    let mut response = serve::json(&allowed.to_value());
+    let headers = response.headers_mut();
+    headers.insert("eleven-decision", HeaderValue::from_static("allow"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let lineage = id::lineage_name(allowed.token.artifact.content_id());
+    if let Ok(lineage) = HeaderValue::from_str(&lineage) {
+        headers.insert("eleven-lineage", lineage);
+    }
+    response
+}
+
+/// Exchanges a client secret for a token of a minute (RFC 8693).
+async fn exchange(
+    State(authority): Shared,
+    Extension(listening): Extension<Listening>,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = serve::body(body, MAX_BODY).await?;
+    let exchange = Exchange::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let (current, now) = (current(&authority)?, authority.clock.now());
+    let unknown = |error: IdentityError| {
+        authority.denials.count(now, &listening.0);
+        Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
+    };
+    let secret = ClientSecret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
+    let identity = current.sources.client(&secret).map_err(unknown)?;
+    let (life, signer) = (identity::EXCHANGED_LIFE, &*authority.signers.identity);
+    let token = identity::issue(signer, &authority.name, identity, now, life, &edge::random());
+    let issued = Issued { token, expires_in: life.unsigned_abs() };
+    let mut response = serve::json(&issued.to_value());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

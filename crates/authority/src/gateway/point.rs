@@ -1,0 +1,83 @@
+//! An enforcement point that acts for its caller: with the caller's own credential and its own registered signature
+//! (PROTOCOL 12).
+//!
+//! Three headers: `eleven-point`, the point's name; `eleven-point-time`, when it signed, to the millisecond;
+//! `eleven-point-signature`, base64 of the 64 bytes that its event key makes over [`statement`].
+
+use crate::registry::Current;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use eleven_core::encoding::Object;
+use eleven_core::hash::{Sha3, unbase64};
+use eleven_core::time::Time;
+use std::fmt;
+
+/// How far the point's time may lie from ours, in milliseconds.
+const MAX_APART_MS: i64 = 10_000;
+
+const POINT: &str = "eleven-point";
+const TIME: &str = "eleven-point-time";
+const SIGNATURE: &str = "eleven-point-signature";
+
+/// Why the point is not believed: the reason is `identity.unauthenticated`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PointError {
+    /// Some of the three headers are there and some are not, or one is not of its form.
+    Headers,
+    /// The time is more than ten seconds from ours.
+    Time,
+    /// No such point, or no event key of its own that counts.
+    Unknown,
+    /// The signature is not the point's over this request and caller.
+    Signature,
+}
+
+impl fmt::Display for PointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Headers => {
+                "a point that acts for a caller sends eleven-point, eleven-point-time and eleven-point-signature"
+            }
+            Self::Time => "the point signed more than ten seconds away from this authority's clock: set its clock",
+            Self::Unknown => "the point is not registered, or its event key does not count: register it",
+            Self::Signature => "the point's signature is not over this request and this caller's credential",
+        })
+    }
+}
+
+/// What a point signs: JCS({"body","caller","point","time"}), `body` and `caller` the SHA3-512 of the request's bytes and
+/// of the caller's credential.
+pub(super) fn statement(body: &[u8], bearer: &str, point: &str, time: &str) -> Vec<u8> {
+    Object::new()
+        .with("body", Sha3::of(&[body]))
+        .with("caller", Sha3::of(&[bearer.as_bytes()]))
+        .with("point", point)
+        .with("time", time)
+        .canonical()
+}
+
+/// The point that acts, where one does.
+pub(super) fn acting(
+    headers: &HeaderMap,
+    body: &Bytes,
+    bearer: &str,
+    current: &Current,
+    now: Time,
+) -> Result<Option<String>, PointError> {
+    if [POINT, TIME, SIGNATURE].iter().all(|name| !headers.contains_key(*name)) {
+        return Ok(None);
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(PointError::Headers);
+    let (point, time, signature) = (text(POINT)?, text(TIME)?, text(SIGNATURE)?);
+    let signed_at = Time::parse_millis(time).ok_or(PointError::Headers)?;
+    let signature: [u8; 64] = unbase64(signature).and_then(|bytes| bytes.try_into().ok()).ok_or(PointError::Headers)?;
+    if now.since(signed_at).saturating_abs() > MAX_APART_MS {
+        return Err(PointError::Time);
+    }
+    let key = current.point_key(point, now).ok_or(PointError::Unknown)?;
+    if key.verifies(&statement(body, bearer, point, time), &signature) {
+        Ok(Some(point.to_owned()))
+    } else {
+        Err(PointError::Signature)
+    }
+}

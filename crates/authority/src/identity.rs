@@ -1,0 +1,221 @@
+//! Who calls: identity tokens and client secrets, by the sources that the registry lists (PROTOCOL 11, 12).
+//!
+//! Three kinds of `sources` row carry their kind in the mapping:
+//!
+//! | kind | `source` | mapping | speaks for |
+//! |---|---|---|---|
+//! | `jwt` | the issuer | `{"kind","kid","public"}` | whom its tokens name |
+//! | `client` | `client` | `{"kind","identity","hash"}` | one identity, by a secret that only its SHA3-512 is kept of |
+//! | `operator` | `operator` | `{"kind","identity","kid","public"}` | one identity, by signed acts ([`crate::admin`]) |
+//!
+//! A row that is not of its kind's form, or of another kind, authenticates nobody.
+
+mod secret;
+
+use eleven_api::token::{self, Claims, TokenError};
+use eleven_core::encoding::Object;
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::Sha3;
+use eleven_core::name;
+use eleven_core::registry::{Lists, SourceRecord};
+use eleven_core::signature::{Signer, VerifyingKey, base64_value, bytes32};
+use eleven_core::time::Time;
+use std::collections::BTreeMap;
+use std::fmt;
+use subtle::ConstantTimeEq as _;
+
+pub use secret::ClientSecret;
+
+/// Seconds that a token lives which a client secret was exchanged for.
+pub const EXCHANGED_LIFE: i64 = 60;
+
+/// The identity sources of one epoch, ready to authenticate.
+#[derive(Debug, Default)]
+pub struct Sources {
+    jwt: BTreeMap<String, Issuer>,
+    clients: BTreeMap<String, Client>,
+    operators: BTreeMap<String, Operator>,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    name: String,
+    key: VerifyingKey,
+}
+
+#[derive(Debug)]
+struct Client {
+    identity: String,
+    hash: Sha3,
+}
+
+/// An operator: who signs acts with which key.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// The identity that acts.
+    pub identity: String,
+    /// Its key.
+    pub key: VerifyingKey,
+}
+
+/// Why nobody is authenticated: the reason is `identity.unauthenticated` in each case. No text repeats a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// No `Authorization: Bearer` header.
+    Missing,
+    /// A client secret that is not known, or was revoked.
+    Secret,
+    /// A token that does not hold.
+    Token(TokenError),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("send an identity token or a client secret as `Authorization: Bearer`"),
+            Self::Secret => f.write_str("the client secret is not known here, or was revoked: add the client again"),
+            Self::Token(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+impl Sources {
+    /// The sources of a registry's lists.
+    #[must_use]
+    pub fn of(lists: &Lists) -> Self {
+        let mut sources = Self::default();
+        for row in lists.sources.iter() {
+            if let Err(error) = sources.take(row) {
+                tracing::warn!(source = %row.name, %error, "an identity source authenticates nobody");
+            }
+        }
+        sources
+    }
+
+    fn take(&mut self, row: &SourceRecord) -> Result<(), FormError> {
+        let mut form = Form::of_object(row.mapping.clone(), "identity source's mapping");
+        match form.string("kind")?.as_str() {
+            "jwt" => {
+                let (kid, key) = read_key(&mut form)?;
+                let name = row.source.clone();
+                form.finish()?;
+                self.jwt.insert(kid, Issuer { name, key });
+            }
+            "client" => {
+                let identity = form.named("identity", "an identity", name::is_identity)?;
+                let hash = form.sha3("hash")?;
+                form.finish()?;
+                let client = row.name.strip_prefix(CLIENT).unwrap_or(&row.name);
+                self.clients.insert(client.to_owned(), Client { identity, hash });
+            }
+            "operator" => {
+                let identity = form.named("identity", "an identity", name::is_identity)?;
+                let (kid, key) = read_key(&mut form)?;
+                form.finish()?;
+                self.operators.insert(kid, Operator { identity, key });
+            }
+            _ => return Err(form.wrong("kind", "none of jwt, client, operator")),
+        }
+        Ok(())
+    }
+
+    /// The identity behind a bearer credential, a token or a client secret, at `now`.
+    ///
+    /// # Errors
+    /// Where it authenticates nobody.
+    pub fn authenticate(&self, bearer: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
+        match ClientSecret::parse(bearer) {
+            Some(secret) => self.client(&secret).map(str::to_owned),
+            None => self.token(bearer, domain, now),
+        }
+    }
+
+    /// The identity that a client secret is bound to.
+    ///
+    /// # Errors
+    /// Where it is not known.
+    pub fn client(&self, secret: &ClientSecret) -> Result<&str, IdentityError> {
+        let known = self.clients.get(secret.client()).ok_or(IdentityError::Secret)?;
+        if bool::from(secret.hash().0.ct_eq(&known.hash.0)) { Ok(&known.identity) } else { Err(IdentityError::Secret) }
+    }
+
+    fn token(&self, text: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
+        let mut issuer = None;
+        let claims = token::verify(text, domain, now, |kid| {
+            let known = self.jwt.get(kid)?;
+            issuer = Some(known.name.as_str());
+            Some(known.key.clone())
+        });
+        let claims = claims.map_err(IdentityError::Token)?;
+        // A key speaks for its own issuer only.
+        if issuer == Some(claims.iss.as_str()) {
+            Ok(claims.sub)
+        } else {
+            Err(IdentityError::Token(TokenError::Untrusted))
+        }
+    }
+
+    /// The operator whose key has this name.
+    #[must_use]
+    pub fn operator(&self, kid: &str) -> Option<&Operator> {
+        self.operators.get(kid)
+    }
+
+    /// Whether anybody may act yet.
+    #[must_use]
+    pub fn has_operators(&self) -> bool {
+        !self.operators.is_empty()
+    }
+}
+
+fn read_key(form: &mut Form) -> Result<(String, VerifyingKey), FormError> {
+    let kid = form.named("kid", "a key's name", name::is_key)?;
+    let public = bytes32(&form.string("public")?).as_ref().and_then(VerifyingKey::new);
+    let sound = public.filter(VerifyingKey::is_torsion_free);
+    Ok((kid, sound.ok_or_else(|| form.wrong("public", "not a public key"))?))
+}
+
+const CLIENT: &str = "client.";
+const OPERATOR: &str = "operator.";
+
+/// The name of a client's row.
+#[must_use]
+pub fn client_row(client: &str) -> String {
+    format!("{CLIENT}{client}")
+}
+
+/// The row of an authority's identity tokens: `label` names it in this domain, `issuer` is the authority.
+#[must_use]
+pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
+    let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(public));
+    SourceRecord { name: label.to_owned(), source: issuer.to_owned(), mapping }
+}
+
+/// The row of a client: the secret itself is nowhere in it.
+#[must_use]
+pub fn client_source(secret: &ClientSecret, identity: &str) -> SourceRecord {
+    let mapping = Object::new().with("kind", "client").with("identity", identity).with("hash", secret.hash());
+    SourceRecord { name: client_row(secret.client()), source: "client".to_owned(), mapping }
+}
+
+/// The row of an operator.
+#[must_use]
+pub fn operator_source(operator: &str, identity: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
+    let mapping = Object::new().with("kind", "operator").with("identity", identity).with("kid", kid);
+    let mapping = mapping.with("public", base64_value(public));
+    SourceRecord { name: format!("{OPERATOR}{operator}"), source: "operator".to_owned(), mapping }
+}
+
+/// Signs an identity token for `life` seconds; `random` makes its id.
+#[must_use]
+pub fn issue(signer: &dyn Signer, iss: &str, sub: &str, now: Time, life: i64, random: &[u8; 16]) -> String {
+    let iat = now.whole_seconds();
+    let aud = name::authority_domain(iss).unwrap_or_default().to_owned();
+    let jti = eleven_core::id::base32(random);
+    Claims { iss: iss.to_owned(), sub: sub.to_owned(), aud, iat, exp: iat.plus_seconds(life), jti }.sign(signer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+use super::*;
+use eleven_core::signature::SeedSigner;
+
+const NOW: Time = Time(1_778_605_451_000);
+const AUTHORITY: &str = "governance://11-11/authority/dev";
+
+fn signer() -> SeedSigner {
+    SeedSigner::new("key:11-11/identity/dev", &[7; 32])
+}
+
+fn sources(rows: &[SourceRecord]) -> Sources {
+    let mut sources = Sources::default();
+    for row in rows {
+        sources.take(row).expect("a row of its form");
+    }
+    sources
+}
+
+#[test]
+fn a_client_secret_is_its_owners_alone() {
+    let secret = ClientSecret::new("demo_app", &[1; 32]).expect("a name");
+    let sources = sources(&[client_source(&secret, "svc:demo:dev")]);
+    let read = ClientSecret::parse(secret.reveal()).expect("a secret");
+    assert_eq!(read.client(), "demo_app");
+    assert_eq!(sources.client(&read), Ok("svc:demo:dev"));
+    assert_eq!(sources.authenticate(secret.reveal(), "11-11", NOW), Ok("svc:demo:dev".into()));
+    let other = ClientSecret::new("demo_app", &[2; 32]).expect("a name");
+    assert_eq!(sources.client(&other), Err(IdentityError::Secret));
+    let stranger = ClientSecret::new("other", &[1; 32]).expect("a name");
+    assert_eq!(sources.client(&stranger), Err(IdentityError::Secret));
+}
+
+#[test]
+fn a_row_and_its_debug_text_do_not_hold_the_secret() {
+    let secret = ClientSecret::new("app", &[1; 32]).expect("a name");
+    let shown = secret.reveal().rsplit('_').next().expect("a part").to_owned();
+    let row = format!("{:?}", client_source(&secret, "svc:demo:dev"));
+    assert!(!row.contains(&shown) && !format!("{secret:?}").contains(&shown));
+}
+
+#[test]
+fn what_is_no_secret_is_not_read_as_one() {
+    let secret = ClientSecret::new("app", &[1; 32]).expect("a name");
+    let text = secret.reveal();
+    for wrong in ["", "elk_", "elk_app", "elk_app_short", &text[1..], &format!("{text}A"), &text.replace("app", "A/p")]
+    {
+        assert!(ClientSecret::parse(wrong).is_none(), "{wrong}");
+    }
+    assert!(ClientSecret::new("no/name", &[1; 32]).is_none());
+    assert!(ClientSecret::new(&"n".repeat(49), &[1; 32]).is_none());
+    let longest = ClientSecret::new(&"n".repeat(48), &[1; 32]).expect("a name");
+    assert!(name::is_segment(&client_row(longest.client())));
+}
+
+#[test]
+fn a_token_counts_for_its_own_issuer_and_domain() {
+    let row = jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
+    let sources = sources(&[row]);
+    let token = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, &[3; 16]);
+    assert_eq!(sources.authenticate(&token, "11-11", NOW), Ok("svc:app:dev".into()));
+    assert!(sources.authenticate(&token, "eu.example", NOW).is_err());
+    assert!(sources.authenticate(&token, "11-11", NOW.plus_seconds(60)).is_err());
+    let other = issue(&signer(), "governance://11-11/authority/prod", "svc:app:dev", NOW, EXCHANGED_LIFE, &[3; 16]);
+    assert_eq!(
+        sources.authenticate(&other, "11-11", NOW),
+        Err(IdentityError::Token(TokenError::Untrusted)),
+        "a key of one issuer does not speak for another"
+    );
+}
+
+#[test]
+fn a_row_of_no_known_form_authenticates_nobody() {
+    let mut sources = Sources::default();
+    let row = |mapping: Object| SourceRecord { name: "x".into(), source: "s".into(), mapping };
+    assert!(sources.take(&row(Object::new())).is_err());
+    assert!(sources.take(&row(Object::new().with("kind", "saml"))).is_err());
+    let small = Object::new().with("kind", "jwt").with("kid", "key:11-11/a/b").with("public", base64_value(&[0; 32]));
+    assert!(sources.take(&row(small)).is_err(), "a key of small order");
+    let client = Object::new().with("kind", "client").with("identity", "nobody").with("hash", Sha3::of(&[b"x"]));
+    assert!(sources.take(&row(client)).is_err());
+    assert!(!sources.has_operators());
+}
+
+#[test]
+fn an_operator_is_found_by_its_key() {
+    let row = operator_source("root", "human:operator:dev", signer().kid(), &signer().public());
+    let sources = sources(&[row]);
+    let operator = sources.operator(signer().kid()).expect("the operator");
+    assert_eq!(operator.identity, "human:operator:dev");
+    assert!(operator.key.verifies(b"x", &signer().sign(b"x")));
+    assert!(sources.operator("key:11-11/other/x").is_none());
+}

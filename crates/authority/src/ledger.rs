@@ -1,0 +1,169 @@
+//! The authority's line to the ledger: where it appends, and where it reads back what was appended (PROTOCOL 12).
+//!
+//! Nothing is kept here. The sequencer alone appends; the registry alone follows.
+
+use bytes::Bytes;
+use eleven_api::audit::{Appended, Cursor};
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::event::Record;
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::Sha3;
+use eleven_core::time::Time;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How long a plain question may take.
+const QUESTION: Duration = Duration::from_secs(2);
+
+/// The ledger at one address. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    client: Client,
+    base: String,
+}
+
+/// Entries that make registry epochs, in the ledger's order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Row>,
+    /// The number to ask from next.
+    pub next: u64,
+    /// The ledger's size.
+    pub size: u64,
+}
+
+/// One entry, without its chain values: the fold reads time and record.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number.
+    pub seq: u64,
+    /// When the ledger appended it.
+    pub at: Time,
+    /// The record.
+    pub record: Record,
+}
+
+impl Ledger {
+    /// The ledger at `base`, for instance `http://127.0.0.1:1111`.
+    #[must_use]
+    pub fn new(client: Client, base: impl Into<String>) -> Self {
+        Self { client, base: base.into() }
+    }
+
+    /// Appends a body of records and blobs, within `deadline`.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] leaves the fate of what was sent unknown; [`CallError::Refused`] says it was looked at.
+    pub async fn append(&self, body: Bytes, deadline: Duration) -> Result<Appended, CallError> {
+        let answer = self.client.post(&self.base, routes::AUDIT_EVENTS, &[], body, deadline).await?;
+        read(&answer, Appended::read)
+    }
+
+    /// Where a key's stream stands.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer, or does not know the key.
+    pub async fn cursor(&self, kid: &str) -> Result<Cursor, CallError> {
+        let path = format!("{}{}", routes::AUDIT_CURSOR, percent_encoded(kid));
+        Cursor::read(self.client.get_json(&self.base, &path, QUESTION).await?).map_err(malformed)
+    }
+
+    /// Registry entries from `from` on; where there are none the ledger waits up to `wait` for one.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub async fn registry_entries(&self, from: u64, wait: Duration) -> Result<Page, CallError> {
+        let path = format!("{}?from={from}&registry=1&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
+        let answer = self.client.get_json(&self.base, &path, wait + QUESTION).await?;
+        read_page(answer).map_err(malformed)
+    }
+
+    /// Content by its hash. The bytes hash to it, whoever sent them.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer or does not have it.
+    pub async fn blob(&self, hash: Sha3) -> Result<Bytes, CallError> {
+        let path = format!("{}{}", routes::AUDIT_BLOB, percent_encoded(&hash.to_string()));
+        let bytes = self.client.get(&self.base, &path, QUESTION).await?;
+        if Sha3::of(&[&bytes]) == hash {
+            Ok(bytes)
+        } else {
+            Err(CallError::Malformed(format!("the ledger sent other bytes than those of {hash}")))
+        }
+    }
+
+    /// The events of a lineage, first to last; `None` where the ledger has no such lineage.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub async fn lineage(&self, op: &str) -> Result<Option<Vec<Record>>, CallError> {
+        let path = format!("{}{}", routes::PROOF_LINEAGE, percent_encoded(op));
+        match self.client.get_json(&self.base, &path, QUESTION).await {
+            Ok(answer) => read_lineage(&answer).map(Some).map_err(malformed),
+            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether a failed call leaves open what became of it, so that the same bytes have to be sent again.
+#[must_use]
+pub fn fate_unknown(error: &CallError) -> bool {
+    match error {
+        CallError::Unreachable(_) | CallError::Malformed(_) => true,
+        CallError::Refused(problem) => problem.status >= 500 || problem.status == 429,
+    }
+}
+
+fn read<T>(answer: &Bytes, form: impl FnOnce(Value) -> Result<T, FormError>) -> Result<T, CallError> {
+    let value = parse(answer).map_err(|error| CallError::Malformed(format!("the ledger's answer: {error}")))?;
+    form(value).map_err(malformed)
+}
+
+fn malformed(error: FormError) -> CallError {
+    CallError::Malformed(format!("the ledger's answer: {error}"))
+}
+
+fn read_page(value: Value) -> Result<Page, FormError> {
+    let mut form = Form::of(value, "page of entries")?;
+    let entries = form.array("entries")?.into_iter().map(read_row).collect::<Result<_, _>>()?;
+    let (next, size) = (form.uint("next")?, form.uint("size")?);
+    form.finish()?;
+    Ok(Page { entries, next, size })
+}
+
+fn read_row(value: Value) -> Result<Row, FormError> {
+    let mut form = Form::of(value, "entry")?;
+    let (seq, at) = (form.uint("seq")?, form.millis("at")?);
+    let record = Record::read(form.take("record")?)?;
+    form.finish()?;
+    Ok(Row { seq, at, record })
+}
+
+/// The `events` of a lineage's document; what else it tells is for people.
+fn read_lineage(value: &Value) -> Result<Vec<Record>, FormError> {
+    let events = value.get("events").and_then(Value::as_array);
+    let events = events.ok_or_else(|| FormError("lineage: lacks the member `events`".into()))?;
+    events.iter().cloned().map(Record::read).collect()
+}
+
+/// A path segment (RFC 3986): everything but unreserved characters escaped.
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let written = write!(out, "%{byte:02X}");
+            debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The registry as this corner has it (PROTOCOL 11): followed from the ledger, folded, signed, stamped, served.
+//!
+//! One task follows the ledger's registry events and makes the epochs; one stamps the last of them every second. Both put
+//! what they make in place whole; whoever decides or serves takes one [`Current`] and keeps to it.
+//!
+//! **Invariant**: nothing is signed that the ledger did not hand out as appended, and no stamp unless the ledger was
+//! heard from within `fresh`.
+
+mod bundles;
+mod current;
+mod follow;
+pub mod routes;
+mod watch;
+
+use crate::ledger::Ledger;
+use bundles::Bundles;
+use eleven_api::edge::Clock;
+use eleven_core::hash::Sha3;
+use eleven_core::root::TrustRoot;
+use eleven_core::signature::Signer;
+use eleven_core::time::Time;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::watch as channel;
+
+pub use current::{Current, EpochError, Placement, Policy};
+
+/// The time that an operator's act may take from durable to in force here.
+const IN_FORCE: Duration = Duration::from_secs(5);
+
+/// The registry that this corner decides by and serves.
+pub struct Registry {
+    current: channel::Sender<Option<Arc<Current>>>,
+    /// When the ledger was last heard from, in milliseconds.
+    heard: AtomicI64,
+    pinned: TrustRoot,
+    signer: Arc<dyn Signer>,
+    clock: Arc<dyn Clock>,
+    ledger: Ledger,
+    bundles: Bundles,
+}
+
+impl Registry {
+    /// Starts to follow `ledger`. What it holds must lead back to `pinned`; `signer` is the registry key.
+    #[must_use]
+    pub fn start(
+        ledger: Ledger,
+        pinned: TrustRoot,
+        signer: Arc<dyn Signer>,
+        clock: Arc<dyn Clock>,
+        stop: channel::Receiver<bool>,
+    ) -> Arc<Self> {
+        let registry = Arc::new(Self {
+            current: channel::Sender::new(None),
+            heard: AtomicI64::new(i64::MIN),
+            pinned,
+            signer,
+            clock,
+            bundles: Bundles::new(ledger.clone()),
+            ledger,
+        });
+        tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
+        tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
+        registry
+    }
+
+    /// The last epoch; `None` until the first was folded.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Current>> {
+        self.current.borrow().clone()
+    }
+
+    /// The last epoch, where the ledger was heard from within `fresh`: only then may anything be decided by it.
+    #[must_use]
+    pub fn fresh(&self, now: Time) -> Option<Arc<Current>> {
+        self.current().filter(|current| self.heard_within(current.fresh_ms(), now))
+    }
+
+    /// Milliseconds since the ledger was heard from.
+    #[must_use]
+    pub fn silence_ms(&self, now: Time) -> i64 {
+        now.0.saturating_sub(self.heard.load(Relaxed))
+    }
+
+    fn heard_within(&self, fresh_ms: i64, now: Time) -> bool {
+        self.silence_ms(now) <= fresh_ms
+    }
+
+    /// Waits until the event with this hash is folded, and returns the epoch that it made; `None` where that takes longer
+    /// than five seconds.
+    pub async fn epoch_of(&self, event: Sha3) -> Option<u64> {
+        let mut changes = self.current.subscribe();
+        let folded = |current: &Option<Arc<Current>>| current.as_ref().is_some_and(|c| c.epoch_of(event).is_some());
+        let reached = tokio::time::timeout(IN_FORCE, changes.wait_for(folded)).await;
+        reached.ok()?.ok()?.as_ref()?.epoch_of(event)
+    }
+
+    /// The epoch that follows `before`, or whatever is the last when `deadline` has passed.
+    pub async fn next_after(&self, before: &Arc<Current>, deadline: Duration) -> Arc<Current> {
+        let mut changes = self.current.subscribe();
+        let known = before.view.epoch();
+        let newer = |current: &Option<Arc<Current>>| current.as_ref().is_some_and(|c| c.view.epoch() > known);
+        let reached = tokio::time::timeout(deadline, changes.wait_for(newer)).await;
+        let next = reached.ok().and_then(Result::ok).and_then(|current| current.clone());
+        next.or_else(|| self.current()).unwrap_or_else(|| Arc::clone(before))
+    }
+
+    /// Waits until there is an epoch, at most `deadline`.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        let mut changes = self.current.subscribe();
+        matches!(tokio::time::timeout(deadline, changes.wait_for(Option::is_some)).await, Ok(Ok(_)))
+    }
+}

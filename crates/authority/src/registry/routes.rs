@@ -1,0 +1,97 @@
+//! The registry's public surface (PROTOCOL 12): ready bytes, and a policy bundle by its hash.
+
+use super::{Registry, watch};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use eleven_api::problem::Problem;
+use eleven_api::routes;
+use eleven_core::hash::Sha3;
+use eleven_core::reason::Reason;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use std::sync::Arc;
+
+/// The routes under `/v1/registry/`.
+pub fn router(registry: Arc<Registry>) -> Router {
+    Router::new()
+        .route(routes::REGISTRY_ROOT, get(root))
+        .route("/v1/registry/root/{version}", get(root_version))
+        .route(routes::REGISTRY_SNAPSHOT, get(snapshot))
+        .route(routes::REGISTRY_STAMP, get(stamp))
+        .route("/v1/registry/issuers", get(issuers))
+        .route("/v1/registry/revocations", get(revocations))
+        .route("/v1/registry/policies/{hash}", get(policy))
+        .route(routes::REGISTRY_WATCH, get(watch_epochs))
+        .with_state(registry)
+}
+
+type Answer = Result<Response, Problem>;
+type Shared = State<Arc<Registry>>;
+
+async fn root(State(registry): Shared) -> Answer {
+    Ok(document(current(&registry)?.documents().root.clone()))
+}
+
+async fn root_version(State(registry): Shared, Path(version): Path<u64>) -> Answer {
+    let current = current(&registry)?;
+    let root = current.documents().roots.get(&version);
+    root.cloned().map(document).ok_or_else(|| Problem::with_status(404, "there is no such version of the root"))
+}
+
+async fn snapshot(State(registry): Shared) -> Answer {
+    let current = current(&registry)?;
+    let mut response = document(current.documents().snapshot.clone());
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", current.view.epoch())) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+async fn stamp(State(registry): Shared) -> Answer {
+    Ok(document(current(&registry)?.stamp.clone()))
+}
+
+async fn issuers(State(registry): Shared) -> Answer {
+    Ok(document(current(&registry)?.documents().issuers.clone()))
+}
+
+async fn revocations(State(registry): Shared) -> Answer {
+    Ok(document(current(&registry)?.documents().revocations.clone()))
+}
+
+async fn policy(State(registry): Shared, Path(hash): Path<String>) -> Answer {
+    let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
+    let bytes = registry.bundles.get(hash).await;
+    let mut response = document(
+        bytes.ok_or_else(|| Problem::with_status(404, "no policy of this hash was published, or it is not at hand"))?,
+    );
+    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, forever);
+    Ok(response)
+}
+
+/// Epochs and stamps as they come (SSE). `Last-Event-ID` is the last epoch that the client knows.
+async fn watch_epochs(State(registry): Shared, headers: HeaderMap) -> Response {
+    let known = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let mut response = Response::new(Body::new(watch::stream(&registry, known)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.into_response()
+}
+
+fn current(registry: &Registry) -> Result<Arc<super::Current>, Problem> {
+    let missing =
+        || Problem::refused(Reason::IssuerUnavailable, "the registry is not at hand yet: ask again in a second");
+    registry.current().ok_or_else(missing)
+}
+
+fn document(bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

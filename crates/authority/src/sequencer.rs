@@ -1,0 +1,315 @@
+//! The authority's event stream: one task owns the event key's counter (PROTOCOL 5, `src_seq`).
+//!
+//! Drafts come in over a bounded channel, get the next number, are signed, and leave in batches: one POST is in flight,
+//! everything that comes meanwhile is signed into the next. There is no journal: the counter is the ledger's cursor.
+//!
+//! **Invariant**: a number that was sent is never given to other bytes. Where the fate of what was sent is unknown, its
+//! callers are told `audit.unavailable` and the same bytes are sent until the ledger says what became of them; until
+//! then nothing new is taken.
+
+mod batch;
+
+use crate::ledger::{Ledger, fate_unknown};
+use batch::{Batch, Signed};
+use eleven_api::audit::Durability;
+use eleven_api::client::CallError;
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Place, Record};
+use eleven_core::form::FormError;
+use eleven_core::signature::Signer;
+use eleven_core::time::Time;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Drafts that may wait. Past it the ledger is too slow for what is asked of it, and callers are refused.
+const QUEUE: usize = 4096;
+/// How long one append may take before its callers are refused.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The pause between two attempts while the ledger does not answer.
+const RETRY: Duration = Duration::from_millis(100);
+/// How long the cursor has to stand still before this process takes it for its own: what a killed predecessor sent may
+/// still be on its way into the ledger.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// An event to be made: all but number and signature.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its name in the catalogue.
+    pub event: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// When, by the authority's clock.
+    pub ts: Time,
+    /// What belongs to this event alone.
+    pub data: Object,
+    /// What it is about.
+    pub about: About,
+    /// Content that has to be durable with it.
+    pub blobs: Vec<Vec<u8>>,
+}
+
+/// An event that the ledger has.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The record.
+    pub record: Record,
+    /// How durable it is.
+    pub durability: Durability,
+}
+
+/// Why an event was not committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The ledger does not answer. Where `sent`, the event may yet be appended: the same bytes are being sent again.
+    Unavailable {
+        /// Whether its bytes left this process.
+        sent: bool,
+    },
+    /// The ledger looked at it and does not take it.
+    Refused(String),
+    /// It would not be of an event's form.
+    Form(FormError),
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { .. } => f.write_str("the ledger does not answer: try again when it does"),
+            Self::Refused(why) => write!(f, "the ledger refused the event: {why}"),
+            Self::Form(error) => write!(f, "the event cannot be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SubmitError {}
+
+type Answer = oneshot::Sender<Result<Committed, SubmitError>>;
+
+/// A draft on its way, and who waits for it.
+struct Job {
+    draft: Draft,
+    answer: Answer,
+}
+
+/// What the stream has done so far, for `/health` and `/metrics`.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Whether the fate of something that was sent is open, or the counter is not known yet.
+    pub stalled: AtomicBool,
+    /// Records that the ledger has acknowledged.
+    pub records: AtomicU64,
+    /// Appends that were answered.
+    pub appends: AtomicU64,
+    /// Records that the ledger refused.
+    pub refused: AtomicU64,
+}
+
+/// The entrance to the stream. Cheap to clone.
+#[derive(Clone)]
+pub struct Sequencer {
+    queue: mpsc::Sender<Job>,
+    progress: Arc<Progress>,
+}
+
+impl Sequencer {
+    /// Starts the stream of `signer`'s key, whose events are `by`'s. The task ends when the last handle is dropped.
+    #[must_use]
+    pub fn start(ledger: Ledger, signer: Arc<dyn Signer>, by: String) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
+        let stream = Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress) };
+        tokio::spawn(stream.run(jobs));
+        Self { queue, progress }
+    }
+
+    /// Makes the event and waits until the ledger has it.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer or does not take it, or the draft is not of an event's form.
+    pub async fn submit(&self, draft: Draft) -> Result<Committed, SubmitError> {
+        if self.progress.stalled.load(Relaxed) {
+            return Err(SubmitError::Unavailable { sent: false });
+        }
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Job { draft, answer }).map_err(|_| SubmitError::Unavailable { sent: false })?;
+        answered.await.unwrap_or(Err(SubmitError::Unavailable { sent: true }))
+    }
+
+    /// What the stream has done so far.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+}
+
+/// The task's state: it alone knows the next number.
+struct Stream {
+    ledger: Ledger,
+    signer: Arc<dyn Signer>,
+    by: String,
+    next: u64,
+    progress: Arc<Progress>,
+}
+
+impl Stream {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        if !self.find_place(true, &mut jobs).await {
+            return;
+        }
+        let mut batch = Batch::default();
+        loop {
+            if batch.is_empty() {
+                match jobs.recv().await {
+                    Some(job) => self.sign(job, &mut batch),
+                    None => return,
+                }
+            }
+            while !batch.is_full() {
+                match jobs.try_recv() {
+                    Ok(job) => self.sign(job, &mut batch),
+                    Err(_) => break,
+                }
+            }
+            if !batch.is_empty() {
+                batch = self.deliver(batch, &mut jobs).await;
+            }
+        }
+    }
+
+    /// Gives a draft the next number and signs it. One that has no form takes no number.
+    fn sign(&mut self, job: Job, batch: &mut Batch) {
+        let Draft { event, place, ts, data, about, blobs } = job.draft;
+        let by = self.by.clone();
+        let draft = eleven_core::event::Draft { event, place, ts, by, src_seq: self.next, data, about };
+        match draft.sign(&*self.signer) {
+            Ok(record) => {
+                self.next += 1;
+                batch.push(Signed { record, blobs, answer: Some(job.answer) });
+            }
+            Err(error) => drop(job.answer.send(Err(SubmitError::Form(error)))),
+        }
+    }
+
+    /// Sends a batch, sees it through, and returns the next one: what was signed meanwhile.
+    async fn deliver(&mut self, mut batch: Batch, jobs: &mut mpsc::Receiver<Job>) -> Batch {
+        let mut following = Batch::default();
+        let first_following = self.next;
+        let ledger = self.ledger.clone();
+        let append = ledger.append(batch.body(), DEADLINE);
+        tokio::pin!(append);
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut append => break answer,
+                job = jobs.recv(), if !following.is_full() && !jobs.is_closed() => {
+                    if let Some(job) = job {
+                        self.sign(job, &mut following);
+                    }
+                }
+            }
+        };
+        match answer {
+            Ok(appended) => {
+                self.count(batch.len());
+                batch.acknowledge(appended.durability);
+                return following;
+            }
+            Err(error) => {
+                tracing::warn!(%error, records = batch.len(), "an append did not go through");
+                if fate_unknown(&error) {
+                    batch.abandon();
+                    following.discard();
+                }
+            }
+        }
+        self.see_through(batch, &mut following, jobs).await;
+        self.find_place(false, jobs).await;
+        if self.next != first_following {
+            following.discard();
+        }
+        self.next += following.len() as u64;
+        following
+    }
+
+    /// Sends each record of a batch, alone and in order, until the ledger has said what became of it. What was signed
+    /// after it was never sent: where the ledger does not answer, its numbers are free again.
+    async fn see_through(&mut self, batch: Batch, following: &mut Batch, jobs: &mut mpsc::Receiver<Job>) {
+        let mut rest = batch;
+        while let Some(mut signed) = rest.pop_front() {
+            let body = signed.body();
+            loop {
+                match self.ledger.append(body.clone(), DEADLINE).await {
+                    Ok(appended) => {
+                        self.count(1);
+                        signed.acknowledge(appended.durability);
+                        break;
+                    }
+                    Err(error) if fate_unknown(&error) => {
+                        signed.abandon();
+                        rest.abandon();
+                        following.discard();
+                        self.turn_away(jobs).await;
+                    }
+                    Err(error) => {
+                        self.refuse(&mut signed, &error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn count(&self, records: usize) {
+        self.progress.records.fetch_add(records as u64, Relaxed);
+        self.progress.appends.fetch_add(1, Relaxed);
+    }
+
+    fn refuse(&self, signed: &mut Signed, error: &CallError) {
+        let (record, why) = (&signed.record, error.to_string());
+        tracing::error!(event = %record.event, op = %record.op, src_seq = record.src_seq, %why, "the ledger refused an event");
+        self.progress.refused.fetch_add(1, Relaxed);
+        signed.fail(SubmitError::Refused(why));
+    }
+
+    /// Asks the ledger for this key's next number; where it has to settle, until two answers are the same. `false` where
+    /// nobody is left to ask for.
+    async fn find_place(&mut self, settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
+        let mut last = None;
+        loop {
+            match self.ledger.cursor(self.signer.kid()).await {
+                Ok(cursor) if !settle || last == Some(cursor.next) => {
+                    self.next = cursor.next;
+                    self.progress.stalled.store(false, Relaxed);
+                    return true;
+                }
+                Ok(cursor) => {
+                    last = Some(cursor.next);
+                    tokio::time::sleep(SETTLE).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the ledger does not tell this key's number");
+                    last = None;
+                    self.turn_away(jobs).await;
+                }
+            }
+            if jobs.is_closed() {
+                return false;
+            }
+        }
+    }
+
+    /// Waits a moment, refusing at once whatever is asked meanwhile.
+    async fn turn_away(&self, jobs: &mut mpsc::Receiver<Job>) {
+        self.progress.stalled.store(true, Relaxed);
+        tokio::time::sleep(RETRY).await;
+        while let Ok(job) = jobs.try_recv() {
+            drop(job.answer.send(Err(SubmitError::Unavailable { sent: false })));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Signed records that leave together, and those who wait for them.
+
+use super::{Answer, Committed, SubmitError};
+use bytes::Bytes;
+use eleven_api::audit::{Append, Durability};
+use eleven_core::event::Record;
+use std::collections::VecDeque;
+
+/// Records of one append.
+const MAX_RECORDS: usize = 256;
+/// Bytes of content that one append carries, besides the last record's.
+const MAX_BLOBS: usize = 4 * 1024 * 1024;
+
+/// A record with its number, the content that goes with it, and who waits for it.
+pub(super) struct Signed {
+    pub(super) record: Record,
+    pub(super) blobs: Vec<Vec<u8>>,
+    /// Taken when the caller has been answered; the record is sent on all the same.
+    pub(super) answer: Option<Answer>,
+}
+
+/// Records in the order of their numbers.
+#[derive(Default)]
+pub(super) struct Batch {
+    records: VecDeque<Signed>,
+    blobs: usize,
+}
+
+impl Signed {
+    pub(super) fn acknowledge(&mut self, durability: Durability) {
+        if let Some(answer) = self.answer.take() {
+            drop(answer.send(Ok(Committed { record: self.record.clone(), durability })));
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: SubmitError) {
+        if let Some(answer) = self.answer.take() {
+            drop(answer.send(Err(error)));
+        }
+    }
+
+    /// Tells the caller that the fate of the record is open.
+    pub(super) fn abandon(&mut self) {
+        self.fail(SubmitError::Unavailable { sent: true });
+    }
+
+    /// The body of an append of this record alone.
+    pub(super) fn body(&self) -> Bytes {
+        let mut append = Append::default();
+        self.put(&mut append);
+        append.to_bytes().into()
+    }
+
+    fn put(&self, append: &mut Append) {
+        append.record(&self.record);
+        for blob in &self.blobs {
+            append.blob(blob.clone());
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, signed: Signed) {
+        self.blobs += signed.blobs.iter().map(Vec::len).sum::<usize>();
+        self.records.push_back(signed);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Signed> {
+        self.records.pop_front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MAX_RECORDS || self.blobs >= MAX_BLOBS
+    }
+
+    /// The body of one append of all of them.
+    pub(super) fn body(&self) -> Bytes {
+        let mut append = Append::default();
+        for signed in &self.records {
+            signed.put(&mut append);
+        }
+        append.to_bytes().into()
+    }
+
+    pub(super) fn acknowledge(&mut self, durability: Durability) {
+        self.records.iter_mut().for_each(|signed| signed.acknowledge(durability));
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.records.iter_mut().for_each(Signed::abandon);
+    }
+
+    /// Gives up records that were never sent.
+    pub(super) fn discard(&mut self) {
+        for signed in &mut core::mem::take(self).records {
+            signed.fail(SubmitError::Unavailable { sent: false });
+        }
+    }
+}
