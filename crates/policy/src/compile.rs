@@ -1,0 +1,254 @@
+//! Compiling a bundle: everything about its Cedar text that can be wrong is found here, at publication.
+
+use crate::slices::Slices;
+use cedar_policy::{
+    Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, Validator,
+};
+use core::fmt;
+use core::str::FromStr;
+use eleven_core::encoding::Value;
+use eleven_core::policy::{Approvals, PolicyBundle, PolicyId};
+use eleven_core::registry::pattern;
+use std::collections::{HashMap, HashSet};
+
+/// Why a bundle can't be compiled, and so not be published. Each variant carries what Cedar says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// `operations` is empty, or `runtimes` is, or holds what is no pattern.
+    Coverage(String),
+    /// The Cedar text is not Cedar.
+    Text(String),
+    /// The text has no rule: it could only deny, and more likely something was lost.
+    Empty,
+    /// A template: nobody would fill its slots, so it would never apply.
+    Template(String),
+    /// Two rules carry the same `@id`, so that a decision could not name one.
+    DuplicateRule(String),
+    /// The schema is not a Cedar schema, or knows no such request for one of the operations.
+    Schema(String),
+    /// `entities` are not Cedar entities, or not of the schema.
+    Entities(String),
+    /// The rules are not of the schema.
+    Validation(String),
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coverage(what) => write!(f, "the bundle covers nothing: {what}"),
+            Self::Text(what) => write!(f, "correct the Cedar text: {what}"),
+            Self::Empty => {
+                f.write_str("the Cedar text has no rule; to deny all, write forbid(principal, action, resource);")
+            }
+            Self::Template(id) => write!(f, "`{id}` is a template, which never applies; write a rule without slots"),
+            Self::DuplicateRule(id) => write!(f, "two rules are named `{id}`; give each its own @id"),
+            Self::Schema(what) => write!(f, "correct the Cedar schema: {what}"),
+            Self::Entities(what) => write!(f, "correct the Cedar entities: {what}"),
+            Self::Validation(what) => write!(f, "the rules do not fit the schema: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for PolicyError {}
+
+/// A policy that is ready to decide. It is immutable; share it.
+#[derive(Debug)]
+pub struct CompiledPolicy {
+    id: PolicyId,
+    operations: HashSet<String>,
+    runtimes: Vec<String>,
+    approvals: Option<Approvals>,
+    pub(crate) cedar: Cedar,
+}
+
+/// What Cedar made of the bundle.
+#[derive(Debug)]
+pub(crate) struct Cedar {
+    pub(crate) slices: Slices,
+    pub(crate) entities: Entities,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) types: EntityTypes,
+    /// The rules in the order of the text.
+    pub(crate) named: Vec<Rule>,
+    /// Where in `named` a rule stands.
+    pub(crate) places: HashMap<RuleId, usize>,
+}
+
+/// The entity types of a request: read once, since Cedar parses a type's name.
+#[derive(Debug)]
+pub(crate) struct EntityTypes {
+    pub(crate) identity: EntityTypeName,
+    pub(crate) action: EntityTypeName,
+    pub(crate) runtime: EntityTypeName,
+}
+
+/// What a decision says about a rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// `@id`, or `policy<N>` by its place in the text, from 0.
+    pub(crate) id: String,
+    /// `@advice`: what would pass, in the words of the rule's author.
+    pub(crate) advice: Option<String>,
+    pub(crate) permits: bool,
+    pub(crate) policy: Policy,
+}
+
+impl CompiledPolicy {
+    /// Compiles a bundle: parses its Cedar text, schema and entities, and validates strictly where there is a schema.
+    ///
+    /// # Errors
+    /// Where any of it is malformed, or would silently never apply.
+    pub fn compile(bundle: &PolicyBundle) -> Result<Self, PolicyError> {
+        check_coverage(bundle)?;
+        Ok(Self {
+            id: bundle.id(),
+            operations: bundle.operations.iter().cloned().collect(),
+            runtimes: bundle.runtimes.clone(),
+            approvals: bundle.terms.approvals.clone(),
+            cedar: Cedar::compile(bundle)?,
+        })
+    }
+
+    /// Reference and hash.
+    #[must_use]
+    pub const fn id(&self) -> &PolicyId {
+        &self.id
+    }
+
+    /// The operations it covers, in no order.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.operations.iter().map(String::as_str)
+    }
+
+    /// Whether it covers `operation` on `runtime`.
+    #[must_use]
+    pub fn covers(&self, operation: &str, runtime: &str) -> bool {
+        self.operations.contains(operation) && self.covers_runtime(runtime)
+    }
+
+    /// Whether one of its patterns matches `runtime`.
+    pub(crate) fn covers_runtime(&self, runtime: &str) -> bool {
+        self.runtimes.iter().any(|pattern| pattern::matches(pattern, runtime))
+    }
+
+    pub(crate) const fn approvals(&self) -> Option<&Approvals> {
+        self.approvals.as_ref()
+    }
+}
+
+fn check_coverage(bundle: &PolicyBundle) -> Result<(), PolicyError> {
+    if bundle.operations.is_empty() {
+        return Err(PolicyError::Coverage("`operations` is empty".into()));
+    }
+    if bundle.runtimes.is_empty() {
+        return Err(PolicyError::Coverage("`runtimes` is empty".into()));
+    }
+    match bundle.runtimes.iter().find(|text| !pattern::is_pattern(text)) {
+        Some(text) => Err(PolicyError::Coverage(format!("`{text}` is no pattern of runtimes"))),
+        None => Ok(()),
+    }
+}
+
+impl Cedar {
+    fn compile(bundle: &PolicyBundle) -> Result<Self, PolicyError> {
+        let rules = PolicySet::from_str(&bundle.cedar).map_err(|error| PolicyError::Text(in_full(&error)))?;
+        let types = EntityTypes::new()?;
+        let schema = bundle.schema.as_deref().map(read_schema).transpose()?;
+        if let Some(schema) = &schema {
+            types.check_requests(schema, &bundle.operations)?;
+            validate(&rules, schema)?;
+        }
+        let entities = read_entities(bundle.entities.as_ref(), schema.as_ref())?;
+        let named = name_rules(&rules)?;
+        let slices = Slices::of(&named, &bundle.operations, &types.action, &entities)?;
+        let places = named.iter().enumerate().map(|(place, rule)| (rule.policy.id().clone(), place)).collect();
+        Ok(Self { slices, entities, schema, types, named, places })
+    }
+
+    /// The first of some rules in the order of the text.
+    pub(crate) fn first<'a>(&self, ids: impl Iterator<Item = &'a RuleId>) -> Option<&Rule> {
+        let place = ids.filter_map(|id| self.places.get(id)).min()?;
+        self.named.get(*place)
+    }
+}
+
+impl EntityTypes {
+    fn new() -> Result<Self, PolicyError> {
+        let named = |name: &str| EntityTypeName::from_str(name).map_err(|error| PolicyError::Schema(in_full(&error)));
+        Ok(Self { identity: named("Identity")?, action: named("Action")?, runtime: named("Runtime")? })
+    }
+
+    /// Whether the schema knows the request of each operation. One that it doesn't know could only ever be an error.
+    fn check_requests(&self, schema: &Schema, operations: &[String]) -> Result<(), PolicyError> {
+        let known: HashSet<String> = schema
+            .request_envs()
+            .filter(|env| *env.principal() == self.identity && *env.resource() == self.runtime)
+            .filter(|env| *env.action().type_name() == self.action)
+            .map(|env| env.action().id().unescaped().to_owned())
+            .collect();
+        match operations.iter().find(|operation| !known.contains(*operation)) {
+            Some(operation) => Err(PolicyError::Schema(format!(
+                "let the action \"{operation}\" apply to a principal Identity and a resource Runtime"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read_schema(text: &str) -> Result<Schema, PolicyError> {
+    let (schema, _warnings) =
+        Schema::from_cedarschema_str(text).map_err(|error| PolicyError::Schema(in_full(&error)))?;
+    Ok(schema)
+}
+
+fn validate(rules: &PolicySet, schema: &Schema) -> Result<(), PolicyError> {
+    let result = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
+    let mut errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
+    errors.sort();
+    if errors.is_empty() { Ok(()) } else { Err(PolicyError::Validation(errors.join("; "))) }
+}
+
+fn read_entities(entities: Option<&Value>, schema: Option<&Schema>) -> Result<Entities, PolicyError> {
+    let text = entities.map_or_else(|| "[]".to_owned(), ToString::to_string);
+    Entities::from_json_str(&text, schema).map_err(|error| PolicyError::Entities(in_full(&error)))
+}
+
+fn name_rules(rules: &PolicySet) -> Result<Vec<Rule>, PolicyError> {
+    if let Some(template) = rules.templates().next() {
+        return Err(PolicyError::Template(
+            template.annotation("id").map_or_else(|| template.id().to_string(), str::to_owned),
+        ));
+    }
+    let named: Vec<Rule> = rules.policies().map(Rule::of).collect();
+    let mut seen = HashSet::new();
+    match named.iter().find(|rule| !seen.insert(rule.id.as_str())) {
+        Some(rule) => Err(PolicyError::DuplicateRule(rule.id.clone())),
+        None if named.is_empty() => Err(PolicyError::Empty),
+        None => Ok(named),
+    }
+}
+
+impl Rule {
+    fn of(policy: &Policy) -> Self {
+        Self {
+            id: policy.annotation("id").map_or_else(|| policy.id().to_string(), str::to_owned),
+            advice: policy.annotation("advice").map(str::to_owned),
+            permits: policy.effect() == Effect::Permit,
+            policy: policy.clone(),
+        }
+    }
+}
+
+/// An error with its causes: Cedar often says what is wrong only in these.
+fn in_full(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

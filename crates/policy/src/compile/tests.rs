@@ -1,0 +1,127 @@
+use super::*;
+use crate::fixtures::{bundle, bundle_value, compile_with, compiled, vector_bundles};
+use eleven_core::encoding::Object;
+
+const PERMIT: &str = "permit(principal, action, resource);";
+pub(crate) const SCHEMA: &str = r#"
+entity Group;
+entity Identity in [Group];
+entity Runtime;
+type Asked = { name: String, scope: Set<String>, model?: String, tokens?: Long };
+action "model.invoke", "tool.call" appliesTo {
+  principal: Identity,
+  resource: Runtime,
+  context: {
+    identity: { id: String, kind: String, name: String, env?: String, domain?: String },
+    op: Asked,
+    env: { runtime: String, region: String, tenancy: String },
+    facts: {},
+    at: datetime,
+  },
+};
+"#;
+
+fn error(cedar: &str) -> PolicyError {
+    CompiledPolicy::compile(&bundle(cedar)).unwrap_err()
+}
+
+#[test]
+fn the_bundles_of_the_vectors_compile() {
+    let bundles = vector_bundles();
+    assert_eq!(bundles.len(), 2);
+    for (bundle, hash) in bundles {
+        let policy = CompiledPolicy::compile(&bundle).unwrap();
+        assert_eq!(policy.id().hash.to_string(), hash);
+        assert_eq!(policy.operations().collect::<Vec<_>>(), bundle.operations);
+    }
+}
+
+#[test]
+fn malformed_text_is_found_when_it_is_compiled() {
+    assert!(matches!(error("permit(principal, action"), PolicyError::Text(_)));
+    assert!(matches!(error("permit(principal, action, resource) when { unknownfn(1) };"), PolicyError::Text(_)));
+    assert!(matches!(error(&format!("@id(\"a\") @id(\"b\") {PERMIT}")), PolicyError::Text(_)));
+    assert_eq!(error("// nothing\n"), PolicyError::Empty);
+    assert_eq!(error(&format!("@id(\"a\") {PERMIT} @id(\"a\") {PERMIT}")), PolicyError::DuplicateRule("a".into()));
+    assert_eq!(
+        error(&format!("{PERMIT} @id(\"t\") permit(principal == ?principal, action, resource);")),
+        PolicyError::Template("t".into())
+    );
+}
+
+#[test]
+fn an_id_that_takes_the_place_name_of_another_rule_is_a_repeat() {
+    assert_eq!(error(&format!("@id(\"policy1\") {PERMIT} {PERMIT}")), PolicyError::DuplicateRule("policy1".into()));
+}
+
+#[test]
+fn rules_are_named_in_the_order_of_the_text() {
+    let policy = compiled(&PERMIT.repeat(30));
+    let ids: Vec<_> = policy.cedar.named.iter().map(|rule| rule.id.clone()).collect();
+    assert_eq!(ids, (0..30).map(|place| format!("policy{place}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bundle_must_cover_something() {
+    let none = Value::Array(Vec::new());
+    assert!(matches!(compile_with(PERMIT, "operations", none.clone()), Err(PolicyError::Coverage(_))));
+    assert!(matches!(compile_with(PERMIT, "runtimes", none), Err(PolicyError::Coverage(_))));
+    for pattern in ["*", "k8s://", "*://a", "ftp://a", "k8s://a//b"] {
+        let runtimes = vec![Value::from("k8s://fine/*"), Value::from(pattern)];
+        assert!(matches!(compile_with(PERMIT, "runtimes", runtimes), Err(PolicyError::Coverage(_))), "{pattern}");
+    }
+}
+
+#[test]
+fn rules_are_validated_strictly_against_the_schema() {
+    let with_schema = |cedar: &str| compile_with(cedar, "schema", SCHEMA);
+    with_schema(PERMIT).unwrap();
+    with_schema(r#"permit(principal in Group::"g", action, resource) when { context.op.scope.contains("a") };"#)
+        .unwrap();
+    let wrong = [
+        r#"permit(principal, action, resource) when { context.op.scop.contains("a") };"#,
+        r#"permit(principal, action, resource) when { context.op.model == "m" };"#,
+        r#"permit(principal, action, resource) when { context.op.name == 1 };"#,
+        r#"permit(principal == User::"a", action, resource);"#,
+        r#"permit(principal, action == Action::"model.invok", resource);"#,
+    ];
+    for cedar in wrong {
+        assert!(matches!(with_schema(cedar), Err(PolicyError::Validation(_))), "{cedar}");
+    }
+}
+
+#[test]
+fn a_schema_is_read_and_knows_every_operation_of_the_bundle() {
+    assert!(matches!(compile_with(PERMIT, "schema", "entity;"), Err(PolicyError::Schema(_))));
+    let without = SCHEMA.replace(", \"tool.call\"", "");
+    let error = compile_with(PERMIT, "schema", without.as_str()).unwrap_err();
+    assert!(matches!(&error, PolicyError::Schema(what) if what.contains("tool.call")), "{error}");
+    let elsewhere = SCHEMA.replace("resource: Runtime", "resource: Group");
+    assert!(matches!(compile_with(PERMIT, "schema", elsewhere.as_str()), Err(PolicyError::Schema(_))));
+}
+
+#[test]
+fn entities_are_read_and_are_of_the_schema() {
+    let entity = |kind: &str| {
+        let uid = Object::new().with("type", kind).with("id", "x");
+        Object::new().with("uid", uid).with("attrs", Object::new()).with("parents", Value::Array(Vec::new()))
+    };
+    compile_with(PERMIT, "entities", vec![entity("Group").into()]).unwrap();
+    assert!(matches!(compile_with(PERMIT, "entities", entity("Group")), Err(PolicyError::Entities(_))));
+    assert!(matches!(compile_with(PERMIT, "entities", vec![Value::Null]), Err(PolicyError::Entities(_))));
+    let both = |kind: &str| {
+        let value = bundle_value(PERMIT).with("schema", SCHEMA).with("entities", vec![entity(kind).into()]);
+        CompiledPolicy::compile(&PolicyBundle::read(Value::Object(value)).unwrap())
+    };
+    both("Group").unwrap();
+    assert!(matches!(both("Team"), Err(PolicyError::Entities(_))));
+}
+
+#[test]
+fn a_term_that_is_not_understood_makes_the_bundle_invalid() {
+    let mut value = bundle_value(PERMIT);
+    let Some(Value::Object(terms)) = value.remove("terms") else { panic!("the fixture has terms") };
+    PolicyBundle::read(Value::Object(value.clone().with("terms", terms.clone()))).unwrap();
+    let unknown = value.with("terms", terms.with("quota", 5u32));
+    assert!(PolicyBundle::read(Value::Object(unknown)).unwrap_err().0.contains("quota"));
+}

@@ -1,0 +1,69 @@
+//! The decision input (PROTOCOL 11): all that a decision depends on. It is durable before the artifact leaves, and its
+//! digest stands in `authorization.issued` as `data.request`.
+
+use eleven_core::artifact::{Environment, Operation};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::Sha3;
+use eleven_core::name;
+use eleven_core::policy::PolicyId;
+use eleven_core::time::Time;
+
+/// `{"identity","op","env","facts","policy","at"}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionInput {
+    /// Who asks: the authenticated identity.
+    pub identity: String,
+    /// For what: name, scope and the parameters that policy reads. Sensitive ones stand as commitments.
+    pub op: Operation,
+    /// Where it is to run.
+    pub env: Environment,
+    /// What the authority itself established beside the request. Never what a caller said.
+    pub facts: Object,
+    /// The policy that decides.
+    pub policy: PolicyId,
+    /// When it was asked, to the millisecond: the only time that a policy sees.
+    pub at: Time,
+}
+
+impl DecisionInput {
+    /// Reads exactly the six members.
+    ///
+    /// # Errors
+    /// Where a member is missing, unknown or of another form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "decision input")?;
+        let input = Self {
+            identity: form.named("identity", "an identity", name::is_identity)?,
+            op: Operation::read(form.take("op")?)?,
+            env: Environment::read(form.take("env")?)?,
+            facts: form.object("facts")?,
+            policy: PolicyId::read(form.take("policy")?)?,
+            at: form.millis("at")?,
+        };
+        form.finish()?;
+        Ok(input)
+    }
+
+    /// The value whose canonical bytes are kept.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let input = Object::new()
+            .with("identity", &self.identity)
+            .with("op", self.op.value().clone())
+            .with("env", self.env.to_value())
+            .with("facts", self.facts.clone())
+            .with("policy", self.policy.to_value())
+            .with("at", self.at.to_millis_value());
+        Value::Object(input)
+    }
+
+    /// SHA3-512 of the canonical bytes: `data.request` of `authorization.issued`.
+    #[must_use]
+    pub fn digest(&self) -> Sha3 {
+        Sha3::of_value(&self.to_value())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Replaying a decision from its two documents (PROTOCOL 11.1, `policy.replay`).
+
+use crate::compile::CompiledPolicy;
+use crate::decide::{Decision, decide};
+use crate::input::DecisionInput;
+use eleven_core::encoding::Value;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::reason::Reason;
+
+/// What a replay came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The bundle permits the input.
+    Permits,
+    /// It denies it.
+    Denies(Reason),
+    /// The bundle does not compile, or the input is not a decision input.
+    Unreadable,
+}
+
+/// Decides `input` by `bundle` once more. Whether the input is the recorded one is the caller's to check: its digest stands
+/// in `authorization.issued` as `data.request`.
+#[must_use]
+pub fn replay(bundle: &PolicyBundle, input: &Value) -> Replay {
+    let Ok(policy) = CompiledPolicy::compile(bundle) else { return Replay::Unreadable };
+    let Ok(input) = DecisionInput::read(input.clone()) else { return Replay::Unreadable };
+    match decide(&policy, &input) {
+        Decision::Permit { .. } => Replay::Permits,
+        Decision::Deny(denial) => Replay::Denies(denial.reason),
+    }
+}
+
+#[cfg(test)]
+mod tests;
