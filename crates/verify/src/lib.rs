@@ -1,1 +1,73 @@
-//! Eleven: verify.
+//! Verifying a proof bundle: one file in, 26 named checks out (PROTOCOL 11.1).
+//!
+//! A bundle shows one operation: what was authorised, by whom and under which policy, what ran and what came of it, and
+//! that a witnessed ledger holds all of this and nothing else about it. Whoever checks needs the file, the domain's trust
+//! root, and nobody's word. There is no network here, no clock and no IO.
+//!
+//! The story that the checks tell, from the root down:
+//!
+//! 1. [`bundle.form`](bundle) — it is a bundle, and holds no more than one.
+//! 2. `root.*` — the caller's trust root is among its roots, and each root follows from the one before.
+//! 3. `registry.*` — the keys, and the point's registration, stand in the registry that the head commits to.
+//! 4. `head.*` — the ledger's key signed the head; the tree's last entry, which the witnesses cosigned with it, names
+//!    the index, the registry and both chains.
+//! 5. `witness.quorum` — enough witnesses saw this very tree.
+//! 6. `artifact.*` — the authorisation is whole, signed by its issuer, was used in its time and not revoked before.
+//! 7. `lineage.*` — the events are in order, chained twice, signed by whom they name, and the index has exactly these.
+//! 8. `ledger.inclusion` — the tree holds every one of them.
+//! 9. `policy.*` — the policy was published, covers the operation, its terms were kept, and it decides the same again.
+//! 10. `attestation.*` — the point that ran it signed what it did, and that agrees with all the rest.
+//!
+//! Each check stands alone, in `checks`, one function each, and reads what it needs through `shown`: a member that is
+//! malformed fails the checks that read it, and no other.
+//!
+//! ```
+//! use eleven_verify::{Caller, Verdict, verify_bytes};
+//!
+//! fn holds(file: &[u8]) -> bool {
+//!     verify_bytes(file, &Caller::default()).is_ok_and(|report| report.verdict != Verdict::Failed)
+//! }
+//! assert!(!holds(b"{}"));
+//! ```
+#![no_std]
+
+extern crate alloc;
+
+pub mod bundle;
+mod caller;
+mod checks;
+mod report;
+mod shown;
+
+pub use bundle::{Bundle, Kind};
+pub use caller::{Caller, Replay, ReplayResult};
+pub use report::{Check, EXIT_NOT_I_JSON, EXIT_USAGE, Report, Status, Verdict};
+
+use eleven_core::encoding::{EncodingError, Value, parse};
+
+/// The names of the checks, in the order in which they run and are reported.
+pub fn check_names() -> impl ExactSizeIterator<Item = &'static str> {
+    checks::CHECKS.iter().map(|(name, _)| *name)
+}
+
+/// Runs every check over a bundle, in the order of PROTOCOL 11.1.
+///
+/// Nothing in a bundle makes this fail in another way than by a failed check: a value that is no bundle at all fails most
+/// of them.
+#[must_use]
+pub fn verify(bundle: &Value, caller: &Caller<'_>) -> Report {
+    let shown = shown::Shown::read(bundle, caller);
+    let run = |(name, check): &(&'static str, checks::CheckFn)| Check::of(name, check(&shown));
+    Report::new(bundle, caller.root.is_some(), checks::CHECKS.iter().map(run).collect())
+}
+
+/// Parses a bundle's bytes and runs every check.
+///
+/// # Errors
+/// Where the bytes are not I-JSON as PROTOCOL 1 restricts it: the exit status for that is [`EXIT_NOT_I_JSON`].
+pub fn verify_bytes(bytes: &[u8], caller: &Caller<'_>) -> Result<Report, EncodingError> {
+    Ok(verify(&parse(bytes)?, caller))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! `attestation.*`: the point that ran it signed what it did, and that agrees with all the rest.
+
+use super::{Judged, Stop, failed, hold};
+use crate::shown::{Event, Shown};
+use alloc::format;
+use eleven_core::artifact::Artifact;
+use eleven_core::attestation::{Envelope, Evidence, Statement, StatementResult};
+use eleven_core::encoding::Value;
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::policy::EvidenceLevel;
+use eleven_core::registry::{Item, RuntimeRecord};
+use eleven_core::root::KeyUse;
+
+/// The events that a statement is held against, at the places that PROTOCOL 5.1 gives them.
+const GRANTED: usize = 2;
+const ATTESTED: usize = 4;
+const ENDED: usize = 5;
+
+/// An attestation key of the point signed the envelope, and it is the evidence that was committed.
+pub(super) fn signature(shown: &Shown<'_>) -> Judged {
+    let (position, attested) = attested(shown)?;
+    let value = envelope(attested)?;
+    let envelope = Envelope::read(value.clone())?;
+    let at = shown.entry(position)?.header.at;
+    let key = shown.key(KeyUse::Attestation, &envelope.kid, &attested.record.by, at)?;
+    hold(envelope.verify(&key), "the attestation's signature does not verify")?;
+    let events = shown.events()?;
+    let committed = events.iter().find(|event| event.record.event == "evidence.committed");
+    match committed.map(|event| event.record.data_str("evidence").and_then(Sha3::parse)) {
+        None if shown.kind() == "execution" => failed("no evidence was committed"),
+        None => Ok(()),
+        Some(digest) => {
+            hold(digest == Some(Sha3::of_value(value)), "the evidence that was committed is another than this envelope")
+        }
+    }
+}
+
+/// What it states agrees with artifact, lineage and registration, and its evidence reaches the policy's level.
+pub(super) fn binding(shown: &Shown<'_>) -> Judged {
+    let (_, attested) = attested(shown)?;
+    let artifact = shown.artifact()?;
+    let record = &attested.record;
+    let named = id::attestation_id(&artifact.id, &record.by, &record.op);
+    hold(record.data_str("attestation") == Some(named.as_str()), "the attestation's id is not this operation's")?;
+    hold(record.op == shown.op()?.whole, "the attestation is of another operation")?;
+    let statement = Envelope::read(envelope(attested)?.clone())?.statement()?;
+    states_the_artifact(&statement, artifact, &record.op)?;
+    states_the_lineage(shown, &statement)?;
+    let point = <RuntimeRecord as Item>::read(shown.record("runtime", "point", &record.by)?.clone())?;
+    hold(point.runtime == artifact.env.runtime, "the point is registered for another runtime")?;
+    reaches(&statement.evidence, shown.policy()?.terms.attestation, &point)
+}
+
+/// Position and event of `attestation.signed`.
+fn attested<'a, 'b>(shown: &'b Shown<'a>) -> Judged<(usize, &'b Event<'a>)> {
+    shown.not_of_denial()?;
+    let mut events = shown.events()?.into_iter().enumerate();
+    let found = events.find(|(_, event)| event.record.event == "attestation.signed");
+    found.ok_or(Stop::NotChecked("nothing was attested"))
+}
+
+fn envelope<'a>(attested: &'a Event<'_>) -> Judged<&'a Value> {
+    attested.record.data.get("envelope").map_or_else(|| failed("`attestation.signed` has no envelope"), Ok)
+}
+
+fn states_the_artifact(statement: &Statement, artifact: &Artifact, op: &str) -> Judged {
+    let agreements = [
+        (statement.artifact_id == artifact.id && statement.chash == artifact.chash, "artifact"),
+        (statement.op == op, "op"),
+        (statement.operation == *artifact.op.value(), "operation"),
+        (statement.identity == artifact.sub, "identity"),
+        (statement.runtime == artifact.env.runtime, "runtime"),
+        (statement.policy == artifact.pol, "policy"),
+    ];
+    agree(&agreements)
+}
+
+fn states_the_lineage(shown: &Shown<'_>, statement: &Statement) -> Judged {
+    let granted = at(shown, GRANTED, "admission.granted")?;
+    let attested = at(shown, ATTESTED, "attestation.signed")?;
+    let ended = shown.event(ENDED)?;
+    let workload = granted.record.data_str("workload").and_then(Sha3::parse);
+    let result = ended.record.data.get("result").cloned().map(StatementResult::read).transpose()?;
+    let times = [shown.event(1)?.record.ts, statement.started, statement.finished, attested.record.ts];
+    let agreements = [
+        (workload == Some(statement.workload), "workload"),
+        (granted.record.about.fingerprint == Some(statement.environment), "environment"),
+        (ended.record.event == statement.outcome.event(), "outcome"),
+        (result == Some(statement.result), "result"),
+        (times.is_sorted(), "started and finished, between consumption and attestation"),
+    ];
+    agree(&agreements)
+}
+
+/// The event at a position, which must be of that name.
+fn at<'a, 'b>(shown: &'b Shown<'a>, position: usize, name: &str) -> Judged<&'b Event<'a>> {
+    let event = shown.event(position)?;
+    if event.record.event == name {
+        return Ok(event);
+    }
+    failed(format!("event {} is `{}`, not `{name}`", position + 1, event.record.event))
+}
+
+fn agree(agreements: &[(bool, &str)]) -> Judged {
+    match agreements.iter().find(|(agrees, _)| !agrees) {
+        Some((_, what)) => failed(format!("the attestation does not agree on: {what}")),
+        None => Ok(()),
+    }
+}
+
+/// The best evidence is at least `least`; what the software measured of itself is what the point registered.
+fn reaches(evidence: &[Evidence], least: EvidenceLevel, point: &RuntimeRecord) -> Judged {
+    for item in evidence {
+        if let Evidence::Software { binary, config } = item {
+            let registered = *binary == point.binary && *config == point.config;
+            hold(registered, "the software evidence names another binary or configuration than the point registered")?;
+        }
+    }
+    let best = evidence.iter().filter_map(Evidence::level).max();
+    hold(best >= Some(least), "the evidence does not reach the level that the policy asks for")
+}

@@ -1,0 +1,332 @@
+//! What a bundle shows, each member read once and on its own.
+//!
+//! A member that is malformed or missing fails the checks that ask for it here, and no other: reading keeps the error
+//! beside the member. A member that is unknown is for `bundle.form` to refuse and for the hashes to notice; the
+//! structures around it are read all the same.
+
+use crate::caller::Caller;
+use crate::checks::{Judged, Stop, failed};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use eleven_core::artifact::Artifact;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::{Blake2b, Sha3, Sha256};
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::Note;
+use eleven_core::id;
+use eleven_core::index::Proof;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::Header;
+use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+use eleven_core::signature::{Signature, VerifyingKey};
+use eleven_core::time::Time;
+use eleven_core::tree::{leaf_hash, read_proof, verify_inclusion};
+
+type Read<T> = Result<T, FormError>;
+
+/// A bundle and who looks at it.
+pub(crate) struct Shown<'a> {
+    /// The bundle itself.
+    pub(crate) value: &'a Value,
+    /// Who looks at it.
+    pub(crate) caller: &'a Caller<'a>,
+    roots: Read<Vec<TrustRoot>>,
+    header: Read<(Header, Signature)>,
+    events: Vec<Read<Event<'a>>>,
+    entries: Vec<Read<Entry>>,
+    head: Read<Head>,
+    note: Read<Note>,
+    artifact: Read<Artifact>,
+}
+
+/// An event of a bundle.
+pub(crate) struct Event<'a> {
+    /// What it says.
+    pub(crate) record: Record,
+    /// As it stands in the bundle, unknown members included: that is what was hashed and signed, or was not.
+    pub(crate) object: &'a Object,
+}
+
+/// Where the ledger holds a record, and the proof of it.
+pub(crate) struct Entry {
+    pub(crate) header: EntryHeader,
+    proof: Vec<Sha256>,
+}
+
+/// An operation id: the artifact's content id, and the number of the use where uses are numbered.
+pub(crate) struct Operation<'a> {
+    pub(crate) whole: &'a str,
+    pub(crate) base: &'a str,
+    pub(crate) number: Option<u64>,
+}
+
+impl<'a> Shown<'a> {
+    pub(crate) fn read(value: &'a Value, caller: &'a Caller<'a>) -> Self {
+        let list = |name: &str| value.get(name).and_then(Value::as_array).unwrap_or_default();
+        Self {
+            value,
+            caller,
+            roots: list("roots").iter().cloned().map(TrustRoot::read).collect(),
+            header: member(value.get("registry").unwrap_or(&Value::Null), "header").and_then(Header::read),
+            events: list("events").iter().map(Event::read).collect(),
+            entries: list("entries").iter().map(Entry::read).collect(),
+            head: member(value, "head").and_then(Head::read),
+            note: member(value, "checkpoint").and_then(|text| Note::parse(text.as_str().unwrap_or_default())),
+            artifact: member(value, "artifact").and_then(|value| Artifact::read(known(value, ARTIFACT))),
+        }
+    }
+
+    /// The bundle's `kind` as it stands there.
+    pub(crate) fn kind(&self) -> &'a str {
+        self.value.get("kind").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn is_denial(&self) -> bool {
+        self.kind() == "denial"
+    }
+
+    /// Stops a check that a denial has nothing for.
+    pub(crate) fn not_of_denial(&self) -> Judged {
+        if self.is_denial() { Err(Stop::NotChecked("a denial has no artifact")) } else { Ok(()) }
+    }
+
+    /// The bundle's `op`.
+    pub(crate) fn op(&self) -> Judged<Operation<'a>> {
+        let op = self.value.get("op").and_then(Value::as_str);
+        let split = op.and_then(|whole| id::split_operation(whole).map(|split| (whole, split)));
+        let Some((whole, (base, number))) = split else { return failed("the bundle's `op` is no operation id") };
+        Ok(Operation { whole, base, number })
+    }
+
+    pub(crate) fn roots(&self) -> Judged<&[TrustRoot]> {
+        match read(&self.roots)?.as_slice() {
+            [] => failed("the bundle has no roots"),
+            roots => Ok(roots),
+        }
+    }
+
+    /// The last root: the one that has to be in force at the head.
+    pub(crate) fn root(&self) -> Judged<&TrustRoot> {
+        self.roots()?.last().map_or_else(|| failed("the bundle has no roots"), Ok)
+    }
+
+    /// The registry's header and its signature.
+    pub(crate) fn header(&self) -> Judged<&(Header, Signature)> {
+        read(&self.header)
+    }
+
+    /// The registry's records as they stand in the bundle: kind, record and proof.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&'a str, &'a Value, &'a Value)> {
+        let records = self.value.get("registry").and_then(|registry| registry.get("records"));
+        let records = records.and_then(Value::as_array).unwrap_or_default();
+        records.iter().map(|record| {
+            let kind = record.get("kind").and_then(Value::as_str).unwrap_or_default();
+            (kind, record.get("record").unwrap_or(&Value::Null), record.get("proof").unwrap_or(&Value::Null))
+        })
+    }
+
+    /// The first record of a kind whose member `name` is `value`.
+    pub(crate) fn record(&self, kind: &str, name: &str, value: &str) -> Judged<&'a Value> {
+        let mut records = self.records().filter(|(other, ..)| *other == kind).map(|(_, record, _)| record);
+        let found = records.find(|record| record.get(name).and_then(Value::as_str) == Some(value));
+        found.map_or_else(|| failed(format!("the registry's records lack the {kind} `{value}`")), Ok)
+    }
+
+    /// The registry's key of that name, where its signature counts: it has this use, belongs to `owner` and counts at `at`.
+    pub(crate) fn key(&self, usage: KeyUse, kid: &str, owner: &str, at: Time) -> Judged<VerifyingKey> {
+        let key = KeyRecord::read(self.record("key", "kid", kid)?.clone())?;
+        if key.usage != usage {
+            return failed(format!("`{kid}` is a key for {}, not for {}", key.usage.name(), usage.name()));
+        }
+        if key.owner != owner {
+            return failed(format!("`{kid}` belongs to `{}`, not to `{owner}`", key.owner));
+        }
+        if !key.counts_at(at) {
+            return failed(format!("`{kid}` does not count at {at}"));
+        }
+        key.verifying().map_or_else(|| failed(format!("`{kid}` has no usable public key")), Ok)
+    }
+
+    /// All events; at least one.
+    pub(crate) fn events(&self) -> Judged<Vec<&Event<'a>>> {
+        if self.events.is_empty() {
+            return failed("the bundle has no events");
+        }
+        self.events.iter().map(read).collect()
+    }
+
+    /// The event at a position, counted from 0.
+    pub(crate) fn event(&self, position: usize) -> Judged<&Event<'a>> {
+        self.events.get(position).map_or_else(|| failed(format!("there is no event {}", position + 1)), read)
+    }
+
+    /// `authorization.consumed`, which is the second event of everything that was used.
+    pub(crate) fn consumed(&self) -> Judged<&Event<'a>> {
+        let event = self.event(1)?;
+        match event.record.event.as_str() {
+            "authorization.consumed" => Ok(event),
+            other => failed(format!("the second event is `{other}`, not the consumption")),
+        }
+    }
+
+    /// Where the ledger holds the event at a position.
+    pub(crate) fn entry(&self, position: usize) -> Judged<&Entry> {
+        self.entries.get(position).map_or_else(|| failed(format!("there is no entry of event {}", position + 1)), read)
+    }
+
+    /// All entries, one for each event.
+    pub(crate) fn entries(&self) -> Judged<Vec<&Entry>> {
+        match (self.entries.len(), self.events.len()) {
+            (n, m) if n == m => self.entries.iter().map(read).collect(),
+            (n, m) => failed(format!("there are {m} events and {n} entries, not one for each")),
+        }
+    }
+
+    /// An entry that is shown whole: `seal`, `published`, `revocation`.
+    pub(crate) fn shown_entry(&self, name: &str) -> Judged<(Entry, Event<'a>)> {
+        let Some(value) = self.value.get(name) else { return failed(format!("the bundle has no `{name}`")) };
+        let record = value.get("record").unwrap_or(&Value::Null);
+        Ok((Entry::read(value)?, Event::read(record)?))
+    }
+
+    pub(crate) fn head(&self) -> Judged<&Head> {
+        read(&self.head)
+    }
+
+    /// The checkpoint with its signature lines.
+    pub(crate) fn note(&self) -> Judged<&Note> {
+        read(&self.note)
+    }
+
+    /// The proof `op`, `revoked` or `use` of the index.
+    pub(crate) fn index(&self, name: &str) -> Judged<Proof> {
+        let index = self.value.get("index").unwrap_or(&Value::Null);
+        Ok(Proof::read(known(member(index, name)?, &["siblings", "end"]))?)
+    }
+
+    /// The artifact as far as its members are known; nothing of it is verified.
+    pub(crate) fn artifact(&self) -> Judged<&Artifact> {
+        self.not_of_denial()?;
+        read(&self.artifact)
+    }
+
+    /// The artifact, and no unknown member in it: what its hashes and its signature are over.
+    pub(crate) fn whole_artifact(&self) -> Judged<Artifact> {
+        self.not_of_denial()?;
+        Ok(Artifact::read(member(self.value, "artifact")?)?)
+    }
+
+    pub(crate) fn policy(&self) -> Judged<PolicyBundle> {
+        self.not_of_denial()?;
+        Ok(PolicyBundle::read(member(self.value, "policy")?)?)
+    }
+
+    /// Whether the head's tree holds `event` at `entry`.
+    pub(crate) fn included(&self, entry: &Entry, event: &Event<'_>) -> Judged {
+        let head = &self.head()?.commitment;
+        let leaf = leaf_hash(&entry.header.bytes(&event.object.canonical()));
+        let seq = entry.header.seq;
+        let included = verify_inclusion(&leaf, seq, head.size, &entry.proof, &head.root);
+        if included {
+            Ok(())
+        } else {
+            failed(format!("entry {seq} is not in the head's tree with what is shown of it"))
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn read(value: &'a Value) -> Read<Self> {
+        let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
+        Ok(Self { record: Record::read(known(value.clone(), EVENT))?, object })
+    }
+
+    /// What was signed.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        self.object.canonical_without(&["event_hash", "event_hash_alt", "sig"])
+    }
+
+    /// The primary hash that follows from the body and the `prev_hash` that it states.
+    pub(crate) fn hash(&self) -> Sha3 {
+        let prev = self.record.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
+        Sha3::of(&[&self.body(), prev])
+    }
+
+    /// The secondary hash likewise.
+    pub(crate) fn hash_alt(&self) -> Blake2b {
+        let prev = self.record.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
+        Blake2b::of(&[&self.body(), prev])
+    }
+
+    /// Whether both hashes are those that follow.
+    pub(crate) fn hashes_follow(&self) -> Judged {
+        let follow = self.hash() == self.record.hash && self.hash_alt() == self.record.hash_alt;
+        if follow { Ok(()) } else { failed(format!("the hashes of `{}` do not follow from it", self.record.event)) }
+    }
+
+    /// The content id of the body without `op`: the op of an event that stands alone (PROTOCOL 5).
+    pub(crate) fn content_id(&self) -> String {
+        id::of_canonical(&self.object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]))
+    }
+}
+
+impl Entry {
+    fn read(value: &Value) -> Read<Self> {
+        let mut form = Form::of(value.clone(), "entry")?;
+        Ok(Self { header: EntryHeader::take(&mut form)?, proof: read_proof(&form.take("proof")?)? })
+    }
+}
+
+fn read<T>(member: &Read<T>) -> Judged<&T> {
+    member.as_ref().map_err(|error| Stop::from(error.clone()))
+}
+
+fn member(value: &Value, name: &str) -> Read<Value> {
+    value.get(name).cloned().ok_or_else(|| FormError(format!("the bundle lacks `{name}`, or what it stands in")))
+}
+
+/// The members of an artifact.
+const ARTIFACT: &[&str] =
+    &["v", "id", "iss", "sub", "op", "pol", "env", "nbf", "exp", "use", "parent", "origin", "holder", "chash", "sig"];
+
+/// The members of an event record.
+const EVENT: &[&str] = &[
+    "v",
+    "event",
+    "op",
+    "n",
+    "prev_hash",
+    "prev_hash_alt",
+    "ts",
+    "by",
+    "src_seq",
+    "kid",
+    "data",
+    "identity",
+    "operation",
+    "artifact_id",
+    "issuer",
+    "runtime",
+    "policy",
+    "policy_required",
+    "reason",
+    "fingerprint",
+    "event_hash",
+    "event_hash_alt",
+    "sig",
+];
+
+/// The same object without its unknown members.
+fn known(value: Value, names: &[&str]) -> Value {
+    let Value::Object(object) = value else { return value };
+    if object.iter().all(|(name, _)| names.contains(&name)) {
+        return Value::Object(object);
+    }
+    let members = object.iter().filter(|(name, _)| names.contains(name));
+    Value::Object(members.fold(Object::new(), |kept, (name, value)| kept.with(name, value.clone())))
+}

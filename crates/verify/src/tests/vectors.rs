@@ -1,0 +1,106 @@
+//! The bundles of the vectors: those that verify, with the status of each check, and those that must fail.
+
+use super::{bytes, items, text, valid, vector};
+use crate::{Caller, Kind, Report, Status, Verdict, check_names, verify, verify_bytes};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::time::Time;
+
+fn failures(report: &Report) -> Vec<&str> {
+    report.failed().map(|check| check.name).collect()
+}
+
+#[test]
+fn every_bundle_that_verifies_has_the_status_of_each_check() {
+    let root = vector("root.json");
+    let caller = Caller { root: Some(&root), ..Caller::default() };
+    for case in items(&vector("bundles.json")) {
+        let report = verify(case.get("bundle").expect("a bundle"), &caller);
+        let expected = case.get("checks").and_then(Value::as_object).expect("checks");
+        assert_eq!(report.checks.len(), expected.len());
+        for check in &report.checks {
+            let status = expected.get(check.name).and_then(Value::as_str);
+            assert_eq!(Some(check.status.name()), status, "{}: {check:?}", text(case, "what"));
+        }
+        assert_eq!((report.verdict, report.exit_code()), (Verdict::Verified, 0));
+    }
+}
+
+#[test]
+fn every_bundle_that_must_fail_fails_in_exactly_the_checks_named() {
+    let root = vector("root.json");
+    let caller = Caller { root: Some(&root), ..Caller::default() };
+    let file = vector("bundles-that-fail.json");
+    let mut others = Vec::new();
+    for case in items(file.get("cases").expect("cases")) {
+        let (what, base) = (text(case, "what"), text(case, "base"));
+        let base = file.get("bases").and_then(|bases| bases.get(base)).cloned().unwrap_or_else(|| valid(base));
+        let change = case.get("change").and_then(Value::as_object).expect("a change");
+        let report = verify(&Value::Object(merged(base.as_object().expect("a bundle"), change)), &caller);
+        let failed = failures(&report);
+        assert!(failed.contains(&text(case, "must_fail")), "{what}: {failed:?}");
+        assert_eq!((report.verdict, report.exit_code()), (Verdict::Failed, 1), "{what}");
+        let named: Vec<&str> =
+            items(case.get("all_failed").expect("all_failed")).iter().flat_map(Value::as_str).collect();
+        if failed != named {
+            others.push(format!("{what}: {failed:?} instead of {named:?}"));
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+fn merged(base: &Object, change: &Object) -> Object {
+    let mut bundle = base.clone();
+    for (name, value) in change.iter() {
+        match value {
+            Value::Null => bundle.remove(name),
+            value => bundle.insert(name, value.clone()),
+        };
+    }
+    bundle
+}
+
+#[test]
+fn the_file_verifies_under_its_root_and_is_unpinned_without() {
+    let bytes = bytes("bundle.proof.json");
+    let root = vector("root.json");
+    let report = verify_bytes(&bytes, &Caller { root: Some(&root), ..Caller::default() }).expect("I-JSON");
+    assert_eq!(report.verdict, Verdict::Verified);
+    let unpinned = verify_bytes(&bytes, &Caller::default()).expect("I-JSON");
+    assert_eq!((unpinned.verdict, unpinned.exit_code()), (Verdict::Unpinned, 1));
+    assert_eq!(unpinned.status("root.pinned"), Some(Status::NotChecked));
+    assert!(verify_bytes(b"{\"v\":1.5}", &Caller::default()).is_err());
+    assert!(verify_bytes(b"", &Caller::default()).is_err());
+}
+
+#[test]
+fn the_result_document_is_as_the_protocol_gives_it() {
+    let root = vector("root.json");
+    let report = verify(&valid("execution"), &Caller { root: Some(&root), ..Caller::default() }).to_value();
+    let names: Vec<&str> = report.as_object().expect("an object").iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["at", "checks", "kind", "op", "size", "verdict"]);
+    assert_eq!((text(&report, "verdict"), text(&report, "kind")), ("verified", "execution"));
+    assert_eq!(report.get("size"), Some(&Value::Int(64)));
+    let checks = items(report.get("checks").expect("checks"));
+    assert!(checks.iter().map(|check| text(check, "name")).eq(check_names()));
+    assert!(checks.iter().all(|check| check.as_object().expect("an object").len() <= 3));
+}
+
+#[test]
+fn what_the_caller_asks_for_has_to_be_shown() {
+    let bundle = valid("open");
+    let op = text(&bundle, "op").to_owned();
+    let at = Time::parse_millis(text(bundle.get("head").expect("a head"), "at")).expect("a time");
+    let failed = |caller: Caller<'_>| failures(&verify(&bundle, &caller)).join(" ");
+    assert_eq!(failed(Caller { kind: Some(Kind::Open), op: Some(&op), ..Caller::default() }), "");
+    assert_eq!(failed(Caller { kind: Some(Kind::Execution), ..Caller::default() }), "bundle.form");
+    assert_eq!(failed(Caller { op: Some("9H2YJ5JAS18RBPJMQTFN1XFQ03KPEM41"), ..Caller::default() }), "bundle.form");
+    let aged = |millis: i64| Caller { now: Some(at.plus_millis(millis)), max_age: Some(10), ..Caller::default() };
+    assert_eq!(failed(aged(10_000)), "");
+    assert_eq!(failed(aged(10_001)), "head.fresh");
+    assert_eq!(failed(aged(-2_000)), "");
+    assert_eq!(failed(aged(-2_001)), "head.fresh");
+    assert_eq!(failed(Caller { max_age: Some(10), ..Caller::default() }), "head.fresh");
+}
