@@ -16,7 +16,7 @@ use report::Report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) use report::Wrong;
+use report::Wrong;
 
 /// What runs the cases of one file, and names each in the report.
 type Cases = fn(&Folder, &mut Report) -> Result<(), Wrong>;
@@ -42,7 +42,7 @@ const FILES: &[(&str, Cases)] = &[
 ///
 /// A file that is missing is one failed case, and one that the kit does not know is named. The exit code is 0 where no
 /// case failed, 1 where one did, and 2 where `dir` is no folder.
-pub fn run(dir: &Path, json: bool) -> ExitCode {
+pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
     if !dir.is_dir() {
         report::complain(&format!("{} is not a folder; name one with the files of spec/vectors", dir.display()));
         return ExitCode::from(2);
@@ -62,7 +62,7 @@ pub fn run(dir: &Path, json: bool) -> ExitCode {
 }
 
 /// A folder of vectors.
-pub(crate) struct Folder(PathBuf);
+struct Folder(PathBuf);
 
 impl Folder {
     /// Reads a file as I-JSON.
