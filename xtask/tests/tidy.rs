@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::{File, Finding, edges, pure, size, spec, words};
+use xtask::{File, Finding, edges, links, pure, size, spec, words};
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -20,12 +20,15 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Every path that git tracks.
+fn paths() -> Vec<String> {
+    printed("git", &["ls-files", "-z"]).split('\0').filter(|path| !path.is_empty()).map(String::from).collect()
+}
+
 /// Every tracked file that is text and is there: path and text.
 fn tracked() -> Vec<(String, String)> {
-    let listed = printed("git", &["ls-files", "-z"]);
-    let paths = listed.split('\0').filter(|path| !path.is_empty());
-    let files: Vec<_> =
-        paths.filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(top().join(path)).ok()?))).collect();
+    let read = |path: String| Some((path.clone(), std::fs::read_to_string(top().join(path)).ok()?));
+    let files: Vec<_> = paths().into_iter().filter_map(read).collect();
     assert!(files.iter().any(|(path, _)| path == "xtask/tests/tidy.rs"), "git lists other files than these");
     files
 }
@@ -66,6 +69,12 @@ fn reasons_stand_in_the_specification() {
 #[test]
 fn limits_stand_in_the_specification() {
     none(&spec::limits(&read("crates/core/src/limits.rs"), &read(spec::LIMITS)));
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let paths = paths();
+    holds(|files| links::check(files, &paths));
 }
 
 #[test]
