@@ -2,6 +2,7 @@
 
 extern crate std;
 
+mod bundles;
 mod mutations;
 mod vectors;
 
