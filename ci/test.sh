@@ -21,6 +21,11 @@ readonly skipped=77
 report=()
 passed=0
 failed=0
+running=""
+
+# Whoever ends the script ends what it started.
+trap '[ -z "$running" ] || kill -TERM -- "-$running" 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
 
 # --- what stages are made of ------------------------------------------------------------------------------------------
 
@@ -72,11 +77,15 @@ stage() { # name
     local name=$1 begun=$EPOCHREALTIME log status=0 result p f minutes
     log="$logs/$name.log"
     printf '\n=== %s\n' "$name"
-    # Not as a condition: there `set -e` would not hold inside the stage.
-    set +e
-    (set -euo pipefail; "$name") 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
-    set -e
+    # A job of its own, so that the script can end it as a whole; and not a condition, where `set -e` would not hold.
+    set -m
+    { set +e; (set -euo pipefail; "$name") 2>&1; echo $? >"$log.status"; } | tee "$log" &
+    set +m
+    running=$(jobs -p %%)
+    wait
+    running=""
+    status=$(cat "$log.status")
+    rm "$log.status"
     minutes=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", (b - a) / 60 }')
     if [ "$status" -eq "$skipped" ]; then
         result=$(grep -a '^skipped: ' "$log" | tail -n 1)
