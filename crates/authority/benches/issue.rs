@@ -23,8 +23,7 @@ const POLICIES: usize = 100;
 fn domain() -> Current {
     let terms = || Object::new().with("bind_params", true);
     let operation = |n: usize| if n == 0 { "model.invoke".to_owned() } else { format!("tool.call.{n}") };
-    let bundles: Vec<_> =
-        (0..POLICIES).map(|n| fixtures::bundle(&format!("p{n}"), &operation(n), terms())).collect();
+    let bundles: Vec<_> = (0..POLICIES).map(|n| fixtures::bundle(&format!("p{n}"), &operation(n), terms())).collect();
     let fold = fixtures::fold(&bundles);
     let policies = bundles.into_iter().map(|bundle| Policy::compile(bundle).expect("it compiles")).collect();
     Current::of_fold(fold, policies, NOW, &signer("registry")).expect("an epoch")

@@ -134,14 +134,14 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
 
 /// The decision proper. Each step refuses with its reason; what is left is permitted.
 fn permit(authority: &str, current: &Current, request: Request, op: Operation) -> Result<Allowance, Refusal> {
-    let refuse =
-        |reason, detail: String| Refusal::new(reason, detail, refusal::about_request(&request, Some(&op.name)));
+    let name = op.name.clone();
+    let refuse = |reason, detail: String| Refusal::new(reason, detail, refusal::about_request(&request, Some(&name)));
     if request.asked.identity != request.caller {
         let detail = "the request names another identity than the caller's credential stands for";
         return Err(refuse(Reason::IdentityMismatch, detail.to_owned()));
     }
     let env = environment(current, &request).map_err(|(reason, detail)| refuse(reason, detail))?;
-    let resolved = resolve(current, &op.name, &env.runtime);
+    let resolved = resolve(current, &name, &env.runtime);
     let named = resolved.as_ref().map_or("", |policy| policy.bundle.reference.as_str());
     if let Some(row) = current.view.containment(&target(current, &request, &op, named)) {
         let (kind, subject, cause) = (&row.kind, &row.subject, &row.cause);
@@ -150,16 +150,15 @@ fn permit(authority: &str, current: &Current, request: Request, op: Operation) -
     }
     let policy = resolved.map_err(|(reason, detail)| refuse(reason, detail))?;
     let refuse = |reason, detail: String| refuse(reason, detail).under(&policy.bundle);
-    let (op, salt) =
-        bind(&policy.bundle.terms, &request, op.clone()).map_err(|(reason, detail)| refuse(reason, detail))?;
+    let (op, salt) = bind(&policy.bundle.terms, &request, op).map_err(|(reason, detail)| refuse(reason, detail))?;
     if policy.bundle.terms.attestation > EvidenceLevel::Software {
         let detail = "the policy asks for hardware evidence, and the runtime has registered software only";
         return Err(refuse(Reason::RuntimeIntegrity, detail.to_owned()));
     }
     let input = DecisionInput {
         identity: request.caller.clone(),
-        op: op.clone(),
-        env: env.clone(),
+        op,
+        env,
         facts: Object::new(),
         policy: policy.bundle.id(),
         at: request.now,
@@ -168,7 +167,7 @@ fn permit(authority: &str, current: &Current, request: Request, op: Operation) -
     if let Decision::Deny(denial) = eleven_policy::decide(&policy.compiled, &input) {
         return Err(refuse(denial.reason, String::new()).by_rule(denial, bytes));
     }
-    let draft = draft(authority, &policy, input, &request);
+    let draft = draft(authority, policy, input, &request);
     Ok(Allowance { draft, policy: Arc::clone(policy), salt, input: bytes, now: request.now })
 }
 

@@ -179,7 +179,6 @@ impl Authority {
     }
 
     /// All routes of this corner.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route(routes::HEALTH, get(health))

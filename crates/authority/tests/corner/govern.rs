@@ -1,0 +1,127 @@
+use crate::fixtures::{CALLER, POINT, signer};
+use crate::world::{World, acting, asked, asked_for};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::govern::Execute;
+use eleven_api::identity::{Exchange, Issued};
+use eleven_api::routes;
+use eleven_core::encoding::Value;
+use eleven_core::id;
+use eleven_core::reason::Reason;
+use eleven_core::signature::{Signer as _, VerifyingKey};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_leaves_after_its_event_is_in_the_ledger() {
+    let world = World::founded().await;
+    let token = world.ask().await.expect("it is allowed").token;
+    let issuer = VerifyingKey::new(&signer("issuer").public()).expect("a key");
+    assert!(issuer.verifies(&token.artifact.payload(), &token.artifact.sig.val));
+    assert_eq!(token.artifact.sub, CALLER);
+    let lineage = world.lineage(&id::lineage_name(token.artifact.content_id())).await;
+    assert_eq!(lineage.as_slice(), [token.issued]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_exchanged_for_a_token_that_stands_for_the_same_identity() {
+    let world = World::founded().await;
+    let body = Exchange { secret: world.secret.clone() }.to_value().canonical();
+    let answer = world.client.post(&world.base, routes::IDENTITY_TOKEN, &[], body, crate::world::DEADLINE).await;
+    let issued = Issued::read(&answer.expect("a token")).expect("its form");
+    assert_eq!(issued.expires_in, 60);
+    world.execute(&issued.token, &[], &asked()).await.expect("it is allowed");
+    let forged = issued.token.replace('.', ".A");
+    let refused = world.execute(&forged, &[], &asked()).await.expect_err("a forged token");
+    assert_eq!(refused.reason, Some(Reason::IdentityUnauthenticated));
+    let wrong = Exchange { secret: world.secret.replace("demo", "other") }.to_value().canonical();
+    let answer = world.client.post(&world.base, routes::IDENTITY_TOKEN, &[], wrong, crate::world::DEADLINE).await;
+    assert!(answer.is_err());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_is_recorded_before_it_is_told() {
+    let world = World::founded().await;
+    let problem = world.execute(&world.secret, &[], &asked_for("other")).await.expect_err("a denial");
+    assert_eq!((problem.status, problem.reason), (403, Some(Reason::PolicyDenied)));
+    assert!(problem.detail.contains("`summaries`"), "{problem}");
+    let lineage = world.lineage(problem.lineage.as_deref().expect("a lineage")).await;
+    let [denied] = lineage.as_slice() else { panic!("one event: {lineage:?}") };
+    assert_eq!((denied.event.as_str(), denied.about.reason), ("execution.denied", Some(Reason::PolicyDenied)));
+    assert_eq!(denied.about.identity.as_deref(), Some(CALLER));
+    assert_eq!(denied.data_str("rule"), Some("summaries"));
+    let other = Execute { identity: "svc:other".into(), ..asked() };
+    let problem = world.execute(&world.secret, &[], &other).await.expect_err("another identity");
+    assert_eq!(problem.reason, Some(Reason::IdentityMismatch));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_without_identity_are_counted() {
+    let world = World::founded().await;
+    for bearer in ["", "elk_demo_wrong", "a.b.c", "x"] {
+        let problem = world.execute(bearer, &[], &asked()).await.expect_err("nobody");
+        assert_eq!(
+            (problem.status, problem.reason, problem.lineage),
+            (401, Some(Reason::IdentityUnauthenticated), None)
+        );
+    }
+    let counted = || async {
+        let records = world.records().await;
+        let denied = records.iter().filter(|record| record.is_counted_denial());
+        denied.filter_map(|record| record.data.get("count").and_then(Value::as_int)).sum::<i64>()
+    };
+    let mut waited = 0;
+    while counted().await < 4 && waited < 50 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        waited += 1;
+    }
+    assert_eq!(counted().await, 4);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_acts_with_its_own_signature_over_request_and_caller() {
+    let world = World::founded().await;
+    let now = SystemClock.now();
+    let headers = acting(&world.secret, &asked(), now);
+    world.execute(&world.secret, &headers, &asked()).await.expect("the point acts");
+    for (what, headers, asked) in [
+        ("another request", acting(&world.secret, &asked_for("other"), now), asked()),
+        ("another caller", acting("elk_other", &asked(), now), asked()),
+        ("an old signature", acting(&world.secret, &asked(), now.plus_seconds(-11)), asked()),
+        ("no signature", headers[..2].to_vec(), asked()),
+    ] {
+        let problem = world.execute(&world.secret, &headers, &asked).await.expect_err(what);
+        assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated), "{what}");
+    }
+    let gone = eleven_core::encoding::Object::new().with("point", POINT);
+    world.act("runtime.remove", gone).await.expect("removed");
+    let problem = world.execute(&world.secret, &headers, &asked()).await.expect_err("a point that was removed");
+    assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
+    let problem = world.ask().await.expect_err("a runtime without points");
+    assert_eq!(problem.reason, Some(Reason::RuntimeUnregistered));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_without_a_record() {
+    let world = World::founded().await;
+    let before = world.records().await.iter().filter(|record| record.event == "execution.denied").count();
+    let bearer = http::HeaderValue::from_str(&format!("Bearer {}", world.secret)).expect("a header");
+    let headers = [(http::header::AUTHORIZATION, bearer)];
+    for (body, status) in [
+        (b"{}".to_vec(), 400),
+        (b"\xff".to_vec(), 400),
+        (vec![b'['; 40_000], 413),
+        (br#"{"identity":"svc:a","op":{},"env":{"runtime":"host://a"},"more":1}"#.to_vec(), 400),
+    ] {
+        let answer =
+            world.client.post(&world.base, routes::GOVERN_EXECUTE, &headers, body, crate::world::DEADLINE).await;
+        let Err(eleven_api::client::CallError::Refused(problem)) = answer else { panic!("{answer:?}") };
+        assert_eq!(problem.status, status);
+    }
+    let after = world.records().await.iter().filter(|record| record.event == "execution.denied").count();
+    assert_eq!(before, after);
+    world.stop().await;
+}

@@ -1,0 +1,108 @@
+use crate::world::{World, asked_for, bundle, operator};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_authority::admin::{Act, ActError, SignedAct};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+
+fn epoch(done: &Value) -> i64 {
+    done.get("epoch").and_then(Value::as_int).expect("an epoch")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_replaces_its_former_version_and_says_by_when() {
+    let world = World::founded().await;
+    world.ask().await.expect("version 1 permits it");
+    let done = world.act("policy.publish", Object::new().with("bundle", bundle(2))).await.expect("published");
+    assert_eq!(done.get("durability"), Some(&Value::from("D1")));
+    let by = done.get("effective_by").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
+    let ahead = by.since(SystemClock.now());
+    assert!((1_000..=2_000).contains(&ahead), "about two seconds, as the genesis has it: {ahead}");
+    assert_eq!(world.ask().await.expect_err("version 2").reason, Some(Reason::PolicyDenied));
+    world.execute(&world.secret, &[], &asked_for("clinical-summary-v5")).await.expect("version 2 permits it");
+    let again = world.act("policy.publish", Object::new().with("bundle", bundle(2))).await.expect_err("published");
+    assert_eq!(again.status, 409);
+    let retired = world.act("policy.retire", Object::new().with("ref", "policy://medical/inference/v2")).await;
+    assert!(epoch(&retired.expect("retired")) > epoch(&done));
+    assert_eq!(world.ask().await.expect_err("no policy").reason, Some(Reason::PolicyNone));
+    let published = world.records().await.into_iter().filter(|record| record.event == "policy.published");
+    let by: Vec<_> = published.map(|record| record.about.identity).collect();
+    assert_eq!(by, [None, Some("human:operator:dev".to_owned())], "the record says who acted");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_does_not_compile_is_refused_before_it_is_signed() {
+    let world = World::founded().await;
+    let Value::Object(broken) = bundle(2) else { panic!("a bundle") };
+    let broken = Object::new().with("bundle", broken.with("cedar", "permit(principal"));
+    assert_eq!(world.act("policy.publish", broken).await.expect_err("not Cedar").status, 400);
+    world.ask().await.expect("version 1 is still in force");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_is_revoked_once_with_the_expiry_that_the_ledger_has() {
+    let world = World::founded().await;
+    let artifact = world.ask().await.expect("an artifact").token.artifact;
+    let args = Object::new().with("operation", artifact.content_id()).with("why", "leaked");
+    world.act("artifact.revoke", args.clone()).await.expect("revoked");
+    let revocations = world.get("/v1/registry/revocations").await.expect("a document");
+    let rows = revocations.get("revoked").and_then(Value::as_array).expect("rows");
+    assert_eq!(rows.first().and_then(|row| row.get("artifact")), Some(&Value::from(&artifact.id)));
+    assert_eq!(world.act("artifact.revoke", args).await.expect_err("revoked already").status, 400);
+    let unknown = Object::new().with("operation", "00000000000000000000000000000000");
+    assert_eq!(world.act("artifact.revoke", unknown).await.expect_err("never issued").status, 404);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_is_contained_and_lifted_over_and_over() {
+    let world = World::founded().await;
+    for round in 0..2 {
+        let model = || Object::new().with("kind", "model").with("subject", "clinical-summary-v4");
+        world.act("subject.contain", model()).await.expect("contained");
+        assert_eq!(world.ask().await.expect_err("contained").reason, Some(Reason::RuntimeContained), "{round}");
+        world.act("subject.lift", model()).await.expect("lifted");
+        world.ask().await.expect("it is governed again");
+        assert_eq!(world.act("subject.lift", model()).await.expect_err("nothing to lift").status, 404);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_come_and_go() {
+    let world = World::founded().await;
+    let args = Object::new().with("client", "second").with("identity", crate::fixtures::CALLER);
+    let done = world.act("client.add", args.clone()).await.expect("added");
+    let secret = done.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
+    world.execute(&secret, &[], &crate::world::asked()).await.expect("it is allowed");
+    assert_eq!(world.act("client.add", args).await.expect_err("there is one").status, 400);
+    world.act("client.revoke", Object::new().with("client", "second")).await.expect("revoked");
+    let problem = world.execute(&secret, &[], &crate::world::asked()).await.expect_err("revoked");
+    assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
+    let hidden = secret.rsplit('_').next().expect("a part").to_owned();
+    for record in world.records().await {
+        assert!(!String::from_utf8_lossy(&record.canonical()).contains(&hidden));
+    }
+    let issued = world.act("identity.issue", Object::new().with("identity", crate::fixtures::CALLER)).await;
+    let token = issued.expect("issued").get("token").and_then(Value::as_str).expect("a token").to_owned();
+    world.execute(&token, &[], &crate::world::asked()).await.expect("it is allowed");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_is_taken_once_from_an_operator_who_is_known() {
+    let world = World::founded().await;
+    let args = || Object::new().with("identity", crate::fixtures::CALLER);
+    let signed = SignedAct::sign("identity.issue", args(), SystemClock.now(), &operator());
+    world.send_act(signed.to_bytes()).await.expect("taken");
+    assert_eq!(world.send_act(signed.to_bytes()).await.expect_err("taken before").status, 401);
+    let stranger = SignedAct::sign("identity.issue", args(), SystemClock.now(), &crate::fixtures::signer("stranger"));
+    assert_eq!(world.send_act(stranger.to_bytes()).await.expect_err("a stranger").status, 401);
+    let old = SignedAct::sign("identity.issue", args(), SystemClock.now().plus_seconds(-11), &operator());
+    assert_eq!(world.send_act(old.to_bytes()).await.expect_err("too old").status, 401);
+    let founding = world.authority.operate(Act::KeyRetire { kid: "key:11-11/a/b".into() }, None).await;
+    assert!(matches!(founding, Err(ActError::Impossible(_))), "nobody acts unsigned once there is an operator");
+    world.stop().await;
+}

@@ -1,0 +1,103 @@
+use crate::world::World;
+use eleven_core::reason::Reason;
+use std::time::{Duration, Instant};
+
+/// The numbers of the authority's key in the ledger, which must be 0, 1, 2, …
+async fn numbers(world: &World) -> Vec<u64> {
+    let kid = crate::fixtures::signer("event");
+    let kid = eleven_core::signature::Signer::kid(&kid).to_owned();
+    world.records().await.iter().filter(|record| record.kid == kid).map(|record| record.src_seq).collect()
+}
+
+async fn assert_gapless(world: &World) {
+    let numbers = numbers(world).await;
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+    let equivocation = world.records().await.into_iter().find(|record| record.event == "audit.discontinuity");
+    assert_eq!(equivocation, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_ledger_nothing_is_decided_and_callers_know_at_once() {
+    let world = World::founded().await;
+    world.relay.refuse(true);
+    let began = Instant::now();
+    let problem = world.ask().await.expect_err("no ledger");
+    assert_eq!((problem.status, problem.reason), (503, Some(Reason::AuditUnavailable)));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let began = Instant::now();
+    world.ask().await.expect_err("no ledger");
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+    assert_gapless(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_leaves_one_event_and_no_artifact() {
+    let world = World::founded().await;
+    let before = numbers(&world).await.len();
+    world.relay.lose_answers(true);
+    let problem = world.ask().await.expect_err("the answer is lost");
+    assert_eq!(problem.reason, Some(Reason::AuditUnavailable));
+    world.relay.lose_answers(false);
+    world.ask_until_allowed().await;
+    let numbers = numbers(&world).await;
+    assert!(numbers.len() >= before + 2, "what was sent is in the ledger, and what came after it");
+    assert_gapless(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stamp_is_signed_while_the_ledger_is_silent() {
+    let world = World::founded().await;
+    world.relay.refuse(true);
+    // Two seconds is the age that the genesis gives a view; what was signed within it may still come.
+    tokio::time::sleep(Duration::from_millis(2_600)).await;
+    let last = world.get_bytes(eleven_api::routes::REGISTRY_STAMP).await.expect("the last stamp");
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    let later = world.get_bytes(eleven_api::routes::REGISTRY_STAMP).await.expect("the last stamp");
+    assert_eq!(last, later);
+    assert_eq!(world.get(eleven_api::routes::HEALTH).await.expect_err("not ready").status, 503);
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_authority_continues_from_the_ledger() {
+    let mut world = World::founded().await;
+    let first = world.ask().await.expect("an artifact").token.issued.src_seq;
+    world.restart_authority().await;
+    let second = world.ask().await.expect("an artifact").token.issued.src_seq;
+    assert_eq!(second, first + 1);
+    assert_gapless(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_share_appends() {
+    let world = std::sync::Arc::new(World::founded().await);
+    let asking: Vec<_> = (0..64)
+        .map(|_| {
+            let world = std::sync::Arc::clone(&world);
+            tokio::spawn(async move { world.ask().await.map(|allowed| allowed.token.issued.src_seq) })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for asked in asking {
+        numbers.push(asked.await.expect("a task").expect("an artifact"));
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 64);
+    assert_gapless(&world).await;
+    let text = world.get_bytes(eleven_api::routes::METRICS).await.expect("metrics");
+    let text = String::from_utf8(text.to_vec()).expect("text");
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).expect("the line");
+        line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok()).expect("a number")
+    };
+    assert!(value("eleven_authority_appends_total ") < value("eleven_authority_events_total "), "{text}");
+    drop(world);
+}

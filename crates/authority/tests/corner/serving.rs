@@ -1,0 +1,61 @@
+use crate::fixtures;
+use crate::world::{World, bundle};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::Sha3;
+use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
+use http_body_util::{BodyExt as _, Full};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_is_what_an_enforcement_point_accepts() {
+    let world = World::founded().await;
+    let snapshot = Snapshot::read(world.get(routes::REGISTRY_SNAPSHOT).await.expect("a snapshot")).expect("its form");
+    let stamp = Stamp::read(world.get(routes::REGISTRY_STAMP).await.expect("a stamp")).expect("its form");
+    let view = View::open(&fixtures::root(), snapshot, stamp, &mut KeyTables::new()).expect("a view");
+    assert_eq!(view.usable_at(eleven_api::edge::Clock::now(&eleven_api::edge::SystemClock)), Ok(()));
+    assert_eq!(world.get(routes::REGISTRY_ROOT).await.expect("a root"), fixtures::root().to_value());
+    assert_eq!(world.get("/v1/registry/root/1").await.expect("a root"), fixtures::root().to_value());
+    assert_eq!(world.get("/v1/registry/root/2").await.expect_err("no such version").status, 404);
+    let issuers = world.get("/v1/registry/issuers").await.expect("issuers");
+    assert_eq!(issuers.get("issuers").and_then(Value::as_array).map(<[Value]>::len), Some(2));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_bundle_is_served_by_hash_and_nothing_else_is() {
+    let world = World::founded().await;
+    let hash = Sha3::of_value(&bundle(1));
+    let path = |hash: Sha3| format!("{}{hash}", routes::REGISTRY_POLICIES);
+    assert_eq!(world.get_bytes(&path(hash)).await.expect("a bundle"), bundle(1).canonical());
+    let artifact = world.ask().await.expect("an artifact").token.artifact.to_value();
+    let private = Sha3::of_value(&artifact);
+    assert_eq!(world.get_bytes(&path(private)).await.expect_err("the ledger has it, but it is no policy").status, 404);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_see_the_next_epoch_and_resume() {
+    let world = World::founded().await;
+    let known = world.get("/v1/registry/revocations").await.expect("a document");
+    let known = known.get("epoch").and_then(Value::as_int).expect("an epoch");
+    let request = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH))
+        .header("last-event-id", known)
+        .body(Full::default())
+        .expect("a request");
+    let mut body = world.client.send(request).await.expect("an answer").into_body();
+    let model = Object::new().with("kind", "model").with("subject", "clinical-summary-v4");
+    world.act("subject.contain", model).await.expect("contained");
+    let mut seen = String::new();
+    let wanted = format!("event: epoch\nid: {}\ndata: {{\"epoch\":{}", known + 1, known + 1);
+    let watching = async {
+        while !seen.contains(&wanted) {
+            let frame = body.frame().await.expect("more").expect("a frame");
+            seen.push_str(&String::from_utf8_lossy(&frame.into_data().expect("data")));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), watching).await.expect("the next epoch");
+    assert!(seen.starts_with("event: stamp\n"), "the epoch that was known is not sent again: {seen}");
+    drop(body);
+    world.stop().await;
+}

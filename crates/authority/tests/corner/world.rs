@@ -1,0 +1,277 @@
+//! A domain on loopback: a ledger in a temporary folder, a relay before it, an authority before that.
+
+use crate::fixtures::{self, AUTHORITY, CALLER, POINT, RUNTIME, signer};
+use crate::relay::Relay;
+use bytes::Bytes;
+use eleven_api::client::{CallError, Client};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::govern::{Allowed, Execute};
+use eleven_api::problem::Problem;
+use eleven_api::routes;
+use eleven_api::serve::Listener;
+use eleven_authority::admin::{ACT, Act, Done, SignedAct};
+use eleven_authority::identity::{jwt_source, operator_source};
+use eleven_authority::{Authority, Settings, Signers};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::signature::{SeedSigner, Signer as _};
+use eleven_ledger::{Ledger, Settings as LedgerSettings, Signers as LedgerSigners};
+use http::header::{HeaderName, HeaderValue};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+pub(crate) struct World {
+    pub(crate) client: Client,
+    /// The authority's address.
+    pub(crate) base: String,
+    /// The ledger's own address, past the relay.
+    pub(crate) ledger: String,
+    pub(crate) relay: Relay,
+    pub(crate) authority: Arc<Authority>,
+    /// The secret of the client `demo`, who is [`CALLER`].
+    pub(crate) secret: String,
+    stop: watch::Sender<bool>,
+    serving: Vec<JoinHandle<()>>,
+    folder: tempfile::TempDir,
+}
+
+pub(crate) fn operator() -> SeedSigner {
+    signer("operator")
+}
+
+fn signers() -> Signers {
+    Signers {
+        issuer: Arc::new(signer("issuer")),
+        event: Arc::new(signer("event")),
+        registry: Arc::new(signer("registry")),
+        policy: Arc::new(signer("policy")),
+        identity: Arc::new(signer("identity")),
+    }
+}
+
+impl World {
+    /// A founded domain: one point, one policy, one client, one operator.
+    pub(crate) async fn founded() -> Self {
+        let mut world = Self::begun().await;
+        let bundle = bundle(1);
+        world
+            .found(Act::SourceRegister {
+                record: jwt_source("authority", AUTHORITY, signer("identity").kid(), &signer("identity").public()),
+            })
+            .await;
+        world.found(Act::RuntimeRegister { record: fixtures::runtime() }).await;
+        world.found(Act::PolicyPublish { bundle }).await;
+        let added = world.found(Act::ClientAdd { client: "demo".into(), identity: CALLER.into() }).await;
+        world.secret = added.answer.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
+        let record = operator_source("root", "human:operator:dev", operator().kid(), &operator().public());
+        world.found(Act::SourceRegister { record }).await;
+        world
+    }
+
+    /// A domain with its genesis and nothing else.
+    pub(crate) async fn begun() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger");
+        let now = SystemClock.now();
+        Ledger::genesis(&path, &fixtures::root(), 2, &fixtures::keys(), &signer("ledger"), now).expect("a genesis");
+        let (stop, stopping) = watch::channel(false);
+        let (ledger, ledger_serving) = serve_ledger(&path, stopping.clone()).await;
+        let relay = Relay::start(&ledger).await;
+        let (authority, base, serving) = serve_authority(&relay.base(), stopping).await;
+        let client = Client::new();
+        let secret = String::new();
+        let serving = vec![ledger_serving, serving];
+        Self { client, base, ledger, relay, authority, secret, stop, serving, folder }
+    }
+
+    /// The same ledger with another process of the same authority.
+    pub(crate) async fn restart_authority(&mut self) {
+        let (authority, base, serving) = serve_authority(&self.relay.base(), self.stop.subscribe()).await;
+        (self.authority, self.base) = (authority, base);
+        self.serving.push(serving);
+    }
+
+    async fn found(&self, act: Act) -> Done {
+        self.authority.operate(act, None).await.expect("a founding act")
+    }
+
+    /// Sends a signed act.
+    pub(crate) async fn act(&self, act: &str, args: Object) -> Result<Value, Problem> {
+        let signed = SignedAct::sign(act, args, SystemClock.now(), &operator());
+        self.send_act(signed.to_bytes()).await
+    }
+
+    pub(crate) async fn send_act(&self, body: Vec<u8>) -> Result<Value, Problem> {
+        let answer = self.client.post(&self.base, ACT, &[], body, DEADLINE).await;
+        answer.map(|body| parse(&body).expect("I-JSON")).map_err(problem)
+    }
+
+    /// Asks for an artifact with a bearer credential and further headers.
+    pub(crate) async fn execute(
+        &self,
+        bearer: &str,
+        more: &[(HeaderName, HeaderValue)],
+        asked: &Execute,
+    ) -> Result<Allowed, Problem> {
+        let mut headers = more.to_vec();
+        if !bearer.is_empty() {
+            let value = HeaderValue::from_str(&format!("Bearer {bearer}")).expect("a header");
+            headers.push((http::header::AUTHORIZATION, value));
+        }
+        let body = asked.to_value().canonical();
+        let answer = self.client.post(&self.base, routes::GOVERN_EXECUTE, &headers, body, DEADLINE).await;
+        answer.map(|body| Allowed::read(&body).expect("an answer")).map_err(problem)
+    }
+
+    /// The doctrine's request by the client `demo`.
+    pub(crate) async fn ask(&self) -> Result<Allowed, Problem> {
+        self.execute(&self.secret, &[], &asked()).await
+    }
+
+    /// Asks again until it is allowed, at most ten seconds.
+    pub(crate) async fn ask_until_allowed(&self) -> Allowed {
+        let began = std::time::Instant::now();
+        loop {
+            match self.ask().await {
+                Ok(allowed) => return allowed,
+                Err(problem) if began.elapsed() > DEADLINE => panic!("{problem}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Problem> {
+        self.client.get_json(&self.base, path, DEADLINE).await.map_err(problem)
+    }
+
+    pub(crate) async fn get_bytes(&self, path: &str) -> Result<Bytes, Problem> {
+        self.client.get(&self.base, path, DEADLINE).await.map_err(problem)
+    }
+
+    /// Every record that the ledger holds, in its order.
+    pub(crate) async fn records(&self) -> Vec<Record> {
+        let (mut records, mut from) = (Vec::new(), 0);
+        loop {
+            let path = format!("{}?from={from}&wait=0", routes::AUDIT_ENTRIES);
+            let page = self.client.get_json(&self.ledger, &path, DEADLINE).await.expect("a page");
+            let entries = page.get("entries").and_then(Value::as_array).expect("entries");
+            if entries.is_empty() {
+                return records;
+            }
+            let record =
+                |entry: &Value| Record::read(entry.get("record").cloned().expect("a record")).expect("its form");
+            records.extend(entries.iter().map(record));
+            from = page.get("next").and_then(Value::as_int).expect("next");
+        }
+    }
+
+    /// The lineage that a problem or an artifact names.
+    pub(crate) async fn lineage(&self, lineage: &str) -> Vec<Record> {
+        let op = lineage.strip_prefix("lineage://op/").expect("a lineage");
+        self.records().await.into_iter().filter(|record| record.op == op).collect()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        for serving in self.serving {
+            serving.await.expect("it ends");
+        }
+        drop(self.folder);
+    }
+}
+
+async fn serve_ledger(path: &Path, stop: watch::Receiver<bool>) -> (String, JoinHandle<()>) {
+    let signers = LedgerSigners { event: Arc::new(signer("ledger")), head: Arc::new(signer("head")) };
+    let ledger = Ledger::open(LedgerSettings::new(path), signers, Arc::new(SystemClock)).expect("a ledger");
+    let (listener, base) = listener().await;
+    // One thread stays with the ledger, as its own process would.
+    let runtime = tokio::runtime::Handle::current();
+    let serving = move || runtime.block_on(ledger.serve(listener, stop)).expect("the ledger runs");
+    (base, tokio::task::spawn_blocking(serving))
+}
+
+async fn serve_authority(ledger: &str, stop: watch::Receiver<bool>) -> (Arc<Authority>, String, JoinHandle<()>) {
+    let settings = Settings { name: AUTHORITY.into(), ledger: ledger.to_owned() };
+    let authority = Authority::open(settings, signers(), fixtures::root(), Arc::new(SystemClock), stop);
+    let authority = authority.expect("an authority");
+    let (listener, base) = listener().await;
+    let serving = tokio::spawn(Arc::clone(&authority).serve(vec![listener]));
+    assert!(authority.ready(DEADLINE).await, "the authority becomes ready");
+    (authority, base, serving)
+}
+
+async fn listener() -> (Listener, String) {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    (listener, base)
+}
+
+fn problem(error: CallError) -> Problem {
+    match error {
+        CallError::Refused(problem) => problem,
+        other => panic!("{other}"),
+    }
+}
+
+/// Version `n` of the starter policy: from 2 on it permits another model.
+pub(crate) fn bundle(n: u64) -> Value {
+    let model = if n == 1 { "clinical-summary-v4" } else { "clinical-summary-v5" };
+    let cedar = format!(
+        r#"@id("summaries") permit(principal == Identity::"{CALLER}", action == Action::"model.invoke", resource)
+when {{ context.op.model == "{model}" }};"#
+    );
+    let terms = Object::new()
+        .with("ttl", 60u64)
+        .with("use", vec![Value::from("single")])
+        .with("bind_params", false)
+        .with("digests", "salted")
+        .with("release", "whole")
+        .with("attestation", "software")
+        .with("sensitive", Vec::<Value>::new());
+    let bundle = Object::new()
+        .with("v", "1")
+        .with("ref", format!("policy://medical/inference/v{n}"))
+        .with("operations", vec![Value::from("model.invoke")])
+        .with("runtimes", vec![Value::from("k8s://*/ns/inference")])
+        .with("cedar", cedar)
+        .with("schema", Value::Null)
+        .with("terms", terms);
+    PolicyBundle::read(Value::Object(bundle.clone())).expect("a bundle");
+    Value::Object(bundle)
+}
+
+/// The request of the doctrine.
+pub(crate) fn asked() -> Execute {
+    asked_for("clinical-summary-v4")
+}
+
+pub(crate) fn asked_for(model: &str) -> Execute {
+    let scope = vec![Value::from("phi.read"), Value::from("phi.no_export")];
+    let op = Object::new().with("name", "model.invoke").with("model", model).with("scope", scope);
+    Execute { identity: CALLER.into(), op, runtime: RUNTIME.into(), request: None }
+}
+
+/// The headers of a point that acts for the holder of `bearer`.
+pub(crate) fn acting(bearer: &str, asked: &Execute, time: eleven_core::time::Time) -> Vec<(HeaderName, HeaderValue)> {
+    let statement = Object::new()
+        .with("body", Sha3::of(&[&asked.to_value().canonical()]))
+        .with("caller", Sha3::of(&[bearer.as_bytes()]))
+        .with("point", POINT)
+        .with("time", time.millis());
+    let signature = eleven_core::hash::base64(&signer("point").sign(&statement.canonical()));
+    let header = |name: &'static str, value: &str| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"))
+    };
+    vec![
+        header("eleven-point", POINT),
+        header("eleven-point-time", &time.millis()),
+        header("eleven-point-signature", &signature),
+    ]
+}
