@@ -68,3 +68,6 @@ fn check_head(replayed: &Replayed, heads: &Heads) -> Result<u64, LedgerError> {
     }
     Ok(size)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,9 +23,6 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// With nothing new the same size is signed again this often (PROTOCOL 7).
-const IDLE: Duration = Duration::from_secs(10);
-
 /// So many heads are kept in the log; older ones say nothing that the tree does not.
 const KEPT: u64 = 64;
 
@@ -115,6 +112,8 @@ pub(crate) struct HeadSigner {
     /// `ledger://<domain>`.
     pub(crate) ledger: String,
     pub(crate) heads: Heads,
+    /// With nothing new the same size is signed again this often (PROTOCOL 7).
+    pub(crate) idle: Duration,
 }
 
 impl HeadSigner {
@@ -155,7 +154,7 @@ impl HeadSigner {
     fn run(&mut self, seals: &mpsc::Receiver<SealedEntry>) -> Result<(), HeadError> {
         let mut last: Option<SealedEntry> = None;
         loop {
-            match seals.recv_timeout(IDLE) {
+            match seals.recv_timeout(self.idle) {
                 Ok(seal) => {
                     // Only the newest is worth a signature.
                     let seal = seals.try_iter().last().unwrap_or(seal);

@@ -24,6 +24,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub authority: Option<String>,
     /// How often what came is sealed: at most a second (PROTOCOL 7).
     pub seal_every: Duration,
+    /// How often the same head is signed again while nothing comes: 10 s by default (PROTOCOL 7).
+    pub resign_every: Duration,
     /// Bytes that a POST of events may have.
     pub body_limit: usize,
     /// How long a request for a proof waits for a head that covers what it asks for.
@@ -57,6 +60,7 @@ impl Settings {
             folder: folder.into(),
             authority: None,
             seal_every: Duration::from_millis(500),
+            resign_every: Duration::from_secs(10),
             body_limit: DEFAULT_REQUEST_BODY,
             proof_wait: Duration::from_secs(2),
         }
@@ -147,7 +151,21 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    /// True once the corner ends: whoever waits for something to come is answered now.
+    pub(crate) closing: watch::Sender<bool>,
+    // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
     group: GroupCommit<Audit>,
+    _heads: Joined,
+}
+
+/// A thread that is waited for when this is dropped.
+struct Joined(Option<JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // A panic there was reported by the panic itself; nothing of it is needed here.
+        let _ = self.0.take().map(JoinHandle::join);
+    }
 }
 
 impl Ledger {
@@ -253,11 +271,17 @@ impl Ledger {
         let (fail, failed) = watch::channel(None);
         let (seals, to_sign) = mpsc::channel();
         let ledger = resumed.name.clone();
-        let mut signer =
-            HeadSigner { shared: Arc::clone(&shared), clock: Arc::clone(&clock), signer: signers.head, ledger, heads };
+        let mut signer = HeadSigner {
+            shared: Arc::clone(&shared),
+            clock: Arc::clone(&clock),
+            signer: signers.head,
+            ledger,
+            heads,
+            idle: settings.resign_every,
+        };
         signer.resume(last_seal).map_err(LedgerError::Head)?;
         let head_failed = fail.clone();
-        signer
+        let heads = signer
             .start(to_sign, move |error| drop(head_failed.send_replace(Some(error.to_string()))))
             .map_err(LedgerError::Io)?;
         if let Some(seal) = last_seal {
@@ -273,7 +297,9 @@ impl Ledger {
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
         let metrics = group.metrics();
-        Ok(Self { inner: Arc::new(Inner { shared, settings, metrics, group }), failed })
+        let inner =
+            Inner { shared, settings, metrics, closing: watch::Sender::new(false), group, _heads: Joined(Some(heads)) };
+        Ok(Self { inner: Arc::new(inner), failed })
     }
 
     /// Serves until `stop` is true.
@@ -290,6 +316,7 @@ impl Ledger {
             () = eleven_api::serve::stopped(&mut stop) => Ok(()),
             why = failure(&mut failed) => Err(LedgerError::Commit(why)),
         };
+        self.inner.closing.send_replace(true);
         let _ = end.send(true);
         for task in [serving, follower] {
             if let Err(error) = task.await {
@@ -304,10 +331,11 @@ impl Ledger {
 }
 
 async fn failure(failed: &mut watch::Receiver<Option<String>>) -> String {
-    match failed.wait_for(Option::is_some).await {
-        Ok(why) => why.clone().unwrap_or_default(),
+    let why = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+    match why {
+        Some(why) => why,
         // The writer is gone without a word: closed by whoever holds it.
-        Err(_) => std::future::pending().await,
+        None => std::future::pending().await,
     }
 }
 

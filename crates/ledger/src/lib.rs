@@ -30,6 +30,8 @@ mod seal;
 mod serve;
 mod state;
 mod stored;
+#[cfg(test)]
+mod world;
 
 pub use fsck::{Sound, fsck};
 pub use heads::HeadError;

@@ -9,7 +9,7 @@ const HEADER: u8 = b'h';
 
 /// A record of the log.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Stored {
+pub(crate) enum Stored {
     /// The bytes of an entry (PROTOCOL 6).
     Entry(Vec<u8>),
     /// Content that an event names by its hash.
@@ -21,7 +21,7 @@ pub enum Stored {
 impl Stored {
     /// The record's bytes in the log.
     #[must_use]
-    pub fn encode(self) -> Vec<u8> {
+    pub(crate) fn encode(self) -> Vec<u8> {
         let (mut bytes, tag) = match self {
             Self::Entry(bytes) => (bytes, ENTRY),
             Self::Blob(bytes) => (bytes, BLOB),
@@ -33,7 +33,7 @@ impl Stored {
 
     /// Reads a record back; `None` where it is none of them.
     #[must_use]
-    pub fn decode(mut bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn decode(mut bytes: Vec<u8>) -> Option<Self> {
         match bytes.pop()? {
             ENTRY => Some(Self::Entry(bytes)),
             BLOB => Some(Self::Blob(bytes)),

@@ -1,1 +1,337 @@
 use super::*;
+use crate::world::{AUTHORITY, Home, POINT, Producers, kid, signed_header, signer, single, start};
+use crate::{Ledger, LedgerError};
+use eleven_api::audit::Append;
+use eleven_api::edge::ManualClock;
+use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::event::{About, Place, Record};
+use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
+
+async fn running(home: &Home) -> (Ledger, Producers) {
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    producers.set_number("audit", 1);
+    ledger.must_append(&producers.set_up()).await;
+    (ledger, producers)
+}
+
+fn records(ledger: &Ledger) -> Vec<Value> {
+    let shared = &ledger.inner.shared;
+    let read = |seq| parse_canonical(&shared.entry(seq).expect("an entry").record).expect("canonical");
+    (0..shared.size()).map(read).collect()
+}
+
+fn events(ledger: &Ledger) -> Vec<String> {
+    let event = |record: &Value| record.get("event").and_then(Value::as_str).expect("an event").to_owned();
+    // Seals come with the clock, not with what is appended.
+    records(ledger).iter().map(event).filter(|event| event != "ledger.sealed").collect()
+}
+
+#[tokio::test]
+async fn what_is_appended_is_there_with_its_content_and_after_a_restart() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let mut append = Append::default();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    let unnamed = append.blob(b"nobody names this".to_vec());
+    let answer = ledger.append(&append).await;
+    assert_eq!(answer.outcomes, vec![Outcome::Taken; 7]);
+    assert_eq!(answer.next, Some(6), "of the last record's key");
+    let shared = &ledger.inner.shared;
+    let issued = read(&shared.book).last_of(operation.artifact.content_id()).expect("known");
+    let first = crate::lineage::entries_of(shared, &operation.op, shared.size())[0];
+    assert_eq!(shared.artifact_of(first).expect("stored"), operation.artifact.to_value().canonical());
+    let request = eleven_core::lineage::issued_data(&operation.issued.data).expect("data").request;
+    assert!(shared.blob(&request).is_ok() && shared.blob(&unnamed).is_err());
+    assert!(issued > first);
+    let (before, head) = (records(&ledger), ledger.sealed().await);
+    drop(ledger);
+
+    let ledger = home.open().expect("open again");
+    let after = records(&ledger);
+    assert_eq!(after[..before.len()], before[..]);
+    let shown = ledger.inner.shared.published().expect("the head is shown at once").head.clone();
+    assert_eq!(shown.commitment, head.commitment);
+    let again = ledger.append(&append).await;
+    assert_eq!(again.outcomes, vec![Outcome::Taken; 7], "a repeat is answered like the first time");
+    ledger
+        .must_append(&{
+            let mut append = Append::default();
+            append.record(&producers.denial("after the restart"));
+            append
+        })
+        .await;
+    drop(ledger);
+    let sound = crate::fsck(home.path()).expect("sound");
+    assert!(sound.entries as usize > before.len() && sound.running == 0 && sound.epoch == 6, "{sound:?}");
+}
+
+#[tokio::test]
+async fn a_refused_record_takes_its_number_and_leaves_a_trace() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let before = events(&ledger).len();
+    let bad = producers.alone("gw-0", POINT, "policy.retired", Object::new().with("ref", "policy://medical/v1"));
+    let good = producers.denial("goes on");
+    let mut append = Append::default();
+    append.record(&bad);
+    append.record(&good);
+    let answer = ledger.append(&append).await;
+    let refused = Outcome::Refused { why: Refusal::Producer, numbered: true };
+    assert_eq!(answer.outcomes, [refused, Outcome::Taken]);
+    assert_eq!(answer.next, Some(2));
+    assert_eq!(events(&ledger)[before..], ["ledger.refused", "audit.discontinuity", "execution.denied"]);
+    let hash = Sha3::of(&[&bad.canonical()]);
+    assert_eq!(ledger.inner.shared.blob(&hash).expect("the evidence"), bad.canonical());
+    let index = crate::world::index_of(&ledger).await;
+    assert!(index.0.iter().any(|event| event == "ledger.refused"));
+    assert_eq!(index.1, eleven_core::index::Proves::Absent, "a refused record never enters the index");
+    let again = ledger.append(&append).await;
+    let before = Outcome::Refused { why: Refusal::RefusedBefore, numbered: false };
+    assert_eq!(again.outcomes, [before, Outcome::Taken]);
+}
+
+#[tokio::test]
+async fn an_equivocation_is_kept_once_and_takes_nothing() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let first = producers.denial("one");
+    producers.set_number("gw-0", 0);
+    let other = producers.denial("two");
+    let append = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
+    ledger.must_append(&append(&first)).await;
+    let before = events(&ledger).len();
+    for _ in 0..3 {
+        assert_eq!(ledger.append(&append(&other)).await.outcomes, [Outcome::Equivocation]);
+    }
+    assert_eq!(events(&ledger)[before..], ["ledger.refused", "audit.discontinuity"]);
+    ledger.must_append(&append(&producers.denial("three"))).await;
+}
+
+#[tokio::test]
+async fn an_event_is_not_appended_without_its_content() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let mut whole = Append::default();
+    let operation = producers.issue(single(1), &[], &mut whole);
+    let artifact = Sha3::of(&[&operation.artifact.to_value().canonical()]);
+    let without = |hash: Option<Sha3>| {
+        let mut append = whole.clone();
+        append.blobs.retain(|blob, _| hash.is_some_and(|hash| hash != *blob));
+        append
+    };
+    let answer = ledger.append(&without(None)).await;
+    let missing = |what| Outcome::Refused { why: Refusal::Blob(what), numbered: true };
+    assert_eq!(answer.outcomes, [missing("the artifact")]);
+    let mut second = Append::default();
+    let operation = producers.issue(single(2), &[], &mut second);
+    let kept = Sha3::of(&[&operation.artifact.to_value().canonical()]);
+    second.blobs.retain(|blob, _| *blob == kept);
+    assert_eq!(ledger.append(&second).await.outcomes, [missing("the decision's input")]);
+    assert!(ledger.inner.shared.blob(&artifact).is_err());
+
+    let mut policy = Append::default();
+    producers.publish(2, &mut policy);
+    let bundle = policy.blobs.pop_first().expect("the bundle");
+    assert_eq!(ledger.append(&policy).await.outcomes, [missing("the policy's bundle")]);
+    let mut policy = Append::default();
+    producers.publish(2, &mut policy);
+    ledger.must_append(&policy).await;
+    assert_eq!(ledger.inner.shared.blob(&bundle.0).expect("stored"), bundle.1);
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_not_as_published_is_refused() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let record = eleven_core::registry::PolicyRecord {
+        id: crate::world::policy_id(2),
+        operations: vec!["model.invoke".to_owned(), "tool.call".to_owned()],
+        runtimes: vec!["k8s://*/ns/inference".to_owned()],
+    };
+    let published = eleven_core::registry::PublishedPolicy::sign(crate::world::DOMAIN, record, &signer("policy"));
+    let mut append = Append::default();
+    append.record(&producers.by_authority("policy.published", published.to_object()));
+    append.blob(crate::world::policy_bundle(2).canonical());
+    let answer = ledger.append(&append).await;
+    assert!(matches!(&answer.outcomes[..], [Outcome::Refused { why: Refusal::Registry(_), numbered: true }]));
+}
+
+#[tokio::test]
+async fn a_gap_stops_a_stream_until_it_is_filled() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let (first, second) = (producers.denial("one"), producers.denial("two"));
+    let mut append = Append::default();
+    append.record(&second);
+    assert_eq!(ledger.append(&append).await.outcomes, [Outcome::Gap { expected: 0 }]);
+    append.records.insert(0, first.to_value());
+    ledger.must_append(&append).await;
+}
+
+#[tokio::test]
+async fn a_key_may_be_used_in_the_post_that_registers_it() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    append.record(&producers.denial("at once"));
+    ledger.must_append(&append).await;
+}
+
+#[tokio::test]
+async fn large_evidence_is_kept_beside_the_event_that_names_it() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let mut append = Append::default();
+    let evidence = append.blob(vec![7; 100_000]);
+    append.record(&producers.denial(&evidence.to_string()));
+    ledger.must_append(&append).await;
+    assert_eq!(ledger.inner.shared.blob(&evidence).expect("stored").len(), 100_000);
+}
+
+#[tokio::test]
+async fn times_never_go_back_in_the_ledger() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    home.clock.advance(5_000);
+    let append = |record: Record| {
+        let mut append = Append::default();
+        append.record(&record);
+        append
+    };
+    ledger.must_append(&append(producers.denial("one"))).await;
+    home.clock.set(start());
+    ledger.must_append(&append(producers.denial("two"))).await;
+    let shared = &ledger.inner.shared;
+    let times: Vec<Time> = (0..shared.size()).map(|seq| shared.entry(seq).expect("an entry").header.at).collect();
+    assert!(times.is_sorted() && *times.last().expect("entries") >= start().plus_millis(5_000));
+}
+
+#[tokio::test]
+async fn thousands_of_records_in_one_post_come_in_their_order() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let mut append = Append::default();
+    for n in 0..1000 {
+        append.record(&producers.denial(&n.to_string()));
+    }
+    ledger.must_append(&append).await;
+    assert_eq!(read(&ledger.inner.shared.book).cursor(&kid("gw-0")).map(|(next, _)| next), Some(1000));
+    for _ in 0..4096 {
+        append.records.push(append.records[0].clone());
+    }
+    let refused = crate::receive::Received::read(&append.to_bytes(), &ledger.inner.shared.keys);
+    assert!(refused.is_err_and(|error| error.to_string().contains("4096")));
+}
+
+#[tokio::test]
+async fn a_flood_of_unsigned_records_writes_nothing() {
+    let home = Home::new();
+    let (ledger, _) = running(&home).await;
+    let before = ledger.inner.shared.log.durable();
+    let mut stranger = Producers::new();
+    let mut append = Append::default();
+    for n in 0..500u64 {
+        let data = Object::new().with("n", n);
+        append.record(&stranger.record("stranger", POINT, "runtime.step", Place::Alone, data, About::default()));
+        let Value::Object(object) = stranger.denial("forged").to_value() else { panic!("an object") };
+        append.records.push(Value::Object(object.with("op", "00000000000000000000000000000000")));
+    }
+    let answer = ledger.append(&append).await;
+    assert!(answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. })));
+    let entries = events(&ledger);
+    assert!(!entries.iter().any(|event| event == "ledger.refused"));
+    // One seal may have come in between, and nothing else.
+    assert!(ledger.inner.shared.log.durable() <= before + 1);
+    assert_eq!(read(&ledger.inner.shared.book).cursor(&kid("gw-0")), Some((0, None)));
+}
+
+#[test]
+fn a_folder_takes_one_genesis_and_nothing_opens_without() {
+    let home = Home::empty();
+    assert!(matches!(home.open(), Err(LedgerError::Empty(_))));
+    home.genesis().expect("a genesis");
+    assert!(matches!(home.genesis(), Err(LedgerError::NotEmpty(_))));
+    let other = Home::empty();
+    let keys = [crate::world::granted("authority", eleven_core::root::KeyUse::Event, AUTHORITY)];
+    let made = Ledger::genesis(other.path(), &crate::world::root(), 10, &keys, &signer("audit"), start());
+    assert!(matches!(made, Err(LedgerError::Genesis(_))), "the ledger's own key is not among those granted");
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_the_corner() {
+    let disk = FaultyDisk::new(1);
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let open = |disk: &FaultyDisk| SegmentLog::open(LogPlace::on(disk.clone()), options).expect("a log");
+    let home = Home::new();
+    let genesis = {
+        let folder = eleven_store::Folder::open(home.path(), "ledger").expect("the folder");
+        let log = SegmentLog::open(folder.place("log").expect("a place"), options).expect("the log");
+        eleven_store::Log::reader(&log).read_from(0, 1, 1).expect("a genesis").remove(0).1
+    };
+    let mut log = open(&disk);
+    let durable = eleven_store::Log::append(&mut log, 0, &[&genesis]).expect("committed");
+    assert_eq!(durable.next(), 1);
+    let heads = crate::heads::Heads::new(open(&FaultyDisk::new(2)));
+    let clock = Arc::new(ManualClock::new(start()));
+    // The first tick would seal at once, and that commit is another one than the one that is to fail.
+    let settings = crate::Settings { seal_every: std::time::Duration::from_secs(1), ..home.settings() };
+    let ledger = Ledger::start(log, heads, settings, Home::signers(), clock).expect("start");
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let listener = eleven_api::serve::Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await;
+    let inner = Arc::clone(&ledger.inner);
+    let serving = tokio::spawn(ledger.serve(listener.expect("a listener"), stopping));
+    for at in disk.done().len()..disk.done().len() + 2 {
+        disk.plan(at, Fault::Eio(Effect::Nothing));
+    }
+    let received = crate::receive::Received::read(&Producers::new().set_up().to_bytes(), &inner.shared.keys);
+    let answer = inner.submit(Request::Append(received.expect("an append"))).await;
+    assert!(answer.is_err(), "nothing is acknowledged");
+    drop(inner);
+    let ended = serving.await.expect("served");
+    assert!(matches!(ended, Err(LedgerError::Commit(_))), "{ended:?}");
+    drop(stop);
+}
+
+#[tokio::test]
+async fn another_registry_at_the_same_epoch_ends_the_heads() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let shared = Arc::clone(&ledger.inner.shared);
+    let header = signed_header(read(&shared.book).registry().expect("a registry"));
+    let epoch = read(&shared.book).registry().expect("a registry").epoch();
+    assert!(matches!(crate::registry::judge(&ledger.inner, &header), crate::registry::Verdict::Agrees(_)));
+    let Value::Object(object) = header else { panic!("an object") };
+    let resign = |object: Object| {
+        let body = object.canonical_without(&["sig"]);
+        Value::Object(object.with("sig", Signer::signature(&signer("registry"), &body).to_value()))
+    };
+    let other = resign(object.clone().with("items", Sha256::ZERO));
+    let verdict = crate::registry::judge(&ledger.inner, &other);
+    assert!(
+        matches!(verdict, crate::registry::Verdict::Disagrees { epoch: found, .. } if found == epoch),
+        "{verdict:?}"
+    );
+    let unsigned = Value::Object(object.clone().with("items", Sha256::ZERO));
+    assert!(matches!(crate::registry::judge(&ledger.inner, &unsigned), crate::registry::Verdict::Untrusted(_)));
+    let ahead = resign(object.with("epoch", epoch + 1));
+    assert_eq!(crate::registry::judge(&ledger.inner, &ahead), crate::registry::Verdict::Ahead);
+
+    ledger.sealed().await;
+    shared.disagreement.store(true, std::sync::atomic::Ordering::Release);
+    let mut append = Append::default();
+    append.record(&producers.denial("still taken"));
+    ledger.must_append(&append).await;
+    let seq = shared.size() - 1;
+    let wait = std::time::Duration::from_millis(200);
+    let covered = crate::proof::covered(&shared, seq, wait, |_, _| true).await;
+    assert!(covered.is_err(), "no head covers what came after");
+}

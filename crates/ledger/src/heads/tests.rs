@@ -1,1 +1,113 @@
 use super::*;
+use crate::world::{Home, Producers, signer, start};
+use crate::{Ledger, LedgerError, Settings};
+use eleven_api::audit::Append;
+use eleven_core::head::checkpoint::Note;
+use eleven_core::signature::VerifyingKey;
+use std::path::Path;
+
+fn one(producers: &mut Producers) -> Append {
+    let mut append = Append::default();
+    append.record(&producers.denial("one more"));
+    append
+}
+
+async fn running(home: &Home, settings: Settings) -> (Ledger, Producers) {
+    let ledger = home.open_with(settings).expect("open");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    (ledger, producers)
+}
+
+#[tokio::test]
+async fn each_head_is_signed_and_goes_on_from_the_one_before() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home, home.settings()).await;
+    let key = VerifyingKey::new(&signer("head").public()).expect("a key");
+    let mut before: Option<Head> = None;
+    for _ in 0..3 {
+        ledger.must_append(&one(&mut producers)).await;
+        let head = ledger.sealed().await;
+        assert!(head.verify(&key));
+        let published = ledger.inner.shared.published().expect("a head");
+        let note = Note::parse(&published.checkpoint).expect("a note");
+        assert!(note.signed_by(&key));
+        assert_eq!(note.checkpoint, Checkpoint::of(&published.head.commitment));
+        let last = crate::lineage::standing(&ledger.inner.shared, head.commitment.size - 1).expect("the seal");
+        assert_eq!(last.record.event, "ledger.sealed", "the last entry under every head");
+        if let Some(before) = before.replace(head.clone()) {
+            assert!(before.commitment.size < head.commitment.size && before.at <= head.at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_nothing_new_the_same_head_is_signed_again_without_an_entry() {
+    let home = Home::new();
+    let settings = Settings { resign_every: Duration::from_millis(60), ..home.settings() };
+    let (ledger, _) = running(&home, settings).await;
+    let first = ledger.sealed().await;
+    let size = ledger.inner.shared.size();
+    home.clock.advance(10_000);
+    let mut heads = ledger.inner.shared.head.subscribe();
+    let later = heads.wait_for(|head| head.as_ref().is_some_and(|head| head.head.at >= start().plus_millis(10_000)));
+    let later = tokio::time::timeout(Duration::from_secs(10), later).await.expect("in time").expect("a head").clone();
+    let later = later.expect("a head");
+    assert_eq!(later.head.commitment, first.commitment);
+    assert_eq!(ledger.inner.shared.size(), size);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_rolled_back_under_its_heads_does_not_start() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home, home.settings()).await;
+    ledger.sealed().await;
+    drop(ledger);
+    let old = tempfile::tempdir().expect("a folder");
+    copy(&home.path().join("log"), old.path());
+    let ledger = home.open().expect("open");
+    ledger.must_append(&one(&mut producers)).await;
+    ledger.sealed().await;
+    drop(ledger);
+    std::fs::remove_dir_all(home.path().join("log")).expect("removed");
+    copy(old.path(), &home.path().join("log"));
+    assert!(matches!(home.open(), Err(LedgerError::Head(HeadError::Back { .. }))));
+    assert!(matches!(crate::fsck(home.path()), Err(LedgerError::Head(HeadError::Back { .. }))));
+}
+
+#[tokio::test]
+async fn another_history_under_the_same_heads_does_not_start() {
+    let (home, other) = (Home::new(), Home::new());
+    let (ledger, _) = running(&home, home.settings()).await;
+    ledger.sealed().await;
+    drop(ledger);
+    other.clock.advance(1000);
+    let (ledger, mut producers) = running(&other, other.settings()).await;
+    ledger.sealed().await;
+    ledger.must_append(&one(&mut producers)).await;
+    ledger.sealed().await;
+    drop(ledger);
+    std::fs::remove_dir_all(home.path().join("log")).expect("removed");
+    copy(&other.path().join("log"), &home.path().join("log"));
+    assert!(matches!(home.open(), Err(LedgerError::Head(HeadError::Fork { .. }))));
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_head_key_signs_nothing() {
+    let home = Home::new();
+    let signers = crate::Signers { head: Arc::new(signer("registry")), ..Home::signers() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
+    let ledger = Ledger::open(home.settings(), signers, clock).expect("open");
+    ledger.must_append(&Producers::new().set_up()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(ledger.inner.shared.published().is_none());
+    assert!(ledger.inner.shared.headless.load(Ordering::Acquire));
+}

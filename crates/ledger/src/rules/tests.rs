@@ -48,7 +48,6 @@ fn every_append_vector_comes_out_as_it_says() {
     for case in cases {
         let at = Time::parse_millis(text(case, "at")).expect("a time");
         let (outcome, why) = append(&book, case.get("record").expect("record").clone(), at);
-        println!("{}: {outcome} {}", text(case, "what"), why.as_ref().map_or("", Refusal::code));
         assert_eq!(outcome, text(case, "expect"), "{}: {why:?}", text(case, "what"));
     }
 }
@@ -63,3 +62,6 @@ fn only_a_genesis_begins_a_ledger() {
     let verified = verified(&book, again).expect("verified");
     assert!(matches!(book.judge(&verified, Time(i64::MAX), None), Judgement::Repeat));
 }
+
+mod refused;
+mod taken;

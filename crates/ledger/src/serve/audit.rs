@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use eleven_api::audit::{Appended, Cursor, Durability};
 use eleven_api::problem::Problem;
-use eleven_api::serve::{body as read_body, json};
+use eleven_api::serve::{body as read_body, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
@@ -130,10 +130,15 @@ pub(super) async fn entries(State(inner): State<Arc<Inner>>, query: Query) -> Re
     let (from, wait, only_registry) = (number("from")?, number("wait")?.min(MAX_WAIT), number("registry")? == 1);
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
+    let mut closing = inner.closing.subscribe();
     loop {
         let size = *durable.borrow_and_update();
         let numbers = numbers(&inner, from, size, only_registry);
-        let changed = numbers.is_empty() && tokio::time::timeout_at(deadline, durable.changed()).await.is_ok();
+        let changed = numbers.is_empty()
+            && tokio::select! {
+                changed = tokio::time::timeout_at(deadline, durable.changed()) => changed.is_ok(),
+                () = stopped(&mut closing) => false,
+            };
         if !changed {
             let inner = Arc::clone(&inner);
             let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, from, size)).await;

@@ -1,1 +1,332 @@
-use super::*;
+//! Over real sockets: a ledger, an authority that serves what it folds from the ledger, and producers that post.
+
+use crate::world::{Home, POINT, Producers, kid, root, signed_header, single};
+use crate::{Ledger, LedgerError, Settings};
+use axum::Router;
+use axum::routing::get;
+use eleven_api::audit::{Append, Appended, Cursor, Durability};
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use eleven_api::serve::{Listener, json};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::Sha3;
+use eleven_core::head::Head;
+use eleven_core::registry::Fold;
+use eleven_core::time::Time;
+use eleven_verify::{Caller, Verdict};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn anywhere() -> SocketAddr {
+    "127.0.0.1:0".parse().expect("an address")
+}
+
+/// A served ledger and its test authority.
+struct Served {
+    base: String,
+    client: Client,
+    stop: watch::Sender<bool>,
+    ledger: JoinHandle<Result<(), LedgerError>>,
+    folded: Arc<Mutex<Option<Fold>>>,
+}
+
+impl Served {
+    async fn start(home: &Home) -> Self {
+        Self::with(home, |settings| settings).await
+    }
+
+    async fn with(home: &Home, change: impl FnOnce(Settings) -> Settings) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let folded: Arc<Mutex<Option<Fold>>> = Arc::default();
+        let authority = Listener::bind(anywhere(), None).await.expect("a listener");
+        let address = format!("http://{}", authority.local_addr().expect("an address"));
+        let serves = Arc::clone(&folded);
+        let snapshot = async move || {
+            let fold = serves.lock().expect("a lock");
+            json(&Value::Object(Object::new().with_some("header", fold.as_ref().map(signed_header))))
+        };
+        let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(snapshot));
+        tokio::spawn(authority.serve(router, stopping.clone(), Duration::from_secs(1)));
+
+        let settings = change(Settings { authority: Some(address), ..home.settings() });
+        let ledger = home.open_with(settings).expect("open");
+        let listener = Listener::bind(anywhere(), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let ledger = tokio::spawn(ledger.serve(listener, stopping));
+        let client = Client::new();
+        tokio::spawn(follow(base.clone(), client.clone(), Arc::clone(&folded)));
+        Self { base, client, stop, ledger, folded }
+    }
+
+    async fn post(&self, append: &Append) -> Result<Appended, CallError> {
+        let body = append.to_bytes();
+        let answer = self.client.post(&self.base, routes::AUDIT_EVENTS, &[], body, DEADLINE).await?;
+        Ok(Appended::read(parse(&answer).expect("I-JSON")).expect("an answer"))
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, CallError> {
+        self.client.get_json(&self.base, path, DEADLINE).await
+    }
+
+    fn status(result: Result<impl std::fmt::Debug, CallError>) -> (u16, String) {
+        match result {
+            Err(CallError::Refused(problem)) => (problem.status, problem.detail),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    async fn end(self) {
+        self.stop.send(true).expect("it runs");
+        self.ledger.await.expect("served").expect("ended well");
+    }
+}
+
+/// What an authority does: folds the registry from the ledger's entries as they come.
+async fn follow(base: String, client: Client, folded: Arc<Mutex<Option<Fold>>>) {
+    let mut from = 0;
+    loop {
+        let path = format!("{}?from={from}&registry=1&wait=2000", routes::AUDIT_ENTRIES);
+        let Ok(answer) = client.get_json(&base, &path, DEADLINE).await else { return };
+        for entry in answer.get("entries").and_then(Value::as_array).expect("entries") {
+            let at = entry.get("at").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
+            let record = eleven_core::event::Record::read(entry.get("record").expect("a record").clone()).expect("one");
+            let mut fold = folded.lock().expect("a lock");
+            match fold.as_mut() {
+                None => *fold = Some(Fold::genesis(at, &record.by, &record.data).expect("a genesis")),
+                Some(fold) => {
+                    let made = fold.apply(at, &record.event, &record.by, &record.data).expect("an epoch");
+                    assert!(made, "{} is of the registry", record.event);
+                }
+            }
+        }
+        from = answer.get("next").and_then(Value::as_int).expect("next");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_way_from_genesis_to_a_verified_bundle() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    let answer = served.post(&producers.set_up()).await.expect("set up");
+    assert_eq!((answer.durability, answer.next), (Durability::D1, 5));
+
+    let mut append = Append::default();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    let answer = served.post(&append).await.expect("issued");
+    assert_eq!((answer.durability, answer.next), (Durability::D1, 6));
+    let mut append = Append::default();
+    producers.begin(&mut operation, 1, &mut append);
+    served.post(&append).await.expect("begun");
+    let mut append = Append::default();
+    producers.finish(&mut operation, &mut append);
+    let answer = served.post(&append).await.expect("finished");
+    assert_eq!(served.post(&append).await.expect("a repeat").next, answer.next);
+
+    let bundle = served.client.get(&served.base, &format!("{}{}", routes::PROOF_BUNDLE, operation.op), DEADLINE).await;
+    let bundle = bundle.expect("a bundle");
+    let root = root().to_value();
+    let caller = Caller { root: Some(&root), kind: Some(eleven_verify::Kind::Execution), ..Caller::default() };
+    let report = eleven_verify::verify_bytes(&bundle, &caller).expect("I-JSON");
+    assert_eq!(report.verdict, Verdict::Verified, "{:?}", report.checks);
+    let epoch = served.folded.lock().expect("a lock").as_ref().expect("folded").epoch();
+    assert_eq!(
+        parse(&bundle).expect("I-JSON").pointer("/head/registry/epoch").and_then(Value::as_int),
+        Some(epoch as i64)
+    );
+
+    let name = eleven_core::id::lineage_name(&operation.op);
+    let lineage = served.get(&format!("{}{name}", routes::PROOF_LINEAGE)).await.expect("a lineage");
+    assert_eq!(lineage.get("events").and_then(Value::as_array).map(<[Value]>::len), Some(7));
+    assert_eq!(lineage.get("sealed"), Some(&Value::Bool(true)));
+    let head = Head::read(served.get(routes::PROOF_HEAD).await.expect("a head")).expect("a head");
+    let checkpoint = served.client.get(&served.base, routes::CHECKPOINT, DEADLINE).await.expect("a checkpoint");
+    assert!(std::str::from_utf8(&checkpoint).expect("text").starts_with("11-11/ledger\n"));
+    assert!(head.commitment.size >= 14);
+    served.end().await;
+    assert!(crate::fsck(home.path()).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_name_what_is_wrong_with_a_post() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let append = |records: &[&eleven_core::event::Record]| {
+        let mut append = Append::default();
+        records.iter().for_each(|record| append.record(record));
+        append
+    };
+    let (first, second) = (producers.denial("one"), producers.denial("two"));
+    let (status, detail) = Served::status(served.post(&append(&[&second])).await);
+    assert_eq!(status, 409);
+    assert!(detail.contains("from number 0"), "{detail}");
+    served.post(&append(&[&first, &second])).await.expect("both");
+    producers.set_number("gw-0", 0);
+    let other = producers.denial("another under the same number");
+    assert_eq!(Served::status(served.post(&append(&[&other])).await).0, 409);
+    producers.set_number("gw-0", 2);
+    let wrong = producers.alone("gw-0", POINT, "policy.retired", Object::new());
+    let (status, detail) = Served::status(served.post(&append(&[&wrong])).await);
+    assert_eq!(status, 422);
+    assert!(detail.contains("event.producer"), "{detail}");
+    let stranger = producers.alone("stranger", POINT, "runtime.step", Object::new());
+    assert_eq!(Served::status(served.post(&append(&[&stranger])).await).0, 403);
+
+    let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0").replace(':', "%3A").replace('/', "%2F"));
+    let cursor = Cursor::read(served.get(&cursor).await.expect("a cursor")).expect("a cursor");
+    assert_eq!((cursor.next, cursor.hash), (3, Some(Sha3::of(&[&wrong.canonical()]))));
+    let plain = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
+    assert_eq!(Cursor::read(served.get(&plain).await.expect("a cursor")).expect("a cursor").next, 3);
+    for path in ["/v1/audit/cursor/nothing", "/v1/proof/bundle/nothing", "/v1/audit/blobs/nothing"] {
+        assert_eq!(Served::status(served.get(path).await).0, 400, "{path}");
+    }
+    let nobody = "00000000000000000000000000000000";
+    for path in [
+        format!("{}{}", routes::AUDIT_CURSOR, kid("stranger")),
+        format!("{}{nobody}", routes::PROOF_BUNDLE),
+        format!("{}{nobody}", routes::PROOF_LINEAGE),
+        format!("/v1/proof/why/{nobody}"),
+        format!("{}{}", routes::AUDIT_BLOB, Sha3([0; 64])),
+        "/v1/proof/inclusion?seq=99999".to_owned(),
+        "/nowhere".to_owned(),
+    ] {
+        assert_eq!(Served::status(served.get(&path).await).0, 404, "{path}");
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_and_oversized_bodies_are_refused_without_harm() {
+    let home = Home::new();
+    let served = Served::with(&home, |settings| Settings { body_limit: 100_000, ..settings }).await;
+    for body in [
+        &b""[..],
+        b"[]",
+        b"{",
+        b"{\"records\":{}}",
+        b"{\"records\":[],\"more\":1}",
+        b"{\"records\":[]}",
+        b"{\"records\":[1],\"blobs\":{\"x\":\"\"}}",
+        b"\xff\xfe",
+        b"{\"records\":[{\"a\":1.5}]}",
+    ] {
+        let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], body.to_vec(), DEADLINE).await;
+        assert_eq!(Served::status(answer).0, 400, "{}", String::from_utf8_lossy(body));
+    }
+    let deep = [vec![b'['; 5000], vec![b']'; 5000]].concat();
+    let body = [&b"{\"records\":"[..], &deep, b"}"].concat();
+    let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], body, DEADLINE).await;
+    assert_eq!(Served::status(answer).0, 400);
+    let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], vec![b' '; 200_000], DEADLINE).await;
+    assert_eq!(Served::status(answer).0, 413);
+    let nobodys = b"{\"records\":[null,1,\"x\",{}]}".to_vec();
+    let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], nobodys, DEADLINE).await;
+    assert_eq!(Served::status(answer).0, 403);
+    for query in ["?from=x", "?from=1&from=2", "?from=%zz", "?wait=-1"] {
+        assert_eq!(Served::status(served.get(&format!("{}{query}", routes::AUDIT_ENTRIES)).await).0, 400, "{query}");
+    }
+    served.post(&Producers::new().set_up()).await.expect("goes on");
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_read_in_pages_and_waited_for() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let page = served.get(&format!("{}?from=2", routes::AUDIT_ENTRIES)).await.expect("a page");
+    let entries = page.get("entries").and_then(Value::as_array).expect("entries");
+    assert_eq!(entries[0].get("seq").and_then(Value::as_int), Some(2));
+    assert_eq!(page.get("next"), page.get("size"));
+    let registry = served.get(&format!("{}?from=0&registry=1", routes::AUDIT_ENTRIES)).await.expect("a page");
+    assert_eq!(registry.get("entries").and_then(Value::as_array).map(<[Value]>::len), Some(6));
+    let next = registry.get("next").and_then(Value::as_int).expect("next");
+    let path = format!("{}?from={next}&registry=1&wait=20000", routes::AUDIT_ENTRIES);
+    let mut append = Append::default();
+    let mut policy = Append::default();
+    append.record(&producers.denial("not of the registry"));
+    producers.publish(2, &mut policy);
+    let waiting = served.get(&path);
+    let posting = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        served.post(&append).await.expect("a denial");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        served.post(&policy).await.expect("a policy");
+    };
+    let (page, ()) = tokio::join!(waiting, posting);
+    let page = page.expect("a page");
+    let entries = page.get("entries").and_then(Value::as_array).expect("entries");
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].pointer("/record/event").and_then(Value::as_str), Some("policy.published"));
+    let hash = Sha3::of(&[&crate::world::policy_bundle(2).canonical()]);
+    let blob = served.client.get(&served.base, &format!("{}{hash}", routes::AUDIT_BLOB), DEADLINE).await;
+    assert_eq!(blob.expect("the bundle"), crate::world::policy_bundle(2).canonical());
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_metrics_and_plain_proofs_answer() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let proof = served.get("/v1/proof/inclusion?seq=2").await.expect("a proof");
+    assert_eq!(proof.get("seq").and_then(Value::as_int), Some(2));
+    let first = proof.get("size").and_then(Value::as_int).expect("a size");
+    served.get(&format!("/v1/proof/consistency?first={first}")).await.expect("a proof");
+    let nobody = "00000000000000000000000000000000";
+    let absent = served.get(&format!("/v1/proof/exclusion?op={nobody}")).await.expect("a proof");
+    assert_eq!(absent.get("present"), Some(&Value::Bool(false)));
+    served.get(&format!("/v1/proof/exclusion?artifact=auth_{nobody}")).await.expect("a proof");
+    assert_eq!(Served::status(served.get("/v1/proof/exclusion").await).0, 400);
+    let health = served.get(routes::HEALTH).await.expect("health");
+    assert_eq!(health.get("ok"), Some(&Value::Bool(true)));
+    let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
+    let metrics = std::str::from_utf8(&metrics).expect("text");
+    for name in ["eleven_ledger_appended_total", "eleven_ledger_fdatasync_microseconds{quantile=\"0.99\"}"] {
+        assert!(metrics.contains(name), "{metrics}");
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_producers_at_once_keep_their_order() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let mut operations: Vec<_> = (0..40).map(|n| producers.issue(single(n), &[], &mut append)).collect();
+    served.post(&append).await.expect("issued");
+    let mut posts = Vec::new();
+    for operation in &mut operations {
+        let mut append = Append::default();
+        producers.begin(operation, 1, &mut append);
+        posts.push(append);
+    }
+    // One producer sends in order; a second client repeats everything it sees.
+    let first = async {
+        for post in &posts {
+            served.post(post).await.expect("taken");
+        }
+    };
+    let second = async {
+        for post in &posts {
+            let outcome = served.post(post).await;
+            assert!(outcome.is_ok() || Served::status(outcome).0 == 409);
+        }
+    };
+    tokio::join!(first, second);
+    let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
+    assert!(std::str::from_utf8(&metrics).expect("text").contains("eleven_ledger_running 40"));
+    served.end().await;
+    let ledger: Ledger = home.open().expect("open again");
+    assert_eq!(crate::state::read(&ledger.inner.shared.book).running(), 40);
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::stored::Stored;
+use crate::world::{AUTHORITY, Home, Producers, kid};
+use eleven_api::audit::Append;
+use eleven_core::chain;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::Sha256;
+
+/// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.
+fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
+    let folder = Folder::open(home.path(), "ledger").expect("the folder");
+    let mut log = SegmentLog::open(folder.place("log").expect("a place"), SegmentOptions::default()).expect("the log");
+    let replayed = recover::replay(log.reader().as_ref(), Depth::Resume).expect("whole");
+    let (next, _) = replayed.book.cursor(&kid(if seal { "audit" } else { "authority" })).expect("known");
+    let mut producers = Producers::new();
+    producers.set_number("audit", next);
+    producers.set_number("authority", next);
+    let record = if seal {
+        let data = Object::new().with("size", replayed.book.size()).with("index", Sha256([7; 32]));
+        let data = data.with("registry", replayed.book.registry().expect("a registry").reference());
+        producers.alone("audit", crate::world::LEDGER, "ledger.sealed", data)
+    } else {
+        producers.alone("authority", AUTHORITY, "approval.granted", Object::new())
+    };
+    let record = forged(replayed.book.size(), record.to_value());
+    let at = replayed.book.at().expect("a time");
+    let entry = chain::entry_bytes(replayed.book.size(), at, replayed.resumed.chain.as_ref(), &record);
+    let expected = log.next();
+    let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
+    assert_eq!(durable.count(), 1);
+}
+
+async fn home() -> Home {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut append = Producers::new().set_up();
+    append.blob(b"x".to_vec());
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    home
+}
+
+#[tokio::test]
+async fn a_whole_ledger_is_sound() {
+    let home = home().await;
+    let sound = fsck(home.path()).expect("sound");
+    assert_eq!((sound.ledger.as_str(), sound.epoch, sound.running), ("ledger://11-11", 6, 0));
+    assert_eq!(sound.head, sound.entries);
+}
+
+#[tokio::test]
+async fn a_forged_signature_is_found_and_named() {
+    let home = home().await;
+    let before = fsck(home.path()).expect("sound").entries;
+    forge(&home, false, |_, record| {
+        let Value::Object(object) = record else { panic!("an object") };
+        let sig = object.get("sig").expect("a signature").clone();
+        let Value::Object(sig) = sig else { panic!("an object") };
+        let val = eleven_core::signature::base64_value(&[0; 64]);
+        object.with("sig", sig.with("val", val)).canonical()
+    });
+    match fsck(home.path()) {
+        Err(LedgerError::Replay(error)) => {
+            assert_eq!(error.seq, before);
+            assert!(error.what.contains("signature"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_no_rule_lets_in_is_found() {
+    let home = home().await;
+    forge(&home, false, |_, record| {
+        let Value::Object(object) = record else { panic!("an object") };
+        object.with("n", 2u64).canonical()
+    });
+    assert!(matches!(fsck(home.path()), Err(LedgerError::Replay(_))));
+    assert!(matches!(home.open(), Err(LedgerError::Replay(_))), "and nothing starts on it");
+}
+
+#[tokio::test]
+async fn a_seal_over_another_index_is_found() {
+    let home = home().await;
+    forge(&home, true, |_, record| record.canonical());
+    match fsck(home.path()) {
+        Err(LedgerError::Replay(error)) => assert!(error.what.contains("index"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(home.open(), Err(LedgerError::Replay(_))), "the last seal is checked at every start");
+}
+
+#[tokio::test]
+async fn bytes_that_changed_on_the_disk_are_found() {
+    let home = home().await;
+    let mut logs =
+        std::fs::read_dir(home.path().join("log")).expect("a folder").map(|entry| entry.expect("one").path());
+    let log = logs.find(|path| path.extension().is_some_and(|end| end == "seg")).expect("a segment");
+    let mut bytes = std::fs::read(&log).expect("bytes");
+    let at = bytes.windows(14).position(|window| window == b"key.registered").expect("an entry");
+    bytes[at] ^= 1;
+    std::fs::write(&log, bytes).expect("written");
+    assert!(matches!(fsck(home.path()), Err(LedgerError::Open(_))));
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_not_stored_with_its_issuance_is_found() {
+    let home = home().await;
+    let folder = Folder::open(home.path(), "ledger").expect("the folder");
+    let mut log = SegmentLog::open(folder.place("log").expect("a place"), SegmentOptions::default()).expect("the log");
+    let replayed = recover::replay(log.reader().as_ref(), Depth::Resume).expect("whole");
+    let mut producers = Producers::new();
+    producers.set_number("authority", replayed.book.cursor(&kid("authority")).expect("known").0);
+    let operation = producers.issue(crate::world::single(1), &[], &mut Append::default());
+    let at = replayed.book.at().expect("a time");
+    let record = operation.issued.canonical();
+    let entry = chain::entry_bytes(replayed.book.size(), at, replayed.resumed.chain.as_ref(), &record);
+    let expected = log.next();
+    let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
+    assert_eq!(durable.count(), 1);
+    drop((log, folder));
+    match fsck(home.path()) {
+        Err(LedgerError::Replay(error)) => assert!(error.what.contains("artifact"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+}

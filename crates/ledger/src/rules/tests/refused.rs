@@ -1,0 +1,185 @@
+//! Each refusal that no vector brings about.
+
+use super::*;
+use crate::world::{AUTHORITY, Bench, LEDGER, OTHER_POINT, POINT, RUNTIME, single};
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Place};
+use eleven_core::lineage::LineageError;
+use eleven_core::reason::Reason;
+
+#[test]
+fn a_malformed_record_takes_its_number() {
+    let mut bench = Bench::new();
+    let record = bench.producers.denial("fine").to_value();
+    let Value::Object(mut object) = record else { panic!("an object") };
+    object.insert("surprise", true);
+    object.remove("sig");
+    let body = object.canonical_without(&["event_hash", "event_hash_alt"]);
+    let signer = crate::world::signer("gw-0");
+    let sig = eleven_core::signature::Signer::signature(&signer, &body).to_value();
+    let refused = bench.refusal_of("gw-0", Value::Object(object.with("sig", sig)));
+    assert!(matches!(refused, Refusal::Form(_)), "{refused:?}");
+}
+
+#[test]
+fn a_step_is_one_of_ten() {
+    let mut bench = Bench::new();
+    for data in [
+        Object::new().with("step", 11u64).with("outcome", "passed"),
+        Object::new().with("step", 1u64),
+        Object::new().with("step", 1u64).with("outcome", "passed").with("more", true),
+    ] {
+        let record = bench.producers.alone("gw-0", POINT, "runtime.step", data);
+        assert!(matches!(bench.refusal("gw-0", &record), Refusal::Data(_)));
+    }
+    let right = Object::new().with("step", 10u64).with("outcome", "passed");
+    let record = bench.producers.alone("gw-0", POINT, "runtime.step", right);
+    bench.must(&record);
+}
+
+#[test]
+fn a_denial_has_a_reason_and_a_counted_one_names_nobody() {
+    let mut bench = Bench::new();
+    let bare = bench.producers.alone("gw-0", POINT, "execution.denied", Object::new());
+    assert_eq!(bench.refusal("gw-0", &bare), Refusal::Members);
+    let counted = |bench: &mut Bench, reason, identity: Option<&str>, data: Object| {
+        let about = About {
+            reason: Some(reason),
+            runtime: Some(RUNTIME.to_owned()),
+            identity: identity.map(str::to_owned),
+            ..About::default()
+        };
+        bench.producers.record("gw-0", POINT, "execution.denied", Place::Alone, data, about)
+    };
+    let data = || {
+        let window = "2026-05-12T17:00:00.000Z/PT1S";
+        Object::new().with("count", 3u64).with("listener", "127.0.0.1:1113").with("window", window)
+    };
+    let named = counted(&mut bench, Reason::ArtifactMissing, Some("svc:a"), data());
+    assert_eq!(bench.refusal("gw-0", &named), Refusal::Members);
+    let other = counted(&mut bench, Reason::PolicyDenied, None, data());
+    assert_eq!(bench.refusal("gw-0", &other), Refusal::Members);
+    let none = counted(&mut bench, Reason::ArtifactMissing, None, data().with("count", 0u64));
+    assert!(matches!(bench.refusal("gw-0", &none), Refusal::Data(_)));
+    let long =
+        counted(&mut bench, Reason::ArtifactMissing, None, data().with("window", "2026-05-12T17:00:00.000Z/PT2S"));
+    assert!(matches!(bench.refusal("gw-0", &long), Refusal::Data(_)));
+    let right = counted(&mut bench, Reason::ArtifactMissing, None, data());
+    bench.must(&right);
+}
+
+#[test]
+fn a_seal_names_where_it_stands() {
+    let mut bench = Bench::new();
+    let index = eleven_core::hash::Sha256::ZERO;
+    let registry = bench.book.registry().expect("a registry").reference();
+    let wrong = Object::new().with("size", 3u64).with("index", index).with("registry", registry.clone());
+    let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", wrong);
+    assert!(matches!(bench.refusal("audit", &record), Refusal::Data(_)));
+    let old = Object::new().with("epoch", 1u64).with("hash", eleven_core::hash::Sha3([0; 64]));
+    let stale = Object::new().with("size", bench.book.size()).with("index", index).with("registry", old);
+    let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", stale);
+    assert!(matches!(bench.refusal("audit", &record), Refusal::Data(_)));
+    let right = Object::new().with("size", bench.book.size()).with("index", index).with("registry", registry);
+    let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", right);
+    bench.must(&record);
+}
+
+#[test]
+fn a_refusal_names_hash_and_reason() {
+    let mut bench = Bench::new();
+    let bare = bench.producers.alone("audit", LEDGER, "ledger.refused", Object::new().with("reason", "x"));
+    assert!(matches!(bench.refusal("audit", &bare), Refusal::Data(_)));
+    let hash = eleven_core::hash::Sha3([1; 64]);
+    let half = Object::new().with("hash", hash).with("reason", "x").with("src_seq", 1u64);
+    let half = bench.producers.alone("audit", LEDGER, "ledger.refused", half);
+    assert!(matches!(bench.refusal("audit", &half), Refusal::Data(_)));
+    let right = Object::new().with("hash", hash).with("reason", "x");
+    let record = bench.producers.alone("audit", LEDGER, "ledger.refused", right);
+    bench.must(&record);
+}
+
+#[test]
+fn an_event_alone_stands_first_under_its_content() {
+    let mut bench = Bench::new();
+    let first = bench.producers.denial("one");
+    bench.must(&first);
+    let place = Place::After { op: first.op.clone(), tip: first.tip() };
+    let about = About { reason: Some(Reason::PolicyDenied), ..About::default() };
+    let second = bench.producers.record("gw-0", POINT, "execution.denied", place, Object::new(), about);
+    assert_eq!(bench.refusal("gw-0", &second), Refusal::OpContent);
+}
+
+#[test]
+fn another_point_does_not_go_on_with_a_lineage() {
+    let mut bench = Bench::new();
+    let mut operation = bench.issue(single(1), &[]);
+    let record = bench.producers.consume(&mut operation, 1);
+    bench.must(&record);
+    let workload = Object::new().with("workload", eleven_core::hash::Sha3([2; 64]));
+    let granted = bench.producers.next(&mut operation, "gw-1", OTHER_POINT, "admission.granted", workload);
+    assert_eq!(bench.refusal("gw-1", &granted), Refusal::Lineage(LineageError::Producer));
+}
+
+#[test]
+fn an_authority_of_another_domain_is_no_producer_here() {
+    let mut bench = Bench::new();
+    let stranger = "governance://elsewhere/authority/prod";
+    let granted = crate::world::granted("stranger", eleven_core::root::KeyUse::Event, stranger);
+    let record = bench.producers.by_authority("key.registered", granted.to_object());
+    bench.must(&record);
+    let data = Object::new().with("ref", "policy://medical/v1");
+    let record = bench.producers.alone("stranger", stranger, "policy.retired", data);
+    assert_eq!(bench.refusal("stranger", &record), Refusal::Producer);
+}
+
+#[test]
+fn a_policy_that_does_not_cover_the_operation_issues_nothing() {
+    let mut bench = Bench::new();
+    let operation = bench.producers.issue(single(1), &[], &mut eleven_api::audit::Append::default());
+    bench.producers.set_number("authority", bench.producers.number("authority") - 1);
+    let about = About { runtime: Some("k8s://cluster/ns/other".to_owned()), ..About::artifact(&operation.artifact) };
+    let place = Place::First { op: operation.op.clone() };
+    let data = operation.issued.data;
+    let record = bench.producers.record("authority", AUTHORITY, "authorization.issued", place, data, about);
+    assert_eq!(bench.refusal("authority", &record), Refusal::Policy);
+}
+
+#[test]
+fn every_refusal_has_a_code_and_a_message_of_its_own() {
+    let all = [
+        Refusal::Unreadable,
+        Refusal::UnknownKey,
+        Refusal::Signature,
+        Refusal::KeyStatus,
+        Refusal::RefusedBefore,
+        Refusal::Form(eleven_core::form::FormError("x".to_owned())),
+        Refusal::Owner,
+        Refusal::Hashes,
+        Refusal::Event,
+        Refusal::Producer,
+        Refusal::Members,
+        Refusal::Data("x"),
+        Refusal::OpContent,
+        Refusal::OpKnown,
+        Refusal::OpUnknown,
+        Refusal::Lineage(LineageError::Position),
+        Refusal::Lineage(LineageError::Order),
+        Refusal::Lineage(LineageError::Binding),
+        Refusal::Lineage(LineageError::Data),
+        Refusal::Lineage(LineageError::Producer),
+        Refusal::UseOrder,
+        Refusal::Use,
+        Refusal::Revoked,
+        Refusal::Policy,
+        Refusal::Artifact,
+        Refusal::Blob("x"),
+        Refusal::Revocation,
+        Refusal::SubjectRevoked,
+        Refusal::Registry("x".to_owned()),
+    ];
+    let codes: std::collections::BTreeSet<&str> = all.iter().map(Refusal::code).collect();
+    let messages: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!((codes.len(), messages.len()), (all.len(), all.len()));
+    assert!(messages.iter().all(|message| !message.ends_with('.') && message.starts_with(char::is_lowercase)));
+}
