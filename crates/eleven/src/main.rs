@@ -1,4 +1,113 @@
-//! Eleven: eleven.
+//! Eleven on the command line: composition of the three corners, and what operators, callers and auditors type.
+//!
+//! [`cli`] is every command and what it takes; [`config`] the one file; [`keystore`] a corner's keys; [`corner`] a corner
+//! as a confined process; [`init`] and [`up`] make and run a domain; [`admin`] signs acts; the rest reads and explains.
+
+mod admin;
+mod call;
+mod cli;
 mod config;
+mod conformance;
+mod corner;
+mod doctor;
+mod init;
 mod keystore;
-fn main() {}
+mod lineage_cmd;
+mod output;
+mod registry_cmd;
+mod up;
+mod verify_cmd;
+mod why;
+
+use clap::Parser as _;
+use cli::{
+    AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, KeyCommand, LedgerCommand,
+    PolicyCommand, RegistryCommand, RuntimeCommand, SubjectCommand,
+};
+use config::Config;
+use corner::Which;
+use output::{EXIT_DONE, Failure, Output};
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Cli { command, json, config } = Cli::parse();
+    let output = Output::new(json);
+    run(command, &config, output).unwrap_or_else(|failure| failure.report(json))
+}
+
+/// Runs a command and gives its exit status.
+fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failure> {
+    let config = || Config::load(file);
+    match command {
+        Command::Verify(args) => return verify_cmd::run(&args, output),
+        Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
+        Command::Doctor => return doctor::run(file, output),
+        Command::Up(args) => return up::run(file, !args.no_restart, output),
+        Command::Lineage(command) => return lineage_cmd::run(&config()?, command, output),
+        Command::Init(args) => init::run(&args, output)?,
+        Command::Why(args) => why::run(&config()?, &args.id, output)?,
+        Command::Authority(command) => authority(command, file, output)?,
+        Command::Runtime(command) => runtime(command, file, output)?,
+        Command::Ledger(command) => ledger(command, file, output)?,
+        Command::Identity(IdentityCommand::Issue { identity }) => admin::issue_identity(&config()?, &identity, output)?,
+        Command::Client(command) => admin::client(&config()?, command, output)?,
+        Command::Policy(command) => policy(command, &config()?, output)?,
+        Command::Artifact(command) => admin::artifact(&config()?, command, output)?,
+        Command::Key(KeyCommand::List) => registry_cmd::keys(&config()?, output)?,
+        Command::Subject(SubjectCommand::Contain(subject)) => {
+            admin::subject(&config()?, "subject.contain", &subject, output)?;
+        }
+        Command::Subject(SubjectCommand::Lift(subject)) => {
+            admin::subject(&config()?, "subject.lift", &subject, output)?
+        }
+        Command::Registry(RegistryCommand::Show) => registry_cmd::show(&config()?, output)?,
+        Command::Pages { dir } => pages(&dir)?,
+    }
+    Ok(ExitCode::from(EXIT_DONE))
+}
+
+fn policy(command: PolicyCommand, config: &Config, output: Output) -> Result<(), Failure> {
+    admin::publish(config, command, output)
+}
+
+fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<(), Failure> {
+    match command {
+        AuthorityCommand::Serve(args) => corner::serve(Which::Authority, file, args.parent),
+        AuthorityCommand::Key(CornerKeyCommand::New { label }) => {
+            corner::new_keys(Which::Authority, file, &label, output)
+        }
+        AuthorityCommand::Grant => corner::grant(file, output),
+        AuthorityCommand::Found => corner::found(file, output),
+        AuthorityCommand::Probe(args) => corner::probe(Which::Authority, file, &args.path, output),
+    }
+}
+
+fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), Failure> {
+    match command {
+        RuntimeCommand::Serve(args) => corner::serve(Which::Runtime, file, args.parent),
+        RuntimeCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
+        RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
+        RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
+        RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output),
+        RuntimeCommand::Probe(args) => corner::probe(Which::Runtime, file, &args.path, output),
+    }
+}
+
+fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Failure> {
+    match command {
+        LedgerCommand::Serve(args) => corner::serve(Which::Ledger, file, args.parent),
+        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output),
+        LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output),
+        LedgerCommand::Genesis => corner::genesis(file),
+        LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output),
+    }
+}
+
+fn pages(dir: &Path) -> Result<(), Failure> {
+    for (page, text) in [(cli::COMMANDS_PAGE, cli::commands()), (cli::CONFIG_PAGE, config::markdown())] {
+        let file = dir.join(page);
+        std::fs::write(&file, text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    }
+    Ok(())
+}

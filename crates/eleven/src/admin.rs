@@ -1,0 +1,244 @@
+//! What operators do from the command line: acts, signed with the operator's key and sent to the authority.
+
+mod policy;
+
+pub(crate) use policy::{Source, publish};
+
+use crate::call;
+use crate::cli::{ArtifactCommand, ClientCommand, Subject};
+use crate::config::Config;
+use crate::corner;
+use crate::keystore::write_new;
+use crate::output::{Failure, Output, Paint};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_authority::admin::{ACT, SignedAct};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::{Form, FormError};
+use eleven_core::name;
+use eleven_core::registry::{Item as _, RuntimeRecord};
+use eleven_core::signature::{SeedSigner, Signer as _, base64_value, bytes32};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// An operator's key, in a file for its owner only.
+pub(crate) struct OperatorKey {
+    /// Who acts.
+    pub(crate) identity: String,
+    /// What signs.
+    pub(crate) signer: SeedSigner,
+}
+
+impl OperatorKey {
+    /// Makes a key and its file.
+    ///
+    /// # Errors
+    /// Where the file is there already, or can't be written.
+    pub(crate) fn create(file: &Path, identity: &str, kid: &str, seed: &Zeroizing<[u8; 32]>) -> Result<Self, Failure> {
+        let text = Zeroizing::new(base64_value(&**seed));
+        let object = Object::new().with("v", "1").with("type", "11-11/operator-key");
+        let object = object.with("identity", identity).with("kid", kid).with("seed", text.as_str());
+        write_new(file, &Zeroizing::new(object.canonical()))?;
+        Ok(Self { identity: identity.to_owned(), signer: SeedSigner::new(kid, seed) })
+    }
+
+    /// Reads a key. Its file must be its owner's alone.
+    ///
+    /// # Errors
+    /// Where it can't be read, others may read it, or it is not of its form.
+    pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
+        let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+        let mode = std::fs::metadata(file)
+            .map_err(|error| failed(&format!("the operator's key: {error}")))?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            return Err(failed(&"others may read this key: chmod 600 it"));
+        }
+        let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| failed(&error))?);
+        let value = parse(&bytes).map_err(|error| failed(&error))?;
+        Self::read(value).map_err(|error| failed(&error))
+    }
+
+    fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "operator's key")?;
+        form.version()?;
+        form.named("type", "\"11-11/operator-key\"", |kind| kind == "11-11/operator-key")?;
+        let identity = form.named("identity", "an identity", name::is_identity)?;
+        let kid = form.named("kid", "a key's name", name::is_key)?;
+        let seed = Zeroizing::new(form.string("seed")?);
+        let seed = bytes32(&seed).map(Zeroizing::new).ok_or_else(|| form.wrong("seed", "not 32 bytes in base64"))?;
+        form.finish()?;
+        Ok(Self { identity, signer: SeedSigner::new(kid, &seed) })
+    }
+}
+
+/// Signs an act and has the authority carry it out.
+///
+/// # Errors
+/// Where the key can't be read, or the authority does not answer or refuses.
+pub(crate) fn act(config: &Config, act: &str, args: Object) -> Result<Value, Failure> {
+    let operator = OperatorKey::load(&config.operator_key)?;
+    let signed = SignedAct::sign(act, args, SystemClock.now(), &operator.signer);
+    let refused = |failure: Failure| failure.while_(&format!("{act} as {}", operator.identity));
+    call::post(&config.authority.url, ACT, signed.to_bytes()).map_err(refused)
+}
+
+/// Says what an act came to: what it is, that it is durable, and by when every enforcement point knows or denies.
+pub(crate) fn report(done: &Value, what: &str, output: Output) {
+    let text = |name: &str| done.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let epoch = done.get("epoch").and_then(Value::as_int).unwrap_or(0);
+    let in_force = format!(
+        "durable ({}), in force with epoch {epoch}; every enforcement point knows or denies by {}",
+        text("durability"),
+        text("effective_by")
+    );
+    output.either(|| done.clone(), || format!("{}\n{}", what, output.paint(Paint::Dim, &in_force)));
+}
+
+/// `identity issue`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn issue_identity(config: &Config, identity: &str, output: Output) -> Result<(), Failure> {
+    let done = act(config, "identity.issue", Object::new().with("identity", identity))?;
+    let token = done.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+    output.either(|| done, || token);
+    Ok(())
+}
+
+/// `client …`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn client(config: &Config, command: ClientCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        ClientCommand::Add { name, identity } => {
+            let done = act(config, "client.add", Object::new().with("client", &name).with("identity", &identity))?;
+            let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
+            let what = format!("{secret}\nThe secret of {name}, for {identity}. It is shown this once: keep it.");
+            report(&done, &what, output);
+        }
+        ClientCommand::Revoke { name } => {
+            let done = act(config, "client.revoke", Object::new().with("client", &name))?;
+            report(&done, &format!("client {name} is revoked"), output);
+        }
+        ClientCommand::List => list_clients(config, output)?,
+    }
+    Ok(())
+}
+
+fn list_clients(config: &Config, output: Output) -> Result<(), Failure> {
+    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let sources = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default();
+    let clients: Vec<(String, String)> = sources
+        .iter()
+        .filter_map(|source| {
+            let name = source.get("name")?.as_str()?.strip_prefix("client.")?;
+            let identity = source.get("mapping")?.get("identity")?.as_str()?;
+            Some((name.to_owned(), identity.to_owned()))
+        })
+        .collect();
+    let value = || {
+        let row = |(name, identity): &(String, String)| {
+            Value::Object(Object::new().with("client", name).with("identity", identity))
+        };
+        Value::Array(clients.iter().map(row).collect())
+    };
+    let rows = || {
+        let heading = vec!["CLIENT".to_owned(), "IDENTITY".to_owned()];
+        std::iter::once(heading).chain(clients.iter().map(|(name, identity)| vec![name.clone(), identity.clone()]))
+    };
+    output.either(value, || output.table(&rows().collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// `artifact revoke`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn artifact(config: &Config, command: ArtifactCommand, output: Output) -> Result<(), Failure> {
+    let ArtifactCommand::Revoke { id, why } = command;
+    let member = if id.starts_with("auth_") { "artifact" } else { "operation" };
+    let done = act(config, "artifact.revoke", Object::new().with(member, &id).with("why", why))?;
+    let artifact = done.get("artifact").and_then(Value::as_str).unwrap_or(&id).to_owned();
+    report(&done, &format!("{artifact} is revoked"), output);
+    Ok(())
+}
+
+/// `subject contain` and `subject lift`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn subject(config: &Config, name: &str, subject: &Subject, output: Output) -> Result<(), Failure> {
+    let args = Object::new().with("kind", &subject.kind).with("subject", &subject.subject);
+    let done = act(config, name, args)?;
+    let state = if name == "subject.contain" { "contained" } else { "governed again" };
+    report(&done, &format!("{} {} is {state}", subject.kind, subject.subject), output);
+    Ok(())
+}
+
+/// What is approved for this enforcement point: this binary, this configuration, this key.
+///
+/// # Errors
+/// Where binary or keystore can't be read.
+pub(crate) fn measured(config: &Config, kid: String) -> Result<RuntimeRecord, Failure> {
+    Ok(RuntimeRecord {
+        point: config.point.name.clone(),
+        runtime: name::runtime_of_point(&config.point.name).to_owned(),
+        region: config.point.region.clone(),
+        tenancy: config.point.tenancy.clone(),
+        mode: "gateway".to_owned(),
+        binary: corner::measure_binary()?,
+        config: config.point_digest(),
+        kid,
+    })
+}
+
+/// `runtime register`, `runtime remove` and `runtime measure`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn register_runtime(config: &Config, output: Output) -> Result<(), Failure> {
+    let record = measured(config, corner::point_kid(config)?)?;
+    let done = act(config, "runtime.register", members(record.to_value()))?;
+    let what = format!("{} is registered\n  binary {}\n  config {}", record.point, record.binary, record.config);
+    report(&done, &what, output);
+    Ok(())
+}
+
+/// `runtime remove`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn remove_runtime(config: &Config, output: Output) -> Result<(), Failure> {
+    let done = act(config, "runtime.remove", Object::new().with("point", &config.point.name))?;
+    report(&done, &format!("{} is no longer registered", config.point.name), output);
+    Ok(())
+}
+
+/// `runtime measure`.
+///
+/// # Errors
+/// Where binary or keystore can't be read.
+pub(crate) fn measure_runtime(config: &Config, output: Output) -> Result<(), Failure> {
+    let record = measured(config, corner::point_kid(config)?)?;
+    let text =
+        || format!("{}\n  key    {}\n  binary {}\n  config {}", record.point, record.kid, record.binary, record.config);
+    output.either(|| record.to_value(), text);
+    Ok(())
+}
+
+/// The members of a record's value.
+pub(crate) fn members(value: Value) -> Object {
+    match value {
+        Value::Object(members) => members,
+        _ => Object::new(),
+    }
+}
+
+/// The operator's public key, as base64.
+pub(crate) fn public_of(operator: &OperatorKey) -> [u8; 32] {
+    operator.signer.public()
+}

@@ -1,0 +1,125 @@
+//! Policies from the command line: published from files, listed, shown.
+
+use super::{act, report};
+use crate::call;
+use crate::cli::PolicyCommand;
+use crate::config::Config;
+use crate::output::{Failure, Output};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::name;
+use std::path::Path;
+
+/// A policy bundle as it lies in files: JSON, its Cedar text and schema perhaps beside it.
+pub(crate) struct Source(Object);
+
+impl Source {
+    /// Reads `starter.json`, and `starter.cedar` and `starter.cedarschema` where the JSON has no such members.
+    ///
+    /// # Errors
+    /// Where a file can't be read, or is not I-JSON.
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        let text = |file: &Path| {
+            let text = std::fs::read_to_string(file);
+            text.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+        };
+        let value = parse(text(file)?.as_bytes());
+        let value = value.map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))?;
+        let Value::Object(mut bundle) = value else {
+            return Err(Failure::usage(format!("{} is no policy bundle: it is not an object", file.display())));
+        };
+        if bundle.get("cedar").is_none() {
+            bundle.insert("cedar", text(&file.with_extension("cedar"))?);
+        }
+        if bundle.get("schema").is_none() {
+            let schema = file.with_extension("cedarschema");
+            bundle.insert("schema", if schema.exists() { Value::from(text(&schema)?) } else { Value::Null });
+        }
+        Ok(Self(bundle))
+    }
+
+    /// The bundle.
+    pub(crate) fn into_object(self) -> Object {
+        self.0
+    }
+
+    fn reference(&self) -> Option<&str> {
+        self.0.get("ref").and_then(Value::as_str)
+    }
+
+    /// Gives it the version after the one of its path in force.
+    fn numbered_next(mut self, config: &Config) -> Result<Self, Failure> {
+        let path = self.reference().and_then(name::policy_version).map(|(path, _)| path.to_owned());
+        let path = path.ok_or_else(|| Failure::usage("the bundle's `ref` is not policy://<path>/v<N>"))?;
+        let in_force = policies(config)?.into_iter().filter_map(|policy| {
+            let (of, version) = name::policy_version(policy.get("ref")?.as_str()?)?;
+            (of == path).then_some(version)
+        });
+        let next = in_force.max().unwrap_or(0) + 1;
+        self.0.insert("ref", format!("policy://{path}/v{next}"));
+        Ok(self)
+    }
+}
+
+/// `policy …`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        PolicyCommand::Publish { file, next } => {
+            let source = Source::read(&file)?;
+            let source = if next { source.numbered_next(config)? } else { source };
+            let done = act(config, "policy.publish", Object::new().with("bundle", source.into_object()))?;
+            let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
+            let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
+            report(&done, &what, output);
+        }
+        PolicyCommand::Retire { reference } => {
+            let done = act(config, "policy.retire", Object::new().with("ref", &reference))?;
+            report(&done, &format!("{reference} is retired"), output);
+        }
+        PolicyCommand::List => list(config, output)?,
+        PolicyCommand::Show { reference } => show(config, &reference, output)?,
+    }
+    Ok(())
+}
+
+fn policies(config: &Config) -> Result<Vec<Value>, Failure> {
+    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    Ok(snapshot.get("policies").and_then(Value::as_array).unwrap_or_default().to_vec())
+}
+
+fn list(config: &Config, output: Output) -> Result<(), Failure> {
+    let policies = policies(config)?;
+    let row = |policy: &Value| {
+        let text = |name: &str| policy.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let joined = |name: &str| {
+            let items = policy.get(name).and_then(Value::as_array).unwrap_or_default();
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        };
+        vec![text("ref"), joined("operations"), joined("runtimes"), text("hash").chars().take(25).collect()]
+    };
+    let rows = || {
+        let heading = ["POLICY", "OPERATIONS", "RUNTIMES", "HASH"].map(str::to_owned).to_vec();
+        std::iter::once(heading).chain(policies.iter().map(row)).collect::<Vec<_>>()
+    };
+    output.either(|| Value::Array(policies.clone()), || output.table(&rows()));
+    Ok(())
+}
+
+fn show(config: &Config, reference: &str, output: Output) -> Result<(), Failure> {
+    let policies = policies(config)?;
+    let policy = policies.iter().find(|policy| policy.get("ref").and_then(Value::as_str) == Some(reference));
+    let hash = policy.and_then(|policy| policy.get("hash")).and_then(Value::as_str);
+    let hash =
+        hash.ok_or_else(|| Failure::new(format!("{reference} is not in force: `eleven policy list` shows what is")))?;
+    let bundle = call::get(&config.authority.url, &format!("{}{hash}", routes::REGISTRY_POLICIES))?;
+    let text = || {
+        let cedar = bundle.get("cedar").and_then(Value::as_str).unwrap_or_default();
+        let terms = bundle.get("terms").map(Value::canonical).unwrap_or_default();
+        format!("{reference}\n{hash}\nterms {}\n\n{cedar}", String::from_utf8_lossy(&terms))
+    };
+    output.either(|| bundle.clone(), text);
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! The command line: every command and what it takes.
+
+mod pages;
+
+pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
+
+use crate::config;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Infrastructure between an authenticated identity and any executable operation: verified before, enforced during,
+/// proven after.
+#[derive(Debug, Parser)]
+#[command(
+    name = "eleven",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done; 1 refused, failed or not verified; 2 wrong command line or configuration, nothing was \
+                  done; 3 (verify) not I-JSON.\nColour is used on terminals only, and not where NO_COLOR is set."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", default_value = config::FILE)]
+    pub(crate) config: PathBuf,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a domain in a folder: configuration, keys, genesis, starter policy.
+    Init(Init),
+    /// Run the three corners of a domain, and restart one that falls.
+    Up(Up),
+    /// Verify a proof file, offline.
+    #[command(
+        after_help = "Exit status: 0 verified; 1 failed or unpinned; 2 wrong command line; 3 the file is not I-JSON."
+    )]
+    Verify(Verify),
+    /// Explain a refusal, or how an operation ended.
+    Why(Operation),
+    /// Check the machine, the configuration and what runs.
+    Doctor,
+    /// The corner that decides.
+    #[command(subcommand)]
+    Authority(AuthorityCommand),
+    /// The corner that enforces.
+    #[command(subcommand)]
+    Runtime(RuntimeCommand),
+    /// The corner that proves.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Identities of callers.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Callers that authenticate by a secret.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Authorization artifacts.
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
+    /// Keys of the registry.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// What can be contained: a runtime, identity, operation, model, tool, policy, route, domain or mesh.
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// What happened to an operation.
+    #[command(subcommand)]
+    Lineage(LineageCommand),
+    /// The registry in force.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    /// Conformance of this, or any other, implementation.
+    #[command(subcommand)]
+    Conformance(ConformanceCommand),
+    /// Write the pages that are made of this command line and its configuration.
+    #[command(hide = true)]
+    Pages {
+        /// The folder of the pages.
+        dir: PathBuf,
+    },
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder; it must be empty, or not be there.
+    pub(crate) dir: PathBuf,
+    /// The domain's name.
+    #[arg(long, default_value = "11-11")]
+    pub(crate) domain: String,
+    /// Base URL of the upstream, without `/v1`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) upstream: String,
+    /// Set a key of the configuration, for instance `--set runtime.audit_bound=2`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// Listen on ports that are free now instead of 1111, 1112 and 1113.
+    #[arg(long)]
+    pub(crate) free_ports: bool,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Leave a fallen corner down.
+    #[arg(long)]
+    pub(crate) no_restart: bool,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The proof file.
+    pub(crate) file: PathBuf,
+    /// A version of the domain's trust root, from where you trust it. Without it the best verdict is `unpinned`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: Option<PathBuf>,
+    /// The kind that has to be shown: execution, open, unused or denial.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// The operation that has to be shown.
+    #[arg(long)]
+    pub(crate) op: Option<String>,
+    /// How old the signed head may be.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_age: Option<u64>,
+}
+
+/// An operation.
+#[derive(Debug, Args)]
+pub(crate) struct Operation {
+    /// Operation id, `lineage://op/…`, or artifact id.
+    pub(crate) id: String,
+}
+
+/// What every corner's process is started with.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// End when the process of this number, the parent, ends.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) parent: Option<i32>,
+}
+
+/// `… key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CornerKeyCommand {
+    /// Make the corner's folder, keystore and keys, and print the public keys.
+    New {
+        /// The last part of the keys' names.
+        #[arg(long, default_value = "1")]
+        label: String,
+    },
+}
+
+/// `authority`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuthorityCommand {
+    /// Run the authority.
+    Serve(Serve),
+    /// The authority's own keys.
+    #[command(subcommand)]
+    Key(CornerKeyCommand),
+    /// Sign grants for the key records on standard input.
+    #[command(hide = true)]
+    Grant,
+    /// Carry out the founding acts on standard input.
+    #[command(hide = true)]
+    Found,
+    /// Try to read a path from within the corner's confinement.
+    #[command(hide = true)]
+    Probe(Probe),
+}
+
+/// `runtime`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuntimeCommand {
+    /// Run the enforcement point.
+    Serve(Serve),
+    /// The enforcement point's own keys.
+    #[command(subcommand)]
+    Key(CornerKeyCommand),
+    /// Approve this binary and this configuration for the enforcement point.
+    Register,
+    /// Take the enforcement point out of the registry.
+    Remove,
+    /// Print what `runtime register` would approve.
+    Measure,
+    /// Try to read a path from within the corner's confinement.
+    #[command(hide = true)]
+    Probe(Probe),
+}
+
+/// `ledger`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Run the ledger.
+    Serve(Serve),
+    /// The ledger's own keys.
+    #[command(subcommand)]
+    Key(CornerKeyCommand),
+    /// Check the whole ledger from its files alone. The ledger must not run.
+    Fsck,
+    /// Make the first entry from the genesis on standard input.
+    #[command(hide = true)]
+    Genesis,
+    /// Try to read a path from within the corner's confinement.
+    #[command(hide = true)]
+    Probe(Probe),
+}
+
+/// `… probe`.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// The path.
+    pub(crate) path: PathBuf,
+}
+
+/// `identity`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Issue an identity token, good for fifteen minutes.
+    Issue {
+        /// The identity, such as `svc:demo-app:dev`.
+        identity: String,
+    },
+}
+
+/// `client`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Add a client and print its secret, once.
+    Add {
+        /// The client's name.
+        name: String,
+        /// The identity that the secret stands for.
+        #[arg(long)]
+        identity: String,
+    },
+    /// List the clients.
+    List,
+    /// Revoke a client's secret.
+    Revoke {
+        /// The client's name.
+        name: String,
+    },
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Publish a policy; vN+1 replaces vN of its path.
+    Publish {
+        /// A bundle as JSON; its Cedar text and schema may lie beside it as `.cedar` and `.cedarschema`.
+        file: PathBuf,
+        /// Give it the version after the one in force.
+        #[arg(long)]
+        next: bool,
+    },
+    /// Retire a policy.
+    Retire {
+        /// The reference in force, `policy://<path>/v<N>`.
+        reference: String,
+    },
+    /// List the policies in force.
+    List,
+    /// Print the bundle of a policy in force.
+    Show {
+        /// Its reference.
+        reference: String,
+    },
+}
+
+/// `artifact`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArtifactCommand {
+    /// Revoke an artifact and interrupt what runs under it.
+    Revoke {
+        /// Artifact id, operation id or `lineage://op/…`.
+        id: String,
+        /// Why, in one word.
+        #[arg(long, default_value = "operator")]
+        why: String,
+    },
+}
+
+/// `key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List the keys of the trust root and the registry.
+    List,
+}
+
+/// `subject`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubjectCommand {
+    /// Contain a subject: nothing passes through it, and what runs under it is interrupted.
+    Contain(Subject),
+    /// Lift a containment.
+    Lift(Subject),
+}
+
+/// A subject under governance.
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    /// runtime, identity, operation, model, tool, policy, route, domain or mesh.
+    pub(crate) kind: String,
+    /// The subject, such as `host://db-1` or `svc:demo-app:dev`; `*` for the mesh.
+    pub(crate) subject: String,
+}
+
+/// `lineage`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LineageCommand {
+    /// Show the events of an operation.
+    Show(Operation),
+    /// Fetch the proof file of an operation.
+    Bundle {
+        /// Operation id, `lineage://op/…`, or artifact id.
+        id: String,
+        /// Write it here instead of to standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Decide once more from what was kept, and compare.
+    Replay(Operation),
+}
+
+/// `registry`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Show the registry in force.
+    Show,
+}
+
+/// `conformance`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConformanceCommand {
+    /// Run every case of a folder of vectors.
+    #[command(after_help = "Exit status: 0 all passed; 1 a case failed; 2 the folder cannot be read.")]
+    Vectors {
+        /// A folder with files of the names and forms of `spec/vectors`.
+        dir: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests;

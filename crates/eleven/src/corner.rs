@@ -1,0 +1,300 @@
+//! A corner as a process: confined to its own folder, with its own keys, until it is told to stop.
+
+mod confine;
+mod founding;
+mod keys;
+mod probe;
+
+pub(crate) use confine::{Confinement, supported};
+pub(crate) use founding::{act as founding_act, found, genesis, grant};
+pub(crate) use keys::{new_keys, point_kid};
+pub(crate) use probe::probe;
+
+use crate::config::{self, Config};
+use crate::keystore::{self, FileKeystore, Keystore as _};
+use crate::output::Failure;
+use eleven_api::edge::{Clock, SystemClock};
+use eleven_api::serve::{Listener, Tls};
+use eleven_authority::Authority;
+use eleven_core::encoding::parse;
+use eleven_core::hash::Sha3;
+use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_enforce::journal::Point;
+use eleven_ledger::Ledger;
+use eleven_runtime::Runtime;
+use eleven_store::Folder;
+use rustix::process::Signal;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The predicate type of attestations (PROTOCOL 10).
+const PREDICATE_TYPE: &str = "https://11-11.example/attestation/execution/v1";
+/// How long the authority may take for a decision: the 2 s that a caller may wait for the ledger, and some.
+const DECISION_DEADLINE: Duration = Duration::from_millis(2500);
+
+/// One of the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Decides.
+    Authority,
+    /// Proves.
+    Ledger,
+    /// Enforces.
+    Runtime,
+}
+
+impl Which {
+    /// In the order in which they start.
+    pub(crate) const ALL: [Self; 3] = [Self::Ledger, Self::Authority, Self::Runtime];
+
+    /// Its name, which is its command's and its folder's mark.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Ledger => "ledger",
+            Self::Runtime => "runtime",
+        }
+    }
+
+    /// Its part of the configuration.
+    pub(crate) const fn of(self, config: &Config) -> &config::Corner {
+        match self {
+            Self::Authority => &config.authority,
+            Self::Ledger => &config.ledger,
+            Self::Runtime => &config.runtime,
+        }
+    }
+}
+
+/// What a corner's process holds once it is confined.
+struct Prepared {
+    config: Config,
+    corner: config::Corner,
+    root: TrustRoot,
+    keys: FileKeystore,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs a corner until it is told to stop or can't go on.
+///
+/// # Errors
+/// Where it can't start, or had to stop.
+pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<(), Failure> {
+    follow_parent(parent)?;
+    log();
+    let config = Config::load(file)?;
+    let binary = measure_binary()?;
+    let prepared = prepare(which, config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("the process has no threads to run on: {error}")))?;
+    runtime.block_on(async {
+        match which {
+            Which::Authority => authority(prepared).await,
+            Which::Ledger => ledger(prepared).await,
+            Which::Runtime => enforcement(prepared, binary).await,
+        }
+    })
+}
+
+/// Confines this process, then opens its keystore. The order matters: what reads keys is confined already.
+fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
+    let corner = which.of(&config).clone();
+    if !corner.data.join(keystore::FILE).exists() {
+        let make =
+            format!("make it with `eleven init DIR`, or the corner's part with `eleven {} key new`", which.name());
+        return Err(Failure::new(format!("{} holds no keystore: {make}", corner.data.display())));
+    }
+    // Whoever runs as the same user could read keys out of a process that may be dumped.
+    let dumpable = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    dumpable.map_err(|error| Failure::new(format!("this process can't be closed to others: {error}")))?;
+    let confinement = confine::to_own(which, &config)?;
+    tracing::info!(corner = which.name(), files = %confinement, "confined");
+    let root = read_root(&config.root)?;
+    if root.domain != config.domain {
+        let what = format!("{} is the root of {}, not of {}", config.root.display(), root.domain, config.domain);
+        return Err(Failure::usage(what));
+    }
+    let passphrase = keystore::passphrase(&corner.passphrase_file)?;
+    let keys = FileKeystore::open(&corner.data.join(keystore::FILE), which.name(), &passphrase)?;
+    Ok(Prepared { config, corner, root, keys, clock: Arc::new(SystemClock) })
+}
+
+async fn authority(prepared: Prepared) -> Result<(), Failure> {
+    let listener = listen(&prepared.corner).await?;
+    let (stop, authority) = open_authority(&prepared)?;
+    let ended = tokio::spawn(authority.serve(vec![listener]));
+    until_told().await;
+    stop.send_replace(true);
+    ended.await.map_err(Failure::new)
+}
+
+/// Opens the authority on its keys. Its tasks run until the sender says true.
+fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Authority>), Failure> {
+    let Prepared { config, root, keys, clock, .. } = prepared;
+    let settings = eleven_authority::Settings { name: config.authority_name(), ledger: config.ledger.url.clone() };
+    let signers = eleven_authority::Signers {
+        issuer: keys.signer(KeyUse::Issuer)?,
+        event: keys.signer(KeyUse::Event)?,
+        registry: keys.signer(KeyUse::Registry)?,
+        policy: keys.signer(KeyUse::Policy)?,
+        identity: keys.signer(KeyUse::Identity)?,
+    };
+    let (stop, stopping) = watch::channel(false);
+    let authority = Authority::open(settings, signers, root.clone(), Arc::clone(clock), stopping);
+    Ok((stop, authority.map_err(Failure::new)?))
+}
+
+async fn ledger(prepared: Prepared) -> Result<(), Failure> {
+    let Prepared { config, corner, keys, clock, .. } = prepared;
+    let settings = eleven_ledger::Settings {
+        authority: Some(config.authority.url.clone()),
+        seal_every: Duration::from_millis(config.head_interval),
+        ..eleven_ledger::Settings::new(&corner.data)
+    };
+    let signers = eleven_ledger::Signers { event: keys.signer(KeyUse::Event)?, head: keys.signer(KeyUse::Head)? };
+    let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
+    let listener = listen(&corner).await?;
+    until_stopped(|stop| ledger.serve(listener, stop)).await
+}
+
+async fn enforcement(prepared: Prepared, binary: Sha3) -> Result<(), Failure> {
+    let Prepared { config, corner, root, keys, clock } = prepared;
+    let folder = Folder::open(&corner.data, Which::Runtime.name())?;
+    let listener = listen(&corner).await?;
+    let at = listener.local_addr().map_err(Failure::new)?.to_string();
+    let point = Point {
+        name: config.point.name.clone(),
+        event: keys.signer(KeyUse::Event)?,
+        attestation: keys.signer(KeyUse::Attestation)?,
+        binary,
+        config: config.point_digest(),
+        predicate_type: PREDICATE_TYPE.to_owned(),
+    };
+    let runtime = Runtime::open(settings(&config)?, point, root, &folder, clock, at).await.map_err(Failure::new)?;
+    until_stopped(|stop| runtime.serve(listener, stop)).await
+}
+
+/// The settings of the enforcement point.
+fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
+    let point = &config.point;
+    let upstream_key = match &point.upstream_key_file {
+        None => None,
+        Some(file) => {
+            let key = std::fs::read_to_string(file);
+            let key =
+                key.map_err(|error| Failure::new(format!("{}: {error}: check upstream_key_file", file.display())))?;
+            Some(key.trim().to_owned())
+        }
+    };
+    Ok(eleven_runtime::Settings {
+        authority: config.authority.url.clone(),
+        ledger: config.ledger.url.clone(),
+        audit_bound: Duration::from_millis(u64::try_from(point.audit_bound_ms).unwrap_or(0)),
+        refresh: Duration::from_millis(config.fresh.saturating_mul(250).min(500)),
+        decision_deadline: DECISION_DEADLINE,
+        gateway: eleven_runtime::Gateway {
+            upstream: point.upstream.clone(),
+            upstream_key,
+            operation: point.operation.clone(),
+            list_operation: point.list_operation.clone(),
+            scope: point.scope.clone(),
+            parameters: point.parameters.clone(),
+            max_body: point.max_body,
+            max_response: point.max_response,
+            max_run: Duration::from_secs(point.max_run),
+        },
+    })
+}
+
+async fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
+    let tls = match &corner.tls {
+        Some((certificate, key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
+        None => None,
+    };
+    let listener = Listener::bind(corner.listen, tls).await.map_err(Failure::new)?;
+    let at = listener.local_addr().map_err(Failure::new)?;
+    tracing::info!(%at, "listening");
+    Ok(listener)
+}
+
+/// Runs what ends when told to, and tells it.
+async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let (stop, stopping) = watch::channel(false);
+    let serving = serve(stopping);
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return ended.map_err(Failure::new),
+        () = until_told() => {}
+    }
+    stop.send_replace(true);
+    serving.await.map_err(Failure::new)
+}
+
+/// Until a signal says to stop.
+pub(crate) async fn until_told() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals end the process themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Has the kernel end this process when its parent ends, however that ends.
+fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
+    let Some(parent) = parent else { return Ok(()) };
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::new)?;
+    // It may have ended before the kernel was asked.
+    let still = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
+    if still { Ok(()) } else { Err(Failure::new("the process that started this one is gone")) }
+}
+
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ELEVEN_LOG");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false);
+    // Where somebody has set one already, that one stays.
+    let _ = subscriber.try_init();
+}
+
+/// The digest of the binary that runs here: SHA3-512 of its file.
+///
+/// # Errors
+/// Where it can't be read.
+pub(crate) fn measure_binary() -> Result<Sha3, Failure> {
+    let bytes = std::fs::read("/proc/self/exe");
+    let bytes =
+        bytes.map_err(|error| Failure::new(format!("this binary can't be measured: {error}: is /proc mounted?")))?;
+    Ok(Sha3::of(&[&bytes]))
+}
+
+/// Reads a trust root, and checks that its own threshold signed it.
+///
+/// # Errors
+/// Where it can't be read, is no root, or is not signed.
+pub(crate) fn read_root(file: &Path) -> Result<TrustRoot, Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| failed(&format!("the trust root cannot be read: {error}")))?;
+    let value = parse(&bytes).map_err(|error| failed(&error))?;
+    let root = TrustRoot::read(value).map_err(|error| failed(&error))?;
+    root.verify_own().map_err(|error| failed(&error))?;
+    Ok(root)
+}

@@ -1,0 +1,251 @@
+//! `eleven doctor`: what a person would look at first, looked at.
+
+use crate::call;
+use crate::config::Config;
+use crate::corner::{self, Which};
+use crate::keystore;
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::time::Time;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Good,
+    Warn,
+    Bad,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    what: String,
+    state: State,
+    detail: String,
+}
+
+/// Disk space below which a corner will soon refuse.
+const LOW_SPACE: u64 = 1 << 30;
+/// A commit that takes longer than this is felt by every call.
+const SLOW_SYNC: Duration = Duration::from_millis(10);
+const SYNCS: u32 = 50;
+
+/// Looks at everything and says what it found.
+///
+/// # Errors
+/// None of its own: a configuration that can't be read is a finding, and status 2.
+pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(error) => {
+            report(&[bad("configuration", error.to_string())], output);
+            return Ok(ExitCode::from(EXIT_USAGE));
+        }
+    };
+    let mut findings = vec![good("configuration", format!("{}: every key is known and in range", file.display()))];
+    findings.push(landlock());
+    findings.push(root(&config));
+    for which in Which::ALL {
+        findings.push(folder(which, &config));
+        findings.push(listener(which, &config)?);
+    }
+    findings.push(space(&config));
+    findings.push(sync_time(&config));
+    findings.push(clock(&config));
+    findings.push(registration(&config));
+    report(&findings, output);
+    let failed = findings.iter().any(|finding| finding.state == State::Bad);
+    Ok(ExitCode::from(if failed { EXIT_FAILED } else { EXIT_DONE }))
+}
+
+fn good(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { what: what.into(), state: State::Good, detail: detail.into() }
+}
+
+fn warn(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { state: State::Warn, ..good(what, detail) }
+}
+
+fn bad(what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { state: State::Bad, ..good(what, detail) }
+}
+
+fn report(findings: &[Finding], output: Output) {
+    let word = |state| match state {
+        State::Good => ("ok  ", Paint::Good),
+        State::Warn => ("look", Paint::Warn),
+        State::Bad => ("bad ", Paint::Bad),
+    };
+    let value = || {
+        let row = |finding: &Finding| {
+            let object = Object::new().with("what", &finding.what).with("state", word(finding.state).0.trim());
+            Value::Object(object.with("detail", &finding.detail))
+        };
+        Value::Array(findings.iter().map(row).collect())
+    };
+    let text = || {
+        let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or(0);
+        let line = |finding: &Finding| {
+            let (word, paint) = word(finding.state);
+            format!("{}  {:width$}  {}", output.paint(paint, word), finding.what, finding.detail)
+        };
+        findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    output.either(value, text);
+}
+
+fn landlock() -> Finding {
+    if corner::supported() {
+        good("landlock", "each corner is confined to its own folder")
+    } else {
+        warn("landlock", "this kernel has none: only users and permissions keep the corners apart")
+    }
+}
+
+fn root(config: &Config) -> Finding {
+    match corner::read_root(&config.root) {
+        Err(error) => bad("trust root", error.to_string()),
+        Ok(root) if !root.in_force(SystemClock.now()) => {
+            bad("trust root", format!("version {} is not in force now: publish the next one", root.version))
+        }
+        Ok(root) => {
+            let key = config.root.with_file_name("root-key.json");
+            let version = format!("version {} of {}, in force until {}", root.version, root.domain, root.exp.seconds());
+            if key.exists() {
+                warn("trust root", format!("{version}; {} is still here: take it away", key.display()))
+            } else {
+                good("trust root", version)
+            }
+        }
+    }
+}
+
+fn folder(which: Which, config: &Config) -> Finding {
+    let (what, corner) = (format!("{} folder", which.name()), which.of(config));
+    let Ok(metadata) = std::fs::metadata(&corner.data) else {
+        return bad(what, format!("{} is not there: make the domain with `eleven init DIR`", corner.data.display()));
+    };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return bad(what, format!("others may read {}: chmod 700 it", corner.data.display()));
+    }
+    match keystore::public_keys(&corner.data.join(keystore::FILE), which.name()) {
+        Err(error) => bad(what, error.to_string()),
+        Ok(keys) if corner.passphrase_file.starts_with(&corner.data) => {
+            good(what, format!("{}, {} keys, passphrase beside them (development)", corner.data.display(), keys.len()))
+        }
+        Ok(keys) => good(what, format!("{}, {} keys", corner.data.display(), keys.len())),
+    }
+}
+
+fn listener(which: Which, config: &Config) -> Result<Finding, Failure> {
+    let (what, corner) = (format!("{} listener", which.name()), which.of(config));
+    Ok(match call::wait(call::health(&corner.url))? {
+        Some(true) => good(what, format!("{} answers and is ready", corner.url)),
+        Some(false) => bad(what, format!("{} answers and is not ready: its log says why", corner.url)),
+        None => match TcpListener::bind(corner.listen) {
+            Ok(_) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
+            Err(error) => bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen)),
+        },
+    })
+}
+
+fn space(config: &Config) -> Finding {
+    let free = Which::ALL.map(|which| {
+        let data = &which.of(config).data;
+        rustix::fs::statvfs(data).map(|stat| (stat.f_bavail.saturating_mul(stat.f_frsize), which.name()))
+    });
+    match free.into_iter().flatten().min() {
+        None => warn("disk space", "can't be told: the folders are not there"),
+        Some((least, name)) => {
+            let detail = format!("{} MiB free for the {name}", least >> 20);
+            if least < LOW_SPACE {
+                warn("disk space", detail + ": make room before a corner has to stop")
+            } else {
+                good("disk space", detail)
+            }
+        }
+    }
+}
+
+/// The median time of one fdatasync of a small write, where the ledger's log lies.
+fn sync_time(config: &Config) -> Finding {
+    let file = config.ledger.data.join("doctor.tmp");
+    let measured = measure_sync(&file);
+    // It was made for this only.
+    let _ = std::fs::remove_file(&file);
+    match measured {
+        Err(error) => warn("fdatasync", format!("can't be measured: {error}")),
+        Ok(median) => {
+            let detail = format!("{} us (median of {SYNCS})", median.as_micros());
+            let slow = median > SLOW_SYNC;
+            if slow {
+                warn("fdatasync", detail + ": every call waits for three of these")
+            } else {
+                good("fdatasync", detail)
+            }
+        }
+    }
+}
+
+fn measure_sync(path: &Path) -> std::io::Result<Duration> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    let mut times = Vec::new();
+    for _ in 0..SYNCS {
+        file.write_all(&[0; 512])?;
+        let began = Instant::now();
+        file.sync_data()?;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+}
+
+/// How far this machine's clock lies from the authority's stamp.
+fn clock(config: &Config) -> Finding {
+    let stamp = call::get(&config.authority.url, routes::REGISTRY_STAMP);
+    let issued = stamp.ok().and_then(|stamp| stamp.get("issued")?.as_str().and_then(Time::parse_millis));
+    let Some(issued) = issued else { return warn("clock", "can't be compared: the authority does not answer") };
+    let age = SystemClock.now().since(issued);
+    if age < -MAX_STAMP_AHEAD_MS {
+        bad("clock", format!("the authority's stamp lies {} ms ahead of this clock: set both by one source", -age))
+    } else {
+        good("clock", format!("the authority's stamp is {age} ms old"))
+    }
+}
+
+/// Whether the registry approves this binary and this configuration.
+fn registration(config: &Config) -> Finding {
+    let what = "registration";
+    let Ok(snapshot) = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT) else {
+        return warn(what, "can't be compared: the authority does not answer");
+    };
+    let rows = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();
+    let row = rows.iter().find(|row| row.get("point").and_then(Value::as_str) == Some(&config.point.name));
+    let Some(row) = row else {
+        return bad(what, format!("{} is not registered: `eleven runtime register`", config.point.name));
+    };
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let binary = corner::measure_binary().map(|binary| binary.to_string());
+    if binary.ok() != Some(text("binary")) {
+        return bad(
+            what,
+            "another binary was approved than this one: if the upgrade was meant, `eleven runtime register`",
+        );
+    }
+    if config.point_digest().to_string() != text("config") {
+        return bad(
+            what,
+            "another configuration was approved than this one: if the change was meant, `eleven runtime register`",
+        );
+    }
+    good(what, format!("{} is approved with this binary and this configuration", config.point.name))
+}

@@ -1,0 +1,331 @@
+//! `eleven init DIR`: a domain from nothing.
+//!
+//! Each corner makes its own keys in its own process; this one handles public keys, and makes the two keys that belong to
+//! people: the root key and the operator's. Then the root is signed, the ledger makes its genesis, and the authority
+//! carries out the founding acts over a running ledger.
+
+mod starter;
+
+use crate::admin::{self, OperatorKey, Source};
+use crate::call;
+use crate::cli::Init;
+use crate::config::{self, Config};
+use crate::corner::{Which, founding_act};
+use crate::keystore::{PublicKey, write_new};
+use crate::output::{Failure, Output, Paint};
+use eleven_api::edge::{self, Clock as _, SystemClock};
+use eleven_authority::identity;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::registry::{GrantedKey, Item as _};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
+use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
+use eleven_core::time::Time;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// How long keys and the root of a new domain count, in days.
+const YEAR: i64 = 365 * 24 * 3600;
+/// The last part of the keys' names.
+const LABEL: &str = "1";
+/// The development root key, in the domain's folder.
+const ROOT_KEY: &str = "root-key.json";
+/// How long the ledger may take to start.
+const READY: Duration = Duration::from_secs(20);
+
+/// Makes a domain in `args.dir`.
+///
+/// # Errors
+/// Where the folder is not empty, a setting is wrong, or a step fails; what was made until then stays, to be looked at.
+pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
+    let file = write_config(args)?;
+    let config = Config::load(&file)?;
+    let mut keys = BTreeMap::new();
+    for which in Which::ALL {
+        let made = corner(which, &["key", "new", "--json", "--label", LABEL], &file, None)?;
+        keys.insert(which.name(), read_keys(&made)?);
+    }
+    let now = SystemClock.now().whole_seconds();
+    let root = make_root(&config, &args.dir, &keys, now)?;
+    let granted = grant(&file, &keys, now)?;
+    let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
+    corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
+    let policy = starter::write(&args.dir, &config)?;
+    let acts = founding_acts(&config, &keys, &policy)?;
+    found(&config, &file, &acts)?;
+    summary(args, &config, output);
+    Ok(())
+}
+
+/// The folder and its `eleven.toml`.
+fn write_config(args: &Init) -> Result<std::path::PathBuf, Failure> {
+    let dir = &args.dir;
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", dir.display()));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    if std::fs::read_dir(dir).map_err(failed)?.next().is_some() {
+        return Err(Failure::usage(format!(
+            "{} is not empty: name a folder that is, or is not there yet",
+            dir.display()
+        )));
+    }
+    let mut settings = BTreeMap::new();
+    let mut set = |key: &str, value: &str| {
+        let (path, setting) = config::assignment(&format!("{key}={value}")).map_err(Failure::usage)?;
+        settings.insert(path, setting);
+        Ok::<(), Failure>(())
+    };
+    set("domain.name", &args.domain)?;
+    set("runtime.gateway.upstream", &args.upstream)?;
+    set("runtime.gateway.scope", &format!("[\"{}\"]", starter::SCOPE))?;
+    set("runtime.point", &format!("host://{}/gateway#gw-0", host_name()))?;
+    if args.free_ports {
+        for (which, port) in Which::ALL.into_iter().zip(free_ports().map_err(failed)?) {
+            set(&format!("{}.listen", which.name()), &format!("127.0.0.1:{port}"))?;
+        }
+    }
+    for setting in &args.settings {
+        let (path, value) = config::assignment(setting).map_err(Failure::usage)?;
+        settings.insert(path, value);
+    }
+    let file = dir.join(config::FILE);
+    let text = config::sample(&settings);
+    Config::read(&file, &text)?;
+    write_new(&file, text.as_bytes())?;
+    // Absolute, so that each corner's process finds the same file wherever it runs.
+    std::path::absolute(&file).map_err(failed)
+}
+
+/// This machine's name as a segment; `localhost` where it has none that is one.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    if eleven_core::name::is_segment(&name) { name } else { "localhost".to_owned() }
+}
+
+/// Three ports that are free at this moment, all held until all are known.
+fn free_ports() -> std::io::Result<[u16; 3]> {
+    let held: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(&held) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+type Keys = BTreeMap<&'static str, Vec<PublicKey>>;
+
+fn read_keys(printed: &[u8]) -> Result<Vec<PublicKey>, Failure> {
+    let value = parse(printed).map_err(Failure::new)?;
+    let keys = value.get("keys").and_then(Value::as_array).unwrap_or_default();
+    Ok(keys.iter().cloned().map(PublicKey::read).collect::<Result<_, _>>()?)
+}
+
+fn record(key: &PublicKey, now: Time) -> KeyRecord {
+    KeyRecord {
+        kid: key.kid.clone(),
+        public: key.public,
+        usage: key.usage,
+        owner: key.owner.clone(),
+        nbf: now,
+        exp: now.plus_seconds(YEAR),
+        status: KeyStatus::Active,
+    }
+}
+
+fn key_of(keys: &Keys, which: Which, usage: KeyUse) -> Result<&PublicKey, Failure> {
+    let key = keys.get(which.name()).and_then(|keys| keys.iter().find(|key| key.usage == usage));
+    key.ok_or_else(|| Failure::new(format!("the {} made no {} key", which.name(), usage.name())))
+}
+
+/// The root key, outside all three folders, and the root that it signs.
+fn make_root(config: &Config, dir: &Path, keys: &Keys, now: Time) -> Result<TrustRoot, Failure> {
+    let seed = Zeroizing::new(edge::random::<32>());
+    let signer = SeedSigner::new(format!("key:{}/root/{LABEL}", config.domain), &seed);
+    let owner = format!("human:root:{}", config.env);
+    let text = Zeroizing::new(base64_value(&*seed));
+    let file = Object::new()
+        .with("v", "1")
+        .with("type", "11-11/root-key")
+        .with("kid", signer.kid())
+        .with("seed", text.as_str());
+    write_new(&dir.join(ROOT_KEY), &Zeroizing::new(file.canonical()))?;
+    let own = PublicKey { kid: signer.kid().to_owned(), usage: KeyUse::Root, owner, public: signer.public() };
+    let root = TrustRoot {
+        domain: config.domain.clone(),
+        version: 1,
+        threshold: 1,
+        keys: vec![record(&own, now)],
+        roles: vec![
+            record(key_of(keys, Which::Ledger, KeyUse::Head)?, now),
+            record(key_of(keys, Which::Authority, KeyUse::Policy)?, now),
+            record(key_of(keys, Which::Authority, KeyUse::Registry)?, now),
+        ],
+        witnesses: Witnesses::default(),
+        nbf: now,
+        exp: now.plus_seconds(YEAR),
+        prev: None,
+        sigs: Vec::new(),
+    };
+    let root = root.signed(&[&signer])?;
+    write_new(&config.root, &root.to_value().canonical())?;
+    Ok(root)
+}
+
+/// The first keys of the registry, granted by the authority's registry key.
+fn grant(file: &Path, keys: &Keys, now: Time) -> Result<Value, Failure> {
+    let first = [
+        (Which::Authority, KeyUse::Issuer),
+        (Which::Authority, KeyUse::Event),
+        (Which::Ledger, KeyUse::Event),
+        (Which::Runtime, KeyUse::Event),
+        (Which::Runtime, KeyUse::Attestation),
+    ];
+    let records = first.map(|(which, usage)| key_of(keys, which, usage).map(|key| record(key, now).to_value()));
+    let records = Value::Array(records.into_iter().collect::<Result<_, _>>()?);
+    let granted = parse(&corner(Which::Authority, &["grant"], file, Some(&records))?).map_err(Failure::new)?;
+    for key in granted.as_array().unwrap_or_default() {
+        GrantedKey::read(key.clone())?;
+    }
+    Ok(granted)
+}
+
+/// What the authority does before there is an operator; adding one is the last of it.
+fn founding_acts(config: &Config, keys: &Keys, policy: &Path) -> Result<Value, Failure> {
+    let authority = config.authority_name();
+    let tokens = key_of(keys, Which::Authority, KeyUse::Identity)?;
+    let point = key_of(keys, Which::Runtime, KeyUse::Event)?;
+    let who = format!("human:operator:{}", config.env);
+    let kid = format!("key:{}/operator/{LABEL}", config.domain);
+    let operator = OperatorKey::create(&config.operator_key, &who, &kid, &Zeroizing::new(edge::random()))?;
+    let bundle = Source::read(policy)?.into_object();
+    let source = identity::jwt_source("authority", &authority, &tokens.kid, &tokens.public);
+    let operator = identity::operator_source("operator", &operator.identity, &kid, &admin::public_of(&operator));
+    let act = founding_act;
+    Ok(Value::Array(vec![
+        act("source.register", admin::members(source.to_value())),
+        act("policy.publish", Object::new().with("bundle", bundle)),
+        act("runtime.register", admin::members(admin::measured(config, point.kid.clone())?.to_value())),
+        act("source.register", admin::members(operator.to_value())),
+    ]))
+}
+
+/// Runs the founding acts over a ledger that runs for as long as they take.
+fn found(config: &Config, file: &Path, acts: &Value) -> Result<(), Failure> {
+    let mut ledger = Running::start(Which::Ledger, file)?;
+    let began = Instant::now();
+    while call::wait(call::health(&config.ledger.url))?.is_none() {
+        ledger.still_runs()?;
+        if began.elapsed() > READY {
+            return Err(Failure::new(format!("the ledger does not answer at {}", config.ledger.url)));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    corner(Which::Authority, &["found"], file, Some(acts))?;
+    ledger.stop()
+}
+
+/// A corner's process that ends with this value.
+struct Running(Child);
+
+impl Running {
+    fn start(which: Which, file: &Path) -> Result<Self, Failure> {
+        let parent = std::process::id().to_string();
+        let mut command = this_program()?;
+        command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(file);
+        command.env("ELEVEN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null());
+        command.spawn().map(Self).map_err(Failure::new)
+    }
+
+    fn still_runs(&mut self) -> Result<(), Failure> {
+        match self.0.try_wait().map_err(Failure::new)? {
+            None => Ok(()),
+            Some(status) => Err(Failure::new(format!("the ledger ended ({status}): its own message stands above"))),
+        }
+    }
+
+    fn stop(mut self) -> Result<(), Failure> {
+        terminate(&self.0)?;
+        let status = self.0.wait().map_err(Failure::new)?;
+        if status.success() { Ok(()) } else { Err(Failure::new(format!("the ledger ended badly ({status})"))) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where it ended already there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn terminate(child: &Child) -> Result<(), Failure> {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.ok_or_else(|| Failure::new("the ledger's process has no number"))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(Failure::new)
+}
+
+/// Runs a corner's own command as its own process and gives back what it printed.
+fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Result<Vec<u8>, Failure> {
+    let mut command = this_program()?;
+    command.arg(which.name()).args(args).arg("--config").arg(file).env("ELEVEN_LOG", "warn");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Failure::new)?;
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        stdin.write_all(&input.canonical()).map_err(Failure::new)?;
+    }
+    let ended = child.wait_with_output().map_err(Failure::new)?;
+    if ended.status.success() {
+        return Ok(ended.stdout);
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let said = said.trim().trim_start_matches("eleven: ");
+    Err(Failure::new(format!("{} {}: {said}", which.name(), args.join(" "))))
+}
+
+fn this_program() -> Result<Command, Failure> {
+    std::env::current_exe().map(Command::new).map_err(Failure::new)
+}
+
+fn summary(args: &Init, config: &Config, output: Output) {
+    let dir = args.dir.display();
+    let value = || {
+        let urls = Object::new()
+            .with("authority", &config.authority.url)
+            .with("ledger", &config.ledger.url)
+            .with("runtime", &config.runtime.url);
+        Value::Object(
+            Object::new()
+                .with("domain", &config.domain)
+                .with("config", config.file.display().to_string())
+                .with("root", config.root.display().to_string())
+                .with("root_key", args.dir.join(ROOT_KEY).display().to_string())
+                .with("point", &config.point.name)
+                .with("urls", urls),
+        )
+    };
+    let text = || {
+        let take_away = format!(
+            "Take {dir}/{ROOT_KEY} away from this machine: whoever has it can replace every other key of the domain."
+        );
+        format!(
+            "domain {} in {dir}\n\
+             \x20 {dir}/eleven.toml          every key of the configuration, with what it is for\n\
+             \x20 {dir}/root.json            the trust root: give it to whoever is to verify\n\
+             \x20 {dir}/operator.key         signs `policy publish`, `artifact revoke` and so on\n\
+             \x20 {dir}/policies/starter.*   permits {} to call {}, and nothing else\n\
+             \x20 {dir}/authority, ledger, runtime: the corners' own folders and keys\n\
+             {}\n\
+             All corners run as one user here: that is for development. deploy/ has them as three.\n\
+             Next: eleven up --config {dir}/eleven.toml",
+            config.domain,
+            starter::IDENTITY,
+            starter::MODEL,
+            output.paint(Paint::Warn, &take_away),
+        )
+    };
+    output.either(value, text);
+}

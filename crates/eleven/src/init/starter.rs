@@ -1,0 +1,85 @@
+//! The policy that a new domain starts with: it permits one identity one model, and nothing else.
+
+use crate::config::Config;
+use crate::keystore::write_new;
+use crate::output::Failure;
+use eleven_core::name;
+use std::path::{Path, PathBuf};
+
+/// Who is permitted.
+pub(crate) const IDENTITY: &str = "svc:demo-app:dev";
+/// Which model.
+pub(crate) const MODEL: &str = "demo-summarizer";
+/// What the calls touch.
+pub(crate) const SCOPE: &str = "text.summarize";
+
+/// Writes `policies/starter.json` and `policies/starter.cedar`, and gives back the first.
+///
+/// # Errors
+/// Where they can't be written.
+pub(crate) fn write(dir: &Path, config: &Config) -> Result<PathBuf, Failure> {
+    let folder = dir.join("policies");
+    std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    let runtime = name::runtime_of_point(&config.point.name);
+    let (file, rules) = (folder.join("starter.json"), folder.join("starter.cedar"));
+    write_new(&rules, cedar(config, runtime).as_bytes())?;
+    write_new(&file, bundle(config, runtime).as_bytes())?;
+    Ok(file)
+}
+
+/// The rules. `eleven policy publish` reads them from beside the bundle.
+fn cedar(config: &Config, runtime: &str) -> String {
+    let (invoke, list) = (&config.point.operation, &config.point.list_operation);
+    format!(
+        r#"// What is not permitted here is denied. After an edit: eleven policy publish policies/starter.json --next
+
+@id("demo-app-may-summarize")
+@advice("call as {IDENTITY} the model {MODEL} with the scope [{SCOPE}]; or edit policies/starter.cedar and publish it")
+permit (
+    principal == Identity::"{IDENTITY}",
+    action == Action::"{invoke}",
+    resource == Runtime::"{runtime}"
+)
+when {{
+    context.op has model &&
+    context.op.model == "{MODEL}" &&
+    ["{SCOPE}"].containsAll(context.op.scope)
+}};
+
+@id("demo-app-may-list-models")
+@advice("list models as {IDENTITY}; or edit policies/starter.cedar and publish it")
+permit (
+    principal == Identity::"{IDENTITY}",
+    action == Action::"{list}",
+    resource == Runtime::"{runtime}"
+)
+when {{ ["{SCOPE}"].containsAll(context.op.scope) }};
+"#
+    )
+}
+
+/// The bundle without its Cedar text: what it covers, and its terms.
+fn bundle(config: &Config, runtime: &str) -> String {
+    let mut operations = [&config.point.operation, &config.point.list_operation];
+    operations.sort();
+    let [first, second] = operations;
+    format!(
+        r#"{{
+  "v": "1",
+  "ref": "policy://starter/v1",
+  "operations": ["{first}", "{second}"],
+  "runtimes": ["{runtime}"],
+  "schema": null,
+  "terms": {{
+    "ttl": 300,
+    "use": ["single"],
+    "bind_params": true,
+    "digests": "salted",
+    "release": "whole",
+    "attestation": "software",
+    "sensitive": []
+  }}
+}}
+"#
+    )
+}

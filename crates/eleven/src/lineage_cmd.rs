@@ -1,0 +1,195 @@
+//! What the ledger has of an operation: its events, its proof file, and its decision made once more.
+
+use crate::call;
+use crate::cli::LineageCommand;
+use crate::config::Config;
+use crate::keystore::write_new;
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::reason::Reason;
+use eleven_policy::Replay;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// `lineage …`.
+///
+/// # Errors
+/// Where the ledger does not answer or has no such operation.
+pub(crate) fn run(config: &Config, command: LineageCommand, output: Output) -> Result<ExitCode, Failure> {
+    match command {
+        LineageCommand::Show(args) => show(config, operation(&args.id), output)?,
+        LineageCommand::Bundle { id, out } => bundle(config, operation(&id), out.as_deref(), output)?,
+        LineageCommand::Replay(args) => return replay(config, operation(&args.id), output),
+    }
+    Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
+pub(crate) fn operation(text: &str) -> &str {
+    text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text)
+}
+
+fn show(config: &Config, op: &str, output: Output) -> Result<(), Failure> {
+    let lineage = call::get(&config.ledger.url, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+    let events = read_events(&lineage)?;
+    let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
+    let rows = || {
+        let heading = ["N", "EVENT", "AT", "BY", "ENTRY", "SAYS"].map(str::to_owned).to_vec();
+        let row = |(at, event): (usize, &Record)| {
+            let seq = entries.get(at).and_then(|entry| entry.get("seq")).and_then(Value::as_int);
+            let seq = seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string());
+            vec![format!("{:02}", event.n), event.event.clone(), event.ts.millis(), event.by.clone(), seq, says(event)]
+        };
+        std::iter::once(heading).chain(events.iter().enumerate().map(row)).collect::<Vec<_>>()
+    };
+    let sealed = matches!(lineage.get("sealed"), Some(Value::Bool(true)));
+    let state = if sealed { "every event is under a signed head" } else { "not yet under a signed head" };
+    let text = || {
+        let about = events.first().map(|event| &event.about);
+        let line =
+            |name: &str, value: Option<&String>| value.map(|value| format!("  {name:9} {value}\n")).unwrap_or_default();
+        let head = about.map_or_else(String::new, |about| {
+            line("identity", about.identity.as_ref())
+                + &line("operation", about.operation.as_ref())
+                + &line("runtime", about.runtime.as_ref())
+                + &line("policy", about.policy.as_ref().map(|policy| &policy.reference))
+        });
+        format!("lineage://op/{op}\n{head}\n{}\n\n{}", output.table(&rows()), output.paint(Paint::Dim, state))
+    };
+    output.either(|| lineage.clone(), text);
+    Ok(())
+}
+
+/// What an event adds, in a few words.
+fn says(event: &Record) -> String {
+    let data = |name: &str| {
+        event.data.get(name).map(|value| match value {
+            Value::Str(text) => text.clone(),
+            other => String::from_utf8_lossy(&other.canonical()).into_owned(),
+        })
+    };
+    let named = |name: &str| data(name).map(|text| format!("{name} {}", text.chars().take(40).collect::<String>()));
+    let reason = event.about.reason.map(|reason| reason.code().to_owned());
+    let parts = [reason, named("use"), named("rule"), named("cause"), named("effect"), named("events"), named("count")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn bundle(config: &Config, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let bytes = call::get_bytes(&config.ledger.url, &format!("{}{op}", routes::PROOF_BUNDLE))?;
+    let Some(out) = out else {
+        let value =
+            parse(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
+        output.document(&value);
+        return Ok(());
+    };
+    write_new(out, &bytes)?;
+    let text = || {
+        let (file, root) = (out.display(), config.root.display());
+        format!("{file}: {} bytes; check it anywhere: eleven verify {file} --root {root}", bytes.len())
+    };
+    let value = || {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Value::Object(Object::new().with("file", out.display().to_string()).with("bytes", size))
+    };
+    output.either(value, text);
+    Ok(())
+}
+
+/// Decides once more by the policy and the input that the ledger kept, and compares with what was decided then.
+fn replay(config: &Config, op: &str, output: Output) -> Result<ExitCode, Failure> {
+    let lineage = call::get(&config.ledger.url, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+    let events = read_events(&lineage)?;
+    let event = events.iter().find(|event| matches!(event.event.as_str(), "authorization.issued" | "execution.denied"));
+    let event = event.ok_or_else(|| Failure::new(format!("{op} has no decision: it begins with another event")))?;
+    let request = event.data_str("request").and_then(Sha3::parse);
+    let (Some(request), Some(policy)) = (request, &event.about.policy) else {
+        return Err(Failure::new(format!(
+            "no policy decided {op}: it was refused before one was asked ({})",
+            event.about.reason.map_or("no reason", Reason::code)
+        )));
+    };
+    let input = blob(config, request)?;
+    let bundle = PolicyBundle::read(blob(config, policy.hash)?)?;
+    let then = event.about.reason;
+    let now = match eleven_policy::replay(&bundle, &input) {
+        Replay::Permits => None,
+        Replay::Denies(reason) => Some(reason),
+        Replay::Unreadable => return Err(Failure::new("the kept input or policy can't be read by this build")),
+    };
+    let named = |decision: Option<Reason>| decision.map_or("allow".to_owned(), |reason| format!("deny ({reason})"));
+    let same = then == now;
+    let value = || {
+        Value::Object(
+            Object::new()
+                .with("op", op)
+                .with("policy", policy.to_value())
+                .with("input", input.clone())
+                .with("then", named(then))
+                .with("now", named(now))
+                .with("same", same),
+        )
+    };
+    let text = || {
+        let (word, paint) = if same { ("the same decision", Paint::Good) } else { ("ANOTHER decision", Paint::Bad) };
+        format!(
+            "then: {}\nnow:  {}\n{} from the input {request}\nunder {}",
+            named(then),
+            named(now),
+            output.paint(paint, word),
+            policy.reference
+        )
+    };
+    output.either(value, text);
+    Ok(ExitCode::from(if same { EXIT_DONE } else { EXIT_FAILED }))
+}
+
+/// Content by its hash; the ledger's word is not taken for it.
+fn blob(config: &Config, hash: Sha3) -> Result<Value, Failure> {
+    let bytes = call::get_bytes(&config.ledger.url, &format!("{}{hash}", routes::AUDIT_BLOB))?;
+    if Sha3::of(&[&bytes]) != hash {
+        return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));
+    }
+    parse(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))
+}
+
+fn read_events(lineage: &Value) -> Result<Vec<Record>, Failure> {
+    let events = lineage.get("events").and_then(Value::as_array).unwrap_or_default();
+    Ok(events.iter().cloned().map(Record::read).collect::<Result<_, _>>()?)
+}
+
+/// `ledger fsck`.
+///
+/// # Errors
+/// What is wrong with the ledger, or that it runs.
+pub(crate) fn fsck(config: &Config, output: Output) -> Result<(), Failure> {
+    let sound = eleven_ledger::fsck(&config.ledger.data).map_err(Failure::new)?;
+    let value = || {
+        Value::Object(
+            Object::new()
+                .with("ledger", &sound.ledger)
+                .with("entries", sound.entries)
+                .with("lineages", sound.lineages)
+                .with("running", sound.running)
+                .with("epoch", sound.epoch)
+                .with("head", sound.head),
+        )
+    };
+    let text = || {
+        format!(
+            "{} {}: {} entries, {} lineages ({} not closed), registry epoch {}, the last head covers {}",
+            output.paint(Paint::Good, "sound:"),
+            sound.ledger,
+            sound.entries,
+            sound.lineages,
+            sound.running,
+            sound.epoch,
+            sound.head
+        )
+    };
+    output.either(value, text);
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! What commands say: text for people, one JSON document a line for machines, and why something did not go.
+
+use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
+use std::fmt;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+/// Done.
+pub(crate) const EXIT_DONE: u8 = 0;
+/// Refused, failed, or not verified.
+pub(crate) const EXIT_FAILED: u8 = 1;
+/// The command line or the configuration is wrong; nothing was done.
+pub(crate) const EXIT_USAGE: u8 = 2;
+
+/// How to speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// For machines.
+    pub(crate) json: bool,
+    colour: bool,
+}
+
+/// Colours of what went well, what did not, and what is beside the point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Paint {
+    /// It holds.
+    Good,
+    /// It does not hold.
+    Bad,
+    /// Look at it.
+    Warn,
+    /// Beside the point.
+    Dim,
+    /// What stands out.
+    Bold,
+}
+
+/// Why a command did not do what was asked, and with which status it ends.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    what: String,
+    reason: Option<Reason>,
+    lineage: Option<String>,
+}
+
+impl Output {
+    /// How to speak on this standard output: colour on terminals only, and not where `NO_COLOR` is set.
+    pub(crate) fn new(json: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self { json, colour: !json && wanted && able && std::io::stdout().is_terminal() }
+    }
+
+    /// Prints a document as one line of canonical JSON.
+    pub(crate) fn document(self, value: &Value) {
+        print(&value.canonical());
+    }
+
+    /// Prints `value` for machines, or what `text` makes for people.
+    pub(crate) fn either(self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+        if self.json { self.document(&value()) } else { print(text().trim_end().as_bytes()) }
+    }
+
+    /// Prints a line for people; machines get nothing.
+    pub(crate) fn line(self, text: &str) {
+        if !self.json {
+            print(text.as_bytes());
+        }
+    }
+
+    /// A text in a colour, where colour is wanted.
+    pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Good => "32",
+            Paint::Bad => "31",
+            Paint::Warn => "33",
+            Paint::Dim => "2",
+            Paint::Bold => "1",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Rows in columns, the first row being the heading.
+    pub(crate) fn table(self, rows: &[Vec<String>]) -> String {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let line = |(at, row): (usize, &Vec<String>)| {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
+            let line = cells.join("  ");
+            if at == 0 { self.paint(Paint::Dim, line.trim_end()) } else { line.trim_end().to_owned() }
+        };
+        rows.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Writes a line to standard output. Whoever closed it wants no more.
+fn print(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).is_err() {
+        std::process::exit(i32::from(EXIT_FAILED));
+    }
+}
+
+impl Failure {
+    /// It was refused or failed.
+    pub(crate) fn new(what: impl fmt::Display) -> Self {
+        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None }
+    }
+
+    /// The command line or the configuration is wrong.
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self { code: EXIT_USAGE, ..Self::new(what) }
+    }
+
+    /// The same with what was tried before it.
+    pub(crate) fn while_(mut self, doing: &str) -> Self {
+        self.what = format!("{doing}: {}", self.what);
+        self
+    }
+
+    /// Says it, and gives the exit status.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if json {
+            let object = Object::new()
+                .with("error", &self.what)
+                .with_some("reason", self.reason.map(Reason::code))
+                .with_some("lineage", self.lineage.as_ref());
+            print(&Value::Object(object).canonical());
+        } else {
+            let mut err = std::io::stderr().lock();
+            // Nobody is left to tell where this fails.
+            let _ = writeln!(err, "eleven: {self}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = self.reason {
+            write!(f, "{reason}: ")?;
+        }
+        f.write_str(&self.what)?;
+        match &self.lineage {
+            Some(lineage) => write!(f, " (eleven why {lineage})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<crate::keystore::KeystoreError> for Failure {
+    fn from(error: crate::keystore::KeystoreError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<eleven_core::form::FormError> for Failure {
+    fn from(error: eleven_core::form::FormError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<eleven_store::FolderError> for Failure {
+    fn from(error: eleven_store::FolderError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<eleven_api::client::CallError> for Failure {
+    fn from(error: eleven_api::client::CallError) -> Self {
+        use eleven_api::client::CallError;
+        match error {
+            CallError::Refused(problem) => Self {
+                code: EXIT_FAILED,
+                what: problem.detail.clone(),
+                reason: problem.reason,
+                lineage: problem.lineage,
+            },
+            CallError::Unreachable(what) => Self::new(format!("{what}: is it running? `eleven up` starts all corners")),
+            CallError::Malformed(what) => Self::new(what),
+        }
+    }
+}

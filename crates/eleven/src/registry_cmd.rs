@@ -1,0 +1,75 @@
+//! The registry in force, as the authority serves it.
+
+use crate::call;
+use crate::config::Config;
+use crate::corner::read_root;
+use crate::output::{Failure, Output, Paint};
+use eleven_api::routes;
+use eleven_core::encoding::Value;
+
+/// The lists of a registry, and the member that names a row of each.
+const LISTS: &[(&str, &[&str])] = &[
+    ("keys", &["kid", "use", "status"]),
+    ("policies", &["ref"]),
+    ("runtimes", &["point", "mode", "region", "tenancy"]),
+    ("interfaces", &["service", "version"]),
+    ("sources", &["name", "source"]),
+    ("revoked", &["artifact", "until"]),
+    ("containments", &["kind", "subject", "state", "cause"]),
+    ("peers", &["sub", "seq"]),
+];
+
+/// `registry show`.
+///
+/// # Errors
+/// Where the authority does not answer.
+pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
+    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let text = || {
+        let header =
+            |name: &str| snapshot.get("header").and_then(|header| header.get(name)).map(shown).unwrap_or_default();
+        let mut text =
+            format!("registry of {}, epoch {}, fresh for {} s\n", header("domain"), header("epoch"), header("fresh"));
+        for (list, members) in LISTS {
+            let rows = snapshot.get(list).and_then(Value::as_array).unwrap_or_default();
+            text += &format!("\n{} ({})\n", output.paint(Paint::Bold, list), rows.len());
+            for row in rows {
+                let cells: Vec<String> = members.iter().filter_map(|member| row.get(member)).map(shown).collect();
+                text += &format!("  {}\n", cells.join("  "));
+            }
+        }
+        text
+    };
+    output.either(|| snapshot.clone(), text);
+    Ok(())
+}
+
+/// `key list`: the trust root's keys and the registry's.
+///
+/// # Errors
+/// Where the root can't be read, or the authority does not answer.
+pub(crate) fn keys(config: &Config, output: Output) -> Result<(), Failure> {
+    let root = read_root(&config.root)?;
+    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let in_root = root.keys.iter().chain(&root.roles).map(|key| ("root", key.to_value()));
+    let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
+    let keys: Vec<(&str, Value)> = in_root.chain(listed.iter().map(|key| ("registry", key.clone()))).collect();
+    let rows = || {
+        let heading = ["KEY", "USE", "OWNER", "STATUS", "UNTIL", "STANDS IN"].map(str::to_owned).to_vec();
+        let row = |(place, key): &(&str, Value)| {
+            let cell = |name: &str| key.get(name).map(shown).unwrap_or_default();
+            vec![cell("kid"), cell("use"), cell("owner"), cell("status"), cell("exp"), (*place).to_owned()]
+        };
+        std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()
+    };
+    output.either(|| Value::Array(keys.iter().map(|(_, key)| key.clone()).collect()), || output.table(&rows()));
+    Ok(())
+}
+
+/// A value without its quotes.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Str(text) => text.clone(),
+        other => String::from_utf8_lossy(&other.canonical()).into_owned(),
+    }
+}

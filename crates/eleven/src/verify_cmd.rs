@@ -1,0 +1,111 @@
+//! `eleven verify FILE --root ROOT`: every check of PROTOCOL 11.1, offline.
+
+use crate::cli::Verify;
+use crate::output::{EXIT_USAGE, Failure, Output, Paint};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::policy::PolicyBundle;
+use eleven_policy::Replay;
+use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, ReplayResult, Report, Status, Verdict, verify_bytes};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Bytes of a proof file: a bundle of 4 MiB and what stands around it, written as anyone may write JSON.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+/// Verifies, says what every check came to, and gives the exit status of the verdict.
+///
+/// # Errors
+/// Where a file can't be read or an option is wrong: status 2.
+pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
+    let root = args.root.as_deref().map(read_root).transpose()?;
+    let kind = args.kind.as_deref().map(|kind| {
+        Kind::parse(kind)
+            .ok_or_else(|| Failure::usage(format!("`{kind}` is no kind: use execution, open, unused or denial")))
+    });
+    let op = args.op.as_deref().map(operation);
+    let caller = Caller {
+        root: root.as_ref(),
+        now: Some(SystemClock.now()),
+        max_age: args.max_age,
+        kind: kind.transpose()?,
+        op,
+        replay: Some(&replay),
+    };
+    let bytes = read(&args.file)?;
+    match verify_bytes(&bytes, &caller) {
+        Ok(report) => {
+            output.either(|| report.to_value(), || table(&report, output));
+            Ok(ExitCode::from(report.exit_code()))
+        }
+        Err(error) => {
+            Failure::new(format!("{} is not I-JSON: {error}", args.file.display())).report(output.json);
+            Ok(ExitCode::from(EXIT_NOT_I_JSON))
+        }
+    }
+}
+
+/// A policy evaluated over a decision input, as the authority does.
+pub(crate) fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
+    match eleven_policy::replay(bundle, input) {
+        Replay::Permits => ReplayResult::Permits,
+        Replay::Denies(reason) => ReplayResult::Denies(reason),
+        Replay::Unreadable => ReplayResult::Unreadable,
+    }
+}
+
+fn operation(text: &str) -> &str {
+    text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let size = std::fs::metadata(file).map_err(|error| failed(&error))?.len();
+    if size > MAX_FILE {
+        return Err(failed(&"larger than any proof file (64 MiB)"));
+    }
+    std::fs::read(file).map_err(|error| failed(&error))
+}
+
+fn read_root(file: &Path) -> Result<Value, Failure> {
+    parse(&read(file)?).map_err(|error| Failure::usage(format!("{} is no trust root: {error}", file.display())))
+}
+
+fn table(report: &Report, output: Output) -> String {
+    let width = report.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    let mut lines: Vec<String> = Vec::new();
+    for check in &report.checks {
+        let (mark, paint) = match check.status {
+            Status::Passed => ("passed     ", Paint::Good),
+            Status::Failed => ("failed     ", Paint::Bad),
+            Status::NotChecked => ("not checked", Paint::Dim),
+        };
+        let detail = check.detail.as_deref().unwrap_or_default();
+        let line = format!("{}  {:width$}  {detail}", output.paint(paint, mark), check.name);
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.push(String::new());
+    lines.push(verdict(report, output));
+    lines.join("\n")
+}
+
+fn verdict(report: &Report, output: Output) -> String {
+    let unnamed = || "?".to_owned();
+    let what = format!(
+        "{} of {}, in a ledger of {} entries, as of {}",
+        report.kind.clone().unwrap_or_else(unnamed),
+        report.op.clone().unwrap_or_else(unnamed),
+        report.size.map_or_else(unnamed, |size| size.to_string()),
+        report.at.clone().unwrap_or_else(unnamed),
+    );
+    match report.verdict {
+        Verdict::Verified => format!("{} {what}", output.paint(Paint::Good, "VERIFIED")),
+        Verdict::Failed => format!("{} {what}", output.paint(Paint::Bad, "FAILED")),
+        Verdict::Unpinned => format!(
+            "{} {what}\nNothing failed, but anybody can make a file that agrees with itself: name the domain's trust root with --root.",
+            output.paint(Paint::Warn, "UNPINNED")
+        ),
+    }
+}
+
+const _: () = assert!(EXIT_USAGE == eleven_verify::EXIT_USAGE, "one number for a wrong command line");

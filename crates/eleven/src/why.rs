@@ -1,0 +1,84 @@
+//! `eleven why ID`: a refusal, or how an operation ended, in words.
+
+mod words;
+
+use crate::call;
+use crate::config::Config;
+use crate::lineage_cmd::operation;
+use crate::output::{Failure, Output, Paint};
+use eleven_core::encoding::Value;
+use eleven_core::reason::Reason;
+use std::fmt::Write as _;
+
+/// The ledger's path for it.
+const WHY: &str = "/v1/proof/why/";
+
+/// Explains what the ledger has of an operation.
+///
+/// # Errors
+/// Where the ledger does not answer or has no such operation.
+pub(crate) fn run(config: &Config, id: &str, output: Output) -> Result<(), Failure> {
+    let said = call::get(&config.ledger.url, &format!("{WHY}{}", operation(id)))?;
+    output.either(|| said.clone(), || explain(&said, output));
+    Ok(())
+}
+
+fn explain(said: &Value, output: Output) -> String {
+    let text = |name: &str| said.get(name).and_then(Value::as_str);
+    let reason = text("reason").and_then(Reason::parse);
+    let mut out = match reason {
+        Some(reason) => format!("{} {reason}\n\n{}\n", output.paint(Paint::Bad, "denied:"), words::meaning(reason)),
+        None => ended(said, output),
+    };
+    let policy =
+        said.get("policy").and_then(|policy| policy.get("ref")).and_then(Value::as_str).or(text("policy_required"));
+    let data = |name: &str| said.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+    let facts = [
+        ("identity", text("identity")),
+        ("operation", text("operation")),
+        ("runtime", text("runtime")),
+        ("artifact", text("artifact_id")),
+        ("policy", policy),
+        ("rule", data("rule")),
+        ("cause", data("cause")),
+        ("refused by", text("by")),
+        ("at", text("at")),
+    ];
+    out.push('\n');
+    for (name, value) in facts {
+        let name = if name == "refused by" && reason.is_none() { "by" } else { name };
+        if let Some(value) = value {
+            let _ = writeln!(out, "  {name:10} {value}");
+        }
+    }
+    if let Some(reason) = reason {
+        let would_pass = data("would_pass").unwrap_or_else(|| words::would_pass(reason));
+        let _ = write!(out, "\n{} {would_pass}\n", output.paint(Paint::Bold, "what would pass:"));
+    }
+    if let Some(lineage) = text("lineage") {
+        let _ = write!(
+            out,
+            "\n{}",
+            output.paint(Paint::Dim, &format!("{lineage}: eleven lineage show, eleven lineage bundle"))
+        );
+    }
+    out
+}
+
+/// An operation that was not refused: how far it came.
+fn ended(said: &Value, output: Output) -> String {
+    let event = said.get("event").and_then(Value::as_str).unwrap_or_default();
+    let closed = "not refused: it ran to its end, and its evidence is committed";
+    let (paint, words) = match event {
+        "evidence.committed" => (Paint::Good, closed),
+        "authorization.issued" => (Paint::Good, "not refused: the artifact was issued and has not been used yet"),
+        "authorization.consumed" | "admission.granted" | "execution.started" => {
+            (Paint::Warn, "not refused: it was admitted and has not ended yet, or its point is down")
+        }
+        _ => (Paint::Warn, "not a refusal"),
+    };
+    format!("{} ({event})\n", output.paint(paint, words))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+use super::{explain, words};
+use crate::output::Output;
+use eleven_core::encoding::parse;
+use eleven_core::reason::Reason;
+
+#[test]
+fn every_reason_has_words_of_its_own() {
+    for reason in Reason::ALL {
+        let (meaning, would_pass) = (words::meaning(*reason), words::would_pass(*reason));
+        assert!(meaning.len() > 20 && meaning.ends_with('.'), "{reason}");
+        assert!(would_pass.len() > 10 && !would_pass.ends_with('.'), "{reason}");
+        let same = Reason::ALL.iter().filter(|other| words::meaning(**other) == meaning).count();
+        assert_eq!(same, 1, "{reason}");
+    }
+}
+
+#[test]
+fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
+    let said = br#"{"at":"2026-05-12T17:00:00.000Z","by":"governance://11-11/authority/dev",
+        "data":{"rule":"demo-app-may-summarize","would_pass":"call the model demo-summarizer"},"event":"execution.denied",
+        "identity":"svc:other:dev","lineage":"lineage://op/X","op":"X","policy_required":"policy://starter/v1",
+        "reason":"policy.denied"}"#;
+    let text = explain(&parse(said).expect("a document"), Output::new(true));
+    for part in ["denied: policy.denied", "svc:other:dev", "policy://starter/v1", "demo-app-may-summarize"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("what would pass: call the model demo-summarizer"), "{text}");
+}
+
+#[test]
+fn what_was_not_refused_is_not_called_a_refusal() {
+    let said = br#"{"event":"evidence.committed","op":"X","by":"host://a/b#c","data":{}}"#;
+    let text = explain(&parse(said).expect("a document"), Output::new(true));
+    assert!(text.starts_with("not refused: it ran to its end"), "{text}");
+    assert!(!text.contains("would pass") && !text.contains("refused by"), "{text}");
+}
