@@ -194,7 +194,10 @@ fn registry<'a>(held: &Held<'a>, artifact: &Artifact, now: Time) -> Result<&'a V
     let view =
         held.view.ok_or_else(|| stale("this point has no verified view of the registry; is the authority up?"))?;
     view.usable_at(now).map_err(|error| stale(&format!("{error}; is the authority up?")))?;
-    check(held.bundles.is_none_or(|holds| holds(&artifact.pol.hash)), Reason::IssuerUnavailable, || {
+    // A policy that is no longer in force is step 13's matter.
+    let in_force = view.lists().policies.get(&artifact.pol.reference).is_some_and(|policy| policy.id == artifact.pol);
+    let held_by_hash = held.bundles.is_none_or(|holds| holds(&artifact.pol.hash));
+    check(!in_force || held_by_hash, Reason::IssuerUnavailable, || {
         format!("this point does not hold the bundle of {}", artifact.pol.reference)
     })?;
     check(view.epoch() >= held.seen_epoch, Reason::RuntimeContained, || {

@@ -1,0 +1,161 @@
+//! Every way in which a call is refused: the exact reason, no call upstream, the event proven.
+
+use crate::harness::{Answered, Domain, IDENTITY, Plan, RUNTIME, SCOPE, policy, request, token_of};
+use eleven_authority::admin::Act;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::{base64url, unbase64url};
+use http::StatusCode;
+
+/// The refusal's reason, its status, that the model was not called, and that its event is under a signed head.
+async fn refused(domain: &Domain, answered: &Answered, status: u16, reason: &str) -> Value {
+    assert_eq!(
+        (answered.status.as_u16(), answered.reason().as_str()),
+        (status, reason),
+        "{:?}",
+        answered.json().to_string()
+    );
+    assert_eq!(answered.header("eleven-decision"), "deny");
+    let error = answered.json();
+    let code = error.pointer("/error/code").and_then(Value::as_str).map(str::to_owned);
+    assert_eq!(code.as_deref(), Some(reason), "an OpenAI client reads the reason as the code");
+    if status == 403 {
+        assert_eq!(answered.header("x-should-retry"), "false");
+    }
+    assert_eq!(domain.calls(), 0, "nothing reached the model");
+    let event = domain.denial(answered.header("eleven-lineage")).await;
+    assert_eq!(event.get("reason").and_then(Value::as_str), Some(reason));
+    event
+}
+
+/// A token with one member of its document changed.
+fn tampered(token: &str, change: impl FnOnce(&mut Object)) -> String {
+    let value = parse(&unbase64url(token).expect("base64url")).expect("I-JSON");
+    let mut object = value.as_object().expect("an object").clone();
+    change(&mut object);
+    base64url(&object.canonical())
+}
+
+async fn present(domain: &Domain, body: &str, token: &str) -> Answered {
+    domain.chat_with(body, &[("eleven-authorization", token)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_authenticated() {
+    let domain = Domain::start(Plan::default()).await;
+    for credential in ["", "Bearer ", "Bearer elk_app_00000000000000000000", "Bearer x.y.z", "Basic eDp5"] {
+        let answered = domain.chat_with(&request("x"), &[("authorization", credential)]).await;
+        assert_eq!(
+            (answered.status.as_u16(), answered.reason().as_str()),
+            (401, "identity.unauthenticated"),
+            "{credential}"
+        );
+    }
+    assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_malformed_artifact_is_counted() {
+    let domain = Domain::start(Plan::default()).await;
+    let missing = present(&domain, &request("x"), "").await;
+    assert_eq!((missing.status.as_u16(), missing.reason().as_str()), (403, "artifact.missing"));
+    let malformed = present(&domain, &request("x"), "%%%").await;
+    assert_eq!((malformed.status.as_u16(), malformed.reason().as_str()), (403, "artifact.malformed"));
+    assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tampered_artifacts_fail_where_they_were_touched() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    let forged = tampered(&token, |token| {
+        let artifact = token.remove("artifact").and_then(|a| a.as_object().cloned()).expect("an artifact");
+        let sig = artifact.get("sig").and_then(|s| s.as_object().cloned()).expect("a signature");
+        let val = sig.get("val").and_then(Value::as_str).expect("val").to_owned();
+        let mut bytes = eleven_core::signature::bytes64(&val).expect("64 bytes");
+        bytes[0] ^= 1;
+        let flipped = eleven_core::signature::base64_value(&bytes);
+        token.insert("artifact", artifact.with("sig", sig.with("val", flipped)));
+    });
+    refused(&domain, &present(&domain, &body, &forged).await, 403, "artifact.signature.invalid").await;
+    let widened = tampered(&token, |token| {
+        let artifact = token.remove("artifact").and_then(|a| a.as_object().cloned()).expect("an artifact");
+        let op = artifact.get("op").and_then(|op| op.as_object().cloned()).expect("op");
+        let op = op.with("scope", vec!["admin".into(), SCOPE.into()]);
+        token.insert("artifact", artifact.with("op", op));
+    });
+    refused(&domain, &present(&domain, &body, &widened).await, 403, "artifact.signature.invalid").await;
+    let other_body = request("something else");
+    refused(&domain, &present(&domain, &other_body, &token).await, 403, "operation.mismatch").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_caller_another_environment_a_revocation() {
+    let domain = Domain::start(Plan { cedar: "permit(principal, action, resource);", ..Plan::default() }).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    let other = domain.client_of("other", "svc:other:test").await;
+    let bearer = format!("Bearer {other}");
+    let answered = domain.chat_with(&body, &[("eleven-authorization", &token), ("authorization", &bearer)]).await;
+    refused(&domain, &answered, 403, "identity.mismatch").await;
+
+    // An artifact for another runtime of this domain, genuinely issued.
+    let elsewhere = "host://other/inference";
+    let record = eleven_core::registry::RuntimeRecord {
+        point: format!("{elsewhere}#gw-9"),
+        runtime: elsewhere.into(),
+        region: "elsewhere".into(),
+        tenancy: "single".into(),
+        mode: "gateway".into(),
+        binary: crate::harness::point().binary,
+        config: crate::harness::point().config,
+        kid: "key:11-11/gw-9/test".into(),
+    };
+    domain.act(Act::RuntimeRegister { record }).await;
+    let (status, allowed) = domain.artifact(&body, Domain::operation(), elsewhere, &domain.secret).await;
+    assert_eq!(status, StatusCode::OK, "{allowed}");
+    refused(&domain, &present(&domain, &body, &token_of(&allowed)).await, 403, "environment.mismatch").await;
+
+    let artifact = allowed_id(&token);
+    domain.act(Act::ArtifactRevoke { artifact, why: "operator".into() }).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    refused(&domain, &present(&domain, &body, &token).await, 403, "artifact.revoked").await;
+}
+
+fn allowed_id(token: &str) -> String {
+    let value = parse(&unbase64url(token).expect("base64url")).expect("I-JSON");
+    value.pointer("/artifact/id").and_then(Value::as_str).expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_was_replaced_or_says_no() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    domain.act(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    refused(&domain, &present(&domain, &body, &token).await, 403, "policy.mismatch").await;
+
+    let other_model = body.replace("\"demo\"", "\"another\"");
+    let answered = domain.chat(&other_model).await;
+    let event = refused(&domain, &answered, 403, "policy.denied").await;
+    assert_eq!(event.get("identity").and_then(Value::as_str), Some(IDENTITY));
+    assert_eq!(event.get("runtime").and_then(Value::as_str), Some(RUNTIME));
+    let message = answered.json().pointer("/error/message").and_then(Value::as_str).expect("a message").to_owned();
+    assert!(message.contains("call the model demo"), "what would pass: {message}");
+    assert!(message.contains("lineage://op/"), "where the proof is: {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_governed_path_does_not_pass() {
+    let domain = Domain::start(Plan::default()).await;
+    for path in ["/v1/embeddings", "/", "/v1/chat/completions/x", "/v1/files"] {
+        let (status, _) = domain.get(domain.gateway_at, path).await;
+        assert!(status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED, "{path}: {status}");
+    }
+    for body in ["", "{", "[]", r#"{"model":"demo","model":"other"}"#, "\u{feff}{}"] {
+        let answered = domain.chat(body).await;
+        assert_eq!(answered.status, StatusCode::BAD_REQUEST, "{body}");
+    }
+    assert_eq!(domain.calls(), 0);
+}

@@ -1,0 +1,618 @@
+//! A domain in a temporary folder: ledger, authority, gateway and an upstream, each on a port of its own, each to be stopped
+//! and started again. Keys are derived here; nothing of it is a secret.
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_api::edge::{Clock, SystemClock};
+use eleven_api::serve::Listener;
+use eleven_authority::admin::Act;
+use eleven_authority::identity::jwt_source;
+use eleven_authority::{Authority, Signers};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::Sha3;
+use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::{GrantedKey, RuntimeRecord};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
+use eleven_core::signature::{SeedSigner, Signer};
+use eleven_core::time::Time;
+use eleven_enforce::journal::Point;
+use eleven_ledger::Ledger;
+use eleven_runtime::{Gateway, Runtime, Settings};
+use eleven_store::Folder;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub const DOMAIN: &str = "11-11";
+pub const AUTHORITY: &str = "governance://11-11/authority/test";
+pub const RUNTIME: &str = "host://test/inference";
+pub const POINT: &str = "host://test/inference#gw-0";
+pub const IDENTITY: &str = "svc:app:test";
+pub const SCOPE: &str = "text.summarize";
+
+/// A corner that runs.
+struct Corner {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Corner {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.task.await;
+    }
+}
+
+/// What a test asks of the domain before it starts.
+#[derive(Clone)]
+pub struct Plan {
+    pub release: &'static str,
+    pub fresh: u64,
+    pub audit_bound: Duration,
+    pub digests: &'static str,
+    pub cedar: &'static str,
+    pub max_run: Option<u64>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            release: "whole",
+            fresh: 10,
+            audit_bound: Duration::from_secs(5),
+            digests: "salted",
+            cedar: r#"@id("demo-model-only")
+@advice("call the model demo with the scope text.summarize")
+permit(principal == Identity::"svc:app:test", action, resource)
+when { context.op.scope.contains("text.summarize") && (!(context.op has model) || context.op.model == "demo") };"#,
+            max_run: None,
+        }
+    }
+}
+
+/// The domain.
+pub struct Domain {
+    pub plan: Plan,
+    pub root: TrustRoot,
+    pub client: Client,
+    pub clock: Arc<dyn Clock>,
+    pub upstream: Upstream,
+    pub secret: String,
+    folder: tempfile::TempDir,
+    ledger: Option<Corner>,
+    authority: Option<Corner>,
+    runtime: Option<Corner>,
+    pub authority_handle: Option<Arc<Authority>>,
+    pub ledger_at: SocketAddr,
+    pub authority_at: SocketAddr,
+    pub gateway_at: SocketAddr,
+}
+
+/// A test's own model server.
+#[derive(Clone)]
+pub struct Upstream {
+    pub at: SocketAddr,
+    pub calls: Arc<AtomicU64>,
+    /// Lets a slow answer go on.
+    pub gate: watch::Sender<bool>,
+}
+
+pub fn signer(role: &str) -> Arc<dyn Signer> {
+    let seed = Sha3::of(&[b"a test's key: ", role.as_bytes()]);
+    let seed: [u8; 32] = seed.0[..32].try_into().expect("32 bytes");
+    Arc::new(SeedSigner::new(format!("key:{DOMAIN}/{role}/test"), &seed))
+}
+
+fn key(role: &str, usage: KeyUse, owner: &str, now: Time) -> KeyRecord {
+    let signer = signer(role);
+    KeyRecord {
+        kid: signer.kid().to_owned(),
+        public: signer.public(),
+        usage,
+        owner: owner.to_owned(),
+        nbf: now.plus_seconds(-3600).whole_seconds(),
+        exp: now.plus_seconds(30 * 86_400).whole_seconds(),
+        status: KeyStatus::Active,
+    }
+}
+
+fn root(now: Time) -> TrustRoot {
+    let root = TrustRoot {
+        domain: DOMAIN.into(),
+        version: 1,
+        threshold: 1,
+        keys: vec![key("root", KeyUse::Root, "human:root:test", now)],
+        roles: vec![
+            key("head", KeyUse::Head, &format!("ledger://{DOMAIN}"), now),
+            key("policy", KeyUse::Policy, AUTHORITY, now),
+            key("registry", KeyUse::Registry, AUTHORITY, now),
+        ],
+        witnesses: Witnesses::default(),
+        nbf: now.plus_seconds(-3600).whole_seconds(),
+        exp: now.plus_seconds(30 * 86_400).whole_seconds(),
+        prev: None,
+        sigs: Vec::new(),
+    };
+    root.signed(&[&*signer("root")]).expect("a root")
+}
+
+/// A policy bundle of the test's domain, version `v`.
+pub fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
+    let terms = Object::new()
+        .with("ttl", 300u32)
+        .with("use", vec!["single".into(), "bounded".into()])
+        .with("bind_params", true)
+        .with("digests", plan.digests)
+        .with("release", plan.release)
+        .with("attestation", "software")
+        .with("sensitive", Vec::new())
+        .with_some("max_run", plan.max_run);
+    let bundle = Object::new()
+        .with("v", "1")
+        .with("ref", format!("policy://test/inference/v{v}"))
+        .with("operations", vec!["model.invoke".into(), "model.list".into()])
+        .with("runtimes", vec!["host://*/inference".into()])
+        .with("cedar", cedar)
+        .with("schema", Value::Null)
+        .with("terms", terms);
+    let value = Value::Object(bundle);
+    PolicyBundle::read(value.clone()).expect("a bundle");
+    value
+}
+
+pub fn point() -> Point {
+    Point {
+        name: POINT.into(),
+        event: signer("gw-0"),
+        attestation: signer("attest-0"),
+        binary: Sha3::of(&[b"the test's binary"]),
+        config: Sha3::of(&[b"the test's configuration"]),
+        predicate_type: eleven_core::attestation::PREDICATE_TYPE.into(),
+    }
+}
+
+async fn bind() -> (Listener, SocketAddr) {
+    bind_at("127.0.0.1:0".parse().expect("an address")).await
+}
+
+async fn bind_at(at: SocketAddr) -> (Listener, SocketAddr) {
+    // A port that was just given back may need a moment.
+    for _ in 0..50 {
+        if let Ok(listener) = Listener::bind(at, None).await {
+            let at = listener.local_addr().expect("bound");
+            return (listener, at);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("cannot listen on {at}");
+}
+
+impl Domain {
+    /// A domain with everything running and one client of [`IDENTITY`].
+    pub async fn start(plan: Plan) -> Self {
+        let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let now = clock.now();
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = root(now);
+        let genesis = [
+            ("audit", KeyUse::Event, format!("ledger://{DOMAIN}")),
+            ("authority", KeyUse::Event, AUTHORITY.to_owned()),
+            ("issuer", KeyUse::Issuer, AUTHORITY.to_owned()),
+        ];
+        let keys: Vec<GrantedKey> = genesis
+            .iter()
+            .map(|(role, usage, owner)| GrantedKey::sign(key(role, *usage, owner, now), &*signer("registry")))
+            .collect();
+        Ledger::genesis(&folder.path().join("ledger"), &root, plan.fresh, &keys, &*signer("audit"), now)
+            .expect("genesis");
+        let nowhere: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let (probe, authority_at) = bind().await;
+        drop(probe);
+        let mut domain = Self {
+            upstream: Upstream::start().await,
+            plan,
+            root,
+            client: Client::new(),
+            clock,
+            secret: String::new(),
+            folder,
+            ledger: None,
+            authority: None,
+            runtime: None,
+            authority_handle: None,
+            ledger_at: nowhere,
+            authority_at,
+            gateway_at: nowhere,
+        };
+        domain.start_ledger().await;
+        domain.start_authority().await;
+        domain.found().await;
+        domain.start_runtime().await;
+        domain
+    }
+
+    pub async fn start_ledger(&mut self) {
+        let (listener, at) = bind_at(self.ledger_at).await;
+        self.ledger_at = at;
+        let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
+        settings.authority = Some(format!("http://{}", self.authority_at));
+        settings.seal_every = Duration::from_millis(100);
+        let signers = eleven_ledger::Signers { event: signer("audit"), head: signer("head") };
+        let ledger = Ledger::open(settings, signers, Arc::clone(&self.clock)).expect("the ledger opens");
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(async move { ledger.serve(listener, stopping).await.expect("the ledger serves") });
+        self.ledger = Some(Corner { stop, task });
+    }
+
+    pub async fn start_authority(&mut self) {
+        let (listener, at) = bind_at(self.authority_at).await;
+        self.authority_at = at;
+        let signers = Signers {
+            issuer: signer("issuer"),
+            event: signer("authority"),
+            registry: signer("registry"),
+            policy: signer("policy"),
+            identity: signer("identity"),
+        };
+        let settings = eleven_authority::Settings { name: AUTHORITY.into(), ledger: self.ledger_url() };
+        let (stop, stopping) = watch::channel(false);
+        let clock = Arc::clone(&self.clock);
+        let authority = Authority::open(settings, signers, self.root.clone(), clock, stopping).expect("opens");
+        assert!(authority.ready(Duration::from_secs(10)).await, "the authority becomes ready");
+        self.authority_handle = Some(Arc::clone(&authority));
+        let task = tokio::spawn(authority.serve(vec![listener]));
+        self.authority = Some(Corner { stop, task });
+    }
+
+    /// The founding acts: who authenticates, the point and its keys, the policy, one client.
+    async fn found(&mut self) {
+        let now = self.clock.now();
+        let identity = signer("identity");
+        let jwt = jwt_source("test-identity", AUTHORITY, identity.kid(), &identity.public());
+        let point = point();
+        let runtime = RuntimeRecord {
+            point: POINT.into(),
+            runtime: RUNTIME.into(),
+            region: "local".into(),
+            tenancy: "single".into(),
+            mode: "gateway".into(),
+            binary: point.binary,
+            config: point.config,
+            kid: point.event.kid().to_owned(),
+        };
+        let acts = [
+            Act::SourceRegister { record: jwt },
+            Act::KeyRegister { key: key("gw-0", KeyUse::Event, POINT, now) },
+            Act::KeyRegister { key: key("attest-0", KeyUse::Attestation, POINT, now) },
+            Act::RuntimeRegister { record: runtime },
+            Act::PolicyPublish { bundle: policy(&self.plan, 1, self.plan.cedar) },
+        ];
+        for act in acts {
+            self.act(act).await;
+        }
+        self.secret = self.client_of("app", IDENTITY).await;
+    }
+
+    /// Adds a client and returns its secret.
+    pub async fn client_of(&self, client: &str, identity: &str) -> String {
+        let done = self.act(Act::ClientAdd { client: client.into(), identity: identity.into() }).await;
+        done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
+    }
+
+    /// An act of the operator.
+    pub async fn act(&self, act: Act) -> Object {
+        let authority = self.authority_handle.as_ref().expect("the authority runs");
+        authority.operate(act, None).await.unwrap_or_else(|error| panic!("the act is refused: {error}")).answer
+    }
+
+    pub async fn start_runtime(&mut self) {
+        let (listener, at) = bind_at(self.gateway_at).await;
+        self.gateway_at = at;
+        let settings = Settings {
+            authority: format!("http://{}", self.authority_at),
+            ledger: self.ledger_url(),
+            audit_bound: self.plan.audit_bound,
+            refresh: Duration::from_millis(50),
+            decision_deadline: Duration::from_secs(5),
+            gateway: Gateway {
+                upstream: format!("http://{}", self.upstream.at),
+                scope: vec![SCOPE.into()],
+                ..Gateway::default()
+            },
+        };
+        let folder = Folder::open(self.folder.path().join("runtime"), "runtime").expect("the runtime's folder");
+        let clock = Arc::clone(&self.clock);
+        let runtime = Runtime::open(settings, point(), self.root.clone(), &folder, clock, at.to_string()).await;
+        let runtime = runtime.expect("the runtime opens");
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(async move { runtime.serve(listener, stopping).await.expect("the runtime serves") });
+        self.runtime = Some(Corner { stop, task });
+        self.until("the gateway is ready", |domain| async move {
+            domain.get(domain.gateway_at, "/health").await.0 == StatusCode::OK
+        })
+        .await;
+    }
+
+    pub async fn stop_ledger(&mut self) {
+        self.ledger.take().expect("the ledger runs").stop().await;
+    }
+
+    pub async fn stop_authority(&mut self) {
+        self.authority_handle = None;
+        self.authority.take().expect("the authority runs").stop().await;
+    }
+
+    pub async fn stop_runtime(&mut self) {
+        self.runtime.take().expect("the runtime runs").stop().await;
+    }
+
+    pub fn ledger_url(&self) -> String {
+        format!("http://{}", self.ledger_at)
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.upstream.calls.load(Ordering::SeqCst)
+    }
+
+    /// Waits until `test` holds, at most ten seconds.
+    pub async fn until<'a, F: Future<Output = bool>>(&'a self, what: &str, test: impl Fn(&'a Self) -> F) {
+        for _ in 0..400 {
+            if test(self).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{what}: not within ten seconds");
+    }
+
+    pub async fn get(&self, at: SocketAddr, path: &str) -> (StatusCode, Bytes) {
+        let request = Request::get(format!("http://{at}{path}")).body(Full::default()).expect("a request");
+        match self.client.send(request).await {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                (parts.status, body.collect().await.map(|body| body.to_bytes()).unwrap_or_default())
+            }
+            Err(error) => (StatusCode::BAD_GATEWAY, Bytes::from(error.to_string())),
+        }
+    }
+
+    /// A call through the gateway as the test's client, with further headers.
+    pub async fn chat_with(&self, body: &str, headers: &[(&str, &str)]) -> Answered {
+        let mut request = Request::post(format!("http://{}/v1/chat/completions", self.gateway_at));
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header("authorization", format!("Bearer {}", self.secret));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a request");
+        let (parts, body) = self.client.send(request).await.expect("the gateway answers").into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        Answered { status: parts.status, headers: parts.headers, broken: body.is_err(), body: body.unwrap_or_default() }
+    }
+
+    pub async fn chat(&self, body: &str) -> Answered {
+        self.chat_with(body, &[]).await
+    }
+
+    /// The artifact for a body, asked for at the authority by the caller itself.
+    pub async fn artifact(&self, body: &str, op: Object, runtime: &str, secret: &str) -> (StatusCode, Value) {
+        let env = Object::new().with("runtime", runtime);
+        let request = Object::new()
+            .with("body", Sha3::of(&[body.as_bytes()]))
+            .with("method", "POST")
+            .with("path", "/v1/chat/completions");
+        let ask = Object::new().with("identity", IDENTITY).with("op", op).with("env", env).with("request", request);
+        let request = Request::post(format!("http://{}/v1/govern/execute", self.authority_at))
+            .header("authorization", format!("Bearer {secret}"))
+            .body(Full::new(Bytes::from(ask.canonical())))
+            .expect("a request");
+        let (parts, body) = self.client.send(request).await.expect("the authority answers").into_parts();
+        let body = body.collect().await.expect("whole").to_bytes();
+        (parts.status, parse(&body).expect("I-JSON"))
+    }
+
+    /// The operation of the demo's call.
+    pub fn operation() -> Object {
+        Object::new().with("name", "model.invoke").with("model", "demo").with("scope", vec![SCOPE.into()])
+    }
+
+    /// A token to present for `body`.
+    pub async fn token(&self, body: &str) -> String {
+        let (status, allowed) = self.artifact(body, Self::operation(), RUNTIME, &self.secret).await;
+        assert_eq!(status, StatusCode::OK, "{allowed}");
+        token_of(&allowed)
+    }
+
+    /// The proof bundle of an operation, once a head covers it.
+    pub async fn bundle(&self, op: &str) -> Value {
+        for _ in 0..400 {
+            let (status, body) = self.get(self.ledger_at, &format!("/v1/proof/bundle/{op}")).await;
+            if status == StatusCode::OK {
+                return parse(&body).expect("I-JSON");
+            }
+            assert!(
+                matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND),
+                "{status}: {}",
+                String::from_utf8_lossy(&body)
+            );
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no bundle of {op} within ten seconds");
+    }
+
+    /// The bundle of an operation once its lineage holds `events` events.
+    pub async fn bundle_of(&self, op: &str, events: usize) -> Value {
+        for _ in 0..400 {
+            let bundle = self.bundle(op).await;
+            if bundle.get("events").and_then(Value::as_array).is_some_and(|held| held.len() == events) {
+                return bundle;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the lineage of {op} did not come to {events} events within ten seconds");
+    }
+
+    /// Verifies a bundle with nothing but the root, and returns the verdict.
+    pub fn verify(&self, bundle: &Value) -> eleven_verify::Report {
+        let root = self.root.to_value();
+        let caller = eleven_verify::Caller { root: Some(&root), replay: Some(&replay), ..Default::default() };
+        eleven_verify::verify(bundle, &caller)
+    }
+
+    /// The reasons of the denial events in an operation's bundle.
+    pub async fn denial(&self, lineage: &str) -> Value {
+        let op = lineage.strip_prefix("lineage://op/").expect("a lineage");
+        let bundle = self.bundle(op).await;
+        let verdict = self.verify(&bundle);
+        assert_eq!(verdict.exit_code(), 0, "{}", verdict.to_value());
+        bundle.get("events").and_then(Value::as_array).expect("events")[0].clone()
+    }
+}
+
+fn replay(bundle: &PolicyBundle, input: &Value) -> eleven_verify::ReplayResult {
+    match eleven_policy::replay(bundle, input) {
+        eleven_policy::Replay::Permits => eleven_verify::ReplayResult::Permits,
+        eleven_policy::Replay::Denies(reason) => eleven_verify::ReplayResult::Denies(reason),
+        eleven_policy::Replay::Unreadable => eleven_verify::ReplayResult::Unreadable,
+    }
+}
+
+/// The token of an answer that allows.
+pub fn token_of(allowed: &Value) -> String {
+    let member = |name: &str| allowed.get(name).expect("a member").clone();
+    let token = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
+    eleven_core::hash::base64url(&token.with("salt", member("salt")).canonical())
+}
+
+/// What a caller got.
+pub struct Answered {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Whether the body broke off.
+    pub broken: bool,
+}
+
+impl Answered {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn op(&self) -> &str {
+        self.header("eleven-lineage").strip_prefix("lineage://op/").unwrap_or_default()
+    }
+
+    pub fn json(&self) -> Value {
+        parse(&self.body).unwrap_or_else(|_| panic!("not I-JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn reason(&self) -> String {
+        self.json().get("reason").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}
+
+pub fn request(prompt: &str) -> String {
+    format!(r#"{{"model":"demo","temperature":0.20,"messages":[{{"role":"user","content":"{prompt}"}}]}}"#)
+}
+
+impl Upstream {
+    async fn start() -> Self {
+        let (listener, at) = bind().await;
+        let calls = Arc::new(AtomicU64::new(0));
+        let gate = watch::Sender::new(true);
+        let upstream = Self { at, calls: Arc::clone(&calls), gate: gate.clone() };
+        let counted = Arc::clone(&calls);
+        let router = Router::new()
+            .route("/v1/chat/completions", post(move |body: Bytes| chat(counted, gate.subscribe(), body)))
+            .route(
+                "/v1/models",
+                get(move || async move {
+                    calls.fetch_add(1, Ordering::SeqCst);
+                    serde_json::json!({"object":"list","data":[{"id":"demo","object":"model"}]}).to_string()
+                }),
+            );
+        // It ends with the test's process.
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(async move {
+            listener.serve(router, stopping, Duration::ZERO).await;
+            drop(stop);
+        });
+        upstream
+    }
+}
+
+/// Answers by what the prompt asks for: `echo …`, `slow`, `break`, `error`.
+async fn chat(calls: Arc<AtomicU64>, mut gate: watch::Receiver<bool>, body: Bytes) -> Response {
+    calls.fetch_add(1, Ordering::SeqCst);
+    let asked: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let prompt = asked["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+    if prompt == "error" {
+        let mut response = Response::new(Body::from(r#"{"error":{"message":"the model failed"}}"#));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    }
+    if asked["stream"].as_bool() != Some(true) {
+        let _ = gate.wait_for(|open| *open).await;
+        let message = serde_json::json!({"role":"assistant","content":prompt});
+        let choice = serde_json::json!({"index":0,"message":message,"finish_reason":"stop"});
+        let answer = serde_json::json!({"id":"c","object":"chat.completion","model":"demo","choices":[choice]});
+        return Response::builder()
+            .header("content-type", "application/json")
+            .header("x-upstream", "test")
+            .body(Body::from(answer.to_string()))
+            .expect("a response");
+    }
+    let (send, receive) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    tokio::spawn(async move {
+        for word in ["one ", "two ", "three "] {
+            let chunk = serde_json::json!({"choices":[{"index":0,"delta":{"content":word},"finish_reason":null}]});
+            if send.send(Ok(Bytes::from(format!("data: {chunk}\n\n")))).await.is_err() {
+                return;
+            }
+        }
+        let _ = gate.wait_for(|open| *open).await;
+        if prompt == "break" {
+            let _ = send.send(Err(std::io::Error::other("the model broke off"))).await;
+            return;
+        }
+        let last = serde_json::json!({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]});
+        let _ = send.send(Ok(Bytes::from(format!("data: {last}\n\n")))).await;
+        let _ = send.send(Ok(Bytes::from_static(b"data: [DONE]\n\n"))).await;
+    });
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(Body::from_stream(Pieces(receive)))
+        .expect("a response")
+}
+
+struct Pieces(tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>);
+
+impl futures_core::Stream for Pieces {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// The path of a corner's folder, for tests that look into it.
+impl Domain {
+    pub fn folder(&self, corner: &str) -> PathBuf {
+        self.folder.path().join(corner)
+    }
+}

@@ -1,0 +1,8 @@
+//! The three corners together, in one process, over real sockets, folders and clocks: one governed call from its bytes to
+//! its proof, and every way in which it is refused.
+
+mod calls;
+mod denials;
+mod harness;
+mod outages;
+mod streaming;

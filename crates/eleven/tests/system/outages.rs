@@ -1,0 +1,140 @@
+//! A corner is gone: what is refused, with which reason, what still runs, and what stands in the ledger when it is back
+//! (DESIGN, how the corners talk).
+
+use crate::harness::{Domain, Plan, request};
+use eleven_core::encoding::{Value, parse};
+use http::StatusCode;
+use std::time::{Duration, Instant};
+
+fn short() -> Plan {
+    Plan { fresh: 2, audit_bound: Duration::from_secs(1), ..Plan::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_authority_inline_calls_stop_at_once_and_presented_ones_when_the_view_is_stale() {
+    let mut domain = Domain::start(short()).await;
+    let body = request("x");
+    assert_eq!(domain.chat(&body).await.status, StatusCode::OK, "the client's token is known now");
+    let (first, second) = (domain.token(&body).await, domain.token(&body).await);
+    domain.stop_authority().await;
+    let began = Instant::now();
+    let inline = domain.chat(&body).await;
+    assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "issuer.unavailable"));
+    assert_eq!(inline.header("retry-after"), "1");
+    assert!(began.elapsed() < Duration::from_millis(1500), "at once: {:?}", began.elapsed());
+    let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
+    assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    let calls = domain.calls();
+    let stale = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
+    assert_eq!((stale.status.as_u16(), stale.reason().as_str()), (503, "issuer.unavailable"));
+    assert_eq!(domain.calls(), calls);
+    domain.start_authority().await;
+    domain
+        .until("inline calls work again", |domain| async move {
+            domain.chat(&request("again")).await.status == StatusCode::OK
+        })
+        .await;
+    let event = domain.denial(stale.header("eleven-lineage")).await;
+    assert_eq!(event.get("reason").and_then(Value::as_str), Some("issuer.unavailable"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_ledger_inline_calls_stop_at_once_and_presented_ones_at_the_audit_bound() {
+    let mut domain = Domain::start(Plan { fresh: 10, ..short() }).await;
+    let body = request("x");
+    assert_eq!(domain.chat(&body).await.status, StatusCode::OK);
+    let (first, second) = (domain.token(&body).await, domain.token(&body).await);
+    domain.stop_ledger().await;
+    let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
+    assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
+    let inline = domain.chat(&body).await;
+    assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "audit.unavailable"));
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+    let calls = domain.calls();
+    let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
+    assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
+    assert_eq!(domain.calls(), calls);
+    domain.start_ledger().await;
+    domain
+        .until("inline calls work again", |domain| async move {
+            domain.chat(&request("again")).await.status == StatusCode::OK
+        })
+        .await;
+    // What was refused, and what ran, while the ledger was gone is in it now.
+    for (answered, reason) in [(&inline, "audit.unavailable"), (&halted, "audit.discontinuity")] {
+        let event = domain.denial(answered.header("eleven-lineage")).await;
+        assert_eq!(event.get("reason").and_then(Value::as_str), Some(reason));
+    }
+    let bundle = domain.bundle_of(presented.op(), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_halt_interrupts_what_runs() {
+    let mut domain = Domain::start(Plan { release: "stream", ..short() }).await;
+    domain.upstream.gate.send_replace(false);
+    let body = request("x").replacen('{', r#"{"stream":true,"#, 1);
+    let request = http::Request::post(format!("http://{}/v1/chat/completions", domain.gateway_at))
+        .header("authorization", format!("Bearer {}", domain.secret))
+        .body(http_body_util::Full::new(bytes::Bytes::from(body)))
+        .expect("a request");
+    let response = domain.client.send(request).await.expect("answers");
+    let op = response.headers().get("eleven-lineage").and_then(|v| v.to_str().ok()).expect("a lineage").to_owned();
+    domain.stop_ledger().await;
+    let body = http_body_util::BodyExt::collect(response.into_body());
+    let ended = tokio::time::timeout(Duration::from_secs(5), body).await.expect("it would have run for ever");
+    assert!(ended.is_err(), "the stream is broken off, not ended");
+    domain.start_ledger().await;
+    let bundle = domain.bundle_of(op.strip_prefix("lineage://op/").expect("an op"), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+    let text = bundle.to_string();
+    assert!(text.contains("execution.interrupted") && text.contains("audit.discontinuity"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_restarts_knows_every_use() {
+    let mut domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    assert_eq!(domain.chat_with(&body, &[("eleven-authorization", &token)]).await.status, StatusCode::OK);
+    domain.stop_runtime().await;
+    domain.start_runtime().await;
+    let again = domain.chat_with(&body, &[("eleven-authorization", &token)]).await;
+    assert_eq!((again.status.as_u16(), again.reason().as_str()), (403, "artifact.replayed"));
+    assert_eq!(domain.chat(&body).await.status, StatusCode::OK, "and goes on with its numbers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_bad_requests_is_a_few_events_and_trips_nothing() {
+    let domain = Domain::start(Plan { audit_bound: Duration::from_secs(2), ..Plan::default() }).await;
+    let size = |head: &Value| head.get("size").and_then(Value::as_int).unwrap_or_default();
+    let head = |body: bytes::Bytes| parse(&body).map(|head| size(&head)).unwrap_or_default();
+    let before = head(domain.get(domain.ledger_at, "/v1/proof/head").await.1);
+    let mut flood = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (client, at) = (domain.client.clone(), domain.gateway_at);
+        flood.spawn(async move {
+            for i in 0..1250 {
+                let mut request = http::Request::post(format!("http://{at}/v1/chat/completions"));
+                if i % 2 == 0 {
+                    request = request.header("authorization", "Bearer not.a.token");
+                }
+                let request = request.body(http_body_util::Full::default()).expect("a request");
+                let response = client.send(request).await.expect("answers");
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+                use http_body_util::BodyExt as _;
+                let _ = response.into_body().collect().await;
+            }
+        });
+    }
+    while let Some(done) = flood.join_next().await {
+        done.expect("the flood goes through");
+    }
+    let answered = domain.chat(&request("after the flood")).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    domain.bundle_of(answered.op(), 7).await;
+    let after = head(domain.get(domain.ledger_at, "/v1/proof/head").await.1);
+    assert!(after - before < 1000, "20,000 refusals became {} entries", after - before);
+    assert_eq!(domain.calls(), 1);
+}
