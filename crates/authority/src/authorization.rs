@@ -112,9 +112,6 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
     let limit = |what: &str| {
         Framing::Refused(Refusal::new(Reason::LimitsExceeded, what, refusal::about_request(request, None)))
     };
-    if op.canonical().len() > limits::MAX_OP {
-        return Err(limit("op is larger than 4 KiB: send by digest what policy does not read"));
-    }
     if op.get("params").is_some() {
         return Err(malformed("`params` is the authority's to set: send `request`"));
     }
@@ -129,7 +126,15 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
         return Err(malformed("`scope` names an entry twice"));
     }
     op.insert("scope", names.into_iter().map(Value::from).collect::<Vec<Value>>());
-    Operation::read(Value::Object(op)).map_err(Framing::Malformed)
+    let large = |op: &Value| op.canonical().len() > limits::MAX_OP;
+    let op = Value::Object(op);
+    Operation::read(op.clone()).map_err(|error| {
+        if large(&op) {
+            limit("op is larger than 4 KiB: send by digest what policy does not read")
+        } else {
+            Framing::Malformed(error)
+        }
+    })
 }
 
 /// The decision proper. Each step refuses with its reason; what is left is permitted.
@@ -302,9 +307,11 @@ impl Allowance {
     /// Where the artifact would be past a limit, or break a term of its own policy.
     pub fn issue(self, issuer: &dyn Signer) -> Result<Issuance, Refusal> {
         let Self { draft, policy, salt, input, now } = self;
-        let about =
-            About { identity: Some(draft.sub.clone()), runtime: Some(draft.env.runtime.clone()), ..About::default() };
-        let refuse = |reason, detail: String| Refusal::new(reason, detail, (about.clone(), now)).under(&policy.bundle);
+        let (sub, runtime) = (draft.sub.clone(), draft.env.runtime.clone());
+        let refuse = |reason, detail: String| {
+            let about = About { identity: Some(sub.clone()), runtime: Some(runtime.clone()), ..About::default() };
+            Refusal::new(reason, detail, (about, now)).under(&policy.bundle)
+        };
         let artifact = draft.issue(issuer).map_err(|error| refuse(Reason::LimitsExceeded, error.to_string()))?;
         if let Some(term) = policy.bundle.broken_term(&artifact) {
             return Err(refuse(Reason::PolicyError, format!("the artifact would break the policy's term `{term}`")));
