@@ -10,7 +10,6 @@ const BANNED: &[(&str, &str)] = &[
     (concat!("unimplemented", "!("), "finish it, or take it out"),
     (concat!("/wo", "rk/"), "a path of one machine; use a path from the top of the repository"),
     (concat!("/home", "/"), "a path of one machine; use a path from the top of the repository"),
-    (concat!("/root", "/"), "a path of one machine; use a path from the top of the repository"),
     (concat!("crates", ".io"), "the host of a package registry; that is the machine's configuration"),
     (concat!("pypi", ".org"), "the host of a package registry; that is the machine's configuration"),
     (concat!("pythonhosted", ".org"), "the host of a package registry; that is the machine's configuration"),
