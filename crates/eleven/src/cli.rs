@@ -4,7 +4,7 @@ mod pages;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 
-use crate::config;
+use crate::{config, demo};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -39,6 +39,11 @@ pub(crate) enum Command {
     Init(Init),
     /// Run the three corners of a domain, and restart one that falls.
     Up(Up),
+    /// See all of it at work: calls that pass, every way to be refused, outages, and proofs.
+    Demo(demo::Args),
+    /// The model of the demo, a process of its own.
+    #[command(hide = true)]
+    DemoUpstream(demo::upstream::Args),
     /// Verify a proof file, offline.
     #[command(
         after_help = "Exit status: 0 verified; 1 failed or unpinned; 2 wrong command line; 3 the file is not I-JSON."

@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod conformance;
 mod corner;
+mod demo;
 mod doctor;
 mod init;
 mod keystore;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
 fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let config = || Config::load(file);
     match command {
+        Command::Demo(args) => return demo::run(&args, output),
+        Command::DemoUpstream(args) => return Ok(demo::upstream::run(args)),
         Command::Verify(args) => return verify_cmd::run(&args, output),
         Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
         Command::Doctor => return doctor::run(file, output),

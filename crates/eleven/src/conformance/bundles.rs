@@ -91,8 +91,7 @@ fn fails(case: &Value, bundle: &Value, root: &Value) -> Outcome {
     same(&result.verdict, &Verdict::Failed)?;
     let listed = items(case, "all_failed")?;
     let also: Vec<&str> = failed.iter().copied().filter(|name| !listed.contains(&(*name).into())).collect();
-    let not: Vec<&str> =
-        listed.iter().filter_map(Value::as_str).filter(|name| !failed.contains(name)).collect();
+    let not: Vec<&str> = listed.iter().filter_map(Value::as_str).filter(|name| !failed.contains(name)).collect();
     let differs = !also.is_empty() || !not.is_empty();
     Ok(differs.then(|| format!("fails as it must; other checks differ: also {also:?}, not {not:?}")))
 }

@@ -24,7 +24,10 @@ fn accepted(case: &Value) -> Result<(), Wrong> {
     same(&value.to_string().as_str(), &wanted)?;
     same(&parse_canonical(wanted.as_bytes())?, &value)?;
     let canonical = given == wanted;
-    holds(parse_canonical(given.as_bytes()).is_ok() == canonical, "the canonical parser takes other than canonical bytes")
+    holds(
+        parse_canonical(given.as_bytes()).is_ok() == canonical,
+        "the canonical parser takes other than canonical bytes",
+    )
 }
 
 fn rejected(case: &Value) -> Result<(), Wrong> {

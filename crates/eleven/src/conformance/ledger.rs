@@ -42,13 +42,7 @@ pub(super) fn replay(folder: &Folder, report: &mut Report) -> Result<(), Wrong> 
     Ok(())
 }
 
-fn append_entry(
-    grown: &mut Grown,
-    entry: &Value,
-    chain: &Value,
-    leaf: &Sha256,
-    root: &Sha256,
-) -> Result<(), Wrong> {
+fn append_entry(grown: &mut Grown, entry: &Value, chain: &Value, leaf: &Sha256, root: &Sha256) -> Result<(), Wrong> {
     conformance::replay(&mut grown.book, entry)?;
     let Entry { header, record } = Entry::read(entry.clone())?;
     same(&header.prev, &grown.tip)?;

@@ -29,8 +29,8 @@ impl Request {
     /// Reads a body of `POST /v1/chat/completions`. Members that a summariser has no use for are left alone.
     pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
         let wrong = |code, message: String| Refusal { status: 400, code, message };
-        let body: Value =
-            serde_json::from_slice(body).map_err(|error| wrong("invalid_json", format!("the body is no JSON: {error}")))?;
+        let body: Value = serde_json::from_slice(body)
+            .map_err(|error| wrong("invalid_json", format!("the body is no JSON: {error}")))?;
         let model = body["model"].as_str().unwrap_or_default().to_owned();
         if model != MODEL {
             let message = format!("there is no model `{model}` here; use `{MODEL}`");

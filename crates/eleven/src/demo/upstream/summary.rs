@@ -118,11 +118,9 @@ mod tests {
 
     #[test]
     fn sentences_end_where_they_end() {
-        assert_eq!(sentences("It is v1.2 now. 3.5 more?\n\nA heading\n\nDone"), [
-            "It is v1.2 now.",
-            "3.5 more?",
-            "A heading",
-            "Done"
-        ]);
+        assert_eq!(
+            sentences("It is v1.2 now. 3.5 more?\n\nA heading\n\nDone"),
+            ["It is v1.2 now.", "3.5 more?", "A heading", "Done"]
+        );
     }
 }

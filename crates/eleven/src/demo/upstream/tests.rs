@@ -27,8 +27,10 @@ fn request(base: &str, body: &str) -> http::Request<Full<bytes::Bytes>> {
     request.body(Full::new(bytes::Bytes::from(body.to_owned()))).expect("a request")
 }
 
-const PLAIN: &str = r#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Ice melts. Ice is water. So it goes."}]}"#;
-const STREAM: &str = r#"{"model":"demo-summarizer","stream":true,"messages":[{"role":"user","content":"Ice melts. Ice is water."}]}"#;
+const PLAIN: &str =
+    r#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Ice melts. Ice is water. So it goes."}]}"#;
+const STREAM: &str =
+    r#"{"model":"demo-summarizer","stream":true,"messages":[{"role":"user","content":"Ice melts. Ice is water."}]}"#;
 
 async fn calls(base: &str) -> i64 {
     let answer = Client::new().get_json(base, "/calls", Duration::from_secs(5)).await.expect("an answer");
