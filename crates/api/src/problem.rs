@@ -54,6 +54,7 @@ impl Problem {
             .with("title", title)
             .with("status", u32::from(self.status))
             .with("detail", &self.detail)
+            .with_some("decision", self.reason.map(|_| "deny"))
             .with_some("reason", self.reason.map(Reason::code))
             .with_some("lineage", self.lineage.as_ref())
     }

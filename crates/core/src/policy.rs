@@ -7,6 +7,7 @@ use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
 use crate::limits;
 use crate::name;
+use crate::registry::pattern::is_pattern;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -158,7 +159,11 @@ impl PolicyBundle {
         let reference = form.named("ref", "a policy's reference", name::is_policy)?;
         let operations = form.strings("operations")?;
         let runtimes = form.strings("runtimes")?;
-        require(operations.iter().all(|op| name::is_operation(op)), "policy bundle: an operation is not a name")?;
+        let named = !operations.is_empty() && operations.iter().all(|op| name::is_operation(op));
+        require(named, "policy bundle: `operations` is not a list of operations' names")?;
+        require(operations.is_sorted_by(|a, b| a < b), "policy bundle: `operations` is not sorted by byte, each once")?;
+        let patterns = !runtimes.is_empty() && runtimes.iter().all(|text| is_pattern(text));
+        require(patterns, "policy bundle: `runtimes` is not a list of patterns of runtimes")?;
         let cedar = form.string("cedar")?;
         let schema = match form.take("schema")? {
             Value::Null => None,

@@ -2,11 +2,16 @@
 //! artifact, beside a hundred thousand uses that are remembered; without the disk. To stay below: 80 us at the median and
 //! 120 us at the 99th percentile. Run with `cargo bench -p eleven-enforce --bench admit`.
 #![allow(missing_docs, reason = "criterion's macros make items")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark of the vectors' own situation, which is readable"
+)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use eleven_core::artifact::{self, Artifact, Draft, Environment, Operation, RequestBinding, Token, Use};
 use eleven_core::attestation::{Outcome, StatementResult};
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Value, parse};
 use eleven_core::event::{self, About, Place};
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};

@@ -14,8 +14,6 @@ use std::collections::{HashMap, HashSet};
 /// Why a bundle can't be compiled, and so not be published. Each variant carries what Cedar says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyError {
-    /// `operations` is empty, or `runtimes` is, or holds what is no pattern.
-    Coverage(String),
     /// The Cedar text is not Cedar.
     Text(String),
     /// The text has no rule: it could only deny, and more likely something was lost.
@@ -35,7 +33,6 @@ pub enum PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Coverage(what) => write!(f, "the bundle covers nothing: {what}"),
             Self::Text(what) => write!(f, "correct the Cedar text: {what}"),
             Self::Empty => {
                 f.write_str("the Cedar text has no rule; to deny all, write forbid(principal, action, resource);")
@@ -99,7 +96,6 @@ impl CompiledPolicy {
     /// # Errors
     /// Where any of it is malformed, or would silently never apply.
     pub fn compile(bundle: &PolicyBundle) -> Result<Self, PolicyError> {
-        check_coverage(bundle)?;
         Ok(Self {
             id: bundle.id(),
             operations: bundle.operations.iter().cloned().collect(),
@@ -133,19 +129,6 @@ impl CompiledPolicy {
 
     pub(crate) const fn approvals(&self) -> Option<&Approvals> {
         self.approvals.as_ref()
-    }
-}
-
-fn check_coverage(bundle: &PolicyBundle) -> Result<(), PolicyError> {
-    if bundle.operations.is_empty() {
-        return Err(PolicyError::Coverage("`operations` is empty".into()));
-    }
-    if bundle.runtimes.is_empty() {
-        return Err(PolicyError::Coverage("`runtimes` is empty".into()));
-    }
-    match bundle.runtimes.iter().find(|text| !pattern::is_pattern(text)) {
-        Some(text) => Err(PolicyError::Coverage(format!("`{text}` is no pattern of runtimes"))),
-        None => Ok(()),
     }
 }
 

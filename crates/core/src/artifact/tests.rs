@@ -78,6 +78,23 @@ fn a_term_that_is_not_understood_makes_a_policy_invalid() {
 }
 
 #[test]
+fn a_policy_covers_something_and_says_so_in_order() {
+    let file = vectors();
+    let case = &file.get("policies").and_then(Value::as_array).expect("policies")[0];
+    let bundle = case.get("bundle").and_then(Value::as_object).expect("bundle");
+    let with = |name: &str, items: &[&str]| {
+        let items: Vec<Value> = items.iter().map(|item| Value::from(*item)).collect();
+        PolicyBundle::read(Value::Object(bundle.clone().with(name, items)))
+    };
+    assert!(with("operations", &["a", "b"]).is_ok());
+    assert!(with("operations", &[]).is_err() && with("runtimes", &[]).is_err());
+    assert!(with("operations", &["b", "a"]).is_err() && with("operations", &["a", "a"]).is_err());
+    for pattern in ["*", "k8s://", "*://a", "ftp://a", "k8s://a//b"] {
+        assert!(with("runtimes", &["k8s://fine/*", pattern]).is_err(), "{pattern}");
+    }
+}
+
+#[test]
 fn a_nonce_is_of_its_form_whatever_the_bytes() {
     assert!(is_nonce(&nonce(&[0; 17])));
     assert!(is_nonce(&nonce(&[255; 17])));

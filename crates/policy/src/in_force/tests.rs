@@ -44,7 +44,7 @@ fn two_that_cover_one_operation_are_ambiguous_where_both_match() {
 
 #[test]
 fn a_bundle_that_matches_twice_is_one_policy() {
-    let twice = covering("policy://a/v1", &["tool.call", "tool.call"], &["k8s://*/ns/a", "k8s://east/ns/*"]);
+    let twice = covering("policy://a/v1", &["tool.call"], &["k8s://*/ns/a", "k8s://east/ns/*"]);
     let set = set(&[twice.clone(), twice]);
     assert_eq!(set.len(), 1);
     assert_eq!(resolved(&set, "tool.call", "k8s://east/ns/a"), Ok("policy://a/v1"));
