@@ -17,7 +17,7 @@ use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::serve::{Listener, Tls};
 use eleven_authority::Authority;
 use eleven_core::encoding::parse;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
@@ -25,6 +25,7 @@ use eleven_runtime::Runtime;
 use eleven_store::Folder;
 use rustix::process::Signal;
 use std::future::Future;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,17 +87,18 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<()
     follow_parent(parent)?;
     log();
     let config = Config::load(file)?;
-    let binary = measure_binary()?;
+    // Before confinement, which leaves the binary out.
+    let binary = if which == Which::Runtime { Some(measure_binary()?) } else { None };
     let prepared = prepare(which, config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the process has no threads to run on: {error}")))?;
     runtime.block_on(async {
-        match which {
-            Which::Authority => authority(prepared).await,
-            Which::Ledger => ledger(prepared).await,
-            Which::Runtime => enforcement(prepared, binary).await,
+        match (which, binary) {
+            (Which::Runtime, Some(binary)) => enforcement(prepared, binary).await,
+            (Which::Ledger, _) => ledger(prepared).await,
+            (Which::Authority | Which::Runtime, _) => authority(prepared).await,
         }
     })
 }
@@ -280,10 +282,16 @@ fn log() {
 /// # Errors
 /// Where it can't be read.
 pub(crate) fn measure_binary() -> Result<Sha3, Failure> {
-    let bytes = std::fs::read("/proc/self/exe");
-    let bytes =
-        bytes.map_err(|error| Failure::new(format!("this binary can't be measured: {error}: is /proc mounted?")))?;
-    Ok(Sha3::of(&[&bytes]))
+    let failed = |error| Failure::new(format!("this binary can't be measured: {error}: is /proc mounted?"));
+    let mut file = std::fs::File::open("/proc/self/exe").map_err(failed)?;
+    let mut stream = Sha3Stream::default();
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => return Ok(stream.finish()),
+            read => stream.update(&piece[..read]),
+        }
+    }
 }
 
 /// Reads a trust root, and checks that its own threshold signed it.

@@ -11,7 +11,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::time::Time;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -37,7 +37,9 @@ struct Finding {
 const LOW_SPACE: u64 = 1 << 30;
 /// A commit that takes longer than this is felt by every call.
 const SLOW_SYNC: Duration = Duration::from_millis(10);
-const SYNCS: u32 = 50;
+const SYNCS: usize = 50;
+/// Bytes of a small write.
+const BLOCK: usize = 512;
 
 /// Looks at everything and says what it found.
 ///
@@ -198,9 +200,13 @@ fn sync_time(config: &Config) -> Finding {
 
 fn measure_sync(path: &Path) -> std::io::Result<Duration> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    // Written ahead, as the log's segments are: a sync then touches no metadata.
+    file.write_all(&vec![0; BLOCK * SYNCS])?;
+    file.sync_all()?;
+    file.rewind()?;
     let mut times = Vec::new();
     for _ in 0..SYNCS {
-        file.write_all(&[0; 512])?;
+        file.write_all(&[1; BLOCK])?;
         let began = Instant::now();
         file.sync_data()?;
         times.push(began.elapsed());

@@ -11,7 +11,7 @@ use crate::call;
 use crate::cli::Init;
 use crate::config::{self, Config};
 use crate::corner::{Which, founding_act};
-use crate::keystore::{PublicKey, write_new};
+use crate::keystore::{PublicKey, write_new, write_public};
 use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{self, Clock as _, SystemClock};
 use eleven_authority::identity;
@@ -95,7 +95,7 @@ fn write_config(args: &Init) -> Result<std::path::PathBuf, Failure> {
     let file = dir.join(config::FILE);
     let text = config::sample(&settings);
     Config::read(&file, &text)?;
-    write_new(&file, text.as_bytes())?;
+    write_public(&file, text.as_bytes())?;
     // Absolute, so that each corner's process finds the same file wherever it runs.
     std::path::absolute(&file).map_err(failed)
 }
@@ -171,7 +171,7 @@ fn make_root(config: &Config, dir: &Path, keys: &Keys, now: Time) -> Result<Trus
         sigs: Vec::new(),
     };
     let root = root.signed(&[&signer])?;
-    write_new(&config.root, &root.to_value().canonical())?;
+    write_public(&config.root, &root.to_value().canonical())?;
     Ok(root)
 }
 

@@ -187,7 +187,11 @@ pub(crate) fn public_keys(path: &Path, corner: &str) -> Result<Vec<PublicKey>, K
 pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
     let io = |error| KeystoreError::Io(path.to_owned(), error);
     let file = File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.mode() & 0o077 != 0 {
+    let metadata = file.metadata().map_err(io)?;
+    // What an administrator hands over (a systemd credential) is not ours, and read through a group or an access list.
+    let handed_over = metadata.uid() != rustix::process::geteuid().as_raw();
+    let others = if handed_over { 0o037 } else { 0o077 };
+    if metadata.mode() & others != 0 {
         return Err(KeystoreError::Passphrase(path.to_owned(), "others may read this passphrase: chmod 600 it"));
     }
     let mut text = Zeroizing::new(Vec::with_capacity(256));
@@ -220,11 +224,23 @@ pub(crate) fn make_passphrase(path: &Path, random: &[u8; 32]) -> Result<(), Keys
 /// # Errors
 /// Where it is there, or can't be written.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    write_with_mode(path, bytes, 0o600)
+}
+
+/// Writes a file that was not there, for all to read, and makes it durable.
+///
+/// # Errors
+/// As [`write_new`].
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    write_with_mode(path, bytes, 0o644)
+}
+
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeystoreError> {
     let io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => KeystoreError::Exists(path.to_owned()),
         _ => KeystoreError::Io(path.to_owned(), error),
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)

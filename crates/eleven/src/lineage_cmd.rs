@@ -3,7 +3,7 @@
 use crate::call;
 use crate::cli::LineageCommand;
 use crate::config::Config;
-use crate::keystore::write_new;
+use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
@@ -86,7 +86,7 @@ fn bundle(config: &Config, op: &str, out: Option<&Path>, output: Output) -> Resu
         output.document(&value);
         return Ok(());
     };
-    write_new(out, &bytes)?;
+    write_public(out, &bytes)?;
     let text = || {
         let (file, root) = (out.display(), config.root.display());
         format!("{file}: {} bytes; check it anywhere: eleven verify {file} --root {root}", bytes.len())

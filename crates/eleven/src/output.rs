@@ -63,13 +63,6 @@ impl Output {
         if self.json { self.document(&value()) } else { print(text().trim_end().as_bytes()) }
     }
 
-    /// Prints a line for people; machines get nothing.
-    pub(crate) fn line(self, text: &str) {
-        if !self.json {
-            print(text.as_bytes());
-        }
-    }
-
     /// A text in a colour, where colour is wanted.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
@@ -120,6 +113,14 @@ impl Failure {
     /// The same with what was tried before it.
     pub(crate) fn while_(mut self, doing: &str) -> Self {
         self.what = format!("{doing}: {}", self.what);
+        self
+    }
+
+    /// The same with a hint, unless it was followed already.
+    pub(crate) fn or_else_try(mut self, followed: bool, hint: &str) -> Self {
+        if !followed {
+            self.what = format!("{} ({hint})", self.what);
+        }
         self
     }
 

@@ -206,9 +206,13 @@ async fn announce(config: Config, output: Output) {
 
 /// Passes on what a corner says, line by line, with its name before it.
 async fn pass_on(which: Which, from: impl AsyncRead + Unpin, output: Output) {
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let value = || Value::Object(Object::new().with("corner", which.name()).with("line", &line));
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        let said = std::mem::take(&mut line);
+        let line = String::from_utf8_lossy(&said);
+        let line = line.trim_end();
+        let value = || Value::Object(Object::new().with("corner", which.name()).with("line", line));
         output.either(value, || format!("{} {line}", prefix(which, output)));
     }
 }

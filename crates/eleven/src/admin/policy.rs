@@ -70,7 +70,10 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
         PolicyCommand::Publish { file, next } => {
             let source = Source::read(&file)?;
             let source = if next { source.numbered_next(config)? } else { source };
-            let done = act(config, "policy.publish", Object::new().with("bundle", source.into_object()))?;
+            let reference = source.reference().unwrap_or("?").to_owned();
+            let done = act(config, "policy.publish", Object::new().with("bundle", source.into_object()));
+            let done =
+                done.map_err(|failure| failure.while_(&reference).or_else_try(next, "--next numbers it by itself"))?;
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);

@@ -91,7 +91,7 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
     for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         readable.extend(std::env::var_os(variable).map(PathBuf::from));
     }
-    restrict(&readable, &[corner.data.clone()])
+    restrict(&readable, std::slice::from_ref(&corner.data))
         .map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
 }
 

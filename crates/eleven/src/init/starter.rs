@@ -1,7 +1,7 @@
 //! The policy that a new domain starts with: it permits one identity one model, and nothing else.
 
 use crate::config::Config;
-use crate::keystore::write_new;
+use crate::keystore::write_public;
 use crate::output::Failure;
 use eleven_core::name;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub(crate) fn write(dir: &Path, config: &Config) -> Result<PathBuf, Failure> {
     std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
     let runtime = name::runtime_of_point(&config.point.name);
     let (file, rules) = (folder.join("starter.json"), folder.join("starter.cedar"));
-    write_new(&rules, cedar(config, runtime).as_bytes())?;
-    write_new(&file, bundle(config, runtime).as_bytes())?;
+    write_public(&rules, cedar(config, runtime).as_bytes())?;
+    write_public(&file, bundle(config, runtime).as_bytes())?;
     Ok(file)
 }
 

@@ -1,0 +1,252 @@
+//! A domain that the binary made in a temporary folder, and the supervisor that runs it.
+
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_core::encoding::{Value, parse};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long a process may take for what it does in a blink on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn eleven() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eleven"));
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// A domain, and whatever of it runs. All of it ends with this value.
+pub(crate) struct Domain {
+    folder: tempfile::TempDir,
+    upstream: Child,
+    up: Option<Up>,
+}
+
+/// `eleven up --json`, and what it says.
+pub(crate) struct Up {
+    process: Child,
+    said: Receiver<Value>,
+    heard: Vec<Value>,
+}
+
+impl Domain {
+    /// Starts an upstream and makes a domain before it.
+    pub(crate) fn make(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listen = ["demo-upstream", "--listen", "127.0.0.1:0"];
+        let mut upstream = eleven().args(listen).stdout(Stdio::piped()).spawn().expect("an upstream");
+        let mut line = String::new();
+        BufReader::new(upstream.stdout.take().expect("its output")).read_line(&mut line).expect("where it listens");
+        let at = line.trim().strip_prefix("listening ").expect("an address").to_owned();
+        let dir = folder.path().join("d");
+        let mut command = eleven();
+        command.args(["init", "--json", "--free-ports", "--upstream", &at]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let made = command.arg(&dir).output().expect("init runs");
+        assert!(made.status.success(), "{}", text(&made));
+        Self { folder, upstream, up: None }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.folder.path().join("d")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.dir().join(name).display().to_string()
+    }
+
+    /// Runs a command on this domain.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        eleven().args(args).arg("--config").arg(self.dir().join("eleven.toml")).output().expect("the command runs")
+    }
+
+    /// Runs a command that must succeed, and gives back what it printed.
+    pub(crate) fn done(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "eleven {}: {}", args.join(" "), text(&output));
+        String::from_utf8(output.stdout).expect("a text")
+    }
+
+    /// Runs a command that must succeed with `--json`.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let args = [args, &["--json"]].concat();
+        parse(self.done(&args).trim().as_bytes()).expect("a JSON document")
+    }
+
+    /// Starts the supervisor and waits until every corner is ready.
+    pub(crate) fn up(&mut self, args: &[&str]) -> &mut Up {
+        let mut command = eleven();
+        command.args(["up", "--json"]).args(args).arg("--config").arg(self.dir().join("eleven.toml"));
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("up runs");
+        let out = BufReader::new(process.stdout.take().expect("its output"));
+        let (say, said) = channel();
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if say.send(parse(line.as_bytes()).expect("a JSON document a line")).is_err() {
+                    return;
+                }
+            }
+        });
+        let up = self.up.insert(Up { process, said, heard: Vec::new() });
+        up.wait_for("ready", |value| event(value) == Some("ready"));
+        up
+    }
+
+    pub(crate) fn supervisor(&mut self) -> &mut Up {
+        self.up.as_mut().expect("up was started")
+    }
+
+    /// Base URL of a corner.
+    pub(crate) fn url(&self, corner: &str) -> String {
+        let up = self.up.as_ref().expect("up was started");
+        let ready = up.heard.iter().find(|value| event(value) == Some("ready")).expect("a ready domain");
+        let url = ready.pointer(&format!("/urls/{corner}")).and_then(Value::as_str);
+        url.expect("an address").to_owned()
+    }
+
+    /// A secret for an identity.
+    pub(crate) fn client(&self, name: &str, identity: &str) -> String {
+        let done = self.json(&["client", "add", name, "--identity", identity]);
+        done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
+    }
+
+    /// A model call through the gateway: status, lineage, body.
+    pub(crate) fn call(&self, secret: &str, model: &str) -> (StatusCode, String, Value) {
+        let body = format!(
+            r#"{{"model":"{model}","messages":[{{"role":"user","content":"Rain fell on the hills. The river rose by noon."}}]}}"#
+        );
+        self.post("runtime", "/v1/chat/completions", secret, body.into_bytes())
+    }
+
+    /// Waits until a model call passes, and gives back its lineage: what stopped one may take a moment to be over.
+    pub(crate) fn passes(&self, secret: &str, after: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let body = br#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell."}]}"#;
+        let call = || self.try_post("runtime", "/v1/chat/completions", secret, body.to_vec());
+        loop {
+            match call() {
+                Some((StatusCode::OK, lineage, _)) => return lineage,
+                _ => assert!(Instant::now() < until, "no call passes after {after}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the ledger has the end of an operation: its point forwards it a moment after the answer.
+    pub(crate) fn ended(&self, lineage: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.done(&["why", lineage]).starts_with("not refused: it ran to its end") {
+            assert!(Instant::now() < until, "{lineage} never ends");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// A POST to a corner: status, lineage, body.
+    pub(crate) fn post(&self, corner: &str, path: &str, bearer: &str, body: Vec<u8>) -> (StatusCode, String, Value) {
+        self.try_post(corner, path, bearer, body).expect("an answer")
+    }
+
+    fn try_post(&self, corner: &str, path: &str, bearer: &str, body: Vec<u8>) -> Option<(StatusCode, String, Value)> {
+        let request = Request::post(format!("{}{path}", self.url(corner)))
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {bearer}"))
+            .body(Full::new(Bytes::from(body)))
+            .expect("a request");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let answer = Client::new().send(request).await.ok()?;
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            let lineage = head.headers.get("eleven-lineage").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            Some((head.status, lineage.to_owned(), parse(&body).unwrap_or(Value::Null)))
+        })
+    }
+}
+
+impl Drop for Domain {
+    fn drop(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            up.end();
+        }
+        let _ = self.upstream.kill();
+        let _ = self.upstream.wait();
+    }
+}
+
+impl Up {
+    /// Waits until something is said that `is` it; what is said meanwhile is kept.
+    pub(crate) fn wait_for(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(value) = self.said.recv_timeout(left) else { panic!("up never said {what}: {:?}", self.heard) };
+            self.heard.push(value.clone());
+            if is(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// The process of a corner, as it was last started.
+    pub(crate) fn pid(&self, corner: &str) -> Pid {
+        let started = |value: &&Value| {
+            event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some(corner)
+        };
+        let value = self.heard.iter().rev().find(started).expect("a start");
+        let pid = value.get("pid").and_then(Value::as_int).and_then(|pid| i32::try_from(pid).ok());
+        pid.and_then(Pid::from_raw).expect("a process")
+    }
+
+    /// Asks it to stop as Ctrl-C does, and gives back its status.
+    pub(crate) fn interrupt(&mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.process), Signal::INT).expect("it runs");
+        self.ended()
+    }
+
+    /// Ends it without a chance to stop anything.
+    pub(crate) fn kill(&mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::KILL).expect("it runs");
+        self.ended();
+    }
+
+    /// Its status, once it ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = self.process.try_wait().expect("a process") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("up does not end");
+    }
+
+    fn end(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+            self.ended();
+        }
+    }
+}
+
+/// What an event of the supervisor is.
+pub(crate) fn event(value: &Value) -> Option<&str> {
+    value.get("event").and_then(Value::as_str)
+}
+
+/// Whether a process is there.
+pub(crate) fn runs(pid: Pid) -> bool {
+    Path::new(&format!("/proc/{}/exe", pid.as_raw_nonzero())).is_symlink()
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

@@ -1,0 +1,8 @@
+//! The binary as people use it: a domain from nothing, its three processes, and every command against them.
+
+mod doctrine;
+mod domain;
+mod operators;
+mod processes;
+mod refusals;
+mod verifying;

@@ -1,0 +1,110 @@
+//! What operators type, against a running domain.
+
+use crate::domain::{Domain, text};
+use eleven_core::encoding::{Value, parse};
+use http::StatusCode;
+
+fn member<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+/// Calls until the answer has the reason, since an act reaches the point a moment after it is durable.
+fn until_denied(domain: &Domain, secret: &str, reason: &str) {
+    let until = std::time::Instant::now() + crate::domain::PATIENCE;
+    loop {
+        let (status, _, body) = domain.call(secret, "demo-summarizer");
+        if body.get("reason").and_then(Value::as_str) == Some(reason) {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{status} {body}, not {reason}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_policy_is_edited_and_published_and_a_client_revoked() {
+    let mut domain = Domain::make(&["domain.fresh=2"]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    assert_eq!(domain.call(&secret, "demo-summarizer").0, StatusCode::OK);
+
+    let refused = domain.run(&["policy", "publish", &domain.file("policies/starter.json")]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("--next"), "{}", text(&refused));
+
+    let cedar = domain.dir().join("policies/starter.cedar");
+    let rules = std::fs::read_to_string(&cedar).expect("the rules");
+    std::fs::write(&cedar, rules.replace("demo-summarizer\" &&", "another-model\" &&")).expect("written");
+    let done = domain.json(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    assert_eq!(done.pointer("/policy/ref").and_then(Value::as_str), Some("policy://starter/v2"));
+    assert_eq!(member(&done, "durability"), "D1");
+    assert!(done.get("effective_by").is_some() && done.get("epoch").is_some());
+    until_denied(&domain, &secret, "policy.denied");
+
+    let listed = domain.json(&["policy", "list"]);
+    assert_eq!(listed.as_array().map(<[Value]>::len), Some(1), "v2 replaced v1: {listed}");
+    assert!(domain.done(&["policy", "show", "policy://starter/v2"]).contains("another-model"));
+    assert_eq!(domain.run(&["policy", "show", "policy://starter/v1"]).status.code(), Some(1));
+
+    assert!(domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
+    let again = domain.run(&["client", "add", "app", "--identity", "svc:demo-app:dev"]);
+    assert_eq!(again.status.code(), Some(1), "a client is not overwritten");
+    domain.done(&["client", "revoke", "app"]);
+    assert!(!domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
+    until_denied(&domain, &secret, "identity.unauthenticated");
+}
+
+#[test]
+fn a_contained_identity_is_refused_until_it_is_lifted_and_why_explains() {
+    let mut domain = Domain::make(&["domain.fresh=2"]);
+    domain.up(&[]);
+    let token = domain.done(&["identity", "issue", "svc:demo-app:dev"]).trim().to_owned();
+    assert_eq!(domain.call(&token, "demo-summarizer").0, StatusCode::OK);
+    domain.done(&["subject", "contain", "identity", "svc:demo-app:dev"]);
+    until_denied(&domain, &token, "runtime.contained");
+    let (_, lineage, _) = domain.call(&token, "demo-summarizer");
+    let why = domain.done(&["why", &lineage]);
+    assert!(why.starts_with("denied: runtime.contained") && why.contains("eleven subject lift"), "{why}");
+    let registry = domain.json(&["registry", "show"]);
+    assert_eq!(registry.pointer("/containments/0/subject").and_then(Value::as_str), Some("svc:demo-app:dev"));
+    domain.done(&["subject", "lift", "identity", "svc:demo-app:dev"]);
+    domain.passes(&token, "the containment was lifted");
+}
+
+#[test]
+fn an_act_needs_the_operators_own_key() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let file = domain.dir().join("operator.key");
+    let key = std::fs::read_to_string(&file).expect("the key");
+    let stranger = format!("base64:{}", eleven_core::hash::base64(&[7; 32]));
+    let parsed = parse(key.as_bytes()).expect("a JSON document");
+    let changed = key.replace(member(&parsed, "seed"), &stranger);
+    std::fs::write(&file, changed).expect("written");
+    let refused = domain.run(&["policy", "retire", "policy://starter/v1"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("identity.unauthenticated"), "{}", text(&refused));
+    assert!(domain.done(&["policy", "list"]).contains("policy://starter/v1"));
+}
+
+#[test]
+fn doctor_finds_nothing_bad_and_tells_of_another_configuration() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let findings = domain.json(&["doctor"]);
+    let bad = |findings: &Value| {
+        let rows = findings.as_array().expect("findings").iter();
+        let bad = rows.filter(|row| member(row, "state") == "bad").map(|row| member(row, "what").to_owned());
+        bad.collect::<Vec<_>>()
+    };
+    assert_eq!(bad(&findings), Vec::<String>::new(), "{findings}");
+    let file = domain.dir().join("eleven.toml");
+    let text = std::fs::read_to_string(&file).expect("the configuration");
+    std::fs::write(&file, text.replace("# audit_bound = 5", "audit_bound = 6")).expect("written");
+    let output = domain.run(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let findings = parse(&output.stdout).expect("findings");
+    assert_eq!(bad(&findings), ["registration"], "{findings}");
+    domain.done(&["runtime", "register"]);
+    assert_eq!(bad(&domain.json(&["doctor"])), Vec::<String>::new());
+}

@@ -1,0 +1,109 @@
+//! The three processes: apart from each other, restarted when they fall, stopped together.
+
+use crate::domain::{Domain, PATIENCE, event, runs, text};
+use eleven_core::encoding::{Value, parse};
+use rustix::process::{Signal, kill_process};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_fallen_corner_is_started_again_and_ctrl_c_stops_all() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    for corner in ["runtime", "authority", "ledger"] {
+        let up = domain.supervisor();
+        let before = up.pid(corner);
+        kill_process(before, Signal::KILL).expect("it runs");
+        let started = |value: &Value| {
+            event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some(corner)
+        };
+        up.wait_for("a new start", started);
+        assert_ne!(up.pid(corner), before);
+        let lineage = domain.passes(&secret, &format!("the {corner} fell"));
+        domain.ended(&lineage);
+    }
+    let up = domain.supervisor();
+    let pids = ["runtime", "authority", "ledger"].map(|corner| up.pid(corner));
+    assert_eq!(up.interrupt(), Some(0));
+    assert!(pids.iter().all(|pid| !runs(*pid)), "a corner outlived its supervisor");
+    let fsck = domain.json(&["ledger", "fsck"]);
+    assert_eq!(fsck.get("running").and_then(Value::as_int), Some(0), "{fsck}");
+}
+
+#[test]
+fn a_corner_stays_down_where_that_was_asked_for() {
+    let mut domain = Domain::make(&[]);
+    let up = domain.up(&["--no-restart"]);
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    up.wait_for("that it stays down", |value| event(value) == Some("down"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(runs(up.pid("ledger")) && !runs(up.pid("runtime")));
+    for corner in ["authority", "ledger"] {
+        kill_process(up.pid(corner), Signal::KILL).expect("it runs");
+    }
+    assert_eq!(up.ended(), Some(1), "nothing is left to supervise");
+}
+
+#[test]
+fn corners_end_with_a_supervisor_that_is_killed() {
+    let mut domain = Domain::make(&[]);
+    let up = domain.up(&[]);
+    let pids = ["runtime", "authority", "ledger"].map(|corner| up.pid(corner));
+    up.kill();
+    let until = Instant::now() + PATIENCE;
+    while pids.iter().any(|pid| runs(*pid)) {
+        assert!(Instant::now() < until, "a corner outlived its supervisor");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn no_corner_opens_anothers_folder() {
+    let domain = Domain::make(&[]);
+    let corners = ["authority", "ledger", "runtime"];
+    for corner in corners {
+        for other in corners {
+            let file = domain.file(&format!("{other}/keystore.json"));
+            for path in [file.as_str(), &domain.file(other)] {
+                let output = domain.run(&[corner, "probe", path, "--json"]);
+                let first = output.stdout.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let said = parse(first).unwrap_or_else(|_| panic!("{}", text(&output)));
+                let confined = said.get("confined") == Some(&Value::Bool(true));
+                let opened = said.get("opened") == Some(&Value::Bool(true));
+                // A kernel without Landlock confines nobody, and says so.
+                assert_eq!(opened, corner == other || !confined, "{corner} {path}: {said}");
+            }
+        }
+        for secret in ["operator.key", "root-key.json"] {
+            let output = domain.run(&[corner, "probe", &domain.file(secret), "--json"]);
+            assert!(
+                !output.status.success() || text(&output).contains("\"confined\":false"),
+                "{corner} reads {secret}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_domain_is_its_owners_alone_and_the_root_key_lies_outside_the_corners() {
+    let domain = Domain::make(&[]);
+    let mode =
+        |name: &str| std::fs::metadata(domain.dir().join(name)).expect("it is there").permissions().mode() & 0o777;
+    for folder in ["", "authority", "ledger", "runtime"] {
+        assert_eq!(mode(folder), 0o700, "{folder}");
+    }
+    for corner in ["authority", "ledger", "runtime"] {
+        assert_eq!(
+            (mode(&format!("{corner}/keystore.json")), mode(&format!("{corner}/keystore.pass"))),
+            (0o600, 0o600)
+        );
+        let format = std::fs::read_to_string(domain.dir().join(corner).join("FORMAT")).expect("a format");
+        assert!(format.contains(corner), "{format}");
+    }
+    assert_eq!((mode("root-key.json"), mode("operator.key")), (0o600, 0o600));
+    let root = std::fs::read_to_string(domain.dir().join("root-key.json")).expect("the root key");
+    assert!(root.contains("\"kid\":\"key:11-11/root/1\""));
+    let again = domain.run(&["init", &domain.dir().display().to_string()]);
+    assert_eq!(again.status.code(), Some(2), "a domain is never made over another");
+}

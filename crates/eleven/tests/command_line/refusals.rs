@@ -1,0 +1,68 @@
+//! Wrong command lines and configurations: status 2, what is wrong, and nothing done.
+
+use crate::domain::{Domain, eleven, text};
+
+#[test]
+fn an_unknown_key_stops_every_command_with_its_line() {
+    let domain = Domain::make(&[]);
+    let file = domain.dir().join("eleven.toml");
+    let config = std::fs::read_to_string(&file).expect("the configuration");
+    let line = config.lines().position(|line| line == "[runtime]").expect("a section") + 2;
+    std::fs::write(&file, config.replace("[runtime]\n", "[runtime]\naudit_bond = 2\n")).expect("written");
+    for args in
+        [&["up"][..], &["ledger", "serve"], &["policy", "list"], &["ledger", "fsck"], &["why", "x"], &["doctor"]]
+    {
+        let output = domain.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        let expected =
+            format!("eleven.toml:{line}: unknown key `runtime.audit_bond`: did you mean `runtime.audit_bound`?");
+        assert!(text(&output).contains(&expected), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_listener_beyond_loopback_without_tls_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("d");
+    let output = eleven().args(["init", "--set", "ledger.listen=0.0.0.0:0"]).arg(&dir).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(
+        text(&output).contains("beyond loopback") && text(&output).contains("tls_certificate"),
+        "{}",
+        text(&output)
+    );
+    assert!(!dir.join("ledger").exists(), "nothing was made");
+}
+
+#[test]
+fn what_is_not_there_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("eleven.toml");
+    let output = eleven().arg("up").arg("--config").arg(&config).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("eleven init DIR"), "{}", text(&output));
+    let domain = Domain::make(&[]);
+    let output = domain.run(&["policy", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("eleven up"), "{}", text(&output));
+    let output = domain.run(&["policy", "list", "--json"]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("{\"error\":"), "{}", text(&output));
+    assert_eq!(eleven().arg("nonsense").output().expect("it runs").status.code(), Some(2));
+}
+
+#[test]
+fn a_corner_without_its_keys_or_with_anothers_does_not_start() {
+    let domain = Domain::make(&[]);
+    let again = domain.run(&["ledger", "key", "new"]);
+    assert_eq!(again.status.code(), Some(1), "keys are never overwritten: {}", text(&again));
+    let (ledger, runtime) = (domain.dir().join("ledger/keystore.json"), domain.dir().join("runtime/keystore.json"));
+    std::fs::copy(&ledger, &runtime).expect("copied");
+    let output = domain.run(&["runtime", "serve"]);
+    assert!(text(&output).contains("is the keystore of ledger"), "{}", text(&output));
+    std::fs::remove_file(&runtime).expect("removed");
+    let output = domain.run(&["runtime", "serve"]);
+    assert!(text(&output).contains("holds no keystore"), "{}", text(&output));
+    std::fs::write(domain.dir().join("ledger/keystore.pass"), "another passphrase entirely\n").expect("written");
+    let output = domain.run(&["ledger", "serve"]);
+    assert!(text(&output).contains("does not open"), "{}", text(&output));
+}

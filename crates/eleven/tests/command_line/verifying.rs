@@ -1,0 +1,74 @@
+//! From a call to a proof that a stranger checks with nothing but the root.
+
+use crate::domain::{Domain, eleven, text};
+use eleven_core::encoding::{Value, parse};
+use http::StatusCode;
+
+#[test]
+fn a_call_is_proven_to_whoever_has_the_root_and_one_changed_byte_shows() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let (status, lineage, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(status, StatusCode::OK, "{body}");
+    domain.ended(&lineage);
+    let shown = domain.done(&["lineage", "show", &lineage]);
+    for event in ["authorization.issued", "execution.started", "attestation.signed", "evidence.committed"] {
+        assert!(shown.contains(event), "{event}: {shown}");
+    }
+    let replayed = domain.json(&["lineage", "replay", &lineage]);
+    assert_eq!(replayed.get("same"), Some(&Value::Bool(true)), "{replayed}");
+    let proof = domain.file("lineage.proof.json");
+    domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
+    domain.supervisor().interrupt();
+
+    // Somewhere else: no configuration, no network, only the two files.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let (copy, root) = (elsewhere.path().join("p.json"), elsewhere.path().join("root.json"));
+    std::fs::copy(&proof, &copy).expect("copied");
+    std::fs::copy(domain.file("root.json"), &root).expect("copied");
+    let verify = |args: &[&str]| {
+        eleven().current_dir(elsewhere.path()).args(["verify", "p.json"]).args(args).output().expect("it runs")
+    };
+    let output = verify(&["--root", "root.json", "--kind", "execution", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report = parse(&output.stdout).expect("a report");
+    assert_eq!(report.get("verdict").and_then(Value::as_str), Some("verified"));
+    assert_eq!(report.get("checks").and_then(Value::as_array).map(<[Value]>::len), Some(26));
+    let replay = report.get("checks").and_then(Value::as_array).unwrap_or_default().iter();
+    let replay = replay.filter(|check| check.get("name").and_then(Value::as_str) == Some("policy.replay"));
+    assert!(replay.clone().any(|check| check.get("status").and_then(Value::as_str) == Some("passed")));
+
+    assert_eq!(verify(&[]).status.code(), Some(1), "without a root it is unpinned");
+    assert!(text(&verify(&[])).contains("UNPINNED"));
+    assert_eq!(verify(&["--root", "root.json", "--kind", "denial"]).status.code(), Some(1), "it shows no denial");
+    assert_eq!(verify(&["--root", "root.json", "--kind", "dinner"]).status.code(), Some(2));
+    assert_eq!(verify(&["--root", "absent.json"]).status.code(), Some(2));
+
+    let whole = std::fs::read_to_string(&copy).expect("the proof");
+    std::fs::write(&copy, whole.replacen("demo-summarizer", "demo-summarizes", 1)).expect("written");
+    let output = verify(&["--root", "root.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("failed") && text(&output).contains("FAILED"), "{}", text(&output));
+    std::fs::write(&copy, &whole[..whole.len() - 2]).expect("written");
+    assert_eq!(verify(&["--root", "root.json"]).status.code(), Some(3), "not I-JSON");
+}
+
+#[test]
+fn a_denial_is_explained_replayed_and_proven() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let (status, lineage, body) = domain.call(&secret, "another-model");
+    assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
+    let why = domain.done(&["why", &lineage]);
+    for part in ["denied: policy.denied", "demo-app-may-summarize", "what would pass: call as svc:demo-app:dev"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let replayed = domain.done(&["lineage", "replay", &lineage]);
+    assert!(replayed.contains("deny (policy.denied)") && replayed.contains("the same decision"), "{replayed}");
+    let proof = domain.file("denial.proof.json");
+    domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
+    let output = domain.run(&["verify", &proof, "--root", &domain.file("root.json"), "--kind", "denial"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
