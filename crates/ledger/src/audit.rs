@@ -24,6 +24,9 @@ use eleven_core::tree;
 use eleven_store::{Batch, Durable, Stage};
 use std::sync::{Arc, mpsc};
 
+/// Bytes of a commit that are left for the seal that may close it.
+const RESERVED: usize = 16 * 1024;
+
 /// What the writer is asked for.
 pub(crate) enum Request {
     /// Records and content of a POST.
@@ -96,7 +99,7 @@ impl Audit {
     }
 
     fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
-        if received.most_bytes() > batch.room() {
+        if received.most_bytes() + RESERVED > batch.room() {
             return Answer { too_large: true, size: read(&self.shared.book).size(), ..Answer::default() };
         }
         let Received { records, artifacts, blobs } = received;

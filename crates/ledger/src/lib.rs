@@ -15,6 +15,7 @@
 //! the log; after a failed sync the process stops ([`Ledger::serve`] returns an error and its caller exits).
 
 mod audit;
+mod chunked;
 pub mod conformance;
 mod fsck;
 mod heads;

@@ -1,6 +1,7 @@
 //! What the writer, the prover and the server share. The writer alone changes it; who reads goes by the durable size or by
 //! the head, never by what was only staged.
 
+use crate::chunked::Chunked;
 use crate::keys::Keys;
 use crate::rules::{Applied, Book};
 use eleven_core::chain::{ChainValue, EntryHeader};
@@ -106,7 +107,7 @@ const BLOB_KEY: usize = 20;
 /// Positions in the log.
 #[derive(Default)]
 pub(crate) struct Places {
-    entries: Vec<Place>,
+    entries: Chunked<Place>,
     blobs: HashMap<[u8; BLOB_KEY], u64>,
     /// Signed registry headers by epoch.
     headers: BTreeMap<u64, u64>,
@@ -119,7 +120,7 @@ pub(crate) struct Places {
 impl Places {
     /// Notes all that an entry says about where things stand. `epoch` is the registry's hash where it made an epoch.
     pub(crate) fn note(&mut self, seq: u64, position: u64, applied: &Applied, epoch: Option<Sha3>, record: &Record) {
-        debug_assert_eq!(self.entries.len() as u64, seq, "entries are noted in order");
+        debug_assert_eq!(self.entries.len(), seq, "entries are noted in order");
         self.entries.push(Place { position, before: applied.before.unwrap_or(NONE) });
         self.epochs.extend(epoch.map(|hash| (seq, hash)));
         if record.event == "policy.published"
@@ -138,11 +139,11 @@ impl Places {
     }
 
     pub(crate) fn entry(&self, seq: u64) -> Option<u64> {
-        self.entries.get(usize::try_from(seq).ok()?).map(|place| place.position)
+        self.entries.get(seq).map(|place| place.position)
     }
 
     pub(crate) fn before(&self, seq: u64) -> Option<u64> {
-        self.entries.get(usize::try_from(seq).ok()?).map(|place| place.before).filter(|before| *before != NONE)
+        self.entries.get(seq).map(|place| place.before).filter(|before| *before != NONE)
     }
 
     pub(crate) fn blob(&self, hash: &Sha3) -> Option<u64> {

@@ -2,7 +2,7 @@
 //! when the test does.
 
 use crate::audit::Outcome;
-use crate::rules::{Book, Candidate, Judgement, Refusal, Verified};
+use crate::rules::{Book, Judgement, Refusal, Verified};
 use crate::{Ledger, LedgerError, Settings, Signers};
 use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
@@ -28,10 +28,9 @@ pub(crate) const RUNTIME: &str = "k8s://cluster/ns/inference";
 pub(crate) const POINT: &str = "k8s://cluster/ns/inference#gw-0";
 pub(crate) const OTHER_POINT: &str = "k8s://cluster/ns/inference#gw-1";
 const IDENTITY: &str = "svc:gateway:prod";
-pub(crate) const START: &str = "2026-05-12T17:00:00.000Z";
 
 pub(crate) fn start() -> Time {
-    Time::parse_millis(START).expect("a time")
+    Time::parse_millis("2026-05-12T17:00:00.000Z").expect("a time")
 }
 
 pub(crate) fn kid(label: &str) -> String {
@@ -396,11 +395,6 @@ impl Bench {
         self.must(&operation.issued);
         operation
     }
-}
-
-/// A candidate as anybody sends it.
-pub(crate) fn candidate(record: &Record) -> Candidate {
-    Candidate::read(record.to_value()).expect("a candidate")
 }
 
 /// A ledger in a folder.

@@ -84,16 +84,17 @@ impl Content {
         }
         let payload = record.data.get("envelope").and_then(|envelope| envelope.get("payload")).and_then(Value::as_str);
         let payload = payload.and_then(hash::unbase64).unwrap_or_default();
-        let named: Vec<Sha3> =
-            self.blobs.keys().filter(|hash| names(canonical, hash) || names(&payload, hash)).copied().collect();
+        let named: Vec<Sha3> = hashes_in(canonical).chain(hashes_in(&payload)).collect();
         let taken = named.into_iter().filter_map(|hash| self.blobs.remove_entry(&hash));
         let places = read(&shared.places);
         Needed { blobs: taken.filter(|(hash, _)| places.blob(hash).is_none()).collect(), artifact: None }
     }
 }
 
-/// Whether the digits of a hash stand in a text.
-fn names(text: &[u8], hash: &Sha3) -> bool {
-    let digits = hash.hex();
-    text.windows(digits.len()).any(|window| window == digits.as_bytes())
+/// The hashes that stand in a text. One pass over it, however many blobs came along.
+fn hashes_in(text: &[u8]) -> impl Iterator<Item = Sha3> {
+    const LENGTH: usize = Sha3::PREFIX.len() + 128;
+    let starts = text.windows(Sha3::PREFIX.len()).enumerate();
+    let starts = starts.filter(|(_, window)| *window == Sha3::PREFIX.as_bytes());
+    starts.filter_map(|(at, _)| std::str::from_utf8(text.get(at..at + LENGTH)?).ok().and_then(Sha3::parse))
 }

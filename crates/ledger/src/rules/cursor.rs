@@ -1,6 +1,7 @@
 //! Where each producer's stream stands: the next number of every key, and enough of what was sent to tell a repeat from
 //! an equivocation.
 
+use crate::chunked::Chunked;
 use eleven_core::hash::Sha3;
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ const MAX_EVIDENCE: usize = 16;
 /// The stream of one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cursor {
-    sent: Vec<[u8; KEPT]>,
+    sent: Chunked<[u8; KEPT]>,
     last: Option<Sha3>,
     refused: BTreeSet<u64>,
     equivocated: BTreeSet<u64>,
@@ -38,7 +39,7 @@ impl Cursor {
     /// The number that comes next.
     #[must_use]
     pub(super) fn next(&self) -> u64 {
-        self.sent.len() as u64
+        self.sent.len()
     }
 
     /// SHA3-512 of the last record sent, taken or refused.
@@ -50,8 +51,7 @@ impl Cursor {
     /// How a record under `number` stands to what was sent.
     #[must_use]
     pub(super) fn standing(&self, number: u64, digest: &Sha3) -> Standing {
-        let sent = usize::try_from(number).ok().and_then(|at| self.sent.get(at));
-        match sent {
+        match self.sent.get(number) {
             None if number == self.next() => Standing::Next,
             None => Standing::Gap,
             Some(kept) if *kept != short(digest) => Standing::Equivocation,

@@ -1,7 +1,7 @@
 //! What the vectors leave open: streams, uses and ancestors with the artifact at hand, subjects.
 
 use super::*;
-use crate::world::{AUTHORITY, Bench, POINT, candidate, kid, signer, single};
+use crate::world::{AUTHORITY, Bench, POINT, kid, signer, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::Object;
@@ -169,7 +169,7 @@ fn what_is_nobodys_takes_no_number() {
     let record = bench.producers.alone("gw-0", POINT, "runtime.step", Object::new());
     let other = eleven_core::signature::VerifyingKey::new(&eleven_core::signature::Signer::public(&signer("gw-1")))
         .expect("a key");
-    assert_eq!(candidate(&record).verify(&other).err(), Some(Refusal::Signature));
+    assert_eq!(Candidate::read(record.to_value()).expect("a candidate").verify(&other).err(), Some(Refusal::Signature));
     let unknown = bench.producers.alone("nobody", POINT, "runtime.step", Object::new());
     assert_eq!(bench.verified(unknown.to_value()).err(), Some(Refusal::UnknownKey));
     // An artifact's key does not sign events.
