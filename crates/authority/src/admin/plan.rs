@@ -95,12 +95,29 @@ fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Pl
     let bytes = bundle.canonical();
     let bundle = PolicyBundle::read(bundle)?;
     CompiledPolicy::compile(&bundle).map_err(ActError::Policy)?;
+    if let Some(why) = unenforced(&bundle) {
+        return Err(ActError::Impossible(why));
+    }
     let id = bundle.id();
     let record = PolicyRecord { id: id.clone(), operations: bundle.operations, runtimes: bundle.runtimes };
     let record = PolicyRecord::read(record.to_value())?;
     let published = PublishedPolicy::sign(current.view.domain(), record, &*authority.signers.policy);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
     Ok(Plan::one(step).answering("policy", id.to_value()))
+}
+
+/// A term that this version reads and does not enforce: a policy that promises it is not published.
+fn unenforced(bundle: &PolicyBundle) -> Option<&'static str> {
+    let terms = &bundle.terms;
+    if terms.durability.as_deref().is_some_and(|level| level != "D1") {
+        Some("the term `durability` above D1 is not enforced by this version: leave it out")
+    } else if terms.envelope.is_some() {
+        Some("the term `envelope` is not enforced by this version: leave it out")
+    } else if terms.delegates.is_some() {
+        Some("the term `delegates` is not enforced by this version: leave it out")
+    } else {
+        None
+    }
 }
 
 /// The expiry is the one that the ledger has, not one that somebody remembers.

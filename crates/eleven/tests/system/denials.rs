@@ -147,6 +147,22 @@ async fn a_policy_that_was_replaced_or_says_no() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_promises_what_is_not_enforced_is_not_published() {
+    let domain = Domain::start(Plan::default()).await;
+    let authority = domain.authority_handle.as_ref().expect("it runs");
+    let bundle = policy(&domain.plan, 2, domain.plan.cedar).as_object().cloned().expect("an object");
+    let terms = bundle.get("terms").and_then(Value::as_object).cloned().expect("terms");
+    for (term, value) in
+        [("durability", "D4".into()), ("envelope", Object::new().into()), ("delegates", Vec::new().into())]
+    {
+        let terms: Object = terms.clone().with(term, Value::clone(&value));
+        let bundle = Value::Object(bundle.clone().with("terms", terms));
+        let refused = authority.operate(Act::PolicyPublish { bundle }, None).await.expect_err("refused").to_string();
+        assert!(refused.contains(&format!("`{term}`")), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_governed_path_does_not_pass() {
     let domain = Domain::start(Plan::default()).await;
     for path in ["/v1/embeddings", "/", "/v1/chat/completions/x", "/v1/files"] {
