@@ -17,7 +17,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
-use eleven_core::signature::{SeedSigner, Signer as _, base64_value, bytes32};
+use eleven_core::signature::{SeedSigner, base64_value, bytes32};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -238,7 +238,5 @@ pub(crate) fn members(value: Value) -> Object {
     }
 }
 
-/// The operator's public key, as base64.
-pub(crate) fn public_of(operator: &OperatorKey) -> [u8; 32] {
-    operator.signer.public()
-}
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ use rustix::process::Signal;
 use std::future::Future;
 use std::io::Read as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -275,6 +276,12 @@ fn log() {
         .with_target(false);
     // Where somebody has set one already, that one stays.
     let _ = subscriber.try_init();
+}
+
+/// This program, for another process of the same domain. Where its file was replaced meanwhile, the one that runs here.
+pub(crate) fn program() -> Command {
+    let file = std::env::current_exe().ok().filter(|file| file.exists());
+    Command::new(file.unwrap_or_else(|| "/proc/self/exe".into()))
 }
 
 /// The digest of the binary that runs here: SHA3-512 of its file.

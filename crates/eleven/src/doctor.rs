@@ -228,6 +228,11 @@ fn clock(config: &Config) -> Finding {
     }
 }
 
+/// Why the registry does not approve this binary or this configuration, where it does not.
+pub(crate) fn unregistered(config: &Config) -> Option<String> {
+    Some(registration(config)).filter(|finding| finding.state == State::Bad).map(|finding| finding.detail)
+}
+
 /// Whether the registry approves this binary and this configuration.
 fn registration(config: &Config) -> Finding {
     let what = "registration";

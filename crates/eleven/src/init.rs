@@ -10,7 +10,7 @@ use crate::admin::{self, OperatorKey, Source};
 use crate::call;
 use crate::cli::Init;
 use crate::config::{self, Config};
-use crate::corner::{Which, founding_act};
+use crate::corner::{Which, founding_act, program};
 use crate::keystore::{PublicKey, write_new, write_public};
 use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{self, Clock as _, SystemClock};
@@ -25,7 +25,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -203,7 +203,7 @@ fn founding_acts(config: &Config, keys: &Keys, policy: &Path) -> Result<Value, F
     let operator = OperatorKey::create(&config.operator_key, &who, &kid, &Zeroizing::new(edge::random()))?;
     let bundle = Source::read(policy)?.into_object();
     let source = identity::jwt_source("authority", &authority, &tokens.kid, &tokens.public);
-    let operator = identity::operator_source("operator", &operator.identity, &kid, &admin::public_of(&operator));
+    let operator = identity::operator_source("operator", &operator.identity, &kid, &operator.signer.public());
     let act = founding_act;
     Ok(Value::Array(vec![
         act("source.register", admin::members(source.to_value())),
@@ -234,7 +234,7 @@ struct Running(Child);
 impl Running {
     fn start(which: Which, file: &Path) -> Result<Self, Failure> {
         let parent = std::process::id().to_string();
-        let mut command = this_program()?;
+        let mut command = program();
         command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(file);
         command.env("ELEVEN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null());
         command.spawn().map(Self).map_err(Failure::new)
@@ -270,7 +270,7 @@ fn terminate(child: &Child) -> Result<(), Failure> {
 
 /// Runs a corner's own command as its own process and gives back what it printed.
 fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Result<Vec<u8>, Failure> {
-    let mut command = this_program()?;
+    let mut command = program();
     command.arg(which.name()).args(args).arg("--config").arg(file).env("ELEVEN_LOG", "warn");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Failure::new)?;
@@ -284,10 +284,6 @@ fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Re
     let said = String::from_utf8_lossy(&ended.stderr);
     let said = said.trim().trim_start_matches("eleven: ");
     Err(Failure::new(format!("{} {}: {said}", which.name(), args.join(" "))))
-}
-
-fn this_program() -> Result<Command, Failure> {
-    std::env::current_exe().map(Command::new).map_err(Failure::new)
 }
 
 fn summary(args: &Init, config: &Config, output: Output) {

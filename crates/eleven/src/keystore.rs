@@ -194,7 +194,7 @@ pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreErro
     if metadata.mode() & others != 0 {
         return Err(KeystoreError::Passphrase(path.to_owned(), "others may read this passphrase: chmod 600 it"));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(256));
+    let mut text = Zeroizing::new(Vec::with_capacity(2048));
     file.take(MAX_PASSPHRASE).read_to_end(&mut text).map_err(io)?;
     while text.last().is_some_and(u8::is_ascii_whitespace) {
         text.pop();

@@ -5,7 +5,8 @@
 
 use crate::call;
 use crate::config::Config;
-use crate::corner::{Which, until_told};
+use crate::corner::{Which, program, until_told};
+use crate::doctor;
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint};
 use eleven_core::encoding::{Object, Value};
 use rustix::process::{Pid, Signal};
@@ -104,7 +105,7 @@ impl Supervisor {
 
     fn start(&mut self, which: Which) -> Result<(), Failure> {
         let parent = std::process::id().to_string();
-        let mut command = Command::new(std::env::current_exe().map_err(Failure::new)?);
+        let mut command = Command::from(program());
         command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(&self.file);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| Failure::new(format!("{}: {error}", which.name())))?;
@@ -202,6 +203,11 @@ async fn announce(config: Config, output: Output) {
         )
     };
     output.either(value, text);
+    // Measuring takes a moment, and asks the authority: beside the loop that watches the corners.
+    let found = tokio::task::spawn_blocking(move || doctor::unregistered(&config)).await;
+    if let Ok(Some(why)) = found {
+        say(output, Which::Runtime, "unregistered", &format!("every call will be refused: {why}"), None);
+    }
 }
 
 /// Passes on what a corner says, line by line, with its name before it.

@@ -12,7 +12,7 @@ pub(crate) const CONFIG_PAGE: &str = "config.md";
 /// `docs/cli.md`: what `--help` says, command by command.
 pub(crate) fn commands() -> String {
     let mut out = String::from(
-        "# The command line\n\nCommands are noun verb; only `init`, `up`, `demo`, `doctor`, `verify`, `why` stand alone. Every \
+        "# The command line\n\nCommands are noun verb; only `init`, `up`, `demo`, `bench`, `doctor`, `verify`, `why` stand alone. Every \
          command takes `--json` and `--config`. This page is what `--help` says, command by command; a test keeps it so.\n",
     );
     let mut root = Cli::command().term_width(100);

@@ -46,6 +46,22 @@ fn a_corner_stays_down_where_that_was_asked_for() {
 }
 
 #[test]
+fn a_configuration_that_nobody_approved_is_told_at_once_and_refused() {
+    let mut domain = Domain::make(&[]);
+    let file = domain.dir().join("eleven.toml");
+    let config = std::fs::read_to_string(&file).expect("the configuration");
+    std::fs::write(&file, config.replace("# max_run = 300", "max_run = 299")).expect("written");
+    let up = domain.up(&[]);
+    let told = up.wait_for("that it is not approved", |value| event(value) == Some("unregistered"));
+    assert!(told.get("detail").and_then(Value::as_str).is_some_and(|text| text.contains("eleven runtime register")));
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let (_, _, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(body.get("reason").and_then(Value::as_str), Some("runtime.integrity"), "{body}");
+    domain.done(&["runtime", "register"]);
+    domain.passes(&secret, "the configuration was approved");
+}
+
+#[test]
 fn corners_end_with_a_supervisor_that_is_killed() {
     let mut domain = Domain::make(&[]);
     let up = domain.up(&[]);
