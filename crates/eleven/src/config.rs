@@ -14,6 +14,8 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ use toml::de::{DeTable, DeValue};
 
 /// The file's name where no other is given.
 pub(crate) const FILE: &str = "eleven.toml";
+/// Bytes of the file.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// The whole configuration. Paths are absolute or relative to the working directory, ready to open.
 #[derive(Clone, Debug)]
@@ -122,11 +126,15 @@ impl Config {
     /// # Errors
     /// Where it can't be read, is not TOML, or a key is unknown, missing, of another form or out of its range.
     pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-            file: file.to_owned(),
-            line: None,
-            what: format!("cannot be read ({error}): make one with `eleven init DIR`, or name it with --config"),
+        let refuse = |what| ConfigError { file: file.to_owned(), line: None, what };
+        let mut text = String::new();
+        let read = File::open(file).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+        let size = read.map_err(|error| {
+            refuse(format!("cannot be read ({error}): make one with `eleven init DIR`, or name it with --config"))
         })?;
+        if u64::try_from(size).is_ok_and(|size| size > MAX_FILE) {
+            return Err(refuse("is larger than 64 KiB: that is no configuration".to_owned()));
+        }
         Self::read(file, &text)
     }
 

@@ -220,7 +220,9 @@ fn found(config: &Config, file: &Path, acts: &Value) -> Result<(), Failure> {
     while call::wait(call::health(&config.ledger.url))?.is_none() {
         ledger.still_runs()?;
         if began.elapsed() > READY {
-            return Err(Failure::new(format!("the ledger does not answer at {}", config.ledger.url)));
+            let https = config.ledger.url.starts_with("https:");
+            let hint = if https { ": does this machine, or SSL_CERT_FILE, trust its certificate?" } else { "" };
+            return Err(Failure::new(format!("the ledger does not answer at {}{hint}", config.ledger.url)));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

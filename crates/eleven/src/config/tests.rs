@@ -1,3 +1,4 @@
+use super::table::Preset;
 use super::{Config, KEYS, Setting, assignment, document, markdown, sample};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -123,4 +124,50 @@ fn the_points_digest_follows_what_it_enforces_and_not_where_files_lie() {
     assert_eq!(plain, digest(&format!("{LEAST}[ledger]\ndata = \"elsewhere\"\n")));
     assert_ne!(plain, digest(&format!("{LEAST}scope = [\"a\"]\n")));
     assert_ne!(plain, digest(&LEAST.replace(":8000", ":8001")));
+}
+
+#[test]
+fn a_file_too_large_to_be_one_is_not_read_whole() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "#".repeat(64 * 1024 + 1)).expect("written");
+    assert!(Config::load(file.path()).expect_err("a refusal").to_string().contains("larger than 64 KiB"));
+    std::fs::write(file.path(), [0xff, 0xfe]).expect("written");
+    assert!(Config::load(file.path()).is_err(), "not a text");
+}
+
+/// Whatever is written, it is read or refused: nothing in it makes the reader fall.
+#[test]
+fn a_damaged_configuration_is_refused_and_nothing_worse() {
+    let all = KEYS.iter().filter_map(|key| match key.preset {
+        Preset::Required(example) => Some((key.path, Setting::Text(example.to_owned()))),
+        _ => Some((key.path, document::preset(&key.preset)?)),
+    });
+    let text = sample(&all.collect());
+    read(&text).expect("a configuration before it is damaged");
+    let text = text.into_bytes();
+    let pieces: [&[u8]; 8] =
+        [b"[", b"]", b"\"", b"= ", b"\n", b"[runtime]\n", b"9999999999999999999999", b"\xf0\x9f\x98\x80"];
+    let mut state: u64 = 0x1111;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let mut refused = 0;
+    let damaged = 3000;
+    for _ in 0..damaged {
+        let mut changed = text.clone();
+        for _ in 0..=random(3) {
+            let at = random(changed.len());
+            match random(3) {
+                0 => changed.truncate(at),
+                1 => drop(changed.splice(at..at, pieces[random(pieces.len())].iter().copied())),
+                _ => changed[at] = u8::try_from(random(256)).expect("a byte"),
+            }
+            if changed.is_empty() {
+                break;
+            }
+        }
+        refused += usize::from(read(&String::from_utf8_lossy(&changed)).is_err());
+    }
+    assert!((500..damaged - 100).contains(&refused), "{refused}: comments may be damaged, values may not");
 }
