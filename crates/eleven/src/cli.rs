@@ -143,11 +143,14 @@ pub(crate) struct Verify {
     pub(crate) max_age: Option<u64>,
 }
 
-/// An operation.
+/// An operation, and the ledger that is asked about it.
 #[derive(Debug, Args)]
 pub(crate) struct Operation {
     /// Operation id, `lineage://op/…`, or artifact id.
     pub(crate) id: String,
+    /// The ledger, where it is not the configuration's; no configuration is needed then.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
 }
 
 /// What every corner's process is started with.
@@ -332,8 +335,9 @@ pub(crate) enum LineageCommand {
     Show(Operation),
     /// Fetch the proof file of an operation.
     Bundle {
-        /// Operation id, `lineage://op/…`, or artifact id.
-        id: String,
+        /// The operation.
+        #[command(flatten)]
+        of: Operation,
         /// Write it here instead of to standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

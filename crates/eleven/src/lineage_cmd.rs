@@ -1,7 +1,7 @@
 //! What the ledger has of an operation: its events, its proof file, and its decision made once more.
 
 use crate::call;
-use crate::cli::LineageCommand;
+use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
@@ -19,22 +19,33 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// Where the ledger does not answer or has no such operation.
-pub(crate) fn run(config: &Config, command: LineageCommand, output: Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(command: LineageCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        LineageCommand::Show(args) => show(config, operation(&args.id), output)?,
-        LineageCommand::Bundle { id, out } => bundle(config, operation(&id), out.as_deref(), output)?,
-        LineageCommand::Replay(args) => return replay(config, operation(&args.id), output),
+        LineageCommand::Show(args) => show(&ledger(&args, file)?, operation(&args), output)?,
+        LineageCommand::Bundle { of, out } => bundle(&ledger(&of, file)?, operation(&of), out.as_deref(), output)?,
+        LineageCommand::Replay(args) => return replay(&ledger(&args, file)?, operation(&args), output),
     }
     Ok(ExitCode::from(EXIT_DONE))
 }
 
 /// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
-pub(crate) fn operation(text: &str) -> &str {
-    text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text)
+pub(crate) fn operation(of: &Operation) -> &str {
+    of.id.strip_prefix("lineage://op/").or_else(|| of.id.strip_prefix("auth_")).unwrap_or(&of.id)
 }
 
-fn show(config: &Config, op: &str, output: Output) -> Result<(), Failure> {
-    let lineage = call::get(&config.ledger.url, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+/// Base URL of the ledger that is asked: the named one, or the configuration's.
+///
+/// # Errors
+/// Where none is named and the configuration can't be read.
+pub(crate) fn ledger(of: &Operation, file: &Path) -> Result<String, Failure> {
+    match &of.ledger {
+        Some(ledger) => Ok(ledger.clone()),
+        None => Ok(Config::load(file)?.ledger.url),
+    }
+}
+
+fn show(ledger: &str, op: &str, output: Output) -> Result<(), Failure> {
+    let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
     let events = read_events(&lineage)?;
     let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
     let rows = || {
@@ -78,8 +89,8 @@ fn says(event: &Record) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn bundle(config: &Config, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
-    let bytes = call::get_bytes(&config.ledger.url, &format!("{}{op}", routes::PROOF_BUNDLE))?;
+fn bundle(ledger: &str, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let bytes = call::get_bytes(ledger, &format!("{}{op}", routes::PROOF_BUNDLE))?;
     let Some(out) = out else {
         let value =
             parse(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
@@ -88,8 +99,8 @@ fn bundle(config: &Config, op: &str, out: Option<&Path>, output: Output) -> Resu
     };
     write_public(out, &bytes)?;
     let text = || {
-        let (file, root) = (out.display(), config.root.display());
-        format!("{file}: {} bytes; check it anywhere: eleven verify {file} --root {root}", bytes.len())
+        let file = out.display();
+        format!("{file}: {} bytes; check it anywhere: eleven verify {file} --root ROOT", bytes.len())
     };
     let value = || {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -100,8 +111,8 @@ fn bundle(config: &Config, op: &str, out: Option<&Path>, output: Output) -> Resu
 }
 
 /// Decides once more by the policy and the input that the ledger kept, and compares with what was decided then.
-fn replay(config: &Config, op: &str, output: Output) -> Result<ExitCode, Failure> {
-    let lineage = call::get(&config.ledger.url, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+fn replay(ledger: &str, op: &str, output: Output) -> Result<ExitCode, Failure> {
+    let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
     let events = read_events(&lineage)?;
     let event = events.iter().find(|event| matches!(event.event.as_str(), "authorization.issued" | "execution.denied"));
     let event = event.ok_or_else(|| Failure::new(format!("{op} has no decision: it begins with another event")))?;
@@ -112,8 +123,8 @@ fn replay(config: &Config, op: &str, output: Output) -> Result<ExitCode, Failure
             event.about.reason.map_or("no reason", Reason::code)
         )));
     };
-    let input = blob(config, request)?;
-    let bundle = PolicyBundle::read(blob(config, policy.hash)?)?;
+    let input = blob(ledger, request)?;
+    let bundle = PolicyBundle::read(blob(ledger, policy.hash)?)?;
     let then = event.about.reason;
     let now = match eleven_policy::replay(&bundle, &input) {
         Replay::Permits => None,
@@ -148,8 +159,8 @@ fn replay(config: &Config, op: &str, output: Output) -> Result<ExitCode, Failure
 }
 
 /// Content by its hash; the ledger's word is not taken for it.
-fn blob(config: &Config, hash: Sha3) -> Result<Value, Failure> {
-    let bytes = call::get_bytes(&config.ledger.url, &format!("{}{hash}", routes::AUDIT_BLOB))?;
+fn blob(ledger: &str, hash: Sha3) -> Result<Value, Failure> {
+    let bytes = call::get_bytes(ledger, &format!("{}{hash}", routes::AUDIT_BLOB))?;
     if Sha3::of(&[&bytes]) != hash {
         return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));
     }

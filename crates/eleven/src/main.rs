@@ -47,9 +47,9 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
         Command::Doctor => return doctor::run(file, output),
         Command::Up(args) => return up::run(file, !args.no_restart, output),
-        Command::Lineage(command) => return lineage_cmd::run(&config()?, command, output),
+        Command::Lineage(command) => return lineage_cmd::run(command, file, output),
         Command::Init(args) => init::run(&args, output)?,
-        Command::Why(args) => why::run(&config()?, &args.id, output)?,
+        Command::Why(args) => why::run(&args, file, output)?,
         Command::Authority(command) => authority(command, file, output)?,
         Command::Runtime(command) => runtime(command, file, output)?,
         Command::Ledger(command) => ledger(command, file, output)?,
@@ -62,7 +62,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
             admin::subject(&config()?, "subject.contain", &subject, output)?;
         }
         Command::Subject(SubjectCommand::Lift(subject)) => {
-            admin::subject(&config()?, "subject.lift", &subject, output)?
+            admin::subject(&config()?, "subject.lift", &subject, output)?;
         }
         Command::Registry(RegistryCommand::Show) => registry_cmd::show(&config()?, output)?,
         Command::Pages { dir } => pages(&dir)?,

@@ -3,12 +3,13 @@
 mod words;
 
 use crate::call;
-use crate::config::Config;
-use crate::lineage_cmd::operation;
+use crate::cli::Operation;
+use crate::lineage_cmd::{ledger, operation};
 use crate::output::{Failure, Output, Paint};
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The ledger's path for it.
 const WHY: &str = "/v1/proof/why/";
@@ -17,8 +18,8 @@ const WHY: &str = "/v1/proof/why/";
 ///
 /// # Errors
 /// Where the ledger does not answer or has no such operation.
-pub(crate) fn run(config: &Config, id: &str, output: Output) -> Result<(), Failure> {
-    let said = call::get(&config.ledger.url, &format!("{WHY}{}", operation(id)))?;
+pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), Failure> {
+    let said = call::get(&ledger(args, file)?, &format!("{WHY}{}", operation(args)))?;
     output.either(|| said.clone(), || explain(&said, output));
     Ok(())
 }

@@ -61,7 +61,9 @@ fn a_denial_is_explained_replayed_and_proven() {
     let secret = domain.client("app", "svc:demo-app:dev");
     let (status, lineage, body) = domain.call(&secret, "another-model");
     assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
-    let why = domain.done(&["why", &lineage]);
+    // Whoever was refused may be on another machine, with no more than the ledger's address.
+    let asked = eleven().args(["why", &lineage, "--ledger", &domain.url("ledger")]).output().expect("it runs");
+    let why = text(&asked);
     for part in ["denied: policy.denied", "demo-app-may-summarize", "what would pass: call as svc:demo-app:dev"] {
         assert!(why.contains(part), "{part}: {why}");
     }
