@@ -4,7 +4,7 @@ mod pages;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 
-use crate::{config, demo};
+use crate::{bench, config, demo};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Up(Up),
     /// See all of it at work: calls that pass, every way to be refused, outages, and proofs.
     Demo(demo::Args),
+    /// Measure what governance adds to a call on this machine.
+    Bench(bench::Args),
     /// The model of the demo, a process of its own.
     #[command(hide = true)]
     DemoUpstream(demo::upstream::Args),

@@ -4,6 +4,7 @@
 //! as a confined process; [`init`] and [`up`] make and run a domain; [`admin`] signs acts; the rest reads and explains.
 
 mod admin;
+mod bench;
 mod call;
 mod cli;
 mod config;
@@ -42,6 +43,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
     let config = || Config::load(file);
     match command {
         Command::Demo(args) => return demo::run(&args, output),
+        Command::Bench(args) => return bench::run(args, output),
         Command::DemoUpstream(args) => return Ok(demo::upstream::run(args)),
         Command::Verify(args) => return verify_cmd::run(&args, output),
         Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),

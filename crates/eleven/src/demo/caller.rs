@@ -91,6 +91,23 @@ impl Caller {
         })
     }
 
+    /// The same application once more, on connections of its own.
+    ///
+    /// # Errors
+    /// Where the machine has nothing left to run it on.
+    pub(crate) fn another(&self) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            runtime: runtime.map_err(|error| error.to_string())?,
+            client: Client::new(),
+            gateway: self.gateway.clone(),
+            authority: self.authority.clone(),
+            point: self.point.clone(),
+            identity: self.identity.clone(),
+            secret: self.secret.clone(),
+        })
+    }
+
     /// A chat request, as bytes.
     pub(crate) fn request(text: &str) -> Bytes {
         Self::request_to(MODEL, text, false)

@@ -156,10 +156,12 @@ fn flip(show: &mut Show, proof: &Proof) {
     };
     let report = parse(&bytes).map(|value| proofs::verified(&value, &show.root));
     let failed: Vec<&str> = report.iter().flat_map(|report| report.failed().map(|check| check.name)).collect();
-    if failed.is_empty() {
-        show.failed(&format!("byte {at} flipped, and nothing noticed"));
-    } else {
-        show.fine(&format!("byte {at} of the lineage flipped, and it fails: {}", failed.join(", ")));
+    match failed.split_first() {
+        None => show.failed(&format!("byte {at} flipped, and nothing noticed")),
+        Some((first, more)) => {
+            show.fine(&format!("one byte of it flipped (number {at}): {first} falls, and {} more", more.len()));
+            show.remark(&more.join(", "));
+        }
     }
 }
 

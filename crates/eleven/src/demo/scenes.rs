@@ -249,7 +249,7 @@ fn policy_denied(show: &mut Show) {
     let answer = show.app.chat(&body);
     show.refused("policy denial, another model", "policy.denied", &answer);
     if let Some(detail) = answer.text("detail") {
-        show.remark(&shortened(&detail, 130));
+        show.remark(&shortened(&detail, 112));
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) settings: &'a [&'a str],
     /// Arguments of the upstream besides address and log.
     pub(crate) upstream: &'a [&'a str],
-    /// Whether the upstream writes a log.
+    /// Whether the upstream writes a log, `calls.log` among the logs, which lie beside the domain's folder.
     pub(crate) log_calls: bool,
 }
 
@@ -106,16 +106,6 @@ impl System {
     /// The domain's configuration file.
     pub(crate) fn config(&self) -> &Path {
         &self.config
-    }
-
-    /// The folder of the processes' logs.
-    pub(crate) fn logs(&self) -> &Path {
-        &self.logs
-    }
-
-    /// The upstream's log of the calls that reached it.
-    pub(crate) fn calls_log(&self) -> PathBuf {
-        self.logs.join("calls.log")
     }
 
     /// Base URL of a part.

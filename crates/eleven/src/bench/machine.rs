@@ -1,0 +1,70 @@
+//! What the machine is, and what processes took of it: read from `/proc`.
+
+use std::path::Path;
+
+/// The kernel counts processor time for `/proc` in hundredths of a second on every Linux (USER_HZ).
+const MICROS_PER_TICK: u64 = 10_000;
+
+/// The machine in one line: processor, cores, kernel, file system.
+pub(crate) fn describe(folder: &Path) -> String {
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or("an unnamed processor", |(_, model)| model.trim());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let release = read("/proc/sys/kernel/osrelease");
+    format!("{model}, {cores} cores, Linux {}, {}", release.trim(), file_system(&read("/proc/self/mounts"), folder))
+}
+
+/// The file system that a folder lies on: the mount with the longest path above it.
+fn file_system(mounts: &str, folder: &Path) -> String {
+    let mounted = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (at, kind) = (fields.next()?, fields.next()?);
+        folder.starts_with(at).then_some((at.len(), kind))
+    });
+    mounted.max_by_key(|(length, _)| *length).map_or("an unknown file system", |(_, kind)| kind).to_owned()
+}
+
+/// Microseconds of processor time that a process took until now, its ended threads included.
+pub(crate) fn cpu_micros(pid: u32) -> u64 {
+    ticks(&read(&format!("/proc/{pid}/stat"))).unwrap_or(0) * MICROS_PER_TICK
+}
+
+/// User and system time in `/proc/PID/stat`: the 12th and 13th field behind the name, which may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, behind) = stat.rsplit_once(')')?;
+    let mut fields = behind.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// The most memory that a process held, in KiB.
+pub(crate) fn peak_memory(pid: u32) -> u64 {
+    let status = read(&format!("/proc/{pid}/status"));
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_behind_whatever_the_name_is() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 100 1 1 1";
+        assert_eq!(ticks(stat), Some(300));
+        assert_eq!(ticks(""), None);
+        assert!(peak_memory(std::process::id()) > 0);
+    }
+
+    #[test]
+    fn a_folder_lies_on_the_nearest_mount() {
+        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/b /tmpfiles xfs rw 0 0\n";
+        assert_eq!(file_system(mounts, Path::new("/tmp/x")), "tmpfs");
+        assert_eq!(file_system(mounts, Path::new("/home")), "ext4");
+        assert_eq!(file_system("", Path::new("/home")), "an unknown file system");
+    }
+}

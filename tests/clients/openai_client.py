@@ -1,0 +1,323 @@
+"""The official OpenAI client through the gateway: what it does where a call is allowed, refused, or not decided.
+
+Nothing is changed for it but the base URL and the API key. Starts a domain of its own from $ELEVEN_BIN (target/debug/eleven
+where that is not set), ends it, and closes with "N passed, N failed".
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HERE / "sdk" / "python"))
+
+import openai  # noqa: E402
+from eleven_verify import Asked, parse, verify  # noqa: E402
+
+ELEVEN = os.environ.get("ELEVEN_BIN", str(HERE / "target" / "debug" / "eleven"))
+MODEL = "demo-summarizer"
+TEXT = (
+    "The night shift reported that pump four stopped twice. Both times the pressure behind the filter had fallen before "
+    "the pump stopped. The coffee machine is out of order again. The shift asks that the filter of pump four be changed."
+)
+MESSAGES = [{"role": "user", "content": TEXT}]
+
+
+def get(url: str) -> dict:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+class Domain:
+    """A domain in a temporary folder, its corners and its model each a process."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="eleven-openai-"))
+        self.dir = self.folder / "domain"
+        self.processes = {}
+        self.upstream = self._start_upstream()
+        made = self.run(
+            "init", "--json", "--free-ports", "--upstream", self.upstream, "--set", "domain.fresh=3",
+            "--set", "ledger.head_interval=100", str(self.dir), config=False,
+        )
+        self.urls = json.loads(made)["urls"]
+        self.root = parse((self.dir / "root.json").read_bytes())
+        for corner in ("ledger", "authority", "runtime"):
+            self.start(corner)
+        for corner in ("ledger", "authority", "runtime"):
+            self.wait(corner)
+
+    def run(self, *args: str, config: bool = True) -> str:
+        command = [ELEVEN, *args, *(["--config", str(self.dir / "eleven.toml")] if config else [])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"eleven {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _spawn(self, name: str, args: list[str], **more) -> subprocess.Popen:
+        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115: the process keeps it
+        process = subprocess.Popen([ELEVEN, *args], stdin=subprocess.DEVNULL, stderr=log, **more)
+        self.processes[name] = process
+        return process
+
+    def _start_upstream(self) -> str:
+        process = self._spawn("upstream", ["demo-upstream"], stdout=subprocess.PIPE, text=True)
+        return process.stdout.readline().strip().removeprefix("listening ")
+
+    def start(self, corner: str):
+        args = [corner, "serve", "--parent", str(os.getpid()), "--config", str(self.dir / "eleven.toml")]
+        self._spawn(corner, args, stdout=subprocess.DEVNULL)
+
+    def wait(self, corner: str):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                get(f"{self.urls[corner]}/health")
+                return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.02)
+        raise RuntimeError(f"the {corner} is not ready: {(self.folder / f'{corner}.log').read_text()[-2000:]}")
+
+    def kill(self, corner: str):
+        process = self.processes.pop(corner)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def end(self):
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def secret(self, client: str, identity: str) -> str:
+        return json.loads(self.run("client", "add", client, "--identity", identity, "--json"))["secret"]
+
+    def calls(self) -> int:
+        return get(f"{self.upstream}/calls")["calls"]
+
+    def size(self) -> int:
+        return get(f"{self.urls['ledger']}/v1/proof/head")["size"]
+
+    def denials(self, since: int, reason: str) -> list[dict]:
+        """The events of refusals for a reason, at or after an entry, once there is one."""
+        until = time.monotonic() + 8
+        found = []
+        while not found and time.monotonic() < until:
+            entries = get(f"{self.urls['ledger']}/v1/audit/entries?from={since}")["entries"]
+            found = [entry["record"] for entry in entries if entry["record"].get("reason") == reason]
+            time.sleep(0.1)
+        return found
+
+    def bundle(self, lineage: str, kind: str) -> dict:
+        """The proof of an operation, once it is of that kind."""
+        op, until = lineage.removeprefix("lineage://op/"), time.monotonic() + 8
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.urls['ledger']}/v1/proof/bundle/{op}", timeout=10) as answer:
+                    bundle = parse(answer.read())
+                if bundle["kind"] == kind:
+                    return bundle
+            except urllib.error.HTTPError:
+                pass
+            assert time.monotonic() < until, f"no proof of {op} as {kind}"
+            time.sleep(0.05)
+
+    def publish_streaming(self):
+        """The starter policy once more, with the term `release: stream`."""
+        file = self.dir / "policies" / "starter.json"
+        policy = json.loads(file.read_text())
+        policy["terms"]["release"] = "stream"
+        file.write_text(json.dumps(policy))
+        done = json.loads(self.run("policy", "publish", str(file), "--next", "--json"))
+        until = time.monotonic() + 10
+        while get(f"{self.urls['runtime']}/health")["epoch"] < done["epoch"]:
+            assert time.monotonic() < until, "the gateway does not follow the registry"
+            time.sleep(0.05)
+
+
+def proven(domain: Domain, lineage: str, kind: str) -> dict:
+    """Verify an operation's proof with the independent verifier, against the pinned root."""
+    bundle = domain.bundle(lineage, kind)
+    result = verify(bundle, Asked(root=domain.root))
+    assert result.verdict == "verified", [check for check in result.checks if check.status == "failed"]
+    return bundle
+
+
+# The cases -------------------------------------------------------------------------
+
+
+def plain_call(domain: Domain, client: openai.OpenAI):
+    before = domain.calls()
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES, temperature=0.2)
+    answer = raw.parse()
+    assert "pump four" in answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "stop" and answer.usage.total_tokens > 0
+    assert domain.calls() == before + 1
+    assert raw.headers["eleven-decision"] == "allow"
+    bundle = proven(domain, raw.headers["eleven-lineage"], "execution")
+    assert bundle["artifact"]["sub"] == "svc:demo-app:dev" and len(bundle["events"]) == 7
+
+
+def streamed(domain: Domain, client: openai.OpenAI):
+    plain = client.chat.completions.create(model=MODEL, messages=MESSAGES)
+    options = {"include_usage": True}
+    stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True, stream_options=options)
+    chunks = list(stream)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == plain.choices[0].message.content
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+    assert chunks[-1].usage.total_tokens == plain.usage.total_tokens
+    proven(domain, stream.response.headers["eleven-lineage"], "execution")
+
+
+def streamed_as_it_comes(domain: Domain, client: openai.OpenAI):
+    domain.publish_streaming()
+    streamed(domain, client)
+
+
+def caller_leaves(domain: Domain, client: openai.OpenAI):
+    """A caller who closes the stream after one chunk: the event tells so, or that all was delivered before."""
+    stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
+    lineage = stream.response.headers["eleven-lineage"]
+    next(iter(stream))
+    stream.close()
+    bundle = proven(domain, lineage, "execution")
+    assert bundle["events"][-2]["event"] in ("execution.interrupted", "execution.completed")
+
+
+def models(domain: Domain, client: openai.OpenAI):
+    assert MODEL in [model.id for model in client.models.list()]
+
+
+def denied(domain: Domain, client: openai.OpenAI):
+    """Another model: refused once, not retried, and the message says which rule and what would pass."""
+    calls, since = domain.calls(), domain.size()
+    patient = client.with_options(max_retries=4)
+    try:
+        patient.chat.completions.create(model="gpt-oracle", messages=MESSAGES)
+        raise AssertionError("it was allowed")
+    except openai.PermissionDeniedError as error:
+        refusal = error
+    assert refusal.status_code == 403 and refusal.code == "policy.denied" and refusal.type == "permission_error"
+    message = refusal.message
+    assert "demo-app-may-summarize" in message and MODEL in message, message
+    assert "lineage://op/" in message, message
+    assert len(domain.denials(since, "policy.denied")) == 1, "it was retried"
+    assert domain.calls() == calls
+    lineage = refusal.response.headers["eleven-lineage"]
+    assert lineage in message
+    proven(domain, lineage, "denial")
+
+
+def other_identity(domain: Domain, client: openai.OpenAI):
+    """A client whose identity no policy permits anything."""
+    other = client.with_options(api_key=domain.secret("other-app", "svc:other-app:dev"))
+    calls = domain.calls()
+    try:
+        other.chat.completions.create(model=MODEL, messages=MESSAGES)
+        raise AssertionError("it was allowed")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "policy.denied", error.code
+    assert domain.calls() == calls
+
+
+def nobody(domain: Domain, client: openai.OpenAI):
+    """A key that is nobody's: 401, not retried."""
+    calls = domain.calls()
+    for key in ("elk_demo-app_wrong", "sk-something-else"):
+        try:
+            client.with_options(api_key=key).chat.completions.create(model=MODEL, messages=MESSAGES)
+            raise AssertionError("it was allowed")
+        except openai.AuthenticationError as error:
+            assert error.status_code == 401 and error.code == "identity.unauthenticated", error
+    assert domain.calls() == calls
+
+
+def malformed(domain: Domain, client: openai.OpenAI):
+    """A body without a model is no operation: 400, not retried."""
+    calls = domain.calls()
+    try:
+        client.post("/chat/completions", body={"messages": MESSAGES}, cast_to=object)
+        raise AssertionError("it was taken")
+    except openai.BadRequestError as error:
+        assert "model" in error.message, error.message
+    assert domain.calls() == calls
+
+
+def authority_gone(domain: Domain, client: openai.OpenAI):
+    """Nothing new is authorized: 503, which the client may try again; when the authority is back, its retry passes."""
+    client.chat.completions.create(model=MODEL, messages=MESSAGES)
+    calls = domain.calls()
+    domain.kill("authority")
+    try:
+        client.with_options(max_retries=0).chat.completions.create(model=MODEL, messages=MESSAGES)
+        raise AssertionError("it was allowed")
+    except openai.InternalServerError as error:
+        assert error.status_code == 503 and error.code == "issuer.unavailable", error
+        assert int(error.response.headers["retry-after"]) >= 1
+    assert domain.calls() == calls
+    back = threading.Timer(0.5, domain.start, ["authority"])
+    back.start()
+    answer = client.with_options(max_retries=10).chat.completions.create(model=MODEL, messages=MESSAGES)
+    back.join()
+    assert answer.choices[0].message.content
+    assert domain.calls() == calls + 1
+
+
+def ledger_gone(domain: Domain, client: openai.OpenAI):
+    """Nothing is decided without a record: 503 until the ledger is back."""
+    client.chat.completions.create(model=MODEL, messages=MESSAGES)
+    calls = domain.calls()
+    domain.kill("ledger")
+    try:
+        client.with_options(max_retries=0).chat.completions.create(model=MODEL, messages=MESSAGES)
+        raise AssertionError("it was allowed")
+    except openai.InternalServerError as error:
+        assert error.status_code == 503 and error.code == "audit.unavailable", error
+        lineage = error.response.headers["eleven-lineage"]
+    assert domain.calls() == calls
+    domain.start("ledger")
+    answer = client.with_options(max_retries=10).chat.completions.create(model=MODEL, messages=MESSAGES)
+    assert answer.choices[0].message.content
+    proven(domain, lineage, "denial")
+
+
+CASES = [
+    plain_call, models, streamed, denied, other_identity, nobody, malformed, streamed_as_it_comes, caller_leaves,
+    authority_gone, ledger_gone,
+]
+
+
+def main() -> int:
+    begun, passed, failed = time.monotonic(), 0, 0
+    domain = Domain()
+    try:
+        secret = domain.secret("demo-app", "svc:demo-app:dev")
+        client = openai.OpenAI(base_url=f"{domain.urls['runtime']}/v1", api_key=secret, timeout=20)
+        print(f"openai {openai.__version__}, domain up in {time.monotonic() - begun:.1f} s")
+        for case in CASES:
+            try:
+                case(domain, client)
+                passed += 1
+                print(f"ok    {case.__name__}")
+            except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
+                failed += 1
+                print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+    finally:
+        domain.end()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
