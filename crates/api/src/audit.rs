@@ -83,6 +83,20 @@ impl Append {
         Object::new().with("records", self.records.clone()).with("blobs", blobs).canonical()
     }
 
+    /// The body for records that are canonical already and need no blobs: what a journal forwards.
+    #[must_use]
+    pub fn of_canonical(records: &[&[u8]]) -> Vec<u8> {
+        let mut body = br#"{"blobs":{},"records":["#.to_vec();
+        for (i, record) in records.iter().enumerate() {
+            if i > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(record);
+        }
+        body.extend_from_slice(b"]}");
+        body
+    }
+
     /// Reads a body. Each blob must hash to its name.
     ///
     /// # Errors

@@ -157,6 +157,31 @@ impl About {
         }
     }
 
+    fn write(&self, body: &mut Object) {
+        let texts = [
+            ("identity", &self.identity),
+            ("operation", &self.operation),
+            ("artifact_id", &self.artifact_id),
+            ("issuer", &self.issuer),
+            ("runtime", &self.runtime),
+            ("policy_required", &self.policy_required),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                body.insert(name, text);
+            }
+        }
+        if let Some(policy) = &self.policy {
+            body.insert("policy", policy.to_value());
+        }
+        if let Some(reason) = self.reason {
+            body.insert("reason", reason.code());
+        }
+        if let Some(fingerprint) = self.fingerprint {
+            body.insert("fingerprint", fingerprint);
+        }
+    }
+
     /// The same without what only some events carry: the part that stays alike through a lineage.
     #[must_use]
     pub fn binding(&self) -> Self {
@@ -224,36 +249,55 @@ impl Draft {
             Place::First { op } => (Some(op), 1, None),
             Place::After { op, tip } => (Some(op), tip.n + 1, Some(tip)),
         };
-        let about = self.about;
+        let prev = tip.map(|tip| (tip.hash, tip.hash_alt));
         let mut body = Object::new()
             .with("v", "1")
             .with("event", self.event)
             .with("n", n)
-            .with("prev_hash", tip.as_ref().map(|tip| tip.hash.into()))
-            .with("prev_hash_alt", tip.as_ref().map(|tip| tip.hash_alt.into()))
+            .with("prev_hash", prev.map(|(hash, _)| hash.into()))
+            .with("prev_hash_alt", prev.map(|(_, hash_alt)| hash_alt.into()))
             .with("ts", self.ts.millis())
-            .with("by", self.by)
+            .with("by", &self.by)
             .with("src_seq", self.src_seq)
             .with("kid", signer.kid())
-            .with("data", self.data)
-            .with_some("identity", about.identity)
-            .with_some("operation", about.operation)
-            .with_some("artifact_id", about.artifact_id)
-            .with_some("issuer", about.issuer)
-            .with_some("runtime", about.runtime)
-            .with_some("policy", about.policy.map(|policy| policy.to_value()))
-            .with_some("policy_required", about.policy_required)
-            .with_some("reason", about.reason.map(Reason::code))
-            .with_some("fingerprint", about.fingerprint);
+            .with("data", self.data.clone());
+        self.about.write(&mut body);
         let op = op.unwrap_or_else(|| id::of_canonical(&body.canonical()));
-        body.insert("op", op);
+        body.insert("op", &op);
         let bytes = body.canonical();
-        let (hash, hash_alt) = hashes(&bytes, tip.as_ref().map(|tip| (&tip.hash, &tip.hash_alt)));
+        let (hash, hash_alt) = hashes(&bytes, prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt)));
+        let sig = signer.signature(&bytes);
         body.insert("event_hash", hash);
         body.insert("event_hash_alt", hash_alt);
-        body.insert("sig", signer.signature(&bytes).to_value());
-        Record::read(Value::Object(body))
+        body.insert("sig", sig.to_value());
+        within_limits(&body)?;
+        let record = Record {
+            event: self.event.into(),
+            op,
+            n,
+            prev,
+            ts: self.ts,
+            by: self.by,
+            src_seq: self.src_seq,
+            kid: signer.kid().into(),
+            data: self.data,
+            about: self.about,
+            hash,
+            hash_alt,
+            sig,
+            object: body,
+        };
+        debug_assert!(Record::read(record.to_value()).as_ref() == Ok(&record), "a draft is not of an event's form");
+        Ok(record)
     }
+}
+
+/// At most 16 KiB, and not so deep that an entry could not hold it.
+fn within_limits(object: &Object) -> Result<(), FormError> {
+    require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
+    // The entry that holds the record is one container more.
+    let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
+    require(deepest + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in an entry")
 }
 
 /// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5).
@@ -303,12 +347,9 @@ impl Record {
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
         let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
-        require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
+        within_limits(&object)?;
         let mut form = Form::of_object(object.clone(), "event");
         form.version()?;
-        // The entry that holds the record is one container more.
-        let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
-        require(deepest + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in an entry")?;
         let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
             (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
             (None, None) => None,

@@ -112,7 +112,6 @@ impl World {
             backlog_bound_ms: 5000,
         };
         let asked = Asked {
-            token: Some(token),
             now: self.now,
             caller: &self.caller,
             holder: None,
@@ -120,7 +119,7 @@ impl World {
             request: Some(&self.request),
             environment: &self.environment,
         };
-        admit(&held, &asked).expect("admitted")
+        admit(&held, &asked, Some(token)).expect("admitted")
     }
 
     /// Steps 1 to 17.

@@ -48,8 +48,6 @@ pub struct Held<'a> {
 /// What is asked of the point.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
-    /// The token's text; `None` where nothing was presented.
-    pub token: Option<&'a str>,
     /// The present moment.
     pub now: Time,
     /// The authenticated caller.
@@ -90,15 +88,24 @@ impl Admitted {
     }
 }
 
-/// Steps 1 to 16. Linear, in the order of the protocol; each check is named by its number.
+/// Steps 1 to 16 for a token's text; `None` where nothing was presented. Linear, in the order of the protocol; each check
+/// is named by its number.
 ///
 /// # Errors
 /// The denial of the first check that fails.
-pub fn admit(held: &Held<'_>, asked: &Asked<'_>) -> Result<Admitted, Denial> {
+pub fn admit(held: &Held<'_>, asked: &Asked<'_>, token: Option<&str>) -> Result<Admitted, Denial> {
     // 1: present.
-    let text = asked.token.ok_or_else(|| Denial::new(Reason::ArtifactMissing, NO_ARTIFACT))?;
+    let text = token.ok_or_else(|| Denial::new(Reason::ArtifactMissing, NO_ARTIFACT))?;
     // 2: form, limits, canonical token, algorithm.
     let token = Token::read(text).map_err(|error| Denial::new(Reason::ArtifactMalformed, format!("{error}")))?;
+    admit_read(held, asked, token)
+}
+
+/// Steps 3 to 16 for a token whose parts were read, each by its form: an artifact that was just issued inline.
+///
+/// # Errors
+/// The denial of the first check that fails.
+pub fn admit_read(held: &Held<'_>, asked: &Asked<'_>, token: Token) -> Result<Admitted, Denial> {
     let view = admit_token(held, asked, &token).map_err(|Failed(reason, detail)| Denial {
         reason,
         detail,

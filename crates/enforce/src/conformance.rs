@@ -65,7 +65,6 @@ pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormErr
         backlog_bound_ms: number(case.uint("backlog_bound_ms")?),
     };
     let asked = Asked {
-        token: token.as_deref(),
         now,
         caller: &caller,
         holder,
@@ -76,7 +75,7 @@ pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormErr
     case.object("uses")?;
     case.boolean("journal_writable")?;
     case.finish()?;
-    Ok(admit(&held, &asked).map_err(|denial| denial.reason))
+    Ok(admit(&held, &asked, token.as_deref()).map_err(|denial| denial.reason))
 }
 
 fn open_view(root: Value, registry: Value, stamp: Value) -> Option<View> {

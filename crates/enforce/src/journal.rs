@@ -7,7 +7,7 @@
 
 mod line;
 
-pub use line::{Line, LineError};
+pub use line::{Forward, Line, LineError, encode_event};
 
 use crate::admission::Admitted;
 use crate::denial::{Counted, Denial};

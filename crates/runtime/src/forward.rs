@@ -7,7 +7,7 @@ use eleven_api::edge::Clock;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
 use eleven_core::time::Time;
-use eleven_enforce::journal::Line;
+use eleven_enforce::journal::Forward;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -22,6 +22,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An idle point asks the ledger this often, so that its backlog is known.
 const IDLE: Duration = Duration::from_millis(1000);
+/// How long the last records may take when the point stops.
+const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait after the ledger did not answer.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -95,7 +97,7 @@ impl Forwarder {
                     tokio::select! {
                         () = self.progress.wake.notified() => {}
                         () = tokio::time::sleep(IDLE) => {}
-                        () = eleven_api::serve::stopped(&mut stop) => return,
+                        () = eleven_api::serve::stopped(&mut stop) => return self.flush(place).await,
                     }
                 }
                 Err(error) => {
@@ -113,6 +115,14 @@ impl Forwarder {
                     }
                 }
             }
+        }
+    }
+
+    /// Sends what was committed last, so that a clean stop leaves no lineage open in the ledger: for a second at most.
+    async fn flush(&self, mut place: Place) {
+        let all = async { while matches!(self.forward(&mut place).await, Ok(true)) {} };
+        if tokio::time::timeout(FLUSH, all).await.is_err() {
+            tracing::info!("the ledger did not take the last records in time; they are forwarded at the next start");
         }
     }
 
@@ -134,24 +144,25 @@ impl Forwarder {
             .read_from(place.position, BATCH, BATCH_BYTES)
             .map_err(|error| CallError::Malformed(format!("the journal cannot be read: {error}")))?;
         let known = self.progress.acknowledged();
-        let mut append = Append::default();
+        let mut unsent: Vec<&[u8]> = Vec::new();
         let (mut uses, mut newest, mut next_position) = (Vec::new(), Time(0), place.position);
-        for (position, bytes) in read {
+        for (position, bytes) in &read {
             next_position = position + 1;
-            let line = Line::decode(&bytes).map_err(|error| CallError::Malformed(error.to_string()))?;
-            let Line::Event { record, exp } = line else { continue };
-            uses.extend(exp.map(|exp| (position, exp)));
-            newest = record.ts;
-            if record.src_seq >= known {
-                append.record(&record);
+            let line = Forward::of(bytes).map_err(|error| CallError::Malformed(error.to_string()))?;
+            let Some(line) = line else { continue };
+            uses.extend(line.exp.map(|exp| (*position, exp)));
+            newest = line.ts;
+            if line.src_seq >= known {
+                unsent.push(line.record);
             }
         }
-        if append.records.is_empty() {
+        if unsent.is_empty() {
             place.position = next_position;
             place.uses.extend(uses);
             return Ok(next_position < reader.durable());
         }
-        let body = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], append.to_bytes(), DEADLINE).await?;
+        let body =
+            self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], Append::of_canonical(&unsent), DEADLINE).await?;
         let answer = parse(&body).map_err(|error| CallError::Malformed(error.to_string()))?;
         let appended = Appended::read(answer).map_err(|error| CallError::Malformed(error.to_string()))?;
         // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.

@@ -24,7 +24,7 @@ use eleven_core::id;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
-use eleven_enforce::admission::{Admitted, Asked, Held, admit};
+use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
 use eleven_enforce::permit::Permit;
@@ -111,7 +111,7 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
 async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
     let presented = presented(&framed.headers)?;
     let Granted { permit, bundle } = match presented {
-        Some(text) => permit(gate, caller, &framed, (!text.is_empty()).then_some(text)).await?,
+        Some(text) => permit(gate, caller, &framed, Presented::Text((!text.is_empty()).then_some(text))).await?,
         None => inline(gate, caller, &framed).await?,
     };
     let request = forwarded(gate, &framed, permit.op())?;
@@ -139,11 +139,11 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 /// because nothing was sent yet.
 async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted, Problem> {
     let execute = execute(gate, caller, framed);
-    let token = obtain(gate, caller, framed, &execute).await?;
-    match admitted(gate, caller, framed, Some(&token.text())) {
+    let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
+    match admitted(gate, caller, framed, issued) {
         Err(denial) if denial.reason == Reason::PolicyMismatch => {
-            let token = obtain(gate, caller, framed, &execute).await?;
-            permit(gate, caller, framed, Some(&token.text())).await
+            let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
+            permit(gate, caller, framed, issued).await
         }
         Err(denial) => Err(deny(gate, denial).await),
         Ok(admission) => open(gate, admission).await,
@@ -185,11 +185,19 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
 }
 
 /// Admission of what is presented, to the permit.
-async fn permit(gate: &Gate, caller: &Caller, framed: &Framed, token: Option<&str>) -> Result<Granted, Problem> {
+async fn permit(gate: &Gate, caller: &Caller, framed: &Framed, token: Presented<'_>) -> Result<Granted, Problem> {
     match admitted(gate, caller, framed, token) {
         Ok(admission) => open(gate, admission).await,
         Err(denial) => Err(deny(gate, denial).await),
     }
+}
+
+/// What an operation is to be admitted by.
+pub(crate) enum Presented<'a> {
+    /// What a caller brought, as it came; `None` where it brought nothing.
+    Text(Option<&'a str>),
+    /// What the authority just issued for this call, read by its form from its answer.
+    Issued(Token),
 }
 
 /// An admission, and the policy that step 4 found held.
@@ -199,7 +207,7 @@ pub(crate) struct Admission {
 }
 
 /// Steps 1 to 16, from what this process holds.
-fn admitted(gate: &Gate, caller: &Caller, framed: &Framed, token: Option<&str>) -> Result<Admission, Denial> {
+fn admitted(gate: &Gate, caller: &Caller, framed: &Framed, token: Presented<'_>) -> Result<Admission, Denial> {
     admit_here(gate, &caller.identity, token, &framed.operation, Some(&framed.binding), None)
 }
 
@@ -207,7 +215,7 @@ fn admitted(gate: &Gate, caller: &Caller, framed: &Framed, token: Option<&str>) 
 pub(crate) fn admit_here(
     gate: &Gate,
     caller: &str,
-    token: Option<&str>,
+    token: Presented<'_>,
     operation: &Operation,
     request: Option<&RequestBinding>,
     runtime: Option<String>,
@@ -231,8 +239,11 @@ pub(crate) fn admit_here(
         backlog_ms: gate.progress.backlog_ms(now),
         backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),
     };
-    let asked = Asked { token, now, caller, holder: None, operation, request, environment: &environment };
-    let admitted = admit(&holding, &asked)?;
+    let asked = Asked { now, caller, holder: None, operation, request, environment: &environment };
+    let admitted = match token {
+        Presented::Text(text) => admit(&holding, &asked, text)?,
+        Presented::Issued(token) => admit_read(&holding, &asked, token)?,
+    };
     let bundle = held.as_ref().and_then(|held| held.bundles.get(&admitted.token().artifact.pol.hash)).cloned();
     let missing = || Denial::new(Reason::IssuerUnavailable, "the policy's bundle is not held");
     Ok(Admission { bundle: bundle.ok_or_else(missing)?, admitted })

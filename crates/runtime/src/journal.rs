@@ -9,7 +9,7 @@ use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_enforce::admission::Admitted;
 use eleven_enforce::denial::{Counter, Denial};
-use eleven_enforce::journal::{Closing, Journal, Line};
+use eleven_enforce::journal::{Closing, Journal, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution, Opened, Permit};
 use eleven_store::{Batch, CommitError, Committed, Durable, GroupCommit, GroupOptions, Metrics, ReadLog, Stage, Stop};
 use std::sync::Arc;
@@ -123,7 +123,7 @@ impl Desk {
             Ok(opened) => {
                 for record in opened.records() {
                     let exp = (record.event == "authorization.consumed").then_some(exp);
-                    let _ = batch.push(Line::Event { record: record.clone(), exp }.encode());
+                    let _ = batch.push(encode_event(record, exp));
                 }
                 Ok(Box::new(opened))
             }
@@ -137,7 +137,7 @@ impl Desk {
     fn close(&mut self, execution: Execution, ending: &Ending, batch: &mut Batch) -> Result<Closing, String> {
         let closing = self.journal.close(execution, ending)?;
         for record in &closing.records {
-            batch.push(Line::event(record.clone()).encode()).map_err(|error| error.to_string())?;
+            batch.push(encode_event(record, None)).map_err(|error| error.to_string())?;
         }
         Ok(closing)
     }
@@ -159,9 +159,8 @@ impl Desk {
 }
 
 fn push(batch: &mut Batch, record: Record) -> Result<String, String> {
-    let op = record.op.clone();
-    batch.push(Line::event(record).encode()).map_err(|error| error.to_string())?;
-    Ok(op)
+    batch.push(encode_event(&record, None)).map_err(|error| error.to_string())?;
+    Ok(record.op)
 }
 
 impl Desks {

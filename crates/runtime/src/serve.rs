@@ -134,9 +134,10 @@ impl Runtime {
     /// [`RuntimeError::Stopped`] where the journal failed: the process must end.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
         let (all, stopping) = watch::channel(false);
+        let (flush, flushing) = watch::channel(false);
         let tasks = [
             tokio::spawn(follow(Arc::clone(&self.gate), stopping.clone())),
-            tokio::spawn(self.forwarder().run(stopping.clone())),
+            tokio::spawn(self.forwarder().run(flushing)),
             tokio::spawn(watch_backlog(Arc::clone(&self.gate), stopping.clone())),
         ];
         let serving = tokio::spawn(listener.serve(router(Arc::clone(&self.gate)), stopping, Duration::from_secs(5)));
@@ -147,6 +148,8 @@ impl Runtime {
         }
         all.send_replace(true);
         let _ = serving.await;
+        // What the last requests committed is forwarded before the forwarder stops.
+        flush.send_replace(true);
         for task in tasks {
             let _ = task.await;
         }

@@ -3,7 +3,7 @@
 //! The request that such an artifact binds is the admission itself: method `ADMIT`, the runtime as the path, the image's
 //! digest as the body.
 
-use crate::gateway::{Admission, Gate, admit_here, authenticate, deny, recorded};
+use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, deny, recorded};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
@@ -85,7 +85,7 @@ fn admission(gate: &Gate, caller: &str, asked: &Admit) -> Result<Admission, Deni
     let operation = operation.map_err(|error| Denial::new(Reason::ArtifactMalformed, error.to_string()))?;
     let request = RequestBinding { body: asked.image, method: "ADMIT".into(), path: asked.runtime.clone() };
     let token = asked.token.as_ref().map(Token::text);
-    admit_here(gate, caller, token.as_deref(), &operation, Some(&request), Some(asked.runtime.clone()))
+    admit_here(gate, caller, Presented::Text(token.as_deref()), &operation, Some(&request), Some(asked.runtime.clone()))
 }
 
 /// What a workload does is what its artifact says: the point that admits it sees only the image.

@@ -37,6 +37,58 @@ const EVENT: u8 = b'e';
 const CONSUMED: u8 = b'c';
 const EPOCH: u8 = b'n';
 
+/// What forwarding needs of an event's line, without reading the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward<'a> {
+    /// The record's number under the point's key.
+    pub src_seq: u64,
+    /// The record's time.
+    pub ts: Time,
+    /// The artifact's expiry, beside a consumption.
+    pub exp: Option<Time>,
+    /// The record's canonical bytes.
+    pub record: &'a [u8],
+}
+
+impl<'a> Forward<'a> {
+    /// The event of a line; `None` where it is no event's.
+    ///
+    /// # Errors
+    /// Where the bytes are no line.
+    pub fn of(bytes: &'a [u8]) -> Result<Option<Self>, LineError> {
+        let short = || LineError("a line that ends early".to_string());
+        let (tag, rest) = bytes.split_first().ok_or_else(short)?;
+        if *tag == EPOCH {
+            return Ok(None);
+        }
+        let (src_seq, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+        let (ts, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+        let (exp, record) = match *tag {
+            EVENT => (None, rest),
+            CONSUMED => {
+                let (exp, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+                (Some(Time(i64::from_be_bytes(*exp))), rest)
+            }
+            _ => return Err(LineError("an unknown tag".to_string())),
+        };
+        Ok(Some(Self { src_seq: u64::from_be_bytes(*src_seq), ts: Time(i64::from_be_bytes(*ts)), exp, record }))
+    }
+}
+
+/// The bytes of an event's line: tag, number, time, expiry beside a consumption, the canonical record.
+#[must_use]
+pub fn encode_event(record: &Record, exp: Option<Time>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2048);
+    out.push(if exp.is_some() { CONSUMED } else { EVENT });
+    out.extend(record.src_seq.to_be_bytes());
+    out.extend(record.ts.0.to_be_bytes());
+    if let Some(exp) = exp {
+        out.extend(exp.0.to_be_bytes());
+    }
+    out.extend(record.canonical());
+    out
+}
+
 impl Line {
     /// A line for an event without an expiry beside it.
     #[must_use]
@@ -47,23 +99,15 @@ impl Line {
     /// The bytes in the log.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(2048);
         match self {
-            Self::Event { record, exp: None } => {
-                out.push(EVENT);
-                out.extend(record.canonical());
-            }
-            Self::Event { record, exp: Some(exp) } => {
-                out.push(CONSUMED);
-                out.extend(exp.0.to_be_bytes());
-                out.extend(record.canonical());
-            }
+            Self::Event { record, exp } => encode_event(record, *exp),
             Self::Epoch(epoch) => {
+                let mut out = Vec::with_capacity(9);
                 out.push(EPOCH);
                 out.extend(epoch.to_be_bytes());
+                out
             }
         }
-        out
     }
 
     /// Reads a line.
@@ -71,22 +115,16 @@ impl Line {
     /// # Errors
     /// Where the bytes are no line.
     pub fn decode(bytes: &[u8]) -> Result<Self, LineError> {
-        let wrong = |what: &str| LineError(what.to_string());
-        let record = |bytes: &[u8]| {
-            let value = parse_canonical(bytes).map_err(|error| LineError(error.to_string()))?;
-            Record::read(value).map_err(|error| LineError(error.to_string()))
+        let Some(line) = Forward::of(bytes)? else {
+            let epoch = bytes.get(1..).and_then(|rest| rest.try_into().ok());
+            let epoch = epoch.ok_or_else(|| LineError("an epoch of another length".to_string()))?;
+            return Ok(Self::Epoch(u64::from_be_bytes(epoch)));
         };
-        match bytes.split_first() {
-            Some((&EVENT, rest)) => Ok(Self::event(record(rest)?)),
-            Some((&CONSUMED, rest)) => {
-                let (exp, rest) = rest.split_first_chunk::<8>().ok_or_else(|| wrong("a consumption without expiry"))?;
-                Ok(Self::Event { record: record(rest)?, exp: Some(Time(i64::from_be_bytes(*exp))) })
-            }
-            Some((&EPOCH, rest)) => {
-                let epoch = rest.try_into().map_err(|_| wrong("an epoch of another length"))?;
-                Ok(Self::Epoch(u64::from_be_bytes(epoch)))
-            }
-            _ => Err(wrong("an unknown tag")),
+        let value = parse_canonical(line.record).map_err(|error| LineError(error.to_string()))?;
+        let record = Record::read(value).map_err(|error| LineError(error.to_string()))?;
+        if (record.src_seq, record.ts) != (line.src_seq, line.ts) {
+            return Err(LineError("a number or a time that is not the record's".to_string()));
         }
+        Ok(Self::Event { record, exp: line.exp })
     }
 }
