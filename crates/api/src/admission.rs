@@ -2,9 +2,8 @@
 //! itself.
 
 use crate::audit::Durability;
-use eleven_core::artifact::{Artifact, Token};
+use eleven_core::artifact::Token;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
 use eleven_core::name;
@@ -31,12 +30,13 @@ impl Admit {
         let image = workload.sha3("image")?;
         let runtime = workload.named("runtime", "a runtime's name", name::is_runtime)?;
         workload.finish()?;
-        let Some(artifact) = form.opt("artifact") else { return Ok(Self { token: None, image, runtime }) };
-        let artifact = Artifact::read(artifact)?;
-        let issued = Record::read(form.take("issued")?)?;
-        let salt = form.string("salt")?;
+        let parts = ["artifact", "issued", "salt"].map(|name| (name, form.opt(name)));
         form.finish()?;
-        Ok(Self { token: Some(Token { artifact, issued, salt }), image, runtime })
+        if matches!(parts, [(_, None), ..]) {
+            return Ok(Self { token: None, image, runtime });
+        }
+        let token = parts.into_iter().fold(Object::new(), |token, (name, part)| token.with_some(name, part));
+        Ok(Self { token: Some(Token::of_value(Value::Object(token))?), image, runtime })
     }
 }
 
@@ -106,3 +106,6 @@ impl Complete {
 pub fn completed(durability: Durability) -> Value {
     Value::Object(Object::new().with("lineage_event", "07 evidence.committed").with("durability", durability.name()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! `POST /v1/govern/execute` (PROTOCOL 12): one operation, decided and authorised before it runs.
 
-use eleven_core::artifact::{Artifact, RequestBinding, Token};
+use eleven_core::artifact::{RequestBinding, Token};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::Record;
-use eleven_core::form::{Form, FormError};
+use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::{id, name};
 
@@ -88,12 +87,20 @@ impl Allowed {
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
         let mut form = Form::of(eleven_core::encoding::parse(body)?, "execute answer")?;
         form.named("decision", "\"allow\"", |decision| decision == "allow")?;
-        form.string("artifact_id")?;
-        form.string("lineage")?;
-        let artifact = Artifact::read(form.take("artifact")?)?;
-        let issued = Record::read(form.take("issued")?)?;
-        let salt = form.string("salt")?;
+        let (named, lineage) = (form.string("artifact_id")?, form.string("lineage")?);
+        let token = Object::new()
+            .with("artifact", form.take("artifact")?)
+            .with("issued", form.take("issued")?)
+            .with("salt", form.take("salt")?);
         form.finish()?;
-        Ok(Self { token: Token { artifact, issued, salt } })
+        let token = Token::of_value(Value::Object(token))?;
+        let artifact = &token.artifact;
+        require(named == artifact.id, "execute answer: `artifact_id` names another artifact")?;
+        let own = id::lineage_name(artifact.content_id());
+        require(lineage == own, "execute answer: `lineage` is another artifact's")?;
+        Ok(Self { token })
     }
 }
+
+#[cfg(test)]
+mod tests;

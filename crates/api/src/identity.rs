@@ -15,6 +15,8 @@ pub struct Exchange {
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const CLIENT_SECRET: &str = "urn:11-11:token-type:client-secret";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const BEARER: &str = "Bearer";
 
 impl Exchange {
     /// The body.
@@ -54,8 +56,8 @@ impl Issued {
         Value::Object(
             Object::new()
                 .with("access_token", &self.token)
-                .with("issued_token_type", "urn:ietf:params:oauth:token-type:jwt")
-                .with("token_type", "Bearer")
+                .with("issued_token_type", JWT)
+                .with("token_type", BEARER)
                 .with("expires_in", self.expires_in),
         )
     }
@@ -67,10 +69,13 @@ impl Issued {
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
         let mut form = Form::of(eleven_core::encoding::parse(body)?, "token answer")?;
         let token = form.string("access_token")?;
-        form.string("issued_token_type")?;
-        form.string("token_type")?;
+        form.named("issued_token_type", JWT, |kind| kind == JWT)?;
+        form.named("token_type", BEARER, |kind| kind == BEARER)?;
         let expires_in = form.uint("expires_in")?;
         form.finish()?;
         Ok(Self { token, expires_in })
     }
 }
+
+#[cfg(test)]
+mod tests;

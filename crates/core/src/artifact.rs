@@ -34,6 +34,8 @@ impl Operation {
     /// Where it is larger than 4 KiB, or `name`, `scope` or `params` is of another form.
     pub fn read(value: Value) -> Result<Self, FormError> {
         require(value.canonical().len() <= limits::MAX_OP, "op is larger than 4 KiB")?;
+        // It stands in an artifact, and that in a token and in a bundle.
+        require(value.depth() + 2 <= limits::MAX_DEPTH, "op is too deep to stand in a token")?;
         let mut form = Form::of(value.clone(), "op")?;
         let name = form.named("name", "an operation's name", name::is_operation)?;
         let scope = form.strings("scope")?;

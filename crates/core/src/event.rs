@@ -295,9 +295,9 @@ impl Draft {
 /// At most 16 KiB, and not so deep that an entry could not hold it.
 fn within_limits(object: &Object) -> Result<(), FormError> {
     require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
-    // The entry that holds the record is one container more.
+    // The request that brings the record and the bundle that shows it hold it in a list: two containers more.
     let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
-    require(deepest + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in an entry")
+    require(deepest + 3 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
 }
 
 /// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5).

@@ -100,3 +100,16 @@ fn a_nonce_is_of_its_form_whatever_the_bytes() {
     assert!(is_nonce(&nonce(&[255; 17])));
     assert_ne!(nonce(&[1; 17]), nonce(&[2; 17]));
 }
+
+/// An artifact that could not stand in a token could be issued and never presented.
+#[test]
+fn an_operation_is_refused_that_is_too_deep_for_a_token() {
+    let deep = |inside: usize| {
+        let parameter = (0..inside).fold(Value::Int(1), |inner, _| Value::Array(alloc::vec![inner]));
+        let op = Object::new().with("name", "model.invoke").with("scope", Vec::new()).with("x", parameter);
+        Value::Object(op)
+    };
+    let carried = |op: Value| Object::new().with("artifact", Object::new().with("op", op)).canonical();
+    assert!(Operation::read(deep(29)).is_ok() && parse(&carried(deep(29))).is_ok());
+    assert!(Operation::read(deep(30)).is_err() && parse(&carried(deep(30))).is_err());
+}

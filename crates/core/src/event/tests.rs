@@ -1,7 +1,7 @@
 use super::*;
 use crate::encoding::parse;
 use crate::signature::{SeedSigner, VerifyingKey, bytes32};
-use alloc::format;
+use alloc::{format, vec};
 
 fn records() -> Vec<Value> {
     let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
@@ -69,4 +69,18 @@ fn what_a_record_must_not_be() {
     assert!(refused("kid", "key:11-11/other/2026-q2".into()));
     assert!(refused("prev_hash", Value::from(Sha3([0; 64]))));
     assert!(refused("data", Value::Object(Object::new().with("x", format!("{:>20000}", 1)))));
+}
+
+/// A record that could not be sent, or not be shown, would hold up its producer's journal for good.
+#[test]
+fn a_record_is_refused_that_is_too_deep_for_where_it_has_to_stand() {
+    let good = records().into_iter().nth(9).expect("an entry");
+    let deep = |inside: usize| {
+        let data = (0..inside).fold(Value::Int(1), |inner, _| Value::Array(vec![inner]));
+        Value::Object(good.as_object().expect("an object").clone().with("data", Object::new().with("x", data)))
+    };
+    // Record and data are two of the 32 containers, a list in an object two more.
+    let shown = |record: Value| Object::new().with("records", Value::Array(vec![record])).canonical();
+    assert!(Record::read(deep(28)).is_ok() && parse(&shown(deep(28))).is_ok());
+    assert!(Record::read(deep(29)).is_err() && parse(&shown(deep(29))).is_err());
 }
