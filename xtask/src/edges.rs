@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eleven-ledger", &["eleven-core", "eleven-verify", "eleven-store", "eleven-api", "eleven-mesh"]),
     ("eleven", &[ALL]),
     ("eleven-sim", &[ALL]),
+    ("eleven-fuzz-targets", &["eleven-core", "eleven-verify", "eleven-policy", "eleven-enforce", "eleven-api"]),
     ("xtask", &["eleven-core"]),
 ];
 
