@@ -104,12 +104,12 @@ impl Audit {
         }
         let Received { records, artifacts, blobs } = received;
         let mut content = content::Content::new(artifacts, blobs);
-        let at = self.entry_time();
         let (mut kid, mut outcomes) = (None, Vec::with_capacity(records.len()));
         for reading in records {
             let outcome = match self.verified(reading) {
                 Ok(verified) => {
-                    let outcome = self.take(&verified, at, &mut content, batch);
+                    // Each anew: an entry of our own, a refusal, may have come between.
+                    let outcome = self.take(&verified, self.entry_time(), &mut content, batch);
                     kid = Some(verified.kid().to_owned());
                     outcome
                 }

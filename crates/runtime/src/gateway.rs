@@ -101,8 +101,9 @@ fn path_of(uri: &http::Uri) -> String {
 /// Request: who calls. Nobody, and nothing is decided; that is counted, not one event each.
 pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
     let authenticated = gate.callers.authenticate(headers, &gate.registry).await;
-    if let Some(reason) = authenticated.as_ref().err().and_then(|problem| problem.reason) {
-        gate.desks.count(reason);
+    if authenticated.is_err() {
+        // Also where the authority was needed and gone: nobody is authenticated, and a count names no other reason.
+        gate.desks.count(Reason::IdentityUnauthenticated);
     }
     authenticated
 }

@@ -121,7 +121,9 @@ def _check_outcome(data: dict, crashed: bool):
         form.text(data["cause"], "cause")
         require(data["effect"] == "unknown", "the effect of what crashed is unknown")
         return
-    form.members(data, {"result"}, what="data")
+    form.members(data, {"result"}, {"cause"}, what="data")
+    if "cause" in data:
+        form.text(data["cause"], "cause")
     form.members(data["result"], {"digest", "bytes", "status"}, what="result")
     form.sha3(data["result"]["digest"])
     form.integer(data["result"]["bytes"], "bytes")

@@ -93,6 +93,34 @@ async fn a_halt_interrupts_what_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whom_nobody_can_authenticate_is_counted_and_the_ledger_takes_it() {
+    let mut domain = Domain::start(short()).await;
+    domain.stop_authority().await;
+    // Its secret was never exchanged here, and nobody is there to do it.
+    let answered = domain.chat(&request("x")).await;
+    assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (503, "issuer.unavailable"));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    domain.start_authority().await;
+    domain
+        .until(
+            "calls work again",
+            |domain| async move { domain.chat(&request("again")).await.status == StatusCode::OK },
+        )
+        .await;
+    let refused = String::from_utf8(domain.get(domain.ledger_at, "/metrics").await.1.to_vec()).expect("text");
+    let refused = refused.lines().find(|line| line.contains("refused")).expect("a counter").to_owned();
+    assert!(refused.ends_with(" 0"), "the ledger refused what this point produced: {refused}");
+    domain.stop_ledger().await;
+    domain.start_ledger().await;
+    domain
+        .until(
+            "calls work again",
+            |domain| async move { domain.chat(&request("again")).await.status == StatusCode::OK },
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_restarts_knows_every_use() {
     let mut domain = Domain::start(Plan::default()).await;
     let body = request("x");
