@@ -108,7 +108,8 @@ async fn a_caller_whom_nobody_can_authenticate_is_counted_and_the_ledger_takes_i
         )
         .await;
     let refused = String::from_utf8(domain.get(domain.ledger_at, "/metrics").await.1.to_vec()).expect("text");
-    let refused = refused.lines().find(|line| line.contains("refused")).expect("a counter").to_owned();
+    let refused =
+        refused.lines().find(|line| line.starts_with("eleven_ledger_refused_total")).expect("a counter").to_owned();
     assert!(refused.ends_with(" 0"), "the ledger refused what this point produced: {refused}");
     domain.stop_ledger().await;
     domain.start_ledger().await;
