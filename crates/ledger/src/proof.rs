@@ -65,7 +65,8 @@ pub(crate) async fn covered(
     let mut heads = shared.head.subscribe();
     let mut covered = false;
     loop {
-        if let Some(published) = heads.borrow_and_update().clone() {
+        let published = heads.borrow_and_update().clone();
+        if let Some(published) = published {
             covered = published.head.commitment.size > seq;
             if covered && ready(shared, &published) {
                 return Ok(());
@@ -85,10 +86,9 @@ pub(crate) async fn covered(
     }
 }
 
-/// Whether all that a bundle needs is there for a head.
+/// Whether all that a bundle needs is there for a head, and durable.
 pub(crate) fn has_registry(shared: &Shared, published: &Published) -> bool {
-    read(&shared.sealed).size == published.head.commitment.size
-        && read(&shared.places).header(published.head.commitment.registry.epoch).is_some()
+    has_index(shared, published) && shared.has_header(published.head.commitment.registry.epoch)
 }
 
 /// Whether the index stands where the head says.

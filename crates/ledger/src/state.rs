@@ -258,6 +258,12 @@ impl Shared {
         self.blob_at(position.checked_sub(1).ok_or(LookError::Absent)?)
     }
 
+    /// Whether the authority's header for an epoch is here, and durable: one that is only staged is not shown.
+    pub(crate) fn has_header(&self, epoch: u64) -> bool {
+        let position = read(&self.places).header(epoch);
+        position.is_some_and(|position| position < self.log.durable())
+    }
+
     /// The registry header that the authority signed for an epoch.
     pub(crate) fn header(&self, epoch: u64) -> Result<Vec<u8>, LookError> {
         let position = read(&self.places).header(epoch).ok_or(LookError::Absent)?;

@@ -61,9 +61,10 @@ pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<Strin
 pub(super) async fn inclusion(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
     let seq = query.number("seq")?.ok_or_else(|| Problem::malformed("`seq` is missing"))?;
     let size = query.number("size")?;
-    if seq < inner.shared.size() {
-        proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
+    if seq >= inner.shared.size() {
+        return Err(look(&LookError::Absent));
     }
+    proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
     proof::inclusion(&inner.shared, seq, size).map(|value| json(&value)).map_err(problem)
 }
 
