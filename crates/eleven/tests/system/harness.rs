@@ -26,19 +26,18 @@ use eleven_store::Folder;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub const DOMAIN: &str = "11-11";
-pub const AUTHORITY: &str = "governance://11-11/authority/test";
-pub const RUNTIME: &str = "host://test/inference";
-pub const POINT: &str = "host://test/inference#gw-0";
-pub const IDENTITY: &str = "svc:app:test";
-pub const SCOPE: &str = "text.summarize";
+pub(crate) const DOMAIN: &str = "11-11";
+pub(crate) const AUTHORITY: &str = "governance://11-11/authority/test";
+pub(crate) const RUNTIME: &str = "host://test/inference";
+pub(crate) const POINT: &str = "host://test/inference#gw-0";
+pub(crate) const IDENTITY: &str = "svc:app:test";
+pub(crate) const SCOPE: &str = "text.summarize";
 
 /// A corner that runs.
 struct Corner {
@@ -55,13 +54,13 @@ impl Corner {
 
 /// What a test asks of the domain before it starts.
 #[derive(Clone)]
-pub struct Plan {
-    pub release: &'static str,
-    pub fresh: u64,
-    pub audit_bound: Duration,
-    pub digests: &'static str,
-    pub cedar: &'static str,
-    pub max_run: Option<u64>,
+pub(crate) struct Plan {
+    pub(crate) release: &'static str,
+    pub(crate) fresh: u64,
+    pub(crate) audit_bound: Duration,
+    pub(crate) digests: &'static str,
+    pub(crate) cedar: &'static str,
+    pub(crate) max_run: Option<u64>,
 }
 
 impl Default for Plan {
@@ -81,33 +80,33 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
 }
 
 /// The domain.
-pub struct Domain {
-    pub plan: Plan,
-    pub root: TrustRoot,
-    pub client: Client,
-    pub clock: Arc<dyn Clock>,
-    pub upstream: Upstream,
-    pub secret: String,
+pub(crate) struct Domain {
+    pub(crate) plan: Plan,
+    pub(crate) root: TrustRoot,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) upstream: Upstream,
+    pub(crate) secret: String,
     folder: tempfile::TempDir,
     ledger: Option<Corner>,
     authority: Option<Corner>,
     runtime: Option<Corner>,
-    pub authority_handle: Option<Arc<Authority>>,
-    pub ledger_at: SocketAddr,
-    pub authority_at: SocketAddr,
-    pub gateway_at: SocketAddr,
+    pub(crate) authority_handle: Option<Arc<Authority>>,
+    pub(crate) ledger_at: SocketAddr,
+    pub(crate) authority_at: SocketAddr,
+    pub(crate) gateway_at: SocketAddr,
 }
 
 /// A test's own model server.
 #[derive(Clone)]
-pub struct Upstream {
-    pub at: SocketAddr,
-    pub calls: Arc<AtomicU64>,
+pub(crate) struct Upstream {
+    pub(crate) at: SocketAddr,
+    pub(crate) calls: Arc<AtomicU64>,
     /// Lets a slow answer go on.
-    pub gate: watch::Sender<bool>,
+    pub(crate) gate: watch::Sender<bool>,
 }
 
-pub fn signer(role: &str) -> Arc<dyn Signer> {
+pub(crate) fn signer(role: &str) -> Arc<dyn Signer> {
     let seed = Sha3::of(&[b"a test's key: ", role.as_bytes()]);
     let seed: [u8; 32] = seed.0[..32].try_into().expect("32 bytes");
     Arc::new(SeedSigner::new(format!("key:{DOMAIN}/{role}/test"), &seed))
@@ -147,7 +146,7 @@ fn root(now: Time) -> TrustRoot {
 }
 
 /// A policy bundle of the test's domain, version `v`.
-pub fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
+pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
     let terms = Object::new()
         .with("ttl", 300u32)
         .with("use", vec!["single".into(), "bounded".into()])
@@ -170,7 +169,7 @@ pub fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
     value
 }
 
-pub fn point() -> Point {
+pub(crate) fn point() -> Point {
     Point {
         name: POINT.into(),
         event: signer("gw-0"),
@@ -199,7 +198,7 @@ async fn bind_at(at: SocketAddr) -> (Listener, SocketAddr) {
 
 impl Domain {
     /// A domain with everything running and one client of [`IDENTITY`].
-    pub async fn start(plan: Plan) -> Self {
+    pub(crate) async fn start(plan: Plan) -> Self {
         let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let now = clock.now();
@@ -242,7 +241,7 @@ impl Domain {
         domain
     }
 
-    pub async fn start_ledger(&mut self) {
+    pub(crate) async fn start_ledger(&mut self) {
         let (listener, at) = bind_at(self.ledger_at).await;
         self.ledger_at = at;
         let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
@@ -255,7 +254,7 @@ impl Domain {
         self.ledger = Some(Corner { stop, task });
     }
 
-    pub async fn start_authority(&mut self) {
+    pub(crate) async fn start_authority(&mut self) {
         let (listener, at) = bind_at(self.authority_at).await;
         self.authority_at = at;
         let signers = Signers {
@@ -305,18 +304,18 @@ impl Domain {
     }
 
     /// Adds a client and returns its secret.
-    pub async fn client_of(&self, client: &str, identity: &str) -> String {
+    pub(crate) async fn client_of(&self, client: &str, identity: &str) -> String {
         let done = self.act(Act::ClientAdd { client: client.into(), identity: identity.into() }).await;
         done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
     }
 
     /// An act of the operator.
-    pub async fn act(&self, act: Act) -> Object {
+    pub(crate) async fn act(&self, act: Act) -> Object {
         let authority = self.authority_handle.as_ref().expect("the authority runs");
         authority.operate(act, None).await.unwrap_or_else(|error| panic!("the act is refused: {error}")).answer
     }
 
-    pub async fn start_runtime(&mut self) {
+    pub(crate) async fn start_runtime(&mut self) {
         let (listener, at) = bind_at(self.gateway_at).await;
         self.gateway_at = at;
         let settings = Settings {
@@ -344,29 +343,29 @@ impl Domain {
         .await;
     }
 
-    pub async fn stop_ledger(&mut self) {
+    pub(crate) async fn stop_ledger(&mut self) {
         self.ledger.take().expect("the ledger runs").stop().await;
     }
 
-    pub async fn stop_authority(&mut self) {
+    pub(crate) async fn stop_authority(&mut self) {
         self.authority_handle = None;
         self.authority.take().expect("the authority runs").stop().await;
     }
 
-    pub async fn stop_runtime(&mut self) {
+    pub(crate) async fn stop_runtime(&mut self) {
         self.runtime.take().expect("the runtime runs").stop().await;
     }
 
-    pub fn ledger_url(&self) -> String {
+    pub(crate) fn ledger_url(&self) -> String {
         format!("http://{}", self.ledger_at)
     }
 
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.upstream.calls.load(Ordering::SeqCst)
     }
 
     /// Waits until `test` holds, at most ten seconds.
-    pub async fn until<'a, F: Future<Output = bool>>(&'a self, what: &str, test: impl Fn(&'a Self) -> F) {
+    pub(crate) async fn until<'a, F: Future<Output = bool>>(&'a self, what: &str, test: impl Fn(&'a Self) -> F) {
         for _ in 0..400 {
             if test(self).await {
                 return;
@@ -376,7 +375,7 @@ impl Domain {
         panic!("{what}: not within ten seconds");
     }
 
-    pub async fn get(&self, at: SocketAddr, path: &str) -> (StatusCode, Bytes) {
+    pub(crate) async fn get(&self, at: SocketAddr, path: &str) -> (StatusCode, Bytes) {
         let request = Request::get(format!("http://{at}{path}")).body(Full::default()).expect("a request");
         match self.client.send(request).await {
             Ok(response) => {
@@ -388,7 +387,7 @@ impl Domain {
     }
 
     /// A call through the gateway as the test's client, with further headers.
-    pub async fn chat_with(&self, body: &str, headers: &[(&str, &str)]) -> Answered {
+    pub(crate) async fn chat_with(&self, body: &str, headers: &[(&str, &str)]) -> Answered {
         let mut request = Request::post(format!("http://{}/v1/chat/completions", self.gateway_at));
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             request = request.header("authorization", format!("Bearer {}", self.secret));
@@ -399,15 +398,15 @@ impl Domain {
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a request");
         let (parts, body) = self.client.send(request).await.expect("the gateway answers").into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);
-        Answered { status: parts.status, headers: parts.headers, broken: body.is_err(), body: body.unwrap_or_default() }
+        Answered { status: parts.status, headers: parts.headers, body: body.unwrap_or_default() }
     }
 
-    pub async fn chat(&self, body: &str) -> Answered {
+    pub(crate) async fn chat(&self, body: &str) -> Answered {
         self.chat_with(body, &[]).await
     }
 
     /// The artifact for a body, asked for at the authority by the caller itself.
-    pub async fn artifact(&self, body: &str, op: Object, runtime: &str, secret: &str) -> (StatusCode, Value) {
+    pub(crate) async fn artifact(&self, body: &str, op: Object, runtime: &str, secret: &str) -> (StatusCode, Value) {
         let env = Object::new().with("runtime", runtime);
         let request = Object::new()
             .with("body", Sha3::of(&[body.as_bytes()]))
@@ -424,19 +423,19 @@ impl Domain {
     }
 
     /// The operation of the demo's call.
-    pub fn operation() -> Object {
+    pub(crate) fn operation() -> Object {
         Object::new().with("name", "model.invoke").with("model", "demo").with("scope", vec![SCOPE.into()])
     }
 
     /// A token to present for `body`.
-    pub async fn token(&self, body: &str) -> String {
+    pub(crate) async fn token(&self, body: &str) -> String {
         let (status, allowed) = self.artifact(body, Self::operation(), RUNTIME, &self.secret).await;
         assert_eq!(status, StatusCode::OK, "{allowed}");
         token_of(&allowed)
     }
 
     /// The proof bundle of an operation, once a head covers it.
-    pub async fn bundle(&self, op: &str) -> Value {
+    pub(crate) async fn bundle(&self, op: &str) -> Value {
         for _ in 0..400 {
             let (status, body) = self.get(self.ledger_at, &format!("/v1/proof/bundle/{op}")).await;
             if status == StatusCode::OK {
@@ -453,7 +452,7 @@ impl Domain {
     }
 
     /// The bundle of an operation once its lineage holds `events` events.
-    pub async fn bundle_of(&self, op: &str, events: usize) -> Value {
+    pub(crate) async fn bundle_of(&self, op: &str, events: usize) -> Value {
         for _ in 0..400 {
             let bundle = self.bundle(op).await;
             if bundle.get("events").and_then(Value::as_array).is_some_and(|held| held.len() == events) {
@@ -465,14 +464,14 @@ impl Domain {
     }
 
     /// Verifies a bundle with nothing but the root, and returns the verdict.
-    pub fn verify(&self, bundle: &Value) -> eleven_verify::Report {
+    pub(crate) fn verify(&self, bundle: &Value) -> eleven_verify::Report {
         let root = self.root.to_value();
         let caller = eleven_verify::Caller { root: Some(&root), replay: Some(&replay), ..Default::default() };
         eleven_verify::verify(bundle, &caller)
     }
 
     /// The reasons of the denial events in an operation's bundle.
-    pub async fn denial(&self, lineage: &str) -> Value {
+    pub(crate) async fn denial(&self, lineage: &str) -> Value {
         let op = lineage.strip_prefix("lineage://op/").expect("a lineage");
         let bundle = self.bundle(op).await;
         let verdict = self.verify(&bundle);
@@ -490,40 +489,38 @@ fn replay(bundle: &PolicyBundle, input: &Value) -> eleven_verify::ReplayResult {
 }
 
 /// The token of an answer that allows.
-pub fn token_of(allowed: &Value) -> String {
+pub(crate) fn token_of(allowed: &Value) -> String {
     let member = |name: &str| allowed.get(name).expect("a member").clone();
     let token = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
     eleven_core::hash::base64url(&token.with("salt", member("salt")).canonical())
 }
 
 /// What a caller got.
-pub struct Answered {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// Whether the body broke off.
-    pub broken: bool,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answered {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    pub fn op(&self) -> &str {
+    pub(crate) fn op(&self) -> &str {
         self.header("eleven-lineage").strip_prefix("lineage://op/").unwrap_or_default()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         parse(&self.body).unwrap_or_else(|_| panic!("not I-JSON: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         self.json().get("reason").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 
-pub fn request(prompt: &str) -> String {
+pub(crate) fn request(prompt: &str) -> String {
     format!(r#"{{"model":"demo","temperature":0.20,"messages":[{{"role":"user","content":"{prompt}"}}]}}"#)
 }
 
@@ -607,12 +604,5 @@ impl futures_core::Stream for Pieces {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
         self.0.poll_recv(cx)
-    }
-}
-
-/// The path of a corner's folder, for tests that look into it.
-impl Domain {
-    pub fn folder(&self, corner: &str) -> PathBuf {
-        self.folder.path().join(corner)
     }
 }
