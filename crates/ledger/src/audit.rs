@@ -201,6 +201,7 @@ impl Audit {
         let Ok(record) = verified.record() else { return };
         let (applied, seq, epoch) = {
             let mut book = write(&self.shared.book);
+            debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
             let seq = book.size();
             let applied = book.apply(accepted, record, verified.digest(), at, artifact);
             let epoch = book.registry().filter(|_| applied.registry).map(|registry| {

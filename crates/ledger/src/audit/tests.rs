@@ -215,6 +215,35 @@ async fn times_never_go_back_in_the_ledger() {
     assert!(times.is_sorted() && *times.last().expect("entries") >= start().plus_millis(5_000));
 }
 
+/// A clock that goes on each time it is read.
+struct Ticking(std::sync::atomic::AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Time {
+        Time(self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_among_others_leaves_times_in_order_and_a_ledger_that_opens() {
+    let home = Home::new();
+    let clock = Arc::new(Ticking(std::sync::atomic::AtomicI64::new(start().0)));
+    let ledger = Ledger::open(home.settings(), Home::signers(), clock).expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    for n in 0..20 {
+        append.record(&producers.alone("gw-0", POINT, "policy.retired", Object::new()));
+        append.record(&producers.denial(&n.to_string()));
+    }
+    let answer = ledger.append(&append).await;
+    assert_eq!(answer.outcomes.iter().filter(|outcome| **outcome != Outcome::Taken).count(), 20);
+    let shared = &ledger.inner.shared;
+    let times: Vec<Time> = (0..shared.size()).map(|seq| shared.entry(seq).expect("an entry").header.at).collect();
+    assert!(times.is_sorted());
+    drop(ledger);
+    crate::fsck(home.path()).expect("sound");
+}
+
 #[tokio::test]
 async fn thousands_of_records_in_one_post_come_in_their_order() {
     let home = Home::new();
