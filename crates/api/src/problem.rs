@@ -102,6 +102,12 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+impl From<Problem> for axum::response::Response {
+    fn from(problem: Problem) -> Self {
+        axum::response::IntoResponse::into_response(problem)
+    }
+}
+
 impl axum::response::IntoResponse for Problem {
     fn into_response(self) -> axum::response::Response {
         let body = Value::Object(self.to_object()).canonical();

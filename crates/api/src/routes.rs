@@ -18,8 +18,14 @@ pub const AUDIT_ENTRIES: &str = "/v1/audit/entries";
 pub const AUDIT_BLOB: &str = "/v1/audit/blobs/";
 /// The signed head (ledger).
 pub const PROOF_HEAD: &str = "/v1/proof/head";
+/// The heads before it (ledger).
+pub const PROOF_HEADS: &str = "/v1/proof/heads";
+/// A C2SP tlog-proof of one entry (ledger); its number or the operation's id follows.
+pub const PROOF_TLOG: &str = "/v1/proof/tlog/";
 /// The C2SP checkpoint (ledger).
 pub const CHECKPOINT: &str = "/checkpoint";
+/// Tiles of the tree and of the entries (ledger); the name of the tile follows.
+pub const TILE: &str = "/tile/";
 /// A lineage's events (ledger); the operation id follows.
 pub const PROOF_LINEAGE: &str = "/v1/proof/lineage/";
 /// A proof bundle (ledger); the operation id follows.

@@ -2,6 +2,7 @@
 //! witnesses cosign.
 
 pub mod checkpoint;
+pub mod tlog_proof;
 
 use crate::chain::ChainValue;
 use crate::encoding::{Object, Value};

@@ -31,5 +31,6 @@ pub mod registry;
 pub mod root;
 pub mod signature;
 pub mod subject;
+pub mod tile;
 pub mod time;
 pub mod tree;

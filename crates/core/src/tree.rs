@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 pub(crate) use chunks::Chunks;
 
 /// More hashes than this no proof over 2^53 leaves has: two for each level.
-const MAX_PROOF: usize = 128;
+pub(crate) const MAX_PROOF: usize = 128;
 
 /// The hash of a leaf: SHA-256(0x00 || the entry's bytes).
 #[must_use]

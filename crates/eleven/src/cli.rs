@@ -344,6 +344,18 @@ pub(crate) enum LineageCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Fetch the C2SP tlog-proof of one event: any tool for transparency logs reads it.
+    TlogProof {
+        /// The operation.
+        #[command(flatten)]
+        of: Operation,
+        /// Which event, counted from 1; the last where none is named.
+        #[arg(long, value_name = "NUMBER")]
+        n: Option<u64>,
+        /// Write it here instead of to standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Decide once more from what was kept, and compare.
     Replay(Operation),
 }

@@ -9,6 +9,7 @@ use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
+use eleven_core::head::tlog_proof::TlogProof;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_policy::Replay;
@@ -23,6 +24,9 @@ pub(crate) fn run(command: LineageCommand, file: &Path, output: Output) -> Resul
     match command {
         LineageCommand::Show(args) => show(&ledger(&args, file)?, operation(&args), output)?,
         LineageCommand::Bundle { of, out } => bundle(&ledger(&of, file)?, operation(&of), out.as_deref(), output)?,
+        LineageCommand::TlogProof { of, n, out } => {
+            tlog_proof(&ledger(&of, file)?, operation(&of), n, out.as_deref(), output)?;
+        }
         LineageCommand::Replay(args) => return replay(&ledger(&args, file)?, operation(&args), output),
     }
     Ok(ExitCode::from(EXIT_DONE))
@@ -97,16 +101,33 @@ fn bundle(ledger: &str, op: &str, out: Option<&Path>, output: Output) -> Result<
         output.document(&value);
         return Ok(());
     };
-    write_public(out, &bytes)?;
-    let text = || {
-        let file = out.display();
-        format!("{file}: {} bytes; check it anywhere: eleven verify {file} --root ROOT", bytes.len())
+    written(out, &bytes, &format!("check it anywhere: eleven verify {} --root ROOT", out.display()), output)
+}
+
+/// The C2SP tlog-proof of an event; the bytes of its entry are in it.
+fn tlog_proof(ledger: &str, op: &str, n: Option<u64>, out: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let query = n.map(|n| format!("?n={n}")).unwrap_or_default();
+    let bytes = call::get_bytes(ledger, &format!("{}{op}{query}", routes::PROOF_TLOG))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::new("the ledger sent what is not text"))?;
+    let proof = TlogProof::parse(&text)?;
+    let Some(out) = out else {
+        let value = || Value::Object(Object::new().with("index", proof.index).with("proof", &text));
+        output.either(value, || text.trim_end().to_owned());
+        return Ok(());
     };
+    let checkpoint = &proof.note.checkpoint;
+    let then = format!("entry {} of {} in {}", proof.index, checkpoint.size, checkpoint.origin);
+    written(out, text.as_bytes(), &then, output)
+}
+
+/// Writes a file for others, and says so.
+fn written(out: &Path, bytes: &[u8], then: &str, output: Output) -> Result<(), Failure> {
+    write_public(out, bytes)?;
     let value = || {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Value::Object(Object::new().with("file", out.display().to_string()).with("bytes", size))
     };
-    output.either(value, text);
+    output.either(value, || format!("{}: {} bytes; {then}", out.display(), bytes.len()));
     Ok(())
 }
 

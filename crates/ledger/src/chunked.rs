@@ -26,6 +26,19 @@ impl<T> Chunked<T> {
         self.0.get(at / PIECE)?.get(at % PIECE)
     }
 
+    /// How many items at the beginning `before` holds for; it holds for none behind one that it does not hold for.
+    pub(crate) fn partition_point(&self, before: impl Fn(&T) -> bool) -> u64 {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle) {
+                Some(item) if before(item) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
+    }
+
     /// Adds an item.
     pub(crate) fn push(&mut self, item: T) {
         match self.0.last_mut() {
@@ -54,5 +67,9 @@ mod tests {
         }
         assert!((0..10_000).all(|n| list.get(n) == Some(&n)));
         assert_eq!(list.get(u64::MAX), None);
+        for n in [0, 1, 4095, 4096, 4097, 9999, 10_000] {
+            assert_eq!(list.partition_point(|item| *item < n), n);
+        }
+        assert_eq!(list.partition_point(|_| true), 10_000);
     }
 }

@@ -3,6 +3,7 @@
 //! A head is durable there before anybody sees it, and before one is signed the last is read back from there: a ledger
 //! whose log was rolled back under it signs nothing.
 
+use crate::history::KEPT;
 use crate::seal::SealedEntry;
 use crate::state::{Counts, Published, Shared};
 use eleven_api::edge::Clock;
@@ -22,9 +23,6 @@ use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
-
-/// So many heads are kept in the log; older ones say nothing that the tree does not.
-const KEPT: u64 = 64;
 
 /// Why a head was not signed.
 #[derive(Debug)]
@@ -82,26 +80,38 @@ impl Heads {
     /// The last head, from durable storage.
     pub(crate) fn last(&self) -> Result<Option<Published>, HeadError> {
         let Some(position) = self.reader.durable().checked_sub(1) else { return Ok(None) };
-        let store = |what: &dyn fmt::Display| HeadError::Store(what.to_string());
-        let found = self.reader.read_from(position, 1, 1).map_err(|error| store(&error))?;
-        let (_, bytes) = found.into_iter().next().ok_or_else(|| store(&"its last record is gone"))?;
-        let value = parse_canonical(&bytes).map_err(|error| store(&error))?;
-        let head = value.get("head").cloned().ok_or_else(|| store(&"its last record is no head"))?;
-        let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Ok(Some(Published { head: Head::read(head).map_err(|error| store(&error))?, checkpoint }))
+        let found = self.reader.read_from(position, 1, 1).map_err(|error| HeadError::Store(error.to_string()))?;
+        let (_, bytes) = found.into_iter().next().ok_or(HeadError::Store("its last record is gone".to_owned()))?;
+        read_stored(&bytes).map(Some)
+    }
+
+    /// All heads that are still there, the oldest first.
+    fn kept(&self) -> Result<Vec<Published>, HeadError> {
+        let from = self.reader.first().max(self.reader.durable().saturating_sub(KEPT as u64));
+        let found =
+            self.reader.read_from(from, KEPT, usize::MAX).map_err(|error| HeadError::Store(error.to_string()))?;
+        found.iter().map(|(_, bytes)| read_stored(bytes)).collect()
     }
 
     fn store(&mut self, published: &Published) -> Result<(), HeadError> {
         let record = Object::new().with("checkpoint", &published.checkpoint).with("head", published.head.to_value());
         let expected = self.log.next();
         let durable = self.log.append(expected, &[&record.canonical()]).map_err(|e| HeadError::Store(e.to_string()))?;
-        if let Some(old) = durable.next().checked_sub(KEPT)
+        if let Some(old) = durable.next().checked_sub(KEPT as u64)
             && let Err(error) = self.log.drop_before(old)
         {
             tracing::warn!(%error, "old heads were not dropped");
         }
         Ok(())
     }
+}
+
+fn read_stored(bytes: &[u8]) -> Result<Published, HeadError> {
+    let store = |what: &dyn fmt::Display| HeadError::Store(what.to_string());
+    let value = parse_canonical(bytes).map_err(|error| store(&error))?;
+    let head = value.get("head").cloned().ok_or_else(|| store(&"one of its records is no head"))?;
+    let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Published { head: Head::read(head).map_err(|error| store(&error))?, checkpoint })
 }
 
 /// Whoever signs heads.
@@ -131,7 +141,10 @@ impl HeadSigner {
         if self.shared.root_at(size) != Some(last.head.commitment.root) {
             return Err(HeadError::Fork { size });
         }
-        self.shared.head.send_replace(Some(Arc::new(last)));
+        for shown in self.heads.kept()? {
+            self.shared.shown.add(Arc::new(shown));
+        }
+        self.shared.show(Arc::new(last));
         Ok(())
     }
 
@@ -207,7 +220,7 @@ impl HeadSigner {
         let published = Published { head, checkpoint };
         self.heads.store(&published)?;
         self.shared.headless.store(false, Ordering::Release);
-        self.shared.head.send_replace(Some(Arc::new(published)));
+        self.shared.show(Arc::new(published));
         Counts::add(&self.shared.counts.heads);
         Ok(())
     }

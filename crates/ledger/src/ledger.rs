@@ -255,6 +255,7 @@ impl Ledger {
         let shared = Arc::new(Shared {
             durable: watch::Sender::new(tree.size()),
             head: watch::Sender::new(None),
+            shown: crate::history::Shown::default(),
             keys: crate::keys::Keys::default(),
             book: RwLock::new(book),
             places: RwLock::new(places),

@@ -7,9 +7,10 @@
 //! 2. [`rules`]: each is judged by PROTOCOL 6.1, and what it changes is folded. Pure; recovery, [`fsck()`] and the
 //!    [`conformance`] kit replay through the same code.
 //! 3. `audit`: the one commit point. Entries and the content that they name go into one log in one commit.
-//! 4. `seal`, `heads`: every second `ledger.sealed` closes what came, and a head over it is signed, stored, shown.
+//! 4. `seal`, `heads`, `history`: every second `ledger.sealed` closes what came, and a head over it is signed, stored,
+//!    shown; those that were can be asked for.
 //! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
-//! 6. `lineage`, `proof`, `serve`: lineages and proofs under the last head, by HTTP.
+//! 6. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
 //!
 //! **Invariants**: one writer, one commit point; nothing is answered before it is durable; nothing is state of record but
 //! the log; after a failed sync the process stops ([`Ledger::serve`] returns an error and its caller exits).
@@ -19,6 +20,7 @@ mod chunked;
 pub mod conformance;
 mod fsck;
 mod heads;
+mod history;
 mod keys;
 mod ledger;
 mod lineage;
@@ -31,6 +33,7 @@ mod seal;
 mod serve;
 mod state;
 mod stored;
+mod tiles;
 #[cfg(test)]
 mod world;
 

@@ -8,6 +8,8 @@ use crate::state::{LookError, Published, Shared, read};
 use eleven_core::artifact::{Artifact, UseMode};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::Record;
+use eleven_core::head::checkpoint::Note;
+use eleven_core::head::tlog_proof::TlogProof;
 use eleven_core::id;
 use eleven_core::index::{self, Proof};
 use eleven_core::lineage::issued_data;
@@ -257,6 +259,16 @@ pub(crate) fn inclusion(shared: &Shared, seq: u64, size: Option<u64>) -> Result<
     let root = tree.root_at(size).ok_or_else(unknown)?;
     let object = Object::new().with("leaf", leaf).with("proof", tree::proof_value(&proof)).with("root", root);
     Ok(Value::Object(object.with("seq", seq).with("size", size)))
+}
+
+/// The C2SP tlog-proof of entry `seq` under the last head; `with_entry` puts the entry beside it.
+pub(crate) fn tlog(shared: &Shared, seq: u64, with_entry: bool) -> Result<TlogProof, ProofError> {
+    let published = shared.published().ok_or(ProofError::NotYet("there is no signed head yet"))?;
+    let proof = tree::inclusion_proof(&*read(&shared.tree), seq, published.head.commitment.size);
+    let proof = proof.ok_or(ProofError::NotYet("no signed head covers this yet"))?;
+    let note = Note::parse(&published.checkpoint).map_err(|_| ProofError::Look(LookError::Other("checkpoint")))?;
+    let extra = with_entry.then(|| shared.entry_bytes(seq)).transpose()?;
+    Ok(TlogProof { extra, index: seq, proof, note })
 }
 
 /// That the tree of `second` leaves begins with the tree of `first`.

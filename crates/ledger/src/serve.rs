@@ -6,15 +6,17 @@ mod proofs;
 mod query;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use crate::ledger::Inner;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use eleven_api::problem::Problem;
+use eleven_api::public;
 use eleven_api::routes;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
@@ -29,10 +31,13 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(&wildcard(routes::PROOF_LINEAGE), get(proofs::lineage))
         .route(&wildcard(routes::PROOF_BUNDLE), get(proofs::bundle))
         .route("/v1/proof/why/{*op}", get(proofs::why))
+        .route(routes::PROOF_HEADS, get(proofs::heads))
+        .route(&wildcard(routes::PROOF_TLOG), get(proofs::tlog))
         .route("/v1/proof/inclusion", get(proofs::inclusion))
         .route("/v1/proof/consistency", get(proofs::consistency))
         .route("/v1/proof/exclusion", get(proofs::exclusion))
-        .layer(from_fn(readable_anywhere));
+        .route(&wildcard(routes::TILE), get(tiles::tile))
+        .layer(from_fn(public::readable));
     Router::new()
         .route(routes::AUDIT_EVENTS, post(audit::append))
         .route(&wildcard(routes::AUDIT_CURSOR), get(audit::cursor))
@@ -48,13 +53,6 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
 /// A path whose last part may hold slashes: kids and lineage names do.
 fn wildcard(path: &str) -> String {
     format!("{path}{{*name}}")
-}
-
-/// Proofs are public: a page of any origin may read them.
-async fn readable_anywhere(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    response.headers_mut().insert("access-control-allow-origin", HeaderValue::from_static("*"));
-    response
 }
 
 /// Up, and able to take events and sign heads.

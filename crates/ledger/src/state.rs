@@ -2,6 +2,7 @@
 //! the head, never by what was only staged.
 
 use crate::chunked::Chunked;
+use crate::history::Shown;
 use crate::keys::Keys;
 use crate::rules::{Applied, Book};
 use eleven_core::chain::{ChainValue, EntryHeader};
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) durable: watch::Sender<u64>,
     /// The last signed head, durable before it is here.
     pub(crate) head: watch::Sender<Option<Arc<Published>>>,
+    /// The heads before it.
+    pub(crate) shown: Shown,
     /// The log.
     pub(crate) log: Arc<dyn ReadLog>,
     /// Set for good where the authority signed another registry than was folded here: no head is signed any more.
@@ -113,6 +116,8 @@ pub(crate) struct Places {
     headers: BTreeMap<u64, u64>,
     /// The entries that made an epoch, in order: the first is epoch 1's.
     epochs: Vec<(u64, Sha3)>,
+    /// Every `ledger.sealed`, in order.
+    seals: Chunked<u64>,
     /// The entry that published a policy, by reference.
     policies: HashMap<String, u64>,
 }
@@ -123,6 +128,9 @@ impl Places {
         debug_assert_eq!(self.entries.len(), seq, "entries are noted in order");
         self.entries.push(Place { position, before: applied.before.unwrap_or(NONE) });
         self.epochs.extend(epoch.map(|hash| (seq, hash)));
+        if record.event == "ledger.sealed" {
+            self.seals.push(seq);
+        }
         if record.event == "policy.published"
             && let Some(reference) = record.data_str("ref")
         {
@@ -156,6 +164,16 @@ impl Places {
 
     pub(crate) fn policy(&self, reference: &str) -> Option<u64> {
         self.policies.get(reference).copied()
+    }
+
+    /// How many seals there are among the first `size` entries.
+    pub(crate) fn seals_below(&self, size: u64) -> u64 {
+        self.seals.partition_point(|seq| *seq < size)
+    }
+
+    /// The entry of a seal, the first being number 0.
+    pub(crate) fn seal(&self, number: u64) -> Option<u64> {
+        self.seals.get(number).copied()
     }
 
     /// The hash of the registry that was folded here at an epoch.
@@ -276,6 +294,12 @@ impl Shared {
     /// The last head.
     pub(crate) fn published(&self) -> Option<Arc<Published>> {
         self.head.borrow().clone()
+    }
+
+    /// Shows a head that is durable.
+    pub(crate) fn show(&self, published: Arc<Published>) {
+        self.shown.add(Arc::clone(&published));
+        self.head.send_replace(Some(published));
     }
 
     /// The root of the tree at a size.

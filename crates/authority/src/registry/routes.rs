@@ -5,11 +5,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use eleven_api::problem::Problem;
-use eleven_api::routes;
+use eleven_api::{public, routes};
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
@@ -26,6 +27,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/v1/registry/revocations", get(revocations))
         .route("/v1/registry/policies/{hash}", get(policy))
         .route(routes::REGISTRY_WATCH, get(watch_epochs))
+        .layer(from_fn(public::readable))
         .with_state(registry)
 }
 
@@ -66,12 +68,10 @@ async fn revocations(State(registry): Shared) -> Answer {
 async fn policy(State(registry): Shared, Path(hash): Path<String>) -> Answer {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
     let bytes = registry.bundles.get(hash).await;
-    let mut response = document(
+    let response = document(
         bytes.ok_or_else(|| Problem::with_status(404, "no policy of this hash was published, or it is not at hand"))?,
     );
-    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
-    response.headers_mut().insert(CACHE_CONTROL, forever);
-    Ok(response)
+    Ok(public::kept(response, public::FOREVER))
 }
 
 /// Epochs and stamps as they come (SSE). `Last-Event-ID` is the last epoch that the client knows.
@@ -92,6 +92,5 @@ fn current(registry: &Registry) -> Result<Arc<super::Current>, Problem> {
 fn document(bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    public::kept(response, public::ASK)
 }

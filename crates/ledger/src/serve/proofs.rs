@@ -2,6 +2,7 @@
 
 use super::audit::look;
 use super::query::Query;
+use crate::history;
 use crate::ledger::Inner;
 use crate::lineage;
 use crate::proof::{self, ProofError};
@@ -27,9 +28,19 @@ pub(super) async fn head(State(inner): State<Arc<Inner>>) -> Result<Response, Pr
 /// `GET /checkpoint`: the C2SP signed note.
 pub(super) async fn checkpoint(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
     let published = inner.shared.published().ok_or_else(headless)?;
-    let mut response = Response::new(Body::from(published.checkpoint.clone()));
+    Ok(text(published.checkpoint.clone()))
+}
+
+fn text(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(response)
+    response
+}
+
+/// `GET /v1/proof/heads?from=SIZE&count=N`: the heads of that size and more, or the last ones.
+pub(super) async fn heads(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let (from, count) = (query.number("from")?, query.number("count")?);
+    reading(inner, move |shared| history::heads(shared, from, count)).await
 }
 
 fn headless() -> Problem {
@@ -68,6 +79,34 @@ pub(super) async fn inclusion(State(inner): State<Arc<Inner>>, query: Query) -> 
     proof::inclusion(&inner.shared, seq, size).map(|value| json(&value)).map_err(problem)
 }
 
+/// `GET /v1/proof/tlog/{seq}`: the C2SP tlog-proof of an entry by its number, without the entry.
+/// `GET /v1/proof/tlog/{op}[?n=N]`: that of an operation's event, the last where none is named, and the entry with it.
+pub(super) async fn tlog(
+    State(inner): State<Arc<Inner>>,
+    Path(named): Path<String>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let n = query.number("n")?;
+    let number = || named.parse().ok().filter(|seq: &u64| seq.to_string() == named);
+    let (seq, with_entry) = match number() {
+        Some(seq) if seq < inner.shared.size() && n.is_none() => (seq, false),
+        Some(_) => return Err(look(&LookError::Absent)),
+        None => (entry_of(&inner.shared, &operation(&named)?, n)?, true),
+    };
+    proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
+    reading_off(inner, move |shared| proof::tlog(shared, seq, with_entry)).await.map(|proof| text(proof.to_string()))
+}
+
+/// The entry of an operation's event, the last where none is named.
+fn entry_of(shared: &Shared, op: &str, n: Option<u64>) -> Result<u64, Problem> {
+    let entries = lineage::entries_of(shared, op, shared.size());
+    let entry = match n {
+        None => entries.last(),
+        Some(n) => n.checked_sub(1).and_then(|at| entries.get(usize::try_from(at).ok()?)),
+    };
+    entry.copied().ok_or_else(|| look(&LookError::Absent))
+}
+
 /// `GET /v1/proof/consistency?first=N[&second=M]`.
 pub(super) async fn consistency(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
     let first = query.number("first")?.ok_or_else(|| Problem::malformed("`first` is missing"))?;
@@ -102,7 +141,15 @@ async fn reading(
     inner: Arc<Inner>,
     read: impl FnOnce(&Shared) -> Result<Value, ProofError> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let read = tokio::task::spawn_blocking(move || read(&inner.shared).map(|value| json(&value)));
+    reading_off(inner, move |shared| read(shared).map(|value| json(&value))).await
+}
+
+/// The same, for whatever is made of what was read.
+pub(super) async fn reading_off<T: Send + 'static>(
+    inner: Arc<Inner>,
+    read: impl FnOnce(&Shared) -> Result<T, ProofError> + Send + 'static,
+) -> Result<T, Problem> {
+    let read = tokio::task::spawn_blocking(move || read(&inner.shared));
     read.await.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(problem)
 }
 

@@ -1,5 +1,8 @@
 //! Over real sockets: a ledger, an authority that serves what it folds from the ledger, and producers that post.
 
+mod foreign;
+mod public;
+
 use crate::world::{Home, POINT, Producers, kid, root, signed_header, single};
 use crate::{Ledger, LedgerError, Settings};
 use axum::Router;
