@@ -75,20 +75,33 @@ struct Shared {
     target: Target,
     begun: Instant,
     until: Instant,
-    /// At a fixed rate: the time between two calls, and the calls that are due, which [`tick`] adds.
-    rate: Option<(Duration, Arc<Semaphore>)>,
+    rate: Option<Paced>,
     next: Cell<u32>,
+}
+
+/// A fixed rate.
+struct Paced {
+    /// The time between two calls.
+    every: Duration,
+    /// How many calls there are.
+    calls: u32,
+    /// Those that are due and that nobody has begun: [`tick`] adds one at the moment of each.
+    due: Arc<Semaphore>,
 }
 
 impl Shared {
     /// Waits for the next call's moment; `None` where there is none left.
     async fn next_moment(&self) -> Option<Instant> {
-        let Some((every, due)) = &self.rate else { return Some(Instant::now()).filter(|now| *now < self.until) };
-        // It is closed when the last call is due and was taken.
-        due.acquire().await.ok()?.forget();
+        let Some(paced) = &self.rate else { return Some(Instant::now()).filter(|now| *now < self.until) };
+        // A connection takes the next number and then waits for its moment: every number is somebody's, and those who wait
+        // are served in the order in which they came.
         let n = self.next.get();
+        if n == paced.calls {
+            return None;
+        }
         self.next.set(n + 1);
-        Some(self.begun + *every * n)
+        paced.due.acquire().await.ok()?.forget();
+        Some(self.begun + paced.every * n)
     }
 }
 
@@ -98,10 +111,6 @@ fn tick(begun: Instant, every: Duration, calls: u32, due: &Semaphore) {
         std::thread::sleep((begun + every * n).saturating_duration_since(Instant::now()));
         due.add_permits(1);
     }
-    while due.available_permits() > 0 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    due.close();
 }
 
 /// Puts a load on a target.
@@ -125,7 +134,7 @@ async fn put(target: Target, load: Load) -> Result<Outcome, String> {
         let calls = u32::try_from(load.lasts.as_millis() * u128::from(rate) / 1000).unwrap_or(u32::MAX);
         let ticks = Arc::clone(&due);
         std::thread::spawn(move || tick(begun, every, calls, &ticks));
-        (every, due)
+        Paced { every, calls, due }
     });
     let shared = Rc::new(Shared { target, begun, until: begun + load.lasts, rate, next: Cell::new(0) });
     let tasks: Vec<_> = connections
@@ -239,8 +248,9 @@ mod tests {
         let load = Load { connections: 2, lasts: Duration::from_millis(600), rate: Some(100) };
         let outcome = run(&target, load).expect("it runs");
         assert_eq!((outcome.calls(), outcome.failed), (60, 0), "{:?}", outcome.first_failure);
-        // Of 60 calls, the twenty due in the 200 ms of the stall waited; with one connection blocked only the first would.
-        assert!(outcome.within(700) < 190_000 && outcome.within(1000) >= 190_000, "{outcome:?}");
+        // Of 60 calls, the twenty due in the 200 ms of the stall waited, the first of them for all of it and each after it
+        // 10 ms less; counted from when a connection was free, two would have. A busy machine only adds to that.
+        assert!(outcome.within(1000) >= 190_000, "{outcome:?}");
         assert!(outcome.within(850) > 40_000, "{outcome:?}");
     }
 
