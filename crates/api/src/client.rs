@@ -14,14 +14,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
 use std::time::Duration;
 
+/// The pause before a call is made again whose connection broke.
+const AGAIN: Duration = Duration::from_millis(5);
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Why a call gave no answer.
 #[derive(Debug)]
 pub enum CallError {
-    /// Nobody answered: refused, broken off, or past the deadline.
+    /// Nobody answered: nobody listens, or the deadline passed.
     Unreachable(String),
+    /// Somebody was there and the connection broke before the answer was whole.
+    Broken(String),
     /// The answer is not of its form.
     Malformed(String),
     /// The other side refused.
@@ -31,7 +35,7 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(what) | Self::Malformed(what) => f.write_str(what),
+            Self::Unreachable(what) | Self::Broken(what) | Self::Malformed(what) => f.write_str(what),
             Self::Refused(problem) => problem.fmt(f),
         }
     }
@@ -84,7 +88,7 @@ impl Client {
     /// Sends a request and returns the answer's head, its body still to be read.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] where nobody answered.
+    /// [`CallError::Unreachable`] where nobody listens, [`CallError::Broken`] where the connection broke.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let to = request.uri().clone();
         self.pool.request(request).await.map_err(|error| unreachable(&to, &error))
@@ -125,7 +129,8 @@ impl Client {
     /// One call, its answer read whole.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] where nobody answered in time, [`CallError::Refused`] for every status but 2xx.
+    /// [`CallError::Unreachable`] or [`CallError::Broken`] where there was no answer in time, [`CallError::Refused`] for
+    /// every status but 2xx.
     pub async fn call(
         &self,
         method: Method,
@@ -151,12 +156,37 @@ impl Client {
         if status.is_success() { Ok(body) } else { Err(CallError::Refused(Problem::read(status.as_u16(), &body))) }
     }
 
+    /// A POST that outlives the connection it went by: where that broke, the same request goes again, until it is answered
+    /// or `deadline` is over. Where nobody listens it fails at once. For requests only that may be made twice.
+    ///
+    /// A corner that restarts as planned leaves its address open, so a call waits there; one that fell does not.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn insist(
+        &self,
+        base: &str,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: impl Into<Bytes>,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        let (body, until) = (body.into(), tokio::time::Instant::now() + deadline);
+        loop {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            match self.call(Method::POST, base, path, headers, body.clone(), left).await {
+                Err(CallError::Broken(_)) if left > AGAIN => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
+            }
+        }
+    }
+
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(http::StatusCode, Bytes), CallError> {
         let to = request.uri().clone();
         let response = self.send(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| CallError::Unreachable(format!("{to} broke off its answer: {error}")))?;
+        let body = body.map_err(|error| CallError::Broken(format!("{to} broke off its answer: {error}")))?;
         Ok((status, body.to_bytes()))
     }
 }
@@ -164,5 +194,7 @@ impl Client {
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
     use std::error::Error as _;
     let cause = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
-    CallError::Unreachable(format!("{to} is not reachable: {cause}"))
+    let what = format!("{to} is not reachable: {cause}");
+    // What connects is taken by the kernel already: that fails only where nobody listens.
+    if error.is_connect() { CallError::Unreachable(what) } else { CallError::Broken(what) }
 }

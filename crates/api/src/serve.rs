@@ -2,21 +2,27 @@
 //! request from costing anything.
 
 use axum::Router;
+use axum::response::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept for one more request once the corner is told to stop.
+const LINGER: Duration = Duration::from_millis(100);
+/// Connections that may wait in front of a corner, to be accepted by it or by the process that takes its place.
+const BACKLOG: u32 = 4096;
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 64 * 1024;
 /// Connections that are served at once; further ones wait to be accepted.
@@ -33,6 +39,8 @@ pub enum ListenError {
     Plain(SocketAddr),
     /// The address can't be bound.
     Bind(SocketAddr, std::io::Error),
+    /// The socket that was handed over can't be used.
+    Socket(std::io::Error),
     /// The certificate or key can't be used.
     Tls(String),
 }
@@ -44,6 +52,7 @@ impl fmt::Display for ListenError {
                 write!(f, "{at} is beyond loopback: give the listener a certificate and key, or listen on 127.0.0.1")
             }
             Self::Bind(at, error) => write!(f, "cannot listen on {at}: {error}"),
+            Self::Socket(error) => write!(f, "the listening socket that was handed over cannot be used: {error}"),
             Self::Tls(what) => write!(f, "the listener's TLS cannot be used: {what}"),
         }
     }
@@ -85,11 +94,21 @@ impl Listener {
     /// # Errors
     /// Where it is such an address, or can't be bound.
     pub async fn bind(at: SocketAddr, tls: Option<Tls>) -> Result<Self, ListenError> {
+        Self::over(listen(at, tls.is_some())?, tls)
+    }
+
+    /// Serves on a socket that listens already: what connected to it before waits there.
+    ///
+    /// # Errors
+    /// Where its address is beyond loopback and there is no TLS, or the socket can't be used.
+    pub fn over(socket: std::net::TcpListener, tls: Option<Tls>) -> Result<Self, ListenError> {
+        let failed = |error| ListenError::Socket(error);
+        let at = socket.local_addr().map_err(failed)?;
         if tls.is_none() && !is_loopback(at.ip()) {
             return Err(ListenError::Plain(at));
         }
-        let tcp = TcpListener::bind(at).await.map_err(|error| ListenError::Bind(at, error))?;
-        Ok(Self { tcp, tls })
+        socket.set_nonblocking(true).map_err(failed)?;
+        Ok(Self { tcp: TcpListener::from_std(socket).map_err(failed)?, tls })
     }
 
     /// The bound address, with the port that was given where 0 was asked for.
@@ -128,6 +147,24 @@ impl Listener {
     }
 }
 
+/// A listening socket, for a corner's process to serve on. Must be called within a Tokio runtime.
+///
+/// # Errors
+/// Where `at` is beyond loopback and there will be no TLS, or can't be bound.
+pub fn listen(at: SocketAddr, tls: bool) -> Result<std::net::TcpListener, ListenError> {
+    if !tls && !is_loopback(at.ip()) {
+        return Err(ListenError::Plain(at));
+    }
+    let open = || {
+        let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // What is left of connections to the process before does not keep the address.
+        socket.set_reuseaddr(true)?;
+        socket.bind(at)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    open().map_err(|error| ListenError::Bind(at, error))
+}
+
 /// The address of the peer, as an extension of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -140,7 +177,9 @@ async fn connection(
     stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let router = router.layer(axum::Extension(Peer(peer)));
+    let told = stop.clone();
+    let last = axum::middleware::map_response(move |response: Response| last_answer(response, &told));
+    let router = router.layer(axum::Extension(Peer(peer))).layer(last);
     match tls {
         None => http(TokioIo::new(stream), router, stop).await,
         Some(Tls(acceptor)) => match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
@@ -160,9 +199,14 @@ where
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
+    // A request that is on its way when the corner is told to stop still finds it: its answer ends the connection.
+    let told = async {
+        stopped(&mut stop).await;
+        tokio::time::sleep(LINGER).await;
+    };
     let served = tokio::select! {
         served = &mut connection => served,
-        () = stopped(&mut stop) => {
+        () = told => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -170,6 +214,14 @@ where
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+/// Says with an answer, once the corner is told to stop, that it is its connection's last.
+fn last_answer(mut response: Response, stop: &watch::Receiver<bool>) -> Ready<Response> {
+    if *stop.borrow() {
+        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
+    ready(response)
 }
 
 /// Waits until the corner is told to stop, or until nobody is left to tell it.
@@ -203,8 +255,8 @@ pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, 
 
 /// A JSON answer.
 #[must_use]
-pub fn json(value: &eleven_core::encoding::Value) -> axum::response::Response {
-    let mut response = axum::response::Response::new(axum::body::Body::from(value.canonical()));
+pub fn json(value: &eleven_core::encoding::Value) -> Response {
+    let mut response = Response::new(axum::body::Body::from(value.canonical()));
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     response

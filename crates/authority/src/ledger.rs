@@ -53,12 +53,14 @@ impl Ledger {
         Self { client, base: base.into() }
     }
 
-    /// Appends a body of records and blobs, within `deadline`.
+    /// Appends a body of records and blobs, within `deadline`; by another connection where one broke, for the ledger knows
+    /// what it has.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] leaves the fate of what was sent unknown; [`CallError::Refused`] says it was looked at.
+    /// [`CallError::Unreachable`] and [`CallError::Broken`] leave the fate of what was sent unknown;
+    /// [`CallError::Refused`] says it was looked at.
     pub async fn append(&self, body: Bytes, deadline: Duration) -> Result<Appended, CallError> {
-        let answer = self.client.post(&self.base, routes::AUDIT_EVENTS, &[], body, deadline).await?;
+        let answer = self.client.insist(&self.base, routes::AUDIT_EVENTS, &[], body, deadline).await?;
         read(&answer, Appended::read)
     }
 
@@ -113,7 +115,7 @@ impl Ledger {
 #[must_use]
 pub fn fate_unknown(error: &CallError) -> bool {
     match error {
-        CallError::Unreachable(_) | CallError::Malformed(_) => true,
+        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Malformed(_) => true,
         CallError::Refused(problem) => problem.status >= 500 || problem.status == 429,
     }
 }

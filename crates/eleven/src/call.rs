@@ -51,6 +51,6 @@ pub(crate) async fn health(base: &str) -> Option<bool> {
     match asked {
         Ok(_) => Some(true),
         Err(CallError::Refused(_) | CallError::Malformed(_)) => Some(false),
-        Err(CallError::Unreachable(_)) => None,
+        Err(CallError::Unreachable(_) | CallError::Broken(_)) => None,
     }
 }

@@ -179,6 +179,8 @@ pub(crate) enum CornerKeyCommand {
 pub(crate) enum AuthorityCommand {
     /// Run the authority.
     Serve(Serve),
+    /// Restart the running authority without refusing a call: callers wait.
+    Restart,
     /// The authority's own keys.
     #[command(subcommand)]
     Key(CornerKeyCommand),
@@ -198,6 +200,8 @@ pub(crate) enum AuthorityCommand {
 pub(crate) enum RuntimeCommand {
     /// Run the enforcement point.
     Serve(Serve),
+    /// Restart the running enforcement point without refusing a call: callers wait.
+    Restart,
     /// The enforcement point's own keys.
     #[command(subcommand)]
     Key(CornerKeyCommand),
@@ -217,6 +221,8 @@ pub(crate) enum RuntimeCommand {
 pub(crate) enum LedgerCommand {
     /// Run the ledger.
     Serve(Serve),
+    /// Restart the running ledger without refusing a call: callers wait.
+    Restart,
     /// The ledger's own keys.
     #[command(subcommand)]
     Key(CornerKeyCommand),

@@ -12,7 +12,7 @@ pub(crate) use probe::probe;
 
 use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore, Keystore as _};
-use crate::output::Failure;
+use crate::output::{EXIT_DONE, EXIT_RESTART, Failure};
 use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::serve::{Listener, Tls};
 use eleven_authority::Authority;
@@ -26,6 +26,7 @@ use eleven_store::Folder;
 use rustix::process::Signal;
 use std::future::Future;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ use tokio::sync::watch;
 
 /// The predicate type of attestations (PROTOCOL 10).
 const PREDICATE_TYPE: &str = "https://11-11.example/attestation/execution/v1";
+/// How long a starting authority waits until it can decide before it answers all the same.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 /// How long the authority may take for a decision: the 2 s that a caller may wait for the ledger, and some.
 const DECISION_DEADLINE: Duration = Duration::from_millis(2500);
 
@@ -80,11 +83,11 @@ struct Prepared {
     clock: Arc<dyn Clock>,
 }
 
-/// Runs a corner until it is told to stop or can't go on.
+/// Runs a corner until it is told to stop or can't go on; the status says whether another process is to take its place.
 ///
 /// # Errors
 /// Where it can't start, or had to stop.
-pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<(), Failure> {
+pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8, Failure> {
     follow_parent(parent)?;
     log();
     let config = Config::load(file)?;
@@ -127,13 +130,20 @@ fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
     Ok(Prepared { config, corner, root, keys, clock: Arc::new(SystemClock) })
 }
 
-async fn authority(prepared: Prepared) -> Result<(), Failure> {
-    let listener = listen(&prepared.corner).await?;
+async fn authority(prepared: Prepared) -> Result<u8, Failure> {
+    // One process signs with the event key.
+    let _folder = Folder::open(&prepared.corner.data, Which::Authority.name())?;
+    let listener = listen(&prepared.corner)?;
     let (stop, authority) = open_authority(&prepared)?;
-    let ended = tokio::spawn(authority.serve(vec![listener]));
-    until_told().await;
+    let ended = tokio::spawn(async move {
+        // Who connected meanwhile waits, instead of being refused by an authority that knows nothing yet.
+        authority.ready(FIRST_ANSWER).await;
+        authority.serve(vec![listener]).await;
+    });
+    let told = until_told().await;
     stop.send_replace(true);
-    ended.await.map_err(Failure::new)
+    ended.await.map_err(Failure::new)?;
+    Ok(told.status())
 }
 
 /// Opens the authority on its keys. Its tasks run until the sender says true.
@@ -152,7 +162,7 @@ fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Autho
     Ok((stop, authority.map_err(Failure::new)?))
 }
 
-async fn ledger(prepared: Prepared) -> Result<(), Failure> {
+async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
     let Prepared { config, corner, keys, clock, .. } = prepared;
     let settings = eleven_ledger::Settings {
         authority: Some(config.authority.url.clone()),
@@ -161,14 +171,14 @@ async fn ledger(prepared: Prepared) -> Result<(), Failure> {
     };
     let signers = eleven_ledger::Signers { event: keys.signer(KeyUse::Event)?, head: keys.signer(KeyUse::Head)? };
     let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
-    let listener = listen(&corner).await?;
+    let listener = listen(&corner)?;
     until_stopped(|stop| ledger.serve(listener, stop)).await
 }
 
-async fn enforcement(prepared: Prepared, binary: Sha3) -> Result<(), Failure> {
+async fn enforcement(prepared: Prepared, binary: Sha3) -> Result<u8, Failure> {
     let Prepared { config, corner, root, keys, clock } = prepared;
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
-    let listener = listen(&corner).await?;
+    let listener = listen(&corner)?;
     let at = listener.local_addr().map_err(Failure::new)?.to_string();
     let point = Point {
         name: config.point.name.clone(),
@@ -214,19 +224,42 @@ fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
     })
 }
 
-async fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
+/// The corner's listener: the one that was handed over on standard input, where one was.
+fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
     let tls = match &corner.tls {
         Some((certificate, key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
         None => None,
     };
-    let listener = Listener::bind(corner.listen, tls).await.map_err(Failure::new)?;
+    let handed = handed_over()?;
+    let from_before = handed.is_some();
+    let socket = match handed {
+        Some(socket) => socket,
+        None => eleven_api::serve::listen(corner.listen, tls.is_some()).map_err(Failure::new)?,
+    };
+    let listener = Listener::over(socket, tls).map_err(Failure::new)?;
     let at = listener.local_addr().map_err(Failure::new)?;
-    tracing::info!(%at, "listening");
+    if at != corner.listen && corner.listen.port() != 0 {
+        let what = format!("standard input listens on {at}, the configuration says {}: make them one", corner.listen);
+        return Err(Failure::usage(what));
+    }
+    tracing::info!(%at, from_before, "listening");
     Ok(listener)
 }
 
+/// The listening socket that standard input is, where it is one: whoever started this process keeps it open while one
+/// process takes another's place, and closes it where one fell.
+fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
+    let stdin = std::io::stdin();
+    if !rustix::net::sockopt::socket_acceptconn(&stdin).unwrap_or(false) {
+        return Ok(None);
+    }
+    let socket = stdin.as_fd().try_clone_to_owned();
+    let socket = socket.map_err(|error| Failure::new(format!("standard input cannot be served on: {error}")))?;
+    Ok(Some(std::net::TcpListener::from(socket)))
+}
+
 /// Runs what ends when told to, and tells it.
-async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<(), Failure>
+async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<u8, Failure>
 where
     F: Future<Output = Result<(), E>>,
     E: std::fmt::Display,
@@ -234,25 +267,46 @@ where
     let (stop, stopping) = watch::channel(false);
     let serving = serve(stopping);
     tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return ended.map_err(Failure::new),
-        () = until_told() => {}
-    }
+    let told = tokio::select! {
+        ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Failure::new),
+        told = until_told() => told,
+    };
     stop.send_replace(true);
-    serving.await.map_err(Failure::new)
+    serving.await.map_err(Failure::new)?;
+    Ok(told.status())
 }
 
-/// Until a signal says to stop.
-pub(crate) async fn until_told() {
+/// What a process was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// To stop.
+    Stop,
+    /// To make place for another process of the same corner.
+    Restart,
+}
+
+impl Told {
+    /// The status with which a corner ends that was told.
+    const fn status(self) -> u8 {
+        match self {
+            Self::Stop => EXIT_DONE,
+            Self::Restart => EXIT_RESTART,
+        }
+    }
+}
+
+/// Until a signal says to stop (SIGTERM, SIGINT) or to make place (SIGHUP).
+pub(crate) async fn until_told() -> Told {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = handlers else {
         // Without handlers the signals end the process themselves.
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = terminate.recv() => Told::Stop,
+        _ = interrupt.recv() => Told::Stop,
+        _ = hangup.recv() => Told::Restart,
     }
 }
 

@@ -17,6 +17,7 @@ mod keystore;
 mod lineage_cmd;
 mod output;
 mod registry_cmd;
+mod restart;
 mod up;
 mod verify_cmd;
 mod why;
@@ -52,6 +53,9 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Lineage(command) => return lineage_cmd::run(command, file, output),
         Command::Init(args) => init::run(&args, output)?,
         Command::Why(args) => why::run(&args, file, output)?,
+        Command::Authority(AuthorityCommand::Serve(args)) => return serve(Which::Authority, file, &args),
+        Command::Runtime(RuntimeCommand::Serve(args)) => return serve(Which::Runtime, file, &args),
+        Command::Ledger(LedgerCommand::Serve(args)) => return serve(Which::Ledger, file, &args),
         Command::Authority(command) => authority(command, file, output)?,
         Command::Runtime(command) => runtime(command, file, output)?,
         Command::Ledger(command) => ledger(command, file, output)?,
@@ -76,9 +80,14 @@ fn policy(command: PolicyCommand, config: &Config, output: Output) -> Result<(),
     admin::publish(config, command, output)
 }
 
+fn serve(which: Which, file: &Path, args: &cli::Serve) -> Result<ExitCode, Failure> {
+    corner::serve(which, file, args.parent).map(ExitCode::from)
+}
+
 fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<(), Failure> {
     match command {
-        AuthorityCommand::Serve(args) => corner::serve(Which::Authority, file, args.parent),
+        AuthorityCommand::Serve(args) => serve(Which::Authority, file, &args).map(drop),
+        AuthorityCommand::Restart => restart::run(Which::Authority, &Config::load(file)?, output),
         AuthorityCommand::Key(CornerKeyCommand::New { label }) => {
             corner::new_keys(Which::Authority, file, &label, output)
         }
@@ -90,7 +99,8 @@ fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<(
 
 fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), Failure> {
     match command {
-        RuntimeCommand::Serve(args) => corner::serve(Which::Runtime, file, args.parent),
+        RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
+        RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
         RuntimeCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
         RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
         RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
@@ -101,7 +111,8 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
 
 fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Failure> {
     match command {
-        LedgerCommand::Serve(args) => corner::serve(Which::Ledger, file, args.parent),
+        LedgerCommand::Serve(args) => serve(Which::Ledger, file, &args).map(drop),
+        LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output),
         LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output),
         LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output),
         LedgerCommand::Genesis => corner::genesis(file),

@@ -12,6 +12,8 @@ pub(crate) const EXIT_DONE: u8 = 0;
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration is wrong; nothing was done.
 pub(crate) const EXIT_USAGE: u8 = 2;
+/// A corner made place for another process of the same corner: start that one (`EX_TEMPFAIL` of sysexits).
+pub(crate) const EXIT_RESTART: u8 = 75;
 
 /// How to speak.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +192,9 @@ impl From<eleven_api::client::CallError> for Failure {
                 reason: problem.reason,
                 lineage: problem.lineage,
             },
-            CallError::Unreachable(what) => Self::new(format!("{what}: is it running? `eleven up` starts all corners")),
+            CallError::Unreachable(what) | CallError::Broken(what) => {
+                Self::new(format!("{what}: is it running? `eleven up` starts all corners"))
+            }
             CallError::Malformed(what) => Self::new(what),
         }
     }

@@ -2,15 +2,21 @@
 //!
 //! Each runs in its own process group, so that Ctrl-C reaches this process alone, which then stops them in order: the
 //! point first, so that what it still has reaches the ledger. Should this process be killed, the kernel tells them.
+//!
+//! A corner's listening socket is made here and handed to its process as standard input. While one process makes place
+//! for another as planned, the socket stays open and who connects waits; where one fell, it is closed, and who calls is
+//! refused at once until the next one listens.
 
 use crate::call;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::corner::{Which, program, until_told};
 use crate::doctor;
-use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint};
 use eleven_core::encoding::{Object, Value};
 use rustix::process::{Pid, Signal};
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -43,7 +49,7 @@ pub(crate) fn run(file: &Path, restart: bool, output: Output) -> Result<ExitCode
         }
     }
     // One thread: the kernel tells a child of its parent's end when the thread ends that started it.
-    call::wait(Supervisor::new(file.to_owned(), restart, output).run(config))?
+    call::wait(Supervisor::new(file.to_owned(), restart, output, &config).run(config))?
 }
 
 /// A corner's process, as the supervisor knows it.
@@ -56,6 +62,9 @@ struct Supervisor {
     file: PathBuf,
     restart: bool,
     output: Output,
+    corners: BTreeMap<&'static str, config::Corner>,
+    /// The sockets of corners that run, or are about to.
+    sockets: BTreeMap<&'static str, TcpListener>,
     running: BTreeMap<&'static str, Running>,
     falls: BTreeMap<&'static str, u32>,
     events: mpsc::UnboundedSender<Event>,
@@ -71,9 +80,11 @@ enum Event {
 }
 
 impl Supervisor {
-    fn new(file: PathBuf, restart: bool, output: Output) -> Self {
+    fn new(file: PathBuf, restart: bool, output: Output, config: &Config) -> Self {
         let (events, incoming) = mpsc::unbounded_channel();
-        Self { file, restart, output, running: BTreeMap::new(), falls: BTreeMap::new(), events, incoming }
+        let corners = Which::ALL.into_iter().map(|which| (which.name(), which.of(config).clone())).collect();
+        let (sockets, running, falls) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { file, restart, output, corners, sockets, running, falls, events, incoming }
     }
 
     async fn run(mut self, config: Config) -> Result<ExitCode, Failure> {
@@ -85,7 +96,7 @@ impl Supervisor {
         let ready = tokio::spawn(announce(config, self.output));
         let code = loop {
             let event = tokio::select! {
-                () = &mut told => break EXIT_DONE,
+                _ = &mut told => break EXIT_DONE,
                 event = self.incoming.recv() => event,
             };
             match event {
@@ -107,7 +118,7 @@ impl Supervisor {
         let parent = std::process::id().to_string();
         let mut command = Command::from(program());
         command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(&self.file);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(self.socket(which)).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| Failure::new(format!("{}: {error}", which.name())))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| Failure::new(format!("{} ended as it was started", which.name())))?;
@@ -128,9 +139,29 @@ impl Supervisor {
         Ok(())
     }
 
+    /// The socket of a corner, as standard input for its process. Where the address can't be had, the process says so.
+    fn socket(&mut self, which: Which) -> Stdio {
+        let name = which.name();
+        if !self.sockets.contains_key(name)
+            && let Some(corner) = self.corners.get(name)
+            && let Ok(socket) = eleven_api::serve::listen(corner.listen, corner.tls.is_some())
+        {
+            self.sockets.insert(name, socket);
+        }
+        let socket = self.sockets.get(name).and_then(|socket| socket.try_clone().ok());
+        socket.map_or_else(Stdio::null, |socket| Stdio::from(OwnedFd::from(socket)))
+    }
+
     /// What becomes of a corner that ended by itself; a status where all end with it.
     fn fallen(&mut self, which: Which, status: Option<ExitStatus>) -> Option<u8> {
         let ran = self.running.remove(which.name()).map_or(Duration::ZERO, |running| running.since.elapsed());
+        if status.and_then(|status| status.code()) == Some(i32::from(EXIT_RESTART)) {
+            say(self.output, which, "restarting", "made place for its next process: callers wait", None);
+            let _ = self.events.send(Event::Due(which));
+            return None;
+        }
+        // Nobody is to wait for what may not come back.
+        self.sockets.remove(which.name());
         let how = status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string());
         if status.and_then(|status| status.code()) == Some(i32::from(EXIT_USAGE)) {
             say(self.output, which, "refused", &format!("it refuses its configuration ({how}): all stop"), None);
@@ -155,6 +186,7 @@ impl Supervisor {
     /// Stops the corners, the point first and the ledger last.
     async fn stop(mut self) {
         for which in Which::ALL.into_iter().rev() {
+            self.sockets.remove(which.name());
             let Some(running) = self.running.get(which.name()) else { continue };
             // It may have ended this moment.
             let _ = rustix::process::kill_process(running.pid, Signal::TERM);

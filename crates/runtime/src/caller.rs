@@ -72,7 +72,7 @@ impl Callers {
 
     async fn exchange(&self, secret: &str) -> Result<String, Problem> {
         let body = Exchange { secret: secret.to_owned() }.to_value().canonical();
-        match self.client.post(&self.authority, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await {
+        match self.client.insist(&self.authority, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await {
             Ok(body) => Issued::read(&body).map(|issued| issued.token).map_err(|error| {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),

@@ -26,7 +26,8 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Obtains an artifact for `execute`, with the caller's token and this point's registered signature.
+    /// Obtains an artifact for `execute`, with the caller's token and this point's registered signature. Asked twice where a
+    /// connection broke: an artifact that nobody got is never used.
     ///
     /// # Errors
     /// The authority's own refusal, its event already in the ledger where it names a lineage; `issuer.unavailable` where
@@ -34,7 +35,7 @@ impl Issuer {
     pub(crate) async fn obtain(&self, caller: &Caller, execute: &Execute) -> Result<Token, Problem> {
         let body = execute.to_value().canonical();
         let headers = self.signed(caller, &body)?;
-        match self.client.post(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline).await {
+        match self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline).await {
             Ok(answer) => Allowed::read(&answer).map(|allowed| allowed.token).map_err(|error| {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),

@@ -30,6 +30,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// How long a starting point waits for its first view of the registry before it answers all the same.
+const FIRST_VIEW: Duration = Duration::from_secs(2);
+
 /// Why an enforcement point could not start, or had to stop.
 #[derive(Debug)]
 pub enum RuntimeError {
@@ -140,7 +143,7 @@ impl Runtime {
             tokio::spawn(self.forwarder().run(flushing)),
             tokio::spawn(watch_backlog(Arc::clone(&self.gate), stopping.clone())),
         ];
-        let serving = tokio::spawn(listener.serve(router(Arc::clone(&self.gate)), stopping, Duration::from_secs(5)));
+        let serving = tokio::spawn(accept(Arc::clone(&self.gate), listener, stopping));
         let (mut stop, mut journal) = (stop, self.stopping.clone());
         tokio::select! {
             () = stopped(&mut stop) => {}
@@ -228,6 +231,19 @@ fn recover(log: &mut SegmentLog, journal: &mut Journal, clock: &dyn Clock) -> Re
     let durable = log.append(log.next(), &lines).map_err(|error| RuntimeError::Journal(error.to_string()))?;
     debug_assert!(durable.count() == u64::try_from(lines.len()).unwrap_or(0), "one commit for all of them");
     Ok(())
+}
+
+/// Serves once this point has a view of the registry, so that who connected meanwhile waits instead of being refused; at
+/// the latest after [`FIRST_VIEW`].
+async fn accept(gate: Arc<Gate>, listener: Listener, mut stop: watch::Receiver<bool>) {
+    let until = tokio::time::Instant::now() + FIRST_VIEW;
+    while gate.registry.held().is_none() && tokio::time::Instant::now() < until {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            () = stopped(&mut stop) => break,
+        }
+    }
+    listener.serve(router(gate), stop, Duration::from_secs(5)).await;
 }
 
 async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {

@@ -71,6 +71,12 @@ impl Folder {
         Ok(Folder { held: Arc::new(held) })
     }
 
+    /// The number that the last process to hold the folder at `path` left there, whether or not it still holds it.
+    #[must_use]
+    pub fn last_holder(path: impl AsRef<Path>) -> Option<u32> {
+        std::fs::read_to_string(path.as_ref().join(LOCK_FILE)).ok()?.trim().parse().ok()
+    }
+
     /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.held.path

@@ -212,7 +212,7 @@ It keeps running; Ctrl-C ends it and removes its folder. Try:
         upstream = show.system.url(Part::Upstream),
     );
     say(show.output, &text);
-    crate::call::wait(crate::corner::until_told())
+    crate::call::wait(crate::corner::until_told()).map(|_| ())
 }
 
 /// A folder of this demo's own, which goes when the demo ends.

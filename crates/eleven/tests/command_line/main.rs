@@ -5,4 +5,5 @@ mod domain;
 mod operators;
 mod processes;
 mod refusals;
+mod restarts;
 mod verifying;

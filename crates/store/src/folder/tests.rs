@@ -27,6 +27,7 @@ fn a_second_opener_is_told_who_holds_it() {
     let refused = Folder::open(&path, "ledger").expect_err("held");
     assert!(matches!(refused, FolderError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
     assert!(refused.to_string().contains(&format!("held by process {}", std::process::id())));
+    assert_eq!(Folder::last_holder(&path), Some(std::process::id()));
 }
 
 #[test]

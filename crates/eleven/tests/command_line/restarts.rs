@@ -1,0 +1,138 @@
+//! A planned restart of any one corner under load: no call is refused, and what ran meanwhile is proven.
+
+use crate::domain::{Domain, PATIENCE, event};
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_core::encoding::{Value, parse};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use rustix::process::{Signal, kill_process};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Callers at once: half of them keep their connection, half make a new one for each call.
+const CALLERS: usize = 8;
+/// How long there is load after a corner is ready again.
+const AFTER: Duration = Duration::from_millis(600);
+
+/// Calls without a pause until told to stop; what was not answered with 200 is kept.
+struct Load {
+    stop: Arc<AtomicBool>,
+    passed: Arc<AtomicU64>,
+    runtime: tokio::runtime::Runtime,
+    callers: JoinSet<Result<Duration, String>>,
+}
+
+impl Load {
+    fn start(url: &str, secret: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let (stop, passed, mut callers) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), JoinSet::new());
+        let runtime = runtime.expect("a runtime");
+        for n in 0..CALLERS {
+            let (stop, passed) = (Arc::clone(&stop), Arc::clone(&passed));
+            let (url, bearer) = (format!("{url}/v1/chat/completions"), format!("Bearer {secret}"));
+            let calling = async move {
+                let kept = Client::new();
+                let mut longest = Duration::ZERO;
+                while !stop.load(Ordering::SeqCst) {
+                    let client = if n % 2 == 0 { kept.clone() } else { Client::new() };
+                    let began = Instant::now();
+                    call(&client, &url, &bearer).await?;
+                    longest = longest.max(began.elapsed());
+                    passed.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(longest)
+            };
+            callers.spawn_on(calling, runtime.handle());
+        }
+        let load = Self { stop, passed, runtime, callers };
+        load.goes_on();
+        load
+    }
+
+    /// Waits until calls pass that had not begun yet.
+    fn goes_on(&self) {
+        let (from, until) = (self.passed.load(Ordering::SeqCst), Instant::now() + PATIENCE);
+        while self.passed.load(Ordering::SeqCst) < from + 4 * u64::try_from(CALLERS).expect("small") {
+            assert!(Instant::now() < until && !self.callers.is_empty(), "no call passes any more");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How many passed, the longest that one took, and what was refused.
+    fn end(mut self) -> (u64, Duration, Vec<String>) {
+        self.stop.store(true, Ordering::SeqCst);
+        let (mut longest, mut refused) = (Duration::ZERO, Vec::new());
+        while let Some(ended) = self.runtime.block_on(self.callers.join_next()) {
+            match ended.expect("a caller ends well") {
+                Ok(took) => longest = longest.max(took),
+                Err(what) => refused.push(what),
+            }
+        }
+        (self.passed.load(Ordering::SeqCst), longest, refused)
+    }
+}
+
+async fn call(client: &Client, url: &str, bearer: &str) -> Result<(), String> {
+    let body = r#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell on the hills."}]}"#;
+    let request =
+        Request::post(url).header("authorization", bearer).body(Full::new(Bytes::from_static(body.as_bytes())));
+    let answer = client.send(request.expect("a request")).await.map_err(|error| error.to_string())?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+    if head.status == StatusCode::OK {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", head.status, String::from_utf8_lossy(&body)))
+    }
+}
+
+#[test]
+fn a_planned_restart_of_any_corner_under_load_refuses_no_call() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    for corner in ["ledger", "authority", "runtime"] {
+        let load = Load::start(&domain.url("runtime"), &secret);
+        let before = domain.supervisor().pid(corner);
+        let said = domain.json(&[corner, "restart"]);
+        std::thread::sleep(AFTER);
+        load.goes_on();
+        let (passed, longest, refused) = load.end();
+        println!("{corner}: {said}, {passed} calls passed, the longest took {} ms", longest.as_millis());
+        assert_eq!(refused, Vec::<String>::new(), "{corner}");
+        let up = domain.supervisor();
+        up.wait_for("a new start", |value| {
+            event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some(corner)
+        });
+        assert_ne!(up.pid(corner), before);
+    }
+    let lineage = domain.passes(&secret, "all were restarted");
+    domain.ended(&lineage);
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    let fsck = domain.json(&["ledger", "fsck"]);
+    assert_eq!(fsck.get("running").and_then(Value::as_int), Some(0), "{fsck}");
+}
+
+#[test]
+fn a_corner_that_fell_is_not_waited_for() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&["--no-restart"]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.passes(&secret, "it started");
+    let up = domain.supervisor();
+    kill_process(up.pid("authority"), Signal::KILL).expect("it runs");
+    up.wait_for("that it stays down", |value| event(value) == Some("down"));
+    let (status, _, body) = domain.call(&secret, "demo-summarizer");
+    let reason = body.get("reason").and_then(Value::as_str);
+    assert_eq!((status, reason), (StatusCode::SERVICE_UNAVAILABLE, Some("issuer.unavailable")), "{body}");
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
+    assert!(detail.contains("is not reachable"), "it was refused, and not waited for: {detail}");
+    let output = domain.run(&["authority", "restart", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = parse(said.lines().next().unwrap_or_default().as_bytes()).unwrap_or(Value::Null).to_string();
+    assert!(said.contains("does not run"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+}
