@@ -16,6 +16,8 @@ pub const AUDIT_CURSOR: &str = "/v1/audit/cursor/";
 pub const AUDIT_ENTRIES: &str = "/v1/audit/entries";
 /// A blob by its hash (ledger).
 pub const AUDIT_BLOB: &str = "/v1/audit/blobs/";
+/// The content that stands in the ledger's log before a range of entries (ledger).
+pub const AUDIT_CONTENT: &str = "/v1/audit/content";
 /// The signed head (ledger).
 pub const PROOF_HEAD: &str = "/v1/proof/head";
 /// The heads before it (ledger).

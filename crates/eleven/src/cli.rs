@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// The model of the demo, a process of its own.
     #[command(hide = true)]
     DemoUpstream(demo::upstream::Args),
-    /// Verify a proof file, offline.
+    /// Verify a proof file, or evidence of equivocation, offline.
     #[command(
         after_help = "Exit status: 0 verified; 1 failed or unpinned; 2 wrong command line; 3 the file is not I-JSON."
     )]
@@ -129,8 +129,12 @@ pub(crate) struct Up {
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The proof file.
-    pub(crate) file: PathBuf,
+    /// The proof file, or evidence that a ledger told two histories.
+    #[arg(required_unless_present = "batch")]
+    pub(crate) file: Option<PathBuf>,
+    /// Verify each line of standard input, and answer each by a line.
+    #[arg(long, hide = true, conflicts_with_all = ["file", "kind", "op", "max_age"])]
+    pub(crate) batch: bool,
     /// A version of the domain's trust root, from where you trust it. Without it the best verdict is `unpinned`.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: Option<PathBuf>,
@@ -226,14 +230,67 @@ pub(crate) enum LedgerCommand {
     /// The ledger's own keys.
     #[command(subcommand)]
     Key(CornerKeyCommand),
-    /// Check the whole ledger from its files alone. The ledger must not run.
-    Fsck,
+    /// Check the whole ledger from its files alone: everything is computed again, on all cores. The ledger must not run.
+    Fsck {
+        /// The ledger's folder, or a mirror's, where it is not the configuration's; no configuration is needed then.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Follow another's ledger: copy its entries, compute everything again, keep what is verified.
+    #[command(
+        after_help = "It stops with status 1 at the first entry that is wrong, and names it; where the ledger signed what \
+                      can't both be true, the evidence is written to DIR/evidence."
+    )]
+    Follow(Follow),
+    /// Compare what two places show of one ledger; where they differ, make a file that convicts it.
+    #[command(after_help = "Exit status: 0 they agree; 1 they differ, or one was not reached.")]
+    Compare(Compare),
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,
     /// Try to read a path from within the corner's confinement.
     #[command(hide = true)]
     Probe(Probe),
+}
+
+/// `ledger follow`.
+#[derive(Debug, Args)]
+pub(crate) struct Follow {
+    /// The ledger, such as `http://127.0.0.1:1111`.
+    pub(crate) url: String,
+    /// A version of the domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: PathBuf,
+    /// The mirror's folder; made where it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// A file with a registered auditor's secret, where the domain shows its entries to those only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Verify all that is there now, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How often the ledger is asked for a new head, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    pub(crate) every: u64,
+}
+
+/// `ledger compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// One place that shows the ledger.
+    pub(crate) one: String,
+    /// Another.
+    pub(crate) two: String,
+    /// A version of the domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: PathBuf,
+    /// Where evidence is written.
+    #[arg(long, value_name = "FILE", default_value = "equivocation.json")]
+    pub(crate) out: PathBuf,
+    /// A file with a registered auditor's secret, where the domain shows its tree to those only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// `… probe`.

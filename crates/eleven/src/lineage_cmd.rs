@@ -192,36 +192,3 @@ fn read_events(lineage: &Value) -> Result<Vec<Record>, Failure> {
     let events = lineage.get("events").and_then(Value::as_array).unwrap_or_default();
     Ok(events.iter().cloned().map(Record::read).collect::<Result<_, _>>()?)
 }
-
-/// `ledger fsck`.
-///
-/// # Errors
-/// What is wrong with the ledger, or that it runs.
-pub(crate) fn fsck(config: &Config, output: Output) -> Result<(), Failure> {
-    let sound = eleven_ledger::fsck(&config.ledger.data).map_err(Failure::new)?;
-    let value = || {
-        Value::Object(
-            Object::new()
-                .with("ledger", &sound.ledger)
-                .with("entries", sound.entries)
-                .with("lineages", sound.lineages)
-                .with("running", sound.running)
-                .with("epoch", sound.epoch)
-                .with("head", sound.head),
-        )
-    };
-    let text = || {
-        format!(
-            "{} {}: {} entries, {} lineages ({} not closed), registry epoch {}, the last head covers {}",
-            output.paint(Paint::Good, "sound:"),
-            sound.ledger,
-            sound.entries,
-            sound.lineages,
-            sound.running,
-            sound.epoch,
-            sound.head
-        )
-    };
-    output.either(value, text);
-    Ok(())
-}

@@ -4,6 +4,7 @@
 //! as a confined process; [`init`] and [`up`] make and run a domain; [`admin`] signs acts; the rest reads and explains.
 
 mod admin;
+mod audit_cmd;
 mod bench;
 mod call;
 mod cli;
@@ -114,7 +115,12 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Fai
         LedgerCommand::Serve(args) => serve(Which::Ledger, file, &args).map(drop),
         LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output),
         LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output),
-        LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output),
+        LedgerCommand::Fsck { data } => {
+            let data = data.map_or_else(|| Config::load(file).map(|config| config.ledger.data), Ok)?;
+            audit_cmd::fsck(&data, output)
+        }
+        LedgerCommand::Follow(args) => audit_cmd::follow(&args, output),
+        LedgerCommand::Compare(args) => audit_cmd::compare(&args, output),
         LedgerCommand::Genesis => corner::genesis(file),
         LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output),
     }

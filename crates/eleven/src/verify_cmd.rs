@@ -1,12 +1,13 @@
-//! `eleven verify FILE --root ROOT`: every check of PROTOCOL 11.1, offline.
+//! `eleven verify FILE --root ROOT`: every check of PROTOCOL 11.1, or of evidence of equivocation, offline.
 
 use crate::cli::Verify;
 use crate::output::{EXIT_USAGE, Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::policy::PolicyBundle;
 use eleven_policy::Replay;
 use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, ReplayResult, Report, Status, Verdict, verify_bytes};
+use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,6 +20,9 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Where a file can't be read or an option is wrong: status 2.
 pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let root = args.root.as_deref().map(read_root).transpose()?;
+    if args.batch {
+        return batch(root.as_ref());
+    }
     let kind = args.kind.as_deref().map(|kind| {
         Kind::parse(kind)
             .ok_or_else(|| Failure::usage(format!("`{kind}` is no kind: use execution, open, unused or denial")))
@@ -32,17 +36,38 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
         op,
         replay: Some(&replay),
     };
-    let bytes = read(&args.file)?;
+    let file = args.file.as_deref().ok_or_else(|| Failure::usage("name the proof file"))?;
+    let bytes = read(file)?;
     match verify_bytes(&bytes, &caller) {
         Ok(report) => {
             output.either(|| report.to_value(), || table(&report, output));
             Ok(ExitCode::from(report.exit_code()))
         }
         Err(error) => {
-            Failure::new(format!("{} is not I-JSON: {error}", args.file.display())).report(output.json);
+            Failure::new(format!("{} is not I-JSON: {error}", file.display())).report(output.json);
             Ok(ExitCode::from(EXIT_NOT_I_JSON))
         }
     }
+}
+
+/// Verifies each line of standard input, and answers each by a line: the verdict and the checks that failed. One process
+/// for many files: what a differential test against another implementation runs.
+fn batch(root: Option<&Value>) -> Result<ExitCode, Failure> {
+    let caller = Caller { root, replay: Some(&replay), ..Caller::default() };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in std::io::stdin().lock().split(b'\n') {
+        let line = line.map_err(Failure::new)?;
+        let answer = match verify_bytes(&line, &caller) {
+            Ok(report) => {
+                let failed: Vec<Value> = report.failed().map(|check| check.name.into()).collect();
+                Object::new().with("verdict", report.verdict.name()).with("failed", failed)
+            }
+            Err(error) => Object::new().with("error", error.to_string()),
+        };
+        let written = out.write_all(&answer.canonical()).and_then(|()| out.write_all(b"\n"));
+        written.and_then(|()| out.flush()).map_err(Failure::new)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A policy evaluated over a decision input, as the authority does.
@@ -90,6 +115,9 @@ fn table(report: &Report, output: Output) -> String {
 }
 
 fn verdict(report: &Report, output: Output) -> String {
+    if matches!(report.kind.as_deref(), Some("fork" | "back" | "omission")) {
+        return conviction(report, output);
+    }
     let unnamed = || "?".to_owned();
     let what = format!(
         "{} of {}, in a ledger of {} entries, as of {}",
@@ -103,6 +131,25 @@ fn verdict(report: &Report, output: Output) -> String {
         Verdict::Failed => format!("{} {what}", output.paint(Paint::Bad, "FAILED")),
         Verdict::Unpinned => format!(
             "{} {what}\nNothing failed, but anybody can make a file that agrees with itself: name the domain's trust root with --root.",
+            output.paint(Paint::Warn, "UNPINNED")
+        ),
+    }
+}
+
+/// What evidence of equivocation comes to.
+fn conviction(report: &Report, output: Output) -> String {
+    let what = match report.kind.as_deref() {
+        Some("fork") => "the ledger signed two histories",
+        Some("back") => "the ledger signed a head that goes back behind another",
+        _ => "the ledger signed a head without an event that was promised",
+    };
+    match report.verdict {
+        Verdict::Verified => {
+            format!("{} {what}: keep this file, and trust neither history", output.paint(Paint::Bad, "PROVEN"))
+        }
+        Verdict::Failed => format!("{} that {what}", output.paint(Paint::Good, "NOT PROVEN")),
+        Verdict::Unpinned => format!(
+            "{} {what}, but anybody can make a file that agrees with itself: name the domain's trust root with --root",
             output.paint(Paint::Warn, "UNPINNED")
         ),
     }

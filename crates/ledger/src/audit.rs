@@ -8,6 +8,8 @@ mod own;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use content::{hashes_named, issuer_key};
+
 use crate::receive::{Reading, Received};
 use crate::rules::{Candidate, Judgement, Refusal, Verified};
 use crate::seal::SealedEntry;
@@ -149,7 +151,7 @@ impl Audit {
         let artifact = content.artifact_of(verified);
         let judgement = read(&self.shared.book).judge(verified, at, artifact.map(|sent| &sent.artifact));
         match judgement {
-            Judgement::Accept(accepted) => match content.needed(verified, &self.shared) {
+            Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {
                 Ok(needed) => {
                     let artifact = needed.artifact.as_ref().map(|sent| sent.artifact.clone());
                     self.store_content(needed, batch);

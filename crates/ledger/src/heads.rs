@@ -7,7 +7,8 @@ use crate::history::KEPT;
 use crate::seal::SealedEntry;
 use crate::state::{Counts, Published, Shared};
 use eleven_api::edge::Clock;
-use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::encoding::{Object, parse_canonical};
+use eleven_core::form::{Form, FormError};
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::head::{Commitment, Head};
 use eleven_core::root::KeyUse;
@@ -43,6 +44,13 @@ pub enum HeadError {
     Key(String),
     /// The log of heads failed.
     Store(String),
+    /// A head that was signed is not one that this ledger could have signed.
+    Wrong {
+        /// Its size.
+        size: u64,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl fmt::Display for HeadError {
@@ -59,6 +67,7 @@ impl fmt::Display for HeadError {
             }
             Self::Key(kid) => write!(f, "{kid} is no head key of the root that counts now: publish a root with one"),
             Self::Store(why) => write!(f, "the log of heads failed: {why}"),
+            Self::Wrong { size, what } => write!(f, "a head of {size} entries is wrong: {what}"),
         }
     }
 }
@@ -93,7 +102,8 @@ impl Heads {
         found.iter().map(|(_, bytes)| read_stored(bytes)).collect()
     }
 
-    fn store(&mut self, published: &Published) -> Result<(), HeadError> {
+    /// Makes a head durable; very old ones are let go of.
+    pub(crate) fn store(&mut self, published: &Published) -> Result<(), HeadError> {
         let record = Object::new().with("checkpoint", &published.checkpoint).with("head", published.head.to_value());
         let expected = self.log.next();
         let durable = self.log.append(expected, &[&record.canonical()]).map_err(|e| HeadError::Store(e.to_string()))?;
@@ -106,12 +116,27 @@ impl Heads {
     }
 }
 
+/// Every head that a log of heads still holds, oldest first.
+pub(crate) fn all(log: &dyn ReadLog) -> Result<Vec<Published>, HeadError> {
+    let (mut heads, mut position) = (Vec::new(), log.first());
+    loop {
+        let records = log.read_from(position, 256, 1 << 20).map_err(|error| HeadError::Store(error.to_string()))?;
+        let Some((last, _)) = records.last() else { return Ok(heads) };
+        position = last + 1;
+        for (_, bytes) in records {
+            heads.push(read_stored(&bytes)?);
+        }
+    }
+}
+
 fn read_stored(bytes: &[u8]) -> Result<Published, HeadError> {
-    let store = |what: &dyn fmt::Display| HeadError::Store(what.to_string());
-    let value = parse_canonical(bytes).map_err(|error| store(&error))?;
-    let head = value.get("head").cloned().ok_or_else(|| store(&"one of its records is no head"))?;
-    let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Published { head: Head::read(head).map_err(|error| store(&error))?, checkpoint })
+    let read = || {
+        let mut form = Form::of(parse_canonical(bytes)?, "stored head")?;
+        let published = Published { head: Head::read(form.take("head")?)?, checkpoint: form.string("checkpoint")? };
+        form.finish()?;
+        Ok::<_, FormError>(published)
+    };
+    read().map_err(|error| HeadError::Store(format!("one of its records is no head: {error}")))
 }
 
 /// Whoever signs heads.

@@ -18,7 +18,7 @@ use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_store::{
     CommitError, Committed, Folder, FolderError, GroupCommit, GroupOptions, Log as _, Metrics, OpenError, SegmentLog,
-    SegmentOptions, Stop,
+    SegmentOptions, Stop, TornTail,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,13 @@ pub enum LedgerError {
     Open(OpenError),
     /// What the log holds is no ledger of this build.
     Replay(ReplayError),
+    /// There are bytes behind the last commit: what a crash in the middle of one leaves, or damage to the last.
+    Torn {
+        /// Which of the two logs.
+        log: &'static str,
+        /// Where.
+        torn: TornTail,
+    },
     /// The folder holds no ledger yet.
     Empty(PathBuf),
     /// The folder holds a ledger already.
@@ -107,6 +114,13 @@ impl fmt::Display for LedgerError {
             Self::Folder(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
+            Self::Torn { log, torn } => write!(
+                f,
+                "{log}/{} has {} bytes from byte {} on that are no commit: all before them is sound; where the process \
+                 ended in the middle of a commit nobody was told of it and the next start clears it, else the last \
+                 commit is damaged: compare with a mirror",
+                torn.segment, torn.bytes, torn.offset
+            ),
             Self::Empty(path) => {
                 write!(f, "{} holds no ledger yet: make its genesis with `eleven init`", path.display())
             }

@@ -12,12 +12,16 @@
 //! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
 //! 6. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
 //!
+//! And from the outside: [`fsck()`] checks a ledger's files, [`follow`] another's ledger as it grows; both by the replay
+//! that opening runs.
+//!
 //! **Invariants**: one writer, one commit point; nothing is answered before it is durable; nothing is state of record but
 //! the log; after a failed sync the process stops ([`Ledger::serve`] returns an error and its caller exits).
 
 mod audit;
 mod chunked;
 pub mod conformance;
+pub mod follow;
 mod fsck;
 mod heads;
 mod history;
@@ -37,8 +41,8 @@ mod tiles;
 #[cfg(test)]
 mod world;
 
-pub use fsck::{Sound, fsck};
+pub use fsck::{Progress, Sound, fsck};
 pub use heads::HeadError;
 pub use keys::{EventKey, Keys};
 pub use ledger::{Ledger, LedgerError, Settings, Signers};
-pub use recover::ReplayError;
+pub use recover::{Met, ReplayError};

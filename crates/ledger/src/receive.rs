@@ -8,6 +8,7 @@ use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_ARTIFACT;
+use eleven_core::root::KeyRecord;
 use std::collections::{BTreeMap, HashMap};
 
 /// The most records that one POST may carry.
@@ -36,6 +37,30 @@ pub struct SentArtifact {
     pub bytes: Vec<u8>,
     /// Their hash.
     pub hash: Sha3,
+    /// The key that was found to have signed it.
+    signed_by: Option<[u8; 32]>,
+}
+
+impl SentArtifact {
+    /// An artifact whose signature was not looked at yet.
+    #[must_use]
+    pub const fn new(artifact: Artifact, bytes: Vec<u8>, hash: Sha3) -> Self {
+        Self { artifact, bytes, hash, signed_by: None }
+    }
+
+    /// Verifies the signature where the issuer's key is known by now.
+    pub fn verify(&mut self, keys: &Keys) {
+        let Some(key) = keys.of_issuer(&self.artifact.sig.kid) else { return };
+        let verifies = key.verifying().filter(|key| key.verifies(&self.artifact.payload(), &self.artifact.sig.val));
+        self.signed_by = verifies.map(|key| *key.as_bytes());
+    }
+
+    /// Whether it is signed by this key. Whether that is one of its issuer's, whoever asks has to know.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &KeyRecord) -> bool {
+        self.signed_by == Some(key.public)
+            || key.verifying().is_some_and(|key| key.verifies(&self.artifact.payload(), &self.artifact.sig.val))
+    }
 }
 
 /// How far the reading of a record came.
@@ -58,7 +83,7 @@ impl Received {
         let Append { records, blobs } = Append::read(body)?;
         require(records.len() <= MAX_RECORDS, "append request: more than 4096 records, send them in parts")?;
         require(!records.is_empty(), "append request: no records")?;
-        let (artifacts, blobs) = split_artifacts(blobs);
+        let (artifacts, blobs) = split_artifacts(blobs, keys);
         Ok(Self { records: read_all(records, keys), artifacts, blobs })
     }
 
@@ -113,13 +138,18 @@ fn read_one(record: Value, keys: &Keys) -> Reading {
 }
 
 /// Takes the artifacts out of the blobs: canonical, of their form, and named by their content.
-fn split_artifacts(blobs: BTreeMap<Sha3, Vec<u8>>) -> (HashMap<String, SentArtifact>, BTreeMap<Sha3, Vec<u8>>) {
+fn split_artifacts(
+    blobs: BTreeMap<Sha3, Vec<u8>>,
+    keys: &Keys,
+) -> (HashMap<String, SentArtifact>, BTreeMap<Sha3, Vec<u8>>) {
     let mut artifacts = HashMap::new();
     let mut others = BTreeMap::new();
     for (hash, bytes) in blobs {
         match read_artifact(&bytes) {
             Some(artifact) => {
-                artifacts.insert(artifact.id.clone(), SentArtifact { artifact, bytes, hash });
+                let mut sent = SentArtifact::new(artifact, bytes, hash);
+                sent.verify(keys);
+                artifacts.insert(sent.artifact.id.clone(), sent);
             }
             None => {
                 others.insert(hash, bytes);

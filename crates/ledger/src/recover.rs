@@ -1,23 +1,41 @@
-//! Starting: the folds are rebuilt from the log by the code that appends.
+//! Replaying a ledger: everything is computed again from the log's bytes, by the code that appends. Starting, `fsck` and an
+//! auditor that follows another's ledger are this one replay.
+//!
+//! What follows from a record alone is prepared on all cores (`prepare`, `pool`): parsing, event hashes, its own link of
+//! both chains, its leaf, its signatures. What depends on all before it is judged in order, here: numbers and chains, the
+//! append rules, content, the tree, the index at each seal, the registry.
 
-use crate::receive::read_artifact;
-use crate::rules::{Book, Candidate, Judgement};
+mod content;
+mod pool;
+mod prepare;
+
+pub(crate) use pool::in_order;
+pub(crate) use prepare::{Prepared, prepare};
+
+use crate::keys::Keys;
+use crate::receive::Reading;
+use crate::rules::{Book, Candidate, Judgement, Verified};
 use crate::state::{Places, Sealed};
-use crate::stored::Stored;
-use eleven_core::artifact::Artifact;
-use eleven_core::chain::{self, ChainValue, EntryHeader};
-use eleven_core::encoding::parse_canonical;
-use eleven_core::hash::{Sha3, Sha256};
+use content::Pending;
+use eleven_core::chain::{ChainValue, EntryHeader};
+use eleven_core::event::Record;
+use eleven_core::hash::Sha256;
+use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::index::OperationIndex;
-use eleven_core::registry::Header;
-use eleven_core::tree::{self, MemoryTree};
+use eleven_core::registry::{Fold, Header};
+use eleven_core::root::{KeyRecord, KeyUse};
+use eleven_core::signature::Signature;
+use eleven_core::time::Time;
+use eleven_core::tree::MemoryTree;
 use eleven_store::ReadLog;
+use prepare::{Entry, What};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-/// Read at a time.
-const CHUNK_RECORDS: usize = 4096;
-const CHUNK_BYTES: usize = 4 << 20;
+/// Read and prepared at a time by one core.
+const PIECE_RECORDS: usize = 512;
+const PIECE_BYTES: usize = 1 << 20;
 /// How often a long replay says where it is.
 const PROGRESS: u64 = 100_000;
 
@@ -55,93 +73,146 @@ pub(crate) struct Replayed {
     pub(crate) tree: MemoryTree,
     pub(crate) sealed: Sealed,
     pub(crate) resumed: Resumed,
+    /// Keys that are ready to verify, as far as the replay has come.
+    pub(crate) keys: Arc<Keys>,
+    /// How much was met so far.
+    pub(crate) met: Met,
+    /// What a head of one of these sizes commits to, and when it was sealed.
+    pub(crate) wanted: BTreeMap<u64, Option<(Commitment, Time)>>,
+    depth: Depth,
     /// What the last seal names as index.
     sealed_index: Option<Sha256>,
-    /// The artifact that stood right before where the replay is.
-    artifact: Option<(u64, Artifact)>,
+    pending: Pending,
+}
+
+/// How much a replay met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Entries.
+    pub entries: u64,
+    /// Pieces of content: artifacts, policies, decision inputs, evidence.
+    pub content: u64,
+    /// Registry headers that the authority signed.
+    pub headers: u64,
+    /// Bytes of the entries.
+    pub bytes: u64,
 }
 
 /// How much a replay checks beyond the rules.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// The chains; signatures and seals were checked when they were appended, and the log's checksums cover them.
     Resume,
-    /// Every signature, every seal's index, every blob's place.
+    /// Every signature, every seal's index, every entry's content, every registry header.
     Everything,
 }
 
 /// Replays a log from its first record.
 pub(crate) fn replay(log: &dyn ReadLog, depth: Depth) -> Result<Replayed, ReplayError> {
-    let mut replayed = Replayed::new();
-    let mut position = log.first();
-    if position != 0 {
-        return Err(replayed.wrong("the log does not begin at its first record"));
-    }
-    loop {
-        let records = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES).map_err(|error| replayed.wrong(error))?;
-        let Some((last, _)) = records.last() else { break };
-        position = last + 1;
-        for (at, bytes) in records {
-            replayed.take(at, bytes, depth)?;
-        }
-    }
+    let mut replayed = Replayed::new(depth, BTreeSet::new());
+    replayed.extend(log, &mut |_| ())?;
     replayed.finish()
 }
 
 impl Replayed {
-    fn new() -> Self {
+    /// A replay at its beginning. What heads of `sizes` commit to is kept on the way.
+    pub(crate) fn new(depth: Depth, sizes: BTreeSet<u64>) -> Self {
         Self {
             book: Book::new(),
             places: Places::default(),
             tree: MemoryTree::new(),
             sealed: Sealed::default(),
             resumed: Resumed::default(),
+            keys: Arc::default(),
+            met: Met::default(),
+            wanted: sizes.into_iter().map(|size| (size, None)).collect(),
+            depth,
             sealed_index: None,
-            artifact: None,
+            pending: Pending::default(),
         }
     }
 
-    fn wrong(&self, what: impl fmt::Display) -> ReplayError {
+    /// Replays all of a log, from its first record. `progress` is told after each piece how much was met.
+    ///
+    /// # Errors
+    /// The first entry that is wrong, and how.
+    pub(crate) fn extend(&mut self, log: &dyn ReadLog, progress: &mut dyn FnMut(&Met)) -> Result<(), ReplayError> {
+        let mut position = log.first();
+        if position != 0 {
+            return Err(self.wrong("the log does not begin at its first record"));
+        }
+        let (keys, depth) = (Arc::clone(&self.keys), self.depth);
+        let read = || -> Result<Option<Vec<(u64, Vec<u8>)>>, (u64, String)> {
+            let records = log.read_from(position, PIECE_RECORDS, PIECE_BYTES);
+            let records = records.map_err(|error| (position, error.to_string()))?;
+            let Some((last, _)) = records.last() else { return Ok(None) };
+            position = last + 1;
+            Ok(Some(records))
+        };
+        let work = |records: Vec<(u64, Vec<u8>)>| {
+            let prepared = records.into_iter().map(|(at, bytes)| prepare(at, bytes, &keys, depth));
+            prepared.collect::<Vec<Prepared>>()
+        };
+        let outcome = in_order(read, work, |prepared| {
+            let taken = prepared.into_iter().try_for_each(|record| self.take(record));
+            progress(&self.met);
+            taken.map_err(|error| (error.seq, error.what))
+        });
+        outcome.map_err(|(_, what)| self.wrong(what))
+    }
+
+    pub(crate) fn wrong(&self, what: impl fmt::Display) -> ReplayError {
         ReplayError { seq: self.book.size(), what: what.to_string() }
     }
 
-    fn take(&mut self, position: u64, bytes: Vec<u8>, depth: Depth) -> Result<(), ReplayError> {
-        match Stored::decode(bytes) {
-            Some(Stored::Entry(bytes)) => self.take_entry(position, &bytes, depth),
-            Some(Stored::Blob(bytes)) => {
-                self.places.add_blob(&Sha3::of(&[&bytes]), position);
-                self.artifact = read_artifact(&bytes).map(|artifact| (position, artifact));
+    /// Takes the next record of the log.
+    ///
+    /// # Errors
+    /// Where it, or the entry that it belongs to, is wrong.
+    pub(crate) fn take(&mut self, prepared: Prepared) -> Result<(), ReplayError> {
+        let Prepared { position, what } = prepared;
+        match what {
+            What::Entry(entry) => self.take_entry(position, *entry),
+            What::Content(content) => {
+                self.places.add_blob(&content.hash, position);
+                self.pending.push(*content);
+                self.met.content += 1;
                 Ok(())
             }
-            Some(Stored::Header(bytes)) => {
-                let header = parse_canonical(&bytes).map_err(Into::into).and_then(Header::read);
-                let (header, _) = header.map_err(|error| self.wrong(error))?;
-                self.places.add_header(header.epoch, position);
-                Ok(())
-            }
-            None => Err(self.wrong("a record before it is of no kind that this build knows")),
+            What::Header(header) => self.take_header(position, &header.0, &header.1),
+            What::Wrong(what) => Err(self.wrong(what)),
         }
     }
 
-    fn take_entry(&mut self, position: u64, bytes: &[u8], depth: Depth) -> Result<(), ReplayError> {
-        let (header, record) = EntryHeader::split(bytes).map_err(|error| self.wrong(error))?;
+    fn take_header(&mut self, position: u64, header: &Header, sig: &Signature) -> Result<(), ReplayError> {
+        if self.depth == Depth::Everything {
+            let signed = self.book.registry().is_some_and(|registry| {
+                let mut keys = registry.roots().flat_map(|root| &root.roles);
+                let key = keys.find(|key| key.usage == KeyUse::Registry && key.kid == header.kid);
+                key.and_then(KeyRecord::verifying).is_some_and(|key| key.verifies(&header.payload(), &sig.val))
+            });
+            if !signed {
+                return Err(self.wrong("the registry header before it is not signed by a registry key"));
+            }
+            if self.places.registry_hash(header.epoch) != Some(header.hash()) {
+                return Err(self.wrong("the registry header before it is not the one that the entries come to"));
+            }
+        }
+        self.places.add_header(header.epoch, position);
+        self.met.headers += 1;
+        Ok(())
+    }
+
+    fn take_entry(&mut self, position: u64, entry: Entry) -> Result<(), ReplayError> {
+        let Entry { header, reading, chain, leaf, bytes } = entry;
         if header.seq != self.book.size() || header.prev != self.resumed.chain {
             return Err(self.wrong("its number or its `prev` does not follow"));
         }
         if self.book.at().is_some_and(|at| header.at < at) {
             return Err(self.wrong("its `at` lies before the entry before"));
         }
-        let value = parse_canonical(record).map_err(|error| self.wrong(error))?;
-        let candidate = Candidate::read(value).map_err(|why| self.wrong(why))?;
-        let verified = if depth == Depth::Everything {
-            self.verify(candidate)?
-        } else {
-            let key = self.book.registry().and_then(|registry| registry.key(candidate.kid()));
-            let public =
-                key.map(|key| key.public).or_else(|| Some(*crate::conformance::genesis_key(&candidate)?.as_bytes()));
-            candidate.stored(public.ok_or_else(|| self.wrong("its key is not registered"))?)
-        };
-        let artifact = self.artifact.take().filter(|(at, _)| at + 1 == position).map(|(_, artifact)| artifact);
+        let verified = self.verified(reading)?;
+        let artifact = self.pending.artifact(position).cloned();
         let accepted = match self.book.judge(&verified, header.at, artifact.as_ref()) {
             Judgement::Accept(accepted) => accepted,
             Judgement::Refused { why, .. } => return Err(self.wrong(why)),
@@ -151,29 +222,54 @@ impl Replayed {
         if record.event == "authorization.issued" && artifact.is_none() {
             return Err(self.wrong("the artifact that it issues is not stored with it"));
         }
-        if record.event == "ledger.sealed" {
-            self.check_seal(record, depth)?;
+        if self.depth == Depth::Everything {
+            self.check_content(record, verified.canonical(), header.at).map_err(|what| self.wrong(what))?;
+        }
+        self.pending.close(record);
+        let seals = record.event == "ledger.sealed";
+        if seals {
+            self.check_seal(record)?;
         }
         let applied = self.book.apply(accepted, record, verified.digest(), header.at, artifact.as_ref());
-        let epoch = self.book.registry().filter(|_| applied.registry).map(eleven_core::registry::Fold::hash);
+        let epoch = self.book.registry().filter(|_| applied.registry).map(Fold::hash);
         self.places.note(header.seq, position, &applied, epoch, record);
-        let chain = chain::advance(header.prev.as_ref(), bytes);
+        if let Some(registry) = self.book.registry().filter(|_| applied.registry && self.depth == Depth::Everything) {
+            self.keys.learn(registry);
+        }
         self.resumed.chain = Some(chain);
-        self.tree.append(tree::leaf_hash(bytes));
+        self.tree.append(leaf);
         self.resumed.changes.extend(applied.index);
         self.resumed.unsealed += 1;
-        if record.event == "ledger.sealed" {
-            self.note_seal(header, chain);
+        self.met.entries += 1;
+        self.met.bytes += bytes;
+        if seals {
+            self.note_seal(&header, chain);
         }
-        if self.book.size().is_multiple_of(PROGRESS) {
+        if self.depth == Depth::Resume && self.book.size().is_multiple_of(PROGRESS) {
             tracing::info!(entries = self.book.size(), "reading the ledger");
         }
         Ok(())
     }
 
-    fn verify(&self, candidate: Candidate) -> Result<crate::rules::Verified, ReplayError> {
+    /// The record with the key that it was, or is now, verified by.
+    fn verified(&self, reading: Reading) -> Result<Verified, ReplayError> {
+        let candidate = match reading {
+            Reading::Verified(verified) => return Ok(verified),
+            Reading::Refused(why) => return Err(self.wrong(why)),
+            Reading::Unknown(candidate) => candidate,
+        };
+        if self.depth == Depth::Everything {
+            return self.verify(candidate);
+        }
+        let key = self.book.registry().and_then(|registry| registry.key(candidate.kid()));
+        let public =
+            key.map(|key| key.public).or_else(|| Some(*crate::conformance::genesis_key(&candidate)?.as_bytes()));
+        Ok(candidate.stored(public.ok_or_else(|| self.wrong("its key is not registered"))?))
+    }
+
+    fn verify(&self, candidate: Candidate) -> Result<Verified, ReplayError> {
         let key = match self.book.registry() {
-            Some(registry) => registry.key(candidate.kid()).and_then(eleven_core::root::KeyRecord::verifying),
+            Some(registry) => registry.key(candidate.kid()).and_then(KeyRecord::verifying),
             None => crate::conformance::genesis_key(&candidate),
         };
         let key = key.ok_or_else(|| self.wrong("its key is not registered"))?;
@@ -181,12 +277,12 @@ impl Replayed {
     }
 
     /// The index over the entries before the seal is the one that it names.
-    fn check_seal(&mut self, record: &eleven_core::event::Record, depth: Depth) -> Result<(), ReplayError> {
+    fn check_seal(&mut self, record: &Record) -> Result<(), ReplayError> {
         for (key, value) in self.resumed.changes.drain(..) {
             self.sealed.index.insert(key, value);
         }
         self.sealed_index = record.data_str("index").and_then(Sha256::parse);
-        if depth == Depth::Everything {
+        if self.depth == Depth::Everything {
             self.check_index()?;
         }
         Ok(())
@@ -201,7 +297,7 @@ impl Replayed {
         Err(self.wrong("the operation index before it is not the one that the seal names"))
     }
 
-    fn note_seal(&mut self, header: EntryHeader, chain: ChainValue) {
+    fn note_seal(&mut self, header: &EntryHeader, chain: ChainValue) {
         self.resumed.changes.clear();
         self.resumed.unsealed = 0;
         self.sealed.size = header.seq + 1;
@@ -211,10 +307,42 @@ impl Replayed {
         if let Some(registry) = self.book.registry().filter(|registry| known != Some(registry.epoch())) {
             self.sealed.registry = Some(Arc::new(registry.clone()));
         }
+        if self.wanted.contains_key(&self.sealed.size) {
+            let commitment = self.sealed_commitment().map(|commitment| (commitment, header.at));
+            self.wanted.insert(self.sealed.size, commitment);
+        }
     }
 
-    fn finish(mut self) -> Result<Self, ReplayError> {
+    /// Goes on after what was verified before: all that comes is checked entirely.
+    pub(crate) fn checking_everything(mut self) -> Self {
+        self.depth = Depth::Everything;
+        if let Some(registry) = self.book.registry() {
+            self.keys.learn(registry);
+        }
+        self
+    }
+
+    /// What a head over the last entry commits to, where that is a seal.
+    pub(crate) fn sealed_commitment(&self) -> Option<Commitment> {
+        let (size, registry) = (self.sealed.size, self.sealed.registry.as_ref()?);
+        if size != self.book.size() {
+            return None;
+        }
+        let ledger = format!("ledger://{}", registry.domain());
+        let reference = RegistryRef { epoch: registry.epoch(), hash: registry.hash() };
+        let (chain, index) = (self.sealed.chain?, self.sealed_index?);
+        Some(Commitment { ledger, size, chain, root: self.tree.root(), index, registry: reference })
+    }
+
+    /// Ends at the end of the log.
+    ///
+    /// # Errors
+    /// Where the last seal names another index, or content is left that no entry names.
+    pub(crate) fn finish(mut self) -> Result<Self, ReplayError> {
         self.check_index()?;
+        if self.depth == Depth::Everything && self.pending.is_left() {
+            return Err(self.wrong("there is none, and content before it that no entry names"));
+        }
         if let Some(registry) = self.book.registry() {
             self.resumed.name = format!("ledger://{}", registry.domain());
         }

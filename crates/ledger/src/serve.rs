@@ -43,6 +43,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(&wildcard(routes::AUDIT_CURSOR), get(audit::cursor))
         .route(routes::AUDIT_ENTRIES, get(audit::entries))
         .route(&wildcard(routes::AUDIT_BLOB), get(audit::blob))
+        .route(routes::AUDIT_CONTENT, get(audit::content))
         .route(routes::HEALTH, get(health))
         .route(routes::METRICS, get(metrics::text))
         .merge(proofs)

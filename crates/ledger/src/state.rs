@@ -270,6 +270,22 @@ impl Shared {
         }
     }
 
+    /// The content that stands between an entry and the one before it.
+    pub(crate) fn content_before(&self, seq: u64) -> Result<Vec<Vec<u8>>, LookError> {
+        let (start, end) = {
+            let places = read(&self.places);
+            let before = seq.checked_sub(1).map(|before| places.entry(before).ok_or(LookError::Absent)).transpose()?;
+            (before.map_or(0, |before| before + 1), places.entry(seq).ok_or(LookError::Absent)?)
+        };
+        let mut found = Vec::new();
+        for position in start..end {
+            if let crate::stored::Stored::Blob(bytes) = self.stored(position)? {
+                found.push(bytes);
+            }
+        }
+        Ok(found)
+    }
+
     /// The artifact of an `authorization.issued`: it stands right before its entry.
     pub(crate) fn artifact_of(&self, issued: u64) -> Result<Vec<u8>, LookError> {
         let position = read(&self.places).entry(issued).ok_or(LookError::Absent)?;

@@ -204,7 +204,7 @@ impl Authorization {
 }
 
 impl RegistryPart {
-    fn to_object(&self) -> Object {
+    pub(crate) fn to_object(&self) -> Object {
         let header = self.header.to_object().with("sig", self.sig.to_value());
         let records: Vec<Value> = self.records.iter().map(RegistryRecord::to_value).collect();
         Object::new().with("header", header).with("records", records)

@@ -10,8 +10,8 @@ mod head;
 mod ledger;
 mod lineage;
 mod policy;
-mod registry;
-mod root;
+pub(crate) mod registry;
+pub(crate) mod root;
 mod witness;
 
 use crate::shown::Shown;

@@ -1,4 +1,5 @@
-//! Verifying a proof bundle: one file in, 26 named checks out (PROTOCOL 11.1).
+//! Verifying a proof bundle: one file in, 26 named checks out (PROTOCOL 11.1); and evidence that a ledger told two
+//! histories ([`equivocation`]).
 //!
 //! A bundle shows one operation: what was authorised, by whom and under which policy, what ran and what came of it, and
 //! that a witnessed ledger holds all of this and nothing else about it. Whoever checks needs the file, the domain's trust
@@ -36,6 +37,7 @@ extern crate alloc;
 pub mod bundle;
 mod caller;
 mod checks;
+pub mod equivocation;
 mod report;
 mod shown;
 
@@ -61,12 +63,13 @@ pub fn verify(bundle: &Value, caller: &Caller<'_>) -> Report {
     Report::new(bundle, caller.root.is_some(), checks::CHECKS.iter().map(run).collect())
 }
 
-/// Parses a bundle's bytes and runs every check.
+/// Parses the bytes of a bundle, or of [evidence of equivocation](equivocation), and runs every check of it.
 ///
 /// # Errors
 /// Where the bytes are not I-JSON as PROTOCOL 1 restricts it: the exit status for that is [`EXIT_NOT_I_JSON`].
 pub fn verify_bytes(bytes: &[u8], caller: &Caller<'_>) -> Result<Report, EncodingError> {
-    Ok(verify(&parse(bytes)?, caller))
+    let value = parse(bytes)?;
+    Ok(if equivocation::is_evidence(&value) { equivocation::verify(&value, caller) } else { verify(&value, caller) })
 }
 
 #[cfg(test)]

@@ -124,22 +124,29 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(bundle: &Value, pinned: bool, checks: Vec<Check>) -> Self {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(String::from);
+        let head = bundle.get("head");
+        let size = head.and_then(|head| head.get("size")).and_then(Value::as_int);
+        let at = text(head.and_then(|head| head.get("at")));
+        Self::over(pinned, text(bundle.get("kind")), text(bundle.get("op")), size, at, checks)
+    }
+
+    /// The verdict over checks, and what they were run on.
+    pub(crate) fn over(
+        pinned: bool,
+        kind: Option<String>,
+        op: Option<String>,
+        size: Option<i64>,
+        at: Option<String>,
+        checks: Vec<Check>,
+    ) -> Self {
         let failed = checks.iter().any(|check| check.status == Status::Failed);
         let verdict = match (failed, pinned) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Verified,
             (false, false) => Verdict::Unpinned,
         };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(String::from);
-        let head = bundle.get("head");
-        Self {
-            verdict,
-            kind: text(bundle.get("kind")),
-            op: text(bundle.get("op")),
-            size: head.and_then(|head| head.get("size")).and_then(Value::as_int),
-            at: text(head.and_then(|head| head.get("at"))),
-            checks,
-        }
+        Self { verdict, kind, op, size, at, checks }
     }
 
     /// The status of the check of that name; `None` where there is no such check.

@@ -241,7 +241,7 @@ impl<'a> Shown<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn read(value: &'a Value) -> Read<Self> {
+    pub(crate) fn read(value: &'a Value) -> Read<Self> {
         let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
         Ok(Self { record: Record::read(known(value.clone(), EVENT))?, object })
     }

@@ -3,7 +3,7 @@
 extern crate std;
 
 mod bundles;
-mod mutations;
+pub(crate) mod mutations;
 mod vectors;
 
 use alloc::vec::Vec;

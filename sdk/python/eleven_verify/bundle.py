@@ -8,12 +8,12 @@ malformed fails the checks that read it.
 import itertools
 
 from . import artifact as artifacts
-from . import attestation, event, form, hashes, head, index, ledger, lineage, policy, registry
+from . import attestation, equivocation, event, form, hashes, head, index, ledger, lineage, policy, registry
 from . import root as trust
 from .admission import named, require_issuance
-from .encoding import EncodingError, same
-from .form import FormError, require
-from .result import Asked, Check, Result
+from .encoding import same
+from .form import require
+from .result import Asked, NotChecked, Result, judge
 from .signatures import find, require_of_domain, require_signed
 
 KINDS = ("execution", "open", "unused", "denial")
@@ -25,46 +25,16 @@ _REQUIRED = {
 _OF_ARTIFACT = {"artifact", "policy", "published"}
 _OPTIONAL = {"revocation", "decision", "disclosures"}
 _ENTRY = {"seq", "at", "prev", "prev_alt", "proof"}
-_FAILS = (FormError, EncodingError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-
-
-class NotChecked(Exception):
-    """The check does not apply, or there is no input for it."""
 
 
 def verify(bundle, asked: Asked) -> Result:
-    """All checks, in order, over a parsed bundle."""
-    verifier = _Verifier(bundle, asked)
-    checks = [_run(name, method, verifier) for name, method in CHECKS]
-    if any(check.status == "failed" for check in checks):
-        verdict = "failed"
-    else:
-        verdict = "verified" if asked.root is not None else "unpinned"
+    """All checks, in order, over a parsed bundle, or over evidence of equivocation."""
+    if equivocation.is_evidence(bundle):
+        return equivocation.verify(bundle, asked)
+    checks, verdict = judge(CHECKS, _Verifier(bundle, asked), asked)
     shown = bundle if isinstance(bundle, dict) else {}
     over = shown.get("head") if isinstance(shown.get("head"), dict) else {}
-    return Result(
-        verdict,
-        _if(str, shown.get("kind")),
-        _if(str, shown.get("op")),
-        _if(int, over.get("size")),
-        _if(str, over.get("at")),
-        checks,
-    )
-
-
-def _if(kind: type, value):
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None
-
-
-def _run(name: str, method, verifier) -> Check:
-    try:
-        method(verifier)
-    except NotChecked as reason:
-        return Check(name, "not_checked", str(reason))
-    except _FAILS as error:
-        what = str(error) if isinstance(error, (FormError, EncodingError)) else f"malformed: {error!r}"
-        return Check(name, "failed", what)
-    return Check(name, "passed")
+    return Result.over(verdict, shown.get("kind"), shown.get("op"), over, checks)
 
 
 class _Verifier:
@@ -197,19 +167,7 @@ class _Verifier:
         require(same(committed, self.b["head"]["registry"]), "the head commits to another registry")
 
     def registry_records(self):
-        header, names, publics = self.b["registry"]["header"], set(), set()
-        lists = {kind: listed for listed, kind in registry.KIND.items()}
-        for shown in _some(self.b["registry"]["records"], "records"):
-            listed, record = lists[shown["kind"]], shown["record"]
-            registry.check_record(listed, record)
-            key, value = registry.item(listed, record)
-            require(key not in names, "a record stands twice")
-            names.add(key)
-            if listed == "keys":
-                require(record["public"] not in publics, "a public key stands twice")
-                publics.add(record["public"])
-            proven = index.proves(shown["proof"], key, header["items"])
-            require(proven == ("present", value), f"the registry does not hold {registry.name(listed, record)}")
+        registry.require_records(self.b["registry"])
 
     def head_signed(self):
         over = self.b["head"]

@@ -323,6 +323,19 @@ def _files(folder: Path):
         yield f"event {record['n']} is a record", lambda r=record: event.check(r)
 
 
+def _equivocation(folder: Path):
+    if not (folder / "equivocation.json").exists():  # an addition of this project's to the protocol's vectors
+        return
+    vectors = _read(folder, "equivocation.json")
+    for case in vectors["cases"]:
+        yield case["what"], lambda c=case: _same(_failed(c["evidence"], vectors["root"]), c["failed"])
+
+
+def _failed(evidence, root) -> list[str]:
+    result = bundle.verify(evidence, bundle.Asked(root))
+    return [check.name for check in result.checks if check.status == "failed"]
+
+
 _FILES = (
     ("jcs.json", _jcs),
     ("ed25519.json", _ed25519),
@@ -336,4 +349,5 @@ _FILES = (
     ("bundles.json", _bundles),
     ("bundles-that-fail.json", _bundles_that_fail),
     ("bundle.proof.json", _files),
+    ("equivocation.json", _equivocation),
 )

@@ -16,6 +16,7 @@ D = -121665 * pow(121666, P - 2, P) % P
 SQRT_M1 = pow(2, (P - 1) // 4, P)
 
 
+@lru_cache(maxsize=4096)
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """True only for what every strict verifier accepts."""
     if len(public) != 32 or len(signature) != 64:

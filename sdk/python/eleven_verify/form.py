@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import itertools
 import re
 from datetime import datetime, timezone
@@ -86,6 +87,7 @@ def millis(value, what: str = "time") -> int:
     return _instant(value[:19], what) + int(value[20:23])
 
 
+@functools.lru_cache(maxsize=4096)
 def _instant(value: str, what: str) -> int:
     try:
         moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)

@@ -41,6 +41,25 @@ def item(listed: str, record: dict) -> tuple[bytes, bytes]:
     return key, hashes.sha256(canonical(record))
 
 
+def require_records(shown: dict):
+    """The header commits to each record that is shown; none stands twice, no public key stands twice."""
+    names, publics = set(), set()
+    lists = {kind: listed for listed, kind in KIND.items()}
+    records = form.listing(shown["records"], "records")
+    require(bool(records), "records are missing")
+    for one in records:
+        listed, record = lists[one["kind"]], one["record"]
+        check_record(listed, record)
+        key, value = item(listed, record)
+        require(key not in names, "a record stands twice")
+        names.add(key)
+        if listed == "keys":
+            require(record["public"] not in publics, "a public key stands twice")
+            publics.add(record["public"])
+        proven = index.proves(one["proof"], key, shown["header"]["items"])
+        require(proven == ("present", value), f"the registry does not hold {name(listed, record)}")
+
+
 def items_root(lists: dict) -> str:
     return index.shown(index.root(dict(item(listed, record) for listed in LISTS for record in lists[listed])))
 

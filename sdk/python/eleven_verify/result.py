@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from .encoding import EncodingError
+from .form import FormError
+
+_FAILS = (FormError, EncodingError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+class NotChecked(Exception):
+    """The check does not apply, or there is no input for it."""
+
 
 @dataclass
 class Asked:
@@ -30,6 +39,12 @@ class Result:
     at: str | None
     checks: list[Check] = field(default_factory=list)
 
+    @classmethod
+    def over(cls, verdict: str, kind, op, head: dict, checks: list[Check]) -> "Result":
+        """Names what was verified as far as it names itself."""
+        shown = _if(str, kind), _if(str, op), _if(int, head.get("size")), _if(str, head.get("at"))
+        return cls(verdict, *shown, checks)
+
     def document(self) -> dict:
         """The result document of 11.1."""
         checks = []
@@ -47,3 +62,26 @@ class Result:
 
     def status(self) -> dict[str, str]:
         return {check.name: check.status for check in self.checks}
+
+
+def judge(checks, verifier, asked: Asked) -> tuple[list[Check], str]:
+    """Runs each check, and says what all of them come to."""
+    done = [_run(name, method, verifier) for name, method in checks]
+    if any(check.status == "failed" for check in done):
+        return done, "failed"
+    return done, "verified" if asked.root is not None else "unpinned"
+
+
+def _run(name: str, method, verifier) -> Check:
+    try:
+        method(verifier)
+    except NotChecked as reason:
+        return Check(name, "not_checked", str(reason))
+    except _FAILS as error:
+        what = str(error) if isinstance(error, (FormError, EncodingError)) else f"malformed: {error!r}"
+        return Check(name, "failed", what)
+    return Check(name, "passed")
+
+
+def _if(kind: type, value):
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None

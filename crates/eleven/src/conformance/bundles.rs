@@ -1,4 +1,4 @@
-//! `root.json`, `bundles.json`, `bundles-that-fail.json` and `bundle.proof.json` (PROTOCOL 11.1).
+//! `root.json`, `bundles.json`, `bundles-that-fail.json` and `bundle.proof.json` (PROTOCOL 11.1), `equivocation.json`.
 
 use super::Folder;
 use super::report::{Outcome, Report, Wrong, holds, items, member, same, text};
@@ -7,7 +7,7 @@ use eleven_core::event::Record;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::root::TrustRoot;
 use eleven_policy::Replay;
-use eleven_verify::{Caller, ReplayResult, Status, Verdict, verify};
+use eleven_verify::{Caller, ReplayResult, Status, Verdict, equivocation, verify};
 use std::collections::BTreeMap;
 
 /// The trust root is signed by its own threshold.
@@ -105,6 +105,21 @@ pub(super) fn file(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
         let read = Record::read(event.clone())?;
         let name = format!("event {} {}", read.n, read.event);
         report.check(&name, same(&read.to_value(), event).and_then(|()| holds(read.hashes_follow(), "hashes differ")));
+    }
+    Ok(())
+}
+
+/// Evidence of equivocation: which checks fail, none where it is proven.
+pub(super) fn equivocation(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
+    if !folder.has("equivocation.json") {
+        return Ok(());
+    }
+    let file = folder.read("equivocation.json")?;
+    let root = member(&file, "root")?;
+    for case in items(&file, "cases")? {
+        let result = equivocation::verify(member(case, "evidence")?, &caller(root));
+        let failed: Vec<Value> = result.failed().map(|check| check.name.into()).collect();
+        report.check(text(case, "what")?, same(&failed.as_slice(), &items(case, "failed")?));
     }
     Ok(())
 }

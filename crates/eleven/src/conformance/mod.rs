@@ -36,11 +36,12 @@ const FILES: &[(&str, Cases)] = &[
     ("bundles.json", bundles::verified),
     ("bundles-that-fail.json", bundles::failing),
     ("bundle.proof.json", bundles::file),
+    ("equivocation.json", bundles::equivocation),
 ];
 
 /// Runs every file of `dir`: a line per case, then `N passed, N failed`; with `json` one document instead.
 ///
-/// A file that is missing is one failed case, and one that the kit does not know is named. The exit code is 0 where no
+/// A file that is missing is one failed case, save `equivocation.json`, which is this project's own addition; and one that the kit does not know is named. The exit code is 0 where no
 /// case failed, 1 where one did, and 2 where `dir` is no folder.
 pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
     if !dir.is_dir() {
@@ -72,6 +73,11 @@ impl Folder {
     fn read(&self, name: &str) -> Result<Value, Wrong> {
         let bytes = std::fs::read(self.0.join(name)).map_err(|error| Wrong(format!("cannot be read: {error}")))?;
         Ok(parse(&bytes)?)
+    }
+
+    /// Whether there is a file of that name.
+    fn has(&self, name: &str) -> bool {
+        self.0.join(name).exists()
     }
 
     /// JSON files that the kit does not have.

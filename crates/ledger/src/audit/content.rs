@@ -3,12 +3,15 @@
 use crate::receive::SentArtifact;
 use crate::rules::{Refusal, Verified};
 use crate::state::{Shared, read};
+use eleven_core::artifact::Artifact;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::{self, Sha3};
 use eleven_core::lineage::issued_data;
 use eleven_core::policy::PolicyBundle;
-use eleven_core::registry::PublishedPolicy;
+use eleven_core::registry::{Fold, PublishedPolicy};
+use eleven_core::root::{KeyRecord, KeyUse};
+use eleven_core::time::Time;
 use std::collections::{BTreeMap, HashMap};
 
 /// The content of a POST that no event has taken yet.
@@ -36,19 +39,23 @@ impl Content {
     }
 
     /// Takes what an accepted record names out of what was sent; nothing is taken where something is missing.
-    pub(super) fn needed(&mut self, verified: &Verified, shared: &Shared) -> Result<Needed, Refusal> {
+    pub(super) fn needed(&mut self, verified: &Verified, at: Time, shared: &Shared) -> Result<Needed, Refusal> {
         let Ok(record) = verified.record() else { return Ok(Needed::default()) };
         match record.event.as_str() {
-            "authorization.issued" => self.for_issued(record, shared),
+            "authorization.issued" => self.for_issued(record, at, shared),
             "policy.published" => self.for_policy(record),
             _ => Ok(self.named(record, verified.canonical(), shared)),
         }
     }
 
-    fn for_issued(&mut self, record: &Record, shared: &Shared) -> Result<Needed, Refusal> {
+    fn for_issued(&mut self, record: &Record, at: Time, shared: &Shared) -> Result<Needed, Refusal> {
         let id = record.about.artifact_id.as_deref().unwrap_or_default();
-        if !self.artifacts.contains_key(id) {
-            return Err(Refusal::Blob("the artifact"));
+        let sent = self.artifacts.get(id).ok_or(Refusal::Blob("the artifact"))?;
+        let signed = read(&shared.book)
+            .registry()
+            .is_some_and(|registry| issuer_key(registry, &sent.artifact, at).is_some_and(|key| sent.is_signed_by(key)));
+        if !signed {
+            return Err(Refusal::ArtifactSignature);
         }
         let request = issued_data(&record.data).ok_or(Refusal::Artifact)?.request;
         let blobs = match self.blobs.remove(&request) {
@@ -82,13 +89,24 @@ impl Content {
         if self.blobs.is_empty() {
             return Needed::default();
         }
-        let payload = record.data.get("envelope").and_then(|envelope| envelope.get("payload")).and_then(Value::as_str);
-        let payload = payload.and_then(hash::unbase64).unwrap_or_default();
-        let named: Vec<Sha3> = hashes_in(canonical).chain(hashes_in(&payload)).collect();
-        let taken = named.into_iter().filter_map(|hash| self.blobs.remove_entry(&hash));
+        let taken = hashes_named(record, canonical).filter_map(|hash| self.blobs.remove_entry(&hash));
         let places = read(&shared.places);
         Needed { blobs: taken.filter(|(hash, _)| places.blob(hash).is_none()).collect(), artifact: None }
     }
+}
+
+/// The key that may sign an artifact: its issuer's, at the entry of its issuance.
+pub(crate) fn issuer_key<'a>(registry: &'a Fold, artifact: &Artifact, at: Time) -> Option<&'a KeyRecord> {
+    let key = registry.key(&artifact.sig.kid)?;
+    (key.usage == KeyUse::Issuer && key.owner == artifact.iss && key.counts_at(at)).then_some(key)
+}
+
+/// The hashes that a record names, in itself or in its attestation.
+pub(crate) fn hashes_named(record: &Record, canonical: &[u8]) -> impl Iterator<Item = Sha3> {
+    let payload = record.data.get("envelope").and_then(|envelope| envelope.get("payload")).and_then(Value::as_str);
+    let payload = payload.and_then(hash::unbase64).unwrap_or_default();
+    let named: Vec<Sha3> = hashes_in(canonical).chain(hashes_in(&payload)).collect();
+    named.into_iter()
 }
 
 /// The hashes that stand in a text. One pass over it, however many blobs came along.

@@ -51,10 +51,6 @@ impl Audit {
     /// its bytes beside it; and that its producer's stream is broken there. `false` where that could not be recorded.
     pub(super) fn record_refusal(&mut self, refused: &Verified, reason: &str, cause: &str, batch: &mut Batch) -> bool {
         let at = self.entry_time();
-        if refused.canonical().len() <= MAX_EVIDENCE && read(&self.shared.places).blob(refused.digest()).is_none() {
-            let position = stage(batch, Stored::Blob(refused.canonical().to_vec()));
-            write(&self.shared.places).add_blob(refused.digest(), position);
-        }
         let data = Object::new()
             .with("hash", *refused.digest())
             .with("kid", refused.kid())
@@ -62,6 +58,11 @@ impl Audit {
             .with("src_seq", refused.src_seq());
         if !self.append_own("ledger.refused", data, at, batch) {
             return false;
+        }
+        // Behind the entry that names it: content that no entry names would be nobody's.
+        if refused.canonical().len() <= MAX_EVIDENCE && read(&self.shared.places).blob(refused.digest()).is_none() {
+            let position = stage(batch, Stored::Blob(refused.canonical().to_vec()));
+            write(&self.shared.places).add_blob(refused.digest(), position);
         }
         let producer = self.owner_of(refused.kid());
         let data = Object::new()

@@ -65,7 +65,7 @@ async fn what_is_appended_is_there_with_its_content_and_after_a_restart() {
         })
         .await;
     drop(ledger);
-    let sound = crate::fsck(home.path()).expect("sound");
+    let sound = crate::fsck(home.path(), &mut |_| ()).expect("sound");
     assert!(sound.entries as usize > before.len() && sound.running == 0 && sound.epoch == 6, "{sound:?}");
 }
 
@@ -241,7 +241,7 @@ async fn a_refusal_among_others_leaves_times_in_order_and_a_ledger_that_opens() 
     let times: Vec<Time> = (0..shared.size()).map(|seq| shared.entry(seq).expect("an entry").header.at).collect();
     assert!(times.is_sorted());
     drop(ledger);
-    crate::fsck(home.path()).expect("sound");
+    crate::fsck(home.path(), &mut |_| ()).expect("sound");
 }
 
 #[tokio::test]

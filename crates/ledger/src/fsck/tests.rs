@@ -1,10 +1,12 @@
 use super::*;
+use crate::recover;
 use crate::stored::Stored;
 use crate::world::{AUTHORITY, Home, Producers, kid};
 use eleven_api::audit::Append;
 use eleven_core::chain;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha256;
+use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 
 /// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.
 fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
@@ -43,7 +45,7 @@ async fn home() -> Home {
 #[tokio::test]
 async fn a_whole_ledger_is_sound() {
     let home = home().await;
-    let sound = fsck(home.path()).expect("sound");
+    let sound = fsck(home.path(), &mut |_| ()).expect("sound");
     assert_eq!((sound.ledger.as_str(), sound.epoch, sound.running), ("ledger://11-11", 6, 0));
     assert_eq!(sound.head, sound.entries);
 }
@@ -51,7 +53,7 @@ async fn a_whole_ledger_is_sound() {
 #[tokio::test]
 async fn a_forged_signature_is_found_and_named() {
     let home = home().await;
-    let before = fsck(home.path()).expect("sound").entries;
+    let before = fsck(home.path(), &mut |_| ()).expect("sound").entries;
     forge(&home, false, |_, record| {
         let Value::Object(object) = record else { panic!("an object") };
         let sig = object.get("sig").expect("a signature").clone();
@@ -59,7 +61,7 @@ async fn a_forged_signature_is_found_and_named() {
         let val = eleven_core::signature::base64_value(&[0; 64]);
         object.with("sig", sig.with("val", val)).canonical()
     });
-    match fsck(home.path()) {
+    match fsck(home.path(), &mut |_| ()) {
         Err(LedgerError::Replay(error)) => {
             assert_eq!(error.seq, before);
             assert!(error.what.contains("signature"), "{error}");
@@ -75,7 +77,7 @@ async fn a_record_that_no_rule_lets_in_is_found() {
         let Value::Object(object) = record else { panic!("an object") };
         object.with("n", 2u64).canonical()
     });
-    assert!(matches!(fsck(home.path()), Err(LedgerError::Replay(_))));
+    assert!(matches!(fsck(home.path(), &mut |_| ()), Err(LedgerError::Replay(_))));
     assert!(matches!(home.open(), Err(LedgerError::Replay(_))), "and nothing starts on it");
 }
 
@@ -83,7 +85,7 @@ async fn a_record_that_no_rule_lets_in_is_found() {
 async fn a_seal_over_another_index_is_found() {
     let home = home().await;
     forge(&home, true, |_, record| record.canonical());
-    match fsck(home.path()) {
+    match fsck(home.path(), &mut |_| ()) {
         Err(LedgerError::Replay(error)) => assert!(error.what.contains("index"), "{error}"),
         other => panic!("{other:?}"),
     }
@@ -100,7 +102,7 @@ async fn bytes_that_changed_on_the_disk_are_found() {
     let at = bytes.windows(14).position(|window| window == b"key.registered").expect("an entry");
     bytes[at] ^= 1;
     std::fs::write(&log, bytes).expect("written");
-    assert!(matches!(fsck(home.path()), Err(LedgerError::Open(_))));
+    assert!(matches!(fsck(home.path(), &mut |_| ()), Err(LedgerError::Open(_))));
 }
 
 #[tokio::test]
@@ -119,7 +121,7 @@ async fn an_artifact_that_is_not_stored_with_its_issuance_is_found() {
     let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
     assert_eq!(durable.count(), 1);
     drop((log, folder));
-    match fsck(home.path()) {
+    match fsck(home.path(), &mut |_| ()) {
         Err(LedgerError::Replay(error)) => assert!(error.what.contains("artifact"), "{error}"),
         other => panic!("{other:?}"),
     }

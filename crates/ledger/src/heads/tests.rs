@@ -80,7 +80,7 @@ async fn a_ledger_that_was_rolled_back_under_its_heads_does_not_start() {
     std::fs::remove_dir_all(home.path().join("log")).expect("removed");
     copy(old.path(), &home.path().join("log"));
     assert!(matches!(home.open(), Err(LedgerError::Head(HeadError::Back { .. }))));
-    assert!(matches!(crate::fsck(home.path()), Err(LedgerError::Head(HeadError::Back { .. }))));
+    assert!(matches!(crate::fsck(home.path(), &mut |_| ()), Err(LedgerError::Head(HeadError::Back { .. }))));
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ pub enum Refusal {
     Policy,
     /// The artifact that came with it is another.
     Artifact,
+    /// The artifact that came with it is not signed by its issuer's key.
+    ArtifactSignature,
     /// Content that it names neither came with it nor is stored.
     Blob(&'static str),
     /// An `authorization.revoked` by another than the issuer, or with another expiry.
@@ -89,6 +91,7 @@ impl Refusal {
             Self::Revoked => "artifact.revoked",
             Self::Policy => "policy.mismatch",
             Self::Artifact => "artifact.mismatch",
+            Self::ArtifactSignature => "artifact.signature.invalid",
             Self::Blob(_) => "blob.missing",
             Self::Revocation => "revocation.mismatch",
             Self::SubjectRevoked => "subject.revoked",
@@ -121,6 +124,7 @@ impl fmt::Display for Refusal {
             Self::Revoked => "the artifact, or an ancestor of it, is revoked",
             Self::Policy => "the policy is not the one in force for this operation and runtime",
             Self::Artifact => "the artifact that came with the record is not the one that it issues",
+            Self::ArtifactSignature => "the artifact is not signed by a key of its issuer that counts here",
             Self::Blob(what) => return write!(f, "{what} neither came with the record nor is stored: send it along"),
             Self::Revocation => "only the issuer revokes an artifact that exists, naming its expiry, and only once",
             Self::SubjectRevoked => "the subject was revoked: it returns under a new name with new keys",

@@ -187,6 +187,39 @@ pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<Strin
     Ok(response)
 }
 
+/// `GET /v1/audit/content?from=SEQ&to=SEQ`: the content that stands before each of these entries, in its order: artifacts,
+/// policies, decision inputs, evidence. What somebody who replays the ledger needs besides its entries.
+pub(super) async fn content(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let number = |name: &'static str| -> Result<u64, Problem> {
+        query.number(name)?.ok_or_else(|| Problem::malformed(format!("`{name}` is missing")))
+    };
+    let (from, to) = (number("from")?, number("to")?.min(inner.shared.size()));
+    if from > to {
+        return Err(look(&LookError::Absent));
+    }
+    let read = tokio::task::spawn_blocking(move || content_of(&inner, from, to)).await;
+    let read = read.map_err(|error| Problem::with_status(500, error.to_string()))?;
+    read.map(|value| json(&value)).map_err(|error| look(&error))
+}
+
+/// The content before the entries, and from which entry to ask on.
+fn content_of(inner: &Inner, from: u64, to: u64) -> Result<Value, LookError> {
+    let (mut content, mut bytes, mut next) = (Vec::new(), 0, from);
+    for seq in from..to {
+        let blobs = inner.shared.content_before(seq)?;
+        bytes += blobs.iter().map(Vec::len).sum::<usize>();
+        next = seq + 1;
+        if !blobs.is_empty() {
+            let blobs: Vec<Value> = blobs.iter().map(|blob| eleven_core::hash::base64(blob).into()).collect();
+            content.push(Value::Object(Object::new().with("seq", seq).with("blobs", blobs)));
+        }
+        if bytes > MAX_ENTRY_BYTES {
+            break;
+        }
+    }
+    Ok(Value::Object(Object::new().with("content", content).with("next", next)))
+}
+
 /// What could not be looked up, as a problem.
 pub(super) fn look(error: &LookError) -> Problem {
     match error {

@@ -152,7 +152,7 @@ async fn the_whole_way_from_genesis_to_a_verified_bundle() {
     assert!(std::str::from_utf8(&checkpoint).expect("text").starts_with("11-11/ledger\n"));
     assert!(head.commitment.size >= 14);
     served.end().await;
-    assert!(crate::fsck(home.path()).is_ok());
+    assert!(crate::fsck(home.path(), &mut |_| ()).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

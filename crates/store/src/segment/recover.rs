@@ -10,10 +10,14 @@ use crate::{
     disk::{Disk, DiskFile, read_exact, write_all},
     folder::Place,
     frame::{ALIGN, FORMAT, FRAME_HEADER, FrameHeader, HeaderError, SEGMENT_HEADER, SegmentHeader},
-    log::Damage,
+    log::{Damage, ReadLog},
 };
 
-use super::{Active, reader::Segment, spare};
+use super::{
+    Active,
+    reader::{Segment, Shared},
+    spare,
+};
 
 const SUFFIX: &str = ".seg";
 const ZEROS: [u8; 4096] = [0; 4096];
@@ -111,6 +115,16 @@ impl std::error::Error for OpenError {
 /// As opening.
 pub fn inspect(place: &Place) -> Result<Recovery, OpenError> {
     Ok(scan(&*place.disk)?.recovery())
+}
+
+/// Opens the log at `place` for reading alone and changes nothing: a torn end is told, not cleared.
+///
+/// # Errors
+/// As opening.
+pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenError> {
+    let scan = scan(&*place.disk)?;
+    let recovery = scan.recovery();
+    Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next)), recovery))
 }
 
 /// A log ready to go on: its segments, and the last of them to append to, if there is one.

@@ -15,7 +15,7 @@ use eleven_core::registry::{
 use eleven_core::root::{KeyRecord, KeyUse};
 
 /// A registry key of the root signed the header, for the root's domain.
-pub(super) fn signed(shown: &Shown<'_>) -> Judged {
+pub(crate) fn signed(shown: &Shown<'_>) -> Judged {
     let (root, at) = (shown.root()?, shown.head()?.at);
     let (header, sig) = shown.header()?;
     if header.domain != root.domain {
@@ -28,7 +28,7 @@ pub(super) fn signed(shown: &Shown<'_>) -> Judged {
 }
 
 /// The head names this epoch and this header.
-pub(super) fn committed(shown: &Shown<'_>) -> Judged {
+pub(crate) fn committed(shown: &Shown<'_>) -> Judged {
     let named = shown.head()?.commitment.registry;
     let (header, _) = shown.header()?;
     let found = RegistryRef { epoch: header.epoch, hash: header.hash() };
@@ -42,7 +42,7 @@ pub(super) fn committed(shown: &Shown<'_>) -> Judged {
 }
 
 /// The header commits to each record; none stands twice, no public key stands twice.
-pub(super) fn records(shown: &Shown<'_>) -> Judged {
+pub(crate) fn records(shown: &Shown<'_>) -> Judged {
     let (header, _) = shown.header()?;
     let (mut names, mut publics) = (BTreeSet::new(), BTreeSet::new());
     for (kind, record, proof) in shown.records() {

@@ -10,7 +10,7 @@ use eleven_core::encoding::{Object, Value};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 /// Every other bundle that one change at a path makes, and what was changed.
-fn changed_at<'a>(bundle: &'a Value, path: &'a [String]) -> impl Iterator<Item = (String, Value)> + 'a {
+pub(crate) fn changed_at<'a>(bundle: &'a Value, path: &'a [String]) -> impl Iterator<Item = (String, Value)> + 'a {
     let here = at(bundle, path);
     let made = changes(here).into_iter().filter(move |(_, change)| change.as_ref() != Some(here));
     let made = made.chain([("taken out", None)]);
@@ -124,7 +124,7 @@ fn changed(value: &Value, path: &[String], change: Option<Value>) -> Value {
     }
 }
 
-fn paths(bundle: &Value) -> Vec<Vec<String>> {
+pub(crate) fn paths(bundle: &Value) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     collect(bundle, &mut Vec::new(), &mut paths);
     paths

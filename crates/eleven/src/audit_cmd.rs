@@ -1,0 +1,193 @@
+//! Auditing a ledger: `ledger fsck` on its own files, `ledger follow` and `ledger compare` from anywhere.
+
+use crate::cli::{Compare, Follow};
+use crate::output::{Failure, Output, Paint};
+use crate::{call, corner, keystore};
+use eleven_core::encoding::{Object, Value};
+use eleven_ledger::follow::{self, Audited, Follower, Remote};
+use eleven_ledger::{Met, Progress, Sound};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often a terminal is told how far it is.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// `ledger fsck`.
+///
+/// # Errors
+/// What is wrong with the ledger, or that it runs.
+pub(crate) fn fsck(data: &Path, output: Output) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut shown = Shown::new(!output.json && std::io::stderr().is_terminal());
+    let sound = eleven_ledger::fsck(data, &mut |progress| shown.progress(&progress));
+    shown.end();
+    let sound = sound.map_err(Failure::new)?;
+    let elapsed = started.elapsed();
+    output.either(|| document(&sound, elapsed), || text(&sound, elapsed, output));
+    Ok(())
+}
+
+fn document(sound: &Sound, elapsed: Duration) -> Value {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    Value::Object(
+        Object::new()
+            .with("ledger", &sound.ledger)
+            .with("entries", sound.entries)
+            .with("lineages", sound.lineages)
+            .with("running", sound.running)
+            .with("epoch", sound.epoch)
+            .with("head", sound.head)
+            .with("heads", sound.heads)
+            .with("content", sound.met.content)
+            .with("headers", sound.met.headers)
+            .with("bytes", sound.met.bytes)
+            .with("millis", millis),
+    )
+}
+
+fn text(sound: &Sound, elapsed: Duration, output: Output) -> String {
+    format!(
+        "{} {}: {} entries, {} lineages ({} not closed), registry epoch {}\n\
+         {} pieces of content, {} registry headers, {} signed heads, the last over {} entries\n\
+         {:.1} s, {:.0} entries/s, everything computed again",
+        output.paint(Paint::Good, "sound:"),
+        sound.ledger,
+        sound.entries,
+        sound.lineages,
+        sound.running,
+        sound.epoch,
+        sound.met.content,
+        sound.met.headers,
+        sound.heads,
+        sound.head,
+        elapsed.as_secs_f64(),
+        rate(sound.entries, elapsed),
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(entries: u64, elapsed: Duration) -> f64 {
+    entries as f64 / elapsed.as_secs_f64().max(0.001)
+}
+
+/// One line of a terminal that says how far a check is.
+struct Shown {
+    wanted: bool,
+    started: Instant,
+    last: Option<Instant>,
+}
+
+impl Shown {
+    fn new(wanted: bool) -> Self {
+        Self { wanted, started: Instant::now(), last: None }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let due = self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY);
+        if !self.wanted || !due {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let Progress { met, records } = progress;
+        let done = (met.entries + met.content + met.headers) * 100 / (*records).max(1);
+        self.line(&format!("{done:3} %  {} entries  {:.0}/s ", met.entries, rate(met.entries, self.started.elapsed())));
+    }
+
+    fn line(&self, text: &str) {
+        // Nobody is left to tell where this fails.
+        let _ = write!(std::io::stderr(), "\r{text}");
+    }
+
+    fn end(&self) {
+        if self.last.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// `ledger follow`.
+///
+/// # Errors
+/// What is wrong with the ledger, or where it was not reached and only one round was asked for.
+pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
+    let root = corner::read_root(&args.root)?;
+    let source = Remote::new(&args.url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
+    let mut follower = Follower::open(&args.data, root).map_err(Failure::new)?;
+    let every = Duration::from_millis(args.every.max(10));
+    call::wait(async {
+        let mut told = None;
+        loop {
+            let mut shown = Shown::new(!output.json && std::io::stderr().is_terminal());
+            let before = follower.audited().met.entries;
+            let outcome = follower.round(&source, &mut |met| shown.follows(met, before)).await;
+            shown.end();
+            match outcome {
+                Ok(audited) if told != Some(audited.size) => {
+                    told = Some(audited.size);
+                    output.either(|| verified(&audited), || verified_text(&audited, output));
+                }
+                Ok(_) => {}
+                Err(error) if error.is_passing() && !args.once => tracing::warn!(%error, "asking again"),
+                Err(error) => return Err(Failure::new(error)),
+            }
+            if args.once {
+                return Ok(());
+            }
+            tokio::select! {
+                () = corner::until_told() => return Ok(()),
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+    })?
+}
+
+impl Shown {
+    fn follows(&mut self, met: &Met, before: u64) {
+        if self.wanted && self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY) {
+            self.last = Some(Instant::now());
+            let rate = rate(met.entries - before, self.started.elapsed());
+            self.line(&format!("{} entries  {rate:.0}/s ", met.entries));
+        }
+    }
+}
+
+fn verified(audited: &Audited) -> Value {
+    let object = Object::new().with("ledger", &audited.ledger).with("size", audited.size);
+    Value::Object(object.with_some("root", audited.root).with("content", audited.met.content))
+}
+
+fn verified_text(audited: &Audited, output: Output) -> String {
+    let root = audited.root.map_or_else(String::new, |root| root.to_string());
+    format!("{} {} of {} entries, {root}", output.paint(Paint::Good, "verified:"), audited.ledger, audited.size)
+}
+
+/// `ledger compare`.
+///
+/// # Errors
+/// Where the two differ, or one was not reached.
+pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
+    let root = corner::read_root(&args.root)?;
+    let secret = secret(args.secret_file.as_deref())?;
+    let remote = |url: &str| Remote::new(url, secret.as_deref()).map_err(Failure::new);
+    let (one, two) = (remote(&args.one)?, remote(&args.two)?);
+    let found = call::wait(async { follow::compare(&one, &two, &root).await })?.map_err(Failure::new)?;
+    let Some(evidence) = found else {
+        output.either(|| Value::Object(Object::new().with("agree", true)), || "both show one history".to_owned());
+        return Ok(());
+    };
+    keystore::write_public(&args.out, &evidence.canonical())?;
+    let out = args.out.display();
+    Err(Failure::new(format!(
+        "the ledger signed two histories: {out}; check it anywhere: eleven verify {out} --root ROOT"
+    )))
+}
+
+/// An auditor's secret out of its file.
+fn secret(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let read = |file: &Path| {
+        let secret = std::fs::read_to_string(file);
+        secret.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+    };
+    Ok(file.map(read).transpose()?.map(|secret| secret.trim().to_owned()))
+}

@@ -1,0 +1,335 @@
+//! Following another's ledger: a replaying auditor. It copies the entries from tiles (C2SP tlog-tiles), with the content
+//! that they name, and computes everything again by the replay that [`fsck`](crate::fsck()) runs: leaves, both chains, the
+//! tree, the index at each seal, the registry, every signature and every rule. What it has verified it keeps, so that it is
+//! a mirror too; and it says so of a head, to a witness that asks before it cosigns, only when all of it is verified.
+//!
+//! Nothing is kept before it stands under a head that the ledger signed, and no head is taken that does not go on from
+//! the last one taken. Where the ledger signed what can't both be true, that becomes a file
+//! ([`eleven_verify::equivocation`]). Memory holds the folds over the ledger and one window of entries.
+
+mod contradiction;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tiles;
+
+pub use contradiction::compare;
+pub use source::{Remote, Said, Source};
+
+use crate::heads::{HeadError, Heads};
+use crate::recover::{Depth, Met, Prepared, ReplayError, Replayed, in_order, prepare, replay};
+use crate::state::Published;
+use eleven_api::client::CallError;
+use eleven_core::encoding::Value;
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_store::{Folder, FolderError, Log as _, OpenError, SegmentLog, SegmentOptions};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tiles::HashTiles;
+
+/// The mark of an auditor's folder.
+pub(crate) const CORNER: &str = "auditor";
+/// Where evidence is written, in the folder.
+const EVIDENCE: &str = "evidence";
+/// So many tiles of entries are fetched, verified and kept at a time.
+const WINDOW: u64 = 8;
+/// A window whose records have more bytes than this is kept in more than one commit.
+const COMMIT_BYTES: usize = 24 << 20;
+
+/// Why a ledger is not followed any further.
+#[derive(Debug)]
+pub enum FollowError {
+    /// The ledger was not reached, or refused: ask again later.
+    Call(CallError),
+    /// What it answered is not of its form.
+    Malformed(String),
+    /// A head is not signed by a key that the pinned root leads to.
+    Untrusted(String),
+    /// An entry is wrong: the first, and how.
+    Wrong(ReplayError),
+    /// Entries are not those that the signed head commits to: the first of them, where it can be told, and how.
+    NotUnderHead {
+        /// The first entry that differs, or the first of those that were asked for.
+        seq: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The ledger signed what can't both be true; the evidence is kept.
+    Equivocation {
+        /// What it did.
+        what: &'static str,
+        /// The file of evidence.
+        file: PathBuf,
+    },
+    /// The folder can't be used.
+    Folder(FolderError),
+    /// A log in it can't be opened.
+    Open(OpenError),
+    /// What was kept is not what was verified.
+    Kept(String),
+    /// Something could not be written.
+    Write(String),
+}
+
+impl fmt::Display for FollowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Malformed(what) => write!(f, "the ledger's answer is not of its form: {what}"),
+            Self::Untrusted(what) => f.write_str(what),
+            Self::Wrong(error) => error.fmt(f),
+            Self::NotUnderHead { seq, what } => {
+                write!(f, "from entry {seq} on the ledger shows another history: {what}")
+            }
+            Self::Equivocation { what, file } => write!(f, "{what}: the evidence is {}", file.display()),
+            Self::Folder(error) => error.fmt(f),
+            Self::Open(error) => error.fmt(f),
+            Self::Kept(what) => write!(f, "the mirror is damaged: {what}: remove its folder and follow again"),
+            Self::Write(what) => write!(f, "the mirror cannot be written: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for FollowError {}
+
+impl From<CallError> for FollowError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl FollowError {
+    /// Whether asking again later may help: the ledger was not there, and nothing speaks against it.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Call(_))
+    }
+}
+
+/// What was verified so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audited {
+    /// The ledger's name; empty before the first head.
+    pub ledger: String,
+    /// The size of the last head: all entries below it are verified.
+    pub size: u64,
+    /// Its root.
+    pub root: Option<Sha256>,
+    /// How much was replayed.
+    pub met: Met,
+}
+
+/// A mirror of a ledger that was verified entry by entry.
+pub struct Follower {
+    folder: Folder,
+    log: SegmentLog,
+    heads: Heads,
+    pinned: TrustRoot,
+    replayed: Replayed,
+    last: Option<Published>,
+    /// Set where the state in memory is ahead of what was verified: nothing goes on from it.
+    tainted: bool,
+}
+
+impl Follower {
+    /// Opens a mirror, an empty one where there is none, for the ledger of the root's domain. What was kept is replayed.
+    ///
+    /// # Errors
+    /// Where the folder can't be used, or does not hold what was verified.
+    pub fn open(folder: &Path, pinned: TrustRoot) -> Result<Self, FollowError> {
+        let folder = Folder::open(folder, CORNER).map_err(FollowError::Folder)?;
+        let open = |name| {
+            let place = folder.place(name).map_err(FollowError::Folder)?;
+            SegmentLog::open(place, SegmentOptions::default()).map_err(FollowError::Open)
+        };
+        let (log, heads) = (open("log")?, Heads::new(open("heads")?));
+        let kept = |error: &dyn fmt::Display| FollowError::Kept(error.to_string());
+        let replayed = if log.next() == 0 {
+            Replayed::new(Depth::Everything, BTreeSet::new())
+        } else {
+            replay(log.reader().as_ref(), Depth::Resume).map_err(|error| kept(&error))?.checking_everything()
+        };
+        let last = heads.last().map_err(|error| kept(&error))?;
+        if let Some(last) = &last {
+            let commitment = &last.head.commitment;
+            if replayed.tree.root_at(commitment.size) != Some(commitment.root) {
+                return Err(kept(&HeadError::Fork { size: commitment.size }));
+            }
+        }
+        Ok(Self { folder, log, heads, pinned, replayed, last, tainted: false })
+    }
+
+    /// What was verified so far.
+    #[must_use]
+    pub fn audited(&self) -> Audited {
+        let head = self.last.as_ref().map(|last| &last.head.commitment);
+        Audited {
+            ledger: head.map_or_else(String::new, |head| head.ledger.clone()),
+            size: head.map_or(0, |head| head.size),
+            root: head.map(|head| head.root),
+            met: self.replayed.met,
+        }
+    }
+
+    /// The root of the verified tree at a size that a verified head covers.
+    #[must_use]
+    pub fn root_at(&self, size: u64) -> Option<Sha256> {
+        let covered = self.last.as_ref().is_some_and(|last| size <= last.head.commitment.size);
+        if covered { self.replayed.tree.root_at(size) } else { None }
+    }
+
+    /// Asks the ledger for its head, and verifies all that is new under it. `progress` is told after each window.
+    ///
+    /// # Errors
+    /// [`FollowError`]; what was verified before stays as it was.
+    pub async fn round(&mut self, source: &dyn Source, progress: &mut dyn FnMut(&Met)) -> Result<Audited, FollowError> {
+        if self.tainted {
+            return Err(FollowError::Kept("an entry was wrong before".to_owned()));
+        }
+        let said = source::fetch_head(source).await?;
+        self.check_signed(&said)?;
+        self.check_not_contradicted(&said)?;
+        let size = said.head.commitment.size;
+        if size < self.replayed.book.size() {
+            // An answer of before, from a cache on the way; or more was kept than a head was taken for.
+            return Ok(self.audited());
+        }
+        let mut tiles = HashTiles::new(size);
+        self.check_goes_on(source, &mut tiles, &said).await?;
+        while self.replayed.book.size() < size {
+            self.window(source, &mut tiles, &said, progress).await?;
+        }
+        self.settle(said)?;
+        Ok(self.audited())
+    }
+
+    /// A head key of a root that the pinned one leads to signed head and checkpoint, for this domain's ledger.
+    fn check_signed(&self, said: &Said) -> Result<(), FollowError> {
+        let head = &said.head;
+        let folded = self.replayed.book.registry().into_iter().flat_map(|registry| registry.roots());
+        let roots: Vec<&TrustRoot> = folded.chain([&self.pinned]).collect();
+        let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
+        let key = in_force.and_then(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
+        let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(&self.pinned.domain);
+        let signed = key.is_some_and(|key| head.verify(&key) && said.note.signed_by(&key));
+        if of_domain && signed {
+            return Ok(());
+        }
+        let (size, kid) = (head.commitment.size, &head.sig.kid);
+        Err(FollowError::Untrusted(format!(
+            "the head of {size} entries is not signed by a head key of a root in force ({kid}): pin the domain's newest root"
+        )))
+    }
+
+    /// The new head's tree begins with the tree that was verified.
+    async fn check_goes_on(
+        &mut self,
+        source: &dyn Source,
+        tiles: &mut HashTiles,
+        said: &Said,
+    ) -> Result<(), FollowError> {
+        let (size, root) = (self.replayed.book.size(), self.replayed.tree.root());
+        if size == 0 || size > said.head.commitment.size {
+            return Ok(());
+        }
+        if tiles.begins_with(source, size, &root, &said.head.commitment.root).await? {
+            return Ok(());
+        }
+        self.explain_fork(source, tiles, said).await
+    }
+
+    /// Fetches, verifies and keeps the next entries.
+    async fn window(
+        &mut self,
+        source: &dyn Source,
+        tiles: &mut HashTiles,
+        said: &Said,
+        progress: &mut dyn FnMut(&Met),
+    ) -> Result<(), FollowError> {
+        let from = self.replayed.book.size();
+        let to = ((from / tiles::WIDTH + WINDOW) * tiles::WIDTH).min(said.head.commitment.size);
+        let entries = source::fetch_entries(source, from, to, said.head.commitment.size).await?;
+        let content = source::fetch_content(source, from, to).await?;
+        let records = source::as_records(entries, content);
+        // From here on memory is ahead of what was verified, until it is kept.
+        self.tainted = true;
+        self.take(&records)?;
+        progress(&self.replayed.met);
+        let root = self.replayed.tree.root();
+        if !tiles.begins_with(source, to, &root, &said.head.commitment.root).await? {
+            let seq = tiles.first_other(source, from, to, &self.replayed.tree).await?.unwrap_or(from);
+            let what = "its bytes are not those that the signed head commits to".to_owned();
+            return Err(FollowError::NotUnderHead { seq, what });
+        }
+        self.keep(&records)?;
+        self.tainted = false;
+        Ok(())
+    }
+
+    fn take(&mut self, records: &[Vec<u8>]) -> Result<(), FollowError> {
+        let keys = Arc::clone(&self.replayed.keys);
+        let first = self.log.next();
+        let mut pieces = (first..).zip(records).collect::<Vec<_>>().into_iter();
+        let next = || {
+            let piece: Vec<(u64, &Vec<u8>)> = pieces.by_ref().take(64).collect();
+            Ok((!piece.is_empty()).then_some(piece))
+        };
+        let work = |piece: Vec<(u64, &Vec<u8>)>| {
+            let prepared = piece.into_iter().map(|(at, bytes)| prepare(at, bytes.clone(), &keys, Depth::Everything));
+            prepared.collect::<Vec<Prepared>>()
+        };
+        let replayed = &mut self.replayed;
+        let taken = in_order(next, work, |prepared| prepared.into_iter().try_for_each(|one| replayed.take(one)));
+        taken.map_err(FollowError::Wrong)
+    }
+
+    fn keep(&mut self, records: &[Vec<u8>]) -> Result<(), FollowError> {
+        let mut left = records;
+        while !left.is_empty() {
+            let mut bytes = 0;
+            let fits = left.iter().take_while(|record| {
+                bytes += record.len();
+                bytes <= COMMIT_BYTES
+            });
+            let (commit, rest) = left.split_at(fits.count().max(1));
+            let commit: Vec<&[u8]> = commit.iter().map(Vec::as_slice).collect();
+            let durable = self.log.append(self.log.next(), &commit);
+            drop(durable.map_err(|error| FollowError::Write(error.to_string()))?);
+            left = rest;
+        }
+        Ok(())
+    }
+
+    /// All that the head says follows from the entries: then it is taken.
+    fn settle(&mut self, said: Said) -> Result<(), FollowError> {
+        let registry = self.replayed.book.registry();
+        if !registry.is_some_and(|registry| registry.roots().any(|root| root.payload() == self.pinned.payload())) {
+            let what = "the pinned root is none of the ledger's: it is another domain's, or newer than the ledger";
+            return Err(FollowError::Untrusted(what.to_owned()));
+        }
+        let sealed = self.replayed.sealed_commitment();
+        if sealed.as_ref() != Some(&said.head.commitment) {
+            let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
+            return Err(FollowError::NotUnderHead { seq: said.head.commitment.size.saturating_sub(1), what });
+        }
+        if self.last.as_ref().is_none_or(|last| last.head.at < said.head.at) {
+            let published = Published { head: said.head, checkpoint: said.text };
+            self.heads.store(&published).map_err(|error| FollowError::Write(error.to_string()))?;
+            self.last = Some(published);
+        }
+        Ok(())
+    }
+
+    /// Writes evidence, once for the same, and says where.
+    fn write_evidence(&self, evidence: &Value) -> Result<PathBuf, FollowError> {
+        let name: String = Sha3::of_value(evidence).hex().chars().take(16).collect();
+        let folder = self.folder.path().join(EVIDENCE);
+        let file = folder.join(format!("{name}.equivocation.json"));
+        let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, evidence.canonical()));
+        written.map_err(|error| FollowError::Write(format!("{}: {error}", file.display())))?;
+        Ok(file)
+    }
+}

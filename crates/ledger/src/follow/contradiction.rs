@@ -1,0 +1,134 @@
+//! What a ledger signed that can't both be true, made into a file that convicts it.
+
+use super::source::{self, Said, Source};
+use super::tiles::HashTiles;
+use super::{FollowError, Follower};
+use eleven_core::encoding::Value;
+use eleven_core::head::Head;
+use eleven_core::root::TrustRoot;
+use eleven_core::tree::{self, MemoryTree};
+use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
+use eleven_verify::{Caller, Verdict};
+
+const FORKED: &str = "the ledger signed two histories";
+const WENT_BACK: &str = "the ledger signed a head that goes back";
+
+impl Follower {
+    /// The new head and the last one are of one history as far as the two alone tell.
+    ///
+    /// # Errors
+    /// [`FollowError::Equivocation`], with the evidence written.
+    pub(super) fn check_not_contradicted(&self, said: &Said) -> Result<(), FollowError> {
+        let Some(last) = &self.last else { return Ok(()) };
+        match conflict_of(&last.head, &said.head) {
+            None => Ok(()),
+            Some((what, conflict)) => self.convict(what, conflict),
+        }
+    }
+
+    /// The new head's tree does not begin with the one that was verified: the leaf at which they part is looked for. Of
+    /// the last head's tree there are all leaves here; the ledger has to show its new tree.
+    pub(super) async fn explain_fork(
+        &self,
+        source: &dyn Source,
+        tiles: &mut HashTiles,
+        said: &Said,
+    ) -> Result<(), FollowError> {
+        let Some(last) = &self.last else {
+            let what = "entries were verified under a head that it does not show any more".to_owned();
+            return Err(FollowError::NotUnderHead { seq: 0, what });
+        };
+        let (mine, size) = (&self.replayed.tree, last.head.commitment.size);
+        let Some(seq) = tiles.first_other(source, 0, size, mine).await? else {
+            let what = "its tiles do not add up to the tree that its head signs".to_owned();
+            return Err(FollowError::NotUnderHead { seq: size, what });
+        };
+        let leaves = leaves_at(source, tiles, mine, size, seq).await?;
+        let statements = [Statement::Head(last.head.clone()), Statement::Head(said.head.clone())];
+        self.convict(FORKED, Conflict::Fork { statements, leaves })?;
+        let what = "it is not the entry that was verified, and its tiles do not prove the new one".to_owned();
+        Err(FollowError::NotUnderHead { seq, what })
+    }
+
+    /// Writes the evidence of a conflict, where it is proven.
+    fn convict(&self, what: &'static str, conflict: Conflict) -> Result<(), FollowError> {
+        let folded = self.replayed.book.registry();
+        let roots: Vec<TrustRoot> = folded.map_or_else(Vec::new, |registry| registry.roots().cloned().collect());
+        let roots = if roots.is_empty() { vec![self.pinned.clone()] } else { roots };
+        let Some(evidence) = proven(roots, conflict, &self.pinned) else { return Ok(()) };
+        Err(FollowError::Equivocation { what, file: self.write_evidence(&evidence)? })
+    }
+}
+
+/// What two signed heads show by themselves: one size and two commitments, or a younger one that is smaller.
+fn conflict_of(one: &Head, two: &Head) -> Option<(&'static str, Conflict)> {
+    if one.equivocates(two) {
+        let statements = [Statement::Head(one.clone()), Statement::Head(two.clone())];
+        return Some((FORKED, Conflict::Fork { statements, leaves: None }));
+    }
+    let (older, younger) = if one.at <= two.at { (one, two) } else { (two, one) };
+    let back = older.at < younger.at && younger.commitment.size < older.commitment.size;
+    back.then(|| (WENT_BACK, Conflict::Back { heads: [older.clone(), younger.clone()] }))
+}
+
+/// The file, where a verifier that pins the root finds it proven.
+fn proven(roots: Vec<TrustRoot>, conflict: Conflict, pinned: &TrustRoot) -> Option<Value> {
+    let evidence = Evidence { roots, conflict }.to_value();
+    let root = pinned.to_value();
+    let report = verify(&evidence, &Caller { root: Some(&root), ..Caller::default() });
+    (report.verdict == Verdict::Verified).then_some(evidence)
+}
+
+/// Leaf `seq` in both trees.
+async fn leaves_at(
+    source: &dyn Source,
+    tiles: &mut HashTiles,
+    mine: &MemoryTree,
+    size: u64,
+    seq: u64,
+) -> Result<Option<Leaves>, FollowError> {
+    let first = tree::Hashes::node(mine, 0, seq).zip(tree::inclusion_proof(mine, seq, size));
+    let second = tiles.leaf(source, seq).await?.zip(tiles.inclusion(source, seq).await?);
+    let leaf = |(hash, proof)| Leaf { hash, proof };
+    Ok(first.zip(second).map(|(first, second)| Leaves { seq, first: leaf(first), second: leaf(second) }))
+}
+
+/// Compares what two places show of one ledger: mirrors, caches, or a ledger and somebody who remembers. `None` where they
+/// agree, so far as the smaller of both reaches.
+///
+/// # Errors
+/// Where one is not reached, or a head is not signed by the root's head key; [`FollowError::NotUnderHead`] where they
+/// differ and not enough is shown for evidence.
+pub async fn compare(one: &dyn Source, two: &dyn Source, root: &TrustRoot) -> Result<Option<Value>, FollowError> {
+    let (first, second) = (source::fetch_head(one).await?, source::fetch_head(two).await?);
+    for said in [&first, &second] {
+        let key = root.role_key(eleven_core::root::KeyUse::Head, &said.head.sig.kid, said.head.at);
+        if !key.is_some_and(|key| said.head.verify(&key)) {
+            let size = said.head.commitment.size;
+            let what = format!("the head of {size} entries is not signed by a head key of this root");
+            return Err(FollowError::Untrusted(what));
+        }
+    }
+    if let Some((_, conflict)) = conflict_of(&first.head, &second.head) {
+        return Ok(proven(vec![root.clone()], conflict, root));
+    }
+    let by_first = first.head.commitment.size <= second.head.commitment.size;
+    let (small, large, small_source, large_source) =
+        if by_first { (&first, &second, one, two) } else { (&second, &first, two, one) };
+    let (from, to) = (&small.head.commitment, &large.head.commitment);
+    let (mut small_tiles, mut large_tiles) = (HashTiles::new(from.size), HashTiles::new(to.size));
+    if large_tiles.begins_with(large_source, from.size, &from.root, &to.root).await? {
+        return Ok(None);
+    }
+    let seq = small_tiles.first_other_of(small_source, &mut large_tiles, large_source, from.size).await?;
+    let leaf = async |tiles: &mut HashTiles, source: &dyn Source| {
+        let (hash, proof) = (tiles.leaf(source, seq).await?, tiles.inclusion(source, seq).await?);
+        Ok::<_, FollowError>(hash.zip(proof).map(|(hash, proof)| Leaf { hash, proof }))
+    };
+    let leaves = leaf(&mut small_tiles, small_source).await?.zip(leaf(&mut large_tiles, large_source).await?);
+    let leaves = leaves.map(|(first, second)| Leaves { seq, first, second });
+    let statements = [Statement::Head(small.head.clone()), Statement::Head(large.head.clone())];
+    let evidence = proven(vec![root.clone()], Conflict::Fork { statements, leaves }, root);
+    let what = "the two differ, and their tiles do not prove it".to_owned();
+    evidence.map(Some).ok_or(FollowError::NotUnderHead { seq, what })
+}

@@ -1,0 +1,159 @@
+//! What a follower asks of a ledger, and how the answers are read.
+
+use super::FollowError;
+use crate::stored::Stored;
+use bytes::Bytes;
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use eleven_core::encoding::parse;
+use eleven_core::form::Form;
+use eleven_core::hash::unbase64;
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::tile::{Content, Tile, read_entries};
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderValue};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How long the ledger may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often head and checkpoint are asked for, until both are of one tree.
+const ATTEMPTS: usize = 5;
+
+/// Where a ledger is read from.
+pub trait Source: Send + Sync {
+    /// The bytes at a path.
+    fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>>;
+}
+
+/// A ledger over HTTP.
+pub struct Remote {
+    client: Client,
+    base: String,
+    /// What a registered auditor authenticates with.
+    secret: Option<HeaderValue>,
+}
+
+impl Remote {
+    /// The ledger at a base URL; `secret` is an auditor's where the domain shows its entries to registered ones only.
+    ///
+    /// # Errors
+    /// Where the secret can't stand in a header.
+    pub fn new(base: impl Into<String>, secret: Option<&str>) -> Result<Self, FollowError> {
+        let secret = secret.map(|secret| HeaderValue::from_str(&format!("Bearer {secret}"))).transpose();
+        let secret = secret.map_err(|_| FollowError::Malformed("the secret cannot stand in a header".to_owned()))?;
+        Ok(Self { client: Client::new(), base: base.into(), secret })
+    }
+}
+
+impl Source for Remote {
+    fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+        Box::pin(async move {
+            let headers: Vec<_> = self.secret.iter().map(|secret| (AUTHORIZATION, secret.clone())).collect();
+            self.client.call(Method::GET, &self.base, path, &headers, Bytes::new(), PATIENCE).await
+        })
+    }
+}
+
+/// A head and its checkpoint, of one tree.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The head.
+    pub head: Head,
+    /// The checkpoint.
+    pub note: Note,
+    /// The checkpoint as text.
+    pub text: String,
+}
+
+/// The ledger's head, and the checkpoint of it. They are two answers, so they are asked for until they are of one tree.
+pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError> {
+    for _ in 0..ATTEMPTS {
+        let head = source.get(routes::PROOF_HEAD).await?;
+        let head = parse(&head).map_err(Into::into).and_then(Head::read);
+        let head = head.map_err(|error| FollowError::Malformed(error.to_string()))?;
+        let note = source.get(routes::CHECKPOINT).await?;
+        let text = String::from_utf8(note.to_vec());
+        let text = text.map_err(|_| FollowError::Malformed("the checkpoint is no text".to_owned()))?;
+        let note = Note::parse(&text).map_err(|error| FollowError::Malformed(error.to_string()))?;
+        if note.checkpoint == Checkpoint::of(&head.commitment) {
+            return Ok(Said { head, note, text });
+        }
+    }
+    Err(FollowError::Malformed("head and checkpoint are of two trees, however often they are asked for".to_owned()))
+}
+
+/// The bytes of a tile.
+pub(super) async fn fetch_tile(source: &dyn Source, tile: Tile) -> Result<Bytes, FollowError> {
+    Ok(source.get(&format!("{}{tile}", routes::TILE)).await?)
+}
+
+/// The entries `from` up to, not including, `to`, under a head of `size`.
+pub(super) async fn fetch_entries(
+    source: &dyn Source,
+    from: u64,
+    to: u64,
+    size: u64,
+) -> Result<Vec<(u64, Vec<u8>)>, FollowError> {
+    let mut entries = Vec::new();
+    let mut at = from;
+    while at < to {
+        let missing = || FollowError::Malformed(format!("there is no tile for entry {at}"));
+        let tile = Tile::of(Content::Entries, at / super::tiles::WIDTH, size).ok_or_else(missing)?;
+        let bytes = fetch_tile(source, tile).await?;
+        let read = read_entries(&bytes).filter(|read| read.len() as u64 == tile.width);
+        let read = read.ok_or_else(|| FollowError::Malformed(format!("tile {tile} is not {} entries", tile.width)))?;
+        let wanted = (tile.first()..).zip(read).filter(|(seq, _)| (at..to).contains(seq));
+        entries.extend(wanted.map(|(seq, bytes)| (seq, bytes.to_vec())));
+        at = tile.first() + tile.width;
+    }
+    Ok(entries)
+}
+
+/// The content that stands before each of these entries, in its order.
+pub(super) async fn fetch_content(
+    source: &dyn Source,
+    from: u64,
+    to: u64,
+) -> Result<BTreeMap<u64, Vec<Vec<u8>>>, FollowError> {
+    let mut content = BTreeMap::new();
+    let mut at = from;
+    while at < to {
+        let path = format!("{}?from={at}&to={to}", routes::AUDIT_CONTENT);
+        let answer = source.get(&path).await?;
+        let next = read_content(&answer, &mut content).map_err(|error| FollowError::Malformed(error.to_string()))?;
+        if next <= at {
+            return Err(FollowError::Malformed(format!("{path} does not go on")));
+        }
+        at = next;
+    }
+    Ok(content)
+}
+
+fn read_content(answer: &[u8], content: &mut BTreeMap<u64, Vec<Vec<u8>>>) -> Result<u64, eleven_core::form::FormError> {
+    let mut form = Form::of(parse(answer)?, "content")?;
+    for one in form.array("content")? {
+        let mut form = Form::of(one, "an entry's content")?;
+        let seq = form.uint("seq")?;
+        let blobs = form.array("blobs")?.iter().map(|blob| blob.as_str().and_then(unbase64)).collect::<Option<_>>();
+        let blobs = blobs.ok_or_else(|| form.wrong("blobs", "not an array of base64"))?;
+        form.finish()?;
+        content.insert(seq, blobs);
+    }
+    let next = form.uint("next")?;
+    form.finish()?;
+    Ok(next)
+}
+
+/// Entries with their content before them, as the records of a log.
+pub(super) fn as_records(entries: Vec<(u64, Vec<u8>)>, mut content: BTreeMap<u64, Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+    let mut records = Vec::with_capacity(2 * entries.len());
+    for (seq, entry) in entries {
+        records.extend(content.remove(&seq).unwrap_or_default().into_iter().map(|blob| Stored::Blob(blob).encode()));
+        records.push(Stored::Entry(entry).encode());
+    }
+    records
+}

@@ -1,0 +1,375 @@
+use super::*;
+use crate::Ledger;
+use crate::world::{Home, Producers, root, signer, single};
+use bytes::Bytes;
+use eleven_api::audit::Append;
+use eleven_api::routes;
+use eleven_api::serve::Listener;
+use eleven_core::encoding::parse;
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::tree::MemoryTree;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A ledger that is served, and what it takes to end it.
+struct Served {
+    home: Home,
+    base: String,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<Result<(), crate::LedgerError>>,
+    producers: Producers,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let home = Home::new();
+        let ledger = home.open().expect("open");
+        let mut producers = Producers::new();
+        ledger.must_append(&producers.set_up()).await;
+        Self::serve(home, ledger, producers).await
+    }
+
+    async fn serve(home: Home, ledger: Ledger, producers: Producers) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        Self { home, base, stop, serving: tokio::spawn(ledger.serve(listener, stopping)), producers }
+    }
+
+    fn remote(&self) -> Remote {
+        Remote::new(&self.base, None).expect("a source")
+    }
+
+    /// A governed operation from its issuance to its evidence.
+    async fn operate(&mut self, nonce: u8) {
+        let mut append = Append::default();
+        let mut operation = self.producers.issue(single(nonce), &[], &mut append);
+        self.producers.begin(&mut operation, 1, &mut append);
+        self.producers.finish(&mut operation, &mut append);
+        self.post(&append).await;
+    }
+
+    async fn post(&self, append: &Append) {
+        let client = eleven_api::client::Client::new();
+        let patience = std::time::Duration::from_secs(10);
+        client.post(&self.base, routes::AUDIT_EVENTS, &[], append.to_bytes(), patience).await.expect("taken");
+    }
+
+    /// Until a head covers so many entries.
+    async fn covered(&self, size: u64) -> Head {
+        loop {
+            let said = source::fetch_head(&self.remote()).await.expect("a head");
+            if said.head.commitment.size >= size {
+                return said.head;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn end(self) -> Home {
+        self.stop.send(true).expect("it runs");
+        self.serving.await.expect("no panic").expect("ended well");
+        self.home
+    }
+}
+
+/// A source whose answers are changed on the way.
+struct Lying<F> {
+    remote: Remote,
+    change: F,
+}
+
+impl<F: Fn(&str, Bytes) -> Bytes + Send + Sync> Source for Lying<F> {
+    fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+        Box::pin(async move { Ok((self.change)(path, self.remote.get(path).await?)) })
+    }
+}
+
+fn auditor(folder: &tempfile::TempDir) -> Follower {
+    Follower::open(folder.path(), root()).expect("an auditor")
+}
+
+async fn round(follower: &mut Follower, source: &dyn Source) -> Result<Audited, FollowError> {
+    follower.round(source, &mut |_| ()).await
+}
+
+#[tokio::test]
+async fn a_ledger_is_followed_as_it_grows_and_the_mirror_goes_on_after_a_restart() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let head = served.covered(13).await;
+    let audited = round(&mut follower, &served.remote()).await.expect("verified");
+    assert!(audited.size >= head.commitment.size && audited.met.content >= 3, "{audited:?}");
+    assert_eq!(follower.root_at(head.commitment.size), Some(head.commitment.root));
+    drop(follower);
+    served.operate(2).await;
+    let head = served.covered(audited.size + 7).await;
+    let mut follower = auditor(&folder);
+    assert_eq!(follower.audited().size, audited.size, "what was verified is still there");
+    let audited = round(&mut follower, &served.remote()).await.expect("verified");
+    assert!(audited.size >= head.commitment.size);
+    assert_eq!(follower.root_at(audited.size + 1), None, "nothing is said beyond the head");
+    let again = round(&mut follower, &served.remote()).await.expect("nothing new is well too");
+    assert_eq!(again.size, audited.size);
+    drop(follower);
+    let sound = crate::fsck(folder.path(), &mut |_| ()).expect("a mirror is checked like a ledger");
+    assert_eq!((sound.entries, sound.head), (audited.size, audited.size));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn more_than_a_window_of_entries_is_verified_window_by_window() {
+    let mut served = Served::new().await;
+    let mut append = Append::default();
+    for n in 0..(WINDOW * tiles::WIDTH + 300) {
+        append.record(&served.producers.denial(&format!("denial {n}")));
+        if append.records.len() == 1000 {
+            served.post(&std::mem::take(&mut append)).await;
+        }
+    }
+    served.post(&append).await;
+    served.covered(WINDOW * tiles::WIDTH + 307).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let mut windows = 0;
+    let audited = follower.round(&served.remote(), &mut |_| windows += 1).await.expect("verified");
+    assert!(audited.size > WINDOW * tiles::WIDTH && windows >= 2, "{audited:?}, {windows}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn whatever_is_changed_on_the_way_is_refused_and_nothing_of_it_is_kept() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    served.covered(13).await;
+    // A byte of every answer that is fetched, in turn: the path's own number says which byte.
+    let paths = Mutex::new(Vec::new());
+    let noting = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            paths.lock().expect("whole").push((path.to_owned(), bytes.len()));
+            bytes
+        },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let honest = round(&mut auditor(&folder), &noting).await.expect("verified");
+    drop(noting);
+    let paths = paths.into_inner().expect("whole");
+    let fetched: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
+    assert!(
+        ["/tile/entries/", routes::AUDIT_CONTENT, routes::CHECKPOINT]
+            .iter()
+            .all(|part| fetched.iter().any(|path| path.contains(part)))
+    );
+    let (end, mut refused) = (paths.len() * 40, 0);
+    for n in 0..end {
+        let (path, length) = &paths[n % paths.len()];
+        let at = (n * 7919) % length;
+        let lying = Lying {
+            remote: served.remote(),
+            change: |asked: &str, bytes: Bytes| {
+                if asked != path {
+                    return bytes;
+                }
+                let mut changed = bytes.to_vec();
+                if let Some(byte) = changed.get_mut(at) {
+                    *byte ^= 1;
+                }
+                changed.into()
+            },
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut follower = auditor(&folder);
+        let outcome = round(&mut follower, &lying).await;
+        match outcome {
+            Err(_) => {
+                assert_eq!(follower.audited().size, 0);
+                drop(follower);
+                assert_eq!(auditor(&folder).audited().size, 0, "byte {at} of {path}");
+                refused += 1;
+            }
+            // Where the rest of an answer begins may be asked for twice: all the same is verified.
+            Ok(audited) => assert_eq!(audited.root, honest.root, "byte {at} of {path}"),
+        }
+    }
+    assert!(refused * 100 > end * 95, "{refused} of {end}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_wrong_entry_is_named() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let lying = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            if !path.contains("/tile/entries/") {
+                return bytes;
+            }
+            let mut changed = bytes.to_vec();
+            let at = changed.windows(20).position(|part| part == b"authorization.issued").expect("an issuance");
+            changed[at] ^= 1;
+            changed.into()
+        },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    match round(&mut follower, &lying).await {
+        Err(FollowError::Wrong(error)) => assert!(error.seq >= 7 && error.what.contains("signature"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(round(&mut follower, &served.remote()).await, Err(FollowError::Kept(_))), "it stops for good");
+    drop(follower);
+    round(&mut auditor(&folder), &served.remote()).await.expect("the folder holds nothing of it");
+    served.end().await;
+}
+
+/// Head and checkpoint as the ledger's key signs them over another commitment.
+fn signed_answers(head: &Head) -> (Bytes, Bytes) {
+    let body = Checkpoint::of(&head.commitment);
+    let line = body.sign(&signer("head"));
+    let note = Note { checkpoint: body, lines: vec![line] };
+    (head.to_value().canonical().into(), note.to_string().into())
+}
+
+/// A ledger's own words but for its head, which is another that it signed.
+fn saying(remote: Remote, head: &Head) -> impl Source {
+    let (head, note) = signed_answers(head);
+    Lying {
+        remote,
+        change: move |path: &str, bytes: Bytes| match path {
+            routes::PROOF_HEAD => head.clone(),
+            routes::CHECKPOINT => note.clone(),
+            _ => bytes,
+        },
+    }
+}
+
+async fn evidence_of(follower: &mut Follower, source: &dyn Source) -> Value {
+    match round(follower, source).await {
+        Err(FollowError::Equivocation { file, .. }) => parse(&std::fs::read(file).expect("the file")).expect("I-JSON"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn kind_proven(evidence: &Value) -> String {
+    let root = root().to_value();
+    let caller = eleven_verify::Caller { root: Some(&root), ..Default::default() };
+    let report = eleven_verify::equivocation::verify(evidence, &caller);
+    assert_eq!(report.verdict, eleven_verify::Verdict::Verified, "{report:?}");
+    report.kind.expect("a kind")
+}
+
+#[tokio::test]
+async fn a_head_of_the_same_size_and_one_that_goes_back_are_kept_as_evidence() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    served.operate(2).await;
+    served.covered(early.commitment.size + 7).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    round(&mut follower, &served.remote()).await.expect("verified");
+    let last = source::fetch_head(&served.remote()).await.expect("a head").head;
+
+    let mut other = last.commitment.clone();
+    other.root = Sha256([7; 32]);
+    let forked = Head::sign(other, last.at.plus_millis(1), &signer("head"));
+    let evidence = evidence_of(&mut follower, &saying(served.remote(), &forked)).await;
+    assert_eq!(kind_proven(&evidence), "fork");
+
+    let back = Head::sign(early.commitment.clone(), last.at.plus_millis(2), &signer("head"));
+    let evidence = evidence_of(&mut follower, &saying(served.remote(), &back)).await;
+    assert_eq!(kind_proven(&evidence), "back");
+
+    let cached = Head::sign(early.commitment.clone(), early.at, &signer("head"));
+    let audited = round(&mut follower, &saying(served.remote(), &cached)).await.expect("an old answer is no lie");
+    assert_eq!(audited.size, last.commitment.size);
+
+    let stranger = Head::sign(back.commitment, back.at, &signer("policy"));
+    let untrusted = round(&mut follower, &saying(served.remote(), &stranger)).await;
+    assert!(matches!(untrusted, Err(FollowError::Untrusted(_))), "{untrusted:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_larger_head_over_another_history_convicts_at_the_leaf_where_they_part() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    round(&mut follower, &served.remote()).await.expect("verified");
+    let size = follower.audited().size;
+
+    // Another history, as its tree: alike up to entry 5.
+    let mut tree = MemoryTree::new();
+    for seq in 0..size + 20 {
+        let leaf = eleven_core::tree::Hashes::node(&follower.replayed.tree, 0, seq).filter(|_| seq < 5);
+        tree.append(leaf.unwrap_or(Sha256([u8::try_from(seq).expect("few"); 32])));
+    }
+    let mut commitment = head.commitment.clone();
+    (commitment.size, commitment.root) = (tree.size(), tree.root());
+    let forked = Head::sign(commitment, head.at.plus_millis(50_000), &signer("head"));
+    let (said, note) = signed_answers(&forked);
+    let lying = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| match path {
+            routes::PROOF_HEAD => said.clone(),
+            routes::CHECKPOINT => note.clone(),
+            _ => bytes,
+        },
+    };
+    // What its tiles would be is not what the honest ledger serves, so they are answered from the tree.
+    struct Forked<'a, F>(Lying<F>, &'a MemoryTree);
+    impl<F: Fn(&str, Bytes) -> Bytes + Send + Sync> Source for Forked<'_, F> {
+        fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+            let tile = path.strip_prefix(routes::TILE).and_then(eleven_core::tile::Tile::parse);
+            match tile.and_then(|tile| tile.hashes(self.1)) {
+                Some(bytes) => Box::pin(std::future::ready(Ok(bytes.into()))),
+                None => self.0.get(path),
+            }
+        }
+    }
+    let evidence = evidence_of(&mut follower, &Forked(lying, &tree)).await;
+    assert_eq!(kind_proven(&evidence), "fork");
+    let seq = evidence.get("leaves").and_then(|leaves| leaves.get("seq")).and_then(Value::as_int);
+    assert_eq!(seq, Some(5));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_root_of_another_domain_is_refused() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let mut other = root();
+    other.domain = "11-12".to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = Follower::open(folder.path(), other).expect("an auditor");
+    let refused = round(&mut follower, &served.remote()).await;
+    assert!(matches!(refused, Err(FollowError::Untrusted(_))), "{refused:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_ledger_and_its_mirror_say_the_same() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    let none = compare(&served.remote(), &served.remote(), &root()).await.expect("compared");
+    assert_eq!(none, None);
+    let mut other = early.commitment.clone();
+    other.root = Sha256([9; 32]);
+    let forked = Head::sign(other, early.at, &signer("head"));
+    let evidence = compare(&saying(served.remote(), &early), &saying(served.remote(), &forked), &root()).await;
+    assert_eq!(kind_proven(&evidence.expect("compared").expect("evidence")), "fork");
+    served.end().await;
+}

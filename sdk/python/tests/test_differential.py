@@ -1,0 +1,199 @@
+"""The two verifiers, which share no code, over the same changed bundles: equal verdicts, and where both fail a check that
+both name. Every single leaf of each valid bundle, then random changes by a seed that is printed.
+
+Needs the binary: `ELEVEN_BIN`. `ELEVEN_SEED` and `ELEVEN_MUTATIONS` choose other random changes, or more.
+"""
+
+import copy
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import unittest
+
+from eleven_verify import Asked, EncodingError, parse, verify
+
+from . import VECTORS, vectors
+from .test_verify import _leaves, _with_leaf_changed
+
+BINARY = os.environ.get("ELEVEN_BIN")
+PROCESSES = 2
+
+
+class Differential(unittest.TestCase):
+    @unittest.skipUnless(BINARY and os.path.exists(BINARY), "no binary to compare with: set ELEVEN_BIN")
+    def test_both_verifiers_say_the_same(self):
+        seed = int(os.environ.get("ELEVEN_SEED") or random.SystemRandom().randrange(1 << 32))
+        count = int(os.environ.get("ELEVEN_MUTATIONS") or (20_000 if os.environ.get("ELEVEN_LONG") else 2_000))
+        print(f"differential: {count} random changes, ELEVEN_SEED={seed}")
+        shares = [(part, seed, count) for part in range(PROCESSES)]
+        with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+            results = pool.map(_share, shares)
+        compared = sum(compared for compared, _ in results)
+        differences = [difference for _, found in results for difference in found]
+        self.assertEqual(differences[:10], [], f"{len(differences)} of {compared} differ")
+        self.assertGreater(compared, count + 3_000)
+
+
+def _share(share) -> tuple[int, list[str]]:
+    """Every `PROCESSES`-th case, from the first of this part."""
+    part, seed, count = share
+    root = vectors("root.json")
+    compared, differences = 0, []
+    with _Other() as other:
+        for number, (what, data) in enumerate(_cases(seed, count)):
+            if number % PROCESSES != part:
+                continue
+            compared += 1
+            ours, theirs = _ours(data, root), other.verify(data)
+            if not _agree(ours, theirs):
+                differences.append(f"{what}: here {ours}, there {theirs}")
+    return compared, differences
+
+
+def _cases(seed: int, count: int):
+    """(what was changed, the bytes of the changed bundle)."""
+    bundles = [(case["what"], case["bundle"]) for case in vectors("bundles.json")]
+    for name, bundle in bundles:
+        yield name, _bytes(bundle)
+        for path in _leaves(bundle):
+            yield f"{name} {'/'.join(map(str, path))}", _bytes(_with_leaf_changed(bundle, path))
+    for number in range(count):
+        dice = random.Random(f"{seed} {number}")
+        name, bundle = dice.choice(bundles)
+        changed, said = copy.deepcopy(bundle), []
+        for _ in range(dice.choice((1, 1, 1, 2, 3))):
+            said.append(_change(changed, bundles, dice))
+        yield f"{number}: {name}, {'; '.join(said)}", _bytes(changed)
+
+
+def _bytes(bundle) -> bytes:
+    return json.dumps(bundle, ensure_ascii=False).encode()
+
+
+class _Other:
+    """The other implementation, one process for all."""
+
+    def __enter__(self):
+        command = [BINARY, "verify", "--batch", "--root", str(VECTORS / "root.json")]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=30)
+
+    def verify(self, data: bytes) -> dict:
+        self.process.stdin.write(data + b"\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def _ours(data: bytes, root: dict) -> dict:
+    try:
+        result = verify(parse(data), Asked(root))
+    except EncodingError as error:
+        return {"error": str(error)}
+    failed = [check.name for check in result.checks if check.status == "failed"]
+    return {"verdict": result.verdict, "failed": failed}
+
+
+def _agree(ours: dict, theirs: dict) -> bool:
+    if "error" in ours or "error" in theirs:
+        return "error" in ours and "error" in theirs
+    if ours["verdict"] != theirs["verdict"]:
+        return False
+    return ours["verdict"] != "failed" or bool(set(ours["failed"]) & set(theirs["failed"]))
+
+
+# Random changes ----------------------------------------------------------------
+
+
+def _change(bundle, bundles, dice: random.Random) -> str:
+    """Changes one place of `bundle`, and says how."""
+    path = dice.choice(_places(bundle))
+    holder = bundle
+    for step in path[:-1]:
+        holder = holder[step]
+    last, value = path[-1], holder[path[-1]]
+    how = dice.choice(_WAYS)
+    changed = how(value, bundle, bundles, dice)
+    if changed is _GONE:
+        del holder[last]
+    else:
+        holder[last] = changed
+    return f"{how.__name__} at /{'/'.join(map(str, path))}"
+
+
+def _places(value, path=()) -> list:
+    """Every place below the bundle itself, containers included."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = []
+    for key, child in inner:
+        found.append((*path, key))
+        found.extend(_places(child, (*path, key)))
+    return found
+
+
+_GONE = object()
+
+
+def another(value, bundle, bundles, dice):
+    """A value of the same kind, nearly the same."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + dice.choice((-1, 1, 1000, -value, 2**53 - 1 - value))
+    if isinstance(value, str) and value:
+        at = dice.randrange(len(value))
+        return value[:at] + dice.choice("0aAzZ9-_./:+=é\u2028") + value[at + 1 :]
+    if isinstance(value, list) and value:
+        return value[:-1] if dice.random() < 0.5 else [*value, copy.deepcopy(dice.choice(value))]
+    if isinstance(value, dict) and value:
+        return {name: value[name] for name in value if name != dice.choice(list(value))}
+    return 0
+
+
+def of_another_type(value, bundle, bundles, dice):
+    return dice.choice((None, True, False, 0, -1, 1.5, 2**53, "", "x", [], {}, [[]], [{}], {"a": None}))
+
+
+def gone(value, bundle, bundles, dice):
+    return _GONE
+
+
+def unknown_member(value, bundle, bundles, dice):
+    return {**value, dice.choice(("zz", "v", "id", "é")): dice.choice((0, "x", None))} if isinstance(value, dict) else [value]
+
+
+def of_elsewhere(value, bundle, bundles, dice):
+    """A value of the same type from another place of this or another bundle."""
+    _, other = dice.choice([("", bundle), *bundles])
+    found = []
+    for path in dice.sample(_places(other), 60):
+        here = other
+        for step in path:
+            here = here[step]
+        if type(here) is type(value) and here != value:
+            found.append(here)
+    return copy.deepcopy(dice.choice(found)) if found else None
+
+
+def turned(value, bundle, bundles, dice):
+    """Longer, shorter, or in another order."""
+    if isinstance(value, str):
+        return dice.choice((value + "0", value[:-1], value.upper(), " " + value, value + "\n", value * 2))
+    if isinstance(value, list) and len(value) > 1:
+        return dice.sample(value, len(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return [value]
+
+
+_WAYS = (another, another, another, of_another_type, gone, unknown_member, of_elsewhere, of_elsewhere, turned, turned)
+
+
+if __name__ == "__main__":
+    unittest.main()
