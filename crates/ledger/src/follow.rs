@@ -185,7 +185,11 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`]; what was verified before stays as it was.
-    pub async fn round(&mut self, source: &dyn Source, progress: &mut dyn FnMut(&Met)) -> Result<Audited, FollowError> {
+    pub async fn round(
+        &mut self,
+        source: &dyn Source,
+        progress: &mut (dyn FnMut(&Met) + Send),
+    ) -> Result<Audited, FollowError> {
         if self.tainted {
             return Err(FollowError::Kept("an entry was wrong before".to_owned()));
         }
@@ -247,7 +251,7 @@ impl Follower {
         source: &dyn Source,
         tiles: &mut HashTiles,
         said: &Said,
-        progress: &mut dyn FnMut(&Met),
+        progress: &mut (dyn FnMut(&Met) + Send),
     ) -> Result<(), FollowError> {
         let from = self.replayed.book.size();
         let to = ((from / tiles::WIDTH + WINDOW) * tiles::WIDTH).min(said.head.commitment.size);
