@@ -135,7 +135,7 @@ pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
                 return Ok(());
             }
             tokio::select! {
-                () = corner::until_told() => return Ok(()),
+                _ = corner::until_told() => return Ok(()),
                 () = tokio::time::sleep(every) => {}
             }
         }

@@ -22,6 +22,7 @@ use crate::state::Published;
 use eleven_api::client::CallError;
 use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::head::Head;
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_store::{Folder, FolderError, Log as _, OpenError, SegmentLog, SegmentOptions};
 use std::collections::BTreeSet;
@@ -319,7 +320,8 @@ impl Follower {
             let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
             return Err(FollowError::NotUnderHead { seq: said.head.commitment.size.saturating_sub(1), what });
         }
-        if self.last.as_ref().is_none_or(|last| last.head.at < said.head.at) {
+        let order = |head: &Head| (head.commitment.size, head.at);
+        if self.last.as_ref().is_none_or(|last| order(&last.head) < order(&said.head)) {
             let published = Published { head: said.head, checkpoint: said.text };
             self.heads.store(&published).map_err(|error| FollowError::Write(error.to_string()))?;
             self.last = Some(published);

@@ -36,6 +36,8 @@ use std::sync::Arc;
 /// Read and prepared at a time by one core.
 const PIECE_RECORDS: usize = 512;
 const PIECE_BYTES: usize = 1 << 20;
+/// Records of a log with their positions.
+type Piece = Vec<(u64, Vec<u8>)>;
 /// How often a long replay says where it is.
 const PROGRESS: u64 = 100_000;
 
@@ -142,23 +144,23 @@ impl Replayed {
             return Err(self.wrong("the log does not begin at its first record"));
         }
         let (keys, depth) = (Arc::clone(&self.keys), self.depth);
-        let read = || -> Result<Option<Vec<(u64, Vec<u8>)>>, (u64, String)> {
+        let read = || -> Result<Option<Piece>, String> {
             let records = log.read_from(position, PIECE_RECORDS, PIECE_BYTES);
-            let records = records.map_err(|error| (position, error.to_string()))?;
+            let records = records.map_err(|error| error.to_string())?;
             let Some((last, _)) = records.last() else { return Ok(None) };
             position = last + 1;
             Ok(Some(records))
         };
-        let work = |records: Vec<(u64, Vec<u8>)>| {
+        let work = |records: Piece| {
             let prepared = records.into_iter().map(|(at, bytes)| prepare(at, bytes, &keys, depth));
             prepared.collect::<Vec<Prepared>>()
         };
         let outcome = in_order(read, work, |prepared| {
             let taken = prepared.into_iter().try_for_each(|record| self.take(record));
             progress(&self.met);
-            taken.map_err(|error| (error.seq, error.what))
+            taken.map_err(|error| error.what)
         });
-        outcome.map_err(|(_, what)| self.wrong(what))
+        outcome.map_err(|what| self.wrong(what))
     }
 
     pub(crate) fn wrong(&self, what: impl fmt::Display) -> ReplayError {

@@ -101,8 +101,8 @@ fn a_planned_restart_of_any_corner_under_load_refuses_no_call() {
         std::thread::sleep(AFTER);
         load.goes_on();
         let (passed, longest, refused) = load.end();
-        println!("{corner}: {said}, {passed} calls passed, the longest took {} ms", longest.as_millis());
-        assert_eq!(refused, Vec::<String>::new(), "{corner}");
+        let told = format!("{corner}: {said}, {passed} calls passed, the longest took {} ms", longest.as_millis());
+        assert_eq!(refused, Vec::<String>::new(), "{told}");
         let up = domain.supervisor();
         up.wait_for("a new start", |value| {
             event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some(corner)

@@ -6,7 +6,6 @@ use eleven_api::audit::Append;
 use eleven_api::routes;
 use eleven_api::serve::Listener;
 use eleven_core::encoding::parse;
-use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::tree::MemoryTree;
 use std::future::Future;

@@ -78,7 +78,7 @@ fn key(key: &Value) -> Judged {
     members(key, "key", MEMBERS, &[]).map(|_| ())
 }
 
-fn registry(registry: &Value) -> Judged {
+pub(crate) fn registry(registry: &Value) -> Judged {
     const HEADER: &[&str] = &["v", "domain", "epoch", "fresh", "prev", "kid", "items", "sig"];
     let object = members(registry, "registry", &["header", "records"], &[])?;
     let header = members(at(object, "header"), "registry header", HEADER, &[])?;

@@ -5,7 +5,6 @@ use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed, hold, registry};
 use crate::shown::{Event, Shown as Bundle};
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
@@ -19,7 +18,6 @@ use eleven_core::index::{Proof, Proves, op_key, op_value};
 use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::lineage::{Lineage, issued_data};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
-use eleven_core::time::Time;
 use eleven_core::tree::{leaf_hash, read_proof, verify_inclusion};
 
 /// A check over evidence.
@@ -187,6 +185,7 @@ fn form(shown: &Shown<'_>) -> Judged {
     hold(text("v") == Some("1") && text("type") == Some(TYPE), "this is no evidence of this version")?;
     let listed = |name: &str| object.get(name).and_then(Value::as_array).is_some();
     hold(listed("roots") && listed("statements"), "`roots` or `statements` is not an array")?;
+    object.get("registry").map_or(Ok(()), crate::bundle::registry_form)?;
     hold(shown.value.canonical().len() <= MAX_BUNDLE, "the evidence is larger than 4 MiB")?;
     hold(shown.caller.kind.is_none(), "this is evidence of equivocation, not the bundle that was asked for")?;
     let op = shown.value.get("record").and_then(|record| record.get("op")).and_then(Value::as_str);

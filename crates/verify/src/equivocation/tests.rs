@@ -254,7 +254,8 @@ fn the_vectors_are_these_cases() {
     };
     let proven = proven();
     let cases = proven.iter().map(|(what, evidence)| case(what, evidence));
-    let cases = cases.chain(honest().iter().map(|(what, evidence, _)| case(what, evidence)));
+    let honest = honest();
+    let cases = cases.chain(honest.iter().map(|(what, evidence, _)| case(what, evidence)));
     let file = Object::new().with("root", root().to_value()).with("cases", cases.collect::<Vec<_>>());
     let path = format!("{}/../../spec/vectors/equivocation.json", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("ELEVEN_WRITE_VECTORS").is_some() {

@@ -2,6 +2,7 @@
 
 use crate::bundle::{RegistryPart, RegistryRecord};
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -20,7 +21,6 @@ use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use eleven_core::tree::{self, MemoryTree};
-use std::collections::BTreeMap;
 
 const DOMAIN: &str = "11-11";
 pub(super) const LEDGER: &str = "ledger://11-11";
