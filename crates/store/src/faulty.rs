@@ -144,6 +144,11 @@ impl FaultyDisk {
         self.lock().plan.insert(at, fault);
     }
 
+    /// Takes back every fault that was planned and has not come.
+    pub fn forget_plan(&self) {
+        self.lock().plan.clear();
+    }
+
     /// All that was asked so far; the length of this is the number of the next operation.
     pub fn done(&self) -> Vec<Op> {
         self.lock().done.clone()
