@@ -64,6 +64,8 @@ pub struct Journal {
     next_seq: u64,
     last: Option<Time>,
     seen_epoch: u64,
+    /// The number that came next when the epoch was written last.
+    epoch_at: u64,
     uses: Uses,
     open: BTreeMap<String, Open>,
 }
@@ -95,6 +97,7 @@ impl Journal {
             next_seq: 0,
             last: None,
             seen_epoch: 0,
+            epoch_at: 0,
             uses: Uses::default(),
             open: BTreeMap::new(),
         }
@@ -140,7 +143,20 @@ impl Journal {
     pub fn note_epoch(&mut self, epoch: u64) -> Option<Line> {
         let higher = epoch > self.seen_epoch;
         self.seen_epoch = self.seen_epoch.max(epoch);
-        higher.then_some(Line::Epoch(epoch))
+        higher.then(|| self.write_epoch())
+    }
+
+    /// The highest epoch once more, where so many events came since it was written: old lines are dropped, and it must
+    /// not go with them.
+    #[must_use]
+    pub fn epoch_again(&mut self, after: u64) -> Option<Line> {
+        let old = self.seen_epoch > 0 && self.next_seq.saturating_sub(self.epoch_at) >= after;
+        old.then(|| self.write_epoch())
+    }
+
+    fn write_epoch(&mut self) -> Line {
+        self.epoch_at = self.next_seq;
+        Line::Epoch(self.seen_epoch)
     }
 
     /// Step 17: takes the use, and makes the records of consumption, admission and start.
@@ -268,7 +284,10 @@ impl Journal {
     /// Where the line does not continue what was read before: the journal was changed.
     pub fn restore(&mut self, line: &Line) -> Result<(), String> {
         match line {
-            Line::Epoch(epoch) => self.seen_epoch = self.seen_epoch.max(*epoch),
+            Line::Epoch(epoch) => {
+                self.seen_epoch = self.seen_epoch.max(*epoch);
+                self.epoch_at = self.next_seq;
+            }
             Line::Event { record, exp } => self.restore_event(record, *exp)?,
         }
         Ok(())

@@ -64,6 +64,7 @@ pub struct History {
     /// What is durable in a point's journal.
     journals: BTreeMap<(String, u64), Sha3>,
     newest: BTreeMap<String, u64>,
+    epochs: [u64; POINTS],
     /// Operations whose start is durable in a journal.
     started: BTreeSet<String>,
     /// Operations that reached the upstream, by point.
@@ -217,8 +218,17 @@ impl History {
         Ok(())
     }
 
-    /// A point recovered with `next` as its next number: nothing that was durable is lost, and all that ran had begun.
-    pub(crate) fn point_started(&self, point: usize, kid: &str, next: u64) -> Checked<()> {
+    /// A registry epoch is durable in a point's journal.
+    pub(crate) fn saw_epoch(&mut self, point: usize, epoch: u64) {
+        self.epochs[point] = self.epochs[point].max(epoch);
+    }
+
+    /// A point recovered with `next` as its next number and `epoch` as the highest seen: nothing that was durable is lost,
+    /// and all that ran had begun.
+    pub(crate) fn point_started(&self, point: usize, kid: &str, next: u64, epoch: u64) -> Checked<()> {
+        if epoch < self.epochs[point] {
+            return Err(format!("{kid} had seen epoch {} and knows {epoch} after its restart", self.epochs[point]));
+        }
         let newest = self.newest.get(kid).copied().unwrap_or(0);
         if next < newest {
             return Err(format!("the journal of {kid} stands at {next}, {newest} were durable"));

@@ -193,7 +193,8 @@ impl Up {
 
     /// An issuance, a revocation or a denial.
     fn draft(&mut self, ctx: &mut Context<'_>, number: u64, append: &mut Append) -> Then {
-        let alone = |event, data, about| by_authority(event, Place::Alone, data, about, ctx.now, number);
+        let now = ctx.now;
+        let alone = |event, data, about| by_authority(event, Place::Alone, data, about, now, number);
         match ctx.dice.below(10) {
             0 | 1 if !self.issued.is_empty() => {
                 let at = usize::try_from(ctx.dice.below(self.issued.len() as u64)).unwrap_or(0);

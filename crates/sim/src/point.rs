@@ -10,11 +10,11 @@ use eleven_core::attestation::{Outcome, StatementResult};
 use eleven_core::encoding::parse;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
-use eleven_core::registry::{KeyTables, View};
+use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::time::Time;
 use eleven_enforce::admission::{Asked, Held, admit_read};
 use eleven_enforce::denial::Denial;
-use eleven_enforce::journal::{Forward, Journal, Line, encode_event};
+use eleven_enforce::journal::{Journal, Line, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution};
 use eleven_ledger::WireAnswer;
 use eleven_runtime::{Acknowledged, Outbox, Step, recover};
@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// How long the ledger may take for a call.
 const DEADLINE: u64 = 1500;
+/// After how many events the epoch is written again: a few, so that it happens.
+const RENEW_EPOCH: u64 = 12;
 /// The audit bound in milliseconds.
 const BOUND: i64 = 5000;
 
@@ -64,6 +66,10 @@ impl DurableReceipt for Receipt<'_> {
     }
 }
 
+fn unreadable() -> Fate {
+    Fate::Stops("its disk cannot be read".to_owned())
+}
+
 impl PointNode {
     pub(crate) fn new(number: usize, seed: u64) -> Self {
         let clock = Arc::new(ManualClock::new(START));
@@ -96,17 +102,17 @@ impl PointNode {
             Err(why) => return Err(format!("{} does not recover: {why}", self.kid)),
         };
         let first = log.first();
-        if let Err(why) = self.note(ctx, &log, first) {
-            return Ok(Fate::Stops(why));
+        if !self.note(ctx, &log, first)? {
+            return Ok(unreadable());
         }
-        ctx.history.point_started(self.number, &self.kid, journal.next_seq())?;
+        ctx.history.point_started(self.number, &self.kid, journal.next_seq(), journal.seen_epoch())?;
         let (before, open) = (log.next(), journal.open_lineages() as u64);
         if let Err(why) = recover::close_open(&mut log, &mut journal, ctx.now) {
             return Ok(Fate::Stops(why));
         }
         ctx.history.report.interrupted += open;
-        if let Err(why) = self.note(ctx, &log, before) {
-            return Ok(Fate::Stops(why));
+        if !self.note(ctx, &log, before)? {
+            return Ok(unreadable());
         }
         self.up = Some(Up {
             log,
@@ -124,18 +130,22 @@ impl PointNode {
         Ok(Fate::Runs)
     }
 
-    /// Tells the world what is durable in the journal from a position on. A disk that can't be read says so.
-    fn note(&self, ctx: &mut Context<'_>, log: &SegmentLog, from: u64) -> Checked<()> {
+    /// Tells the world what is durable in the journal from a position on; `false` where its disk can't be read.
+    fn note(&self, ctx: &mut Context<'_>, log: &SegmentLog, from: u64) -> Checked<bool> {
         let (reader, mut position) = (log.reader(), from);
         loop {
-            let read = reader.read_from(position, 256, 1 << 20).map_err(|error| error.to_string())?;
-            let Some((last, _)) = read.last() else { return Ok(()) };
+            let Ok(read) = reader.read_from(position, 256, 1 << 20) else { return Ok(false) };
+            let Some((last, _)) = read.last() else { return Ok(true) };
             position = last + 1;
             for (_, bytes) in &read {
-                let Some(line) = Forward::of(bytes).map_err(|error| error.to_string())? else { continue };
-                let Ok(Line::Event { record, .. }) = Line::decode(bytes) else { continue };
-                let started = (record.event == "execution.started").then_some(record.op.as_str());
-                ctx.history.journaled(&self.kid, line.src_seq, Sha3::of(&[line.record]), started)?;
+                match Line::decode(bytes).map_err(|error| error.to_string())? {
+                    Line::Epoch(epoch) => ctx.history.saw_epoch(self.number, epoch),
+                    Line::Event { record, .. } => {
+                        let started = (record.event == "execution.started").then_some(record.op.as_str());
+                        let digest = Sha3::of(&[&record.canonical()]);
+                        ctx.history.journaled(&self.kid, record.src_seq, digest, started)?;
+                    }
+                }
             }
         }
     }
@@ -147,27 +157,7 @@ impl PointNode {
                 up.tokens.push(token);
                 Ok(Fate::Runs)
             }
-            Message::View(view) => {
-                let (snapshot, stamp) = (*view).clone();
-                let same = up.view.as_ref().filter(|held| held.epoch() == snapshot.header.epoch);
-                let view = match same {
-                    Some(held) if held.stamp().issued >= stamp.issued => return Ok(Fate::Runs),
-                    Some(held) => held.restamped(stamp),
-                    None => TABLES.with_borrow_mut(|tables| View::open(&domain().root, snapshot, stamp, tables)),
-                };
-                let view = view.map_err(|error| format!("a view does not verify: {error}"))?;
-                if view.epoch() < up.journal.seen_epoch() {
-                    return Ok(Fate::Runs);
-                }
-                let line = up.journal.note_epoch(view.epoch());
-                if let Some(line) = line
-                    && let Err(error) = up.log.append(up.log.next(), &[&line.encode()])
-                {
-                    return Ok(Fate::Stops(error.to_string()));
-                }
-                up.view = Some(view);
-                Ok(Fate::Runs)
-            }
+            Message::View(view) => up.look(&view),
             Message::Answer { call, answer } => self.answered(ctx, call, &answer),
             other => Err(format!("point {} was sent {other}", self.number)),
         }
@@ -255,11 +245,7 @@ impl PointNode {
 
     fn noted(&mut self, ctx: &mut Context<'_>, from: u64) -> Checked<Fate> {
         let Some(up) = &self.up else { return Ok(Fate::Runs) };
-        // A crash while this reads is the world's own reading, not the point's.
-        if !self.disk.is_down() && self.note(ctx, &up.log, from).is_err() {
-            return Ok(Fate::Stops("its disk cannot be read".to_owned()));
-        }
-        Ok(Fate::Runs)
+        Ok(if self.note(ctx, &up.log, from)? { Fate::Runs } else { unreadable() })
     }
 
     fn forward(&mut self, ctx: &mut Context<'_>) -> Checked<Fate> {
@@ -309,14 +295,41 @@ impl PointNode {
             Acknowledged::Until(ts) => up.all_at = up.all_at.max(ts),
             Acknowledged::Open => {}
         }
-        let unwanted = up.outbox.unwanted_before(ctx.now).min(up.log.next());
+        if let Some(line) = up.journal.epoch_again(RENEW_EPOCH)
+            && let Err(error) = up.log.append(up.log.next(), &[&line.encode()])
+        {
+            return Ok(Fate::Stops(error.to_string()));
+        }
         // What can't be dropped now is dropped later.
-        let _ = up.log.drop_before(unwanted);
+        let _ = up.log.drop_before(up.outbox.unwanted_before(ctx.now));
         Ok(Fate::Runs)
     }
 }
 
 impl Up {
+    /// A newer view: its epoch is durable before it is used.
+    fn look(&mut self, view: &(Snapshot, Stamp)) -> Checked<Fate> {
+        let (snapshot, stamp) = view;
+        let view = match self.view.as_ref().filter(|held| held.epoch() == snapshot.header.epoch) {
+            Some(held) if held.stamp().issued >= stamp.issued => return Ok(Fate::Runs),
+            Some(held) => held.restamped(stamp.clone()),
+            None => {
+                TABLES.with_borrow_mut(|tables| View::open(&domain().root, snapshot.clone(), stamp.clone(), tables))
+            }
+        };
+        let view = view.map_err(|error| format!("a view does not verify: {error}"))?;
+        if view.epoch() < self.journal.seen_epoch() {
+            return Ok(Fate::Runs);
+        }
+        if let Some(line) = self.journal.note_epoch(view.epoch())
+            && let Err(error) = self.log.append(self.log.next(), &[&line.encode()])
+        {
+            return Ok(Fate::Stops(error.to_string()));
+        }
+        self.view = Some(view);
+        Ok(Fate::Runs)
+    }
+
     fn admit(&self, now: Time, number: usize, token: &Token) -> Result<eleven_enforce::admission::Admitted, Denial> {
         let point = self.journal.point();
         let held = Held {

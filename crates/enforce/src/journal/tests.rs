@@ -185,3 +185,18 @@ fn lines_that_are_none_are_refused() {
         assert!(Line::decode(bytes).is_err());
     }
 }
+
+#[test]
+fn the_epoch_is_written_again_before_it_is_old() {
+    let mut journal = Journal::new(point());
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    let mut deny = |journal: &mut Journal| drop(journal.deny(&denial, NOW).expect("a record"));
+    (0..9).for_each(|_| deny(&mut journal));
+    assert_eq!(journal.epoch_again(3), None, "no view was ever seen");
+    assert_eq!(journal.note_epoch(13), Some(Line::Epoch(13)));
+    (0..2).for_each(|_| deny(&mut journal));
+    assert_eq!(journal.epoch_again(3), None);
+    deny(&mut journal);
+    assert_eq!(journal.epoch_again(3), Some(Line::Epoch(13)));
+    assert_eq!(journal.epoch_again(3), None);
+}

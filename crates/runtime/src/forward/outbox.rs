@@ -26,6 +26,8 @@ pub struct Outbox {
     known: Option<Known>,
     /// The newest event read: its position and its number.
     newest: Option<(u64, u64)>,
+    /// The position of the newest registry epoch read.
+    epoch: Option<u64>,
     /// Consumptions before `position` whose artifacts may not have expired.
     uses: VecDeque<(u64, Time)>,
     /// How far the journal was durable when the last step was taken.
@@ -46,6 +48,7 @@ struct Known {
 struct Sent {
     position: u64,
     newest: (u64, u64),
+    epoch: Option<u64>,
     uses: Vec<(u64, Time)>,
     ts: Time,
 }
@@ -123,11 +126,15 @@ impl Outbox {
         let failed = |error: &dyn fmt::Display| OutboxError::Journal(error.to_string());
         let read = journal.read_from(self.position, BATCH, BATCH_BYTES).map_err(|error| failed(&error))?;
         let mut unsent: Vec<&[u8]> = Vec::new();
-        let mut sent = Sent { position: self.position, newest: (0, 0), uses: Vec::new(), ts: Time(0) };
+        let mut sent =
+            Sent { position: self.position, newest: (0, 0), epoch: self.epoch, uses: Vec::new(), ts: Time(0) };
         let mut newest = self.newest;
         for (position, bytes) in &read {
             sent.position = position + 1;
-            let Some(line) = Forward::of(bytes).map_err(|error| failed(&error))? else { continue };
+            let Some(line) = Forward::of(bytes).map_err(|error| failed(&error))? else {
+                sent.epoch = Some(*position);
+                continue;
+            };
             sent.uses.extend(line.exp.map(|exp| (*position, exp)));
             newest = Some((*position, line.src_seq));
             (sent.newest, sent.ts) = ((*position, line.src_seq), line.ts);
@@ -143,7 +150,7 @@ impl Outbox {
         self.known = Some(known);
         if unsent.is_empty() {
             self.newest = newest;
-            self.advance(sent.position, sent.uses);
+            self.advance(sent);
             return Ok(None);
         }
         let body = Append::of_canonical(&unsent);
@@ -169,9 +176,11 @@ impl Outbox {
         };
         self.known = Some(Known { next, last: None });
         self.newest = Some(sent.newest);
-        self.advance(sent.position, sent.uses);
         // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.
-        if sent.position >= self.durable { Acknowledged::All } else { Acknowledged::Until(sent.ts) }
+        let all = sent.position >= self.durable;
+        let until = if all { Acknowledged::All } else { Acknowledged::Until(sent.ts) };
+        self.advance(sent);
+        until
     }
 
     /// The ledger dealt with what was sent and refused some of it, or expects another number: it is asked where the stream
@@ -187,17 +196,20 @@ impl Outbox {
     }
 
     /// The position below which the journal may forget: what is acknowledged and whose artifacts have expired. The newest
-    /// event is always kept: an empty journal beside a ledger that knows this key is a lost one.
+    /// event is always kept, since an empty journal beside a ledger that knows this key is a lost one; and the newest
+    /// epoch, below which no view may ever be.
     pub fn unwanted_before(&mut self, now: Time) -> u64 {
         while self.uses.front().is_some_and(|(_, exp)| *exp <= now) {
             self.uses.pop_front();
         }
         let newest = self.newest.map_or(0, |(position, _)| position);
-        self.uses.front().map_or(newest, |(position, _)| *position).min(newest)
+        let kept = [self.uses.front().map(|(position, _)| *position), self.epoch];
+        kept.into_iter().flatten().fold(newest, u64::min)
     }
 
-    fn advance(&mut self, position: u64, uses: Vec<(u64, Time)>) {
-        self.position = position;
-        self.uses.extend(uses);
+    fn advance(&mut self, sent: Sent) {
+        self.position = sent.position;
+        self.epoch = sent.epoch;
+        self.uses.extend(sent.uses);
     }
 }

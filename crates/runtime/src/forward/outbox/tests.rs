@@ -147,3 +147,19 @@ fn the_newest_event_is_kept_whatever_lines_follow() {
     desk.log.drop_before(outbox.unwanted_before(NOW)).expect("dropped");
     assert!(desk.log.first() <= 5, "the journal's own number is read from it");
 }
+
+#[test]
+fn so_is_the_newest_epoch_whatever_events_follow() {
+    let mut desk = Desk::new(0);
+    desk.append(&Line::Epoch(7).encode());
+    (0..40).for_each(|_| desk.deny());
+    let mut outbox = Outbox::default();
+    assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
+    outbox.told(&desk.cursor(0));
+    assert_eq!(desk.sends(&mut outbox).len(), 40);
+    assert_eq!(outbox.taken(40), Acknowledged::All);
+    assert_eq!(outbox.unwanted_before(NOW), 0);
+    desk.append(&Line::Epoch(7).encode());
+    assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
+    assert_eq!(outbox.unwanted_before(NOW), 40, "once it stands further on, what was before may go");
+}
