@@ -36,7 +36,7 @@ fn runs(first: u64, count: u64) -> Report {
 }
 
 #[test]
-fn three_hundred_seeds() {
+fn many_seeds() {
     let long = std::env::var_os("ELEVEN_LONG").is_some();
     let all = runs(1, if long { MANY_SEEDS } else { SEEDS });
     eprintln!("{all:?}");
