@@ -162,11 +162,17 @@ impl Journal {
     /// Step 17: takes the use, and makes the records of consumption, admission and start.
     ///
     /// # Errors
-    /// The reasons of step 17; `audit.unavailable` where the records can't be made. A use that was taken stays taken.
+    /// The reasons of step 17; `artifact.expired` or `runtime.clock` where the records would bear a time past the artifact's
+    /// window; `audit.unavailable` where they can't be made. A use that was taken stays taken.
     pub fn open(&mut self, admitted: Admitted, workload: Sha3, now: Time) -> Result<Opened, Denial> {
         let about = About::artifact(&admitted.token().artifact);
         let refused = |reason, detail: &str| Denial { reason, detail: detail.to_string(), about: about.clone() };
         let artifact = &admitted.token().artifact;
+        // Uses are forgotten once a time past `exp` was seen: a clock that went on and came back must not bring one back.
+        if self.next_ts(now) >= artifact.exp {
+            let reason = if now >= artifact.exp { Reason::ArtifactExpired } else { Reason::RuntimeClock };
+            return Err(refused(reason, "it has expired by the time that this point has seen; ask for a new one"));
+        }
         let used = self.uses.take(artifact, now).map_err(|reason| refused(reason, used_up(reason)))?;
         let opened = self.start(admitted, used, workload, now);
         opened.map_err(|error| refused(Reason::AuditUnavailable, &error))
@@ -340,9 +346,11 @@ impl Journal {
         Ok(records)
     }
 
-    /// Forgets uses of artifacts that have expired.
-    pub fn forget_expired(&mut self, now: Time) {
-        self.uses.forget_expired(now);
+    /// Forgets uses of artifacts that have expired by the latest time that a record bears: no admission comes before that.
+    pub fn forget_expired(&mut self) {
+        if let Some(last) = self.last {
+            self.uses.forget_expired(last);
+        }
     }
 
     /// Adds the events of `steps` to a lineage, in the order that the protocol has.
@@ -394,9 +402,13 @@ impl Journal {
 
     /// The time that records made now bear: never before one that was made.
     fn stamp(&mut self, now: Time) -> Time {
-        let ts = self.last.map_or(now, |last| last.max(now));
+        let ts = self.next_ts(now);
         self.last = Some(ts);
         ts
+    }
+
+    fn next_ts(&self, now: Time) -> Time {
+        self.last.map_or(now, |last| last.max(now))
     }
 }
 

@@ -85,7 +85,7 @@ impl Forwarder {
                         tracing::info!("the ledger acknowledges again");
                     }
                     down = false;
-                    self.desks.drop_before(outbox.unwanted_before(self.clock.now()));
+                    self.desks.drop_before(outbox.unwanted_before());
                     if more {
                         continue;
                     }

@@ -109,7 +109,7 @@ impl Stage for Desk {
         let now = self.clock.now();
         let ended = self.counter.ended(now);
         self.counted(ended, now, batch);
-        self.journal.forget_expired(now);
+        self.journal.forget_expired();
         if let Some(line) = self.journal.epoch_again(RENEW_EPOCH) {
             let _ = batch.push(line.encode());
         }

@@ -23,8 +23,8 @@ pub(crate) const POINTS: usize = 2;
 pub(crate) const WITNESSES: usize = 2;
 /// The age that a registry view may have, in seconds.
 pub(crate) const FRESH: u64 = 10;
-/// An artifact's life in seconds.
-const LIFE: i64 = 60;
+/// An artifact's life in seconds: short, so that expiry meets clocks that step.
+const LIFE: i64 = 8;
 
 const LABELS: [&str; 13] = [
     "root",

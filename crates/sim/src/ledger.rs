@@ -82,7 +82,10 @@ impl LedgerNode {
             Err(LedgerError::Head(HeadError::Store(what))) if is_the_disks(&what) => return Ok(Fate::Stops(what)),
             Err(error) => return Err(format!("the ledger does not recover: {error}")),
         };
-        ctx.history.ledger_started(&ledger)?;
+        if self.log.is_down() || self.heads.is_down() {
+            return Ok(Fate::Stops("its machine stopped".to_owned()));
+        }
+        self.log.unfailing(|| ctx.history.ledger_started(&ledger))?;
         ctx.history.head_shown(&ledger)?;
         self.up = Some(Up { ledger, replies: Arc::default(), commit_due: false, witnesses: Default::default() });
         ctx.wake(1, SEAL_EVERY, Timer::Seal);
@@ -98,8 +101,11 @@ impl LedgerNode {
             Message::Cursor { call, kid } => up.ledger.cursor(&kid, reply(call)),
             Message::Registry { call, from: first } => {
                 let numbers = up.ledger.registry_entries(first);
-                let entries = numbers.into_iter().filter_map(|seq| Some((seq, up.ledger.entry(seq)?))).collect();
-                ctx.send(from, Message::Entries { call, entries });
+                let entries = numbers.into_iter().map(|seq| Some((seq, up.ledger.entry(seq)?)));
+                // Where one can't be read there is no answer.
+                if let Some(entries) = entries.collect() {
+                    ctx.send(from, Message::Entries { call, entries });
+                }
                 return Ok(Fate::Runs);
             }
             Message::Witnessed { call, outcome } => {
@@ -120,11 +126,11 @@ impl LedgerNode {
         match timer {
             Timer::Commit => {
                 up.commit_due = false;
-                up.step(ctx, false)
+                up.step(ctx, &self.log, false)
             }
             Timer::Seal => {
                 ctx.wake(SEAL_EVERY, 20, Timer::Seal);
-                let fate = up.step(ctx, true)?;
+                let fate = up.step(ctx, &self.log, true)?;
                 if matches!(fate, Fate::Stops(_)) {
                     return Ok(fate);
                 }
@@ -153,7 +159,7 @@ impl LedgerNode {
 
 impl Up {
     /// One commit. The answers leave after it; those of a failed one may leave or be lost with the process.
-    fn step(&mut self, ctx: &mut Context<'_>, seal: bool) -> Checked<Fate> {
+    fn step(&mut self, ctx: &mut Context<'_>, disk: &FaultyDisk, seal: bool) -> Checked<Fate> {
         let outcome = self.ledger.step(seal);
         let replies = std::mem::take(&mut *lock(&self.replies));
         for (to, call, answer) in replies {
@@ -166,8 +172,9 @@ impl Up {
             }
         }
         match outcome {
+            Ok(()) if disk.is_down() => Ok(Fate::Stops("its machine stopped".to_owned())),
             Ok(()) => {
-                ctx.history.committed(&self.ledger)?;
+                disk.unfailing(|| ctx.history.committed(&self.ledger))?;
                 Ok(Fate::Runs)
             }
             Err(error) => {

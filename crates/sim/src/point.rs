@@ -134,7 +134,7 @@ impl PointNode {
     fn note(&self, ctx: &mut Context<'_>, log: &SegmentLog, from: u64) -> Checked<bool> {
         let (reader, mut position) = (log.reader(), from);
         loop {
-            let Ok(read) = reader.read_from(position, 256, 1 << 20) else { return Ok(false) };
+            let Ok(read) = self.disk.unfailing(|| reader.read_from(position, 256, 1 << 20)) else { return Ok(false) };
             let Some((last, _)) = read.last() else { return Ok(true) };
             position = last + 1;
             for (_, bytes) in &read {
@@ -190,7 +190,7 @@ impl PointNode {
     /// Admits a token, now and then one that was used before.
     fn act(&mut self, ctx: &mut Context<'_>) -> Checked<Fate> {
         let Some(up) = &mut self.up else { return Ok(Fate::Runs) };
-        up.journal.forget_expired(ctx.now);
+        up.journal.forget_expired();
         if up.tokens.is_empty() || ctx.calm {
             return Ok(Fate::Runs);
         }
@@ -301,7 +301,7 @@ impl PointNode {
             return Ok(Fate::Stops(error.to_string()));
         }
         // What can't be dropped now is dropped later.
-        let _ = up.log.drop_before(up.outbox.unwanted_before(ctx.now));
+        let _ = up.log.drop_before(up.outbox.unwanted_before());
         Ok(Fate::Runs)
     }
 }

@@ -24,8 +24,8 @@ pub struct Outbox {
     position: u64,
     /// What the ledger said of this key's stream; nothing at start and after a refusal.
     known: Option<Known>,
-    /// The newest event read: its position and its number.
-    newest: Option<(u64, u64)>,
+    /// The newest event read.
+    newest: Option<Event>,
     /// The position of the newest registry epoch read.
     epoch: Option<u64>,
     /// Consumptions before `position` whose artifacts may not have expired.
@@ -47,9 +47,16 @@ struct Known {
 #[derive(Debug)]
 struct Sent {
     position: u64,
-    newest: (u64, u64),
+    newest: Event,
     epoch: Option<u64>,
     uses: Vec<(u64, Time)>,
+}
+
+/// An event in the journal.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    position: u64,
+    number: u64,
     ts: Time,
 }
 
@@ -112,7 +119,7 @@ impl Outbox {
         loop {
             let Some(known) = self.known else { return Ok(Step::Ask) };
             if self.position == self.durable {
-                let beyond = known.next > self.newest.map_or(0, |(_, number)| number + 1);
+                let beyond = known.next > self.newest.map_or(0, |newest| newest.number + 1);
                 return if beyond { Err(OutboxError::Foreign { number: known.next - 1 }) } else { Ok(Step::Ask) };
             }
             if let Some(body) = self.read(journal, known)? {
@@ -126,18 +133,15 @@ impl Outbox {
         let failed = |error: &dyn fmt::Display| OutboxError::Journal(error.to_string());
         let read = journal.read_from(self.position, BATCH, BATCH_BYTES).map_err(|error| failed(&error))?;
         let mut unsent: Vec<&[u8]> = Vec::new();
-        let mut sent =
-            Sent { position: self.position, newest: (0, 0), epoch: self.epoch, uses: Vec::new(), ts: Time(0) };
-        let mut newest = self.newest;
+        let (mut at, mut epoch, mut uses, mut newest) = (self.position, self.epoch, Vec::new(), self.newest);
         for (position, bytes) in &read {
-            sent.position = position + 1;
+            at = position + 1;
             let Some(line) = Forward::of(bytes).map_err(|error| failed(&error))? else {
-                sent.epoch = Some(*position);
+                epoch = Some(*position);
                 continue;
             };
-            sent.uses.extend(line.exp.map(|exp| (*position, exp)));
-            newest = Some((*position, line.src_seq));
-            (sent.newest, sent.ts) = ((*position, line.src_seq), line.ts);
+            uses.extend(line.exp.map(|exp| (*position, exp)));
+            newest = Some(Event { position: *position, number: line.src_seq, ts: line.ts });
             if line.src_seq >= known.next {
                 unsent.push(line.record);
             } else if line.src_seq + 1 == known.next
@@ -148,19 +152,24 @@ impl Outbox {
             }
         }
         self.known = Some(known);
-        if unsent.is_empty() {
-            self.newest = newest;
-            self.advance(sent);
-            return Ok(None);
+        let read_last = newest;
+        match newest.filter(|_| !unsent.is_empty()) {
+            Some(newest) => {
+                let body = Append::of_canonical(&unsent);
+                self.sent = Some(Sent { position: at, newest, epoch, uses });
+                Ok(Some(body))
+            }
+            None => {
+                self.newest = read_last;
+                self.advance(at, epoch, uses);
+                Ok(None)
+            }
         }
-        let body = Append::of_canonical(&unsent);
-        self.sent = Some(sent);
-        Ok(Some(body))
     }
 
     /// The ledger told where the stream stands.
     pub fn told(&mut self, cursor: &Cursor) -> Acknowledged {
-        if self.newest.is_some_and(|(_, number)| number >= cursor.next) {
+        if self.newest.is_some_and(|newest| newest.number >= cursor.next) {
             // It has less than it had acknowledged: what the journal still holds is sent again.
             self.refused();
         }
@@ -170,17 +179,15 @@ impl Outbox {
 
     /// The ledger took what was sent, and expects `next`.
     pub fn taken(&mut self, next: u64) -> Acknowledged {
-        let Some(sent) = self.sent.take().filter(|sent| next > sent.newest.1) else {
+        let Some(sent) = self.sent.take().filter(|sent| next > sent.newest.number) else {
             self.refused();
             return Acknowledged::Open;
         };
         self.known = Some(Known { next, last: None });
         self.newest = Some(sent.newest);
+        self.advance(sent.position, sent.epoch, sent.uses);
         // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.
-        let all = sent.position >= self.durable;
-        let until = if all { Acknowledged::All } else { Acknowledged::Until(sent.ts) };
-        self.advance(sent);
-        until
+        if self.position >= self.durable { Acknowledged::All } else { Acknowledged::Until(sent.newest.ts) }
     }
 
     /// The ledger dealt with what was sent and refused some of it, or expects another number: it is asked where the stream
@@ -197,19 +204,20 @@ impl Outbox {
 
     /// The position below which the journal may forget: what is acknowledged and whose artifacts have expired. The newest
     /// event is always kept, since an empty journal beside a ledger that knows this key is a lost one; and the newest
-    /// epoch, below which no view may ever be.
-    pub fn unwanted_before(&mut self, now: Time) -> u64 {
-        while self.uses.front().is_some_and(|(_, exp)| *exp <= now) {
+    /// epoch, below which no view may ever be. Expired is what is so by the newest event's time: that stays, and no
+    /// admission comes before it, whatever the clock shows.
+    pub fn unwanted_before(&mut self) -> u64 {
+        let Some(newest) = self.newest else { return 0 };
+        while self.uses.front().is_some_and(|(_, exp)| *exp <= newest.ts) {
             self.uses.pop_front();
         }
-        let newest = self.newest.map_or(0, |(position, _)| position);
         let kept = [self.uses.front().map(|(position, _)| *position), self.epoch];
-        kept.into_iter().flatten().fold(newest, u64::min)
+        kept.into_iter().flatten().fold(newest.position, u64::min)
     }
 
-    fn advance(&mut self, sent: Sent) {
-        self.position = sent.position;
-        self.epoch = sent.epoch;
-        self.uses.extend(sent.uses);
+    fn advance(&mut self, position: u64, epoch: Option<u64>, uses: Vec<(u64, Time)>) {
+        self.position = position;
+        self.epoch = epoch;
+        self.uses.extend(uses);
     }
 }

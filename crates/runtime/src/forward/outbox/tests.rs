@@ -144,7 +144,7 @@ fn the_newest_event_is_kept_whatever_lines_follow() {
     while let Ok(Step::Send(_)) = desk.next(&mut outbox) {
         panic!("there is no further event");
     }
-    desk.log.drop_before(outbox.unwanted_before(NOW)).expect("dropped");
+    desk.log.drop_before(outbox.unwanted_before()).expect("dropped");
     assert!(desk.log.first() <= 5, "the journal's own number is read from it");
 }
 
@@ -158,8 +158,30 @@ fn so_is_the_newest_epoch_whatever_events_follow() {
     outbox.told(&desk.cursor(0));
     assert_eq!(desk.sends(&mut outbox).len(), 40);
     assert_eq!(outbox.taken(40), Acknowledged::All);
-    assert_eq!(outbox.unwanted_before(NOW), 0);
+    assert_eq!(outbox.unwanted_before(), 0);
     desk.append(&Line::Epoch(7).encode());
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
-    assert_eq!(outbox.unwanted_before(NOW), 40, "once it stands further on, what was before may go");
+    assert_eq!(outbox.unwanted_before(), 40, "once it stands further on, what was before may go");
+}
+
+#[test]
+fn a_use_is_kept_until_a_later_time_is_in_the_journal_whatever_the_clock_shows() {
+    let mut desk = Desk::new(1);
+    let line = |desk: &mut Desk, number: u64, millis: i64, exp: Option<i64>| {
+        let mut record = desk.records[0].clone();
+        (record.src_seq, record.ts) = (number, NOW.plus_millis(millis));
+        desk.append(&encode_event(&record, exp.map(|exp| NOW.plus_millis(exp))));
+    };
+    line(&mut desk, 1, 0, Some(100));
+    line(&mut desk, 2, 99, None);
+    let mut outbox = Outbox::default();
+    assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
+    outbox.told(&desk.cursor(0));
+    assert_eq!(desk.sends(&mut outbox).len(), 3);
+    assert_eq!(outbox.taken(3), Acknowledged::All);
+    assert_eq!(outbox.unwanted_before(), 1);
+    line(&mut desk, 3, 100, None);
+    assert_eq!(desk.sends(&mut outbox).len(), 1);
+    assert_eq!(outbox.taken(4), Acknowledged::All);
+    assert_eq!(outbox.unwanted_before(), 3);
 }
