@@ -1,8 +1,10 @@
 //! What is allowed, and what proves it.
 
-use crate::harness::{Domain, IDENTITY, Plan, request, token_of};
+use crate::harness::{Domain, IDENTITY, Plan, policy, request, token_of};
+use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value};
 use http::StatusCode;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_reaches_the_model_once_and_is_proven_by_a_stranger() {
@@ -92,4 +94,18 @@ async fn the_doctrines_request_is_answered_in_its_shape() {
     assert_eq!(artifact.get("sub").and_then(Value::as_str), Some(IDENTITY));
     assert_eq!(artifact.pointer("/env/region").and_then(Value::as_str), Some("local"));
     assert!(token_of(&answer).len() < 14 * 1024);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_replaced_refuses_no_inline_call() {
+    // Of the new policy the gateway would hear by itself only long after the authority decides by it.
+    let domain = Domain::start(Plan { refresh: Duration::from_secs(5), ..Plan::default() }).await;
+    assert_eq!(domain.chat(&request("under v1")).await.status, StatusCode::OK);
+    domain.act(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
+    let answered = domain.chat(&request("under v2")).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    let under = bundle.pointer("/artifact/pol/ref").and_then(Value::as_str);
+    assert_eq!(under, Some("policy://test/inference/v2"));
+    assert_eq!(domain.calls(), 2, "each reached the model once");
 }

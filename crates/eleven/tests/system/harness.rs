@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) digests: &'static str,
     pub(crate) cedar: &'static str,
     pub(crate) max_run: Option<u64>,
+    /// How often the gateway asks for the registry.
+    pub(crate) refresh: Duration,
 }
 
 impl Default for Plan {
@@ -75,6 +77,7 @@ impl Default for Plan {
 permit(principal == Identity::"svc:app:test", action, resource)
 when { context.op.scope.contains("text.summarize") && (!(context.op has model) || context.op.model == "demo") };"#,
             max_run: None,
+            refresh: Duration::from_millis(50),
         }
     }
 }
@@ -322,7 +325,7 @@ impl Domain {
             authority: format!("http://{}", self.authority_at),
             ledger: self.ledger_url(),
             audit_bound: self.plan.audit_bound,
-            refresh: Duration::from_millis(50),
+            refresh: self.plan.refresh,
             decision_deadline: Duration::from_secs(5),
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),
