@@ -112,7 +112,7 @@ impl IssuerNode {
         let Some(up) = &mut self.up else { return Ok(Fate::Runs) };
         match timer {
             Timer::Issue => {
-                ctx.wake(SETTLE, 450, Timer::Issue);
+                ctx.wake(SETTLE, 300, Timer::Issue);
                 up.issue(ctx)?;
             }
             Timer::Follow => {

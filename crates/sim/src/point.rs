@@ -169,7 +169,7 @@ impl PointNode {
         }
         match timer {
             Timer::Act => {
-                ctx.wake(100, 400, Timer::Act);
+                ctx.wake(60, 200, Timer::Act);
                 self.act(ctx)
             }
             Timer::Forward => {

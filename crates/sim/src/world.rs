@@ -300,7 +300,7 @@ impl World {
         if self.calm {
             return;
         }
-        let after = 100 + self.dice.below(700);
+        let after = 300 + self.dice.below(1700);
         self.at(after, Due::Trouble);
         let trouble = Trouble::draw(&mut self.dice, &self.nodes);
         self.say(|| format!("trouble: {trouble:?}"));

@@ -83,7 +83,7 @@ fn a_seed_is_a_run() {
 /// The first of a few seeds in which a broken part is noticed says what is wrong with it.
 fn found(flaw: Flaw) -> String {
     let options = Options { flaw: Some(flaw), ..Options::default() };
-    let failure = (1..=12).find_map(|seed| run(seed, &options).err());
+    let failure = (1..=40).find_map(|seed| run(seed, &options).err());
     failure.unwrap_or_else(|| panic!("{flaw:?} was not noticed")).to_string()
 }
 

@@ -190,7 +190,7 @@ fn lines_that_are_none_are_refused() {
 fn the_epoch_is_written_again_before_it_is_old() {
     let mut journal = Journal::new(point());
     let denial = Denial::new(Reason::ArtifactExpired, "x");
-    let mut deny = |journal: &mut Journal| drop(journal.deny(&denial, NOW).expect("a record"));
+    let deny = |journal: &mut Journal| drop(journal.deny(&denial, NOW).expect("a record"));
     (0..9).for_each(|_| deny(&mut journal));
     assert_eq!(journal.epoch_again(3), None, "no view was ever seen");
     assert_eq!(journal.note_epoch(13), Some(Line::Epoch(13)));

@@ -121,8 +121,9 @@ fn a_stream_that_is_not_this_journals_is_told() {
     let mut outbox = Outbox::default();
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
     outbox.told(&Cursor { hash: Some(Sha3([9; 64])), ..desk.cursor(2) });
-    let foreign = Err(OutboxError::Foreign { number: 1 });
-    assert_eq!((desk.next(&mut outbox), desk.next(&mut outbox)), (foreign.clone(), foreign));
+    for _ in 0..2 {
+        assert_eq!(desk.next(&mut outbox), Err(OutboxError::Foreign { number: 1 }), "for good");
+    }
 
     let mut outbox = Outbox::default();
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
@@ -141,9 +142,7 @@ fn the_newest_event_is_kept_whatever_lines_follow() {
     outbox.told(&desk.cursor(0));
     assert_eq!(desk.sends(&mut outbox), [0, 1, 2, 3, 4, 5]);
     outbox.taken(6);
-    while let Ok(Step::Send(_)) = desk.next(&mut outbox) {
-        panic!("there is no further event");
-    }
+    assert_eq!(desk.next(&mut outbox), Ok(Step::Ask), "there is no further event");
     desk.log.drop_before(outbox.unwanted_before()).expect("dropped");
     assert!(desk.log.first() <= 5, "the journal's own number is read from it");
 }
