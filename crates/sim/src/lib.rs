@@ -52,7 +52,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { trouble: 20_000, rest: 60_000, flaw: None }
+        Self { trouble: 10_000, rest: 60_000, flaw: None }
     }
 }
 

@@ -43,7 +43,7 @@ fn many_seeds() {
     // A world in which nothing goes wrong, or nothing happens, shows nothing.
     let Report { entries, heads, executions, interrupted, refused, open_fates, repeats, .. } = all;
     for (what, count) in [
-        ("entries", entries / SEEDS / 50),
+        ("entries", entries / SEEDS / 20),
         ("heads", heads / SEEDS / 5),
         ("executions", executions / SEEDS),
         ("interrupted", interrupted),
