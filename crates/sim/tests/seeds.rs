@@ -80,10 +80,10 @@ fn a_seed_is_a_run() {
     assert_ne!(twice[0], twice[1]);
 }
 
-/// The first of a few seeds in which a broken part is noticed says what is wrong with it.
+/// The first of a few seeds, of more trouble each, in which a broken part is noticed says what is wrong with it.
 fn found(flaw: Flaw) -> String {
-    let options = Options { flaw: Some(flaw), ..Options::default() };
-    let failure = (1..=40).find_map(|seed| run(seed, &options).err());
+    let options = Options { flaw: Some(flaw), trouble: 20_000, ..Options::default() };
+    let failure = (1..=60).find_map(|seed| run(seed, &options).err());
     failure.unwrap_or_else(|| panic!("{flaw:?} was not noticed")).to_string()
 }
 
