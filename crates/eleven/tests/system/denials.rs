@@ -125,8 +125,7 @@ async fn another_caller_another_environment_a_revocation() {
     refused(&domain, &present(&domain, &body, &token_of(&allowed)).await, 403, "environment.mismatch").await;
 
     let artifact = allowed_id(&token);
-    domain.act(Act::ArtifactRevoke { artifact, why: "operator".into() }).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    domain.act_in_force(Act::ArtifactRevoke { artifact, why: "operator".into() }).await;
     refused(&domain, &present(&domain, &body, &token).await, 403, "artifact.revoked").await;
 }
 
@@ -140,8 +139,7 @@ async fn a_policy_that_was_replaced_or_says_no() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("x");
     let token = domain.token(&body).await;
-    domain.act(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    domain.act_in_force(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
     refused(&domain, &present(&domain, &body, &token).await, 403, "policy.mismatch").await;
 
     let other_model = body.replace("\"demo\"", "\"another\"");

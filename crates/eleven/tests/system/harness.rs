@@ -318,6 +318,17 @@ impl Domain {
         authority.operate(act, None).await.unwrap_or_else(|error| panic!("the act is refused: {error}")).answer
     }
 
+    /// An act, and the gateway's word that it decides by it.
+    pub(crate) async fn act_in_force(&self, act: Act) {
+        let epoch = self.act(act).await.get("epoch").and_then(Value::as_int);
+        assert!(epoch.is_some(), "an act names the epoch in which it is in force");
+        self.until("the gateway follows the registry", |domain| async move {
+            let health = parse(&domain.get(domain.gateway_at, "/health").await.1).expect("I-JSON");
+            health.get("epoch").and_then(Value::as_int) >= epoch
+        })
+        .await;
+    }
+
     pub(crate) async fn start_runtime(&mut self) {
         let (listener, at) = bind_at(self.gateway_at).await;
         self.gateway_at = at;
