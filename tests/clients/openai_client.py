@@ -38,16 +38,17 @@ def get(url: str) -> dict:
 
 
 class Domain:
-    """A domain in a temporary folder, its corners and its model each a process."""
+    """A domain in a temporary folder, its corners and its model each a process; or before a model that is there already."""
 
-    def __init__(self):
+    def __init__(self, upstream: str | None = None, settings: tuple[str, ...] = ()):
         self.folder = Path(tempfile.mkdtemp(prefix="eleven-openai-"))
         self.dir = self.folder / "domain"
         self.processes = {}
-        self.upstream = self._start_upstream()
+        self.upstream = upstream or self._start_upstream()
         made = self.run(
             "init", "--json", "--free-ports", "--upstream", self.upstream, "--set", "domain.fresh=3",
-            "--set", "ledger.head_interval=100", str(self.dir), config=False,
+            "--set", "ledger.head_interval=100", *(part for setting in settings for part in ("--set", setting)),
+            str(self.dir), config=False,
         )
         self.urls = json.loads(made)["urls"]
         self.root = parse((self.dir / "root.json").read_bytes())
@@ -73,9 +74,9 @@ class Domain:
         process = self._spawn("upstream", ["demo-upstream", "--delay-ms", "20"], stdout=subprocess.PIPE, text=True)
         return process.stdout.readline().strip().removeprefix("listening ")
 
-    def start(self, corner: str):
+    def start(self, corner: str, **environment: str):
         args = [corner, "serve", "--parent", str(os.getpid()), "--config", str(self.dir / "eleven.toml")]
-        self._spawn(corner, args, stdout=subprocess.DEVNULL)
+        self._spawn(corner, args, stdout=subprocess.DEVNULL, env=os.environ | environment)
 
     def wait(self, corner: str):
         until = time.monotonic() + 20

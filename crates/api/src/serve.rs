@@ -1,8 +1,10 @@
 //! An HTTP/1.1 server for a corner: one accept loop over plain TCP or TLS, with the limits that keep a slow or large
 //! request from costing anything.
 
+use crate::problem::Problem;
 use axum::Router;
 use axum::response::Response;
+use eleven_core::reason::Reason;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,6 +25,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_millis(100);
 /// Connections that may wait in front of a corner, to be accepted by it or by the process that takes its place.
 const BACKLOG: u32 = 4096;
+/// How long a client may take for its request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 64 * 1024;
 /// Connections that are served at once; further ones wait to be accepted.
@@ -239,17 +243,24 @@ fn is_loopback(ip: IpAddr) -> bool {
 /// Reads a request's body up to `limit` bytes.
 ///
 /// # Errors
-/// 413 `limits.exceeded` past the limit, 400 where the client broke off.
-pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, crate::problem::Problem> {
-    use eleven_core::reason::Reason;
-    use http_body_util::BodyExt as _;
-    match http_body_util::Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(crate::problem::Problem {
-            status: 413,
-            ..crate::problem::Problem::refused(Reason::LimitsExceeded, format!("the body is larger than {limit} bytes"))
-        }),
-        Err(error) => Err(crate::problem::Problem::malformed(format!("the body could not be read: {error}"))),
+/// 413 `limits.exceeded` past the limit, 408 where it does not come within a minute, 400 where the client broke off.
+pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, Problem> {
+    body_within(body, limit, BODY_TIMEOUT).await
+}
+
+async fn body_within(body: axum::body::Body, limit: usize, patience: Duration) -> Result<bytes::Bytes, Problem> {
+    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body is larger than {limit} bytes");
+            Err(Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) })
+        }
+        Ok(Err(error)) => Err(Problem::malformed(format!("the body could not be read: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not come within {} s: send it again, at once", patience.as_secs());
+            Err(Problem::with_status(408, detail))
+        }
     }
 }
 
@@ -261,3 +272,6 @@ pub fn json(value: &eleven_core::encoding::Value) -> Response {
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ pub use refusal::Refusal;
 
 /// Seconds that `nbf` is set back, so that a point whose clock is a little behind need not wait.
 const BACK: i64 = 1;
+const _: () = assert!(BACK <= limits::MAX_NBF_BACK, "no issuer sets `nbf` back further");
 /// The shortest life that is set back: a shorter one would be over before it arrives.
 const LEAST_SET_BACK: u64 = 10;
 /// Seconds of a rate artifact's window where its policy names none.

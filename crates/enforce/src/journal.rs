@@ -64,6 +64,8 @@ pub struct Journal {
     next_seq: u64,
     last: Option<Time>,
     seen_epoch: u64,
+    /// The number that came next when the epoch was written last.
+    epoch_at: u64,
     uses: Uses,
     open: BTreeMap<String, Open>,
 }
@@ -95,6 +97,7 @@ impl Journal {
             next_seq: 0,
             last: None,
             seen_epoch: 0,
+            epoch_at: 0,
             uses: Uses::default(),
             open: BTreeMap::new(),
         }
@@ -140,17 +143,36 @@ impl Journal {
     pub fn note_epoch(&mut self, epoch: u64) -> Option<Line> {
         let higher = epoch > self.seen_epoch;
         self.seen_epoch = self.seen_epoch.max(epoch);
-        higher.then_some(Line::Epoch(epoch))
+        higher.then(|| self.write_epoch())
+    }
+
+    /// The highest epoch once more, where so many events came since it was written: old lines are dropped, and it must
+    /// not go with them.
+    #[must_use]
+    pub fn epoch_again(&mut self, after: u64) -> Option<Line> {
+        let old = self.seen_epoch > 0 && self.next_seq.saturating_sub(self.epoch_at) >= after;
+        old.then(|| self.write_epoch())
+    }
+
+    fn write_epoch(&mut self) -> Line {
+        self.epoch_at = self.next_seq;
+        Line::Epoch(self.seen_epoch)
     }
 
     /// Step 17: takes the use, and makes the records of consumption, admission and start.
     ///
     /// # Errors
-    /// The reasons of step 17; `audit.unavailable` where the records can't be made. A use that was taken stays taken.
+    /// The reasons of step 17; `artifact.expired` or `runtime.clock` where the records would bear a time past the artifact's
+    /// window; `audit.unavailable` where they can't be made. A use that was taken stays taken.
     pub fn open(&mut self, admitted: Admitted, workload: Sha3, now: Time) -> Result<Opened, Denial> {
         let about = About::artifact(&admitted.token().artifact);
         let refused = |reason, detail: &str| Denial { reason, detail: detail.to_string(), about: about.clone() };
         let artifact = &admitted.token().artifact;
+        // Uses are forgotten once a time past `exp` was seen: a clock that went on and came back must not bring one back.
+        if self.next_ts(now) >= artifact.exp {
+            let reason = if now >= artifact.exp { Reason::ArtifactExpired } else { Reason::RuntimeClock };
+            return Err(refused(reason, "it has expired by the time that this point has seen; ask for a new one"));
+        }
         let used = self.uses.take(artifact, now).map_err(|reason| refused(reason, used_up(reason)))?;
         let opened = self.start(admitted, used, workload, now);
         opened.map_err(|error| refused(Reason::AuditUnavailable, &error))
@@ -268,7 +290,10 @@ impl Journal {
     /// Where the line does not continue what was read before: the journal was changed.
     pub fn restore(&mut self, line: &Line) -> Result<(), String> {
         match line {
-            Line::Epoch(epoch) => self.seen_epoch = self.seen_epoch.max(*epoch),
+            Line::Epoch(epoch) => {
+                self.seen_epoch = self.seen_epoch.max(*epoch);
+                self.epoch_at = self.next_seq;
+            }
             Line::Event { record, exp } => self.restore_event(record, *exp)?,
         }
         Ok(())
@@ -321,9 +346,11 @@ impl Journal {
         Ok(records)
     }
 
-    /// Forgets uses of artifacts that have expired.
-    pub fn forget_expired(&mut self, now: Time) {
-        self.uses.forget_expired(now);
+    /// Forgets uses of artifacts that have expired by the latest time that a record bears: no admission comes before that.
+    pub fn forget_expired(&mut self) {
+        if let Some(last) = self.last {
+            self.uses.forget_expired(last);
+        }
     }
 
     /// Adds the events of `steps` to a lineage, in the order that the protocol has.
@@ -375,9 +402,13 @@ impl Journal {
 
     /// The time that records made now bear: never before one that was made.
     fn stamp(&mut self, now: Time) -> Time {
-        let ts = self.last.map_or(now, |last| last.max(now));
+        let ts = self.next_ts(now);
         self.last = Some(ts);
         ts
+    }
+
+    fn next_ts(&self, now: Time) -> Time {
+        self.last.map_or(now, |last| last.max(now))
     }
 }
 

@@ -211,7 +211,7 @@ impl HeadSigner {
 
     /// Signs unless the authority's registry is another, or the key does not count now: those may pass, or are for the
     /// operator; all else ends the signing.
-    fn attempt(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
+    pub(crate) fn attempt(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
         if self.shared.disagreement.load(Ordering::Acquire) {
             return Ok(());
         }

@@ -182,6 +182,70 @@ impl Drop for Joined {
     }
 }
 
+/// The corner without its threads: what commits, what signs heads, and what goes from the one to the other.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) audit: Audit,
+    pub(crate) signer: HeadSigner,
+    pub(crate) seals: mpsc::Receiver<SealedEntry>,
+}
+
+impl Parts {
+    /// Every fold rebuilt from the log; the last seal waits to be signed for again.
+    ///
+    /// # Errors
+    /// Where the log is none of a ledger, or the last head is not this ledger's.
+    pub(crate) fn new(
+        log: &SegmentLog,
+        heads: Heads,
+        folder: &Path,
+        resign_every: Duration,
+        signers: Signers,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LedgerError> {
+        let reader = log.reader();
+        let replayed = recover::replay(reader.as_ref(), Depth::Resume)?;
+        if replayed.book.registry().is_none() {
+            return Err(LedgerError::Empty(folder.to_owned()));
+        }
+        let Replayed { book, places, tree, sealed, resumed, .. } = replayed;
+        let last_seal = last_seal(&sealed);
+        let shared = Arc::new(Shared {
+            durable: watch::Sender::new(tree.size()),
+            head: watch::Sender::new(None),
+            shown: crate::history::Shown::default(),
+            keys: crate::keys::Keys::default(),
+            book: RwLock::new(book),
+            places: RwLock::new(places),
+            tree: RwLock::new(tree),
+            sealed: RwLock::new(sealed),
+            log: reader,
+            disagreement: AtomicBool::new(false),
+            headless: AtomicBool::new(false),
+            counts: Counts::default(),
+        });
+        if let Some(registry) = crate::state::read(&shared.book).registry() {
+            shared.keys.learn(registry);
+        }
+        let (to_sign, seals) = mpsc::channel();
+        let mut signer = HeadSigner {
+            shared: Arc::clone(&shared),
+            clock: Arc::clone(&clock),
+            signer: signers.head,
+            ledger: resumed.name.clone(),
+            heads,
+            idle: resign_every,
+        };
+        signer.resume(last_seal).map_err(LedgerError::Head)?;
+        if let Some(seal) = last_seal {
+            // The receiver is here.
+            let _ = to_sign.send(seal);
+        }
+        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, to_sign);
+        Ok(Self { shared, audit, signer, seals })
+    }
+}
+
 impl Ledger {
     /// Makes the first entry of a ledger: `ledger.genesis` with the root, the age that a registry view may have and the
     /// first keys, the ledger's own event key among them. `now` is its `at`.
@@ -201,6 +265,21 @@ impl Ledger {
         if log.next() != 0 {
             return Err(LedgerError::NotEmpty(folder.to_owned()));
         }
+        Self::found(&mut log, root, fresh, keys, signer, now)
+    }
+
+    /// Makes the first entry in a log that is empty.
+    ///
+    /// # Errors
+    /// As [`Ledger::genesis`].
+    pub(crate) fn found(
+        log: &mut SegmentLog,
+        root: &TrustRoot,
+        fresh: u64,
+        keys: &[GrantedKey],
+        signer: &dyn Signer,
+        now: Time,
+    ) -> Result<(), LedgerError> {
         let failed = |why: &dyn fmt::Display| LedgerError::Genesis(why.to_string());
         let draft = Draft {
             event: "ledger.genesis",
@@ -259,51 +338,13 @@ impl Ledger {
         signers: Signers,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
-        let reader = log.reader();
-        let replayed = recover::replay(reader.as_ref(), Depth::Resume)?;
-        if replayed.book.registry().is_none() {
-            return Err(LedgerError::Empty(settings.folder));
-        }
-        let Replayed { book, places, tree, sealed, resumed, .. } = replayed;
-        let last_seal = last_seal(&sealed);
-        let shared = Arc::new(Shared {
-            durable: watch::Sender::new(tree.size()),
-            head: watch::Sender::new(None),
-            shown: crate::history::Shown::default(),
-            keys: crate::keys::Keys::default(),
-            book: RwLock::new(book),
-            places: RwLock::new(places),
-            tree: RwLock::new(tree),
-            sealed: RwLock::new(sealed),
-            log: reader,
-            disagreement: AtomicBool::new(false),
-            headless: AtomicBool::new(false),
-            counts: Counts::default(),
-        });
-        if let Some(registry) = crate::state::read(&shared.book).registry() {
-            shared.keys.learn(registry);
-        }
         let (fail, failed) = watch::channel(None);
-        let (seals, to_sign) = mpsc::channel();
-        let ledger = resumed.name.clone();
-        let mut signer = HeadSigner {
-            shared: Arc::clone(&shared),
-            clock: Arc::clone(&clock),
-            signer: signers.head,
-            ledger,
-            heads,
-            idle: settings.resign_every,
-        };
-        signer.resume(last_seal).map_err(LedgerError::Head)?;
+        let Parts { shared, audit, signer, seals } =
+            Parts::new(&log, heads, &settings.folder, settings.resign_every, signers, clock)?;
         let head_failed = fail.clone();
         let heads = signer
-            .start(to_sign, move |error| drop(head_failed.send_replace(Some(error.to_string()))))
+            .start(seals, move |error| drop(head_failed.send_replace(Some(error.to_string()))))
             .map_err(LedgerError::Io)?;
-        if let Some(seal) = last_seal {
-            // The receiver is the thread that was just started.
-            let _ = seals.send(seal);
-        }
-        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, seals);
         let options = GroupOptions { tick: Some(settings.seal_every), ..GroupOptions::default() };
         let on_stop = move |stop| match stop {
             Stop::Closed => {}

@@ -36,6 +36,7 @@ pub mod rules;
 mod seal;
 mod serve;
 mod state;
+mod stepped;
 mod stored;
 mod tiles;
 #[cfg(test)]
@@ -46,3 +47,4 @@ pub use heads::HeadError;
 pub use keys::{EventKey, Keys};
 pub use ledger::{Ledger, LedgerError, Settings, Signers};
 pub use recover::{Met, ReplayError};
+pub use stepped::{SteppedLedger, WireAnswer};

@@ -23,6 +23,8 @@ use eleven_core::encoding::{Object, Value};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub(crate) use audit::{told, unavailable};
+
 /// All routes of the corner.
 pub(crate) fn router(inner: &Arc<Inner>) -> Router {
     let proofs = Router::new()

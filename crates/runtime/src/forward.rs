@@ -1,23 +1,21 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
+mod outbox;
+
+pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
+
 use crate::journal::Desks;
-use eleven_api::audit::{Append, Appended, Cursor};
+use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
 use eleven_core::time::Time;
-use eleven_enforce::journal::Forward;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// Records of one POST.
-const BATCH: usize = 256;
-/// Bytes of one POST.
-const BATCH_BYTES: usize = 1 << 20;
 /// How long the ledger may take for one POST.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An idle point asks the ledger this often, so that its backlog is known.
@@ -54,8 +52,13 @@ impl Progress {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    fn advance(&self, next: u64, all_at: Time) {
+    fn advance(&self, next: u64, acknowledged: Acknowledged, asked_at: Time) {
         self.acknowledged.fetch_max(next, Ordering::Relaxed);
+        let all_at = match acknowledged {
+            Acknowledged::All => asked_at,
+            Acknowledged::Until(ts) => ts,
+            Acknowledged::Open => return,
+        };
         self.all_at.fetch_max(all_at.0, Ordering::Release);
     }
 }
@@ -70,34 +73,26 @@ pub(crate) struct Forwarder {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Where reading stands: the journal's position, and what must be kept for the sake of uses.
-struct Place {
-    position: u64,
-    /// Consumptions before `position` whose artifacts may not have expired.
-    uses: VecDeque<(u64, Time)>,
-}
-
 impl Forwarder {
     /// Runs until told to stop. What is not acknowledged by then is forwarded at the next start.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let reader = self.desks.reader();
-        let mut place = Place { position: reader.first(), uses: VecDeque::new() };
+        let mut outbox = Outbox::default();
         let mut down = false;
         loop {
-            match self.forward(&mut place).await {
+            match self.forward(&mut outbox).await {
                 Ok(more) => {
                     if down {
                         tracing::info!("the ledger acknowledges again");
                     }
                     down = false;
-                    self.forget(&mut place);
+                    self.desks.drop_before(outbox.unwanted_before());
                     if more {
                         continue;
                     }
                     tokio::select! {
                         () = self.progress.wake.notified() => {}
                         () = tokio::time::sleep(IDLE) => {}
-                        () = eleven_api::serve::stopped(&mut stop) => return self.flush(place).await,
+                        () = eleven_api::serve::stopped(&mut stop) => return self.flush(outbox).await,
                     }
                 }
                 Err(error) => {
@@ -105,10 +100,6 @@ impl Forwarder {
                         tracing::warn!(%error, "the ledger does not acknowledge this point's records; they stay in the journal");
                     }
                     down = true;
-                    if matches!(error, CallError::Refused(_)) {
-                        // Another number was expected: read again from the oldest record, skipping what is known there.
-                        place = Place { position: reader.first(), uses: VecDeque::new() };
-                    }
                     tokio::select! {
                         () = tokio::time::sleep(RETRY) => {}
                         () = eleven_api::serve::stopped(&mut stop) => return,
@@ -119,73 +110,44 @@ impl Forwarder {
     }
 
     /// Sends what was committed last, so that a clean stop leaves no lineage open in the ledger: for a second at most.
-    async fn flush(&self, mut place: Place) {
-        let all = async { while matches!(self.forward(&mut place).await, Ok(true)) {} };
+    async fn flush(&self, mut outbox: Outbox) {
+        let all = async { while matches!(self.forward(&mut outbox).await, Ok(true)) {} };
         if tokio::time::timeout(FLUSH, all).await.is_err() {
             tracing::info!("the ledger did not take the last records in time; they are forwarded at the next start");
         }
     }
 
-    /// Sends the next records; `true` where more are waiting.
-    async fn forward(&self, place: &mut Place) -> Result<bool, CallError> {
+    /// Takes the next step; `true` where more is waiting.
+    async fn forward(&self, outbox: &mut Outbox) -> Result<bool, CallError> {
         let reader = self.desks.reader();
         let asked_at = self.clock.now();
-        let durable = reader.durable();
-        let known = self.progress.acknowledged();
-        if known == 0 || place.position == durable {
-            let cursor = self.cursor().await?;
-            let all_at = if place.position == durable { asked_at } else { Time(0) };
-            self.progress.advance(cursor.next, all_at);
-            if place.position == durable {
-                return Ok(false);
+        let step = outbox.next(reader.as_ref()).map_err(|error| CallError::Malformed(error.to_string()))?;
+        let (next, acknowledged) = match step {
+            Step::Ask => {
+                let cursor = self.cursor().await?;
+                (cursor.next, outbox.told(&cursor))
             }
-        }
-        let read = reader
-            .read_from(place.position, BATCH, BATCH_BYTES)
-            .map_err(|error| CallError::Malformed(format!("the journal cannot be read: {error}")))?;
-        let known = self.progress.acknowledged();
-        let mut unsent: Vec<&[u8]> = Vec::new();
-        let (mut uses, mut newest, mut next_position) = (Vec::new(), Time(0), place.position);
-        for (position, bytes) in &read {
-            next_position = position + 1;
-            let line = Forward::of(bytes).map_err(|error| CallError::Malformed(error.to_string()))?;
-            let Some(line) = line else { continue };
-            uses.extend(line.exp.map(|exp| (*position, exp)));
-            newest = line.ts;
-            if line.src_seq >= known {
-                unsent.push(line.record);
+            Step::Send(body) => {
+                let appended = self.send(body).await.inspect_err(|error| {
+                    if matches!(error, CallError::Refused(problem) if problem.status < 500) {
+                        outbox.refused();
+                    }
+                })?;
+                (appended.next, outbox.taken(appended.next))
             }
-        }
-        if unsent.is_empty() {
-            place.position = next_position;
-            place.uses.extend(uses);
-            return Ok(next_position < reader.durable());
-        }
-        let body =
-            self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], Append::of_canonical(&unsent), DEADLINE).await?;
-        let answer = parse(&body).map_err(|error| CallError::Malformed(error.to_string()))?;
-        let appended = Appended::read(answer).map_err(|error| CallError::Malformed(error.to_string()))?;
-        // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.
-        let all_at = if next_position >= durable { asked_at } else { newest };
-        self.progress.advance(appended.next, all_at);
-        place.position = next_position;
-        place.uses.extend(uses);
-        Ok(next_position < reader.durable())
+        };
+        self.progress.advance(next, acknowledged, asked_at);
+        Ok(outbox.is_behind(reader.as_ref()))
+    }
+
+    async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {
+        let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], body, DEADLINE).await?;
+        let answer = parse(&answer).map_err(|error| CallError::Malformed(error.to_string()))?;
+        Appended::read(answer).map_err(|error| CallError::Malformed(error.to_string()))
     }
 
     async fn cursor(&self) -> Result<Cursor, CallError> {
         cursor(&self.client, &self.ledger, &self.kid).await
-    }
-
-    /// Lets the journal forget what is acknowledged and whose artifacts have expired.
-    fn forget(&self, place: &mut Place) {
-        let now = self.clock.now();
-        while place.uses.front().is_some_and(|(_, exp)| *exp <= now) {
-            place.uses.pop_front();
-        }
-        let floor = place.uses.front().map_or(place.position, |(position, _)| *position);
-        // The newest record is always kept: an empty journal beside a ledger that knows this key is a lost one.
-        self.desks.drop_before(floor.min(place.position.saturating_sub(1)));
     }
 }
 

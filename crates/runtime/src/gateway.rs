@@ -136,13 +136,17 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     text.map_err(|_| Problem::refused(Reason::ArtifactMalformed, "Eleven-Authorization is not text"))
 }
 
-/// Inline: the artifact is obtained on the caller's behalf. A policy that was replaced meanwhile is asked for once more,
-/// because nothing was sent yet.
+/// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, the authority is asked once
+/// more, because nothing was sent yet: by a view that knows of it, since the authority may have been first to hear.
 async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted, Problem> {
     let execute = execute(gate, caller, framed);
     let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
     match admitted(gate, caller, framed, issued) {
         Err(denial) if denial.reason == Reason::PolicyMismatch => {
+            let seen = gate.registry.held().map(|held| held.view.epoch());
+            if let Err(error) = gate.registry.renew(&gate.desks, &gate.running, seen).await {
+                tracing::debug!(%error, "the registry could not be refreshed for a policy that was replaced");
+            }
             let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
             permit(gate, caller, framed, issued).await
         }

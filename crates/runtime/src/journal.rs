@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// After so many events the highest epoch is written again. What forwarding keeps for its sake is no more than that.
+const RENEW_EPOCH: u64 = 4096;
+
 /// What can be asked of the journal.
 pub(crate) enum Ask {
     Open(Box<Admitted>, Sha3),
@@ -106,7 +109,10 @@ impl Stage for Desk {
         let now = self.clock.now();
         let ended = self.counter.ended(now);
         self.counted(ended, now, batch);
-        self.journal.forget_expired(now);
+        self.journal.forget_expired();
+        if let Some(line) = self.journal.epoch_again(RENEW_EPOCH) {
+            let _ = batch.push(line.encode());
+        }
     }
 }
 

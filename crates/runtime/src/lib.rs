@@ -23,6 +23,7 @@ mod gateway;
 mod issuer;
 mod journal;
 mod openai;
+pub mod recover;
 mod refusal;
 mod release;
 mod running;
@@ -31,5 +32,6 @@ mod settings;
 mod view;
 mod workload;
 
+pub use forward::{Acknowledged, Outbox, OutboxError, Step};
 pub use serve::{Runtime, RuntimeError};
 pub use settings::{Gateway, Settings};

@@ -5,6 +5,7 @@ use crate::forward::{self, Forwarder, Progress};
 use crate::gateway::{self, Gate};
 use crate::issuer::Issuer;
 use crate::journal::Desks;
+use crate::recover;
 use crate::refusal;
 use crate::running::Running;
 use crate::settings::Settings;
@@ -21,8 +22,8 @@ use eleven_api::serve::{Listener, json, stopped};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
-use eleven_enforce::journal::{Journal, Line, Point};
-use eleven_store::{Folder, Log, SegmentLog, SegmentOptions, Stop};
+use eleven_enforce::journal::{Journal, Point};
+use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
 use http::Request;
 use std::fmt;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ impl Runtime {
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
         agree(&client, &settings.ledger, &mut journal).await?;
-        recover(&mut log, &mut journal, clock.as_ref())?;
+        recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
         let progress = Arc::new(Progress::new(clock.now()));
         let failed = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
@@ -174,25 +175,12 @@ impl Runtime {
     }
 }
 
-/// Reads the journal back, line by line, into its state.
 fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), RuntimeError> {
     let wrong = |error: &dyn fmt::Display| RuntimeError::Journal(error.to_string());
     let place = folder.place("journal").map_err(|error| wrong(&error))?;
     let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
-    let mut journal = Journal::new(point);
-    let reader = log.reader();
-    let mut position = reader.first();
-    loop {
-        let read = reader.read_from(position, 4096, 8 << 20).map_err(|error| wrong(&error))?;
-        if read.is_empty() {
-            return Ok((log, journal));
-        }
-        for (at, bytes) in read {
-            let line = Line::decode(&bytes).map_err(|error| wrong(&error))?;
-            journal.restore(&line).map_err(|error| wrong(&error))?;
-            position = at + 1;
-        }
-    }
+    let journal = recover::read_back(&log, point).map_err(RuntimeError::Journal)?;
+    Ok((log, journal))
 }
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key.
@@ -217,20 +205,6 @@ async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<(
             }
         }
     }
-}
-
-/// Closes truthfully what a crash left open, in one commit, before anything new is admitted.
-fn recover(log: &mut SegmentLog, journal: &mut Journal, clock: &dyn Clock) -> Result<(), RuntimeError> {
-    let records = journal.recover(clock.now()).map_err(RuntimeError::Journal)?;
-    if records.is_empty() {
-        return Ok(());
-    }
-    tracing::warn!(lineages = records.len() / 2, "closing lineages that were open when this point stopped");
-    let lines: Vec<Vec<u8>> = records.into_iter().map(|record| Line::event(record).encode()).collect();
-    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-    let durable = log.append(log.next(), &lines).map_err(|error| RuntimeError::Journal(error.to_string()))?;
-    debug_assert!(durable.count() == u64::try_from(lines.len()).unwrap_or(0), "one commit for all of them");
-    Ok(())
 }
 
 /// Serves once this point has a view of the registry, so that who connected meanwhile waits instead of being refused; at

@@ -33,6 +33,8 @@ pub(crate) struct Registry {
     tables: Mutex<KeyTables>,
     held: RwLock<Option<Arc<Holding>>>,
     stamped: AtomicI64,
+    /// One refresh at a time: of two, the one that asked first must not be the last to swap.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
@@ -44,6 +46,7 @@ impl Registry {
             tables: Mutex::new(KeyTables::new()),
             held: RwLock::new(None),
             stamped: AtomicI64::new(i64::MIN),
+            renewing: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -57,7 +60,7 @@ impl Registry {
         Some(self.stamped.load(Ordering::Acquire)).filter(|ms| *ms != i64::MIN).map(Time)
     }
 
-    /// Refreshes every `every` until told to stop. What a new view no longer allows is interrupted at once.
+    /// Refreshes every `every` until told to stop.
     pub(crate) async fn follow(
         &self,
         desks: &Desks,
@@ -68,16 +71,12 @@ impl Registry {
     ) {
         let mut failing = false;
         loop {
-            match self.refresh(desks).await {
-                Ok(changed) => {
+            match self.renew(desks, running, None).await {
+                Ok(()) => {
                     if failing {
                         tracing::info!("the registry is fresh again");
                     }
                     failing = false;
-                    if let Some(held) = self.held().filter(|_| changed) {
-                        tracing::info!(epoch = held.view.epoch(), "a new registry epoch is in force here");
-                        running.review(&held.view);
-                    }
                 }
                 Err(error) => {
                     let fresh = self.held().is_some_and(|held| !held.view.is_stale(clock.now()));
@@ -92,6 +91,24 @@ impl Registry {
                 () = eleven_api::serve::stopped(&mut stop) => return,
             }
         }
+    }
+
+    /// Refreshes now; where `seen` is given only if no other epoch than that is held by then. What a new view no longer
+    /// allows is interrupted at once.
+    ///
+    /// # Errors
+    /// Where the authority does not answer, or its answer does not verify.
+    pub(crate) async fn renew(&self, desks: &Desks, running: &Running, seen: Option<u64>) -> Result<(), CallError> {
+        let _one = self.renewing.lock().await;
+        if seen.is_some() && self.held().map(|held| held.view.epoch()) != seen {
+            return Ok(());
+        }
+        let changed = self.refresh(desks).await?;
+        if let Some(held) = self.held().filter(|_| changed) {
+            tracing::info!(epoch = held.view.epoch(), "a new registry epoch is in force here");
+            running.review(&held.view);
+        }
+        Ok(())
     }
 
     /// Asks for the stamp and, where it names another epoch, for the snapshot. `true` where the epoch changed.

@@ -9,19 +9,21 @@ use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
-use eleven_core::artifact::{Operation, RequestBinding, Token, result_digest};
+use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token, result_digest};
 use eleven_core::attestation::{Outcome, StatementResult};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
+use eleven_enforce::containment;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::{Ending, Execution};
 use http::Request;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Bytes of a request here.
 const MAX_BODY: usize = 64 * 1024;
@@ -34,6 +36,8 @@ struct Started {
     execution: Execution,
     salted: bool,
     identity: String,
+    /// Dropped with the rest once somebody completes it: then nobody watches over it any more.
+    _watched: oneshot::Sender<()>,
 }
 
 impl Workloads {
@@ -67,14 +71,20 @@ pub(crate) async fn admit(
         let permit = gate.desks.open(admitted, asked.image).await.map_err(recorded)?;
         let op = permit.op().to_owned();
         let attestation_id = id::attestation_id(&artifact, &gate.point.name, &op);
-        let started = Started {
-            execution: permit.run(),
-            salted: bundle.terms.digests == Digests::Salted,
-            identity: caller.identity.clone(),
+        let execution = permit.run();
+        let (watched, completed) = oneshot::channel();
+        let watch = Watch {
+            gate: Arc::clone(&gate),
+            workloads: Arc::clone(&workloads),
+            attestation_id: attestation_id.clone(),
+            op: op.clone(),
+            artifact: execution.artifact.clone(),
+            limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
         };
+        let salted = bundle.terms.digests == Digests::Salted;
+        let started = Started { execution, salted, identity: caller.identity.clone(), _watched: watched };
         workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
-        let limit = bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs);
-        tokio::spawn(expire(Arc::clone(&gate), Arc::clone(&workloads), attestation_id.clone(), limit));
+        tokio::spawn(watch.over(completed));
         Ok(json(&Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 }.to_value()))
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
@@ -99,13 +109,39 @@ fn nothing() -> Result<Operation, eleven_core::form::FormError> {
     Operation::read(Value::Object(Object::new().with("name", "workload").with("scope", Vec::new())))
 }
 
-/// An admission that nobody completed in time is interrupted.
-async fn expire(gate: Arc<Gate>, workloads: Arc<Workloads>, attestation_id: String, limit: Duration) {
-    tokio::time::sleep(limit).await;
-    let Some(started) = workloads.take(&attestation_id, None) else { return };
-    let empty = Sha3::of(&[]);
-    if let Err(error) = close(&gate, started, Outcome::Interrupted, Some("max_run"), empty, 0, 0).await {
-        tracing::error!(attestation_id, %error, "a workload that was not completed could not be closed");
+/// A workload that was admitted and is not completed.
+struct Watch {
+    gate: Arc<Gate>,
+    workloads: Arc<Workloads>,
+    attestation_id: String,
+    op: String,
+    artifact: Artifact,
+    limit: Duration,
+}
+
+impl Watch {
+    /// An admission that nobody completed in time is interrupted, and at once where a revocation, a containment or a halt
+    /// ends it: it can't be completed any more.
+    async fn over(self, completed: oneshot::Receiver<()>) {
+        let gate = &self.gate;
+        let mut registered = gate.running.enter(&self.op, &self.artifact);
+        // A view that came between admission and here is looked at now; every later one finds the entry.
+        let held = gate.registry.held();
+        let late = held.and_then(|held| containment::interrupts(&held.view, &gate.point.name, &self.artifact));
+        let cause = match late {
+            Some(reason) => reason.code(),
+            None => tokio::select! {
+                reason = registered.interruption() => reason.code(),
+                () = tokio::time::sleep(self.limit) => "max_run",
+                _ = completed => return,
+            },
+        };
+        let Some(started) = self.workloads.take(&self.attestation_id, None) else { return };
+        let empty = Sha3::of(&[]);
+        if let Err(error) = close(gate, started, Outcome::Interrupted, Some(cause), empty, 0, 0).await {
+            let id = &self.attestation_id;
+            tracing::error!(attestation_id = id, %error, "a workload that was interrupted could not be closed");
+        }
     }
 }
 

@@ -13,8 +13,11 @@ use std::{
 
 use crate::disk::{Disk, DiskFile};
 
+mod dice;
 #[cfg(test)]
 mod tests;
+
+pub use dice::Dice;
 
 /// Linux's numbers, so that messages read like those of a real disk.
 const EIO: i32 = 5;
@@ -100,6 +103,9 @@ struct Machine {
     plan: BTreeMap<usize, Fault>,
     done: Vec<Op>,
     nonce: u64,
+    unfailing: bool,
+    /// How many bytes all files together may have, where the disk is not endless.
+    room: Option<usize>,
 }
 
 #[derive(Default)]
@@ -139,9 +145,38 @@ impl FaultyDisk {
         self.lock().plan.insert(at, fault);
     }
 
+    /// Lets what `look` reads be neither counted nor failed: the world's own look at a disk, not its user's.
+    pub fn unfailing<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.lock().unfailing = true;
+        let seen = look();
+        self.lock().unfailing = false;
+        seen
+    }
+
+    /// Takes back every fault that was planned and has not come.
+    pub fn forget_plan(&self) {
+        self.lock().plan.clear();
+    }
+
     /// All that was asked so far; the length of this is the number of the next operation.
     pub fn done(&self) -> Vec<Op> {
         self.lock().done.clone()
+    }
+
+    /// How many operations were asked so far: the number of the next one.
+    pub fn operations(&self) -> usize {
+        self.lock().done.len()
+    }
+
+    /// Bytes of all files together.
+    pub fn used(&self) -> usize {
+        self.lock().used()
+    }
+
+    /// From now on all files together may have so many bytes: a write that needs more takes what fits and fails with
+    /// ENOSPC. With `None` the disk is endless, as a new one is.
+    pub fn set_room(&self, room: Option<usize>) {
+        self.lock().room = room;
     }
 
     /// Whether a planned crash has happened since the last reboot.
@@ -154,7 +189,7 @@ impl FaultyDisk {
     pub fn reboot(&self, survival: Survival) -> FaultyDisk {
         let mut machine = self.lock();
         let machine = &mut *machine;
-        let mut dice = Dice(match survival {
+        let mut dice = Dice::new(match survival {
             Survival::Scattered(seed) => seed,
             _ => 0,
         });
@@ -215,6 +250,9 @@ impl FaultyDisk {
         let mut machine = self.lock();
         if machine.down || machine.boot != self.boot {
             return Err(stopped());
+        }
+        if machine.unfailing {
+            return Ok((machine, None));
         }
         let number = machine.done.len();
         machine.done.push(op);
@@ -304,7 +342,7 @@ impl Disk for FaultyDisk {
 
     fn nonce(&self) -> u64 {
         let mut machine = self.lock();
-        let mut dice = Dice(machine.nonce);
+        let mut dice = Dice::new(machine.nonce);
         machine.nonce = dice.roll();
         machine.nonce
     }
@@ -323,9 +361,13 @@ impl DiskFile for Handle {
             Some(Fault::Short(most)) => most.min(bytes.len()),
             Some(Fault::Eio(effect) | Fault::Enospc(effect)) => effect.of(bytes.len()),
         };
-        if let (Some(inode), Some(taken)) = (machine.inodes.get_mut(self.inode), bytes.get(..taken)) {
+        let fits = taken.min(machine.fits(self.inode, offset as usize));
+        if let (Some(inode), Some(taken)) = (machine.inodes.get_mut(self.inode), bytes.get(..fits)) {
             patch(&mut inode.seen, offset as usize, taken);
             inode.waiting.push((offset as usize, taken.to_vec()));
+        }
+        if fits < taken {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
         }
         fault.map_or(Ok(()), Fault::outcome).map(|()| taken)
     }
@@ -351,6 +393,19 @@ impl DiskFile for Handle {
             }
         }
         fault.map_or(Ok(()), Fault::outcome)
+    }
+}
+
+impl Machine {
+    fn used(&self) -> usize {
+        self.names.values().filter_map(|inode| self.inodes.get(*inode)).map(|inode| inode.seen.len()).sum()
+    }
+
+    /// How many bytes can be written at `offset` of a file before the disk is full.
+    fn fits(&self, inode: usize, offset: usize) -> usize {
+        let Some(room) = self.room else { return usize::MAX };
+        let length = self.inodes.get(inode).map_or(0, |inode| inode.seen.len());
+        (length + room.saturating_sub(self.used())).saturating_sub(offset)
     }
 }
 
@@ -441,22 +496,5 @@ fn patch(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     }
     if let Some(place) = file.get_mut(offset..offset + bytes.len()) {
         place.copy_from_slice(bytes);
-    }
-}
-
-/// SplitMix64: all the chance that a fault needs, from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn coin(&mut self) -> bool {
-        self.roll() & 1 == 1
     }
 }

@@ -15,9 +15,12 @@ use crate::{
 };
 
 mod queue;
+mod stepped;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub use stepped::SteppedCommit;
 
 use queue::{Item, Queue};
 use writer::Writer;

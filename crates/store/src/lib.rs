@@ -23,7 +23,8 @@
 //!   described in `frame.rs`, recovery in `segment/recover.rs`. [`inspect`] checks a log without changing it, and
 //!   [`read_only`] reads one.
 //! - [`GroupCommit`]: one thread that owns a log and a [`Stage`], the state machine that turns requests into records.
-//!   While one batch is being synced the next gathers; answers leave after their batch is durable.
+//!   While one batch is being synced the next gathers; answers leave after their batch is durable. [`SteppedCommit`] is
+//!   the same writer without a thread, for simulations.
 //! - [`Folder`]: a corner's data folder, its lock, its format.
 //! - [`Metrics`]: how long fdatasync takes here and how many records share one.
 //! - [`Disk`] and [`faulty::FaultyDisk`]: what the embedded log needs of a disk, and one in memory that fails by plan,
@@ -85,7 +86,7 @@ mod segment;
 
 pub use disk::{Disk, DiskFile};
 pub use folder::{DATA_FORMAT, Folder, FolderError, Place};
-pub use group::{Batch, BatchFull, CommitError, Committed, GroupCommit, GroupOptions, Stage, Stop};
+pub use group::{Batch, BatchFull, CommitError, Committed, GroupCommit, GroupOptions, Stage, SteppedCommit, Stop};
 pub use log::{
     AppendError, Damage, DropError, Durable, Level, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS, ReadError, ReadLog,
 };

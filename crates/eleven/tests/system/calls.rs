@@ -1,8 +1,10 @@
 //! What is allowed, and what proves it.
 
-use crate::harness::{Domain, IDENTITY, Plan, request, token_of};
+use crate::harness::{Domain, IDENTITY, Plan, policy, request, token_of};
+use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value};
 use http::StatusCode;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_reaches_the_model_once_and_is_proven_by_a_stranger() {
@@ -95,46 +97,15 @@ async fn the_doctrines_request_is_answered_in_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workload_is_admitted_and_completed_by_http() {
-    let domain = Domain::start(Plan { cedar: "permit(principal, action, resource);", ..Plan::default() }).await;
-    let image = eleven_core::hash::Sha3::of(&[b"an image"]);
-    let op = Object::new().with("name", "model.invoke").with("model", "demo").with("scope", Vec::new());
-    let bound = Object::new().with("body", image).with("method", "ADMIT").with("path", crate::harness::RUNTIME);
-    let env = Object::new().with("runtime", crate::harness::RUNTIME);
-    let ask = Object::new().with("identity", IDENTITY).with("op", op).with("env", env).with("request", bound);
-    let post = |at, path: &'static str, body: Object| {
-        let request = http::Request::post(format!("http://{at}{path}"))
-            .header("authorization", format!("Bearer {}", domain.secret))
-            .body(http_body_util::Full::new(bytes::Bytes::from(body.canonical())))
-            .expect("a request");
-        let client = domain.client.clone();
-        async move {
-            use http_body_util::BodyExt as _;
-            let (parts, body) = client.send(request).await.expect("answers").into_parts();
-            let body = body.collect().await.expect("whole").to_bytes();
-            (parts.status, eleven_core::encoding::parse(&body).expect("I-JSON"))
-        }
-    };
-    let (status, allowed) = post(domain.authority_at, "/v1/govern/execute", ask).await;
-    assert_eq!(status, StatusCode::OK, "{allowed}");
-    let member = |name: &str| allowed.get(name).expect("a member").clone();
-    let workload = Object::new().with("image", image).with("runtime", crate::harness::RUNTIME);
-    let admit = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
-    let admit = admit.with("salt", member("salt")).with("workload", workload);
-    let (status, admitted) = post(domain.gateway_at, "/runtime/admit", admit.clone()).await;
-    assert_eq!(status, StatusCode::OK, "{admitted}");
-    assert_eq!(admitted.get("lineage_event").and_then(Value::as_str), Some("03 admission.granted"));
-    let (status, again) = post(domain.gateway_at, "/runtime/admit", admit).await;
-    assert_eq!(
-        (status, again.get("reason").and_then(Value::as_str)),
-        (StatusCode::FORBIDDEN, Some("artifact.replayed"))
-    );
-    let id = admitted.get("attestation_id").cloned().expect("an id");
-    let result = Object::new().with("body", image).with("bytes", 8u32).with("status", 0u32);
-    let done = Object::new().with("attestation_id", id).with("outcome", "completed").with("result", result);
-    let (status, completed) = post(domain.gateway_at, "/runtime/complete", done).await;
-    assert_eq!(status, StatusCode::OK, "{completed}");
-    let lineage = admitted.get("lineage").and_then(Value::as_str).expect("a lineage").to_owned();
-    let bundle = domain.bundle_of(lineage.strip_prefix("lineage://op/").expect("op"), 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
+async fn a_policy_that_is_replaced_refuses_no_inline_call() {
+    // Of the new policy the gateway would hear by itself only long after the authority decides by it.
+    let domain = Domain::start(Plan { refresh: Duration::from_secs(5), ..Plan::default() }).await;
+    assert_eq!(domain.chat(&request("under v1")).await.status, StatusCode::OK);
+    domain.act(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
+    let answered = domain.chat(&request("under v2")).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    let under = bundle.pointer("/artifact/pol/ref").and_then(Value::as_str);
+    assert_eq!(under, Some("policy://test/inference/v2"));
+    assert_eq!(domain.calls(), 2, "each reached the model once");
 }

@@ -77,7 +77,15 @@ async fn tampered_artifacts_fail_where_they_were_touched() {
         let flipped = eleven_core::signature::base64_value(&bytes);
         token.insert("artifact", artifact.with("sig", sig.with("val", flipped)));
     });
-    refused(&domain, &present(&domain, &body, &forged).await, 403, "artifact.signature.invalid").await;
+    let event = refused(&domain, &present(&domain, &body, &forged).await, 403, "artifact.signature.invalid").await;
+    // The doctrine's example of a denial, its section 4.4, has these members.
+    for member in ["event", "reason", "identity", "operation", "policy_required", "artifact_id", "issuer", "runtime"] {
+        assert!(event.get(member).and_then(Value::as_str).is_some(), "{member}: {event}");
+    }
+    for member in ["ts", "prev_hash", "event_hash"] {
+        assert!(event.get(member).is_some(), "{member}: {event}");
+    }
+    assert_eq!(event.get("policy_required").and_then(Value::as_str), Some("policy://test/inference/v1"));
     let widened = tampered(&token, |token| {
         let artifact = token.remove("artifact").and_then(|a| a.as_object().cloned()).expect("an artifact");
         let op = artifact.get("op").and_then(|op| op.as_object().cloned()).expect("op");
@@ -117,8 +125,7 @@ async fn another_caller_another_environment_a_revocation() {
     refused(&domain, &present(&domain, &body, &token_of(&allowed)).await, 403, "environment.mismatch").await;
 
     let artifact = allowed_id(&token);
-    domain.act(Act::ArtifactRevoke { artifact, why: "operator".into() }).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    domain.act_in_force(Act::ArtifactRevoke { artifact, why: "operator".into() }).await;
     refused(&domain, &present(&domain, &body, &token).await, 403, "artifact.revoked").await;
 }
 
@@ -132,8 +139,7 @@ async fn a_policy_that_was_replaced_or_says_no() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("x");
     let token = domain.token(&body).await;
-    domain.act(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    domain.act_in_force(Act::PolicyPublish { bundle: policy(&domain.plan, 2, domain.plan.cedar) }).await;
     refused(&domain, &present(&domain, &body, &token).await, 403, "policy.mismatch").await;
 
     let other_model = body.replace("\"demo\"", "\"another\"");

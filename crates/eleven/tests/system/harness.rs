@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) digests: &'static str,
     pub(crate) cedar: &'static str,
     pub(crate) max_run: Option<u64>,
+    /// How often the gateway asks for the registry.
+    pub(crate) refresh: Duration,
 }
 
 impl Default for Plan {
@@ -75,6 +77,7 @@ impl Default for Plan {
 permit(principal == Identity::"svc:app:test", action, resource)
 when { context.op.scope.contains("text.summarize") && (!(context.op has model) || context.op.model == "demo") };"#,
             max_run: None,
+            refresh: Duration::from_millis(50),
         }
     }
 }
@@ -315,6 +318,17 @@ impl Domain {
         authority.operate(act, None).await.unwrap_or_else(|error| panic!("the act is refused: {error}")).answer
     }
 
+    /// An act, and the gateway's word that it decides by it.
+    pub(crate) async fn act_in_force(&self, act: Act) {
+        let epoch = self.act(act).await.get("epoch").and_then(Value::as_int);
+        assert!(epoch.is_some(), "an act names the epoch in which it is in force");
+        self.until("the gateway follows the registry", |domain| async move {
+            let health = parse(&domain.get(domain.gateway_at, "/health").await.1).expect("I-JSON");
+            health.get("epoch").and_then(Value::as_int) >= epoch
+        })
+        .await;
+    }
+
     pub(crate) async fn start_runtime(&mut self) {
         let (listener, at) = bind_at(self.gateway_at).await;
         self.gateway_at = at;
@@ -322,7 +336,7 @@ impl Domain {
             authority: format!("http://{}", self.authority_at),
             ledger: self.ledger_url(),
             audit_bound: self.plan.audit_bound,
-            refresh: Duration::from_millis(50),
+            refresh: self.plan.refresh,
             decision_deadline: Duration::from_secs(5),
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),

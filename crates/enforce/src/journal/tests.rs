@@ -185,3 +185,35 @@ fn lines_that_are_none_are_refused() {
         assert!(Line::decode(bytes).is_err());
     }
 }
+
+#[test]
+fn the_epoch_is_written_again_before_it_is_old() {
+    let mut journal = Journal::new(point());
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    let deny = |journal: &mut Journal| drop(journal.deny(&denial, NOW).expect("a record"));
+    (0..9).for_each(|_| deny(&mut journal));
+    assert_eq!(journal.epoch_again(3), None, "no view was ever seen");
+    assert_eq!(journal.note_epoch(13), Some(Line::Epoch(13)));
+    (0..2).for_each(|_| deny(&mut journal));
+    assert_eq!(journal.epoch_again(3), None);
+    deny(&mut journal);
+    assert_eq!(journal.epoch_again(3), Some(Line::Epoch(13)));
+    assert_eq!(journal.epoch_again(3), None);
+}
+
+#[test]
+fn a_clock_that_goes_on_and_comes_back_brings_no_use_back() {
+    let mut journal = Journal::new(point());
+    let exp = single().token().artifact.exp;
+    whole(&mut journal, single());
+    journal.forget_expired();
+    let again = journal.open(single(), WORKLOAD, NOW.plus_seconds(1)).expect_err("used");
+    assert_eq!(again.reason, Reason::ArtifactReplayed);
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    assert!(journal.deny(&denial, exp.plus_seconds(1)).is_ok());
+    journal.forget_expired();
+    let back = journal.open(single(), WORKLOAD, NOW.plus_seconds(2)).expect_err("used");
+    assert_eq!(back.reason, Reason::RuntimeClock);
+    let late = journal.open(single(), WORKLOAD, exp).expect_err("expired");
+    assert_eq!(late.reason, Reason::ArtifactExpired, "what was admitted just before must not be consumed after");
+}

@@ -7,7 +7,7 @@ use crate::receive::Received;
 use crate::state::{LookError, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, Durability};
 use eleven_api::problem::Problem;
 use eleven_api::serve::{body as read_body, json, stopped};
@@ -49,18 +49,33 @@ pub(super) async fn append(State(inner): State<Arc<Inner>>, body: Body) -> Resul
     Ok(answer(&committed.answer, durability))
 }
 
-fn unavailable(error: &CommitError) -> Problem {
+/// The refusal where a commit gave no answer.
+pub(crate) fn unavailable(error: &CommitError) -> Problem {
     Problem::refused(Reason::AuditUnavailable, error.to_string())
 }
 
 fn answer(answer: &Answer, durability: Durability) -> Response {
+    let (problem, body) = match told(answer, durability) {
+        Ok(taken) => return json(&taken),
+        Err(refused) => refused,
+    };
+    let mut response = json(&body);
+    *response.status_mut() = problem.status_code();
+    problem.decorate(response.headers_mut());
+    response
+}
+
+/// What the answer to an append says; where not all was taken, the problem and its document.
+pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Problem, Value)> {
     if answer.too_large {
         let detail = "the request is more than one commit takes: send it in parts";
-        return Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) }.into_response();
+        let problem = Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) };
+        let body = Value::Object(problem.to_object());
+        return Err((problem, body));
     }
     let (next, size) = (answer.next.unwrap_or(0), answer.size);
     let Some((status, detail)) = worst(&answer.outcomes) else {
-        return json(&Appended { durability, next, size }.to_value());
+        return Ok(Appended { durability, next, size }.to_value());
     };
     let problem = Problem::with_status(status, detail);
     let refused: Vec<Value> = answer.outcomes.iter().enumerate().filter_map(refused).collect();
@@ -75,10 +90,7 @@ fn answer(answer: &Answer, durability: Durability) -> Response {
         .with("size", size)
         .with("records", refused)
         .with_some("expected", expected.or_else(|| (status == 409).then_some(next)));
-    let mut response = json(&Value::Object(object));
-    *response.status_mut() = problem.status_code();
-    problem.decorate(response.headers_mut());
-    response
+    Err((problem, Value::Object(object)))
 }
 
 /// The status and what to say: what stops a stream first, then what is nobody's, then what was refused and numbered.

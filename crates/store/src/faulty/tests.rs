@@ -89,3 +89,15 @@ fn scattering_follows_its_seed() {
     assert_ne!(outcome(7), outcome(8));
     assert!(outcome(7).contains(&0) && outcome(7).contains(&b'x'));
 }
+
+#[test]
+fn a_full_disk_takes_what_fits_and_no_more() {
+    let (disk, file, _) = with_old();
+    disk.set_room(Some(8));
+    let error = file.write_at(4, b"123456").expect_err("two bytes too many");
+    assert_eq!((error.raw_os_error(), disk.used()), (Some(ENOSPC), 8));
+    assert_eq!(read(&disk), b"oldo1234");
+    assert_eq!(file.write_at(0, b"in place").expect("no new byte"), 8);
+    disk.set_room(None);
+    assert_eq!(file.write_at(8, b"more").expect("room again"), 4);
+}

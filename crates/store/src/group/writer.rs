@@ -54,18 +54,24 @@ impl<L: Log, S: Stage> Writer<L, S> {
                 if !self.wait() {
                     return Stop::Closed;
                 }
-                if let Err(error) = self.round() {
+                let tick = self.tick_is_due();
+                if let Err(error) = self.round(tick) {
                     return Stop::Failed(error);
                 }
             }
         }));
+        self.turn_away();
+        // The log is free to be opened again before anyone hears that this has ended.
+        drop(self);
+        on_stop(ended.unwrap_or(Stop::Panicked));
+    }
+
+    /// Answers everybody who waits that this has ended.
+    pub(super) fn turn_away(&mut self) {
         let waiting = self.queue.close_and_empty();
         for item in self.taken.drain(..).chain(waiting) {
             (item.reply)(Err(CommitError::Stopped));
         }
-        // The log is free to be opened again before anyone hears that this has ended.
-        drop(self);
-        on_stop(ended.unwrap_or(Stop::Panicked));
     }
 
     /// Waits until there is something to do; false where there never will be.
@@ -78,11 +84,19 @@ impl<L: Log, S: Stage> Writer<L, S> {
         self.queue.take(&mut self.taken, most, now_if_some_wait.or(self.next_tick)) || !self.taken.is_empty()
     }
 
-    /// One batch, one commit.
-    fn round(&mut self) -> Result<(), Arc<AppendError>> {
+    /// What waits, without waiting for it.
+    pub(super) fn take_waiting(&mut self) {
+        let most = self.options.batch_requests.max(1).saturating_sub(self.taken.len());
+        self.queue.take(&mut self.taken, most, Some(Instant::now()));
+    }
+
+    /// One batch, one commit; with a tick where one is due.
+    pub(super) fn round(&mut self, tick: bool) -> Result<(), Arc<AppendError>> {
         let mut batch = Batch::new(self.log.next());
         let held = self.stage_all(&mut batch);
-        self.tick_if_due(&mut batch);
+        if tick {
+            self.stage.tick(&mut batch);
+        }
         match self.commit(&batch) {
             Ok(durable) => {
                 if durable.count() > 0 {
@@ -131,14 +145,14 @@ impl<L: Log, S: Stage> Writer<L, S> {
         held
     }
 
-    fn tick_if_due(&mut self, batch: &mut Batch) {
-        if let (Some(every), Some(due)) = (self.options.tick, self.next_tick) {
-            let now = Instant::now();
-            if now >= due {
-                self.stage.tick(batch);
-                self.next_tick = Some(now + every);
-            }
+    /// Whether a tick is due; the next one is then as far away as this one was.
+    fn tick_is_due(&mut self) -> bool {
+        let (Some(every), Some(due)) = (self.options.tick, self.next_tick) else { return false };
+        let now = Instant::now();
+        if now >= due {
+            self.next_tick = Some(now + every);
         }
+        now >= due
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<Durable, AppendError> {
