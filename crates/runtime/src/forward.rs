@@ -1,6 +1,7 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
 use crate::journal::Desks;
+use crate::standing::Standing;
 use eleven_api::audit::{Append, Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
@@ -64,6 +65,7 @@ impl Progress {
 pub(crate) struct Forwarder {
     pub(crate) desks: Arc<Desks>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) client: Client,
     pub(crate) ledger: String,
     pub(crate) kid: String,
@@ -136,6 +138,7 @@ impl Forwarder {
             let cursor = self.cursor().await?;
             let all_at = if place.position == durable { asked_at } else { Time(0) };
             self.progress.advance(cursor.next, all_at);
+            self.standing.acknowledge(asked_at, cursor.next, cursor.size);
             if place.position == durable {
                 return Ok(false);
             }
@@ -168,6 +171,7 @@ impl Forwarder {
         // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.
         let all_at = if next_position >= durable { asked_at } else { newest };
         self.progress.advance(appended.next, all_at);
+        self.standing.acknowledge(self.clock.now(), appended.next, appended.size);
         place.position = next_position;
         place.uses.extend(uses);
         Ok(next_position < reader.durable())

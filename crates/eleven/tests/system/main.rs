@@ -6,3 +6,4 @@ mod denials;
 mod harness;
 mod outages;
 mod streaming;
+mod witnessed;
