@@ -181,6 +181,14 @@ clients() {
     return "$bad"
 }
 
+# The cosignatures of the demo's witness, by a crate that others wrote; its own project, built apart.
+cosignatures() {
+    [ -f "$logs/demo/lineage.proof.json" ] || skip "the demo wrote no bundle"
+    local project=tests/cosignatures/Cargo.toml
+    bounded 600 cargo build --quiet --locked --manifest-path "$project" --target-dir target/cosignatures
+    bounded 60 target/cosignatures/debug/eleven-cosignatures "$logs/demo/lineage.proof.json" "$logs/demo/root.json"
+}
+
 # A guided fuzzer where there is one. The seeded mutator over the same inputs is an ordinary test and always runs.
 fuzz() {
     [ -f fuzz/Cargo.toml ] || skip "no fuzz/ yet"
@@ -196,7 +204,7 @@ fuzz() {
 
 # --- all of them, in order --------------------------------------------------------------------------------------------
 
-readonly stages=(format clippy deny build rust doctests conformance environment python demo clients fuzz)
+readonly stages=(format clippy deny build rust doctests conformance environment python demo cosignatures clients fuzz)
 for name in "$@"; do
     [[ " ${stages[*]} " == *" $name "* ]] || { echo "no stage '$name'; there are: ${stages[*]}" >&2; exit 2; }
 done

@@ -4,8 +4,13 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
+use eleven_core::head::checkpoint::Note;
+use eleven_core::root::Witnesses;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// The header in which a request names the level that its answer is to wait for, and an answer the level that is reached.
+pub const DURABILITY_HEADER: &str = "eleven-durability";
 
 /// How safe a commit is (PROTOCOL 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +40,20 @@ impl Durability {
             Self::D3 => "D3",
             Self::D4 => "D4",
             Self::D5 => "D5",
+        }
+    }
+
+    /// What a checkpoint, signed by its ledger, makes of the entries under it: D3, cosigned by the quorum of the root's
+    /// witnesses D4, by an auditor and as many as the root asks for D5.
+    #[must_use]
+    pub fn of(note: &Note, witnesses: &Witnesses) -> Self {
+        let (all, auditors) = if witnesses.keys.is_empty() { (0, 0) } else { witnesses.cosigned(note) };
+        if witnesses.quorum == 0 || all < witnesses.quorum {
+            Self::D3
+        } else if auditors < witnesses.auditors.max(1) {
+            Self::D4
+        } else {
+            Self::D5
         }
     }
 

@@ -1,5 +1,6 @@
 //! Refusals as RFC 9457 problem documents (PROTOCOL 12).
 
+use crate::audit::{DURABILITY_HEADER, Durability};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use http::StatusCode;
@@ -84,6 +85,8 @@ impl Problem {
         }
         if let Some(lineage) = self.lineage.as_deref().and_then(|lineage| HeaderValue::from_str(lineage).ok()) {
             headers.insert("eleven-lineage", lineage);
+            // A lineage is named when its event is durable, and not before.
+            headers.insert(DURABILITY_HEADER, HeaderValue::from_static(Durability::D1.name()));
         }
         if self.reason.is_some() {
             headers.insert("eleven-decision", HeaderValue::from_static("deny"));

@@ -48,3 +48,9 @@ pub const ADMIN: &str = "/v1/admin/";
 pub const HEALTH: &str = "/health";
 /// Counters of a corner, Prometheus text.
 pub const METRICS: &str = "/metrics";
+/// A checkpoint to be cosigned (witness, C2SP tlog-witness).
+pub const ADD_CHECKPOINT: &str = "/add-checkpoint";
+/// What a witness has seen of each log that it watches.
+pub const WITNESS_LOGS: &str = "/v1/witness/logs";
+/// The checkpoints that contradict each other, as a witness keeps them.
+pub const WITNESS_EVIDENCE: &str = "/v1/witness/evidence";

@@ -17,7 +17,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use eleven_api::audit::Durability;
+use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::govern::{Allowed, Execute};
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::problem::Problem;
@@ -186,6 +186,8 @@ fn allow(allowed: &Allowed) -> Response {
     let mut response = serve::json(&allowed.to_value());
     let headers = response.headers_mut();
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
+    // What was issued is in the ledger, or there were no answer.
+    headers.insert(DURABILITY_HEADER, HeaderValue::from_static(Durability::D1.name()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let lineage = id::lineage_name(allowed.token.artifact.content_id());
     if let Ok(lineage) = HeaderValue::from_str(&lineage) {

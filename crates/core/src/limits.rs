@@ -48,3 +48,17 @@ pub const REVOKED_KEPT: i64 = 24 * 3600;
 pub const MAX_SIBLINGS: usize = 256;
 /// Bytes of a salt.
 pub const SALT: usize = 16;
+/// Bytes of a request for a cosignature.
+pub const MAX_ADD_CHECKPOINT: usize = 64 * 1024;
+/// Hashes of the consistency proof in such a request.
+pub const MAX_CONSISTENCY: usize = 63;
+/// What a witness keeps, for each log, of checkpoints that contradict what it has seen.
+pub const MAX_EVIDENCE: usize = 64;
+/// How long an answer may be withheld until its evidence is as durable as its policy asks, in milliseconds.
+pub const MAX_RELEASE_WAIT_MS: u64 = 10_000;
+/// The least window in which acknowledged records have to come under a head of the required durability, in seconds.
+pub const MIN_DURABILITY_WINDOW: i64 = 2;
+/// The greatest such window, in seconds.
+pub const MAX_DURABILITY_WINDOW: i64 = 300;
+/// The window where nothing else is set, in seconds.
+pub const DEFAULT_DURABILITY_WINDOW: i64 = 10;

@@ -1,8 +1,10 @@
 //! The command line: every command and what it takes.
 
 mod pages;
+mod witness;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
+pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
 use crate::{bench, config, demo};
 use clap::{Args, Parser, Subcommand};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// The corner that proves.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// A witness: it cosigns the heads of ledgers, on another machine than theirs.
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Identities of callers.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -116,6 +121,16 @@ pub(crate) struct Init {
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
     #[arg(long)]
     pub(crate) free_ports: bool,
+    /// Name a witness in the trust root, by the `witness.json` that `eleven witness key new` wrote. May be repeated. Where
+    /// the ledger asks it, `--set ledger.witnesses` says.
+    #[arg(long = "witness", value_name = "FILE")]
+    pub(crate) witnesses: Vec<PathBuf>,
+    /// How many witnesses have to cosign a head; all that are named where it is not said.
+    #[arg(long, value_name = "N", requires = "witnesses")]
+    pub(crate) quorum: Option<u64>,
+    /// How many of them have to be auditors that replay the ledger.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "witnesses")]
+    pub(crate) auditors: u64,
 }
 
 /// `up`.

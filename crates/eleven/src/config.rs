@@ -10,6 +10,7 @@ mod table;
 pub(crate) use document::{markdown, sample};
 pub(crate) use form::Setting;
 
+use crate::keystore;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use std::collections::BTreeMap;
@@ -49,8 +50,8 @@ pub(crate) struct Config {
     pub(crate) ledger: Corner,
     /// What the runtime has in common with the other corners.
     pub(crate) runtime: Corner,
-    /// Milliseconds between heads.
-    pub(crate) head_interval: u64,
+    /// How the ledger's heads come, and who cosigns them.
+    pub(crate) heads: Heads,
     /// What makes the enforcement point.
     pub(crate) point: Point,
 }
@@ -70,6 +71,21 @@ pub(crate) struct Corner {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
 
+/// Heads and their witnesses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heads {
+    /// Milliseconds between heads.
+    pub(crate) interval: u64,
+    /// Milliseconds between heads under load.
+    pub(crate) busy_interval: u64,
+    /// From how many entries a second on there is load.
+    pub(crate) busy_rate: u64,
+    /// Base URLs of the witnesses.
+    pub(crate) witnesses: Vec<String>,
+    /// Milliseconds that a head waits for them before the next.
+    pub(crate) witness_deadline: u64,
+}
+
 /// The enforcement point and its upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -81,6 +97,10 @@ pub(crate) struct Point {
     pub(crate) tenancy: String,
     /// Milliseconds of the audit bound.
     pub(crate) audit_bound_ms: i64,
+    /// The durability that what is acknowledged has to reach.
+    pub(crate) require_durability: String,
+    /// Seconds within which.
+    pub(crate) durability_window: u64,
     /// Base URL of the upstream.
     pub(crate) upstream: String,
     /// File with the upstream's API key.
@@ -152,7 +172,7 @@ impl Config {
             authority: corner("authority")?,
             ledger: corner("ledger")?,
             runtime: corner("runtime")?,
-            head_interval: written.number("ledger.head_interval")?,
+            heads: written.heads()?,
             point: written.point()?,
         };
         config.check_folders(&written)?;
@@ -179,6 +199,7 @@ impl Config {
             .with("authority", &self.authority.url)
             .with("audit_bound_ms", point.audit_bound_ms)
             .with("domain", &self.domain)
+            .with("durability_window", point.durability_window)
             .with("ledger", &self.ledger.url)
             .with("listen", self.runtime.listen.to_string())
             .with("list_operation", &point.list_operation)
@@ -189,6 +210,7 @@ impl Config {
             .with("parameters", texts(&point.parameters))
             .with("point", &point.name)
             .with("region", &point.region)
+            .with("require_durability", &point.require_durability)
             .with("scope", texts(&point.scope))
             .with("tenancy", &point.tenancy)
             .with("tls", self.runtime.tls.is_some())
@@ -321,8 +343,18 @@ impl Written {
             Some(Setting::Text(url)) => url.trim_end_matches('/').to_owned(),
             _ => format!("{scheme}://{listen}"),
         };
-        let passphrase_file = self.opt_path(&at("passphrase_file")).unwrap_or_else(|| data.join("keystore.pass"));
+        let passphrase_file = self.opt_path(&at("passphrase_file")).unwrap_or_else(|| data.join(keystore::PASSPHRASE));
         Ok(Corner { listen, url, data, passphrase_file, tls })
+    }
+
+    fn heads(&self) -> Result<Heads, ConfigError> {
+        Ok(Heads {
+            interval: self.number("ledger.head_interval")?,
+            busy_interval: self.number("ledger.head_interval_busy")?,
+            busy_rate: self.number("ledger.head_busy_rate")?,
+            witnesses: self.list("ledger.witnesses")?,
+            witness_deadline: self.number("ledger.witness_deadline")?,
+        })
     }
 
     fn point(&self) -> Result<Point, ConfigError> {
@@ -331,6 +363,8 @@ impl Written {
             region: self.text("runtime.region")?,
             tenancy: self.text("runtime.tenancy")?,
             audit_bound_ms: self.number::<i64>("runtime.audit_bound")? * 1000,
+            require_durability: self.text("runtime.require_durability")?,
+            durability_window: self.number("runtime.durability_window")?,
             upstream: self.text("runtime.gateway.upstream")?.trim_end_matches('/').to_owned(),
             upstream_key_file: self.opt_path("runtime.gateway.upstream_key_file"),
             scope: self.list("runtime.gateway.scope")?,

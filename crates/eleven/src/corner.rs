@@ -5,7 +5,7 @@ mod founding;
 mod keys;
 mod probe;
 
-pub(crate) use confine::{Confinement, supported};
+pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid};
 pub(crate) use probe::probe;
@@ -13,11 +13,13 @@ pub(crate) use probe::probe;
 use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore, Keystore as _};
 use crate::output::{EXIT_DONE, EXIT_RESTART, Failure};
+use eleven_api::audit::Durability;
 use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::serve::{Listener, Tls};
 use eleven_authority::Authority;
 use eleven_core::encoding::parse;
 use eleven_core::hash::{Sha3, Sha3Stream};
+use eleven_core::limits::MAX_RELEASE_WAIT_MS;
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
@@ -115,9 +117,7 @@ fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
             format!("make it with `eleven init DIR`, or the corner's part with `eleven {} key new`", which.name());
         return Err(Failure::new(format!("{} holds no keystore: {make}", corner.data.display())));
     }
-    // Whoever runs as the same user could read keys out of a process that may be dumped.
-    let dumpable = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    dumpable.map_err(|error| Failure::new(format!("this process can't be closed to others: {error}")))?;
+    close_to_others()?;
     let confinement = confine::to_own(which, &config)?;
     tracing::info!(corner = which.name(), files = %confinement, "confined");
     let root = read_root(&config.root)?;
@@ -128,6 +128,12 @@ fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
     let passphrase = keystore::passphrase(&corner.passphrase_file)?;
     let keys = FileKeystore::open(&corner.data.join(keystore::FILE), which.name(), &passphrase)?;
     Ok(Prepared { config, corner, root, keys, clock: Arc::new(SystemClock) })
+}
+
+/// Whoever runs as the same user could read keys out of a process that may be dumped.
+pub(crate) fn close_to_others() -> Result<(), Failure> {
+    let dumpable = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    dumpable.map_err(|error| Failure::new(format!("this process can't be closed to others: {error}")))
 }
 
 async fn authority(prepared: Prepared) -> Result<u8, Failure> {
@@ -166,7 +172,11 @@ async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
     let Prepared { config, corner, keys, clock, .. } = prepared;
     let settings = eleven_ledger::Settings {
         authority: Some(config.authority.url.clone()),
-        seal_every: Duration::from_millis(config.head_interval),
+        seal_every: Duration::from_millis(config.heads.interval),
+        seal_busy: Duration::from_millis(config.heads.busy_interval),
+        busy_rate: config.heads.busy_rate,
+        witnesses: config.heads.witnesses.clone(),
+        witness_deadline: Duration::from_millis(config.heads.witness_deadline),
         ..eleven_ledger::Settings::new(&corner.data)
     };
     let signers = eleven_ledger::Signers { event: keys.signer(KeyUse::Event)?, head: keys.signer(KeyUse::Head)? };
@@ -208,6 +218,10 @@ fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
         authority: config.authority.url.clone(),
         ledger: config.ledger.url.clone(),
         audit_bound: Duration::from_millis(u64::try_from(point.audit_bound_ms).unwrap_or(0)),
+        required: Durability::parse(&point.require_durability)
+            .filter(|level| *level > Durability::D1)
+            .map(|level| eleven_runtime::Required { level, window: Duration::from_secs(point.durability_window) }),
+        release_wait: Duration::from_millis(MAX_RELEASE_WAIT_MS),
         refresh: Duration::from_millis(config.fresh.saturating_mul(250).min(500)),
         decision_deadline: DECISION_DEADLINE,
         gateway: eleven_runtime::Gateway {
@@ -259,7 +273,7 @@ fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
 }
 
 /// Runs what ends when told to, and tells it.
-async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<u8, Failure>
+pub(crate) async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<u8, Failure>
 where
     F: Future<Output = Result<(), E>>,
     E: std::fmt::Display,
@@ -311,7 +325,7 @@ pub(crate) async fn until_told() -> Told {
 }
 
 /// Has the kernel end this process when its parent ends, however that ends.
-fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
+pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
     let Some(parent) = parent else { return Ok(()) };
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::new)?;
     // It may have ended before the kernel was asked.
@@ -319,7 +333,8 @@ fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
     if still { Ok(()) } else { Err(Failure::new("the process that started this one is gone")) }
 }
 
-fn log() {
+/// Sends what is logged to standard error, as `ELEVEN_LOG` asks.
+pub(crate) fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ELEVEN_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();

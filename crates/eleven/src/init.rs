@@ -13,6 +13,7 @@ use crate::config::{self, Config};
 use crate::corner::{Which, founding_act, program};
 use crate::keystore::{PublicKey, write_new, write_public};
 use crate::output::{Failure, Output, Paint};
+use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};
 use eleven_authority::identity;
 use eleven_core::encoding::{Object, Value, parse};
@@ -51,7 +52,8 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
         keys.insert(which.name(), read_keys(&made)?);
     }
     let now = SystemClock.now().whole_seconds();
-    let root = make_root(&config, &args.dir, &keys, now)?;
+    let witnesses = witness_cmd::named(&args.witnesses, args.quorum, args.auditors)?;
+    let root = make_root(&config, &args.dir, &keys, witnesses, now)?;
     let granted = grant(&file, &keys, now)?;
     let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
     corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
@@ -142,7 +144,7 @@ fn key_of(keys: &Keys, which: Which, usage: KeyUse) -> Result<&PublicKey, Failur
 }
 
 /// The root key, outside all three folders, and the root that it signs.
-fn make_root(config: &Config, dir: &Path, keys: &Keys, now: Time) -> Result<TrustRoot, Failure> {
+fn make_root(config: &Config, dir: &Path, keys: &Keys, witnesses: Witnesses, now: Time) -> Result<TrustRoot, Failure> {
     let seed = Zeroizing::new(edge::random::<32>());
     let signer = SeedSigner::new(format!("key:{}/root/{LABEL}", config.domain), &seed);
     let owner = format!("human:root:{}", config.env);
@@ -164,7 +166,7 @@ fn make_root(config: &Config, dir: &Path, keys: &Keys, now: Time) -> Result<Trus
             record(key_of(keys, Which::Authority, KeyUse::Policy)?, now),
             record(key_of(keys, Which::Authority, KeyUse::Registry)?, now),
         ],
-        witnesses: Witnesses::default(),
+        witnesses,
         nbf: now,
         exp: now.plus_seconds(YEAR),
         prev: None,

@@ -23,6 +23,8 @@ use zeroize::Zeroizing;
 
 /// The keystore's file in a corner's folder.
 pub(crate) const FILE: &str = "keystore.json";
+/// The passphrase's file beside it, where no other is named.
+pub(crate) const PASSPHRASE: &str = "keystore.pass";
 /// Bytes of a passphrase, and of a file that one is read from.
 const MAX_PASSPHRASE: u64 = 1024;
 const MAX_FILE: u64 = 1024 * 1024;

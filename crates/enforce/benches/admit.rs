@@ -110,6 +110,7 @@ impl World {
             bundles: Some(&|_| true),
             backlog_ms: 0,
             backlog_bound_ms: 5000,
+            unproven_ms: None,
         };
         let asked = Asked {
             now: self.now,

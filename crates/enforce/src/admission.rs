@@ -43,6 +43,9 @@ pub struct Held<'a> {
     pub backlog_ms: i64,
     /// How many of them are allowed.
     pub backlog_bound_ms: i64,
+    /// Where acknowledged records have to come under heads of a certain durability: milliseconds for which the oldest has
+    /// waited for one, and how many are allowed.
+    pub unproven_ms: Option<(i64, i64)>,
 }
 
 /// What is asked of the point.
@@ -187,9 +190,13 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     check(!containment::is_contained(view, held.point, artifact), Reason::RuntimeContained, || {
         "a containment covers this operation; see the registry's containments".into()
     })?;
-    // 16: the audit bound.
+    // 16: the audit bound, and the window for heads of the required durability.
     check(held.backlog_ms <= held.backlog_bound_ms, Reason::AuditDiscontinuity, || {
         format!("the ledger has not acknowledged for {} ms, {} are allowed", held.backlog_ms, held.backlog_bound_ms)
+    })?;
+    let (waits, most) = held.unproven_ms.unwrap_or((0, 0));
+    check(waits <= most, Reason::AuditDiscontinuity, || {
+        format!("no head of the required durability covers what was acknowledged {waits} ms ago, {most} are allowed")
     })?;
     Ok(view)
 }

@@ -63,6 +63,7 @@ pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormErr
         bundles: None,
         backlog_ms: number(case.uint("backlog_ms")?),
         backlog_bound_ms: number(case.uint("backlog_bound_ms")?),
+        unproven_ms: None,
     };
     let asked = Asked {
         now,

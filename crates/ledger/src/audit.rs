@@ -4,7 +4,7 @@
 //! group commit. What readers see, the tree and the durable size, moves only after the sync.
 
 mod content;
-mod own;
+pub(crate) mod own;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +12,7 @@ pub(crate) use content::{hashes_named, issuer_key};
 
 use crate::receive::{Reading, Received};
 use crate::rules::{Candidate, Judgement, Refusal, Verified};
-use crate::seal::SealedEntry;
+use crate::seal::{Pace, SealedEntry};
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
@@ -35,6 +35,8 @@ pub(crate) enum Request {
     Append(Received),
     /// A registry header that the authority signed, verified, to be kept for bundles.
     Header { header: Header, bytes: Vec<u8> },
+    /// That the authority signed another registry than was folded here, with what it signed; or that both agree again.
+    Registry { agrees: bool, epoch: u64, header: Vec<u8> },
     /// A commit of nothing: its answer says where the ledger durably stands.
     Cursor(String),
 }
@@ -83,6 +85,8 @@ pub(crate) struct Audit {
     pub(crate) changes: Vec<(Sha256, Sha256)>,
     /// How many entries came since the last seal.
     pub(crate) unsealed: u64,
+    /// When to seal.
+    pub(crate) pace: Pace,
     /// A seal that is staged, and goes to whoever signs heads once it is durable.
     pub(crate) seal: Option<SealedEntry>,
     pub(crate) heads: mpsc::Sender<SealedEntry>,
@@ -94,10 +98,12 @@ impl Audit {
         clock: Arc<dyn Clock>,
         signer: Arc<dyn Signer>,
         resumed: crate::recover::Resumed,
+        pace: Pace,
         heads: mpsc::Sender<SealedEntry>,
     ) -> Self {
-        let crate::recover::Resumed { name, chain, changes, unsealed } = resumed;
-        Self { shared, clock, signer, name, chain, leaves: Vec::new(), changes, unsealed, seal: None, heads }
+        let crate::recover::Resumed { name, chain, changes, unsealed, .. } = resumed;
+        let leaves = Vec::new();
+        Self { shared, clock, signer, name, chain, leaves, changes, unsealed, pace, seal: None, heads }
     }
 
     fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
@@ -253,6 +259,10 @@ impl Stage for Audit {
                     let position = stage(batch, Stored::Header(bytes));
                     write(&self.shared.places).add_header(header.epoch, position);
                 }
+                Answer::default()
+            }
+            Request::Registry { agrees, epoch, header } => {
+                self.record_registry(agrees, epoch, header, batch);
                 Answer::default()
             }
             Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),

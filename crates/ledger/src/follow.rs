@@ -153,7 +153,7 @@ impl Follower {
         } else {
             replay(log.reader().as_ref(), Depth::Resume).map_err(|error| kept(&error))?.checking_everything()
         };
-        let last = heads.last().map_err(|error| kept(&error))?;
+        let last = heads.last(&pinned.witnesses).map_err(|error| kept(&error))?;
         if let Some(last) = &last {
             let commitment = &last.head.commitment;
             if replayed.tree.root_at(commitment.size) != Some(commitment.root) {
@@ -322,7 +322,7 @@ impl Follower {
         }
         let order = |head: &Head| (head.commitment.size, head.at);
         if self.last.as_ref().is_none_or(|last| order(&last.head) < order(&said.head)) {
-            let published = Published { head: said.head, checkpoint: said.text };
+            let published = Published::new(said.head, said.note, &self.pinned.witnesses);
             self.heads.store(&published).map_err(|error| FollowError::Write(error.to_string()))?;
             self.last = Some(published);
         }

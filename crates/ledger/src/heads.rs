@@ -1,29 +1,33 @@
 //! Signed heads (PROTOCOL 7): made from durable seals, one after the other, by one thread with a small log of its own.
 //!
 //! A head is durable there before anybody sees it, and before one is signed the last is read back from there: a ledger
-//! whose log was rolled back under it signs nothing.
+//! whose log was rolled back under it signs nothing. Witnesses' cosignatures are kept with the head, and raise it from D3.
 
 use crate::history::KEPT;
 use crate::seal::SealedEntry;
 use crate::state::{Counts, Published, Shared};
+use eleven_api::audit::Durability;
 use eleven_api::edge::Clock;
 use eleven_core::encoding::{Object, parse_canonical};
 use eleven_core::form::{Form, FormError};
-use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::head::{Commitment, Head};
-use eleven_core::root::KeyUse;
+use eleven_core::root::{KeyUse, Witnesses};
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use eleven_store::{Log, ReadLog, SegmentLog};
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
+
+/// So many records are kept in the log: each head, and each head again for its cosignatures.
+const RECORDS: usize = 4 * KEPT;
 
 /// Why a head was not signed.
 #[derive(Debug)]
@@ -86,20 +90,20 @@ impl Heads {
         Self { log, reader }
     }
 
-    /// The last head, from durable storage.
-    pub(crate) fn last(&self) -> Result<Option<Published>, HeadError> {
+    /// The last head, from durable storage. Who cosigned it is judged by `witnesses`.
+    pub(crate) fn last(&self, witnesses: &Witnesses) -> Result<Option<Published>, HeadError> {
         let Some(position) = self.reader.durable().checked_sub(1) else { return Ok(None) };
         let found = self.reader.read_from(position, 1, 1).map_err(|error| HeadError::Store(error.to_string()))?;
         let (_, bytes) = found.into_iter().next().ok_or(HeadError::Store("its last record is gone".to_owned()))?;
-        read_stored(&bytes).map(Some)
+        read_stored(&bytes, witnesses).map(Some)
     }
 
     /// All heads that are still there, the oldest first.
-    fn kept(&self) -> Result<Vec<Published>, HeadError> {
-        let from = self.reader.first().max(self.reader.durable().saturating_sub(KEPT as u64));
+    fn kept(&self, witnesses: &Witnesses) -> Result<Vec<Published>, HeadError> {
+        let from = self.reader.first().max(self.reader.durable().saturating_sub(RECORDS as u64));
         let found =
-            self.reader.read_from(from, KEPT, usize::MAX).map_err(|error| HeadError::Store(error.to_string()))?;
-        found.iter().map(|(_, bytes)| read_stored(bytes)).collect()
+            self.reader.read_from(from, RECORDS, usize::MAX).map_err(|error| HeadError::Store(error.to_string()))?;
+        found.iter().map(|(_, bytes)| read_stored(bytes, witnesses)).collect()
     }
 
     /// Makes a head durable; very old ones are let go of.
@@ -107,7 +111,7 @@ impl Heads {
         let record = Object::new().with("checkpoint", &published.checkpoint).with("head", published.head.to_value());
         let expected = self.log.next();
         let durable = self.log.append(expected, &[&record.canonical()]).map_err(|e| HeadError::Store(e.to_string()))?;
-        if let Some(old) = durable.next().checked_sub(KEPT as u64)
+        if let Some(old) = durable.next().checked_sub(RECORDS as u64)
             && let Err(error) = self.log.drop_before(old)
         {
             tracing::warn!(%error, "old heads were not dropped");
@@ -116,7 +120,7 @@ impl Heads {
     }
 }
 
-/// Every head that a log of heads still holds, oldest first.
+/// Every head that a log of heads still holds, oldest first. Who cosigned them is not judged.
 pub(crate) fn all(log: &dyn ReadLog) -> Result<Vec<Published>, HeadError> {
     let (mut heads, mut position) = (Vec::new(), log.first());
     loop {
@@ -124,19 +128,79 @@ pub(crate) fn all(log: &dyn ReadLog) -> Result<Vec<Published>, HeadError> {
         let Some((last, _)) = records.last() else { return Ok(heads) };
         position = last + 1;
         for (_, bytes) in records {
-            heads.push(read_stored(&bytes)?);
+            heads.push(read_stored(&bytes, &Witnesses::default())?);
         }
     }
 }
 
-fn read_stored(bytes: &[u8]) -> Result<Published, HeadError> {
+fn read_stored(bytes: &[u8], witnesses: &Witnesses) -> Result<Published, HeadError> {
     let read = || {
         let mut form = Form::of(parse_canonical(bytes)?, "stored head")?;
-        let published = Published { head: Head::read(form.take("head")?)?, checkpoint: form.string("checkpoint")? };
+        let (head, note) = (Head::read(form.take("head")?)?, Note::parse(&form.string("checkpoint")?)?);
         form.finish()?;
-        Ok::<_, FormError>(published)
+        Ok::<_, FormError>(Published::new(head, note, witnesses))
     };
     read().map_err(|error| HeadError::Store(format!("one of its records is no head: {error}")))
+}
+
+impl Published {
+    /// A head and its checkpoint, at the level that its cosignatures give it.
+    pub(crate) fn new(head: Head, note: Note, witnesses: &Witnesses) -> Self {
+        let (level, satisfied) = level(&note, witnesses);
+        Self { head, checkpoint: note.to_string(), note, level, satisfied }
+    }
+}
+
+/// How durable what stands under a checkpoint is (PROTOCOL 8), and whether it is witnessed as its root asks.
+fn level(note: &Note, witnesses: &Witnesses) -> (Durability, bool) {
+    let level = Durability::of(note, witnesses);
+    let asked = match (witnesses.quorum, witnesses.auditors) {
+        (0, _) => Durability::D3,
+        (_, 0) => Durability::D4,
+        _ => Durability::D5,
+    };
+    (level, level >= asked)
+}
+
+/// Starts the thread that signs; it ends when the writer is gone, or where it may sign no more, through `on_failure`. With
+/// nothing new the same size is signed again every `idle` (PROTOCOL 7).
+pub(crate) fn start(
+    signing: Arc<Mutex<HeadSigner>>,
+    idle: Duration,
+    seals: Receiver<SealedEntry>,
+    on_failure: impl FnOnce(HeadError) + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("heads".into()).spawn(move || {
+        if let Err(error) = run(&signing, idle, &seals) {
+            tracing::error!(%error, "no head is signed any more");
+            lock(&signing).shared.headless.store(true, Ordering::Release);
+            on_failure(error);
+        }
+    })
+}
+
+fn lock(signing: &Mutex<HeadSigner>) -> std::sync::MutexGuard<'_, HeadSigner> {
+    signing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(signing: &Mutex<HeadSigner>, idle: Duration, seals: &mpsc::Receiver<SealedEntry>) -> Result<(), HeadError> {
+    let mut last: Option<SealedEntry> = None;
+    loop {
+        match seals.recv_timeout(idle) {
+            Ok(seal) => {
+                // Only the newest is worth a signature.
+                let seal = seals.try_iter().last().unwrap_or(seal);
+                lock(signing).attempt(seal)?;
+                last = Some(seal);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(seal) = last {
+                    lock(signing).attempt(seal)?;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
 }
 
 /// Whoever signs heads.
@@ -147,8 +211,6 @@ pub(crate) struct HeadSigner {
     /// `ledger://<domain>`.
     pub(crate) ledger: String,
     pub(crate) heads: Heads,
-    /// With nothing new the same size is signed again this often (PROTOCOL 7).
-    pub(crate) idle: Duration,
 }
 
 impl HeadSigner {
@@ -157,7 +219,7 @@ impl HeadSigner {
     /// # Errors
     /// Where the ledger is not the one, or not all of the one, that the last head commits to.
     pub(crate) fn resume(&mut self, seal: Option<SealedEntry>) -> Result<(), HeadError> {
-        let Some(last) = self.heads.last()? else { return Ok(()) };
+        let Some(last) = self.heads.last(&self.shared.witnesses())? else { return Ok(()) };
         let size = last.head.commitment.size;
         let sealed = seal.map_or(0, |seal| seal.size);
         if sealed < size {
@@ -166,47 +228,13 @@ impl HeadSigner {
         if self.shared.root_at(size) != Some(last.head.commitment.root) {
             return Err(HeadError::Fork { size });
         }
-        for shown in self.heads.kept()? {
-            self.shared.shown.add(Arc::new(shown));
+        for shown in self.heads.kept(&self.shared.witnesses())? {
+            let shown = Arc::new(shown);
+            self.shared.raise(&shown);
+            self.shared.shown.add(shown);
         }
         self.shared.show(Arc::new(last));
         Ok(())
-    }
-
-    /// Starts the thread; it ends when the writer is gone, or where it may sign no more, through `on_failure`.
-    pub(crate) fn start(
-        mut self,
-        seals: Receiver<SealedEntry>,
-        on_failure: impl FnOnce(HeadError) + Send + 'static,
-    ) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name("heads".into()).spawn(move || {
-            let shared = Arc::clone(&self.shared);
-            if let Err(error) = self.run(&seals) {
-                tracing::error!(%error, "no head is signed any more");
-                shared.headless.store(true, Ordering::Release);
-                on_failure(error);
-            }
-        })
-    }
-
-    fn run(&mut self, seals: &mpsc::Receiver<SealedEntry>) -> Result<(), HeadError> {
-        let mut last: Option<SealedEntry> = None;
-        loop {
-            match seals.recv_timeout(self.idle) {
-                Ok(seal) => {
-                    // Only the newest is worth a signature.
-                    let seal = seals.try_iter().last().unwrap_or(seal);
-                    self.attempt(seal)?;
-                    last = Some(seal);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(seal) = last {
-                        self.attempt(seal)?;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-        }
     }
 
     /// Signs unless the authority's registry is another, or the key does not count now: those may pass, or are for the
@@ -231,7 +259,7 @@ impl HeadSigner {
         let root = root.ok_or(HeadError::Store("the tree has fewer entries than the seal".to_owned()))?;
         let SealedEntry { size, chain, index, registry, at: sealed } = seal;
         let commitment = Commitment { ledger: self.ledger.clone(), size, chain, root, index, registry };
-        let last = self.heads.last()?;
+        let last = self.heads.last(&self.shared.witnesses())?;
         let mut at = self.clock.now().max(sealed);
         if let Some(last) = &last {
             self.follows(&last.head, &commitment)?;
@@ -240,13 +268,41 @@ impl HeadSigner {
         self.check_key(at)?;
         let head = Head::sign(commitment, at, self.signer.as_ref());
         let body = Checkpoint::of(&head.commitment);
-        let line = body.sign(self.signer.as_ref());
-        let checkpoint = Note { checkpoint: body, lines: vec![line] }.to_string();
-        let published = Published { head, checkpoint };
+        let mut lines = vec![body.sign(self.signer.as_ref())];
+        // The same size again is the same checkpoint: who cosigned it did so for this head, too.
+        let again = last.filter(|last| last.note.checkpoint == body).map(|last| last.note.lines).unwrap_or_default();
+        lines.extend(again.into_iter().filter(|line| line.name != body.origin));
+        let published = Published::new(head, Note { checkpoint: body, lines }, &self.shared.witnesses());
         self.heads.store(&published)?;
         self.shared.headless.store(false, Ordering::Release);
         self.shared.show(Arc::new(published));
         Counts::add(&self.shared.counts.heads);
+        Ok(())
+    }
+
+    /// Keeps cosignatures of a head, each verified: durable and shown with the last head, remembered for an older one.
+    ///
+    /// # Errors
+    /// Where they could not be made durable.
+    pub(crate) fn cosigned(&mut self, checkpoint: &Checkpoint, lines: Vec<Line>) -> Result<(), HeadError> {
+        let found = self.shared.shown.of_size(checkpoint.size);
+        let Some(found) = found.filter(|head| head.note.checkpoint == *checkpoint) else { return Ok(()) };
+        let mut note = found.note.clone();
+        for line in lines {
+            note.lines.retain(|other| (&other.name, other.key_id) != (&line.name, line.key_id));
+            note.lines.push(line);
+        }
+        let raised = Published::new(found.head.clone(), note, &self.shared.witnesses());
+        Counts::add(&self.shared.counts.cosignatures);
+        let last = self.shared.published().map_or(0, |last| last.size());
+        if raised.size() == last {
+            self.heads.store(&raised)?;
+            self.shared.show(Arc::new(raised));
+        } else {
+            let raised = Arc::new(raised);
+            self.shared.raise(&raised);
+            self.shared.shown.add(raised);
+        }
         Ok(())
     }
 

@@ -19,20 +19,21 @@ const USUAL: u64 = 16;
 pub(crate) struct Shown(RwLock<VecDeque<Arc<Published>>>);
 
 impl Shown {
-    /// Takes a head that was just shown. One of the same size replaces the one before: only its time is another.
+    /// Takes a head that was just shown. One of the same size replaces the one before: only its time is another, or it has
+    /// been cosigned since.
     pub(crate) fn add(&self, published: Arc<Published>) {
         let mut heads = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let size = published.head.commitment.size;
-        if heads.back().is_some_and(|last| last.head.commitment.size == size) {
-            heads.pop_back();
+        match heads.binary_search_by_key(&size, |head| head.size()) {
+            Ok(at) => heads[at] = published,
+            Err(at) => heads.insert(at, published),
         }
-        heads.push_back(published);
         if heads.len() > KEPT {
             heads.pop_front();
         }
     }
 
-    fn of_size(&self, size: u64) -> Option<Arc<Published>> {
+    pub(crate) fn of_size(&self, size: u64) -> Option<Arc<Published>> {
         let heads = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let at = heads.binary_search_by_key(&size, |published| published.head.commitment.size);
         at.ok().and_then(|at| heads.get(at)).cloned()

@@ -1,10 +1,10 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
 use crate::audit::{Answer, Audit, Request};
-use crate::heads::{HeadError, HeadSigner, Heads};
+use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
-use crate::seal::SealedEntry;
+use crate::seal::{Pace, SealedEntry};
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
@@ -22,8 +22,8 @@ use eleven_store::{
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -44,6 +44,14 @@ pub struct Settings {
     pub authority: Option<String>,
     /// How often what came is sealed: at most a second (PROTOCOL 7).
     pub seal_every: Duration,
+    /// How often under load.
+    pub seal_busy: Duration,
+    /// From how many entries a second on there is load.
+    pub busy_rate: u64,
+    /// Where the witnesses of the trust root are asked for cosignatures.
+    pub witnesses: Vec<String>,
+    /// How long a head waits for them before the next is sealed; a cosignature that comes later still counts.
+    pub witness_deadline: Duration,
     /// How often the same head is signed again while nothing comes: 10 s by default (PROTOCOL 7).
     pub resign_every: Duration,
     /// Bytes that a POST of events may have.
@@ -60,6 +68,10 @@ impl Settings {
             folder: folder.into(),
             authority: None,
             seal_every: Duration::from_millis(500),
+            seal_busy: Duration::from_millis(250),
+            busy_rate: 100,
+            witnesses: Vec::new(),
+            witness_deadline: Duration::from_millis(500),
             resign_every: Duration::from_secs(10),
             body_limit: DEFAULT_REQUEST_BODY,
             proof_wait: Duration::from_secs(2),
@@ -170,6 +182,8 @@ pub(crate) struct Inner {
     // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
     group: GroupCommit<Audit>,
     _heads: Joined,
+    /// Signs heads and keeps their cosignatures.
+    pub(crate) signing: Arc<Mutex<HeadSigner>>,
 }
 
 /// A thread that is waited for when this is dropped.
@@ -199,7 +213,7 @@ impl Parts {
         log: &SegmentLog,
         heads: Heads,
         folder: &Path,
-        resign_every: Duration,
+        pace: Pace,
         signers: Signers,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
@@ -220,7 +234,11 @@ impl Parts {
             tree: RwLock::new(tree),
             sealed: RwLock::new(sealed),
             log: reader,
-            disagreement: AtomicBool::new(false),
+            raised: watch::Sender::default(),
+            collecting: AtomicBool::new(false),
+            witness_ahead: AtomicU64::new(0),
+            disagreement: AtomicBool::new(resumed.contained),
+            carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),
             counts: Counts::default(),
         });
@@ -234,14 +252,13 @@ impl Parts {
             signer: signers.head,
             ledger: resumed.name.clone(),
             heads,
-            idle: resign_every,
         };
         signer.resume(last_seal).map_err(LedgerError::Head)?;
         if let Some(seal) = last_seal {
             // The receiver is here.
             let _ = to_sign.send(seal);
         }
-        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, to_sign);
+        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, pace, to_sign);
         Ok(Self { shared, audit, signer, seals })
     }
 }
@@ -309,9 +326,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`]: nothing runs then.
     pub fn open(settings: Settings, signers: Signers, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
-        if settings.seal_every.is_zero() || settings.seal_every > Duration::from_secs(1) {
+        let (every, busy) = (settings.seal_every, settings.seal_busy);
+        if every.is_zero() || busy.is_zero() || every > Duration::from_secs(1) {
             return Err(LedgerError::Setting(
-                "the ledger seals at least once a second: set the interval to 1 ms to 1 s",
+                "the ledger seals at least once a second: set the intervals to 1 ms to 1 s",
             ));
         }
         let home = Folder::open(&settings.folder, CORNER)?;
@@ -339,13 +357,14 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let (fail, failed) = watch::channel(None);
-        let Parts { shared, audit, signer, seals } =
-            Parts::new(&log, heads, &settings.folder, settings.resign_every, signers, clock)?;
+        let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
+        let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
+        let Parts { shared, audit, signer, seals } = Parts::new(&log, heads, &settings.folder, pace, signers, clock)?;
+        let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
-        let heads = signer
-            .start(seals, move |error| drop(head_failed.send_replace(Some(error.to_string()))))
-            .map_err(LedgerError::Io)?;
-        let options = GroupOptions { tick: Some(settings.seal_every), ..GroupOptions::default() };
+        let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
+        let heads = heads::start(Arc::clone(&signing), settings.resign_every, seals, on_failure);
+        let heads = heads.map_err(LedgerError::Io)?;
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
             Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
@@ -353,8 +372,8 @@ impl Ledger {
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
         let metrics = group.metrics();
-        let inner =
-            Inner { shared, settings, metrics, closing: watch::Sender::new(false), group, _heads: Joined(Some(heads)) };
+        let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
+        let inner = Inner { shared, settings, metrics, closing, group, _heads: heads, signing };
         Ok(Self { inner: Arc::new(inner), failed })
     }
 
@@ -366,6 +385,7 @@ impl Ledger {
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), LedgerError> {
         let (end, ended) = watch::channel(false);
         let follower = tokio::spawn(crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
+        let collector = tokio::spawn(crate::witness::collect(Arc::clone(&self.inner), ended.clone()));
         let serving = tokio::spawn(listener.serve(crate::serve::router(&self.inner), ended, Duration::from_secs(5)));
         let (mut stop, mut failed) = (stop, self.failed.clone());
         let outcome = tokio::select! {
@@ -374,7 +394,7 @@ impl Ledger {
         };
         self.inner.closing.send_replace(true);
         let _ = end.send(true);
-        for task in [serving, follower] {
+        for task in [serving, follower, collector] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the ledger did not end well");
             }
@@ -387,7 +407,8 @@ impl Ledger {
     }
 }
 
-async fn failure(failed: &mut watch::Receiver<Option<String>>) -> String {
+/// Waits until a writer has failed, and says how.
+pub(crate) async fn failure(failed: &mut watch::Receiver<Option<String>>) -> String {
     let why = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
     match why {
         Some(why) => why,

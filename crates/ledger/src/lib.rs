@@ -10,7 +10,8 @@
 //! 4. `seal`, `heads`, `history`: every second `ledger.sealed` closes what came, and a head over it is signed, stored,
 //!    shown; those that were can be asked for.
 //! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
-//! 6. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
+//! 6. [`witness`]: the witnesses of the root are asked to cosign each head; and the service of a witness itself.
+//! 7. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
 //!
 //! And from the outside: [`fsck()`] checks a ledger's files, [`follow`] another's ledger as it grows; both by the replay
 //! that opening runs.
@@ -39,6 +40,7 @@ mod state;
 mod stepped;
 mod stored;
 mod tiles;
+pub mod witness;
 #[cfg(test)]
 mod world;
 

@@ -63,6 +63,7 @@ pub(crate) fn events_of(shared: &Shared, op: &str, size: u64) -> Result<Vec<Stan
 pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
     let events = events_of(shared, op, shared.size())?;
     let head = shared.published().map_or(0, |published| published.head.commitment.size);
+    let durability = shared.durability(events.last().map_or(0, |last| last.header.seq + 1));
     let entry = |standing: &Standing| {
         let at = standing.header.at.to_millis_value();
         Value::Object(Object::new().with("seq", standing.header.seq).with("at", at))
@@ -76,6 +77,7 @@ pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("lineage", id::lineage_name(op))
         .with("events", records)
         .with("entries", entries)
+        .with("durability", durability.name())
         .with("sealed", sealed)
         .with("size", shared.size());
     Ok(Value::Object(if uses > 0 { object.with("uses", uses) } else { object }))
@@ -105,6 +107,7 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("by", &record.by)
         .with("at", said.header.at.to_millis_value())
         .with("seq", said.header.seq)
+        .with("durability", shared.durability(said.header.seq + 1).name())
         .with("sealed", said.header.seq < head)
         .with("data", record.data.clone())
         .with_some("reason", about.reason.map(eleven_core::reason::Reason::code))

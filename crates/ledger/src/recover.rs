@@ -66,6 +66,17 @@ pub(crate) struct Resumed {
     pub(crate) chain: Option<ChainValue>,
     pub(crate) changes: Vec<(Sha256, Sha256)>,
     pub(crate) unsealed: u64,
+    /// Whether the authority's registry was another than the ledger's when the log ends.
+    pub(crate) contained: bool,
+}
+
+impl Resumed {
+    fn note_registry(&mut self, record: &eleven_core::event::Record) {
+        let about_it = record.data_str("cause") == Some(crate::audit::own::REGISTRY_CAUSE);
+        if about_it && record.by.starts_with("ledger://") {
+            self.contained = record.event == "audit.discontinuity";
+        }
+    }
 }
 
 /// Everything that the log says.
@@ -242,6 +253,7 @@ impl Replayed {
         self.tree.append(leaf);
         self.resumed.changes.extend(applied.index);
         self.resumed.unsealed += 1;
+        self.resumed.note_registry(record);
         self.met.entries += 1;
         self.met.bytes += bytes;
         if seals {

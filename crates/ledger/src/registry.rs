@@ -1,7 +1,8 @@
 //! The registry headers that the authority signs: fetched, compared with what was folded here, and kept for bundles.
 //!
-//! A lag is only a lag. Another hash at the same epoch is two registries under one root: from then on no head is signed,
-//! and somebody has to look.
+//! A lag is only a lag. Another hash at the same epoch is two registries under one root: that is recorded in the ledger with
+//! the header that says so, and from then on no head is signed. It outlasts a restart; only after one, when somebody has
+//! looked, does it end where both agree again.
 
 use crate::audit::Request;
 use crate::ledger::Inner;
@@ -76,18 +77,42 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str) {
         return tracing::warn!("the authority's registry snapshot has no header");
     };
     match judge(inner, header) {
-        Verdict::Agrees(read_header) => keep(inner, read_header, header).await,
+        Verdict::Agrees(read_header) => {
+            agree(inner, &read_header, header).await;
+            keep(inner, read_header, header).await;
+        }
         Verdict::Ahead => {}
         Verdict::Untrusted(why) => tracing::warn!(why, "the authority's registry header is not to be trusted"),
         Verdict::Disagrees { epoch, ours, theirs } => {
-            if !inner.shared.disagreement.swap(true, Ordering::AcqRel) {
+            let known = inner.shared.disagreement.swap(true, Ordering::AcqRel);
+            inner.shared.carried.store(false, Ordering::Release);
+            if !known {
                 tracing::error!(
                     epoch, %ours, %theirs,
                     "the authority signed another registry than the ledger folds to: no head is signed any more; \
                      compare both with `eleven ledger fsck` before anything is started again"
                 );
+                record(inner, false, epoch, header).await;
             }
         }
+    }
+}
+
+/// Ends a disagreement that an earlier process met, where the registry in force is the same on both sides now.
+async fn agree(inner: &Inner, header: &Header, value: &Value) {
+    let in_force = read(&inner.shared.book).registry().map(eleven_core::registry::Fold::epoch);
+    if in_force != Some(header.epoch) || !inner.shared.carried.swap(false, Ordering::AcqRel) {
+        return;
+    }
+    tracing::warn!(epoch = header.epoch, "the authority's registry and the ledger's agree again: heads are signed");
+    record(inner, true, header.epoch, value).await;
+    inner.shared.disagreement.store(false, Ordering::Release);
+}
+
+async fn record(inner: &Inner, agrees: bool, epoch: u64, header: &Value) {
+    let request = Request::Registry { agrees, epoch, header: header.canonical() };
+    if let Err(error) = inner.submit(request).await {
+        tracing::error!(%error, "what the authority signed was not recorded");
     }
 }
 
@@ -129,3 +154,6 @@ fn check_signature(inner: &Inner, header: &Header, sig: &Signature) -> Result<()
     let key = key.and_then(eleven_core::root::KeyRecord::verifying).ok_or("no registry key of that name is known")?;
     if key.verifies(&header.payload(), &sig.val) { Ok(()) } else { Err("the registry key did not sign it") }
 }
+
+#[cfg(test)]
+mod tests;

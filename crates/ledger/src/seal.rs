@@ -10,6 +10,7 @@ use eleven_core::time::Time;
 use eleven_store::Batch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A durable `ledger.sealed`, to be signed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +27,52 @@ pub(crate) struct SealedEntry {
     pub(crate) at: Time,
 }
 
+/// When to seal: at an interval, and at a shorter one while entries come fast. It counts ticks of the writer, not a clock
+/// that may be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    every: Duration,
+    busy: Duration,
+    /// Entries a second from which on it is the shorter one.
+    rate: u64,
+    /// Ticks since the last seal.
+    ticks: u32,
+}
+
+/// No seal waits longer than this for the witnesses of the head before it (PROTOCOL 7: every second).
+const LONGEST: Duration = Duration::from_secs(1);
+
+impl Pace {
+    pub(crate) const fn new(every: Duration, busy: Duration, rate: u64) -> Self {
+        Self { every, busy, rate, ticks: 0 }
+    }
+
+    /// How often the writer asks.
+    pub(crate) fn tick(&self) -> Duration {
+        self.every.min(self.busy)
+    }
+
+    /// Whether what came, `unsealed` entries, is to be sealed at this tick; `held` while the last head is being cosigned.
+    pub(crate) fn is_due(&mut self, unsealed: u64, held: bool) -> bool {
+        self.ticks = self.ticks.saturating_add(1);
+        let since = self.tick().saturating_mul(self.ticks);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let busy = since >= self.busy && unsealed.saturating_mul(1000) >= self.rate.saturating_mul(millis);
+        let wait = if held { LONGEST } else { Duration::ZERO };
+        unsealed > 0 && since >= wait && (since >= self.every || busy)
+    }
+
+    fn sealed(&mut self) {
+        self.ticks = 0;
+    }
+}
+
 impl Audit {
     /// Seals what came since the last seal. Where the authority signed another registry than was folded here, nothing is
     /// sealed any more: no head may say that either is right.
     pub(crate) fn seal_if_due(&mut self, batch: &mut Batch) {
-        if self.unsealed == 0 || self.shared.disagreement.load(Ordering::Acquire) {
+        let held = self.shared.collecting.load(Ordering::Acquire);
+        if !self.pace.is_due(self.unsealed, held) || self.shared.disagreement.load(Ordering::Acquire) {
             return;
         }
         let at = self.entry_time();
@@ -55,6 +97,7 @@ impl Audit {
             return;
         };
         self.unsealed = 0;
+        self.pace.sealed();
         sealed.size = size + 1;
         sealed.at = Some(at);
         sealed.chain = Some(chain);
@@ -64,3 +107,6 @@ impl Audit {
         self.seal = Some(SealedEntry { size: size + 1, chain, index, registry, at });
     }
 }
+
+#[cfg(test)]
+mod tests;

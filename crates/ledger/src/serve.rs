@@ -9,6 +9,7 @@ mod tests;
 mod tiles;
 
 use crate::ledger::Inner;
+use crate::state::Published;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -65,16 +66,23 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let headless = shared.headless.load(Ordering::Acquire);
     let takes = !inner.is_stopped();
     let head = shared.published();
+    let raised = shared.raised.borrow().clone();
+    let size_of = |head: Option<Arc<Published>>| head.map(|head| head.size());
+    let ahead = Some(shared.witness_ahead.load(Ordering::Acquire)).filter(|size| *size > shared.size());
     let object = Object::new()
         .with("corner", "ledger")
-        .with("ok", takes && !disagreement && !headless)
+        .with("ok", takes && !disagreement && !headless && ahead.is_none())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)
         .with("registry_agrees", !disagreement)
         .with("size", shared.size())
-        .with_some("head", head.map(|published| published.head.commitment.size));
+        .with_some("durability", head.as_ref().map(|published| published.level.name()))
+        .with_some("head", size_of(head))
+        .with_some("cosigned", size_of(raised.cosigned))
+        .with_some("mirrored", size_of(raised.mirrored))
+        .with_some("witness_ahead", ahead);
     let mut response = json(&Value::Object(object));
-    if !takes || disagreement || headless {
+    if !takes || disagreement || headless || ahead.is_some() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     response

@@ -5,12 +5,15 @@ use crate::chunked::Chunked;
 use crate::history::Shown;
 use crate::keys::Keys;
 use crate::rules::{Applied, Book};
+use eleven_api::audit::Durability;
 use eleven_core::chain::{ChainValue, EntryHeader};
 use eleven_core::event::Record;
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
+use eleven_core::head::checkpoint::Note;
 use eleven_core::index::OperationIndex;
 use eleven_core::registry::Fold;
+use eleven_core::root::Witnesses;
 use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use eleven_store::{ReadError, ReadLog};
@@ -18,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Reads a lock whose holder never leaves it half changed.
@@ -44,14 +48,22 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     /// How many entries are durable.
     pub(crate) durable: watch::Sender<u64>,
-    /// The last signed head, durable before it is here.
+    /// The last signed head, durable before it is here. Sent again when it rises.
     pub(crate) head: watch::Sender<Option<Arc<Published>>>,
     /// The heads before it.
     pub(crate) shown: Shown,
+    /// The newest heads above D3.
+    pub(crate) raised: watch::Sender<Raised>,
+    /// Set while the last head waits for its witnesses: the next seal waits a little, too.
+    pub(crate) collecting: AtomicBool,
+    /// The size that a witness cosigned and this ledger does not have; 0 where there is none.
+    pub(crate) witness_ahead: AtomicU64,
     /// The log.
     pub(crate) log: Arc<dyn ReadLog>,
-    /// Set for good where the authority signed another registry than was folded here: no head is signed any more.
+    /// Set where the authority signed another registry than was folded here: no head is signed any more.
     pub(crate) disagreement: AtomicBool,
+    /// Whether that was so when this process started: then it ends where both agree again.
+    pub(crate) carried: AtomicBool,
     /// Set where a head could not be signed or stored.
     pub(crate) headless: AtomicBool,
     pub(crate) counts: Counts,
@@ -66,6 +78,7 @@ pub(crate) struct Counts {
     pub(crate) equivocations: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) heads: AtomicU64,
+    pub(crate) cosignatures: AtomicU64,
 }
 
 impl Counts {
@@ -78,7 +91,30 @@ impl Counts {
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) head: Head,
+    /// The text of `note`, as it is served.
     pub(crate) checkpoint: String,
+    /// The checkpoint with the ledger's line and those of its witnesses.
+    pub(crate) note: Note,
+    /// D3, or what its cosignatures make of it.
+    pub(crate) level: Durability,
+    /// Whether it is cosigned by all that the root asks for: what a verifier wants to see.
+    pub(crate) satisfied: bool,
+}
+
+impl Published {
+    /// How many entries it covers.
+    pub(crate) const fn size(&self) -> u64 {
+        self.head.commitment.size
+    }
+}
+
+/// The newest heads above D3.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Raised {
+    /// The newest that the quorum of witnesses cosigned: D4.
+    pub(crate) cosigned: Option<Arc<Published>>,
+    /// The newest that an auditor cosigned besides: D5.
+    pub(crate) mirrored: Option<Arc<Published>>,
 }
 
 /// The folds over the entries before the last seal: what the head over that seal commits to.
@@ -312,10 +348,76 @@ impl Shared {
         self.head.borrow().clone()
     }
 
-    /// Shows a head that is durable.
+    /// Shows a head that is durable: one that was just signed, or one that has risen.
     pub(crate) fn show(&self, published: Arc<Published>) {
         self.shown.add(Arc::clone(&published));
+        self.raise(&published);
         self.head.send_replace(Some(published));
+    }
+
+    /// Notes a head that may be the newest of its level.
+    pub(crate) fn raise(&self, published: &Arc<Published>) {
+        let newer = |known: &Option<Arc<Published>>, least| {
+            published.level >= least && known.as_ref().is_none_or(|known| known.size() <= published.size())
+        };
+        self.raised.send_if_modified(|raised| {
+            let cosigned = newer(&raised.cosigned, Durability::D4);
+            let mirrored = newer(&raised.mirrored, Durability::D5);
+            if cosigned {
+                raised.cosigned = Some(Arc::clone(published));
+            }
+            if mirrored {
+                raised.mirrored = Some(Arc::clone(published));
+            }
+            cosigned || mirrored
+        });
+    }
+
+    /// The newest head at a level, or above it; below D3 the last one.
+    pub(crate) fn published_at(&self, level: Durability) -> Option<Arc<Published>> {
+        match level {
+            Durability::D5 => self.raised.borrow().mirrored.clone(),
+            Durability::D4 => self.raised.borrow().cosigned.clone(),
+            _ => self.published(),
+        }
+    }
+
+    /// How durable the first `size` entries are (PROTOCOL 8); they are in the log.
+    pub(crate) fn durability(&self, size: u64) -> Durability {
+        let under = |level| self.published_at(level).is_some_and(|head| head.size() >= size);
+        [Durability::D5, Durability::D4, Durability::D3]
+            .into_iter()
+            .find(|level| under(*level))
+            .unwrap_or(Durability::D1)
+    }
+
+    /// Waits until the first `size` entries are as durable as `level`, for at most `wait`; says what they are then.
+    pub(crate) async fn reached(&self, size: u64, level: Durability, wait: Duration) -> Durability {
+        let (mut heads, mut raised) = (self.head.subscribe(), self.raised.subscribe());
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let (_, _) = (heads.borrow_and_update(), raised.borrow_and_update());
+            let reached = self.durability(size);
+            if reached >= level {
+                return reached;
+            }
+            let changed = async {
+                tokio::select! {
+                    changed = heads.changed() => changed.is_ok(),
+                    changed = raised.changed() => changed.is_ok(),
+                }
+            };
+            if !tokio::time::timeout_at(deadline, changed).await.is_ok_and(|changed| changed) {
+                return self.durability(size);
+            }
+        }
+    }
+
+    /// Who cosigns heads, by the root in force.
+    pub(crate) fn witnesses(&self) -> Witnesses {
+        let sealed = read(&self.sealed).registry.clone();
+        let sealed = sealed.map(|registry| registry.root().witnesses.clone());
+        sealed.or_else(|| Some(read(&self.book).registry()?.root().witnesses.clone())).unwrap_or_default()
     }
 
     /// The root of the tree at a size.

@@ -6,7 +6,7 @@ use crate::heads::{HeadError, HeadSigner, Heads};
 use crate::ledger::{Ledger, LedgerError, Parts, Signers};
 use crate::receive::Received;
 use crate::recover::{Depth, ReplayError, replay};
-use crate::seal::SealedEntry;
+use crate::seal::{Pace, SealedEntry};
 use crate::serve::{told, unavailable};
 use crate::state::{Shared, read};
 use eleven_api::audit::{Cursor, Durability};
@@ -76,7 +76,9 @@ impl SteppedLedger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let heads = Heads::new(heads);
-        let parts = Parts::new(&log, heads, Path::new("memory"), Duration::MAX, signers, clock)?;
+        // Whoever drives it says when to seal.
+        let pace = Pace::new(Duration::ZERO, Duration::ZERO, 0);
+        let parts = Parts::new(&log, heads, Path::new("memory"), pace, signers, clock)?;
         let Parts { shared, audit, signer, seals } = parts;
         let commit = SteppedCommit::new(log, audit, GroupOptions::default());
         Ok(Self { shared, commit, signer, seals, last: None })

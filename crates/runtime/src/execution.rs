@@ -31,6 +31,9 @@ use tokio::sync::{mpsc, oneshot};
 
 type Answer = axum::response::Response;
 
+/// What a caller hears whose answer is withheld.
+const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
+
 /// Runs the operation that `permit` is for, and answers once its release allows: whole with its evidence durable, or as a
 /// stream whose end waits for it.
 pub(crate) async fn run(
@@ -163,13 +166,18 @@ impl Run {
         let cause = (outcome == Outcome::Failed).then_some("upstream.failed");
         let op = execution.op.clone();
         let digest = Sha3::of(&[&body]);
-        if self.close(execution, outcome, cause, digest, body.len(), parts.status).await {
-            let mut answer = Response::new(axum::body::Body::from(body));
-            *answer.status_mut() = parts.status;
-            *answer.headers_mut() = passed_on(&parts.headers);
-            name_lineage(answer.headers_mut(), &op);
-            self.answer_with(answer);
-        }
+        let Some(closed) = self.close(execution, outcome, cause, digest, body.len(), parts.status).await else {
+            return;
+        };
+        let Some(durability) = self.released(closed).await else {
+            let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(id::lineage_name(&op));
+            return self.answer_with(refusal::openai(&problem));
+        };
+        let mut answer = Response::new(axum::body::Body::from(body));
+        *answer.status_mut() = parts.status;
+        *answer.headers_mut() = passed_on(&parts.headers);
+        name_lineage(answer.headers_mut(), &op, durability);
+        self.answer_with(answer);
     }
 
     /// `release: stream`: passed on as it comes, the end held until its evidence is durable.
@@ -189,7 +197,7 @@ impl Run {
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passed_on(&parts.headers);
-        name_lineage(answer.headers_mut(), &execution.op);
+        name_lineage(answer.headers_mut(), &execution.op, Durability::D1);
         self.answer_with(answer);
 
         let work = pass(&mut body, &mut holdback, &send);
@@ -208,8 +216,12 @@ impl Run {
             Ok(place) => {
                 let tail = holdback.finish();
                 let (digest, bytes) = so_far.with(&tail);
-                if self.close(execution, Outcome::Completed, None, digest, bytes, parts.status).await {
-                    place.send(Ok(tail));
+                let closed = self.close(execution, Outcome::Completed, None, digest, bytes, parts.status).await;
+                let Some(closed) = closed else { return };
+                match self.released(closed).await {
+                    Some(_) => place.send(Ok(tail)),
+                    // Broken off: its end may not reach the caller before the evidence is as safe as the policy asks.
+                    None => place.send(Err(std::io::Error::other(UNPROVEN))),
                 }
             }
             Err(broken) => {
@@ -228,7 +240,8 @@ impl Run {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = if matches!(broken, Break::CallerLeft) { Bytes::new() } else { body.clone() };
         let digest = Sha3::of(&[&sent]);
-        if self.close(execution, broken.outcome(), Some(broken.cause()), digest, sent.len(), parts.status).await {
+        let closed = self.close(execution, broken.outcome(), Some(broken.cause()), digest, sent.len(), parts.status);
+        if closed.await.is_some() {
             let mut answer = Response::from_parts(parts, axum::body::Body::from(body));
             // It was admitted, and reached the upstream or may have.
             answer.headers_mut().remove("eleven-decision");
@@ -236,7 +249,14 @@ impl Run {
         }
     }
 
-    /// Attest, Audit: one commit. `false` where it could not be made; nothing is released then.
+    /// Whether what is closed may be released: at once, or when it is as durable as the policy's term asks, which it names.
+    async fn released(&self, closed: u64) -> Option<Durability> {
+        let asked = asked(&self.bundle);
+        self.gate.standing.reached(closed, asked, self.gate.settings.release_wait).await.then_some(asked)
+    }
+
+    /// Attest, Audit: one commit. The number of its last record, or none where it could not be made; nothing is released
+    /// then.
     async fn close(
         &self,
         execution: Execution,
@@ -245,7 +265,7 @@ impl Run {
         body: Sha3,
         bytes: usize,
         status: StatusCode,
-    ) -> bool {
+    ) -> Option<u64> {
         let salt = if self.bundle.terms.digests == Digests::Plain { "" } else { execution.salt.as_str() };
         let digest = result_digest(salt, body, status.as_u16());
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -253,10 +273,10 @@ impl Run {
         let ending = Ending { outcome, cause, result, finished: self.gate.clock.now() };
         let op = execution.op.clone();
         match self.gate.desks.close(execution, ending).await {
-            Ok(_) => true,
+            Ok(closing) => closing.records.last().map(|record| record.src_seq),
             Err(error) => {
                 tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
-                false
+                None
             }
         }
     }
@@ -349,9 +369,14 @@ pub(crate) fn is_hop(name: &http::HeaderName) -> bool {
     )
 }
 
-fn name_lineage(headers: &mut HeaderMap, op: &str) {
+/// The durability that a policy asks of the evidence before anything is released: D1 where it says nothing.
+pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
+    bundle.terms.durability.as_deref().and_then(Durability::parse).unwrap_or(Durability::D1)
+}
+
+fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durability) {
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
-    headers.insert("eleven-durability", HeaderValue::from_static(Durability::D1.name()));
+    headers.insert("eleven-durability", HeaderValue::from_static(durability.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {
         headers.insert("eleven-lineage", lineage);
     }

@@ -5,6 +5,7 @@ mod outbox;
 pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 
 use crate::journal::Desks;
+use crate::standing::Standing;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
@@ -67,6 +68,7 @@ impl Progress {
 pub(crate) struct Forwarder {
     pub(crate) desks: Arc<Desks>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) client: Client,
     pub(crate) ledger: String,
     pub(crate) kid: String,
@@ -122,10 +124,10 @@ impl Forwarder {
         let reader = self.desks.reader();
         let asked_at = self.clock.now();
         let step = outbox.next(reader.as_ref()).map_err(|error| CallError::Malformed(error.to_string()))?;
-        let (next, acknowledged) = match step {
+        let (next, size, acknowledged) = match step {
             Step::Ask => {
                 let cursor = self.cursor().await?;
-                (cursor.next, outbox.told(&cursor))
+                (cursor.next, cursor.size, outbox.told(&cursor))
             }
             Step::Send(body) => {
                 let appended = self.send(body).await.inspect_err(|error| {
@@ -133,10 +135,11 @@ impl Forwarder {
                         outbox.refused();
                     }
                 })?;
-                (appended.next, outbox.taken(appended.next))
+                (appended.next, appended.size, outbox.taken(appended.next))
             }
         };
         self.progress.advance(next, acknowledged, asked_at);
+        self.standing.acknowledge(self.clock.now(), next, size);
         Ok(outbox.is_behind(reader.as_ref()))
     }
 

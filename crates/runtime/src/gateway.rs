@@ -9,6 +9,7 @@ use crate::openai;
 use crate::refusal;
 use crate::running::Running;
 use crate::settings::Settings;
+use crate::standing::Standing;
 use crate::view::{Holding, Registry};
 use axum::body::Body;
 use bytes::Bytes;
@@ -42,6 +43,7 @@ pub(crate) struct Gate {
     pub(crate) registry: Registry,
     pub(crate) desks: Arc<Desks>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) running: Running,
     pub(crate) callers: Callers,
     pub(crate) issuer: Issuer,
@@ -243,6 +245,7 @@ pub(crate) fn admit_here(
         bundles: Some(&holds),
         backlog_ms: gate.progress.backlog_ms(now),
         backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),
+        unproven_ms: gate.standing.unproven_ms(now),
     };
     let asked = Asked { now, caller, holder: None, operation, request, environment: &environment };
     let admitted = match token {

@@ -11,7 +11,7 @@
 //! 4. **Attest** and **Audit**: attestation, outcome and evidence, one commit, before the response ends.
 //! 5. **Persist proof** ([`forward`]): the journal goes to the ledger in order, and is kept until acknowledged.
 //!
-//! Around it: [`view`] keeps the registry fresh and [`running`] interrupts what a new view no longer allows.
+//! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh and [`running`] interrupts what a new view no longer allows.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
@@ -29,9 +29,11 @@ mod release;
 mod running;
 mod serve;
 mod settings;
+mod standing;
 mod view;
 mod workload;
 
 pub use forward::{Acknowledged, Outbox, OutboxError, Step};
 pub use serve::{Runtime, RuntimeError};
 pub use settings::{Gateway, Settings};
+pub use standing::Required;

@@ -9,6 +9,7 @@ use crate::recover;
 use crate::refusal;
 use crate::running::Running;
 use crate::settings::Settings;
+use crate::standing::{Asking, Standing};
 use crate::view::Registry;
 use crate::workload::{self, Workloads};
 use axum::Router;
@@ -122,6 +123,7 @@ impl Runtime {
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
             desks: Arc::new(desks),
+            standing: Arc::new(Standing::new(settings.required)),
             settings,
             point,
             progress,
@@ -143,6 +145,7 @@ impl Runtime {
             tokio::spawn(follow(Arc::clone(&self.gate), stopping.clone())),
             tokio::spawn(self.forwarder().run(flushing)),
             tokio::spawn(watch_backlog(Arc::clone(&self.gate), stopping.clone())),
+            tokio::spawn(Arc::clone(&self.gate.standing).follow(self.asking(), stopping.clone())),
         ];
         let serving = tokio::spawn(accept(Arc::clone(&self.gate), listener, stopping));
         let (mut stop, mut journal) = (stop, self.stopping.clone());
@@ -163,10 +166,20 @@ impl Runtime {
         Ok(())
     }
 
+    fn asking(&self) -> Asking {
+        Asking {
+            client: self.gate.client.clone(),
+            ledger: self.gate.settings.ledger.clone(),
+            root: self.gate.registry.root().clone(),
+            clock: Arc::clone(&self.gate.clock),
+        }
+    }
+
     fn forwarder(&self) -> Forwarder {
         Forwarder {
             desks: Arc::clone(&self.gate.desks),
             progress: Arc::clone(&self.gate.progress),
+            standing: Arc::clone(&self.gate.standing),
             client: self.gate.client.clone(),
             ledger: self.gate.settings.ledger.clone(),
             kid: self.gate.point.event.kid().to_owned(),
@@ -225,7 +238,7 @@ async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
     gate.registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), every, stop).await;
 }
 
-/// Past the audit bound admissions stop by step 16; here what runs is interrupted, and both ends become events.
+/// Past the audit bound, and where heads over what is acknowledged stay out past their window, admissions stop by step 16; here what runs is interrupted, and both ends become events.
 async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
     let mut since = None;
@@ -234,7 +247,9 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
             () = stopped(&mut stop) => return,
         }
-        let past = gate.progress.backlog_ms(gate.clock.now()) > bound;
+        let now = gate.clock.now();
+        let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
+        let past = unproven || gate.progress.backlog_ms(now) > bound;
         let event = match (past, since) {
             (true, None) => "audit.discontinuity",
             (false, Some(_)) => "audit.resumed",
@@ -306,6 +321,7 @@ async fn health(gate: Arc<Gate>) -> axum::response::Response {
         .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
         .with("fresh", fresh)
         .with("backlog_ms", gate.progress.backlog_ms(now))
+        .with_some("unproven_ms", gate.standing.unproven_ms(now).map(|(waits, _)| waits))
         .with("running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX));
     let mut response = json(&Value::Object(body));
     if !ready {

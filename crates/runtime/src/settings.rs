@@ -1,5 +1,6 @@
 //! What an operator sets for an enforcement gateway.
 
+use crate::standing::Required;
 use std::time::Duration;
 
 /// The settings of one enforcement point.
@@ -11,6 +12,10 @@ pub struct Settings {
     pub ledger: String,
     /// How long the ledger may leave records unacknowledged before admissions stop: 1 to 60 s (PROTOCOL 13).
     pub audit_bound: Duration,
+    /// The durability that everything acknowledged has to reach, and by when; past that admissions stop.
+    pub required: Option<Required>,
+    /// How long an answer is withheld until its evidence is as durable as its policy asks (PROTOCOL 13).
+    pub release_wait: Duration,
     /// How often the registry is asked for its stamp; a fraction of `fresh`.
     pub refresh: Duration,
     /// How long the authority may take for a decision; covers the 2 s that a caller may wait for the ledger.

@@ -50,6 +50,11 @@ impl Registry {
         }
     }
 
+    /// The pinned trust root.
+    pub(crate) const fn root(&self) -> &TrustRoot {
+        &self.root
+    }
+
     /// What is held now.
     pub(crate) fn held(&self) -> Option<Arc<Holding>> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()

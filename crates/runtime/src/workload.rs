@@ -3,6 +3,7 @@
 //! The request that such an artifact binds is the admission itself: method `ADMIT`, the runtime as the path, the image's
 //! digest as the body.
 
+use crate::execution::asked as asked_of;
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, deny, recorded};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
@@ -35,6 +36,8 @@ pub(crate) struct Workloads(Mutex<HashMap<String, Started>>);
 struct Started {
     execution: Execution,
     salted: bool,
+    /// What the policy asks of the evidence.
+    durability: Durability,
     identity: String,
     /// Dropped with the rest once somebody completes it: then nobody watches over it any more.
     _watched: oneshot::Sender<()>,
@@ -82,7 +85,8 @@ pub(crate) async fn admit(
             limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
         };
         let salted = bundle.terms.digests == Digests::Salted;
-        let started = Started { execution, salted, identity: caller.identity.clone(), _watched: watched };
+        let durability = asked_of(&bundle);
+        let started = Started { execution, salted, durability, identity: caller.identity.clone(), _watched: watched };
         workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
         tokio::spawn(watch.over(completed));
         Ok(json(&Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 }.to_value()))
@@ -161,8 +165,14 @@ pub(crate) async fn complete(
             let what = format!("{} is no admission of yours that waits for its completion", done.attestation_id);
             Problem::with_status(404, what)
         })?;
-        close(&gate, started, outcome, None, done.body, done.bytes, done.status).await?;
-        Ok::<_, Problem>(json(&completed(Durability::D1)))
+        let asked = started.durability;
+        let closed = close(&gate, started, outcome, None, done.body, done.bytes, done.status).await?;
+        let reached = match closed {
+            Some(src_seq) => gate.standing.reached(src_seq, asked, gate.settings.release_wait).await,
+            None => false,
+        };
+        // It is complete either way; whoever asked for more sees by the name that it is not there yet.
+        Ok::<_, Problem>(json(&completed(if reached { asked } else { Durability::D1 })))
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
@@ -175,11 +185,13 @@ async fn close(
     body: Sha3,
     bytes: u64,
     status: u16,
-) -> Result<(), Problem> {
+) -> Result<Option<u64>, Problem> {
     let Started { execution, salted, .. } = started;
     let digest = result_digest(if salted { &execution.salt } else { "" }, body, status);
     let result = StatementResult { digest, bytes, status: u64::from(status) };
     let ending = Ending { outcome, cause, result, finished: gate.clock.now() };
     let closed = gate.desks.close(execution, ending).await;
-    closed.map(|_| ()).map_err(|error| Problem::refused(Reason::AuditUnavailable, error))
+    closed
+        .map(|closing| closing.records.last().map(|record| record.src_seq))
+        .map_err(|error| Problem::refused(Reason::AuditUnavailable, error))
 }

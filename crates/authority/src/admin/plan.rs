@@ -95,7 +95,7 @@ fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Pl
     let bytes = bundle.canonical();
     let bundle = PolicyBundle::read(bundle)?;
     CompiledPolicy::compile(&bundle).map_err(ActError::Policy)?;
-    if let Some(why) = unenforced(&bundle) {
+    if let Some(why) = unenforced(&bundle, current.view.root().witnesses.keys.len()) {
         return Err(ActError::Impossible(why));
     }
     let id = bundle.id();
@@ -107,10 +107,13 @@ fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Pl
 }
 
 /// A term that this version reads and does not enforce: a policy that promises it is not published.
-fn unenforced(bundle: &PolicyBundle) -> Option<&'static str> {
+fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
     let terms = &bundle.terms;
-    if terms.durability.as_deref().is_some_and(|level| level != "D1") {
-        Some("the term `durability` above D1 is not enforced by this version: leave it out")
+    let durability = terms.durability.as_deref();
+    if durability == Some("D2") {
+        Some("there is no quorum of machines here, so the term `durability` may be D1, D3, D4 or D5")
+    } else if matches!(durability, Some("D4" | "D5")) && witnesses == 0 {
+        Some("the trust root names no witnesses, so that nothing would ever reach this `durability`: ask for D3")
     } else if terms.envelope.is_some() {
         Some("the term `envelope` is not enforced by this version: leave it out")
     } else if terms.delegates.is_some() {

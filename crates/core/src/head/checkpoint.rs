@@ -75,6 +75,36 @@ pub fn vkey(origin: &str, public: &[u8; 32]) -> String {
     format!("{origin}+{id}+{}", hash::base64(&[&[ED25519], public.as_slice()].concat()))
 }
 
+/// The verifier key of a witness as others configure it: `<name>+<key id>+<base64 of 0x04 || public key>`.
+#[must_use]
+pub fn witness_vkey(name: &str, public: &[u8; 32]) -> String {
+    let id = hash::hex(&cosignature_key_id(name, public));
+    format!("{name}+{id}+{}", hash::base64(&[&[COSIGNATURE_V1], public.as_slice()].concat()))
+}
+
+/// Reads a ledger's verifier key: its origin and public key. `None` where it is none, or its id is another's.
+#[must_use]
+pub fn read_vkey(text: &str) -> Option<(String, [u8; 32])> {
+    read_verifier(text, ED25519)
+}
+
+/// Reads a witness's verifier key: its name and public key. `None` where it is none, or its id is another's.
+#[must_use]
+pub fn read_witness_vkey(text: &str) -> Option<(String, [u8; 32])> {
+    read_verifier(text, COSIGNATURE_V1)
+}
+
+fn read_verifier(text: &str, algorithm: u8) -> Option<(String, [u8; 32])> {
+    // The base64 may hold a plus, a name and an id may not.
+    let (name, rest) = text.split_once('+')?;
+    let (id, key) = rest.split_once('+')?;
+    let key = hash::unbase64(key)?;
+    let (found, public) = key.split_first()?;
+    let public = <[u8; 32]>::try_from(public).ok()?;
+    let same = *found == algorithm && id == hash::hex(&key_id(name, algorithm, &public));
+    (same && is_key_name(name)).then(|| (name.to_owned(), public))
+}
+
 impl Checkpoint {
     /// The checkpoint of what a head commits to.
     #[must_use]
@@ -154,6 +184,16 @@ impl Note {
         })
     }
 
+    /// The ledger's own lines by this key, which verify.
+    #[must_use]
+    pub fn lines_by(&self, key: &VerifyingKey) -> Vec<Line> {
+        let (origin, body) = (&self.checkpoint.origin, self.checkpoint.body());
+        let verifies = |line: &&Line| {
+            <[u8; 64]>::try_from(line.signature.as_slice()).is_ok_and(|sig| key.verifies(body.as_bytes(), &sig))
+        };
+        self.lines_of(origin, ledger_key_id(origin, key.as_bytes())).filter(verifies).cloned().collect()
+    }
+
     /// When the witness `name` with this key cosigned, in seconds since 1970; `None` where it did not. A time of its own
     /// that nobody judges.
     #[must_use]
@@ -185,8 +225,9 @@ impl Note {
 }
 
 impl Line {
-    /// Reads a line without its line feed.
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its line feed; `None` where it is not of its form.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, blob) = line.strip_prefix("— ")?.split_once(' ')?;
         let blob = hash::unbase64(blob)?;
         let (key_id, signature) = blob.split_first_chunk::<4>()?;

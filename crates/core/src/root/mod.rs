@@ -9,6 +9,7 @@ mod key;
 use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
+use crate::head::checkpoint::Note;
 use crate::limits::MAX_INTEGER;
 use crate::name;
 use crate::signature::{Signer, VerifyingKey, base64_value, bytes32, bytes64};
@@ -304,6 +305,16 @@ impl TrustRoot {
 }
 
 impl Witnesses {
+    /// How many of these witnesses cosigned a checkpoint, and how many of those audit. A public key counts once.
+    #[must_use]
+    pub fn cosigned(&self, note: &Note) -> (u64, u64) {
+        let count = |audits: bool| {
+            let asked = self.keys.iter().filter(|key| key.audits || !audits);
+            note.cosigners(asked.map(|key| (key.name.as_str(), &key.public)))
+        };
+        (count(false), count(true))
+    }
+
     fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "witnesses")?;
         let (quorum, auditors) = (form.uint("quorum")?, form.uint("auditors")?);

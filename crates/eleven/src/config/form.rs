@@ -34,6 +34,16 @@ pub(crate) enum Form {
     Address,
     /// An http or https base URL.
     Url,
+    /// One of some words.
+    OneOf {
+        /// The words.
+        words: &'static [&'static str],
+    },
+    /// Base URLs, each once.
+    Urls {
+        /// How many at most.
+        most: usize,
+    },
     /// A path; one that is not absolute is relative to the file.
     Path,
     /// An operation's name.
@@ -57,6 +67,8 @@ impl Form {
             Self::Int { least, most } => format!("a whole number from {least} to {most}"),
             Self::Address => "an IP address and port such as \"127.0.0.1:1113\"".into(),
             Self::Url => "an http:// or https:// address without user, query or fragment".into(),
+            Self::OneOf { words } => format!("one of {}", words.join(", ")),
+            Self::Urls { most } => format!("a list of at most {most} http:// or https:// addresses, each once"),
             Self::Path => "a path; one that does not start with / is relative to this file".into(),
             Self::Operation => "an operation's name: 1 to 64 printable ASCII characters without spaces".into(),
             Self::Operations { most } => format!("a list of at most {most} names, sorted by byte, each once"),
@@ -75,6 +87,11 @@ impl Form {
             (Self::Int { least, most }, Setting::Int(number)) => (least..=most).contains(&number),
             (Self::Address, Setting::Text(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Url, Setting::Text(text)) => is_base_url(text),
+            (Self::OneOf { words }, Setting::Text(text)) => words.contains(&text.as_str()),
+            (Self::Urls { most }, Setting::List(list)) => {
+                let once = list.iter().enumerate().all(|(at, url)| !list[..at].contains(url));
+                list.len() <= *most && once && list.iter().all(|url| is_base_url(url))
+            }
             (Self::Path, Setting::Text(text)) => !text.is_empty() && !text.contains('\0'),
             (Self::Operation, Setting::Text(text)) => name::is_operation(text),
             (Self::Operations { most }, Setting::List(list)) => {

@@ -106,6 +106,32 @@ pub(crate) const KEYS: &[Key] = &[
         Preset::Int(500),
         "Milliseconds between signed heads while entries arrive.",
     ),
+    key(
+        "ledger.head_interval_busy",
+        Form::Int { least: 50, most: 1000 },
+        Preset::Int(250),
+        "Milliseconds between signed heads under load.",
+    ),
+    key(
+        "ledger.head_busy_rate",
+        Form::Int { least: 1, most: 1_000_000 },
+        Preset::Int(100),
+        "Entries a second from which on there is load.",
+    ),
+    key(
+        "ledger.witnesses",
+        Form::Urls { most: 16 },
+        Preset::List(&[]),
+        "Where the witnesses of the trust root are asked to cosign each head. Their keys stand in the root; an answer of \
+         anybody else counts for nothing.",
+    ),
+    key(
+        "ledger.witness_deadline",
+        Form::Int { least: 50, most: 1000 },
+        Preset::Int(500),
+        "Milliseconds that a head waits for its witnesses before the next one is sealed. It is shown as D3 from the start; a \
+         cosignature that comes later still raises it.",
+    ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),
     key("runtime.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),
@@ -124,6 +150,20 @@ pub(crate) const KEYS: &[Key] = &[
         SECONDS_BOUND,
         Preset::Int(limits::DEFAULT_AUDIT_BOUND_MS / 1000),
         "Seconds that the ledger may leave this point unacknowledged before it admits nothing more and interrupts what runs.",
+    ),
+    key(
+        "runtime.require_durability",
+        Form::OneOf { words: &["D1", "D3", "D4", "D5"] },
+        Preset::Text("D1"),
+        "The durability that everything the ledger has acknowledged to this point has to reach within `durability_window`: D3 \
+         under a signed head, D4 cosigned by the quorum of witnesses, D5 mirrored by an auditor. Past that the point admits \
+         nothing more and interrupts what runs.",
+    ),
+    key(
+        "runtime.durability_window",
+        Form::Int { least: limits::MIN_DURABILITY_WINDOW, most: limits::MAX_DURABILITY_WINDOW },
+        Preset::Int(limits::DEFAULT_DURABILITY_WINDOW),
+        "Seconds within which that has to be reached.",
     ),
     key(
         "runtime.gateway.upstream",

@@ -82,16 +82,24 @@ pub(crate) fn supported() -> bool {
 /// Where the rules can't be made. A kernel without Landlock is no error; the answer says so.
 pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failure> {
     let corner = which.of(config);
-    let mut readable: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
-    readable.extend([config.file.clone(), config.root.clone(), corner.passphrase_file.clone()]);
+    let mut readable = vec![config.file.clone(), config.root.clone(), corner.passphrase_file.clone()];
     readable.extend(corner.tls.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
     if which == Which::Runtime {
         readable.extend(config.point.upstream_key_file.clone());
     }
+    to_folder(readable, &corner.data)
+}
+
+/// Confines this process to one folder that it may write, and to what it may read besides.
+///
+/// # Errors
+/// As [`to_own`].
+pub(crate) fn to_folder(mut readable: Vec<PathBuf>, own: &Path) -> Result<Confinement, Failure> {
+    readable.extend(SYSTEM.iter().map(PathBuf::from));
     for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         readable.extend(std::env::var_os(variable).map(PathBuf::from));
     }
-    restrict(&readable, std::slice::from_ref(&corner.data))
+    restrict(&readable, &[own.to_owned()])
         .map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
 }
 

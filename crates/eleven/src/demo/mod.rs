@@ -68,6 +68,7 @@ fn open(folder: &Path, output: Output, begun: Instant) -> Result<Show, String> {
         domain: "demo",
         settings: &[&fresh, &bound, "ledger.head_interval=100"],
         upstream: &[],
+        witnessed: true,
         log_calls: true,
     };
     let mut system = System::make(&program, &plan)?;
@@ -75,8 +76,9 @@ fn open(folder: &Path, output: Output, begun: Instant) -> Result<Show, String> {
     let app = Caller::add(&system, "demo-app", "svc:demo-app:dev")?;
     let root = std::fs::read(system.root()).map_err(|error| error.to_string())?;
     let root = parse(&root).map_err(|error| error.to_string())?;
-    for part in [Part::Authority, Part::Runtime, Part::Ledger, Part::Upstream] {
+    for part in [Part::Authority, Part::Runtime, Part::Ledger, Part::Witness, Part::Upstream] {
         let what = match part {
+            Part::Witness => "cosigns what the ledger shows",
             Part::Authority => "decides",
             Part::Runtime => "enforces",
             Part::Ledger => "proves",

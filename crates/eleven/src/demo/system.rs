@@ -6,7 +6,7 @@
 use eleven_core::encoding::{Value, parse};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub(crate) enum Part {
     Runtime,
     /// What is governed.
     Upstream,
+    /// Cosigns the ledger's heads, where the plan has one.
+    Witness,
 }
 
 impl Part {
@@ -38,6 +40,7 @@ impl Part {
             Self::Authority => "authority",
             Self::Runtime => "runtime",
             Self::Upstream => "upstream",
+            Self::Witness => "witness",
         }
     }
 }
@@ -52,6 +55,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) settings: &'a [&'a str],
     /// Arguments of the upstream besides address and log.
     pub(crate) upstream: &'a [&'a str],
+    /// Whether a witness cosigns the heads. It is no part of the domain: its folder lies beside the domain's.
+    pub(crate) witnessed: bool,
     /// Whether the upstream writes a log, `calls.log` among the logs, which lie beside the domain's folder.
     pub(crate) log_calls: bool,
 }
@@ -63,6 +68,8 @@ pub(crate) struct System {
     config: PathBuf,
     init: Value,
     upstream_args: Vec<String>,
+    /// The witness's folder and where it listens.
+    witness: Option<(PathBuf, String)>,
     /// Base URL of the upstream.
     pub(crate) upstream: String,
     running: Vec<(Part, Child)>,
@@ -85,6 +92,7 @@ impl System {
             config: plan.dir.join("eleven.toml"),
             logs,
             init: Value::Null,
+            witness: None,
             upstream_args,
             upstream: "http://127.0.0.1:0".to_owned(),
             running: Vec::new(),
@@ -96,11 +104,37 @@ impl System {
         for setting in plan.settings {
             args.extend(["--set", setting]);
         }
-        let dir = plan.dir.display().to_string();
+        let (dir, folder) = (plan.dir.display().to_string(), plan.dir.with_extension("witness"));
+        let (key, at) = (folder.join("witness.json").display().to_string(), free_port()?);
+        let asked = format!("ledger.witnesses=[\"http://{at}\"]");
+        if plan.witnessed {
+            system.witness_command(&[
+                "witness",
+                "key",
+                "new",
+                &folder.display().to_string(),
+                "--name",
+                "witness.demo/1",
+            ])?;
+            args.extend(["--witness", &key, "--set", &asked]);
+        }
         args.push(&dir);
         let said = system.run(&args)?;
         system.init = parse(said.as_bytes()).map_err(|error| format!("init printed what is no I-JSON: {error}"))?;
+        if plan.witnessed {
+            let root = system.root().display().to_string();
+            system.witness_command(&["witness", "log", "add", &folder.display().to_string(), "--root", &root])?;
+            system.witness = Some((folder, format!("http://{at}")));
+            system.start(Part::Witness)?;
+        }
         Ok(system)
+    }
+
+    fn witness_command(&self, args: &[&str]) -> Result<String, String> {
+        let ended = Command::new(&self.program).args(args).stdin(Stdio::null()).output();
+        let ended = ended.map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).trim().to_owned();
+        if ended.status.success() { Ok(said) } else { Err(format!("eleven {}: {said}", args.join(" "))) }
     }
 
     /// The domain's configuration file.
@@ -112,6 +146,7 @@ impl System {
     pub(crate) fn url(&self, part: Part) -> &str {
         match part {
             Part::Upstream => &self.upstream,
+            Part::Witness => self.witness.as_ref().map_or("", |(_, url)| url),
             corner => {
                 self.init.pointer(&format!("/urls/{}", corner.name())).and_then(Value::as_str).unwrap_or_default()
             }
@@ -156,6 +191,9 @@ impl System {
     /// # Errors
     /// Which of them does not, with the end of its log.
     pub(crate) fn start_corners(&mut self) -> Result<(), String> {
+        if self.witness.is_some() {
+            self.wait_ready(Part::Witness)?;
+        }
         for corner in Part::CORNERS {
             self.start(corner)?;
         }
@@ -172,7 +210,15 @@ impl System {
         }
         let parent = std::process::id().to_string();
         let mut command = Command::new(&self.program);
-        command.args([part.name(), "serve", "--parent", &parent, "--config"]).arg(&self.config);
+        match &self.witness {
+            Some((folder, url)) if part == Part::Witness => {
+                let at = url.trim_start_matches("http://");
+                command.args(["witness", "serve", "--parent", &parent, "--listen", at]).arg(folder);
+            }
+            _ => {
+                command.args([part.name(), "serve", "--parent", &parent, "--config"]).arg(&self.config);
+            }
+        }
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log_of(part)?);
         let child = command.spawn().map_err(|error| format!("the {} cannot be started: {error}", part.name()))?;
         self.running.push((part, child));
@@ -253,10 +299,16 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
-        for part in [Part::Runtime, Part::Authority, Part::Ledger, Part::Upstream] {
+        for part in [Part::Runtime, Part::Authority, Part::Ledger, Part::Witness, Part::Upstream] {
             self.kill(part);
         }
     }
+}
+
+/// An address on loopback whose port is free at this moment.
+fn free_port() -> Result<String, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    Ok(listener.local_addr().map_err(|error| error.to_string())?.to_string())
 }
 
 /// The status that `GET path` is answered with; `None` where nobody answers within a second.

@@ -7,3 +7,4 @@ mod processes;
 mod refusals;
 mod restarts;
 mod verifying;
+mod witness;

@@ -16,12 +16,12 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{GrantedKey, RuntimeRecord};
-use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer};
 use eleven_core::time::Time;
 use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
-use eleven_runtime::{Gateway, Runtime, Settings};
+use eleven_runtime::{Gateway, Required, Runtime, Settings};
 use eleven_store::Folder;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -63,6 +63,12 @@ pub(crate) struct Plan {
     pub(crate) max_run: Option<u64>,
     /// How often the gateway asks for the registry.
     pub(crate) refresh: Duration,
+    /// The policy's term `durability`.
+    pub(crate) durability: Option<&'static str>,
+    /// Whether the root names a witness, which runs.
+    pub(crate) witnessed: bool,
+    /// What the point requires of all that is acknowledged.
+    pub(crate) required: Option<Required>,
 }
 
 impl Default for Plan {
@@ -78,6 +84,9 @@ permit(principal == Identity::"svc:app:test", action, resource)
 when { context.op.scope.contains("text.summarize") && (!(context.op has model) || context.op.model == "demo") };"#,
             max_run: None,
             refresh: Duration::from_millis(50),
+            durability: None,
+            witnessed: false,
+            required: None,
         }
     }
 }
@@ -92,6 +101,8 @@ pub(crate) struct Domain {
     pub(crate) secret: String,
     folder: tempfile::TempDir,
     ledger: Option<Corner>,
+    witness: Option<Corner>,
+    witness_at: SocketAddr,
     authority: Option<Corner>,
     runtime: Option<Corner>,
     pub(crate) authority_handle: Option<Arc<Authority>>,
@@ -128,7 +139,14 @@ fn key(role: &str, usage: KeyUse, owner: &str, now: Time) -> KeyRecord {
     }
 }
 
-fn root(now: Time) -> TrustRoot {
+const WITNESS: &str = "witness.test/one";
+
+fn witnesses() -> Witnesses {
+    let key = Witness { name: WITNESS.into(), public: signer("witness").public(), audits: false };
+    Witnesses { quorum: 1, auditors: 0, keys: vec![key] }
+}
+
+fn root(now: Time, witnesses: Witnesses) -> TrustRoot {
     let root = TrustRoot {
         domain: DOMAIN.into(),
         version: 1,
@@ -139,7 +157,7 @@ fn root(now: Time) -> TrustRoot {
             key("policy", KeyUse::Policy, AUTHORITY, now),
             key("registry", KeyUse::Registry, AUTHORITY, now),
         ],
-        witnesses: Witnesses::default(),
+        witnesses,
         nbf: now.plus_seconds(-3600).whole_seconds(),
         exp: now.plus_seconds(30 * 86_400).whole_seconds(),
         prev: None,
@@ -158,7 +176,8 @@ pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
         .with("release", plan.release)
         .with("attestation", "software")
         .with("sensitive", Vec::new())
-        .with_some("max_run", plan.max_run);
+        .with_some("max_run", plan.max_run)
+        .with_some("durability", plan.durability);
     let bundle = Object::new()
         .with("v", "1")
         .with("ref", format!("policy://test/inference/v{v}"))
@@ -206,7 +225,7 @@ impl Domain {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let now = clock.now();
         let folder = tempfile::tempdir().expect("a folder");
-        let root = root(now);
+        let root = root(now, if plan.witnessed { witnesses() } else { Witnesses::default() });
         let genesis = [
             ("audit", KeyUse::Event, format!("ledger://{DOMAIN}")),
             ("authority", KeyUse::Event, AUTHORITY.to_owned()),
@@ -230,6 +249,8 @@ impl Domain {
             secret: String::new(),
             folder,
             ledger: None,
+            witness: None,
+            witness_at: nowhere,
             authority: None,
             runtime: None,
             authority_handle: None,
@@ -237,11 +258,34 @@ impl Domain {
             authority_at,
             gateway_at: nowhere,
         };
+        if domain.plan.witnessed {
+            domain.start_witness().await;
+        }
         domain.start_ledger().await;
         domain.start_authority().await;
         domain.found().await;
         domain.start_runtime().await;
         domain
+    }
+
+    pub(crate) async fn start_witness(&mut self) {
+        let (listener, at) = bind_at(self.witness_at).await;
+        self.witness_at = at;
+        let keys = self.root.roles.iter().filter(|key| key.usage == KeyUse::Head).map(|key| key.public);
+        let log = eleven_ledger::witness::Log { origin: format!("{DOMAIN}/ledger"), keys: keys.collect() };
+        let folder = self.folder.path().join("witness");
+        let settings = eleven_ledger::witness::Settings { folder, name: WITNESS.into(), logs: vec![log] };
+        let gate = Arc::new(eleven_ledger::witness::Open);
+        let clock = Arc::clone(&self.clock);
+        let witness = eleven_ledger::witness::WitnessServer::open(settings, signer("witness"), clock, gate);
+        let witness = witness.expect("the witness opens");
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(async move { witness.serve(listener, stopping).await.expect("the witness serves") });
+        self.witness = Some(Corner { stop, task });
+    }
+
+    pub(crate) async fn stop_witness(&mut self) {
+        self.witness.take().expect("the witness runs").stop().await;
     }
 
     pub(crate) async fn start_ledger(&mut self) {
@@ -250,6 +294,9 @@ impl Domain {
         let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
         settings.authority = Some(format!("http://{}", self.authority_at));
         settings.seal_every = Duration::from_millis(100);
+        if self.plan.witnessed {
+            settings.witnesses = vec![format!("http://{}", self.witness_at)];
+        }
         let signers = eleven_ledger::Signers { event: signer("audit"), head: signer("head") };
         let ledger = Ledger::open(settings, signers, Arc::clone(&self.clock)).expect("the ledger opens");
         let (stop, stopping) = watch::channel(false);
@@ -337,6 +384,8 @@ impl Domain {
             ledger: self.ledger_url(),
             audit_bound: self.plan.audit_bound,
             refresh: self.plan.refresh,
+            required: self.plan.required,
+            release_wait: Duration::from_secs(2),
             decision_deadline: Duration::from_secs(5),
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),

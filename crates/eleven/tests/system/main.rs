@@ -6,4 +6,5 @@ mod denials;
 mod harness;
 mod outages;
 mod streaming;
+mod witnessed;
 mod workloads;

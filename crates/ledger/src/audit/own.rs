@@ -6,11 +6,16 @@ use crate::state::{read, write};
 use crate::stored::Stored;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
+use eleven_core::hash::Sha3;
+use eleven_core::root::KeyUse;
 use eleven_core::time::Time;
 use eleven_store::Batch;
 
 /// A refused record is kept as evidence up to so many bytes; of a larger one the hash is.
 const MAX_EVIDENCE: usize = 64 * 1024;
+
+/// The cause of a discontinuity that stands for another registry of the authority's.
+pub(crate) const REGISTRY_CAUSE: &str = "drift.registry";
 
 impl Audit {
     /// Appends an event of the ledger's own. `false`, with a loud word, where its own key may not sign it: then the
@@ -71,6 +76,32 @@ impl Audit {
             .with("producer", producer)
             .with("to", refused.src_seq());
         self.append_own("audit.discontinuity", data, at, batch)
+    }
+
+    /// Records that the authority signed another registry than was folded here, its header beside it; or that both agree
+    /// again. By the former no head is signed any more, after a restart neither.
+    pub(super) fn record_registry(&mut self, agrees: bool, epoch: u64, header: Vec<u8>, batch: &mut Batch) {
+        let at = self.entry_time();
+        let hash = Sha3::of(&[&header]);
+        if read(&self.shared.places).blob(&hash).is_none() {
+            let position = stage(batch, Stored::Blob(header));
+            write(&self.shared.places).add_blob(&hash, position);
+        }
+        let producer = {
+            let book = read(&self.shared.book);
+            let mut roles = book.registry().into_iter().flat_map(|registry| &registry.root().roles);
+            roles.find(|key| key.usage == KeyUse::Registry).map(|key| key.owner.clone())
+        };
+        let data = Object::new()
+            .with("cause", REGISTRY_CAUSE)
+            .with("from", epoch)
+            .with("header", hash)
+            .with_some("producer", producer)
+            .with("to", epoch);
+        let event = if agrees { "audit.resumed" } else { "audit.discontinuity" };
+        if !self.append_own(event, data, at, batch) {
+            tracing::error!(event, epoch, "what the authority signed could not be recorded");
+        }
     }
 
     /// Whose stream a key is.

@@ -7,8 +7,9 @@ use crate::receive::Received;
 use crate::state::{LookError, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use eleven_api::audit::{Appended, Cursor, Durability};
+use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
 use eleven_api::serve::{body as read_body, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
@@ -28,10 +29,18 @@ const MAX_ENTRY_BYTES: usize = 4 << 20;
 /// The longest that a request for entries waits, in milliseconds.
 const MAX_WAIT: u64 = 30_000;
 
-/// `POST /v1/audit/events`. 200 where every record is in the ledger now; 409 with the expected number where records
+/// `POST /v1/audit/events`. 200 where every record is in the ledger now, with how durable it is; who asks for D3 or more by
+/// `Eleven-Durability` or `?durability=` is answered when that is reached, or with what was reached after `?wait=`
+/// milliseconds; 409 with the expected number where records
 /// before one are missing, or another record stands under its number; 422 where all were dealt with and some refused under
 /// their numbers; 403 where some are nobody's, or of a key that does not count.
-pub(super) async fn append(State(inner): State<Arc<Inner>>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn append(
+    State(inner): State<Arc<Inner>>,
+    headers: HeaderMap,
+    query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (asked, wait) = (wanted(&headers, &query)?, query.number("wait")?);
     let body = read_body(body, inner.settings.body_limit).await?;
     let received = if body.len() <= READ_IN_PLACE {
         Received::read(&body, &inner.shared.keys)
@@ -46,7 +55,31 @@ pub(super) async fn append(State(inner): State<Arc<Inner>>, body: Body) -> Resul
         Level::D1 => Durability::D1,
         other => return Err(Problem::with_status(500, format!("the log answered a level that is not known: {other}"))),
     };
+    let durability = match asked.filter(|asked| *asked > durability) {
+        None => durability,
+        Some(asked) => {
+            let wait = wait.map_or(inner.settings.proof_wait, |wait| Duration::from_millis(wait.min(MAX_WAIT)));
+            inner.shared.reached(committed.answer.size, asked, wait).await
+        }
+    };
     Ok(answer(&committed.answer, durability))
+}
+
+/// The level that an answer is asked to wait for, by header or by query.
+pub(super) fn wanted(headers: &HeaderMap, query: &Query) -> Result<Option<Durability>, Problem> {
+    let header = headers.get(DURABILITY_HEADER).map(|value| value.to_str().unwrap_or_default());
+    let Some(text) = query.get("durability").or(header) else { return Ok(None) };
+    match Durability::parse(text) {
+        // No quorum is configured, so that D2 is what D3 stands above and nobody else answers.
+        Some(level) if level != Durability::D2 => Ok(Some(level)),
+        _ => Err(Problem::malformed("durability is one of D0, D1, D3, D4 and D5 here")),
+    }
+}
+
+/// Names, in an answer's head, how durable what it shows is.
+pub(super) fn named(mut response: Response, durability: Durability) -> Response {
+    response.headers_mut().insert(DURABILITY_HEADER, HeaderValue::from_static(durability.name()));
+    response
 }
 
 /// The refusal where a commit gave no answer.
@@ -56,7 +89,7 @@ pub(crate) fn unavailable(error: &CommitError) -> Problem {
 
 fn answer(answer: &Answer, durability: Durability) -> Response {
     let (problem, body) = match told(answer, durability) {
-        Ok(taken) => return json(&taken),
+        Ok(taken) => return named(json(&taken), durability),
         Err(refused) => refused,
     };
     let mut response = json(&body);
@@ -194,7 +227,7 @@ pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<Strin
     let found = found.map_err(|error| Problem::with_status(500, error.to_string()))?;
     let bytes = found.map_err(|error| look(&error))?;
     let mut response = Response::new(Body::from(bytes));
-    let plain = axum::http::HeaderValue::from_static("application/octet-stream");
+    let plain = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(axum::http::header::CONTENT_TYPE, plain);
     Ok(response)
 }

@@ -23,7 +23,7 @@ pub(super) async fn text(State(inner): State<Arc<Inner>>) -> Response {
 /// The text.
 pub(super) fn render(inner: &Inner) -> String {
     let mut out = String::with_capacity(4096);
-    let Counts { appended, repeated, refused, equivocations, gaps, heads } = &inner.shared.counts;
+    let Counts { appended, repeated, refused, equivocations, gaps, heads, cosignatures } = &inner.shared.counts;
     let counter = |out: &mut String, name: &str, help: &str, value: &AtomicU64| {
         one(out, name, "counter", help, value.load(Ordering::Relaxed));
     };
@@ -33,15 +33,23 @@ pub(super) fn render(inner: &Inner) -> String {
     counter(&mut out, "eleven_ledger_equivocations_total", "Other records under a number taken.", equivocations);
     counter(&mut out, "eleven_ledger_gaps_total", "Records whose predecessors were missing.", gaps);
     counter(&mut out, "eleven_ledger_heads_total", "Heads signed.", heads);
+    counter(&mut out, "eleven_ledger_cosignatures_total", "Answers of witnesses that were kept.", cosignatures);
     let (lineages, running, epoch) = {
         let book = read(&inner.shared.book);
         (book.lineages(), book.running(), book.registry().map_or(0, eleven_core::registry::Fold::epoch))
     };
     let head = inner.shared.published().map_or(0, |published| published.head.commitment.size);
+    let raised = inner.shared.raised.borrow().clone();
+    let cosigned = raised.cosigned.map_or(0, |head| head.size());
+    let mirrored = raised.mirrored.map_or(0, |head| head.size());
+    let ahead = inner.shared.witness_ahead.load(Ordering::Acquire);
     let disagrees = u64::from(inner.shared.disagreement.load(Ordering::Acquire));
     let mut gauge = |name: &str, help: &str, value: u64| one(&mut out, name, "gauge", help, value);
     gauge("eleven_ledger_size", "Durable entries.", inner.shared.size());
     gauge("eleven_ledger_head_size", "Entries under the last signed head.", head);
+    gauge("eleven_ledger_cosigned_size", "Entries under the last head at D4.", cosigned);
+    gauge("eleven_ledger_mirrored_size", "Entries under the last head at D5.", mirrored);
+    gauge("eleven_ledger_witness_ahead", "The size that a witness cosigned and this ledger lacks; 0 is right.", ahead);
     gauge("eleven_ledger_lineages", "Lineages, those of one event among them.", lineages as u64);
     gauge("eleven_ledger_running", "Operations admitted and not ended.", running as u64);
     gauge("eleven_ledger_registry_epoch", "The registry's epoch.", epoch);

@@ -1,17 +1,18 @@
 //! `/v1/proof/…`: what anybody may read.
 
-use super::audit::look;
+use super::audit::{look, named, wanted};
 use super::query::Query;
 use crate::history;
 use crate::ledger::Inner;
 use crate::lineage;
 use crate::proof::{self, ProofError};
-use crate::state::{LookError, Shared, read};
+use crate::state::{LookError, Published, Shared, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
 use eleven_core::artifact::is_artifact_id;
@@ -19,16 +20,28 @@ use eleven_core::encoding::Value;
 use eleven_core::index;
 use std::sync::Arc;
 
-/// `GET /v1/proof/head`.
-pub(super) async fn head(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
-    let published = inner.shared.published().ok_or_else(headless)?;
-    Ok(json(&published.head.to_value()))
+/// `GET /v1/proof/head[?durability=D4]`: the last head, or the last at that level or above it.
+pub(super) async fn head(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let published = published(&inner, &query)?;
+    Ok(named(json(&published.head.to_value()), published.level))
 }
 
-/// `GET /checkpoint`: the C2SP signed note.
-pub(super) async fn checkpoint(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
-    let published = inner.shared.published().ok_or_else(headless)?;
-    Ok(text(published.checkpoint.clone()))
+/// The last head of the level that is asked for.
+fn published(inner: &Inner, query: &Query) -> Result<Arc<Published>, Problem> {
+    let level = wanted(&HeaderMap::new(), query)?.unwrap_or(Durability::D3);
+    let lacking = || match level {
+        Durability::D4 | Durability::D5 => {
+            Problem::with_status(503, format!("there is no head at {level} yet: the witnesses have not cosigned one"))
+        }
+        _ => headless(),
+    };
+    inner.shared.published_at(level).ok_or_else(lacking)
+}
+
+/// `GET /checkpoint[?durability=D4]`: the C2SP signed note, the witnesses' lines among it.
+pub(super) async fn checkpoint(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+    let published = published(&inner, &query)?;
+    Ok(named(text(published.checkpoint.clone()), published.level))
 }
 
 fn text(text: String) -> Response {
@@ -65,6 +78,11 @@ pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<Strin
     let last = read(&inner.shared.book).last_of(&op);
     let last = last.ok_or_else(|| look(&LookError::Absent))?;
     proof::covered(&inner.shared, last, inner.settings.proof_wait, proof::has_registry).await.map_err(problem)?;
+    if !inner.settings.witnesses.is_empty() {
+        // A proof that its witnesses have cosigned is worth a moment; without them it is shown as what it is.
+        let ready = |shared: &Shared, head: &Published| head.satisfied && proof::has_registry(shared, head);
+        let _ = proof::covered(&inner.shared, last, inner.settings.proof_wait, ready).await;
+    }
     reading(inner, move |shared| proof::bundle(shared, &op).map(|bundle| bundle.to_value())).await
 }
 

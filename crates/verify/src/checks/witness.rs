@@ -12,11 +12,7 @@ pub(super) fn quorum(shown: &Shown<'_>) -> Judged {
         return Err(Stop::NotChecked("the root names no witnesses"));
     }
     let note = shown.note()?;
-    let count = |audits: bool| {
-        let asked = witnesses.keys.iter().filter(|key| key.audits || !audits);
-        note.cosigners(asked.map(|key| (key.name.as_str(), &key.public)))
-    };
-    let (all, auditors) = (count(false), count(true));
+    let (all, auditors) = witnesses.cosigned(note);
     if all >= witnesses.quorum && auditors >= witnesses.auditors {
         return Ok(());
     }

@@ -162,6 +162,21 @@ fn unknown_lines_are_kept_and_say_nothing_up_to_a_number() {
     assert!(with(MAX_LINES - 2).is_err());
 }
 
+#[test]
+fn verifier_keys_are_read_as_they_are_written() {
+    let public = ledger_signer().public();
+    assert_eq!(read_vkey(&text("vkey")), Some(("11-11/ledger".to_owned(), public)));
+    let witness = witness_vkey("w.example/a", &public);
+    assert_eq!(read_witness_vkey(&witness), Some(("w.example/a".to_owned(), public)));
+    assert_eq!(read_vkey(&witness), None, "a key is for one algorithm");
+    assert_eq!(read_witness_vkey(&text("vkey")), None);
+    for changed in
+        ["", "+", "++", "w.example/a", &witness.replace("w.example", "v.example"), &witness[..witness.len() - 4]]
+    {
+        assert_eq!(read_witness_vkey(changed), None, "{changed}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_flipped_bit_is_refused_or_proves_nothing_or_says_another_thing(at in any::<proptest::sample::Index>(), bit in 0u8..8) {

@@ -1,0 +1,248 @@
+//! `eleven witness …`: a witness on its own folder, with its own key. It shares nothing with a domain but the public keys
+//! that each is told of the other.
+
+use crate::call;
+use crate::cli::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
+use crate::corner;
+use crate::keystore::{self, FileKeystore, Keystore as _, Wanted};
+use crate::output::{Failure, Output};
+use eleven_api::edge::{self, SystemClock};
+use eleven_api::routes;
+use eleven_api::serve::{Listener, Tls};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::Form;
+use eleven_core::head::checkpoint::{read_vkey, vkey, witness_vkey};
+use eleven_core::root::{KeyUse, Witness, Witnesses};
+use eleven_core::signature::{base64_value, bytes32};
+use eleven_ledger::witness::{Log, Open, Settings, WitnessServer};
+use eleven_store::Folder;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The mark of a witness's folder and keystore.
+const CORNER: &str = "witness";
+/// The name of its key: its own keystore holds no other.
+const KID: &str = "key:witness/cosignature/1";
+/// What is public of it, in its folder: what `init --witness` reads.
+const PUBLIC: &str = "witness.json";
+/// The verifier keys of the logs that it watches, one a line.
+const WATCHED: &str = "watched";
+
+/// Carries out a command.
+///
+/// # Errors
+/// Where it can't be.
+pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        WitnessCommand::Serve(args) => serve(&args, output),
+        WitnessCommand::Key(WitnessKeyCommand::New { dir, name, audits, passphrase_file }) => {
+            let passphrase_file = passphrase_file.unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
+            new_key(&dir, name, audits, &passphrase_file, output)
+        }
+        WitnessCommand::Log(WitnessLogCommand::Add { dir, root, vkey }) => {
+            add_log(&dir, root.as_deref(), vkey.as_deref(), output)
+        }
+        WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output),
+        WitnessCommand::Show { url } => show(&url, output),
+        WitnessCommand::Evidence { url } => {
+            output.document(&call::get(&url, routes::WITNESS_EVIDENCE)?);
+            Ok(())
+        }
+    }
+}
+
+fn new_key(dir: &Path, name: String, audits: bool, passphrase_file: &Path, output: Output) -> Result<(), Failure> {
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+') {
+        return Err(Failure::usage("a witness's name is up to 128 printable characters without spaces and `+`"));
+    }
+    let folder = Folder::open(dir, CORNER)?;
+    if passphrase_file.starts_with(dir) {
+        keystore::make_passphrase(passphrase_file, &Zeroizing::new(edge::random()))?;
+    }
+    let passphrase = keystore::passphrase(passphrase_file)?;
+    let wanted = vec![Wanted { kid: KID.to_owned(), usage: KeyUse::Witness, owner: name.clone() }];
+    let random = || Zeroizing::new(edge::random());
+    let store = FileKeystore::create(&folder.path().join(keystore::FILE), CORNER, &passphrase, wanted, random)?;
+    let key = store.keys().first().ok_or_else(|| Failure::new("the keystore holds no key"))?;
+    let value = Object::new()
+        .with("v", "1")
+        .with("type", "11-11/witness")
+        .with("name", &name)
+        .with("public", base64_value(&key.public))
+        .with("audits", audits);
+    let public = dir.join(PUBLIC);
+    keystore::write_public(&public, &value.canonical())?;
+    let vkey = witness_vkey(&name, &key.public);
+    let text = || {
+        format!(
+            "witness {name}\n  verifier key  {vkey}\n  for a domain  eleven init DIR --witness {}\n\
+             Then: eleven witness log add {} --root DIR/root.json",
+            public.display(),
+            dir.display()
+        )
+    };
+    output.either(|| Value::Object(value.with("vkey", &vkey)), text);
+    Ok(())
+}
+
+/// The witnesses of a new trust root, from their public files.
+///
+/// # Errors
+/// Where a file is none, or the numbers don't fit.
+pub(crate) fn named(files: &[PathBuf], quorum: Option<u64>, auditors: u64) -> Result<Witnesses, Failure> {
+    let keys = files.iter().map(|file| read_public(file)).collect::<Result<Vec<_>, _>>()?;
+    let quorum = quorum.unwrap_or(keys.len() as u64);
+    Ok(Witnesses { quorum, auditors, keys })
+}
+
+fn read_public(file: &Path) -> Result<Witness, Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+    let read = || {
+        let mut form = Form::of(parse(&bytes)?, "witness")?;
+        form.version()?;
+        form.named("type", "\"11-11/witness\"", |kind| kind == "11-11/witness")?;
+        let name = form.string("name")?;
+        let public = bytes32(&form.string("public")?).ok_or_else(|| form.wrong("public", "not 32 bytes in base64"))?;
+        let audits = form.boolean("audits")?;
+        form.finish()?;
+        Ok::<_, eleven_core::form::FormError>(Witness { name, public, audits })
+    };
+    read().map_err(|error| failed(&error))
+}
+
+fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Output) -> Result<(), Failure> {
+    let added: Vec<String> = match (root, vkey_given) {
+        (Some(root), _) => {
+            let root = corner::read_root(root)?;
+            let origin = format!("{}/ledger", root.domain);
+            let heads = root.roles.iter().filter(|key| key.usage == KeyUse::Head);
+            heads.map(|key| vkey(&origin, &key.public)).collect()
+        }
+        (None, Some(vkey)) => vec![vkey.trim().to_owned()],
+        (None, None) => return Err(Failure::usage("name the log by --root or --vkey")),
+    };
+    if let Some(wrong) = added.iter().find(|vkey| read_vkey(vkey).is_none()) {
+        return Err(Failure::usage(format!("`{wrong}` is no verifier key of Ed25519: `<origin>+<id>+<key>`")));
+    }
+    if !dir.join(keystore::FILE).exists() {
+        return Err(Failure::usage(format!(
+            "{} holds no witness: make it with `eleven witness key new`",
+            dir.display()
+        )));
+    }
+    let mut lines = watched_lines(dir)?;
+    lines.extend(added.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>());
+    write_watched(dir, &lines).map_err(|error| Failure::new(format!("{}: {error}", dir.join(WATCHED).display())))?;
+    list_logs(dir, output)
+}
+
+fn list_logs(dir: &Path, output: Output) -> Result<(), Failure> {
+    let lines = watched_lines(dir)?;
+    let origin = |line: &String| read_vkey(line).map_or_else(String::new, |(origin, _)| origin);
+    let value = || {
+        let row = |line: &String| Value::Object(Object::new().with("origin", origin(line)).with("vkey", line.as_str()));
+        Value::Object(Object::new().with("logs", lines.iter().map(row).collect::<Vec<_>>()))
+    };
+    let text = || {
+        let heading = ["LOG", "VERIFIER KEY"].map(str::to_owned).to_vec();
+        let rows = lines.iter().map(|line| vec![origin(line), line.clone()]);
+        output.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+    };
+    output.either(value, text);
+    Ok(())
+}
+
+/// The lines of the watched file; none where it is not there yet.
+fn watched_lines(dir: &Path) -> Result<Vec<String>, Failure> {
+    let file = dir.join(WATCHED);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::new(format!("{}: {error}", file.display()))),
+    }
+}
+
+/// Whole or not at all.
+fn write_watched(dir: &Path, lines: &[String]) -> std::io::Result<()> {
+    let draft = dir.join("watched.tmp");
+    let mut file = std::fs::File::create(&draft)?;
+    lines.iter().try_for_each(|line| writeln!(file, "{line}"))?;
+    file.sync_all()?;
+    std::fs::rename(&draft, dir.join(WATCHED))?;
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// The watched logs, the keys of one origin together.
+fn watched(dir: &Path) -> Result<Vec<Log>, Failure> {
+    let mut logs: Vec<Log> = Vec::new();
+    for line in watched_lines(dir)? {
+        let wrong = || Failure::usage(format!("{}: `{line}` is no verifier key", dir.join(WATCHED).display()));
+        let (origin, public) = read_vkey(&line).ok_or_else(wrong)?;
+        match logs.iter_mut().find(|log| log.origin == origin) {
+            Some(log) => log.keys.push(public),
+            None => logs.push(Log { origin, keys: vec![public] }),
+        }
+    }
+    Ok(logs)
+}
+
+fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
+    corner::follow_parent(args.serve.parent)?;
+    corner::log();
+    corner::close_to_others()?;
+    let dir = std::path::absolute(&args.dir).map_err(Failure::new)?;
+    if !dir.join(keystore::FILE).exists() {
+        return Err(Failure::usage(format!(
+            "{} holds no witness: make it with `eleven witness key new`",
+            dir.display()
+        )));
+    }
+    let passphrase_file = args.passphrase_file.clone().unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
+    let tls = args.tls_certificate.iter().chain(&args.tls_key).cloned();
+    let confinement = corner::to_folder(tls.chain([passphrase_file.clone()]).collect(), &dir)?;
+    tracing::info!(corner = CORNER, files = %confinement, "confined");
+    let keys = FileKeystore::open(&dir.join(keystore::FILE), CORNER, &keystore::passphrase(&passphrase_file)?)?;
+    let name = keys.keys().iter().find(|key| key.usage == KeyUse::Witness).map(|key| key.owner.clone());
+    let name = name.ok_or_else(|| Failure::new("the keystore holds no witness key"))?;
+    let settings = Settings { logs: watched(&dir)?, folder: dir, name };
+    if settings.logs.is_empty() {
+        tracing::warn!("no log is watched: add one with `eleven witness log add`");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(Failure::new)?.block_on(async {
+        let tls = match (&args.tls_certificate, &args.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
+            _ => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let listener = Listener::bind(args.listen, tls).await.map_err(Failure::usage)?;
+        let url = format!("{scheme}://{}", listener.local_addr().map_err(Failure::new)?);
+        let signer = keys.signer(KeyUse::Witness)?;
+        let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), Arc::new(Open));
+        let witness = witness.map_err(Failure::new)?;
+        output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
+        corner::until_stopped(|stop| witness.serve(listener, stop)).await.map(drop)
+    })
+}
+
+fn show(url: &str, output: Output) -> Result<(), Failure> {
+    let said = call::get(url, routes::WITNESS_LOGS)?;
+    let text = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::Str(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let table = || {
+        let heading = ["LOG", "SIZE", "SEEN", "ROOT"].map(str::to_owned).to_vec();
+        let seen = said.get("seen").and_then(Value::as_array).unwrap_or_default();
+        let rows = seen.iter().map(|log| ["origin", "size", "at", "root"].map(|name| text(log, name)).to_vec());
+        let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+        let evidence = said.get("evidence").and_then(Value::as_int).unwrap_or(0);
+        format!("witness {}, {evidence} contradictions kept\n{}", text(&said, "name"), output.table(&rows))
+    };
+    output.either(|| said.clone(), table);
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! A witness as a process of its own: made, told of a log, killed, started again.
+
+use crate::domain::{PATIENCE, eleven, text};
+use eleven_api::client::Client;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::hash::Sha256;
+use eleven_core::head::checkpoint::{Checkpoint, Line, Note, read_witness_vkey, vkey};
+use eleven_core::signature::{SeedSigner, Signer as _, VerifyingKey};
+use eleven_core::tree::{self, MemoryTree};
+use eleven_ledger::witness::AddCheckpoint;
+use http_body_util::{BodyExt as _, Full};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+const ORIGIN: &str = "log.example/a";
+
+fn signer() -> SeedSigner {
+    SeedSigner::new("key:log/head/1", &[7; 32])
+}
+
+/// A witness's process. It is killed with this value.
+struct Witness {
+    process: Child,
+    url: String,
+}
+
+impl Witness {
+    fn start(dir: &Path) -> Self {
+        let mut command = eleven();
+        command.args(["witness", "serve", "--json", "--listen", "127.0.0.1:0"]).arg(dir);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a witness");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("where it listens");
+        let said = parse(line.trim().as_bytes()).expect("I-JSON");
+        let url = said.get("listening").and_then(Value::as_str).expect("an address").to_owned();
+        Self { process, url }
+    }
+
+    fn add(&self, request: &AddCheckpoint) -> (u16, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let posted = http::Request::post(format!("{}/add-checkpoint", self.url));
+            let posted = posted.body(Full::new(bytes::Bytes::from(request.to_string()))).expect("a request");
+            let sent = tokio::time::timeout(PATIENCE, Client::new().send(posted)).await.expect("in time");
+            let response = sent.expect("an answer");
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.expect("a body").to_bytes();
+            (status, String::from_utf8(body.to_vec()).expect("text"))
+        })
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn request(tree: &MemoryTree, old: u64, size: u64) -> AddCheckpoint {
+    let root: Sha256 = tree.root_at(size).expect("a root");
+    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root };
+    let lines = vec![checkpoint.sign(&signer())];
+    let proof = tree::consistency_proof(tree, old, size).expect("a proof");
+    AddCheckpoint { old, proof, note: Note { checkpoint, lines } }
+}
+
+#[test]
+fn a_killed_witness_remembers_what_it_cosigned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("w");
+    let at = dir.display().to_string();
+    let run = |args: &[&str]| {
+        let output = eleven().args(args).output().expect("it runs");
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = run(&["witness", "log", "add", &at, "--vkey", &vkey(ORIGIN, &signer().public())]);
+    assert!(code == Some(2) && said.contains("eleven witness key new"), "{said}");
+    let (code, said) = run(&["witness", "key", "new", &at, "--name", "witness.example/one", "--json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let made = parse(said.trim().as_bytes()).expect("I-JSON");
+    let verifier = made.get("vkey").and_then(Value::as_str).expect("a verifier key");
+    let (name, public) = read_witness_vkey(verifier).expect("a verifier key");
+    assert_eq!(name, "witness.example/one");
+    let (code, said) = run(&["witness", "key", "new", &at, "--name", "witness.example/two"]);
+    assert!(code == Some(1) && said.contains("holds keys already"), "{said}");
+    let (code, said) = run(&["witness", "log", "add", &at, "--vkey", "log.example+00000000+AAAA"]);
+    assert!(code == Some(2) && said.contains("no verifier key"), "{said}");
+    for _ in 0..2 {
+        let (code, said) = run(&["witness", "log", "add", &at, "--vkey", &vkey(ORIGIN, &signer().public()), "--json"]);
+        assert_eq!(code, Some(0), "{said}");
+        let logs = parse(said.trim().as_bytes()).expect("I-JSON");
+        assert_eq!(logs.get("logs").and_then(Value::as_array).map(<[Value]>::len), Some(1), "each once: {said}");
+    }
+
+    let mut tree = MemoryTree::new();
+    (0..50u8).for_each(|leaf| tree.append(tree::leaf_hash(&[leaf])));
+    let mut known = 0;
+    for size in [5, 6, 20, 50] {
+        let witness = Witness::start(&dir);
+        assert_eq!(witness.add(&request(&tree, 0, size)).0, if known == 0 { 200 } else { 409 });
+        let (status, lines) = witness.add(&request(&tree, known, size));
+        // The first is there already: the same size again.
+        assert_eq!(status, if known == 0 { 409 } else { 200 }, "{lines}");
+        let asked = request(&tree, size, size);
+        let (status, lines) = witness.add(&asked);
+        assert_eq!(status, 200, "{lines}");
+        let lines = lines.lines().map(|line| Line::parse(line).expect("a line")).collect();
+        let note = Note { checkpoint: asked.note.checkpoint, lines };
+        let key = VerifyingKey::new(&public).expect("a key");
+        assert!(note.cosigned_by("witness.example/one", &key).is_some());
+        let shown = eleven().args(["witness", "show", &witness.url]).output().expect("it runs");
+        assert!(text(&shown).contains(ORIGIN), "{}", text(&shown));
+        // Killed while nothing is asked of it, and at the next turn another process knows what this one answered.
+        drop(witness);
+        known = size;
+    }
+    let witness = Witness::start(&dir);
+    assert_eq!(witness.add(&request(&tree, 20, 50)), (409, "50\n".to_owned()));
+    let evidence = eleven().args(["witness", "evidence", &witness.url]).output().expect("it runs");
+    assert!(text(&evidence).contains("\"evidence\":[]"), "{}", text(&evidence));
+}

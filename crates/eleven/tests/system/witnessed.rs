@@ -1,0 +1,70 @@
+//! What a policy, and a point, may ask of the evidence: that witnesses have cosigned the head over it.
+
+use crate::harness::{Domain, Plan, request};
+use eleven_api::audit::Durability;
+use eleven_core::encoding::{Value, parse};
+use eleven_runtime::Required;
+use eleven_verify::{Caller, Status, Verdict, verify};
+use http::StatusCode;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_withheld_until_its_evidence_is_as_durable_as_its_policy_asks() {
+    let mut domain = Domain::start(Plan { durability: Some("D4"), witnessed: true, ..Plan::default() }).await;
+    let answered = domain.chat(&request("x")).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    assert_eq!(answered.header("eleven-durability"), "D4");
+    let lineage = answered.header("eleven-lineage").to_owned();
+    let op = lineage.strip_prefix("lineage://op/").expect("a lineage");
+    let (status, body) = domain.get(domain.ledger_at, &format!("/v1/proof/lineage/{op}")).await;
+    let shown = parse(&body).expect("I-JSON");
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(shown.get("durability").and_then(Value::as_str), Some("D4"), "{shown}");
+    assert_eq!(shown.get("events").and_then(Value::as_array).map(<[Value]>::len), Some(7), "all of it");
+    let (_, body) = domain.get(domain.ledger_at, &format!("/v1/proof/bundle/{op}")).await;
+    let root = domain.root.to_value();
+    let report = verify(&parse(&body).expect("I-JSON"), &Caller { root: Some(&root), ..Caller::default() });
+    assert_eq!((report.verdict, report.status("witness.quorum")), (Verdict::Verified, Some(Status::Passed)));
+
+    domain.stop_witness().await;
+    let calls = domain.calls();
+    let withheld = domain.chat(&request("y")).await;
+    assert_eq!((withheld.status.as_u16(), withheld.reason().as_str()), (503, "audit.unavailable"));
+    assert_eq!(domain.calls(), calls + 1, "it ran, and its lineage says so");
+    domain.start_witness().await;
+    domain
+        .until("answers come again", |domain| async move { domain.chat(&request("z")).await.status == StatusCode::OK })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_them() {
+    let required = Required { level: Durability::D4, window: Duration::from_secs(1) };
+    let plan = Plan { witnessed: true, required: Some(required), ..Plan::default() };
+    let mut domain = Domain::start(plan).await;
+    assert_eq!(domain.chat(&request("x")).await.status, StatusCode::OK);
+    domain.stop_witness().await;
+    domain
+        .until("the point halts", |domain| async move {
+            let answered = domain.chat(&request("more")).await;
+            assert!(answered.status == StatusCode::OK || answered.reason() == "audit.discontinuity");
+            answered.status != StatusCode::OK
+        })
+        .await;
+    let halted = domain.chat(&request("y")).await;
+    assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
+    domain.start_witness().await;
+    domain.until("it goes on", |domain| async move { domain.chat(&request("z")).await.status == StatusCode::OK }).await;
+    domain
+        .until("both ends are in the ledger", |domain| async move {
+            let (_, body) = domain.get(domain.ledger_at, "/v1/audit/entries?from=0").await;
+            let entries = parse(&body).expect("I-JSON");
+            let entries = entries.get("entries").and_then(Value::as_array).expect("entries").to_vec();
+            let at = |event: &str| {
+                let mut entries = entries.iter();
+                entries.position(|entry| entry.pointer("/record/event").and_then(Value::as_str) == Some(event))
+            };
+            matches!((at("audit.discontinuity"), at("audit.resumed")), (Some(halted), Some(on)) if halted < on)
+        })
+        .await;
+}

@@ -1,0 +1,138 @@
+use crate::world::{DOMAIN, Home, LEDGER, genesis_keys, root, signed_header, start};
+use crate::{Ledger, LedgerError};
+use axum::Router;
+use axum::routing::get;
+use eleven_api::client::Client;
+use eleven_api::routes;
+use eleven_api::serve::{Listener, json};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::registry::{self, Fold};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A ledger that runs, and an authority that serves whatever header a test puts there.
+struct Running {
+    base: String,
+    client: Client,
+    header: Arc<Mutex<Option<Value>>>,
+    stop: watch::Sender<bool>,
+    ledger: JoinHandle<Result<(), LedgerError>>,
+}
+
+impl Running {
+    async fn start(home: &Home, header: Option<Value>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let header = Arc::new(Mutex::new(header));
+        let authority = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+        let address = format!("http://{}", authority.local_addr().expect("an address"));
+        let serves = Arc::clone(&header);
+        let snapshot = async move || {
+            let header = serves.lock().expect("a lock").clone();
+            json(&Value::Object(Object::new().with_some("header", header)))
+        };
+        let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(snapshot));
+        tokio::spawn(authority.serve(router, stopping.clone(), Duration::from_secs(1)));
+        let settings = crate::Settings { authority: Some(address), ..home.settings() };
+        let ledger: Ledger = home.open_with(settings).expect("open");
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let ledger = tokio::spawn(ledger.serve(listener, stopping));
+        Self { base, client: Client::new(), header, stop, ledger }
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, eleven_api::client::CallError> {
+        self.client.get_json(&self.base, path, Duration::from_secs(20)).await
+    }
+
+    /// Asks until the answer is as it should be.
+    async fn until(&self, path: &str, good: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..1000 {
+            // A ledger that signs no head says so with a status of its own; what it says is read then, too.
+            let response = self.client.get_json(&self.base, path, Duration::from_secs(20)).await;
+            if let Ok(value) = response
+                && good(&value)
+            {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} did not come to what it should");
+    }
+
+    async fn events(&self) -> Vec<(String, Value)> {
+        let answer = self.get("/v1/audit/entries?from=0").await.expect("entries");
+        let entries = answer.get("entries").and_then(Value::as_array).expect("entries");
+        let event = |entry: &Value| {
+            let record = entry.get("record").expect("a record");
+            let name = record.get("event").and_then(Value::as_str).expect("an event").to_owned();
+            (name, record.get("data").expect("data").clone())
+        };
+        entries.iter().map(event).collect()
+    }
+
+    /// The events, once there is one of that name.
+    async fn until_event(&self, name: &str) -> Vec<(String, Value)> {
+        for _ in 0..1000 {
+            let events = self.events().await;
+            if events.iter().any(|(event, _)| event == name) {
+                return events;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there is no {name}");
+    }
+
+    async fn end(self) {
+        self.stop.send(true).expect("it runs");
+        self.ledger.await.expect("served").expect("ended well");
+    }
+}
+
+/// The header of epoch 1, with the age that a view may have.
+fn header(fresh: u64) -> Value {
+    let data = registry::genesis(&root(), fresh, &genesis_keys());
+    signed_header(&Fold::genesis(start(), LEDGER, &data).expect("a genesis"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_registry_of_the_authoritys_is_recorded_and_outlasts_a_restart() {
+    let home = Home::new();
+    let running = Running::start(&home, None).await;
+    let head = running.until(routes::PROOF_HEAD, |head| head.get("size").is_some()).await;
+    assert!(running.get(routes::HEALTH).await.is_ok(), "a header that is not there is only a lag");
+
+    *running.header.lock().expect("a lock") = Some(header(11));
+    let events = running.until_event("audit.discontinuity").await;
+    let (_, data) = events.last().expect("an event");
+    let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    assert_eq!(text("cause"), "drift.registry");
+    assert_eq!(text("producer"), format!("governance://{DOMAIN}/authority/prod"));
+    assert_eq!(data.get("from").and_then(Value::as_int), Some(1));
+    let evidence = running.get(&format!("{}{}", routes::AUDIT_BLOB, text("header"))).await.expect("the header");
+    assert_eq!(evidence, header(11), "what the authority signed is kept");
+    assert!(running.get(routes::HEALTH).await.is_err(), "it says that it signs no head");
+    let size = |value: &Value| value.get("size").and_then(Value::as_int);
+    let after = running.get(routes::PROOF_HEAD).await.expect("the last head");
+    assert_eq!(size(&after), size(&head), "no head covers what came after");
+    // The right header alone ends nothing while this process runs.
+    *running.header.lock().expect("a lock") = Some(header(10));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(running.get(routes::HEALTH).await.is_err());
+    running.end().await;
+
+    let running = Running::start(&home, None).await;
+    assert!(running.get(routes::HEALTH).await.is_err(), "it is in the ledger");
+    *running.header.lock().expect("a lock") = Some(header(10));
+    let events = running.until_event("audit.resumed").await;
+    assert_eq!(events.iter().filter(|(event, _)| event == "audit.discontinuity").count(), 1);
+    let entries = events.len() as i64;
+    running.until(routes::PROOF_HEAD, |head| size(head) > Some(entries)).await;
+    assert!(running.get(routes::HEALTH).await.is_ok());
+    running.end().await;
+
+    let running = Running::start(&home, Some(header(10))).await;
+    assert!(running.get(routes::HEALTH).await.is_ok(), "it has ended for good");
+    running.end().await;
+}

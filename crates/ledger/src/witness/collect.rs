@@ -1,0 +1,260 @@
+//! The ledger's side of witnessing: for each head every configured witness is asked, all at once; what comes back is kept
+//! with the head. It holds up no append: a head is shown as D3 from the moment it is signed, and rises.
+//!
+//! Witnesses have to cosign the same head to make a quorum, so they are asked in rounds: one head until its quorum is there,
+//! every witness has answered, or the deadline is over. Meanwhile no new head is sealed, for a second at most. Who answers
+//! after the round still raises the head that it was asked about.
+
+use super::request::{AddCheckpoint, size};
+use crate::heads::HeadSigner;
+use crate::ledger::Inner;
+use crate::state::{Published, Shared, read};
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_api::routes;
+use eleven_api::serve::stopped;
+use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
+use eleven_core::limits::MAX_ADD_CHECKPOINT;
+use eleven_core::root::Witnesses;
+use eleven_core::signature::VerifyingKey;
+use eleven_core::tree;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How long one answer may take; later than a round's deadline, since a late cosignature counts, too.
+const ANSWER: Duration = Duration::from_secs(10);
+/// A head that a witness did not cosign is put to it again after this long, unless there is a newer one.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A head that is to be cosigned.
+type Target = Option<Arc<Published>>;
+
+/// Collects cosignatures until told to end.
+pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
+    if inner.settings.witnesses.is_empty() {
+        return;
+    }
+    let (target, targets) = watch::channel(None);
+    let (report, reports) = mpsc::unbounded_channel();
+    let client = Client::new();
+    for url in &inner.settings.witnesses {
+        let asking = Asking {
+            shared: Arc::clone(&inner.shared),
+            signing: Arc::clone(&inner.signing),
+            client: client.clone(),
+            url: url.trim_end_matches('/').to_owned(),
+            known: 0,
+            failing: false,
+        };
+        tokio::spawn(asking.run(targets.clone(), report.clone()));
+    }
+    tokio::select! {
+        () = rounds(&inner, &target, reports) => {}
+        () = stopped(&mut end) => {}
+    }
+    inner.shared.collecting.store(false, Ordering::Release);
+}
+
+/// One head after the other; the tasks that ask end with the sender of targets.
+async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut reports: mpsc::UnboundedReceiver<u64>) {
+    let shared = &inner.shared;
+    let mut heads = shared.head.subscribe();
+    loop {
+        let head = heads.borrow_and_update().clone();
+        let asked = target.borrow().as_ref().map_or(0, |asked| asked.size());
+        if let Some(head) = head.filter(|head| head.size() > asked) {
+            let size = head.size();
+            target.send_replace(Some(head));
+            shared.collecting.store(true, Ordering::Release);
+            let over = round(&mut heads, &mut reports, size, inner.settings.witnesses.len());
+            let _ = tokio::time::timeout(inner.settings.witness_deadline, over).await;
+            shared.collecting.store(false, Ordering::Release);
+            continue;
+        }
+        if heads.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Until the head of `size` is witnessed as the root asks, or every witness has said something about it.
+async fn round(
+    heads: &mut watch::Receiver<Target>,
+    reports: &mut mpsc::UnboundedReceiver<u64>,
+    size: u64,
+    witnesses: usize,
+) {
+    let mut answered = 0;
+    loop {
+        let done = heads.borrow_and_update().as_ref().is_none_or(|head| head.size() != size || head.satisfied);
+        if done || answered >= witnesses {
+            return;
+        }
+        tokio::select! {
+            report = reports.recv() => match report {
+                Some(about) => answered += usize::from(about == size),
+                None => return,
+            },
+            changed = heads.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Who asks one witness.
+struct Asking {
+    shared: Arc<Shared>,
+    signing: Arc<Mutex<HeadSigner>>,
+    client: Client,
+    url: String,
+    /// The size that the witness cosigned last, as far as is known.
+    known: u64,
+    failing: bool,
+}
+
+/// What a witness said.
+enum Said {
+    Cosigned(Vec<Line>),
+    /// It knows another size.
+    Size(u64),
+}
+
+impl Asking {
+    async fn run(mut self, mut targets: watch::Receiver<Target>, report: mpsc::UnboundedSender<u64>) {
+        loop {
+            let target = targets.borrow_and_update().clone();
+            let lacking = match &target {
+                Some(head) => {
+                    let cosigned = self.put(head).await;
+                    // Nobody counts any more once the corner ends.
+                    let _ = report.send(head.size());
+                    !cosigned
+                }
+                None => false,
+            };
+            tokio::select! {
+                changed = targets.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(RETRY), if lacking => {}
+            }
+        }
+    }
+
+    /// Puts a head to the witness; true where it cosigned.
+    async fn put(&mut self, head: &Arc<Published>) -> bool {
+        match self.cosignature(&head.note.checkpoint).await {
+            Ok(lines) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!(witness = self.url, "the witness cosigns again");
+                }
+                let (signing, checkpoint) = (Arc::clone(&self.signing), head.note.checkpoint.clone());
+                let kept = tokio::task::spawn_blocking(move || {
+                    signing.lock().unwrap_or_else(PoisonError::into_inner).cosigned(&checkpoint, lines)
+                });
+                match kept.await {
+                    Ok(Ok(())) => true,
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "a cosignature was not kept");
+                        false
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a cosignature was not kept");
+                        false
+                    }
+                }
+            }
+            Err(why) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(witness = self.url, why, "the witness does not cosign");
+                }
+                false
+            }
+        }
+    }
+
+    /// Asks, and once more where the witness knows another size than was believed.
+    async fn cosignature(&mut self, checkpoint: &Checkpoint) -> Result<Vec<Line>, String> {
+        for _ in 0..2 {
+            let old = self.known;
+            match self.ask(checkpoint, old).await? {
+                Said::Cosigned(lines) => {
+                    self.known = checkpoint.size;
+                    return Ok(lines);
+                }
+                Said::Size(size) if size > self.shared.size() => {
+                    self.shared.witness_ahead.fetch_max(size, Ordering::AcqRel);
+                    return Err(format!(
+                        "it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it"
+                    ));
+                }
+                Said::Size(size) => self.known = size,
+            }
+            if self.known > checkpoint.size {
+                return Err("it has cosigned a later head".to_owned());
+            }
+            if self.known == old {
+                return Err(format!("it refuses a head of size {} over {old} that it cosigned", checkpoint.size));
+            }
+        }
+        Err("it names one size after the other".to_owned())
+    }
+
+    async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Said, String> {
+        let request = self.request(checkpoint, old)?;
+        let (status, body) = tokio::time::timeout(ANSWER, self.send(request.to_string()))
+            .await
+            .map_err(|_| format!("no answer within {} s", ANSWER.as_secs()))??;
+        let text = std::str::from_utf8(&body).unwrap_or_default();
+        match status {
+            StatusCode::OK => self.lines(checkpoint, text).map(Said::Cosigned),
+            StatusCode::CONFLICT => {
+                let known = text.strip_suffix('\n').and_then(size);
+                known.map(Said::Size).ok_or_else(|| "it answers 409 without a size".to_owned())
+            }
+            other => Err(eleven_api::problem::Problem::read(other.as_u16(), &body).to_string()),
+        }
+    }
+
+    fn request(&self, checkpoint: &Checkpoint, old: u64) -> Result<AddCheckpoint, String> {
+        let proof = tree::consistency_proof(&*read(&self.shared.tree), old, checkpoint.size);
+        let proof = proof.ok_or("the tree does not reach back to what the witness cosigned")?;
+        let published = self.shared.published().filter(|published| published.note.checkpoint == *checkpoint);
+        let published = published.ok_or("a newer head was signed meanwhile")?;
+        let own = published.note.lines.iter().filter(|line| line.name == checkpoint.origin).cloned().collect();
+        Ok(AddCheckpoint { old, proof, note: Note { checkpoint: checkpoint.clone(), lines: own } })
+    }
+
+    async fn send(&self, body: String) -> Result<(StatusCode, Bytes), String> {
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        let uri = format!("{}{}", self.url, routes::ADD_CHECKPOINT).parse();
+        *request.uri_mut() = uri.map_err(|error| format!("it has no address: {error}"))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let response = self.client.send(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ADD_CHECKPOINT).collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    }
+
+    /// The lines of an answer that a witness of the root signed; the others say nothing.
+    fn lines(&self, checkpoint: &Checkpoint, text: &str) -> Result<Vec<Line>, String> {
+        let lines: Option<Vec<Line>> = text.lines().map(Line::parse).collect();
+        let note = Note { checkpoint: checkpoint.clone(), lines: lines.ok_or("a line of its answer is malformed")? };
+        let witnesses = self.shared.witnesses();
+        let known: Vec<Line> = note.lines.iter().filter(|line| is_known(&note, line, &witnesses)).cloned().collect();
+        if known.is_empty() { Err("no witness of the root signed its answer".to_owned()) } else { Ok(known) }
+    }
+}
+
+/// Whether a line is a cosignature by a witness of the root.
+fn is_known(note: &Note, line: &Line, witnesses: &Witnesses) -> bool {
+    let alone = Note { checkpoint: note.checkpoint.clone(), lines: vec![line.clone()] };
+    witnesses
+        .keys
+        .iter()
+        .filter(|key| key.name == line.name)
+        .any(|key| VerifyingKey::new(&key.public).is_some_and(|public| alone.cosigned_by(&key.name, &public).is_some()))
+}

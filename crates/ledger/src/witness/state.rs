@@ -1,0 +1,308 @@
+//! The witness as a state machine: what it has seen of each log, and what it makes of the next checkpoint. It reads no
+//! clock, keeps nothing and signs nothing; whoever drives it makes [`Judgement::records`] durable before the answer leaves.
+
+use super::request::AddCheckpoint;
+use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::form::{Form, FormError, require};
+use eleven_core::hash::Sha256;
+use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::limits::MAX_EVIDENCE;
+use eleven_core::signature::VerifyingKey;
+use eleven_core::time::Time;
+use eleven_core::tree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A log that a witness watches: its origin and the keys that sign its checkpoints.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The first line of its checkpoints.
+    pub origin: String,
+    /// The public keys that count.
+    pub keys: Vec<[u8; 32]>,
+}
+
+/// A request whose checkpoint is signed by the log that it names.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    old: u64,
+    proof: Vec<Sha256>,
+    /// The checkpoint and the log's own lines, nothing else.
+    note: Note,
+}
+
+/// The last checkpoint of a log that was cosigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The checkpoint and the log's lines.
+    pub note: Note,
+    /// When it was seen, never before an earlier one of this log.
+    pub at: Time,
+}
+
+/// Two checkpoints of one log that do not fit together, each signed by the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What the witness had seen.
+    pub held: Note,
+    /// What it was shown then.
+    pub shown: Note,
+    /// When.
+    pub at: Time,
+}
+
+/// Why a checkpoint is not cosigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is not of its form, or its old size is beyond its checkpoint.
+    Malformed(String),
+    /// No log of this origin is watched.
+    Unknown(String),
+    /// None of the log's keys signed it.
+    Unsigned,
+    /// The witness last cosigned another size than the request names.
+    Size(u64),
+    /// At this size the witness cosigned another root: the log forked.
+    Fork(u64),
+    /// The proof does not show that the new tree begins with the one that was cosigned.
+    Inconsistent(u64),
+}
+
+/// What the witness makes of a signed checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// When it is cosigned, in seconds since 1970, or why it is not.
+    pub outcome: Result<u64, Refusal>,
+    /// What has to be durable before the answer leaves.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// What a witness remembers.
+#[derive(Debug, Default)]
+pub struct Witness {
+    logs: BTreeMap<String, Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    last: Option<Seen>,
+    evidence: Vec<Evidence>,
+    /// The contradicting checkpoints that are kept already.
+    known: BTreeSet<(u64, [u8; 32])>,
+}
+
+impl Log {
+    /// Holds the checkpoint of a request against the keys of the log that it names.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] where none of `logs` is of that origin, [`Refusal::Unsigned`] where none of its keys signed.
+    pub fn signed(logs: &[Self], request: AddCheckpoint) -> Result<Signed, Refusal> {
+        let AddCheckpoint { old, proof, note } = request;
+        let origin = &note.checkpoint.origin;
+        let log = logs.iter().find(|log| log.origin == *origin).ok_or_else(|| Refusal::Unknown(origin.clone()))?;
+        let keys = log.keys.iter().filter_map(VerifyingKey::new);
+        let lines: Vec<_> = keys.flat_map(|key| note.lines_by(&key)).collect();
+        if lines.is_empty() {
+            return Err(Refusal::Unsigned);
+        }
+        Ok(Signed { old, proof, note: Note { checkpoint: note.checkpoint, lines } })
+    }
+}
+
+impl Signed {
+    /// What the log signed.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.note.checkpoint
+    }
+}
+
+impl Witness {
+    /// A witness that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Judges a checkpoint at `now`, and remembers what its answer says: the records must be durable before that leaves,
+    /// and where they can't be made so, this witness must not go on.
+    pub fn judge(&mut self, signed: Signed, now: Time) -> Judgement {
+        let Signed { old, proof, note } = signed;
+        let memory = self.logs.entry(note.checkpoint.origin.clone()).or_default();
+        let at = memory.last.as_ref().map_or(now, |last| last.at.max(now));
+        let seconds = u64::try_from(at.0.div_euclid(1000)).unwrap_or(0);
+        let (size, root) = (note.checkpoint.size, note.checkpoint.root);
+        let (known, known_root) =
+            memory.last.as_ref().map_or((0, tree::empty_root()), |last| (last.size(), last.note.checkpoint.root));
+        let refuse = |why| Judgement { outcome: Err(why), records: Vec::new() };
+        // Two roots of one size are a fork whatever else the request says.
+        if size == known && root != known_root && memory.last.is_some() {
+            return Judgement { outcome: Err(Refusal::Fork(known)), records: memory.keep(note, at) };
+        }
+        if old > size {
+            return refuse(Refusal::Malformed("`old` is beyond the checkpoint's size".to_owned()));
+        }
+        if old != known {
+            return refuse(Refusal::Size(known));
+        }
+        if !tree::verify_consistency(known, size, &known_root, &root, &proof) {
+            return Judgement { outcome: Err(Refusal::Inconsistent(known)), records: memory.keep(note, at) };
+        }
+        if size == known && memory.last.is_some() {
+            return Judgement { outcome: Ok(seconds), records: Vec::new() };
+        }
+        let seen = Seen { note, at };
+        let record = seen.to_record();
+        memory.last = Some(seen);
+        Judgement { outcome: Ok(seconds), records: vec![record] }
+    }
+
+    /// Takes a record back, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn restore(&mut self, record: &[u8]) -> Result<(), FormError> {
+        let mut form = Form::of(parse_canonical(record)?, "witness record")?;
+        let (kind, at) = (form.string("kind")?, form.millis("at")?);
+        let note = |form: &mut Form, name: &str| Note::parse(&form.string(name)?);
+        match kind.as_str() {
+            "checkpoint" => {
+                let note = note(&mut form, "note")?;
+                self.memory(&note).last = Some(Seen { note: note.clone(), at });
+            }
+            "evidence" => {
+                let evidence = Evidence { held: note(&mut form, "held")?, shown: note(&mut form, "shown")?, at };
+                let memory = self.memory(&evidence.shown);
+                if memory.known.insert(key_of(&evidence.shown)) {
+                    memory.evidence.push(evidence);
+                }
+            }
+            _ => return require(false, "witness record: `kind` is neither checkpoint nor evidence"),
+        }
+        form.finish()
+    }
+
+    fn memory(&mut self, note: &Note) -> &mut Memory {
+        self.logs.entry(note.checkpoint.origin.clone()).or_default()
+    }
+
+    /// The last checkpoint of each log that was cosigned.
+    pub fn seen(&self) -> impl Iterator<Item = &Seen> {
+        self.logs.values().filter_map(|memory| memory.last.as_ref())
+    }
+
+    /// All contradictions that are kept.
+    pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
+        self.logs.values().flat_map(|memory| &memory.evidence)
+    }
+
+    /// Everything that is remembered, as records: who takes them back remembers the same.
+    #[must_use]
+    pub fn to_records(&self) -> Vec<Vec<u8>> {
+        self.seen().map(Seen::to_record).chain(self.evidence().map(Evidence::to_record)).collect()
+    }
+}
+
+impl Memory {
+    /// Keeps a checkpoint that contradicts the last one: once, and up to a number, since a consistency proof can be spoilt
+    /// by whoever sends it.
+    fn keep(&mut self, shown: Note, at: Time) -> Vec<Vec<u8>> {
+        let Some(last) = &self.last else { return Vec::new() };
+        if self.evidence.len() >= MAX_EVIDENCE || !self.known.insert(key_of(&shown)) {
+            return Vec::new();
+        }
+        let evidence = Evidence { held: last.note.clone(), shown, at };
+        let record = evidence.to_record();
+        self.evidence.push(evidence);
+        vec![record]
+    }
+}
+
+fn key_of(note: &Note) -> (u64, [u8; 32]) {
+    (note.checkpoint.size, note.checkpoint.root.0)
+}
+
+impl Seen {
+    /// The size that it covers.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.note.checkpoint.size
+    }
+
+    fn to_record(&self) -> Vec<u8> {
+        let record = Object::new().with("kind", "checkpoint").with("at", self.at.to_millis_value());
+        record.with("note", self.note.to_string()).canonical()
+    }
+}
+
+impl Evidence {
+    /// Whether it convicts the log by itself: two roots of one size. Otherwise it says that a proof did not verify, which
+    /// whoever sent it may have spoilt.
+    #[must_use]
+    pub fn is_fork(&self) -> bool {
+        let (held, shown) = (&self.held.checkpoint, &self.shown.checkpoint);
+        held.origin == shown.origin && held.size == shown.size && held.root != shown.root
+    }
+
+    /// The value that is shown: both notes, each verifiable by the log's key alone.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(
+            Object::new()
+                .with("origin", &self.shown.checkpoint.origin)
+                .with("what", if self.is_fork() { "fork" } else { "inconsistent" })
+                .with("at", self.at.to_millis_value())
+                .with("held", self.held.to_string())
+                .with("shown", self.shown.to_string()),
+        )
+    }
+
+    fn to_record(&self) -> Vec<u8> {
+        let record = Object::new().with("kind", "evidence").with("at", self.at.to_millis_value());
+        record.with("held", self.held.to_string()).with("shown", self.shown.to_string()).canonical()
+    }
+}
+
+impl Refusal {
+    /// The HTTP status that C2SP tlog-witness gives it.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::Unsigned => 403,
+            Self::Unknown(_) => 404,
+            Self::Size(_) | Self::Fork(_) => 409,
+            Self::Inconsistent(_) => 422,
+        }
+    }
+
+    /// The size that a 409 tells.
+    #[must_use]
+    pub const fn known(&self) -> Option<u64> {
+        match self {
+            Self::Size(size) | Self::Fork(size) => Some(*size),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "this is no request for a cosignature: {what}"),
+            Self::Unknown(origin) => {
+                write!(f, "the log {origin} is not watched here: add it with `eleven witness log add`")
+            }
+            Self::Unsigned => f.write_str("none of the log's keys that are known here signed the checkpoint"),
+            Self::Size(size) => write!(f, "the last checkpoint cosigned here has size {size}: prove from there"),
+            Self::Fork(size) => {
+                write!(f, "another root of size {size} was cosigned here: the log forked, and both notes are kept")
+            }
+            Self::Inconsistent(size) => {
+                write!(f, "the proof does not show that the tree begins with the one of size {size} that was cosigned")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,244 @@
+//! A ledger and the witnesses that its trust root names, over loopback.
+
+use super::*;
+use crate::world::{Home, Producers, genesis_keys, root};
+use crate::{Ledger, LedgerError};
+use eleven_api::audit::{Append, Appended, Cursor, Durability};
+use eleven_api::client::CallError;
+use eleven_api::routes;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use eleven_core::signature::VerifyingKey;
+use http::{HeaderName, HeaderValue};
+
+const NAMES: [&str; 2] = ["witness.test/a", "witness.test/b"];
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The domain's root with both witnesses, the second of them an auditor.
+fn witnessed(quorum: u64, auditors: u64) -> TrustRoot {
+    let keys = NAMES.map(|name| Witness {
+        name: name.to_owned(),
+        public: witness_signer(name).public(),
+        audits: name == NAMES[1],
+    });
+    let witnesses = Witnesses { quorum, auditors, keys: keys.to_vec() };
+    TrustRoot { witnesses, sigs: Vec::new(), ..root() }.signed(&[&signer("root")]).expect("a root")
+}
+
+fn home(quorum: u64, auditors: u64) -> Home {
+    let home = Home::empty();
+    let root = witnessed(quorum, auditors);
+    Ledger::genesis(home.path(), &root, 10, &genesis_keys(), &signer("audit"), start()).expect("a genesis");
+    home
+}
+
+/// A served ledger.
+struct Running {
+    base: String,
+    client: Client,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), LedgerError>>,
+    producers: Producers,
+}
+
+impl Running {
+    async fn start(home: &Home, witnesses: &[&str]) -> Self {
+        let witnesses = witnesses.iter().map(|url| (*url).to_owned()).collect();
+        let settings = crate::Settings { witnesses, ..home.settings() };
+        let ledger = home.open_with(settings).expect("open");
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(ledger.serve(listener, stopping));
+        Self { base, client: Client::new(), stop, task, producers: Producers::new() }
+    }
+
+    /// Appends one more event, asking for a level; says what was reached.
+    async fn append(&mut self, level: &str, wait: u64) -> Appended {
+        let mut append = Append::default();
+        if self.producers.number("authority") == 0 {
+            append = self.producers.set_up();
+        }
+        append.record(&self.producers.denial("one more"));
+        let path = format!("{}?wait={wait}", routes::AUDIT_EVENTS);
+        let header = (HeaderName::from_static("eleven-durability"), HeaderValue::from_str(level).expect("a header"));
+        let answer = self.client.post(&self.base, &path, &[header], append.to_bytes(), DEADLINE).await.expect("taken");
+        Appended::read(parse(&answer).expect("I-JSON")).expect("an answer")
+    }
+
+    async fn note(&self, path: &str) -> Result<Note, CallError> {
+        let text = self.client.get(&self.base, path, DEADLINE).await?;
+        Ok(Note::parse(std::str::from_utf8(&text).expect("text")).expect("a note"))
+    }
+
+    /// Health, once it is as asked.
+    async fn health(&self, good: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..1000 {
+            last = match self.client.get_json(&self.base, routes::HEALTH, DEADLINE).await {
+                Ok(value) if good(&value) => return value,
+                Ok(value) => value,
+                Err(error) => Value::from(error.to_string()),
+            };
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("health is {last}");
+    }
+
+    async fn end(self) {
+        self.stop.send(true).expect("it runs");
+        self.task.await.expect("served").expect("ended well");
+    }
+}
+
+fn number(value: &Value, name: &str) -> i64 {
+    value.get(name).and_then(Value::as_int).unwrap_or(0)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_cosigned(note: &Note, name: &str) -> bool {
+    let key = VerifyingKey::new(&witness_signer(name).public()).expect("a key");
+    note.cosigned_by(name, &key).is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_rises_with_its_witnesses() {
+    let (home, folders) = (home(2, 0), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
+    let first = Served::start(folders[0].path(), NAMES[0]).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let second_url = format!("http://{free}");
+    let mut ledger = Running::start(&home, &[&first.url, &second_url]).await;
+
+    // One of two: D3, marked, and nothing above.
+    let appended = ledger.append("D4", 300).await;
+    assert_eq!(appended.durability, Durability::D3, "the deadline is over and the answer says what was reached");
+    let health = ledger.health(|health| number(health, "head") > 0).await;
+    assert_eq!((text(&health, "durability"), number(&health, "cosigned")), ("D3", 0));
+    let status = |result: Result<Note, CallError>| match result {
+        Err(CallError::Refused(problem)) => problem.status,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(status(ledger.note("/checkpoint?durability=D4").await), 503);
+
+    // It comes up: the same head rises, by a cosignature that is late.
+    let second = Served::at(folders[1].path(), NAMES[1], free, Arc::new(Open)).await;
+    let health = ledger.health(|health| number(health, "cosigned") > 0).await;
+    assert_eq!((text(&health, "durability"), number(&health, "cosigned")), ("D5", number(&health, "head")));
+    assert_eq!(number(&health, "mirrored"), number(&health, "head"), "the second is an auditor");
+    let note = ledger.note("/checkpoint?durability=D4").await.expect("a checkpoint");
+    assert!(NAMES.iter().all(|name| is_cosigned(&note, name)));
+    let all = witnessed(2, 0).witnesses.keys;
+    assert_eq!(note.cosigners(all.iter().map(|key| (key.name.as_str(), &key.public))), 2);
+
+    // Both there: whoever asks for D4 gets it, and later heads have it, too.
+    for _ in 0..3 {
+        assert!(ledger.append("D4", 20_000).await.durability >= Durability::D4);
+    }
+    assert_eq!(ledger.append("D1", 0).await.durability, Durability::D1, "who does not ask does not wait");
+    assert!(ledger.append("D4", 20_000).await.durability >= Durability::D4);
+    ledger.end().await;
+
+    // Cosignatures are kept with the head; both sides remember where they stood.
+    let ledger = Running::start(&home, &[]).await;
+    let health = ledger.health(|health| number(health, "cosigned") > 0).await;
+    assert_eq!(number(&health, "cosigned"), number(&health, "head"), "without asking anybody");
+    ledger.end().await;
+    let mut ledger = Running::start(&home, &[&first.url, &second.url]).await;
+    ledger.producers.set_number("authority", 6);
+    let cursor = ledger.client.get_json(&ledger.base, "/v1/audit/cursor/key%3A11-11%2Fgw-0%2F1", DEADLINE).await;
+    let cursor = Cursor::read(cursor.expect("a cursor")).expect("a cursor");
+    ledger.producers.set_number("gw-0", cursor.next);
+    assert!(ledger.append("D4", 20_000).await.durability >= Durability::D4);
+    ledger.end().await;
+    first.end().await;
+    second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_witness_of_the_root_counts_for_nothing() {
+    let (home, folders) = (home(1, 1), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
+    let stranger = Served::start(folders[0].path(), "witness.test/stranger").await;
+    let first = Served::start(folders[1].path(), NAMES[0]).await;
+    let mut ledger = Running::start(&home, &[&stranger.url, &first.url]).await;
+    assert_eq!(ledger.append("D5", 3000).await.durability, Durability::D4, "a quorum, and no auditor");
+    let note = ledger.note("/checkpoint").await.expect("a checkpoint");
+    assert!(is_cosigned(&note, NAMES[0]) && !is_cosigned(&note, "witness.test/stranger"));
+    ledger.end().await;
+    stranger.end().await;
+    first.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_rolled_back_is_found_by_its_witness() {
+    let (home, folder) = (home(1, 0), tempfile::tempdir().expect("a folder"));
+    let witness = Served::start(folder.path(), NAMES[0]).await;
+    let mut ledger = Running::start(&home, &[&witness.url]).await;
+    assert_eq!(ledger.append("D4", 20_000).await.durability, Durability::D4);
+    ledger.end().await;
+
+    // All of the folder goes back, heads and all: the ledger itself can't know.
+    let other = Home::empty();
+    let root = witnessed(1, 0);
+    Ledger::genesis(other.path(), &root, 10, &genesis_keys(), &signer("audit"), start()).expect("a genesis");
+    let ledger = Running::start(&other, &[&witness.url]).await;
+    let mut refused = false;
+    for _ in 0..1000 {
+        let health = ledger.client.get_json(&ledger.base, routes::HEALTH, DEADLINE).await;
+        refused = matches!(health, Err(CallError::Refused(problem)) if problem.status == 503);
+        if refused {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(refused, "it calls itself unwell");
+    let metrics = ledger.client.get(&ledger.base, routes::METRICS, DEADLINE).await.expect("metrics");
+    let metrics = std::str::from_utf8(&metrics).expect("text");
+    assert!(metrics.lines().any(|line| line.starts_with("eleven_ledger_witness_ahead ") && !line.ends_with(" 0")));
+    ledger.end().await;
+    witness.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_of_the_same_ledger_finds_no_witness_and_leaves_evidence() {
+    let (home, other) = (home(1, 0), home(1, 0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let witness = Served::start(folder.path(), NAMES[0]).await;
+    let mut ledger = Running::start(&home, &[&witness.url]).await;
+    let first = ledger.append("D4", 20_000).await;
+    assert_eq!(first.durability, Durability::D4);
+    ledger.end().await;
+
+    // The same keys, another clock: the heads of this one would be a second history.
+    other.clock.advance(1000);
+    let mut fork = Running::start(&other, &[&witness.url]).await;
+    for _ in 0..4 {
+        assert_eq!(fork.append("D4", 500).await.durability, Durability::D3, "nobody cosigns it");
+    }
+    let evidence = witness.get(routes::WITNESS_EVIDENCE).await;
+    let kept = evidence.get("evidence").and_then(Value::as_array).expect("a list").to_vec();
+    assert!(!kept.is_empty());
+    let key = VerifyingKey::new(&signer("head").public()).expect("a key");
+    for one in &kept {
+        for name in ["held", "shown"] {
+            assert!(Note::parse(text(one, name)).expect("a note").signed_by(&key), "by the ledger's own key");
+        }
+    }
+    fork.end().await;
+    witness.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_publication_is_answered_under_a_signed_head() {
+    let home = Home::new();
+    let mut ledger = Running::start(&home, &[]).await;
+    let appended = ledger.append("D3", 20_000).await;
+    assert_eq!(appended.durability, Durability::D3);
+    let head = ledger.client.get_json(&ledger.base, routes::PROOF_HEAD, DEADLINE).await.expect("a head");
+    assert!(number(&head, "size") >= i64::try_from(appended.size).expect("small"));
+    let wrong = ledger.client.post(&ledger.base, "/v1/audit/events?durability=D7", &[], "{}", DEADLINE).await;
+    assert!(matches!(wrong, Err(CallError::Refused(problem)) if problem.status == 400));
+    ledger.end().await;
+}

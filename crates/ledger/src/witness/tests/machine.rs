@@ -1,0 +1,153 @@
+use super::super::state::{Judgement, Refusal, Witness};
+use super::*;
+use eleven_core::limits::{MAX_CONSISTENCY, MAX_EVIDENCE};
+use proptest::prelude::*;
+
+fn seconds() -> u64 {
+    u64::try_from(start().0 / 1000).expect("a time")
+}
+
+fn judge(witness: &mut Witness, request: AddCheckpoint) -> Judgement {
+    witness.judge(Log::signed(&logs(), request).expect("signed"), start())
+}
+
+fn refusal(witness: &mut Witness, request: AddCheckpoint) -> Refusal {
+    judge(witness, request).outcome.expect_err("a refusal")
+}
+
+#[test]
+fn a_request_is_read_as_it_is_written_and_nothing_else_is() {
+    let request = Tree::new(9).request(3, 9);
+    let text = request.to_string();
+    assert_eq!(AddCheckpoint::read(text.as_bytes()), Ok(request.clone()));
+    assert_eq!(AddCheckpoint::read(Tree::new(1).request(0, 1).to_string().as_bytes()).expect("read").proof, []);
+    let change = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from:?}");
+        text.replacen(from, to, 1)
+    };
+    let hash = text.lines().nth(1).expect("a hash").to_owned();
+    for wrong in [
+        change("old 3\n", ""),
+        change("old 3", "old 03"),
+        change("old 3", "old +3"),
+        change("old 3", "old  3"),
+        change("old 3", "Old 3"),
+        change("old 3", "old 9007199254740992"),
+        change(&hash, &hash[4..]),
+        change(&hash, &format!("{hash} ")),
+        change(&hash, ""),
+        change("\n\n", "\n"),
+        change("old 3\n", &format!("old 3\n{}", format!("{hash}\n").repeat(MAX_CONSISTENCY))),
+        text[..text.len() - 1].to_owned(),
+        String::new(),
+    ] {
+        assert!(AddCheckpoint::read(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+    assert!(AddCheckpoint::read(&[0xff]).is_err());
+}
+
+#[test]
+fn what_follows_is_cosigned_and_remembered() {
+    let (tree, mut witness) = (Tree::new(40), Witness::new());
+    let mut known = 0;
+    let mut records = Vec::new();
+    for size in [1, 2, 3, 7, 8, 8, 40] {
+        let judgement = judge(&mut witness, tree.request(known, size));
+        assert_eq!(judgement.outcome, Ok(seconds()), "{known} to {size}");
+        assert_eq!(judgement.records.len(), usize::from(size > known), "the same size again is remembered already");
+        records.extend(judgement.records);
+        known = size;
+    }
+    let mut again = Witness::new();
+    records.iter().for_each(|record| again.restore(record).expect("a record"));
+    assert_eq!(again.seen().collect::<Vec<_>>(), witness.seen().collect::<Vec<_>>());
+    assert_eq!(refusal(&mut again, tree.request(0, 40)), Refusal::Size(40));
+}
+
+#[test]
+fn a_cosignature_is_never_older_than_the_one_before() {
+    let (tree, mut witness) = (Tree::new(2), Witness::new());
+    assert_eq!(judge(&mut witness, tree.request(0, 1)).outcome, Ok(seconds()));
+    let signed = Log::signed(&logs(), tree.request(1, 2)).expect("signed");
+    assert_eq!(witness.judge(signed, start().plus_seconds(-100)).outcome, Ok(seconds()), "the clock went back");
+}
+
+#[test]
+fn each_refusal_has_its_status() {
+    let (tree, mut witness) = (Tree::new(20), Witness::new());
+    judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
+    assert_eq!(refusal(&mut witness, tree.request(0, 20)), Refusal::Size(10), "a stale size");
+    assert_eq!(refusal(&mut witness, tree.request(12, 20)), Refusal::Size(10), "one that was never cosigned");
+    assert_eq!(refusal(&mut witness, tree.request(3, 9)), Refusal::Size(10), "a head that goes back");
+    assert_eq!(refusal(&mut witness, tree.request(20, 15)).status(), 400, "old beyond the checkpoint");
+    let mut spoilt = tree.request(10, 20);
+    spoilt.proof.pop();
+    assert_eq!(refusal(&mut witness, spoilt), Refusal::Inconsistent(10));
+    let mut unsigned = tree.request(10, 20);
+    unsigned.note.lines = vec![unsigned.note.checkpoint.sign(&signer("registry"))];
+    assert_eq!(Log::signed(&logs(), unsigned).expect_err("another key").status(), 403);
+    let mut other = tree.request(10, 20);
+    other.note.checkpoint.origin = "other.example/log".to_owned();
+    assert_eq!(Log::signed(&logs(), other).expect_err("another log").status(), 404);
+    assert_eq!([Refusal::Size(1), Refusal::Fork(1)].map(|refusal| refusal.status()), [409, 409]);
+    assert_eq!(judge(&mut witness, tree.request(10, 20)).outcome, Ok(seconds()), "none of it changed what is known");
+}
+
+#[test]
+fn a_fork_is_refused_and_both_notes_are_kept_once() {
+    let (tree, fork, mut witness) = (Tree::new(20), Tree::forked(20, 5), Witness::new());
+    judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
+    // One size, another root: by whatever `old`.
+    for old in [10, 0, 3] {
+        let judgement = judge(&mut witness, fork.request(old, 10));
+        assert_eq!(judgement.outcome, Err(Refusal::Fork(10)));
+        assert_eq!(judgement.records.len(), usize::from(old == 10), "kept once");
+    }
+    // A later size that does not contain what was seen.
+    let judgement = judge(&mut witness, fork.request(10, 20));
+    assert_eq!((judgement.outcome, judgement.records.len()), (Err(Refusal::Inconsistent(10)), 1));
+    let evidence: Vec<_> = witness.evidence().collect();
+    assert_eq!(evidence.iter().map(|evidence| evidence.is_fork()).collect::<Vec<_>>(), [true, false]);
+    let key = eleven_core::signature::VerifyingKey::new(&signer("head").public()).expect("a key");
+    for note in [&evidence[0].held, &evidence[0].shown] {
+        assert!(note.signed_by(&key), "it convicts the log by its own key");
+    }
+    let mut again = Witness::new();
+    witness.to_records().iter().for_each(|record| again.restore(record).expect("a record"));
+    assert_eq!(again.evidence().collect::<Vec<_>>(), evidence);
+    assert_eq!(DOMAIN, "11-11", "whose ledger the origin names");
+}
+
+#[test]
+fn what_anybody_could_spoil_is_kept_up_to_a_number() {
+    let (tree, mut witness) = (Tree::new(200), Witness::new());
+    judge(&mut witness, tree.request(0, 1)).outcome.expect("cosigned");
+    let mut kept = 0;
+    for size in 3..200 {
+        let mut spoilt = tree.request(1, size);
+        spoilt.proof.clear();
+        kept += judge(&mut witness, spoilt).records.len();
+    }
+    assert_eq!(kept, MAX_EVIDENCE);
+}
+
+proptest! {
+    #[test]
+    fn two_histories_are_never_both_cosigned(
+        steps in proptest::collection::vec((any::<bool>(), 0u64..30, 0u64..30), 1..40), fork in 0u64..30,
+    ) {
+        let (trees, mut witness) = ([Tree::new(30), Tree::forked(30, fork)], Witness::new());
+        let mut seen: Vec<(u64, Sha256)> = Vec::new();
+        for (other, old, size) in steps {
+            let tree = &trees[usize::from(other)];
+            let judgement = judge(&mut witness, tree.request(old, size));
+            if judgement.outcome.is_ok() {
+                let root = tree.0.root_at(size).expect("a root");
+                prop_assert!(seen.last().is_none_or(|(last, _)| *last <= size), "it never goes back");
+                seen.push((size, root));
+                let of = |tree: &Tree| seen.iter().all(|(size, root)| tree.0.root_at(*size) == Some(*root));
+                prop_assert!(of(&trees[0]) || of(&trees[1]), "{seen:?}");
+            }
+        }
+    }
+}

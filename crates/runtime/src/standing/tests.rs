@@ -1,0 +1,120 @@
+use super::*;
+use eleven_core::hash::Sha256;
+use eleven_core::head::checkpoint::Checkpoint;
+use eleven_core::root::{KeyRecord, KeyStatus, Witness, Witnesses};
+use eleven_core::signature::{SeedSigner, Signer as _};
+
+const WINDOW: Duration = Duration::from_secs(2);
+
+fn at(ms: i64) -> Time {
+    Time(1_800_000_000_000 + ms)
+}
+
+fn standing(level: Durability) -> Standing {
+    Standing::new(Some(Required { level, window: WINDOW }))
+}
+
+#[test]
+fn what_is_acknowledged_waits_for_a_head_of_the_level() {
+    let standing = standing(Durability::D4);
+    let waits = |ms| standing.unproven_ms(at(ms)).expect("required").0;
+    assert_eq!(waits(0), 0, "nothing was acknowledged");
+    standing.acknowledge(at(0), 3, 10);
+    standing.acknowledge(at(10), 5, 12);
+    standing.acknowledge(at(500), 9, 20);
+    assert_eq!(waits(1000), 1000, "from the oldest on");
+    standing.cover(Durability::D3, 30);
+    assert_eq!(waits(1000), 1000, "a head that is only signed does not do");
+    standing.cover(Durability::D4, 11);
+    assert_eq!(waits(1000), 1000, "those that wait as one are covered as one");
+    standing.cover(Durability::D5, 12);
+    assert_eq!(waits(1000), 500, "mirrored is cosigned, too");
+    standing.cover(Durability::D4, 20);
+    assert_eq!((waits(9000), standing.unproven_ms(at(9000)).map(|(_, most)| most)), (0, Some(2000)));
+    standing.acknowledge(at(9000), 10, 15);
+    assert_eq!(waits(9500), 0, "it is covered already");
+    assert_eq!(Standing::new(None).unproven_ms(at(0)), None);
+}
+
+#[test]
+fn an_idle_point_owes_nothing_while_the_ledger_grows() {
+    let standing = standing(Durability::D4);
+    standing.acknowledge(at(0), 3, 10);
+    standing.cover(Durability::D4, 10);
+    // The ledger grows by others; what it says of this point is the same as before.
+    standing.acknowledge(at(5000), 3, 99);
+    assert_eq!(standing.unproven_ms(at(9000)), Some((0, 2000)));
+}
+
+#[tokio::test]
+async fn a_release_waits_for_the_record_and_for_a_head_over_it() {
+    let standing = Arc::new(Standing::new(None));
+    let (most, never) = (Duration::from_secs(20), Duration::from_millis(20));
+    let waiting = tokio::spawn({
+        let standing = Arc::clone(&standing);
+        async move { standing.reached(7, Durability::D4, most).await }
+    });
+    while !standing.waits_for(Durability::D4) {
+        tokio::task::yield_now().await;
+    }
+    assert!(standing.waits_for(Durability::D4) && !standing.waits_for(Durability::D3));
+    standing.acknowledge(at(0), 7, 50);
+    standing.cover(Durability::D4, 60);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!waiting.is_finished(), "record 7 is not acknowledged yet");
+    standing.acknowledge(at(1), 8, 61);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!waiting.is_finished(), "the head does not cover it");
+    standing.cover(Durability::D4, 61);
+    assert!(waiting.await.expect("no panic"));
+    assert!(!standing.waits_for(Durability::D4), "nobody waits any more");
+    assert!(!standing.reached(8, Durability::D3, never).await, "it never comes");
+    assert!(standing.reached(99, Durability::D1, most).await, "that is what durable means anyway");
+}
+
+#[test]
+fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
+    let (head, witness) = (SeedSigner::new("key:d/head/1", &[1; 32]), SeedSigner::new("key:w/w/1", &[2; 32]));
+    let key = |usage, kid: &str, owner: &str, public| KeyRecord {
+        kid: kid.to_owned(),
+        public,
+        usage,
+        owner: owner.to_owned(),
+        nbf: at(0).whole_seconds(),
+        exp: at(9_000_000).whole_seconds(),
+        status: KeyStatus::Active,
+    };
+    let root = |quorum, auditors, audits| TrustRoot {
+        domain: "d".to_owned(),
+        version: 1,
+        threshold: 1,
+        keys: Vec::new(),
+        roles: vec![key(KeyUse::Head, "key:d/head/1", "ledger://d", head.public())],
+        witnesses: Witnesses {
+            quorum,
+            auditors,
+            keys: vec![Witness { name: "w.example".to_owned(), public: witness.public(), audits }],
+        },
+        nbf: at(0).whole_seconds(),
+        exp: at(9_000_000).whole_seconds(),
+        prev: None,
+        sigs: Vec::new(),
+    };
+    let checkpoint = Checkpoint { origin: "d/ledger".to_owned(), size: 9, root: Sha256([7; 32]) };
+    let signed = Note { checkpoint: checkpoint.clone(), lines: vec![checkpoint.sign(&head)] };
+    let mut cosigned = signed.clone();
+    cosigned.lines.push(checkpoint.cosign("w.example", 1, &witness));
+    let worth = |root: &TrustRoot, note: &Note| judge(root, note, at(5000)).map_err(|_| ());
+    assert_eq!(worth(&root(1, 0, false), &signed), Ok(Durability::D3));
+    assert_eq!(worth(&root(1, 0, false), &cosigned), Ok(Durability::D4));
+    assert_eq!(worth(&root(1, 0, true), &cosigned), Ok(Durability::D5));
+    assert_eq!(worth(&root(2, 0, false), &cosigned), Ok(Durability::D3), "no quorum");
+    let mut stranger = signed.clone();
+    stranger.lines.push(checkpoint.cosign("w.example", 1, &head));
+    assert_eq!(worth(&root(1, 0, false), &stranger), Ok(Durability::D3));
+    let unsigned = Note { lines: vec![checkpoint.cosign("w.example", 1, &witness)], ..signed.clone() };
+    assert_eq!(worth(&root(1, 0, false), &unsigned), Err(()));
+    let other = Note { checkpoint: Checkpoint { origin: "e/ledger".to_owned(), ..checkpoint }, ..signed };
+    assert_eq!(worth(&root(1, 0, false), &other), Err(()));
+    assert!(judge(&root(1, 0, false), &cosigned, at(10_000_000)).is_err(), "the head key's time is over");
+}
