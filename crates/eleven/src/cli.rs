@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// The model of the demo, a process of its own.
     #[command(hide = true)]
     DemoUpstream(demo::upstream::Args),
-    /// Verify a proof file, or evidence of equivocation, offline.
+    /// Verify a proof file, or evidence of equivocation, offline; or an operation, from a ledger's public surfaces alone.
     #[command(
         after_help = "Exit status: 0 verified; 1 failed or unpinned; 2 wrong command line; 3 the file is not I-JSON."
     )]
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Callers that authenticate by a secret.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Those who may read a ledger that is not open to everybody.
+    #[command(subcommand)]
+    Auditor(AuditorCommand),
     /// Policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -113,6 +116,9 @@ pub(crate) struct Init {
     /// Set a key of the configuration, for instance `--set runtime.audit_bound=2`. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
+    /// How much of the ledger strangers may read: open, by-possession or private.
+    #[arg(long, default_value = "by-possession")]
+    pub(crate) exposure: String,
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
     #[arg(long)]
     pub(crate) free_ports: bool,
@@ -129,12 +135,18 @@ pub(crate) struct Up {
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The proof file, or evidence that a ledger told two histories.
+    /// The proof file, or evidence that a ledger told two histories; or `lineage://op/…`, and the ledger with --from.
     #[arg(required_unless_present = "batch")]
     pub(crate) file: Option<PathBuf>,
     /// Verify each line of standard input, and answer each by a line.
     #[arg(long, hide = true, conflicts_with_all = ["file", "kind", "op", "max_age"])]
     pub(crate) batch: bool,
+    /// The ledger whose surfaces are walked.
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// A file with a registered auditor's secret, where that ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// A version of the domain's trust root, from where you trust it. Without it the best verdict is `unpinned`.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: Option<PathBuf>,
@@ -157,6 +169,53 @@ pub(crate) struct Operation {
     /// The ledger, where it is not the configuration's; no configuration is needed then.
     #[arg(long, value_name = "URL")]
     pub(crate) ledger: Option<String>,
+    /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// What a search asks for; all of it has to hold.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Operation id, `lineage://op/…`, or artifact id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) op: Option<String>,
+    /// The identity that called.
+    #[arg(long)]
+    pub(crate) identity: Option<String>,
+    /// The operation's name, such as `model.invoke`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operation: Option<String>,
+    /// The artifact that an event is about.
+    #[arg(long, value_name = "ID")]
+    pub(crate) artifact: Option<String>,
+    /// The runtime.
+    #[arg(long)]
+    pub(crate) runtime: Option<String>,
+    /// Why it was refused or ended.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// The first event, such as `execution.denied`.
+    #[arg(long)]
+    pub(crate) event: Option<String>,
+    /// Begun at this time or later, such as `2026-05-12T17:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Begun before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Begun before this entry: where the answer before ended.
+    #[arg(long, value_name = "ENTRY")]
+    pub(crate) before: Option<u64>,
+    /// At most so many; 50 where nothing is said.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u64>,
+    /// The ledger, where it is not the configuration's; no configuration is needed then.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
+    /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// What every corner's process is started with.
@@ -245,6 +304,10 @@ pub(crate) enum LedgerCommand {
     /// Compare what two places show of one ledger; where they differ, make a file that convicts it.
     #[command(after_help = "Exit status: 0 they agree; 1 they differ, or one was not reached.")]
     Compare(Compare),
+    /// Find lineages by what they name, the last one first.
+    Search(Search),
+    /// Make the search index again from the ledger's files. The ledger must not run.
+    Reindex,
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,
@@ -428,6 +491,31 @@ pub(crate) enum LineageCommand {
 pub(crate) enum RegistryCommand {
     /// Show the registry in force.
     Show,
+    /// Set how much of the ledger strangers may read.
+    Expose {
+        /// open, by-possession or private.
+        exposure: String,
+    },
+}
+
+/// `auditor`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditorCommand {
+    /// Add an auditor and print its secret, once.
+    Add {
+        /// The auditor's name.
+        name: String,
+        /// The identity that the secret stands for.
+        #[arg(long)]
+        identity: String,
+    },
+    /// List the auditors.
+    List,
+    /// Revoke an auditor's secret.
+    Revoke {
+        /// The auditor's name.
+        name: String,
+    },
 }
 
 /// `conformance`.

@@ -5,6 +5,7 @@ use crate::heads::{HeadError, HeadSigner, Heads};
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
 use crate::seal::SealedEntry;
+use crate::search::Search;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
@@ -29,10 +30,10 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// The places of the corner's two logs in its folder.
-const LOG: &str = "log";
+pub(crate) const LOG: &str = "log";
 const HEADS: &str = "heads";
 /// The corner's name, as its folder is marked.
-const CORNER: &str = "ledger";
+pub(crate) const CORNER: &str = "ledger";
 
 /// How the corner runs. What it keeps does not depend on any of it.
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ pub enum LedgerError {
     Head(HeadError),
     /// A setting is out of its range.
     Setting(&'static str),
+    /// The search index can't be made.
+    Search(String),
     /// A thread or a file could not be had.
     Io(std::io::Error),
     /// A commit failed: the state of this process is ahead of its log, so it must stop (invariant 4).
@@ -128,6 +131,7 @@ impl fmt::Display for LedgerError {
             Self::Genesis(why) => write!(f, "this is no genesis: {why}"),
             Self::Head(error) => error.fmt(f),
             Self::Setting(what) => f.write_str(what),
+            Self::Search(why) => f.write_str(why),
             Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the ledger stops: {why}"),
         }
@@ -165,6 +169,9 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// None where it can't be opened: the ledger goes on without.
+    pub(crate) search: Option<Arc<Search>>,
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
@@ -303,7 +310,9 @@ impl Ledger {
             // The receiver is the thread that was just started.
             let _ = seals.send(seal);
         }
-        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, seals);
+        let search = Search::open(&settings.folder, &shared.source());
+        let search = search.inspect_err(|error| tracing::error!(%error, "there is no search")).ok().map(Arc::new);
+        let audit = Audit::new(Arc::clone(&shared), Arc::clone(&clock), signers.event, resumed, seals);
         let options = GroupOptions { tick: Some(settings.seal_every), ..GroupOptions::default() };
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
@@ -312,8 +321,16 @@ impl Ledger {
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
         let metrics = group.metrics();
-        let inner =
-            Inner { shared, settings, metrics, closing: watch::Sender::new(false), group, _heads: Joined(Some(heads)) };
+        let inner = Inner {
+            shared,
+            settings,
+            metrics,
+            clock,
+            search,
+            closing: watch::Sender::new(false),
+            group,
+            _heads: Joined(Some(heads)),
+        };
         Ok(Self { inner: Arc::new(inner), failed })
     }
 
@@ -325,6 +342,7 @@ impl Ledger {
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), LedgerError> {
         let (end, ended) = watch::channel(false);
         let follower = tokio::spawn(crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
+        let searching = tokio::spawn(crate::serve::follow_search(Arc::clone(&self.inner), ended.clone()));
         let serving = tokio::spawn(listener.serve(crate::serve::router(&self.inner), ended, Duration::from_secs(5)));
         let (mut stop, mut failed) = (stop, self.failed.clone());
         let outcome = tokio::select! {
@@ -333,7 +351,7 @@ impl Ledger {
         };
         self.inner.closing.send_replace(true);
         let _ = end.send(true);
-        for task in [serving, follower] {
+        for task in [serving, follower, searching] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the ledger did not end well");
             }

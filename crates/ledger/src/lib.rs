@@ -11,6 +11,8 @@
 //!    shown; those that were can be asked for.
 //! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
 //! 6. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
+//! 7. `records`, `search`: what the registry was, and which lineages name whom; how much strangers are shown of all this the
+//!    domain's exposure setting says (`serve::gate`).
 //!
 //! And from the outside: [`fsck()`] checks a ledger's files, [`follow`] another's ledger as it grows; both by the replay
 //! that opening runs.
@@ -30,10 +32,12 @@ mod ledger;
 mod lineage;
 mod proof;
 pub mod receive;
+mod records;
 mod recover;
 mod registry;
 pub mod rules;
 mod seal;
+mod search;
 mod serve;
 mod state;
 mod stored;
@@ -46,3 +50,4 @@ pub use heads::HeadError;
 pub use keys::{EventKey, Keys};
 pub use ledger::{Ledger, LedgerError, Settings, Signers};
 pub use recover::{Met, ReplayError};
+pub use search::{Reindexed, reindex};
