@@ -64,13 +64,13 @@ impl Base for str {
 
 impl Base for String {
     fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
-        Ok((self, Vec::new()))
+        Ok((self.as_str(), Vec::new()))
     }
 }
 
 impl Base for At {
     fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
-        Ok((&self.url, self.headers()?))
+        Ok((self.url.as_str(), self.headers()?))
     }
 }
 
