@@ -6,4 +6,5 @@ mod operators;
 mod processes;
 mod refusals;
 mod restarts;
+mod surfaces;
 mod verifying;
