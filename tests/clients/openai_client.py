@@ -4,145 +4,23 @@ Nothing is changed for it but the base URL and the API key. Starts a domain of i
 where that is not set), ends it, and closes with "N passed, N failed".
 """
 
-import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 import traceback
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(HERE / "sdk" / "python"))
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 import openai  # noqa: E402
-from eleven_verify import Asked, parse, verify  # noqa: E402
+from domain import Domain  # noqa: E402
+from eleven_verify import Asked, verify  # noqa: E402
 
-ELEVEN = os.environ.get("ELEVEN_BIN", str(HERE / "target" / "debug" / "eleven"))
 MODEL = "demo-summarizer"
 TEXT = (
     "The night shift reported that pump four stopped twice. Both times the pressure behind the filter had fallen before "
     "the pump stopped. The coffee machine is out of order again. The shift asks that the filter of pump four be changed."
 )
 MESSAGES = [{"role": "user", "content": TEXT}]
-
-
-def get(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-class Domain:
-    """A domain in a temporary folder, its corners and its model each a process; or before a model that is there already."""
-
-    def __init__(self, upstream: str | None = None, settings: tuple[str, ...] = ()):
-        self.folder = Path(tempfile.mkdtemp(prefix="eleven-openai-"))
-        self.dir = self.folder / "domain"
-        self.processes = {}
-        self.upstream = upstream or self._start_upstream()
-        made = self.run(
-            "init", "--json", "--free-ports", "--upstream", self.upstream, "--set", "domain.fresh=3",
-            "--set", "ledger.head_interval=100", *(part for setting in settings for part in ("--set", setting)),
-            str(self.dir), config=False,
-        )
-        self.urls = json.loads(made)["urls"]
-        self.root = parse((self.dir / "root.json").read_bytes())
-        for corner in ("ledger", "authority", "runtime"):
-            self.start(corner)
-        for corner in ("ledger", "authority", "runtime"):
-            self.wait(corner)
-
-    def run(self, *args: str, config: bool = True) -> str:
-        command = [ELEVEN, *args, *(["--config", str(self.dir / "eleven.toml")] if config else [])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"eleven {' '.join(args)}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def _spawn(self, name: str, args: list[str], **more) -> subprocess.Popen:
-        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115: the process keeps it
-        process = subprocess.Popen([ELEVEN, *args], stdin=subprocess.DEVNULL, stderr=log, **more)
-        self.processes[name] = process
-        return process
-
-    def _start_upstream(self) -> str:
-        process = self._spawn("upstream", ["demo-upstream", "--delay-ms", "20"], stdout=subprocess.PIPE, text=True)
-        return process.stdout.readline().strip().removeprefix("listening ")
-
-    def start(self, corner: str, **environment: str):
-        args = [corner, "serve", "--parent", str(os.getpid()), "--config", str(self.dir / "eleven.toml")]
-        self._spawn(corner, args, stdout=subprocess.DEVNULL, env=os.environ | environment)
-
-    def wait(self, corner: str):
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                get(f"{self.urls[corner]}/health")
-                return
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.02)
-        raise RuntimeError(f"the {corner} is not ready: {(self.folder / f'{corner}.log').read_text()[-2000:]}")
-
-    def kill(self, corner: str):
-        process = self.processes.pop(corner)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    def end(self):
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def secret(self, client: str, identity: str) -> str:
-        return json.loads(self.run("client", "add", client, "--identity", identity, "--json"))["secret"]
-
-    def calls(self) -> int:
-        return get(f"{self.upstream}/calls")["calls"]
-
-    def size(self) -> int:
-        return get(f"{self.urls['ledger']}/v1/proof/head")["size"]
-
-    def denials(self, since: int, reason: str) -> list[dict]:
-        """The events of refusals for a reason, at or after an entry, once there is one."""
-        until = time.monotonic() + 8
-        found = []
-        while not found and time.monotonic() < until:
-            entries = get(f"{self.urls['ledger']}/v1/audit/entries?from={since}")["entries"]
-            found = [entry["record"] for entry in entries if entry["record"].get("reason") == reason]
-            time.sleep(0.1)
-        return found
-
-    def bundle(self, lineage: str, kind: str) -> dict:
-        """The proof of an operation, once it is of that kind."""
-        op, until = lineage.removeprefix("lineage://op/"), time.monotonic() + 8
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.urls['ledger']}/v1/proof/bundle/{op}", timeout=10) as answer:
-                    bundle = parse(answer.read())
-                if bundle["kind"] == kind:
-                    return bundle
-            except urllib.error.HTTPError:
-                pass
-            assert time.monotonic() < until, f"no proof of {op} as {kind}"
-            time.sleep(0.05)
-
-    def publish_streaming(self):
-        """The starter policy once more, with the term `release: stream`."""
-        file = self.dir / "policies" / "starter.json"
-        policy = json.loads(file.read_text())
-        policy["terms"]["release"] = "stream"
-        file.write_text(json.dumps(policy))
-        done = json.loads(self.run("policy", "publish", str(file), "--next", "--json"))
-        until = time.monotonic() + 10
-        while get(f"{self.urls['runtime']}/health")["epoch"] < done["epoch"]:
-            assert time.monotonic() < until, "the gateway does not follow the registry"
-            time.sleep(0.05)
 
 
 def proven(domain: Domain, lineage: str, kind: str) -> dict:

@@ -3,7 +3,7 @@
 //! The wire types of PROTOCOL 12, one module a service: [`govern`] (gateway, policy and authorization), [`identity`],
 //! [`admission`] (runtime and attest), [`audit`], [`routes`] (all paths, the proof and registry surfaces among them).
 //! Beside them what every corner needs at its edge and none owns: [`edge`] (time and randomness enter here, as values),
-//! [`token`] (identity tokens), [`problem`] (refusals as RFC 9457 documents), [`serve`], [`public`] and
+//! [`token`] (identity tokens), [`secret`] (what callers and auditors hold), [`reader`] (who reads), [`problem`] (refusals as RFC 9457 documents), [`serve`], [`public`] and
 //! [`client`] (HTTP).
 //!
 //! **Invariant**: nothing here decides. These types are read strictly, unknown members refused, and handed on.
@@ -16,6 +16,8 @@ pub mod govern;
 pub mod identity;
 pub mod problem;
 pub mod public;
+pub mod reader;
 pub mod routes;
+pub mod secret;
 pub mod serve;
 pub mod token;

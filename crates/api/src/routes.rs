@@ -32,13 +32,21 @@ pub const TILE: &str = "/tile/";
 pub const PROOF_LINEAGE: &str = "/v1/proof/lineage/";
 /// A proof bundle (ledger); the operation id follows.
 pub const PROOF_BUNDLE: &str = "/v1/proof/bundle/";
+/// Lineages by what they name (ledger; as far as the exposure setting lets).
+pub const AUDIT_SEARCH: &str = "/v1/audit/search";
+/// Issuers with their windows and what became of them (authority, ledger).
+pub const REGISTRY_ISSUERS: &str = "/v1/registry/issuers";
+/// What is revoked and contained (authority, ledger).
+pub const REGISTRY_REVOCATIONS: &str = "/v1/registry/revocations";
+/// Which policies were in force when (ledger).
+pub const REGISTRY_POLICY_HISTORY: &str = "/v1/registry/policies";
 /// The trust root (authority).
 pub const REGISTRY_ROOT: &str = "/v1/registry/root";
 /// The registry snapshot (authority).
 pub const REGISTRY_SNAPSHOT: &str = "/v1/registry/snapshot";
 /// The registry stamp (authority).
 pub const REGISTRY_STAMP: &str = "/v1/registry/stamp";
-/// A policy bundle by hash (authority); the hash follows.
+/// A policy bundle by hash (authority, ledger); the hash follows.
 pub const REGISTRY_POLICIES: &str = "/v1/registry/policies/";
 /// Epochs and stamps as they come (authority, SSE).
 pub const REGISTRY_WATCH: &str = "/v1/registry/watch";

@@ -5,7 +5,7 @@
 mod point;
 
 use crate::authorization::{self, Allowance, Outcome, Random, Refusal, Request};
-use crate::identity::{self, ClientSecret, IdentityError};
+use crate::identity::{self, IdentityError};
 use crate::registry::Current;
 use crate::sequencer::{Committed, SubmitError};
 use crate::{Authority, Listening};
@@ -21,6 +21,7 @@ use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::govern::{Allowed, Execute};
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::problem::Problem;
+use eleven_api::secret::Secret;
 use eleven_api::{edge, routes, serve};
 use eleven_core::artifact::Token;
 use eleven_core::id;
@@ -209,7 +210,7 @@ async fn exchange(
         authority.denials.count(now, &listening.0);
         Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
     };
-    let secret = ClientSecret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
+    let secret = Secret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
     let identity = current.sources.client(&secret).map_err(unknown)?;
     let (life, signer) = (identity::EXCHANGED_LIFE, &*authority.signers.identity);
     let token = identity::issue(signer, &authority.name, identity, now, life, &edge::random());

@@ -6,12 +6,12 @@
 //! |---|---|---|---|
 //! | `jwt` | the issuer | `{"kind","kid","public"}` | whom its tokens name |
 //! | `client` | `client` | `{"kind","identity","hash"}` | one identity, by a secret that only its SHA3-512 is kept of |
+//! | `auditor` | `auditor` | as a client's | nobody here: it reads the ledger |
 //! | `operator` | `operator` | `{"kind","identity","kid","public"}` | one identity, by signed acts ([`crate::admin`]) |
 //!
 //! A row that is not of its kind's form, or of another kind, authenticates nobody.
 
-mod secret;
-
+use eleven_api::secret::{AUDITOR, CLIENT, Secret};
 use eleven_api::token::{self, Claims, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
@@ -22,9 +22,6 @@ use eleven_core::signature::{Signer, VerifyingKey, base64_value, bytes32};
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
-use subtle::ConstantTimeEq as _;
-
-pub use secret::ClientSecret;
 
 /// Seconds that a token lives which a client secret was exchanged for.
 pub const EXCHANGED_LIFE: i64 = 60;
@@ -103,11 +100,11 @@ impl Sources {
                 form.finish()?;
                 self.jwt.insert(kid, Issuer { name, key });
             }
-            "client" => {
+            CLIENT => {
                 let identity = form.named("identity", "an identity", name::is_identity)?;
                 let hash = form.sha3("hash")?;
                 form.finish()?;
-                let client = row.name.strip_prefix(CLIENT).unwrap_or(&row.name);
+                let client = row.name.strip_prefix(CLIENT).and_then(|name| name.strip_prefix('.')).unwrap_or(&row.name);
                 self.clients.insert(client.to_owned(), Client { identity, hash });
             }
             "operator" => {
@@ -116,7 +113,9 @@ impl Sources {
                 form.finish()?;
                 self.operators.insert(kid, Operator { identity, key });
             }
-            _ => return Err(form.wrong("kind", "none of jwt, client, operator")),
+            // The ledger looks these up by itself.
+            AUDITOR => {}
+            _ => return Err(form.wrong("kind", "none of jwt, client, auditor, operator")),
         }
         Ok(())
     }
@@ -126,7 +125,7 @@ impl Sources {
     /// # Errors
     /// Where it authenticates nobody.
     pub fn authenticate(&self, bearer: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
-        match ClientSecret::parse(bearer) {
+        match Secret::parse(bearer) {
             Some(secret) => self.client(&secret).map(str::to_owned),
             None => self.token(bearer, domain, now),
         }
@@ -136,9 +135,9 @@ impl Sources {
     ///
     /// # Errors
     /// Where it is not known.
-    pub fn client(&self, secret: &ClientSecret) -> Result<&str, IdentityError> {
-        let known = self.clients.get(secret.client()).ok_or(IdentityError::Secret)?;
-        if bool::from(secret.hash().0.ct_eq(&known.hash.0)) { Ok(&known.identity) } else { Err(IdentityError::Secret) }
+    pub fn client(&self, secret: &Secret) -> Result<&str, IdentityError> {
+        let known = self.clients.get(secret.holder()).ok_or(IdentityError::Secret)?;
+        if secret.hashes_to(&known.hash) { Ok(&known.identity) } else { Err(IdentityError::Secret) }
     }
 
     fn token(&self, text: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
@@ -177,27 +176,13 @@ fn read_key(form: &mut Form) -> Result<(String, VerifyingKey), FormError> {
     Ok((kid, sound.ok_or_else(|| form.wrong("public", "not a public key"))?))
 }
 
-const CLIENT: &str = "client.";
 const OPERATOR: &str = "operator.";
-
-/// The name of a client's row.
-#[must_use]
-pub fn client_row(client: &str) -> String {
-    format!("{CLIENT}{client}")
-}
 
 /// The row of an authority's identity tokens: `label` names it in this domain, `issuer` is the authority.
 #[must_use]
 pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
     let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(public));
     SourceRecord { name: label.to_owned(), source: issuer.to_owned(), mapping }
-}
-
-/// The row of a client: the secret itself is nowhere in it.
-#[must_use]
-pub fn client_source(secret: &ClientSecret, identity: &str) -> SourceRecord {
-    let mapping = Object::new().with("kind", "client").with("identity", identity).with("hash", secret.hash());
-    SourceRecord { name: client_row(secret.client()), source: "client".to_owned(), mapping }
 }
 
 /// The row of an operator.

@@ -5,13 +5,17 @@
 use bytes::Bytes;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
-use eleven_api::routes;
+use eleven_api::edge::Clock;
+use eleven_api::{reader, routes};
 use eleven_core::encoding::{Value, parse};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
+use eleven_core::signature::Signer;
 use eleven_core::time::Time;
+use http::Method;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a plain question may take.
@@ -22,6 +26,14 @@ const QUESTION: Duration = Duration::from_secs(2);
 pub struct Ledger {
     client: Client,
     base: String,
+    reader: Option<Reader>,
+}
+
+/// In whose name the ledger is read, where the domain does not show it to strangers.
+#[derive(Clone)]
+struct Reader {
+    signer: Arc<dyn Signer>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Entries that make registry epochs, in the ledger's order.
@@ -50,7 +62,23 @@ impl Ledger {
     /// The ledger at `base`, for instance `http://127.0.0.1:1111`.
     #[must_use]
     pub fn new(client: Client, base: impl Into<String>) -> Self {
-        Self { client, base: base.into() }
+        Self { client, base: base.into(), reader: None }
+    }
+
+    /// The same, read in the name of the authority: by its event key.
+    #[must_use]
+    pub fn signing(self, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>) -> Self {
+        Self { reader: Some(Reader { signer, clock }), ..self }
+    }
+
+    async fn get(&self, path: &str, deadline: Duration) -> Result<Bytes, CallError> {
+        let signed = self.reader.as_ref().map(|by| reader::signed(path, &*by.signer, by.clock.now()));
+        let headers = signed.unwrap_or_default();
+        self.client.call(Method::GET, &self.base, path, &headers, Bytes::new(), deadline).await
+    }
+
+    async fn get_json(&self, path: &str, deadline: Duration) -> Result<Value, CallError> {
+        read(&self.get(path, deadline).await?, Ok)
     }
 
     /// Appends a body of records and blobs, within `deadline`; by another connection where one broke, for the ledger knows
@@ -70,7 +98,7 @@ impl Ledger {
     /// Where the ledger does not answer, or does not know the key.
     pub async fn cursor(&self, kid: &str) -> Result<Cursor, CallError> {
         let path = format!("{}{}", routes::AUDIT_CURSOR, percent_encoded(kid));
-        Cursor::read(self.client.get_json(&self.base, &path, QUESTION).await?).map_err(malformed)
+        Cursor::read(self.get_json(&path, QUESTION).await?).map_err(malformed)
     }
 
     /// Registry entries from `from` on; where there are none the ledger waits up to `wait` for one.
@@ -79,7 +107,7 @@ impl Ledger {
     /// Where the ledger does not answer.
     pub async fn registry_entries(&self, from: u64, wait: Duration) -> Result<Page, CallError> {
         let path = format!("{}?from={from}&registry=1&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
-        let answer = self.client.get_json(&self.base, &path, wait + QUESTION).await?;
+        let answer = self.get_json(&path, wait + QUESTION).await?;
         read_page(answer).map_err(malformed)
     }
 
@@ -89,7 +117,7 @@ impl Ledger {
     /// Where the ledger does not answer or does not have it.
     pub async fn blob(&self, hash: Sha3) -> Result<Bytes, CallError> {
         let path = format!("{}{}", routes::AUDIT_BLOB, percent_encoded(&hash.to_string()));
-        let bytes = self.client.get(&self.base, &path, QUESTION).await?;
+        let bytes = self.get(&path, QUESTION).await?;
         if Sha3::of(&[&bytes]) == hash {
             Ok(bytes)
         } else {
@@ -103,7 +131,7 @@ impl Ledger {
     /// Where the ledger does not answer.
     pub async fn lineage(&self, op: &str) -> Result<Option<Vec<Record>>, CallError> {
         let path = format!("{}{}", routes::PROOF_LINEAGE, percent_encoded(op));
-        match self.client.get_json(&self.base, &path, QUESTION).await {
+        match self.get_json(&path, QUESTION).await {
             Ok(answer) => read_lineage(&answer).map(Some).map_err(malformed),
             Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
             Err(error) => Err(error),

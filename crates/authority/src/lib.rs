@@ -139,6 +139,7 @@ impl Authority {
     ) -> Result<Arc<Self>, OpenError> {
         check(&settings, &signers, &root)?;
         let ledger = Ledger::new(Client::new(), settings.ledger);
+        let ledger = ledger.signing(Arc::clone(&signers.event), Arc::clone(&clock));
         let registry =
             Registry::start(ledger.clone(), root, Arc::clone(&signers.registry), Arc::clone(&clock), stop.clone());
         let sequencer = Sequencer::start(ledger.clone(), Arc::clone(&signers.event), settings.name.clone());

@@ -5,13 +5,13 @@ mod policy;
 pub(crate) use policy::{Source, publish};
 
 use crate::call;
-use crate::cli::{ArtifactCommand, ClientCommand, Subject};
+use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
 use crate::keystore::write_new;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_api::routes;
+use eleven_api::{routes, secret};
 use eleven_authority::admin::{ACT, SignedAct};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
@@ -114,43 +114,70 @@ pub(crate) fn issue_identity(config: &Config, identity: &str, output: Output) ->
 /// As [`act`].
 pub(crate) fn client(config: &Config, command: ClientCommand, output: Output) -> Result<(), Failure> {
     match command {
-        ClientCommand::Add { name, identity } => {
-            let done = act(config, "client.add", Object::new().with("client", &name).with("identity", &identity))?;
-            let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
-            let what = format!("{secret}\nThe secret of {name}, for {identity}. It is shown this once: keep it.");
-            report(&done, &what, output);
-        }
-        ClientCommand::Revoke { name } => {
-            let done = act(config, "client.revoke", Object::new().with("client", &name))?;
-            report(&done, &format!("client {name} is revoked"), output);
-        }
-        ClientCommand::List => list_clients(config, output)?,
+        ClientCommand::Add { name, identity } => add_secret(config, secret::CLIENT, &name, &identity, output),
+        ClientCommand::Revoke { name } => revoke_secret(config, secret::CLIENT, &name, output),
+        ClientCommand::List => list_secrets(config, secret::CLIENT, output),
     }
+}
+
+/// `auditor …`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn auditor(config: &Config, command: AuditorCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        AuditorCommand::Add { name, identity } => add_secret(config, secret::AUDITOR, &name, &identity, output),
+        AuditorCommand::Revoke { name } => revoke_secret(config, secret::AUDITOR, &name, output),
+        AuditorCommand::List => list_secrets(config, secret::AUDITOR, output),
+    }
+}
+
+fn add_secret(config: &Config, kind: &str, name: &str, identity: &str, output: Output) -> Result<(), Failure> {
+    let done = act(config, &format!("{kind}.add"), Object::new().with(kind, name).with("identity", identity))?;
+    let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
+    let what = format!("{secret}\nThe secret of {name}, for {identity}. It is shown this once: keep it.");
+    report(&done, &what, output);
     Ok(())
 }
 
-fn list_clients(config: &Config, output: Output) -> Result<(), Failure> {
+fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Result<(), Failure> {
+    let done = act(config, &format!("{kind}.revoke"), Object::new().with(kind, name))?;
+    report(&done, &format!("{kind} {name} is revoked"), output);
+    Ok(())
+}
+
+fn list_secrets(config: &Config, kind: &str, output: Output) -> Result<(), Failure> {
     let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
     let sources = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default();
-    let clients: Vec<(String, String)> = sources
+    let holders: Vec<(String, String)> = sources
         .iter()
         .filter_map(|source| {
-            let name = source.get("name")?.as_str()?.strip_prefix("client.")?;
+            let name = source.get("name")?.as_str()?.strip_prefix(kind)?.strip_prefix('.')?;
             let identity = source.get("mapping")?.get("identity")?.as_str()?;
             Some((name.to_owned(), identity.to_owned()))
         })
         .collect();
     let value = || {
         let row = |(name, identity): &(String, String)| {
-            Value::Object(Object::new().with("client", name).with("identity", identity))
+            Value::Object(Object::new().with(kind, name).with("identity", identity))
         };
-        Value::Array(clients.iter().map(row).collect())
+        Value::Array(holders.iter().map(row).collect())
     };
     let rows = || {
-        let heading = vec!["CLIENT".to_owned(), "IDENTITY".to_owned()];
-        std::iter::once(heading).chain(clients.iter().map(|(name, identity)| vec![name.clone(), identity.clone()]))
+        let heading = vec![kind.to_uppercase(), "IDENTITY".to_owned()];
+        std::iter::once(heading).chain(holders.iter().map(|(name, identity)| vec![name.clone(), identity.clone()]))
     };
     output.either(value, || output.table(&rows().collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// `registry expose`.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn expose(config: &Config, exposure: &str, output: Output) -> Result<(), Failure> {
+    let done = act(config, "exposure.set", Object::new().with("exposure", exposure))?;
+    report(&done, &format!("the ledger's exposure is {exposure}"), output);
     Ok(())
 }
 

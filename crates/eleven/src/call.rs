@@ -1,13 +1,78 @@
 //! Asking a running corner from the command line.
 
+use crate::config::Config;
 use crate::output::Failure;
+use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_core::encoding::{Value, parse};
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long a corner may take for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A ledger, and the secret to read it with where it is not shown to everybody.
+pub(crate) struct At {
+    url: String,
+    secret: Option<Zeroizing<String>>,
+}
+
+impl At {
+    /// The named ledger or the configuration's; `secret` is a file that holds an auditor's.
+    ///
+    /// # Errors
+    /// Where none is named and the configuration can't be read, or the file can't be.
+    pub(crate) fn of(ledger: Option<&str>, secret: Option<&Path>, file: &Path) -> Result<Self, Failure> {
+        let url = match ledger {
+            Some(ledger) => ledger.to_owned(),
+            None => Config::load(file)?.ledger.url,
+        };
+        let read = |file: &Path| {
+            let text = std::fs::read_to_string(file).map(Zeroizing::new);
+            text.map_err(|error| Failure::usage(format!("{}: the auditor's secret: {error}", file.display())))
+        };
+        Ok(Self { url, secret: secret.map(read).transpose()? })
+    }
+
+    fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+        let Some(secret) = &self.secret else { return Ok(Vec::new()) };
+        let value = HeaderValue::from_str(&format!("Bearer {}", secret.trim()));
+        let mut value = value.map_err(|_| Failure::usage("the auditor's secret is not one line of text"))?;
+        value.set_sensitive(true);
+        Ok(vec![(AUTHORIZATION, value)])
+    }
+}
+
+/// Where a document is asked for.
+pub(crate) trait Base {
+    /// The base URL, and what is sent with a request.
+    ///
+    /// # Errors
+    /// Where what is to be sent is not of its form.
+    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure>;
+}
+
+impl Base for str {
+    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+        Ok((self, Vec::new()))
+    }
+}
+
+impl Base for String {
+    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+        Ok((self.as_str(), Vec::new()))
+    }
+}
+
+impl Base for At {
+    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+        Ok((self.url.as_str(), self.headers()?))
+    }
+}
 
 /// Runs a future on this thread until it is done.
 ///
@@ -24,16 +89,20 @@ pub(crate) fn wait<F: Future>(future: F) -> Result<F::Output, Failure> {
 ///
 /// # Errors
 /// Where nobody answers, or the answer is a refusal.
-pub(crate) fn get(base: &str, path: &str) -> Result<Value, Failure> {
-    Ok(wait(async { Client::new().get_json(base, path, PATIENCE).await })??)
+pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Failure> {
+    let bytes = get_bytes(base, path)?;
+    let url = base.parts()?.0;
+    parse(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
 }
 
 /// Gets a document as its bytes.
 ///
 /// # Errors
 /// As [`get`].
-pub(crate) fn get_bytes(base: &str, path: &str) -> Result<Vec<u8>, Failure> {
-    Ok(wait(async { Client::new().get(base, path, PATIENCE).await })??.to_vec())
+pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u8>, Failure> {
+    let (url, headers) = base.parts()?;
+    let asked = async { Client::new().call(Method::GET, url, path, &headers, Bytes::new(), PATIENCE).await };
+    Ok(wait(asked)??.to_vec())
 }
 
 /// Posts a document.

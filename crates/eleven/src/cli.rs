@@ -1,9 +1,11 @@
 //! The command line: every command and what it takes.
 
 mod pages;
+mod reading;
 mod witness;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
+pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
 use crate::{bench, config, demo};
@@ -48,7 +50,7 @@ pub(crate) enum Command {
     /// The model of the demo, a process of its own.
     #[command(hide = true)]
     DemoUpstream(demo::upstream::Args),
-    /// Verify a proof file, or evidence of equivocation, offline.
+    /// Verify a proof file, or evidence of equivocation, offline; or an operation, from a ledger's public surfaces alone.
     #[command(
         after_help = "Exit status: 0 verified; 1 failed or unpinned; 2 wrong command line; 3 the file is not I-JSON."
     )]
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Callers that authenticate by a secret.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Those who may read a ledger that is not open to everybody.
+    #[command(subcommand)]
+    Auditor(AuditorCommand),
     /// Policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -118,6 +123,9 @@ pub(crate) struct Init {
     /// Set a key of the configuration, for instance `--set runtime.audit_bound=2`. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
+    /// How much of the ledger strangers may read: open, by-possession or private.
+    #[arg(long, default_value = "by-possession")]
+    pub(crate) exposure: String,
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
     #[arg(long)]
     pub(crate) free_ports: bool,
@@ -144,12 +152,18 @@ pub(crate) struct Up {
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The proof file, or evidence that a ledger told two histories.
+    /// The proof file, or evidence that a ledger told two histories; or `lineage://op/…`, and the ledger with --from.
     #[arg(required_unless_present = "batch")]
     pub(crate) file: Option<PathBuf>,
     /// Verify each line of standard input, and answer each by a line.
     #[arg(long, hide = true, conflicts_with_all = ["file", "kind", "op", "max_age"])]
     pub(crate) batch: bool,
+    /// The ledger whose surfaces are walked.
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// A file with a registered auditor's secret, where that ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// A version of the domain's trust root, from where you trust it. Without it the best verdict is `unpinned`.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: Option<PathBuf>,
@@ -162,16 +176,6 @@ pub(crate) struct Verify {
     /// How old the signed head may be.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_age: Option<u64>,
-}
-
-/// An operation, and the ledger that is asked about it.
-#[derive(Debug, Args)]
-pub(crate) struct Operation {
-    /// Operation id, `lineage://op/…`, or artifact id.
-    pub(crate) id: String,
-    /// The ledger, where it is not the configuration's; no configuration is needed then.
-    #[arg(long, value_name = "URL")]
-    pub(crate) ledger: Option<String>,
 }
 
 /// What every corner's process is started with.
@@ -260,52 +264,16 @@ pub(crate) enum LedgerCommand {
     /// Compare what two places show of one ledger; where they differ, make a file that convicts it.
     #[command(after_help = "Exit status: 0 they agree; 1 they differ, or one was not reached.")]
     Compare(Compare),
+    /// Find lineages by what they name, the last one first.
+    Search(Search),
+    /// Make the search index again from the ledger's files. The ledger must not run.
+    Reindex,
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,
     /// Try to read a path from within the corner's confinement.
     #[command(hide = true)]
     Probe(Probe),
-}
-
-/// `ledger follow`.
-#[derive(Debug, Args)]
-pub(crate) struct Follow {
-    /// The ledger, such as `http://127.0.0.1:1111`.
-    pub(crate) url: String,
-    /// A version of the domain's trust root, from where you trust it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root: PathBuf,
-    /// The mirror's folder; made where it is not there.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// A file with a registered auditor's secret, where the domain shows its entries to those only.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
-    /// Verify all that is there now, and end.
-    #[arg(long)]
-    pub(crate) once: bool,
-    /// How often the ledger is asked for a new head, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    pub(crate) every: u64,
-}
-
-/// `ledger compare`.
-#[derive(Debug, Args)]
-pub(crate) struct Compare {
-    /// One place that shows the ledger.
-    pub(crate) one: String,
-    /// Another.
-    pub(crate) two: String,
-    /// A version of the domain's trust root, from where you trust it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root: PathBuf,
-    /// Where evidence is written.
-    #[arg(long, value_name = "FILE", default_value = "equivocation.json")]
-    pub(crate) out: PathBuf,
-    /// A file with a registered auditor's secret, where the domain shows its tree to those only.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// `… probe`.
@@ -443,6 +411,31 @@ pub(crate) enum LineageCommand {
 pub(crate) enum RegistryCommand {
     /// Show the registry in force.
     Show,
+    /// Set how much of the ledger strangers may read.
+    Expose {
+        /// open, by-possession or private.
+        exposure: String,
+    },
+}
+
+/// `auditor`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditorCommand {
+    /// Add an auditor and print its secret, once.
+    Add {
+        /// The auditor's name.
+        name: String,
+        /// The identity that the secret stands for.
+        #[arg(long)]
+        identity: String,
+    },
+    /// List the auditors.
+    List,
+    /// Revoke an auditor's secret.
+    Revoke {
+        /// The auditor's name.
+        name: String,
+    },
 }
 
 /// `conformance`.

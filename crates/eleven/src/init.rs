@@ -17,6 +17,7 @@ use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};
 use eleven_authority::identity;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{GrantedKey, Item as _};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
@@ -44,6 +45,9 @@ const READY: Duration = Duration::from_secs(20);
 /// # Errors
 /// Where the folder is not empty, a setting is wrong, or a step fails; what was made until then stays, to be looked at.
 pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
+    let exposure = Exposure::parse(&args.exposure).ok_or_else(|| {
+        Failure::usage(format!("`{}` is no exposure: use open, by-possession or private", args.exposure))
+    })?;
     let file = write_config(args)?;
     let config = Config::load(&file)?;
     let mut keys = BTreeMap::new();
@@ -58,7 +62,7 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
     corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
     let policy = starter::write(&args.dir, &config)?;
-    let acts = founding_acts(&config, &keys, &policy)?;
+    let acts = founding_acts(&config, &keys, &policy, exposure)?;
     found(&config, &file, &acts)?;
     summary(args, &config, output);
     Ok(())
@@ -196,7 +200,7 @@ fn grant(file: &Path, keys: &Keys, now: Time) -> Result<Value, Failure> {
 }
 
 /// What the authority does before there is an operator; adding one is the last of it.
-fn founding_acts(config: &Config, keys: &Keys, policy: &Path) -> Result<Value, Failure> {
+fn founding_acts(config: &Config, keys: &Keys, policy: &Path, exposure: Exposure) -> Result<Value, Failure> {
     let authority = config.authority_name();
     let tokens = key_of(keys, Which::Authority, KeyUse::Identity)?;
     let point = key_of(keys, Which::Runtime, KeyUse::Event)?;
@@ -207,12 +211,16 @@ fn founding_acts(config: &Config, keys: &Keys, policy: &Path) -> Result<Value, F
     let source = identity::jwt_source("authority", &authority, &tokens.kid, &tokens.public);
     let operator = identity::operator_source("operator", &operator.identity, &kid, &operator.signer.public());
     let act = founding_act;
-    Ok(Value::Array(vec![
+    // What counts where nothing is set need not be set.
+    let exposed =
+        (exposure != Exposure::default()).then(|| act("exposure.set", Object::new().with("exposure", exposure.name())));
+    let acts = [
         act("source.register", admin::members(source.to_value())),
         act("policy.publish", Object::new().with("bundle", bundle)),
         act("runtime.register", admin::members(admin::measured(config, point.kid.clone())?.to_value())),
         act("source.register", admin::members(operator.to_value())),
-    ]))
+    ];
+    Ok(Value::Array(exposed.into_iter().chain(acts).collect()))
 }
 
 /// Runs the founding acts over a ledger that runs for as long as they take.

@@ -1,6 +1,6 @@
 //! What the ledger has of an operation: its events, its proof file, and its decision made once more.
 
-use crate::call;
+use crate::call::{self, At};
 use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::keystore::write_public;
@@ -41,14 +41,11 @@ pub(crate) fn operation(of: &Operation) -> &str {
 ///
 /// # Errors
 /// Where none is named and the configuration can't be read.
-pub(crate) fn ledger(of: &Operation, file: &Path) -> Result<String, Failure> {
-    match &of.ledger {
-        Some(ledger) => Ok(ledger.clone()),
-        None => Ok(Config::load(file)?.ledger.url),
-    }
+pub(crate) fn ledger(of: &Operation, file: &Path) -> Result<At, Failure> {
+    At::of(of.ledger.as_deref(), of.secret_file.as_deref(), file)
 }
 
-fn show(ledger: &str, op: &str, output: Output) -> Result<(), Failure> {
+fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
     let events = read_events(&lineage)?;
     let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
@@ -93,7 +90,7 @@ fn says(event: &Record) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn bundle(ledger: &str, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
+fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
     let bytes = call::get_bytes(ledger, &format!("{}{op}", routes::PROOF_BUNDLE))?;
     let Some(out) = out else {
         let value =
@@ -105,7 +102,7 @@ fn bundle(ledger: &str, op: &str, out: Option<&Path>, output: Output) -> Result<
 }
 
 /// The C2SP tlog-proof of an event; the bytes of its entry are in it.
-fn tlog_proof(ledger: &str, op: &str, n: Option<u64>, out: Option<&Path>, output: Output) -> Result<(), Failure> {
+fn tlog_proof(ledger: &At, op: &str, n: Option<u64>, out: Option<&Path>, output: Output) -> Result<(), Failure> {
     let query = n.map(|n| format!("?n={n}")).unwrap_or_default();
     let bytes = call::get_bytes(ledger, &format!("{}{op}{query}", routes::PROOF_TLOG))?;
     let text = String::from_utf8(bytes).map_err(|_| Failure::new("the ledger sent what is not text"))?;
@@ -132,7 +129,7 @@ fn written(out: &Path, bytes: &[u8], then: &str, output: Output) -> Result<(), F
 }
 
 /// Decides once more by the policy and the input that the ledger kept, and compares with what was decided then.
-fn replay(ledger: &str, op: &str, output: Output) -> Result<ExitCode, Failure> {
+fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
     let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
     let events = read_events(&lineage)?;
     let event = events.iter().find(|event| matches!(event.event.as_str(), "authorization.issued" | "execution.denied"));
@@ -180,7 +177,7 @@ fn replay(ledger: &str, op: &str, output: Output) -> Result<ExitCode, Failure> {
 }
 
 /// Content by its hash; the ledger's word is not taken for it.
-fn blob(ledger: &str, hash: Sha3) -> Result<Value, Failure> {
+fn blob(ledger: &At, hash: Sha3) -> Result<Value, Failure> {
     let bytes = call::get_bytes(ledger, &format!("{}{hash}", routes::AUDIT_BLOB))?;
     if Sha3::of(&[&bytes]) != hash {
         return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));

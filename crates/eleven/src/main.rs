@@ -19,6 +19,7 @@ mod lineage_cmd;
 mod output;
 mod registry_cmd;
 mod restart;
+mod search_cmd;
 mod up;
 mod verify_cmd;
 mod why;
@@ -74,6 +75,8 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
             admin::subject(&config()?, "subject.lift", &subject, output)?;
         }
         Command::Registry(RegistryCommand::Show) => registry_cmd::show(&config()?, output)?,
+        Command::Registry(RegistryCommand::Expose { exposure }) => admin::expose(&config()?, &exposure, output)?,
+        Command::Auditor(command) => admin::auditor(&config()?, command, output)?,
         Command::Pages { dir } => pages(&dir)?,
     }
     Ok(ExitCode::from(EXIT_DONE))
@@ -123,6 +126,8 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Fai
         }
         LedgerCommand::Follow(args) => audit_cmd::follow(&args, output),
         LedgerCommand::Compare(args) => audit_cmd::compare(&args, output),
+        LedgerCommand::Search(args) => search_cmd::search(&args, file, output),
+        LedgerCommand::Reindex => search_cmd::reindex(&Config::load(file)?, output),
         LedgerCommand::Genesis => corner::genesis(file),
         LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output),
     }

@@ -1,5 +1,8 @@
 //! `eleven verify FILE --root ROOT`: every check of PROTOCOL 11.1, or of evidence of equivocation, offline.
 
+mod walk;
+
+use crate::call::At;
 use crate::cli::Verify;
 use crate::output::{EXIT_USAGE, Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -28,6 +31,9 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
             .ok_or_else(|| Failure::usage(format!("`{kind}` is no kind: use execution, open, unused or denial")))
     });
     let op = args.op.as_deref().map(operation);
+    if let Some((at, named)) = walked(args)? {
+        return walk::run(&at, named, (root.as_ref(), kind.transpose()?, args.max_age), output);
+    }
     let caller = Caller {
         root: root.as_ref(),
         now: Some(SystemClock.now()),
@@ -68,6 +74,20 @@ fn batch(root: Option<&Value>) -> Result<ExitCode, Failure> {
         written.and_then(|()| out.flush()).map_err(Failure::new)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The ledger and the operation, where it is one that is named and not a file.
+fn walked(args: &Verify) -> Result<Option<(At, &str)>, Failure> {
+    let named = args.file.as_deref().and_then(Path::to_str).and_then(|name| name.strip_prefix("lineage://op/"));
+    match (named, args.from.as_deref()) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Failure::usage("--from walks an operation: name it as lineage://op/…")),
+        (Some(_), None) => Err(Failure::usage("name the ledger that is walked with --from URL")),
+        (Some(named), Some(from)) if args.op.as_deref().map(operation).is_none_or(|op| op == named) => {
+            Ok(Some((At::of(Some(from), args.secret_file.as_deref(), Path::new(""))?, named)))
+        }
+        (Some(_), Some(_)) => Err(Failure::usage("--op names another operation")),
+    }
 }
 
 /// A policy evaluated over a decision input, as the authority does.

@@ -116,7 +116,7 @@ fn started(dir: &Path) -> System {
     let upstream = ["--delay-ms", MODEL_MS];
     let settings = ["domain.fresh=5", "runtime.audit_bound=5", "ledger.head_interval=200"];
     let plan =
-        Plan { dir, domain: "kill", settings: &settings, upstream: &upstream, witnessed: false, log_calls: true };
+        Plan { dir, domain: "kill", exposure: "open", settings: &settings, upstream: &upstream, witnessed: false, log_calls: true };
     let mut system = System::make(program, &plan).expect("a domain");
     system.start_corners().expect("running corners");
     system

@@ -20,6 +20,7 @@ use eleven_core::artifact::Artifact;
 use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::registry::Header;
+use eleven_core::registry::history::Moment;
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use eleven_core::tree;
@@ -223,7 +224,7 @@ impl Audit {
         self.leaves.push(tree::leaf_hash(&bytes));
         let position = stage(batch, Stored::Entry(bytes));
         let mut places = write(&self.shared.places);
-        places.note(seq, position, &applied, epoch, record);
+        places.note(Moment { seq, at }, position, &applied, epoch, record);
         drop(places);
         self.changes.extend(applied.index);
         self.unsealed += 1;

@@ -5,6 +5,7 @@ use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
 use crate::seal::{Pace, SealedEntry};
+use crate::search::Search;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
@@ -29,10 +30,10 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// The places of the corner's two logs in its folder.
-const LOG: &str = "log";
+pub(crate) const LOG: &str = "log";
 const HEADS: &str = "heads";
 /// The corner's name, as its folder is marked.
-const CORNER: &str = "ledger";
+pub(crate) const CORNER: &str = "ledger";
 
 /// How the corner runs. What it keeps does not depend on any of it.
 #[derive(Clone, Debug)]
@@ -114,6 +115,8 @@ pub enum LedgerError {
     Head(HeadError),
     /// A setting is out of its range.
     Setting(&'static str),
+    /// The search index can't be made.
+    Search(String),
     /// A thread or a file could not be had.
     Io(std::io::Error),
     /// A commit failed: the state of this process is ahead of its log, so it must stop (invariant 4).
@@ -140,6 +143,7 @@ impl fmt::Display for LedgerError {
             Self::Genesis(why) => write!(f, "this is no genesis: {why}"),
             Self::Head(error) => error.fmt(f),
             Self::Setting(what) => f.write_str(what),
+            Self::Search(why) => f.write_str(why),
             Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the ledger stops: {why}"),
         }
@@ -177,6 +181,9 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// None where it can't be opened: the ledger goes on without.
+    pub(crate) search: Option<Arc<Search>>,
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
@@ -359,12 +366,14 @@ impl Ledger {
         let (fail, failed) = watch::channel(None);
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
-        let Parts { shared, audit, signer, seals } = Parts::new(&log, heads, &settings.folder, pace, signers, clock)?;
+        let Parts { shared, audit, signer, seals } = Parts::new(&log, heads, &settings.folder, pace, signers, Arc::clone(&clock))?;
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
         let heads = heads::start(Arc::clone(&signing), settings.resign_every, seals, on_failure);
         let heads = heads.map_err(LedgerError::Io)?;
+        let search = Search::open(&settings.folder, &shared.source());
+        let search = search.inspect_err(|error| tracing::error!(%error, "there is no search")).ok().map(Arc::new);
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
             Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
@@ -373,7 +382,7 @@ impl Ledger {
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
-        let inner = Inner { shared, settings, metrics, closing, group, _heads: heads, signing };
+        let inner = Inner { shared, settings, metrics, clock, search, closing, group, _heads: heads, signing };
         Ok(Self { inner: Arc::new(inner), failed })
     }
 
@@ -386,6 +395,7 @@ impl Ledger {
         let (end, ended) = watch::channel(false);
         let follower = tokio::spawn(crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
         let collector = tokio::spawn(crate::witness::collect(Arc::clone(&self.inner), ended.clone()));
+        let searching = tokio::spawn(crate::serve::follow_search(Arc::clone(&self.inner), ended.clone()));
         let serving = tokio::spawn(listener.serve(crate::serve::router(&self.inner), ended, Duration::from_secs(5)));
         let (mut stop, mut failed) = (stop, self.failed.clone());
         let outcome = tokio::select! {
@@ -394,7 +404,7 @@ impl Ledger {
         };
         self.inner.closing.send_replace(true);
         let _ = end.send(true);
-        for task in [serving, follower, collector] {
+        for task in [serving, follower, collector, searching] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the ledger did not end well");
             }

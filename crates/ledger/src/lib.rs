@@ -12,6 +12,8 @@
 //! 5. `registry`: the authority's signed header is held against what was folded here, and kept.
 //! 6. [`witness`]: the witnesses of the root are asked to cosign each head; and the service of a witness itself.
 //! 7. `lineage`, `proof`, `tiles`, `serve`: lineages, proofs and the ledger itself under the last head, by HTTP.
+//! 8. `records`, `search`: what the registry was, and which lineages name whom; how much strangers are shown of all this the
+//!    domain's exposure setting says (`serve::gate`).
 //!
 //! And from the outside: [`fsck()`] checks a ledger's files, [`follow`] another's ledger as it grows; both by the replay
 //! that opening runs.
@@ -31,10 +33,12 @@ mod ledger;
 mod lineage;
 mod proof;
 pub mod receive;
+mod records;
 mod recover;
 mod registry;
 pub mod rules;
 mod seal;
+mod search;
 mod serve;
 mod state;
 mod stepped;
@@ -49,4 +53,5 @@ pub use heads::HeadError;
 pub use keys::{EventKey, Keys};
 pub use ledger::{Ledger, LedgerError, Settings, Signers};
 pub use recover::{Met, ReplayError};
+pub use search::{Reindexed, reindex};
 pub use stepped::{SteppedLedger, WireAnswer};

@@ -35,12 +35,14 @@ pub(crate) enum ProofError {
     NoBundle(String),
     /// The log could not be read.
     Look(LookError),
+    /// Something beside the log could not be read.
+    Failed(String),
 }
 
 impl fmt::Display for ProofError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(what) | Self::NoBundle(what) => f.write_str(what),
+            Self::Unknown(what) | Self::NoBundle(what) | Self::Failed(what) => f.write_str(what),
             Self::NotYet(what) => write!(f, "{what}: ask again in a second"),
             Self::Look(error) => error.fmt(f),
         }

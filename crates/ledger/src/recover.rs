@@ -22,6 +22,7 @@ use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::index::OperationIndex;
+use eleven_core::registry::history::Moment;
 use eleven_core::registry::{Fold, Header};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signature;
@@ -245,7 +246,7 @@ impl Replayed {
         }
         let applied = self.book.apply(accepted, record, verified.digest(), header.at, artifact.as_ref());
         let epoch = self.book.registry().filter(|_| applied.registry).map(Fold::hash);
-        self.places.note(header.seq, position, &applied, epoch, record);
+        self.places.note(Moment { seq: header.seq, at: header.at }, position, &applied, epoch, record);
         if let Some(registry) = self.book.registry().filter(|_| applied.registry && self.depth == Depth::Everything) {
             self.keys.learn(registry);
         }

@@ -1,9 +1,12 @@
 //! The corner's HTTP surface (PROTOCOL 12): events in, proofs out.
 
 mod audit;
+mod gate;
 mod metrics;
 mod proofs;
 mod query;
+mod registry;
+mod search;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -13,7 +16,7 @@ use crate::state::Published;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use eleven_api::problem::Problem;
@@ -25,10 +28,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(crate) use audit::{told, unavailable};
+pub(crate) use search::follow as follow_search;
 
 /// All routes of the corner.
 pub(crate) fn router(inner: &Arc<Inner>) -> Router {
-    let proofs = Router::new()
+    let shown = Router::new()
         .route(routes::PROOF_HEAD, get(proofs::head))
         .route(routes::CHECKPOINT, get(proofs::checkpoint))
         .route(&wildcard(routes::PROOF_LINEAGE), get(proofs::lineage))
@@ -40,16 +44,22 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/v1/proof/consistency", get(proofs::consistency))
         .route("/v1/proof/exclusion", get(proofs::exclusion))
         .route(&wildcard(routes::TILE), get(tiles::tile))
+        .route(routes::REGISTRY_ISSUERS, get(registry::issuers))
+        .route(routes::REGISTRY_REVOCATIONS, get(registry::revocations))
+        .route(routes::REGISTRY_POLICY_HISTORY, get(registry::policies))
+        .route("/v1/registry/policies/{hash}", get(registry::policy))
+        .route(routes::AUDIT_SEARCH, get(search::search))
+        .route(routes::AUDIT_ENTRIES, get(audit::entries))
+        .route(&wildcard(routes::AUDIT_BLOB), get(audit::blob))
+        .route(routes::AUDIT_CONTENT, get(audit::content))
+        .layer(from_fn_with_state(Arc::clone(inner), gate::gate))
         .layer(from_fn(public::readable));
     Router::new()
         .route(routes::AUDIT_EVENTS, post(audit::append))
         .route(&wildcard(routes::AUDIT_CURSOR), get(audit::cursor))
-        .route(routes::AUDIT_ENTRIES, get(audit::entries))
-        .route(&wildcard(routes::AUDIT_BLOB), get(audit::blob))
-        .route(routes::AUDIT_CONTENT, get(audit::content))
         .route(routes::HEALTH, get(health))
         .route(routes::METRICS, get(metrics::text))
-        .merge(proofs)
+        .merge(shown)
         .fallback(async || Problem::with_status(404, "there is no such path").into_response())
         .with_state(Arc::clone(inner))
 }

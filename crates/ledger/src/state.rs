@@ -13,6 +13,7 @@ use eleven_core::head::Head;
 use eleven_core::head::checkpoint::Note;
 use eleven_core::index::OperationIndex;
 use eleven_core::registry::Fold;
+use eleven_core::registry::history::{History, Moment};
 use eleven_core::root::Witnesses;
 use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
@@ -154,16 +155,28 @@ pub(crate) struct Places {
     epochs: Vec<(u64, Sha3)>,
     /// Every `ledger.sealed`, in order.
     seals: Chunked<u64>,
+    /// What the registry was.
+    history: History,
     /// The entry that published a policy, by reference.
     policies: HashMap<String, u64>,
 }
 
 impl Places {
     /// Notes all that an entry says about where things stand. `epoch` is the registry's hash where it made an epoch.
-    pub(crate) fn note(&mut self, seq: u64, position: u64, applied: &Applied, epoch: Option<Sha3>, record: &Record) {
+    pub(crate) fn note(
+        &mut self,
+        Moment { seq, at }: Moment,
+        position: u64,
+        applied: &Applied,
+        epoch: Option<Sha3>,
+        record: &Record,
+    ) {
         debug_assert_eq!(self.entries.len(), seq, "entries are noted in order");
         self.entries.push(Place { position, before: applied.before.unwrap_or(NONE) });
-        self.epochs.extend(epoch.map(|hash| (seq, hash)));
+        if let Some(hash) = epoch {
+            self.epochs.push((seq, hash));
+            self.history.note(Moment { seq, at }, &record.event, &record.data);
+        }
         if record.event == "ledger.sealed" {
             self.seals.push(seq);
         }
@@ -200,6 +213,11 @@ impl Places {
 
     pub(crate) fn policy(&self, reference: &str) -> Option<u64> {
         self.policies.get(reference).copied()
+    }
+
+    /// What the registry was, the staged entries among it.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     /// How many seals there are among the first `size` entries.
@@ -261,6 +279,11 @@ impl fmt::Display for LookError {
 impl std::error::Error for LookError {}
 
 impl Shared {
+    /// What the search index is made of.
+    pub(crate) fn source(&self) -> crate::search::Source<'_> {
+        crate::search::Source { log: self.log.as_ref(), places: &self.places, tree: &self.tree }
+    }
+
     /// How many entries are durable.
     pub(crate) fn size(&self) -> u64 {
         *self.durable.borrow()

@@ -27,7 +27,7 @@ pub(crate) const AUTHORITY: &str = "governance://11-11/authority/prod";
 pub(crate) const RUNTIME: &str = "k8s://cluster/ns/inference";
 pub(crate) const POINT: &str = "k8s://cluster/ns/inference#gw-0";
 pub(crate) const OTHER_POINT: &str = "k8s://cluster/ns/inference#gw-1";
-const IDENTITY: &str = "svc:gateway:prod";
+pub(crate) const IDENTITY: &str = "svc:gateway:prod";
 
 pub(crate) fn start() -> Time {
     Time::parse_millis("2026-05-12T17:00:00.000Z").expect("a time")

@@ -5,6 +5,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError};
 use eleven_core::id;
 use eleven_core::name;
+use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{Item as _, RuntimeRecord, SourceRecord};
 use eleven_core::root::KeyRecord;
 use eleven_core::subject;
@@ -74,6 +75,23 @@ pub enum Act {
         /// The identity that its secret stands for.
         identity: String,
     },
+    /// `auditor.add` {auditor, identity}: answers `secret`, once.
+    AuditorAdd {
+        /// The auditor's name.
+        auditor: String,
+        /// The identity that its secret stands for.
+        identity: String,
+    },
+    /// `auditor.revoke` {auditor}.
+    AuditorRevoke {
+        /// The auditor's name.
+        auditor: String,
+    },
+    /// `exposure.set` {exposure}.
+    ExposureSet {
+        /// How much of the ledger strangers may read.
+        exposure: Exposure,
+    },
     /// `client.revoke` {client}.
     ClientRevoke {
         /// The client's name.
@@ -126,6 +144,16 @@ impl Act {
             "client.add" => {
                 Self::ClientAdd { client: form.string("client")?, identity: read_local_identity(&mut form)? }
             }
+            "auditor.add" => {
+                Self::AuditorAdd { auditor: form.string("auditor")?, identity: read_local_identity(&mut form)? }
+            }
+            "auditor.revoke" => Self::AuditorRevoke { auditor: form.string("auditor")? },
+            "exposure.set" => {
+                let exposure = Exposure::parse(&form.string("exposure")?);
+                let exposure =
+                    exposure.ok_or_else(|| form.wrong("exposure", "none of open, by-possession, private"))?;
+                Self::ExposureSet { exposure }
+            }
             "client.revoke" => Self::ClientRevoke { client: form.string("client")? },
             "identity.issue" => Self::IdentityIssue { identity: read_local_identity(&mut form)? },
             "subject.contain" => {
@@ -157,6 +185,9 @@ impl Act {
             Self::SourceRegister { .. } => "source.register",
             Self::SourceRemove { .. } => "source.remove",
             Self::ClientAdd { .. } => "client.add",
+            Self::AuditorAdd { .. } => "auditor.add",
+            Self::AuditorRevoke { .. } => "auditor.revoke",
+            Self::ExposureSet { .. } => "exposure.set",
             Self::ClientRevoke { .. } => "client.revoke",
             Self::IdentityIssue { .. } => "identity.issue",
             Self::SubjectContain { .. } => "subject.contain",

@@ -2,16 +2,18 @@
 
 use super::{Act, ActError};
 use crate::Authority;
-use crate::identity::{self, ClientSecret};
+use crate::identity;
 use crate::registry::Current;
+use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place};
 use eleven_core::id;
 use eleven_core::lineage::issued_data;
 use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{
-    ContainmentRecord, ContainmentState, GrantedKey, Item as _, PolicyRecord, PublishedPolicy, SourceRecord,
+    ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, Item as _, PolicyRecord, PublishedPolicy,
 };
 use eleven_policy::CompiledPolicy;
 
@@ -65,12 +67,11 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => one("source.registered", members(record.to_value())),
         Act::SourceRemove { name } => one("source.removed", Object::new().with("name", name)),
-        Act::ClientAdd { client, identity } => add_client(current, &client, &identity),
-        Act::ClientRevoke { client } => {
-            let name = identity::client_row(&client);
-            present(current.view.lists().sources.contains(&name), || format!("client {client}"))?;
-            one("source.removed", Object::new().with("name", name))
-        }
+        Act::ClientAdd { client, identity } => add_secret(current, CLIENT, &client, &identity),
+        Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client)),
+        Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
+        Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
+        Act::ExposureSet { exposure } => expose(authority, current, exposure),
         Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
         Act::SubjectContain { kind, subject } => {
             transitions(authority, &["lifecycle.contained"], &kind, &subject).await
@@ -143,14 +144,32 @@ async fn revoke(authority: &Authority, current: &Current, artifact: String, why:
     Ok(Plan::one(step).answering("artifact", artifact))
 }
 
-/// The secret is in the answer and nowhere else: what becomes durable is its hash.
-fn add_client(current: &Current, client: &str, identity: &str) -> Result<Plan, ActError> {
-    let wrong = "a client's name is 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
-    let secret = ClientSecret::new(client, &edge::random()).ok_or(ActError::Impossible(wrong))?;
-    if current.view.lists().sources.contains(&identity::client_row(client)) {
-        return Err(ActError::Impossible("a client of that name exists: revoke it first"));
+/// The setting in force changes; approving it once more would only make an epoch.
+fn expose(authority: &Authority, current: &Current, exposure: Exposure) -> Result<Plan, ActError> {
+    let (domain, lists) = (current.view.domain(), current.view.lists());
+    let record = exposure.record(domain, lists);
+    let set = record.version != "1";
+    if set && Exposure::in_force(domain, lists) == exposure {
+        return Err(ActError::Impossible("the exposure is that already"));
     }
-    let record: SourceRecord = identity::client_source(&secret, identity);
+    let approved = ApprovedInterface::sign(domain, record, &*authority.signers.policy);
+    let plan = Plan::one(Step::alone("interface.approved", approved.to_object()));
+    Ok(plan.answering("exposure", exposure.name()))
+}
+
+fn revoke_secret(current: &Current, name: String) -> Result<Plan, ActError> {
+    present(current.view.lists().sources.contains(&name), || name.replacen('.', " ", 1))?;
+    Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
+}
+
+/// The secret is in the answer and nowhere else: what becomes durable is its hash.
+fn add_secret(current: &Current, kind: &str, holder: &str, identity: &str) -> Result<Plan, ActError> {
+    let wrong = "a name is 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
+    let secret = Secret::new(holder, &edge::random()).ok_or(ActError::Impossible(wrong))?;
+    let record = secret.source(kind, identity);
+    if current.view.lists().sources.contains(&record.name) {
+        return Err(ActError::Impossible("there is one of that name: revoke it first"));
+    }
     let step = Step::alone("source.registered", members(record.to_value()));
     Ok(Plan::one(step).answering("secret", secret.reveal()))
 }

@@ -205,10 +205,7 @@ impl Documents {
     fn of(fold: &Fold, snapshot: Value) -> Self {
         let lists = fold.lists();
         let reference = || Object::new().with("epoch", fold.epoch()).with("hash", fold.hash());
-        let issues = |key: &&KeyRecord| {
-            key.usage == KeyUse::Issuer || (key.usage == KeyUse::Event && eleven_core::name::is_authority(&key.owner))
-        };
-        let issuers: Vec<Value> = lists.keys.iter().filter(issues).map(KeyRecord::to_value).collect();
+        let issuers: Vec<Value> = lists.issuers().map(KeyRecord::to_value).collect();
         let revocations =
             reference().with("revoked", lists.revoked.to_value()).with("containments", lists.containments.to_value());
         let bytes = |value: Object| Bytes::from(value.canonical());

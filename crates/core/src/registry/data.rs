@@ -108,6 +108,24 @@ pub struct ApprovedInterface {
 }
 
 impl ApprovedInterface {
+    /// Approves an interface for a domain: `signer` holds the policy key.
+    #[must_use]
+    pub fn sign(domain: &str, record: InterfaceRecord, signer: &dyn Signer) -> Self {
+        let reference = format!("{}/{}", record.service, record.version);
+        let sig = signer.signature(&statement(domain, &reference, record.hash));
+        Self { record, sig }
+    }
+
+    /// The data of the event.
+    #[must_use]
+    pub fn to_object(&self) -> Object {
+        let record = match self.record.to_value() {
+            Value::Object(record) => record,
+            _ => Object::new(),
+        };
+        record.with("sig", self.sig.to_value())
+    }
+
     /// Reads exactly `{"service","version","hash","sig"}`.
     ///
     /// # Errors

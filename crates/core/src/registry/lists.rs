@@ -8,7 +8,7 @@ use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha256;
 use crate::index::{OperationIndex, item_key};
-use crate::root::KeyRecord;
+use crate::root::{KeyRecord, KeyUse};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -174,6 +174,14 @@ impl Lists {
     #[must_use]
     pub fn items(&self) -> Sha256 {
         self.tree().rehash()
+    }
+
+    /// The keys by which an authority speaks: of artifacts, and of its own events.
+    pub fn issuers(&self) -> impl Iterator<Item = &KeyRecord> {
+        let speaks = |key: &&KeyRecord| {
+            key.usage == KeyUse::Issuer || (key.usage == KeyUse::Event && crate::name::is_authority(&key.owner))
+        };
+        self.keys.iter().filter(speaks)
     }
 
     /// The policies that cover an operation on a runtime: admission wants exactly one.

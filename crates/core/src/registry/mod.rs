@@ -2,11 +2,14 @@
 //!
 //! It is a fold over the ledger's entries and nothing else. [`Fold`] makes it, epoch by epoch; [`Snapshot`] and [`Stamp`]
 //! are how the authority serves it; [`View`] is what an enforcement point makes of the two. The records of its lists are
-//! in [`records`], the lists in [`Lists`]; the tree that commits to them is a [`crate::index`].
+//! in [`records`], the lists in [`Lists`]; the tree that commits to them is a [`crate::index`]. What was, [`history`] keeps;
+//! how much of it strangers may read is [`exposure`].
 
 mod data;
 mod error;
+pub mod exposure;
 mod fold;
+pub mod history;
 mod lists;
 pub mod pattern;
 mod peer;

@@ -115,8 +115,14 @@ fn tempfolder(parent: &std::path::Path) -> Result<Folder, String> {
 fn measure(folder: &std::path::Path, gateway: &Gateway) -> Result<Vec<Measured>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let dir = folder.join("domain");
-    let plan =
-        Plan { dir: &dir, domain: "bench", settings: &[], upstream: &["--noop"], witnessed: false, log_calls: false };
+    let plan = Plan {
+        dir: &dir,
+        domain: "bench",
+        exposure: "by-possession",
+        settings: &[],
+        upstream: &["--noop"],
+        log_calls: false,
+    };
     let mut system = System::make(&program, &plan)?;
     system.start_corners()?;
     let app = Caller::add(&system, "bench", "svc:demo-app:dev")?;

@@ -66,6 +66,7 @@ fn open(folder: &Path, output: Output, begun: Instant) -> Result<Show, String> {
     let plan = Plan {
         dir: &dir,
         domain: "demo",
+        exposure: "open",
         settings: &[&fresh, &bound, "ledger.head_interval=100"],
         upstream: &[],
         witnessed: true,

@@ -51,6 +51,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) dir: &'a Path,
     /// The domain's name.
     pub(crate) domain: &'a str,
+    /// How much of its ledger strangers may read.
+    pub(crate) exposure: &'a str,
     /// `KEY=VALUE` of the configuration.
     pub(crate) settings: &'a [&'a str],
     /// Arguments of the upstream besides address and log.
@@ -101,6 +103,7 @@ impl System {
         let mut args = vec!["init", "--json", "--free-ports", "--domain", plan.domain, "--upstream"];
         let upstream = system.upstream.clone();
         args.push(&upstream);
+        args.extend(["--exposure", plan.exposure]);
         for setting in plan.settings {
             args.extend(["--set", setting]);
         }

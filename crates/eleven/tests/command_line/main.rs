@@ -6,5 +6,6 @@ mod operators;
 mod processes;
 mod refusals;
 mod restarts;
+mod surfaces;
 mod verifying;
 mod witness;

@@ -4,15 +4,22 @@ use crate::world::{Home, Producers, root, signer, single};
 use bytes::Bytes;
 use eleven_api::audit::Append;
 use eleven_api::routes;
+use eleven_api::secret::{AUDITOR, Secret};
 use eleven_api::serve::Listener;
-use eleven_core::encoding::parse;
+use eleven_core::encoding::{Value, parse};
 use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::registry::Item as _;
 use eleven_core::tree::MemoryTree;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// What the auditor of these tests reads by: the domain shows its entries to registered ones only.
+fn secret() -> Secret {
+    Secret::new("auditor", &[1; 32]).expect("a name")
+}
 
 /// A ledger that is served, and what it takes to end it.
 struct Served {
@@ -28,7 +35,10 @@ impl Served {
         let home = Home::new();
         let ledger = home.open().expect("open");
         let mut producers = Producers::new();
-        ledger.must_append(&producers.set_up()).await;
+        let mut set_up = producers.set_up();
+        let Value::Object(source) = secret().source(AUDITOR, "human:auditor:prod").to_value() else { panic!("a row") };
+        set_up.record(&producers.by_authority("source.registered", source));
+        ledger.must_append(&set_up).await;
         Self::serve(home, ledger, producers).await
     }
 
@@ -40,7 +50,7 @@ impl Served {
     }
 
     fn remote(&self) -> Remote {
-        Remote::new(&self.base, None).expect("a source")
+        Remote::new(&self.base, Some(secret().reveal())).expect("a source")
     }
 
     /// A governed operation from its issuance to its evidence.

@@ -1,5 +1,6 @@
 //! `/v1/audit/…`: what producers and the other corner's fold talk to.
 
+use super::gate::Reader;
 use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
@@ -169,10 +170,18 @@ pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<Stri
 }
 
 /// `GET /v1/audit/entries?from=SEQ&registry=1&wait=MS`: entries in order, all or those that make a registry epoch. With
-/// nothing to show it waits until there is something, at most `wait` milliseconds.
-pub(super) async fn entries(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+/// nothing to show it waits until there is something, at most `wait` milliseconds. Those of the registry say no more than
+/// its snapshot does; all of them are for auditors.
+pub(super) async fn entries(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    query: Query,
+) -> Result<Response, Problem> {
     let number = |name: &str| query.number(name).map(Option::unwrap_or_default);
     let (from, wait, only_registry) = (number("from")?, number("wait")?.min(MAX_WAIT), number("registry")? == 1);
+    if !only_registry {
+        reader.may_read_entries()?;
+    }
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
     let mut closing = inner.closing.subscribe();
@@ -234,7 +243,12 @@ pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<Strin
 
 /// `GET /v1/audit/content?from=SEQ&to=SEQ`: the content that stands before each of these entries, in its order: artifacts,
 /// policies, decision inputs, evidence. What somebody who replays the ledger needs besides its entries.
-pub(super) async fn content(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+pub(super) async fn content(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    query: Query,
+) -> Result<Response, Problem> {
+    reader.may_read_entries()?;
     let number = |name: &'static str| -> Result<u64, Problem> {
         query.number(name)?.ok_or_else(|| Problem::malformed(format!("`{name}` is missing")))
     };

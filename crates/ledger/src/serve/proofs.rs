@@ -155,7 +155,7 @@ fn operation(text: &str) -> Result<String, Problem> {
 }
 
 /// Puts an answer together where reading from the disk holds up nobody.
-async fn reading(
+pub(super) async fn reading(
     inner: Arc<Inner>,
     read: impl FnOnce(&Shared) -> Result<Value, ProofError> + Send + 'static,
 ) -> Result<Response, Problem> {
@@ -171,11 +171,15 @@ pub(super) async fn reading_off<T: Send + 'static>(
     read.await.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(problem)
 }
 
-fn problem(error: ProofError) -> Problem {
+pub(super) fn problem(error: ProofError) -> Problem {
     match &error {
         ProofError::Unknown(what) => Problem::with_status(404, what.clone()),
         ProofError::NotYet(_) => Problem::with_status(503, error.to_string()),
         ProofError::NoBundle(what) => Problem::with_status(404, what.clone()),
         ProofError::Look(error) => look(error),
+        ProofError::Failed(what) => {
+            tracing::error!(what, "something beside the log could not be read");
+            Problem::with_status(500, what.clone())
+        }
     }
 }

@@ -3,10 +3,11 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use eleven_api::problem::Problem;
+use eleven_core::time::Time;
 use std::collections::BTreeMap;
 
 /// More parameters than this no route here has.
-const MAX_PARAMETERS: usize = 8;
+const MAX_PARAMETERS: usize = 12;
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
@@ -29,6 +30,19 @@ impl Query {
     /// The parameter `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The parameter `name`, which is of a form where it is there.
+    pub(super) fn named(&self, name: &str, what: &str, form: impl Fn(&str) -> bool) -> Result<Option<String>, Problem> {
+        let wrong = || Problem::malformed(format!("`{name}` is not {what}"));
+        self.get(name).map(|text| form(text).then(|| text.to_owned()).ok_or_else(wrong)).transpose()
+    }
+
+    /// The parameter `name`, which is a time where it is there, to the second or the millisecond.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Time>, Problem> {
+        let wrong = || Problem::malformed(format!("`{name}` is no time such as 2026-05-12T17:00:00Z"));
+        let read = |text| Time::parse_seconds(text).or_else(|| Time::parse_millis(text)).ok_or_else(wrong);
+        self.get(name).map(read).transpose()
     }
 
     /// The parameter `name`, which is a number where it is there.

@@ -1,22 +1,30 @@
 //! Over real sockets: a ledger, an authority that serves what it folds from the ledger, and producers that post.
 
+mod exposed;
 mod foreign;
 mod public;
+mod registry;
 
-use crate::world::{Home, POINT, Producers, kid, root, signed_header, single};
+use self::exposed::expose;
+use crate::state::Shared;
+use crate::world::{Home, POINT, Producers, kid, root, signed_header, signer, single};
 use crate::{Ledger, LedgerError, Settings};
 use axum::Router;
 use axum::routing::get;
+use bytes::Bytes;
 use eleven_api::audit::{Append, Appended, Cursor, Durability};
 use eleven_api::client::{CallError, Client};
-use eleven_api::routes;
+use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_api::serve::{Listener, json};
+use eleven_api::{reader, routes};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::head::Head;
 use eleven_core::registry::Fold;
+use eleven_core::registry::exposure::Exposure;
 use eleven_core::time::Time;
 use eleven_verify::{Caller, Verdict};
+use http::Method;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,6 +40,7 @@ fn anywhere() -> SocketAddr {
 /// A served ledger and its test authority.
 struct Served {
     base: String,
+    shared: Arc<Shared>,
     client: Client,
     stop: watch::Sender<bool>,
     ledger: JoinHandle<Result<(), LedgerError>>,
@@ -60,10 +69,11 @@ impl Served {
         let ledger = home.open_with(settings).expect("open");
         let listener = Listener::bind(anywhere(), None).await.expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::clone(&ledger.inner.shared);
         let ledger = tokio::spawn(ledger.serve(listener, stopping));
         let client = Client::new();
-        tokio::spawn(follow(base.clone(), client.clone(), Arc::clone(&folded)));
-        Self { base, client, stop, ledger, folded }
+        tokio::spawn(follow(base.clone(), client.clone(), Arc::clone(&folded), Arc::clone(&home.clock)));
+        Self { base, shared, client, stop, ledger, folded }
     }
 
     async fn post(&self, append: &Append) -> Result<Appended, CallError> {
@@ -89,12 +99,14 @@ impl Served {
     }
 }
 
-/// What an authority does: folds the registry from the ledger's entries as they come.
-async fn follow(base: String, client: Client, folded: Arc<Mutex<Option<Fold>>>) {
+/// What an authority does: folds the registry from the ledger's entries as they come, read in its own name.
+async fn follow(base: String, client: Client, folded: Arc<Mutex<Option<Fold>>>, clock: Arc<ManualClock>) {
     let mut from = 0;
     loop {
         let path = format!("{}?from={from}&registry=1&wait=2000", routes::AUDIT_ENTRIES);
-        let Ok(answer) = client.get_json(&base, &path, DEADLINE).await else { return };
+        let headers = reader::signed(&path, &signer("authority"), clock.now());
+        let Ok(answer) = client.call(Method::GET, &base, &path, &headers, Bytes::new(), DEADLINE).await else { return };
+        let answer = parse(&answer).expect("I-JSON");
         for entry in answer.get("entries").and_then(Value::as_array).expect("entries") {
             let at = entry.get("at").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
             let record = eleven_core::event::Record::read(entry.get("record").expect("a record").clone()).expect("one");
@@ -244,13 +256,15 @@ async fn entries_are_read_in_pages_and_waited_for() {
     let home = Home::new();
     let served = Served::start(&home).await;
     let mut producers = Producers::new();
-    served.post(&producers.set_up()).await.expect("set up");
+    let mut set_up = producers.set_up();
+    set_up.record(&expose(&mut producers, 1, Exposure::Open));
+    served.post(&set_up).await.expect("set up");
     let page = served.get(&format!("{}?from=2", routes::AUDIT_ENTRIES)).await.expect("a page");
     let entries = page.get("entries").and_then(Value::as_array).expect("entries");
     assert_eq!(entries[0].get("seq").and_then(Value::as_int), Some(2));
     assert_eq!(page.get("next"), page.get("size"));
     let registry = served.get(&format!("{}?from=0&registry=1", routes::AUDIT_ENTRIES)).await.expect("a page");
-    assert_eq!(registry.get("entries").and_then(Value::as_array).map(<[Value]>::len), Some(6));
+    assert_eq!(registry.get("entries").and_then(Value::as_array).map(<[Value]>::len), Some(7));
     let next = registry.get("next").and_then(Value::as_int).expect("next");
     let path = format!("{}?from={next}&registry=1&wait=20000", routes::AUDIT_ENTRIES);
     let mut append = Append::default();

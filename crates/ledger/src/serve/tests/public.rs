@@ -1,5 +1,6 @@
 //! What anybody may copy: tiles, and how long each answer may be kept.
 
+use super::exposed::expose;
 use super::{DEADLINE, Served};
 use crate::world::{Home, Producers, signer, single};
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::Sha256;
 use eleven_core::head::Head;
 use eleven_core::head::tlog_proof::TlogProof;
+use eleven_core::registry::exposure::Exposure;
 use eleven_core::signature::{Signer as _, VerifyingKey};
 use eleven_core::tile::{Content, Tile, read_entries};
 use eleven_core::tree::{Tree, leaf_hash};
@@ -42,10 +44,11 @@ pub(super) async fn filled(served: &Served) -> Head {
     let mut producers = Producers::new();
     served.post(&producers.set_up()).await.expect("set up");
     let mut append = Append::default();
+    append.record(&expose(&mut producers, 1, Exposure::Open));
     (0..530).for_each(|n| append.record(&producers.denial(&format!("number {n}"))));
     served.post(&append).await.expect("posted");
     // Asking for the proof of the last waits for a head over it.
-    served.get("/v1/proof/inclusion?seq=535").await.expect("a proof");
+    served.get("/v1/proof/inclusion?seq=536").await.expect("a proof");
     Head::read(served.get(routes::PROOF_HEAD).await.expect("a head")).expect("a head")
 }
 

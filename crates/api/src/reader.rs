@@ -1,0 +1,71 @@
+//! Who reads, where that matters (PROTOCOL 12): an auditor by the secret of its source, a corner of the domain by its own
+//! event key.
+//!
+//! An auditor sends its secret as `Authorization: Bearer`. A corner sends three headers: `eleven-reader`, its key's name;
+//! `eleven-reader-time`, when it signed, to the millisecond; `eleven-reader-signature`, base64 of the 64 bytes that the key
+//! makes over [`statement`]. A signature is good for ten seconds, and for reading that one path.
+
+use eleven_core::encoding::Object;
+use eleven_core::hash::{base64, unbase64};
+use eleven_core::signature::{Signer, VerifyingKey};
+use eleven_core::time::Time;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+/// How far a reader's time may lie from ours, in milliseconds.
+const MAX_APART_MS: i64 = 10_000;
+
+const READER: &str = "eleven-reader";
+const TIME: &str = "eleven-reader-time";
+const SIGNATURE: &str = "eleven-reader-signature";
+
+/// What a corner signs: JCS({"path","reader","time"}), the path with its query.
+fn statement(path: &str, kid: &str, time: &str) -> Vec<u8> {
+    Object::new().with("path", path).with("reader", kid).with("time", time).canonical()
+}
+
+/// The headers of a corner that reads `path`, its query with it.
+#[must_use]
+pub fn signed(path: &str, signer: &dyn Signer, now: Time) -> Vec<(HeaderName, HeaderValue)> {
+    let time = now.millis();
+    let signature = base64(&signer.sign(&statement(path, signer.kid(), &time)));
+    let headers = [(READER, signer.kid().to_owned()), (TIME, time), (SIGNATURE, signature)];
+    let sent = |(name, text): (&'static str, String)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))
+    };
+    headers.into_iter().filter_map(sent).collect()
+}
+
+/// A corner's signature as it came in, not verified.
+#[derive(Clone, Debug)]
+pub struct SignedRead {
+    /// The key that signed, as it is said.
+    pub kid: String,
+    time: Time,
+    signature: [u8; 64],
+}
+
+impl SignedRead {
+    /// The signature in a request's headers; `None` where there is none of its form.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let signature = unbase64(text(SIGNATURE)?).and_then(|bytes| bytes.try_into().ok())?;
+        Some(Self { kid: text(READER)?.to_owned(), time: Time::parse_millis(text(TIME)?)?, signature })
+    }
+
+    /// Whether `key` signed for reading `path` within ten seconds of `now`.
+    #[must_use]
+    pub fn verifies(&self, path: &str, key: &VerifyingKey, now: Time) -> bool {
+        now.since(self.time).saturating_abs() <= MAX_APART_MS
+            && key.verifies(&statement(path, &self.kid, &self.time.millis()), &self.signature)
+    }
+}
+
+/// The bearer credential of a request.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+}
+
+#[cfg(test)]
+mod tests;

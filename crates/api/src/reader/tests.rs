@@ -1,0 +1,38 @@
+use super::*;
+use eleven_core::hash::Sha256;
+use eleven_core::signature::SeedSigner;
+
+fn now() -> Time {
+    Time::parse_millis("2026-05-12T17:00:00.000Z").expect("a time")
+}
+
+#[test]
+fn a_signature_is_for_one_path_and_ten_seconds() {
+    let signer = SeedSigner::new("key:11-11/authority/1".to_owned(), &Sha256::of(&[b"seed"]).0);
+    let key = VerifyingKey::new(&signer.public()).expect("a key");
+    let headers: HeaderMap = signed("/v1/proof/lineage/X?n=1", &signer, now()).into_iter().collect();
+    let read = SignedRead::of(&headers).expect("signed");
+    assert_eq!(read.kid, signer.kid());
+    for apart in [-10_000, 0, 10_000] {
+        assert!(read.verifies("/v1/proof/lineage/X?n=1", &key, now().plus_millis(apart)));
+    }
+    for apart in [-10_001, 10_001] {
+        assert!(!read.verifies("/v1/proof/lineage/X?n=1", &key, now().plus_millis(apart)));
+    }
+    assert!(!read.verifies("/v1/proof/lineage/Y?n=1", &key, now()));
+    let other = SeedSigner::new(signer.kid().to_owned(), &[7; 32]);
+    assert!(!read.verifies("/v1/proof/lineage/X?n=1", &VerifyingKey::new(&other.public()).expect("a key"), now()));
+    for missing in [READER, TIME, SIGNATURE] {
+        let mut headers = headers.clone();
+        headers.remove(missing);
+        assert!(SignedRead::of(&headers).is_none());
+    }
+}
+
+#[test]
+fn a_bearer_credential_stands_behind_its_scheme() {
+    let headers = |text: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]);
+    assert_eq!(bearer(&headers("Bearer abc")), Some("abc"));
+    assert_eq!(bearer(&headers("Basic abc")), None);
+    assert_eq!(bearer(&HeaderMap::new()), None);
+}

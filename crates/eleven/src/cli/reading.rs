@@ -1,0 +1,101 @@
+//! What commands take that read a ledger.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// An operation, and the ledger that is asked about it.
+#[derive(Debug, Args)]
+pub(crate) struct Operation {
+    /// Operation id, `lineage://op/…`, or artifact id.
+    pub(crate) id: String,
+    /// The ledger, where it is not the configuration's; no configuration is needed then.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
+    /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// What a search asks for; all of it has to hold.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Operation id, `lineage://op/…`, or artifact id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) op: Option<String>,
+    /// The identity that called.
+    #[arg(long)]
+    pub(crate) identity: Option<String>,
+    /// The operation's name, such as `model.invoke`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operation: Option<String>,
+    /// The artifact that an event is about.
+    #[arg(long, value_name = "ID")]
+    pub(crate) artifact: Option<String>,
+    /// The runtime.
+    #[arg(long)]
+    pub(crate) runtime: Option<String>,
+    /// Why it was refused or ended.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// The first event, such as `execution.denied`.
+    #[arg(long)]
+    pub(crate) event: Option<String>,
+    /// Begun at this time or later, such as `2026-05-12T17:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Begun before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Begun before this entry: where the answer before ended.
+    #[arg(long, value_name = "ENTRY")]
+    pub(crate) before: Option<u64>,
+    /// At most so many; 50 where nothing is said.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u64>,
+    /// The ledger, where it is not the configuration's; no configuration is needed then.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
+    /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// `ledger follow`.
+#[derive(Debug, Args)]
+pub(crate) struct Follow {
+    /// The ledger, such as `http://127.0.0.1:1111`.
+    pub(crate) url: String,
+    /// A version of the domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: PathBuf,
+    /// The mirror's folder; made where it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// A file with a registered auditor's secret, where the domain shows its entries to those only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Verify all that is there now, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How often the ledger is asked for a new head, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    pub(crate) every: u64,
+}
+
+/// `ledger compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// One place that shows the ledger.
+    pub(crate) one: String,
+    /// Another.
+    pub(crate) two: String,
+    /// A version of the domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: PathBuf,
+    /// Where evidence is written.
+    #[arg(long, value_name = "FILE", default_value = "equivocation.json")]
+    pub(crate) out: PathBuf,
+    /// A file with a registered auditor's secret, where the domain shows its tree to those only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}

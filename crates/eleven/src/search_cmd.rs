@@ -1,0 +1,73 @@
+//! `eleven ledger search` and `eleven ledger reindex`.
+
+use crate::call::{self, At};
+use crate::cli::Search;
+use crate::config::Config;
+use crate::output::{Failure, Output, Paint};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Lineages by what they name, the last one first.
+///
+/// # Errors
+/// Where the ledger does not answer, or does not show this to whoever asks.
+pub(crate) fn search(args: &Search, file: &Path, output: Output) -> Result<(), Failure> {
+    let at = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
+    let answer = call::get(&at, &path(args))?;
+    let text = || {
+        let results = answer.get("results").and_then(Value::as_array).unwrap_or_default();
+        let cell = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+        let names = ["at", "op", "last_event", "identity", "operation", "runtime", "reason"];
+        let heading = ["BEGUN", "OPERATION ID", "CAME TO", "IDENTITY", "OPERATION", "RUNTIME", "REASON"];
+        let row = |row: &Value| names.map(|name| cell(row, name)).to_vec();
+        let rows: Vec<Vec<String>> =
+            std::iter::once(heading.map(str::to_owned).to_vec()).chain(results.iter().map(row)).collect();
+        let number = |name: &str| answer.get(name).and_then(Value::as_int);
+        let more = number("next").map(|next| format!("; more with --before {next}")).unwrap_or_default();
+        let (indexed, size) = (number("indexed").unwrap_or(0), number("size").unwrap_or(0));
+        let far = format!("{} found{more}; {indexed} of {size} entries are indexed", results.len());
+        format!("{}\n\n{}", output.table(&rows), output.paint(Paint::Dim, &far))
+    };
+    output.either(|| answer.clone(), text);
+    Ok(())
+}
+
+fn path(args: &Search) -> String {
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let (before, count) = (number(args.before), number(args.count));
+    let named = [
+        ("op", &args.op),
+        ("identity", &args.identity),
+        ("operation", &args.operation),
+        ("artifact", &args.artifact),
+        ("runtime", &args.runtime),
+        ("reason", &args.reason),
+        ("event", &args.event),
+        ("from", &args.from),
+        ("until", &args.until),
+        ("before", &before),
+        ("count", &count),
+    ];
+    let mut path = routes::AUDIT_SEARCH.to_owned();
+    for (name, value) in named {
+        if let Some(value) = value {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            // Writing to a string cannot fail.
+            let _ = write!(path, "{sign}{name}={}", eleven_authority::ledger::percent_encoded(value));
+        }
+    }
+    path
+}
+
+/// Makes the search index again from the log.
+///
+/// # Errors
+/// Where the ledger runs, or its folder holds none.
+pub(crate) fn reindex(config: &Config, output: Output) -> Result<(), Failure> {
+    let made = eleven_ledger::reindex(&config.ledger.data).map_err(Failure::new)?;
+    let value = || Value::Object(Object::new().with("entries", made.entries).with("rows", made.rows));
+    output.either(value, || format!("search index made again: {} rows of {} entries", made.rows, made.entries));
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! `eleven verify lineage://op/… --from URL`: the doctrine's verify_lineage, walked over a ledger's public surfaces alone,
+//! and then every check of the proof file that the same surfaces give.
+//!
+//! ```text
+//! events = fetch_lineage(operation_id)
+//! for e in events: both hashes over the one before, the signature by e.kid
+//! head = fetch_signed_chain_head(), its signature
+//! operation_id is provably in the chain referenced by head
+//! ```
+
+use super::{replay, table};
+use crate::call::{self, At};
+use crate::output::{EXIT_FAILED, Failure, Output, Paint};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Record;
+use eleven_core::head::Head;
+use eleven_core::index::{self, Proof, Proves};
+use eleven_core::registry::Item as _;
+use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+use eleven_core::tree;
+use eleven_verify::{Caller, Kind, Report, verify_bytes};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// The ledger's path for whether its index holds an operation.
+const EXCLUSION: &str = "/v1/proof/exclusion?op=";
+
+/// One step, and whether it holds.
+struct Step {
+    what: String,
+    holds: bool,
+    detail: String,
+}
+
+/// What was fetched.
+struct Surfaces {
+    events: Vec<Record>,
+    bundle: Vec<u8>,
+    /// The head that is published, and the head and index proof of the operation.
+    head: Head,
+    indexed: (Head, Proof),
+    /// That the earlier of the two begins the later.
+    consistent: bool,
+}
+
+/// Walks the algorithm for an operation, says each step, then every check, and gives the exit status.
+///
+/// # Errors
+/// Where a surface does not answer, or answers what is not of its form.
+pub(super) fn run(
+    at: &At,
+    op: &str,
+    (root, kind, max_age): (Option<&Value>, Option<Kind>, Option<u64>),
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let fetched = fetch(at, op)?;
+    let bundle = parse(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
+    let steps = walk(op, &fetched, &bundle, root);
+    let now = Some(SystemClock.now());
+    let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay) };
+    let report = verify_bytes(&fetched.bundle, &caller).map_err(Failure::new)?;
+    output.either(|| value(&steps, &report), || text(&steps, &report, output));
+    let walked = steps.iter().all(|step| step.holds);
+    Ok(ExitCode::from(if walked { report.exit_code() } else { EXIT_FAILED }))
+}
+
+fn fetch(at: &At, op: &str) -> Result<Surfaces, Failure> {
+    let lineage = call::get(at, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+    let events = lineage.get("events").and_then(Value::as_array).unwrap_or_default();
+    let events = events.iter().cloned().map(Record::read).collect::<Result<Vec<_>, _>>()?;
+    let bundle = call::get_bytes(at, &format!("{}{op}", routes::PROOF_BUNDLE))?;
+    let indexed = call::get(at, &format!("{EXCLUSION}{op}"))?;
+    let member = |name: &str| {
+        indexed.get(name).cloned().ok_or_else(|| Failure::new(format!("the ledger's index proof lacks `{name}`")))
+    };
+    let indexed = (Head::read(member("head")?)?, Proof::read(member("proof")?)?);
+    let head = Head::read(call::get(at, routes::PROOF_HEAD)?)?;
+    let consistent = consistent(at, &indexed.0, &head)?;
+    Ok(Surfaces { events, bundle, head, indexed, consistent })
+}
+
+/// Whether the tree under the later head begins with the tree under the earlier one.
+fn consistent(at: &At, earlier: &Head, later: &Head) -> Result<bool, Failure> {
+    let (first, second) = (&earlier.commitment, &later.commitment);
+    let path = format!("/v1/proof/consistency?first={}&second={}", first.size, second.size);
+    let proof = call::get(at, &path)?;
+    let proof = proof.get("proof").ok_or_else(|| Failure::new("the ledger's consistency proof lacks `proof`"))?;
+    let proof = tree::read_proof(proof)?;
+    Ok(tree::verify_consistency(first.size, second.size, &first.root, &second.root, &proof))
+}
+
+fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> Vec<Step> {
+    let Surfaces { events, head, indexed, consistent, .. } = fetched;
+    let keys = registered(bundle);
+    let mut steps = vec![step("fetch_lineage(operation_id)", !events.is_empty(), format!("{} events", events.len()))];
+    let mut before: Option<&Record> = None;
+    for event in events {
+        steps.push(event_step(event, before, &keys));
+        before = Some(event);
+    }
+    let of_bundle = bundle.get("events").and_then(Value::as_array).unwrap_or_default();
+    let same = of_bundle.len() == events.len() && events.iter().zip(of_bundle).all(|(e, b)| e.to_value() == *b);
+    steps.push(step("the proof file holds these very events", same, String::new()));
+    let roots = roots(bundle, root);
+    for (what, head) in [("fetch_signed_chain_head()", head), ("the head that the proof is under", &indexed.0)] {
+        let key = roots.iter().find_map(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
+        let signed = key.is_some_and(|key| head.verify(&key));
+        let Head { commitment, at, sig } = head;
+        steps.push(step(
+            what,
+            signed,
+            format!("{} entries at {}, ed25519 by {}", commitment.size, at.millis(), sig.kid),
+        ));
+    }
+    steps.push(step("the published head continues that one", *consistent, String::new()));
+    let value = before.map(|last| index::op_value(op, last.n, &last.hash, &last.hash_alt));
+    let proven = indexed.1.proves(&indexed.0.commitment.index, &index::op_key(op));
+    let there = value.is_some_and(|value| proven == Proves::Present(value));
+    steps.push(step(
+        "operation_id is provably in the chain referenced by head",
+        there,
+        "its last event is this one".into(),
+    ));
+    steps
+}
+
+fn step(what: &str, holds: bool, detail: String) -> Step {
+    Step { what: what.to_owned(), holds, detail }
+}
+
+/// Both hashes over the event before, and the signature by a key of whoever says it.
+fn event_step(event: &Record, before: Option<&Record>, keys: &BTreeMap<String, KeyRecord>) -> Step {
+    // A use of a bounded or rate artifact continues the lineage that it shares event 1 with.
+    let follows = match before {
+        None => event.prev.is_none(),
+        Some(before) => event.prev == Some((before.hash, before.hash_alt)),
+    };
+    let key = keys.get(&event.kid).filter(|key| key.owner == event.by && key.usage == KeyUse::Event);
+    let signed = key.and_then(KeyRecord::verifying).is_some_and(|key| key.verifies(&event.body(), &event.sig.val));
+    let said = |name: &str, holds: bool| format!("{name} {}", if holds { "ok" } else { "WRONG" });
+    let (sha3, blake2b) = (follows && event.hash_follows(), follows && event.hash_alt_follows());
+    let detail = [said("sha3-512", sha3), said("blake2b-512", blake2b), said("ed25519", signed)].join(", ");
+    Step {
+        what: format!("{:02} {}", event.n, event.event),
+        holds: sha3 && blake2b && signed,
+        detail: format!("{detail} by {}", event.kid),
+    }
+}
+
+/// The registered keys that the proof file shows. That they are the registry's is one of its checks.
+fn registered(bundle: &Value) -> BTreeMap<String, KeyRecord> {
+    let records = bundle.pointer("/registry/records").and_then(Value::as_array).unwrap_or_default();
+    let of_keys = records.iter().filter(|row| row.get("kind").and_then(Value::as_str) == Some(KeyRecord::KIND));
+    let keys = of_keys.filter_map(|row| KeyRecord::read(row.get("record")?.clone()).ok());
+    keys.map(|key| (key.kid.clone(), key)).collect()
+}
+
+/// The roots that head keys stand in: the one that is trusted, and those that followed it. That they do is a check.
+fn roots(bundle: &Value, trusted: Option<&Value>) -> Vec<TrustRoot> {
+    let shown = bundle.get("roots").and_then(Value::as_array).unwrap_or_default();
+    trusted.into_iter().chain(shown).filter_map(|root| TrustRoot::read(root.clone()).ok()).collect()
+}
+
+fn value(steps: &[Step], report: &Report) -> Value {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| {
+            let object = Object::new().with("step", &step.what).with("holds", step.holds);
+            Value::Object(object.with("detail", &step.detail))
+        })
+        .collect();
+    Value::Object(Object::new().with("steps", steps).with("report", report.to_value()))
+}
+
+fn text(steps: &[Step], report: &Report, output: Output) -> String {
+    let width = steps.iter().map(|step| step.what.chars().count()).max().unwrap_or(0);
+    let lines = steps.iter().map(|step| {
+        let (mark, paint) = if step.holds { ("ok   ", Paint::Good) } else { ("WRONG", Paint::Bad) };
+        let padding = " ".repeat(width.saturating_sub(step.what.chars().count()));
+        format!("{}  {}{padding}  {}", output.paint(paint, mark), step.what, step.detail).trim_end().to_owned()
+    });
+    format!("{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), table(report, output))
+}

@@ -1,0 +1,108 @@
+//! What a stranger, an auditor and an operator read of a ledger, under each exposure setting.
+
+use crate::domain::{Domain, PATIENCE, eleven, text};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::head::tlog_proof::TlogProof;
+use http::StatusCode;
+use std::process::Output;
+use std::time::Instant;
+
+fn member<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+/// Runs a command until it ends with a status: a setting takes hold with the next head.
+fn until(domain: &Domain, args: &[&str], status: i32) -> Output {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let output = domain.run(args);
+        if output.status.code() == Some(status) {
+            return output;
+        }
+        assert!(Instant::now() < until, "{}: {}", args.join(" "), text(&output));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let (status, lineage, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(status, StatusCode::OK, "{body}");
+    domain.ended(&lineage);
+    assert_eq!(domain.call(&secret, "another-model").0, StatusCode::FORBIDDEN);
+
+    // By possession: who knows the operation walks it, from anywhere and without a configuration.
+    let (from, root) = (domain.url("ledger"), domain.file("root.json"));
+    let walk = |more: &[&str]| {
+        let args = ["verify", &lineage, "--from", &from];
+        eleven().current_dir("/").args(args).args(more).output().expect("it runs")
+    };
+    let walked = walk(&["--root", &root, "--kind", "execution"]);
+    assert_eq!(walked.status.code(), Some(0), "{}", text(&walked));
+    for step in ["fetch_lineage(operation_id)", "07 evidence.committed", "fetch_signed_chain_head()", "VERIFIED"] {
+        assert!(text(&walked).contains(step), "{step}: {}", text(&walked));
+    }
+    let answer = parse(&walk(&["--root", &root, "--json"]).stdout).expect("a document");
+    let steps = answer.get("steps").and_then(Value::as_array).expect("steps");
+    assert!(steps.len() == 13 && steps.iter().all(|step| step.get("holds") == Some(&Value::Bool(true))), "{answer}");
+    assert_eq!(answer.pointer("/report/verdict").and_then(Value::as_str), Some("verified"));
+    assert_eq!(walk(&[]).status.code(), Some(1), "without a root it is unpinned");
+    assert_eq!(walk(&["--root", &root, "--kind", "denial"]).status.code(), Some(1));
+    let nowhere = eleven().args(["verify", &lineage]).output().expect("it runs");
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere));
+
+    let file = domain.file("event.tlog-proof");
+    domain.done(&["lineage", "tlog-proof", &lineage, "--n", "1", "--out", &file]);
+    let proof = TlogProof::parse(&std::fs::read_to_string(&file).expect("a file")).expect("a proof");
+    let entry = parse(&proof.extra.expect("the entry")).expect("I-JSON");
+    assert_eq!(entry.pointer("/record/event").and_then(Value::as_str), Some("authorization.issued"));
+
+    let search = ["ledger", "search", "--identity", "svc:demo-app:dev"];
+    let refused = domain.run(&search);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("eleven auditor add"), "{}", text(&refused));
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    std::fs::write(&held, format!("{}\n", member(&added, "secret"))).expect("written");
+    let with_secret = [&search[..], &["--secret-file", &held]].concat();
+    let shown = text(&until(&domain, &with_secret, 0));
+    assert!(shown.contains("evidence.committed") && shown.contains("policy.denied"), "{shown}");
+    let denied = domain.json(&[&with_secret[..], &["--reason", "policy.denied"]].concat());
+    assert_eq!(denied.get("results").and_then(Value::as_array).map(<[Value]>::len), Some(1), "{denied}");
+    assert!(domain.done(&["auditor", "list"]).contains("human:examiner:dev"));
+}
+
+#[test]
+fn an_operator_sets_how_much_strangers_read() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let search = ["ledger", "search", "--event", "policy.published", "--json"];
+    assert_eq!(domain.run(&search).status.code(), Some(1));
+    assert_eq!(member(&domain.json(&["registry", "expose", "open"]), "exposure"), "open");
+    let found = parse(&until(&domain, &search, 0).stdout).expect("a document");
+    let op = found.pointer("/results/0/op").and_then(Value::as_str).expect("a result").to_owned();
+    assert!(text(&domain.run(&["registry", "expose", "open"])).contains("already"));
+    assert_eq!(domain.run(&["registry", "expose", "somewhat"]).status.code(), Some(1));
+
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    std::fs::write(&held, member(&added, "secret")).expect("written");
+    domain.json(&["registry", "expose", "private"]);
+    let show = ["lineage", "show", &op];
+    let refused = until(&domain, &show, 1);
+    assert!(text(&refused).contains("private"), "{}", text(&refused));
+    let with_secret = [&show[..], &["--secret-file", &held]].concat();
+    assert_eq!(domain.run(&with_secret).status.code(), Some(0));
+    // The authority goes on reading what it needs, and what is decided goes on.
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.passes(&secret, "the ledger was made private");
+    domain.json(&["auditor", "revoke", "examiner"]);
+    until(&domain, &with_secret, 1);
+
+    domain.supervisor().interrupt();
+    let made = domain.json(&["ledger", "reindex"]);
+    assert!(made.get("rows").and_then(Value::as_int) > Some(10), "{made}");
+}

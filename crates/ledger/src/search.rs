@@ -1,0 +1,231 @@
+//! Which lineages name an identity, an operation, an artifact, a runtime or a reason: a fold over the entries that
+//! anybody may throw away. It is behind the ledger by a moment, is never synced on the way of a commit, and is made again
+//! where it is not this ledger's.
+//!
+//! A row is 25 bytes: what is named and its value, hashed, and the entry of the lineage's first event. Rows of one value
+//! therefore stand in the order of time, and all rows of a lineage have the same number, so that asking for several things
+//! at once is walking several ranges in step.
+
+mod ask;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use crate::recover::{self, Depth};
+use crate::state::{Places, read};
+use crate::stored::Stored;
+use crate::{LedgerError, ledger};
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::parse_canonical;
+use eleven_core::event::Record;
+use eleven_core::hash::Sha256;
+use eleven_core::tree::{Hashes, MemoryTree};
+use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use ask::{Ask, answer};
+pub(crate) use rows::Row;
+
+/// Its file in the ledger's folder.
+const FILE: &str = "search.redb";
+/// What the database may keep in memory.
+const CACHE: usize = 16 << 20;
+/// The form of rows; another one is made again.
+const FORM: u64 = 1;
+/// Entries that become durable in the database at once when much is to be done.
+const BATCH: u64 = 50_000;
+/// Read from the log at a time.
+const CHUNK_RECORDS: usize = 4096;
+const CHUNK_BYTES: usize = 4 << 20;
+
+const ROWS: TableDefinition<'_, &[u8; 25], ()> = TableDefinition::new("rows");
+const MARKS: TableDefinition<'_, &str, u64> = TableDefinition::new("marks");
+const LEAVES: TableDefinition<'_, &str, &[u8; 32]> = TableDefinition::new("leaves");
+
+/// Why the index can't be read or written. Nothing of the ledger is lost by it.
+#[derive(Debug)]
+pub(crate) struct SearchError(String);
+
+impl fmt::Display for SearchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the search index: {}: run `eleven ledger reindex`", self.0)
+    }
+}
+
+/// Any of the database's errors.
+fn failed(error: impl Into<redb::Error>) -> SearchError {
+    SearchError(error.into().to_string())
+}
+
+/// The index.
+pub(crate) struct Search {
+    database: Database,
+    /// How many entries it knows.
+    indexed: AtomicU64,
+}
+
+/// What the fold is made of.
+pub(crate) struct Source<'a> {
+    pub(crate) log: &'a dyn ReadLog,
+    pub(crate) places: &'a RwLock<Places>,
+    pub(crate) tree: &'a RwLock<MemoryTree>,
+}
+
+/// What a new index turned out to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reindexed {
+    /// The entries that were gone through.
+    pub entries: u64,
+    /// The rows that came of them.
+    pub rows: u64,
+}
+
+impl Search {
+    /// Opens the index of a folder. One that can't be opened, is of another form or of another ledger begins anew.
+    pub(crate) fn open(folder: &Path, source: &Source<'_>) -> Result<Self, SearchError> {
+        let file = folder.join(FILE);
+        match Self::at(&file).and_then(|search| search.is_of(source).map(|same| (search, same))) {
+            Ok((search, true)) => Ok(search),
+            Ok((search, false)) => {
+                drop(search);
+                tracing::warn!("the search index is not this ledger's: it is made again");
+                Self::anew(&file)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the search index cannot be opened: it is made again");
+                Self::anew(&file)
+            }
+        }
+    }
+
+    fn anew(file: &Path) -> Result<Self, SearchError> {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SearchError(error.to_string())),
+            _ => Self::at(file),
+        }
+    }
+
+    fn at(file: &Path) -> Result<Self, SearchError> {
+        let database = Database::builder().set_cache_size(CACHE).create(file).map_err(failed)?;
+        let search = Self { database, indexed: AtomicU64::new(0) };
+        let write = search.database.begin_write().map_err(failed)?;
+        {
+            write.open_table(ROWS).map_err(failed)?;
+            let mut marks = write.open_table(MARKS).map_err(failed)?;
+            let indexed = marks.get("indexed").map_err(failed)?.map(|mark| mark.value());
+            match indexed {
+                Some(indexed) => search.indexed.store(indexed, Ordering::Release),
+                None => drop(marks.insert("form", FORM).map_err(failed)?),
+            }
+            write.open_table(LEAVES).map_err(failed)?;
+        }
+        write.commit().map_err(failed)?;
+        Ok(search)
+    }
+
+    /// Whether it was made of these entries, as far as it goes.
+    fn is_of(&self, source: &Source<'_>) -> Result<bool, SearchError> {
+        let view = self.database.begin_read().map_err(failed)?;
+        let form = view.open_table(MARKS).map_err(failed)?.get("form").map_err(failed)?.map(|form| form.value());
+        let Some(last) = self.indexed().checked_sub(1) else { return Ok(form == Some(FORM)) };
+        let leaf =
+            view.open_table(LEAVES).map_err(failed)?.get("last").map_err(failed)?.map(|leaf| Sha256(*leaf.value()));
+        let known = read(source.tree).node(0, last);
+        Ok(form == Some(FORM) && known.is_some() && leaf == known)
+    }
+
+    /// How many entries it knows.
+    pub(crate) fn indexed(&self) -> u64 {
+        self.indexed.load(Ordering::Acquire)
+    }
+
+    /// Takes what came up to `size`; `lasting` makes it outlive this process.
+    pub(crate) fn follow(&self, source: &Source<'_>, size: u64, lasting: bool) -> Result<u64, SearchError> {
+        let mut added = 0;
+        while self.indexed() < size {
+            let until = size.min(self.indexed() + BATCH);
+            added += self.batch(source, until, lasting || until < size)?;
+        }
+        Ok(added)
+    }
+
+    /// Makes what was taken outlive this process.
+    pub(crate) fn keep(&self) -> Result<(), SearchError> {
+        let mut write = self.database.begin_write().map_err(failed)?;
+        write.set_quick_repair(true);
+        write.commit().map_err(failed)
+    }
+
+    fn batch(&self, source: &Source<'_>, until: u64, lasting: bool) -> Result<u64, SearchError> {
+        let from = self.indexed();
+        let mut rows = rows_of(source, from, until)?;
+        rows.sort_unstable();
+        let mut write = self.database.begin_write().map_err(failed)?;
+        if lasting {
+            write.set_quick_repair(true);
+        } else {
+            write.set_durability(Durability::None).map_err(|error| SearchError(error.to_string()))?;
+        }
+        {
+            let mut table = write.open_table(ROWS).map_err(failed)?;
+            for row in &rows {
+                table.insert(row.bytes(), ()).map_err(failed)?;
+            }
+            write.open_table(MARKS).map_err(failed)?.insert("indexed", until).map_err(failed)?;
+            let leaf =
+                read(source.tree).node(0, until - 1).ok_or_else(|| SearchError("the tree has no such leaf".into()))?;
+            write.open_table(LEAVES).map_err(failed)?.insert("last", &leaf.0).map_err(failed)?;
+        }
+        write.commit().map_err(failed)?;
+        self.indexed.store(until, Ordering::Release);
+        Ok(rows.len() as u64)
+    }
+}
+
+/// The rows of the entries from `from` up to `until`.
+fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, SearchError> {
+    let mut rows = Vec::new();
+    let (mut position, mut seq) = match read(source.places).entry(from) {
+        Some(position) => (position, from),
+        None => return Err(SearchError("an entry has no place in the log".into())),
+    };
+    while seq < until {
+        let records = source.log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
+        let records = records.map_err(|error| SearchError(error.to_string()))?;
+        let Some((last, _)) = records.last() else { return Err(SearchError("the log ends before its entries".into())) };
+        position = last + 1;
+        for (_, bytes) in records {
+            let Some(Stored::Entry(bytes)) = Stored::decode(bytes) else { continue };
+            if seq >= until {
+                break;
+            }
+            let (_, record) = EntryHeader::split(&bytes).map_err(|error| SearchError(error.to_string()))?;
+            let record = parse_canonical(record).map_err(Into::into).and_then(Record::read);
+            let record = record.map_err(|error| SearchError(error.to_string()))?;
+            rows::push(&record, seq, &read(source.places), &mut rows);
+            seq += 1;
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes the index of a folder again. No other process may hold the folder.
+///
+/// # Errors
+/// [`LedgerError`] where the folder can't be used or its log is no ledger.
+pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
+    let home = Folder::open(folder, ledger::CORNER)?;
+    let log = SegmentLog::open(home.place(ledger::LOG)?, SegmentOptions::default())?;
+    let log = log.reader();
+    let replayed = recover::replay(log.as_ref(), Depth::Resume)?;
+    let entries = replayed.book.size();
+    let (places, tree) = (RwLock::new(replayed.places), RwLock::new(replayed.tree));
+    let source = Source { log: log.as_ref(), places: &places, tree: &tree };
+    let file: PathBuf = folder.join(FILE);
+    let made = Search::anew(&file).and_then(|search| search.follow(&source, entries, true));
+    made.map(|rows| Reindexed { entries, rows }).map_err(|error| LedgerError::Search(error.to_string()))
+}

@@ -1,0 +1,162 @@
+//! Asking the index.
+
+use super::rows::{By, Row, Term, first_of};
+use super::{ROWS, Search, SearchError, failed};
+use crate::lineage::{self, Standing};
+use crate::proof::ProofError;
+use crate::state::{LookError, Shared, read};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::id;
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+use redb::{ReadOnlyTable, ReadableDatabase as _};
+
+/// The most lineages in one answer, and how many where nobody says.
+const MOST: u64 = 500;
+const USUAL: u64 = 50;
+
+/// What is asked for: all of what is named has to hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) op: Option<String>,
+    pub(crate) identity: Option<String>,
+    pub(crate) operation: Option<String>,
+    pub(crate) artifact: Option<String>,
+    pub(crate) runtime: Option<String>,
+    pub(crate) reason: Option<Reason>,
+    /// The lineage's first event.
+    pub(crate) event: Option<String>,
+    /// Begun at this time or later.
+    pub(crate) from: Option<Time>,
+    /// Begun before this time.
+    pub(crate) until: Option<Time>,
+    /// Begun before this entry: where the page before ended.
+    pub(crate) before: Option<u64>,
+    pub(crate) count: Option<u64>,
+}
+
+impl Ask {
+    fn terms(&self) -> Vec<Term> {
+        let named = [
+            (By::Reason, self.reason.map(Reason::code)),
+            (By::Artifact, self.artifact.as_deref()),
+            (By::Identity, self.identity.as_deref()),
+            (By::Runtime, self.runtime.as_deref()),
+            (By::Operation, self.operation.as_deref()),
+            (By::Event, self.event.as_deref()),
+        ];
+        let terms: Vec<Term> = named.into_iter().filter_map(|(by, value)| Some(Term::new(by, value?))).collect();
+        if terms.is_empty() { vec![Term::new(By::Any, "")] } else { terms }
+    }
+}
+
+/// The lineages that were asked for, the last one first.
+pub(crate) fn answer(search: &Search, shared: &Shared, ask: &Ask) -> Result<Value, ProofError> {
+    let indexed = search.indexed();
+    let lowest = ask.from.map_or(Ok(0), |at| entry_at(shared, at, indexed))?;
+    let highest = ask.until.map_or(Ok(indexed), |at| entry_at(shared, at, indexed))?;
+    let below = highest.min(ask.before.unwrap_or(u64::MAX));
+    let count = usize::try_from(ask.count.unwrap_or(USUAL).min(MOST)).unwrap_or(usize::MAX);
+    let (below, lowest) = match &ask.op {
+        Some(op) => within(shared, op, lowest, below),
+        None => (below, lowest),
+    };
+    let found =
+        search.find(&ask.terms(), lowest, below, count).map_err(|error| ProofError::Failed(error.to_string()))?;
+    let next = found.last().filter(|_| found.len() == count).copied();
+    let results: Result<Vec<Value>, LookError> = found.into_iter().map(|seq| result(shared, seq)).collect();
+    let object = Object::new().with("results", results?).with_some("next", next);
+    Ok(Value::Object(object.with("indexed", indexed).with("size", shared.size())))
+}
+
+/// The bounds around an operation's own first entry, within the others.
+fn within(shared: &Shared, op: &str, lowest: u64, below: u64) -> (u64, u64) {
+    let entries = lineage::entries_of(shared, op, shared.size());
+    let first = usize::try_from(first_of(op) - 1).ok().and_then(|at| entries.get(at).copied());
+    match first {
+        Some(first) if (lowest..below).contains(&first) => (first + 1, first),
+        _ => (0, 0),
+    }
+}
+
+/// The first entry that is not before `at`.
+fn entry_at(shared: &Shared, at: Time, size: u64) -> Result<u64, LookError> {
+    let (mut low, mut high) = (0, size);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if shared.entry(middle)?.header.at < at {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// What is shown of a lineage: what it is about, how it began, and how far it has come.
+fn result(shared: &Shared, seq: u64) -> Result<Value, LookError> {
+    let Standing { header, record } = lineage::standing(shared, seq)?;
+    let last = read(&shared.book).last_of(&record.op).filter(|last| *last > seq && *last < shared.size());
+    let last = last.map(|last| lineage::standing(shared, last)).transpose()?;
+    let reason = record.about.reason.or_else(|| last.as_ref().and_then(|last| last.record.about.reason));
+    let about = &record.about;
+    let object = Object::new()
+        .with("op", &record.op)
+        .with("lineage", id::lineage_name(&record.op))
+        .with("seq", header.seq)
+        .with("at", header.at.to_millis_value())
+        .with("event", &record.event)
+        .with("last_event", last.map_or(record.event.clone(), |last| last.record.event))
+        .with_some("identity", about.identity.as_ref())
+        .with_some("operation", about.operation.as_ref())
+        .with_some("artifact_id", about.artifact_id.as_ref())
+        .with_some("runtime", about.runtime.as_ref())
+        .with_some("reason", reason.map(Reason::code));
+    Ok(Value::Object(object))
+}
+
+impl Search {
+    /// The first entries of the lineages that name all of `terms`, from `lowest` up to, not including, `below`; the last
+    /// one first.
+    pub(crate) fn find(&self, terms: &[Term], lowest: u64, below: u64, count: usize) -> Result<Vec<u64>, SearchError> {
+        let view = self.database.begin_read().map_err(failed)?;
+        let rows = view.open_table(ROWS).map_err(failed)?;
+        let mut found = Vec::new();
+        let Some(mut at) = below.checked_sub(1) else { return Ok(found) };
+        while found.len() < count {
+            let Some(seq) = meet(&rows, terms, lowest, at)? else { break };
+            found.push(seq);
+            let Some(next) = seq.checked_sub(1) else { break };
+            at = next;
+        }
+        Ok(found)
+    }
+}
+
+type Rows = ReadOnlyTable<&'static [u8; 25], ()>;
+
+/// The last entry, at most `at`, that stands behind every term.
+fn meet(rows: &Rows, terms: &[Term], lowest: u64, mut at: u64) -> Result<Option<u64>, SearchError> {
+    let mut agreed = 0;
+    while agreed < terms.len() {
+        for term in terms {
+            let Some(seq) = last(rows, term, lowest, at)? else { return Ok(None) };
+            agreed = if seq == at { agreed + 1 } else { 1 };
+            at = seq;
+            if agreed == terms.len() {
+                break;
+            }
+        }
+    }
+    Ok(Some(at))
+}
+
+fn last(rows: &Rows, term: &Term, lowest: u64, at: u64) -> Result<Option<u64>, SearchError> {
+    if at < lowest {
+        return Ok(None);
+    }
+    let (first, last) = (term.row(lowest), term.row(at));
+    let mut range = rows.range(first.bytes()..=last.bytes()).map_err(failed)?;
+    let row = range.next_back().transpose().map_err(failed)?;
+    Ok(row.map(|(row, _)| Row::seq_of(row.value())))
+}

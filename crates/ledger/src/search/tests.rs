@@ -1,0 +1,164 @@
+use super::*;
+use crate::world::{Home, IDENTITY, Producers, RUNTIME, single};
+use crate::{Ledger, state::Shared};
+use eleven_api::audit::Append;
+use eleven_core::encoding::Value;
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+
+/// A ledger with ten denials a second apart, a finished operation, one that only began, and a revocation.
+async fn filled(home: &Home) -> (Ledger, Vec<String>) {
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    for n in 0..10 {
+        home.clock.advance(1000);
+        let mut append = Append::default();
+        append.record(&producers.denial(&format!("number {n}")));
+        ledger.must_append(&append).await;
+    }
+    let mut ops = Vec::new();
+    let mut append = Append::default();
+    let mut whole = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut whole, 1, &mut append);
+    producers.finish(&mut whole, &mut append);
+    let mut begun = producers.issue(single(2), &[], &mut append);
+    producers.begin(&mut begun, 1, &mut append);
+    append.record(&producers.revoke(&begun.artifact));
+    ops.extend([whole.op.clone(), begun.op.clone()]);
+    home.clock.advance(1000);
+    ledger.must_append(&append).await;
+    (ledger, ops)
+}
+
+fn index(ledger: &Ledger) -> &Search {
+    let search = ledger.inner.search.as_deref().expect("an index");
+    let shared = &ledger.inner.shared;
+    search.follow(&shared.source(), shared.size(), false).expect("indexed");
+    search
+}
+
+fn ask(shared: &Shared, search: &Search, ask: &Ask) -> Value {
+    answer(search, shared, ask).expect("an answer")
+}
+
+fn members(answer: &Value, name: &str) -> Vec<String> {
+    let results = answer.get("results").and_then(Value::as_array).expect("results");
+    results.iter().map(|row| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn lineages_are_found_by_what_they_name_and_by_all_of_it_at_once() {
+    let home = Home::new();
+    let (ledger, ops) = filled(&home).await;
+    let (shared, search) = (&*ledger.inner.shared, index(&ledger));
+    let by = |change: fn(&mut Ask)| {
+        let mut asked = Ask::default();
+        change(&mut asked);
+        ask(shared, search, &asked)
+    };
+    let denied = by(|ask| ask.reason = Some(Reason::PolicyDenied));
+    assert_eq!(members(&denied, "event"), ["execution.denied"; 10]);
+    assert_eq!(members(&by(|ask| ask.reason = Some(Reason::PolicyNone)), "op"), [""; 0]);
+    assert_eq!(members(&by(|ask| ask.identity = Some(IDENTITY.to_owned())), "op").len(), 12);
+    let issued = by(|ask| {
+        ask.identity = Some(IDENTITY.to_owned());
+        ask.operation = Some("model.invoke".to_owned());
+        ask.runtime = Some(RUNTIME.to_owned());
+    });
+    assert_eq!(members(&issued, "op"), [ops[1].clone(), ops[0].clone()]);
+    assert_eq!(members(&issued, "last_event"), ["execution.started", "evidence.committed"]);
+    let none = by(|ask| {
+        ask.operation = Some("model.invoke".to_owned());
+        ask.reason = Some(Reason::PolicyDenied);
+    });
+    assert_eq!(members(&none, "op"), [""; 0]);
+    let artifact = Ask { artifact: Some(format!("auth_{}", ops[1])), ..Ask::default() };
+    assert_eq!(members(&ask(shared, search, &artifact), "event"), ["authorization.issued"]);
+    let op = Ask { op: Some(ops[0].clone()), ..Ask::default() };
+    assert_eq!(members(&ask(shared, search, &op), "op"), [ops[0].as_str()]);
+    let other = Ask { op: Some(ops[0].clone()), reason: Some(Reason::PolicyDenied), ..Ask::default() };
+    assert_eq!(members(&ask(shared, search, &other), "op"), [""; 0]);
+    let revoked = by(|ask| ask.event = Some("authorization.revoked".to_owned()));
+    assert_eq!(members(&revoked, "event"), ["authorization.revoked"]);
+    assert_eq!(revoked.get("indexed"), revoked.get("size"));
+}
+
+#[tokio::test]
+async fn time_and_pages_bound_what_is_found() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let (shared, search) = (&*ledger.inner.shared, index(&ledger));
+    let start = crate::world::start();
+    let denied = |from: Option<i64>, until: Option<i64>, before, count| {
+        let at = |seconds: i64| start.plus_seconds(seconds);
+        let reason = Some(Reason::PolicyDenied);
+        ask(shared, search, &Ask { reason, from: from.map(at), until: until.map(at), before, count, ..Ask::default() })
+    };
+    let times = |answer: &Value| -> Vec<i64> {
+        let times = members(answer, "at");
+        times.iter().map(|at| Time::parse_millis(at).expect("a time").since(start) / 1000).collect()
+    };
+    assert_eq!(times(&denied(Some(3), Some(6), None, None)), [5, 4, 3]);
+    assert_eq!(times(&denied(None, Some(1), None, None)), [0; 0]);
+    assert_eq!(times(&denied(Some(10), None, None, None)), [10]);
+    let (mut before, mut all) = (None, Vec::new());
+    loop {
+        let page = denied(None, None, before, Some(4));
+        all.extend(times(&page));
+        before = page.get("next").and_then(Value::as_int).map(|next| next as u64);
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    let any = ask(shared, search, &Ask { from: Some(start.plus_seconds(11)), ..Ask::default() });
+    assert_eq!(members(&any, "event"), ["authorization.revoked", "authorization.issued", "authorization.issued"]);
+}
+
+#[tokio::test]
+async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_ledgers() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let size = ledger.inner.shared.size();
+    index(&ledger).keep().expect("kept");
+    drop(ledger);
+    let ledger = home.open().expect("open again");
+    assert_eq!(ledger.inner.search.as_ref().expect("an index").indexed(), size);
+    drop(ledger);
+
+    let made = reindex(home.path()).expect("made again");
+    assert!(made.entries >= size && made.rows > 50, "{made:?}");
+    let ledger = home.open().expect("open again");
+    assert_eq!(ledger.inner.search.as_ref().expect("an index").indexed(), made.entries);
+    drop(ledger);
+
+    // Another ledger's index, and one that is no database.
+    let other = Home::new();
+    let ledger = other.open().expect("open");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    index(&ledger).keep().expect("kept");
+    drop(ledger);
+    std::fs::copy(other.path().join(FILE), home.path().join(FILE)).expect("copied");
+    let ledger = home.open().expect("open again");
+    // Both begin with the same genesis and set-up, so what tells them apart is a later entry.
+    let search = index(&ledger);
+    assert_eq!(search.indexed(), ledger.inner.shared.size());
+    let denied = Ask { reason: Some(Reason::PolicyDenied), ..Ask::default() };
+    assert_eq!(members(&ask(&ledger.inner.shared, search, &denied), "op").len(), 10);
+    drop(ledger);
+    std::fs::write(home.path().join(FILE), b"no database at all").expect("written");
+    let ledger = home.open().expect("open again");
+    assert_eq!(members(&ask(&ledger.inner.shared, index(&ledger), &denied), "op").len(), 10);
+}
+
+#[test]
+fn a_row_names_its_entry_and_rows_of_a_value_are_in_order() {
+    let term = rows::Term::new(rows::By::Identity, "svc:a");
+    assert_eq!(Row::seq_of(term.row(7).bytes()), 7);
+    assert_eq!(Row::seq_of(term.row(u64::MAX).bytes()), u64::MAX);
+    assert!(term.row(255) < term.row(256) && term.row(1) < term.row(1 << 40));
+    assert_ne!(term, rows::Term::new(rows::By::Runtime, "svc:a"));
+    assert_eq!((rows::first_of("X"), rows::first_of(&format!("{}.3", "0".repeat(32)))), (1, 2));
+}

@@ -1,0 +1,104 @@
+//! How much a reader is shown (PROTOCOL 12): by the domain's signed exposure setting, and by who reads.
+
+use crate::ledger::Inner;
+use crate::state::{Shared, read};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use eleven_api::problem::Problem;
+use eleven_api::public;
+use eleven_api::reader::{SignedRead, bearer};
+use eleven_api::secret::{self, Secret};
+use eleven_core::name;
+use eleven_core::reason::Reason;
+use eleven_core::registry::exposure::Exposure;
+use eleven_core::registry::{Fold, Lists};
+use eleven_core::root::KeyUse;
+use std::sync::Arc;
+
+/// Whoever sent a request.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    exposure: Exposure,
+    /// The auditor or the corner that it is known to be.
+    known: Option<String>,
+}
+
+impl Reader {
+    fn of(inner: &Inner, request: &Request) -> Self {
+        let Some(registry) = registry(&inner.shared) else {
+            return Self { exposure: Exposure::Private, known: None };
+        };
+        let exposure = Exposure::in_force(registry.domain(), registry.lists());
+        let known = auditor(registry.lists(), request).or_else(|| corner(inner, &registry, request));
+        Self { exposure, known }
+    }
+
+    /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
+    pub(super) fn may_read_entries(&self) -> Result<(), Problem> {
+        self.may(self.exposure == Exposure::Open, "entries and search are for registered auditors")
+    }
+
+    /// Where the domain shows nothing to strangers, whoever reads has to be known.
+    fn may_read(&self) -> Result<(), Problem> {
+        self.may(self.exposure != Exposure::Private, "nothing is shown to strangers")
+    }
+
+    fn may(&self, exposed: bool, what: &str) -> Result<(), Problem> {
+        if exposed || self.known.is_some() {
+            return Ok(());
+        }
+        let exposure = self.exposure.name();
+        let detail = format!(
+            "the domain's exposure is {exposure}: {what}; send an auditor's secret as `Authorization: Bearer`, or have an \
+             operator make one with `eleven auditor add`"
+        );
+        Err(Problem::refused(Reason::IdentityUnauthenticated, detail))
+    }
+}
+
+/// The registry as of the last seal; before the first, as it is.
+fn registry(shared: &Shared) -> Option<Arc<Fold>> {
+    let sealed = read(&shared.sealed).registry.clone();
+    sealed.or_else(|| read(&shared.book).registry().cloned().map(Arc::new))
+}
+
+fn auditor(lists: &Lists, request: &Request) -> Option<String> {
+    let secret = Secret::parse(bearer(request.headers())?)?;
+    let row = lists.sources.get(&secret::auditor_row(secret.holder()))?;
+    secret.is_of(row, secret::AUDITOR).then(|| row.name.clone())
+}
+
+/// An authority of this domain reads what it needs to decide.
+fn corner(inner: &Inner, registry: &Fold, request: &Request) -> Option<String> {
+    let signed = SignedRead::of(request.headers())?;
+    let (path, now) = (request.uri().path_and_query()?.as_str(), inner.clock.now());
+    let record = registry.key(&signed.kid).filter(|key| key.usage == KeyUse::Event && key.counts_at(now))?;
+    let own = name::authority_domain(&record.owner) == Some(registry.domain());
+    let key = inner.shared.keys.get(&signed.kid).filter(|_| own)?;
+    signed.verifies(path, key.verifying()?, now).then(|| record.owner.clone())
+}
+
+/// Stands around what is read: refuses strangers where the domain is private, and keeps out of caches what was shown to
+/// one reader only.
+pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
+    let reader = Reader::of(&inner, &request);
+    if let Err(problem) = reader.may_read() {
+        return problem.into();
+    }
+    let personal = reader.known.is_some() && reader.exposure != Exposure::Open;
+    request.extensions_mut().insert(reader);
+    let response = next.run(request).await;
+    if personal { public::kept(response, public::NEVER) } else { response }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let reader = parts.extensions.get::<Self>().cloned();
+        // A route that stands outside the gate shows nothing.
+        reader.ok_or_else(|| Problem::with_status(500, "this path is not behind the exposure setting"))
+    }
+}

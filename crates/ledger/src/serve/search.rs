@@ -1,0 +1,95 @@
+//! `/v1/audit/search`: lineages by what they name.
+
+use super::gate::Reader;
+use super::proofs::reading;
+use super::query::Query;
+use crate::ledger::Inner;
+use crate::search::{self, Ask};
+use crate::{lineage, state::Shared};
+use axum::extract::State;
+use axum::response::Response;
+use eleven_api::problem::Problem;
+use eleven_api::serve::stopped;
+use eleven_core::artifact::is_artifact_id;
+use eleven_core::event::Event;
+use eleven_core::name;
+use eleven_core::reason::Reason;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long what came is gathered before it is taken into the index.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often the index is made to outlive the process.
+const KEEP: Duration = Duration::from_secs(30);
+
+/// `GET /v1/audit/search?op=&identity=&operation=&artifact=&runtime=&reason=&event=&from=&until=&before=&count=`.
+pub(super) async fn search(State(inner): State<Arc<Inner>>, reader: Reader, query: Query) -> Result<Response, Problem> {
+    reader.may_read_entries()?;
+    let ask = read(&query)?;
+    let index =
+        inner.search.clone().ok_or_else(|| Problem::with_status(503, "there is no search index: see the log"))?;
+    reading(inner, move |shared: &Shared| search::answer(&index, shared, &ask)).await
+}
+
+fn read(query: &Query) -> Result<Ask, Problem> {
+    let op = query.get("op").map(|op| {
+        let op = lineage::operation(op).map(str::to_owned);
+        op.ok_or_else(|| Problem::malformed("`op` is no operation's id"))
+    });
+    Ok(Ask {
+        op: op.transpose()?,
+        identity: query.named("identity", "an identity", name::is_identity)?,
+        operation: query.named("operation", "an operation's name", name::is_operation)?,
+        artifact: query.named("artifact", "an artifact id", is_artifact_id)?,
+        runtime: query.named("runtime", "a runtime's name", name::is_runtime)?,
+        reason: query
+            .named("reason", "a reason", |reason| Reason::parse(reason).is_some())?
+            .and_then(|r| Reason::parse(&r)),
+        event: query.named("event", "an event of the catalogue", |event| Event::parse(event).is_some())?,
+        from: query.time("from")?,
+        until: query.time("until")?,
+        before: query.number("before")?,
+        count: query.number("count")?,
+    })
+}
+
+/// Keeps the index up with the entries until told to end.
+pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
+    let Some(index) = inner.search.clone() else { return };
+    let mut durable = inner.shared.durable.subscribe();
+    let mut kept = tokio::time::Instant::now();
+    loop {
+        let size = *durable.borrow_and_update();
+        let ends = *end.borrow();
+        let lasting = ends || kept.elapsed() >= KEEP;
+        let (index, shared) = (Arc::clone(&index), Arc::clone(&inner.shared));
+        let taken = tokio::task::spawn_blocking(move || {
+            let taken = index.follow(&shared.source(), size, false);
+            taken.and_then(|_| if lasting { index.keep() } else { Ok(()) })
+        });
+        match taken.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return tracing::error!(%error, "the search index does not follow any more"),
+            Err(error) => return tracing::error!(%error, "the search index does not follow any more"),
+        }
+        if lasting {
+            kept = tokio::time::Instant::now();
+        }
+        if ends {
+            return;
+        }
+        tokio::select! {
+            () = stopped(&mut end) => {}
+            changed = durable.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::select! {
+                    () = stopped(&mut end) => {}
+                    () = tokio::time::sleep(GATHER) => {}
+                }
+            }
+        }
+    }
+}

