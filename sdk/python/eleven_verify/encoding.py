@@ -4,6 +4,7 @@ The parser is our own because the standard library's accepts what the protocol
 rejects: duplicate keys, fractions, lone surrogates, NaN, a byte order mark.
 """
 
+import functools
 import re
 
 MAX_INT = 2**53 - 1
@@ -242,6 +243,7 @@ def _write_dict(value: dict, out: list[str], depth: int):
     out.append("}")
 
 
+@functools.lru_cache(maxsize=4096)
 def _utf16(key) -> bytes:
     if not isinstance(key, str):
         raise EncodingError("member names are strings")
@@ -249,5 +251,6 @@ def _utf16(key) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 
+@functools.lru_cache(maxsize=8192)
 def _quote(text: str) -> str:
     return '"' + _NEEDS_ESCAPE.sub(lambda m: _SHORT.get(m.group()) or f"\\u{ord(m.group()):04x}", text) + '"'

@@ -42,10 +42,11 @@ def _share(share) -> tuple[int, list[str]]:
     root = vectors("root.json")
     compared, differences = 0, []
     with _Other() as other:
-        for number, (what, data) in enumerate(_cases(seed, count)):
+        for number, case in enumerate(_cases(seed, count)):
             if number % PROCESSES != part:
                 continue
             compared += 1
+            what, data = case()
             ours, theirs = _ours(data, root), other.verify(data)
             if not _agree(ours, theirs):
                 differences.append(f"{what}: here {ours}, there {theirs}")
@@ -53,19 +54,23 @@ def _share(share) -> tuple[int, list[str]]:
 
 
 def _cases(seed: int, count: int):
-    """(what was changed, the bytes of the changed bundle)."""
+    """What makes each case: (what was changed, the bytes of the changed bundle)."""
     bundles = [(case["what"], case["bundle"]) for case in vectors("bundles.json")]
     for name, bundle in bundles:
-        yield name, _bytes(bundle)
+        yield lambda n=name, b=bundle: (n, _bytes(b))
         for path in _leaves(bundle):
-            yield f"{name} {'/'.join(map(str, path))}", _bytes(_with_leaf_changed(bundle, path))
+            yield lambda n=name, b=bundle, p=path: (f"{n} {'/'.join(map(str, p))}", _bytes(_with_leaf_changed(b, p)))
     for number in range(count):
-        dice = random.Random(f"{seed} {number}")
-        name, bundle = dice.choice(bundles)
-        changed, said = copy.deepcopy(bundle), []
-        for _ in range(dice.choice((1, 1, 1, 2, 3))):
-            said.append(_change(changed, bundles, dice))
-        yield f"{number}: {name}, {'; '.join(said)}", _bytes(changed)
+        yield lambda n=number: _random_case(n, seed, bundles)
+
+
+def _random_case(number: int, seed: int, bundles) -> tuple[str, bytes]:
+    dice = random.Random(f"{seed} {number}")
+    name, bundle = dice.choice(bundles)
+    changed, said = json.loads(_bytes(bundle)), []
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        said.append(_change(changed, bundles, dice))
+    return f"{number}: {name}, {'; '.join(said)}", _bytes(changed)
 
 
 def _bytes(bundle) -> bytes:
