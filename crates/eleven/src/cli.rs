@@ -4,7 +4,7 @@ mod pages;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 
-use crate::{bench, config, demo};
+use crate::{bench, config, demo, evidence};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -85,6 +85,9 @@ pub(crate) enum Command {
     /// What happened to an operation.
     #[command(subcommand)]
     Lineage(LineageCommand),
+    /// Evidence for an examiner: one folder, checked offline.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// The registry in force.
     #[command(subcommand)]
     Registry(RegistryCommand),
