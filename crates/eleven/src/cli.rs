@@ -8,7 +8,7 @@ pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
-use crate::{bench, config, demo};
+use crate::{bench, config, demo, evidence};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// What happened to an operation.
     #[command(subcommand)]
     Lineage(LineageCommand),
+    /// Evidence for an examiner: one folder, checked offline.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// The registry in force.
     #[command(subcommand)]
     Registry(RegistryCommand),

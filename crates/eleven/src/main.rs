@@ -13,6 +13,7 @@ mod conformance;
 mod corner;
 mod demo;
 mod doctor;
+mod evidence;
 mod init;
 mod keystore;
 mod lineage_cmd;
@@ -53,6 +54,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
         Command::Doctor => return doctor::run(file, output),
         Command::Up(args) => return up::run(file, !args.no_restart, output),
+        Command::Evidence(command) => return evidence::run(&command, file, output),
         Command::Lineage(command) => return lineage_cmd::run(command, file, output),
         Command::Init(args) => init::run(&args, output)?,
         Command::Why(args) => why::run(&args, file, output)?,

@@ -112,7 +112,11 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| failed(&error))
 }
 
-fn read_root(file: &Path) -> Result<Value, Failure> {
+/// Reads a trust root's file, as it is; what it is worth the checks say.
+///
+/// # Errors
+/// Where it can't be read: status 2.
+pub(crate) fn read_root(file: &Path) -> Result<Value, Failure> {
     parse(&read(file)?).map_err(|error| Failure::usage(format!("{} is no trust root: {error}", file.display())))
 }
 

@@ -38,6 +38,7 @@ pub mod bundle;
 mod caller;
 mod checks;
 pub mod equivocation;
+pub mod range;
 mod report;
 mod shown;
 

@@ -3,6 +3,7 @@
 
 mod calls;
 mod denials;
+mod evidence;
 mod harness;
 mod outages;
 mod streaming;

@@ -169,9 +169,10 @@ pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<Stri
     Ok(json(&Cursor { next, hash: last, size }.to_value()))
 }
 
-/// `GET /v1/audit/entries?from=SEQ&registry=1&wait=MS`: entries in order, all or those that make a registry epoch. With
-/// nothing to show it waits until there is something, at most `wait` milliseconds. Those of the registry say no more than
-/// its snapshot does; all of them are for auditors.
+/// `GET /v1/audit/entries?from=SEQ&registry=1&whole=1&limit=N&wait=MS`: entries in order, all or those that make a
+/// registry epoch; whole, with the chain values before them, or without. With nothing to show it waits until there is
+/// something, at most `wait` milliseconds. Those of the registry say no more than its snapshot does; all of them are for
+/// auditors.
 pub(super) async fn entries(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
@@ -182,12 +183,13 @@ pub(super) async fn entries(
     if !only_registry {
         reader.may_read_entries()?;
     }
+    let page = Page { from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
     let mut closing = inner.closing.subscribe();
     loop {
         let size = *durable.borrow_and_update();
-        let numbers = numbers(&inner, from, size, only_registry);
+        let numbers = numbers(&inner, &page, size, only_registry);
         let changed = numbers.is_empty()
             && tokio::select! {
                 changed = tokio::time::timeout_at(deadline, durable.changed()) => changed.is_ok(),
@@ -195,37 +197,51 @@ pub(super) async fn entries(
             };
         if !changed {
             let inner = Arc::clone(&inner);
-            let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, from, size)).await;
+            let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
             let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
             return answer.map(|value| json(&value)).map_err(|error| look(&error));
         }
     }
 }
 
-fn numbers(inner: &Inner, from: u64, size: u64, only_registry: bool) -> Vec<u64> {
+/// What is asked for.
+struct Page {
+    from: u64,
+    whole: bool,
+    most: usize,
+}
+
+fn most(limit: Option<u64>) -> usize {
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES)
+}
+
+fn numbers(inner: &Inner, page: &Page, size: u64, only_registry: bool) -> Vec<u64> {
     if only_registry {
         let places = read(&inner.shared.places);
-        return places.registry_entries(from).take_while(|seq| *seq < size).take(MAX_ENTRIES).collect();
+        return places.registry_entries(page.from).take_while(|seq| *seq < size).take(page.most).collect();
     }
-    (from..size).take(MAX_ENTRIES).collect()
+    (page.from..size).take(page.most).collect()
 }
 
 /// The entries, and from which number to ask on: past the last one shown, or past all there is.
-fn shown(inner: &Inner, numbers: &[u64], from: u64, size: u64) -> Result<Value, LookError> {
+fn shown(inner: &Inner, numbers: &[u64], page: &Page, size: u64) -> Result<Value, LookError> {
     let (mut entries, mut bytes, mut next) = (Vec::new(), 0, None);
     for seq in numbers {
         let entry = inner.shared.entry(*seq)?;
         bytes += entry.record.len();
         let record = parse_canonical(&entry.record).map_err(|_| LookError::Other("record"))?;
-        let at = entry.header.at.to_millis_value();
-        entries.push(Value::Object(Object::new().with("seq", *seq).with("at", at).with("record", record)));
+        let header = match page.whole {
+            true => entry.header.to_object(),
+            false => Object::new().with("seq", *seq).with("at", entry.header.at.to_millis_value()),
+        };
+        entries.push(Value::Object(header.with("record", record)));
         next = Some(seq + 1);
         if bytes > MAX_ENTRY_BYTES {
             break;
         }
     }
-    let all = entries.len() == numbers.len() && numbers.len() < MAX_ENTRIES;
-    let next = next.filter(|_| !all).unwrap_or(size.max(from));
+    let all = entries.len() == numbers.len() && numbers.len() < page.most;
+    let next = next.filter(|_| !all).unwrap_or(size.max(page.from));
     Ok(Value::Object(Object::new().with("entries", entries).with("next", next).with("size", size)))
 }
 

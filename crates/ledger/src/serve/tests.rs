@@ -17,6 +17,7 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_api::serve::{Listener, json};
 use eleven_api::{reader, routes};
+use eleven_core::chain::{Entry, advance};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::head::Head;
@@ -244,7 +245,7 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
     let nobodys = b"{\"records\":[null,1,\"x\",{}]}".to_vec();
     let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], nobodys, DEADLINE).await;
     assert_eq!(Served::status(answer).0, 403);
-    for query in ["?from=x", "?from=1&from=2", "?from=%zz", "?wait=-1"] {
+    for query in ["?from=x", "?from=1&from=2", "?from=%zz", "?wait=-1", "?limit=x", "?whole=y"] {
         assert_eq!(Served::status(served.get(&format!("{}{query}", routes::AUDIT_ENTRIES)).await).0, 400, "{query}");
     }
     served.post(&Producers::new().set_up()).await.expect("goes on");
@@ -263,6 +264,12 @@ async fn entries_are_read_in_pages_and_waited_for() {
     let entries = page.get("entries").and_then(Value::as_array).expect("entries");
     assert_eq!(entries[0].get("seq").and_then(Value::as_int), Some(2));
     assert_eq!(page.get("next"), page.get("size"));
+    let two = served.get(&format!("{}?from=1&limit=2&whole=1", routes::AUDIT_ENTRIES)).await.expect("a page");
+    let whole = two.get("entries").and_then(Value::as_array).expect("entries").to_vec();
+    assert_eq!((whole.len(), two.get("next").and_then(Value::as_int)), (2, Some(3)));
+    let [one, other] = [&whole[0], &whole[1]].map(|entry| Entry::read(entry.clone()).expect("a whole entry"));
+    let bytes = one.to_value().canonical();
+    assert_eq!(other.header.prev, Some(advance(one.header.prev.as_ref(), &bytes)), "each links to the one before");
     let registry = served.get(&format!("{}?from=0&registry=1", routes::AUDIT_ENTRIES)).await.expect("a page");
     assert_eq!(registry.get("entries").and_then(Value::as_array).map(<[Value]>::len), Some(7));
     let next = registry.get("next").and_then(Value::as_int).expect("next");

@@ -1,0 +1,173 @@
+//! Asking a ledger for everything that an export needs. Nothing of it is believed: what comes back is checked by whoever
+//! asked, here or in the folder.
+
+use crate::call::{At, Base as _, PATIENCE};
+use crate::output::Failure;
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use bytes::Bytes;
+use eleven_core::chain::Entry;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::Note;
+use eleven_core::time::Time;
+use eleven_core::tree::read_proof;
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+use std::time::{Duration, Instant};
+
+/// How long to wait for a head: one is signed every ten seconds where nothing happens.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// How long between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Entries in one answer, at most; the ledger gives fewer where they are large.
+const PAGE: u64 = 512;
+
+/// A ledger that is asked.
+#[derive(Clone)]
+pub(crate) struct Source {
+    client: Client,
+    base: String,
+    /// Who asks, where the ledger is not shown to everybody.
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A signed head and the checkpoint beside it.
+pub(crate) struct Signed {
+    /// The head.
+    pub(crate) head: Head,
+    /// The checkpoint's text.
+    pub(crate) checkpoint: String,
+}
+
+/// Entries in order, and the number to ask on from.
+pub(crate) struct Page {
+    /// The entries.
+    pub(crate) entries: Vec<Entry>,
+    /// The number after the last one that was looked at.
+    pub(crate) next: u64,
+}
+
+impl Source {
+    /// The ledger there.
+    ///
+    /// # Errors
+    /// Where the secret to read it with is not of its form.
+    pub(crate) fn new(at: &At) -> Result<Self, Failure> {
+        let (base, headers) = at.parts()?;
+        Ok(Self { client: Client::new(), base: base.to_owned(), headers })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, CallError> {
+        let bytes = self.bytes(path).await?;
+        let wrong = |error| CallError::Malformed(format!("{}{path} answered what is not I-JSON: {error}", self.base));
+        parse(&bytes).map_err(wrong)
+    }
+
+    async fn bytes(&self, path: &str) -> Result<Bytes, CallError> {
+        self.client.call(Method::GET, &self.base, path, &self.headers, Bytes::new(), PATIENCE).await
+    }
+
+    /// The last head, once it is not before `reaching`, with the checkpoint of the same tree.
+    ///
+    /// # Errors
+    /// Where there is none in time, or the ledger does not answer.
+    pub(crate) async fn head(&self, reaching: Option<Time>) -> Result<Signed, Failure> {
+        let begun = Instant::now();
+        loop {
+            let head = Head::read(self.get(routes::PROOF_HEAD).await?)?;
+            let reaches = reaching.is_none_or(|moment| head.at >= moment);
+            if reaches {
+                let note = self.bytes(routes::CHECKPOINT).await?;
+                let text = String::from_utf8_lossy(&note).into_owned();
+                let of_it = Note::parse(&text)?;
+                if of_it.checkpoint.size == head.commitment.size && of_it.checkpoint.root == head.commitment.root {
+                    return Ok(Signed { head, checkpoint: text });
+                }
+            }
+            if begun.elapsed() > HEAD_WITHIN {
+                return Err(Failure::new(format!(
+                    "the last signed head is of {}: nothing later is proven yet; ask for a range up to then, or leave --to out",
+                    head.at
+                )));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Entries from `from` on, whole; of all of them, or of those that made a registry epoch.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer, or not with entries.
+    pub(crate) async fn page(&self, from: u64, registry: bool) -> Result<Page, Failure> {
+        let only = u8::from(registry);
+        let path = format!("{}?from={from}&limit={PAGE}&whole=1&registry={only}", routes::AUDIT_ENTRIES);
+        Ok(read_page(self.get(&path).await?)?)
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// As [`Source::page`], and where it is not there.
+    pub(crate) async fn entry(&self, seq: u64) -> Result<Entry, Failure> {
+        let path = format!("{}?from={seq}&limit=1&whole=1", routes::AUDIT_ENTRIES);
+        let found = read_page(self.get(&path).await?)?.entries.into_iter().find(|entry| entry.header.seq == seq);
+        found.ok_or_else(|| Failure::new(format!("the ledger does not show entry {seq}")))
+    }
+
+    /// The proof that entry `seq` is in the tree of `size` leaves.
+    ///
+    /// # Errors
+    /// Where the ledger gives none.
+    pub(crate) async fn inclusion(&self, seq: u64, size: u64) -> Result<Vec<Sha256>, Failure> {
+        let answer = self.get(&format!("/v1/proof/inclusion?seq={seq}&size={size}")).await?;
+        Ok(proof_of(&answer)?)
+    }
+
+    /// The proof that the tree of `second` leaves begins with that of `first`.
+    ///
+    /// # Errors
+    /// Where the ledger gives none.
+    pub(crate) async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Sha256>, Failure> {
+        let answer = self.get(&format!("/v1/proof/consistency?first={first}&second={second}")).await?;
+        Ok(proof_of(&answer)?)
+    }
+
+    /// The proof file of an operation; `None` where the ledger has none under that name, as for an artifact whose uses are
+    /// numbered.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub(crate) async fn bundle(&self, op: &str) -> Result<Option<Value>, CallError> {
+        match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
+            Ok(bundle) => Ok(Some(bundle)),
+            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Content by its hash. The bytes hash to it, whoever sent them.
+    ///
+    /// # Errors
+    /// Where the ledger does not have it.
+    pub(crate) async fn blob(&self, hash: Sha3) -> Result<Vec<u8>, Failure> {
+        let bytes = self.bytes(&format!("{}{hash}", routes::AUDIT_BLOB)).await?;
+        if Sha3::of(&[&bytes]) != hash {
+            return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));
+        }
+        parse(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))?;
+        Ok(bytes.to_vec())
+    }
+}
+
+fn read_page(value: Value) -> Result<Page, FormError> {
+    let mut form = Form::of(value, "page of entries")?;
+    let entries = form.array("entries")?.into_iter().map(Entry::read).collect::<Result<_, _>>()?;
+    Ok(Page { entries, next: form.uint("next")? })
+}
+
+fn proof_of(answer: &Value) -> Result<Vec<Sha256>, FormError> {
+    read_proof(answer.get("proof").ok_or_else(|| FormError("the ledger's answer lacks `proof`".into()))?)
+}

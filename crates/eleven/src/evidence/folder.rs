@@ -1,0 +1,249 @@
+//! The folder: what stands in it under which name, written with a hash of each file and read back by that hash.
+
+use eleven_core::hash::{Sha3, Sha3Stream};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The list of all others.
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// The entries of the range.
+pub(crate) const RANGE: &str = "range/entries.jsonl";
+/// What shows that they are all, and in the ledger.
+pub(crate) const RANGE_PROOF: &str = "range/proof.json";
+/// The events of the registry.
+pub(crate) const REGISTRY: &str = "registry/entries.jsonl";
+/// That the ledger holds each of them.
+pub(crate) const REGISTRY_PROOFS: &str = "registry/proofs.json";
+/// The events of the lineages that were asked for.
+pub(crate) const RECORDS: &str = "records/events.jsonl";
+/// The heads that proof files stand under, and that they are of one history.
+pub(crate) const HEADS: &str = "proofs/heads.json";
+/// Keys and their history.
+pub(crate) const KEYS: &str = "keys.json";
+/// Policies and their time.
+pub(crate) const POLICIES: &str = "policies.json";
+/// How far the records reach back.
+pub(crate) const RETENTION: &str = "retention.json";
+/// The same for machines of examiners.
+pub(crate) const OSCAL: &str = "oscal/assessment-results.json";
+/// The same for people.
+pub(crate) const PAGE: &str = "index.html";
+
+/// The proof file of an operation.
+pub(crate) fn proof(op: &str) -> String {
+    format!("proofs/{op}.proof.json")
+}
+
+/// The bundle of a policy.
+pub(crate) fn policy(hash: Sha3) -> String {
+    format!("policies/{}.json", hash.hex())
+}
+
+/// The questions of a regime.
+pub(crate) fn regime(id: &str) -> String {
+    format!("regimes/{id}.json")
+}
+
+/// Bytes and hash of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its length.
+    pub(crate) bytes: u64,
+    /// Its hash.
+    pub(crate) hash: Sha3,
+}
+
+impl Listed {
+    /// Of these bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), hash: Sha3::of(&[bytes]) }
+    }
+}
+
+/// A folder that is being written.
+pub(crate) struct Writer {
+    dir: PathBuf,
+    /// What was written.
+    pub(crate) files: BTreeMap<String, Listed>,
+}
+
+/// A file that is being written line by line.
+pub(crate) struct Lines {
+    name: String,
+    file: BufWriter<File>,
+    hash: Sha3Stream,
+    bytes: u64,
+}
+
+impl Writer {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// Where it can't be made, or holds something.
+    pub(crate) fn make(dir: &Path) -> Result<Self, String> {
+        fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
+        let mut holds = fs::read_dir(dir).map_err(|error| at(dir, &error))?;
+        if holds.next().is_some() {
+            return Err(format!("{} is not empty: name a folder that is, or that is not there", dir.display()));
+        }
+        Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub(crate) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let path = self.place(name)?;
+        fs::write(&path, bytes).map_err(|error| at(&path, &error))?;
+        self.files.insert(name.to_owned(), Listed::of(bytes));
+        Ok(())
+    }
+
+    /// Begins a file of lines.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub(crate) fn lines(&self, name: &str) -> Result<Lines, String> {
+        let path = self.place(name)?;
+        let file = File::create(&path).map_err(|error| at(&path, &error))?;
+        Ok(Lines { name: name.to_owned(), file: BufWriter::new(file), hash: Sha3Stream::default(), bytes: 0 })
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub(crate) fn end(&mut self, mut lines: Lines) -> Result<(), String> {
+        lines.file.flush().map_err(|error| at(Path::new(&lines.name), &error))?;
+        self.files.insert(lines.name, Listed { bytes: lines.bytes, hash: lines.hash.finish() });
+        Ok(())
+    }
+
+    /// Writes the manifest, which lists the others, and returns its hash.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub(crate) fn close(self, manifest: &[u8]) -> Result<Sha3, String> {
+        let path = self.place(MANIFEST)?;
+        fs::write(&path, manifest).map_err(|error| at(&path, &error))?;
+        Ok(Sha3::of(&[manifest]))
+    }
+
+    fn place(&self, name: &str) -> Result<PathBuf, String> {
+        let path = self.dir.join(name);
+        let parent = path.parent().unwrap_or(&self.dir);
+        fs::create_dir_all(parent).map_err(|error| at(parent, &error))?;
+        Ok(path)
+    }
+}
+
+impl Lines {
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub(crate) fn add(&mut self, line: &[u8]) -> Result<(), String> {
+        for piece in [line, b"\n"] {
+            self.file.write_all(piece).map_err(|error| at(Path::new(&self.name), &error))?;
+            self.hash.update(piece);
+            self.bytes += u64::try_from(piece.len()).unwrap_or(0);
+        }
+        Ok(())
+    }
+}
+
+/// A folder that is read.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder, which holds a manifest at least.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub(crate) fn open(dir: &Path) -> Result<Self, String> {
+        let manifest = dir.join(MANIFEST);
+        if manifest.is_file() { Ok(Self(dir.to_owned())) } else { Err(format!("{} is not there", manifest.display())) }
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.0.join(name)).map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// A file's lines, one after the other.
+    ///
+    /// # Errors
+    /// Where it can't be read, or the last line has no end.
+    pub(crate) fn lines(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
+        let bytes = self.read(name)?;
+        let text = match bytes.strip_suffix(b"\n") {
+            Some(text) => text,
+            None if bytes.is_empty() => return Ok(Vec::new()),
+            None => return Err(format!("{name}: the last line has no end")),
+        };
+        Ok(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
+    }
+
+    /// Whether a file is there.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.0.join(name).is_file()
+    }
+
+    /// Whether a file is the one that was listed.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub(crate) fn is_listed(&self, name: &str, listed: Listed) -> Result<(), String> {
+        let fails = |error: &std::io::Error| format!("{name}: {error}");
+        let mut file = File::open(self.0.join(name)).map_err(|error| fails(&error))?;
+        let (mut hash, mut bytes, mut buffer) = (Sha3Stream::default(), 0, vec![0; 64 * 1024]);
+        loop {
+            let read = file.read(&mut buffer).map_err(|error| fails(&error))?;
+            let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+            hash.update(piece);
+            bytes += u64::try_from(read).unwrap_or(0);
+        }
+        let found = Listed { bytes, hash: hash.finish() };
+        if found == listed { Ok(()) } else { Err(format!("{name} is not the file that the manifest lists")) }
+    }
+
+    /// The names of all files, the manifest's apart.
+    ///
+    /// # Errors
+    /// Where the folder can't be read.
+    pub(crate) fn names(&self) -> Result<BTreeSet<String>, String> {
+        let mut names = BTreeSet::new();
+        let mut open = vec![self.0.clone()];
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(&dir).map_err(|error| at(&dir, &error))? {
+                let path = entry.map_err(|error| at(&dir, &error))?.path();
+                if path.is_dir() && !path.is_symlink() {
+                    open.push(path);
+                } else if let Ok(name) = path.strip_prefix(&self.0) {
+                    names.insert(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        names.remove(MANIFEST);
+        Ok(names)
+    }
+}
+
+/// Whether a name in a manifest stays within the folder.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        !part.is_empty() && part != "." && part != ".." && part.bytes().all(allowed)
+    };
+    name != MANIFEST && name.split('/').all(plain)
+}
+
+fn at(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}

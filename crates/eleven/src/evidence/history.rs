@@ -1,0 +1,213 @@
+//! The registry's whole history: folded from its events as authority and ledger fold them, so that the hash under the head
+//! says whether one is missing. Keys with what became of them, policies with the time in which they were in force.
+
+use super::facts::{Fact, Place};
+use eleven_core::chain::Entry;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
+use eleven_core::head::RegistryRef;
+use eleven_core::name;
+use eleven_core::policy::PolicyId;
+use eleven_core::registry::{Fold, Item as _};
+use eleven_core::root::KeyRecord;
+use eleven_core::time::Time;
+use eleven_core::tree::leaf_hash;
+
+/// The registry's history.
+#[derive(Debug)]
+pub(crate) struct History {
+    fold: Fold,
+    /// Every event of it, in order.
+    pub(crate) events: Vec<Fact>,
+    /// Every key that was ever registered.
+    pub(crate) keys: Vec<Life>,
+    /// Every policy that was ever published.
+    pub(crate) policies: Vec<PolicyLife>,
+    /// Every enforcement point that was ever registered.
+    pub(crate) points: Vec<Life>,
+    /// Every source of identities that was ever registered.
+    pub(crate) sources: Vec<Life>,
+}
+
+/// Something of the registry: when it came, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    /// Its name.
+    pub(crate) name: String,
+    /// The entry that brought it.
+    pub(crate) began: Place,
+    /// The event that ended it, and where.
+    pub(crate) ended: Option<(String, Place)>,
+}
+
+/// A policy: when it was published, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyLife {
+    /// Its reference and the hash of its bundle.
+    pub(crate) id: PolicyId,
+    /// When.
+    pub(crate) life: Life,
+}
+
+impl Life {
+    /// Whether it was there at some moment of the range.
+    pub(crate) fn in_force(&self, from: Time, to: Time) -> bool {
+        self.began.at < to && self.ended.as_ref().is_none_or(|(_, place)| place.at >= from)
+    }
+
+    fn to_object(&self) -> Object {
+        let ended = self.ended.as_ref().map(|(event, place)| Value::Object(place.to_object().with("event", event)));
+        Object::new().with("began", self.began.to_object()).with("ended", ended)
+    }
+}
+
+impl PolicyLife {
+    /// Whether it was in force at some moment of the range.
+    pub(crate) fn in_force(&self, from: Time, to: Time) -> bool {
+        self.life.in_force(from, to)
+    }
+}
+
+impl History {
+    /// Folds the registry's entries, the first of which is the ledger's genesis.
+    ///
+    /// # Errors
+    /// Where an entry is not one that the registry can have taken there.
+    pub(crate) fn of(entries: &[Entry]) -> Result<Self, String> {
+        let mut entries = entries.iter();
+        let genesis = entries.next().ok_or("there are no entries of the registry")?;
+        let (place, record) = standing(genesis)?;
+        if place.seq != 0 || record.event != "ledger.genesis" {
+            return Err("the registry's history does not begin with the ledger's genesis".to_owned());
+        }
+        let fold = Fold::genesis(place.at, &record.by, &record.data).map_err(|error| error.to_string())?;
+        let began = |key: &KeyRecord| Life { name: key.kid.clone(), began: place, ended: None };
+        let mut history = Self {
+            keys: fold.lists().keys.iter().map(began).collect(),
+            fold,
+            events: vec![Fact::of(place, &record)],
+            policies: Vec::new(),
+            points: Vec::new(),
+            sources: Vec::new(),
+        };
+        for entry in entries {
+            let (place, record) = standing(entry)?;
+            let taken = history.fold.apply(place.at, &record.event, &record.by, &record.data);
+            taken.map_err(|error| format!("entry {}: {error}", place.seq))?;
+            history.note(place, &record);
+            history.events.push(Fact::of(place, &record));
+        }
+        Ok(history)
+    }
+
+    fn note(&mut self, place: Place, record: &Record) {
+        let text = |pointer: &str| {
+            Value::Object(record.data.clone()).pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+        };
+        let life = |name: String| Life { name, began: place, ended: None };
+        let ended = || Some((record.event.clone(), place));
+        match record.event.as_str() {
+            "key.registered" => self.keys.extend(text("/key/kid").map(life)),
+            "key.retired" | "key.compromised" => end(&mut self.keys, text("/kid"), ended()),
+            "runtime.registered" => {
+                end(&mut self.points, text("/point"), ended());
+                self.points.extend(text("/point").map(life));
+            }
+            "runtime.removed" => end(&mut self.points, text("/point"), ended()),
+            "source.registered" => {
+                end(&mut self.sources, text("/name"), ended());
+                self.sources.extend(text("/name").map(life));
+            }
+            "source.removed" => end(&mut self.sources, text("/name"), ended()),
+            "policy.published" => {
+                let published = self.fold.lists().policies.iter().find(|policy| Some(policy.name()) == text("/ref"));
+                let Some(id) = published.map(|policy| policy.id.clone()) else { return };
+                let path = |reference: &str| name::policy_version(reference).map(|(path, _)| path.to_owned());
+                let before = self.policies.iter_mut().filter(|life| path(&life.id.reference) == path(&id.reference));
+                before.filter(|before| before.life.ended.is_none()).for_each(|before| before.life.ended = ended());
+                self.policies.push(PolicyLife { life: life(id.reference.clone()), id });
+            }
+            "policy.retired" => {
+                let retired = text("/ref");
+                let lives = self.policies.iter_mut().map(|policy| &mut policy.life);
+                lives.filter(|life| Some(&life.name) == retired.as_ref()).for_each(|life| life.ended = ended());
+            }
+            _ => {}
+        }
+    }
+
+    /// Epoch and hash: what a head names.
+    pub(crate) fn reference(&self) -> RegistryRef {
+        RegistryRef { epoch: self.fold.epoch(), hash: self.fold.hash() }
+    }
+
+    /// Whether the head's registry is this one: then no event of it is missing.
+    ///
+    /// # Errors
+    /// Where it is another.
+    pub(crate) fn is_under(&self, named: RegistryRef) -> Result<(), String> {
+        let folded = self.reference();
+        if folded == named {
+            return Ok(());
+        }
+        Err(format!(
+            "the registry's events come to epoch {} with {}, the head names epoch {} with {}",
+            folded.epoch, folded.hash, named.epoch, named.hash
+        ))
+    }
+
+    /// The roots, each signed by the threshold of the one before.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &eleven_core::root::TrustRoot> {
+        self.fold.roots()
+    }
+
+    /// The root that was published last.
+    pub(crate) fn root(&self) -> &eleven_core::root::TrustRoot {
+        self.fold.root()
+    }
+
+    /// A registered key as it stands now.
+    pub(crate) fn key(&self, kid: &str) -> Option<&KeyRecord> {
+        self.fold.key(kid)
+    }
+
+    /// The policies that were in force in a range.
+    pub(crate) fn policies_in(&self, from: Time, to: Time) -> impl Iterator<Item = &PolicyLife> {
+        self.policies.iter().filter(move |policy| policy.in_force(from, to))
+    }
+
+    /// `keys.json`: every root and every key, with what became of it.
+    pub(crate) fn keys_value(&self) -> Value {
+        let key = |life: &Life| {
+            let record = self.key(&life.name).map(KeyRecord::to_value);
+            Value::Object(life.to_object().with("record", record))
+        };
+        let roots: Vec<Value> = self.roots().map(eleven_core::root::TrustRoot::to_value).collect();
+        let keys: Vec<Value> = self.keys.iter().map(key).collect();
+        Value::Object(Object::new().with("v", "1").with("roots", roots).with("keys", keys))
+    }
+}
+
+/// `policies.json`: the policies, with the files of their bundles.
+pub(crate) fn policies_value(policies: &[&PolicyLife]) -> Value {
+    let policy = |policy: &&PolicyLife| {
+        let file = super::folder::policy(policy.id.hash);
+        let id = policy.life.to_object().with("ref", &policy.id.reference).with("hash", policy.id.hash);
+        Value::Object(id.with("file", file))
+    };
+    let policies: Vec<Value> = policies.iter().map(policy).collect();
+    Value::Object(Object::new().with("v", "1").with("policies", policies))
+}
+
+fn end(lives: &mut [Life], name: Option<String>, ended: Option<(String, Place)>) {
+    let open = lives.iter_mut().filter(|life| life.ended.is_none());
+    open.filter(|life| Some(&life.name) == name.as_ref()).for_each(|life| life.ended.clone_from(&ended));
+}
+
+/// The record of an entry, and where it stands.
+pub(crate) fn standing(entry: &Entry) -> Result<(Place, Record), String> {
+    let (seq, at) = (entry.header.seq, entry.header.at);
+    let record = Record::read(entry.record.clone()).map_err(|error| format!("entry {seq}: {error}"))?;
+    let leaf = leaf_hash(&entry.header.bytes(&record.canonical()));
+    Ok((Place { seq, at, leaf }, record))
+}

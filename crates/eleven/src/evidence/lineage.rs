@@ -1,0 +1,124 @@
+//! A lineage as its proof file shows it.
+
+use super::facts::{Fact, Place};
+use eleven_core::artifact::RequestBinding;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::Value;
+use eleven_core::event::Record;
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+use eleven_core::tree::leaf_hash;
+
+/// What a proof file shows of an operation.
+#[derive(Debug)]
+pub(crate) struct Lineage {
+    /// The operation.
+    pub(crate) op: String,
+    /// `execution`, `open`, `unused` or `denial`.
+    pub(crate) kind: String,
+    /// The caller.
+    pub(crate) identity: Option<String>,
+    /// The operation's name.
+    pub(crate) operation: Option<String>,
+    /// The runtime.
+    pub(crate) runtime: Option<String>,
+    /// The policy's reference and hash.
+    pub(crate) policy: Option<(String, Sha3)>,
+    /// Why it was refused.
+    pub(crate) reason: Option<Reason>,
+    /// `completed`, `failed` or `interrupted`.
+    pub(crate) outcome: Option<String>,
+    /// When its execution was started, by the point's clock.
+    pub(crate) started: Option<Time>,
+    /// When its execution ended.
+    pub(crate) ended: Option<Time>,
+    /// The digest that binds the request, where anyone who knows the request can make it.
+    pub(crate) request: Option<Sha3>,
+    /// Its events, in order.
+    pub(crate) events: Vec<Fact>,
+    /// Size and root of the head that the file stands under.
+    pub(crate) head: (u64, Sha256),
+}
+
+impl Lineage {
+    /// Reads what a bundle shows, and gives its entries' canonical bytes beside it. Nothing is verified here.
+    ///
+    /// # Errors
+    /// Where it is not of a bundle's form.
+    pub(crate) fn of(bundle: &Value) -> Result<(Self, Vec<Vec<u8>>), FormError> {
+        let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);
+        let missing = |what: &str| FormError(format!("the proof file lacks `{what}`"));
+        let op = text("/op").ok_or_else(|| missing("op"))?.to_owned();
+        let list = |name: &str| bundle.get(name).and_then(Value::as_array).unwrap_or_default();
+        let (records, headers) = (list("events"), list("entries"));
+        if records.is_empty() || records.len() != headers.len() {
+            return Err(missing("events"));
+        }
+        let size = bundle.pointer("/head/size").and_then(Value::as_int).and_then(|size| u64::try_from(size).ok());
+        let head = size.zip(text("/head/root").and_then(Sha256::parse)).ok_or_else(|| missing("head"))?;
+        let mut lineage = Self {
+            op,
+            kind: text("/kind").ok_or_else(|| missing("kind"))?.to_owned(),
+            identity: None,
+            operation: None,
+            runtime: None,
+            policy: None,
+            reason: None,
+            outcome: None,
+            started: None,
+            ended: None,
+            request: text("/policy/terms/digests")
+                .filter(|digests| *digests == "plain")
+                .and_then(|_| text("/artifact/op/params").and_then(Sha3::parse)),
+            events: Vec::new(),
+            head,
+        };
+        let mut entries = Vec::new();
+        for (record, header) in records.iter().zip(headers) {
+            let mut form = Form::of(header.clone(), "entry")?;
+            let header = EntryHeader::take(&mut form)?;
+            let record = Record::read(record.clone())?;
+            let bytes = header.bytes(&record.canonical());
+            let place = Place { seq: header.seq, at: header.at, leaf: leaf_hash(&bytes) };
+            lineage.take(place, &record);
+            entries.push(bytes);
+        }
+        Ok((lineage, entries))
+    }
+
+    fn take(&mut self, place: Place, record: &Record) {
+        let about = &record.about;
+        self.identity = self.identity.take().or_else(|| about.identity.clone());
+        self.operation = self.operation.take().or_else(|| about.operation.clone());
+        self.runtime = self.runtime.take().or_else(|| about.runtime.clone());
+        let policy = about.policy.as_ref().map(|policy| (policy.reference.clone(), policy.hash));
+        self.policy = self.policy.take().or(policy);
+        self.reason = self.reason.or(about.reason);
+        match record.event.as_str() {
+            "execution.started" => self.started = Some(record.ts),
+            "execution.completed" | "execution.failed" | "execution.interrupted" => {
+                self.ended = Some(record.ts);
+                self.outcome = record.event.strip_prefix("execution.").map(str::to_owned);
+            }
+            _ => {}
+        }
+        self.events.push(Fact::of(place, record));
+    }
+
+    /// Whether this request is the one that was authorised; `None` where only caller and point can tell.
+    pub(crate) fn is_request(&self, request: &RequestBinding) -> Option<bool> {
+        self.request.map(|bound| bound == request.digest(""))
+    }
+
+    /// In a word or two: how it ended.
+    pub(crate) fn ended_as(&self) -> &str {
+        match (&self.outcome, self.reason) {
+            (_, Some(reason)) => reason.code(),
+            (Some(outcome), None) => outcome,
+            (None, None) if self.kind == "unused" => "not used",
+            (None, None) => "not ended",
+        }
+    }
+}

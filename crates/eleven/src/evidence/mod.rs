@@ -1,0 +1,114 @@
+//! Evidence for an examiner: what the ledger holds about a range of time, as one folder that anybody checks offline.
+//!
+//! [`export`] asks a ledger, [`verify`] asks nobody. What both make of the same bytes is in [`facts`]: the range of entries
+//! ([`stretch`]), the lineages and their proofs ([`lineage`]), the registry's history ([`history`]). A regime is data
+//! ([`regime`]); [`controls`] puts its questions to the facts, [`oscal`] and [`page`] write down the answers.
+
+mod ask;
+mod controls;
+mod export;
+mod facts;
+mod folder;
+mod history;
+mod lineage;
+mod manifest;
+mod oscal;
+mod page;
+mod regime;
+mod retention;
+mod stretch;
+mod verify;
+
+use crate::output::{Failure, Output};
+use clap::{Args, Subcommand};
+use eleven_core::time::Time;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// `evidence`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Write what the ledger holds about a range of time into a folder, with its proofs.
+    #[command(
+        after_help = "Exit status: 0 written and every proof verified; 1 something is missing or does not verify, and \
+                            the manifest's `gaps` say what; 2 wrong command line.\nA control that a regime asks for and \
+                            nothing in the range speaks to is a gap of the regime, not of the export."
+    )]
+    Export(Export),
+    /// Verify such a folder, offline: five verdicts, each on its own.
+    #[command(
+        after_help = "Exit status: 0 no verdict is `failed` and the signers are trusted; 1 otherwise; 2 wrong command line, \
+                      or no folder of evidence."
+    )]
+    Verify(Verify),
+}
+
+/// `evidence export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The first moment, such as 2026-01-31 or 2026-01-31T08:00:00Z. Without it, the ledger's beginning.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: Option<Time>,
+    /// The moment after the last. Without it, that of the last signed head.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: Option<Time>,
+    /// Only the operations of this identity.
+    #[arg(long)]
+    pub(crate) identity: Option<String>,
+    /// Only operations of this name, such as model.invoke.
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// Ask for the controls of a regime: eu-ai-act, hipaa, sec-17a-4, soc2 or nist-800-53. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) regime: Vec<String>,
+    /// Ask for the controls of a regime of your own, of the same form as those in `regimes/`. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) regime_file: Vec<PathBuf>,
+    /// The folder to write; it must be empty, or not be there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The ledger, where it is not the configuration's; no configuration is needed then.
+    #[arg(long, value_name = "URL")]
+    pub(crate) ledger: Option<String>,
+    /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// A version of the domain's trust root, where it is not the configuration's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// `evidence verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The folder.
+    pub(crate) dir: PathBuf,
+    /// A version of the domain's trust root, from where you trust it. Without it the signers are not checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: Option<PathBuf>,
+    /// An access log of an upstream, exported by whoever runs it: JSON lines, or text lines that name the lineage. May be
+    /// repeated. Without one, coverage is not checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Vec<PathBuf>,
+}
+
+/// `evidence …`.
+///
+/// # Errors
+/// What kept the command from its end.
+pub(crate) fn run(command: &EvidenceCommand, config: &Path, output: Output) -> Result<ExitCode, Failure> {
+    match command {
+        EvidenceCommand::Export(args) => export::run(args, config, output),
+        EvidenceCommand::Verify(args) => verify::run(args, output),
+    }
+}
+
+/// A moment as people write it: a day, or a time to the second or to the millisecond, in UTC.
+fn moment(text: &str) -> Result<Time, String> {
+    let day = || Time::parse_seconds(&format!("{text}T00:00:00Z"));
+    let read = Time::parse_millis(text).or_else(|| Time::parse_seconds(text)).or_else(day);
+    read.ok_or_else(|| "write it in UTC as 2026-01-31, 2026-01-31T08:00:00Z or 2026-01-31T08:00:00.000Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

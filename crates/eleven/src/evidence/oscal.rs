@@ -1,0 +1,210 @@
+//! The answers as OSCAL assessment-results (version 1.1.3 of the format): a result for each regime, a finding for each of
+//! its controls, and observations that each name one leaf of the ledger and the file that proves it.
+
+use super::controls::{self, Finding, Found, Shown};
+use super::facts::{Facts, Place};
+use super::folder::{self, Listed};
+use super::manifest::{Manifest, Query};
+use super::regime::Regime;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::{Sha256, hex};
+use std::collections::BTreeMap;
+
+/// The version of the format.
+const VERSION: &str = "1.1.3";
+/// Whose the names of our properties are.
+const NS: &str = "https://11-11.example/ns/oscal";
+
+/// The document. It is made of the manifest and the facts alone, so that the same export gives the same bytes.
+pub(crate) fn results(
+    manifest: &Manifest,
+    facts: &Facts,
+    regimes: &[Regime],
+    files: &BTreeMap<String, Listed>,
+) -> Object {
+    let plan = uuid(manifest, "plan");
+    let results: Vec<Value> = match regimes {
+        [] => vec![Value::Object(unasked(manifest, facts))],
+        regimes => regimes.iter().map(|regime| Value::Object(result(manifest, facts, regime))).collect(),
+    };
+    let metadata = Object::new()
+        .with("title", format!("What {} shows", manifest.head.commitment.ledger))
+        .with("last-modified", manifest.made.millis())
+        .with("version", manifest.head.commitment.size.to_string())
+        .with("oscal-version", VERSION)
+        .with("props", vec![prop("tool", &manifest.tool), prop("manifest", folder::MANIFEST)]);
+    let document = Object::new()
+        .with("uuid", uuid(manifest, "document"))
+        .with("metadata", metadata)
+        .with("import-ap", Object::new().with("href", format!("#{plan}")))
+        .with("results", results)
+        .with("back-matter", Object::new().with("resources", resources(manifest, plan, regimes, files)));
+    Object::new().with("assessment-results", document)
+}
+
+fn result(manifest: &Manifest, facts: &Facts, regime: &Regime) -> Object {
+    let findings = controls::findings(regime, facts, &manifest.head);
+    let selected: Vec<Value> =
+        regime.controls.iter().map(|control| Value::Object(Object::new().with("control-id", &control.id))).collect();
+    let mut observed = Observed { manifest, made: BTreeMap::new() };
+    let findings: Vec<Value> = findings.iter().map(|finding| observed.finding(regime, finding)).collect();
+    head(manifest, &regime.id, &regime.title)
+        .with("remarks", format!("Not shown by a ledger: {}", regime.not_shown))
+        .with("reviewed-controls", selection(Object::new().with("include-controls", selected)))
+        .with_some("observations", observed.list())
+        .with("findings", findings)
+}
+
+/// Without a regime nothing is judged: each lineage is an observation.
+fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
+    let mut observed = Observed { manifest, made: BTreeMap::new() };
+    for lineage in facts.lineages.iter().take(controls::SHOWN) {
+        let Some(last) = lineage.events.last() else { continue };
+        let what = format!("{} {}, {}", lineage.kind, lineage.op, lineage.ended_as());
+        observed.note(&Shown { place: last.place, what, proof: folder::proof(&lineage.op) });
+    }
+    head(manifest, "lineages", "Operations of the range")
+        .with("reviewed-controls", selection(Object::new().with("include-all", Object::new())))
+        .with_some("observations", observed.list())
+}
+
+fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
+    let Query { from, to, identity, operation, .. } = &manifest.query;
+    let of =
+        |what: &str, name: &Option<String>| name.as_ref().map(|name| format!(" {what} {name}")).unwrap_or_default();
+    let only = of("of", identity) + &of("named", operation);
+    let (first, end) = manifest.range;
+    Object::new()
+        .with("uuid", uuid(manifest, &format!("result {name}")))
+        .with("title", title)
+        .with(
+            "description",
+            format!(
+                "What the ledger holds from {from} to {to}: entries {first} up to, not including, {end}, under the head of \
+                 {} entries. Operations{only}.",
+                manifest.head.commitment.size
+            ),
+        )
+        .with("start", from.millis())
+        .with("end", to.millis())
+}
+
+fn selection(selection: Object) -> Object {
+    Object::new().with("control-selections", vec![Value::Object(selection)])
+}
+
+/// The observations of a result, one for each leaf.
+struct Observed<'a> {
+    manifest: &'a Manifest,
+    made: BTreeMap<u64, Value>,
+}
+
+impl Observed<'_> {
+    fn finding(&mut self, regime: &Regime, finding: &Finding<'_>) -> Value {
+        let control = finding.control;
+        let mut related: Vec<String> =
+            finding.found.iter().flat_map(|found| &found.shown).map(|shown| self.note(shown)).collect();
+        related.sort_unstable();
+        related.dedup();
+        let related: Vec<Value> =
+            related.into_iter().map(|uuid| Value::Object(Object::new().with("observation-uuid", uuid))).collect();
+        let met = finding.is_met();
+        let state = if met { "satisfied" } else { "not-satisfied" };
+        let status = Object::new().with("state", state).with("reason", if met { "pass" } else { "other" }).with(
+            "remarks",
+            if met {
+                "Evidence is here."
+            } else {
+                "There is no evidence in this range, which is not evidence of a failure."
+            },
+        );
+        let target = Object::new()
+            .with("type", "objective-id")
+            .with("target-id", &control.id)
+            .with("title", &control.title)
+            .with("description", &control.asks)
+            .with("status", status);
+        let lines: Vec<String> = finding.found.iter().map(line).collect();
+        Value::Object(
+            Object::new()
+                .with("uuid", uuid(self.manifest, &format!("finding {} {}", regime.id, control.id)))
+                .with("title", &control.title)
+                .with("description", lines.join(" "))
+                .with("target", target)
+                .with_some("related-observations", (!related.is_empty()).then_some(related))
+                .with("remarks", format!("Not shown by this: {}", control.not_shown)),
+        )
+    }
+
+    /// Makes the observation of a leaf, once, and gives its name.
+    fn note(&mut self, shown: &Shown) -> String {
+        let Place { seq, at, leaf } = shown.place;
+        let name = uuid(self.manifest, &format!("leaf {seq}"));
+        let ledger = &self.manifest.head.commitment.ledger;
+        let evidence = Object::new()
+            .with("href", format!("../{}", shown.proof))
+            .with("description", format!("Proves that entry {seq} stands in {ledger}."));
+        let observation = Object::new()
+            .with("uuid", &name)
+            .with("title", &shown.what)
+            .with("description", format!("{}: entry {seq} of {ledger}.", shown.what))
+            .with("props", vec![prop("ledger", ledger), prop("seq", &seq.to_string()), prop("leaf", &leaf.to_string())])
+            .with("methods", vec![Value::from("TEST")])
+            .with("types", vec![Value::from("finding")])
+            .with("relevant-evidence", vec![Value::Object(evidence)])
+            .with("collected", at.millis());
+        self.made.entry(seq).or_insert(Value::Object(observation));
+        name
+    }
+
+    fn list(self) -> Option<Vec<Value>> {
+        let list: Vec<Value> = self.made.into_values().collect();
+        (!list.is_empty()).then_some(list)
+    }
+}
+
+/// What was found of one kind of evidence, in a sentence.
+fn line(found: &Found<'_>) -> String {
+    let (count, shown) = (found.count, found.shown.len());
+    let more =
+        if u64::try_from(shown) == Ok(count) { String::new() } else { format!(", the first {shown} observed here") };
+    format!("{}: {count} of at least {}{more}.", found.evidence.what, found.evidence.minimum)
+}
+
+/// The files, with their hashes, and what stands for the plan: nobody planned this, the regimes' questions were asked.
+fn resources(manifest: &Manifest, plan: String, regimes: &[Regime], files: &BTreeMap<String, Listed>) -> Vec<Value> {
+    let asked: Vec<&str> = regimes.iter().map(|regime| regime.id.as_str()).collect();
+    let of_plan = Object::new().with("uuid", plan).with("title", "In place of an assessment plan").with(
+        "description",
+        match asked.as_slice() {
+            [] => "No regime was asked for: nothing is judged.".to_owned(),
+            asked => format!("The questions of the regimes {}, each a file beside this one.", asked.join(", ")),
+        },
+    );
+    // Proof files stand in the observations that they prove, and all files in the manifest.
+    let listed = files.iter().filter(|(name, _)| !name.starts_with("proofs/"));
+    let file = |(name, listed): (&String, &Listed)| {
+        let hash = Object::new().with("algorithm", "SHA3-512").with("value", listed.hash.hex());
+        let link = Object::new().with("href", format!("../{name}")).with("hashes", vec![Value::Object(hash)]);
+        let resource = Object::new().with("uuid", uuid(manifest, &format!("file {name}"))).with("title", name);
+        Value::Object(resource.with("rlinks", vec![Value::Object(link)]))
+    };
+    std::iter::once(Value::Object(of_plan)).chain(listed.map(file)).collect()
+}
+
+fn prop(name: &str, value: &str) -> Value {
+    Value::Object(Object::new().with("name", name).with("ns", NS).with("value", value))
+}
+
+/// A name of the format's form (RFC 9562, version 4) that the same export gives again: hashed instead of random.
+fn uuid(manifest: &Manifest, of: &str) -> String {
+    let head = &manifest.head.commitment;
+    let Sha256(mut bytes) =
+        Sha256::of(&[head.ledger.as_bytes(), &head.root.0, manifest.made.millis().as_bytes(), of.as_bytes()]);
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = *version & 0x0f | 0x40;
+    *variant = *variant & 0x3f | 0x80;
+    let text = hex(&bytes);
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}

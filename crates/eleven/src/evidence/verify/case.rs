@@ -1,0 +1,181 @@
+//! Everything in a folder, read once; what can't be read keeps its reason, for the verdict that needs it.
+
+use super::super::facts::Facts;
+use super::super::folder::{self, Folder};
+use super::super::history::History;
+use super::super::lineage::Lineage;
+use super::super::manifest::Manifest;
+use super::super::regime::{self, Regime};
+use super::super::retention::Samples;
+use super::super::stretch::Stretch;
+use crate::verify_cmd;
+use eleven_core::chain::Entry;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::hash::{Sha3, Sha3Stream};
+use eleven_core::root::KeyUse;
+use eleven_verify::{Caller, Report};
+use std::collections::BTreeSet;
+
+/// A folder of evidence, read.
+pub(super) struct Case {
+    pub(super) manifest: Manifest,
+    pub(super) regimes: Result<Vec<Regime>, String>,
+    /// Everything that was shown, where all of it could be read.
+    pub(super) facts: Result<Facts, String>,
+    /// The registry's entries, as they stand there.
+    pub(super) registry: Vec<Entry>,
+    /// The proof files, each with what its checks came to.
+    pub(super) proofs: Vec<Proof>,
+    /// The hash of the records as the proof files give them.
+    pub(super) records: Sha3,
+    /// Signatures in the range that don't verify, or whose keys don't count.
+    pub(super) unsigned: Vec<String>,
+    /// The parts of the range's proof: of its first and of its last entry.
+    pub(super) range_proof: Result<Value, String>,
+    pub(super) registry_proofs: Result<Value, String>,
+    pub(super) heads: Result<Value, String>,
+    /// The OSCAL document.
+    pub(super) oscal: Result<Value, String>,
+}
+
+/// A proof file.
+pub(super) struct Proof {
+    pub(super) op: String,
+    pub(super) report: Result<Report, String>,
+}
+
+impl Case {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// Where its manifest can't be read.
+    pub(super) fn read(folder: &Folder, root: Option<&Value>) -> Result<Self, String> {
+        let manifest = Manifest::read(&folder.read(folder::MANIFEST)?)
+            .map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
+        let registry = registry(folder);
+        let history = registry.as_ref().map_err(Clone::clone).and_then(|entries| History::of(entries));
+        let mut unsigned = Vec::new();
+        let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut unsigned);
+        let mut hash = Sha3Stream::default();
+        let (mut proofs, mut lineages) = (Vec::new(), Vec::new());
+        for op in stretch.as_ref().map(|stretch| named(folder, stretch)).unwrap_or_default() {
+            let (report, lineage) = proof(folder, &op, root, &mut hash);
+            lineages.push(lineage);
+            proofs.push(Proof { op, report });
+        }
+        let facts = facts(folder, &manifest, stretch, history, lineages);
+        Ok(Self {
+            regimes: regimes(folder, &manifest),
+            facts,
+            registry: registry.unwrap_or_default(),
+            proofs,
+            records: hash.finish(),
+            unsigned,
+            range_proof: value(folder, folder::RANGE_PROOF),
+            registry_proofs: value(folder, folder::REGISTRY_PROOFS),
+            heads: value(folder, folder::HEADS),
+            oscal: value(folder, folder::OSCAL),
+            manifest,
+        })
+    }
+}
+
+fn value(folder: &Folder, name: &str) -> Result<Value, String> {
+    parse(&folder.read(name)?).map_err(|error| format!("{name}: {error}"))
+}
+
+fn registry(folder: &Folder) -> Result<Vec<Entry>, String> {
+    let entry = |line: Vec<u8>| Entry::parse(&line).map_err(|error| format!("{}: {error}", folder::REGISTRY));
+    folder.lines(folder::REGISTRY)?.into_iter().map(entry).collect()
+}
+
+fn regimes(folder: &Folder, manifest: &Manifest) -> Result<Vec<Regime>, String> {
+    let read = |id: &String| {
+        let name = folder::regime(id);
+        Regime::read(&folder.read(&name)?).map_err(|error| format!("{name}: {error}"))
+    };
+    let regimes: Vec<Regime> = manifest.query.regimes.iter().map(read).collect::<Result<_, _>>()?;
+    match regime::are_named(&manifest.query, &regimes) {
+        true => Ok(regimes),
+        false => Err("the regimes' files are not those that the query names".to_owned()),
+    }
+}
+
+/// The entries of the range, each signed by a key that counted; whose was not, is noted.
+fn stretch(
+    folder: &Folder,
+    manifest: &Manifest,
+    history: Option<&History>,
+    unsigned: &mut Vec<String>,
+) -> Result<Stretch, String> {
+    let mut stretch = Stretch::new(&manifest.query);
+    for line in folder.lines(folder::RANGE)? {
+        let (entry, record) = stretch.take(&line).map_err(|error| format!("{}: {error}", folder::RANGE))?;
+        let (seq, at, kid) = (entry.header.seq, entry.header.at, &record.kid);
+        let key = history.and_then(|history| history.key(kid));
+        let counts = key.filter(|key| key.usage == KeyUse::Event && key.owner == record.by && key.counts_at(at));
+        let Some(key) = counts.and_then(|key| key.verifying()) else {
+            unsigned.push(format!(
+                "entry {seq}: the registry has no event key `{kid}` of `{}` that counts then",
+                record.by
+            ));
+            continue;
+        };
+        if !key.verifies(&record.body(), &record.sig.val) {
+            unsigned.push(format!("entry {seq}: the signature by `{kid}` does not verify"));
+        }
+    }
+    Ok(stretch)
+}
+
+/// The proof files of the operations that were asked for, in the order of the range; one that is not there is missed by
+/// completeness. Of an artifact whose uses are numbered, that of its first use stands for the issuance.
+fn named(folder: &Folder, stretch: &Stretch) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let held = |op: &String| folder.holds(&folder::proof(op));
+    let file_of = |op: &str| [op.to_owned(), format!("{op}.1")].into_iter().find(held);
+    stretch.asked().into_iter().filter_map(file_of).filter(|op| seen.insert(op.clone())).collect()
+}
+
+fn proof(
+    folder: &Folder,
+    op: &str,
+    root: Option<&Value>,
+    hash: &mut Sha3Stream,
+) -> (Result<Report, String>, Result<Lineage, String>) {
+    let name = folder::proof(op);
+    let bundle = match value(folder, &name) {
+        Ok(bundle) => bundle,
+        Err(error) => return (Err(error.clone()), Err(error)),
+    };
+    let replay = verify_cmd::replay;
+    let report =
+        eleven_verify::verify(&bundle, &Caller { root, op: Some(op), replay: Some(&replay), ..Caller::default() });
+    let lineage = Lineage::of(&bundle).map_err(|error| format!("{name}: {error}")).map(|(lineage, entries)| {
+        for piece in entries.iter().flat_map(|entry| [entry.as_slice(), b"\n"]) {
+            hash.update(piece);
+        }
+        lineage
+    });
+    (Ok(report), lineage)
+}
+
+fn facts(
+    folder: &Folder,
+    manifest: &Manifest,
+    stretch: Result<Stretch, String>,
+    history: Result<History, String>,
+    lineages: Vec<Result<Lineage, String>>,
+) -> Result<Facts, String> {
+    let samples = folder.read(folder::RETENTION)?;
+    let samples = Samples::read(&samples).map_err(|error| format!("{}: {error}", folder::RETENTION))?;
+    Ok(Facts {
+        stretch: stretch?,
+        // A proof file that can't be read is missed by its own verdicts; the others say what they can.
+        lineages: lineages.into_iter().flatten().collect(),
+        history: history?,
+        samples,
+        from: manifest.query.from,
+        to: manifest.query.to,
+    })
+}

@@ -1,0 +1,385 @@
+//! `evidence export` of a running domain and `evidence verify` of what it wrote: that it holds, and that each kind of
+//! damage falls on its own verdict.
+
+use crate::harness::{Domain, IDENTITY, Plan, request, signer};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::Sha3;
+use eleven_core::signature::SeedSigner;
+use eleven_core::time::Time;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// What was exported, and the root beside it.
+struct Export {
+    folder: tempfile::TempDir,
+    said: Value,
+}
+
+async fn eleven(args: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_eleven"));
+    command.args(args).arg("--json").env("NO_COLOR", "1").output().await.expect("the binary runs")
+}
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse(output.stdout.trim_ascii()).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+impl Export {
+    async fn of(domain: &Domain, args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("root.json");
+        std::fs::write(&root, domain.root.to_value().canonical()).expect("written");
+        let (ledger, out) = (domain.ledger_url(), folder.path().join("out").display().to_string());
+        let root = root.display().to_string();
+        let given = ["evidence", "export", "--ledger", &ledger, "--root", &root, "--out", &out];
+        let done = eleven(&[&given[..], args].concat()).await;
+        assert_eq!(done.status.code(), Some(0), "{}{}", json(&done), String::from_utf8_lossy(&done.stderr));
+        let said = json(&done);
+        Self { folder, said }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    fn count(&self, name: &str) -> i64 {
+        self.said.pointer(&format!("/counts/{name}")).and_then(Value::as_int).expect("a count")
+    }
+
+    fn read(&self, name: &str) -> Value {
+        parse(&std::fs::read(self.dir().join(name)).expect("a file")).expect("I-JSON")
+    }
+
+    /// The verdicts as `name status` and what they say, and the exit status.
+    async fn verified(&self, logs: &[&Path]) -> (Vec<(String, String, String)>, i32) {
+        let (dir, root) =
+            (self.dir().display().to_string(), self.folder.path().join("root.json").display().to_string());
+        let mut args = vec!["evidence".to_owned(), "verify".to_owned(), dir, "--root".to_owned(), root];
+        for log in logs {
+            args.extend(["--access-log".to_owned(), log.display().to_string()]);
+        }
+        let done = eleven(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let said = json(&done);
+        let verdicts = said.get("verdicts").and_then(Value::as_array).expect("verdicts").iter().map(|verdict| {
+            let text = |name: &str| verdict.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            (text("name"), text("status"), verdict.get("details").expect("details").to_string())
+        });
+        (verdicts.collect(), done.status.code().expect("a status"))
+    }
+
+    /// The names of the verdicts that failed; the detail of `of` is given beside them.
+    async fn failing(&self, of: &str, logs: &[&Path]) -> (Vec<String>, String) {
+        let (verdicts, code) = self.verified(logs).await;
+        let failed: Vec<String> =
+            verdicts.iter().filter(|(_, status, _)| status == "failed").map(|(name, ..)| name.clone()).collect();
+        assert_eq!(code, i32::from(!failed.is_empty()), "{verdicts:?}");
+        let detail = verdicts.into_iter().find(|(name, ..)| name == of).map(|(.., detail)| detail);
+        (failed, detail.expect("the verdict"))
+    }
+
+    /// Changes a file and lists it anew, as whoever forges the folder would.
+    fn forge(&self, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let path = self.dir().join(name);
+        let bytes = change(std::fs::read(&path).expect("a file"));
+        let hash = Sha3::of(&[&bytes]);
+        let listed = Object::new().with("bytes", bytes.len() as u64).with("hash", hash);
+        std::fs::write(&path, bytes).expect("written");
+        self.manifest(|manifest| put(manifest, "files", |files| drop(files.insert(name, listed))));
+    }
+
+    fn manifest(&self, change: impl FnOnce(&mut Object)) {
+        let mut manifest = self.read("manifest.json").as_object().cloned().expect("an object");
+        change(&mut manifest);
+        std::fs::write(self.dir().join("manifest.json"), manifest.canonical()).expect("written");
+    }
+
+    /// A copy to damage.
+    fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(self.folder.path(), folder.path());
+        Self { folder, said: self.said.clone() }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to)
+        } else {
+            drop(std::fs::copy(entry.path(), to).expect("copied"))
+        }
+    }
+}
+
+/// Changes a member that is an object.
+fn put(object: &mut Object, name: &str, change: impl FnOnce(&mut Object)) {
+    let mut inner = object.remove(name).and_then(|value| value.as_object().cloned()).expect("an object");
+    change(&mut inner);
+    object.insert(name, inner);
+}
+
+/// Two allowed calls and a refused one, proven; the ids of the operations.
+async fn calls(domain: &Domain) -> [String; 3] {
+    let mut ops = Vec::new();
+    for prompt in ["one", "two"] {
+        let answered = domain.chat(&request(prompt)).await;
+        assert_eq!(answered.status, 200, "{}", answered.json());
+        ops.push(answered.op().to_owned());
+    }
+    let refused = domain.chat(&request("three").replace("\"demo\"", "\"another\"")).await;
+    assert_eq!(refused.reason(), "policy.denied");
+    ops.push(refused.op().to_owned());
+    for (op, events) in ops.iter().zip([7, 7, 1]) {
+        domain.bundle_of(op, events).await;
+    }
+    ops.try_into().expect("three")
+}
+
+/// A line of an upstream's log for a lineage that ran.
+fn line(export: &Export, op: &str) -> String {
+    let bundle = export.read(&format!("proofs/{op}.proof.json"));
+    let at = bundle.pointer("/events/3/ts").and_then(Value::as_str).expect("when it was started").to_owned();
+    format!("{{\"at\":\"{at}\",\"lineage\":\"lineage://op/{op}\"}}\n")
+}
+
+/// Now, as the command line takes it, and the log a moment older for what comes next.
+fn now(domain: &Domain) -> String {
+    domain.clock.now().millis()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
+    let domain = Domain::start(Plan::default()).await;
+    let from = now(&domain);
+    let [one, two, refused] = calls(&domain).await;
+    let regimes = ["--from", &from, "--regime", "eu-ai-act", "--regime", "nist-800-53"];
+    let export = Export::of(&domain, &regimes).await;
+    assert_eq!(["lineages", "execution", "denial"].map(|name| export.count(name)), [3, 2, 1]);
+    let gaps: Vec<&str> =
+        export.said.get("gaps").and_then(Value::as_array).expect("gaps").iter().filter_map(Value::as_str).collect();
+    assert!(gaps.iter().any(|gap| gap.starts_with("eu-ai-act art-14.4: no evidence in this range")), "{gaps:?}");
+    let events: String = std::fs::read_to_string(export.dir().join("records/events.jsonl")).expect("records");
+    assert_eq!(events.lines().count(), 15, "two lineages of seven events and one of one");
+    let denial = export.read(&format!("proofs/{refused}.proof.json"));
+    assert_eq!(denial.get("kind").and_then(Value::as_str), Some("denial"));
+
+    let (verdicts, code) = export.verified(&[]).await;
+    let told: Vec<String> = verdicts.iter().map(|(name, status, _)| format!("{name} {status}")).collect();
+    let passed =
+        ["integrity passed", "signers passed", "completeness passed", "retention passed", "coverage not_checked"];
+    assert_eq!((told, code), (passed.map(str::to_owned).to_vec(), 0), "{verdicts:?}");
+
+    with_logs(&export, &one, &two).await;
+    damaged(&export, &one).await;
+    forged(&export, &two).await;
+}
+
+/// Logs of the calls that ran; with one more, and with one twice.
+async fn with_logs(export: &Export, one: &str, two: &str) {
+    let log = export.folder.path().join("access.log");
+    let calls = line(export, one) + &line(export, two);
+    let write = |text: &str| std::fs::write(&log, text).expect("written");
+    write(&calls);
+    assert_eq!(export.failing("coverage", &[&log]).await.0, [""; 0], "every call is explained");
+    let first = line(export, one);
+    let at = &first[..first.find(",\"lineage").expect("a time")];
+    write(&format!("{calls}{at},\"path\":\"/v1/chat/completions\"}}\n"));
+    let (failed, detail) = export.failing("coverage", &[&log]).await;
+    assert_eq!(failed, ["coverage"]);
+    assert!(detail.contains("access.log:3: no lineage is named"), "{detail}");
+    write(&format!("{calls}{first}"));
+    let (failed, detail) = export.failing("coverage", &[&log]).await;
+    assert_eq!(failed, ["coverage"]);
+    assert!(detail.contains(&format!("a second call under lineage {one}")), "{detail}");
+    std::fs::remove_file(&log).expect("removed");
+}
+
+/// Files that were lost or changed by accident: the manifest knows.
+async fn damaged(export: &Export, op: &str) {
+    let flipped = export.copy();
+    let path = flipped.dir().join(format!("proofs/{op}.proof.json"));
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let digest = bytes.windows(19).position(|window| window == b"\"digest\":\"sha3-512:").expect("a digest") + 19;
+    bytes[digest] = if bytes[digest] == b'0' { b'1' } else { b'0' };
+    std::fs::write(&path, bytes).expect("written");
+    let (failed, detail) = flipped.failing("integrity", &[]).await;
+    assert!(failed.contains(&"integrity".to_owned()), "{failed:?}");
+    assert!(
+        detail.contains("is not the file that the manifest lists") && detail.contains("lineage.chain failed"),
+        "{detail}"
+    );
+
+    let extra = export.copy();
+    std::fs::write(extra.dir().join("notes.txt"), "x").expect("written");
+    let (failed, detail) = extra.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    assert!(detail.contains("notes.txt is not in the manifest"), "{detail}");
+
+    let broken = export.copy();
+    std::fs::write(broken.dir().join("manifest.json"), "{}").expect("written");
+    let (failed, detail) = broken.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"], "nothing else can be judged: {detail}");
+}
+
+/// Folders that agree with themselves: the ledger's head knows.
+async fn forged(export: &Export, op: &str) {
+    // A lineage that is gone from every file that names it.
+    let without = export.copy();
+    let proof = format!("proofs/{op}.proof.json");
+    std::fs::remove_file(without.dir().join(&proof)).expect("removed");
+    without.forge("records/events.jsonl", |bytes| {
+        let text = String::from_utf8(bytes).expect("text");
+        let others = text.lines().filter(|line| !line.contains(op)).map(|line| format!("{line}\n"));
+        others.collect::<String>().into_bytes()
+    });
+    without.manifest(|manifest| {
+        put(manifest, "files", |files| drop(files.remove(&proof)));
+    });
+    let (failed, detail) = without.failing("completeness", &[]).await;
+    assert!(failed.contains(&"completeness".to_owned()), "{failed:?}");
+    assert!(detail.contains(&format!("of operation {op} is in no proof file")), "{detail}");
+
+    // An entry that is gone from the range.
+    let gap = export.copy();
+    gap.forge("range/entries.jsonl", |bytes| {
+        let text = String::from_utf8(bytes).expect("text");
+        text.lines()
+            .enumerate()
+            .filter(|(at, _)| *at != 4)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect::<String>()
+            .into_bytes()
+    });
+    let (failed, detail) = gap.failing("completeness", &[]).await;
+    assert!(failed.contains(&"completeness".to_owned()) && detail.contains("is missing, the next one is"), "{detail}");
+
+    // A window that says more than is there.
+    let older = export.copy();
+    older.manifest(|manifest| {
+        put(manifest, "query", |query| {
+            let from = query.get("from").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
+            query.insert("from", from.plus_seconds(-3600).to_millis_value());
+        });
+    });
+    let (failed, detail) = older.failing("completeness", &[]).await;
+    assert!(
+        failed.contains(&"completeness".to_owned()) && detail.contains("is not shown, and may be of the range"),
+        "{detail}"
+    );
+
+    // Entries that reach back less far than is said.
+    let young = export.copy();
+    young.forge("retention.json", |_| Object::new().with("v", "1").with("samples", Vec::new()).canonical());
+    let (failed, detail) = young.failing("retention", &[]).await;
+    assert!(failed.contains(&"retention".to_owned()) && !failed.contains(&"completeness".to_owned()), "{failed:?}");
+    assert!(detail.contains("eu-ai-act: the ledger's first entry is not shown"), "{detail}");
+
+    // Gaps that are not told.
+    let silent = export.copy();
+    silent.manifest(|manifest| drop(manifest.insert("gaps", Vec::new())));
+    let (failed, detail) = silent.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    assert!(detail.contains("gaps are not those of the regimes' questions"), "{detail}");
+    swapped(export).await;
+}
+
+/// Keys that are not the domain's.
+async fn swapped(export: &Export) {
+    // A head signed by another key under the same name.
+    let other = export.copy();
+    other.manifest(|manifest| {
+        let head = eleven_core::head::Head::read(manifest.get("head").cloned().expect("a head")).expect("of its form");
+        let stranger = SeedSigner::new(head.sig.kid.clone(), &[7; 32]);
+        manifest.insert("head", eleven_core::head::Head::sign(head.commitment, head.at, &stranger).to_value());
+    });
+    let (failed, detail) = other.failing("signers", &[]).await;
+    assert_eq!(failed, ["signers"]);
+    assert!(detail.contains("the head's signature does not verify"), "{detail}");
+
+    // Another domain's root is pinned.
+    let pinned = export.copy();
+    let path = pinned.folder.path().join("root.json");
+    let root = eleven_core::root::TrustRoot::read(parse(&std::fs::read(&path).expect("a root")).expect("I-JSON"));
+    let mut root = root.expect("of its form");
+    root.exp = root.exp.plus_seconds(60);
+    root.sigs.clear();
+    let root = root.signed(&[&*signer("root")]).expect("a root");
+    std::fs::write(&path, root.to_value().canonical()).expect("written");
+    let (failed, detail) = pinned.failing("signers", &[]).await;
+    assert_eq!(failed, ["signers"]);
+    assert!(detail.contains("none of the domain's roots is the one that was given"), "{detail}");
+
+    // No root at all: nothing failed, and nothing is verified.
+    let dir = export.dir().display().to_string();
+    let done = eleven(&["evidence", "verify", &dir]).await;
+    let status = json(&done).pointer("/verdicts/1/status").and_then(Value::as_str).map(str::to_owned);
+    assert_eq!((done.status.code(), status.as_deref()), (Some(1), Some("not_checked")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_identity_alone_and_calls_of_others_are_still_explained() {
+    let plan = Plan { cedar: "permit(principal, action, resource);", digests: "plain", ..Plan::default() };
+    let domain = Domain::start(plan).await;
+    let other = domain.client_of("other", "svc:other:test").await;
+    let own = domain.chat(&request("own")).await.op().to_owned();
+    let bearer = format!("Bearer {other}");
+    let others = domain.chat_with(&request("theirs"), &[("authorization", &bearer)]).await.op().to_owned();
+    for op in [&own, &others] {
+        domain.bundle_of(op, 7).await;
+    }
+    let whole = Export::of(&domain, &[]).await;
+    let export = Export::of(&domain, &["--identity", IDENTITY, "--operation", "model.invoke"]).await;
+    assert_eq!((whole.count("lineages"), export.count("lineages")), (2, 1));
+    assert!(!export.dir().join(format!("proofs/{others}.proof.json")).exists());
+
+    let log = export.folder.path().join("access.log");
+    let with = |body: &str| {
+        let digest = Sha3::of(&[body.as_bytes()]);
+        let call = line(&whole, &own);
+        call.replace('{', &format!("{{\"digest\":\"{digest}\",\"method\":\"POST\",\"path\":\"/v1/chat/completions\","))
+    };
+    std::fs::write(&log, with(&request("own")) + &line(&whole, &others)).expect("written");
+    let (failed, detail) = export.failing("coverage", &[&log]).await;
+    assert_eq!(failed, [""; 0], "{detail}");
+    assert!(detail.contains("2 matched (1 of them by the request's digest too)"), "{detail}");
+    std::fs::write(&log, with(&request("another"))).expect("written");
+    let (failed, detail) = export.failing("coverage", &[&log]).await;
+    assert_eq!(failed, ["coverage"]);
+    assert!(detail.contains("was authorised for another request"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_range_is_shown_to_be_empty_and_wrong_questions_are_refused() {
+    let domain = Domain::start(Plan::default()).await;
+    calls(&domain).await;
+    let whole = Export::of(&domain, &[]).await;
+    let first = std::fs::read_to_string(whole.dir().join("range/entries.jsonl")).expect("entries");
+    let at = parse(first.lines().next().expect("an entry").as_bytes()).expect("I-JSON");
+    let begun = at.get("at").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
+    let before = [begun.plus_seconds(-60).millis(), begun.plus_seconds(-30).millis()];
+    let empty = Export::of(&domain, &["--from", &before[0], "--to", &before[1]]).await;
+    assert_eq!((empty.count("entries"), empty.count("lineages")), (0, 0));
+    let (verdicts, code) = empty.verified(&[]).await;
+    assert_eq!(code, 0, "{verdicts:?}");
+
+    let (ledger, out) = (domain.ledger_url(), whole.dir().display().to_string());
+    let fresh = whole.folder.path().join("new").display().to_string();
+    let later = domain.clock.now().plus_seconds(3600).millis();
+    for (args, why) in [
+        (vec!["--out", out.as_str()], "is not empty"),
+        (vec!["--out", fresh.as_str(), "--to", later.as_str()], "in the future"),
+        (vec!["--out", fresh.as_str(), "--regime", "gdpr"], "there is no regime"),
+        (vec!["--out", fresh.as_str(), "--from", "yesterday"], "write it in UTC"),
+    ] {
+        let done = eleven(&[&["evidence", "export", "--ledger", &ledger][..], &args].concat()).await;
+        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    let nowhere = whole.folder.path().display().to_string();
+    assert_eq!(eleven(&["evidence", "verify", &nowhere]).await.status.code(), Some(2));
+}
