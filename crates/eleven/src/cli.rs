@@ -4,7 +4,7 @@ mod pages;
 
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 
-use crate::{bench, config, demo};
+use crate::{bench, config, demo, hammer};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -228,6 +228,8 @@ pub(crate) enum LedgerCommand {
     Key(CornerKeyCommand),
     /// Check the whole ledger from its files alone. The ledger must not run.
     Fsck,
+    /// Measure what a ledger takes on this machine, in a domain of its own.
+    Hammer(hammer::Args),
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,

@@ -311,7 +311,7 @@ pub(crate) async fn until_told() -> Told {
 }
 
 /// Has the kernel end this process when its parent ends, however that ends.
-fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
+pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
     let Some(parent) = parent else { return Ok(()) };
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::new)?;
     // It may have ended before the kernel was asked.

@@ -12,6 +12,7 @@ mod conformance;
 mod corner;
 mod demo;
 mod doctor;
+mod hammer;
 mod init;
 mod keystore;
 mod lineage_cmd;
@@ -55,10 +56,9 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Why(args) => why::run(&args, file, output)?,
         Command::Authority(AuthorityCommand::Serve(args)) => return serve(Which::Authority, file, &args),
         Command::Runtime(RuntimeCommand::Serve(args)) => return serve(Which::Runtime, file, &args),
-        Command::Ledger(LedgerCommand::Serve(args)) => return serve(Which::Ledger, file, &args),
         Command::Authority(command) => authority(command, file, output)?,
         Command::Runtime(command) => runtime(command, file, output)?,
-        Command::Ledger(command) => ledger(command, file, output)?,
+        Command::Ledger(command) => return ledger(command, file, output),
         Command::Identity(IdentityCommand::Issue { identity }) => admin::issue_identity(&config()?, &identity, output)?,
         Command::Client(command) => admin::client(&config()?, command, output)?,
         Command::Policy(command) => policy(command, &config()?, output)?,
@@ -109,15 +109,17 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
     }
 }
 
-fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Failure> {
+fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        LedgerCommand::Serve(args) => serve(Which::Ledger, file, &args).map(drop),
-        LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output),
-        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output),
-        LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output),
-        LedgerCommand::Genesis => corner::genesis(file),
-        LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output),
+        LedgerCommand::Serve(args) => return serve(Which::Ledger, file, &args),
+        LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output)?,
+        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output)?,
+        LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output)?,
+        LedgerCommand::Hammer(args) => return hammer::run(&args, output),
+        LedgerCommand::Genesis => corner::genesis(file)?,
+        LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output)?,
     }
+    Ok(ExitCode::from(EXIT_DONE))
 }
 
 fn pages(dir: &Path) -> Result<(), Failure> {

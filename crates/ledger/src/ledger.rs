@@ -2,15 +2,18 @@
 
 use crate::audit::{Answer, Audit, Request};
 use crate::heads::{HeadError, HeadSigner, Heads};
+use crate::receive::Received;
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
 use crate::seal::SealedEntry;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
+use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::Clock;
 use eleven_api::serve::Listener;
 use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
+use eleven_core::form::FormError;
 use eleven_core::limits::DEFAULT_REQUEST_BODY;
 use eleven_core::registry::{self, GrantedKey};
 use eleven_core::root::TrustRoot;
@@ -59,7 +62,7 @@ impl Settings {
         Self {
             folder: folder.into(),
             authority: None,
-            seal_every: Duration::from_millis(500),
+            seal_every: Duration::from_millis(250),
             resign_every: Duration::from_secs(10),
             body_limit: DEFAULT_REQUEST_BODY,
             proof_wait: Duration::from_secs(2),
@@ -301,6 +304,45 @@ impl Ledger {
         let inner =
             Inner { shared, settings, metrics, closing: watch::Sender::new(false), group, _heads: Joined(Some(heads)) };
         Ok(Self { inner: Arc::new(inner), failed })
+    }
+
+    /// Appends a body as `POST /v1/audit/events` does, without HTTP: it is read and verified on this thread, and
+    /// `answered` is called on the writer's once it is durable, where it must be quick. An answer that is not that of
+    /// every record taken is an error that names the first that was not.
+    ///
+    /// # Errors
+    /// Where the body is not that of an append; `answered` is not called then.
+    pub fn submit(
+        &self,
+        body: &[u8],
+        answered: impl FnOnce(Result<Appended, String>) + Send + 'static,
+    ) -> Result<(), FormError> {
+        let received = Received::read(body, &self.inner.shared.keys)?;
+        self.inner.group.submit(Request::Append(received), move |outcome| {
+            answered(outcome.map_err(|error| error.to_string()).and_then(|committed| {
+                let answer = committed.answer;
+                match crate::serve::first_refusal(&answer) {
+                    Some(why) => Err(why),
+                    None => {
+                        let next = answer.next.unwrap_or(0);
+                        Ok(Appended { durability: Durability::D1, next, size: answer.size })
+                    }
+                }
+            }));
+        });
+        Ok(())
+    }
+
+    /// How many entries the last signed head covers; 0 before the first.
+    #[must_use]
+    pub fn head_size(&self) -> u64 {
+        self.inner.shared.published().map_or(0, |published| published.head.commitment.size)
+    }
+
+    /// What was measured on the log's commits.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.inner.metrics)
     }
 
     /// Serves until `stop` is true.

@@ -24,6 +24,7 @@ mod history;
 mod keys;
 mod ledger;
 mod lineage;
+pub mod load;
 mod proof;
 pub mod receive;
 mod recover;

@@ -8,6 +8,8 @@ mod query;
 mod tests;
 mod tiles;
 
+pub(crate) use audit::first_refusal;
+
 use crate::ledger::Inner;
 use axum::Router;
 use axum::extract::State;

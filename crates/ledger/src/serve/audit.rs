@@ -81,6 +81,14 @@ fn answer(answer: &Answer, durability: Durability) -> Response {
     response
 }
 
+/// What to say where not every record of an append was taken.
+pub(crate) fn first_refusal(answer: &Answer) -> Option<String> {
+    if answer.too_large {
+        return Some("the request is more than one commit takes: send it in parts".to_owned());
+    }
+    worst(&answer.outcomes).map(|(_, why)| why)
+}
+
 /// The status and what to say: what stops a stream first, then what is nobody's, then what was refused and numbered.
 fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
     let with = |rank: fn(&Outcome) -> Option<u16>| {
