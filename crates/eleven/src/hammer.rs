@@ -12,7 +12,6 @@ mod spool;
 use crate::bench::{Folder, machine};
 use crate::output::{EXIT_FAILED, Failure, Output};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_core::time::Time;
 use eleven_ledger::load::Domain;
 use measure::Measured;
 use spool::Spool;

@@ -15,6 +15,7 @@ mod doctor;
 mod hammer;
 mod init;
 mod keystore;
+mod ledger_cmd;
 mod lineage_cmd;
 mod output;
 mod registry_cmd;
@@ -26,7 +27,7 @@ mod why;
 use clap::Parser as _;
 use cli::{
     AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, KeyCommand, LedgerCommand,
-    PolicyCommand, RegistryCommand, RuntimeCommand, SubjectCommand,
+    PolicyCommand, RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
 };
 use config::Config;
 use corner::Which;
@@ -101,7 +102,8 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
     match command {
         RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
         RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
-        RuntimeCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label }) => corner::replace_keys(file, &label, output),
         RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
         RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
         RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output),
@@ -116,6 +118,9 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCod
         LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output)?,
         LedgerCommand::Fsck => lineage_cmd::fsck(&Config::load(file)?, output)?,
         LedgerCommand::Hammer(args) => return hammer::run(&args, output),
+        LedgerCommand::Size { calls_per_day, years } => {
+            ledger_cmd::size(&Config::load(file)?, calls_per_day, years, output)?;
+        }
         LedgerCommand::Genesis => corner::genesis(file)?,
         LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output)?,
     }

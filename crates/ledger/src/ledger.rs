@@ -32,8 +32,12 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// The places of the corner's two logs in its folder.
-const LOG: &str = "log";
-const HEADS: &str = "heads";
+pub(crate) const LOG: &str = "log";
+pub(crate) const HEADS: &str = "heads";
+/// Entries are packed once their segment is closed: a ledger is read seldom and kept for years. Who asks for a lineage or
+/// a proof asks for records that lie near each other.
+const LOG_OPTIONS: SegmentOptions =
+    SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: true, recent: 4 << 20 };
 /// The corner's name, as its folder is marked.
 const CORNER: &str = "ledger";
 
@@ -157,7 +161,7 @@ pub(crate) struct Inner {
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
-    group: GroupCommit<Audit>,
+    pub(crate) group: GroupCommit<Audit>,
     _heads: Joined,
 }
 
@@ -186,7 +190,7 @@ impl Ledger {
         now: Time,
     ) -> Result<(), LedgerError> {
         let home = Folder::open(folder, CORNER)?;
-        let mut log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if log.next() != 0 {
             return Err(LedgerError::NotEmpty(folder.to_owned()));
         }
@@ -225,7 +229,7 @@ impl Ledger {
             ));
         }
         let home = Folder::open(&settings.folder, CORNER)?;
-        let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        let log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if let Some(torn) = &log.recovery().torn {
             tracing::warn!(
                 segment = torn.segment,

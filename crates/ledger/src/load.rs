@@ -5,6 +5,10 @@
 //! A *lane* is one authority key and one point: what follows each other in a lane is sent in that order, and lanes depend
 //! on nothing but the domain. Each call is a lineage of seven events with its artifact and its decision's input.
 
+mod costs;
+
+pub use costs::{ProofCosts, proof_costs};
+
 use crate::{Ledger, LedgerError, Signers};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Artifact, Environment, Use};

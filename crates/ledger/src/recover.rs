@@ -154,7 +154,7 @@ impl Replayed {
         if record.event == "ledger.sealed" {
             self.check_seal(record, depth)?;
         }
-        let applied = self.book.apply(accepted, record, verified.digest(), header.at, artifact.as_ref());
+        let applied = self.book.apply(accepted, record, verified.mark(), header.at, artifact.as_ref());
         let epoch = self.book.registry().filter(|_| applied.registry).map(eleven_core::registry::Fold::hash);
         self.places.note(header.seq, position, &applied, epoch, record);
         let chain = chain::advance(header.prev.as_ref(), bytes);

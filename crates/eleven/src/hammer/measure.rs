@@ -1,6 +1,7 @@
 //! What a load measures: answers as they come, and from them rates and latencies.
 
 use super::{Pace, Window};
+use eleven_ledger::load::ProofCosts;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub(crate) struct Measured {
     pub(crate) peak_kib: u64,
     /// Bytes of the ledger's folder, the files' zeros for later commits among them, and those written.
     pub(crate) disk: Option<u64>,
+    /// What proofs cost after the load, where that was measured.
+    pub(crate) proofs: Option<ProofCosts>,
     /// Events that were taken.
     pub(crate) events: u64,
     /// The first that was not.

@@ -5,9 +5,10 @@ use super::spool::{Bodies, Spool};
 use super::{Args, Pace, Window};
 use crate::bench::machine;
 use eleven_api::edge::SystemClock;
-use eleven_ledger::load::{Body, Domain};
+use eleven_ledger::load::{Body, Domain, proof_costs};
 use eleven_ledger::{Ledger, Settings};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
@@ -16,6 +17,10 @@ use std::time::{Duration, Instant};
 const IN_FLIGHT: usize = 8;
 /// How often the last head is looked at.
 const LOOK: Duration = Duration::from_millis(2);
+/// Proofs of each kind that are made after the load.
+const PROOFS: usize = 512;
+/// How long packing may go on after the load.
+const PACKING: Duration = Duration::from_secs(60);
 /// How long the last head may take to come.
 const LAST_HEAD: Duration = Duration::from_secs(5);
 
@@ -54,9 +59,21 @@ pub(crate) fn run(
     measured.peak_kib = machine::peak_memory(own);
     let syncs = ledger.metrics().sync.summary();
     measured.syncs = (syncs.count, [syncs.p50, syncs.p90, syncs.p99, syncs.max]);
+    wait_until_packed(&ledger);
+    if measured.first_failure.is_none() && args.rate.is_none() && args.calls > 0 {
+        measured.proofs = Some(proof_costs(&ledger, domain, PROOFS)?);
+    }
     drop(ledger);
     measured.disk = measure::disk(data).ok();
     Ok(measured)
+}
+
+/// The packer works with what the load leaves it, and ends a moment after.
+fn wait_until_packed(ledger: &Ledger) {
+    let since = Instant::now();
+    while ledger.metrics().to_pack.load(Ordering::Relaxed) > 0 && since.elapsed() < PACKING {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Runs the lanes, and watches the heads beside them.
@@ -70,21 +87,18 @@ fn load(args: &Args, ledger: &Ledger, tally: &Arc<Tally>, bodies: &mut [Bodies])
             .enumerate()
             .map(|(lane, bodies)| {
                 let (start, tally) = (Arc::clone(&start), Arc::clone(tally));
-                let work = move || {
+                scope.spawn(move || {
                     for body in bodies.by_ref().take(unpaced) {
-                        // Each lane has its own places, so that none waits for another's.
                         one(ledger, &body, Instant::now(), &tally);
                     }
-                    drop(start.wait());
-                    let pace = pace.from_now();
-                    run_lane(ledger, lane as u64, bodies, pace, &tally);
-                };
-                std::thread::Builder::new().name("lane".into()).spawn_scoped(scope, work)
+                    start.wait();
+                    run_lane(ledger, lane as u64, bodies, pace.from_now(), &tally);
+                })
             })
             .collect();
-        drop(start.wait());
+        start.wait();
         let pace = pace.from_now();
-        let ended = || lanes.iter().all(|lane| lane.as_ref().map_or(true, std::thread::ScopedJoinHandle::is_finished));
+        let ended = || lanes.iter().all(std::thread::ScopedJoinHandle::is_finished);
         let mut give_up = None;
         while !(ended() && tally.all_headed()) {
             tally.head(ledger.head_size());

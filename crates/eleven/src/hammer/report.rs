@@ -4,7 +4,7 @@ use super::Args;
 use super::measure::{Measured, Rate};
 use crate::output::{Output, Paint};
 use eleven_core::encoding::{Object, Value};
-use eleven_ledger::load::EVENTS_PER_CALL;
+use eleven_ledger::load::{EVENTS_PER_CALL, ProofCosts};
 
 const QUANTILES: [(&str, usize); 5] = [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999), ("max", 1000)];
 
@@ -46,7 +46,30 @@ pub(crate) fn text(machine: &str, args: &Args, measured: &Measured, output: Outp
     if let Some(bytes) = bytes_per_call(args, measured) {
         lines.push(format!("  {:<15} {bytes} bytes a call of seven events", "disk"));
     }
+    lines.extend(measured.proofs.iter().flat_map(proofs));
     lines.join("\n")
+}
+
+fn proofs(costs: &ProofCosts) -> [String; 3] {
+    let us = |nanos: u64| nanos as f64 / 1000.0;
+    [
+        format!("  {:<15} made in {:.2} us", "inclusion", us(costs.inclusion)),
+        format!(
+            "  {:<15} made in {:.2} us, verified in {:.2} us, {} bytes at most",
+            "exclusion",
+            us(costs.exclusion),
+            us(costs.exclusion_verified),
+            costs.exclusion_bytes
+        ),
+        format!(
+            "  {:<15} made in {:.0} us, {:.0} us cold, verified in {:.0} us, {} bytes",
+            "bundle",
+            us(costs.bundle),
+            us(costs.bundle_cold),
+            us(costs.bundle_verified),
+            costs.bundle_bytes
+        ),
+    ]
 }
 
 /// For machines.
@@ -78,7 +101,20 @@ pub(crate) fn document(machine: &str, args: &Args, measured: &Measured) -> Value
         .with("fdatasync", syncs)
         .with("cpu", measured.cpu.iter().map(cpu).collect::<Vec<_>>())
         .with("peak_kib", measured.peak_kib)
+        .with_some("proofs", measured.proofs.as_ref().map(proofs_value))
         .with_some("disk_bytes", measured.disk)
         .with_some("disk_bytes_per_call", bytes_per_call(args, measured));
     Value::Object(object)
+}
+
+fn proofs_value(costs: &ProofCosts) -> Object {
+    Object::new()
+        .with("inclusion_ns", costs.inclusion)
+        .with("exclusion_ns", costs.exclusion)
+        .with("exclusion_verified_ns", costs.exclusion_verified)
+        .with("exclusion_bytes", costs.exclusion_bytes)
+        .with("bundle_ns", costs.bundle)
+        .with("bundle_cold_ns", costs.bundle_cold)
+        .with("bundle_verified_ns", costs.bundle_verified)
+        .with("bundle_bytes", costs.bundle_bytes)
 }
