@@ -270,7 +270,7 @@ impl Draft {
         body.insert("event_hash", hash);
         body.insert("event_hash_alt", hash_alt);
         body.insert("sig", sig.to_value());
-        within_limits(&body)?;
+        within_limits(&body, body.canonical().len())?;
         let record = Record {
             event: self.event.into(),
             op,
@@ -285,16 +285,18 @@ impl Draft {
             hash,
             hash_alt,
             sig,
+            envelope: None,
             object: body,
-        };
+        }
+        .with_envelope();
         debug_assert!(Record::read(record.to_value()).as_ref() == Ok(&record), "a draft is not of an event's form");
         Ok(record)
     }
 }
 
 /// At most 16 KiB, and not so deep that an entry could not hold it.
-fn within_limits(object: &Object) -> Result<(), FormError> {
-    require(object.canonical().len() <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
+fn within_limits(object: &Object, length: usize) -> Result<(), FormError> {
+    require(length <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
     // The request that brings the record and the bundle that shows it hold it in a list: two containers more.
     let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
     require(deepest + 3 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
@@ -337,6 +339,8 @@ pub struct Record {
     pub hash_alt: Blake2b,
     /// Over the canonical body.
     pub sig: Signature,
+    /// The digest of an attestation's envelope, taken where the record is read and not where it is judged.
+    envelope: Option<Sha3>,
     object: Object,
 }
 
@@ -347,8 +351,23 @@ impl Record {
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
         let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
-        within_limits(&object)?;
-        let mut form = Form::of_object(object.clone(), "event");
+        within_limits(&object, object.canonical().len())?;
+        Self::read_members(object.clone(), object)
+    }
+
+    /// The same for whoever has its canonical encoding already, of so many bytes, and keeps that: the record is read
+    /// without the value that it stood in, so [`Record::to_value`], [`Record::canonical`], [`Record::body`] and what is
+    /// computed from them are those of an empty object.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub fn read_detached(object: Object, length: usize) -> Result<Self, FormError> {
+        within_limits(&object, length)?;
+        Self::read_members(object, Object::new())
+    }
+
+    fn read_members(members: Object, object: Object) -> Result<Self, FormError> {
+        let mut form = Form::of_object(members, "event");
         form.version()?;
         let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
             (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
@@ -369,12 +388,25 @@ impl Record {
             hash: form.sha3("event_hash")?,
             hash_alt: form.blake2b("event_hash_alt")?,
             sig: Signature::read(form.take("sig")?)?,
+            envelope: None,
             object,
         };
         form.finish()?;
         require(record.sig.kid == record.kid, "event: the signature names another key than the body")?;
         require((record.n == 1) == record.prev.is_none(), "event: `prev_hash` is null at n = 1 and only there")?;
-        Ok(record)
+        Ok(record.with_envelope())
+    }
+
+    fn with_envelope(mut self) -> Self {
+        let envelope = self.data.get("envelope").filter(|_| self.event == "attestation.signed");
+        self.envelope = envelope.filter(|value| value.as_object().is_some()).map(Sha3::of_value);
+        self
+    }
+
+    /// SHA3-512 of the envelope of an `attestation.signed`, where it has one.
+    #[must_use]
+    pub(crate) const fn envelope_digest(&self) -> Option<Sha3> {
+        self.envelope
     }
 
     /// Its entry in the catalogue, where it has one.

@@ -26,7 +26,7 @@ macro_rules! hash {
                 }
                 for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
                     *byte = match pair {
-                        [high, low] => unhex(*high)? << 4 | unhex(*low)?,
+                        [high, low] => unhex(*high, *low)?,
                         _ => return None,
                     };
                 }
@@ -139,8 +139,23 @@ impl Sha256 {
     }
 }
 
+/// The value of each byte as a lower-case hex digit, 16 for what is none.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when this is compiled, where an index out of bounds is an error"
+)]
+const UNHEX: [u8; 256] = {
+    let mut table = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[hex_digit(value) as usize] = value;
+        value += 1;
+    }
+    table
+};
+
 /// The lower-case hex digit of a value below 16.
-pub(crate) fn hex_digit(nibble: u8) -> u8 {
+pub(crate) const fn hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' + (nibble & 0xf) - 10 }
 }
 
@@ -153,18 +168,14 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn push_hex(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        out.push(char::from(hex_digit(byte >> 4)));
-        out.push(char::from(hex_digit(byte & 0xf)));
-    }
+    out.extend(bytes.iter().flat_map(|byte| [char::from(hex_digit(byte >> 4)), char::from(hex_digit(byte & 0xf))]));
 }
 
-fn unhex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+/// The value of two hex digits; `None` where one of them is none. Looked up, because hashes are most of what is read.
+fn unhex(high: u8, low: u8) -> Option<u8> {
+    let value = |digit: u8| UNHEX.get(usize::from(digit)).copied().unwrap_or(16);
+    let (high, low) = (value(high), value(low));
+    (high | low < 16).then_some(high << 4 | low)
 }
 
 /// Padded base64 without line breaks, decoded strictly (padding and trailing bits canonical).

@@ -8,8 +8,9 @@ mod memory;
 mod nodes;
 mod proof;
 
-use crate::encoding::{Object, Value};
+use crate::encoding::Value;
 use crate::hash::{Blake2b, Sha3, Sha256};
+use alloc::format;
 
 pub use memory::OperationIndex;
 pub use proof::{Proof, Proves};
@@ -23,8 +24,10 @@ pub fn op_key(op: &str) -> Sha256 {
 /// The value of an operation's lineage: its last event's number and hashes.
 #[must_use]
 pub fn op_value(op: &str, n: u64, tip: &Sha3, tip_alt: &Blake2b) -> Sha256 {
-    let value = Object::new().with("n", n).with("op", op).with("tip", *tip).with("tip_alt", *tip_alt);
-    Sha256::of(&[&value.canonical()])
+    // Canonical as it stands: an operation id needs no escapes.
+    let value = format!(r#"{{"n":{n},"op":"{op}","tip":"{tip}","tip_alt":"{tip_alt}"}}"#);
+    debug_assert!(crate::encoding::parse_canonical(value.as_bytes()).is_ok(), "an operation id needs no escapes");
+    Sha256::of(&[value.as_bytes()])
 }
 
 /// The key of an artifact's revocation.

@@ -9,6 +9,7 @@ use crate::hash::{Sha3, Sha256};
 use crate::id;
 use crate::time::Time;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// How far a lineage has come: its last event.
@@ -104,7 +105,7 @@ impl Lineage {
         let continues = record.prev == Some((self.tip.hash, self.tip.hash_alt)) && record.n == self.tip.n + 1;
         check(continues, LineageError::Position)?;
         let stage = next_stage(self.stage, record)?;
-        check(binding(&record.about.binding()) == self.binding, LineageError::Binding)?;
+        check(binding(&record.about) == self.binding, LineageError::Binding)?;
         let fingerprinted = record.event == "admission.granted";
         let only = record.about.reason.is_none() && record.about.policy_required.is_none();
         check(only && record.about.fingerprint.is_some() == fingerprinted, LineageError::Binding)?;
@@ -119,15 +120,26 @@ fn check(holds: bool, error: LineageError) -> Result<(), LineageError> {
     if holds { Ok(()) } else { Err(error) }
 }
 
+/// A digest of the members that stay alike through a lineage, of no meaning outside of this process: each behind its
+/// length, or a mark that it is not there.
 fn binding(about: &About) -> Sha256 {
-    let object = Object::new()
-        .with_some("identity", about.identity.as_ref())
-        .with_some("operation", about.operation.as_ref())
-        .with_some("artifact_id", about.artifact_id.as_ref())
-        .with_some("issuer", about.issuer.as_ref())
-        .with_some("runtime", about.runtime.as_ref())
-        .with_some("policy", about.policy.as_ref().map(crate::policy::PolicyId::to_value));
-    Sha256::of(&[&object.canonical()])
+    let policy = about.policy.as_ref();
+    let texts = [
+        about.identity.as_deref(),
+        about.operation.as_deref(),
+        about.artifact_id.as_deref(),
+        about.issuer.as_deref(),
+        about.runtime.as_deref(),
+        policy.map(|policy| policy.reference.as_str()),
+    ];
+    let mut bytes = Vec::with_capacity(512);
+    for text in texts {
+        let length = text.map_or(u64::MAX, |text| text.len() as u64);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+    }
+    bytes.extend_from_slice(policy.map_or(&[][..], |policy| &policy.hash.0));
+    Sha256::of(&[&bytes])
 }
 
 /// The order of PROTOCOL 5.1, and what each event's data must hold.
@@ -140,8 +152,7 @@ fn next_stage(stage: Stage, record: &Record) -> Result<Stage, LineageError> {
         }
         (Stage::Granted, "execution.started") => (Stage::Started, data.is_empty()),
         (Stage::Started, "attestation.signed") => {
-            let envelope = data.get("envelope").filter(|value| value.as_object().is_some());
-            let digest = envelope.map(Sha3::of_value).ok_or(LineageError::Data)?;
+            let digest = record.envelope_digest().ok_or(LineageError::Data)?;
             (Stage::Attested(digest), attestation_data(record))
         }
         (Stage::Attested(envelope), "execution.completed" | "execution.failed" | "execution.interrupted") => {

@@ -2,6 +2,7 @@
 //!
 //! Strict means: `S < L`; the key and `R` canonical encodings of points that are not of small order; and the cofactorless
 //! equation, `encode([S]B - [k]A) = R` byte for byte. Libraries that follow ZIP-215 and batch verification accept more.
+//! [`VerifyingKey::verify_each`] is no batch verification: it checks that equation for every signature by itself.
 
 use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError};
@@ -10,10 +11,11 @@ use crate::name;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsBasepointTable, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{BasepointTable as _, IsIdentity as _};
+use curve25519_dalek::traits::{BasepointTable as _, Identity as _, IsIdentity as _};
 use ed25519_dalek::Signer as _;
 use sha2::Digest as _;
 
@@ -165,22 +167,55 @@ impl VerifyingKey {
     /// Whether `signature` is this key's over `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        let Some((r, s)) = signature.split_first_chunk::<32>() else { return false };
-        let Ok(s) = <[u8; 32]>::try_from(s) else { return false };
-        let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(s)) else { return false };
+        let (r, _) = halves(signature);
+        let recomputed = self.recompute(message, signature);
+        recomputed.is_some_and(|point| is_encoded_by(&point, &point.compress(), r))
+    }
+
+    /// Whether each signature is its key's over its message. Each is judged by itself and exactly as
+    /// [`verifies`](Self::verifies) does; what they share is one inversion, which encodes all recomputed points and makes
+    /// a tenth of the time of each.
+    #[must_use]
+    pub fn verify_each(signed: &[(&Self, &[u8], &[u8; 64])]) -> Vec<bool> {
+        let recomputed: Vec<Option<EdwardsPoint>> =
+            signed.iter().map(|(key, message, signature)| key.recompute(message, signature)).collect();
+        // What has no point is no signature; the identity stands in its place so that places stay the same.
+        let points: Vec<EdwardsPoint> =
+            recomputed.iter().map(|point| point.unwrap_or_else(EdwardsPoint::identity)).collect();
+        let encoded = EdwardsPoint::compress_batch_alloc(&points);
+        let judge = |((point, encoded), (_, _, signature)): ((&Option<EdwardsPoint>, _), &(_, _, &[u8; 64]))| {
+            point.as_ref().is_some_and(|point| is_encoded_by(point, encoded, halves(signature).0))
+        };
+        recomputed.iter().zip(&encoded).zip(signed).map(judge).collect()
+    }
+
+    /// [S]B - [k]A, which R must encode; `None` where S is not canonical.
+    fn recompute(&self, message: &[u8], signature: &[u8; 64]) -> Option<EdwardsPoint> {
+        let (r, s) = halves(signature);
+        let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s))?;
         let mut hasher = sha2::Sha512::new();
         hasher.update(r);
         hasher.update(self.encoded);
         hasher.update(message);
         let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        let recomputed = match &self.table {
+        Some(match &self.table {
             Some(table) => EdwardsPoint::mul_base(&s) + &**table * &k,
             None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.minus, &s),
-        };
-        // R equals these canonical bytes or the signature is refused, so R is canonical; its order is the recomputed
-        // point's.
-        recomputed.compress().as_bytes() == r && !is_small_order(&recomputed)
+        })
     }
+}
+
+/// R and S of a signature.
+fn halves(signature: &[u8; 64]) -> (&[u8; 32], &[u8; 32]) {
+    const NONE: &[u8; 32] = &[0; 32];
+    // A chunk of 64 bytes always has both.
+    (signature.first_chunk().unwrap_or(NONE), signature.last_chunk().unwrap_or(NONE))
+}
+
+/// Whether `r` encodes a point. It equals the point's canonical bytes or the signature is refused, so R is canonical;
+/// its order is the point's.
+fn is_encoded_by(point: &EdwardsPoint, encoded: &CompressedEdwardsY, r: &[u8; 32]) -> bool {
+    encoded.as_bytes() == r && !is_small_order(point)
 }
 
 fn canonical_point(encoded: &[u8; 32]) -> Option<EdwardsPoint> {

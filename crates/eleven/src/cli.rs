@@ -8,7 +8,7 @@ pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
-use crate::{bench, config, demo, evidence};
+use crate::{bench, config, demo, evidence, hammer};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -200,6 +200,24 @@ pub(crate) enum CornerKeyCommand {
     },
 }
 
+/// `runtime key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuntimeKeyCommand {
+    /// Make the corner's folder, keystore and keys, and print the public keys.
+    New {
+        /// The last part of the keys' names.
+        #[arg(long, default_value = "1")]
+        label: String,
+    },
+    /// Return under new keys after the journal was lost: the old ones are retired, and the ledger records where their
+    /// stream breaks off. The runtime must not run. Can be repeated where it was cut short.
+    Replace {
+        /// The last part of the new keys' names.
+        #[arg(long)]
+        label: String,
+    },
+}
+
 /// `authority`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
@@ -230,7 +248,7 @@ pub(crate) enum RuntimeCommand {
     Restart,
     /// The enforcement point's own keys.
     #[command(subcommand)]
-    Key(CornerKeyCommand),
+    Key(RuntimeKeyCommand),
     /// Approve this binary and this configuration for the enforcement point.
     Register,
     /// Take the enforcement point out of the registry.
@@ -271,6 +289,17 @@ pub(crate) enum LedgerCommand {
     Search(Search),
     /// Make the search index again from the ledger's files. The ledger must not run.
     Reindex,
+    /// Measure what a ledger takes on this machine, in a domain of its own.
+    Hammer(hammer::Args),
+    /// Tell what the ledger takes on its disk and will take, from what is in its folder. The ledger must not run.
+    Size {
+        /// Governed calls a day.
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        calls_per_day: u64,
+        /// For how many years.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+        years: u64,
+    },
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,

@@ -7,7 +7,7 @@ mod probe;
 
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
-pub(crate) use keys::{new_keys, point_kid};
+pub(crate) use keys::{new_keys, point_kid, replace_keys};
 pub(crate) use probe::probe;
 
 use crate::config::{self, Config};

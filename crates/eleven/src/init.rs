@@ -130,7 +130,8 @@ fn read_keys(printed: &[u8]) -> Result<Vec<PublicKey>, Failure> {
     Ok(keys.iter().cloned().map(PublicKey::read).collect::<Result<_, _>>()?)
 }
 
-fn record(key: &PublicKey, now: Time) -> KeyRecord {
+/// The record of a new key, good for a year.
+pub(crate) fn record(key: &PublicKey, now: Time) -> KeyRecord {
     KeyRecord {
         kid: key.kid.clone(),
         public: key.public,

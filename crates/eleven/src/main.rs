@@ -14,8 +14,10 @@ mod corner;
 mod demo;
 mod doctor;
 mod evidence;
+mod hammer;
 mod init;
 mod keystore;
+mod ledger_cmd;
 mod lineage_cmd;
 mod output;
 mod registry_cmd;
@@ -29,7 +31,7 @@ mod witness_cmd;
 use clap::Parser as _;
 use cli::{
     AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, KeyCommand, LedgerCommand,
-    PolicyCommand, RegistryCommand, RuntimeCommand, SubjectCommand,
+    PolicyCommand, RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
 };
 use config::Config;
 use corner::Which;
@@ -60,10 +62,9 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Why(args) => why::run(&args, file, output)?,
         Command::Authority(AuthorityCommand::Serve(args)) => return serve(Which::Authority, file, &args),
         Command::Runtime(RuntimeCommand::Serve(args)) => return serve(Which::Runtime, file, &args),
-        Command::Ledger(LedgerCommand::Serve(args)) => return serve(Which::Ledger, file, &args),
         Command::Authority(command) => authority(command, file, output)?,
         Command::Runtime(command) => runtime(command, file, output)?,
-        Command::Ledger(command) => ledger(command, file, output)?,
+        Command::Ledger(command) => return ledger(command, file, output),
         Command::Witness(command) => witness_cmd::run(command, output)?,
         Command::Identity(IdentityCommand::Issue { identity }) => admin::issue_identity(&config()?, &identity, output)?,
         Command::Client(command) => admin::client(&config()?, command, output)?,
@@ -109,7 +110,8 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
     match command {
         RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
         RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
-        RuntimeCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label }) => corner::replace_keys(file, &label, output),
         RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
         RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
         RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output),
@@ -117,22 +119,27 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
     }
 }
 
-fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<(), Failure> {
+fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        LedgerCommand::Serve(args) => serve(Which::Ledger, file, &args).map(drop),
-        LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output),
-        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output),
+        LedgerCommand::Serve(args) => return serve(Which::Ledger, file, &args),
+        LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output)?,
+        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output)?,
         LedgerCommand::Fsck { data } => {
             let data = data.map_or_else(|| Config::load(file).map(|config| config.ledger.data), Ok)?;
-            audit_cmd::fsck(&data, output)
+            audit_cmd::fsck(&data, output)?;
         }
-        LedgerCommand::Follow(args) => audit_cmd::follow(&args, output),
-        LedgerCommand::Compare(args) => audit_cmd::compare(&args, output),
-        LedgerCommand::Search(args) => search_cmd::search(&args, file, output),
-        LedgerCommand::Reindex => search_cmd::reindex(&Config::load(file)?, output),
-        LedgerCommand::Genesis => corner::genesis(file),
-        LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output),
+        LedgerCommand::Follow(args) => audit_cmd::follow(&args, output)?,
+        LedgerCommand::Compare(args) => audit_cmd::compare(&args, output)?,
+        LedgerCommand::Search(args) => search_cmd::search(&args, file, output)?,
+        LedgerCommand::Reindex => search_cmd::reindex(&Config::load(file)?, output)?,
+        LedgerCommand::Hammer(args) => return hammer::run(&args, output),
+        LedgerCommand::Size { calls_per_day, years } => {
+            ledger_cmd::size(&Config::load(file)?, calls_per_day, years, output)?;
+        }
+        LedgerCommand::Genesis => corner::genesis(file)?,
+        LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output)?,
     }
+    Ok(ExitCode::from(EXIT_DONE))
 }
 
 fn pages(dir: &Path) -> Result<(), Failure> {

@@ -11,14 +11,14 @@ mod tests;
 pub(crate) use content::{hashes_named, issuer_key};
 
 use crate::receive::{Reading, Received};
-use crate::rules::{Candidate, Judgement, Refusal, Verified};
+use crate::rules::{Candidate, Judgement, Last, Refusal, Verified};
 use crate::seal::{Pace, SealedEntry};
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::{self, ChainValue};
-use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::hash::Sha256;
 use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
 use eleven_core::signature::Signer;
@@ -62,8 +62,8 @@ pub(crate) struct Answer {
     pub(crate) outcomes: Vec<Outcome>,
     /// The next number of the last record's key, or of the key asked for.
     pub(crate) next: Option<u64>,
-    /// SHA3-512 of the last record under that key.
-    pub(crate) last: Option<Sha3>,
+    /// The last record under that key.
+    pub(crate) last: Option<Last>,
     /// How many entries there are.
     pub(crate) size: u64,
     /// Where the whole request is more than one commit takes.
@@ -112,7 +112,7 @@ impl Audit {
             return Answer { too_large: true, size: read(&self.shared.book).size(), ..Answer::default() };
         }
         let Received { records, artifacts, blobs } = received;
-        let mut content = content::Content::new(artifacts, blobs);
+        let mut content = content::Content::new(artifacts, blobs, &records);
         let (mut kid, mut outcomes) = (None, Vec::with_capacity(records.len()));
         for reading in records {
             let outcome = match self.verified(reading) {
@@ -124,6 +124,9 @@ impl Audit {
                 }
                 Err(why) => Outcome::Refused { why, numbered: false },
             };
+            if outcome != Outcome::Taken {
+                content.release();
+            }
             self.count(&outcome);
             outcomes.push(outcome);
         }
@@ -161,8 +164,12 @@ impl Audit {
             Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {
                 Ok(needed) => {
                     let artifact = needed.artifact.as_ref().map(|sent| sent.artifact.clone());
+                    let broken = read(&self.shared.book).broken_stream(verified);
                     self.store_content(needed, batch);
                     self.push(accepted, verified, at, artifact.as_ref(), batch);
+                    if let Some(broken) = broken {
+                        self.record_break(&broken, batch);
+                    }
                     Outcome::Taken
                 }
                 Err(why) => self.refuse(verified, why, batch),
@@ -212,7 +219,7 @@ impl Audit {
             let mut book = write(&self.shared.book);
             debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
             let seq = book.size();
-            let applied = book.apply(accepted, record, verified.digest(), at, artifact);
+            let applied = book.apply(accepted, record, verified.mark(), at, artifact);
             let epoch = book.registry().filter(|_| applied.registry).map(|registry| {
                 self.shared.keys.learn(registry);
                 registry.hash()

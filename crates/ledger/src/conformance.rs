@@ -39,9 +39,7 @@ pub fn replay(book: &mut Book, entry: &Value) -> Result<Applied, String> {
     }
     let verified = verified(book, record).map_err(|why| why.to_string())?;
     match (book.judge(&verified, header.at, None), verified.record()) {
-        (Judgement::Accept(accepted), Ok(record)) => {
-            Ok(book.apply(accepted, record, verified.digest(), header.at, None))
-        }
+        (Judgement::Accept(accepted), Ok(record)) => Ok(book.apply(accepted, record, verified.mark(), header.at, None)),
         (judgement, _) => Err(format!("the entry is not accepted: {judgement:?}")),
     }
 }

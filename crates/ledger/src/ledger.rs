@@ -2,16 +2,19 @@
 
 use crate::audit::{Answer, Audit, Request};
 use crate::heads::{self, HeadError, HeadSigner, Heads};
+use crate::receive::Received;
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
 use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
+use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::Clock;
 use eleven_api::serve::Listener;
 use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
+use eleven_core::form::FormError;
 use eleven_core::limits::DEFAULT_REQUEST_BODY;
 use eleven_core::registry::{self, GrantedKey};
 use eleven_core::root::TrustRoot;
@@ -31,7 +34,11 @@ use tokio::sync::{oneshot, watch};
 
 /// The places of the corner's two logs in its folder.
 pub(crate) const LOG: &str = "log";
-const HEADS: &str = "heads";
+pub(crate) const HEADS: &str = "heads";
+/// Entries are packed once their segment is closed: a ledger is read seldom and kept for years. Who asks for a lineage or
+/// a proof asks for records that lie near each other.
+const LOG_OPTIONS: SegmentOptions =
+    SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: true, recent: 4 << 20 };
 /// The corner's name, as its folder is marked.
 pub(crate) const CORNER: &str = "ledger";
 
@@ -187,7 +194,7 @@ pub(crate) struct Inner {
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
-    group: GroupCommit<Audit>,
+    pub(crate) group: GroupCommit<Audit>,
     _heads: Joined,
     /// Signs heads and keeps their cosignatures.
     pub(crate) signing: Arc<Mutex<HeadSigner>>,
@@ -285,7 +292,7 @@ impl Ledger {
         now: Time,
     ) -> Result<(), LedgerError> {
         let home = Folder::open(folder, CORNER)?;
-        let mut log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if log.next() != 0 {
             return Err(LedgerError::NotEmpty(folder.to_owned()));
         }
@@ -340,7 +347,7 @@ impl Ledger {
             ));
         }
         let home = Folder::open(&settings.folder, CORNER)?;
-        let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
+        let log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if let Some(torn) = &log.recovery().torn {
             tracing::warn!(
                 segment = torn.segment,
@@ -384,6 +391,45 @@ impl Ledger {
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
         let inner = Inner { shared, settings, metrics, clock, search, closing, group, _heads: heads, signing };
         Ok(Self { inner: Arc::new(inner), failed })
+    }
+
+    /// Appends a body as `POST /v1/audit/events` does, without HTTP: it is read and verified on this thread, and
+    /// `answered` is called on the writer's once it is durable, where it must be quick. An answer that is not that of
+    /// every record taken is an error that names the first that was not.
+    ///
+    /// # Errors
+    /// Where the body is not that of an append; `answered` is not called then.
+    pub fn submit(
+        &self,
+        body: &[u8],
+        answered: impl FnOnce(Result<Appended, String>) + Send + 'static,
+    ) -> Result<(), FormError> {
+        let received = Received::read(body, &self.inner.shared.keys)?;
+        self.inner.group.submit(Request::Append(received), move |outcome| {
+            answered(outcome.map_err(|error| error.to_string()).and_then(|committed| {
+                let answer = committed.answer;
+                match crate::serve::first_refusal(&answer) {
+                    Some(why) => Err(why),
+                    None => {
+                        let next = answer.next.unwrap_or(0);
+                        Ok(Appended { durability: Durability::D1, next, size: answer.size })
+                    }
+                }
+            }));
+        });
+        Ok(())
+    }
+
+    /// How many entries the last signed head covers; 0 before the first.
+    #[must_use]
+    pub fn head_size(&self) -> u64 {
+        self.inner.shared.published().map_or(0, |published| published.head.commitment.size)
+    }
+
+    /// What was measured on the log's commits.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.inner.metrics)
     }
 
     /// Serves until `stop` is true.

@@ -1,6 +1,6 @@
 //! A POST of events, read and verified on whatever core is free, before it reaches the one writer.
 
-use crate::keys::Keys;
+use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Refusal, Verified};
 use eleven_api::audit::Append;
 use eleven_core::artifact::Artifact;
@@ -10,6 +10,8 @@ use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_ARTIFACT;
 use eleven_core::root::KeyRecord;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most records that one POST may carry.
 pub const MAX_RECORDS: usize = 4096;
@@ -103,16 +105,35 @@ impl Received {
     }
 }
 
+/// How many POSTs are being read: where each core has one of its own, spreading one costs the others what it gains.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a POST for as long as it is being read.
+struct Busy;
+
+impl Busy {
+    fn begin() -> (Self, usize) {
+        (Self, BUSY.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if records.len() < WORTH_SPREADING || cores == 1 {
-        return records.into_iter().map(|record| read_one(record, keys)).collect();
+    let (_busy, others) = Busy::begin();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(others);
+    if records.len() < WORTH_SPREADING || cores <= 1 {
+        return read_part(records, keys);
     }
     let each = records.len().div_ceil(cores);
     let mut records = records.into_iter();
     let parts: Vec<Vec<Value>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
     std::thread::scope(|scope| {
-        let read = |part: Vec<Value>| part.into_iter().map(|record| read_one(record, keys)).collect::<Vec<_>>();
+        let read = |part: Vec<Value>| read_part(part, keys);
         let mut parts = parts.into_iter();
         let own = parts.next().unwrap_or_default();
         let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
@@ -127,14 +148,29 @@ fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
     })
 }
 
-fn read_one(record: Value, keys: &Keys) -> Reading {
-    let candidate = match Candidate::read(record) {
-        Ok(candidate) => candidate,
-        Err(why) => return Reading::Refused(why),
-    };
-    let Some(key) = keys.get(candidate.kid()) else { return Reading::Unknown(candidate) };
-    let verified = key.verifying().ok_or(Refusal::UnknownKey).and_then(|key| candidate.verify(key));
-    verified.map_or_else(Reading::Refused, Reading::Verified)
+/// Reads records one by one and verifies the signatures of those whose key is registered.
+fn read_part(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
+    let candidates: Vec<Result<Candidate, Refusal>> = records.into_iter().map(Candidate::read).collect();
+    let keys: Vec<Option<Arc<EventKey>>> =
+        candidates.iter().map(|candidate| keys.get(candidate.as_ref().ok()?.kid())).collect();
+    let mut signed = Vec::with_capacity(candidates.len());
+    // What needs no verification has its answer; the others' come in their order.
+    let mut readings: Vec<Option<Reading>> = Vec::with_capacity(candidates.len());
+    for (candidate, key) in candidates.into_iter().zip(&keys) {
+        readings.push(match (candidate, key.as_ref().map(|key| key.verifying())) {
+            (Err(why), _) => Some(Reading::Refused(why)),
+            (Ok(candidate), None) => Some(Reading::Unknown(candidate)),
+            (Ok(_), Some(None)) => Some(Reading::Refused(Refusal::UnknownKey)),
+            (Ok(candidate), Some(Some(key))) => {
+                signed.push((candidate, key));
+                None
+            }
+        });
+    }
+    let verified = Candidate::verify_each(signed).into_iter();
+    let mut verified = verified.map(|verified| verified.map_or_else(Reading::Refused, Reading::Verified));
+    let readings = readings.into_iter().map(|reading| reading.or_else(|| verified.next()));
+    readings.map(|reading| reading.unwrap_or(Reading::Refused(Refusal::Signature))).collect()
 }
 
 /// Takes the artifacts out of the blobs: canonical, of their form, and named by their content.

@@ -244,7 +244,7 @@ impl Replayed {
         if seals {
             self.check_seal(record)?;
         }
-        let applied = self.book.apply(accepted, record, verified.digest(), header.at, artifact.as_ref());
+        let applied = self.book.apply(accepted, record, verified.mark(), header.at, artifact.as_ref());
         let epoch = self.book.registry().filter(|_| applied.registry).map(Fold::hash);
         self.places.note(Moment { seq: header.seq, at: header.at }, position, &applied, epoch, record);
         if let Some(registry) = self.book.registry().filter(|_| applied.registry && self.depth == Depth::Everything) {

@@ -11,6 +11,8 @@ mod search;
 mod tests;
 mod tiles;
 
+pub(crate) use audit::first_refusal;
+
 use crate::ledger::Inner;
 use crate::state::Published;
 use axum::Router;

@@ -358,7 +358,7 @@ impl Bench {
         match self.book.judge(&verified, at, artifact) {
             Judgement::Accept(accepted) => {
                 let artifact = artifact.cloned();
-                self.book.apply(accepted, record, verified.digest(), at, artifact.as_ref());
+                self.book.apply(accepted, record, verified.mark(), at, artifact.as_ref());
                 Ok(())
             }
             other => Err(other),

@@ -58,7 +58,7 @@ impl fmt::Display for RuntimeError {
             Self::JournalLost { expected, held } => write!(
                 f,
                 "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
-                 replaced; register the point under a new key"
+                 replaced; the point returns under new keys only: `eleven runtime key replace`"
             ),
             Self::Stopped(what) => write!(f, "the journal failed ({what}); start the process again, it recovers then"),
         }

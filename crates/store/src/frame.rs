@@ -135,6 +135,11 @@ impl FrameHeader {
         if !whole || Checksum::salted(salt).add(body).value() != self.body_sum {
             return None;
         }
+        self.split(body)
+    }
+
+    /// The records in `body`, which was checked before; none where the lengths don't fit.
+    pub(crate) fn split<'a>(&self, body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
         let (lengths, mut rest) = body.split_at_checked(4 * self.count as usize)?;
         let mut records = Vec::with_capacity(self.count as usize);
         for length in lengths.as_chunks::<4>().0 {

@@ -30,6 +30,10 @@ pub struct Metrics {
     pub waited: Histogram,
     /// How often group commit could not free the space of old records; it tries again after the next commit.
     pub failed_drops: AtomicU64,
+    /// How many closed segments wait to be packed.
+    pub to_pack: AtomicU64,
+    /// How often a segment could not be packed; it is tried again when the next one is closed.
+    pub failed_packs: AtomicU64,
 }
 
 /// A log-linear histogram of whole numbers: exact below 16, then 16 buckets per power of two.

@@ -21,12 +21,16 @@ use crate::{
     metrics::Metrics,
 };
 
+mod pack;
+mod packed;
 mod reader;
+mod recent;
 mod recover;
 mod spare;
 #[cfg(test)]
 mod tests;
 
+use pack::Packer;
 use reader::{Segment, Shared};
 use spare::Spare;
 
@@ -46,14 +50,19 @@ pub struct SegmentOptions {
     pub smallest: u64,
     /// Length of the longest segment, save one for a commit that needs more.
     pub largest: u64,
-    /// Whether a thread writes the zeros of the next segment while the current one fills. Without it, the append that
-    /// finds its segment full waits for that; tests want it so, because then every operation has its number.
+    /// Whether threads write the zeros of the next segment while the current one fills, and pack what is closed. Without
+    /// them, the append that finds its segment full waits for that; tests want it so, because then every operation has
+    /// its number.
     pub ahead: bool,
+    /// Whether closed segments are packed: compressed in blocks, to about a quarter for the entries of a ledger.
+    pub pack: bool,
+    /// Bytes of what was read last that readers of single records find in memory; 0 has every read go to the disk.
+    pub recent: usize,
 }
 
 impl Default for SegmentOptions {
     fn default() -> SegmentOptions {
-        SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true }
+        SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: false, recent: 0 }
     }
 }
 
@@ -75,12 +84,14 @@ pub struct SegmentLog {
     next: u64,
     /// Set before anything is written and cleared when it is durable: whatever ends an append early leaves it set.
     poisoned: bool,
-    /// Files whose records are no longer shown and that are still to be removed, oldest first.
-    doomed: Vec<String>,
+    /// First positions of segments whose records are no longer shown and whose files are still to be removed, oldest
+    /// first.
+    doomed: Vec<u64>,
     buffer: Vec<u8>,
     metrics: Arc<Metrics>,
     recovery: Recovery,
-    // The two below are in this order so that the spare's thread has ended before the place is free for another writer.
+    // In this order: the threads have ended before the place is free for another writer.
+    packer: Packer,
     spare: Spare,
     _claim: Option<Claim>,
 }
@@ -105,7 +116,9 @@ impl SegmentLog {
         let Place { disk, claim } = place;
         let found = recover::recover(&*disk)?;
         let next = found.recovery.next;
-        let shared = Arc::new(Shared::new(Arc::clone(&disk), found.segments, next));
+        let shared = Arc::new(Shared::new(Arc::clone(&disk), found.segments, next, options.recent));
+        let metrics: Arc<Metrics> = Arc::default();
+        let packer = Packer::new(Arc::clone(&disk), Arc::clone(&shared), Arc::clone(&metrics), options.ahead);
         let mut spare = Spare::default();
         let active = match found.active {
             Some(active) => active,
@@ -121,12 +134,16 @@ impl SegmentLog {
             poisoned: false,
             doomed: Vec::new(),
             buffer: Vec::new(),
-            metrics: Arc::default(),
+            metrics,
             recovery: found.recovery,
+            packer,
             spare,
             _claim: claim,
         };
         log.look_ahead();
+        if options.ahead {
+            log.pack_closed();
+        }
         Ok(log)
     }
 
@@ -157,6 +174,13 @@ impl SegmentLog {
     fn look_ahead(&mut self) {
         if self.options.ahead && self.active.end > self.active.capacity / 2 {
             self.spare.prepare(&self.disk, self.options.capacity(self.active.capacity, 0));
+        }
+    }
+
+    /// Has closed segments packed.
+    fn pack_closed(&mut self) {
+        if self.options.pack {
+            self.packer.catch_up();
         }
     }
 
@@ -206,6 +230,9 @@ impl Log for SegmentLog {
         self.shared.publish(expected, offset, self.next, self.active.end);
         self.measure(records.len(), sync);
         self.look_ahead();
+        if offset == SEGMENT_HEADER as u64 {
+            self.pack_closed();
+        }
         Ok(Durable::on_one_machine(expected, self.next))
     }
 
@@ -217,12 +244,16 @@ impl Log for SegmentLog {
         if position > self.next {
             return Err(DropError::Beyond { next: self.next });
         }
+        let _names = self.packer.hold_names();
         self.doomed.extend(self.shared.forget_before(position));
-        while let Some(name) = self.doomed.first() {
-            match self.disk.remove(name) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(DropError::Failed(error)),
+        while let Some(first) = self.doomed.first() {
+            // Where a packing failed half-way both may be there, and neither may be left.
+            for name in [recover::name_of(*first), recover::packed_name_of(*first)] {
+                match self.disk.remove(&name) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(DropError::Failed(error)),
+                }
             }
             // One at a time: a crash must not leave an older segment where a younger one is gone.
             self.disk.sync_dir().map_err(DropError::Failed)?;

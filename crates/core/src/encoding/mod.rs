@@ -226,6 +226,30 @@ impl Object {
         out
     }
 
+    /// Both the canonical bytes and those [`Object::canonical_without`] `left_out`, each member encoded once.
+    #[must_use]
+    pub fn canonical_and_without(&self, left_out: &[&str]) -> (Vec<u8>, Vec<u8>) {
+        let (mut whole, mut part) = (Vec::with_capacity(2048), Vec::with_capacity(2048));
+        for (name, value) in &self.0 {
+            let begun = whole.len() + 1;
+            whole.push(if begun == 1 { b'{' } else { b',' });
+            write_str(name, &mut whole);
+            whole.push(b':');
+            value.write(&mut whole);
+            if !left_out.contains(&name.as_str()) {
+                part.push(if part.is_empty() { b'{' } else { b',' });
+                part.extend_from_slice(whole.get(begun..).unwrap_or_default());
+            }
+        }
+        for bytes in [&mut whole, &mut part] {
+            if bytes.is_empty() {
+                bytes.push(b'{');
+            }
+            bytes.push(b'}');
+        }
+        (whole, part)
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         self.write_filtered(out, &[]);
     }

@@ -113,6 +113,9 @@ impl Parser<'_> {
         let mut out: Option<Vec<u8>> = None;
         let mut run = self.at;
         loop {
+            // Most strings are one run of plain characters.
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0x00..=0x1f)).unwrap_or(rest.len());
             match self.peek() {
                 None => return Err(self.error("the text ends inside a string")),
                 Some(b'"') => break,
@@ -126,8 +129,7 @@ impl Parser<'_> {
                     }
                     run = self.at;
                 }
-                Some(0x00..=0x1f) => return Err(self.error("a control character stands unescaped")),
-                Some(_) => self.at += 1,
+                Some(_) => return Err(self.error("a control character stands unescaped")),
             }
         }
         let tail = self.text.get(run..self.at).unwrap_or_default();

@@ -120,3 +120,16 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn one_pass_encodes_an_object_with_and_without_some_members() {
+    let texts = ["{}", r#"{"a":1}"#, r#"{"a":1,"b":[2,{"a":3}],"c":"x"}"#, r#"{"b":"\n","sig":{"b":1}}"#];
+    for text in texts {
+        let value = parse(text.as_bytes()).expect("I-JSON");
+        let object = value.as_object().expect("an object");
+        for left_out in [&[][..], &["a"], &["b", "sig"], &["a", "b", "c"]] {
+            let both = object.canonical_and_without(left_out);
+            assert_eq!(both, (object.canonical(), object.canonical_without(left_out)), "{text} without {left_out:?}");
+        }
+    }
+}

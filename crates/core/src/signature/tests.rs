@@ -13,8 +13,32 @@ fn vectors() {
         let expected = case.get("valid") == Some(&Value::Bool(true));
         let plain = VerifyingKey::new(&public).is_some_and(|key| key.verifies(&message, &sig));
         let tabled = VerifyingKey::new(&public).is_some_and(|key| key.with_table().verifies(&message, &sig));
-        assert_eq!((plain, tabled), (expected, expected), "{case}");
+        let key = VerifyingKey::new(&public).map(VerifyingKey::with_table);
+        let each = key.is_some_and(|key| VerifyingKey::verify_each(&[(&key, &message, &sig)]) == [true]);
+        assert_eq!((plain, tabled, each), (expected, expected, expected), "{case}");
     }
+}
+
+#[test]
+fn signatures_that_share_an_inversion_are_each_judged_by_itself() {
+    let signers = [SeedSigner::new("key:test/role/a", &[7; 32]), SeedSigner::new("key:test/role/b", &[8; 32])];
+    let keys = signers.each_ref().map(|signer| VerifyingKey::new(&signer.public()).expect("a key"));
+    let messages: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; usize::from(n)]).collect();
+    let mut signatures: Vec<[u8; 64]> =
+        messages.iter().enumerate().map(|(at, message)| signers[at % 2].sign(message)).collect();
+    // A bit of R, a bit of S, an S that is not canonical, another key's.
+    signatures[3][5] ^= 1;
+    signatures[8][40] ^= 1;
+    signatures[13][32..].fill(0xff);
+    signatures[21] = signers[0].sign(&messages[21]);
+    let wrong = [3, 8, 13, 21];
+    let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> =
+        (0..messages.len()).map(|at| (&keys[at % 2], messages[at].as_slice(), &signatures[at])).collect();
+    let judged = VerifyingKey::verify_each(&signed);
+    for (at, ((key, message, signature), judged)) in signed.iter().zip(&judged).enumerate() {
+        assert_eq!((*judged, key.verifies(message, signature)), (!wrong.contains(&at), !wrong.contains(&at)), "{at}");
+    }
+    assert_eq!((judged.len(), VerifyingKey::verify_each(&[]).len()), (40, 0));
 }
 
 #[test]

@@ -153,7 +153,14 @@ async fn put(target: Target, load: Load) -> Result<Outcome, String> {
     Ok(all)
 }
 
-async fn connect(at: &str) -> Result<SendRequest<Full<Bytes>>, String> {
+/// A connection that stays open.
+pub(crate) type Connection = SendRequest<Full<Bytes>>;
+
+/// Connects, on the thread of a `LocalSet`.
+///
+/// # Errors
+/// Where nobody listens there.
+pub(crate) async fn connect(at: &str) -> Result<Connection, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{at}: {error}");
     let stream = TcpStream::connect(at).await.map_err(|error| failed(&error))?;
     stream.set_nodelay(true).map_err(|error| failed(&error))?;
@@ -163,7 +170,7 @@ async fn connect(at: &str) -> Result<SendRequest<Full<Bytes>>, String> {
     Ok(sender)
 }
 
-async fn keep_calling(mut connection: SendRequest<Full<Bytes>>, shared: Rc<Shared>) -> Outcome {
+async fn keep_calling(mut connection: Connection, shared: Rc<Shared>) -> Outcome {
     let mut outcome = Outcome::default();
     while let Some(moment) = shared.next_moment().await {
         match call(&mut connection, &shared.target).await {
@@ -188,22 +195,38 @@ fn failed(outcome: &mut Outcome, why: String) {
     outcome.first_failure.get_or_insert(why);
 }
 
-async fn call(connection: &mut SendRequest<Full<Bytes>>, target: &Target) -> Result<StatusCode, String> {
-    let mut request = Request::new(Full::new(target.body.clone()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = http::Uri::from_static("/v1/chat/completions");
+async fn call(connection: &mut Connection, target: &Target) -> Result<StatusCode, String> {
+    let (path, bearer) = ("/v1/chat/completions", target.bearer.as_deref());
+    send(connection, Method::POST, &target.at, path, bearer, target.body.clone()).await.map(|(status, _)| status)
+}
+
+/// Sends a request and reads its whole answer.
+///
+/// # Errors
+/// Where the connection breaks.
+pub(crate) async fn send(
+    connection: &mut Connection,
+    method: Method,
+    at: &str,
+    path: &'static str,
+    bearer: Option<&str>,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), String> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = http::Uri::from_static(path);
     let headers = request.headers_mut();
     let value = |text: &str| header::HeaderValue::from_str(text).map_err(|error| error.to_string());
-    headers.insert(header::HOST, value(&target.at)?);
+    headers.insert(header::HOST, value(at)?);
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    if let Some(bearer) = &target.bearer {
+    if let Some(bearer) = bearer {
         headers.insert(header::AUTHORIZATION, value(bearer)?);
     }
     connection.ready().await.map_err(|error| error.to_string())?;
     let response = connection.send_request(request).await.map_err(|error| error.to_string())?;
     let status = response.status();
-    response.into_body().collect().await.map_err(|error| error.to_string())?;
-    Ok(status)
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+    Ok((status, body.to_bytes()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the machine is, and what processes took of it: read from `/proc`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The kernel counts processor time for `/proc` in hundredths of a second on every Linux (USER_HZ).
@@ -35,6 +36,35 @@ fn ticks(stat: &str) -> Option<u64> {
     let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// Microseconds of processor time of each living thread of this process until now, by the thread's number.
+pub(crate) fn threads() -> BTreeMap<u32, (String, u64)> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let numbers = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok());
+    numbers
+        .map(|number: u32| {
+            let stat = read(&format!("/proc/self/task/{number}/stat"));
+            let name = read(&format!("/proc/self/task/{number}/comm")).trim().to_owned();
+            (number, (name, ticks(&stat).unwrap_or(0) * MICROS_PER_TICK))
+        })
+        .collect()
+}
+
+/// Microseconds that the living threads of each name took since `before`.
+pub(crate) fn threads_since(before: &BTreeMap<u32, (String, u64)>) -> Vec<(String, u64)> {
+    let mut took: BTreeMap<String, u64> = BTreeMap::new();
+    for (number, (name, micros)) in threads() {
+        let earlier = before.get(&number).map_or(0, |(_, micros)| *micros);
+        *took.entry(name).or_default() += micros.saturating_sub(earlier);
+    }
+    took.into_iter().filter(|(_, micros)| *micros > 0).collect()
+}
+
+/// Lets the kernel count the most memory of this process anew from now on.
+pub(crate) fn forget_peak_memory() {
+    // Where that is not allowed, the peak is that of the whole run: never too low.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory that a process held, in KiB.

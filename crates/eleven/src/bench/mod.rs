@@ -3,8 +3,8 @@
 //! A domain in a folder of its own and an upstream that answers at once; the same load straight to the upstream and through
 //! the gateway. Everything is durable as in production: three commits a call, each with its fdatasync.
 
-mod load;
-mod machine;
+pub(crate) mod load;
+pub(crate) mod machine;
 
 use crate::demo::caller::Caller;
 use crate::demo::system::{Part, Plan, System};
@@ -87,28 +87,41 @@ pub(crate) fn run(args: Args, output: Output) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let parent = gateway.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = tempfolder(&parent).map_err(Failure::new)?;
-    let measured = measure(&folder.0, &gateway).map_err(Failure::new)?;
-    let machine = machine::describe(&folder.0);
+    let folder = Folder::new(&parent, "bench", false).map_err(Failure::new)?;
+    let measured = measure(&folder.path, &gateway).map_err(Failure::new)?;
+    let machine = machine::describe(&folder.path);
     output.either(|| document(&machine, &measured), || text(&machine, &measured, output));
     let failed = measured.iter().any(|one| one.direct.failed + one.through.failed > 0);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-struct Folder(PathBuf);
+/// A folder for measuring, gone with this value unless it is to be kept.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    keep: bool,
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed stays, to be looked at.
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.keep {
+            // What cannot be removed stays, to be looked at.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 
-fn tempfolder(parent: &std::path::Path) -> Result<Folder, String> {
-    let random = eleven_core::hash::hex(&eleven_api::edge::random::<6>());
-    let path = std::path::absolute(parent.join(format!("eleven-bench-{random}"))).map_err(|error| error.to_string())?;
-    std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(Folder(path))
+impl Folder {
+    /// A new folder in `parent`.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub(crate) fn new(parent: &std::path::Path, name: &str, keep: bool) -> Result<Self, String> {
+        let random = eleven_core::hash::hex(&eleven_api::edge::random::<6>());
+        let path = parent.join(format!("eleven-{name}-{random}"));
+        let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+        std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { path, keep })
+    }
 }
 
 /// At a fixed rate, then as fast as answers come; each on freshly started corners, so that their counters are the load's.
@@ -171,26 +184,26 @@ fn measure_one(system: &System, app: &Caller, name: String, load: Load) -> Resul
         Process { name, cpu_per_call: took as f64 / calls, peak_kib: machine::peak_memory(*pid) }
     };
     let processes = pids.iter().enumerate().map(process).collect();
+    let syncs_of = |part: Part, summary: &str, count: &str| {
+        let (count, quantiles) = syncs(system.url(part), summary, count)?;
+        Ok::<_, String>(Syncs { name: part.name(), count, quantiles })
+    };
+    let of_ledger = "eleven_ledger_fdatasync_microseconds";
     let syncs = vec![
-        syncs(system, Part::Runtime, "eleven_journal_fdatasync_us", "eleven_journal_syncs_total")?,
-        syncs(
-            system,
-            Part::Ledger,
-            "eleven_ledger_fdatasync_microseconds",
-            "eleven_ledger_fdatasync_microseconds_count",
-        )?,
+        syncs_of(Part::Runtime, "eleven_journal_fdatasync_us", "eleven_journal_syncs_total")?,
+        syncs_of(Part::Ledger, of_ledger, &format!("{of_ledger}_count"))?,
     ];
     Ok(Measured { name, direct, through, processes, syncs })
 }
 
-/// Reads a corner's own measurements of its commits.
-fn syncs(system: &System, part: Part, summary: &str, count: &str) -> Result<Syncs, String> {
-    let got = crate::call::wait(Client::new().get(system.url(part), routes::METRICS, crate::call::PATIENCE));
+/// Reads a corner's own measurements of its commits: how many, and the quantiles 0.5, 0.9, 0.99 and 1.
+pub(crate) fn syncs(url: &str, summary: &str, count: &str) -> Result<(u64, [u64; 4]), String> {
+    let got = crate::call::wait(async { Client::new().get(url, routes::METRICS, crate::call::PATIENCE).await });
     let text = got.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&text);
     let value = |name: &str| sample(&text, name).unwrap_or(0);
     let quantiles = ["0.5", "0.9", "0.99", "1"].map(|q| value(&format!("{summary}{{quantile=\"{q}\"}}")));
-    Ok(Syncs { name: part.name(), count: value(count), quantiles })
+    Ok((value(count), quantiles))
 }
 
 /// The value of a sample in Prometheus text.

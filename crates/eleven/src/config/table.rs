@@ -103,7 +103,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "ledger.head_interval",
         Form::Int { least: 50, most: 1000 },
-        Preset::Int(500),
+        Preset::Int(250),
         "Milliseconds between signed heads while entries arrive.",
     ),
     key(

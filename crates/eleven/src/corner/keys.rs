@@ -12,6 +12,9 @@ use eleven_store::Folder;
 use std::path::Path;
 use zeroize::Zeroizing;
 
+/// The folder of the enforcement point's journal within its own.
+const JOURNAL: &str = "journal";
+
 /// Makes the corner's keys and prints the public ones.
 ///
 /// # Errors
@@ -29,6 +32,64 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
     let store = FileKeystore::create(&folder.path().join(keystore::FILE), which.name(), &passphrase, wanted, random)?;
     show(which, store.keys(), output);
     Ok(())
+}
+
+/// Gives the enforcement point new keys after its journal was lost, retires the old ones, and registers it under the new.
+/// What was left of the journal is put aside: under the new key nothing of it may be sent. The ledger records by itself
+/// where the old key's stream breaks off.
+///
+/// # Errors
+/// Where the runtime runs, the label is taken, or an act is not carried out; what was done stays, and the same command
+/// goes on from there.
+pub(crate) fn replace_keys(file: &Path, label: &str, output: Output) -> Result<(), Failure> {
+    let config = Config::load(file)?;
+    let corner = &config.runtime;
+    let folder = Folder::open(&corner.data, Which::Runtime.name())?;
+    let wanted = wanted(Which::Runtime, &config, label)?;
+    let store = folder.path().join(keystore::FILE);
+    let held = if store.exists() { keystore::public_keys(&store, Which::Runtime.name())? } else { Vec::new() };
+    let made = held.len() == wanted.len() && wanted.iter().all(|one| held.iter().any(|key| key.kid == one.kid));
+    let keys = if made {
+        held
+    } else {
+        put_aside(&folder, &held, label)?;
+        let passphrase = keystore::passphrase(&corner.passphrase_file)?;
+        let random = || Zeroizing::new(edge::random());
+        FileKeystore::create(&store, Which::Runtime.name(), &passphrase, wanted, random)?.keys().to_vec()
+    };
+    // Whoever registers is the operator, not the corner: its folder is no more needed.
+    drop(folder);
+    let registered = crate::admin::replace_runtime_keys(&config, &keys)?;
+    let text = || {
+        format!(
+            "{} is registered under {}; keys retired: {}\nthe ledger records where their stream breaks off: look for \
+             audit.discontinuity",
+            config.point.name,
+            registered.kid,
+            registered.retired.join(", ")
+        )
+    };
+    let value = || {
+        let retired: Vec<Value> = registered.retired.iter().map(Value::from).collect();
+        let object = Object::new().with("point", &config.point.name).with("kid", &registered.kid);
+        Value::Object(object.with("retired", retired))
+    };
+    output.either(value, text);
+    Ok(())
+}
+
+/// Moves keystore and journal out of the way, under names that say until when they were used.
+fn put_aside(folder: &Folder, held: &[PublicKey], label: &str) -> Result<(), Failure> {
+    let old = held.first().and_then(|key| key.kid.rsplit('/').next()).unwrap_or("lost");
+    for name in [keystore::FILE, JOURNAL] {
+        let (from, to) = (folder.path().join(name), folder.path().join(format!("{name}.before-{label}.{old}")));
+        if from.exists() {
+            let failed = |error| Failure::new(format!("{}: {error}", from.display()));
+            std::fs::rename(&from, &to).map_err(failed)?;
+        }
+    }
+    let synced = std::fs::File::open(folder.path()).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| Failure::new(format!("{}: {error}", folder.path().display())))
 }
 
 fn show(which: Which, keys: &[PublicKey], output: Output) {

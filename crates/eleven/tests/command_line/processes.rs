@@ -123,3 +123,58 @@ fn a_domain_is_its_owners_alone_and_the_root_key_lies_outside_the_corners() {
     let again = domain.run(&["init", &domain.dir().display().to_string()]);
     assert_eq!(again.status.code(), Some(2), "a domain is never made over another");
 }
+
+#[test]
+fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&["--no-restart"]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "the start");
+    domain.ended(&lineage);
+    let up = domain.supervisor();
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    up.wait_for("that it is down", |value| event(value) == Some("down"));
+    std::fs::remove_dir_all(domain.dir().join("runtime/journal")).expect("the journal is lost");
+    let refused = domain.run(&["runtime", "serve"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("eleven runtime key replace"), "{}", text(&refused));
+
+    let replaced = domain.json(&["runtime", "key", "replace", "--label", "2"]);
+    assert_eq!(replaced.get("retired").and_then(Value::as_array).map(<[Value]>::len), Some(2), "{replaced}");
+    let again = domain.json(&["runtime", "key", "replace", "--label", "2"]);
+    assert_eq!((again.get("kid"), again.get("retired")), (replaced.get("kid"), Some(&Value::Array(Vec::new()))));
+    let keys = domain.json(&["registry", "show"]);
+    let retired = |kid: &str| {
+        let keys = keys.get("keys").and_then(Value::as_array).expect("keys").iter();
+        keys.filter(|key| key.get("kid").and_then(Value::as_str) == Some(kid))
+            .any(|key| key.get("status").and_then(Value::as_str) == Some("retired"))
+    };
+    for kid in replaced.get("retired").and_then(Value::as_array).expect("an array") {
+        assert!(retired(kid.as_str().expect("a kid")), "{kid} {keys}");
+    }
+    let mut serving = crate::domain::eleven();
+    let mut runtime =
+        serving.args(["runtime", "serve", "--config", &domain.file("eleven.toml")]).spawn().expect("runs");
+    let lineage = domain.passes(&secret, "the point returned");
+    domain.ended(&lineage);
+    runtime.kill().expect("it runs");
+    runtime.wait().expect("it ends");
+    let up = domain.supervisor();
+    up.interrupt();
+    let said = breaks(&domain.dir().join("ledger"));
+    assert_eq!(said, ["audit.discontinuity", "audit.resumed"], "by the ledger, once each");
+    assert_eq!(domain.json(&["ledger", "fsck"]).get("running").and_then(Value::as_int), Some(0));
+}
+
+/// The breaks of streams that a ledger recorded by itself, read from its log.
+fn breaks(ledger: &std::path::Path) -> Vec<String> {
+    use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+    let home = Folder::open(ledger, "ledger").expect("the ledger has ended");
+    let log = SegmentLog::open(home.place("log").expect("a place"), SegmentOptions::default()).expect("its log");
+    let records = log.reader().read_from(0, usize::MAX, usize::MAX).expect("records");
+    let entries = records.iter().filter_map(|(_, bytes)| parse(bytes.strip_suffix(b"e")?).ok());
+    let text = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let records = entries.filter_map(|entry| entry.get("record").cloned());
+    let own = records.filter(|record| text(record, "by").starts_with("ledger://"));
+    own.map(|record| text(&record, "event")).filter(|event| event.starts_with("audit.")).collect()
+}

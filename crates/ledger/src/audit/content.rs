@@ -1,6 +1,6 @@
 //! The content that an event names: durable with it, or it is not appended (PROTOCOL 6.1).
 
-use crate::receive::SentArtifact;
+use crate::receive::{Reading, SentArtifact};
 use crate::rules::{Refusal, Verified};
 use crate::state::{Shared, read};
 use eleven_core::artifact::Artifact;
@@ -12,12 +12,14 @@ use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{Fold, PublishedPolicy};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::time::Time;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The content of a POST that no event has taken yet.
 pub(super) struct Content {
     artifacts: HashMap<String, SentArtifact>,
     blobs: BTreeMap<Sha3, Vec<u8>>,
+    /// How many of the blobs are inputs of decisions, which an `authorization.issued` of the same POST takes by name.
+    inputs: usize,
 }
 
 /// What goes into the log before an entry.
@@ -28,8 +30,24 @@ pub(super) struct Needed {
 }
 
 impl Content {
-    pub(super) fn new(artifacts: HashMap<String, SentArtifact>, blobs: BTreeMap<Sha3, Vec<u8>>) -> Self {
-        Self { artifacts, blobs }
+    pub(super) fn new(
+        artifacts: HashMap<String, SentArtifact>,
+        blobs: BTreeMap<Sha3, Vec<u8>>,
+        records: &[Reading],
+    ) -> Self {
+        let request = |reading: &Reading| match reading {
+            Reading::Verified(verified) => input_of(verified.record().ok()?),
+            Reading::Unknown(candidate) => input_of(candidate.record().ok()?),
+            Reading::Refused(_) => None,
+        };
+        let named: BTreeSet<Sha3> = records.iter().filter_map(request).collect();
+        let inputs = named.iter().filter(|hash| blobs.contains_key(*hash)).count();
+        Self { artifacts, blobs, inputs }
+    }
+
+    /// A record was not taken: what it would have taken is anybody's.
+    pub(super) fn release(&mut self) {
+        self.inputs = 0;
     }
 
     /// The artifact that an `authorization.issued` issues, where it came along.
@@ -59,7 +77,10 @@ impl Content {
         }
         let request = issued_data(&record.data).ok_or(Refusal::Artifact)?.request;
         let blobs = match self.blobs.remove(&request) {
-            Some(bytes) => vec![(request, bytes)],
+            Some(bytes) => {
+                self.inputs = self.inputs.saturating_sub(1);
+                vec![(request, bytes)]
+            }
             None if read(&shared.places).blob(&request).is_some() => Vec::new(),
             None => return Err(Refusal::Blob("the decision's input")),
         };
@@ -86,13 +107,20 @@ impl Content {
     /// Whatever else came along and is named: large evidence stands in its event by digest. What no event names is not
     /// kept.
     fn named(&mut self, record: &Record, canonical: &[u8], shared: &Shared) -> Needed {
-        if self.blobs.is_empty() {
+        // Reading every hash in a record is worth it only where there is a blob that somebody has yet to name.
+        if self.blobs.len() <= self.inputs {
             return Needed::default();
         }
         let taken = hashes_named(record, canonical).filter_map(|hash| self.blobs.remove_entry(&hash));
         let places = read(&shared.places);
         Needed { blobs: taken.filter(|(hash, _)| places.blob(hash).is_none()).collect(), artifact: None }
     }
+}
+
+/// The decision's input that a record names, where it is an `authorization.issued`.
+fn input_of(record: &Record) -> Option<Sha3> {
+    let data = (record.event == "authorization.issued").then_some(&record.data)?;
+    Some(issued_data(data)?.request)
 }
 
 /// The key that may sign an artifact: its issuer's, at the entry of its issuance.

@@ -1,10 +1,10 @@
 //! The ledger's own events: they go through the same rules as anybody's, under the ledger's own key.
 
 use super::{Audit, stage};
-use crate::rules::{Candidate, Judgement, Verified};
+use crate::rules::{BrokenStream, Candidate, Judgement, Verified};
 use crate::state::{read, write};
 use crate::stored::Stored;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::hash::Sha3;
 use eleven_core::root::KeyUse;
@@ -102,6 +102,27 @@ impl Audit {
         if !self.append_own(event, data, at, batch) {
             tracing::error!(event, epoch, "what the authority signed could not be recorded");
         }
+    }
+
+    /// Records that a producer returns under a new key, and where the stream of the old one broke off: when the new key is
+    /// registered that it broke off, and with the first record under the new one that it goes on. What was signed under
+    /// the old key from `from` on nobody has; how much that is nobody knows.
+    pub(super) fn record_break(&mut self, broken: &BrokenStream, batch: &mut Batch) {
+        let event = if broken.resumed { "audit.resumed" } else { "audit.discontinuity" };
+        let data = Object::new()
+            .with("cause", "drift.audit")
+            .with("from", broken.from)
+            .with("producer", &broken.producer)
+            .with("to", Value::Null);
+        tracing::warn!(
+            producer = broken.producer,
+            old = broken.kid,
+            from = broken.from,
+            event,
+            "a producer has a new key"
+        );
+        // Where it cannot be recorded that was said, as loud as this can be.
+        let _ = self.append_own(event, data, self.entry_time(), batch);
     }
 
     /// Whose stream a key is.

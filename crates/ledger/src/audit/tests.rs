@@ -1,3 +1,6 @@
+mod faults;
+mod violations;
+
 use super::*;
 use crate::world::{AUTHORITY, Home, POINT, Producers, kid, signed_header, signer, single, start};
 use crate::{Ledger, LedgerError};
@@ -5,6 +8,7 @@ use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::{About, Place, Record};
+use eleven_core::hash::Sha3;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
 

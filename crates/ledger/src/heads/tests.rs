@@ -4,6 +4,8 @@ use crate::{Ledger, LedgerError, Settings};
 use eleven_api::audit::Append;
 use eleven_core::head::checkpoint::Note;
 use eleven_core::signature::VerifyingKey;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk, Survival};
+use eleven_store::{Place, SegmentOptions};
 use std::path::Path;
 
 fn one(producers: &mut Producers) -> Append {
@@ -110,4 +112,56 @@ async fn a_key_that_is_no_head_key_signs_nothing() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(ledger.inner.shared.published().is_none());
     assert!(ledger.inner.shared.headless.load(Ordering::Acquire));
+}
+
+/// Heads of sizes 1 to `count`, as a signer would store them.
+fn signed(count: u64) -> Vec<Published> {
+    let zero = eleven_core::hash::Sha256::ZERO;
+    let chain = eleven_core::chain::advance(None, b"an entry");
+    let registry = eleven_core::head::RegistryRef { epoch: 1, hash: chain.hash };
+    let head = |size| {
+        let ledger = crate::world::LEDGER.to_owned();
+        let commitment = Commitment { ledger, size, chain, root: zero, index: zero, registry };
+        Published { head: Head::sign(commitment, start(), &signer("head")), checkpoint: "a note".to_owned() }
+    };
+    (1..=count).map(head).collect()
+}
+
+/// Stores heads until the disk fails; how many were stored.
+fn store_all(disk: &FaultyDisk, heads: &[Published]) -> u64 {
+    let Ok(log) = SegmentLog::open(Place::on(disk.clone()), TINY) else { return 0 };
+    let mut stored = Heads::new(log);
+    heads.iter().take_while(|head| stored.store(head).is_ok()).count() as u64
+}
+
+const TINY: SegmentOptions = SegmentOptions { smallest: 4096, largest: 8192, ahead: false, pack: false, recent: 0 };
+
+#[test]
+fn whatever_the_disk_does_the_last_head_is_the_one_that_was_shown_or_the_one_being_stored() {
+    let heads = signed(80);
+    let whole = FaultyDisk::new(1);
+    assert_eq!(store_all(&whole, &heads), 80);
+    let operations = whole.done().len();
+    assert!(whole.names().len() < 12, "old heads are dropped on the way: {:?}", whole.names());
+    let faults = [
+        Fault::Eio(Effect::Nothing),
+        Fault::Eio(Effect::All),
+        Fault::Enospc(Effect::Part(100)),
+        Fault::Short(100),
+        Fault::Crash,
+    ];
+    let ends = [Survival::Lost, Survival::Kept, Survival::Scattered(7)];
+    for (at, fault) in (0..operations).flat_map(|at| faults.into_iter().map(move |fault| (at, fault))) {
+        let disk = FaultyDisk::new(1);
+        disk.plan(at, fault);
+        let shown = store_all(&disk, &heads);
+        // A drop of old heads that failed is no reason to stop; a head that was not stored is.
+        let disk = disk.reboot(ends[at % ends.len()]);
+        let log = SegmentLog::open(Place::on(disk), TINY).unwrap_or_else(|error| panic!("{fault:?} at {at}: {error}"));
+        let mut stored = Heads::new(log);
+        let last = stored.last().expect("it reads").map_or(0, |last| last.head.commitment.size);
+        assert!(last == shown || (shown < 80 && last == shown + 1), "{fault:?} at {at}: {shown} shown, {last} stored");
+        let next = usize::try_from(last).expect("small").min(79);
+        stored.store(&heads[next]).expect("and the next is stored");
+    }
 }

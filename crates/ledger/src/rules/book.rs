@@ -1,7 +1,7 @@
 //! The fold over the ledger's entries that append needs.
 
-use super::candidate::OpKey;
-use super::cursor::Cursor;
+use super::candidate::{Mark, OpKey};
+use super::cursor::{Cursor, Last};
 use super::judge::{Accepted, Path};
 use super::operations::Operations;
 use super::subjects::Subjects;
@@ -64,12 +64,12 @@ impl Book {
         self.registry.as_ref()
     }
 
-    /// The number that comes next under a key, and SHA3-512 of the last record sent under it; `None` for a key that is
-    /// not registered.
+    /// The number that comes next under a key, and the last record sent under it; `None` for a key that is not
+    /// registered.
     #[must_use]
-    pub fn cursor(&self, kid: &str) -> Option<(u64, Option<Sha3>)> {
+    pub fn cursor(&self, kid: &str) -> Option<(u64, Option<Last>)> {
         if let Some(cursor) = self.cursors.get(kid) {
-            return Some((cursor.next(), cursor.last().copied()));
+            return Some((cursor.next(), cursor.last()));
         }
         self.registry.as_ref()?.key(kid).map(|_| (0, None))
     }
@@ -103,14 +103,17 @@ impl Book {
         &mut self,
         accepted: Accepted,
         record: &Record,
-        digest: &Sha3,
+        mark: Mark,
         at: Time,
         artifact: Option<&Artifact>,
     ) -> Applied {
         let seq = self.size;
         self.size += 1;
         self.at = Some(at);
-        self.cursors.entry(record.kid.clone()).or_default().take(digest, false);
+        match self.cursors.get_mut(&record.kid) {
+            Some(cursor) => cursor.take(mark, seq),
+            None => self.cursors.entry(record.kid.clone()).or_default().take(mark, seq),
+        }
         let Accepted { key, path } = accepted;
         let before = match path {
             Path::Issued => {
@@ -163,7 +166,7 @@ impl Book {
         }
         let cursor = self.cursors.entry(kid.to_owned()).or_default();
         if number == cursor.next() {
-            cursor.take(&digest, true);
+            cursor.refuse(&digest);
         } else {
             cursor.note_equivocation(number);
         }

@@ -1,12 +1,13 @@
 //! A record as it arrives: read once, canonicalised once, hashed and verified away from the one writer.
 
 use super::refusal::Refusal;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::form::FormError;
-use eleven_core::hash::{Blake2b, Sha3};
+use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::id;
 use eleven_core::signature::{Signature, VerifyingKey};
+use std::sync::OnceLock;
 
 /// What a producer sent under one of its numbers. It has a kid, a number and a signature; whether the rest is of an
 /// event's form is part of it, because a record that is not takes its number all the same (PROTOCOL 6.1).
@@ -18,7 +19,9 @@ pub struct Candidate {
     by: Option<String>,
     canonical: Vec<u8>,
     body: Vec<u8>,
-    digest: Sha3,
+    /// Computed where somebody asks, which is where a record is refused.
+    digest: OnceLock<Sha3>,
+    mark: Mark,
     record: Result<Record, FormError>,
     derived: Derived,
 }
@@ -28,6 +31,29 @@ pub struct Candidate {
 struct Derived {
     hashes_follow: bool,
     op_is_content: bool,
+}
+
+/// What tells a record from any other that was sent under its number: 16 bytes that follow from all of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark([u8; 16]);
+
+impl Mark {
+    /// The mark of a record by the hash of its canonical bytes.
+    #[must_use]
+    pub fn of_digest(digest: &Sha3) -> Self {
+        Self::of(&[&digest.0])
+    }
+
+    /// The mark of a record whose event hashes follow. Its bytes are then its body's, which the event hash covers with
+    /// all that `prev_*` names, the hashes themselves, and the signature: so those two stand for all of them, and the
+    /// record need not be hashed once more.
+    fn of_hashed(record: &Record) -> Self {
+        Self::of(&[&record.hash.0, &record.sig.val])
+    }
+
+    fn of(parts: &[&[u8]]) -> Self {
+        Self(Sha256::of(parts).0.first_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// A candidate whose signature is that of the key it names. Only [`Candidate::verify`] makes one, and the rules take
@@ -51,13 +77,20 @@ impl Candidate {
         let src_seq = number.and_then(|n| u64::try_from(n).ok()).ok_or(Refusal::Unreadable)?;
         let sig = value.get("sig").cloned().ok_or(Refusal::Unreadable)?;
         let sig = Signature::read(sig).map_err(|_| Refusal::Unreadable)?;
-        let object = value.as_object().filter(|_| sig.kid == kid).ok_or(Refusal::Unreadable)?;
-        let body = object.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
-        let canonical = object.canonical();
-        let digest = Sha3::of(&[&canonical]);
-        let record = Record::read(value);
-        let derived = record.as_ref().map(|record| Derived::of(record, &body)).unwrap_or_default();
-        Ok(Self { kid, src_seq, sig, by, canonical, body, digest, record, derived })
+        let Value::Object(object) = value else { return Err(Refusal::Unreadable) };
+        if sig.kid != kid {
+            return Err(Refusal::Unreadable);
+        }
+        let (canonical, body) = object.canonical_and_without(&["event_hash", "event_hash_alt", "sig"]);
+        let content = Derived::content_id(&object);
+        let record = Record::read_detached(object, canonical.len());
+        let derived = record.as_ref().map(|record| Derived::of(record, &body, content)).unwrap_or_default();
+        let digest = OnceLock::new();
+        let mark = match &record {
+            Ok(record) if derived.hashes_follow => Mark::of_hashed(record),
+            _ => Mark::of_digest(digest.get_or_init(|| Sha3::of(&[&canonical]))),
+        };
+        Ok(Self { kid, src_seq, sig, by, canonical, body, digest, mark, record, derived })
     }
 
     /// The key it names.
@@ -74,8 +107,14 @@ impl Candidate {
 
     /// SHA3-512 of its canonical bytes.
     #[must_use]
-    pub const fn digest(&self) -> &Sha3 {
-        &self.digest
+    pub fn digest(&self) -> &Sha3 {
+        self.digest.get_or_init(|| Sha3::of(&[&self.canonical]))
+    }
+
+    /// What tells it from any other record under its number.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// Its canonical bytes: what an entry is put around.
@@ -90,7 +129,8 @@ impl Candidate {
         self.by.as_deref()
     }
 
-    /// The record, where it is of an event's form.
+    /// The record, where it is of an event's form; its canonical bytes are [`Candidate::canonical`] and not the record's
+    /// own.
     ///
     /// # Errors
     /// What is wrong with its form.
@@ -121,6 +161,18 @@ impl Candidate {
             Err(Refusal::Signature)
         }
     }
+
+    /// [`Candidate::verify`] of each with its key, in their order.
+    #[must_use]
+    pub fn verify_each(candidates: Vec<(Self, &VerifyingKey)>) -> Vec<Result<Verified, Refusal>> {
+        let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> =
+            candidates.iter().map(|(one, key)| (*key, one.body.as_slice(), &one.sig.val)).collect();
+        let judged = VerifyingKey::verify_each(&signed);
+        let verified = |((candidate, key), holds): ((Self, &VerifyingKey), bool)| {
+            if holds { Ok(Verified { candidate, public: *key.as_bytes() }) } else { Err(Refusal::Signature) }
+        };
+        candidates.into_iter().zip(judged).map(verified).collect()
+    }
 }
 
 impl Candidate {
@@ -132,16 +184,22 @@ impl Candidate {
 }
 
 impl Derived {
-    fn of(record: &Record, body: &[u8]) -> Self {
+    /// The op of an event that stands alone. Those of 5.1 and 14.2 are named otherwise, and need no third hash.
+    fn content_id(object: &Object) -> Option<String> {
+        let event = object.get("event").and_then(Value::as_str)?;
+        let shared = super::is_of_operation(event) || event.starts_with("lifecycle.");
+        let content = || id::of_canonical(&object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]));
+        (!shared).then(content)
+    }
+
+    fn of(record: &Record, body: &[u8], content: Option<String>) -> Self {
         let hashes_follow = match &record.prev {
             None => Sha3::of(&[body]) == record.hash && Blake2b::of(&[body]) == record.hash_alt,
             Some((hash, hash_alt)) => {
                 Sha3::of(&[body, &hash.0]) == record.hash && Blake2b::of(&[body, &hash_alt.0]) == record.hash_alt
             }
         };
-        // Only an event that stands alone is named by its content; those of 5.1 and 14.2 need no third hash.
-        let shared = super::is_of_operation(&record.event) || record.event.starts_with("lifecycle.");
-        Self { hashes_follow, op_is_content: !shared && record.op_is_content() }
+        Self { hashes_follow, op_is_content: content.is_some_and(|content| content == record.op) }
     }
 }
 

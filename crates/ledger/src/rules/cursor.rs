@@ -1,12 +1,10 @@
 //! Where each producer's stream stands: the next number of every key, and enough of what was sent to tell a repeat from
 //! an equivocation.
 
+use super::candidate::Mark;
 use crate::chunked::Chunked;
 use eleven_core::hash::Sha3;
 use std::collections::BTreeSet;
-
-/// Bytes of a record's digest that are kept: a repeat and another record under its number are told apart by them.
-const KEPT: usize = 16;
 
 /// How many equivocations of one key are kept as evidence: a proof needs one, a disk no flood.
 const MAX_EVIDENCE: usize = 16;
@@ -14,10 +12,19 @@ const MAX_EVIDENCE: usize = 16;
 /// The stream of one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cursor {
-    sent: Chunked<[u8; KEPT]>,
-    last: Option<Sha3>,
+    sent: Chunked<Mark>,
+    last: Option<Last>,
     refused: BTreeSet<u64>,
     equivocated: BTreeSet<u64>,
+}
+
+/// The last record sent under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// It was taken, as this entry.
+    Entry(u64),
+    /// It was refused, and this is the hash of its canonical bytes.
+    Refused(Sha3),
 }
 
 /// How a number relates to a stream.
@@ -42,21 +49,23 @@ impl Cursor {
         self.sent.len()
     }
 
-    /// SHA3-512 of the last record sent, taken or refused.
+    /// The last record sent, taken or refused.
     #[must_use]
-    pub(super) const fn last(&self) -> Option<&Sha3> {
-        self.last.as_ref()
+    pub(super) const fn last(&self) -> Option<Last> {
+        self.last
     }
 
-    /// How a record under `number` stands to what was sent.
+    /// How a record under `number` stands to what was sent. `digest` is asked where one was refused under it: of that the
+    /// ledger keeps no more than the hash of its bytes.
     #[must_use]
-    pub(super) fn standing(&self, number: u64, digest: &Sha3) -> Standing {
-        match self.sent.get(number) {
-            None if number == self.next() => Standing::Next,
-            None => Standing::Gap,
-            Some(kept) if *kept != short(digest) => Standing::Equivocation,
-            Some(_) if self.refused.contains(&number) => Standing::Refused,
-            Some(_) => Standing::Repeat,
+    pub(super) fn standing<'a>(&self, number: u64, mark: Mark, digest: impl FnOnce() -> &'a Sha3) -> Standing {
+        let Some(kept) = self.sent.get(number) else {
+            return if number == self.next() { Standing::Next } else { Standing::Gap };
+        };
+        match self.refused.contains(&number) {
+            true if *kept == Mark::of_digest(digest()) => Standing::Refused,
+            false if *kept == mark => Standing::Repeat,
+            _ => Standing::Equivocation,
         }
     }
 
@@ -66,23 +75,21 @@ impl Cursor {
         self.equivocated.len() < MAX_EVIDENCE && !self.equivocated.contains(&number)
     }
 
-    /// Takes the next number.
-    pub(super) fn take(&mut self, digest: &Sha3, refused: bool) {
-        if refused {
-            self.refused.insert(self.next());
-        }
-        self.sent.push(short(digest));
-        self.last = Some(*digest);
+    /// Takes the next number for a record that became entry `seq`.
+    pub(super) fn take(&mut self, mark: Mark, seq: u64) {
+        self.sent.push(mark);
+        self.last = Some(Last::Entry(seq));
+    }
+
+    /// Takes the next number for a record that was refused.
+    pub(super) fn refuse(&mut self, digest: &Sha3) {
+        self.refused.insert(self.next());
+        self.sent.push(Mark::of_digest(digest));
+        self.last = Some(Last::Refused(*digest));
     }
 
     /// Notes that another record was sent under `number`.
     pub(super) fn note_equivocation(&mut self, number: u64) {
         self.equivocated.insert(number);
     }
-}
-
-fn short(digest: &Sha3) -> [u8; KEPT] {
-    let mut kept = [0; KEPT];
-    kept.copy_from_slice(&digest.0[..KEPT]);
-    kept
 }

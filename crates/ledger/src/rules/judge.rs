@@ -100,7 +100,7 @@ impl Book {
 
     fn standing(&self, record: &Verified) -> Standing {
         match self.cursors.get(record.kid()) {
-            Some(cursor) => cursor.standing(record.src_seq(), record.digest()),
+            Some(cursor) => cursor.standing(record.src_seq(), record.mark(), || record.digest()),
             None if record.src_seq() == 0 => Standing::Next,
             None => Standing::Gap,
         }

@@ -5,6 +5,7 @@
 //! through the same two functions, so there is one set of rules.
 
 mod book;
+mod broken;
 mod candidate;
 mod cursor;
 mod judge;
@@ -15,7 +16,9 @@ mod subjects;
 mod tests;
 
 pub use book::{Applied, Book};
-pub use candidate::{Candidate, OpKey, Verified};
+pub use broken::BrokenStream;
+pub use candidate::{Candidate, Mark, OpKey, Verified};
+pub use cursor::Last;
 pub use judge::{Accepted, Judgement};
 pub use refusal::Refusal;
 

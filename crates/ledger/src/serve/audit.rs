@@ -5,6 +5,7 @@ use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
 use crate::receive::Received;
+use crate::rules::Last;
 use crate::state::{LookError, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -127,6 +128,14 @@ pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Pr
     Err((problem, Value::Object(object)))
 }
 
+/// What to say where not every record of an append was taken.
+pub(crate) fn first_refusal(answer: &Answer) -> Option<String> {
+    if answer.too_large {
+        return Some("the request is more than one commit takes: send it in parts".to_owned());
+    }
+    worst(&answer.outcomes).map(|(_, why)| why)
+}
+
 /// The status and what to say: what stops a stream first, then what is nobody's, then what was refused and numbered.
 fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
     let with = |rank: fn(&Outcome) -> Option<u16>| {
@@ -166,7 +175,17 @@ pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<Stri
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
     let Answer { next, last, size, .. } = committed.answer;
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
-    Ok(json(&Cursor { next, hash: last, size }.to_value()))
+    let hash = match last {
+        None => None,
+        Some(Last::Refused(hash)) => Some(hash),
+        Some(Last::Entry(seq)) => {
+            // It is durable: the answer came after the commit.
+            let read = tokio::task::spawn_blocking(move || inner.shared.entry(seq)).await;
+            let entry = read.map_err(|error| Problem::with_status(500, error.to_string()))?;
+            Some(Sha3::of(&[&entry.map_err(|error| look(&error))?.record]))
+        }
+    };
+    Ok(json(&Cursor { next, hash, size }.to_value()))
 }
 
 /// `GET /v1/audit/entries?from=SEQ&registry=1&whole=1&limit=N&wait=MS`: entries in order, all or those that make a

@@ -12,7 +12,7 @@ use crate::{
     segment::{SegmentLog, SegmentOptions},
 };
 
-const SMALL: SegmentOptions = SegmentOptions { smallest: 4096, largest: 1 << 20, ahead: false };
+const SMALL: SegmentOptions = SegmentOptions { smallest: 4096, largest: 1 << 20, ahead: false, pack: false, recent: 0 };
 type Outcome = Result<Committed<u64>, CommitError>;
 
 /// Numbers its requests; a request of `n` adds `n` records that carry the number.

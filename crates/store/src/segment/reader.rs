@@ -15,10 +15,17 @@ use crate::{
     log::{Damage, ReadError, ReadLog},
 };
 
+use super::{
+    packed::{self, Blocks},
+    recent::Recent,
+};
+
 /// A position is noted once in so many bytes of a segment: 8 bytes of memory for each 4 KiB of log.
 const MARK_EVERY: u64 = 4096;
 /// How much a reader fetches at once, at least, where there is so much.
 const READ_AHEAD: u64 = 32 << 10;
+/// Who asks for at most so many records at once reads here and there, and comes back to the same parts.
+const FEW: usize = 16;
 
 /// The durable part of a log.
 pub(super) struct Shared {
@@ -26,6 +33,7 @@ pub(super) struct Shared {
     segments: RwLock<VecDeque<Segment>>,
     first: AtomicU64,
     durable: AtomicU64,
+    recent: Recent,
 }
 
 /// The durable part of one segment.
@@ -33,13 +41,23 @@ pub(super) struct Segment {
     name: String,
     first: u64,
     next: u64,
-    salt: u64,
-    /// The offset after its last durable frame.
+    /// The offset after its last durable frame; 0 for a packed one.
     end: u64,
-    marks: Vec<Mark>,
-    /// Open for the segment that is written to; readers open the others themselves, so that the number of open files
-    /// does not grow with the log.
-    file: Option<Arc<dyn DiskFile>>,
+    content: Content,
+}
+
+/// How a segment holds its records.
+enum Content {
+    /// As they were committed.
+    Frames {
+        salt: u64,
+        marks: Vec<Mark>,
+        /// Open for the segment that is written to; readers open the others themselves, so that the number of open
+        /// files does not grow with the log.
+        file: Option<Arc<dyn DiskFile>>,
+    },
+    /// In compressed blocks.
+    Packed(Arc<Blocks>),
 }
 
 /// Where the frame lies that begins at a position; the position counts from the segment's first.
@@ -49,9 +67,15 @@ struct Mark {
 }
 
 /// From where to read to come to a position.
-struct Spot {
+enum Spot {
+    Frames(FrameSpot),
+    Packed { first: u64, name: String, file: Arc<dyn DiskFile>, blocks: Arc<Blocks> },
+}
+
+struct FrameSpot {
+    first: u64,
     name: String,
-    file: Option<Arc<dyn DiskFile>>,
+    file: Arc<dyn DiskFile>,
     salt: u64,
     /// The frame at `offset` begins with this position.
     position: u64,
@@ -61,8 +85,20 @@ struct Spot {
 
 impl Segment {
     pub(super) fn new(name: String, header: SegmentHeader, file: Arc<dyn DiskFile>) -> Segment {
-        let (first, salt) = (header.first, header.salt);
-        Segment { name, first, next: first, salt, end: SEGMENT_HEADER as u64, marks: Vec::new(), file: Some(file) }
+        let first = header.first;
+        let content = Content::Frames { salt: header.salt, marks: Vec::new(), file: Some(file) };
+        Segment { name, first, next: first, end: SEGMENT_HEADER as u64, content }
+    }
+
+    /// A segment whose records lie in `blocks`.
+    pub(super) fn packed(name: String, blocks: Blocks) -> Segment {
+        let (first, next) = (blocks.first(), blocks.next());
+        Segment { name, first, next, end: 0, content: Content::Packed(Arc::new(blocks)) }
+    }
+
+    /// Whether it is packed.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.content, Content::Packed(_))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -83,11 +119,12 @@ impl Segment {
 
     /// The frame at `offset` begins with `position`; after it the segment is at `next` and `end`.
     pub(super) fn extend(&mut self, position: u64, offset: u64, next: u64, end: u64) {
-        let last = self.marks.last().map_or(0, |mark| u64::from(mark.offset));
-        if self.marks.is_empty() || offset - last >= MARK_EVERY {
+        let Content::Frames { marks, .. } = &mut self.content else { return };
+        let last = marks.last().map_or(0, |mark| u64::from(mark.offset));
+        if marks.is_empty() || offset - last >= MARK_EVERY {
             // A segment is far below 4 GiB, and each record takes at least 4 bytes of it.
             if let (Ok(position), Ok(offset)) = (u32::try_from(position - self.first), u32::try_from(offset)) {
-                self.marks.push(Mark { position, offset });
+                marks.push(Mark { position, offset });
             }
         }
         self.next = next;
@@ -95,39 +132,56 @@ impl Segment {
     }
 
     pub(super) fn close(&mut self) {
-        self.file = None;
-        self.marks.shrink_to_fit();
+        if let Content::Frames { marks, file, .. } = &mut self.content {
+            *file = None;
+            marks.shrink_to_fit();
+        }
     }
 
-    fn spot(&self, position: u64) -> Spot {
-        let after = self.marks.partition_point(|mark| self.first + u64::from(mark.position) <= position);
-        let mark = after.checked_sub(1).and_then(|mark| self.marks.get(mark));
-        Spot {
-            name: self.name.clone(),
-            file: self.file.clone(),
-            salt: self.salt,
-            position: self.first + mark.map_or(0, |mark| u64::from(mark.position)),
-            offset: mark.map_or(SEGMENT_HEADER as u64, |mark| u64::from(mark.offset)),
-            end: self.end,
+    /// Opens the file where it is not open: whoever holds the lock of the segments knows that the name is still there.
+    fn spot(&self, position: u64, disk: &dyn Disk) -> io::Result<Spot> {
+        let (first, name) = (self.first, self.name.clone());
+        match &self.content {
+            Content::Packed(blocks) => {
+                Ok(Spot::Packed { first, file: disk.open(&name)?, name, blocks: Arc::clone(blocks) })
+            }
+            Content::Frames { salt, marks, file } => {
+                let after = marks.partition_point(|mark| first + u64::from(mark.position) <= position);
+                let mark = after.checked_sub(1).and_then(|mark| marks.get(mark));
+                Ok(Spot::Frames(FrameSpot {
+                    first,
+                    file: match file {
+                        Some(file) => Arc::clone(file),
+                        None => disk.open(&name)?,
+                    },
+                    name,
+                    salt: *salt,
+                    position: first + mark.map_or(0, |mark| u64::from(mark.position)),
+                    offset: mark.map_or(SEGMENT_HEADER as u64, |mark| u64::from(mark.offset)),
+                    end: self.end,
+                }))
+            }
         }
     }
 }
 
-impl Spot {
+impl FrameSpot {
     fn damaged(&self, offset: u64, what: &str) -> ReadError {
         ReadError::Damaged(Damage { segment: self.name.clone(), offset, what: what.to_owned() })
     }
 }
 
 impl Shared {
-    /// `segments` in order; `next` is the position after the last durable record.
-    pub(super) fn new(disk: Arc<dyn Disk>, segments: Vec<Segment>, next: u64) -> Shared {
+    /// `segments` in order; `next` is the position after the last durable record; of what was read last, `recent` bytes
+    /// are kept.
+    pub(super) fn new(disk: Arc<dyn Disk>, segments: Vec<Segment>, next: u64, recent: usize) -> Shared {
         let first = segments.first().map_or(next, Segment::first);
         Shared {
             disk,
             segments: RwLock::new(segments.into()),
             first: AtomicU64::new(first),
             durable: AtomicU64::new(next),
+            recent: Recent::new(recent),
         }
     }
 
@@ -148,17 +202,45 @@ impl Shared {
         self.durable.store(next, Ordering::Release);
     }
 
-    /// Stops showing the segments that lie wholly below `position`, save the last; their names, oldest first.
-    pub(super) fn forget_before(&self, position: u64) -> Vec<String> {
+    /// Stops showing the segments that lie wholly below `position`, save the last; their first positions, oldest first.
+    pub(super) fn forget_before(&self, position: u64) -> Vec<u64> {
         let mut segments = self.write();
-        let mut names = Vec::new();
+        let mut forgotten = Vec::new();
         while segments.len() > 1 && segments.front().is_some_and(|oldest| oldest.next <= position) {
-            names.extend(segments.pop_front().map(|oldest| oldest.name));
+            forgotten.extend(segments.pop_front().map(|oldest| oldest.first));
         }
         if let Some(oldest) = segments.front() {
             self.first.store(oldest.first, Ordering::Release);
         }
-        names
+        forgotten
+    }
+
+    /// The oldest segment that is closed and not packed: its first position and the one after its last.
+    pub(super) fn oldest_unpacked(&self) -> Option<(u64, u64)> {
+        let segments = self.read();
+        let mut closed = segments.iter().take(segments.len().saturating_sub(1));
+        let oldest = closed.find(|segment| !segment.is_packed() && segment.first < segment.next);
+        oldest.map(|segment| (segment.first, segment.next))
+    }
+
+    /// How many segments are closed and not packed.
+    pub(super) fn unpacked(&self) -> u64 {
+        let segments = self.read();
+        let closed = segments.iter().take(segments.len().saturating_sub(1));
+        closed.filter(|segment| !segment.is_packed()).count() as u64
+    }
+
+    /// Whether the segment that begins at `first` is still held.
+    pub(super) fn holds(&self, first: u64) -> bool {
+        self.read().iter().any(|segment| segment.first == first)
+    }
+
+    /// Shows `segment` in place of the one that begins where it does, and has the same records.
+    pub(super) fn replace(&self, segment: Segment) {
+        let mut segments = self.write();
+        if let Some(place) = segments.iter_mut().find(|other| other.first == segment.first) {
+            *place = segment;
+        }
     }
 
     fn locate(&self, position: u64) -> Result<Option<Spot>, ReadError> {
@@ -169,22 +251,74 @@ impl Shared {
         }
         let after = segments.partition_point(|segment| segment.first <= position);
         let holding = after.checked_sub(1).and_then(|at| segments.get(at)).filter(|segment| position < segment.next);
-        Ok(holding.map(|segment| segment.spot(position)))
+        holding.map(|segment| segment.spot(position, &*self.disk)).transpose().map_err(ReadError::Io)
     }
 
     /// Reads what is `wanted` and lies in the segment of `spot`.
     fn read_segment(&self, spot: &Spot, wanted: &mut Wanted) -> Result<(), ReadError> {
-        let mut window = Window::open(&*self.disk, spot)?;
+        match spot {
+            Spot::Frames(spot) => self.read_frames(spot, wanted),
+            Spot::Packed { first, name, file, blocks } => self.read_blocks(*first, name, &**file, blocks, wanted),
+        }
+    }
+
+    fn read_blocks(
+        &self,
+        first: u64,
+        name: &str,
+        file: &dyn DiskFile,
+        blocks: &Blocks,
+        wanted: &mut Wanted,
+    ) -> Result<(), ReadError> {
+        while !wanted.full && wanted.position < blocks.next() {
+            let (number, position) = blocks.holding(wanted.position);
+            let key = (first, true, number as u64);
+            let block = match self.recent.get(key).filter(|_| wanted.few) {
+                Some(block) => block,
+                None => {
+                    let block = Arc::new(blocks.unpack(file, name, number)?);
+                    if wanted.few {
+                        self.recent.put(key, &block);
+                    }
+                    block
+                }
+            };
+            let damaged = |what: &str| {
+                ReadError::Damaged(Damage {
+                    segment: name.to_owned(),
+                    offset: 0,
+                    what: format!("block {number} {what}"),
+                })
+            };
+            let before = wanted.position;
+            wanted.take(position, &packed::records(&block).ok_or_else(|| damaged("does not split into records"))?);
+            // Without progress the caller would ask again for ever.
+            if !wanted.full && wanted.position == before {
+                return Err(damaged("lacks a record that the index says it has"));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_frames(&self, spot: &FrameSpot, wanted: &mut Wanted) -> Result<(), ReadError> {
+        let mut window = Window { spot, start: 0, bytes: Vec::new() };
         let (mut offset, mut position) = (spot.offset, spot.position);
         while offset < spot.end && !wanted.full {
             let header = FrameHeader::parse(window.get(offset, FRAME_HEADER as u64)?, spot.salt, offset)
                 .filter(|header| header.first == position)
                 .ok_or_else(|| spot.damaged(offset, "a frame was here and is no more"))?;
             if header.next() > wanted.position {
-                let body = window.get(offset + FRAME_HEADER as u64, header.padded_body())?;
-                let records = header.records(body, spot.salt);
-                let records = records.ok_or_else(|| spot.damaged(offset, "the frame does not match its checksum"))?;
-                wanted.take(position, &records);
+                let wrong = || spot.damaged(offset, "the frame does not match its checksum");
+                let key = (spot.first, false, offset);
+                if let Some(body) = self.recent.get(key).filter(|_| wanted.few) {
+                    wanted.take(position, &header.split(&body).ok_or_else(wrong)?);
+                } else {
+                    let body = window.get(offset + FRAME_HEADER as u64, header.padded_body())?;
+                    wanted.take(position, &header.records(body, spot.salt).ok_or_else(wrong)?);
+                    if wanted.few && self.recent.serves() {
+                        self.recent.put(key, &Arc::new(body.to_vec()));
+                    }
+                }
             }
             position = header.next();
             offset += header.extent();
@@ -208,8 +342,14 @@ impl Shared {
 
 impl ReadLog for Shared {
     fn read_from(&self, position: u64, max_records: usize, max_bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
-        let mut wanted =
-            Wanted { position, records: max_records, bytes: max_bytes, full: max_records == 0, found: vec![] };
+        let mut wanted = Wanted {
+            position,
+            records: max_records,
+            bytes: max_bytes,
+            few: max_records <= FEW,
+            full: max_records == 0,
+            found: vec![],
+        };
         while !wanted.full {
             // The writer may drop a segment while we read: what was found before stays true.
             let outcome = match self.locate(wanted.position) {
@@ -246,6 +386,7 @@ struct Wanted {
     position: u64,
     records: usize,
     bytes: usize,
+    few: bool,
     full: bool,
     found: Vec<(u64, Vec<u8>)>,
 }
@@ -272,21 +413,12 @@ impl Wanted {
 
 /// The part of a file that was fetched last.
 struct Window<'a> {
-    spot: &'a Spot,
-    file: Arc<dyn DiskFile>,
+    spot: &'a FrameSpot,
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Window<'_> {
-    fn open<'a>(disk: &dyn Disk, spot: &'a Spot) -> Result<Window<'a>, ReadError> {
-        let file = match &spot.file {
-            Some(file) => Arc::clone(file),
-            None => disk.open(&spot.name).map_err(ReadError::Io)?,
-        };
-        Ok(Window { spot, file, start: 0, bytes: Vec::new() })
-    }
-
     /// `length` bytes at `offset`, fetched with what follows them in the durable part of the segment.
     fn get(&mut self, offset: u64, length: u64) -> Result<&[u8], ReadError> {
         let left = self.spot.end.saturating_sub(offset);
@@ -297,7 +429,7 @@ impl Window<'_> {
         if offset < self.start || offset + length > held {
             self.start = offset;
             self.bytes.resize(length.max(READ_AHEAD.min(left)) as usize, 0);
-            read_exact(&*self.file, offset, &mut self.bytes).map_err(|error| match error.kind() {
+            read_exact(&*self.spot.file, offset, &mut self.bytes).map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => self.spot.damaged(offset, "the file ends after this"),
                 _ => ReadError::Io(error),
             })?;

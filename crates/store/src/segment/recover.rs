@@ -15,18 +15,22 @@ use crate::{
 
 use super::{
     Active,
+    packed::{self, Blocks, PackedError},
     reader::{Segment, Shared},
     spare,
 };
 
 const SUFFIX: &str = ".seg";
+const PACKED_SUFFIX: &str = ".pack";
 const ZEROS: [u8; 4096] = [0; 4096];
 
 /// What opening a log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// How many segment files there were.
+    /// How many segments there were.
     pub segments: usize,
+    /// How many of them are packed.
+    pub packed: usize,
     /// The oldest position held.
     pub first: u64,
     /// The position after the last record.
@@ -136,8 +140,8 @@ pub(super) struct Found {
 
 pub(super) fn recover(disk: &dyn Disk) -> Result<Found, OpenError> {
     let scan = scan(disk)?;
-    if scan.spare {
-        disk.remove(spare::NAME).map_err(|cause| OpenError::io(format!("remove {}", spare::NAME), cause))?;
+    for name in &scan.leftovers {
+        disk.remove(name).map_err(|cause| OpenError::io(format!("remove {name}"), cause))?;
     }
     // The process before may have ended between a change of names and its sync.
     disk.sync_dir().map_err(|cause| OpenError::io("sync the folder", cause))?;
@@ -156,17 +160,27 @@ pub(super) fn name_of(first: u64) -> String {
     format!("{first:020}{SUFFIX}")
 }
 
-fn position_of(name: &str) -> Option<u64> {
-    let first = name.strip_suffix(SUFFIX)?.parse().ok()?;
-    (name_of(first) == name).then_some(first)
+/// The file of the packed segment that begins at `first`.
+pub(super) fn packed_name_of(first: u64) -> String {
+    format!("{first:020}{PACKED_SUFFIX}")
+}
+
+/// The first position of the segment that a file's name names, and whether it is a packed one.
+fn position_of(name: &str) -> Option<(u64, bool)> {
+    let packed = name.ends_with(PACKED_SUFFIX);
+    let suffix = if packed { PACKED_SUFFIX } else { SUFFIX };
+    let first = name.strip_suffix(suffix)?.parse().ok()?;
+    let own = if packed { packed_name_of(first) } else { name_of(first) };
+    (own == name).then_some((first, packed))
 }
 
 /// A log as it lies on the disk.
 struct Scan {
     segments: Vec<Segment>,
     last: Option<Last>,
-    /// Whether a segment that was never used lies beside it.
-    spare: bool,
+    /// Files of work that a process before did not finish: a segment that was never used, a packed one that is not known
+    /// to be durable and whose original is there.
+    leftovers: Vec<String>,
 }
 
 /// The segment that may have a torn end.
@@ -190,34 +204,61 @@ enum Tail {
 
 fn scan(disk: &dyn Disk) -> Result<Scan, OpenError> {
     let names = disk.list().map_err(|cause| OpenError::io("list the folder", cause))?;
-    let spare = names.iter().any(|name| name == spare::NAME);
+    let unfinished = |name: &&String| [spare::NAME, packed::TEMPORARY].contains(&name.as_str());
+    let mut leftovers: Vec<String> = names.iter().filter(unfinished).cloned().collect();
     let mut files = Vec::new();
-    for name in names.into_iter().filter(|name| name.ends_with(SUFFIX)) {
-        let Some(first) = position_of(&name) else {
+    for name in names.into_iter().filter(|name| name.ends_with(SUFFIX) || name.ends_with(PACKED_SUFFIX)) {
+        let Some((first, packed)) = position_of(&name) else {
             return Err(damaged(&name, 0, "this is not the name of a segment"));
         };
-        files.push((first, name));
+        files.push((first, packed, name));
     }
+    // Of two that begin alike the original comes first, and counts.
     files.sort_unstable();
+    let mut before = None;
+    files.retain(|(first, _, name)| {
+        let again = before.replace(*first) == Some(*first);
+        if again {
+            leftovers.push(name.clone());
+        }
+        !again
+    });
 
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
     let mut last = None;
-    for (at, (first, name)) in files.iter().enumerate() {
-        let (mut segment, end, tail) = walk(disk, name, *first)?;
+    for (at, (first, packed, name)) in files.iter().enumerate() {
+        let (mut segment, end, tail) =
+            if *packed { (open_packed(disk, name, *first)?, None, Tail::Zeros) } else { walk(disk, name, *first)? };
         match files.get(at + 1) {
-            Some((next_first, next_name)) => {
+            Some((next_first, _, next_name)) => {
                 check_joint(&segment, &tail, *next_first, next_name)?;
                 segment.close();
             }
-            None => last = Some(end.judge(tail, name)?),
+            None => last = end.map(|end| end.judge(tail, name)).transpose()?,
         }
         segments.push(segment);
     }
-    Ok(Scan { segments, last, spare })
+    Ok(Scan { segments, last, leftovers })
+}
+
+/// Reads a packed segment and checks every byte of it against its checksums.
+fn open_packed(disk: &dyn Disk, name: &str, first: u64) -> Result<Segment, OpenError> {
+    let failed = |cause| OpenError::io(format!("read {name}"), cause);
+    let file = disk.open(name).map_err(failed)?;
+    let blocks = Blocks::open(&*file).map_err(|error| match error {
+        PackedError::Header(HeaderError::Damaged(what)) => damaged(name, 0, what),
+        PackedError::Header(HeaderError::Version(found)) => OpenError::Version { segment: name.to_owned(), found },
+        PackedError::Damaged(offset, what) => damaged(name, offset, what),
+        PackedError::Io(cause) => failed(cause),
+    })?;
+    if blocks.first() != first {
+        return Err(damaged(name, 16, format!("the header says that it begins at position {}", blocks.first())));
+    }
+    Ok(Segment::packed(name.to_owned(), blocks))
 }
 
 /// Reads one segment, frame by frame, as far as the frames are good.
-fn walk(disk: &dyn Disk, name: &str, first: u64) -> Result<(Segment, Last, Tail), OpenError> {
+fn walk(disk: &dyn Disk, name: &str, first: u64) -> Result<(Segment, Option<Last>, Tail), OpenError> {
     let failed = |cause| OpenError::io(format!("read {name}"), cause);
     let file = disk.open(name).map_err(failed)?;
     let length = file.length().map_err(failed)?;
@@ -247,7 +288,7 @@ fn walk(disk: &dyn Disk, name: &str, first: u64) -> Result<(Segment, Last, Tail)
         data.get(offset as usize..(offset + extent) as usize).map(|bytes| (offset, bytes.to_vec()))
     };
     let last = Last { file, salt: header.salt, capacity: header.capacity, frame: frame.and_then(bytes), torn: None };
-    Ok((segment, last, tail))
+    Ok((segment, Some(last), tail))
 }
 
 /// The frame that continues `segment`, if it is whole and has the next position.
@@ -314,6 +355,7 @@ impl Scan {
         let torn = self.last.as_ref().and_then(|last| last.torn);
         Recovery {
             segments: self.segments.len(),
+            packed: self.segments.iter().filter(|segment| segment.is_packed()).count(),
             first: self.segments.first().map_or(0, Segment::first),
             next: self.segments.last().map_or(0, Segment::next),
             torn: torn.map(|(from, to)| TornTail { segment: name.to_owned(), offset: from, bytes: to - from }),

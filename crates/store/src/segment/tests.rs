@@ -8,12 +8,16 @@ use crate::{
 
 mod crashes;
 mod faults;
+mod packing;
 
 /// Small segments, so that a few records fill several, and every operation in order.
-const SMALL: SegmentOptions = SegmentOptions { smallest: 1024, largest: 4096, ahead: false };
+const SMALL: SegmentOptions = SegmentOptions { smallest: 1024, largest: 4096, ahead: false, pack: false, recent: 0 };
 
 /// Smaller still, for scripts that are run thousands of times.
-const TIGHT: SegmentOptions = SegmentOptions { smallest: 512, largest: 1024, ahead: false };
+const TIGHT: SegmentOptions = SegmentOptions { smallest: 512, largest: 1024, ..SMALL };
+
+/// The same, packed as soon as they are closed.
+const PACKED: SegmentOptions = SegmentOptions { pack: true, ..TIGHT };
 
 fn open(disk: &FaultyDisk) -> SegmentLog {
     SegmentLog::open(Place::on(disk.clone()), SMALL).expect("open")
@@ -79,10 +83,28 @@ fn it_conforms_on_files() {
             let folder = tempfile::tempdir().expect("folder");
             move || {
                 let place = Folder::open(folder.path(), "ledger").expect("folder").place("log").expect("place");
-                SegmentLog::open(place, SegmentOptions { ahead, smallest: 4096, largest: 1 << 16 }).expect("open")
+                SegmentLog::open(place, SegmentOptions { ahead, smallest: 4096, largest: 1 << 16, ..SMALL })
+                    .expect("open")
             }
         });
     }
+}
+
+#[test]
+fn it_conforms_packed() {
+    conformance::check(|| {
+        let disk = FaultyDisk::new(1);
+        let options = SegmentOptions { pack: true, recent: 4096, ..SMALL };
+        move || SegmentLog::open(Place::on(disk.clone()), options).expect("open")
+    });
+    conformance::check(|| {
+        let folder = tempfile::tempdir().expect("folder");
+        move || {
+            let place = Folder::open(folder.path(), "ledger").expect("folder").place("log").expect("place");
+            let options = SegmentOptions { ahead: true, smallest: 4096, largest: 1 << 16, pack: true, recent: 1 << 20 };
+            SegmentLog::open(place, options).expect("open")
+        }
+    });
 }
 
 #[test]
@@ -296,7 +318,7 @@ fn only_whole_segments_are_dropped_and_a_reader_may_be_late() {
 #[test]
 fn positions_are_found_quickly_with_little_memory() {
     let disk = FaultyDisk::new(1);
-    let options = SegmentOptions { smallest: 1 << 20, largest: 1 << 20, ahead: true };
+    let options = SegmentOptions { smallest: 1 << 20, largest: 1 << 20, ahead: true, ..SMALL };
     let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("open");
     let records: Vec<Vec<u8>> = (0..20_000u64).map(|at| at.to_le_bytes().repeat(16)).collect();
     for (position, record) in records.iter().enumerate() {

@@ -7,20 +7,20 @@ use super::{
 };
 use crate::faulty::{Fault, Op, Survival};
 
-fn crashed(at: usize, survival: Survival) -> (FaultyDisk, Told) {
+pub(super) fn crashed(at: usize, survival: Survival, options: SegmentOptions) -> (FaultyDisk, Told) {
     let disk = FaultyDisk::new(5);
     disk.plan(at, Fault::Crash);
-    let told = run(&disk);
+    let told = run(&disk, options);
     assert!(disk.is_down(), "operation {at} was not reached");
     (disk.reboot(survival), told)
 }
 
 #[test]
 fn a_crash_at_every_operation() {
-    for (at, op) in operations().iter().enumerate() {
+    for (at, op) in operations(TIGHT).iter().enumerate() {
         let scattered = (0..12).map(|seed| Survival::Scattered(seed * 1000 + at as u64));
         for survival in [Survival::Lost, Survival::Kept].into_iter().chain(scattered) {
-            let (disk, told) = crashed(at, survival);
+            let (disk, told) = crashed(at, survival, TIGHT);
             check_and_go_on(&disk, &told, &format!("crash at operation {at} ({op:?}), {survival:?}"));
         }
     }
@@ -28,7 +28,7 @@ fn a_crash_at_every_operation() {
 
 #[test]
 fn a_frame_torn_at_every_byte() {
-    let operations = operations();
+    let operations = operations(TIGHT);
     let mut frames = 0;
     for (at, pair) in operations.windows(2).enumerate() {
         // The write of a frame and its sync; the writes of zeros and headers are whole sizes.
@@ -38,7 +38,7 @@ fn a_frame_torn_at_every_byte() {
         }
         frames += 1;
         for torn in 0..=*length {
-            let (disk, told) = crashed(at + 1, Survival::Torn(torn));
+            let (disk, told) = crashed(at + 1, Survival::Torn(torn), TIGHT);
             let when = format!("frame of {length} torn after {torn}");
             let end = check(&disk, &told, &when);
             let whole = told.unknown == Some(end);
@@ -51,11 +51,11 @@ fn a_frame_torn_at_every_byte() {
 
 #[test]
 fn a_crash_at_every_operation_of_recovery() {
-    for at in (0..operations().len()).step_by(3) {
+    for at in (0..operations(TIGHT).len()).step_by(3) {
         for first in [Survival::Lost, Survival::Torn(100), Survival::Scattered(at as u64)] {
-            for k in 0..operations_of_recovery(&crashed(at, first).0) {
+            for k in 0..operations_of_recovery(&crashed(at, first, TIGHT).0, TIGHT) {
                 for second in [Survival::Lost, Survival::Torn(10), Survival::Scattered(k as u64)] {
-                    let (disk, told) = crashed(at, first);
+                    let (disk, told) = crashed(at, first, TIGHT);
                     disk.plan(disk.done().len() + k, Fault::Crash);
                     let _ = SegmentLog::open(Place::on(disk.clone()), TIGHT);
                     let disk = disk.reboot(second);
@@ -76,7 +76,7 @@ fn a_crash_while_the_next_segment_is_written_ahead() {
         while acknowledged < 30 {
             acknowledged = log.append(acknowledged, &[&record(acknowledged)]).expect("append").next();
         }
-        let told = Told { acknowledged, ..Told::default() };
+        let told = Told { acknowledged, ..Told::nothing(TIGHT) };
         // The writer and its thread are still there, and from now on on a machine that was turned off.
         let disk = disk.reboot(survival);
         check_and_go_on(&disk, &told, &format!("{survival:?}"));

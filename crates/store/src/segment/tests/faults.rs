@@ -19,8 +19,10 @@ pub(super) fn script() -> Vec<Step> {
 }
 
 /// What a run was told: the caller's whole knowledge.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Told {
+    /// How the log is laid out.
+    pub(super) options: SegmentOptions,
     /// The records below this are acknowledged.
     pub(super) acknowledged: u64,
     /// The one commit whose fate is unknown ends here.
@@ -29,10 +31,16 @@ pub(super) struct Told {
     pub(super) dropped: u64,
 }
 
+impl Told {
+    pub(super) fn nothing(options: SegmentOptions) -> Told {
+        Told { options, acknowledged: 0, unknown: None, dropped: 0 }
+    }
+}
+
 /// Runs the script until the first answer that stops the process.
-pub(super) fn run(disk: &FaultyDisk) -> Told {
-    let mut told = Told::default();
-    let Ok(mut log) = SegmentLog::open(Place::on(disk.clone()), TIGHT) else {
+pub(super) fn run(disk: &FaultyDisk, options: SegmentOptions) -> Told {
+    let mut told = Told::nothing(options);
+    let Ok(mut log) = SegmentLog::open(Place::on(disk.clone()), options) else {
         return told;
     };
     let reader = log.reader();
@@ -67,7 +75,7 @@ pub(super) fn run(disk: &FaultyDisk) -> Told {
 
 /// Opens the log after a run and holds what is there against what was told. Gives back the log's end.
 pub(super) fn check(disk: &FaultyDisk, told: &Told, when: &str) -> u64 {
-    let log = SegmentLog::open(Place::on(disk.clone()), TIGHT)
+    let log = SegmentLog::open(Place::on(disk.clone()), told.options)
         .unwrap_or_else(|error| panic!("{when}: the log must open: {error}"));
     let allowed = log.next() == told.acknowledged || Some(log.next()) == told.unknown;
     assert!(allowed, "{when}: the log ends at {}, told {told:?}", log.next());
@@ -83,19 +91,19 @@ pub(super) fn check(disk: &FaultyDisk, told: &Told, when: &str) -> u64 {
 /// Checks, goes on with two commits, and loses everything unsynced: what was shown once must stay.
 pub(super) fn check_and_go_on(disk: &FaultyDisk, told: &Told, when: &str) {
     let mut next = check(disk, told, when);
-    let mut log = open(disk);
+    let mut log = SegmentLog::open(Place::on(disk.clone()), told.options).expect("it opened before");
     for _ in 0..2 {
         next = log.append(next, &[&record(next)]).unwrap_or_else(|error| panic!("{when}: append: {error}")).next();
     }
     drop(log);
-    let told = Told { acknowledged: next, unknown: None, dropped: told.dropped };
+    let told = Told { acknowledged: next, unknown: None, ..*told };
     check(&disk.reboot(Survival::Lost), &told, &format!("{when}, then power off"));
 }
 
 /// What one undisturbed run asks of the disk.
-pub(super) fn operations() -> Vec<Op> {
+pub(super) fn operations(options: SegmentOptions) -> Vec<Op> {
     let disk = FaultyDisk::new(5);
-    let told = run(&disk);
+    let told = run(&disk, options);
     assert_eq!((told.acknowledged, told.dropped), (19, 12));
     let done = disk.done();
     check_and_go_on(&disk, &told, "without a fault");
@@ -104,7 +112,7 @@ pub(super) fn operations() -> Vec<Op> {
 
 #[test]
 fn every_error_at_every_operation() {
-    let operations = operations();
+    let operations = operations(TIGHT);
     let renames = operations.iter().filter(|op| matches!(op, Op::Rename(_))).count();
     let removals = operations.iter().filter(|op| matches!(op, Op::Remove(_))).count();
     assert!(renames >= 3 && removals >= 2, "the script must pass through several segments: {operations:?}");
@@ -112,31 +120,35 @@ fn every_error_at_every_operation() {
     for (at, op) in operations.iter().enumerate() {
         let faults = effects.into_iter().flat_map(|effect| [Fault::Eio(effect), Fault::Enospc(effect)]);
         for fault in faults.chain([Fault::Short(1), Fault::Short(45)]) {
-            let ends = [None, Some(Survival::Lost), Some(Survival::Kept), Some(Survival::Scattered(at as u64))];
-            for end in ends {
-                let when = format!("{fault:?} at operation {at} ({op:?}), then {end:?}");
-                let disk = FaultyDisk::new(5);
-                disk.plan(at, fault);
-                let told = run(&disk);
-                if matches!(fault, Fault::Short(_)) {
-                    assert_eq!(told.acknowledged, 19, "{when}: a short write is no failure");
-                }
-                // Without a reboot the next process sees the kernel's cache, which may hold what the disk does not.
-                let disk = end.map_or(disk.clone(), |survival| disk.reboot(survival));
-                check_and_go_on(&disk, &told, &when);
-            }
+            fail_at(at, op, fault, TIGHT);
         }
+    }
+}
+
+/// One fault at one operation, with every end of the machine behind it.
+pub(super) fn fail_at(at: usize, op: &Op, fault: Fault, options: SegmentOptions) {
+    for end in [None, Some(Survival::Lost), Some(Survival::Kept), Some(Survival::Scattered(at as u64))] {
+        let when = format!("{fault:?} at operation {at} ({op:?}), then {end:?}");
+        let disk = FaultyDisk::new(5);
+        disk.plan(at, fault);
+        let told = run(&disk, options);
+        if matches!(fault, Fault::Short(_)) {
+            assert_eq!(told.acknowledged, 19, "{when}: a short write is no failure");
+        }
+        // Without a reboot the next process sees the kernel's cache, which may hold what the disk does not.
+        let disk = end.map_or(disk.clone(), |survival| disk.reboot(survival));
+        check_and_go_on(&disk, &told, &when);
     }
 }
 
 #[test]
 fn what_a_failed_append_says_is_true() {
     let (mut not_written, mut unknown_there, mut unknown_gone) = (0, 0, 0);
-    for at in 0..operations().len() {
+    for at in 0..operations(TIGHT).len() {
         for effect in [Effect::Nothing, Effect::All] {
             let disk = FaultyDisk::new(5);
             disk.plan(at, Fault::Eio(effect));
-            let told = run(&disk);
+            let told = run(&disk, TIGHT);
             if told.acknowledged == 19 {
                 continue;
             }
@@ -152,25 +164,25 @@ fn what_a_failed_append_says_is_true() {
 }
 
 /// What opening asks of the disk, counted on a disk that is then used no more.
-pub(super) fn operations_of_recovery(disk: &FaultyDisk) -> usize {
+pub(super) fn operations_of_recovery(disk: &FaultyDisk, options: SegmentOptions) -> usize {
     let begin = disk.done().len();
-    open(disk);
+    drop(SegmentLog::open(Place::on(disk.clone()), options).expect("open"));
     disk.done().len() - begin
 }
 
 #[test]
 fn a_failing_recovery_is_made_good_by_the_next() {
-    let operations = operations();
+    let operations = operations(TIGHT);
     let writes = operations.iter().enumerate().filter(|(_, op)| matches!(op, Op::Write(_)));
     for (at, _) in writes.step_by(4) {
         for (at, effect) in [(at, Effect::Part(30)), (at + 1, Effect::Part(60)), (at + 1, Effect::Nothing)] {
             let failed = || {
                 let disk = FaultyDisk::new(5);
                 disk.plan(at, Fault::Eio(effect));
-                let told = run(&disk);
+                let told = run(&disk, TIGHT);
                 (disk, told)
             };
-            for k in 0..operations_of_recovery(&failed().0) {
+            for k in 0..operations_of_recovery(&failed().0, TIGHT) {
                 for again in [Effect::Nothing, Effect::Part(20), Effect::All] {
                     let (disk, told) = failed();
                     disk.plan(disk.done().len() + k, Fault::Eio(again));

@@ -1,0 +1,390 @@
+//! PROTOCOL 6.1, clause by clause: each violation is refused with its reason, recorded by a `ledger.refused` that names the
+//! record's hash, and raised by an `audit.discontinuity` for its producer; what is nobody's leaves no trace.
+
+use super::*;
+use crate::world::{LEDGER, OTHER_POINT, granted};
+use eleven_core::artifact::Use;
+use eleven_core::event::Draft;
+use eleven_core::id;
+use eleven_core::registry::GrantedKey;
+use eleven_core::root::KeyUse;
+
+/// A ledger with two issued operations, the first of them begun.
+struct Scene {
+    ledger: Ledger,
+    producers: Producers,
+    begun: crate::world::Operation,
+    issued: crate::world::Operation,
+}
+
+impl Scene {
+    async fn make(home: &Home) -> Scene {
+        let (ledger, mut producers) = running(home).await;
+        let mut append = Append::default();
+        let mut begun = producers.issue(single(1), &[], &mut append);
+        let issued = producers.issue(single(2), &[], &mut append);
+        producers.begin(&mut begun, 1, &mut append);
+        ledger.must_append(&append).await;
+        Scene { ledger, producers, begun, issued }
+    }
+
+    /// The record is refused with this code under its number, and that is recorded and raised.
+    async fn refuses(&self, append: &Append, code: &str) {
+        let size = self.ledger.inner.shared.size();
+        let answer = self.ledger.append(append).await;
+        let (refused, before) = answer.outcomes.split_last().expect("an outcome");
+        assert!(before.iter().all(|outcome| *outcome == Outcome::Taken), "{code}: {before:?}");
+        let Outcome::Refused { why, numbered: true } = refused else { panic!("{code}: {refused:?}") };
+        assert_eq!(why.code(), code);
+        let record = append.records.last().expect("a record");
+        let text = |name: &str| record.get(name).and_then(Value::as_str).expect("a member").to_owned();
+        let later: Vec<Value> = records(&self.ledger).into_iter().skip(size as usize).collect();
+        let of = |event: &str| later.iter().rfind(|later| later.get("event") == Some(&Value::from(event)));
+        let data = |event: &str, member: &str| {
+            of(event).and_then(|event| event.pointer(&format!("/data/{member}"))).cloned().unwrap_or(Value::Null)
+        };
+        let hash = Sha3::of(&[&record.canonical()]);
+        assert_eq!(data("ledger.refused", "hash"), Value::from(hash), "{code}");
+        assert_eq!(data("ledger.refused", "reason"), Value::from(code));
+        assert_eq!(data("ledger.refused", "kid"), Value::from(text("kid")), "{code}");
+        assert_eq!(data("ledger.refused", "src_seq"), record.get("src_seq").cloned().expect("a number"), "{code}");
+        let owner = read(&self.ledger.inner.shared.book).registry().and_then(|fold| fold.key(&text("kid")).cloned());
+        assert_eq!(data("audit.discontinuity", "producer"), Value::from(owner.expect("a key").owner), "{code}");
+        assert_eq!(self.ledger.inner.shared.blob(&hash).expect("the evidence"), record.canonical(), "{code}");
+    }
+
+    /// The record is nobody's, or of a key that does not count: nothing is written.
+    async fn ignores(&self, record: Value, code: &str) {
+        let entries = events(&self.ledger);
+        let append = Append { records: vec![record], ..Append::default() };
+        let answer = self.ledger.append(&append).await;
+        let Outcome::Refused { why, numbered: false } = &answer.outcomes[0] else { panic!("{:?}", answer.outcomes) };
+        assert_eq!((why.code(), events(&self.ledger)), (code, entries));
+    }
+
+    async fn refuses_record(&self, record: &Record, code: &str) {
+        let mut append = Append::default();
+        append.record(record);
+        self.refuses(&append, code).await;
+    }
+
+    /// A record of the point, in the lineage of an operation behind `tip`.
+    fn after(&mut self, op: &str, tip: eleven_core::event::Tip, event: &'static str, data: Object) -> Record {
+        let place = Place::After { op: op.to_owned(), tip };
+        let about = About::artifact(&self.begun.artifact);
+        self.producers.record("gw-0", POINT, event, place, data, about)
+    }
+
+    fn by_authority(&mut self, event: &'static str, data: Object) -> Record {
+        self.producers.by_authority(event, data)
+    }
+}
+
+/// A record signed by a key over a body that the crate itself would not make.
+fn signed(label: &str, object: &Object) -> Value {
+    let body = object.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
+    let (hash, hash_alt) = (Sha3::of(&[&body]), eleven_core::hash::Blake2b::of(&[&body]));
+    let object = object.clone().with("event_hash", hash).with("event_hash_alt", hash_alt);
+    Value::Object(object.with("sig", Signer::signature(&signer(label), &body).to_value()))
+}
+
+fn object(record: &Record) -> Object {
+    record.to_value().as_object().cloned().expect("an object")
+}
+
+fn result() -> Object {
+    let result = Object::new().with("digest", Sha3([1; 64])).with("bytes", 1u64).with("status", 200u64);
+    Object::new().with("result", result)
+}
+
+#[tokio::test]
+async fn form_limits_signature_use_owner_and_window() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let surprise = object(&scene.producers.denial("one")).with("surprise", true);
+    scene.refuses(&Append { records: vec![signed("gw-0", &surprise)], ..Append::default() }, "record.malformed").await;
+    let denial = object(&scene.producers.denial("two"));
+    let large = denial.with("data", Object::new().with("details", "x".repeat(17 * 1024)));
+    scene.refuses(&Append { records: vec![signed("gw-0", &large)], ..Append::default() }, "record.malformed").await;
+    let other = scene.producers.record("gw-0", OTHER_POINT, "runtime.step", Place::Alone, step(), About::default());
+    scene.refuses_record(&other, "key.owner").await;
+
+    let good = object(&scene.producers.denial("three"));
+    scene.producers.set_number("gw-0", scene.producers.number("gw-0") - 1);
+    let forged = good.clone().with("ts", "2026-05-12T17:00:01.000Z");
+    scene.ignores(Value::Object(forged), "signature.invalid").await;
+    let stranger = scene.producers.alone("nobody", POINT, "runtime.step", step());
+    scene.ignores(stranger.to_value(), "key.unknown").await;
+    let issuer = scene.producers.alone("issuer", AUTHORITY, "policy.retired", Object::new());
+    scene.ignores(issuer.to_value(), "key.unknown").await;
+    let nameless = good.clone();
+    scene.ignores(Value::Object(nameless.with("kid", 7u64)), "record.unreadable").await;
+    // The key's window ends in July.
+    let now = scene.producers.now;
+    home.clock.advance(90 * 86_400 * 1000);
+    scene.ignores(Value::Object(good), "key.status").await;
+    assert_eq!(scene.producers.now, now);
+}
+
+fn step() -> Object {
+    Object::new().with("step", 1u64).with("outcome", "passed")
+}
+
+#[tokio::test]
+async fn hashes_names_and_places_in_a_lineage() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let wrong = object(&scene.producers.denial("one")).with("event_hash", Sha3([7; 64]));
+    let body = wrong.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
+    let sig = Signer::signature(&signer("gw-0"), &body).to_value();
+    let wrong = Append { records: vec![Value::Object(wrong.with("sig", sig))], ..Append::default() };
+    scene.refuses(&wrong, "record.hash").await;
+
+    let op = scene.begun.op.clone();
+    let tip = scene.begun.tip.clone();
+    let later = eleven_core::event::Tip { n: tip.n + 1, ..tip.clone() };
+    let gap = scene.after(&op, later, "attestation.signed", Object::new());
+    scene.refuses_record(&gap, "lineage.position").await;
+    let other = eleven_core::event::Tip { hash: Sha3([9; 64]), ..tip.clone() };
+    let fork = scene.after(&op, other, "execution.completed", result());
+    scene.refuses_record(&fork, "lineage.position").await;
+    let order = scene.after(&op, tip.clone(), "execution.completed", result());
+    scene.refuses_record(&order, "lineage.order").await;
+    let data = Object::new().with("attestation", "att_00000000000000000000000000000000");
+    let data = scene.after(&op, tip, "attestation.signed", data);
+    scene.refuses_record(&data, "lineage.data").await;
+    let unknown = "0".repeat(32);
+    let unknown_tip = scene.issued.tip.clone();
+    let nothing = scene.after(&unknown, unknown_tip.clone(), "authorization.consumed", Object::new());
+    scene.refuses_record(&nothing, "op.unknown").await;
+    let place = Place::First { op: unknown };
+    let about = About { reason: Some(eleven_core::reason::Reason::PolicyDenied), ..About::default() };
+    let renamed = scene.producers.record("gw-0", POINT, "execution.denied", place, Object::new(), about);
+    scene.refuses_record(&renamed, "op.content").await;
+    let mut about = About::artifact(&scene.issued.artifact);
+    about.identity = Some("svc:another:prod".to_owned());
+    let place = Place::After { op: scene.issued.op.clone(), tip: unknown_tip };
+    let data = Object::new().with("nonce", scene.issued.artifact.usage.nonce()).with("use", 1u64);
+    let bound = scene.producers.record("gw-0", POINT, "authorization.consumed", place, data, about);
+    scene.refuses_record(&bound, "lineage.binding").await;
+}
+
+#[tokio::test]
+async fn the_uses_of_an_artifact() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let mut append = Append::default();
+    let usage = Use::Bounded { nonce: eleven_core::artifact::nonce(&[8; 17]), max: 3 };
+    let mut bounded = scene.producers.issue(usage, &[], &mut append);
+    scene.ledger.must_append(&append).await;
+    let second = scene.producers.consume(&mut bounded, 2);
+    scene.refuses_record(&second, "use.order").await;
+    let first = scene.producers.consume(&mut bounded, 1);
+    let mut append = Append::default();
+    append.record(&first);
+    scene.ledger.must_append(&append).await;
+    let again = scene.producers.consume(&mut bounded, 1);
+    scene.refuses_record(&again, "lineage.position").await;
+    let data = Object::new().with("nonce", eleven_core::artifact::nonce(&[5; 17])).with("use", 1u64);
+    let place = Place::After { op: scene.issued.op.clone(), tip: scene.issued.issued.tip() };
+    let about = About::artifact(&scene.issued.artifact);
+    let nonce = scene.producers.record("gw-0", POINT, "authorization.consumed", place, data, about);
+    scene.refuses_record(&nonce, "use.mismatch").await;
+}
+
+#[tokio::test]
+async fn events_and_their_producers_and_content() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let unknown = object(&scene.producers.denial("one")).with("event", "execution.dreamt");
+    scene.refuses(&Append { records: vec![signed("gw-0", &unknown)], ..Append::default() }, "event.unknown").await;
+    let not_a_points = scene.producers.alone("gw-0", POINT, "policy.retired", Object::new());
+    scene.refuses_record(&not_a_points, "event.producer").await;
+    let without = scene.producers.alone("gw-0", POINT, "execution.denied", Object::new());
+    scene.refuses_record(&without, "event.members").await;
+    let eleventh = scene.producers.alone("gw-0", POINT, "runtime.step", step().with("step", 11u64));
+    scene.refuses_record(&eleventh, "event.data").await;
+    let mut append = Append::default();
+    scene.producers.issue(single(3), &[], &mut append);
+    append.blobs.clear();
+    scene.refuses(&append, "blob.missing").await;
+    // The same op a second time.
+    let again = scene.issued.issued.clone();
+    let draft = Draft {
+        event: "authorization.issued",
+        place: Place::First { op: again.op.clone() },
+        ts: again.ts,
+        by: AUTHORITY.to_owned(),
+        src_seq: scene.producers.number("authority"),
+        data: again.data.clone(),
+        about: again.about.clone(),
+    };
+    scene.producers.set_number("authority", scene.producers.number("authority") + 1);
+    scene.refuses_record(&draft.sign(&signer("authority")).expect("a record"), "op.known").await;
+    let mut append = Append::default();
+    let record = scene.by_authority("policy.retired", Object::new().with("ref", "policy://medical/v1"));
+    append.record(&record);
+    scene.ledger.must_append(&append).await;
+    let mut append = Append::default();
+    scene.producers.issue(single(4), &[], &mut append);
+    scene.refuses(&append, "policy.mismatch").await;
+}
+
+#[tokio::test]
+async fn revocations_and_what_comes_after_them() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let artifact = scene.issued.artifact.clone();
+    let revoked = |artifact: &Artifact, exp: Time| {
+        let data = Object::new().with("artifact", &artifact.id).with("exp", exp.to_seconds_value());
+        data.with("why", "operator")
+    };
+    let other_exp = scene.by_authority("authorization.revoked", revoked(&artifact, artifact.exp.plus_seconds(1)));
+    scene.refuses_record(&other_exp, "revocation.mismatch").await;
+    let stranger = "governance://11-11/authority/stage";
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.registered", granted("stage", KeyUse::Event, stranger).to_object()));
+    let data = revoked(&artifact, artifact.exp);
+    append.record(&scene.producers.alone("stage", stranger, "authorization.revoked", data));
+    scene.refuses(&append, "revocation.mismatch").await;
+    let mut append = Append::default();
+    append.record(&scene.producers.revoke(&artifact));
+    scene.ledger.must_append(&append).await;
+    let again = scene.producers.revoke(&artifact);
+    scene.refuses_record(&again, "revocation.mismatch").await;
+    let mut issued = scene.issued;
+    let consumed = scene.producers.consume(&mut issued, 1);
+    scene.issued = issued;
+    scene.refuses_record(&consumed, "artifact.revoked").await;
+    let mut append = Append::default();
+    let mut child = scene.producers.issue(single(6), std::slice::from_ref(&artifact.id), &mut append);
+    append.record(&scene.producers.consume(&mut child, 1));
+    scene.refuses(&append, "artifact.revoked").await;
+}
+
+#[tokio::test]
+async fn another_point_does_not_continue_what_one_consumed() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let place = Place::After { op: scene.begun.op.clone(), tip: scene.begun.tip.clone() };
+    let data = Object::new().with("cause", "restart").with("effect", "unknown");
+    let about = About::artifact(&scene.begun.artifact);
+    let other = scene.producers.record("gw-1", OTHER_POINT, "execution.interrupted", place, data, about);
+    scene.refuses_record(&other, "lineage.producer").await;
+}
+
+#[tokio::test]
+async fn keys_grants_policies_and_what_is_not_there() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let known = granted("gw-0", KeyUse::Event, POINT);
+    let fresh = granted("gw-9", KeyUse::Event, POINT);
+    let mut same_public = fresh.key.clone();
+    same_public.public = signer("gw-0").public();
+    let mut forged = fresh.clone();
+    forged.grant.val[3] ^= 1;
+    for granted in [known, GrantedKey::sign(same_public, &signer("registry")), forged] {
+        let record = scene.by_authority("key.registered", granted.to_object());
+        scene.refuses_record(&record, "registry.refused").await;
+    }
+    let absent: [(&'static str, Object); 6] = [
+        ("key.retired", Object::new().with("kid", kid("gw-9"))),
+        ("policy.retired", Object::new().with("ref", "policy://medical/v7")),
+        ("runtime.removed", Object::new().with("point", OTHER_POINT)),
+        ("source.removed", Object::new().with("name", "nobody")),
+        ("policy.retired", Object::new()),
+        ("key.compromised", Object::new().with("kid", kid("gw-0"))),
+    ];
+    for (event, data) in absent {
+        let record = scene.by_authority(event, data);
+        scene.refuses_record(&record, "registry.refused").await;
+    }
+    let record = eleven_core::registry::PolicyRecord {
+        id: crate::world::policy_id(2),
+        operations: vec!["model.invoke".to_owned()],
+        runtimes: vec!["k8s://*/ns/inference".to_owned()],
+    };
+    let mut published = eleven_core::registry::PublishedPolicy::sign(crate::world::DOMAIN, record, &signer("policy"));
+    published.sig.val[3] ^= 1;
+    let mut append = Append::default();
+    append.record(&scene.by_authority("policy.published", published.to_object()));
+    append.blob(crate::world::policy_bundle(2).canonical());
+    scene.refuses(&append, "registry.refused").await;
+    // Active to retired, retired to compromised, and never back or twice.
+    let since = Object::new().with("kid", kid("gw-1")).with("since", start().to_millis_value());
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-1"))));
+    scene.ledger.must_append(&append).await;
+    let twice = scene.by_authority("key.retired", Object::new().with("kid", kid("gw-1")));
+    scene.refuses_record(&twice, "registry.refused").await;
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.compromised", since.clone()));
+    scene.ledger.must_append(&append).await;
+    let again = scene.by_authority("key.compromised", since);
+    scene.refuses_record(&again, "registry.refused").await;
+}
+
+#[tokio::test]
+async fn nothing_follows_a_subjects_revocation() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let op = id::subject_op("identity", "svc:batch");
+    let data = || Object::new().with("kind", "identity").with("subject", "svc:batch").with("cause", "operator");
+    let mut append = Append::default();
+    let mut tip = None;
+    for event in ["lifecycle.contained", "lifecycle.revoked"] {
+        let op = op.clone();
+        let place = tip.take().map_or(Place::First { op: op.clone() }, |tip| Place::After { op, tip });
+        let record = scene.producers.record("authority", AUTHORITY, event, place, data(), About::default());
+        tip = Some(record.tip());
+        append.record(&record);
+    }
+    scene.ledger.must_append(&append).await;
+    let place = Place::After { op, tip: tip.expect("a tip") };
+    let after = scene.producers.record("authority", AUTHORITY, "lifecycle.governed", place, data(), About::default());
+    scene.refuses_record(&after, "subject.revoked").await;
+}
+
+#[tokio::test]
+async fn a_point_that_lost_its_journal_returns_under_a_new_key_and_the_break_is_recorded() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let number = scene.producers.number("gw-0");
+    let breaks = |ledger: &Ledger| {
+        let all = records(ledger).into_iter();
+        let breaks = all.filter(|record| {
+            let event = record.get("event").and_then(Value::as_str).unwrap_or_default();
+            event.starts_with("audit.") && record.get("by") == Some(&Value::from(LEDGER))
+        });
+        breaks.map(|record| record.get("data").cloned().expect("data")).collect::<Vec<_>>()
+    };
+    // In order: the new key first, then the old one is retired. Nothing is missing.
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.registered", granted("gw-0b", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.producers.alone("gw-0b", POINT, "runtime.step", step()));
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0b"))));
+    scene.ledger.must_append(&append).await;
+    assert_eq!(breaks(&scene.ledger), []);
+    // The journal of the other is lost: its key is retired, and only then there is a new one.
+    home.clock.advance(10);
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0"))));
+    append.record(&scene.by_authority("key.registered", granted("gw-0c", KeyUse::Event, POINT).to_object()));
+    scene.ledger.must_append(&append).await;
+    let broken = Object::new().with("cause", "drift.audit").with("from", number).with("producer", POINT);
+    let broken = Value::Object(broken.with("to", Value::Null));
+    assert_eq!(breaks(&scene.ledger), [broken.clone()]);
+    let mut append = Append::default();
+    append.record(&scene.producers.alone("gw-0c", POINT, "runtime.step", step()));
+    append.record(&scene.producers.alone("gw-0c", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    assert_eq!(breaks(&scene.ledger), [broken.clone(), broken], "discontinuity, and resumed with the first record");
+    let kinds = events(&scene.ledger);
+    let count = |name: &str| kinds.iter().filter(|kind| *kind == name).count();
+    assert_eq!((count("audit.discontinuity"), count("audit.resumed")), (1, 1));
+    // Under the old key nothing more is taken.
+    let late = scene.producers.denial("late");
+    scene.ignores(late.to_value(), "key.status").await;
+    drop(scene.ledger);
+    crate::fsck(home.path()).expect("sound");
+}

@@ -1,0 +1,67 @@
+//! Streams that break off: a producer that lost its journal returns under a new key only (PROTOCOL 6.1), and the ledger
+//! says from which number on the old key's records are missing.
+
+use super::book::Book;
+use super::candidate::Verified;
+use eleven_core::event::Record;
+use eleven_core::registry::GrantedKey;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
+
+/// A stream that a producer does not go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenStream {
+    /// Whose it was.
+    pub producer: String,
+    /// Under which key.
+    pub kid: String,
+    /// The first number that is missing.
+    pub from: u64,
+    /// Whether the producer goes on, with the first record under its new key.
+    pub resumed: bool,
+}
+
+impl Book {
+    /// The stream that a record, which is about to be taken, shows to have broken off: it registers an event key for an
+    /// enforcement point all of whose event keys were closed before, or is the first under such a key. Who changes keys in
+    /// order registers the new one while the old one still counts, and nothing is missing.
+    #[must_use]
+    pub fn broken_stream(&self, verified: &Verified) -> Option<BrokenStream> {
+        let record = verified.record().ok()?;
+        let resumed = record.event != "key.registered";
+        let (owner, kid) = if resumed {
+            (record.src_seq == 0).then(|| (record.by.clone(), record.kid.clone()))?
+        } else {
+            registered(record)?
+        };
+        let registry = self.registry()?;
+        if !eleven_core::name::is_point(&owner) {
+            return None;
+        }
+        let others = || {
+            let keys = registry.lists().keys.iter();
+            keys.filter(|key| key.usage == KeyUse::Event && key.owner == owner && key.kid != kid)
+        };
+        // One that still counts takes over: nothing breaks off.
+        if others().any(|key| matches!(key.status, KeyStatus::Active)) {
+            return None;
+        }
+        let last = others().max_by_key(|key| closed_at(key))?;
+        let from = self.cursor(&last.kid).map_or(0, |(next, _)| next);
+        Some(BrokenStream { producer: owner, kid: last.kid.clone(), from, resumed })
+    }
+}
+
+/// Owner and name of the event key that a `key.registered` adds.
+fn registered(record: &Record) -> Option<(String, String)> {
+    let granted = GrantedKey::read(record.data.clone().into()).ok()?;
+    let key = granted.key;
+    (key.usage == KeyUse::Event).then_some((key.owner, key.kid))
+}
+
+/// When a key was closed, to the millisecond; `None` before all others where it was not.
+fn closed_at(key: &KeyRecord) -> Option<i64> {
+    match key.status {
+        KeyStatus::Active => None,
+        KeyStatus::Retired(since) | KeyStatus::Compromised(since) => Some(since.0),
+    }
+}

@@ -1,0 +1,131 @@
+//! What a ledger takes on its disk, measured in its folder, so that what it will take can be foretold.
+
+use crate::ledger::{HEADS, LOG, LedgerError};
+use crate::stored::Stored;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::{Value, parse_canonical};
+use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Read at a time.
+const CHUNK_RECORDS: usize = 4096;
+const CHUNK_BYTES: usize = 4 << 20;
+/// Events of a governed call.
+const EVENTS_PER_CALL: u64 = 7;
+
+/// A part of a ledger's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Entries in it.
+    pub entries: u64,
+    /// Bytes of the records in it, entries and content, before any packing.
+    pub records: u64,
+    /// Bytes of its files on the disk.
+    pub disk: u64,
+}
+
+/// What a ledger takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Closed segments that are packed.
+    pub packed: Part,
+    /// What is not packed: the segment that is written to and the one kept ready, and what waits to be packed.
+    pub open: Part,
+    /// Bytes of the log of heads.
+    pub heads: u64,
+    /// Calls: lineages that ended with their evidence.
+    pub calls: u64,
+    /// Denials, each of which is an entry alone.
+    pub denials: u64,
+}
+
+impl Size {
+    /// Bytes of the whole folder.
+    #[must_use]
+    pub const fn disk(&self) -> u64 {
+        self.packed.disk + self.open.disk + self.heads
+    }
+
+    /// Bytes that a call of seven events takes once it is packed, a denial counting as a seventh of a call; before
+    /// anything was packed, what its records have. `None` for a ledger without entries.
+    #[must_use]
+    pub fn per_call(&self) -> Option<u64> {
+        let (bytes, entries) = match self.packed.entries {
+            0 => (self.open.records, self.open.entries),
+            entries => (self.packed.disk, entries),
+        };
+        bytes.checked_mul(EVENTS_PER_CALL)?.checked_div(entries)
+    }
+
+    /// Bytes that the folder will have after so many more calls, as many denials beside them as there were so far. `None`
+    /// where nothing was measured yet, or the number is beyond all bounds.
+    #[must_use]
+    pub fn after(&self, calls: u64) -> Option<u64> {
+        let denials = u128::from(self.denials) * u128::from(calls) / u128::from(self.calls.max(1));
+        let entries = u128::from(calls) * u128::from(EVENTS_PER_CALL) + denials;
+        let more = entries * u128::from(self.per_call()?) / u128::from(EVENTS_PER_CALL);
+        u64::try_from(u128::from(self.disk()) + more).ok()
+    }
+}
+
+/// Measures the ledger in a folder, which no other process may hold. Reads all of it.
+///
+/// # Errors
+/// Where the folder can't be used or its log is damaged.
+pub fn size(folder: &Path) -> Result<Size, LedgerError> {
+    let home = Folder::open(folder, "ledger")?;
+    let mut size = Size::default();
+    let files = files(&folder.join(LOG)).map_err(LedgerError::Io)?;
+    // Packed segments are the oldest; a file's name begins with the position of its first record.
+    let segments = files.iter().filter_map(|(name, _)| name.strip_suffix(".seg")?.parse::<u64>().ok());
+    let boundary = segments.min().unwrap_or(u64::MAX);
+    for (name, bytes) in &files {
+        let part = if name.ends_with(".pack") { &mut size.packed } else { &mut size.open };
+        part.disk += bytes;
+    }
+    size.heads = self::files(&folder.join(HEADS)).map_err(LedgerError::Io)?.iter().map(|(_, bytes)| bytes).sum();
+    let log = SegmentLog::open(home.place(LOG)?, SegmentOptions { ahead: false, ..SegmentOptions::default() })?;
+    let (reader, mut position) = (log.reader(), log.first());
+    loop {
+        let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
+        let records = read.map_err(|error| LedgerError::Io(io::Error::other(error)))?;
+        let Some((last, _)) = records.last() else { return Ok(size) };
+        position = last + 1;
+        for (at, bytes) in records {
+            size.count(at < boundary, bytes);
+        }
+    }
+}
+
+impl Size {
+    fn count(&mut self, packed: bool, bytes: Vec<u8>) {
+        let part = if packed { &mut self.packed } else { &mut self.open };
+        part.records += bytes.len() as u64;
+        let Some(Stored::Entry(entry)) = Stored::decode(bytes) else { return };
+        part.entries += 1;
+        let record = EntryHeader::split(&entry).ok().and_then(|(_, record)| parse_canonical(record).ok());
+        match record.as_ref().and_then(|record| record.get("event")).and_then(Value::as_str) {
+            Some("evidence.committed") => self.calls += 1,
+            Some("execution.denied") => self.denials += 1,
+            _ => {}
+        }
+    }
+}
+
+/// The files of a folder with the bytes that each takes on the disk; none where there is no folder.
+fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let listed = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let file = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry?;
+        Ok((entry.file_name().to_string_lossy().into_owned(), entry.metadata()?.blocks() * 512))
+    };
+    listed.map(file).collect()
+}
+
+#[cfg(test)]
+mod tests;

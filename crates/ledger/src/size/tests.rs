@@ -1,0 +1,38 @@
+use super::*;
+use crate::world::{Home, Producers, single};
+
+#[tokio::test]
+async fn what_is_in_the_folder_is_counted_and_what_will_be_follows() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    let denial = producers.denial("no");
+    append.record(&denial);
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    assert!(matches!(size(home.path()), Err(LedgerError::Folder(_))), "a ledger that runs is not measured");
+    drop(ledger);
+    let size = size(home.path()).expect("measured");
+    let sound = crate::fsck(home.path()).expect("sound");
+    assert_eq!((size.calls, size.denials, size.packed), (1, 1, Part::default()));
+    assert_eq!(size.open.entries, sound.entries);
+    assert!(size.open.disk >= 1 << 20 && size.heads > 0 && size.disk() > size.open.disk);
+    let per_call = size.per_call().expect("entries");
+    assert_eq!(per_call, size.open.records * 7 / sound.entries);
+    // Each call brings a denial, as so far.
+    assert_eq!(size.after(7), Some(size.disk() + 56 * per_call / 7));
+    assert_eq!(Size::default().after(7), None);
+}
+
+#[test]
+fn packed_segments_count_as_they_lie_on_the_disk() {
+    let packed = Part { entries: 70, records: 200_000, disk: 50_000 };
+    let size = Size { packed, open: Part { entries: 7, records: 20_000, disk: 1 << 20 }, ..Size::default() };
+    assert_eq!(size.per_call(), Some(5000));
+    assert_eq!(size.after(2), Some(50_000 + (1 << 20) + 10_000));
+    assert_eq!(size.after(u64::MAX), None);
+}
