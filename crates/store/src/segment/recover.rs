@@ -128,7 +128,7 @@ pub fn inspect(place: &Place) -> Result<Recovery, OpenError> {
 pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenError> {
     let scan = scan(&*place.disk)?;
     let recovery = scan.recovery();
-    Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next)), recovery))
+    Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next, 0)), recovery))
 }
 
 /// A log ready to go on: its segments, and the last of them to append to, if there is one.
