@@ -3,6 +3,7 @@
 use crate::output::Failure;
 use eleven_api::client::{CallError, Client};
 use eleven_core::encoding::{Value, parse};
+use http::HeaderValue;
 use std::future::Future;
 use std::time::Duration;
 
@@ -43,6 +44,17 @@ pub(crate) fn get_bytes(base: &str, path: &str) -> Result<Vec<u8>, Failure> {
 pub(crate) fn post(base: &str, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
     let answer = wait(async { Client::new().post(base, path, &[], body, PATIENCE).await })??;
     parse(&answer).map_err(|error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")))
+}
+
+/// Posts a document with a credential, and gives the answer's bytes.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn post_as(base: &str, path: &str, bearer: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(Failure::new)?;
+    value.set_sensitive(true);
+    let headers = [(http::header::AUTHORIZATION, value)];
+    Ok(wait(async { Client::new().post(base, path, &headers, body, PATIENCE).await })??.to_vec())
 }
 
 /// What a corner says about its own health, healthy or not; `None` where nobody answers.

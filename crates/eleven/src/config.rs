@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) runtime: Corner,
     /// Milliseconds between heads.
     pub(crate) head_interval: u64,
+    /// Where content went that is past its retention.
+    pub(crate) archive: Option<PathBuf>,
     /// What makes the enforcement point.
     pub(crate) point: Point,
 }
@@ -153,6 +155,7 @@ impl Config {
             ledger: corner("ledger")?,
             runtime: corner("runtime")?,
             head_interval: written.number("ledger.head_interval")?,
+            archive: written.opt_path("ledger.archive"),
             point: written.point()?,
         };
         config.check_folders(&written)?;

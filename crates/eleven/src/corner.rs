@@ -166,6 +166,7 @@ async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
     let Prepared { config, corner, keys, clock, .. } = prepared;
     let settings = eleven_ledger::Settings {
         authority: Some(config.authority.url.clone()),
+        archive: config.archive.clone(),
         seal_every: Duration::from_millis(config.head_interval),
         ..eleven_ledger::Settings::new(&corner.data)
     };

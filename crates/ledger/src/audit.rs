@@ -19,6 +19,7 @@ use eleven_api::edge::Clock;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
@@ -35,6 +36,8 @@ pub(crate) enum Request {
     Append(Received),
     /// A registry header that the authority signed, verified, to be kept for bundles.
     Header { header: Header, bytes: Vec<u8> },
+    /// The root's word for a restored ledger.
+    Recovered(Box<Recovery>),
     /// A commit of nothing: its answer says where the ledger durably stands.
     Cursor(String),
 }
@@ -254,6 +257,11 @@ impl Stage for Audit {
                     write(&self.shared.places).add_header(header.epoch, position);
                 }
                 Answer::default()
+            }
+            Request::Recovered(recovery) => {
+                let at = self.entry_time();
+                let taken = self.append_own("ledger.recovered", recovery.to_object(), at, batch);
+                Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
             }
             Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),
         }

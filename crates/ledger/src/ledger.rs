@@ -1,6 +1,8 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
-use crate::audit::{Answer, Audit, Request};
+use crate::archive::Archive;
+use crate::audit::{Answer, Audit, Outcome, Request};
+use crate::backup;
 use crate::heads::{HeadError, HeadSigner, Heads};
 use crate::recover::{self, Depth, ReplayError, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
@@ -29,10 +31,10 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// The places of the corner's two logs in its folder.
-const LOG: &str = "log";
-const HEADS: &str = "heads";
+pub(crate) const LOG: &str = "log";
+pub(crate) const HEADS: &str = "heads";
 /// The corner's name, as its folder is marked.
-const CORNER: &str = "ledger";
+pub(crate) const CORNER: &str = "ledger";
 
 /// How the corner runs. What it keeps does not depend on any of it.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Settings {
     /// Where the authority serves its registry, for instance `http://127.0.0.1:1112`; without one there are heads and no
     /// bundles.
     pub authority: Option<String>,
+    /// Where content went that is past its retention; without one such content is not served.
+    pub archive: Option<PathBuf>,
     /// How often what came is sealed: at most a second (PROTOCOL 7).
     pub seal_every: Duration,
     /// How often the same head is signed again while nothing comes: 10 s by default (PROTOCOL 7).
@@ -59,6 +63,7 @@ impl Settings {
         Self {
             folder: folder.into(),
             authority: None,
+            archive: None,
             seal_every: Duration::from_millis(500),
             resign_every: Duration::from_secs(10),
             body_limit: DEFAULT_REQUEST_BODY,
@@ -100,6 +105,8 @@ pub enum LedgerError {
     Genesis(String),
     /// The heads that were signed are not this ledger's.
     Head(HeadError),
+    /// A copy can't be made, or may not be put in the ledger's place.
+    Restore(String),
     /// A setting is out of its range.
     Setting(&'static str),
     /// A thread or a file could not be had.
@@ -127,6 +134,7 @@ impl fmt::Display for LedgerError {
             Self::NotEmpty(path) => write!(f, "{} holds a ledger already: name another folder", path.display()),
             Self::Genesis(why) => write!(f, "this is no genesis: {why}"),
             Self::Head(error) => error.fmt(f),
+            Self::Restore(what) => f.write_str(what),
             Self::Setting(what) => f.write_str(what),
             Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the ledger stops: {why}"),
@@ -245,7 +253,34 @@ impl Ledger {
             );
         }
         let heads = Heads::new(SegmentLog::open(home.place(HEADS)?, SegmentOptions::default())?);
-        Self::start(log, heads, settings, signers, clock)
+        let ledger = Self::start(log, heads, settings, signers, clock)?;
+        ledger.record_recovery()?;
+        Ok(ledger)
+    }
+
+    /// Puts the root's word for a restored ledger into an entry, once, before anything is served.
+    fn record_recovery(&self) -> Result<(), LedgerError> {
+        let folder = &self.inner.settings.folder;
+        let Some(recovery) = backup::pending(folder)? else { return Ok(()) };
+        let shared = &self.inner.shared;
+        if shared.root_at(recovery.lost.size) == Some(recovery.lost.root) {
+            // A crash came before the copy was in place: nothing was given up.
+            return backup::settled(folder);
+        }
+        let stands = |seq: u64| shared.entry_bytes(seq).is_ok_and(|entry| backup::is_entry_of(&entry, &recovery));
+        if !(recovery.restored.size..shared.size()).any(stands) {
+            let (send, receive) = mpsc::channel();
+            self.inner.group.submit(Request::Recovered(Box::new(recovery)), move |outcome| {
+                // Whoever asked waits below.
+                let _ = send.send(outcome);
+            });
+            let committed = receive.recv().unwrap_or(Err(CommitError::Stopped));
+            let answer = committed.map_err(|error| LedgerError::Commit(error.to_string()))?.answer;
+            if answer.outcomes != [Outcome::Taken] {
+                return Err(LedgerError::Restore("the recovery does not pass the rules: see the log".to_owned()));
+            }
+        }
+        backup::settled(folder)
     }
 
     /// Starts on logs that are open.
@@ -279,6 +314,7 @@ impl Ledger {
             disagreement: AtomicBool::new(false),
             headless: AtomicBool::new(false),
             counts: Counts::default(),
+            archive: settings.archive.as_deref().map(Archive::open).transpose()?,
         });
         if let Some(registry) = crate::state::read(&shared.book).registry() {
             shared.keys.learn(registry);

@@ -349,7 +349,7 @@ pub(crate) fn is_hop(name: &http::HeaderName) -> bool {
     )
 }
 
-fn name_lineage(headers: &mut HeaderMap, op: &str) {
+pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str) {
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
     headers.insert("eleven-durability", HeaderValue::from_static(Durability::D1.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {

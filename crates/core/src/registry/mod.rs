@@ -11,6 +11,7 @@ mod lists;
 pub mod pattern;
 mod peer;
 pub mod records;
+pub mod retention;
 mod rules;
 mod snapshot;
 mod view;

@@ -106,6 +106,12 @@ pub(crate) const KEYS: &[Key] = &[
         Preset::Int(500),
         "Milliseconds between signed heads while entries arrive.",
     ),
+    key(
+        "ledger.archive",
+        Form::Path,
+        Preset::Unset("content that was archived is not served"),
+        "Folder to which `eleven ledger archive` moved content past its retention. Read only.",
+    ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),
     key("runtime.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),

@@ -88,6 +88,9 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
     if which == Which::Runtime {
         readable.extend(config.point.upstream_key_file.clone());
     }
+    if which == Which::Ledger {
+        readable.extend(config.archive.clone());
+    }
     for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         readable.extend(std::env::var_os(variable).map(PathBuf::from));
     }

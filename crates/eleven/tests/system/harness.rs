@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) digests: &'static str,
     pub(crate) cedar: &'static str,
     pub(crate) max_run: Option<u64>,
+    /// A member of the request's body that enters the operation, and that the policy calls sensitive.
+    pub(crate) sensitive: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -75,6 +77,7 @@ impl Default for Plan {
 permit(principal == Identity::"svc:app:test", action, resource)
 when { context.op.scope.contains("text.summarize") && (!(context.op has model) || context.op.model == "demo") };"#,
             max_run: None,
+            sensitive: None,
         }
     }
 }
@@ -154,7 +157,7 @@ pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
         .with("digests", plan.digests)
         .with("release", plan.release)
         .with("attestation", "software")
-        .with("sensitive", Vec::new())
+        .with("sensitive", plan.sensitive.iter().map(|name| format!("/op/{name}").into()).collect::<Vec<Value>>())
         .with_some("max_run", plan.max_run);
     let bundle = Object::new()
         .with("v", "1")
@@ -327,6 +330,7 @@ impl Domain {
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),
                 scope: vec![SCOPE.into()],
+                parameters: self.plan.sensitive.iter().map(|name| (*name).to_owned()).collect(),
                 ..Gateway::default()
             },
         };
