@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod audit;
 pub mod client;
+pub mod disclosure;
 pub mod edge;
 pub mod govern;
 pub mod identity;

@@ -6,6 +6,10 @@ pub const GOVERN_EXECUTE: &str = "/v1/govern/execute";
 pub const RUNTIME_ADMIT: &str = "/runtime/admit";
 /// Complete an admission (runtime).
 pub const RUNTIME_COMPLETE: &str = "/runtime/complete";
+/// Show what opens an operation's commitments (runtime).
+pub const RUNTIME_DISCLOSURES_OPEN: &str = "/runtime/disclosures/open";
+/// Erase what opens an operation's commitments (runtime).
+pub const RUNTIME_DISCLOSURES_ERASE: &str = "/runtime/disclosures/erase";
 /// Exchange a credential for an identity token (authority).
 pub const IDENTITY_TOKEN: &str = "/v1/identity/token";
 /// Append events (ledger).

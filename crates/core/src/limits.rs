@@ -44,6 +44,14 @@ pub const MAX_STAMP_AHEAD_MS: i64 = 2_000;
 pub const MAX_NBF_BACK: i64 = 5;
 /// How long after its expiry a revoked artifact stays in the registry's `revoked`, in seconds.
 pub const REVOKED_KEPT: i64 = 24 * 3600;
+/// Days for which logs of a high-risk system are kept, six months at the least (regime `eu-ai-act`).
+pub const RETENTION_EU_AI_ACT_DAYS: u64 = 183;
+/// Days for which documentation is kept, six years with the leap days in them (regime `hipaa`).
+pub const RETENTION_HIPAA_DAYS: u64 = 2192;
+/// Days for which a broker's records are kept, six years with the leap days in them (regime `sec-17a-4`).
+pub const RETENTION_SEC_17A_4_DAYS: u64 = 2192;
+/// The longest retention that can be set, in days.
+pub const MAX_RETENTION_DAYS: u64 = 36_525;
 /// Siblings of an operation index proof.
 pub const MAX_SIBLINGS: usize = 256;
 /// Bytes of a salt.

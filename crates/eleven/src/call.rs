@@ -114,6 +114,17 @@ pub(crate) fn post(base: &str, path: &str, body: Vec<u8>) -> Result<Value, Failu
     parse(&answer).map_err(|error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")))
 }
 
+/// Posts a document with a credential, and gives the answer's bytes.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn post_as(base: &str, path: &str, bearer: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(Failure::new)?;
+    value.set_sensitive(true);
+    let headers = [(http::header::AUTHORIZATION, value)];
+    Ok(wait(async { Client::new().post(base, path, &headers, body, PATIENCE).await })??.to_vec())
+}
+
 /// What a corner says about its own health, healthy or not; `None` where nobody answers.
 pub(crate) async fn health(base: &str) -> Option<bool> {
     let asked = Client::new().get(base, eleven_api::routes::HEALTH, Duration::from_secs(2)).await;

@@ -1,9 +1,13 @@
 //! The command line: every command and what it takes.
 
+mod keeping;
 mod pages;
 mod reading;
 mod witness;
 
+pub(crate) use keeping::{
+    Disclose, DisclosureCommand, HoldCommand, HoldOn, LedgerRestore, RecoveryCommand, RetentionCommand,
+};
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
@@ -98,6 +102,15 @@ pub(crate) enum Command {
     /// Evidence for an examiner: one folder, checked offline.
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
+    /// What operations committed to instead of writing it.
+    #[command(subcommand)]
+    Disclosure(DisclosureCommand),
+    /// How long content is kept.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// Legal holds: what is kept whatever the retention says.
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// The registry in force.
     #[command(subcommand)]
     Registry(RegistryCommand),
@@ -300,6 +313,22 @@ pub(crate) enum LedgerCommand {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
         years: u64,
     },
+    /// Copy the ledger up to its last signed head, while it runs or not, and read the copy back. Keys are not copied.
+    Backup {
+        /// The folder of the copy; it must be empty, or not be there.
+        dest: PathBuf,
+    },
+    /// Put a copy in the ledger's place. The ledger must not run. Never behind a published head, unless the root signed that.
+    Restore(LedgerRestore),
+    /// Move content past its retention, and not held, to an archive. Entries and proofs stay. The ledger must not run.
+    Archive {
+        /// The archive's folder; it is made, or added to.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// The root's word that a ledger goes back behind a head that was published.
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
     /// Make the first entry from the genesis on standard input.
     #[command(hide = true)]
     Genesis,
@@ -433,6 +462,18 @@ pub(crate) enum LineageCommand {
         /// Write it here instead of to standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Open what an operation committed to, for a purpose, and put it into its proof file. That is recorded.
+    Disclose {
+        /// What is opened, by whom and what for.
+        #[command(flatten)]
+        of: Disclose,
+        /// The proof file, where it is at hand; else the ledger is asked for it.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+        /// Write the proof file with its disclosures here.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Decide once more from what was kept, and compare.
     Replay(Operation),

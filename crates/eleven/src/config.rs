@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) runtime: Corner,
     /// How the ledger's heads come, and who cosigns them.
     pub(crate) heads: Heads,
+    /// Where content went that is past its retention.
+    pub(crate) archive: Option<PathBuf>,
     /// What makes the enforcement point.
     pub(crate) point: Point,
 }
@@ -173,6 +175,7 @@ impl Config {
             ledger: corner("ledger")?,
             runtime: corner("runtime")?,
             heads: written.heads()?,
+            archive: written.opt_path("ledger.archive"),
             point: written.point()?,
         };
         config.check_folders(&written)?;

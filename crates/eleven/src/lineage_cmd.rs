@@ -27,6 +27,9 @@ pub(crate) fn run(command: LineageCommand, file: &Path, output: Output) -> Resul
         LineageCommand::TlogProof { of, n, out } => {
             tlog_proof(&ledger(&of, file)?, operation(&of), n, out.as_deref(), output)?;
         }
+        LineageCommand::Disclose { of, bundle, out } => {
+            crate::disclosure_cmd::disclose(&Config::load(file)?, &of, bundle.as_deref(), &out, output)?;
+        }
         LineageCommand::Replay(args) => return replay(&ledger(&args, file)?, operation(&args), output),
     }
     Ok(ExitCode::from(EXIT_DONE))

@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit_cmd;
+mod backup_cmd;
 mod bench;
 mod call;
 mod cli;
@@ -12,6 +13,7 @@ mod config;
 mod conformance;
 mod corner;
 mod demo;
+mod disclosure_cmd;
 mod doctor;
 mod evidence;
 mod hammer;
@@ -22,6 +24,7 @@ mod lineage_cmd;
 mod output;
 mod registry_cmd;
 mod restart;
+mod retention_cmd;
 mod search_cmd;
 mod up;
 mod verify_cmd;
@@ -77,6 +80,9 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Subject(SubjectCommand::Lift(subject)) => {
             admin::subject(&config()?, "subject.lift", &subject, output)?;
         }
+        Command::Disclosure(command) => disclosure_cmd::run(&config()?, &command, output)?,
+        Command::Retention(command) => retention_cmd::retention(&config()?, command, output)?,
+        Command::Hold(command) => retention_cmd::hold(&config()?, command, output)?,
         Command::Registry(RegistryCommand::Show) => registry_cmd::show(&config()?, output)?,
         Command::Registry(RegistryCommand::Expose { exposure }) => admin::expose(&config()?, &exposure, output)?,
         Command::Auditor(command) => admin::auditor(&config()?, command, output)?,
@@ -132,6 +138,10 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCod
         LedgerCommand::Compare(args) => audit_cmd::compare(&args, output)?,
         LedgerCommand::Search(args) => search_cmd::search(&args, file, output)?,
         LedgerCommand::Reindex => search_cmd::reindex(&Config::load(file)?, output)?,
+        LedgerCommand::Backup { dest } => backup_cmd::backup(&Config::load(file)?, &dest, output)?,
+        LedgerCommand::Restore(args) => backup_cmd::restore(&Config::load(file)?, &args, output)?,
+        LedgerCommand::Archive { to } => retention_cmd::archive(&Config::load(file)?, &to, output)?,
+        LedgerCommand::Recovery(command) => backup_cmd::sign(&command, output)?,
         LedgerCommand::Hammer(args) => return hammer::run(&args, output),
         LedgerCommand::Size { calls_per_day, years } => {
             ledger_cmd::size(&Config::load(file)?, calls_per_day, years, output)?;

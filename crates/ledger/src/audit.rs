@@ -19,6 +19,7 @@ use eleven_api::edge::Clock;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::Sha256;
+use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
 use eleven_core::signature::Signer;
@@ -38,6 +39,8 @@ pub(crate) enum Request {
     Header { header: Header, bytes: Vec<u8> },
     /// That the authority signed another registry than was folded here, with what it signed; or that both agree again.
     Registry { agrees: bool, epoch: u64, header: Vec<u8> },
+    /// The root's word for a restored ledger.
+    Recovered(Box<Recovery>),
     /// A commit of nothing: its answer says where the ledger durably stands.
     Cursor(String),
 }
@@ -272,6 +275,11 @@ impl Stage for Audit {
             Request::Registry { agrees, epoch, header } => {
                 self.record_registry(agrees, epoch, header, batch);
                 Answer::default()
+            }
+            Request::Recovered(recovery) => {
+                let at = self.entry_time();
+                let taken = self.append_own("ledger.recovered", recovery.to_object(), at, batch);
+                Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
             }
             Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),
         }

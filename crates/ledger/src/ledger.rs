@@ -1,6 +1,8 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
-use crate::audit::{Answer, Audit, Request};
+use crate::archive::Archive;
+use crate::audit::{Answer, Audit, Outcome, Request};
+use crate::backup;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::receive::Received;
 use crate::recover::{self, Depth, ReplayError, Replayed};
@@ -50,6 +52,8 @@ pub struct Settings {
     /// Where the authority serves its registry, for instance `http://127.0.0.1:1112`; without one there are heads and no
     /// bundles.
     pub authority: Option<String>,
+    /// Where content went that is past its retention; without one such content is not served.
+    pub archive: Option<PathBuf>,
     /// How often what came is sealed: at most a second (PROTOCOL 7).
     pub seal_every: Duration,
     /// How often under load.
@@ -75,6 +79,7 @@ impl Settings {
         Self {
             folder: folder.into(),
             authority: None,
+            archive: None,
             seal_every: Duration::from_millis(500),
             seal_busy: Duration::from_millis(250),
             busy_rate: 100,
@@ -120,6 +125,8 @@ pub enum LedgerError {
     Genesis(String),
     /// The heads that were signed are not this ledger's.
     Head(HeadError),
+    /// A copy can't be made, or may not be put in the ledger's place.
+    Restore(String),
     /// A setting is out of its range.
     Setting(&'static str),
     /// The search index can't be made.
@@ -149,6 +156,7 @@ impl fmt::Display for LedgerError {
             Self::NotEmpty(path) => write!(f, "{} holds a ledger already: name another folder", path.display()),
             Self::Genesis(why) => write!(f, "this is no genesis: {why}"),
             Self::Head(error) => error.fmt(f),
+            Self::Restore(what) => f.write_str(what),
             Self::Setting(what) => f.write_str(what),
             Self::Search(why) => f.write_str(why),
             Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
@@ -227,6 +235,7 @@ impl Parts {
         log: &SegmentLog,
         heads: Heads,
         folder: &Path,
+        archive: Option<&Path>,
         pace: Pace,
         signers: Signers,
         clock: Arc<dyn Clock>,
@@ -255,6 +264,7 @@ impl Parts {
             carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),
             counts: Counts::default(),
+            archive: archive.map(Archive::open).transpose()?,
         });
         if let Some(registry) = crate::state::read(&shared.book).registry() {
             shared.keys.learn(registry);
@@ -356,7 +366,34 @@ impl Ledger {
             );
         }
         let heads = Heads::new(SegmentLog::open(home.place(HEADS)?, SegmentOptions::default())?);
-        Self::start(log, heads, settings, signers, clock)
+        let ledger = Self::start(log, heads, settings, signers, clock)?;
+        ledger.record_recovery()?;
+        Ok(ledger)
+    }
+
+    /// Puts the root's word for a restored ledger into an entry, once, before anything is served.
+    fn record_recovery(&self) -> Result<(), LedgerError> {
+        let folder = &self.inner.settings.folder;
+        let Some(recovery) = backup::pending(folder)? else { return Ok(()) };
+        let shared = &self.inner.shared;
+        if shared.root_at(recovery.lost.size) == Some(recovery.lost.root) {
+            // A crash came before the copy was in place: nothing was given up.
+            return backup::settled(folder);
+        }
+        let stands = |seq: u64| shared.entry_bytes(seq).is_ok_and(|entry| backup::is_entry_of(&entry, &recovery));
+        if !(recovery.restored.size..shared.size()).any(stands) {
+            let (send, receive) = mpsc::channel();
+            self.inner.group.submit(Request::Recovered(Box::new(recovery)), move |outcome| {
+                // Whoever asked waits below.
+                let _ = send.send(outcome);
+            });
+            let committed = receive.recv().unwrap_or(Err(CommitError::Stopped));
+            let answer = committed.map_err(|error| LedgerError::Commit(error.to_string()))?.answer;
+            if answer.outcomes != [Outcome::Taken] {
+                return Err(LedgerError::Restore("the recovery does not pass the rules: see the log".to_owned()));
+            }
+        }
+        backup::settled(folder)
     }
 
     /// Starts on logs that are open.
@@ -373,7 +410,9 @@ impl Ledger {
         let (fail, failed) = watch::channel(None);
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
-        let Parts { shared, audit, signer, seals } = Parts::new(&log, heads, &settings.folder, pace, signers, Arc::clone(&clock))?;
+        let (folder, archive) = (&settings.folder, settings.archive.as_deref());
+        let Parts { shared, audit, signer, seals } =
+            Parts::new(&log, heads, folder, archive, pace, signers, Arc::clone(&clock))?;
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));

@@ -21,7 +21,9 @@
 //! **Invariants**: one writer, one commit point; nothing is answered before it is durable; nothing is state of record but
 //! the log; after a failed sync the process stops ([`Ledger::serve`] returns an error and its caller exits).
 
+mod archive;
 mod audit;
+mod backup;
 mod chunked;
 pub mod conformance;
 pub mod follow;
@@ -50,6 +52,8 @@ pub mod witness;
 #[cfg(test)]
 mod world;
 
+pub use archive::{Archived, archive};
+pub use backup::{Copied, backup, head_of, restore, tree_at};
 pub use fsck::{Progress, Sound, fsck};
 pub use heads::HeadError;
 pub use keys::{EventKey, Keys};

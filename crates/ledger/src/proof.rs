@@ -52,7 +52,7 @@ impl fmt::Display for ProofError {
 impl From<LookError> for ProofError {
     fn from(error: LookError) -> Self {
         match error {
-            LookError::Absent => Self::Unknown(error.to_string()),
+            LookError::Absent | LookError::Archived => Self::Unknown(error.to_string()),
             other => Self::Look(other),
         }
     }

@@ -1,6 +1,7 @@
 //! What the writer, the prover and the server share. The writer alone changes it; who reads goes by the durable size or by
 //! the head, never by what was only staged.
 
+use crate::archive::Archive;
 use crate::chunked::Chunked;
 use crate::history::Shown;
 use crate::keys::Keys;
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     /// Set where a head could not be signed or stored.
     pub(crate) headless: AtomicBool,
     pub(crate) counts: Counts,
+    /// Where content went that is past its retention, where that is at hand.
+    pub(crate) archive: Option<Archive>,
 }
 
 /// What `/metrics` tells.
@@ -260,6 +263,8 @@ pub(crate) struct ReadEntry {
 pub(crate) enum LookError {
     /// It is not there, or not yet durable.
     Absent,
+    /// It was moved to an archive that is not at hand.
+    Archived,
     /// The log could not be read.
     Read(ReadError),
     /// The log holds something else there.
@@ -270,6 +275,9 @@ impl fmt::Display for LookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("it is not in this ledger"),
+            Self::Archived => f.write_str(
+                "its content is past its retention and was moved to an archive: mount it and name it in `ledger.archive`",
+            ),
             Self::Read(error) => error.fmt(f),
             Self::Other(what) => write!(f, "the log holds no {what} where one was written: run `eleven ledger fsck`"),
         }
@@ -325,6 +333,9 @@ impl Shared {
     fn blob_at(&self, position: u64) -> Result<Vec<u8>, LookError> {
         match self.stored(position)? {
             crate::stored::Stored::Blob(bytes) => Ok(bytes),
+            crate::stored::Stored::Moved(hash) => {
+                self.archive.as_ref().and_then(|archive| archive.content(&hash)).ok_or(LookError::Archived)
+            }
             _ => Err(LookError::Other("blob")),
         }
     }

@@ -3,9 +3,12 @@
 //!
 //! A record of the log is the bytes and behind them one tag, so that an entry's bytes are written as they are hashed.
 
+use eleven_core::hash::Sha3;
+
 const ENTRY: u8 = b'e';
 const BLOB: u8 = b'b';
 const HEADER: u8 = b'h';
+const MOVED: u8 = b'm';
 
 /// A record of the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(crate) enum Stored {
     Blob(Vec<u8>),
     /// The canonical bytes of a registry header with its signature.
     Header(Vec<u8>),
+    /// The hash of content that stood here and was moved to an archive.
+    Moved(Sha3),
 }
 
 impl Stored {
@@ -26,9 +31,16 @@ impl Stored {
             Self::Entry(bytes) => (bytes, ENTRY),
             Self::Blob(bytes) => (bytes, BLOB),
             Self::Header(bytes) => (bytes, HEADER),
+            Self::Moved(hash) => (hash.0.to_vec(), MOVED),
         };
         bytes.push(tag);
         bytes
+    }
+
+    /// Whether the bytes of a record in the log are an entry's.
+    #[must_use]
+    pub(crate) fn is_entry(bytes: &[u8]) -> bool {
+        bytes.last() == Some(&ENTRY)
     }
 
     /// Reads a record back; `None` where it is none of them.
@@ -38,6 +50,7 @@ impl Stored {
             ENTRY => Some(Self::Entry(bytes)),
             BLOB => Some(Self::Blob(bytes)),
             HEADER => Some(Self::Header(bytes)),
+            MOVED => bytes.try_into().ok().map(|hash| Self::Moved(Sha3(hash))),
             _ => None,
         }
     }

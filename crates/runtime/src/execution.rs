@@ -374,7 +374,7 @@ pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
     bundle.terms.durability.as_deref().and_then(Durability::parse).unwrap_or(Durability::D1)
 }
 
-fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durability) {
+pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durability) {
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
     headers.insert("eleven-durability", HeaderValue::from_static(durability.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {

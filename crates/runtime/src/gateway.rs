@@ -1,6 +1,7 @@
 //! The OpenAI-compatible reverse proxy: one governed call from its bytes to its answer.
 
 use crate::caller::{Caller, Callers};
+use crate::disclosures::{self, Store};
 use crate::execution::{self, is_hop};
 use crate::forward::Progress;
 use crate::issuer::Issuer;
@@ -14,14 +15,16 @@ use crate::view::{Holding, Registry};
 use axum::body::Body;
 use bytes::Bytes;
 use eleven_api::client::Client;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{self, Clock};
 use eleven_api::govern::Execute;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
-use eleven_core::encoding::{Object, Value};
+use eleven_core::disclosure::{self, Disclosure};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, base64, unbase64url};
 use eleven_core::id;
+use eleven_core::limits;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
@@ -29,12 +32,14 @@ use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
 use eleven_enforce::permit::Permit;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, Method, Request, header, request};
 use http_body_util::Full;
 use std::sync::Arc;
 
 /// The header in which an artifact is presented.
 pub(crate) const PRESENTED: &str = "eleven-authorization";
+/// The header in which a caller who brings an artifact names the salts of its commitments.
+const SALTS: &str = "eleven-salts";
 
 /// Everything that enforcement at this point needs.
 pub(crate) struct Gate {
@@ -42,6 +47,7 @@ pub(crate) struct Gate {
     pub(crate) point: Point,
     pub(crate) registry: Registry,
     pub(crate) desks: Arc<Desks>,
+    pub(crate) disclosures: Store,
     pub(crate) progress: Arc<Progress>,
     pub(crate) standing: Arc<Standing>,
     pub(crate) running: Running,
@@ -61,13 +67,23 @@ pub(crate) struct Framed {
     body: Bytes,
     operation: Operation,
     binding: RequestBinding,
+    /// What will run, by digest.
+    workload: Sha3,
+    /// What opens the commitments that were made here.
+    disclosures: Vec<Disclosure>,
 }
 
 impl Framed {
-    fn new(method: Method, path: String, headers: HeaderMap, body: Bytes, operation: Operation) -> Self {
+    pub(crate) fn new(parts: request::Parts, body: Bytes, operation: Operation, workload: Sha3) -> Self {
+        let request::Parts { method, uri, headers, .. } = parts;
+        let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let binding =
             RequestBinding { body: Sha3::of(&[&body]), method: method.as_str().to_owned(), path: path.clone() };
-        Self { method, path, headers, body, operation, binding }
+        Self { method, path, headers, body, operation, binding, workload, disclosures: Vec::new() }
+    }
+
+    pub(crate) fn disclosures(&self) -> &[Disclosure] {
+        &self.disclosures
     }
 }
 
@@ -78,7 +94,7 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
         let caller = authenticate(&gate, &parts.headers).await?;
         let body = eleven_api::serve::body(body, gate.settings.gateway.max_body).await?;
         let operation = openai::invocation(&body, &gate.settings.gateway)?;
-        let framed = Framed::new(parts.method, path_of(&parts.uri), parts.headers, body, operation);
+        let framed = Framed::new(parts, body, operation, gate.workload);
         govern(&gate, &caller, framed).await
     };
     answered.await.unwrap_or_else(|problem| refusal::openai(&problem))
@@ -90,14 +106,10 @@ pub(crate) async fn models(gate: Arc<Gate>, request: Request<Body>) -> axum::res
         let (parts, _) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
         let operation = openai::listing(&gate.settings.gateway)?;
-        let framed = Framed::new(parts.method, path_of(&parts.uri), parts.headers, Bytes::new(), operation);
+        let framed = Framed::new(parts, Bytes::new(), operation, gate.workload);
         govern(&gate, &caller, framed).await
     };
     answered.await.unwrap_or_else(|problem| refusal::openai(&problem))
-}
-
-fn path_of(uri: &http::Uri) -> String {
-    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
 }
 
 /// Request: who calls. Nobody, and nothing is decided; that is counted, not one event each.
@@ -112,19 +124,65 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
 
 /// The seven stages of one governed call.
 async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
-    let presented = presented(&framed.headers)?;
-    let Granted { permit, bundle } = match presented {
-        Some(text) => permit(gate, caller, &framed, Presented::Text((!text.is_empty()).then_some(text))).await?,
-        None => inline(gate, caller, &framed).await?,
-    };
+    let (framed, Granted { permit, bundle }) = granted(gate, caller, framed).await?;
     let request = forwarded(gate, &framed, permit.op())?;
     Ok(execution::run(Arc::clone(gate), permit, request, bundle).await)
 }
 
+/// From an operation to its permit, by the artifact that the caller brings or by one that is obtained for it.
+pub(crate) async fn granted(gate: &Gate, caller: &Caller, framed: Framed) -> Result<(Framed, Granted), Problem> {
+    let framed = committed(gate, caller, framed).await?;
+    let granted = match presented(&framed.headers)? {
+        Some(text) => permit(gate, caller, &framed, Presented::Text((!text.is_empty()).then_some(text))).await?,
+        None => inline(gate, caller, &framed).await?,
+    };
+    Ok((framed, granted))
+}
+
 /// A permit, and the policy under which it was admitted.
-struct Granted {
-    permit: Permit,
-    bundle: Arc<PolicyBundle>,
+pub(crate) struct Granted {
+    pub(crate) permit: Permit,
+    pub(crate) bundle: Arc<PolicyBundle>,
+}
+
+/// What the policies in force call sensitive is committed before anything leaves this point (PROTOCOL 5.2): with the salts
+/// that the caller names beside the artifact it brings, else with new ones.
+async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<Framed, Problem> {
+    let Some(held) = gate.registry.held() else { return Ok(framed) };
+    let runtime = name::runtime_of_point(&gate.point.name);
+    let in_force = held.view.policies_in_force(&framed.operation.name, runtime);
+    let bundles = in_force.filter_map(|policy| held.bundles.get(&policy.id.hash));
+    let sensitive: Vec<String> = bundles.flat_map(|bundle| bundle.terms.sensitive.iter().cloned()).collect();
+    if sensitive.is_empty() {
+        return Ok(framed);
+    }
+    let salts = salts(&framed.headers)?;
+    let salt = |path: &str| {
+        let named = salts.get(path).and_then(Value::as_str).map(str::to_owned);
+        named.unwrap_or_else(|| base64(&edge::random::<{ limits::SALT }>()))
+    };
+    let op = framed.operation.value().as_object().cloned().unwrap_or_default();
+    let (op, disclosures) = disclosure::commit(op, &sensitive, salt);
+    let operation = Operation::read(Value::Object(op));
+    match operation {
+        Ok(operation) => framed.operation = operation,
+        Err(error) => {
+            let about = about(caller, &framed);
+            let denial = Denial { reason: Reason::LimitsExceeded, detail: error.to_string(), about };
+            return Err(deny(gate, denial).await);
+        }
+    }
+    framed.disclosures = disclosures;
+    Ok(framed)
+}
+
+/// The salts in `Eleven-Salts`: unpadded base64url of {path: salt}.
+fn salts(headers: &HeaderMap) -> Result<Object, Problem> {
+    let Some(text) = headers.get(SALTS) else { return Ok(Object::new()) };
+    let bytes = text.to_str().ok().and_then(unbase64url);
+    let salts = bytes.and_then(|bytes| parse(&bytes).ok()).and_then(|salts| salts.as_object().cloned());
+    let salts = salts.filter(|salts| salts.iter().all(|(_, salt)| salt.as_str().is_some_and(disclosure::is_salt)));
+    salts.ok_or_else(|| Problem::malformed("Eleven-Salts is not base64url of an object of salts by path"))
 }
 
 /// The artifact that the caller presents: `None` where the header is absent, empty where it holds nothing.
@@ -143,17 +201,23 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted, Problem> {
     let execute = execute(gate, caller, framed);
     let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
-    match admitted(gate, caller, framed, issued) {
+    let admission = match admitted(gate, caller, framed, issued) {
         Err(denial) if denial.reason == Reason::PolicyMismatch => {
             let seen = gate.registry.held().map(|held| held.view.epoch());
             if let Err(error) = gate.registry.renew(&gate.desks, &gate.running, seen).await {
                 tracing::debug!(%error, "the registry could not be refreshed for a policy that was replaced");
             }
             let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
-            permit(gate, caller, framed, issued).await
+            admitted(gate, caller, framed, issued)
         }
+        admission => admission,
+    };
+    match admission {
         Err(denial) => Err(deny(gate, denial).await),
-        Ok(admission) => open(gate, admission).await,
+        Ok(admission) => {
+            disclosures::keep(gate, framed, &admission.admitted.token().artifact).await?;
+            open(gate, admission, framed.workload).await
+        }
     }
 }
 
@@ -179,22 +243,26 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
                 Err(problem)
             }
             Some(reason) => {
-                let about = About {
-                    identity: Some(caller.identity.clone()),
-                    operation: Some(framed.operation.name.clone()),
-                    ..About::default()
-                };
-                Err(deny(gate, Denial { reason, detail: problem.detail, about }).await)
+                Err(deny(gate, Denial { reason, detail: problem.detail, about: about(caller, framed) }).await)
             }
             None => Err(problem),
         },
     }
 }
 
+/// What is known of an operation before it has an artifact.
+fn about(caller: &Caller, framed: &Framed) -> About {
+    About {
+        identity: Some(caller.identity.clone()),
+        operation: Some(framed.operation.name.clone()),
+        ..About::default()
+    }
+}
+
 /// Admission of what is presented, to the permit.
 async fn permit(gate: &Gate, caller: &Caller, framed: &Framed, token: Presented<'_>) -> Result<Granted, Problem> {
     match admitted(gate, caller, framed, token) {
-        Ok(admission) => open(gate, admission).await,
+        Ok(admission) => open(gate, admission, framed.workload).await,
         Err(denial) => Err(deny(gate, denial).await),
     }
 }
@@ -268,9 +336,9 @@ pub(crate) fn environment(gate: &Gate, held: Option<&Holding>) -> Environment {
 }
 
 /// Steps 17 and 18.
-async fn open(gate: &Gate, admission: Admission) -> Result<Granted, Problem> {
+async fn open(gate: &Gate, admission: Admission, workload: Sha3) -> Result<Granted, Problem> {
     let Admission { admitted, bundle } = admission;
-    let opened = gate.desks.open(admitted, gate.workload).await;
+    let opened = gate.desks.open(admitted, workload).await;
     opened.map(|permit| Granted { permit, bundle }).map_err(recorded)
 }
 

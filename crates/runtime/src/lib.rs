@@ -11,12 +11,16 @@
 //! 4. **Attest** and **Audit**: attestation, outcome and evidence, one commit, before the response ends.
 //! 5. **Persist proof** ([`forward`]): the journal goes to the ledger in order, and is kept until acknowledged.
 //!
-//! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh and [`running`] interrupts what a new view no longer allows.
+//! What policy calls sensitive is committed between the first and the second; [`disclosures`] keeps what opens it.
+//!
+//! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh and
+//! [`running`] interrupts what a new view no longer allows.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
 
 mod caller;
+mod disclosures;
 mod execution;
 mod forward;
 mod gateway;

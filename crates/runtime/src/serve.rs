@@ -1,6 +1,7 @@
 //! The corner as a whole: start, recovery, its tasks, its router.
 
 use crate::caller::Callers;
+use crate::disclosures::{self, Store};
 use crate::forward::{self, Forwarder, Progress};
 use crate::gateway::{self, Gate};
 use crate::issuer::Issuer;
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get, post};
 use eleven_api::client::{CallError, Client};
+use eleven_api::disclosure::Asking;
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
@@ -40,6 +42,8 @@ const FIRST_VIEW: Duration = Duration::from_secs(2);
 pub enum RuntimeError {
     /// The journal can't be opened or is damaged.
     Journal(String),
+    /// The store of disclosures can't be used.
+    Disclosures(String),
     /// The ledger knows records of this point's key that its journal does not hold: the journal was lost.
     JournalLost {
         /// The number the ledger expects next.
@@ -55,6 +59,7 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Journal(what) => write!(f, "the journal cannot be used: {what}"),
+            Self::Disclosures(what) => write!(f, "the store of disclosures cannot be used: {what}"),
             Self::JournalLost { expected, held } => write!(
                 f,
                 "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
@@ -124,6 +129,7 @@ impl Runtime {
             workload: gateway::workload(&settings.gateway.upstream),
             desks: Arc::new(desks),
             standing: Arc::new(Standing::new(settings.required)),
+            disclosures: Store::open(folder.path()).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
             settings,
             point,
             progress,
@@ -280,6 +286,7 @@ fn router(gate: Arc<Gate>) -> Router {
     let workloads = Arc::new(Workloads::default());
     let with = |gate: &Arc<Gate>| Arc::clone(gate);
     let (chat, models, admit, complete) = (with(&gate), with(&gate), with(&gate), with(&gate));
+    let (opening, erasing) = (with(&gate), with(&gate));
     let (for_admit, for_complete) = (Arc::clone(&workloads), workloads);
     Router::new()
         .route("/v1/chat/completions", post(move |request: Request<Body>| gateway::chat(chat, request)))
@@ -288,6 +295,14 @@ fn router(gate: Arc<Gate>) -> Router {
         .route(
             routes::RUNTIME_COMPLETE,
             post(move |request: Request<Body>| workload::complete(complete, for_complete, request)),
+        )
+        .route(
+            routes::RUNTIME_DISCLOSURES_OPEN,
+            post(move |request: Request<Body>| disclosures::handle(opening, Asking::Open, request)),
+        )
+        .route(
+            routes::RUNTIME_DISCLOSURES_ERASE,
+            post(move |request: Request<Body>| disclosures::handle(erasing, Asking::Erase, request)),
         )
         .route(
             routes::HEALTH,

@@ -34,7 +34,7 @@ use pack::Packer;
 use reader::{Segment, Shared};
 use spare::Spare;
 
-pub use recover::{OpenError, Recovery, TornTail, inspect, read_only};
+pub use recover::{OpenError, Recovery, TornTail, inspect, peek, read_only};
 
 /// A buffer that one large commit blew up is given back when it is above this.
 const KEPT_BUFFER: usize = 4 << 20;

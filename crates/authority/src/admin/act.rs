@@ -6,6 +6,7 @@ use eleven_core::form::{Form, FormError};
 use eleven_core::id;
 use eleven_core::name;
 use eleven_core::registry::exposure::Exposure;
+use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Item as _, RuntimeRecord, SourceRecord};
 use eleven_core::root::KeyRecord;
 use eleven_core::subject;
@@ -102,6 +103,18 @@ pub enum Act {
         /// The identity.
         identity: String,
     },
+    /// `retention.set` {days, regime}.
+    RetentionSet {
+        /// How long content is kept, and for which regime.
+        retention: Retention,
+    },
+    /// `hold.place` {kind, subject} and `hold.lift` {kind, subject}.
+    Hold {
+        /// The operation or identity.
+        hold: Hold,
+        /// Whether it is placed or lifted.
+        placed: bool,
+    },
     /// `subject.contain` {kind, subject}.
     SubjectContain {
         /// The kind of subject.
@@ -156,6 +169,12 @@ impl Act {
             }
             "client.revoke" => Self::ClientRevoke { client: form.string("client")? },
             "identity.issue" => Self::IdentityIssue { identity: read_local_identity(&mut form)? },
+            "retention.set" => {
+                let (days, regime) = (form.positive("days")?, form.string("regime")?);
+                Self::RetentionSet { retention: Retention::new(days, &regime).map_err(|why| FormError(why.into()))? }
+            }
+            "hold.place" => Self::Hold { hold: read_hold(&mut form)?, placed: true },
+            "hold.lift" => Self::Hold { hold: read_hold(&mut form)?, placed: false },
             "subject.contain" => {
                 let (kind, subject) = read_subject(&mut form)?;
                 Self::SubjectContain { kind, subject }
@@ -190,6 +209,9 @@ impl Act {
             Self::ExposureSet { .. } => "exposure.set",
             Self::ClientRevoke { .. } => "client.revoke",
             Self::IdentityIssue { .. } => "identity.issue",
+            Self::RetentionSet { .. } => "retention.set",
+            Self::Hold { placed: true, .. } => "hold.place",
+            Self::Hold { placed: false, .. } => "hold.lift",
             Self::SubjectContain { .. } => "subject.contain",
             Self::SubjectLift { .. } => "subject.lift",
         }
@@ -217,6 +239,12 @@ fn read_kid(form: &mut Form) -> Result<String, FormError> {
 /// An identity of this domain: no authority speaks for another's.
 fn read_local_identity(form: &mut Form) -> Result<String, FormError> {
     form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
+}
+
+fn read_hold(form: &mut Form) -> Result<Hold, FormError> {
+    let (kind, subject) = (form.string("kind")?, form.string("subject")?);
+    let subject = subject.strip_prefix("lineage://op/").unwrap_or(&subject);
+    Hold::on(&kind, subject).map_err(|why| FormError(why.into()))
 }
 
 fn read_subject(form: &mut Form) -> Result<(String, String), FormError> {

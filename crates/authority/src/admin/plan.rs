@@ -13,7 +13,8 @@ use eleven_core::lineage::issued_data;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{
-    ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, Item as _, PolicyRecord, PublishedPolicy,
+    ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
+    PublishedPolicy,
 };
 use eleven_policy::CompiledPolicy;
 
@@ -73,11 +74,24 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
         Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
+        Act::RetentionSet { retention } => {
+            Ok(approve(authority, current, retention.record(current.view.domain())).answering("days", retention.days))
+        }
+        Act::Hold { hold, placed } => {
+            let record = hold.record(current.view.domain(), current.view.lists(), placed);
+            Ok(approve(authority, current, record.map_err(ActError::Impossible)?))
+        }
         Act::SubjectContain { kind, subject } => {
             transitions(authority, &["lifecycle.contained"], &kind, &subject).await
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
+}
+
+/// An approved interface: what the policy key signs and the registry lists.
+fn approve(authority: &Authority, current: &Current, record: InterfaceRecord) -> Plan {
+    let approved = ApprovedInterface::sign(current.view.domain(), record, &*authority.signers.policy);
+    Plan::one(Step::alone("interface.approved", approved.to_object()))
 }
 
 fn members(record: Value) -> Object {

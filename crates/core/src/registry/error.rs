@@ -48,6 +48,8 @@ pub enum FoldError {
     SubjectState,
     /// A point speaks for itself only, and does not lift what the authority raised.
     SubjectProducer,
+    /// A retention or a legal hold that may not be set so.
+    Retention(&'static str),
     /// A peer statement does not follow the one before.
     StatementOrder,
 }
@@ -62,6 +64,7 @@ impl fmt::Display for FoldError {
             Self::PolicyOverlap(other) => {
                 return write!(f, "{other} could cover the same operation and runtime: narrow one, or retire it first");
             }
+            Self::Retention(why) => why,
             Self::RootNotInForce => "the trust root is not in force: publish the next version",
             Self::Producer => "this producer may not make this event",
             Self::KeyUse => "keys of this use stand in the trust root: publish a root instead",

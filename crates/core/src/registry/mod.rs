@@ -14,6 +14,7 @@ mod lists;
 pub mod pattern;
 mod peer;
 pub mod records;
+pub mod retention;
 mod rules;
 mod snapshot;
 mod view;

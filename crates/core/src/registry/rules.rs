@@ -5,6 +5,7 @@ use super::error::FoldError;
 use super::fold::{Effect, Fold};
 use super::peer::PeerStatement;
 use super::records::{ContainmentRecord, ContainmentState, Item as _, RevokedRecord, RuntimeRecord, SourceRecord};
+use super::retention;
 use crate::artifact::is_artifact_id;
 use crate::encoding::{Object, Value};
 use crate::event::{Event, Producer};
@@ -185,6 +186,7 @@ impl Fold {
         if self.lists.interfaces.contains(&approved.record.name()) {
             return Err(FoldError::Known("interface"));
         }
+        retention::check(self.domain(), &self.lists, &approved.record).map_err(FoldError::Retention)?;
         Ok(Effect::Interface(approved.record))
     }
 

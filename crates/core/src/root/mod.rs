@@ -257,14 +257,18 @@ impl TrustRoot {
 
     /// How many distinct keys of `holders` signed this root, of those that count at its `nbf`.
     fn signers_among(&self, holders: &Self) -> u64 {
-        let payload = self.payload();
+        holders.signers_of(&self.payload(), &self.sigs, self.nbf)
+    }
+
+    /// How many distinct keys of this root signed a payload, of those that count at `at`.
+    #[must_use]
+    pub fn signers_of(&self, payload: &[u8], sigs: &[RootSignature], at: Time) -> u64 {
         let signed = |key: &KeyRecord| {
-            let verifying = key.verifying().filter(|_| key.counts_at(self.nbf));
-            let mut sigs = self.sigs.iter().filter(|sig| sig.kid == key.kid);
-            verifying.is_some_and(|verifying| sigs.any(|sig| verifying.verifies(&payload, &sig.val)))
+            let verifying = key.verifying().filter(|_| key.counts_at(at));
+            let mut sigs = sigs.iter().filter(|sig| sig.kid == key.kid);
+            verifying.is_some_and(|verifying| sigs.any(|sig| verifying.verifies(payload, &sig.val)))
         };
-        let publics: BTreeSet<&[u8; 32]> =
-            holders.keys.iter().filter(|key| signed(key)).map(|key| &key.public).collect();
+        let publics: BTreeSet<&[u8; 32]> = self.keys.iter().filter(|key| signed(key)).map(|key| &key.public).collect();
         u64::try_from(publics.len()).unwrap_or(0)
     }
 
@@ -356,7 +360,7 @@ impl Witness {
 }
 
 impl RootSignature {
-    fn read(value: Value) -> Result<Self, FormError> {
+    pub(crate) fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "root signature")?;
         let kid = form.named("kid", "a key's name", name::is_key)?;
         let val = bytes64(&form.string("val")?).ok_or_else(|| form.wrong("val", "not 64 bytes in base64"))?;
@@ -364,7 +368,7 @@ impl RootSignature {
         Ok(Self { kid, val })
     }
 
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         Value::Object(Object::new().with("kid", &self.kid).with("val", base64_value(&self.val)))
     }
 }

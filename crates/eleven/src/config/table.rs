@@ -132,6 +132,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Milliseconds that a head waits for its witnesses before the next one is sealed. It is shown as D3 from the start; a \
          cosignature that comes later still raises it.",
     ),
+    key(
+        "ledger.archive",
+        Form::Path,
+        Preset::Unset("content that was archived is not served"),
+        "Folder to which `eleven ledger archive` moved content past its retention. Read only.",
+    ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),
     key("runtime.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),

@@ -87,6 +87,9 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
     if which == Which::Runtime {
         readable.extend(config.point.upstream_key_file.clone());
     }
+    if which == Which::Ledger {
+        readable.extend(config.archive.clone());
+    }
     to_folder(readable, &corner.data)
 }
 

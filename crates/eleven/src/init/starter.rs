@@ -13,7 +13,8 @@ pub(crate) const MODEL: &str = "demo-summarizer";
 /// What the calls touch.
 pub(crate) const SCOPE: &str = "text.summarize";
 
-/// Writes `policies/starter.json` and `policies/starter.cedar`, and gives back the first.
+/// Writes `policies/starter.json` and `policies/starter.cedar`, and gives back the first; beside them `disclosure.json` and
+/// `disclosure.cedar`, which nobody has published yet.
 ///
 /// # Errors
 /// Where they can't be written.
@@ -23,6 +24,8 @@ pub(crate) fn write(dir: &Path, config: &Config) -> Result<PathBuf, Failure> {
     let runtime = name::runtime_of_point(&config.point.name);
     let (file, rules) = (folder.join("starter.json"), folder.join("starter.cedar"));
     write_public(&rules, cedar(config, runtime).as_bytes())?;
+    write_public(&folder.join("disclosure.cedar"), disclosure_cedar(config, runtime).as_bytes())?;
+    write_public(&folder.join("disclosure.json"), disclosure_bundle(runtime).as_bytes())?;
     write_public(&file, bundle(config, runtime).as_bytes())?;
     Ok(file)
 }
@@ -54,6 +57,47 @@ permit (
     resource == Runtime::"{runtime}"
 )
 when {{ ["{SCOPE}"].containsAll(context.op.scope) }};
+"#
+    )
+}
+
+/// Who may open and erase what operations committed to. Until it is published, nobody may.
+fn disclosure_cedar(config: &Config, runtime: &str) -> String {
+    let identity = format!("human:operator:{}", config.env);
+    format!(
+        r#"// Until this is published nobody opens or erases a disclosure: eleven policy publish policies/disclosure.json
+
+@id("operator-may-open-and-erase")
+@advice("ask as {identity}; or edit policies/disclosure.cedar and publish it")
+permit (
+    principal == Identity::"{identity}",
+    action in [Action::"disclosure.open", Action::"disclosure.erase"],
+    resource == Runtime::"{runtime}"
+)
+when {{ context.op.purpose != "" }};
+"#
+    )
+}
+
+/// The bundle to it.
+fn disclosure_bundle(runtime: &str) -> String {
+    format!(
+        r#"{{
+  "v": "1",
+  "ref": "policy://disclosure/v1",
+  "operations": ["disclosure.erase", "disclosure.open"],
+  "runtimes": ["{runtime}"],
+  "schema": null,
+  "terms": {{
+    "ttl": 60,
+    "use": ["single"],
+    "bind_params": true,
+    "digests": "salted",
+    "release": "whole",
+    "attestation": "software",
+    "sensitive": []
+  }}
+}}
 "#
     )
 }

@@ -149,6 +149,12 @@ impl Domain {
         }
     }
 
+    /// A document of a corner.
+    pub(crate) fn get(&self, corner: &str, path: &str) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(Client::new().get_json(&self.url(corner), path, PATIENCE)).expect("a document")
+    }
+
     /// A POST to a corner: status, lineage, body.
     pub(crate) fn post(&self, corner: &str, path: &str, bearer: &str, body: Vec<u8>) -> (StatusCode, String, Value) {
         self.try_post(corner, path, bearer, body).expect("an answer")
@@ -203,6 +209,13 @@ impl Up {
         let value = self.heard.iter().rev().find(started).expect("a start");
         let pid = value.get("pid").and_then(Value::as_int).and_then(|pid| i32::try_from(pid).ok());
         pid.and_then(Pid::from_raw).expect("a process")
+    }
+
+    /// Stops it, and gives back all that it and the corners ever said.
+    pub(crate) fn all_said(&mut self) -> String {
+        assert_eq!(self.interrupt(), Some(0));
+        self.heard.extend(self.said.iter());
+        self.heard.iter().map(|value| format!("{value}\n")).collect()
     }
 
     /// Asks it to stop as Ctrl-C does, and gives back its status.

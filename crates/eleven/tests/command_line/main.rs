@@ -1,7 +1,9 @@
 //! The binary as people use it: a domain from nothing, its three processes, and every command against them.
 
+mod disclosures;
 mod doctrine;
 mod domain;
+mod keeping;
 mod operators;
 mod processes;
 mod refusals;

@@ -1,8 +1,10 @@
 //! What is allowed, and what proves it.
 
-use crate::harness::{Domain, IDENTITY, Plan, policy, request, token_of};
+use crate::harness::{Domain, IDENTITY, Plan, RUNTIME, policy, request, token_of};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::base64url;
+use eleven_core::policy::commitment;
 use http::StatusCode;
 use std::time::Duration;
 
@@ -55,6 +57,43 @@ async fn models_are_listed_under_an_artifact_of_their_own() {
     let lineage = response.headers().get("eleven-lineage").and_then(|v| v.to_str().ok()).expect("a lineage").to_owned();
     let bundle = domain.bundle_of(lineage.strip_prefix("lineage://op/").expect("op"), 7).await;
     assert_eq!(domain.verify(&bundle).exit_code(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_brings_an_artifact_names_the_salts_of_its_own_commitments() {
+    let domain = Domain::start(Plan { sensitive: Some("user"), ..Plan::default() }).await;
+    let body = request("echo").replacen('{', r#"{"user":"juniper","#, 1);
+    let salt = "AAECAwQFBgcICQoLDA0ODw==";
+    let clear = Domain::operation().with("user", "juniper");
+    let (status, refused) = domain.artifact(&body, clear, RUNTIME, &domain.secret).await;
+    assert_eq!((status.as_u16(), refused.get("reason")), (403, Some(&"operation.mismatch".into())), "{refused}");
+    assert!(!refused.to_string().contains("juniper"));
+    let committed = Domain::operation().with("user", commitment(salt, "/op/user", &"juniper".into()));
+    let token = || async {
+        let (status, allowed) = domain.artifact(&body, committed.clone(), RUNTIME, &domain.secret).await;
+        assert_eq!(status, StatusCode::OK, "{allowed}");
+        token_of(&allowed)
+    };
+    let named = |path: &str| base64url(&Object::new().with(path, salt).canonical());
+    let present = |token: String, salts: Option<String>| {
+        let (domain, body) = (&domain, &body);
+        async move {
+            let mut headers = vec![("eleven-authorization", token.as_str())];
+            headers.extend(salts.as_deref().map(|salts| ("eleven-salts", salts)));
+            domain.chat_with(body, &headers).await
+        }
+    };
+    for salts in [None, Some(named("/op/other"))] {
+        let answered = present(token().await, salts).await;
+        assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (403, "operation.mismatch"));
+    }
+    let malformed = present(token().await, Some(base64url(br#"{"/op/user":"short"}"#))).await;
+    assert_eq!(malformed.status, StatusCode::BAD_REQUEST);
+    let answered = present(token().await, Some(named("/op/user"))).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+    assert!(!bundle.to_string().contains("juniper"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

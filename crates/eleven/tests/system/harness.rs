@@ -69,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) witnessed: bool,
     /// What the point requires of all that is acknowledged.
     pub(crate) required: Option<Required>,
+    /// A member of the request's body that enters the operation, and that the policy calls sensitive.
+    pub(crate) sensitive: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -87,6 +89,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             durability: None,
             witnessed: false,
             required: None,
+            sensitive: None,
         }
     }
 }
@@ -175,7 +178,7 @@ pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
         .with("digests", plan.digests)
         .with("release", plan.release)
         .with("attestation", "software")
-        .with("sensitive", Vec::new())
+        .with("sensitive", plan.sensitive.iter().map(|name| format!("/op/{name}").into()).collect::<Vec<Value>>())
         .with_some("max_run", plan.max_run)
         .with_some("durability", plan.durability);
     let bundle = Object::new()
@@ -390,6 +393,7 @@ impl Domain {
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),
                 scope: vec![SCOPE.into()],
+                parameters: self.plan.sensitive.iter().map(|name| (*name).to_owned()).collect(),
                 ..Gateway::default()
             },
         };

@@ -30,6 +30,11 @@ impl Pending {
         last.artifact.as_ref().map(|sent| &sent.artifact)
     }
 
+    /// Whether what stood right before the entry at `position` was moved to an archive.
+    pub(super) fn is_moved(&self, position: u64) -> bool {
+        self.content.last().is_some_and(|last| last.moved && last.position + 1 == position)
+    }
+
     /// Ends with an entry: what stood before it belongs to it, and what comes belongs to the next.
     pub(super) fn close(&mut self, record: &Record) {
         self.content.clear();
@@ -47,7 +52,9 @@ impl Pending {
         let issued = (record.event == "authorization.issued").then_some(record.about.artifact_id.as_deref()).flatten();
         left.any(|content| {
             let artifact = content.artifact.as_ref().map(|sent| sent.artifact.id.as_str());
-            !named.contains(&content.hash) && (artifact.is_none() || artifact != issued)
+            // An issuance does not name its artifact's bytes, and of what was moved only the hash is here.
+            let moved = content.moved && issued.is_some();
+            !named.contains(&content.hash) && !moved && (artifact.is_none() || artifact != issued)
         })
     }
 
@@ -72,13 +79,16 @@ impl Replayed {
 
     /// The artifact is signed by its issuer, and the decision's input is kept.
     fn check_issued(&self, record: &Record, at: Time) -> Result<(), &'static str> {
-        let sent = self.pending.content.last().and_then(|last| last.artifact.as_ref());
-        let sent = sent.ok_or("the artifact that it issues is not stored with it")?;
-        let registry = self.book.registry().ok_or("there is no registry yet")?;
-        let key = issuer_key(registry, &sent.artifact, at)
-            .ok_or("its artifact's key is not its issuer's, or counts no more")?;
-        if !sent.is_signed_by(key) {
-            return Err("the artifact stored with it is not signed by its issuer");
+        let last = self.pending.content.last();
+        if !last.is_some_and(|last| last.moved) {
+            let sent = last.and_then(|last| last.artifact.as_ref());
+            let sent = sent.ok_or("the artifact that it issues is not stored with it")?;
+            let registry = self.book.registry().ok_or("there is no registry yet")?;
+            let key = issuer_key(registry, &sent.artifact, at)
+                .ok_or("its artifact's key is not its issuer's, or counts no more")?;
+            if !sent.is_signed_by(key) {
+                return Err("the artifact stored with it is not signed by its issuer");
+            }
         }
         let request = issued_data(&record.data).ok_or("its data is not what an issuance carries")?.request;
         if self.places.blob(&request).is_none() {

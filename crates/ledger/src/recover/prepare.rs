@@ -50,6 +50,8 @@ pub(super) struct Content {
     pub(super) hash: Sha3,
     pub(super) artifact: Option<SentArtifact>,
     pub(super) policy: Option<PolicyBundle>,
+    /// Whether only its hash is here: it was moved to an archive.
+    pub(super) moved: bool,
 }
 
 /// Prepares the record at a position. `keys` are those that are known so far: what is signed by another is verified when
@@ -64,6 +66,9 @@ pub(crate) fn prepare(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) 
                 |error| What::Wrong(format!("the registry header before it is none: {error}")),
                 |header| What::Header(Box::new(header)),
             )
+        }
+        Some(Stored::Moved(hash)) => {
+            What::Content(Box::new(Content { position, hash, artifact: None, policy: None, moved: true }))
         }
         None => What::Wrong("a record before it is of no kind that this build knows".to_owned()),
     };
@@ -98,5 +103,5 @@ fn content(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) -> Box<Cont
             policy = parse_canonical(&bytes).map_err(FormError::from).and_then(PolicyBundle::read).ok();
         }
     }
-    Box::new(Content { position, hash, artifact, policy })
+    Box::new(Content { position, hash, artifact, policy, moved: false })
 }

@@ -15,6 +15,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{Event, Producer, Record};
 use eleven_core::hash::Sha3;
 use eleven_core::name;
+use eleven_core::recovery::Recovery;
 use eleven_core::registry::Fold;
 use eleven_core::root::KeyUse;
 use eleven_core::time::Time;
@@ -170,6 +171,7 @@ impl Book {
             "runtime.step" => judge_step(record),
             "ledger.sealed" => self.judge_sealed(record, registry),
             "ledger.refused" => judge_refused(&record.data),
+            "ledger.recovered" => self.judge_recovered(record, registry),
             _ => Ok(()),
         }
     }
@@ -185,6 +187,14 @@ impl Book {
             && about.issuer.as_deref().is_none_or(|issuer| issuer == issuance.issuer);
         let rightful = issuance.issuer == record.by && exp == Some(issuance.exp);
         ensure(rightful && named && !self.revoked.contains_key(&key), Refusal::Revocation)
+    }
+
+    /// The root's word for a restored ledger: for this one, from within it, signed by a threshold of the root in force.
+    fn judge_recovered(&self, record: &Record, registry: &Fold) -> Result<(), Refusal> {
+        let recovery = Recovery::read(Value::Object(record.data.clone())).map_err(Refusal::Form)?;
+        let own = recovery.ledger == record.by && recovery.restored.size <= self.size();
+        ensure(own, Refusal::Data("it names this ledger and what was restored of it"))?;
+        ensure(recovery.is_signed_by(registry.root()), Refusal::Data("a threshold of the root's keys signed it"))
     }
 
     /// A seal names its own number and the registry in force; that its index is the right one, whoever keeps an index

@@ -317,7 +317,7 @@ fn content_of(inner: &Inner, from: u64, to: u64) -> Result<Value, LookError> {
 /// What could not be looked up, as a problem.
 pub(super) fn look(error: &LookError) -> Problem {
     match error {
-        LookError::Absent => Problem::with_status(404, error.to_string()),
+        LookError::Absent | LookError::Archived => Problem::with_status(404, error.to_string()),
         LookError::Read(_) | LookError::Other(_) => {
             tracing::error!(%error, "the log could not be read");
             Problem::with_status(500, error.to_string())

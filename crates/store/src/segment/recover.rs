@@ -4,10 +4,10 @@
 //! the last good frame of the last segment is a torn end, unless a later frame's header is found behind it; and every
 //! other segment must reach to the position at which the next begins.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use crate::{
-    disk::{Disk, DiskFile, read_exact, write_all},
+    disk::{Directory, Disk, DiskFile, read_exact, write_all},
     folder::Place,
     frame::{ALIGN, FORMAT, FRAME_HEADER, FrameHeader, HeaderError, SEGMENT_HEADER, SegmentHeader},
     log::{Damage, ReadLog},
@@ -129,6 +129,16 @@ pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenErro
     let scan = scan(&*place.disk)?;
     let recovery = scan.recovery();
     Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next, 0)), recovery))
+}
+
+/// Reads the log in the folder `path` as [`read_only`] does, whoever holds and writes to it: what was whole at this moment
+/// is shown, and nothing that is added later.
+///
+/// # Errors
+/// As opening. Where another process writes to the log at this moment it may seem damaged: try again.
+pub fn peek(path: &Path) -> Result<Arc<dyn ReadLog>, OpenError> {
+    let disk = Directory::open(path).map_err(|cause| OpenError::io(format!("open {}", path.display()), cause))?;
+    Ok(read_only(&Place::on(disk))?.0)
 }
 
 /// A log ready to go on: its segments, and the last of them to append to, if there is one.

@@ -1,0 +1,112 @@
+//! Selective disclosure (PROTOCOL 5.2): what is committed instead of written, and what opens a commitment.
+
+use crate::encoding::{Object, Value};
+use crate::form::{FormError, require};
+use crate::hash::unbase64;
+use crate::limits::SALT;
+use crate::policy::{commitment, is_commitment};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+#[cfg(test)]
+mod tests;
+
+/// What opens one commitment: `[salt, path, value]`. It stays with its owner, who may erase it; every proof stays whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Padded base64 of 16 random bytes.
+    pub salt: String,
+    /// The JSON pointer at which the commitment stands in the artifact, such as `/op/user`.
+    pub path: String,
+    /// What was committed.
+    pub value: Value,
+}
+
+impl Disclosure {
+    /// Reads exactly `[salt, path, value]`.
+    ///
+    /// # Errors
+    /// Where it is not of that form. The error does not repeat the value.
+    pub fn read(value: &Value) -> Result<Self, FormError> {
+        let parts = match value {
+            Value::Array(parts) => parts.as_slice(),
+            _ => &[],
+        };
+        let [Value::Str(salt), Value::Str(path), value] = parts else {
+            return Err(FormError("a disclosure is not [salt, path, value]".into()));
+        };
+        require(is_salt(salt), "a disclosure's salt is not 16 bytes in base64")?;
+        Ok(Self { salt: salt.clone(), path: path.clone(), value: value.clone() })
+    }
+
+    /// The value as it stands in a bundle.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Array(alloc::vec![self.salt.as_str().into(), self.path.as_str().into(), self.value.clone()])
+    }
+
+    /// The commitment that it opens.
+    #[must_use]
+    pub fn committed(&self) -> Value {
+        commitment(&self.salt, &self.path, &self.value)
+    }
+
+    /// Whether this commitment stands at its path in an artifact's value.
+    #[must_use]
+    pub fn stands_in(&self, artifact: &Value) -> bool {
+        artifact.pointer(&self.path).is_some_and(|there| is_commitment(there) && *there == self.committed())
+    }
+}
+
+/// Whether a text is padded base64 of 16 bytes.
+#[must_use]
+pub fn is_salt(text: &str) -> bool {
+    unbase64(text).is_some_and(|salt| salt.len() == SALT)
+}
+
+/// Puts commitments in the place of what stands in `op` at `pointers` (each begins with `/op/`), with the salt that
+/// `salt` gives for a path. What is a commitment already stays, and so does what a pointer does not find.
+pub fn commit(op: Object, pointers: &[String], mut salt: impl FnMut(&str) -> String) -> (Object, Vec<Disclosure>) {
+    let mut disclosures = Vec::new();
+    let mut whole = Value::Object(op);
+    for pointer in pointers {
+        let Some(inside) = pointer.strip_prefix("/op/") else { continue };
+        let tokens: Vec<String> = inside.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+        let committing = |value: Value| {
+            let disclosure = Disclosure { salt: salt(pointer), path: pointer.to_owned(), value };
+            let committed = disclosure.committed();
+            disclosures.push(disclosure);
+            committed
+        };
+        whole = replaced(whole, &tokens, committing);
+    }
+    match whole {
+        Value::Object(op) => (op, disclosures),
+        _ => (Object::new(), disclosures),
+    }
+}
+
+/// `value` with what stands at `tokens` replaced, where something does that is no commitment.
+fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value) -> Value) -> Value {
+    let Some((token, rest)) = tokens.split_first() else {
+        return if is_commitment(&value) { value } else { with(value) };
+    };
+    match value {
+        Value::Object(mut object) => {
+            if let Some(member) = object.remove(token) {
+                object.insert(token.as_str(), replaced(member, rest, with));
+            }
+            Value::Object(object)
+        }
+        Value::Array(mut items) => {
+            let plain = token == "0" || !token.starts_with('0');
+            let at = token.parse::<usize>().ok().filter(|_| plain && token.bytes().all(|b| b.is_ascii_digit()));
+            if let Some(item) = at.and_then(|at| items.get_mut(at)) {
+                *item = replaced(core::mem::replace(item, Value::Null), rest, with);
+            }
+            Value::Array(items)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,146 @@
+//! Copies of a ledger: made while it runs, put back while it does not, and the root's word where putting one back gives up a
+//! head that was published.
+
+use crate::cli::{LedgerRestore, RecoveryCommand};
+use crate::config::Config;
+use crate::keystore::write_public;
+use crate::output::{Failure, Output, Paint};
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::{Form, FormError};
+use eleven_core::head::Head;
+use eleven_core::name;
+use eleven_core::recovery::Recovery;
+use eleven_core::signature::{SeedSigner, bytes32};
+use eleven_ledger::{Copied, tree_at};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// `ledger backup`.
+///
+/// # Errors
+/// Where there is nothing to copy, or it can't be read or written.
+pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(), Failure> {
+    let copied = eleven_ledger::backup(&config.ledger.data, dest).map_err(Failure::new)?;
+    let text = || {
+        format!(
+            "{} {} entries of {}, up to the head of {}, and read back\nKeys are not in it: keep the keystores apart.",
+            output.paint(Paint::Good, "copied:"),
+            copied.head.commitment.size,
+            copied.head.commitment.ledger,
+            copied.head.at
+        )
+    };
+    output.either(|| value(&copied, dest), text);
+    Ok(())
+}
+
+/// `ledger restore`.
+///
+/// # Errors
+/// Where the copy is not whole, or a published head would be given up and nobody signed for that.
+pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> Result<(), Failure> {
+    let known = args.heads.iter().map(|file| head(file)).collect::<Result<Vec<_>, _>>()?;
+    let recovery = args.recovery.as_deref().map(recovery).transpose()?;
+    let restored = eleven_ledger::restore(&config.ledger.data, &args.source, &known, recovery.as_ref());
+    let restored = restored.map_err(Failure::new)?;
+    let text = || {
+        let kept = restored.before.as_ref().map_or_else(String::new, |before| {
+            format!("\nWhat stood there is kept in {}: remove it when all is well.", before.display())
+        });
+        format!(
+            "{} {} entries of {}, up to the head of {}{kept}",
+            output.paint(Paint::Good, "restored:"),
+            restored.head.commitment.size,
+            restored.head.commitment.ledger,
+            restored.head.at
+        )
+    };
+    output.either(|| value(&restored, &config.ledger.data), text);
+    Ok(())
+}
+
+fn value(copied: &Copied, folder: &Path) -> Value {
+    let object = Object::new().with("folder", folder.display().to_string()).with("head", copied.head.to_value());
+    Value::Object(object.with_some("before", copied.before.as_ref().map(|before| before.display().to_string())))
+}
+
+/// `ledger recovery sign`.
+///
+/// # Errors
+/// Where a file can't be read, or nothing is given up.
+pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Failure> {
+    let RecoveryCommand::Sign { backup, lost, add_to, cause, root_key, out } = command;
+    let signer = root_signer(root_key)?;
+    let draft = match (add_to, backup, lost) {
+        (Some(file), None, None) => recovery(file)?,
+        (None, Some(backup), Some(lost)) => {
+            let restored = eleven_ledger::head_of(backup).map_err(Failure::new)?;
+            Recovery {
+                ledger: restored.commitment.ledger.clone(),
+                restored: tree_at(&restored),
+                lost: tree_at(&head(lost)?),
+                cause: cause.clone().ok_or_else(|| Failure::usage("say with --cause why the ledger goes back"))?,
+                at: SystemClock.now(),
+                sigs: Vec::new(),
+            }
+        }
+        _ => return Err(Failure::usage("name --backup and --lost, or --add-to with what another key signed")),
+    };
+    // Read again as the ledger will, so that what it would refuse is refused here.
+    let signed = Recovery::read(Value::Object(draft.signed(&signer).to_object()))?;
+    write_public(out, &signed.to_object().canonical())?;
+    let text = || {
+        format!(
+            "{}: {} may go back from {} to {} entries; {} signatures\nNext: eleven ledger restore BACKUP --recovery {}",
+            out.display(),
+            signed.ledger,
+            signed.lost.size,
+            signed.restored.size,
+            signed.sigs.len(),
+            out.display()
+        )
+    };
+    output.either(|| Value::Object(signed.to_object()), text);
+    Ok(())
+}
+
+fn document(file: &Path) -> Result<Value, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    parse(&bytes).map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))
+}
+
+/// A head: by itself, or in whatever shows one, such as a proof file.
+fn head(file: &Path) -> Result<Head, Failure> {
+    let value = document(file)?;
+    let head = value.get("head").cloned().unwrap_or(value);
+    Head::read(head).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+fn recovery(file: &Path) -> Result<Recovery, Failure> {
+    Recovery::read(document(file)?).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+/// A root key's file, for its owner only.
+fn root_signer(file: &Path) -> Result<SeedSigner, Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+    let mode = std::fs::metadata(file).map_err(|error| failed(&error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(failed(&"others may read this key: chmod 600 it"));
+    }
+    let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| failed(&error))?);
+    let value = parse(&bytes).map_err(|error| failed(&error))?;
+    read_root_key(value).map_err(|error| failed(&error))
+}
+
+fn read_root_key(value: Value) -> Result<SeedSigner, FormError> {
+    let mut form = Form::of(value, "root key")?;
+    form.version()?;
+    form.named("type", "\"11-11/root-key\"", |kind| kind == "11-11/root-key")?;
+    let kid = form.named("kid", "a key's name", name::is_key)?;
+    let seed = Zeroizing::new(form.string("seed")?);
+    let seed = bytes32(&seed).map(Zeroizing::new).ok_or_else(|| form.wrong("seed", "not 32 bytes in base64"))?;
+    form.finish()?;
+    Ok(SeedSigner::new(kid, &seed))
+}

@@ -1,0 +1,105 @@
+//! What keeps and gives away: copies of the ledger, retention and legal holds, disclosures.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `ledger restore`.
+#[derive(Debug, Args)]
+pub(crate) struct LedgerRestore {
+    /// The copy, as `ledger backup` made it.
+    pub(crate) source: PathBuf,
+    /// A head that is known to have been published: a head, or a file that shows one, such as a proof. May be repeated. The
+    /// folder's own last head is always known.
+    #[arg(long = "head", value_name = "FILE")]
+    pub(crate) heads: Vec<PathBuf>,
+    /// What the root signed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery: Option<PathBuf>,
+}
+
+/// `ledger recovery`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecoveryCommand {
+    /// Sign with a root key that a copy may be restored and a published head given up.
+    Sign {
+        /// The copy that is to be restored.
+        #[arg(long, value_name = "DIR")]
+        backup: Option<PathBuf>,
+        /// The newest published head: a head, or a file that shows one.
+        #[arg(long, value_name = "FILE")]
+        lost: Option<PathBuf>,
+        /// Add a signature to what another root key signed, where more than one is needed.
+        #[arg(long, value_name = "FILE")]
+        add_to: Option<PathBuf>,
+        /// Why. It stands in the ledger.
+        #[arg(long, value_name = "TEXT")]
+        cause: Option<String>,
+        /// The root key's file.
+        #[arg(long, value_name = "FILE")]
+        root_key: PathBuf,
+        /// Write the document here.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `retention`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RetentionCommand {
+    /// Set how long content is kept after the last event of its lineage. It can only be raised.
+    Set {
+        /// Days; the least that the regime asks for, where none are given.
+        #[arg(long)]
+        days: Option<u64>,
+        /// eu-ai-act, hipaa, sec-17a-4, or own for none of them.
+        #[arg(long)]
+        regime: String,
+    },
+    /// Show what was set.
+    Show,
+}
+
+/// `hold`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Place a hold.
+    Place(HoldOn),
+    /// Lift a hold.
+    Lift(HoldOn),
+    /// List what was placed (odd numbers) and lifted (even ones).
+    List,
+}
+
+/// What is held.
+#[derive(Debug, Args)]
+pub(crate) struct HoldOn {
+    /// An operation: its id or `lineage://op/…`.
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// All that an identity did.
+    #[arg(long)]
+    pub(crate) identity: Option<String>,
+}
+
+/// `disclosure`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DisclosureCommand {
+    /// Erase what opens an operation's commitments. Every proof stays whole. That is recorded.
+    Erase(Disclose),
+}
+
+/// Disclosures of an operation, and who asks for them what for.
+#[derive(Debug, Args)]
+pub(crate) struct Disclose {
+    /// Operation id, `lineage://op/…`, or artifact id.
+    pub(crate) id: String,
+    /// What for. It stands in the ledger: name no secret in it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) purpose: String,
+    /// Only this path, such as `/op/user`. May be repeated; without one it is all of them.
+    #[arg(long = "path", value_name = "POINTER")]
+    pub(crate) paths: Vec<String>,
+    /// Who asks; the operator, where nobody is named. A policy has to permit it.
+    #[arg(long = "as", value_name = "IDENTITY")]
+    pub(crate) identity: Option<String>,
+}

@@ -1,0 +1,104 @@
+//! Opening and erasing what an operation committed to (PROTOCOL 5.2): each a governed operation of its own, decided by
+//! policy for whoever asks, with its purpose in the ledger.
+
+use crate::admin::{self, OperatorKey};
+use crate::call;
+use crate::cli::{Disclose as Args, DisclosureCommand};
+use crate::config::Config;
+use crate::keystore::write_public;
+use crate::output::{Failure, Output, Paint};
+use eleven_api::disclosure::{Disclose, Disclosed};
+use eleven_api::routes;
+use eleven_core::disclosure::Disclosure;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::id;
+use std::path::Path;
+
+/// `lineage disclose`: puts disclosures into a proof file.
+///
+/// # Errors
+/// Where nobody may open them, nothing is kept, or the bundle does not hold the commitments.
+pub(crate) fn disclose(
+    config: &Config,
+    args: &Args,
+    bundle: Option<&Path>,
+    out: &Path,
+    output: Output,
+) -> Result<(), Failure> {
+    let op = operation(&args.id)?;
+    let text = match bundle {
+        Some(file) => std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?,
+        None => call::get_bytes(&config.ledger.url, &format!("{}{op}", routes::PROOF_BUNDLE))?,
+    };
+    let read = parse(&text).map_err(|error| Failure::usage(format!("the bundle is not I-JSON: {error}")))?;
+    let Value::Object(mut whole) = read else { return Err(Failure::usage("the bundle is not an object")) };
+    if whole.get("op").and_then(Value::as_str) != Some(op.as_str()) {
+        return Err(Failure::usage(format!("the bundle is of another operation than {op}")));
+    }
+    let shown = ask(config, args, &op, routes::RUNTIME_DISCLOSURES_OPEN)?;
+    let artifact = whole.get("artifact").cloned().unwrap_or(Value::Null);
+    if let Some(other) = shown.disclosures.iter().find(|disclosure| !disclosure.stands_in(&artifact)) {
+        return Err(Failure::new(format!("the bundle's artifact does not commit to what is kept at {}", other.path)));
+    }
+    let values: Vec<Value> = shown.disclosures.iter().map(Disclosure::to_value).collect();
+    whole.insert("disclosures", values);
+    write_public(out, &whole.canonical())?;
+    let paths: Vec<Value> = shown.disclosures.iter().map(|disclosure| Value::from(&disclosure.path)).collect();
+    let value = || {
+        let object = Object::new().with("file", out.display().to_string()).with("lineage", &shown.lineage);
+        Value::Object(object.with("op", &op).with("paths", paths))
+    };
+    let text = || {
+        let file = out.display();
+        let recorded = format!("opening them is recorded: {}", shown.lineage);
+        format!(
+            "{file}: with {} disclosures in clear; check it anywhere: eleven verify {file} --root ROOT\n{}",
+            shown.count,
+            output.paint(Paint::Dim, &recorded)
+        )
+    };
+    output.either(value, text);
+    Ok(())
+}
+
+/// `disclosure erase`.
+///
+/// # Errors
+/// Where nobody may erase them, or nothing is kept.
+pub(crate) fn run(config: &Config, command: &DisclosureCommand, output: Output) -> Result<(), Failure> {
+    let DisclosureCommand::Erase(args) = command;
+    let op = operation(&args.id)?;
+    let done = ask(config, args, &op, routes::RUNTIME_DISCLOSURES_ERASE)?;
+    let value = || {
+        let object = Object::new().with("count", done.count).with("lineage", &done.lineage);
+        Value::Object(object.with("op", &op))
+    };
+    let text = || {
+        let recorded = format!("that is recorded: {}", done.lineage);
+        let recorded = output.paint(Paint::Dim, &recorded);
+        format!("{} disclosures of lineage://op/{op} are erased; every proof stays whole\n{recorded}", done.count)
+    };
+    output.either(value, text);
+    Ok(())
+}
+
+/// Asks the point as the named identity, with a token that the operator's key obtains for it.
+fn ask(config: &Config, args: &Args, op: &str, path: &str) -> Result<Disclosed, Failure> {
+    let identity = match &args.identity {
+        Some(identity) => identity.clone(),
+        None => OperatorKey::load(&config.operator_key)?.identity,
+    };
+    let issued = admin::act(config, "identity.issue", Object::new().with("identity", &identity))?;
+    let token = issued.get("token").and_then(Value::as_str).unwrap_or_default();
+    let asked = Disclose { op: op.to_owned(), paths: args.paths.clone(), purpose: args.purpose.clone() };
+    let answer = call::post_as(&config.runtime.url, path, token, asked.to_value().canonical());
+    let answer = answer.map_err(|failure| failure.while_(&format!("{path} as {identity}")))?;
+    Ok(Disclosed::read(&answer)?)
+}
+
+/// The operation id in whatever a person has at hand.
+fn operation(text: &str) -> Result<String, Failure> {
+    let op = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
+    let found = id::split_operation(op).map(|_| op.to_owned());
+    found.ok_or_else(|| Failure::usage(format!("{text} is no operation: give its id, lineage://op/… or auth_…")))
+}

@@ -1,0 +1,68 @@
+//! Copies, retention and holds from the command line, on a domain that runs.
+
+use crate::domain::{Domain, text};
+use eleven_core::encoding::Value;
+
+#[test]
+fn a_running_ledger_is_copied_and_an_old_copy_comes_back_only_by_the_roots_word() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "it started");
+    domain.ended(&lineage);
+    let copy = domain.file("../copy");
+    let copied = domain.json(&["ledger", "backup", &copy]);
+    let size = copied.pointer("/head/size").and_then(Value::as_int).expect("a size");
+    let lineage = domain.passes(&secret, "it was copied");
+    domain.ended(&lineage);
+    let proof = domain.file("../proof.json");
+    domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
+    let runs = domain.run(&["ledger", "restore", &copy]);
+    assert_eq!(runs.status.code(), Some(1), "it runs");
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+
+    let refused = domain.run(&["ledger", "restore", &copy]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("is published"), "{}", text(&refused));
+    let newest = domain.file("../newest");
+    domain.json(&["ledger", "backup", &newest]);
+    let (head, word) = (domain.file("../head.json"), domain.file("../recovery.json"));
+    let shown = domain.json(&["ledger", "backup", &domain.file("../again")]);
+    std::fs::write(&head, shown.get("head").expect("a head").canonical()).expect("written");
+    let sign = ["ledger", "recovery", "sign", "--backup", &copy, "--lost", &head, "--cause", "a drill"];
+    let key = domain.file("root-key.json");
+    domain.done(&[&sign[..], &["--root-key", &key, "--out", &word]].concat());
+    let restored = domain.json(&["ledger", "restore", &copy, "--head", &proof, "--recovery", &word]);
+    assert_eq!(restored.pointer("/head/size").and_then(Value::as_int), Some(size));
+    // The copy with all of it comes back without anybody's word, on top of what was just restored.
+    domain.json(&["ledger", "restore", &newest, "--head", &proof]);
+    let sound = domain.json(&["ledger", "fsck"]);
+    assert!(sound.get("entries").and_then(Value::as_int).is_some_and(|entries| entries > size), "{sound}");
+}
+
+#[test]
+fn retention_is_only_raised_and_holds_are_placed_and_lifted() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "it started");
+    let refused = domain.run(&["retention", "set", "--regime", "hipaa", "--days", "30"]);
+    assert!(!refused.status.success() && text(&refused).contains("asks for more days"), "{}", text(&refused));
+    domain.done(&["retention", "set", "--regime", "eu-ai-act"]);
+    domain.done(&["retention", "set", "--regime", "hipaa"]);
+    let refused = domain.run(&["retention", "set", "--regime", "eu-ai-act", "--days", "200"]);
+    assert!(!refused.status.success() && text(&refused).contains("only ever raised"), "{}", text(&refused));
+    let shown = domain.json(&["retention", "show"]);
+    assert_eq!(shown.get("days").and_then(Value::as_int), Some(2192), "{shown}");
+
+    domain.done(&["hold", "place", "--operation", &lineage]);
+    domain.done(&["hold", "place", "--identity", "svc:demo-app:dev"]);
+    let twice = domain.run(&["hold", "place", "--operation", &lineage]);
+    assert!(!twice.status.success() && text(&twice).contains("held already"), "{}", text(&twice));
+    domain.done(&["hold", "lift", "--operation", &lineage]);
+    let list = domain.json(&["hold", "list"]);
+    assert_eq!(list.as_array().map(<[Value]>::len), Some(3), "{list}");
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    let done = domain.json(&["ledger", "archive", "--to", &domain.file("../archive")]);
+    assert_eq!(done.get("pieces").and_then(Value::as_int), Some(0), "all of it is young: {done}");
+}

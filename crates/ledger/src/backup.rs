@@ -1,0 +1,317 @@
+//! A copy of a ledger at a signed head, made while the ledger runs, and the way back from one.
+//!
+//! A backup is a ledger's folder without keys: the log up to and with the seal that its last head covers, and the heads.
+//! It is whole by itself: `fsck` reads it, and so does every reader of a ledger.
+//!
+//! **Invariant**: a ledger is never put back behind a head that is known to have been published, unless the root says so
+//! in a signed document that then stands in the ledger (`ledger.recovered`).
+
+use crate::heads::HeadError;
+use crate::ledger::{CORNER, HEADS, LOG, LedgerError};
+use crate::recover::{self, Depth, Replayed};
+use crate::stored::Stored;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::{parse, parse_canonical};
+use eleven_core::head::Head;
+use eleven_core::recovery::{Recovery, TreeAt};
+use eleven_core::root::KeyUse;
+use eleven_store::{Folder, Log as _, OpenError, ReadLog, SegmentLog, SegmentOptions, peek};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Read and written at a time.
+const CHUNK_RECORDS: usize = 4096;
+const CHUNK_BYTES: usize = 8 << 20;
+/// How often a log is opened anew whose writer was in the middle of something.
+const ATTEMPTS: u32 = 5;
+/// The document that the ledger puts into an entry when it starts next.
+const RECOVERY: &str = "recovery.json";
+
+/// What a backup or a restored ledger holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The head that closes it.
+    pub head: Head,
+    /// Where what stood in the folder before is kept, where something did.
+    pub before: Option<PathBuf>,
+}
+
+/// Copies the ledger in `folder`, which may run, into `dest`, which must be empty or not there, and reads the copy back.
+///
+/// # Errors
+/// Where no head was signed yet, `dest` holds something, or a log can't be read or written.
+pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
+    if std::fs::read_dir(dest).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(LedgerError::Restore(format!("{} is not empty: name a folder that is", dest.display())));
+    }
+    // The head first: all that it covers was durable before it was signed.
+    let head = last_head(&*open(&folder.join(HEADS))?)?;
+    let log = open(&folder.join(LOG))?;
+    let home = Folder::open(dest, CORNER)?;
+    copy_log(&*log, &home, LOG, head.head.commitment.size)?;
+    write_head(&home, HEADS, &head)?;
+    let (_, head) = checked(dest, Depth::Resume)?;
+    Ok(Copied { head, before: None })
+}
+
+/// Puts the ledger in `source` in the place of what `folder` holds, which must not run. `known` are heads of this ledger
+/// that are known to have been published, besides those of the folder itself.
+///
+/// # Errors
+/// Where the source is not whole, no published head is known, a known head is not covered and `recovery` does not give up
+/// exactly that, or a log can't be written. The folder is as it was then.
+pub fn restore(
+    folder: &Path,
+    source: &Path,
+    known: &[Head],
+    recovery: Option<&Recovery>,
+) -> Result<Copied, LedgerError> {
+    let home = Folder::open(folder, CORNER)?;
+    let (replayed, head) = checked(source, Depth::Everything)?;
+    let newest = newest(folder, known, &replayed)?;
+    let going_back = check_back(&replayed, &head, &newest, recovery)?;
+    let (next_log, next_heads) = (format!("{LOG}.restored"), format!("{HEADS}.restored"));
+    for left in [&next_log, &next_heads] {
+        remove_all(&folder.join(left))?;
+    }
+    copy_log(&*open(&source.join(LOG))?, &home, &next_log, head.commitment.size)?;
+    write_head(&home, &next_heads, &last_head(&*open(&source.join(HEADS))?)?)?;
+    match going_back {
+        Some(recovery) => write_whole(&folder.join(RECOVERY), &recovery.to_object().canonical())?,
+        // What was to be recorded of an earlier restore is not true of this one.
+        None if folder.join(RECOVERY).exists() => settled(folder)?,
+        None => {}
+    }
+    let before = put_in_place(folder, &[(&next_log, LOG), (&next_heads, HEADS)])?;
+    Ok(Copied { head, before })
+}
+
+/// A log that another process may be writing to. Its last frame may be half there at this moment.
+pub(crate) fn open(path: &Path) -> Result<Arc<dyn ReadLog>, LedgerError> {
+    let mut attempt = 1;
+    loop {
+        match peek(path) {
+            Err(OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Io { .. }) if attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            read => return Ok(read?),
+        }
+    }
+}
+
+/// A head and the record that holds it.
+struct Kept {
+    head: Head,
+    record: Vec<u8>,
+}
+
+/// The last record of a log of heads; `None` where it is empty.
+fn last_of(heads: &dyn ReadLog) -> Result<Option<Kept>, LedgerError> {
+    let Some(position) = heads.durable().checked_sub(1) else { return Ok(None) };
+    let failed = |what: &dyn std::fmt::Display| LedgerError::Head(HeadError::Store(what.to_string()));
+    let found = heads.read_from(position, 1, 1).map_err(|error| failed(&error))?;
+    let (_, record) = found.into_iter().next().ok_or_else(|| failed(&"its last record is gone"))?;
+    let value = parse_canonical(&record).map_err(|error| failed(&error))?;
+    let head = value.get("head").cloned().ok_or_else(|| failed(&"its last record is no head"))?;
+    Ok(Some(Kept { head: Head::read(head).map_err(|error| failed(&error))?, record }))
+}
+
+fn last_head(heads: &dyn ReadLog) -> Result<Kept, LedgerError> {
+    let none = || LedgerError::Restore("no head was signed yet: there is nothing to copy up to".to_owned());
+    last_of(heads)?.ok_or_else(none)
+}
+
+fn write_head(home: &Folder, name: &str, head: &Kept) -> Result<(), LedgerError> {
+    let mut log = SegmentLog::open(home.place(name)?, SegmentOptions::default())?;
+    let durable = log.append(log.next(), &[&head.record]).map_err(|error| LedgerError::Commit(error.to_string()))?;
+    debug_assert_eq!(durable.count(), 1, "a head is one record");
+    Ok(())
+}
+
+/// Copies a ledger's log up to and with entry `size - 1`.
+fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: u64) -> Result<(), LedgerError> {
+    let mut to = SegmentLog::open(home.place(name)?, SegmentOptions::default())?;
+    let (mut position, mut entries) = (from.first(), 0);
+    while entries < size {
+        let read = from.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
+        let read = read.map_err(|error| LedgerError::Restore(error.to_string()))?;
+        let mut records = Vec::with_capacity(read.len());
+        for (at, bytes) in read {
+            position = at + 1;
+            entries += u64::from(Stored::is_entry(&bytes));
+            records.push(bytes);
+            if entries == size {
+                break;
+            }
+        }
+        if records.is_empty() {
+            let what =
+                format!("the log ends after {entries} entries, and its head covers {size}: run `eleven ledger fsck`");
+            return Err(LedgerError::Restore(what));
+        }
+        let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let durable = to.append(to.next(), &records).map_err(|error| LedgerError::Commit(error.to_string()))?;
+        debug_assert_eq!(durable.count(), records.len() as u64, "a copy is whole");
+    }
+    Ok(())
+}
+
+/// Reads a ledger's folder and its last head, and holds the one against the other.
+fn checked(folder: &Path, depth: Depth) -> Result<(Replayed, Head), LedgerError> {
+    let replayed = recover::replay(&*open(&folder.join(LOG))?, depth)?;
+    let head = last_head(&*open(&folder.join(HEADS))?)?.head;
+    let (size, there) = (head.commitment.size, replayed.tree.size());
+    if !is_signed(&replayed, &head) {
+        return Err(LedgerError::Head(HeadError::Key(head.sig.kid)));
+    }
+    if size > there {
+        return Err(LedgerError::Head(HeadError::Back { last: size, next: there }));
+    }
+    if replayed.tree.root_at(size) != Some(head.commitment.root) {
+        return Err(LedgerError::Head(HeadError::Fork { size }));
+    }
+    Ok((replayed, head))
+}
+
+/// Whether a head key of one of the ledger's roots signed a head.
+fn is_signed(replayed: &Replayed, head: &Head) -> bool {
+    let registry = replayed.book.registry();
+    let mut roots = registry.into_iter().flat_map(|registry| registry.roots());
+    roots.any(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at).is_some_and(|key| head.verify(&key)))
+}
+
+/// The newest of the heads that are known: those given, each signed by this ledger, and the folder's own.
+fn newest(folder: &Path, known: &[Head], replayed: &Replayed) -> Result<Head, LedgerError> {
+    let mut heads = Vec::new();
+    for head in known {
+        let signed = is_signed(replayed, head) && head.commitment.ledger == replayed.resumed.name;
+        if !signed {
+            let what = format!("a head of {} entries is not signed by this ledger", head.commitment.size);
+            return Err(LedgerError::Restore(what));
+        }
+        heads.push(head.clone());
+    }
+    if folder.join(HEADS).exists() {
+        heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| last.head));
+    }
+    let newest = heads.into_iter().max_by_key(|head| head.commitment.size);
+    newest.ok_or_else(|| {
+        LedgerError::Restore(
+            "no published head is known here: give the newest that anybody has, from a witness, an auditor or a proof file"
+                .to_owned(),
+        )
+    })
+}
+
+/// Whether the newest head is covered. Where it is not, the recovery that gives up exactly that head.
+fn check_back<'a>(
+    replayed: &Replayed,
+    head: &Head,
+    newest: &Head,
+    recovery: Option<&'a Recovery>,
+) -> Result<Option<&'a Recovery>, LedgerError> {
+    let (restored, lost) = (tree_at(head), tree_at(newest));
+    if replayed.tree.root_at(lost.size) == Some(lost.root) {
+        return Ok(None);
+    }
+    let Some(recovery) = recovery else {
+        return Err(LedgerError::Restore(format!(
+            "the copy holds {} entries and a head over {} is published: take a newer copy, or have the root sign a \
+             recovery (`eleven ledger recovery sign`)",
+            restored.size, lost.size
+        )));
+    };
+    let refused = |what: &str| Err(LedgerError::Restore(format!("the recovery does not allow this: {what}")));
+    let registry = replayed.book.registry();
+    if recovery.ledger != replayed.resumed.name {
+        return refused("it is of another ledger");
+    }
+    if recovery.restored != restored {
+        return refused("it restores another state than this copy's");
+    }
+    if recovery.lost != lost {
+        return refused("it gives up another head than the newest that is known");
+    }
+    if !registry.is_some_and(|registry| recovery.is_signed_by(registry.root())) {
+        return refused("a threshold of the root's keys did not sign it");
+    }
+    Ok(Some(recovery))
+}
+
+/// What a head says of the tree.
+#[must_use]
+pub fn tree_at(head: &Head) -> TreeAt {
+    TreeAt { size: head.commitment.size, root: head.commitment.root }
+}
+
+/// The last head of a ledger's folder, running or not.
+///
+/// # Errors
+/// Where none was signed, or the heads can't be read.
+pub fn head_of(folder: &Path) -> Result<Head, LedgerError> {
+    Ok(last_head(&*open(&folder.join(HEADS))?)?.head)
+}
+
+/// Moves what stands in the folder aside and the restored logs into its place. A crash in between leaves log and heads of
+/// two histories, with which no ledger starts; then this is to be done again.
+pub(crate) fn put_in_place(folder: &Path, moves: &[(&String, &str)]) -> Result<Option<PathBuf>, LedgerError> {
+    let there = moves.iter().any(|(_, name)| folder.join(name).exists());
+    let before = there.then(|| (1..).map(|n| folder.join(format!("before-{n}"))).find(|path| !path.exists())).flatten();
+    if let Some(before) = &before {
+        std::fs::create_dir(before).map_err(LedgerError::Io)?;
+    }
+    for (next, name) in moves {
+        if let Some(before) = before.as_ref().filter(|_| folder.join(name).exists()) {
+            std::fs::rename(folder.join(name), before.join(name)).map_err(LedgerError::Io)?;
+        }
+        std::fs::rename(folder.join(next), folder.join(name)).map_err(LedgerError::Io)?;
+    }
+    sync(folder)?;
+    Ok(before)
+}
+
+/// The recovery that a restored ledger has to put into an entry, where there is one.
+pub(crate) fn pending(folder: &Path) -> Result<Option<Recovery>, LedgerError> {
+    let bytes = match std::fs::read(folder.join(RECOVERY)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LedgerError::Io(error)),
+    };
+    let read = parse(&bytes).map_err(Into::into).and_then(Recovery::read);
+    read.map(Some).map_err(|error| LedgerError::Restore(format!("{RECOVERY}: {error}")))
+}
+
+/// The entry is durable: what asked for it may go.
+pub(crate) fn settled(folder: &Path) -> Result<(), LedgerError> {
+    std::fs::remove_file(folder.join(RECOVERY)).map_err(LedgerError::Io)?;
+    sync(folder)
+}
+
+/// Whether an entry's record is this recovery.
+pub(crate) fn is_entry_of(bytes: &[u8], recovery: &Recovery) -> bool {
+    let record = EntryHeader::split(bytes).ok().and_then(|(_, record)| parse(record).ok());
+    record.is_some_and(|record| record.get("data").and_then(|data| data.as_object()) == Some(&recovery.to_object()))
+}
+
+fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    use std::io::Write as _;
+    let draft = file.with_extension("draft");
+    let mut out = File::create(&draft).map_err(LedgerError::Io)?;
+    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(LedgerError::Io)?;
+    std::fs::rename(&draft, file).map_err(LedgerError::Io)
+}
+
+pub(crate) fn remove_all(path: &Path) -> Result<(), LedgerError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LedgerError::Io(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync(folder: &Path) -> Result<(), LedgerError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(LedgerError::Io)
+}

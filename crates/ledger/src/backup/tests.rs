@@ -1,0 +1,127 @@
+use super::*;
+use crate::world::{Home, LEDGER, Producers, signer};
+use eleven_api::audit::Append;
+use eleven_core::time::Time;
+
+fn checked_whole(folder: &Path) -> crate::Sound {
+    crate::fsck(folder, &mut |_| ()).expect("sound")
+}
+
+fn at(home: &Home) -> Time {
+    use eleven_api::edge::Clock as _;
+    home.clock.now()
+}
+
+/// A ledger with its first records, under a head.
+async fn started(home: &Home, producers: &mut Producers) -> Head {
+    let ledger = home.open().expect("opens");
+    ledger.must_append(&producers.set_up()).await;
+    ledger.sealed().await
+}
+
+async fn more(home: &Home, producers: &mut Producers) -> Head {
+    let ledger = home.open().expect("opens");
+    let mut append = Append::default();
+    append.record(&producers.alone("authority", crate::world::AUTHORITY, "approval.granted", Default::default()));
+    ledger.must_append(&append).await;
+    ledger.sealed().await
+}
+
+fn recovery(restored: &Head, lost: &Head, at: Time) -> Recovery {
+    let (restored, lost) = (tree_at(restored), tree_at(lost));
+    Recovery { ledger: LEDGER.into(), restored, lost, cause: "the disk is gone".into(), at, sigs: vec![] }
+}
+
+fn why(refused: Result<Copied, LedgerError>) -> String {
+    refused.expect_err("refused").to_string()
+}
+
+#[tokio::test]
+async fn a_copy_of_a_running_ledger_is_whole_and_ends_at_its_head() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    let ledger = home.open().expect("opens");
+    ledger.must_append(&producers.set_up()).await;
+    let head = ledger.sealed().await;
+    let copied = backup(home.path(), dest.path()).expect("copied");
+    assert!(copied.head.commitment.size >= head.commitment.size);
+    drop(ledger);
+    let sound = checked_whole(dest.path());
+    assert_eq!((sound.entries, sound.head), (copied.head.commitment.size, copied.head.commitment.size));
+    assert!(why(backup(home.path(), dest.path())).contains("not empty"));
+    assert!(why(backup(Home::new().path(), &dest.path().join("other"))).contains("can't open"), "no head yet");
+}
+
+#[tokio::test]
+async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let copied = backup(home.path(), dest.path()).expect("copied");
+    // Another machine, which knows the head from a proof.
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    assert!(why(restore(other.path(), dest.path(), &[], None)).contains("no published head is known"));
+    let restored = restore(other.path(), dest.path(), std::slice::from_ref(&copied.head), None).expect("restored");
+    assert_eq!(restored, Copied { head: copied.head.clone(), before: None });
+    other.clock.set(at(&home));
+    let head = more(&other, &mut producers).await;
+    assert!(head.commitment.size > copied.head.commitment.size);
+    assert_eq!(checked_whole(other.path()).head, head.commitment.size);
+    let foreign = Head { at: head.at.plus_millis(1), ..head };
+    assert!(why(restore(other.path(), dest.path(), &[foreign], None)).contains("not signed by this ledger"));
+}
+
+#[tokio::test]
+async fn an_old_copy_is_refused_unless_the_root_gives_up_exactly_what_is_lost() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    let running = home.open().expect("opens");
+    assert!(matches!(restore(home.path(), dest.path(), &[], None), Err(LedgerError::Folder(_))), "it runs");
+    drop(running);
+
+    let refused = why(restore(home.path(), dest.path(), &[], None));
+    assert!(refused.contains(&format!("a head over {} is published", newest.commitment.size)), "{refused}");
+    let unsigned = recovery(&old, &newest, at(&home));
+    assert!(why(restore(home.path(), dest.path(), &[], Some(&unsigned))).contains("a threshold of the root's keys"));
+    let other = recovery(&old, &old, at(&home)).signed(&signer("root"));
+    assert!(why(restore(home.path(), dest.path(), &[], Some(&other))).contains("gives up another head"));
+    let other = recovery(&newest, &newest, at(&home)).signed(&signer("root"));
+    assert!(why(restore(home.path(), dest.path(), &[], Some(&other))).contains("restores another state"));
+    let other = Recovery { ledger: "ledger://other".into(), ..unsigned.clone() }.signed(&signer("root"));
+    assert!(why(restore(home.path(), dest.path(), &[], Some(&other))).contains("of another ledger"));
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size);
+
+    let signed = unsigned.signed(&signer("root"));
+    let restored = restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+    let before = restored.before.expect("what stood there is kept");
+    assert!(before.join("log").is_dir() && before.join("heads").is_dir());
+    let ledger = home.open().expect("opens");
+    let head = ledger.sealed().await;
+    let events = (0..head.commitment.size)
+        .map(|seq| crate::lineage::standing(&ledger.inner.shared, seq).expect("an entry").record);
+    let recovered: Vec<_> = events.filter(|record| record.event == "ledger.recovered").collect();
+    assert_eq!(recovered.len(), 1);
+    assert_eq!(recovered[0].data, signed.to_object());
+    drop(ledger);
+    assert!(!home.path().join("recovery.json").exists());
+    drop(home.open().expect("opens again, and records it once"));
+    assert_eq!(checked_whole(home.path()).entries, head.commitment.size);
+}
+
+#[tokio::test]
+async fn a_recovery_that_the_root_did_not_sign_never_becomes_an_entry() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let head = started(&home, &mut producers).await;
+    let lost =
+        Head { commitment: eleven_core::head::Commitment { size: 99, ..head.commitment.clone() }, ..head.clone() };
+    let forged = recovery(&head, &lost, at(&home)).signed(&signer("policy"));
+    std::fs::write(home.path().join("recovery.json"), forged.to_object().canonical()).expect("written");
+    let refused = home.open().err().expect("it does not start").to_string();
+    assert!(refused.contains("does not pass the rules"), "{refused}");
+    std::fs::write(home.path().join("recovery.json"), "{}").expect("written");
+    assert!(home.open().err().expect("it does not start").to_string().contains("recovery"));
+}

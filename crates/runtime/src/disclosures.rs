@@ -1,0 +1,215 @@
+//! The owner's store of disclosures (PROTOCOL 5.2), and the two governed operations on it: `disclosure.open` and
+//! `disclosure.erase`.
+//!
+//! What the policy calls sensitive is committed before anything leaves this point; what opens the commitments lies here,
+//! one file for each artifact, mode 0600 in a folder of mode 0700, and nowhere else. Erasing is removing a file.
+//!
+//! **Invariant**: nothing of the store is shown or erased without a permit.
+
+use crate::gateway::{self, Framed, Gate, Granted, authenticate, deny};
+use axum::body::Body;
+use eleven_api::audit::Durability;
+use eleven_api::disclosure::{Asking, Disclose, Disclosed};
+use eleven_api::problem::Problem;
+use eleven_api::serve::json;
+use eleven_core::artifact::result_digest;
+use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::disclosure::Disclosure;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::About;
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::policy::{Digests, PolicyBundle};
+use eleven_core::reason::Reason;
+use eleven_enforce::denial::Denial;
+use eleven_enforce::permit::{Ending, Permit};
+use http::Request;
+use http_body_util::BodyExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of a request here.
+const MAX_BODY: usize = 64 * 1024;
+/// What a file is called until it is whole.
+const DRAFT: &str = ".draft";
+
+/// The store.
+#[derive(Clone)]
+pub(crate) struct Store(Arc<PathBuf>);
+
+impl Store {
+    /// Opens the store in a corner's folder, and removes what a crash left half written there.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        let path = folder.join("disclosures");
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        for file in std::fs::read_dir(&path)? {
+            let file = file?.path();
+            if file.to_string_lossy().ends_with(DRAFT) {
+                std::fs::remove_file(file)?;
+            }
+        }
+        Ok(Self(Arc::new(path)))
+    }
+
+    /// Keeps what opens the commitments of an artifact. Returns after it is durable.
+    pub(crate) async fn keep(&self, artifact: &str, disclosures: Vec<Disclosure>) -> io::Result<()> {
+        let artifact = artifact.to_owned();
+        self.run(move |folder| write(folder, &artifact, &disclosures)).await
+    }
+
+    /// What is kept of an operation at `paths`, or at all where there are none; empty where nothing is.
+    async fn shown(&self, asked: &Disclose) -> io::Result<Vec<Disclosure>> {
+        let asked = asked.clone();
+        self.run(move |folder| Ok(read(folder, &asked.op)?.into_iter().filter(|kept| names(&asked, kept)).collect()))
+            .await
+    }
+
+    /// Erases the same, and gives how many there were. Returns after that is durable.
+    async fn erase(&self, asked: &Disclose) -> io::Result<u64> {
+        let asked = asked.clone();
+        self.run(move |folder| {
+            let kept = read(folder, &asked.op)?;
+            let (gone, left): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| names(&asked, kept));
+            match (gone.is_empty(), left.is_empty()) {
+                (true, _) => {}
+                (false, true) => {
+                    std::fs::remove_file(folder.join(file_of(&asked.op)?))?;
+                    File::open(folder)?.sync_all()?;
+                }
+                (false, false) => write(folder, &asked.op, &left)?,
+            }
+            Ok(gone.len() as u64)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let folder = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(io::Error::other)?
+    }
+}
+
+fn names(asked: &Disclose, kept: &Disclosure) -> bool {
+    asked.paths.is_empty() || asked.paths.contains(&kept.path)
+}
+
+/// All uses of an artifact share its commitments, so a use's number is no part of the name.
+fn file_of(op: &str) -> io::Result<String> {
+    let (content, _) = id::split_operation(op).ok_or_else(|| io::Error::other("not an operation id"))?;
+    Ok(format!("{content}.json"))
+}
+
+fn read(folder: &Path, op: &str) -> io::Result<Vec<Disclosure>> {
+    let bytes = match std::fs::read(folder.join(file_of(op)?)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let value = parse(&bytes).map_err(io::Error::other)?;
+    value.as_array().unwrap_or_default().iter().map(|kept| Disclosure::read(kept).map_err(io::Error::other)).collect()
+}
+
+/// A whole file or none: written under another name, synced, and only then named.
+fn write(folder: &Path, op: &str, disclosures: &[Disclosure]) -> io::Result<()> {
+    let name = file_of(op)?;
+    let draft = folder.join(format!("{name}{DRAFT}"));
+    let value = Value::Array(disclosures.iter().map(Disclosure::to_value).collect());
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&value.canonical())?;
+    file.sync_data()?;
+    std::fs::rename(&draft, folder.join(name))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Keeps what was committed for an artifact that is about to be used. What can't be kept is not committed to.
+pub(crate) async fn keep(gate: &Gate, framed: &Framed, about: &eleven_core::artifact::Artifact) -> Result<(), Problem> {
+    let disclosures = framed.disclosures();
+    if disclosures.is_empty() {
+        return Ok(());
+    }
+    match gate.disclosures.keep(about.content_id(), disclosures.to_vec()).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let detail = format!("what opens this operation's commitments could not be kept: {error}");
+            let denial = Denial { reason: Reason::AuditUnavailable, detail, about: About::artifact(about) };
+            Err(deny(gate, denial).await)
+        }
+    }
+}
+
+/// `POST /runtime/disclosures/open` and `/erase`: one governed operation each, from its bytes to its evidence.
+pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Body>) -> axum::response::Response {
+    let answered = async {
+        let (parts, body) = request.into_parts();
+        let caller = authenticate(&gate, &parts.headers).await?;
+        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let malformed = |error: eleven_core::form::FormError| Problem::malformed(error.to_string());
+        let asked = Disclose::read(&body).map_err(malformed)?;
+        let operation = asked.operation(asking).map_err(malformed)?;
+        let framed = Framed::new(parts, body, operation, workload());
+        let Granted { permit, bundle } = gateway::granted(&gate, &caller, framed).await?.1;
+        // A task of its own: whoever called may leave, and the evidence is committed all the same.
+        let carried = tokio::spawn(carry_out(gate, asking, asked, permit, bundle)).await;
+        carried.unwrap_or_else(|error| Err(Problem::refused(Reason::AuditUnavailable, error.to_string())))
+    };
+    answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+/// Shows or erases, commits the evidence, and only then answers.
+async fn carry_out(
+    gate: Arc<Gate>,
+    asking: Asking,
+    asked: Disclose,
+    permit: Permit,
+    bundle: Arc<PolicyBundle>,
+) -> Result<axum::response::Response, Problem> {
+    let execution = permit.run();
+    let lineage = id::lineage_name(&execution.op);
+    let done = match asking {
+        Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
+        Asking::Erase => gate.disclosures.erase(&asked).await.map(|count| (count, Vec::new())),
+    };
+    let (outcome, cause, answer) = match done {
+        Ok((0, _)) => {
+            let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
+            (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
+        }
+        Ok((count, disclosures)) => {
+            let answer = Disclosed { disclosures, count, lineage: lineage.clone(), durability: Durability::D1 };
+            (Outcome::Completed, None, Ok(answer))
+        }
+        Err(error) => {
+            let what = format!("the store of disclosures cannot be used: {error}");
+            (Outcome::Failed, Some("disclosure.store"), Err(Problem::with_status(500, what)))
+        }
+    };
+    let response = match answer {
+        Ok(disclosed) => json(&disclosed.to_value()),
+        Err(problem) => axum::response::IntoResponse::into_response(problem.in_lineage(&lineage)),
+    };
+    // The digest covers the bytes that are sent.
+    let (mut parts, body) = response.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let salt = if bundle.terms.digests == Digests::Plain { "" } else { execution.salt.as_str() };
+    let status = parts.status.as_u16();
+    let digest = result_digest(salt, Sha3::of(&[&body]), status);
+    let result = StatementResult { digest, bytes: body.len() as u64, status: u64::from(status) };
+    let ending = Ending { outcome, cause, result, finished: gate.clock.now() };
+    gate.desks.close(execution, ending).await.map_err(|error| Problem::refused(Reason::AuditUnavailable, error))?;
+    crate::execution::name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), Durability::D1);
+    Ok(axum::response::Response::from_parts(parts, Body::from(body)))
+}
+
+/// What runs when a disclosure is opened or erased, as an attestation names it: the point's own store.
+fn workload() -> Sha3 {
+    Sha3::of_value(&Value::Object(Object::new().with("store", "disclosures")))
+}

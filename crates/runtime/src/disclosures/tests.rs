@@ -1,0 +1,47 @@
+use super::*;
+use std::os::unix::fs::PermissionsExt as _;
+
+const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+fn disclosure(path: &str) -> Disclosure {
+    Disclosure { salt: "AAECAwQFBgcICQoLDA0ODw==".into(), path: path.into(), value: "secret".into() }
+}
+
+fn asked(op: &str, paths: &[&str]) -> Disclose {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    Disclose { op: op.into(), paths, purpose: "a test".into() }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_the_owners_alone_and_is_gone_when_it_is_erased() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let both = vec![disclosure("/op/a"), disclosure("/op/b")];
+    store.keep(OP, both.clone()).await.expect("kept");
+    let file = folder.path().join("disclosures").join(format!("{OP}.json"));
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(&folder.path().join("disclosures"))), (0o600, 0o700));
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), both);
+    let second = asked(&format!("{OP}.2"), &["/op/b"]);
+    assert_eq!(store.shown(&second).await.expect("a use of the same artifact"), both[1..]);
+
+    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), both[1..]);
+    assert_eq!(store.erase(&asked(OP, &[])).await.expect("erased"), 1);
+    assert!(!file.exists());
+    assert_eq!(store.erase(&asked(OP, &[])).await.expect("nothing there"), 0);
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("nothing there"), Vec::new());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_written_does_not_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    store.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+    let draft = folder.path().join("disclosures/half.json.draft");
+    std::fs::write(&draft, "secret").expect("written");
+    let store = Store::open(folder.path()).expect("opens again");
+    assert!(!draft.exists());
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("read").len(), 1);
+    assert!(store.keep("../../outside", Vec::new()).await.is_err(), "no name but an operation's");
+}
