@@ -115,8 +115,15 @@ fn started(dir: &Path) -> System {
     let program = Path::new(env!("CARGO_BIN_EXE_eleven"));
     let upstream = ["--delay-ms", MODEL_MS];
     let settings = ["domain.fresh=5", "runtime.audit_bound=5", "ledger.head_interval=200"];
-    let plan =
-        Plan { dir, domain: "kill", exposure: "open", settings: &settings, upstream: &upstream, witnessed: false, log_calls: true };
+    let plan = Plan {
+        dir,
+        domain: "kill",
+        exposure: "open",
+        settings: &settings,
+        upstream: &upstream,
+        witnessed: false,
+        log_calls: true,
+    };
     let mut system = System::make(program, &plan).expect("a domain");
     system.start_corners().expect("running corners");
     system

@@ -3,9 +3,9 @@
 
 use crate::call::{At, Base as _, PATIENCE};
 use crate::output::Failure;
+use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
-use bytes::Bytes;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::form::{Form, FormError};
