@@ -38,7 +38,7 @@ impl At {
         Ok(Self { url, secret: secret.map(read).transpose()? })
     }
 
-    fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    fn headers(&self) -> Result<Headers, Failure> {
         let Some(secret) = &self.secret else { return Ok(Vec::new()) };
         let value = HeaderValue::from_str(&format!("Bearer {}", secret.trim()));
         let mut value = value.map_err(|_| Failure::usage("the auditor's secret is not one line of text"))?;
@@ -47,29 +47,32 @@ impl At {
     }
 }
 
+/// What is sent with a request.
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// Where a document is asked for.
 pub(crate) trait Base {
     /// The base URL, and what is sent with a request.
     ///
     /// # Errors
     /// Where what is to be sent is not of its form.
-    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure>;
+    fn parts(&self) -> Result<(&str, Headers), Failure>;
 }
 
 impl Base for str {
-    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+    fn parts(&self) -> Result<(&str, Headers), Failure> {
         Ok((self, Vec::new()))
     }
 }
 
 impl Base for String {
-    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+    fn parts(&self) -> Result<(&str, Headers), Failure> {
         Ok((self.as_str(), Vec::new()))
     }
 }
 
 impl Base for At {
-    fn parts(&self) -> Result<(&str, Vec<(HeaderName, HeaderValue)>), Failure> {
+    fn parts(&self) -> Result<(&str, Headers), Failure> {
         Ok((self.url.as_str(), self.headers()?))
     }
 }

@@ -153,7 +153,7 @@ impl Pace {
     }
 
     /// The same pace, begun now.
-    fn from_now(self) -> Self {
+    fn begun_now(self) -> Self {
         Self { begun: std::time::Instant::now(), ..self }
     }
 }

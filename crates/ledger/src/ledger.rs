@@ -188,7 +188,7 @@ impl From<ReplayError> for LedgerError {
 /// The running corner. Dropping it closes it: what was submitted is still answered.
 pub struct Ledger {
     pub(crate) inner: Arc<Inner>,
-    failed: watch::Receiver<Option<String>>,
+    pub(crate) failed: watch::Receiver<Option<String>>,
 }
 
 /// What requests are served from.

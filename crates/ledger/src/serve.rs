@@ -29,7 +29,7 @@ use eleven_core::encoding::{Object, Value};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub(crate) use audit::{told, unavailable};
+pub(crate) use audit::{hash_of, told, unavailable};
 pub(crate) use search::follow as follow_search;
 
 /// All routes of the corner.

@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, LedgerError, Parts, Signers};
 use crate::receive::Received;
 use crate::recover::{Depth, ReplayError, replay};
 use crate::seal::{Pace, SealedEntry};
-use crate::serve::{told, unavailable};
+use crate::serve::{hash_of, told, unavailable};
 use crate::state::{Shared, read};
 use eleven_api::audit::{Cursor, Durability};
 use eleven_api::edge::Clock;
@@ -95,7 +95,8 @@ impl SteppedLedger {
 
     /// `GET /v1/audit/cursor/{kid}`: likewise.
     pub fn cursor(&self, kid: &str, reply: impl FnOnce(WireAnswer) + Send + 'static) {
-        self.commit.submit(Request::Cursor(kid.to_owned()), move |outcome| reply(cursor(outcome)));
+        let shared = Arc::clone(&self.shared);
+        self.commit.submit(Request::Cursor(kid.to_owned()), move |outcome| reply(cursor(&shared, outcome)));
     }
 
     /// One commit of what waits, with a seal where `seal`.
@@ -171,12 +172,13 @@ fn appended(outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     }
 }
 
-fn cursor(outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
+fn cursor(shared: &Shared, outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     match outcome {
         Err(error) => WireAnswer::problem(&unavailable(&error)),
-        Ok(Committed { answer: Answer { next: Some(next), last, size, .. }, .. }) => {
-            WireAnswer { status: 200, body: Cursor { next, hash: last, size }.to_value().canonical() }
-        }
+        Ok(Committed { answer: Answer { next: Some(next), last, size, .. }, .. }) => match hash_of(shared, last) {
+            Ok(hash) => WireAnswer { status: 200, body: Cursor { next, hash, size }.to_value().canonical() },
+            Err(error) => WireAnswer::problem(&Problem::with_status(500, error.to_string())),
+        },
         Ok(_) => WireAnswer::problem(&Problem::with_status(404, "no key of that name is registered")),
     }
 }

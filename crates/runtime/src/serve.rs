@@ -17,7 +17,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get, post};
 use eleven_api::client::{CallError, Client};
-use eleven_api::disclosure::Asking;
+use eleven_api::disclosure;
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
@@ -298,11 +298,11 @@ fn router(gate: Arc<Gate>) -> Router {
         )
         .route(
             routes::RUNTIME_DISCLOSURES_OPEN,
-            post(move |request: Request<Body>| disclosures::handle(opening, Asking::Open, request)),
+            post(move |request: Request<Body>| disclosures::handle(opening, disclosure::Asking::Open, request)),
         )
         .route(
             routes::RUNTIME_DISCLOSURES_ERASE,
-            post(move |request: Request<Body>| disclosures::handle(erasing, Asking::Erase, request)),
+            post(move |request: Request<Body>| disclosures::handle(erasing, disclosure::Asking::Erase, request)),
         )
         .route(
             routes::HEALTH,

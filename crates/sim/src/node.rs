@@ -162,6 +162,7 @@ impl fmt::Display for Message {
 }
 
 /// Segments of a few commits each, and every operation of the disk in order.
-pub(crate) const SEGMENTS: SegmentOptions = SegmentOptions { smallest: 8 << 10, largest: 64 << 10, ahead: false };
+pub(crate) const SEGMENTS: SegmentOptions =
+    SegmentOptions { smallest: 8 << 10, largest: 64 << 10, ahead: false, pack: false, recent: 0 };
 /// For logs of few and small records.
-pub(crate) const SMALL_SEGMENTS: SegmentOptions = SegmentOptions { smallest: 4 << 10, largest: 8 << 10, ahead: false };
+pub(crate) const SMALL_SEGMENTS: SegmentOptions = SegmentOptions { smallest: 4 << 10, largest: 8 << 10, ..SEGMENTS };

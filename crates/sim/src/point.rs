@@ -343,6 +343,7 @@ impl Up {
             bundles: None,
             backlog_ms: now.since(self.all_at).max(0),
             backlog_bound_ms: BOUND,
+            unproven_ms: None,
         };
         let (operation, environment) = (operation(), environment(number));
         let asked = Asked {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::encoding::parse;
+use crate::encoding::{Object, parse};
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec;

@@ -135,21 +135,6 @@ impl ApprovedInterface {
         Ok(Self { record: InterfaceRecord::read(record)?, sig })
     }
 
-    /// Signs a record with the policy key.
-    #[must_use]
-    pub fn sign(domain: &str, record: InterfaceRecord, signer: &dyn Signer) -> Self {
-        let reference = format!("{}/{}", record.service, record.version);
-        let sig = signer.signature(&statement(domain, &reference, record.hash));
-        Self { record, sig }
-    }
-
-    /// The data of its event.
-    #[must_use]
-    pub fn to_object(&self) -> Object {
-        let record = self.record.to_value().as_object().cloned().unwrap_or_default();
-        record.with("sig", self.sig.to_value())
-    }
-
     /// Whether a policy key of `root` that counts at `at` signed it for the root's domain.
     #[must_use]
     pub fn verifies(&self, root: &TrustRoot, at: Time) -> bool {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::encoding::parse;
+use alloc::vec;
 
 #[test]
 fn vectors() {

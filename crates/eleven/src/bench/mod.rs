@@ -134,6 +134,7 @@ fn measure(folder: &std::path::Path, gateway: &Gateway) -> Result<Vec<Measured>,
         exposure: "by-possession",
         settings: &[],
         upstream: &["--noop"],
+        witnessed: false,
         log_calls: false,
     };
     let mut system = System::make(&program, &plan)?;

@@ -1,7 +1,7 @@
 //! Asking a ledger for everything that an export needs. Nothing of it is believed: what comes back is checked by whoever
 //! asked, here or in the folder.
 
-use crate::call::{At, Base as _, PATIENCE};
+use crate::call::{At, Base as _, Headers, PATIENCE};
 use crate::output::Failure;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
@@ -15,7 +15,6 @@ use eleven_core::head::checkpoint::Note;
 use eleven_core::time::Time;
 use eleven_core::tree::read_proof;
 use http::Method;
-use http::header::{HeaderName, HeaderValue};
 use std::time::{Duration, Instant};
 
 /// How long to wait for a head: one is signed every ten seconds where nothing happens.
@@ -31,7 +30,7 @@ pub(crate) struct Source {
     client: Client,
     base: String,
     /// Who asks, where the ledger is not shown to everybody.
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Headers,
 }
 
 /// A signed head and the checkpoint beside it.

@@ -152,7 +152,7 @@ async fn put(at: &str, args: &Args, tally: &Rc<Tally>, bodies: Vec<Bodies>) -> R
         }
         lanes = filled;
     }
-    let pace = pace.from_now();
+    let pace = pace.begun_now();
     let watching = tokio::task::spawn_local(watch_heads(at.to_owned(), Rc::clone(tally)));
     let running = lanes.into_iter().enumerate().map(|(lane, (mut connection, bodies))| {
         let (tally, at) = (Rc::clone(tally), at.to_owned());

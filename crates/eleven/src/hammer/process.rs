@@ -92,12 +92,12 @@ fn load(args: &Args, ledger: &Ledger, tally: &Arc<Tally>, bodies: &mut [Bodies])
                         one(ledger, &body, Instant::now(), &tally);
                     }
                     start.wait();
-                    run_lane(ledger, lane as u64, bodies, pace.from_now(), &tally);
+                    run_lane(ledger, lane as u64, bodies, pace.begun_now(), &tally);
                 })
             })
             .collect();
         start.wait();
-        let pace = pace.from_now();
+        let pace = pace.begun_now();
         let ended = || lanes.iter().all(std::thread::ScopedJoinHandle::is_finished);
         let mut give_up = None;
         while !(ended() && tally.all_headed()) {

@@ -165,7 +165,7 @@ async fn a_record_that_is_gone_doubled_or_moved_is_found() {
 /// The two logs on a disk in memory, in files small enough that each is read quickly.
 fn on_disk(records: &Records) -> Vec<(String, Vec<u8>)> {
     let disk = FaultyDisk::new(11);
-    let options = SegmentOptions { smallest: 16 << 10, largest: 16 << 10, ahead: false };
+    let options = SegmentOptions { smallest: 16 << 10, largest: 16 << 10, ahead: false, ..SegmentOptions::default() };
     let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
     for record in &records.0 {
         let durable = log.append(log.next(), &[record]).expect("written");

@@ -122,7 +122,10 @@ fn signed(count: u64) -> Vec<Published> {
     let head = |size| {
         let ledger = crate::world::LEDGER.to_owned();
         let commitment = Commitment { ledger, size, chain, root: zero, index: zero, registry };
-        Published { head: Head::sign(commitment, start(), &signer("head")), checkpoint: "a note".to_owned() }
+        let checkpoint = Checkpoint::of(&commitment);
+        let lines = vec![checkpoint.sign(&signer("head"))];
+        let head = Head::sign(commitment, start(), &signer("head"));
+        Published::new(head, Note { checkpoint, lines }, &Witnesses::default())
     };
     (1..=count).map(head).collect()
 }
@@ -159,7 +162,7 @@ fn whatever_the_disk_does_the_last_head_is_the_one_that_was_shown_or_the_one_bei
         let disk = disk.reboot(ends[at % ends.len()]);
         let log = SegmentLog::open(Place::on(disk), TINY).unwrap_or_else(|error| panic!("{fault:?} at {at}: {error}"));
         let mut stored = Heads::new(log);
-        let last = stored.last().expect("it reads").map_or(0, |last| last.head.commitment.size);
+        let last = stored.last(&Witnesses::default()).expect("it reads").map_or(0, |last| last.head.commitment.size);
         assert!(last == shown || (shown < 80 && last == shown + 1), "{fault:?} at {at}: {shown} shown, {last} stored");
         let next = usize::try_from(last).expect("small").min(79);
         stored.store(&heads[next]).expect("and the next is stored");

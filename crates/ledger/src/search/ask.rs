@@ -156,7 +156,7 @@ fn last(rows: &Rows, term: &Term, lowest: u64, at: u64) -> Result<Option<u64>, S
         return Ok(None);
     }
     let (first, last) = (term.row(lowest), term.row(at));
-    let mut range = rows.range(first.bytes()..=last.bytes()).map_err(failed)?;
+    let mut range = rows.range::<&[u8; 25]>(first.bytes()..=last.bytes()).map_err(failed)?;
     let row = range.next_back().transpose().map_err(failed)?;
     Ok(row.map(|(row, _)| Row::seq_of(row.value())))
 }

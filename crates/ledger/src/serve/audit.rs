@@ -6,7 +6,7 @@ use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
 use crate::receive::Received;
 use crate::rules::Last;
-use crate::state::{LookError, read};
+use crate::state::{LookError, Shared, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -175,17 +175,18 @@ pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<Stri
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
     let Answer { next, last, size, .. } = committed.answer;
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
-    let hash = match last {
+    let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
+    let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
+    Ok(json(&Cursor { next, hash, size }.to_value()))
+}
+
+/// SHA3-512 of the last record under a key. It is durable: whoever asks was answered after the commit.
+pub(crate) fn hash_of(shared: &Shared, last: Option<Last>) -> Result<Option<Sha3>, LookError> {
+    Ok(match last {
         None => None,
         Some(Last::Refused(hash)) => Some(hash),
-        Some(Last::Entry(seq)) => {
-            // It is durable: the answer came after the commit.
-            let read = tokio::task::spawn_blocking(move || inner.shared.entry(seq)).await;
-            let entry = read.map_err(|error| Problem::with_status(500, error.to_string()))?;
-            Some(Sha3::of(&[&entry.map_err(|error| look(&error))?.record]))
-        }
-    };
-    Ok(json(&Cursor { next, hash, size }.to_value()))
+        Some(Last::Entry(seq)) => Some(Sha3::of(&[&shared.entry(seq)?.record])),
+    })
 }
 
 /// `GET /v1/audit/entries?from=SEQ&registry=1&whole=1&limit=N&wait=MS`: entries in order, all or those that make a

@@ -19,7 +19,7 @@ fn refusal(witness: &mut Witness, request: AddCheckpoint) -> Refusal {
 fn a_request_is_read_as_it_is_written_and_nothing_else_is() {
     let request = Tree::new(9).request(3, 9);
     let text = request.to_string();
-    assert_eq!(AddCheckpoint::read(text.as_bytes()), Ok(request.clone()));
+    assert_eq!(AddCheckpoint::read(text.as_bytes()), Ok(request));
     assert_eq!(AddCheckpoint::read(Tree::new(1).request(0, 1).to_string().as_bytes()).expect("read").proof, []);
     let change = |from: &str, to: &str| {
         assert!(text.contains(from), "{from:?}");

@@ -28,7 +28,7 @@ impl Desk {
             config: Sha3([4; 64]),
             predicate_type: "https://11-11.example/attestation/execution/v1".into(),
         };
-        let options = SegmentOptions { smallest: 4096, largest: 4096, ahead: false };
+        let options = SegmentOptions { smallest: 4096, largest: 4096, ahead: false, ..SegmentOptions::default() };
         let log = SegmentLog::open(Place::on(FaultyDisk::new(1)), options).expect("a log");
         let mut desk = Self { journal: Journal::new(point), log, records: Vec::new() };
         for _ in 0..records {
