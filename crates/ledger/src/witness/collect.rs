@@ -21,10 +21,12 @@ use eleven_core::tree;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
+use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// How long one answer may take; later than a round's deadline, since a late cosignature counts, too.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -42,8 +44,9 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     let (target, targets) = watch::channel(None);
     let (report, reports) = mpsc::unbounded_channel();
     let client = Client::new();
+    let mut asking = JoinSet::new();
     for url in &inner.settings.witnesses {
-        let asking = Asking {
+        let one = Asking {
             shared: Arc::clone(&inner.shared),
             signing: Arc::clone(&inner.signing),
             client: client.clone(),
@@ -51,16 +54,19 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
             known: 0,
             failing: false,
         };
-        tokio::spawn(asking.run(targets.clone(), report.clone()));
+        asking.spawn(one.run(targets.clone(), report.clone()));
     }
     tokio::select! {
         () = rounds(&inner, &target, reports) => {}
         () = stopped(&mut end) => {}
     }
     inner.shared.collecting.store(false, Ordering::Release);
+    // Who asks ends with the targets; what was answered is kept before the logs are closed.
+    drop(target);
+    while asking.join_next().await.is_some() {}
 }
 
-/// One head after the other; the tasks that ask end with the sender of targets.
+/// One head after the other.
 async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut reports: mpsc::UnboundedReceiver<u64>) {
     let shared = &inner.shared;
     let mut heads = shared.head.subscribe();
@@ -116,6 +122,11 @@ struct Asking {
     failing: bool,
 }
 
+/// Until there are no targets any more.
+async fn gone(mut targets: watch::Receiver<Target>) {
+    while targets.changed().await.is_ok() {}
+}
+
 /// What a witness said.
 enum Said {
     Cosigned(Vec<Line>),
@@ -129,7 +140,7 @@ impl Asking {
             let target = targets.borrow_and_update().clone();
             let lacking = match &target {
                 Some(head) => {
-                    let cosigned = self.put(head).await;
+                    let cosigned = self.put(head, gone(targets.clone())).await;
                     // Nobody counts any more once the corner ends.
                     let _ = report.send(head.size());
                     !cosigned
@@ -143,9 +154,13 @@ impl Asking {
         }
     }
 
-    /// Puts a head to the witness; true where it cosigned.
-    async fn put(&mut self, head: &Arc<Published>) -> bool {
-        match self.cosignature(&head.note.checkpoint).await {
+    /// Puts a head to the witness, unless nobody wants it any more; true where it cosigned.
+    async fn put(&mut self, head: &Arc<Published>, gone: impl Future<Output = ()>) -> bool {
+        let asked = tokio::select! {
+            asked = self.cosignature(&head.note.checkpoint) => asked,
+            () = gone => return false,
+        };
+        match asked {
             Ok(lines) => {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!(witness = self.url, "the witness cosigns again");
