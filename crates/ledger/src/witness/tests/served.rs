@@ -29,7 +29,7 @@ async fn a_witness_answers_as_tlog_witness_has_it() {
     unknown.note.checkpoint.origin = "nobody.example/log".to_owned();
     assert_eq!(witness.add(&unknown).await.0, 404);
     assert_eq!(witness.post("no request\n").await.0, 400);
-    assert_eq!(witness.add(&tree.request(20, 10)).await.0, 409, "the size is asked first");
+    assert_eq!(witness.add(&tree.request(20, 10)).await.0, 400, "old beyond the checkpoint");
     assert_eq!(witness.post(vec![b'x'; 65 * 1024]).await.0, 413);
 
     let evidence = witness.get("/v1/witness/evidence").await;
