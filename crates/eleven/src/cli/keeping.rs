@@ -89,7 +89,9 @@ pub(crate) enum DisclosureCommand {
 }
 
 /// Disclosures of an operation, and who asks for them what for.
+// The command of the same name has a group of that name already.
 #[derive(Debug, Args)]
+#[group(id = "opening")]
 pub(crate) struct Disclose {
     /// Operation id, `lineage://op/…`, or artifact id.
     pub(crate) id: String,
