@@ -40,7 +40,7 @@ pub(crate) fn due(days: Option<u64>, head: Time) -> Time {
 pub(crate) fn numbers(first: u64, range: u64) -> Vec<u64> {
     let mut numbers: Vec<u64> = first.checked_sub(1).into_iter().chain([first]).collect();
     let between = range.saturating_sub(first);
-    numbers.extend((1..=BETWEEN).map(|i| first + between / (BETWEEN + 1) * i).filter(|seq| *seq < range));
+    numbers.extend((1..=BETWEEN).map(|i| first + between * i / (BETWEEN + 1)).filter(|seq| *seq < range));
     numbers.sort_unstable();
     numbers.dedup();
     numbers
