@@ -7,10 +7,6 @@ Beyond the schema: every reference within the document resolves, and every link 
 
 import json
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 try:
     from trestle.oscal.assessment_results import Model
 except ImportError as error:

@@ -2,6 +2,7 @@
 //! damage falls on its own verdict.
 
 use crate::harness::{Domain, IDENTITY, Plan, request, signer};
+use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::signature::SeedSigner;
@@ -25,14 +26,25 @@ fn json(output: &Output) -> Value {
     parse(output.stdout.trim_ascii()).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// Registers an examiner and gives its secret: entries are shown to auditors. It counts from the next head on, which any
+/// call that is proven afterwards is under.
+async fn examiner(domain: &Domain) -> String {
+    let done = domain.act(Act::AuditorAdd { auditor: "examiner".into(), identity: "human:examiner:test".into() }).await;
+    done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
+}
+
 impl Export {
-    async fn of(domain: &Domain, args: &[&str]) -> Self {
+    async fn of(domain: &Domain, secret: &str, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let secret_file = folder.path().join("examiner.secret");
+        std::fs::write(&secret_file, secret).expect("written");
+        let secret_file = secret_file.display().to_string();
         let root = folder.path().join("root.json");
         std::fs::write(&root, domain.root.to_value().canonical()).expect("written");
         let (ledger, out) = (domain.ledger_url(), folder.path().join("out").display().to_string());
         let root = root.display().to_string();
-        let given = ["evidence", "export", "--ledger", &ledger, "--root", &root, "--out", &out];
+        let given =
+            ["evidence", "export", "--ledger", &ledger, "--root", &root, "--out", &out, "--secret-file", &secret_file];
         let done = eleven(&[&given[..], args].concat()).await;
         assert_eq!(done.status.code(), Some(0), "{}{}", json(&done), String::from_utf8_lossy(&done.stderr));
         let said = json(&done);
@@ -154,10 +166,11 @@ fn now(domain: &Domain) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     let domain = Domain::start(Plan::default()).await;
+    let secret = examiner(&domain).await;
     let from = now(&domain);
     let [one, two, refused] = calls(&domain).await;
     let regimes = ["--from", &from, "--regime", "eu-ai-act", "--regime", "nist-800-53"];
-    let export = Export::of(&domain, &regimes).await;
+    let export = Export::of(&domain, &secret, &regimes).await;
     assert_eq!(["lineages", "execution", "denial"].map(|name| export.count(name)), [3, 2, 1]);
     let gaps: Vec<&str> =
         export.said.get("gaps").and_then(Value::as_array).expect("gaps").iter().filter_map(Value::as_str).collect();
@@ -324,6 +337,7 @@ async fn swapped(export: &Export) {
 async fn one_identity_alone_and_calls_of_others_are_still_explained() {
     let plan = Plan { cedar: "permit(principal, action, resource);", digests: "plain", ..Plan::default() };
     let domain = Domain::start(plan).await;
+    let secret = examiner(&domain).await;
     let other = domain.client_of("other", "svc:other:test").await;
     let own = domain.chat(&request("own")).await.op().to_owned();
     let bearer = format!("Bearer {other}");
@@ -331,8 +345,8 @@ async fn one_identity_alone_and_calls_of_others_are_still_explained() {
     for op in [&own, &others] {
         domain.bundle_of(op, 7).await;
     }
-    let whole = Export::of(&domain, &[]).await;
-    let export = Export::of(&domain, &["--identity", IDENTITY, "--operation", "model.invoke"]).await;
+    let whole = Export::of(&domain, &secret, &[]).await;
+    let export = Export::of(&domain, &secret, &["--identity", IDENTITY, "--operation", "model.invoke"]).await;
     assert_eq!((whole.count("lineages"), export.count("lineages")), (2, 1));
     assert!(!export.dir().join(format!("proofs/{others}.proof.json")).exists());
 
@@ -355,13 +369,14 @@ async fn one_identity_alone_and_calls_of_others_are_still_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_range_is_shown_to_be_empty_and_wrong_questions_are_refused() {
     let domain = Domain::start(Plan::default()).await;
+    let secret = examiner(&domain).await;
     calls(&domain).await;
-    let whole = Export::of(&domain, &[]).await;
+    let whole = Export::of(&domain, &secret, &[]).await;
     let first = std::fs::read_to_string(whole.dir().join("range/entries.jsonl")).expect("entries");
     let at = parse(first.lines().next().expect("an entry").as_bytes()).expect("I-JSON");
     let begun = at.get("at").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
     let before = [begun.plus_seconds(-60).millis(), begun.plus_seconds(-30).millis()];
-    let empty = Export::of(&domain, &["--from", &before[0], "--to", &before[1]]).await;
+    let empty = Export::of(&domain, &secret, &["--from", &before[0], "--to", &before[1]]).await;
     assert_eq!((empty.count("entries"), empty.count("lineages")), (0, 0));
     let (verdicts, code) = empty.verified(&[]).await;
     assert_eq!(code, 0, "{verdicts:?}");
