@@ -7,6 +7,8 @@ Beyond the schema: every reference within the document resolves, and every link 
 
 import json
 import sys
+from pathlib import Path
+
 try:
     from trestle.oscal.assessment_results import Model
 except ImportError as error:
