@@ -60,9 +60,8 @@ def main() -> int:
         export(domain, out)
         path = out / "oscal" / "assessment-results.json"
         document = json.loads(path.read_text())
-        model = Model.oscal_read(path)
-        check("the document is of the published schema", model is not None)
         read = Model.parse_obj(document).assessment_results
+        check("the document is of the published schema", read.metadata.oscal_version.__root__ == "1.1.3")
         check("a result for each regime", len(read.results) == len(REGIMES), len(read.results))
         for regime, result in zip(REGIMES, read.results):
             asked = json.loads((out / "regimes" / f"{regime}.json").read_text())["controls"]

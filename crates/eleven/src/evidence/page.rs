@@ -100,7 +100,7 @@ fn numbers(out: &mut String, manifest: &Manifest) {
         ("unused", "not used"),
         ("open", "not ended"),
         ("entries", "entries in the range"),
-        ("counted_refusals", "refusals counted, of callers unknown"),
+        ("counted_refusals", "refusals of strangers, counted"),
     ];
     for (name, label) in shown {
         say(out, format_args!("<p><b>{}</b> {label}</p>\n", count(manifest, name)));
