@@ -145,7 +145,7 @@ fn whatever_the_disk_does_the_last_head_is_the_one_that_was_shown_or_the_one_bei
     let whole = FaultyDisk::new(1);
     assert_eq!(store_all(&whole, &heads), 80);
     let operations = whole.done().len();
-    assert!(whole.names().len() < 12, "old heads are dropped on the way: {:?}", whole.names());
+    assert!(whole.names().len() > 3, "the script must pass through several segments: {:?}", whole.names());
     let faults = [
         Fault::Eio(Effect::Nothing),
         Fault::Eio(Effect::All),

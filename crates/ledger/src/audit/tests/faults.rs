@@ -97,6 +97,10 @@ async fn a_fault_at_every_operation_loses_nothing_acknowledged_and_takes_nothing
             Err(LedgerError::Open(_) | LedgerError::Replay(_)) => (0, None),
             Err(error) => panic!("{when}: {error}"),
         };
+        // Seals come with the clock: a run may ask less of the disk than the undisturbed one, and meet no fault.
+        if disks.log.done().len() <= at {
+            continue;
+        }
         let disks = disks.reboot(ends[n % ends.len()]);
         let ledger = disks.start(&home).unwrap_or_else(|error| panic!("{when}: it must start again: {error}"));
         let resumed = ledger.inner.shared.published().map(|published| published.head.clone());
