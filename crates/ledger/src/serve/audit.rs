@@ -200,10 +200,10 @@ pub(super) async fn entries(
 ) -> Result<Response, Problem> {
     let number = |name: &str| query.number(name).map(Option::unwrap_or_default);
     let (from, wait, only_registry) = (number("from")?, number("wait")?.min(MAX_WAIT), number("registry")? == 1);
+    let page = Page { from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
     if !only_registry {
         reader.may_read_entries()?;
     }
-    let page = Page { from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
     let mut closing = inner.closing.subscribe();

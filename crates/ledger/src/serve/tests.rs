@@ -259,7 +259,9 @@ async fn entries_are_read_in_pages_and_waited_for() {
     let mut producers = Producers::new();
     let mut set_up = producers.set_up();
     set_up.record(&expose(&mut producers, 1, Exposure::Open));
-    served.post(&set_up).await.expect("set up");
+    let size = served.post(&set_up).await.expect("set up").size;
+    // The setting counts from the head over it on, which asking for its proof waits for.
+    served.get(&format!("/v1/proof/inclusion?seq={}", size - 1)).await.expect("a proof");
     let page = served.get(&format!("{}?from=2", routes::AUDIT_ENTRIES)).await.expect("a page");
     let entries = page.get("entries").and_then(Value::as_array).expect("entries");
     assert_eq!(entries[0].get("seq").and_then(Value::as_int), Some(2));
