@@ -1,11 +1,14 @@
 //! What a policy, and a point, may ask of the evidence: that witnesses have cosigned the head over it.
 
 use crate::harness::{Domain, Plan, request};
+use bytes::Bytes;
 use eleven_api::audit::Durability;
+use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
 use eleven_runtime::Required;
 use eleven_verify::{Caller, Status, Verdict, verify};
-use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, StatusCode};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +45,9 @@ async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_the
     let required = Required { level: Durability::D4, window: Duration::from_secs(1) };
     let plan = Plan { witnessed: true, required: Some(required), ..Plan::default() };
     let mut domain = Domain::start(plan).await;
+    let auditor = Act::AuditorAdd { auditor: "auditor".into(), identity: "human:auditor:test".into() };
+    let added = domain.act(auditor).await;
+    let secret = &added.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
     assert_eq!(domain.chat(&request("x")).await.status, StatusCode::OK);
     domain.stop_witness().await;
     domain
@@ -57,7 +63,11 @@ async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_the
     domain.until("it goes on", |domain| async move { domain.chat(&request("z")).await.status == StatusCode::OK }).await;
     domain
         .until("both ends are in the ledger", |domain| async move {
-            let (_, body) = domain.get(domain.ledger_at, "/v1/audit/entries?from=0").await;
+            let bearer = HeaderValue::from_str(&format!("Bearer {secret}")).expect("a header");
+            let (from, wait) = ("/v1/audit/entries?from=0", Duration::from_secs(10));
+            let headers = [(AUTHORIZATION, bearer)];
+            let asked = domain.client.call(Method::GET, &domain.ledger_url(), from, &headers, Bytes::new(), wait).await;
+            let Ok(body) = asked else { return false };
             let entries = parse(&body).expect("I-JSON");
             let entries = entries.get("entries").and_then(Value::as_array).expect("entries").to_vec();
             let at = |event: &str| {

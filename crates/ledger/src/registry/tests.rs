@@ -1,3 +1,4 @@
+use crate::state::Shared;
 use crate::world::{DOMAIN, Home, LEDGER, genesis_keys, root, signed_header, start};
 use crate::{Ledger, LedgerError};
 use axum::Router;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 struct Running {
     base: String,
     client: Client,
+    shared: Arc<Shared>,
     header: Arc<Mutex<Option<Value>>>,
     stop: watch::Sender<bool>,
     ledger: JoinHandle<Result<(), LedgerError>>,
@@ -38,8 +40,9 @@ impl Running {
         let ledger: Ledger = home.open_with(settings).expect("open");
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::clone(&ledger.inner.shared);
         let ledger = tokio::spawn(ledger.serve(listener, stopping));
-        Self { base, client: Client::new(), header, stop, ledger }
+        Self { base, client: Client::new(), shared, header, stop, ledger }
     }
 
     async fn get(&self, path: &str) -> Result<Value, eleven_api::client::CallError> {
@@ -61,21 +64,19 @@ impl Running {
         panic!("{path} did not come to what it should");
     }
 
-    async fn events(&self) -> Vec<(String, Value)> {
-        let answer = self.get("/v1/audit/entries?from=0").await.expect("entries");
-        let entries = answer.get("entries").and_then(Value::as_array).expect("entries");
-        let event = |entry: &Value| {
-            let record = entry.get("record").expect("a record");
-            let name = record.get("event").and_then(Value::as_str).expect("an event").to_owned();
-            (name, record.get("data").expect("data").clone())
+    /// Every durable event and its data.
+    fn events(&self) -> Vec<(String, Value)> {
+        let event = |seq| {
+            let record = crate::lineage::standing(&self.shared, seq).expect("an entry").record;
+            (record.event, Value::Object(record.data))
         };
-        entries.iter().map(event).collect()
+        (0..self.shared.size()).map(event).collect()
     }
 
     /// The events, once there is one of that name.
     async fn until_event(&self, name: &str) -> Vec<(String, Value)> {
         for _ in 0..1000 {
-            let events = self.events().await;
+            let events = self.events();
             if events.iter().any(|(event, _)| event == name) {
                 return events;
             }
