@@ -6,9 +6,7 @@ mod pages;
 mod reading;
 mod witness;
 
-pub(crate) use corners::{
-    AuthorityCommand, CornerKeyCommand, LedgerCommand, Probe, RuntimeCommand, RuntimeKeyCommand, Serve,
-};
+pub(crate) use corners::{AuthorityCommand, CornerKeyCommand, LedgerCommand, RuntimeCommand, RuntimeKeyCommand, Serve};
 pub(crate) use keeping::{
     Disclose, DisclosureCommand, HoldCommand, HoldOn, LedgerRestore, RecoveryCommand, RetentionCommand,
 };
@@ -16,7 +14,7 @@ pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
-use crate::{bench, config, demo, evidence, hammer};
+use crate::{bench, config, demo, evidence};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
