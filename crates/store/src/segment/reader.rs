@@ -188,6 +188,10 @@ impl Shared {
     /// The writer goes on in `segment`.
     pub(super) fn add(&self, segment: Segment) {
         let mut segments = self.write();
+        // One without records made way for one that is large enough: their names are one name.
+        if segments.back().is_some_and(|last| last.first == segment.first) {
+            segments.pop_back();
+        }
         if let Some(last) = segments.back_mut() {
             last.close();
         }
@@ -238,7 +242,9 @@ impl Shared {
     /// Shows `segment` in place of the one that begins where it does, and has the same records.
     pub(super) fn replace(&self, segment: Segment) {
         let mut segments = self.write();
-        if let Some(place) = segments.iter_mut().find(|other| other.first == segment.first) {
+        if let Some(place) =
+            segments.iter_mut().find(|other| (other.first, other.next) == (segment.first, segment.next))
+        {
             *place = segment;
         }
     }

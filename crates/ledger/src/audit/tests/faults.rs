@@ -101,6 +101,7 @@ async fn a_fault_at_every_operation_loses_nothing_acknowledged_and_takes_nothing
         if disks.log.done().len() <= at {
             continue;
         }
+        disks.log.forget_plan();
         let disks = disks.reboot(ends[n % ends.len()]);
         let ledger = disks.start(&home).unwrap_or_else(|error| panic!("{when}: it must start again: {error}"));
         let resumed = ledger.inner.shared.published().map(|published| published.head.clone());

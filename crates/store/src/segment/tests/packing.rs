@@ -212,3 +212,18 @@ fn a_reader_reads_on_while_segments_are_packed_and_dropped() {
     });
     assert_eq!(log.metrics().failed_packs.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn a_segment_that_made_way_for_a_larger_one_is_not_taken_for_it() {
+    let disk = FaultyDisk::new(3);
+    let mut log = open_packed(&disk);
+    // Larger than the first segment, which nothing was written to: the next one begins at the same position.
+    let large = vec![7; 3000];
+    let _ = log.append(0, &[&large]).expect("append");
+    let reader = log.reader();
+    for at in 1..60 {
+        let _ = log.append(at, &[&record(at)]).expect("append");
+        assert_eq!(reader.read_from(0, 1, 1).expect("read"), [(0, large.clone())]);
+    }
+    assert!(packs(&disk).len() > 1);
+}
