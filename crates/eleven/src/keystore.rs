@@ -86,7 +86,7 @@ impl fmt::Display for KeystoreError {
             Self::Io(path, error) => write!(f, "{}: {error}: check the path and its owner", path.display()),
             Self::Passphrase(path, what) => write!(f, "{}: {what}", path.display()),
             Self::Exists(path) => {
-                write!(f, "{} holds keys already: move it away to make new ones", path.display())
+                write!(f, "{} is there already: move it away, or name another place", path.display())
             }
             Self::Form(path, what) => write!(f, "{} is no keystore ({what}): restore it from a copy", path.display()),
             Self::Corner(path, found) => write!(f, "{} is the keystore of {found}", path.display()),
