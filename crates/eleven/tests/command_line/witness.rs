@@ -84,7 +84,7 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     let (name, public) = read_witness_vkey(verifier).expect("a verifier key");
     assert_eq!(name, "witness.example/one");
     let (code, said) = run(&["witness", "key", "new", &at, "--name", "witness.example/two"]);
-    assert!(code == Some(1) && said.contains("holds keys already"), "{said}");
+    assert!(code == Some(1) && said.contains("is there already"), "{said}");
     let (code, said) = run(&["witness", "log", "add", &at, "--vkey", "log.example+00000000+AAAA"]);
     assert!(code == Some(2) && said.contains("no verifier key"), "{said}");
     for _ in 0..2 {
