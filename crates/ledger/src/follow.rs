@@ -8,12 +8,14 @@
 //! ([`eleven_verify::equivocation`]). Memory holds the folds over the ledger and one window of entries.
 
 mod contradiction;
+mod gate;
 mod source;
 #[cfg(test)]
 mod tests;
 mod tiles;
 
 pub use contradiction::compare;
+pub use gate::{Auditing, Held};
 pub use source::{Remote, Said, Source};
 
 use crate::heads::{HeadError, Heads};

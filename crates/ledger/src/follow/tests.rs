@@ -382,3 +382,46 @@ async fn a_ledger_and_its_mirror_say_the_same() {
     assert_eq!(kind_proven(&evidence.expect("compared").expect("evidence")), "fork");
     served.end().await;
 }
+
+#[tokio::test]
+async fn the_gate_opens_for_what_was_verified_and_for_nothing_else() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Auditing::new(auditor(&folder), Arc::new(served.remote()));
+    let checkpoint = Checkpoint::of(&head.commitment);
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "it replays first, and then opens");
+    let other = Checkpoint { root: Sha256([3; 32]), ..checkpoint.clone() };
+    assert!(matches!(gate.may_cosign(&other).await, Err(Held::Wrong(_))));
+    let larger = Checkpoint { size: checkpoint.size + 1000, ..checkpoint.clone() };
+    assert!(matches!(gate.may_cosign(&larger).await, Err(Held::NotYet(_))));
+    {
+        let _busy = gate.follower().await;
+        assert!(matches!(gate.may_cosign(&checkpoint).await, Err(Held::NotYet(_))), "nobody waits for a long replay");
+    }
+    served.end().await;
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "what was verified stays verified");
+    assert!(matches!(gate.may_cosign(&larger).await, Err(Held::NotYet(_))), "the ledger is not there");
+}
+
+#[tokio::test]
+async fn the_gate_stays_shut_for_a_ledger_with_a_wrong_entry() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let lying = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            let mut changed = bytes.to_vec();
+            if path.contains("/tile/entries/") {
+                changed[600] ^= 1;
+            }
+            changed.into()
+        },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Auditing::new(auditor(&folder), Arc::new(lying));
+    assert!(matches!(gate.may_cosign(&Checkpoint::of(&head.commitment)).await, Err(Held::Wrong(_))));
+    served.end().await;
+}
