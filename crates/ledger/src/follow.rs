@@ -15,7 +15,7 @@ mod tests;
 mod tiles;
 
 pub use contradiction::compare;
-pub use gate::{Auditing, Held};
+pub use gate::Auditing;
 pub use source::{Remote, Said, Source};
 
 use crate::heads::{HeadError, Heads};

@@ -44,6 +44,16 @@ pub(crate) struct WitnessServe {
     /// File with the passphrase of the keystore; `keystore.pass` in the folder where it is not said.
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Audit this ledger: cosign its trees only when every entry was replayed here, into a mirror in the folder. The
+    /// witness then cosigns no other ledger.
+    #[arg(long, value_name = "URL", requires = "root")]
+    pub(crate) audit: Option<String>,
+    /// A version of the audited domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub(crate) root: Option<PathBuf>,
+    /// A file with a registered auditor's secret, where the domain shows its entries to those only.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// What every process is started with.
     #[command(flatten)]
     pub(crate) serve: Serve,

@@ -1,8 +1,9 @@
 //! Somebody else's ledger, from outside: followed, checked, compared, and convicted where it lies.
 
-use crate::domain::{Domain, eleven, text};
+use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn vectors() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors/equivocation.json");
@@ -20,8 +21,14 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     let proof = domain.file("lineage.proof.json");
     domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
     let (url, root, mirror) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"));
-    let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--once"];
-    let verified = domain.json(&follow);
+    let refused = domain.run(&["ledger", "follow", &url, "--root", &root, "--data", &domain.file("none"), "--once"]);
+    assert_eq!(refused.status.code(), Some(1), "a stranger is not shown the entries: {}", text(&refused));
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    let secret = added.get("secret").and_then(Value::as_str).expect("a secret");
+    std::fs::write(&held, secret).expect("written");
+    let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"];
+    let verified = when_known(&domain, &follow);
     let size = verified.get("size").and_then(Value::as_int).expect("a size");
     assert!(size >= 12, "{verified}");
     assert!(domain.done(&["ledger", "compare", &url, &url, "--root", &root]).contains("one history"));
@@ -37,6 +44,19 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     let args = ["ledger", "follow", &url, "--root", &stranger, "--data", &other, "--once"];
     let output = eleven().args(args).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}
+
+/// The document of a command that an auditor is allowed once his registration is sealed, half a second at most.
+fn when_known(domain: &Domain, args: &[&str]) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let output = domain.run(&[args, &["--json"]].concat());
+        if output.status.success() {
+            return parse(&output.stdout).expect("a document");
+        }
+        assert!(Instant::now() < until, "{}", text(&output));
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
