@@ -13,9 +13,9 @@ use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::Form;
 use eleven_core::head::checkpoint::{read_vkey, vkey, witness_vkey};
-use eleven_core::root::{KeyUse, Witness, Witnesses};
+use eleven_core::root::{KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{base64_value, bytes32};
-use eleven_ledger::follow::{Auditing, Follower, Remote};
+use eleven_ledger::follow::{self, Auditing, Follower, Remote};
 use eleven_ledger::witness::{Gate, Log, Open, Settings, WitnessServer};
 use eleven_store::Folder;
 use std::io::Write as _;
@@ -50,9 +50,15 @@ pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<(), Failure
         }
         WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output),
         WitnessCommand::Show { url } => show(&url, output),
-        WitnessCommand::Evidence { url } => {
-            output.document(&call::get(&url, routes::WITNESS_EVIDENCE)?);
-            Ok(())
+        WitnessCommand::Evidence { url, root, out } => {
+            let evidence = call::get(&url, routes::WITNESS_EVIDENCE)?;
+            match (root, out) {
+                (Some(root), Some(out)) => convict(&evidence, &corner::read_root(&root)?, &out, output),
+                _ => {
+                    output.document(&evidence);
+                    Ok(())
+                }
+            }
         }
     }
 }
@@ -240,6 +246,21 @@ fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
         corner::until_stopped(|stop| witness.serve(listener, stop)).await.map(drop)
     })
+}
+
+/// Writes what a witness holds against a ledger as a file that convicts it.
+fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Result<(), Failure> {
+    let held = evidence.get("evidence").and_then(Value::as_array).unwrap_or_default().iter();
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut files = held.filter_map(|one| follow::convicts(root, &text(one, "held"), &text(one, "shown")));
+    let Some(file) = files.next() else {
+        return Err(Failure::new("the witness holds nothing that convicts the ledger of this root"));
+    };
+    keystore::write_public(out, &file.canonical())?;
+    let out = out.display().to_string();
+    let text = || format!("{out}: the ledger signed two histories; check it anywhere: eleven verify {out} --root ROOT");
+    output.either(|| Value::Object(Object::new().with("file", &out)), text);
+    Ok(())
 }
 
 fn show(url: &str, output: Output) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ mod source;
 mod tests;
 mod tiles;
 
-pub use contradiction::compare;
+pub use contradiction::{compare, convicts};
 pub use gate::Auditing;
 pub use source::{Remote, Said, Source};
 

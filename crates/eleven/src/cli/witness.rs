@@ -24,6 +24,13 @@ pub(crate) enum WitnessCommand {
     Evidence {
         /// Where it listens.
         url: String,
+        /// A version of a domain's trust root: then what convicts that domain's ledger is written to `--out`, as a file that
+        /// `eleven verify` checks.
+        #[arg(long, value_name = "FILE", requires = "out")]
+        root: Option<PathBuf>,
+        /// The file to write; the first conviction is taken.
+        #[arg(long, value_name = "FILE", requires = "root")]
+        out: Option<PathBuf>,
     },
 }
 

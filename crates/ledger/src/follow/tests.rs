@@ -381,6 +381,10 @@ async fn a_ledger_and_its_mirror_say_the_same() {
     let forked = Head::sign(other, early.at, &signer("head"));
     let evidence = compare(&saying(served.remote(), &early), &saying(served.remote(), &forked), &root()).await;
     assert_eq!(kind_proven(&evidence.expect("compared").expect("evidence")), "fork");
+    let text = |head: &Head| String::from_utf8(signed_answers(head).1.to_vec()).expect("text");
+    let file = convicts(&root(), &text(&early), &text(&forked)).expect("what a witness keeps convicts as well");
+    assert_eq!(kind_proven(&file), "fork");
+    assert_eq!(convicts(&root(), &text(&early), &text(&early)), None);
     served.end().await;
 }
 
