@@ -184,7 +184,10 @@ pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
 }
 
 /// An auditor's secret out of its file.
-fn secret(file: Option<&Path>) -> Result<Option<String>, Failure> {
+///
+/// # Errors
+/// Where it can't be read.
+pub(crate) fn secret(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let read = |file: &Path| {
         let secret = std::fs::read_to_string(file);
         secret.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))

@@ -1,6 +1,7 @@
 //! `eleven witness …`: a witness on its own folder, with its own key. It shares nothing with a domain but the public keys
 //! that each is told of the other.
 
+use crate::audit_cmd;
 use crate::call;
 use crate::cli::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 use crate::corner;
@@ -12,9 +13,10 @@ use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::Form;
 use eleven_core::head::checkpoint::{read_vkey, vkey, witness_vkey};
-use eleven_core::root::{KeyUse, Witness, Witnesses};
+use eleven_core::root::{KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{base64_value, bytes32};
-use eleven_ledger::witness::{Log, Open, Settings, WitnessServer};
+use eleven_ledger::follow::{self, Auditing, Follower, Remote};
+use eleven_ledger::witness::{Gate, Log, Open, Settings, WitnessServer};
 use eleven_store::Folder;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ const KID: &str = "key:witness/cosignature/1";
 const PUBLIC: &str = "witness.json";
 /// The verifier keys of the logs that it watches, one a line.
 const WATCHED: &str = "watched";
+/// The mirror of a ledger that it audits.
+const MIRROR: &str = "mirror";
 
 /// Carries out a command.
 ///
@@ -46,9 +50,15 @@ pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<(), Failure
         }
         WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output),
         WitnessCommand::Show { url } => show(&url, output),
-        WitnessCommand::Evidence { url } => {
-            output.document(&call::get(&url, routes::WITNESS_EVIDENCE)?);
-            Ok(())
+        WitnessCommand::Evidence { url, root, out } => {
+            let evidence = call::get(&url, routes::WITNESS_EVIDENCE)?;
+            match (root, out) {
+                (Some(root), Some(out)) => convict(&evidence, &corner::read_root(&root)?, &out, output),
+                _ => {
+                    output.document(&evidence);
+                    Ok(())
+                }
+            }
         }
     }
 }
@@ -201,12 +211,22 @@ fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
         )));
     }
     let passphrase_file = args.passphrase_file.clone().unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
+    let audited = args.root.as_deref().map(corner::read_root).transpose()?;
+    let secret = audit_cmd::secret(args.secret_file.as_deref())?;
     let tls = args.tls_certificate.iter().chain(&args.tls_key).cloned();
     let confinement = corner::to_folder(tls.chain([passphrase_file.clone()]).collect(), &dir)?;
     tracing::info!(corner = CORNER, files = %confinement, "confined");
     let keys = FileKeystore::open(&dir.join(keystore::FILE), CORNER, &keystore::passphrase(&passphrase_file)?)?;
     let name = keys.keys().iter().find(|key| key.usage == KeyUse::Witness).map(|key| key.owner.clone());
     let name = name.ok_or_else(|| Failure::new("the keystore holds no witness key"))?;
+    let gate: Arc<dyn Gate> = match (&args.audit, audited) {
+        (Some(url), Some(root)) => {
+            let source = Remote::new(url, secret.as_deref()).map_err(Failure::new)?;
+            let follower = Follower::open(&dir.join(MIRROR), root).map_err(Failure::new)?;
+            Arc::new(Auditing::new(follower, Arc::new(source)))
+        }
+        _ => Arc::new(Open),
+    };
     let settings = Settings { logs: watched(&dir)?, folder: dir, name };
     if settings.logs.is_empty() {
         tracing::warn!("no log is watched: add one with `eleven witness log add`");
@@ -221,11 +241,26 @@ fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
         let listener = Listener::bind(args.listen, tls).await.map_err(Failure::usage)?;
         let url = format!("{scheme}://{}", listener.local_addr().map_err(Failure::new)?);
         let signer = keys.signer(KeyUse::Witness)?;
-        let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), Arc::new(Open));
+        let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate);
         let witness = witness.map_err(Failure::new)?;
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
         corner::until_stopped(|stop| witness.serve(listener, stop)).await.map(drop)
     })
+}
+
+/// Writes what a witness holds against a ledger as a file that convicts it.
+fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Result<(), Failure> {
+    let held = evidence.get("evidence").and_then(Value::as_array).unwrap_or_default().iter();
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut files = held.filter_map(|one| follow::convicts(root, &text(one, "held"), &text(one, "shown")));
+    let Some(file) = files.next() else {
+        return Err(Failure::new("the witness holds nothing that convicts the ledger of this root"));
+    };
+    keystore::write_public(out, &file.canonical())?;
+    let out = out.display().to_string();
+    let text = || format!("{out}: the ledger signed two histories; check it anywhere: eleven verify {out} --root ROOT");
+    output.either(|| Value::Object(Object::new().with("file", &out)), text);
+    Ok(())
 }
 
 fn show(url: &str, output: Output) -> Result<(), Failure> {

@@ -8,12 +8,14 @@
 //! ([`eleven_verify::equivocation`]). Memory holds the folds over the ledger and one window of entries.
 
 mod contradiction;
+mod gate;
 mod source;
 #[cfg(test)]
 mod tests;
 mod tiles;
 
-pub use contradiction::compare;
+pub use contradiction::{compare, convicts};
+pub use gate::Auditing;
 pub use source::{Remote, Said, Source};
 
 use crate::heads::{HeadError, Heads};

@@ -24,6 +24,13 @@ pub(crate) enum WitnessCommand {
     Evidence {
         /// Where it listens.
         url: String,
+        /// A version of a domain's trust root: then what convicts that domain's ledger is written to `--out`, as a file that
+        /// `eleven verify` checks.
+        #[arg(long, value_name = "FILE", requires = "out")]
+        root: Option<PathBuf>,
+        /// The file to write; the first conviction is taken.
+        #[arg(long, value_name = "FILE", requires = "root")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -44,6 +51,16 @@ pub(crate) struct WitnessServe {
     /// File with the passphrase of the keystore; `keystore.pass` in the folder where it is not said.
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Audit this ledger: cosign its trees only when every entry was replayed here, into a mirror in the folder. The
+    /// witness then cosigns no other ledger.
+    #[arg(long, value_name = "URL", requires = "root")]
+    pub(crate) audit: Option<String>,
+    /// A version of the audited domain's trust root, from where you trust it.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub(crate) root: Option<PathBuf>,
+    /// A file with a registered auditor's secret, where the domain shows its entries to those only.
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// What every process is started with.
     #[command(flatten)]
     pub(crate) serve: Serve,

@@ -1,5 +1,6 @@
 //! The binary as people use it: a domain from nothing, its three processes, and every command against them.
 
+mod auditing;
 mod disclosures;
 mod doctrine;
 mod domain;

@@ -79,6 +79,14 @@ fn proven(roots: Vec<TrustRoot>, conflict: Conflict, pinned: &TrustRoot) -> Opti
     (report.verdict == Verdict::Verified).then_some(evidence)
 }
 
+/// The file of evidence that two checkpoints make, each as text with the ledger's line: of one size and with two roots, as
+/// a witness keeps them. `None` where they convict nobody whom the root names.
+#[must_use]
+pub fn convicts(root: &TrustRoot, held: &str, shown: &str) -> Option<Value> {
+    let statements = [held, shown].map(|text| Statement::Checkpoint(text.to_owned()));
+    proven(vec![root.clone()], Conflict::Fork { statements, leaves: None }, root)
+}
+
 /// Leaf `seq` in both trees.
 async fn leaves_at(
     source: &dyn Source,

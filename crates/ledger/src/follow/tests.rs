@@ -1,5 +1,6 @@
 use super::*;
 use crate::Ledger;
+use crate::witness::{Gate as _, Held};
 use crate::world::{Home, Producers, root, signer, single};
 use bytes::Bytes;
 use eleven_api::audit::Append;
@@ -380,5 +381,48 @@ async fn a_ledger_and_its_mirror_say_the_same() {
     let forked = Head::sign(other, early.at, &signer("head"));
     let evidence = compare(&saying(served.remote(), &early), &saying(served.remote(), &forked), &root()).await;
     assert_eq!(kind_proven(&evidence.expect("compared").expect("evidence")), "fork");
+    let text = |head: &Head| String::from_utf8(signed_answers(head).1.to_vec()).expect("text");
+    let file = convicts(&root(), &text(&early), &text(&forked)).expect("what a witness keeps convicts as well");
+    assert_eq!(kind_proven(&file), "fork");
+    assert_eq!(convicts(&root(), &text(&early), &text(&early)), None);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_gate_opens_for_what_was_verified_and_for_nothing_else() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Auditing::new(auditor(&folder), Arc::new(served.remote()));
+    let checkpoint = Checkpoint::of(&head.commitment);
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "it replays first, and then opens");
+    let other = Checkpoint { root: Sha256([3; 32]), ..checkpoint.clone() };
+    assert!(matches!(gate.may_cosign(&other).await, Err(Held::Wrong(_))));
+    let larger = Checkpoint { size: checkpoint.size + 1000, ..checkpoint.clone() };
+    assert!(matches!(gate.may_cosign(&larger).await, Err(Held::NotYet(_))));
+    served.end().await;
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "what was verified stays verified");
+    assert!(matches!(gate.may_cosign(&larger).await, Err(Held::NotYet(_))), "the ledger is not there");
+}
+
+#[tokio::test]
+async fn the_gate_stays_shut_for_a_ledger_with_a_wrong_entry() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let lying = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            let mut changed = bytes.to_vec();
+            if path.contains("/tile/entries/") {
+                changed[600] ^= 1;
+            }
+            changed.into()
+        },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Auditing::new(auditor(&folder), Arc::new(lying));
+    assert!(matches!(gate.may_cosign(&Checkpoint::of(&head.commitment)).await, Err(Held::Wrong(_))));
     served.end().await;
 }

@@ -12,7 +12,7 @@ use eleven_store::{Log as _, ReadError, SegmentLog, SegmentOptions};
 
 /// Of so many bytes one is changed; every one in the long tests.
 fn stride() -> usize {
-    if std::env::var_os("ELEVEN_LONG").is_some() { 1 } else { 11 }
+    if std::env::var_os("ELEVEN_LONG").is_some() { 1 } else { 19 }
 }
 
 /// Records in memory, as a log gives them.

@@ -238,7 +238,9 @@ fn a_statement_that_the_ledger_did_not_sign_convicts_nobody() {
 fn no_change_of_a_file_is_proven_still() {
     for (what, evidence) in proven() {
         let paths = paths(&evidence);
-        let changes = paths.iter().flat_map(|path| changed_at(&evidence, path));
+        // Of all changes every third, and all in the long tests.
+        let step = if std::env::var_os("ELEVEN_LONG").is_some() { 1 } else { 3 };
+        let changes = paths.iter().flat_map(|path| changed_at(&evidence, path)).step_by(step);
         let survivors = changes.filter(|(_, changed)| run(changed).verdict != Verdict::Failed);
         let survivors: Vec<_> = survivors.map(|(how, _)| how).collect();
         assert_eq!(survivors, Vec::<String>::new(), "{what}");

@@ -1,0 +1,80 @@
+//! Somebody else's ledger, from outside: followed, checked, compared, and convicted where it lies.
+
+use crate::domain::{Domain, PATIENCE, eleven, text};
+use eleven_core::encoding::{Value, parse};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn vectors() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors/equivocation.json");
+    parse(&std::fs::read(path).expect("the vectors")).expect("I-JSON")
+}
+
+#[test]
+fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_it() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "before it is followed");
+    domain.ended(&lineage);
+    // A bundle is shown under a head that covers the whole lineage: what is followed after it has all of that.
+    let proof = domain.file("lineage.proof.json");
+    domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
+    let (url, root, mirror) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"));
+    let refused = domain.run(&["ledger", "follow", &url, "--root", &root, "--data", &domain.file("none"), "--once"]);
+    assert_eq!(refused.status.code(), Some(1), "a stranger is not shown the entries: {}", text(&refused));
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    let secret = added.get("secret").and_then(Value::as_str).expect("a secret");
+    std::fs::write(&held, secret).expect("written");
+    let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"];
+    let verified = when_known(&domain, &follow);
+    let size = verified.get("size").and_then(Value::as_int).expect("a size");
+    assert!(size >= 12, "{verified}");
+    assert!(domain.done(&["ledger", "compare", &url, &url, "--root", &root]).contains("one history"));
+    let sound = domain.json(&["ledger", "fsck", "--data", &mirror]);
+    assert_eq!(sound.get("entries").and_then(Value::as_int), Some(size), "{sound}");
+    let again = domain.json(&follow);
+    assert!(again.get("size").and_then(Value::as_int) >= Some(size), "{again}");
+
+    let stranger = domain.file("stranger.json");
+    let other = vectors().get("root").expect("a root").canonical();
+    std::fs::write(&stranger, other).expect("written");
+    let other = domain.file("other");
+    let args = ["ledger", "follow", &url, "--root", &stranger, "--data", &other, "--once"];
+    let output = eleven().args(args).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}
+
+/// The document of a command that an auditor is allowed once his registration is sealed, half a second at most.
+fn when_known(domain: &Domain, args: &[&str]) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let output = domain.run(&[args, &["--json"]].concat());
+        if output.status.success() {
+            return parse(&output.stdout).expect("a document");
+        }
+        assert!(Instant::now() < until, "{}", text(&output));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn evidence_is_verified_by_its_type_and_is_no_bundle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vectors = vectors();
+    std::fs::write(folder.path().join("root.json"), vectors.get("root").expect("a root").canonical()).expect("written");
+    let file = folder.path().join("e.json");
+    let verify = |args: &[&str]| {
+        eleven().current_dir(folder.path()).args(["verify", "e.json"]).args(args).output().expect("it runs")
+    };
+    for case in vectors.get("cases").and_then(Value::as_array).expect("cases") {
+        std::fs::write(&file, case.get("evidence").expect("evidence").canonical()).expect("written");
+        let proven = case.get("failed").and_then(Value::as_array).is_some_and(<[Value]>::is_empty);
+        let output = verify(&["--root", "root.json"]);
+        assert_eq!(output.status.code(), Some(i32::from(!proven)), "{}", text(&output));
+        assert_eq!(text(&output).contains("NOT PROVEN"), !proven, "{}", text(&output));
+        assert_eq!(verify(&[]).status.code(), Some(1), "without a root it convicts nobody");
+        assert_eq!(verify(&["--root", "root.json", "--kind", "execution"]).status.code(), Some(1));
+    }
+}
