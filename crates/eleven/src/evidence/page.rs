@@ -1,6 +1,6 @@
 //! `index.html`: the same for people. One file without scripts, readable on a screen and on paper, in light and in dark.
 
-use super::controls::{self, Finding, Found};
+use super::controls::{self, Finding, Found, Shown};
 use super::facts::Facts;
 use super::folder;
 use super::history::Life;
@@ -158,14 +158,13 @@ fn answer(out: &mut String, finding: &Finding<'_>) {
 /// Where the first few stand.
 fn leaves(out: &mut String, found: &Found<'_>) {
     const FEW: usize = 4;
-    let links: Vec<String> = found
-        .shown
-        .iter()
-        .take(FEW)
-        .map(|shown| format!("<a href=\"{}\">{}</a>", Text(&shown.proof), shown.place.seq))
-        .collect();
+    // What came with the genesis stands in one entry.
+    let mut shown: Vec<&Shown> = found.shown.iter().collect();
+    shown.dedup_by_key(|shown| shown.place.seq);
+    let link = |shown: &&Shown| format!("<a href=\"{}\">{}</a>", Text(&shown.proof), shown.place.seq);
+    let links: Vec<String> = shown.iter().take(FEW).map(link).collect();
     if !links.is_empty() {
-        let more = if found.count > links.len() as u64 { ", …" } else { "" };
+        let more = if shown.len() > FEW { ", …" } else { "" };
         say(out, format_args!(" <span class=\"where\">entries {}{more}</span>", links.join(", ")));
     }
 }
