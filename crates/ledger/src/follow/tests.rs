@@ -72,9 +72,11 @@ impl Served {
     /// Until a head covers so many entries.
     async fn covered(&self, size: u64) -> Head {
         loop {
-            let said = source::fetch_head(&self.remote()).await.expect("a head");
-            if said.head.commitment.size >= size {
-                return said.head;
+            match source::fetch_head(&self.remote()).await {
+                Ok(said) if said.head.commitment.size >= size => return said.head,
+                // None was signed yet, or head and checkpoint are from before and after a new one.
+                Ok(_) | Err(FollowError::Call(_) | FollowError::Malformed(_)) => {}
+                Err(error) => panic!("{error}"),
             }
             tokio::task::yield_now().await;
         }
