@@ -14,14 +14,13 @@ import ssl
 import sys
 import tempfile
 import threading
-import traceback
 from pathlib import Path
 
 import openai
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from openai_client import MESSAGES, MODEL, Domain, proven
+from openai_client import MESSAGES, MODEL, Domain, proven, run_cases
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -132,25 +131,15 @@ CASES = [not_where_nobody_vouches_for_it, where_an_authority_vouches_for_it, cal
 
 
 def main() -> int:
-    passed, failed = 0, 0
     with tempfile.TemporaryDirectory(prefix="eleven-https-") as folder:
         files = certificate(Path(folder))
         domain = Domain(serve(files))
         try:
             secret = domain.secret("demo-app", "svc:demo-app:dev")
             client = openai.OpenAI(base_url=f"{domain.urls['runtime']}/v1", api_key=secret, timeout=20)
-            for case in CASES:
-                try:
-                    case(domain, client, files[0])
-                    passed += 1
-                    print(f"ok    {case.__name__}")
-                except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
-                    failed += 1
-                    print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+            return run_cases(CASES, domain, client, files[0])
         finally:
             domain.end()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ where that is not set), ends it, and closes with "N passed, N failed".
 
 import sys
 import time
-import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 import openai  # noqa: E402
-from domain import Domain  # noqa: E402
+from domain import Domain, run_cases  # noqa: E402
 from eleven_verify import Asked, verify  # noqa: E402
 
 MODEL = "demo-summarizer"
@@ -178,24 +177,15 @@ CASES = [
 
 
 def main() -> int:
-    begun, passed, failed = time.monotonic(), 0, 0
+    begun = time.monotonic()
     domain = Domain()
     try:
         secret = domain.secret("demo-app", "svc:demo-app:dev")
         client = openai.OpenAI(base_url=f"{domain.urls['runtime']}/v1", api_key=secret, timeout=20)
         print(f"openai {openai.__version__}, domain up in {time.monotonic() - begun:.1f} s")
-        for case in CASES:
-            try:
-                case(domain, client)
-                passed += 1
-                print(f"ok    {case.__name__}")
-            except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
-                failed += 1
-                print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+        return run_cases(CASES, domain, client)
     finally:
         domain.end()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

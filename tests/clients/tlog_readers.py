@@ -13,22 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
-from domain import Domain, get  # noqa: E402
+from domain import Domain, Skipped, get, run_cases  # noqa: E402
 
 # More than a full tile.
 ENTRIES = 270
 GO_PACKAGES = Path("/usr/share/gocode")
-
-
-class Skipped(Exception):
-    """This machine lacks what the case needs."""
 
 
 def filled(domain: Domain) -> str:
@@ -108,24 +103,11 @@ CASES = [aics_tlog, go_sumdb]
 
 
 def main() -> int:
-    passed, failed = 0, 0
     domain = Domain()
     try:
-        vkey = filled(domain)
-        for case in CASES:
-            try:
-                case(domain, vkey)
-                passed += 1
-                print(f"ok    {case.__name__}")
-            except Skipped as why:
-                print(f"skip  {case.__name__}: {why}")
-            except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
-                failed += 1
-                print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+        return run_cases(CASES, domain, filled(domain))
     finally:
         domain.end()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

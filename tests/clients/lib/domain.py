@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -132,3 +133,24 @@ class Domain:
         while get(f"{self.urls['runtime']}/health")["epoch"] < done["epoch"]:
             assert time.monotonic() < until, "the gateway does not follow the registry"
             time.sleep(0.05)
+
+
+class Skipped(Exception):
+    """Why a case can't run on this machine."""
+
+
+def run_cases(cases, *given) -> int:
+    """Runs each case with what is given, prints a line for it, closes with "N passed, N failed"; the exit status."""
+    passed, failed = 0, 0
+    for case in cases:
+        try:
+            case(*given)
+            passed += 1
+            print(f"ok    {case.__name__}")
+        except Skipped as why:
+            print(f"skip  {case.__name__}: {why}")
+        except Exception:  # noqa: BLE001: a case that fails must not keep the others from running
+            failed += 1
+            print(f"FAIL  {case.__name__}\n{traceback.format_exc()}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
