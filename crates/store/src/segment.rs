@@ -54,7 +54,7 @@ pub struct SegmentOptions {
     /// them, the append that finds its segment full waits for that; tests want it so, because then every operation has
     /// its number.
     pub ahead: bool,
-    /// Whether closed segments are packed: compressed in blocks, to about a quarter for the entries of a ledger.
+    /// Whether closed segments are packed: compressed in blocks.
     pub pack: bool,
     /// Bytes of what was read last that readers of single records find in memory; 0 has every read go to the disk.
     pub recent: usize,
