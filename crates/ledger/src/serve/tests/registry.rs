@@ -30,7 +30,9 @@ async fn issuers_have_their_windows_their_history_and_their_proof() {
     // How many entries lie before it the ledger decides: it may have sealed the genesis by itself.
     let retired = served.post(&append).await.expect("set up").size - 1;
     // The header is the authority's, which follows.
-    crate::proof::covered(&served.shared, retired, super::DEADLINE, crate::proof::has_registry).await.expect("a header");
+    crate::proof::covered(&served.shared, retired, super::DEADLINE, crate::proof::has_registry)
+        .await
+        .expect("a header");
     let issuers = served.get(routes::REGISTRY_ISSUERS).await.expect("issuers");
     let kids: Vec<&str> = items(&issuers, "issuers").iter().map(|key| text(key, "/kid")).collect();
     assert_eq!(kids, [kid("authority"), kid("issuer")], "no point's key, and not the ledger's");
