@@ -200,9 +200,11 @@ impl Shared {
 
     /// Shows a frame to readers. It is durable.
     pub(super) fn publish(&self, position: u64, offset: u64, next: u64, end: u64) {
-        if let Some(last) = self.write().back_mut() {
+        let mut segments = self.write();
+        if let Some(last) = segments.back_mut() {
             last.extend(position, offset, next, end);
         }
+        // While the lock is held: who finds a record finds it durable as well.
         self.durable.store(next, Ordering::Release);
     }
 
