@@ -220,6 +220,7 @@ impl Stream {
             Err(error) => {
                 tracing::warn!(%error, records = batch.len(), "an append did not go through");
                 if fate_unknown(&error) {
+                    self.stall(jobs);
                     batch.abandon();
                     following.discard();
                 }
@@ -248,10 +249,11 @@ impl Stream {
                         break;
                     }
                     Err(error) if fate_unknown(&error) => {
+                        self.stall(jobs);
                         signed.abandon();
                         rest.abandon();
                         following.discard();
-                        self.turn_away(jobs).await;
+                        tokio::time::sleep(RETRY).await;
                     }
                     Err(error) => {
                         self.refuse(&mut signed, &error);
@@ -292,7 +294,8 @@ impl Stream {
                 Err(error) => {
                     tracing::debug!(%error, "the ledger does not tell this key's number");
                     last = None;
-                    self.turn_away(jobs).await;
+                    self.stall(jobs);
+                    tokio::time::sleep(RETRY).await;
                 }
             }
             if jobs.is_closed() {
@@ -301,10 +304,10 @@ impl Stream {
         }
     }
 
-    /// Waits a moment, refusing at once whatever is asked meanwhile.
-    async fn turn_away(&self, jobs: &mut mpsc::Receiver<Job>) {
+    /// From here on nothing new is taken, and what waits is refused: before those are told whose records' fate is open, so
+    /// that whoever asks after them is told at once.
+    fn stall(&self, jobs: &mut mpsc::Receiver<Job>) {
         self.progress.stalled.store(true, Relaxed);
-        tokio::time::sleep(RETRY).await;
         while let Ok(job) = jobs.try_recv() {
             drop(job.answer.send(Err(SubmitError::Unavailable { sent: false })));
         }

@@ -432,6 +432,21 @@ impl Domain {
         self.upstream.calls.load(Ordering::SeqCst)
     }
 
+    /// What the gateway says of itself.
+    pub(crate) async fn health(&self) -> Health {
+        let health = parse(&self.get(self.gateway_at, "/health").await.1).expect("I-JSON");
+        let backlog_ms = health.get("backlog_ms").and_then(Value::as_int).expect("a number");
+        Health { fresh: health.get("fresh") == Some(&Value::Bool(true)), backlog_ms }
+    }
+
+    /// Records that the gateway's journal has.
+    pub(crate) async fn journal_records(&self) -> u64 {
+        let metrics = self.get(self.gateway_at, "/metrics").await.1;
+        let metrics = String::from_utf8(metrics.to_vec()).expect("text");
+        let records = metrics.lines().find_map(|line| line.strip_prefix("eleven_journal_records_total "));
+        records.and_then(|records| records.parse().ok()).expect("a number")
+    }
+
     /// Waits until `test` holds, at most ten seconds.
     pub(crate) async fn until<'a, F: Future<Output = bool>>(&'a self, what: &str, test: impl Fn(&'a Self) -> F) {
         for _ in 0..400 {
@@ -561,6 +576,12 @@ pub(crate) fn token_of(allowed: &Value) -> String {
     let member = |name: &str| allowed.get(name).expect("a member").clone();
     let token = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
     eleven_core::hash::base64url(&token.with("salt", member("salt")).canonical())
+}
+
+/// Of what a gateway says of itself.
+pub(crate) struct Health {
+    pub(crate) fresh: bool,
+    pub(crate) backlog_ms: i64,
 }
 
 /// What a caller got.

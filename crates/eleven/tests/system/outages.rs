@@ -4,27 +4,25 @@
 use crate::harness::{Domain, Plan, request};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn short() -> Plan {
     Plan { fresh: 2, audit_bound: Duration::from_secs(1), ..Plan::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_authority_inline_calls_stop_at_once_and_presented_ones_when_the_view_is_stale() {
+async fn without_the_authority_inline_calls_stop_and_presented_ones_when_the_view_is_stale() {
     let mut domain = Domain::start(short()).await;
     let body = request("x");
     assert_eq!(domain.chat(&body).await.status, StatusCode::OK, "the client's token is known now");
     let (first, second) = (domain.token(&body).await, domain.token(&body).await);
     domain.stop_authority().await;
-    let began = Instant::now();
     let inline = domain.chat(&body).await;
     assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "issuer.unavailable"));
     assert_eq!(inline.header("retry-after"), "1");
-    assert!(began.elapsed() < Duration::from_millis(1500), "at once: {:?}", began.elapsed());
     let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
-    tokio::time::sleep(Duration::from_millis(3200)).await;
+    domain.until("the view is stale", |domain| async move { !domain.health().await.fresh }).await;
     let calls = domain.calls();
     let stale = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
     assert_eq!((stale.status.as_u16(), stale.reason().as_str()), (503, "issuer.unavailable"));
@@ -40,7 +38,7 @@ async fn without_the_authority_inline_calls_stop_at_once_and_presented_ones_when
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_ledger_inline_calls_stop_at_once_and_presented_ones_at_the_audit_bound() {
+async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bound() {
     let mut domain = Domain::start(Plan { fresh: 10, ..short() }).await;
     let body = request("x");
     assert_eq!(domain.chat(&body).await.status, StatusCode::OK);
@@ -50,7 +48,7 @@ async fn without_the_ledger_inline_calls_stop_at_once_and_presented_ones_at_the_
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
     let inline = domain.chat(&body).await;
     assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "audit.unavailable"));
-    tokio::time::sleep(Duration::from_millis(1300)).await;
+    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > 1000 }).await;
     let calls = domain.calls();
     let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
     assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
@@ -96,10 +94,11 @@ async fn a_halt_interrupts_what_runs() {
 async fn a_caller_whom_nobody_can_authenticate_is_counted_and_the_ledger_takes_it() {
     let mut domain = Domain::start(short()).await;
     domain.stop_authority().await;
+    let before = domain.journal_records().await;
     // Its secret was never exchanged here, and nobody is there to do it.
     let answered = domain.chat(&request("x")).await;
     assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (503, "issuer.unavailable"));
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    domain.until("it is counted", |domain| async move { domain.journal_records().await > before }).await;
     domain.start_authority().await;
     domain
         .until(
