@@ -1,6 +1,6 @@
-//! Group commit: many requests, one sync. One thread owns a log and the state machine that turns requests into
+//! Group commit: many requests, one sync. One writer owns a log and the state machine that turns requests into
 //! records; it takes what waits, lets the state machine stage each, commits all records at once, and only then gives
-//! the answers out.
+//! the answers out. It works on a thread of its own, or on that of whoever submits while it is idle.
 
 use std::{
     fmt, io,
@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod queue;
+mod seat;
 mod stepped;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,11 @@ mod writer;
 pub use stepped::SteppedCommit;
 
 use queue::{Item, Queue};
+use seat::{Lead, Seat};
 use writer::Writer;
 
-/// A state machine in front of a log: the one place where requests become records. It runs on the writer's thread
-/// alone, so it needs no lock, and it may run ahead of the log: if the commit of what it staged fails, it is never
+/// A state machine in front of a log: the one place where requests become records. One thread at a time runs it, so it
+/// needs no lock, and it may run ahead of the log: if the commit of what it staged fails, it is never
 /// asked again.
 pub trait Stage: Send + 'static {
     /// What is submitted.
@@ -188,14 +190,15 @@ impl Default for GroupOptions {
 /// then the thread ends and the log is free to be opened again.
 pub struct GroupCommit<S: Stage> {
     queue: Arc<Queue<S>>,
+    seat: Arc<dyn Lead<S>>,
     metrics: Arc<Metrics>,
     reader: Arc<dyn ReadLog>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<S: Stage> GroupCommit<S> {
-    /// Starts the thread that owns `log` and `stage`. `on_stop` is called on it, once, as the last thing it does,
-    /// after the log was closed.
+    /// Starts the writer that owns `log` and `stage`. `on_stop` is called once, as the last thing it does, after the log
+    /// was closed.
     ///
     /// # Errors
     /// Where no thread is to be had.
@@ -208,8 +211,10 @@ impl<S: Stage> GroupCommit<S> {
         let queue = Arc::new(Queue::new(options.queue));
         let (metrics, reader) = (log.metrics(), log.reader());
         let writer = Writer::new(log, stage, options, Arc::clone(&queue));
-        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || writer.run(on_stop))?;
-        Ok(GroupCommit { queue, metrics, reader, thread: Some(thread) })
+        let seat = Arc::new(Seat::new(Arc::clone(&queue), writer, on_stop));
+        let own = Arc::clone(&seat);
+        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || own.run())?;
+        Ok(GroupCommit { queue, seat, metrics, reader, thread: Some(thread) })
     }
 
     /// Hands `request` to the stage, in the order of submission. `reply` is called exactly once: by the writer's
@@ -224,6 +229,23 @@ impl<S: Stage> GroupCommit<S> {
         if let Err((item, error)) = self.queue.push(item) {
             (item.reply)(Err(error));
         }
+    }
+
+    /// As [`GroupCommit::submit`], for whoever may wait for the disk: where the writer is idle the commit is made here and
+    /// answered before this returns, which saves waking its thread and being woken by it. Where the writer is at work, the
+    /// request is left to it.
+    pub fn submit_here(
+        &self,
+        request: S::Request,
+        reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
+    ) {
+        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now() });
+    }
+
+    /// Whether [`GroupCommit::submit_here`] would find the writer idle at this moment.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.seat.is_free()
     }
 
     /// Lets the log go of records below `position` ([`Log::drop_before`]), on the writer's thread and after the commit

@@ -22,7 +22,7 @@
 //!   current one is half full), so a commit is one write and one fdatasync that touches no metadata. The bytes are
 //!   described in `frame.rs`, recovery in `segment/recover.rs`, how full segments are packed in `segment/packed.rs`.
 //!   [`inspect`] checks a log without changing it, and [`read_only`] reads one.
-//! - [`GroupCommit`]: one thread that owns a log and a [`Stage`], the state machine that turns requests into records.
+//! - [`GroupCommit`]: one writer that owns a log and a [`Stage`], the state machine that turns requests into records.
 //!   While one batch is being synced the next gathers; answers leave after their batch is durable. [`SteppedCommit`] is
 //!   the same writer without a thread, for simulations.
 //! - [`Folder`]: a corner's data folder, its lock, its format.

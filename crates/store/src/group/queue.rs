@@ -8,8 +8,10 @@ use std::{
 
 use super::{CommitError, Committed, Stage};
 
+/// What becomes of a request.
+pub(super) type Outcome<A> = Result<Committed<A>, CommitError>;
 /// Called once with the outcome.
-pub(super) type Reply<A> = Box<dyn FnOnce(Result<Committed<A>, CommitError>) + Send>;
+pub(super) type Reply<A> = Box<dyn FnOnce(Outcome<A>) + Send>;
 
 /// A request that waits.
 pub(super) struct Item<S: Stage> {
@@ -31,19 +33,38 @@ struct State<S: Stage> {
     unwanted_before: u64,
     /// Whether the writer has not been told of that yet.
     unwanted_news: bool,
-    /// Whether the writer sleeps; waking it costs a system call.
+    /// Whether the thread has to look, though nothing else tells it so.
+    nudged: bool,
+    /// Whether the thread sleeps; waking it costs a system call.
     asleep: bool,
 }
 
 impl<S: Stage> Queue<S> {
     pub(super) fn new(most: usize) -> Queue<S> {
-        let state =
-            State { items: VecDeque::new(), closed: false, unwanted_before: 0, unwanted_news: false, asleep: false };
+        let state = State {
+            items: VecDeque::new(),
+            closed: false,
+            unwanted_before: 0,
+            unwanted_news: false,
+            nudged: false,
+            asleep: false,
+        };
         Queue { most, state: Mutex::new(state), filled: Condvar::new() }
     }
 
-    /// Puts `item` last, or gives it back with the reason.
+    /// Puts `item` last and wakes the thread, or gives it back with the reason.
     pub(super) fn push(&self, item: Item<S>) -> Result<(), (Item<S>, CommitError)> {
+        let state = self.put(item)?;
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Puts `item` last for whoever takes next: the thread is not woken.
+    pub(super) fn push_quietly(&self, item: Item<S>) -> Result<(), (Item<S>, CommitError)> {
+        self.put(item).map(drop)
+    }
+
+    fn put(&self, item: Item<S>) -> Result<MutexGuard<'_, State<S>>, (Item<S>, CommitError)> {
         let mut state = self.lock();
         if state.closed {
             return Err((item, CommitError::Stopped));
@@ -52,8 +73,14 @@ impl<S: Stage> Queue<S> {
             return Err((item, CommitError::Full));
         }
         state.items.push_back(item);
+        Ok(state)
+    }
+
+    /// Has the thread look, whatever it waits for.
+    pub(super) fn nudge(&self) {
+        let mut state = self.lock();
+        state.nudged = true;
         self.wake(state);
-        Ok(())
     }
 
     /// Notes that records below `position` are wanted no more.
@@ -72,11 +99,11 @@ impl<S: Stage> Queue<S> {
         std::mem::take(&mut state.unwanted_news).then_some(state.unwanted_before)
     }
 
-    /// Moves up to `most` items to the end of `into`. With nothing to move it waits for some or for other news, until
-    /// `deadline` if there is one. False once the queue is closed and empty: nothing will come any more.
-    pub(super) fn take(&self, into: &mut VecDeque<Item<S>>, most: usize, deadline: Option<Instant>) -> bool {
+    /// Waits until something is there to be done, or until `deadline` if there is one. False once the queue is closed and
+    /// empty: nothing will come any more.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.lock();
-        while state.items.is_empty() && !state.closed && !state.unwanted_news {
+        while state.items.is_empty() && !state.closed && !state.unwanted_news && !state.nudged {
             state.asleep = true;
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             state = match left {
@@ -86,9 +113,14 @@ impl<S: Stage> Queue<S> {
             };
         }
         state.asleep = false;
+        std::mem::take(&mut state.nudged) || !state.items.is_empty() || !state.closed
+    }
+
+    /// Moves up to `most` items to the end of `into`.
+    pub(super) fn take_waiting(&self, into: &mut VecDeque<Item<S>>, most: usize) {
+        let mut state = self.lock();
         let taken = state.items.len().min(most);
         into.extend(state.items.drain(..taken));
-        taken > 0 || !state.closed
     }
 
     /// Lets nothing more in.

@@ -8,7 +8,7 @@ use crate::log::{AppendError, Log, ReadLog};
 use super::{
     CommitError, Committed, GroupOptions, Stage,
     queue::{Item, Queue},
-    writer::Writer,
+    writer::{Failed, Writer},
 };
 
 /// The same writer as that of [`super::GroupCommit`], driven by hand.
@@ -44,8 +44,17 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
     /// # Errors
     /// Where the commit failed: everybody was answered, and the process must stop.
     pub fn step(&mut self, tick: bool) -> Result<(), Arc<AppendError>> {
-        self.writer.take_waiting();
-        self.writer.round(tick).inspect_err(|_| self.writer.turn_away())
+        match self.writer.step(tick) {
+            Ok(answers) => {
+                answers.give();
+                Ok(())
+            }
+            Err(Failed { error, answers }) => {
+                answers.give();
+                self.writer.turn_away();
+                Err(error)
+            }
+        }
     }
 
     /// A reader of the log, as [`Log::reader`].

@@ -357,3 +357,95 @@ fn a_batch_refuses_what_does_not_fit() {
     assert_eq!(batch.push(vec![0; MAX_COMMIT_BYTES]), Err(BatchFull));
     assert_eq!((batch.next(), batch.room()), (8, MAX_COMMIT_BYTES - 10));
 }
+
+fn submit_here(group: &GroupCommit<Numbering>, request: usize) -> Receiver<Outcome> {
+    let (send, receive) = channel();
+    group.submit_here(request, move |outcome| send.send(outcome).expect("the test listens"));
+    receive
+}
+
+#[test]
+fn who_finds_the_writer_idle_has_its_answer_when_the_call_returns() {
+    let running = start(log(&FaultyDisk::new(1)), GroupOptions::default());
+    while !running.group.is_idle() {
+        std::thread::yield_now();
+    }
+    for number in 1..=20 {
+        let committed = submit_here(&running.group, 2).try_recv().expect("an answer").expect("committed");
+        assert_eq!((committed.answer, committed.durable.next()), (number, 2 * number));
+    }
+    assert_eq!(running.reader.durable(), 40);
+}
+
+#[test]
+fn who_finds_the_writer_at_work_leaves_the_request_to_it() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions::default());
+    let first = submit(&running.group, 1);
+    begins.recv().expect("an append");
+    assert!(!running.group.is_idle());
+    let others: Vec<Receiver<Outcome>> = (0..10).map(|_| submit_here(&running.group, 1)).collect();
+    assert_eq!(running.group.waiting(), 10);
+    leave.send(()).expect("leave");
+    first.recv().expect("an answer").expect("committed");
+    assert_eq!(begins.recv().expect("an append"), 10, "ten requests in one commit");
+    leave.send(()).expect("leave");
+    for other in others {
+        other.recv().expect("an answer").expect("committed");
+    }
+}
+
+#[test]
+fn here_and_there_every_request_is_committed_once_and_answered() {
+    let options =
+        GroupOptions { batch_requests: 7, batch_bytes: 40, tick: Some(Duration::from_millis(1)), ..Default::default() };
+    let running = start(log(&FaultyDisk::new(1)), options);
+    let numbers = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (group, numbers) = (&running.group, &numbers);
+            scope.spawn(move || {
+                for k in 0..200 {
+                    let here = (k + thread) % 3 > 0;
+                    let outcome = if here { submit_here(group, k % 3) } else { submit(group, k % 3) };
+                    let committed = outcome.recv().expect("an answer").expect("committed");
+                    assert_eq!(committed.durable.count(), (k % 3) as u64);
+                    numbers.lock().expect("lock").push(committed.answer);
+                }
+            });
+        }
+    });
+    let mut numbers = numbers.into_inner().expect("lock");
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=1600).collect::<Vec<u64>>());
+    let reader = Arc::clone(&running.reader);
+    drop(running.group);
+    let records = reader.read_from(0, usize::MAX, usize::MAX).expect("read");
+    assert_eq!(records.iter().filter(|(_, record)| record != b"tick").count(), 8 * 199);
+    assert!(matches!(running.stops.try_recv(), Ok(Stop::Closed)));
+}
+
+#[test]
+fn a_commit_that_fails_where_it_was_asked_for_stops_the_writer() {
+    let disk = FaultyDisk::new(1);
+    let running = start(log(&disk), GroupOptions::default());
+    submit(&running.group, 1).recv().expect("an answer").expect("committed");
+    disk.plan(disk.done().len() + 1, Fault::Eio(Effect::Nothing));
+    let outcome = submit_here(&running.group, 1).recv().expect("an answer");
+    assert!(matches!(outcome, Err(CommitError::Unknown(_))), "{outcome:?}");
+    assert!(matches!(running.stops.recv(), Ok(Stop::Failed(_))));
+    for late in [submit(&running.group, 1), submit_here(&running.group, 1)] {
+        assert!(matches!(late.try_recv(), Ok(Err(CommitError::Stopped))));
+    }
+    drop(running.group);
+    assert_eq!(log_end(&disk.reboot(Survival::Lost)), 1);
+}
+
+#[test]
+fn a_stage_that_panics_where_it_was_asked_for_stops_the_writer() {
+    let running = start(log(&FaultyDisk::new(1)), GroupOptions::default());
+    assert!(submit_here(&running.group, 5000).recv().is_err(), "its reply is dropped");
+    assert!(matches!(running.stops.recv(), Ok(Stop::Panicked)));
+    assert!(matches!(submit_here(&running.group, 1).try_recv(), Ok(Err(CommitError::Stopped))));
+}

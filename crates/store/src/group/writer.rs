@@ -1,8 +1,7 @@
-//! The writer's thread: take, stage, append, tell the stage, answer.
+//! The writer's work: take, stage, append, tell the stage, answer.
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -13,8 +12,8 @@ use crate::{
 };
 
 use super::{
-    Batch, CommitError, Committed, GroupOptions, Stage, Stop,
-    queue::{Item, Queue, Reply},
+    Batch, CommitError, Committed, GroupOptions, Stage,
+    queue::{Item, Outcome, Queue, Reply},
 };
 
 pub(super) struct Writer<L: Log, S: Stage> {
@@ -46,26 +45,6 @@ impl<L: Log, S: Stage> Writer<L, S> {
         Writer { log, stage, options, queue, metrics, taken: VecDeque::new(), next_tick, drop_before: None }
     }
 
-    /// Works until the queue is closed and empty, or a commit fails. However it ends, nobody is left without an
-    /// answer, save those whose own batch panicked: their replies are dropped.
-    pub(super) fn run(mut self, on_stop: impl FnOnce(Stop)) {
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                if !self.wait() {
-                    return Stop::Closed;
-                }
-                let tick = self.tick_is_due();
-                if let Err(error) = self.round(tick) {
-                    return Stop::Failed(error);
-                }
-            }
-        }));
-        self.turn_away();
-        // The log is free to be opened again before anyone hears that this has ended.
-        drop(self);
-        on_stop(ended.unwrap_or(Stop::Panicked));
-    }
-
     /// Answers everybody who waits that this has ended.
     pub(super) fn turn_away(&mut self) {
         let waiting = self.queue.close_and_empty();
@@ -74,24 +53,31 @@ impl<L: Log, S: Stage> Writer<L, S> {
         }
     }
 
-    /// Waits until there is something to do; false where there never will be.
-    fn wait(&mut self) -> bool {
-        let most = self.options.batch_requests.max(1).saturating_sub(self.taken.len());
-        if most == 0 {
-            return true;
-        }
-        let now_if_some_wait = (!self.taken.is_empty()).then(Instant::now);
-        self.queue.take(&mut self.taken, most, now_if_some_wait.or(self.next_tick)) || !self.taken.is_empty()
+    /// When the next tick is due.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        self.next_tick
     }
 
-    /// What waits, without waiting for it.
-    pub(super) fn take_waiting(&mut self) {
-        let most = self.options.batch_requests.max(1).saturating_sub(self.taken.len());
-        self.queue.take(&mut self.taken, most, Some(Instant::now()));
+    /// Whether something was taken that no batch had room for yet.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.taken.is_empty()
     }
 
-    /// One batch, one commit; with a tick where one is due.
-    pub(super) fn round(&mut self, tick: bool) -> Result<(), Arc<AppendError>> {
+    /// A step with a tick where that is due.
+    pub(super) fn next_round(&mut self) -> Result<Answers<S::Answer>, Failed<S::Answer>> {
+        let tick = self.tick_is_due();
+        self.step(tick)
+    }
+
+    /// A round with what waits.
+    pub(super) fn step(&mut self, tick: bool) -> Result<Answers<S::Answer>, Failed<S::Answer>> {
+        let most = self.options.batch_requests.max(1).saturating_sub(self.taken.len());
+        self.queue.take_waiting(&mut self.taken, most);
+        self.round(tick)
+    }
+
+    /// One batch, one commit. Its answers are still to be given.
+    fn round(&mut self, tick: bool) -> Result<Answers<S::Answer>, Failed<S::Answer>> {
         let mut batch = Batch::new(self.log.next());
         let held = self.stage_all(&mut batch);
         if tick {
@@ -102,24 +88,21 @@ impl<L: Log, S: Stage> Writer<L, S> {
                 if durable.count() > 0 {
                     self.stage.committed(&durable);
                 }
-                self.answer_all(held, &durable);
+                let answers = self.answers(held, &durable);
                 self.let_go();
-                Ok(())
+                Ok(answers)
             }
             Err(error) => {
                 let error = Arc::new(error);
                 // Nothing more gets in before the first caller learns of the failure.
                 self.queue.close();
-                for one in held {
-                    (one.reply)(Err(CommitError::of(&error)));
-                }
-                Err(error)
+                let answers = held.into_iter().map(|one| (one.reply, Err(CommitError::of(&error)))).collect();
+                Err(Failed { error, answers: Answers(answers) })
             }
         }
     }
 
-    /// Frees the space of what is wanted no more. The answers are out already; a failure is tried again after the next
-    /// commit.
+    /// Frees the space of what is wanted no more. A failure is tried again after the next commit.
     fn let_go(&mut self) {
         self.drop_before = self.queue.unwanted_before().or(self.drop_before);
         if let Some(position) = self.drop_before {
@@ -160,16 +143,35 @@ impl<L: Log, S: Stage> Writer<L, S> {
         self.log.append(batch.first, &records)
     }
 
-    fn answer_all(&self, held: Vec<Held<S::Answer>>, durable: &Durable) {
+    fn answers(&self, held: Vec<Held<S::Answer>>, durable: &Durable) -> Answers<S::Answer> {
         if !held.is_empty() {
             self.metrics.requests.record(held.len() as u64);
         }
-        for Held { answer, reply, since, first, next } in held {
+        let answer = |Held { answer, reply, since, first, next }| {
             let Some(durable) = durable.part(first, next) else {
                 unreachable!("a request's records lie within its batch");
             };
-            self.metrics.waited.record(since.elapsed().as_micros() as u64);
-            reply(Ok(Committed { answer, durable }));
+            self.metrics.waited.record(Instant::elapsed(&since).as_micros() as u64);
+            (reply, Ok(Committed { answer, durable }))
+        };
+        Answers(held.into_iter().map(answer).collect())
+    }
+}
+
+/// What the requests of a batch are to be told, once nobody holds the writer for it any more.
+#[must_use]
+pub(super) struct Answers<A>(Vec<(Reply<A>, Outcome<A>)>);
+
+impl<A> Answers<A> {
+    pub(super) fn give(self) {
+        for (reply, answer) in self.0 {
+            reply(answer);
         }
     }
+}
+
+/// A commit that failed, and what those whose it was are to be told.
+pub(super) struct Failed<A> {
+    pub(super) error: Arc<AppendError>,
+    pub(super) answers: Answers<A>,
 }

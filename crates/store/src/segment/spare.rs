@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use crate::disk::{Disk, DiskFile, write_all};
@@ -15,7 +16,9 @@ use crate::disk::{Disk, DiskFile, write_all};
 pub(super) const NAME: &str = "spare.tmp";
 
 /// Zeros are written and synced in pieces of this size, so that a commit that syncs meanwhile never waits for more.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
+/// The pause after each where nobody waits for the segment: commits go between.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A segment being made, or none.
 #[derive(Default)]
@@ -37,7 +40,7 @@ impl Spare {
             return;
         }
         let (disk, stop) = (Arc::clone(disk), Arc::clone(&self.stop));
-        let work = move || prewrite(&*disk, capacity, &stop);
+        let work = move || prewrite(&*disk, capacity, PAUSE, &stop);
         if let Ok(thread) = std::thread::Builder::new().name("prewrite".into()).spawn(work) {
             self.job = Some(Job { capacity, thread });
         }
@@ -54,7 +57,7 @@ impl Spare {
                 return Ok((file, job.capacity));
             }
         }
-        Ok((prewrite(disk, capacity, &self.stop)?, capacity))
+        Ok((prewrite(disk, capacity, Duration::ZERO, &self.stop)?, capacity))
     }
 }
 
@@ -69,7 +72,7 @@ impl Drop for Spare {
     }
 }
 
-fn prewrite(disk: &dyn Disk, capacity: u64, stop: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
+fn prewrite(disk: &dyn Disk, capacity: u64, pause: Duration, stop: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
     let file = disk.create(NAME)?;
     let zeros = vec![0; PIECE.min(capacity as usize)];
     let mut offset = 0;
@@ -81,6 +84,7 @@ fn prewrite(disk: &dyn Disk, capacity: u64, stop: &AtomicBool) -> io::Result<Arc
         write_all(&*file, offset, piece)?;
         file.sync_data()?;
         offset += piece.len() as u64;
+        std::thread::sleep(pause);
     }
     Ok(file)
 }
