@@ -9,6 +9,7 @@ use crate::encoding::{Object, Value, parse};
 use crate::form::{Form, FormError, require};
 use crate::hash::{self, Sha3};
 use crate::id;
+use crate::limits;
 use crate::name;
 use crate::policy::{EvidenceLevel, PolicyId};
 use crate::signature::{Signer, VerifyingKey};
@@ -120,7 +121,8 @@ impl Evidence {
     /// Reads a piece of evidence.
     ///
     /// # Errors
-    /// Where it is no object, its type is none of PROTOCOL 10, or one of `software` lacks a digest.
+    /// Where it is no object, its type is none of PROTOCOL 10, one of `software` lacks a digest, or it is larger than 4 KiB
+    /// (PROTOCOL 5): more stands by digest.
     pub fn read(value: Value) -> Result<Self, FormError> {
         let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Value::Object(object) = value else { return Err(FormError("evidence is not an object".to_owned())) };
@@ -130,6 +132,8 @@ impl Evidence {
         }
         let known = EvidenceLevel::of_type(&kind).is_some() || kind == "peer-lineage";
         require(known, "evidence: `type` is none of PROTOCOL 10")?;
+        let small = object.canonical().len() <= limits::MAX_INLINE_EVIDENCE;
+        require(small, "evidence: larger than 4 KiB, which stands by digest")?;
         Ok(Self::Other(object))
     }
 

@@ -95,7 +95,7 @@ fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value) -> Value) 
     match value {
         Value::Object(mut object) => {
             if let Some(member) = object.remove(token) {
-                object.insert(token.as_str(), replaced(member, rest, with));
+                object.insert(token, replaced(member, rest, with));
             }
             Value::Object(object)
         }

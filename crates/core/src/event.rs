@@ -1,19 +1,20 @@
 //! Events (PROTOCOL 5): the signed records of what was decided and what happened, each chained to the one before it in its
 //! lineage by two hashes.
 
-use crate::artifact::{Artifact, is_artifact_id};
-use crate::encoding::{Object, Value};
+mod about;
+
+use crate::encoding::{Object, Value, parse_canonical, without};
 use crate::form::{Form, FormError, require};
 use crate::hash::{Blake2b, Sha3};
 use crate::id;
 use crate::limits;
 use crate::name;
-use crate::policy::PolicyId;
-use crate::reason::Reason;
 use crate::signature::{Signature, Signer};
 use crate::time::Time;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+pub use about::About;
 
 /// Who may produce an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,77 +119,6 @@ impl Event {
     }
 }
 
-/// What an event is about: the optional members of its body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// The caller.
-    pub identity: Option<String>,
-    /// The operation's name.
-    pub operation: Option<String>,
-    /// The artifact.
-    pub artifact_id: Option<String>,
-    /// The authority that issued it.
-    pub issuer: Option<String>,
-    /// The runtime.
-    pub runtime: Option<String>,
-    /// The policy.
-    pub policy: Option<PolicyId>,
-    /// The policy that would have been required.
-    pub policy_required: Option<String>,
-    /// Why it was refused.
-    pub reason: Option<Reason>,
-    /// The point's measured environment.
-    pub fingerprint: Option<Sha3>,
-}
-
-impl About {
-    /// The members that name an artifact's identity, operation, issuer, runtime and policy: what every event of its
-    /// lineage carries alike.
-    #[must_use]
-    pub fn artifact(artifact: &Artifact) -> Self {
-        Self {
-            identity: Some(artifact.sub.clone()),
-            operation: Some(artifact.op.name.clone()),
-            artifact_id: Some(artifact.id.clone()),
-            issuer: Some(artifact.iss.clone()),
-            runtime: Some(artifact.env.runtime.clone()),
-            policy: Some(artifact.pol.clone()),
-            ..Self::default()
-        }
-    }
-
-    fn write(&self, body: &mut Object) {
-        let texts = [
-            ("identity", &self.identity),
-            ("operation", &self.operation),
-            ("artifact_id", &self.artifact_id),
-            ("issuer", &self.issuer),
-            ("runtime", &self.runtime),
-            ("policy_required", &self.policy_required),
-        ];
-        for (name, text) in texts {
-            if let Some(text) = text {
-                body.insert(name, text);
-            }
-        }
-        if let Some(policy) = &self.policy {
-            body.insert("policy", policy.to_value());
-        }
-        if let Some(reason) = self.reason {
-            body.insert("reason", reason.code());
-        }
-        if let Some(fingerprint) = self.fingerprint {
-            body.insert("fingerprint", fingerprint);
-        }
-    }
-
-    /// The same without what only some events carry: the part that stays alike through a lineage.
-    #[must_use]
-    pub fn binding(&self) -> Self {
-        Self { policy_required: None, reason: None, fingerprint: None, ..self.clone() }
-    }
-}
-
 /// The tip of a lineage: number and both hashes of its last event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tip {
@@ -270,7 +200,8 @@ impl Draft {
         body.insert("event_hash", hash);
         body.insert("event_hash_alt", hash_alt);
         body.insert("sig", sig.to_value());
-        within_limits(&body, body.canonical().len())?;
+        let canonical = body.canonical();
+        within_limits(&body, canonical.len())?;
         let record = Record {
             event: self.event.into(),
             op,
@@ -286,7 +217,7 @@ impl Draft {
             hash_alt,
             sig,
             envelope: None,
-            object: body,
+            canonical,
         }
         .with_envelope();
         debug_assert!(Record::read(record.to_value()).as_ref() == Ok(&record), "a draft is not of an event's form");
@@ -341,8 +272,11 @@ pub struct Record {
     pub sig: Signature,
     /// The digest of an attestation's envelope, taken where the record is read and not where it is judged.
     envelope: Option<Sha3>,
-    object: Object,
+    canonical: Vec<u8>,
 }
+
+/// What hashes and signature cover is all but themselves.
+const SEAL: [&str; 3] = ["event_hash", "event_hash_alt", "sig"];
 
 impl Record {
     /// Reads a record: every member of its form, none unknown, at most 16 KiB. Hashes and signature are not checked here.
@@ -350,24 +284,31 @@ impl Record {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
-        within_limits(&object, object.canonical().len())?;
-        Self::read_members(object.clone(), object)
+        let canonical = value.canonical();
+        Self::read_members(value, canonical.len(), canonical)
     }
 
-    /// The same for whoever has its canonical encoding already, of so many bytes, and keeps that: the record is read
-    /// without the value that it stood in, so [`Record::to_value`], [`Record::canonical`], [`Record::body`] and what is
-    /// computed from them are those of an empty object.
+    /// Reads a record from its canonical encoding, which is then not computed.
+    ///
+    /// # Errors
+    /// As [`Record::read`], and where it is not canonically encoded.
+    pub fn read_canonical(canonical: &[u8]) -> Result<Self, FormError> {
+        Self::read_members(parse_canonical(canonical)?, canonical.len(), canonical.to_vec())
+    }
+
+    /// The same for whoever keeps its canonical encoding, of so many bytes, elsewhere: [`Record::canonical`] of this one is
+    /// empty, and so is what is computed from it.
     ///
     /// # Errors
     /// As [`Record::read`].
     pub fn read_detached(object: Object, length: usize) -> Result<Self, FormError> {
-        within_limits(&object, length)?;
-        Self::read_members(object, Object::new())
+        Self::read_members(Value::Object(object), length, Vec::new())
     }
 
-    fn read_members(members: Object, object: Object) -> Result<Self, FormError> {
-        let mut form = Form::of_object(members, "event");
+    fn read_members(value: Value, length: usize, canonical: Vec<u8>) -> Result<Self, FormError> {
+        let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
+        within_limits(&object, length)?;
+        let mut form = Form::of_object(object, "event");
         form.version()?;
         let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
             (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
@@ -384,12 +325,12 @@ impl Record {
             src_seq: form.uint("src_seq")?,
             kid: form.named("kid", "a key's name", name::is_key)?,
             data: form.object("data")?,
-            about: read_about(&mut form)?,
+            about: About::take(&mut form)?,
             hash: form.sha3("event_hash")?,
             hash_alt: form.blake2b("event_hash_alt")?,
             sig: Signature::read(form.take("sig")?)?,
             envelope: None,
-            object,
+            canonical,
         };
         form.finish()?;
         require(record.sig.kid == record.kid, "event: the signature names another key than the body")?;
@@ -418,13 +359,14 @@ impl Record {
     /// What is signed: the canonical body.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        self.object.canonical_without(&["event_hash", "event_hash_alt", "sig"])
+        without(&self.canonical, &SEAL)
     }
 
     /// Whether both hashes follow from the body and the `prev_*` it names.
     #[must_use]
     pub fn hashes_follow(&self) -> bool {
-        self.hash_follows() && self.hash_alt_follows()
+        let prev = self.prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt));
+        hashes(&self.body(), prev) == (self.hash, self.hash_alt)
     }
 
     /// Whether the primary hash follows.
@@ -444,8 +386,7 @@ impl Record {
     /// Whether its op is the content id of its body without `op`, as for every event that stands alone (PROTOCOL 5).
     #[must_use]
     pub fn op_is_content(&self) -> bool {
-        let body = self.object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]);
-        id::of_canonical(&body) == self.op
+        id::of_canonical(&without(&self.canonical, &["op", "event_hash", "event_hash_alt", "sig"])) == self.op
     }
 
     /// Number and hashes: what the next event of the lineage continues.
@@ -456,14 +397,14 @@ impl Record {
 
     /// The canonical bytes of the whole record.
     #[must_use]
-    pub fn canonical(&self) -> Vec<u8> {
-        self.object.canonical()
+    pub fn canonical(&self) -> &[u8] {
+        &self.canonical
     }
 
-    /// The record as a value.
+    /// The record as a value: it is read anew from its encoding.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::Object(self.object.clone())
+        parse_canonical(&self.canonical).unwrap_or(Value::Null)
     }
 
     /// Whether this is a denial that is counted per second instead of being one event each (PROTOCOL 5.3).
@@ -477,21 +418,6 @@ impl Record {
     pub fn data_str(&self, name: &str) -> Option<&str> {
         self.data.get(name).and_then(Value::as_str)
     }
-}
-
-fn read_about(form: &mut Form) -> Result<About, FormError> {
-    let reason = form.opt_named("reason", "a reason code", |code| Reason::parse(code).is_some())?;
-    Ok(About {
-        identity: form.opt_named("identity", "an identity", name::is_identity)?,
-        operation: form.opt_named("operation", "an operation's name", name::is_operation)?,
-        artifact_id: form.opt_named("artifact_id", "an artifact id", is_artifact_id)?,
-        issuer: form.opt_named("issuer", "an authority's name", name::is_authority)?,
-        runtime: form.opt_named("runtime", "a runtime's name", name::is_runtime)?,
-        policy: form.opt("policy").map(PolicyId::read).transpose()?,
-        policy_required: form.opt_named("policy_required", "a policy's reference", name::is_policy)?,
-        reason: reason.as_deref().and_then(Reason::parse),
-        fingerprint: if form.has("fingerprint") { Some(form.sha3("fingerprint")?) } else { None },
-    })
 }
 
 #[cfg(test)]

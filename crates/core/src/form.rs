@@ -1,7 +1,7 @@
 //! Reading a structure out of a value: each member once, of its form, and none left over (PROTOCOL 1: unknown members are
 //! an error).
 
-use crate::encoding::{Object, Value};
+use crate::encoding::{Name, Object, Value};
 use crate::hash::{Blake2b, Sha3, Sha256};
 use crate::time::Time;
 use alloc::borrow::ToOwned;
@@ -31,7 +31,7 @@ impl From<crate::encoding::EncodingError> for FormError {
 /// An object that is being read. What has been taken is gone; [`Form::finish`] refuses what is left.
 pub struct Form {
     what: &'static str,
-    members: Vec<(String, Option<Value>)>,
+    members: Vec<(Name, Option<Value>)>,
 }
 
 impl Form {
@@ -59,14 +59,14 @@ impl Form {
     /// Where a member was not taken: it is unknown.
     pub fn finish(self) -> Result<(), FormError> {
         match self.members.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(FormError(format!("{} has an unknown member `{name}`", self.what))),
+            Some((name, _)) => Err(FormError(format!("{} has an unknown member `{}`", self.what, &*name))),
             None => Ok(()),
         }
     }
 
     /// The member, where it is there.
     pub fn opt(&mut self, name: &str) -> Option<Value> {
-        self.members.iter_mut().find(|(other, _)| other == name)?.1.take()
+        self.members.iter_mut().find(|(other, _)| &**other == name)?.1.take()
     }
 
     /// The member, which must be there.
@@ -254,7 +254,7 @@ impl Form {
     /// Whether the member is there and was not taken yet.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(other, value)| other == name && value.is_some())
+        self.members.iter().any(|(other, value)| &**other == name && value.is_some())
     }
 
     /// The error for a member that is not of its form.

@@ -12,7 +12,7 @@ pub const MAX_ARTIFACT: usize = 8 * 1024;
 pub const MAX_TOKEN: usize = 14 * 1024;
 /// Canonical bytes of an event record.
 pub const MAX_RECORD: usize = 16 * 1024;
-/// Bytes of evidence that still stand in the event itself; more stands by digest.
+/// Canonical bytes of a piece of evidence in a statement; more stands by digest.
 pub const MAX_INLINE_EVIDENCE: usize = 4 * 1024;
 /// Entries of a scope.
 pub const MAX_SCOPE: usize = 64;

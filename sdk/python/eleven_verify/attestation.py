@@ -1,11 +1,12 @@
 """The attestation: DSSE around an in-toto statement (PROTOCOL 10)."""
 
 from . import ed25519, form, hashes, policy
-from .encoding import parse, same
+from .encoding import canonical, parse, same
 from .form import require
 from .signatures import counts_at, find
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MAX_INLINE_EVIDENCE = 4096
 _PREDICATE = {
     "op", "operation", "identity", "runtime", "environment", "workload", "policy", "started", "finished", "outcome",
     "result", "evidence",
@@ -90,6 +91,8 @@ def _require_evidence(evidence, terms: dict, registered: dict):
     for item in form.listing(evidence, "evidence"):
         kind = item["type"]
         require(kind in policy.LEVELS or kind == "peer-lineage", "evidence of an unknown type")
+        inline = kind == "software" or len(canonical(item)) <= MAX_INLINE_EVIDENCE
+        require(inline, "evidence larger than 4 KiB, which stands by digest")
         reached = max(reached, policy.LEVELS.get(kind, 0))
         if kind == "software":
             for member in ("binary", "config"):

@@ -3,6 +3,8 @@
 //! [`parse`] accepts any I-JSON text of that subset; [`parse_canonical`] accepts only the canonical bytes themselves, so
 //! that what was received needs no re-encoding before it is hashed. [`Value::canonical`] is the encoder.
 
+mod members;
+mod names;
 mod parse;
 
 use crate::limits::MAX_INTEGER;
@@ -11,7 +13,9 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-pub use parse::{parse, parse_canonical};
+pub use members::{members, without};
+pub use names::Name;
+pub use parse::{Items, parse, parse_canonical, parse_items};
 
 /// A value of the protocol's data model: JSON without fractions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum Value {
 
 /// The members of an object, in the order of JCS (names compared as UTF-16) and without repeats.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Object(Vec<(String, Value)>);
+pub struct Object(Vec<(Name, Value)>);
 
 /// Why a text is not of the protocol's encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +165,7 @@ impl Object {
     }
 
     /// Sets the member `name`, and returns what stood there.
-    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
+    pub fn insert(&mut self, name: impl Into<Name>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
         match self.position(&name) {
             Ok(at) => self.0.get_mut(at).map(|(_, old)| core::mem::replace(old, value)),
@@ -180,14 +184,14 @@ impl Object {
 
     /// The same object with the member `name` set: for building one in a single expression.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: impl Into<Name>, value: impl Into<Value>) -> Self {
         self.insert(name, value);
         self
     }
 
     /// The same object with the member set where there is a value, and absent where there is none.
     #[must_use]
-    pub fn with_some(self, name: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+    pub fn with_some(self, name: impl Into<Name>, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -196,7 +200,7 @@ impl Object {
 
     /// The members in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.0.iter().map(|(name, value)| (&**name, value))
     }
 
     /// How many members there are.
@@ -226,30 +230,6 @@ impl Object {
         out
     }
 
-    /// Both the canonical bytes and those [`Object::canonical_without`] `left_out`, each member encoded once.
-    #[must_use]
-    pub fn canonical_and_without(&self, left_out: &[&str]) -> (Vec<u8>, Vec<u8>) {
-        let (mut whole, mut part) = (Vec::with_capacity(2048), Vec::with_capacity(2048));
-        for (name, value) in &self.0 {
-            let begun = whole.len() + 1;
-            whole.push(if begun == 1 { b'{' } else { b',' });
-            write_str(name, &mut whole);
-            whole.push(b':');
-            value.write(&mut whole);
-            if !left_out.contains(&name.as_str()) {
-                part.push(if part.is_empty() { b'{' } else { b',' });
-                part.extend_from_slice(whole.get(begun..).unwrap_or_default());
-            }
-        }
-        for bytes in [&mut whole, &mut part] {
-            if bytes.is_empty() {
-                bytes.push(b'{');
-            }
-            bytes.push(b'}');
-        }
-        (whole, part)
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         self.write_filtered(out, &[]);
     }
@@ -258,7 +238,7 @@ impl Object {
         out.push(b'{');
         let mut first = true;
         for (name, value) in &self.0 {
-            if left_out.contains(&name.as_str()) {
+            if left_out.contains(&&**name) {
                 continue;
             }
             if !first {
@@ -277,12 +257,12 @@ impl Object {
     }
 
     /// Appends a member that the parser knows to come after all others.
-    fn push_last(&mut self, name: String, value: Value) {
+    fn push_last(&mut self, name: Name, value: Value) {
         self.0.push((name, value));
     }
 
     fn last_name(&self) -> Option<&str> {
-        self.0.last().map(|(name, _)| name.as_str())
+        self.0.last().map(|(name, _)| &**name)
     }
 
     /// Sorts members that came in any order; `false` where a name stands twice.
@@ -292,7 +272,7 @@ impl Object {
     }
 
     /// The members by value, in canonical order.
-    pub(crate) fn into_members(self) -> Vec<(String, Value)> {
+    pub(crate) fn into_members(self) -> Vec<(Name, Value)> {
         self.0
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{EncodingError, Object, Value, utf16_order};
 use crate::limits::{MAX_DEPTH, MAX_INTEGER};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::ops::Range;
 
 /// Parses any I-JSON text of the protocol's subset.
 ///
@@ -12,7 +14,7 @@ use core::cmp::Ordering;
 /// Where the text is not JSON, or breaks PROTOCOL 1: a fraction, exponent or -0, an integer beyond 2^53-1, a name twice,
 /// more than 32 containers deep, a lone surrogate, invalid UTF-8, a byte order mark, trailing bytes.
 pub fn parse(text: &[u8]) -> Result<Value, EncodingError> {
-    Parser { text, at: 0, canonical: false }.document()
+    Parser::new(text, false).document()
 }
 
 /// Parses `text` only where it is exactly the canonical encoding of the value it holds.
@@ -20,17 +22,45 @@ pub fn parse(text: &[u8]) -> Result<Value, EncodingError> {
 /// # Errors
 /// As [`parse`], and where white space, an order of names or an escape is not the canonical one.
 pub fn parse_canonical(text: &[u8]) -> Result<Value, EncodingError> {
-    Parser { text, at: 0, canonical: true }.document()
+    Parser::new(text, true).document()
+}
+
+/// Where the items of an array stood in the text: of each the bytes, where those are its canonical encoding.
+pub type Items = Vec<Option<Range<usize>>>;
+
+/// [`parse`], and where the items stand of the array that is the object's member `member`: what came canonically encoded
+/// need not be encoded again. No items where there is no such array.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_items(text: &[u8], member: &str) -> Result<(Value, Items), EncodingError> {
+    let mut parser = Parser { member: Some(member), ..Parser::new(text, false) };
+    let value = parser.whole()?;
+    Ok((value, parser.items))
 }
 
 struct Parser<'a> {
     text: &'a [u8],
     at: usize,
+    /// Whether anything but the canonical encoding is refused.
     canonical: bool,
+    /// Whether all was canonical since this was last set.
+    exact: bool,
+    /// The member of the outermost object whose items are wanted.
+    member: Option<&'a str>,
+    items: Items,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    const fn new(text: &'a [u8], canonical: bool) -> Self {
+        Self { text, at: 0, canonical, exact: true, member: None, items: Vec::new() }
+    }
+
     fn document(mut self) -> Result<Value, EncodingError> {
+        self.whole()
+    }
+
+    fn whole(&mut self) -> Result<Value, EncodingError> {
         self.space()?;
         let value = self.value(0)?;
         self.space()?;
@@ -41,7 +71,7 @@ impl Parser<'_> {
         match self.peek() {
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
-            Some(b'"') => self.string().map(Value::Str),
+            Some(b'"') => self.string().map(|text| Value::Str(text.into_owned())),
             Some(b'-' | b'0'..=b'9') => self.integer(),
             Some(b't') => self.literal(b"true", Value::Bool(true)),
             Some(b'f') => self.literal(b"false", Value::Bool(false)),
@@ -65,17 +95,25 @@ impl Parser<'_> {
                 return Err(self.error("a member's name should stand here"));
             }
             let name = self.string()?;
-            match object.last_name().map(|last| utf16_order(last, &name)) {
+            match object.last_name().map(|last| utf16_order(last, name.as_ref())) {
                 Some(Ordering::Equal) => return Err(self.error("a name stands twice")),
                 Some(Ordering::Greater) if self.canonical => return Err(self.error("names are not in order")),
-                Some(Ordering::Greater) => ascending = false,
+                Some(Ordering::Greater) => {
+                    self.exact = false;
+                    ascending = false;
+                }
                 _ => {}
             }
             self.space()?;
             self.expect(b':', "a colon should stand here")?;
             self.space()?;
-            let value = self.value(depth)?;
-            object.push_last(name, value);
+            let value = if depth == 1 && self.member == Some(name.as_ref()) && self.peek() == Some(b'[') {
+                self.items.clear();
+                self.list(depth + 1, true)?
+            } else {
+                self.value(depth)?
+            };
+            object.push_last(name.as_ref().into(), value);
             self.space()?;
             if self.eat(b'}') {
                 break;
@@ -90,6 +128,11 @@ impl Parser<'_> {
     }
 
     fn array(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        self.list(depth, false)
+    }
+
+    /// An array, its items' places kept where they are wanted.
+    fn list(&mut self, depth: usize, wanted: bool) -> Result<Value, EncodingError> {
         self.deeper(depth)?;
         self.at += 1;
         let mut items = Vec::new();
@@ -98,7 +141,12 @@ impl Parser<'_> {
             return Ok(Value::Array(items));
         }
         loop {
+            let begun = self.at;
+            self.exact |= wanted;
             items.push(self.value(depth)?);
+            if wanted {
+                self.items.push(self.exact.then_some(begun..self.at));
+            }
             self.space()?;
             if self.eat(b']') {
                 return Ok(Value::Array(items));
@@ -108,7 +156,7 @@ impl Parser<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<String, EncodingError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, EncodingError> {
         self.at += 1;
         let mut out: Option<Vec<u8>> = None;
         let mut run = self.at;
@@ -133,14 +181,14 @@ impl Parser<'_> {
             }
         }
         let tail = self.text.get(run..self.at).unwrap_or_default();
-        let bytes = match out {
+        let string = match out {
             Some(mut bytes) => {
                 bytes.extend_from_slice(tail);
-                bytes
+                String::from_utf8(bytes).ok().map(Cow::Owned)
             }
-            None => tail.to_vec(),
+            None => core::str::from_utf8(tail).ok().map(Cow::Borrowed),
         };
-        let string = String::from_utf8(bytes).map_err(|_| self.error("not UTF-8"))?;
+        let string = string.ok_or_else(|| self.error("not UTF-8"))?;
         self.at += 1;
         Ok(string)
     }
@@ -163,11 +211,12 @@ impl Parser<'_> {
             b'u' => self.unicode_escape()?,
             _ => return Err(self.error("an unknown escape")),
         };
-        if self.canonical {
+        if self.canonical || self.member.is_some() {
             let mut expected = Vec::new();
             let mut buffer = [0u8; 4];
             super::write_str(c.encode_utf8(&mut buffer), &mut expected);
-            if expected.get(1..expected.len() - 1) != self.text.get(start..self.at) {
+            self.exact &= expected.get(1..expected.len() - 1) == self.text.get(start..self.at);
+            if self.canonical && !self.exact {
                 return Err(self.error("an escape that is not the canonical one"));
             }
         }
@@ -250,6 +299,7 @@ impl Parser<'_> {
             if self.canonical {
                 return Err(self.error("white space"));
             }
+            self.exact = false;
             self.at += 1;
         }
         Ok(())

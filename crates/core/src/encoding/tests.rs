@@ -104,6 +104,20 @@ mod properties {
         }
 
         #[test]
+        fn members_are_left_out_and_items_found_in_whatever_is_encoded(value in any_value(), more in any_value()) {
+            let items = [value.clone(), more.clone()].to_vec();
+            let object = Object::new().with("r", items.clone()).with("sig", value).with("z", more);
+            let bytes = object.canonical();
+            for left_out in [&["sig"][..], &["r", "z"], &[]] {
+                prop_assert_eq!(without(&bytes, left_out), object.canonical_without(left_out));
+            }
+            let (again, places) = parse_items(&bytes, "r").expect("I-JSON");
+            prop_assert_eq!(again, Value::Object(object));
+            let found: Vec<&[u8]> = places.into_iter().map(|place| &bytes[place.expect("canonical")]).collect();
+            prop_assert_eq!(found, items.iter().map(Value::canonical).collect::<Vec<_>>());
+        }
+
+        #[test]
         fn agrees_with_another_canonicalizer(value in any_value()) {
             let text = value.to_string();
             let theirs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -122,14 +136,54 @@ mod properties {
 }
 
 #[test]
-fn one_pass_encodes_an_object_with_and_without_some_members() {
-    let texts = ["{}", r#"{"a":1}"#, r#"{"a":1,"b":[2,{"a":3}],"c":"x"}"#, r#"{"b":"\n","sig":{"b":1}}"#];
+fn members_are_left_out_of_the_encoding_as_of_the_value() {
+    let texts = [
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"a":"x\"},{","b":{"c":[1,{"d":"]"}],"e":{}},"f":[],"g":null,"h":-12,"i":true}"#,
+        r#"{"a":"\\","b":"\\\"","c":[[["}"]]]}"#,
+    ];
     for text in texts {
-        let value = parse(text.as_bytes()).expect("I-JSON");
+        let value = parse_canonical(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
         let object = value.as_object().expect("an object");
-        for left_out in [&[][..], &["a"], &["b", "sig"], &["a", "b", "c"]] {
-            let both = object.canonical_and_without(left_out);
-            assert_eq!(both, (object.canonical(), object.canonical_without(left_out)), "{text} without {left_out:?}");
+        let names: Vec<&str> = object.iter().map(|(name, _)| name).chain(["c", "z"]).collect();
+        let expected = object.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.canonical()));
+        let found = members(text.as_bytes()).map(|(name, value)| (name.to_vec(), value.to_vec()));
+        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        for first in &names {
+            for second in &names {
+                let left_out = [*first, *second];
+                assert_eq!(without(text.as_bytes(), &left_out), object.canonical_without(&left_out), "{left_out:?}");
+            }
+        }
+        // Of what is no encoding it gives something, and ends.
+        for cut in 0..text.len() {
+            let (begun, ended) = text.as_bytes().split_at(cut);
+            assert!(without(begun, &["a"]).len() + without(ended, &["a"]).len() <= text.len() + 4);
         }
     }
+}
+
+#[test]
+fn items_that_came_in_their_canonical_encoding_are_known_by_their_place() {
+    let items = [
+        (r#"{"a":1,"b":[2]}"#, true),
+        (r#"{"b":1,"a":2}"#, false),
+        (r#"{"a": 1}"#, false),
+        (r#""\n""#, true),
+        (r#""\u000a""#, false),
+        (r#"{"r":[ 1]}"#, false),
+        (r#"{"r":[1,"x"]}"#, true),
+        ("-5", true),
+    ];
+    let joined: Vec<&str> = items.iter().map(|(text, _)| *text).collect();
+    let body = alloc::format!("{{ \"q\":[1],\"r\": [ {} ] ,\"a\":[7]}}", joined.join(" , "));
+    let (value, places) = parse_items(body.as_bytes(), "r").expect("I-JSON");
+    assert_eq!(Ok(&value), parse(body.as_bytes()).as_ref());
+    assert_eq!(places.len(), items.len());
+    for ((text, canonical), place) in items.iter().zip(places) {
+        assert_eq!(place.map(|place| &body.as_bytes()[place]), canonical.then_some(text.as_bytes()), "{text}");
+    }
+    assert_eq!(parse_items(b"{\"x\":{\"r\":[1]}}", "r").expect("I-JSON").1, []);
+    assert_eq!(parse_items(b"[1]", "r").expect("I-JSON").1, []);
 }

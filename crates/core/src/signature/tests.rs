@@ -56,3 +56,33 @@ fn a_signer_and_its_key_agree_and_nothing_else_does() {
     }
     assert!(!key.verifies(b"messagE", &sig));
 }
+
+#[test]
+fn a_table_multiplies_as_the_library_does() {
+    let point = -VerifyingKey::new(&SeedSigner::new("key:test/role/a", &[7; 32]).public()).expect("a key").minus;
+    let (six, eight) = (Table::<6>::of(&point), Table::<8>::of(&point));
+    let mut scalars: Vec<Scalar> = (0..300u32).map(Scalar::from).collect();
+    scalars.extend((0..300u32).map(|n| -Scalar::from(n)));
+    // Every power of two, and one less: each digit at its edges, carries through all rows.
+    let mut power = Scalar::ONE;
+    for _ in 0..253 {
+        scalars.extend([power, power - Scalar::ONE, -power]);
+        power += power;
+    }
+    let hashed = |n: u8| Scalar::from_bytes_mod_order_wide(&sha2::Sha512::digest([n]).into());
+    scalars.extend((0..=255).map(hashed));
+    for scalar in &scalars {
+        let expected = point * scalar;
+        for product in [
+            six.add_product(EdwardsPoint::identity(), scalar),
+            eight.add_product(EdwardsPoint::identity(), scalar),
+            six.add_product(point, scalar) - point,
+        ] {
+            assert_eq!(product, expected, "{scalar:?}");
+        }
+    }
+    assert_eq!(
+        table::base().add_product(EdwardsPoint::identity(), &scalars[700]),
+        EdwardsPoint::mul_base(&scalars[700])
+    );
+}

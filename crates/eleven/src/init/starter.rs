@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::Failure;
+use eleven_core::limits::DEFAULT_LIFE;
 use eleven_core::name;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +116,7 @@ fn bundle(config: &Config, runtime: &str) -> String {
   "runtimes": ["{runtime}"],
   "schema": null,
   "terms": {{
-    "ttl": 300,
+    "ttl": {DEFAULT_LIFE},
     "use": ["single"],
     "bind_params": true,
     "digests": "salted",
