@@ -1,6 +1,6 @@
 //! The audit service's wire (PROTOCOL 12): events in, durability out.
 
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, parse_items};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
@@ -8,6 +8,7 @@ use eleven_core::head::checkpoint::Note;
 use eleven_core::root::Witnesses;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 /// The header in which a request names the level that its answer is to wait for, and an answer the level that is reached.
 pub const DURABILITY_HEADER: &str = "eleven-durability";
@@ -74,15 +75,31 @@ impl fmt::Display for Durability {
 #[derive(Clone, Debug, Default)]
 pub struct Append {
     /// The records as they came; the audit service reads them one by one, so that one bad record does not refuse others.
-    pub records: Vec<Value>,
+    pub records: Vec<Sent>,
     /// Content by hash: artifacts, policy bundles, decision inputs, large evidence.
     pub blobs: BTreeMap<Sha3, Vec<u8>>,
+}
+
+/// A record as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it says.
+    pub value: Value,
+    /// Its canonical encoding.
+    pub canonical: Vec<u8>,
+}
+
+impl From<Value> for Sent {
+    fn from(value: Value) -> Self {
+        let canonical = value.canonical();
+        Self { value, canonical }
+    }
 }
 
 impl Append {
     /// Adds a record.
     pub fn record(&mut self, record: &Record) {
-        self.records.push(record.to_value());
+        self.records.push(Sent { value: record.to_value(), canonical: record.canonical().to_vec() });
     }
 
     /// Adds canonical bytes under their hash, and returns it.
@@ -95,17 +112,22 @@ impl Append {
     /// The body.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut blobs = Object::new();
-        for (hash, bytes) in &self.blobs {
-            blobs.insert(hash.to_string(), hash::base64(bytes));
-        }
-        Object::new().with("records", self.records.clone()).with("blobs", blobs).canonical()
+        let records: Vec<&[u8]> = self.records.iter().map(|sent| sent.canonical.as_slice()).collect();
+        Self::body(&records, &self.blobs.iter().map(|(hash, bytes)| (*hash, bytes.as_slice())).collect())
     }
 
-    /// The body for records that are canonical already and need no blobs: what a journal forwards.
+    /// The body for records in their canonical encoding and the content that goes with them.
     #[must_use]
-    pub fn of_canonical(records: &[&[u8]]) -> Vec<u8> {
-        let mut body = br#"{"blobs":{},"records":["#.to_vec();
+    pub fn body(records: &[&[u8]], blobs: &BTreeMap<Sha3, &[u8]>) -> Vec<u8> {
+        let content: usize = blobs.values().map(|bytes| bytes.len() * 4 / 3 + 128).sum();
+        let size = content + records.iter().map(|record| record.len() + 1).sum::<usize>();
+        let mut body = Vec::with_capacity(size + 32);
+        body.extend_from_slice(br#"{"blobs":{"#);
+        for (i, (hash, bytes)) in blobs.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            body.extend_from_slice(format!("{comma}\"{hash}\":\"{}\"", hash::base64(bytes)).as_bytes());
+        }
+        body.extend_from_slice(br#"},"records":["#);
         for (i, record) in records.iter().enumerate() {
             if i > 0 {
                 body.push(b',');
@@ -121,8 +143,13 @@ impl Append {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(eleven_core::encoding::parse(body)?, "append request")?;
-        let records = form.array("records")?;
+        let (value, places) = parse_items(body, "records")?;
+        let mut form = Form::of(value, "append request")?;
+        let sent = |(value, place): (Value, Option<Range<usize>>)| match place.and_then(|place| body.get(place)) {
+            Some(canonical) => Sent { value, canonical: canonical.to_vec() },
+            None => value.into(),
+        };
+        let records = form.array("records")?.into_iter().zip(places).map(sent).collect();
         let mut blobs = BTreeMap::new();
         let sent = if form.has("blobs") { form.object("blobs")? } else { Object::new() };
         form.finish()?;

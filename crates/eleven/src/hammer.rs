@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Denials in a request.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub(crate) denials: u16,
+    /// Have each answer wait for this level, D1 or D3, over HTTP: with many lanes, for each then waits for the next head.
+    #[arg(long, value_name = "LEVEL", value_parser = ["D1", "D3"], default_value = "D1")]
+    pub(crate) durability: String,
     /// The folder to measure in: its disk is what the commits wait for. Without it, the system's temporary one.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -93,6 +96,9 @@ fn windows(args: &Args) -> Vec<Window> {
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     if args.events_per_body() == 0 {
         return Err(Failure::usage("a request needs events: give --calls or --denials"));
+    }
+    if args.durability != "D1" && !args.http && args.url.is_none() {
+        return Err(Failure::usage("only an answer over HTTP waits for a level: give --http or --url"));
     }
     let parent = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = Folder::new(&parent, "hammer", args.keep).map_err(Failure::new)?;

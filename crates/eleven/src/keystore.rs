@@ -6,11 +6,12 @@
 
 mod sealed;
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_core::signature::{SeedSigner, Signer, base64_value, bytes32};
+use eleven_core::signature::{Signer, base64_value, bytes32};
 use sealed::{Cost, Sealed};
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -58,7 +59,7 @@ pub(crate) trait Keystore {
 pub(crate) struct FileKeystore {
     path: PathBuf,
     keys: Vec<PublicKey>,
-    signers: Vec<Arc<SeedSigner>>,
+    signers: Vec<Arc<Held>>,
 }
 
 /// Why a keystore can't be made or opened. No text repeats a passphrase or a key.
@@ -110,6 +111,39 @@ pub(crate) struct Wanted {
     pub(crate) owner: String,
 }
 
+/// A key in memory, in the library of primitives that TLS is made of: it signs in half the time that the portable one
+/// takes, and wipes the key when it is dropped.
+struct Held {
+    kid: String,
+    public: [u8; 32],
+    pair: Ed25519KeyPair,
+}
+
+impl Held {
+    /// The key of a seed; `None` where the library refuses it.
+    fn new(kid: String, seed: &[u8; 32]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+        let public = pair.public_key().as_ref().try_into().ok()?;
+        Some(Self { kid, public, pair })
+    }
+}
+
+impl Signer for Held {
+    fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.pair.sign(message);
+        // An Ed25519 signature has 64 bytes; one that had not would be refused wherever it goes.
+        signature.as_ref().try_into().unwrap_or([0; 64])
+    }
+}
+
 impl FileKeystore {
     /// Makes a keystore with a new key for each of `wanted`; `seeds` and `random` come from the edge.
     ///
@@ -127,7 +161,7 @@ impl FileKeystore {
         for Wanted { kid, usage, owner } in wanted {
             let seed = random();
             seeds.extend_from_slice(&*seed);
-            let signer = SeedSigner::new(kid.clone(), &seed);
+            let signer = Held::new(kid.clone(), &seed).ok_or_else(|| KeystoreError::Sealed(path.to_owned()))?;
             store.keys.push(PublicKey { kid, usage, owner, public: signer.public() });
             store.signers.push(Arc::new(signer));
         }
@@ -152,8 +186,8 @@ impl FileKeystore {
         if seeds.len() != keys.len() || !rest.is_empty() {
             return Err(shut());
         }
-        let signers: Vec<_> =
-            keys.iter().zip(seeds).map(|(key, seed)| Arc::new(SeedSigner::new(key.kid.clone(), seed))).collect();
+        let signers = keys.iter().zip(seeds).map(|(key, seed)| Held::new(key.kid.clone(), seed).map(Arc::new));
+        let signers = signers.collect::<Option<Vec<_>>>().ok_or_else(shut)?;
         if keys.iter().zip(&signers).any(|(key, signer)| key.public != signer.public()) {
             return Err(shut());
         }

@@ -1,4 +1,4 @@
-//! The one commit point (DESIGN, invariant 4): one thread on which records become entries.
+//! The one commit point (DESIGN, invariant 4): one thread at a time on which records become entries.
 //!
 //! Reading and verifying happened elsewhere; here each record is judged, put into its entry, chained, and handed to the
 //! group commit. What readers see, the tree and the durable size, moves only after the sync.

@@ -16,7 +16,7 @@ use crate::search::Search;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::audit::{Appended, Durability};
-use eleven_api::edge::Clock;
+use eleven_api::edge::{self, Clock};
 use eleven_api::serve::Listener;
 use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
@@ -442,10 +442,15 @@ impl Inner {
     /// Hands a request to the writer and waits for its commit.
     pub(crate) async fn submit(&self, request: Request) -> Result<Committed<Answer>, CommitError> {
         let (send, receive) = oneshot::channel();
-        self.group.submit(request, move |outcome| {
+        let reply = move |outcome| {
             // Whoever has hung up does not want the answer any more.
             let _ = send.send(outcome);
-        });
+        };
+        if self.group.is_idle() {
+            edge::in_place(|| self.group.submit_here(request, reply));
+        } else {
+            self.group.submit(request, reply);
+        }
         receive.await.unwrap_or(Err(CommitError::Stopped))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::state::{LookError, Shared, read};
 use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::{Object, Value, parse_canonical};
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::id;
 
@@ -28,7 +28,7 @@ pub(crate) fn operation(text: &str) -> Option<&str> {
 /// Reads the record in an entry.
 pub(crate) fn standing(shared: &Shared, seq: u64) -> Result<Standing, LookError> {
     let entry = shared.entry(seq)?;
-    let record = parse_canonical(&entry.record).map_err(Into::into).and_then(Record::read);
+    let record = Record::read_canonical(&entry.record);
     Ok(Standing { header: entry.header, record: record.map_err(|_| LookError::Other("record"))? })
 }
 

@@ -2,9 +2,9 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Refusal, Verified};
-use eleven_api::audit::Append;
+use eleven_api::audit::{Append, Sent};
 use eleven_core::artifact::Artifact;
-use eleven_core::encoding::{Value, parse_canonical};
+use eleven_core::encoding::parse_canonical;
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_ARTIFACT;
@@ -123,7 +123,7 @@ impl Drop for Busy {
     }
 }
 
-fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
+fn read_all(records: Vec<Sent>, keys: &Keys) -> Vec<Reading> {
     let (_busy, others) = Busy::begin();
     let cores = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(others);
     if records.len() < WORTH_SPREADING || cores <= 1 {
@@ -131,9 +131,9 @@ fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
     }
     let each = records.len().div_ceil(cores);
     let mut records = records.into_iter();
-    let parts: Vec<Vec<Value>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
+    let parts: Vec<Vec<Sent>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
     std::thread::scope(|scope| {
-        let read = |part: Vec<Value>| read_part(part, keys);
+        let read = |part: Vec<Sent>| read_part(part, keys);
         let mut parts = parts.into_iter();
         let own = parts.next().unwrap_or_default();
         let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
@@ -149,8 +149,9 @@ fn read_all(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
 }
 
 /// Reads records one by one and verifies the signatures of those whose key is registered.
-fn read_part(records: Vec<Value>, keys: &Keys) -> Vec<Reading> {
-    let candidates: Vec<Result<Candidate, Refusal>> = records.into_iter().map(Candidate::read).collect();
+fn read_part(records: Vec<Sent>, keys: &Keys) -> Vec<Reading> {
+    let candidates: Vec<Result<Candidate, Refusal>> =
+        records.into_iter().map(|sent| Candidate::read_encoded(sent.value, sent.canonical)).collect();
     let keys: Vec<Option<Arc<EventKey>>> =
         candidates.iter().map(|candidate| keys.get(candidate.as_ref().ok()?.kid())).collect();
     let mut signed = Vec::with_capacity(candidates.len());

@@ -16,7 +16,6 @@ use crate::state::{Places, read};
 use crate::stored::Stored;
 use crate::{LedgerError, ledger};
 use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::parse_canonical;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::tree::{Hashes, MemoryTree};
@@ -204,9 +203,10 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
                 break;
             }
             let (_, record) = EntryHeader::split(&bytes).map_err(|error| SearchError(error.to_string()))?;
-            let record = parse_canonical(record).map_err(Into::into).and_then(Record::read);
-            let record = record.map_err(|error| SearchError(error.to_string()))?;
-            rows::push(&record, seq, &read(source.places), &mut rows);
+            if rows::adds(record) {
+                let record = Record::read_canonical(record).map_err(|error| SearchError(error.to_string()))?;
+                rows::push(&record, seq, &read(source.places), &mut rows);
+            }
             seq += 1;
         }
     }

@@ -341,7 +341,7 @@ impl Bench {
         bench.must(&genesis);
         let set_up = bench.producers.set_up();
         for record in set_up.records {
-            bench.must(&Record::read(record).expect("a record"));
+            bench.must(&Record::read(record.value).expect("a record"));
         }
         bench
     }

@@ -1,7 +1,7 @@
-//! The journal's driver: one commit thread owns the state machine and its log; everybody else asks it.
+//! The journal's driver: one writer owns the state machine and its log; everybody else asks it.
 
 use crate::forward::Progress;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{self, Clock};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Record};
 use eleven_core::hash::Sha3;
@@ -170,7 +170,7 @@ fn push(batch: &mut Batch, record: Record) -> Result<String, String> {
 }
 
 impl Desks {
-    /// Starts the commit thread over a journal that was read back. `on_stop` is told where the log failed: the process
+    /// Starts the writer over a journal that was read back. `on_stop` is told where the log failed: the process
     /// must end then.
     pub(crate) fn start(
         log: eleven_store::SegmentLog,
@@ -249,10 +249,15 @@ impl Desks {
 
     async fn ask(&self, ask: Ask) -> Result<Committed<Answer>, CommitError> {
         let (send, receive) = oneshot::channel();
-        self.group.submit(ask, move |result| {
+        let reply = move |result| {
             // Whoever asked may have left; the records stand all the same.
             let _ = send.send(result);
-        });
+        };
+        if self.group.is_idle() {
+            edge::in_place(|| self.group.submit_here(ask, reply));
+        } else {
+            self.group.submit(ask, reply);
+        }
         receive.await.unwrap_or(Err(CommitError::Stopped))
     }
 

@@ -76,9 +76,10 @@ impl History {
     pub(crate) fn sent(&mut self, call: u64, body: &[u8]) -> Checked<()> {
         let append = Append::read(body).map_err(|error| error.to_string())?;
         let sent = append.records.iter().map(|record| {
-            let text = |name: &str| record.get(name).and_then(Value::as_str);
-            let number = record.get("src_seq").and_then(Value::as_int).and_then(|number| u64::try_from(number).ok());
-            Some((text("kid")?.to_owned(), number?, Sha3::of_value(record)))
+            let text = |name: &str| record.value.get(name).and_then(Value::as_str);
+            let number =
+                record.value.get("src_seq").and_then(Value::as_int).and_then(|number| u64::try_from(number).ok());
+            Some((text("kid")?.to_owned(), number?, Sha3::of(&[&record.canonical])))
         });
         let sent = sent.collect::<Option<_>>().ok_or("a record without kid or number was sent")?;
         self.calls.insert(call, sent);

@@ -142,7 +142,7 @@ impl PointNode {
                     Line::Epoch(epoch) => ctx.history.saw_epoch(self.number, epoch),
                     Line::Event { record, .. } => {
                         let started = (record.event == "execution.started").then_some(record.op.as_str());
-                        let digest = Sha3::of(&[&record.canonical()]);
+                        let digest = Sha3::of(&[record.canonical()]);
                         ctx.history.journaled(&self.kid, record.src_seq, digest, started)?;
                     }
                 }

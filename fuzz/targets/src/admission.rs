@@ -49,7 +49,7 @@ type Parts = (Vec<u8>, Vec<u8>, String);
 /// What the issuer and its event key signed, and the salt where it is bound.
 fn parts(token: &Token) -> Parts {
     let salt = if token.artifact.op.params.is_some() { token.salt.clone() } else { String::new() };
-    (token.artifact.to_value().canonical(), token.issued.canonical(), salt)
+    (token.artifact.to_value().canonical(), token.issued.canonical().to_vec(), salt)
 }
 
 /// Of every token in the vectors' cases.

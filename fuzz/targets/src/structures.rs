@@ -1,7 +1,7 @@
 //! The signed structures: whatever is read is written again as it was, and fits where it stands next.
 
 use crate::vectors;
-use eleven_api::audit::Append;
+use eleven_api::audit::{Append, Sent};
 use eleven_core::artifact::{Artifact, Token};
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value, parse, parse_canonical};
@@ -53,7 +53,7 @@ pub fn event(bytes: &[u8]) {
     let Ok(record) = Record::read(value.clone()) else { return };
     let canonical = record.canonical();
     assert_eq!(canonical, value.canonical(), "the record is written otherwise than it was read");
-    assert_eq!(parse_canonical(&canonical).map(Record::read), Ok(Ok(record.clone())), "the record is read otherwise");
+    assert_eq!(parse_canonical(canonical).map(Record::read), Ok(Ok(record.clone())), "the record is read otherwise");
     assert!(canonical.len() <= MAX_RECORD, "past the limit");
     let _ = (record.hashes_follow(), record.op_is_content(), record.kind(), record.tip(), record.is_counted_denial());
     made_again(&record);
@@ -61,10 +61,10 @@ pub fn event(bytes: &[u8]) {
     let mut append = Append::default();
     append.record(&record);
     let sent = Append::read(&append.to_bytes()).map(|append| append.records);
-    assert_eq!(sent, Ok(vec![value.clone()]), "a record that can't be sent to the audit service");
+    assert_eq!(sent, Ok(vec![Sent::from(value.clone())]), "a record that can't be sent to the audit service");
     let header = EntryHeader { seq: 0, at: Time(0), prev: None };
-    let entry = header.bytes(&canonical);
-    assert_eq!(EntryHeader::split(&entry), Ok((header.clone(), &canonical[..])), "an entry that is split elsewhere");
+    let entry = header.bytes(canonical);
+    assert_eq!(EntryHeader::split(&entry), Ok((header.clone(), canonical)), "an entry that is split elsewhere");
     assert_eq!(Entry::parse(&entry), Ok(Entry { header, record: value }), "a record that can't stand in an entry");
 }
 

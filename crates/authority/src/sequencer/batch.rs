@@ -4,6 +4,7 @@ use super::{Answer, Committed, SubmitError};
 use bytes::Bytes;
 use eleven_api::audit::{Append, Durability};
 use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
 use std::collections::VecDeque;
 
 /// Records of one append.
@@ -46,16 +47,7 @@ impl Signed {
 
     /// The body of an append of this record alone.
     pub(super) fn body(&self) -> Bytes {
-        let mut append = Append::default();
-        self.put(&mut append);
-        append.to_bytes().into()
-    }
-
-    fn put(&self, append: &mut Append) {
-        append.record(&self.record);
-        for blob in &self.blobs {
-            append.blob(blob.clone());
-        }
+        body(std::iter::once(self))
     }
 }
 
@@ -83,11 +75,7 @@ impl Batch {
 
     /// The body of one append of all of them.
     pub(super) fn body(&self) -> Bytes {
-        let mut append = Append::default();
-        for signed in &self.records {
-            signed.put(&mut append);
-        }
-        append.to_bytes().into()
+        body(self.records.iter())
     }
 
     pub(super) fn acknowledge(&mut self, durability: Durability) {
@@ -104,4 +92,11 @@ impl Batch {
             signed.fail(SubmitError::Unavailable { sent: false });
         }
     }
+}
+
+/// The body of one append of records and their content.
+fn body<'a>(signed: impl Iterator<Item = &'a Signed> + Clone) -> Bytes {
+    let records: Vec<&[u8]> = signed.clone().map(|one| one.record.canonical()).collect();
+    let blobs = signed.flat_map(|one| &one.blobs).map(|blob| (Sha3::of(&[blob]), blob.as_slice())).collect();
+    Append::body(&records, &blobs).into()
 }

@@ -83,7 +83,7 @@ async fn clients_come_and_go() {
     assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
     let hidden = secret.rsplit('_').next().expect("a part").to_owned();
     for record in world.records().await {
-        assert!(!String::from_utf8_lossy(&record.canonical()).contains(&hidden));
+        assert!(!String::from_utf8_lossy(record.canonical()).contains(&hidden));
     }
     let issued = world.act("identity.issue", Object::new().with("identity", crate::fixtures::CALLER)).await;
     let token = issued.expect("issued").get("token").and_then(Value::as_str).expect("a token").to_owned();

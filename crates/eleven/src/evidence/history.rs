@@ -208,6 +208,6 @@ fn end(lives: &mut [Life], name: Option<String>, ended: Option<(String, Place)>)
 pub(crate) fn standing(entry: &Entry) -> Result<(Place, Record), String> {
     let (seq, at) = (entry.header.seq, entry.header.at);
     let record = Record::read(entry.record.clone()).map_err(|error| format!("entry {seq}: {error}"))?;
-    let leaf = leaf_hash(&entry.header.bytes(&record.canonical()));
+    let leaf = leaf_hash(&entry.header.bytes(record.canonical()));
     Ok((Place { seq, at, leaf }, record))
 }

@@ -80,7 +80,7 @@ impl Lineage {
             let mut form = Form::of(header.clone(), "entry")?;
             let header = EntryHeader::take(&mut form)?;
             let record = Record::read(record.clone())?;
-            let bytes = header.bytes(&record.canonical());
+            let bytes = header.bytes(record.canonical());
             let place = Place { seq: header.seq, at: header.at, leaf: leaf_hash(&bytes) };
             lineage.take(place, &record);
             entries.push(bytes);

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+/// Where events go whose answer is to wait for a signed head.
+const ASKING_D3: &str = "/v1/audit/events?durability=D3";
 /// How often the last head is asked for.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the last head may take to come.
@@ -130,6 +132,7 @@ pub(crate) fn against(url: &str, args: &Args, spools: Vec<Spool>, windows: &[Win
 }
 
 async fn put(at: &str, args: &Args, tally: &Rc<Tally>, bodies: Vec<Bodies>) -> Result<Pace, String> {
+    let path = if args.durability == "D3" { ASKING_D3 } else { routes::AUDIT_EVENTS };
     let pace = Pace::new(args);
     let unpaced = usize::try_from(pace.unpaced()).unwrap_or(usize::MAX);
     let mut lanes = Vec::with_capacity(bodies.len());
@@ -141,7 +144,7 @@ async fn put(at: &str, args: &Args, tally: &Rc<Tally>, bodies: Vec<Bodies>) -> R
             let (tally, at) = (Rc::clone(tally), at.to_owned());
             tokio::task::spawn_local(async move {
                 for body in bodies.by_ref().take(unpaced) {
-                    post(&mut connection, &at, body, Instant::now(), &tally).await;
+                    post(&mut connection, (&at, routes::AUDIT_EVENTS), body, Instant::now(), &tally).await;
                 }
                 (connection, bodies)
             })
@@ -163,7 +166,7 @@ async fn put(at: &str, args: &Args, tally: &Rc<Tally>, bodies: Vec<Bodies>) -> R
                 if tally.has_failed() {
                     return;
                 }
-                post(&mut connection, &at, body, due, &tally).await;
+                post(&mut connection, (&at, path), body, due, &tally).await;
             }
         })
     });
@@ -180,13 +183,13 @@ async fn put(at: &str, args: &Args, tally: &Rc<Tally>, bodies: Vec<Bodies>) -> R
 
 async fn post(
     connection: &mut load::Connection,
-    at: &str,
+    (at, path): (&str, &'static str),
     body: eleven_ledger::load::Body,
     due: Instant,
     tally: &Tally,
 ) {
     let events = body.events;
-    match load::send(connection, Method::POST, at, routes::AUDIT_EVENTS, None, body.bytes.into()).await {
+    match load::send(connection, Method::POST, at, path, None, body.bytes.into()).await {
         Ok((StatusCode::OK, answer)) => {
             let size = parse(&answer).ok().and_then(|answer| answer.get("size")?.as_int());
             tally.durable(due, events, size.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX));

@@ -103,3 +103,17 @@ fn a_passphrase_is_its_owners_alone() {
     std::fs::write(&path, "short\n").expect("written");
     assert!(matches!(passphrase(&path), Err(KeystoreError::Passphrase(_, _))));
 }
+
+#[test]
+fn what_is_held_signs_as_the_protocols_own_signer_does() {
+    use super::Held;
+    use eleven_core::signature::{SeedSigner, Signer as _, VerifyingKey};
+    for n in 0..32u8 {
+        let (seed, message) = ([n; 32], vec![n; usize::from(n) * 9]);
+        let held = Held::new("key:test/role/a".to_owned(), &seed).expect("a key");
+        let theirs = SeedSigner::new("key:test/role/a", &seed);
+        assert_eq!((held.kid(), held.public()), (theirs.kid(), theirs.public()));
+        assert_eq!(held.sign(&message), theirs.sign(&message));
+        assert!(VerifyingKey::new(&held.public()).is_some_and(|key| key.verifies(&message, &held.sign(&message))));
+    }
+}

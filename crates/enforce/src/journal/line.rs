@@ -3,7 +3,6 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use eleven_core::encoding::parse_canonical;
 use eleven_core::event::Record;
 use eleven_core::time::Time;
 
@@ -120,8 +119,7 @@ impl Line {
             let epoch = epoch.ok_or_else(|| LineError("an epoch of another length".to_string()))?;
             return Ok(Self::Epoch(u64::from_be_bytes(epoch)));
         };
-        let value = parse_canonical(line.record).map_err(|error| LineError(error.to_string()))?;
-        let record = Record::read(value).map_err(|error| LineError(error.to_string()))?;
+        let record = Record::read_canonical(line.record).map_err(|error| LineError(error.to_string()))?;
         if (record.src_seq, record.ts) != (line.src_seq, line.ts) {
             return Err(LineError("a number or a time that is not the record's".to_string()));
         }

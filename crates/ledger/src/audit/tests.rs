@@ -88,7 +88,7 @@ async fn a_refused_record_takes_its_number_and_leaves_a_trace() {
     assert_eq!(answer.outcomes, [refused, Outcome::Taken]);
     assert_eq!(answer.next, Some(2));
     assert_eq!(events(&ledger)[before..], ["ledger.refused", "audit.discontinuity", "execution.denied"]);
-    let hash = Sha3::of(&[&bad.canonical()]);
+    let hash = Sha3::of(&[bad.canonical()]);
     assert_eq!(ledger.inner.shared.blob(&hash).expect("the evidence"), bad.canonical());
     let index = crate::world::index_of(&ledger).await;
     assert!(index.0.iter().any(|event| event == "ledger.refused"));
@@ -176,7 +176,7 @@ async fn a_gap_stops_a_stream_until_it_is_filled() {
     let mut append = Append::default();
     append.record(&second);
     assert_eq!(ledger.append(&append).await.outcomes, [Outcome::Gap { expected: 0 }]);
-    append.records.insert(0, first.to_value());
+    append.records.insert(0, first.to_value().into());
     ledger.must_append(&append).await;
 }
 
@@ -276,7 +276,7 @@ async fn a_flood_of_unsigned_records_writes_nothing() {
         let data = Object::new().with("n", n);
         append.record(&stranger.record("stranger", POINT, "runtime.step", Place::Alone, data, About::default()));
         let Value::Object(object) = stranger.denial("forged").to_value() else { panic!("an object") };
-        append.records.push(Value::Object(object.with("op", "00000000000000000000000000000000")));
+        append.records.push(Value::Object(object.with("op", "00000000000000000000000000000000")).into());
     }
     let answer = ledger.append(&append).await;
     assert!(answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. })));

@@ -116,7 +116,7 @@ async fn an_artifact_that_is_not_stored_with_its_issuance_is_found() {
     let operation = producers.issue(crate::world::single(1), &[], &mut Append::default());
     let at = replayed.book.at().expect("a time");
     let record = operation.issued.canonical();
-    let entry = chain::entry_bytes(replayed.book.size(), at, replayed.resumed.chain.as_ref(), &record);
+    let entry = chain::entry_bytes(replayed.book.size(), at, replayed.resumed.chain.as_ref(), record);
     let expected = log.next();
     let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
     assert_eq!(durable.count(), 1);

@@ -1,7 +1,7 @@
 //! A record as it arrives: read once, canonicalised once, hashed and verified away from the one writer.
 
 use super::refusal::Refusal;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, without};
 use eleven_core::event::Record;
 use eleven_core::form::FormError;
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
@@ -70,6 +70,15 @@ impl Candidate {
     /// # Errors
     /// [`Refusal::Unreadable`] where one of the three is missing: such a record is nobody's.
     pub fn read(value: Value) -> Result<Self, Refusal> {
+        let canonical = value.canonical();
+        Self::read_encoded(value, canonical)
+    }
+
+    /// The same where its canonical encoding is there already.
+    ///
+    /// # Errors
+    /// As [`Candidate::read`].
+    pub fn read_encoded(value: Value, canonical: Vec<u8>) -> Result<Self, Refusal> {
         let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let kid = member("kid").ok_or(Refusal::Unreadable)?;
         let by = member("by");
@@ -81,8 +90,8 @@ impl Candidate {
         if sig.kid != kid {
             return Err(Refusal::Unreadable);
         }
-        let (canonical, body) = object.canonical_and_without(&["event_hash", "event_hash_alt", "sig"]);
-        let content = Derived::content_id(&object);
+        let body = without(&canonical, &["event_hash", "event_hash_alt", "sig"]);
+        let content = Derived::content_id(&object, &body);
         let record = Record::read_detached(object, canonical.len());
         let derived = record.as_ref().map(|record| Derived::of(record, &body, content)).unwrap_or_default();
         let digest = OnceLock::new();
@@ -185,10 +194,10 @@ impl Candidate {
 
 impl Derived {
     /// The op of an event that stands alone. Those of 5.1 and 14.2 are named otherwise, and need no third hash.
-    fn content_id(object: &Object) -> Option<String> {
+    fn content_id(object: &Object, body: &[u8]) -> Option<String> {
         let event = object.get("event").and_then(Value::as_str)?;
         let shared = super::is_of_operation(event) || event.starts_with("lifecycle.");
-        let content = || id::of_canonical(&object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]));
+        let content = || id::of_canonical(&without(body, &["op"]));
         (!shared).then(content)
     }
 

@@ -1,6 +1,7 @@
 //! What an entry adds to the index.
 
 use crate::state::Places;
+use eleven_core::encoding::members;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::id;
@@ -59,6 +60,21 @@ impl Row {
         seq.copy_from_slice(&bytes[1 + HASHED..]);
         u64::from_be_bytes(seq)
     }
+}
+
+/// Whether a record, canonically encoded, adds any rows: most don't, and need not be read.
+pub(super) fn adds(canonical: &[u8]) -> bool {
+    let (mut n, mut op) = (None, None);
+    for (name, value) in members(canonical) {
+        match name {
+            b"n" => n = str::from_utf8(value).ok(),
+            b"op" => op = str::from_utf8(value).ok(),
+            b"reason" => return true,
+            _ => {}
+        }
+    }
+    let first = op.map(|op| first_of(op.trim_matches('"')));
+    n.and_then(|n| n.parse().ok()) == first
 }
 
 /// Adds the rows of the record in entry `seq`. A lineage's first event says what it is about; of the later ones only why

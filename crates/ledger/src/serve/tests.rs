@@ -197,7 +197,7 @@ async fn answers_name_what_is_wrong_with_a_post() {
 
     let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0").replace(':', "%3A").replace('/', "%2F"));
     let cursor = Cursor::read(served.get(&cursor).await.expect("a cursor")).expect("a cursor");
-    assert_eq!((cursor.next, cursor.hash), (3, Some(Sha3::of(&[&wrong.canonical()]))));
+    assert_eq!((cursor.next, cursor.hash), (3, Some(Sha3::of(&[wrong.canonical()]))));
     let plain = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
     assert_eq!(Cursor::read(served.get(&plain).await.expect("a cursor")).expect("a cursor").next, 3);
     for path in ["/v1/audit/cursor/nothing", "/v1/proof/bundle/nothing", "/v1/audit/blobs/nothing"] {

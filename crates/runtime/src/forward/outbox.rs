@@ -6,14 +6,14 @@ use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
 use eleven_enforce::journal::Forward;
 use eleven_store::ReadLog;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 #[cfg(test)]
 mod tests;
 
 /// Records of one POST.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 /// Bytes of one POST.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -155,7 +155,7 @@ impl Outbox {
         let read_last = newest;
         match newest.filter(|_| !unsent.is_empty()) {
             Some(newest) => {
-                let body = Append::of_canonical(&unsent);
+                let body = Append::body(&unsent, &BTreeMap::new());
                 self.sent = Some(Sent { position: at, newest, epoch, uses });
                 Ok(Some(body))
             }

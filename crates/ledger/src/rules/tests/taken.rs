@@ -13,7 +13,7 @@ fn run(bench: &mut Bench, operation: &mut crate::world::Operation, k: u64) {
     bench.producers.begin(operation, k, &mut append);
     bench.producers.finish(operation, &mut append);
     for record in append.records {
-        bench.must(&Record::read(record).expect("a record"));
+        bench.must(&Record::read(record.value).expect("a record"));
     }
 }
 

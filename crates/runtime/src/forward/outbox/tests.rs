@@ -62,7 +62,7 @@ impl Desk {
     }
 
     fn cursor(&self, next: u64) -> Cursor {
-        let last = next.checked_sub(1).map(|last| Sha3::of(&[&self.records[last as usize].canonical()]));
+        let last = next.checked_sub(1).map(|last| Sha3::of(&[self.records[last as usize].canonical()]));
         Cursor { next, hash: last, size: 9 }
     }
 }

@@ -212,7 +212,7 @@ impl History {
     /// Appends a record as the next entry.
     pub(super) fn push(&mut self, record: Record, at: Time) {
         let header = EntryHeader { seq: self.tree.size(), at, prev: self.chain };
-        let bytes = header.bytes(&record.canonical());
+        let bytes = header.bytes(record.canonical());
         self.chain = Some(chain::advance(self.chain.as_ref(), &bytes));
         self.tree.append(tree::leaf_hash(&bytes));
         if !record.event.starts_with("ledger.") {

@@ -31,11 +31,11 @@ impl Loose {
     /// The tree over `held`, the chain over `shown`: two histories.
     fn new(held: &[Record], shown: &[Record]) -> Self {
         let mut tree = MemoryTree::new();
-        held.iter().for_each(|record| tree.append(tree::leaf_hash(&record.canonical())));
+        held.iter().for_each(|record| tree.append(tree::leaf_hash(record.canonical())));
         let mut chain = Vec::new();
         for record in shown {
             let before = chain.last().map_or(&[][..], |value: &Sha3| &value.0);
-            let value = Sha3::of(&[&record.canonical(), before]);
+            let value = Sha3::of(&[record.canonical(), before]);
             chain.push(value);
         }
         Self { tree, chain }
@@ -45,10 +45,10 @@ impl Loose {
     fn client_accepts(&self, record: &Record, seq: u64, links: &[Record]) -> bool {
         let size = self.tree.size();
         let proof = tree::inclusion_proof(&self.tree, seq, size).expect("a proof");
-        let leaf = tree::leaf_hash(&record.canonical());
+        let leaf = tree::leaf_hash(record.canonical());
         let in_tree = tree::verify_inclusion(&leaf, seq, size, &proof, &self.tree.root());
         let linear = links.iter().fold(None, |before: Option<Sha3>, link| {
-            Some(Sha3::of(&[&link.canonical(), before.as_ref().map_or(&[][..], |value| &value.0)]))
+            Some(Sha3::of(&[link.canonical(), before.as_ref().map_or(&[][..], |value| &value.0)]))
         });
         let in_chain = links.contains(record) && linear == self.chain.last().copied();
         in_tree || in_chain
@@ -175,7 +175,7 @@ fn first_break(entries: &[&(chain::EntryHeader, Record)]) -> Option<u64> {
         if header.prev != before {
             return Some(header.seq);
         }
-        before = Some(chain::advance(header.prev.as_ref(), &header.bytes(&record.canonical())));
+        before = Some(chain::advance(header.prev.as_ref(), &header.bytes(record.canonical())));
     }
     None
 }
