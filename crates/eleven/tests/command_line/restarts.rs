@@ -1,12 +1,15 @@
 //! A planned restart of any one corner under load: no call is refused, and what ran meanwhile is proven.
 
-use crate::domain::{Domain, PATIENCE, event};
+use crate::domain::{Domain, PATIENCE, eleven, event};
 use bytes::Bytes;
 use eleven_api::client::Client;
 use eleven_core::encoding::{Value, parse};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -135,4 +138,63 @@ fn a_corner_that_fell_is_not_waited_for() {
     let said = String::from_utf8_lossy(&output.stdout);
     let said = parse(said.lines().next().unwrap_or_default().as_bytes()).unwrap_or(Value::Null).to_string();
     assert!(said.contains("does not run"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A corner's process on a socket that is kept for it, as systemd does (`StandardInput=socket`, `deploy/systemd`).
+struct Kept {
+    socket: TcpListener,
+    corner: &'static str,
+    config: String,
+    process: Child,
+}
+
+impl Kept {
+    fn start(domain: &Domain, corner: &'static str, url: &str) -> Self {
+        let socket = TcpListener::bind(url.trim_start_matches("http://")).expect("the address of the corner");
+        let config = domain.file("eleven.toml");
+        let process = Self::process(&socket, corner, &config);
+        Self { socket, corner, config, process }
+    }
+
+    fn process(socket: &TcpListener, corner: &str, config: &str) -> Child {
+        let socket = OwnedFd::from(socket.try_clone().expect("the socket"));
+        let mut command = eleven();
+        command.args([corner, "serve", "--config", config]).stdin(Stdio::from(socket));
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the corner runs")
+    }
+
+    /// Asks it to stop, as `systemctl restart` does, and starts the next process on the same socket.
+    fn restart(&mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it runs");
+        assert!(self.process.wait().expect("it ends").success(), "the {} stopped as it was asked to", self.corner);
+        self.process = Self::process(&self.socket, self.corner, &self.config);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn whoever_keeps_the_sockets_restarts_any_corner_and_refuses_no_call() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let urls = ["ledger", "authority", "runtime"].map(|corner| (corner, domain.url(corner)));
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    let mut kept: Vec<Kept> = urls.iter().map(|(corner, url)| Kept::start(&domain, corner, url)).collect();
+    domain.passes(&secret, "each was started on its socket");
+    for corner in &mut kept {
+        let load = Load::start(&urls[2].1, &secret);
+        corner.restart();
+        std::thread::sleep(AFTER);
+        load.goes_on();
+        let (passed, longest, refused) = load.end();
+        let told = format!("{}: {passed} calls passed, the longest took {} ms", corner.corner, longest.as_millis());
+        assert_eq!(refused, Vec::<String>::new(), "{told}");
+    }
 }
