@@ -5,6 +5,7 @@
 //! does by the command line and by HTTP, and what it claims, the ledger's proofs and the model's own count say.
 
 pub(crate) mod caller;
+mod examined;
 mod proofs;
 mod scenes;
 mod show;
@@ -30,7 +31,7 @@ const DIRECT: usize = 7;
 /// What the demo takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write lineage.proof.json, denial.proof.json and root.json there
+    /// Write lineage.proof.json, denial.proof.json, root.json and the folder evidence there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Leave the domain running at the end and say what to try; Ctrl-C ends it
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     play(&mut show, &mut stage).map_err(Failure::new)?;
     let out = args.out.clone().unwrap_or_else(|| folder.0.join("proofs"));
     proven(&mut show, &stage, &out).map_err(Failure::new)?;
+    examined::shown(&mut show, &out).map_err(Failure::new)?;
     let code = closing(&show, begun);
     if args.keep {
         keep(&show, &out)?;

@@ -153,6 +153,11 @@ impl Show {
         self.row_for_now(what, reason, &got, answer.took, fine);
     }
 
+    /// Something that was done, and must have come out like this; `proof` says what it stands on.
+    pub(crate) fn came_out(&mut self, what: &str, expected: &str, got: &str, took: Duration, proof: &str) {
+        self.line(what, expected, got, took, expected == got, proof);
+    }
+
     fn is_refusal(&self, reason: &str, answer: &Answer) -> bool {
         let status = eleven_core::reason::Reason::parse(reason).map(eleven_core::reason::Reason::status);
         Some(answer.status) == status && answer.reason().as_deref() == Some(reason)

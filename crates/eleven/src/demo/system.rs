@@ -63,6 +63,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) log_calls: bool,
 }
 
+/// The upstream's log of calls.
+const CALLS: &str = "calls.log";
+
 /// The domain and its processes. They end with it.
 pub(crate) struct System {
     program: PathBuf,
@@ -87,7 +90,7 @@ impl System {
         std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
         let mut upstream_args: Vec<String> = plan.upstream.iter().map(|arg| (*arg).to_owned()).collect();
         if plan.log_calls {
-            upstream_args.extend(["--log".to_owned(), logs.join("calls.log").display().to_string()]);
+            upstream_args.extend(["--log".to_owned(), logs.join(CALLS).display().to_string()]);
         }
         let mut system = Self {
             program: program.to_owned(),
@@ -187,6 +190,23 @@ impl System {
         }
         let said = [ended.stdout, ended.stderr].concat();
         Err(format!("eleven {}: {}", args.join(" "), String::from_utf8_lossy(&said).trim()))
+    }
+
+    /// Runs a command of the binary on this domain and gives back the document that it printed, however it ended.
+    ///
+    /// # Errors
+    /// Where it printed none, with what it said.
+    pub(crate) fn said(&self, args: &[&str]) -> Result<Value, String> {
+        let mut command = Command::new(&self.program);
+        let ended =
+            command.args(args).arg("--json").stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+        let failed = |_| format!("eleven {}: {}", args.join(" "), String::from_utf8_lossy(&ended.stderr).trim());
+        parse(ended.stdout.trim_ascii()).map_err(failed)
+    }
+
+    /// The upstream's log of the calls that reached it, where it writes one.
+    pub(crate) fn calls(&self) -> PathBuf {
+        self.logs.join(CALLS)
     }
 
     /// Starts all three corners and waits until they answer.
