@@ -65,8 +65,16 @@ impl Source {
         parse(&bytes).map_err(wrong)
     }
 
+    /// What stands there. A ledger that is between two heads says so, and is asked again.
     async fn bytes(&self, path: &str) -> Result<Bytes, CallError> {
-        self.client.call(Method::GET, &self.base, path, &self.headers, Bytes::new(), PATIENCE).await
+        let begun = Instant::now();
+        loop {
+            match self.client.call(Method::GET, &self.base, path, &self.headers, Bytes::new(), PATIENCE).await {
+                Err(CallError::Refused(problem)) if problem.status == 503 && begun.elapsed() < HEAD_WITHIN => {}
+                answered => return answered,
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// The last head, once it is not before `reaching`, with the checkpoint of the same tree.
@@ -170,3 +178,6 @@ fn read_page(value: Value) -> Result<Page, FormError> {
 fn proof_of(answer: &Value) -> Result<Vec<Sha256>, FormError> {
     read_proof(answer.get("proof").ok_or_else(|| FormError("the ledger's answer lacks `proof`".into()))?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,11 @@ use super::facts::{Facts, Place};
 use super::folder;
 use super::manifest::Gap;
 use super::regime::{Asked, Control, Evidence, Regime};
+use super::setting;
 use eleven_core::head::Head;
 
-/// How many pieces of one kind of evidence are shown one by one. All of them are counted, and stand in the records.
+/// How many pieces of one kind of evidence are shown one by one: the first ones. All of them are counted, and stand in the
+/// records.
 pub(crate) const SHOWN: usize = 200;
 
 /// A control, and what there is for it.
@@ -128,9 +130,17 @@ fn look<'a>(evidence: &'a Evidence, regime: &Regime, facts: &Facts, head: &Head)
             }
         }
         Asked::Retention => {
+            let history = &facts.history;
+            let keeps = setting::keeps(&history.retentions, regime.retention_days, history.began(), head.at);
             let reached = facts.samples.reach(regime.retention_days, &head.commitment, head.at, facts.stretch.begins());
-            for place in reached.map(|(_, places)| places).unwrap_or_default() {
-                take(place, "entry from before the range", folder::RETENTION);
+            // Entries that are still there are no evidence where the domain lets their content go too early.
+            if let (Ok(_), Ok((_, places))) = (keeps, reached) {
+                for set in &history.retentions {
+                    take(set.place, &set.said(), folder::REGISTRY_PROOFS);
+                }
+                for place in places {
+                    take(place, "entry from before the range", folder::RETENTION);
+                }
             }
         }
     }

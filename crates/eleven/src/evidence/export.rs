@@ -10,10 +10,11 @@ use super::controls;
 use super::facts::Facts;
 use super::folder::{self, Writer};
 use super::history::{History, policies_value};
-use super::lineage::Lineage;
+use super::lineage::{self, Lineage};
 use super::manifest::{Gap, Manifest, Query};
 use super::regime::Regime;
 use super::retention::{Sample, Samples, due, numbers};
+use super::side::by_side;
 use super::stretch::Stretch;
 use super::{oscal, page};
 use crate::call::{self, At};
@@ -26,12 +27,15 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::time::Time;
 use eleven_core::tree::proof_value;
+use eleven_verify::{Caller, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Proof files that are asked for at the same time.
 const AT_ONCE: usize = 8;
+/// Proof files that are verified at the same time.
+const VERIFIED_AT_ONCE: usize = 128;
 
 /// Exports, and says what was written and what is missing.
 ///
@@ -88,8 +92,8 @@ impl Exporting {
             )));
         }
         let stretch = self.range(&query, &signed).await?;
-        let lineages = self.lineages(&stretch, &signed).await?;
         let history = self.registry(&signed).await?;
+        let lineages = self.lineages(&stretch, &history, &signed).await?;
         let samples = self.samples(regimes, &signed, stretch.begins()).await?;
         let (from, to) = (query.from, query.to);
         let facts = Facts { stretch, lineages, history, samples, from, to };
@@ -148,20 +152,34 @@ impl Exporting {
     }
 
     /// The proof file of each operation that is asked for, verified, and its events.
-    async fn lineages(&mut self, stretch: &Stretch, signed: &Signed) -> Result<Vec<Lineage>, Failure> {
+    async fn lineages(
+        &mut self,
+        stretch: &Stretch,
+        history: &History,
+        signed: &Signed,
+    ) -> Result<Vec<Lineage>, Failure> {
         let mut records = self.writer.lines(folder::RECORDS).map_err(Failure::new)?;
         let (mut lineages, mut known) = (Vec::new(), BTreeSet::new());
-        for ops in stretch.asked().chunks(AT_ONCE) {
+        for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
+            let mut bundles = Vec::new();
             for (op, bundle) in fetched(&self.source, ops).await? {
-                let Some(bundle) = bundle else {
-                    self.gaps.push(Gap::plain(format!("the ledger has no proof file of operation {op}")));
-                    continue;
-                };
-                let (lineage, entries) = Lineage::of(&bundle)?;
+                match bundle {
+                    Some(bundle) => bundles.push(bundle),
+                    None => self.gaps.push(Gap::plain(format!("the ledger has no proof file of operation {op}"))),
+                }
+            }
+            let root = self.root.as_ref();
+            let reports = by_side(&bundles, |bundle| verified(bundle, root));
+            for (bundle, report) in bundles.iter().zip(reports) {
+                let (lineage, entries) = Lineage::of(bundle)?;
                 if !known.insert(lineage.op.clone()) {
                     continue;
                 }
-                self.verified(&bundle, &lineage.op);
+                let failed: Vec<&str> = lineage::against(&report, Some(history)).map(|check| check.name).collect();
+                if !failed.is_empty() {
+                    let (op, failed) = (&lineage.op, failed.join(", "));
+                    self.gaps.push(Gap::plain(format!("the proof file of operation {op} fails {failed}")));
+                }
                 self.put(&folder::proof(&lineage.op), &bundle.canonical())?;
                 entries.iter().try_for_each(|bytes| records.add(bytes)).map_err(Failure::new)?;
                 lineages.push(lineage);
@@ -170,21 +188,6 @@ impl Exporting {
         self.writer.end(records).map_err(Failure::new)?;
         self.one_history(&lineages, signed).await?;
         Ok(lineages)
-    }
-
-    fn verified(&mut self, bundle: &Value, op: &str) {
-        let replay = verify_cmd::replay;
-        let caller = eleven_verify::Caller {
-            root: self.root.as_ref(),
-            op: Some(op),
-            replay: Some(&replay),
-            ..Default::default()
-        };
-        let report = eleven_verify::verify(bundle, &caller);
-        let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
-        if !failed.is_empty() {
-            self.gaps.push(Gap::plain(format!("the proof file of operation {op} fails {}", failed.join(", "))));
-        }
     }
 
     /// The heads that proof files stand under, each with the proof that it and the manifest's are of one history.
@@ -293,12 +296,19 @@ impl Exporting {
     }
 }
 
-/// The proof files of some operations, asked for at the same time and given in their order. An artifact whose uses are
+/// What the checks of a proof file come to.
+fn verified(bundle: &Value, root: Option<&Value>) -> Report {
+    let op = bundle.get("op").and_then(Value::as_str);
+    let replay = verify_cmd::replay;
+    eleven_verify::verify(bundle, &Caller { root, op, replay: Some(&replay), ..Caller::default() })
+}
+
+/// The proof files of some operations, a few asked for at the same time, given in their order. An artifact whose uses are
 /// numbered has none of its own; that of its first use shows its issuance.
 async fn fetched(source: &Source, ops: &[&str]) -> Result<Vec<(String, Option<Value>)>, Failure> {
-    let asked: Vec<_> = ops
-        .iter()
-        .map(|op| {
+    let mut fetched = Vec::new();
+    for ops in ops.chunks(AT_ONCE) {
+        let ask = |op: &&str| {
             let (source, op) = (source.clone(), (*op).to_owned());
             tokio::spawn(async move {
                 let bundle = match source.bundle(&op).await {
@@ -307,11 +317,10 @@ async fn fetched(source: &Source, ops: &[&str]) -> Result<Vec<(String, Option<Va
                 };
                 bundle.map(|bundle| (op, bundle))
             })
-        })
-        .collect();
-    let mut fetched = Vec::new();
-    for one in asked {
-        fetched.push(one.await.map_err(Failure::new)??);
+        };
+        for one in ops.iter().map(ask).collect::<Vec<_>>() {
+            fetched.push(one.await.map_err(Failure::new)??);
+        }
     }
     Ok(fetched)
 }

@@ -101,6 +101,10 @@ impl Facts {
             .with("counted_refusals", self.stretch.counted)
             .with("policies", number(self.history.policies_in(self.from, self.to).count()))
             .with("keys", number(self.history.keys.len()))
+            .with(
+                "legal_holds",
+                number(self.history.holds.iter().filter(|life| life.in_force(self.from, self.to)).count()),
+            )
             .with("refusals", Value::Object(refusals))
     }
 

@@ -3,7 +3,7 @@
 use eleven_core::hash::{Sha3, Sha3Stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The list of all others.
@@ -176,18 +176,24 @@ impl Folder {
         fs::read(self.0.join(name)).map_err(|error| format!("{name}: {error}"))
     }
 
-    /// A file's lines, one after the other.
+    /// Takes a file's lines, one after the other.
     ///
     /// # Errors
-    /// Where it can't be read, or the last line has no end.
-    pub(crate) fn lines(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
-        let bytes = self.read(name)?;
-        let text = match bytes.strip_suffix(b"\n") {
-            Some(text) => text,
-            None if bytes.is_empty() => return Ok(Vec::new()),
-            None => return Err(format!("{name}: the last line has no end")),
-        };
-        Ok(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
+    /// Where it can't be read, the last line has no end, or a line is refused.
+    pub(crate) fn each_line(
+        &self,
+        name: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let failed = |what: &dyn std::fmt::Display| format!("{name}: {what}");
+        let mut file = BufReader::new(File::open(self.0.join(name)).map_err(|error| failed(&error))?);
+        let mut line = Vec::new();
+        while file.read_until(b'\n', &mut line).map_err(|error| failed(&error))? > 0 {
+            let whole = line.strip_suffix(b"\n").ok_or_else(|| failed(&"the last line has no end"))?;
+            take(whole).map_err(|error| failed(&error))?;
+            line.clear();
+        }
+        Ok(())
     }
 
     /// Whether a file is there.

@@ -2,16 +2,20 @@
 //! says whether one is missing. Keys with what became of them, policies with the time in which they were in force.
 
 use super::facts::{Fact, Place};
+use super::setting::Set;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::head::RegistryRef;
+use eleven_core::id;
 use eleven_core::name;
 use eleven_core::policy::PolicyId;
+use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Fold, Item as _};
 use eleven_core::root::KeyRecord;
 use eleven_core::time::Time;
 use eleven_core::tree::leaf_hash;
+use std::collections::BTreeSet;
 
 /// The registry's history.
 #[derive(Debug)]
@@ -27,6 +31,14 @@ pub(crate) struct History {
     pub(crate) points: Vec<Life>,
     /// Every source of identities that was ever registered.
     pub(crate) sources: Vec<Life>,
+    /// Every retention that was ever set, each longer than the one before.
+    pub(crate) retentions: Vec<Set>,
+    /// Every legal hold that was ever placed.
+    pub(crate) holds: Vec<Life>,
+    /// The names of those that are placed now.
+    held: BTreeSet<String>,
+    /// Every artifact that was ever revoked.
+    revoked: BTreeSet<String>,
 }
 
 /// Something of the registry: when it came, and what became of it.
@@ -89,6 +101,10 @@ impl History {
             policies: Vec::new(),
             points: Vec::new(),
             sources: Vec::new(),
+            retentions: Vec::new(),
+            holds: Vec::new(),
+            held: BTreeSet::new(),
+            revoked: BTreeSet::new(),
         };
         for entry in entries {
             let (place, record) = standing(entry)?;
@@ -132,8 +148,26 @@ impl History {
                 let lives = self.policies.iter_mut().map(|policy| &mut policy.life);
                 lives.filter(|life| Some(&life.name) == retired.as_ref()).for_each(|life| life.ended = ended());
             }
+            "authorization.revoked" => self.revoked.extend(text("/artifact")),
+            "interface.approved" => self.note_kept(place, &record.event),
             _ => {}
         }
+    }
+
+    /// What an approved interface set about keeping, where it did.
+    fn note_kept(&mut self, place: Place, event: &str) {
+        let lists = self.fold.lists();
+        if let Some(retention) = Retention::in_force(lists)
+            && self.retentions.last().is_none_or(|set| set.retention != retention)
+        {
+            self.retentions.push(Set { retention, place });
+        }
+        let held = Hold::all(lists);
+        let placed = held.difference(&self.held).map(|name| Life { name: name.clone(), began: place, ended: None });
+        let lifted = self.holds.iter_mut().filter(|life| life.ended.is_none() && !held.contains(&life.name));
+        lifted.for_each(|life| life.ended = Some((event.to_owned(), place)));
+        self.holds.extend(placed);
+        self.held = held;
     }
 
     /// Epoch and hash: what a head names.
@@ -169,6 +203,23 @@ impl History {
     /// A registered key as it stands now.
     pub(crate) fn key(&self, kid: &str) -> Option<&KeyRecord> {
         self.fold.key(kid)
+    }
+
+    /// When the ledger began.
+    pub(crate) fn began(&self) -> Time {
+        self.events.first().map_or(Time(0), |genesis| genesis.place.at)
+    }
+
+    /// Whether an operation, or all that an identity did, is under a legal hold now.
+    pub(crate) fn is_held(&self, op: &str, identity: Option<&str>) -> bool {
+        let on = |kind: &str, subject: &str| Hold::on(kind, subject).is_ok_and(|hold| hold.is_in(&self.held));
+        !self.held.is_empty() && (on("operation", op) || identity.is_some_and(|identity| on("identity", identity)))
+    }
+
+    /// Whether an operation's artifact was revoked.
+    pub(crate) fn is_revoked(&self, op: &str) -> bool {
+        let content = id::split_operation(op).map_or(op, |(content, _)| content);
+        self.revoked.contains(&format!("auth_{content}"))
     }
 
     /// The policies that were in force in a range.

@@ -1,6 +1,7 @@
 //! A lineage as its proof file shows it.
 
 use super::facts::{Fact, Place};
+use super::history::History;
 use eleven_core::artifact::RequestBinding;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::Value;
@@ -10,6 +11,15 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_core::tree::leaf_hash;
+use eleven_verify::{Check, Report};
+
+/// The checks of a proof file that speak against it. That an artifact was revoked before anybody used it is no fault of the
+/// proof, but what it proves: the registry's history, which is whole, has the revocation.
+pub(crate) fn against<'a>(report: &'a Report, history: Option<&History>) -> impl Iterator<Item = &'a Check> {
+    let revoked = report.kind.as_deref() == Some("unused")
+        && report.op.as_ref().zip(history).is_some_and(|(op, history)| history.is_revoked(op));
+    report.failed().filter(move |check| !(revoked && check.name == "artifact.unrevoked"))
+}
 
 /// What a proof file shows of an operation.
 #[derive(Debug)]

@@ -16,6 +16,8 @@ mod oscal;
 mod page;
 mod regime;
 mod retention;
+mod setting;
+mod side;
 mod stretch;
 mod verify;
 

@@ -8,7 +8,7 @@ use super::manifest::{Manifest, Query};
 use super::regime::Regime;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha256, hex};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the format.
 const VERSION: &str = "1.1.3";
@@ -32,7 +32,16 @@ pub(crate) fn results(
         .with("last-modified", manifest.made.millis())
         .with("version", manifest.head.commitment.size.to_string())
         .with("oscal-version", VERSION)
-        .with("props", vec![prop("tool", &manifest.tool), prop("manifest", folder::MANIFEST)]);
+        .with("props", vec![prop("tool", &manifest.tool), prop("manifest", folder::MANIFEST)])
+        .with(
+            "remarks",
+            format!(
+                "Of each kind of evidence the first {} leaves are observations of their own, in the order of the records. \
+                 What stands as `found` counts all of them, `observed` those that are observations; all stand in {}.",
+                controls::SHOWN,
+                folder::RECORDS
+            ),
+        );
     let document = Object::new()
         .with("uuid", uuid(manifest, "document"))
         .with("metadata", metadata)
@@ -64,8 +73,42 @@ fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
         observed.note(&Shown { place: last.place, what, proof: folder::proof(&lineage.op) });
     }
     head(manifest, "lineages", "Operations of the range")
+        .with("props", counts_unasked(facts))
         .with("reviewed-controls", selection(Object::new().with("include-all", Object::new())))
         .with_some("observations", observed.list())
+}
+
+/// What a result says of its lineages where no regime was asked for: how many there are, and how many it observes.
+fn counts_unasked(facts: &Facts) -> Vec<Value> {
+    let all = facts.lineages.len();
+    vec![prop("found", &all.to_string()), prop("observed", &all.min(controls::SHOWN).to_string())]
+}
+
+/// What a finding says of each kind of its evidence: how much there is, and how much of it is observed one by one.
+fn counts(finding: &Finding<'_>) -> Vec<Value> {
+    let of = |(at, found): (usize, &Found<'_>)| {
+        let count = |name: &str, n: String| {
+            let prop = prop(name, &n).as_object().cloned().unwrap_or_default();
+            Value::Object(prop.with("class", format!("evidence-{}", at + 1)).with("remarks", &found.evidence.what))
+        };
+        [count("found", found.count.to_string()), count("observed", found.shown.len().to_string())]
+    };
+    finding.found.iter().enumerate().flat_map(of).collect()
+}
+
+/// What a document has to count and to observe of these facts, result by result: the counts of each finding, and the
+/// numbers of the observed leaves.
+pub(crate) fn due(manifest: &Manifest, facts: &Facts, regimes: &[Regime]) -> Vec<(Vec<Value>, BTreeSet<u64>)> {
+    if regimes.is_empty() {
+        let observed = facts.lineages.iter().take(controls::SHOWN).filter_map(|lineage| lineage.events.last());
+        return vec![(counts_unasked(facts), observed.map(|fact| fact.place.seq).collect())];
+    }
+    let of = |regime: &Regime| {
+        let findings = controls::findings(regime, facts, &manifest.head);
+        let shown = findings.iter().flat_map(|finding| &finding.found).flat_map(|found| &found.shown);
+        (findings.iter().flat_map(counts).collect(), shown.map(|shown| shown.place.seq).collect())
+    };
+    regimes.iter().map(of).collect()
 }
 
 fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
@@ -130,6 +173,7 @@ impl Observed<'_> {
                 .with("uuid", uuid(self.manifest, &format!("finding {} {}", regime.id, control.id)))
                 .with("title", &control.title)
                 .with("description", lines.join(" "))
+                .with("props", counts(finding))
                 .with("target", target)
                 .with_some("related-observations", (!related.is_empty()).then_some(related))
                 .with("remarks", format!("Not shown by this: {}", control.not_shown)),

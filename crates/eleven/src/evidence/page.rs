@@ -1,7 +1,7 @@
 //! `index.html`: the same for people. One file without scripts, readable on a screen and on paper, in light and in dark.
 
 use super::controls::{self, Finding, Found, Shown};
-use super::facts::Facts;
+use super::facts::{Facts, Place};
 use super::folder;
 use super::history::Life;
 use super::lineage::Lineage;
@@ -36,6 +36,7 @@ pub(crate) fn page(manifest: &Manifest, facts: &Facts, regimes: &[Regime]) -> St
     refusals(&mut out, manifest);
     operations(&mut out, facts);
     policies(&mut out, facts);
+    kept(&mut out, facts);
     keys(&mut out, facts);
     checking(&mut out);
     out += "</main>\n</body>\n</html>\n";
@@ -79,6 +80,15 @@ fn heading(out: &mut String, manifest: &Manifest) {
     }
     if let Some(operation) = &query.operation {
         row("Only operation", operation);
+    }
+    if query.identity.is_some() || query.operation.is_some() {
+        let (shown, all) = (count(manifest, "lineages"), count(manifest, "operations_in_range"));
+        row(
+            "Shown",
+            &format!(
+                "{shown} of {all} operations of the range; of the others the entries alone, so that none is missed"
+            ),
+        );
     }
     row("Entries", &format!("{} up to, not including, {}", manifest.range.0, manifest.range.1));
     row("Under the head", &format!("{} entries, signed {} by {}", head.size, manifest.head.at, manifest.head.sig.kid));
@@ -165,7 +175,8 @@ fn leaves(out: &mut String, found: &Found<'_>) {
     let links: Vec<String> = shown.iter().take(FEW).map(link).collect();
     if !links.is_empty() {
         let more = if shown.len() > FEW { ", …" } else { "" };
-        say(out, format_args!(" <span class=\"where\">entries {}{more}</span>", links.join(", ")));
+        let word = if shown.len() == 1 { "entry" } else { "entries" };
+        say(out, format_args!(" <span class=\"where\">{word} {}{more}</span>", links.join(", ")));
     }
 }
 
@@ -254,6 +265,37 @@ fn policies(out: &mut String, facts: &Facts) {
                 named.get(&hash.hex()).copied().unwrap_or(0),
             ),
         );
+    }
+    *out += "</tbody>\n</table>\n</section>\n";
+}
+
+/// What the domain set about keeping.
+fn kept(out: &mut String, facts: &Facts) {
+    let history = &facts.history;
+    *out += "<section>\n<h2>Retention and legal holds</h2>\n";
+    if history.retentions.is_empty() && history.holds.is_empty() {
+        *out += "<p>None is set: no content may be moved out of the ledger.</p>\n</section>\n";
+        return;
+    }
+    *out += "<table>\n<thead><tr><th>What</th><th>Since</th><th>Then</th></tr></thead>\n<tbody>\n";
+    let mut row = |what: &str, place: &Place, then: &str| {
+        let (what, at, then) = (Text(what), place.at.seconds(), Text(then));
+        say(
+            out,
+            format_args!("<tr><td>{what}</td><td><time>{at}</time>, entry {}</td><td>{then}</td></tr>\n", place.seq),
+        );
+    };
+    let last = history.retentions.len();
+    for (at, set) in history.retentions.iter().enumerate() {
+        let what = format!("content is kept for {} days ({})", set.retention.days, set.retention.regime);
+        row(&what, &set.place, if at + 1 == last { "in force" } else { "raised" });
+    }
+    for life in &history.holds {
+        let then = life
+            .ended
+            .as_ref()
+            .map_or_else(|| "placed".to_owned(), |(_, place)| format!("lifted {}", place.at.seconds()));
+        row(&format!("legal hold on {}", life.name), &life.began, &then);
     }
     *out += "</tbody>\n</table>\n</section>\n";
 }

@@ -18,6 +18,8 @@ pub(crate) struct Seen {
     pub(crate) entries: Vec<u64>,
     /// Whether the query asks for it.
     pub(crate) asked: bool,
+    /// Whose it is.
+    pub(crate) identity: Option<String>,
     /// When its execution was started, by the clock of the point.
     pub(crate) started: Option<Time>,
     /// When its execution ended.
@@ -96,6 +98,7 @@ impl Stretch {
             self.operations.entry(record.op.clone()).or_insert_with(|| Seen { first: place.seq, ..Seen::default() });
         seen.asked |= asked;
         seen.entries.push(place.seq);
+        seen.identity = seen.identity.take().or_else(|| record.about.identity.clone());
         match record.event.as_str() {
             "execution.started" => seen.started = Some(record.ts),
             "execution.completed" | "execution.failed" | "execution.interrupted" => seen.ended = Some(record.ts),

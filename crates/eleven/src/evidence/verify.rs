@@ -5,7 +5,8 @@
 //! - **signers**: the pinned root leads to the keys that signed, and each counted when it did.
 //! - **completeness**: the range has every entry of its time, under the head; each operation that was asked for has its
 //!   whole lineage; the registry's history has every event.
-//! - **retention**: entries are there from as far back as the regimes demand.
+//! - **retention**: what the domain set is as long as the regimes demand, entries are there from as far back, and what is
+//!   under a legal hold is here.
 //! - **coverage**: calls that an upstream logged are all among the records.
 
 mod access_log;

@@ -71,6 +71,8 @@ pub(crate) struct Plan {
     pub(crate) required: Option<Required>,
     /// A member of the request's body that enters the operation, and that the policy calls sensitive.
     pub(crate) sensitive: Option<&'static str>,
+    /// How often an artifact may be used.
+    pub(crate) uses: u32,
 }
 
 impl Default for Plan {
@@ -90,6 +92,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             witnessed: false,
             required: None,
             sensitive: None,
+            uses: 1,
         }
     }
 }
@@ -171,9 +174,11 @@ fn root(now: Time, witnesses: Witnesses) -> TrustRoot {
 
 /// A policy bundle of the test's domain, version `v`.
 pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
+    let uses = if plan.uses > 1 { vec!["bounded".into()] } else { vec!["single".into(), "bounded".into()] };
     let terms = Object::new()
         .with("ttl", 300u32)
-        .with("use", vec!["single".into(), "bounded".into()])
+        .with("use", uses)
+        .with_some("max", (plan.uses > 1).then_some(plan.uses))
         .with("bind_params", true)
         .with("digests", plan.digests)
         .with("release", plan.release)

@@ -4,6 +4,8 @@
 mod calls;
 mod denials;
 mod evidence;
+mod examined;
+mod export;
 mod harness;
 mod outages;
 mod streaming;

@@ -7,6 +7,7 @@ use super::super::lineage::Lineage;
 use super::super::manifest::Manifest;
 use super::super::regime::{self, Regime};
 use super::super::retention::Samples;
+use super::super::side::by_side;
 use super::super::stretch::Stretch;
 use crate::verify_cmd;
 use eleven_core::chain::Entry;
@@ -15,6 +16,9 @@ use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::root::KeyUse;
 use eleven_verify::{Caller, Report};
 use std::collections::BTreeSet;
+
+/// Proof files that are in memory at the same time.
+const AT_ONCE: usize = 256;
 
 /// A folder of evidence, read.
 pub(super) struct Case {
@@ -58,10 +62,14 @@ impl Case {
         let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut unsigned);
         let mut hash = Sha3Stream::default();
         let (mut proofs, mut lineages) = (Vec::new(), Vec::new());
-        for op in stretch.as_ref().map(|stretch| named(folder, stretch)).unwrap_or_default() {
-            let (report, lineage) = proof(folder, &op, root, &mut hash);
-            lineages.push(lineage);
-            proofs.push(Proof { op, report });
+        let named = stretch.as_ref().map(|stretch| named(folder, stretch)).unwrap_or_default();
+        for ops in named.chunks(AT_ONCE) {
+            for (op, read) in ops.iter().zip(by_side(ops, |op| proof(folder, op, root))) {
+                let Read { report, lineage, entries } = read;
+                entries.iter().flat_map(|entry| [entry.as_slice(), b"\n"]).for_each(|piece| hash.update(piece));
+                lineages.push(lineage);
+                proofs.push(Proof { op: op.clone(), report });
+            }
         }
         let facts = facts(folder, &manifest, stretch, history, lineages);
         Ok(Self {
@@ -85,8 +93,12 @@ fn value(folder: &Folder, name: &str) -> Result<Value, String> {
 }
 
 fn registry(folder: &Folder) -> Result<Vec<Entry>, String> {
-    let entry = |line: Vec<u8>| Entry::parse(&line).map_err(|error| format!("{}: {error}", folder::REGISTRY));
-    folder.lines(folder::REGISTRY)?.into_iter().map(entry).collect()
+    let mut entries = Vec::new();
+    folder.each_line(folder::REGISTRY, |line| {
+        entries.push(Entry::parse(line).map_err(|error| error.to_string())?);
+        Ok(())
+    })?;
+    Ok(entries)
 }
 
 fn regimes(folder: &Folder, manifest: &Manifest) -> Result<Vec<Regime>, String> {
@@ -109,8 +121,8 @@ fn stretch(
     unsigned: &mut Vec<String>,
 ) -> Result<Stretch, String> {
     let mut stretch = Stretch::new(&manifest.query);
-    for line in folder.lines(folder::RANGE)? {
-        let (entry, record) = stretch.take(&line).map_err(|error| format!("{}: {error}", folder::RANGE))?;
+    folder.each_line(folder::RANGE, |line| {
+        let (entry, record) = stretch.take(line)?;
         let (seq, at, kid) = (entry.header.seq, entry.header.at, &record.kid);
         let key = history.and_then(|history| history.key(kid));
         let counts = key.filter(|key| key.usage == KeyUse::Event && key.owner == record.by && key.counts_at(at));
@@ -119,12 +131,13 @@ fn stretch(
                 "entry {seq}: the registry has no event key `{kid}` of `{}` that counts then",
                 record.by
             ));
-            continue;
+            return Ok(());
         };
         if !key.verifies(&record.body(), &record.sig.val) {
             unsigned.push(format!("entry {seq}: the signature by `{kid}` does not verify"));
         }
-    }
+        Ok(())
+    })?;
     Ok(stretch)
 }
 
@@ -137,27 +150,28 @@ fn named(folder: &Folder, stretch: &Stretch) -> Vec<String> {
     stretch.asked().into_iter().filter_map(file_of).filter(|op| seen.insert(op.clone())).collect()
 }
 
-fn proof(
-    folder: &Folder,
-    op: &str,
-    root: Option<&Value>,
-    hash: &mut Sha3Stream,
-) -> (Result<Report, String>, Result<Lineage, String>) {
+/// What a proof file came to.
+struct Read {
+    report: Result<Report, String>,
+    lineage: Result<Lineage, String>,
+    /// The canonical bytes of its entries.
+    entries: Vec<Vec<u8>>,
+}
+
+fn proof(folder: &Folder, op: &str, root: Option<&Value>) -> Read {
     let name = folder::proof(op);
     let bundle = match value(folder, &name) {
         Ok(bundle) => bundle,
-        Err(error) => return (Err(error.clone()), Err(error)),
+        Err(error) => return Read { report: Err(error.clone()), lineage: Err(error), entries: Vec::new() },
     };
     let replay = verify_cmd::replay;
     let report =
         eleven_verify::verify(&bundle, &Caller { root, op: Some(op), replay: Some(&replay), ..Caller::default() });
-    let lineage = Lineage::of(&bundle).map_err(|error| format!("{name}: {error}")).map(|(lineage, entries)| {
-        for piece in entries.iter().flat_map(|entry| [entry.as_slice(), b"\n"]) {
-            hash.update(piece);
-        }
-        lineage
-    });
-    (Ok(report), lineage)
+    let (lineage, entries) = match Lineage::of(&bundle) {
+        Ok((lineage, entries)) => (Ok(lineage), entries),
+        Err(error) => (Err(format!("{name}: {error}")), Vec::new()),
+    };
+    Read { report: Ok(report), lineage, entries }
 }
 
 fn facts(

@@ -4,7 +4,9 @@ use super::super::controls;
 use super::super::facts::{Facts, Place};
 use super::super::folder::{self, Folder, Listed};
 use super::super::history::{policies_value, standing};
+use super::super::lineage;
 use super::super::manifest::{Gap, Manifest};
+use super::super::oscal;
 use super::Verdict;
 use super::case::Case;
 use super::{completeness, signers};
@@ -15,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const NAME: &str = "integrity";
 
+/// Where an OSCAL document has its results.
+const RESULTS: &str = "/assessment-results/results";
+
 /// Judges.
 pub(super) fn judge(folder: &Folder, case: &Case) -> Verdict {
     let mut against = files(folder, &case.manifest);
@@ -22,7 +27,9 @@ pub(super) fn judge(folder: &Folder, case: &Case) -> Verdict {
     for proof in &case.proofs {
         match &proof.report {
             Ok(report) => {
-                against.extend(report.failed().filter(|check| is_ours(check)).map(|check| said(&proof.op, check)));
+                let history = case.facts.as_ref().ok().map(|facts| &facts.history);
+                let failed = lineage::against(report, history).filter(|check| is_ours(check));
+                against.extend(failed.map(|check| said(&proof.op, check)));
                 proofs += 1;
             }
             Err(error) => against.push(error.clone()),
@@ -99,25 +106,49 @@ fn made_of(folder: &Folder, case: &Case, facts: &Facts, against: &mut Vec<String
         }
         Err(error) => same(false, error),
     }
-    match &case.oscal {
-        Ok(oscal) => against.extend(observations(oscal, case, facts)),
-        Err(error) => same(false, error),
+    match (&case.oscal, &case.regimes) {
+        (Ok(oscal), Ok(regimes)) => {
+            same(
+                told(oscal) == oscal::due(manifest, facts, regimes),
+                "the OSCAL document counts or observes something else than is here",
+            );
+            against.extend(observations(oscal, case, facts));
+        }
+        (Err(error), _) => same(false, error),
+        (Ok(_), Err(_)) => {}
     }
+}
+
+/// What an OSCAL document counts, result by result, and the numbers of the leaves that it observes.
+fn told(oscal: &Value) -> Vec<(Vec<Value>, BTreeSet<u64>)> {
+    let result = |result: Value| {
+        let mut counts = list(result.get("props"));
+        counts.extend(list(result.get("findings")).iter().flat_map(|finding| list(finding.get("props"))));
+        let observed = list(result.get("observations"));
+        (counts, observed.iter().filter_map(|observation| prop(observation, "seq").parse().ok()).collect())
+    };
+    list(oscal.pointer(RESULTS)).into_iter().map(result).collect()
+}
+
+fn list(value: Option<&Value>) -> Vec<Value> {
+    value.and_then(Value::as_array).unwrap_or_default().to_vec()
+}
+
+/// A property of an observation; nothing where it has none of that name.
+fn prop(observation: &Value, name: &str) -> String {
+    let props = list(observation.get("props"));
+    let found = props.iter().find(|prop| prop.get("name").and_then(Value::as_str) == Some(name));
+    found.and_then(|prop| prop.get("value")).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Every observation of the OSCAL document names a leaf that is here, and a file that proves it.
 fn observations(oscal: &Value, case: &Case, facts: &Facts) -> Vec<String> {
     let places = places(facts);
-    let list = |value: Option<&Value>| value.and_then(Value::as_array).unwrap_or_default().to_vec();
-    let results = list(oscal.pointer("/assessment-results/results"));
+    let results = list(oscal.pointer(RESULTS));
     let observations = results.iter().flat_map(|result| list(result.get("observations")));
     let mut against = Vec::new();
     for observation in observations {
-        let prop = |name: &str| {
-            let props = list(observation.get("props"));
-            let found = props.iter().find(|prop| prop.get("name").and_then(Value::as_str) == Some(name)).cloned();
-            found.and_then(|prop| prop.get("value").and_then(Value::as_str).map(str::to_owned)).unwrap_or_default()
-        };
+        let prop = |name: &str| prop(&observation, name);
         let leaf = prop("seq").parse().ok().and_then(|seq: u64| places.get(&seq).map(|place| place.leaf.to_string()));
         let href = observation.pointer("/relevant-evidence/0/href").and_then(Value::as_str);
         let file = href.and_then(|href| href.strip_prefix("../"));

@@ -1,8 +1,12 @@
-//! Whether records reach back as far as the regimes demand.
+//! Whether records are kept as the regimes demand: what the domain set about it, by the registry's events; whether entries
+//! reach back as far; and what is under a legal hold.
 
+use super::super::facts::Facts;
 use super::super::regime::{Regime, retention_days};
+use super::super::setting;
 use super::Verdict;
 use super::case::Case;
+use std::collections::BTreeSet;
 
 pub(super) const NAME: &str = "retention";
 
@@ -12,16 +16,32 @@ pub(super) fn judge(case: &Case) -> Verdict {
         (Ok(regimes), Ok(facts)) => (regimes, facts),
         (Err(error), _) | (_, Err(error)) => return Verdict::of(NAME, vec![error.clone()], Vec::new()),
     };
-    if retention_days(regimes).is_none() {
-        return Verdict::not_checked(NAME, "no regime was asked for that names a time");
-    }
     let head = &case.manifest.head;
-    let (mut against, mut rests_on) = (Vec::new(), Vec::new());
+    let (mut against, mut rests_on) = (held(facts), Vec::new());
+    rests_on.extend(setting::holds(&facts.history));
+    let set = |days| setting::keeps(&facts.history.retentions, days, facts.history.began(), head.at);
+    if retention_days(regimes).is_none() && against.is_empty() {
+        let set = set(None).unwrap_or_else(|why| why);
+        let said: Vec<String> = std::iter::once(set).chain(rests_on).collect();
+        return Verdict::not_checked(NAME, &format!("no regime was asked for that names a time; {}", said.join("; ")));
+    }
     for Regime { id, retention_days: days, .. } in regimes.iter().filter(|regime| regime.retention_days.is_some()) {
-        match facts.samples.reach(*days, &head.commitment, head.at, facts.stretch.begins()) {
-            Ok((said, _)) => rests_on.push(format!("{id}: {said}")),
-            Err(why) => against.push(format!("{id}: {why}")),
+        let reached = facts.samples.reach(*days, &head.commitment, head.at, facts.stretch.begins());
+        for judged in [set(*days), reached.map(|(said, _)| said)] {
+            match judged {
+                Ok(said) => rests_on.push(format!("{id}: {said}")),
+                Err(why) => against.push(format!("{id}: {why}")),
+            }
         }
     }
     Verdict::of(NAME, against, rests_on)
+}
+
+/// What is under a legal hold and was asked for, but is not here.
+fn held(facts: &Facts) -> Vec<String> {
+    let here: BTreeSet<&String> = facts.lineages.iter().map(|lineage| &lineage.op).collect();
+    let asked = facts.stretch.operations.iter().filter(|(_, seen)| seen.asked);
+    let held = asked.filter(|(op, seen)| facts.history.is_held(op, seen.identity.as_deref()));
+    let missing = held.filter(|(op, _)| !here.contains(op) && !here.contains(&format!("{op}.1")));
+    missing.map(|(op, _)| format!("operation {op} is under a legal hold, and its proof file is not here")).collect()
 }

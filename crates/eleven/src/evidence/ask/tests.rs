@@ -1,0 +1,58 @@
+use super::*;
+use crate::call::At;
+use axum::Router;
+use axum::response::IntoResponse as _;
+use eleven_api::problem::Problem;
+use eleven_api::serve::Listener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::watch;
+
+/// A ledger whose first answers are of a status, as those of one that is between two heads.
+struct Fake {
+    url: String,
+    asked: Arc<AtomicU32>,
+    /// It runs until this goes.
+    _running: watch::Sender<bool>,
+}
+
+impl Fake {
+    async fn start(answers: u32, status: u16) -> Self {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&asked);
+        let router = Router::new().fallback(move || {
+            let n = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if n < answers {
+                    return Problem::with_status(status, "the next head is being signed").into_response();
+                }
+                r#"{"proof":[]}"#.into_response()
+            }
+        });
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let (running, stopping) = watch::channel(false);
+        tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+        Self { url, asked, _running: running }
+    }
+
+    fn source(&self) -> Source {
+        let at = At::of(Some(&self.url), None, Path::new("eleven.toml")).expect("a ledger");
+        Source::new(&at).expect("a source")
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_between_two_heads_is_asked_again() {
+    let between = Fake::start(2, 503).await;
+    assert_eq!(between.source().inclusion(3, 4).await.expect("an answer"), []);
+    assert_eq!(between.asked(), 3);
+    let closed = Fake::start(2, 403).await;
+    assert!(closed.source().inclusion(3, 4).await.is_err(), "another refusal stands");
+    assert_eq!(closed.asked(), 1);
+}
