@@ -2,6 +2,7 @@
 //! shares one.
 
 use super::super::facts::Facts;
+use super::super::lineage::Lineage;
 use super::Verdict;
 use super::access_log::{Call, Log};
 use super::case::Case;
@@ -16,9 +17,11 @@ const SKEW: i64 = 5_000;
 const FORWARD: i64 = eleven_core::limits::MAX_AUDIT_BOUND_MS + SKEW;
 
 /// When an operation ran, by the clock of its point.
-struct Ran {
+struct Ran<'a> {
     started: Time,
     ended: Option<Time>,
+    /// Its lineage, where it was asked for.
+    lineage: Option<&'a Lineage>,
 }
 
 /// What the calls came to.
@@ -67,17 +70,19 @@ pub(super) fn judge(case: &Case, logs: &[Log]) -> Verdict {
 }
 
 /// The operations that ran: of the lineages that were asked for by their proof files, of all others by the range.
-fn ran(facts: &Facts) -> BTreeMap<String, Ran> {
+fn ran(facts: &Facts) -> BTreeMap<String, Ran<'_>> {
     let seen = facts.stretch.operations.iter();
-    let seen = seen.filter_map(|(op, seen)| Some((op.clone(), Ran { started: seen.started?, ended: seen.ended })));
-    let lineages = facts.lineages.iter();
-    let lineages = lineages.filter_map(|l| Some((l.op.clone(), Ran { started: l.started?, ended: l.ended })));
+    let seen = seen
+        .filter_map(|(op, seen)| Some((op.clone(), Ran { started: seen.started?, ended: seen.ended, lineage: None })));
+    let lineages = facts.lineages.iter().filter_map(|lineage| {
+        Some((lineage.op.clone(), Ran { started: lineage.started?, ended: lineage.ended, lineage: Some(lineage) }))
+    });
     seen.chain(lineages).collect()
 }
 
 impl Tally {
     /// Takes a call.
-    fn take(&mut self, facts: &Facts, ran: &BTreeMap<String, Ran>, call: &Call) -> Result<(), String> {
+    fn take(&mut self, facts: &Facts, ran: &BTreeMap<String, Ran<'_>>, call: &Call) -> Result<(), String> {
         self.calls += 1;
         let known = call.op.as_ref().and_then(|op| ran.get_key_value(op));
         let Some((op, ran)) = known else { return self.unknown(facts, call) };
@@ -88,8 +93,7 @@ impl Tally {
             }
         }
         if let Some(request) = &call.request {
-            let lineage = facts.lineages.iter().find(|lineage| lineage.op == *op);
-            match lineage.and_then(|lineage| lineage.is_request(request)) {
+            match ran.lineage.and_then(|lineage| lineage.is_request(request)) {
                 Some(true) => self.by_digest += 1,
                 Some(false) => return Err(format!("lineage {op} was authorised for another request")),
                 None => {}
