@@ -211,7 +211,12 @@ impl Run {
             Ok(()) => send.reserve().await.map_err(|_| Break::CallerLeft),
             Err(broken) => Err(broken),
         };
-        let so_far = delivered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // What broke off is counted to here: a piece that still waits must not be taken after it was left out.
+        let so_far = {
+            let mut delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
+            delivered.over = place.is_err();
+            delivered.clone()
+        };
         match place {
             Ok(place) => {
                 let tail = holdback.finish();
@@ -313,6 +318,8 @@ async fn pass(
 struct Delivered {
     hash: Sha3Stream,
     bytes: usize,
+    /// Whether nothing more may be taken: what was, is on its way into the evidence.
+    over: bool,
 }
 
 impl Delivered {
@@ -340,7 +347,12 @@ impl Body for Passing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.pieces.poll_recv(cx) {
             Poll::Ready(Some(Ok(piece))) => {
-                self.delivered.lock().unwrap_or_else(PoisonError::into_inner).take(&piece);
+                let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+                if delivered.over {
+                    return Poll::Ready(Some(Err(std::io::Error::other("the stream was broken off"))));
+                }
+                delivered.take(&piece);
+                drop(delivered);
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
@@ -385,3 +397,6 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
 fn upstream(error: CallError) -> String {
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests;
