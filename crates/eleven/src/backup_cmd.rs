@@ -123,7 +123,10 @@ fn recovery(file: &Path) -> Result<Recovery, Failure> {
 }
 
 /// A root key's file, for its owner only.
-fn root_signer(file: &Path) -> Result<SeedSigner, Failure> {
+///
+/// # Errors
+/// Where it can't be read, others may read it, or it is not of its form.
+pub(crate) fn root_signer(file: &Path) -> Result<SeedSigner, Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
     let mode = std::fs::metadata(file).map_err(|error| failed(&error))?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -4,6 +4,7 @@ mod corners;
 mod keeping;
 mod pages;
 mod reading;
+mod root;
 mod witness;
 
 pub(crate) use corners::{AuthorityCommand, CornerKeyCommand, LedgerCommand, RuntimeCommand, RuntimeKeyCommand, Serve};
@@ -12,6 +13,7 @@ pub(crate) use keeping::{
 };
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
+pub(crate) use root::RootCommand;
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
 use crate::{bench, config, demo, evidence};
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// Authorization artifacts.
     #[command(subcommand)]
     Artifact(ArtifactCommand),
+    /// The trust root: its next version, with other witnesses.
+    #[command(subcommand)]
+    Root(RootCommand),
     /// Keys of the registry.
     #[command(subcommand)]
     Key(KeyCommand),

@@ -25,6 +25,7 @@ mod output;
 mod registry_cmd;
 mod restart;
 mod retention_cmd;
+mod root_cmd;
 mod search_cmd;
 mod up;
 mod verify_cmd;
@@ -74,6 +75,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Policy(command) => policy(command, &config()?, output)?,
         Command::Artifact(command) => admin::artifact(&config()?, command, output)?,
         Command::Key(KeyCommand::List) => registry_cmd::keys(&config()?, output)?,
+        Command::Root(command) => root_cmd::run(&command, config, output)?,
         Command::Subject(SubjectCommand::Contain(subject)) => {
             admin::subject(&config()?, "subject.contain", &subject, output)?;
         }

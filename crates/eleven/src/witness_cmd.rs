@@ -107,7 +107,11 @@ pub(crate) fn named(files: &[PathBuf], quorum: Option<u64>, auditors: u64) -> Re
     Ok(Witnesses { quorum, auditors, keys })
 }
 
-fn read_public(file: &Path) -> Result<Witness, Failure> {
+/// A witness's public file, `witness.json`.
+///
+/// # Errors
+/// Where it is none.
+pub(crate) fn read_public(file: &Path) -> Result<Witness, Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
     let read = || {

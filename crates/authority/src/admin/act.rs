@@ -8,7 +8,7 @@ use eleven_core::name;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Item as _, RuntimeRecord, SourceRecord};
-use eleven_core::root::KeyRecord;
+use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::subject;
 use eleven_core::time::Time;
 
@@ -48,6 +48,11 @@ pub enum Act {
         kid: String,
         /// From when it may have been in other hands.
         since: Time,
+    },
+    /// `root.publish` {root}.
+    RootPublish {
+        /// The next version, signed by both thresholds: the authority holds no root key.
+        root: TrustRoot,
     },
     /// `runtime.register` {point, runtime, region, tenancy, mode, binary, config, kid}.
     RuntimeRegister {
@@ -148,6 +153,7 @@ impl Act {
             "key.register" => Self::KeyRegister { key: KeyRecord::read(form.take("key")?)? },
             "key.retire" => Self::KeyRetire { kid: read_kid(&mut form)? },
             "key.compromise" => Self::KeyCompromise { kid: read_kid(&mut form)?, since: form.millis("since")? },
+            "root.publish" => Self::RootPublish { root: TrustRoot::read(form.take("root")?)? },
             "runtime.register" => return Ok(Self::RuntimeRegister { record: RuntimeRecord::read(whole())? }),
             "runtime.remove" => {
                 Self::RuntimeRemove { point: form.named("point", "an enforcement point", name::is_point)? }
@@ -199,6 +205,7 @@ impl Act {
             Self::KeyRegister { .. } => "key.register",
             Self::KeyRetire { .. } => "key.retire",
             Self::KeyCompromise { .. } => "key.compromise",
+            Self::RootPublish { .. } => "root.publish",
             Self::RuntimeRegister { .. } => "runtime.register",
             Self::RuntimeRemove { .. } => "runtime.remove",
             Self::SourceRegister { .. } => "source.register",

@@ -64,6 +64,10 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::KeyCompromise { kid, since } => {
             one("key.compromised", Object::new().with("kid", kid).with("since", since.to_millis_value()))
         }
+        Act::RootPublish { root } => {
+            Ok(Plan::one(Step::alone("root.published", Object::new().with("root", root.to_value())))
+                .answering("version", root.version))
+        }
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => one("source.registered", members(record.to_value())),

@@ -1,8 +1,11 @@
+use crate::fixtures::{self, signer};
 use crate::world::{World, asked_for, bundle, operator};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_authority::admin::{Act, ActError, SignedAct};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
+use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 
 fn epoch(done: &Value) -> i64 {
@@ -28,6 +31,26 @@ async fn a_policy_replaces_its_former_version_and_says_by_when() {
     let published = world.records().await.into_iter().filter(|record| record.event == "policy.published");
     let by: Vec<_> = published.map(|record| record.about.identity).collect();
     assert_eq!(by, [None, Some("human:operator:dev".to_owned())], "the record says who acted");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_root_is_published_where_the_one_before_signed_it() {
+    let world = World::founded().await;
+    let first = fixtures::root();
+    let (version, prev) = (2, Some(first.hash_for_prev()));
+    let key = Witness { name: "witness.test/a".into(), public: signer("witness").public(), audits: false };
+    let witnesses = Witnesses { quorum: 1, auditors: 0, keys: vec![key] };
+    let second = TrustRoot { version, prev, witnesses, sigs: Vec::new(), ..first };
+    let publish = |root: &TrustRoot| Object::new().with("root", root.to_value());
+    let forged = second.clone().signed(&[&signer("stranger")]).expect("a root");
+    assert_eq!(world.act("root.publish", publish(&forged)).await.expect_err("another's signature").status, 409);
+    let second = second.signed(&[&signer("root")]).expect("a root");
+    let done = world.act("root.publish", publish(&second)).await.expect("published");
+    assert_eq!(done.get("version"), Some(&Value::from(2u64)));
+    assert_eq!(world.get("/v1/registry/root").await.expect("a root"), second.to_value());
+    assert_eq!(world.act("root.publish", publish(&second)).await.expect_err("published already").status, 409);
+    world.ask().await.expect("who asks is answered as before");
     world.stop().await;
 }
 

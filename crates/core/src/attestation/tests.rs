@@ -83,9 +83,9 @@ fn a_predicate_may_hold_more_and_must_not_lack_anything() {
     }
     let odd = Object::new().with("type", "hearsay");
     assert!(parsed(predicate.clone().with("evidence", vec![Value::Object(odd)])).is_err());
-    // `{"quote":"…","type":"tpm2-quote"}` has 30 bytes beside the quote.
+    // `{"quote":"…","type":"tpm2-quote"}` has 32 bytes beside the quote.
     for (bytes, taken) in [(MAX_INLINE_EVIDENCE, true), (MAX_INLINE_EVIDENCE + 1, false)] {
-        let quote = Object::new().with("type", "tpm2-quote").with("quote", "q".repeat(bytes - 30));
+        let quote = Object::new().with("type", "tpm2-quote").with("quote", "q".repeat(bytes - 32));
         assert_eq!(quote.canonical().len(), bytes);
         assert_eq!(parsed(predicate.clone().with("evidence", vec![Value::Object(quote)])).is_ok(), taken, "{bytes}");
     }

@@ -1,6 +1,6 @@
 //! A witness as a process of its own: made, told of a log, killed, started again.
 
-use crate::domain::{PATIENCE, eleven, text};
+use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_api::client::Client;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::Sha256;
@@ -27,8 +27,12 @@ struct Witness {
 
 impl Witness {
     fn start(dir: &Path) -> Self {
+        Self::at(dir, "127.0.0.1:0")
+    }
+
+    fn at(dir: &Path, listen: &str) -> Self {
         let mut command = eleven();
-        command.args(["witness", "serve", "--json", "--listen", "127.0.0.1:0"]).arg(dir);
+        command.args(["witness", "serve", "--json", "--listen", listen]).arg(dir);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a witness");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("where it listens");
@@ -120,4 +124,66 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     assert_eq!(witness.add(&request(&tree, 20, 50)), (409, "50\n".to_owned()));
     let evidence = eleven().args(["witness", "evidence", &witness.url]).output().expect("it runs");
     assert!(text(&evidence).contains("\"evidence\":[]"), "{}", text(&evidence));
+}
+
+/// Until the ledger's last head is as durable as this.
+fn until_durable(domain: &Domain, level: &str) {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let health = domain.get("ledger", eleven_api::routes::HEALTH);
+        if health.get("durability").and_then(Value::as_str) == Some(level) {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{health}, not {level}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut domain = Domain::make(&[&format!("ledger.witnesses=[\"http://{free}\"]")]);
+    let (at, root) = (domain.file("w"), domain.file("root.json"));
+    let made = ["witness", "key", "new", at.as_str(), "--name", "witness.example/one"];
+    assert!(eleven().args(made).output().expect("it runs").status.success());
+    let watch = ["witness", "log", "add", at.as_str(), "--root", root.as_str()];
+    assert!(eleven().args(watch).output().expect("it runs").status.success());
+    let _witness = Witness::at(Path::new(&at), &free.to_string());
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    until_durable(&domain, "D3");
+
+    let (key, public) = (domain.file("root-key.json"), domain.file("w/witness.json"));
+    let next = |before: &str, out: &str, change: &[&str]| {
+        let (from, to) = (domain.file(before), domain.file(out));
+        std::fs::write(&from, domain.done(&["root", "show"])).expect("written");
+        let args = ["root", "next", "--from", &from, "--root-key", &key, "--out", &to];
+        domain.run(&[&args[..], change].concat())
+    };
+    let same = next("one.json", "none.json", &[]);
+    assert!(same.status.code() == Some(2) && text(&same).contains("nothing would change"), "{}", text(&same));
+    let unknown = next("one.json", "none.json", &["--remove", "witness.example/two"]);
+    assert!(unknown.status.code() == Some(2) && text(&unknown).contains("names no witness"), "{}", text(&unknown));
+    let second = next("one.json", "two.json", &["--add", &public]);
+    assert!(second.status.success(), "{}", text(&second));
+    assert!(text(&second).contains("witnessed by 1 of witness.example/one"), "{}", text(&second));
+    domain.done(&["root", "publish", &domain.file("two.json")]);
+    until_durable(&domain, "D4");
+
+    // What is proven under the new root is verified by who pinned the old one, cosignatures included.
+    let lineage = domain.passes(&secret, "the root changed");
+    domain.ended(&lineage);
+    until_durable(&domain, "D4");
+    let proof = domain.file("witnessed.proof.json");
+    domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
+    let verify = ["verify", proof.as_str(), "--root", root.as_str()];
+    let verified = eleven().args(verify).output().expect("it runs");
+    assert!(verified.status.success(), "{}", text(&verified));
+
+    let third = next("two-again.json", "three.json", &["--remove", "witness.example/one"]);
+    assert!(third.status.success(), "{}", text(&third));
+    domain.done(&["root", "publish", &domain.file("three.json")]);
+    until_durable(&domain, "D3");
+    let again = domain.run(&["root", "publish", &domain.file("two.json")]);
+    assert_eq!(again.status.code(), Some(1), "a root does not go back: {}", text(&again));
 }

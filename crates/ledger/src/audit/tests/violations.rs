@@ -241,6 +241,28 @@ async fn events_and_their_producers_and_content() {
 }
 
 #[tokio::test]
+async fn an_issuance_of_an_artifact_that_its_issuer_did_not_sign() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let mut append = Append::default();
+    let issued = scene.producers.issue(single(7), &[], &mut append);
+    let good = issued.artifact.to_value();
+    let mut sig = issued.artifact.sig.clone();
+    sig.val[3] ^= 1;
+    let forged = good.as_object().cloned().expect("an object").with("sig", sig.to_value());
+    assert!(append.blobs.remove(&Sha3::of_value(&good)).is_some());
+    append.blob(forged.canonical());
+    scene.refuses(&append, "artifact.signature.invalid").await;
+    // The operation was not begun by it: the same artifact, rightly signed, is issued under the next number.
+    let mut append = Append::default();
+    let again = scene.producers.issue(single(7), &[], &mut append);
+    assert_eq!(again.op, issued.op);
+    scene.ledger.must_append(&append).await;
+    drop(scene.ledger);
+    crate::fsck(home.path(), &mut |_| {}).expect("sound");
+}
+
+#[tokio::test]
 async fn revocations_and_what_comes_after_them() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;

@@ -6,7 +6,7 @@ use crate::{Ledger, LedgerError};
 use eleven_api::audit::{Append, Appended, Cursor, Durability};
 use eleven_api::client::CallError;
 use eleven_api::routes;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::root::{TrustRoot, Witness, Witnesses};
 use eleven_core::signature::VerifyingKey;
 use http::{HeaderName, HeaderValue};
@@ -23,6 +23,13 @@ fn witnessed(quorum: u64, auditors: u64) -> TrustRoot {
     });
     let witnesses = Witnesses { quorum, auditors, keys: keys.to_vec() };
     TrustRoot { witnesses, sigs: Vec::new(), ..root() }.signed(&[&signer("root")]).expect("a root")
+}
+
+/// The version after a root, with other witnesses.
+fn next(previous: &TrustRoot, witnesses: Witnesses) -> TrustRoot {
+    let (version, prev) = (previous.version + 1, Some(previous.hash_for_prev()));
+    let next = TrustRoot { version, prev, witnesses, sigs: Vec::new(), ..previous.clone() };
+    next.signed(&[&signer("root")]).expect("a root")
 }
 
 fn home(quorum: u64, auditors: u64) -> Home {
@@ -60,6 +67,17 @@ impl Running {
             append = self.producers.set_up();
         }
         append.record(&self.producers.denial("one more"));
+        self.post(append, level, wait).await
+    }
+
+    /// Publishes the next version of the root, asking for a level; says what was reached.
+    async fn publish(&mut self, root: &TrustRoot, level: &str, wait: u64) -> Appended {
+        let mut append = Append::default();
+        append.record(&self.producers.by_authority("root.published", Object::new().with("root", root.to_value())));
+        self.post(append, level, wait).await
+    }
+
+    async fn post(&self, append: Append, level: &str, wait: u64) -> Appended {
         let path = format!("{}?wait={wait}", routes::AUDIT_EVENTS);
         let header = (HeaderName::from_static("eleven-durability"), HeaderValue::from_str(level).expect("a header"));
         let answer = self.client.post(&self.base, &path, &[header], append.to_bytes(), DEADLINE).await.expect("taken");
@@ -155,6 +173,37 @@ async fn a_head_rises_with_its_witnesses() {
     ledger.end().await;
     first.end().await;
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_root_says_who_cosigns_from_then_on() {
+    let (home, folder) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let witness = Served::start(folder.path(), NAMES[0]).await;
+    let mut ledger = Running::start(&home, &[&witness.url]).await;
+    assert_eq!(ledger.append("D3", 20_000).await.durability, Durability::D3);
+    assert!(ledger.append("D4", 1000).await.durability < Durability::D4, "the root names no witness");
+
+    // Of the two only the one that is asked becomes a witness; the head over the new root is the first that it raises.
+    let mut one = witnessed(1, 0).witnesses;
+    one.keys.truncate(1);
+    let second = next(&root(), one);
+    assert_eq!(ledger.publish(&second, "D4", 20_000).await.durability, Durability::D4);
+    assert_eq!(ledger.append("D4", 20_000).await.durability, Durability::D4);
+    let note = ledger.note("/checkpoint?durability=D4").await.expect("a checkpoint");
+    assert!(is_cosigned(&note, NAMES[0]));
+
+    // It goes again: what it cosigned stays as durable as it was, what comes later is under a signed head.
+    let third = next(&second, Witnesses::default());
+    assert_eq!(ledger.publish(&third, "D3", 20_000).await.durability, Durability::D3);
+    assert!(ledger.append("D4", 1000).await.durability < Durability::D4);
+    let health = ledger.health(|health| number(health, "head") > number(health, "cosigned")).await;
+    assert_eq!(text(&health, "durability"), "D3");
+    assert!(number(&health, "cosigned") > 0, "{health}");
+    assert!(!is_cosigned(&ledger.note("/checkpoint").await.expect("a checkpoint"), NAMES[0]));
+    ledger.end().await;
+    witness.end().await;
+    let sound = crate::fsck(home.path(), &mut |_| {}).expect("sound under all three roots");
+    assert!(sound.heads > 0 && sound.head > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,122 @@
+//! `eleven root …`: the next version of the trust root, signed where the root key is kept and published by an operator.
+
+use crate::admin;
+use crate::backup_cmd::root_signer;
+use crate::call;
+use crate::cli::RootCommand;
+use crate::config::{Config, ConfigError};
+use crate::corner::read_root;
+use crate::keystore::write_public;
+use crate::output::{Failure, Output};
+use crate::witness_cmd::read_public;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use std::path::{Path, PathBuf};
+
+/// Carries out a command. `config` is read only where a domain is asked.
+///
+/// # Errors
+/// Where it can't be.
+pub(crate) fn run(
+    command: &RootCommand,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
+        RootCommand::Next { from, add, remove, quorum, auditors, add_to, root_key, out } => {
+            let draft = match (from, add_to) {
+                (Some(from), None) => next(&read_root(from)?, add, remove, *quorum, *auditors)?,
+                (None, Some(file)) => unsigned_root(file)?,
+                _ => return Err(Failure::usage("name --from or --add-to")),
+            };
+            let root = draft.signed(&[&root_signer(root_key)?])?;
+            write_public(out, &root.to_value().canonical())?;
+            let text = || {
+                format!(
+                    "{}: version {} of the root of {}, {}; {} signatures\nNext: eleven root publish {}",
+                    out.display(),
+                    root.version,
+                    root.domain,
+                    told(&root.witnesses),
+                    root.sigs.len(),
+                    out.display()
+                )
+            };
+            output.either(|| root.to_value(), text);
+        }
+        RootCommand::Publish { file } => {
+            let root = read_root(file)?;
+            let args = Object::new().with("root", root.to_value());
+            let done = admin::act(&config()?, "root.publish", args)?;
+            let what = format!(
+                "version {} of the root is published, {}\nWhere they are asked, `ledger.witnesses` says: after a change \
+                 there, eleven ledger restart.",
+                root.version,
+                told(&root.witnesses)
+            );
+            admin::report(&done, &what, output);
+        }
+        RootCommand::Show => output.document(&call::get(&config()?.authority.url, routes::REGISTRY_ROOT)?),
+    }
+    Ok(())
+}
+
+/// The version after `from`: all as it was but the witnesses.
+fn next(
+    from: &TrustRoot,
+    add: &[PathBuf],
+    remove: &[String],
+    quorum: Option<u64>,
+    auditors: Option<u64>,
+) -> Result<TrustRoot, Failure> {
+    let mut keys = from.witnesses.keys.clone();
+    for name in remove {
+        let before = keys.len();
+        keys.retain(|key| key.name != *name);
+        if keys.len() == before {
+            return Err(Failure::usage(format!("version {} names no witness `{name}`", from.version)));
+        }
+    }
+    for file in add {
+        keys.push(read_public(file)?);
+    }
+    let witnesses = Witnesses {
+        quorum: quorum.unwrap_or(keys.len() as u64),
+        auditors: auditors.unwrap_or_else(|| from.witnesses.auditors.min(audit(&keys))),
+        keys,
+    };
+    if witnesses == from.witnesses {
+        return Err(Failure::usage("nothing would change: name --add, --remove, --quorum or --auditors"));
+    }
+    Ok(TrustRoot {
+        version: from.version + 1,
+        prev: Some(from.hash_for_prev()),
+        witnesses,
+        nbf: SystemClock.now().whole_seconds(),
+        sigs: Vec::new(),
+        ..from.clone()
+    })
+}
+
+fn audit(keys: &[Witness]) -> u64 {
+    keys.iter().filter(|key| key.audits).count() as u64
+}
+
+/// A root whose signatures may not be enough yet.
+fn unsigned_root(file: &Path) -> Result<TrustRoot, Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+    let value: Value = parse(&bytes).map_err(|error| failed(&error))?;
+    TrustRoot::read(value).map_err(|error| failed(&error))
+}
+
+/// The witnesses in words.
+fn told(witnesses: &Witnesses) -> String {
+    if witnesses.keys.is_empty() {
+        return "which names no witnesses".to_owned();
+    }
+    let names: Vec<&str> = witnesses.keys.iter().map(|key| key.name.as_str()).collect();
+    format!("witnessed by {} of {}", witnesses.quorum, names.join(", "))
+}
