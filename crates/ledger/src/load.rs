@@ -275,7 +275,7 @@ impl Lane {
             pol: self.policy.clone(),
             env: Environment { runtime: RUNTIME.to_owned(), region: REGION.to_owned(), tenancy: TENANCY.to_owned() },
             nbf: self.now.whole_seconds(),
-            exp: self.now.whole_seconds().plus_seconds(300),
+            exp: self.now.whole_seconds().plus_seconds(eleven_core::limits::MAX_LIFE),
             usage: Use::Single { nonce: artifact::nonce(&nonce) },
             parent: None,
             holder: None,
@@ -370,7 +370,7 @@ fn digest(text: &str) -> Sha3 {
 fn policy_bundle() -> Result<Value, FormError> {
     let text = r#"{"v":"1","ref":"policy://hammer/v1","operations":["model.invoke"],
         "runtimes":["k8s://cluster-east-1/ns/inference"],"cedar":"permit(principal, action, resource);","schema":null,
-        "terms":{"ttl":300,"use":["single"],"bind_params":false,"digests":"salted","release":"whole",
+        "terms":{"ttl":3600,"use":["single"],"bind_params":false,"digests":"salted","release":"whole",
         "attestation":"software","sensitive":[]}}"#;
     Ok(parse(text.as_bytes())?)
 }
