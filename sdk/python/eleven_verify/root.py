@@ -40,6 +40,8 @@ def check(root):
     for sig in root["sigs"]:
         form.named(sig["kid"], "key")
         form.binary(sig["val"], "root signature", 64)
+    signers = [sig["kid"] for sig in root["sigs"]]
+    require(len(signers) == len(set(signers)), "root: a key signed twice")
 
 
 def _check_unique(root):
