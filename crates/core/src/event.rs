@@ -275,8 +275,8 @@ pub struct Record {
     canonical: Vec<u8>,
 }
 
-/// What hashes and signature cover is all but themselves.
-const SEAL: [&str; 3] = ["event_hash", "event_hash_alt", "sig"];
+/// The members that hashes and signature do not cover: themselves (PROTOCOL 5).
+pub const SEAL: [&str; 3] = ["event_hash", "event_hash_alt", "sig"];
 
 impl Record {
     /// Reads a record: every member of its form, none unknown, at most 16 KiB. Hashes and signature are not checked here.

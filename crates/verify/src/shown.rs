@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::Record;
+use eleven_core::event::{Record, SEAL};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::head::Head;
@@ -248,7 +248,7 @@ impl<'a> Event<'a> {
 
     /// What was signed.
     pub(crate) fn body(&self) -> Vec<u8> {
-        self.object.canonical_without(&["event_hash", "event_hash_alt", "sig"])
+        self.object.canonical_without(&SEAL)
     }
 
     /// The primary hash that follows from the body and the `prev_hash` that it states.

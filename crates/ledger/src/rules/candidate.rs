@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use eleven_core::encoding::{Object, Value, without};
-use eleven_core::event::Record;
+use eleven_core::event::{Record, SEAL};
 use eleven_core::form::FormError;
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::id;
@@ -90,7 +90,7 @@ impl Candidate {
         if sig.kid != kid {
             return Err(Refusal::Unreadable);
         }
-        let body = without(&canonical, &["event_hash", "event_hash_alt", "sig"]);
+        let body = without(&canonical, &SEAL);
         let content = Derived::content_id(&object, &body);
         let record = Record::read_detached(object, canonical.len());
         let derived = record.as_ref().map(|record| Derived::of(record, &body, content)).unwrap_or_default();
