@@ -5,10 +5,10 @@ use crate::cli::{LedgerRestore, RecoveryCommand};
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{Failure, Output, Paint};
+use crate::published;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
-use eleven_core::head::Head;
 use eleven_core::name;
 use eleven_core::recovery::Recovery;
 use eleven_core::signature::{SeedSigner, bytes32};
@@ -41,7 +41,17 @@ pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(),
 /// # Errors
 /// Where the copy is not whole, or a published head would be given up and nobody signed for that.
 pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> Result<(), Failure> {
-    let known = args.heads.iter().map(|file| head(file)).collect::<Result<Vec<_>, _>>()?;
+    let mut known = args.heads.iter().map(|file| published::in_file(file)).collect::<Result<Vec<_>, _>>()?;
+    if !args.unwitnessed {
+        let copy = eleven_ledger::checkpoint_of(&args.source).map_err(Failure::new)?;
+        for url in config.heads.witnesses.iter().chain(&args.witnesses) {
+            known.extend(published::by_witness(url, &copy).map_err(|why| {
+                Failure::new(format!(
+                    "{why}\nWhat it cosigned is not known: start it, or leave all out by --unwitnessed"
+                ))
+            })?);
+        }
+    }
     let recovery = args.recovery.as_deref().map(recovery).transpose()?;
     let restored = eleven_ledger::restore(&config.ledger.data, &args.source, &known, recovery.as_ref());
     let restored = restored.map_err(Failure::new)?;
@@ -80,7 +90,7 @@ pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Fail
             Recovery {
                 ledger: restored.commitment.ledger.clone(),
                 restored: tree_at(&restored),
-                lost: tree_at(&head(lost)?),
+                lost: published::at(lost, backup)?.tree(),
                 cause: cause.clone().ok_or_else(|| Failure::usage("say with --cause why the ledger goes back"))?,
                 at: SystemClock.now(),
                 sigs: Vec::new(),
@@ -109,13 +119,6 @@ pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Fail
 fn document(file: &Path) -> Result<Value, Failure> {
     let bytes = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     parse(&bytes).map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))
-}
-
-/// A head: by itself, or in whatever shows one, such as a proof file.
-fn head(file: &Path) -> Result<Head, Failure> {
-    let value = document(file)?;
-    let head = value.get("head").cloned().unwrap_or(value);
-    Head::read(head).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
 fn recovery(file: &Path) -> Result<Recovery, Failure> {

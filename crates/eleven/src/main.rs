@@ -22,6 +22,7 @@ mod keystore;
 mod ledger_cmd;
 mod lineage_cmd;
 mod output;
+mod published;
 mod registry_cmd;
 mod restart;
 mod retention_cmd;

@@ -131,7 +131,7 @@ fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Ou
     let added: Vec<String> = match (root, vkey_given) {
         (Some(root), _) => {
             let root = corner::read_root(root)?;
-            let origin = format!("{}/ledger", root.domain);
+            let origin = root.origin();
             let heads = root.roles.iter().filter(|key| key.usage == KeyUse::Head);
             heads.map(|key| vkey(&origin, &key.public)).collect()
         }

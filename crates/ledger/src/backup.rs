@@ -13,6 +13,7 @@ use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{parse, parse_canonical};
 use eleven_core::head::Head;
+use eleven_core::head::checkpoint::{Note, origin};
 use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::KeyUse;
 use eleven_store::{Folder, Log as _, OpenError, ReadLog, SegmentLog, SegmentOptions, peek};
@@ -38,6 +39,41 @@ pub struct Copied {
     pub head: Head,
     /// Where what stood in the folder before is kept, where something did.
     pub before: Option<PathBuf>,
+}
+
+/// A head that is known to have been published, as somebody shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The head itself, or what a proof file holds of it.
+    Head(Head),
+    /// Its checkpoint, as a witness remembers it.
+    Checkpoint(Note),
+}
+
+impl Known {
+    /// What it says of the tree.
+    #[must_use]
+    pub const fn tree(&self) -> TreeAt {
+        match self {
+            Self::Head(head) => tree_at(head),
+            Self::Checkpoint(Note { checkpoint, .. }) => TreeAt { size: checkpoint.size, root: checkpoint.root },
+        }
+    }
+
+    /// Whether it is of the ledger that was replayed, signed by a head key of one of its roots.
+    fn is_signed(&self, replayed: &Replayed) -> bool {
+        match self {
+            Self::Head(head) => is_signed(replayed, head) && head.commitment.ledger == replayed.resumed.name,
+            Self::Checkpoint(note) => {
+                let registry = replayed.book.registry();
+                registry.into_iter().flat_map(|registry| registry.roots()).any(|root| {
+                    let mut keys = root.roles.iter().filter(|key| key.usage == KeyUse::Head);
+                    note.checkpoint.origin == origin(&replayed.resumed.name)
+                        && keys.any(|key| key.verifying().is_some_and(|key| note.signed_by(&key)))
+                })
+            }
+        }
+    }
 }
 
 /// Copies the ledger in `folder`, which may run, into `dest`, which must be empty or not there, and reads the copy back.
@@ -67,7 +103,7 @@ pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
 pub fn restore(
     folder: &Path,
     source: &Path,
-    known: &[Head],
+    known: &[Known],
     recovery: Option<&Recovery>,
 ) -> Result<Copied, LedgerError> {
     let home = Folder::open(folder, CORNER)?;
@@ -185,20 +221,16 @@ fn is_signed(replayed: &Replayed, head: &Head) -> bool {
 }
 
 /// The newest of the heads that are known: those given, each signed by this ledger, and the folder's own.
-fn newest(folder: &Path, known: &[Head], replayed: &Replayed) -> Result<Head, LedgerError> {
-    let mut heads = Vec::new();
-    for head in known {
-        let signed = is_signed(replayed, head) && head.commitment.ledger == replayed.resumed.name;
-        if !signed {
-            let what = format!("a head of {} entries is not signed by this ledger", head.commitment.size);
-            return Err(LedgerError::Restore(what));
-        }
-        heads.push(head.clone());
+fn newest(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<TreeAt, LedgerError> {
+    if let Some(foreign) = known.iter().find(|known| !known.is_signed(replayed)) {
+        let what = format!("a head of {} entries is not signed by this ledger", foreign.tree().size);
+        return Err(LedgerError::Restore(what));
     }
+    let mut heads: Vec<TreeAt> = known.iter().map(Known::tree).collect();
     if folder.join(HEADS).exists() {
-        heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| last.head));
+        heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| tree_at(&last.head)));
     }
-    let newest = heads.into_iter().max_by_key(|head| head.commitment.size);
+    let newest = heads.into_iter().max_by_key(|head| head.size);
     newest.ok_or_else(|| {
         LedgerError::Restore(
             "no published head is known here: give the newest that anybody has, from a witness, an auditor or a proof file"
@@ -211,10 +243,10 @@ fn newest(folder: &Path, known: &[Head], replayed: &Replayed) -> Result<Head, Le
 fn check_back<'a>(
     replayed: &Replayed,
     head: &Head,
-    newest: &Head,
+    lost: &TreeAt,
     recovery: Option<&'a Recovery>,
 ) -> Result<Option<&'a Recovery>, LedgerError> {
-    let (restored, lost) = (tree_at(head), tree_at(newest));
+    let restored = tree_at(head);
     if replayed.tree.root_at(lost.size) == Some(lost.root) {
         return Ok(None);
     }
@@ -233,7 +265,7 @@ fn check_back<'a>(
     if recovery.restored != restored {
         return refused("it restores another state than this copy's");
     }
-    if recovery.lost != lost {
+    if recovery.lost != *lost {
         return refused("it gives up another head than the newest that is known");
     }
     if !registry.is_some_and(|registry| recovery.is_signed_by(registry.root())) {
@@ -244,7 +276,7 @@ fn check_back<'a>(
 
 /// What a head says of the tree.
 #[must_use]
-pub fn tree_at(head: &Head) -> TreeAt {
+pub const fn tree_at(head: &Head) -> TreeAt {
     TreeAt { size: head.commitment.size, root: head.commitment.root }
 }
 
@@ -254,6 +286,18 @@ pub fn tree_at(head: &Head) -> TreeAt {
 /// Where none was signed, or the heads can't be read.
 pub fn head_of(folder: &Path) -> Result<Head, LedgerError> {
     Ok(last_head(&*open(&folder.join(HEADS))?)?.head)
+}
+
+/// The checkpoint of that head, with the lines that were kept with it.
+///
+/// # Errors
+/// As [`head_of`].
+pub fn checkpoint_of(folder: &Path) -> Result<Note, LedgerError> {
+    let record = last_head(&*open(&folder.join(HEADS))?)?.record;
+    let value = parse_canonical(&record).ok();
+    let note = value.as_ref().and_then(|value| value.get("checkpoint")).and_then(|note| note.as_str());
+    let note = note.and_then(|note| Note::parse(note).ok());
+    note.ok_or_else(|| LedgerError::Head(HeadError::Store("its last record has no checkpoint".to_owned())))
 }
 
 /// Moves what stands in the folder aside and the restored logs into its place. A crash in between leaves log and heads of

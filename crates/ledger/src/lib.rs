@@ -53,7 +53,7 @@ pub mod witness;
 mod world;
 
 pub use archive::{Archived, archive};
-pub use backup::{Copied, backup, head_of, restore, tree_at};
+pub use backup::{Copied, Known, backup, checkpoint_of, head_of, restore, tree_at};
 pub use fsck::{Progress, Sound, fsck};
 pub use heads::HeadError;
 pub use keys::{EventKey, Keys};

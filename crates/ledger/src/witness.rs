@@ -13,10 +13,13 @@ mod keep;
 mod request;
 mod serve;
 mod state;
+mod stepped;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use collect::collect;
-pub use request::AddCheckpoint;
+pub use collect::put;
+pub use request::{AddCheckpoint, size};
 pub use serve::{Gate, Held, Open, Settings, WitnessError, WitnessServer};
 pub use state::{Evidence, Judgement, Log, Refusal, Seen, Signed, Witness};
+pub use stepped::SteppedWitness;

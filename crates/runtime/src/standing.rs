@@ -197,7 +197,7 @@ impl Asking {
 
 /// What a checkpoint is worth by a root, at `now`.
 fn judge(root: &TrustRoot, note: &Note, now: Time) -> Result<Durability, String> {
-    let origin = format!("{}/ledger", root.domain);
+    let origin = root.origin();
     if note.checkpoint.origin != origin {
         return Err(format!("its checkpoint is of {}, not of {origin}", note.checkpoint.origin));
     }

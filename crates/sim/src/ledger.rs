@@ -1,13 +1,15 @@
 //! The ledger's process: the real corner without its threads, and its part of the talk with witnesses.
 
 use crate::domain::{FRESH, START, WITNESSES, domain, kid, signer};
-use crate::node::{Checked, Context, Fate, Message, Node, SEGMENTS, SMALL_SEGMENTS, Timer, Witnessed};
+use crate::lazy::Lazy;
+use crate::node::{Checked, Context, Fate, Message, Node, SEGMENTS, SMALL_SEGMENTS, Timer, is_the_disks};
 use crate::{Flaw, domain};
 use eleven_api::edge::{Clock, ManualClock};
+use eleven_core::head::checkpoint::{Line, Note};
+use eleven_ledger::witness::{AddCheckpoint, Refusal};
 use eleven_ledger::{HeadError, LedgerError, Signers, SteppedLedger, WireAnswer};
 use eleven_store::faulty::FaultyDisk;
-use eleven_store::{Disk, DiskFile, OpenError, Place, SegmentLog};
-use std::io;
+use eleven_store::{OpenError, Place, SegmentLog};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Between two seals.
@@ -185,19 +187,28 @@ impl Up {
     }
 
     fn ask_witness(&mut self, ctx: &mut Context<'_>, witness: usize) {
-        let Some((head, note)) = self.ledger.head() else { return };
+        let Some((head, checkpoint)) = self.ledger.head() else { return };
         let standing = &mut self.witnesses[witness];
         let size = head.commitment.size;
         if standing.call.is_some() || standing.size >= size {
             return;
         }
-        let Some(proof) = self.ledger.consistency(standing.size, size) else { return };
+        let old = standing.size;
+        let Some(proof) = self.ledger.consistency(old, size) else { return };
+        let Ok(note) = Note::parse(&checkpoint) else { return };
+        let body = AddCheckpoint { old, proof, note }.to_string();
         let call = ctx.call(WITNESS_DEADLINE);
         standing.call = Some(call);
-        ctx.send(Node::Witness(witness), Message::Checkpoint { call, old: standing.size, proof, note });
+        ctx.send(Node::Witness(witness), Message::Checkpoint { call, body });
     }
 
-    fn witnessed(&mut self, ctx: &mut Context<'_>, from: Node, call: u64, outcome: Witnessed) -> Checked<()> {
+    fn witnessed(
+        &mut self,
+        ctx: &mut Context<'_>,
+        from: Node,
+        call: u64,
+        outcome: Result<String, Refusal>,
+    ) -> Checked<()> {
         let Node::Witness(witness) = from else { return Err(format!("{from:?} is no witness")) };
         let standing = &mut self.witnesses[witness];
         if standing.call != Some(call) {
@@ -205,17 +216,18 @@ impl Up {
         }
         standing.call = None;
         match outcome {
-            Witnessed::Cosigned(line) => {
+            Ok(line) => {
+                let line = Line::parse(line.trim_end()).ok_or("a cosignature is no line of a note")?;
                 standing.size = ctx.history.cosigned(witness, call, &line)?;
             }
-            Witnessed::Conflict(size) => {
+            Err(Refusal::Size(size)) => {
                 if size > self.ledger.size() {
                     return Err(format!("witness {witness} saw {size} entries, the ledger has {}", self.ledger.size()));
                 }
                 standing.size = size;
                 self.ask_witness(ctx, witness);
             }
-            Witnessed::Refused(why) => return Err(format!("witness {witness} refuses a head: {why}")),
+            Err(why) => return Err(format!("witness {witness} refuses a head: {why}")),
         }
         Ok(())
     }
@@ -228,64 +240,6 @@ fn open(log: SegmentLog, heads: &FaultyDisk, clock: &Arc<ManualClock>) -> Result
     SteppedLedger::open(log, heads, signers, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
-/// Whether a failure is the disk's word, and not what the code found wrong.
-fn is_the_disks(what: &str) -> bool {
-    what.contains("the machine has stopped") || what.contains("os error")
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A disk that says that a sync is done and does nothing ([`Flaw::LazySync`]).
-struct Lazy(FaultyDisk);
-
-struct LazyFile(Arc<dyn DiskFile>);
-
-impl Disk for Lazy {
-    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(LazyFile(self.0.create(name)?)))
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(LazyFile(self.0.open(name)?)))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.0.sync_dir()
-    }
-
-    fn nonce(&self) -> u64 {
-        self.0.nonce()
-    }
-}
-
-impl DiskFile for LazyFile {
-    fn length(&self) -> io::Result<u64> {
-        self.0.length()
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_at(offset, bytes)
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read_at(offset, into)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
 }

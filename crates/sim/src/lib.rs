@@ -3,7 +3,8 @@
 //! A ledger, the authority's event stream, enforcement points and witnesses, on simulated clocks, disks and a network that
 //! loses, delays, doubles and reorders. What is simulated is the world; what runs in it is the product: the ledger's rules,
 //! commit point, recovery, seals and heads ([`eleven_ledger::SteppedLedger`]), the segment log on its faulty disk, the
-//! point's admission, journal and forwarding ([`eleven_enforce`], [`eleven_runtime::Outbox`]).
+//! point's admission, journal and forwarding ([`eleven_enforce`], [`eleven_runtime::Outbox`]), and the witness with its log
+//! ([`eleven_ledger::witness::SteppedWitness`]).
 //!
 //! A run has two parts. In the first, chance cuts links, fails and tears writes, fills disks, steps clocks and kills
 //! processes and machines at any operation of their disks. Then the world heals, and everything has to come to rest. What
@@ -29,6 +30,7 @@ mod chaos;
 mod domain;
 pub mod history;
 mod issuer;
+mod lazy;
 mod ledger;
 mod node;
 mod point;
@@ -65,7 +67,7 @@ pub enum Flaw {
     EagerPermit,
     /// The authority gives the number of a record whose fate is open to another record.
     NumberGivenTwice,
-    /// A witness answers before its state is durable.
+    /// A witness's disk says that a sync is done and has done nothing: it answers before its state is durable.
     ForgetfulWitness,
     /// A point that was refused a record never asks where it stands.
     StubbornPoint,

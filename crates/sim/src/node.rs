@@ -3,11 +3,10 @@
 use crate::Flaw;
 use crate::history::History;
 use eleven_core::artifact::Token;
-use eleven_core::hash::Sha256;
-use eleven_core::head::checkpoint::Line;
 use eleven_core::registry::{Snapshot, Stamp};
 use eleven_core::time::Time;
 use eleven_ledger::WireAnswer;
+use eleven_ledger::witness::Refusal;
 use eleven_store::SegmentOptions;
 use eleven_store::faulty::Dice;
 use std::fmt;
@@ -46,29 +45,18 @@ pub(crate) enum Message {
         call: u64,
         entries: Vec<(u64, Vec<u8>)>,
     },
+    /// The body of an `add-checkpoint`.
     Checkpoint {
         call: u64,
-        old: u64,
-        proof: Vec<Sha256>,
-        note: String,
+        body: String,
     },
+    /// The line of a cosignature, or a witness's refusal.
     Witnessed {
         call: u64,
-        outcome: Witnessed,
+        outcome: Result<String, Refusal>,
     },
     Token(Arc<Token>),
     View(Arc<(Snapshot, Stamp)>),
-}
-
-/// A witness's answer to a checkpoint.
-#[derive(Clone, Debug)]
-pub(crate) enum Witnessed {
-    /// It saw it, and what it saw before is part of it.
-    Cosigned(Line),
-    /// It stands at another size.
-    Conflict(u64),
-    /// The checkpoint is not to be signed.
-    Refused(&'static str),
 }
 
 /// Something that a node asked to be woken for.
@@ -153,12 +141,19 @@ impl fmt::Display for Message {
             Self::Registry { call, from } => write!(f, "registry {call} from {from}"),
             Self::Answer { call, answer } => write!(f, "answer {call}: {}", answer.status),
             Self::Entries { call, entries } => write!(f, "answer {call}: {} entries", entries.len()),
-            Self::Checkpoint { call, old, .. } => write!(f, "checkpoint {call} after {old}"),
+            Self::Checkpoint { call, body } => {
+                write!(f, "checkpoint {call}, {}", body.lines().next().unwrap_or_default())
+            }
             Self::Witnessed { call, outcome } => write!(f, "answer {call}: {outcome:?}"),
             Self::Token(token) => write!(f, "token {}", token.artifact.id),
             Self::View(view) => write!(f, "view of epoch {}", view.0.header.epoch),
         }
     }
+}
+
+/// Whether a failure is the disk's word, and not what the code found wrong.
+pub(crate) fn is_the_disks(what: &str) -> bool {
+    what.contains("the machine has stopped") || what.contains("os error")
 }
 
 /// Segments of a few commits each, and every operation of the disk in order.

@@ -1,14 +1,13 @@
-//! A witness: it cosigns a checkpoint that continues what it saw, and what it saw is durable before it answers.
+//! A witness's process: the real one without its threads.
 
 use crate::Flaw;
 use crate::domain::{START, domain, signer, witness_name};
-use crate::node::{Checked, Context, Fate, Message, Node, SMALL_SEGMENTS, Witnessed};
+use crate::lazy::Lazy;
+use crate::node::{Checked, Context, Fate, Message, Node, SMALL_SEGMENTS, is_the_disks};
 use eleven_api::edge::ManualClock;
-use eleven_core::hash::Sha256;
-use eleven_core::head::checkpoint::Note;
-use eleven_core::tree;
+use eleven_ledger::witness::{AddCheckpoint, Log, SteppedWitness, WitnessError};
 use eleven_store::faulty::FaultyDisk;
-use eleven_store::{Log as _, OpenError, Place, SegmentLog};
+use eleven_store::{OpenError, Place, SegmentLog};
 use std::sync::Arc;
 
 /// A witness and its disk.
@@ -16,13 +15,7 @@ pub(crate) struct WitnessNode {
     number: usize,
     pub(crate) disk: FaultyDisk,
     pub(crate) clock: Arc<ManualClock>,
-    up: Option<Up>,
-}
-
-struct Up {
-    log: SegmentLog,
-    size: u64,
-    root: Sha256,
+    up: Option<SteppedWitness>,
 }
 
 impl WitnessNode {
@@ -41,78 +34,49 @@ impl WitnessNode {
 
     /// The size that it stands at.
     pub(crate) fn size(&self) -> u64 {
-        self.up.as_ref().map_or(0, |up| up.size)
+        self.up.as_ref().map_or(0, SteppedWitness::size)
     }
 
     pub(crate) fn start(&mut self, ctx: &mut Context<'_>) -> Checked<Fate> {
-        let log = match SegmentLog::open(Place::on(self.disk.clone()), SMALL_SEGMENTS) {
+        let number = self.number;
+        // A witness that forgets answers before its state is durable, and its disk can lose it.
+        let place = match ctx.flaw {
+            Some(Flaw::ForgetfulWitness) => Place::on(Lazy(self.disk.clone())),
+            _ => Place::on(self.disk.clone()),
+        };
+        let log = match SegmentLog::open(place, SMALL_SEGMENTS) {
             Ok(log) => log,
             Err(OpenError::Io { doing, cause }) => return Ok(Fate::Stops(format!("could not {doing}: {cause}"))),
-            Err(error) => return Err(format!("witness {} does not recover: {error}", self.number)),
+            Err(error) => return Err(format!("witness {number} does not recover: {error}")),
         };
-        let last = log.next().checked_sub(1).map(|last| log.reader().read_from(last, 1, 1));
-        let (size, root) = match last {
-            None => (0, tree::empty_root()),
-            Some(Ok(read)) => read.first().and_then(|(_, bytes)| decode(bytes)).ok_or("a witness's record is none")?,
-            Some(Err(error)) => return Ok(Fate::Stops(error.to_string())),
+        let watched = Log { origin: domain().root.origin(), keys: vec![*domain().head_key.as_bytes()] };
+        let key = signer(&format!("witness-{number}"));
+        let witness = match SteppedWitness::open(witness_name(number), vec![watched], log, key) {
+            Ok(witness) => witness,
+            Err(WitnessError::Replay(what)) if is_the_disks(&what) => return Ok(Fate::Stops(what)),
+            Err(error) => return Err(format!("witness {number} does not recover: {error}")),
         };
-        ctx.history.witness_started(self.number, size)?;
-        self.up = Some(Up { log, size, root });
+        ctx.history.witness_started(number, witness.size())?;
+        self.up = Some(witness);
         Ok(Fate::Runs)
     }
 
     pub(crate) fn receive(&mut self, ctx: &mut Context<'_>, from: Node, message: Message) -> Checked<Fate> {
         let number = self.number;
-        let Some(up) = &mut self.up else { return Ok(Fate::Runs) };
-        let Message::Checkpoint { call, old, proof, note } = message else {
+        let Some(witness) = &mut self.up else { return Ok(Fate::Runs) };
+        let Message::Checkpoint { call, body } = message else {
             return Err(format!("witness {number} was sent {message}"));
         };
-        let outcome = match up.judge(old, &proof, &note) {
-            Err(outcome) => outcome,
-            Ok(note) => {
-                let (size, root) = (note.checkpoint.size, note.checkpoint.root);
-                let record = encode(size, &root);
-                let forgets = ctx.flaw == Some(Flaw::ForgetfulWitness);
-                if !forgets && let Err(error) = up.log.append(up.log.next(), &[&record]) {
-                    return Ok(Fate::Stops(error.to_string()));
-                }
-                (up.size, up.root) = (size, root);
-                let seconds = u64::try_from(ctx.now.0 / 1000).unwrap_or(0);
-                let line =
-                    note.checkpoint.cosign(&witness_name(number), seconds, &*signer(&format!("witness-{number}")));
-                ctx.history.signed(number, call, &note.checkpoint)?;
-                Witnessed::Cosigned(line)
-            }
+        let outcome = match witness.add_checkpoint(body.as_bytes(), ctx.now) {
+            Ok(outcome) => outcome,
+            Err(WitnessError::Commit(why)) => return Ok(Fate::Stops(why)),
+            Err(error) => return Err(format!("witness {number}: {error}")),
         };
+        if outcome.is_ok() {
+            let request = AddCheckpoint::read(body.as_bytes()).map_err(|error| error.to_string())?;
+            ctx.history.signed(number, call, &request.note.checkpoint)?;
+        }
         ctx.send(from, Message::Witnessed { call, outcome });
         Ok(Fate::Runs)
     }
-}
-
-impl Up {
-    /// C2SP tlog-witness, `add-checkpoint`.
-    fn judge(&self, old: u64, proof: &[Sha256], note: &str) -> Result<Note, Witnessed> {
-        let note = Note::parse(note).map_err(|_| Witnessed::Refused("it is no checkpoint"))?;
-        if !note.signed_by(&domain().head_key) {
-            return Err(Witnessed::Refused("the ledger did not sign it"));
-        }
-        if old != self.size {
-            return Err(Witnessed::Conflict(self.size));
-        }
-        let next = &note.checkpoint;
-        let follows = old == 0 || tree::verify_consistency(old, next.size, &self.root, &next.root, proof);
-        if next.size < old || !follows {
-            return Err(Witnessed::Refused("it does not continue what was seen before"));
-        }
-        Ok(note)
-    }
-}
-
-fn encode(size: u64, root: &Sha256) -> Vec<u8> {
-    [size.to_be_bytes().as_slice(), &root.0].concat()
-}
-
-fn decode(bytes: &[u8]) -> Option<(u64, Sha256)> {
-    let (size, root) = bytes.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*size), Sha256(root.try_into().ok()?)))
 }

@@ -44,7 +44,8 @@ fn policies_requests_and_disclosures_hash_as_the_vectors_say() {
         assert_eq!(bundle.hash, Sha3::parse(text(case, "hash")).expect("a hash"));
     }
     let request = file.get("request").expect("request");
-    let body = crate::hash::unbase64(text(request, "body_bytes").strip_prefix("base64:").expect("base64:")).expect("base64");
+    let body =
+        crate::hash::unbase64(text(request, "body_bytes").strip_prefix("base64:").expect("base64:")).expect("base64");
     let binding = RequestBinding {
         body: Sha3::of(&[&body]),
         method: text(request, "method").into(),

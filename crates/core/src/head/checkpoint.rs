@@ -68,6 +68,12 @@ fn key_id(name: &str, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
     [a, b, c, d]
 }
 
+/// The origin of a ledger, `ledger://<domain>` or the domain alone: the first line of its checkpoints.
+#[must_use]
+pub fn origin(ledger: &str) -> String {
+    format!("{}/ledger", ledger.strip_prefix("ledger://").unwrap_or(ledger))
+}
+
 /// The verifier key of a ledger as others configure it: `<origin>+<key id>+<base64 of 0x01 || public key>`.
 #[must_use]
 pub fn vkey(origin: &str, public: &[u8; 32]) -> String {
@@ -109,8 +115,7 @@ impl Checkpoint {
     /// The checkpoint of what a head commits to.
     #[must_use]
     pub fn of(commitment: &Commitment) -> Self {
-        let domain = commitment.ledger.strip_prefix("ledger://").unwrap_or(&commitment.ledger);
-        Self { origin: format!("{domain}/ledger"), size: commitment.size, root: commitment.root }
+        Self { origin: origin(&commitment.ledger), size: commitment.size, root: commitment.root }
     }
 
     /// The text that is signed, its last line feed included.

@@ -9,7 +9,7 @@ mod key;
 use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
-use crate::head::checkpoint::Note;
+use crate::head::checkpoint::{self, Note};
 use crate::limits::MAX_INTEGER;
 use crate::name;
 use crate::signature::{Signer, VerifyingKey, base64_value, bytes32, bytes64};
@@ -283,6 +283,12 @@ impl TrustRoot {
     #[must_use]
     pub fn role_key(&self, usage: KeyUse, kid: &str, at: Time) -> Option<VerifyingKey> {
         self.role(usage, kid, at)?.verifying()
+    }
+
+    /// The origin of the checkpoints of this domain's ledger (PROTOCOL 7).
+    #[must_use]
+    pub fn origin(&self) -> String {
+        checkpoint::origin(&self.domain)
     }
 
     /// The key that signs for a role at `at`: the first that counts.

@@ -8,10 +8,16 @@ use std::path::PathBuf;
 pub(crate) struct LedgerRestore {
     /// The copy, as `ledger backup` made it.
     pub(crate) source: PathBuf,
-    /// A head that is known to have been published: a head, or a file that shows one, such as a proof. May be repeated. The
-    /// folder's own last head is always known.
+    /// A head that is known to have been published: a head, a checkpoint, or a file that shows one, such as a proof. May be
+    /// repeated. The folder's own last head is always known, and so is what the witnesses of the configuration cosigned.
     #[arg(long = "head", value_name = "FILE")]
     pub(crate) heads: Vec<PathBuf>,
+    /// The URL of another witness that is asked what it cosigned. May be repeated.
+    #[arg(long = "witness", value_name = "URL")]
+    pub(crate) witnesses: Vec<String>,
+    /// Ask no witness: what was published since the heads that are given is not known then.
+    #[arg(long, conflicts_with = "witnesses")]
+    pub(crate) unwitnessed: bool,
     /// What the root signed.
     #[arg(long, value_name = "FILE")]
     pub(crate) recovery: Option<PathBuf>,
@@ -25,9 +31,10 @@ pub(crate) enum RecoveryCommand {
         /// The copy that is to be restored.
         #[arg(long, value_name = "DIR")]
         backup: Option<PathBuf>,
-        /// The newest published head: a head, or a file that shows one.
-        #[arg(long, value_name = "FILE")]
-        lost: Option<PathBuf>,
+        /// The newest published head: a file that shows one, as for `ledger restore`, or the URL of the witness that cosigned
+        /// it.
+        #[arg(long, value_name = "FILE|URL")]
+        lost: Option<String>,
         /// Add a signature to what another root key signed, where more than one is needed.
         #[arg(long, value_name = "FILE")]
         add_to: Option<PathBuf>,

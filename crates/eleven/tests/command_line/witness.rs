@@ -126,6 +126,20 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     assert!(text(&evidence).contains("\"evidence\":[]"), "{}", text(&evidence));
 }
 
+/// Makes a witness of the domain's ledger, which stands in the domain's folder `w`, and starts it.
+fn watching(domain: &Domain, listen: std::net::SocketAddr) -> Witness {
+    let (at, root) = (domain.file("w"), domain.file("root.json"));
+    let made = ["witness", "key", "new", at.as_str(), "--name", "witness.example/one"];
+    assert!(eleven().args(made).output().expect("it runs").status.success());
+    let watch = ["witness", "log", "add", at.as_str(), "--root", root.as_str()];
+    assert!(eleven().args(watch).output().expect("it runs").status.success());
+    Witness::at(Path::new(&at), &listen.to_string())
+}
+
+fn free_port() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address")
+}
+
 /// Until the ledger's last head is as durable as this.
 fn until_durable(domain: &Domain, level: &str) {
     let until = std::time::Instant::now() + PATIENCE;
@@ -141,14 +155,10 @@ fn until_durable(domain: &Domain, level: &str) {
 
 #[test]
 fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let free = free_port();
     let mut domain = Domain::make(&[&format!("ledger.witnesses=[\"http://{free}\"]")]);
-    let (at, root) = (domain.file("w"), domain.file("root.json"));
-    let made = ["witness", "key", "new", at.as_str(), "--name", "witness.example/one"];
-    assert!(eleven().args(made).output().expect("it runs").status.success());
-    let watch = ["witness", "log", "add", at.as_str(), "--root", root.as_str()];
-    assert!(eleven().args(watch).output().expect("it runs").status.success());
-    let _witness = Witness::at(Path::new(&at), &free.to_string());
+    let root = domain.file("root.json");
+    let _witness = watching(&domain, free);
     domain.up(&[]);
     let secret = domain.client("app", "svc:demo-app:dev");
     until_durable(&domain, "D3");
@@ -186,4 +196,77 @@ fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
     until_durable(&domain, "D3");
     let again = domain.run(&["root", "publish", &domain.file("two.json")]);
     assert_eq!(again.status.code(), Some(1), "a root does not go back: {}", text(&again));
+}
+
+/// A witness of another make: it shows nothing of what it remembers, and knows this size of every log.
+fn foreign_witness(knows: u64) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.expect("a connection");
+            let mut request = [0; 16 << 10];
+            let read = stream.read(&mut request).expect("a request");
+            let answer = if request[..read].starts_with(b"POST") {
+                let body = format!("{knows}\n");
+                format!("HTTP/1.1 409 Conflict\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+            } else {
+                "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()
+            };
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    url
+}
+
+#[test]
+fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
+    let free = free_port();
+    let mut domain = Domain::make(&[&format!("ledger.witnesses=[\"http://{free}\"]")]);
+    let witness = watching(&domain, free);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "it started");
+    domain.ended(&lineage);
+    let copy = domain.file("../copy");
+    let copied = domain.json(&["ledger", "backup", &copy]);
+    let size = copied.pointer("/head/size").and_then(Value::as_int).expect("a size");
+    domain.ended(&domain.passes(&secret, "it was copied"));
+    let cosigned = || {
+        let shown = eleven().args(["witness", "show", &witness.url, "--json"]).output().expect("it runs");
+        let shown = parse(text(&shown).trim().as_bytes()).expect("I-JSON");
+        shown.pointer("/seen/0/size").and_then(Value::as_int).unwrap_or(0)
+    };
+    let until = std::time::Instant::now() + PATIENCE;
+    while cosigned() <= size {
+        assert!(std::time::Instant::now() < until, "the witness stands at {}", cosigned());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+
+    // The machine is lost: of what was published nothing is known on this one.
+    let ledger = domain.dir().join("ledger");
+    std::fs::remove_dir_all(ledger.join("log")).expect("the log is gone");
+    std::fs::remove_dir_all(ledger.join("heads")).expect("the heads are gone");
+    let restore = |more: &[&str]| domain.run(&[&["ledger", "restore", &copy], more].concat());
+    let refused = restore(&[]);
+    let lost = cosigned();
+    let why = format!("the copy holds {size} entries and a head over {lost} is published");
+    assert!(refused.status.code() == Some(1) && text(&refused).contains(&why), "{}", text(&refused));
+    let foreign = foreign_witness(999_999);
+    let refused = restore(&["--witness", &foreign]);
+    assert!(text(&refused).contains("cosigned a head of 999999 entries"), "{}", text(&refused));
+    let refused = restore(&["--unwitnessed"]);
+    assert!(text(&refused).contains("no published head is known"), "{}", text(&refused));
+
+    let (word, key, url) = (domain.file("../recovery.json"), domain.file("root-key.json"), witness.url.clone());
+    let sign = ["ledger", "recovery", "sign", "--backup", &copy, "--lost", &url, "--cause", "a drill"];
+    domain.done(&[&sign[..], &["--root-key", &key, "--out", &word]].concat());
+    drop(witness);
+    let refused = restore(&["--recovery", &word]);
+    assert!(text(&refused).contains("leave all out by --unwitnessed"), "{}", text(&refused));
+    let _witness = Witness::at(Path::new(&domain.file("w")), &free.to_string());
+    let restored = domain.json(&["ledger", "restore", &copy, "--recovery", &word]);
+    assert_eq!(restored.pointer("/head/size").and_then(Value::as_int), Some(size));
 }

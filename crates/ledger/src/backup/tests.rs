@@ -62,14 +62,16 @@ async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost
     let other = Home::empty();
     std::fs::remove_dir_all(other.path()).expect("empty");
     assert!(why(restore(other.path(), dest.path(), &[], None)).contains("no published head is known"));
-    let restored = restore(other.path(), dest.path(), std::slice::from_ref(&copied.head), None).expect("restored");
+    let restored = restore(other.path(), dest.path(), &[Known::Head(copied.head.clone())], None).expect("restored");
     assert_eq!(restored, Copied { head: copied.head.clone(), before: None });
     other.clock.set(at(&home));
     let head = more(&other, &mut producers).await;
     assert!(head.commitment.size > copied.head.commitment.size);
     assert_eq!(checked_whole(other.path()).head, head.commitment.size);
     let foreign = Head { at: head.at.plus_millis(1), ..head };
-    assert!(why(restore(other.path(), dest.path(), &[foreign], None)).contains("not signed by this ledger"));
+    assert!(
+        why(restore(other.path(), dest.path(), &[Known::Head(foreign)], None)).contains("not signed by this ledger")
+    );
 }
 
 #[tokio::test]

@@ -219,9 +219,7 @@ impl Asking {
 
     async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Said, String> {
         let request = self.request(checkpoint, old)?;
-        let (status, body) = tokio::time::timeout(ANSWER, self.send(request.to_string()))
-            .await
-            .map_err(|_| format!("no answer within {} s", ANSWER.as_secs()))??;
+        let (status, body) = put(&self.client, &self.url, &request).await?;
         let text = std::str::from_utf8(&body).unwrap_or_default();
         match status {
             StatusCode::OK => self.lines(checkpoint, text).map(Said::Cosigned),
@@ -242,18 +240,6 @@ impl Asking {
         Ok(AddCheckpoint { old, proof, note: Note { checkpoint: checkpoint.clone(), lines: own } })
     }
 
-    async fn send(&self, body: String) -> Result<(StatusCode, Bytes), String> {
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = Method::POST;
-        let uri = format!("{}{}", self.url, routes::ADD_CHECKPOINT).parse();
-        *request.uri_mut() = uri.map_err(|error| format!("it has no address: {error}"))?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        let response = self.client.send(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ADD_CHECKPOINT).collect().await;
-        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
-    }
-
     /// The lines of an answer that a witness of the root signed; the others say nothing.
     fn lines(&self, checkpoint: &Checkpoint, text: &str) -> Result<Vec<Line>, String> {
         let lines: Option<Vec<Line>> = text.lines().map(Line::parse).collect();
@@ -262,6 +248,26 @@ impl Asking {
         let known: Vec<Line> = note.lines.iter().filter(|line| is_known(&note, line, &witnesses)).cloned().collect();
         if known.is_empty() { Err("no witness of the root signed its answer".to_owned()) } else { Ok(known) }
     }
+}
+
+/// Sends a request to the witness at `url`: its status and body.
+///
+/// # Errors
+/// Where there is no answer within ten seconds.
+pub async fn put(client: &Client, url: &str, asked: &AddCheckpoint) -> Result<(StatusCode, Bytes), String> {
+    let mut request = Request::new(Full::new(Bytes::from(asked.to_string())));
+    *request.method_mut() = Method::POST;
+    let uri = format!("{}{}", url.trim_end_matches('/'), routes::ADD_CHECKPOINT).parse();
+    *request.uri_mut() = uri.map_err(|error| format!("it has no address: {error}"))?;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let answered = async {
+        let response = client.send(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ADD_CHECKPOINT).collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    };
+    let answered = tokio::time::timeout(ANSWER, answered).await;
+    answered.map_err(|_| format!("no answer within {} s", ANSWER.as_secs()))?
 }
 
 /// Whether a line is a cosignature by a witness of the root.

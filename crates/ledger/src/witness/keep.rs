@@ -55,6 +55,11 @@ impl Keeper {
         }
     }
 
+    /// The size of the largest checkpoint that was cosigned.
+    pub(super) fn size(&self) -> u64 {
+        self.witness.seen().map(super::state::Seen::size).max().unwrap_or(0)
+    }
+
     /// Judges, and puts what has to be kept behind `records`, of which the first stands at `first` in the log.
     fn remember(&mut self, signed: Signed, now: Time, first: u64, records: &mut Vec<Vec<u8>>) -> Judgement {
         let mut judgement = self.witness.judge(signed, now);

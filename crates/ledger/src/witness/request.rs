@@ -46,8 +46,9 @@ impl fmt::Display for AddCheckpoint {
     }
 }
 
-/// A size in decimal digits without leading zeroes.
-pub(super) fn size(text: &str) -> Option<u64> {
+/// A size in decimal digits without leading zeroes, as it stands in the first line and in the body of a 409.
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|size| digits && *size <= MAX_INTEGER)
 }

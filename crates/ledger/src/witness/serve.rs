@@ -1,7 +1,6 @@
 //! A witness over HTTP: `add-checkpoint`, and what it has seen.
 
 use super::keep::{Answer, Keeper, Request};
-use super::request::AddCheckpoint;
 use super::state::{Log, Refusal, Signed};
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +14,6 @@ use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, body as read_body, json, stopped};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::form::FormError;
 use eleven_core::head::checkpoint::Checkpoint;
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
 use eleven_core::reason::Reason;
@@ -189,10 +187,7 @@ impl WitnessServer {
 /// `POST /add-checkpoint`, as C2SP tlog-witness has it.
 async fn add_checkpoint(State(inner): State<Arc<Inner>>, body: Body) -> Result<Response, Problem> {
     let body = read_body(body, MAX_ADD_CHECKPOINT).await?;
-    let signed = AddCheckpoint::read(&body)
-        .map_err(|FormError(what)| Refusal::Malformed(what))
-        .and_then(|request| Log::signed(&inner.settings.logs, request));
-    let signed = match signed {
+    let signed = match Log::asked(&inner.settings.logs, &body) {
         Ok(signed) => signed,
         Err(refusal) => return Ok(refused(&refusal)),
     };
@@ -210,11 +205,8 @@ async fn cosign(inner: &Inner, signed: Signed) -> Result<Response, Problem> {
         return Err(Problem::with_status(500, "the witness's writer answered another question"));
     };
     inner.let_go(needed_from);
-    match judgement.outcome {
-        Ok(time) => {
-            let line = checkpoint.cosign(&inner.settings.name, time, inner.signer.as_ref());
-            Ok(text("text/plain; charset=utf-8", format!("{line}\n")))
-        }
+    match judgement.cosignature(&checkpoint, &inner.settings.name, inner.signer.as_ref()) {
+        Ok(line) => Ok(text("text/plain; charset=utf-8", line)),
         Err(refusal) => {
             let origin = &checkpoint.origin;
             match refusal {

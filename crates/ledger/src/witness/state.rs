@@ -7,7 +7,7 @@ use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::Sha256;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::limits::MAX_EVIDENCE;
-use eleven_core::signature::VerifyingKey;
+use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_core::tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +92,15 @@ struct Memory {
 }
 
 impl Log {
+    /// Reads the body of a request and holds its checkpoint against the keys of the log that it names.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] where it is no request, and as [`Log::signed`].
+    pub fn asked(logs: &[Self], body: &[u8]) -> Result<Signed, Refusal> {
+        let request = AddCheckpoint::read(body).map_err(|FormError(what)| Refusal::Malformed(what))?;
+        Self::signed(logs, request)
+    }
+
     /// Holds the checkpoint of a request against the keys of the log that it names.
     ///
     /// # Errors
@@ -114,6 +123,17 @@ impl Signed {
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.note.checkpoint
+    }
+}
+
+impl Judgement {
+    /// The answer to whoever asked, with `checkpoint` what was judged: the line of the cosignature, or the refusal. It may
+    /// leave once the records are durable.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn cosignature(self, checkpoint: &Checkpoint, name: &str, signer: &dyn Signer) -> Result<String, Refusal> {
+        self.outcome.map(|time| format!("{}\n", checkpoint.cosign(name, time, signer)))
     }
 }
 

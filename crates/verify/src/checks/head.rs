@@ -29,7 +29,7 @@ pub(super) fn signed(shown: &Shown<'_>) -> Judged {
 pub(super) fn checkpoint(shown: &Shown<'_>) -> Judged {
     let (root, head, note) = (shown.root()?, shown.head()?, shown.note()?);
     let expected = Checkpoint::of(&head.commitment);
-    let origin = format!("{}/ledger", root.domain);
+    let origin = root.origin();
     if note.checkpoint != expected || expected.origin != origin {
         let (found, size) = (&note.checkpoint, expected.size);
         return failed(format!(

@@ -226,8 +226,7 @@ fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
 
 /// By a head key that no root calls compromised: a checkpoint has no time at which another key could be judged.
 fn checkpoint_signed(roots: &[TrustRoot], note: &Note) -> Judged {
-    let domain = roots.last().map_or("", |root| root.domain.as_str());
-    let origin = format!("{domain}/ledger");
+    let origin = roots.last().map(TrustRoot::origin).unwrap_or_default();
     if note.checkpoint.origin != origin {
         return failed(format!("a checkpoint is of `{}`, expected `{origin}`", note.checkpoint.origin));
     }

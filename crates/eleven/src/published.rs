@@ -1,0 +1,86 @@
+//! Heads of a ledger as others show them: in a file, or by a witness that cosigned one.
+
+use crate::call;
+use crate::output::Failure;
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::Note;
+use eleven_ledger::Known;
+use eleven_ledger::witness::{self, AddCheckpoint};
+use http::StatusCode;
+use std::path::Path;
+
+/// A head in a file: by itself, in whatever shows one, such as a proof, or as a checkpoint.
+///
+/// # Errors
+/// Where the file can't be read, or shows none.
+pub(crate) fn in_file(file: &Path) -> Result<Known, Failure> {
+    let wrong = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let Ok(value) = parse(&bytes) else {
+        let note = std::str::from_utf8(&bytes).ok().and_then(|text| Note::parse(text).ok());
+        return note.map(Known::Checkpoint).ok_or_else(|| wrong(&"this is neither I-JSON nor a checkpoint"));
+    };
+    let head = value.get("head").cloned().unwrap_or(value);
+    Head::read(head).map(Known::Head).map_err(|error| wrong(&error))
+}
+
+/// A head in a file, or what the witness of a URL cosigned of the ledger of which `copy` is a copy.
+///
+/// # Errors
+/// As [`in_file`] and [`by_witness`]; where the witness cosigned nothing of that ledger.
+pub(crate) fn at(place: &str, copy: &Path) -> Result<Known, Failure> {
+    if !place.starts_with("http://") && !place.starts_with("https://") {
+        return in_file(Path::new(place));
+    }
+    let copy = eleven_ledger::checkpoint_of(copy).map_err(Failure::new)?;
+    let cosigned = by_witness(place, &copy)?;
+    cosigned.ok_or_else(|| Failure::new(format!("{place} cosigned nothing of {}", copy.checkpoint.origin)))
+}
+
+/// What a witness cosigned last of the ledger whose checkpoint `copy` is; `None` where it has seen nothing of it, or nothing
+/// beyond `copy`.
+///
+/// # Errors
+/// Where it gives no answer; where it cosigned a later head and can't show it.
+pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failure> {
+    let client = Client::new();
+    let path = routes::WITNESS_LOGS;
+    let said = call::wait(async { client.get_json(url.trim_end_matches('/'), path, call::PATIENCE).await })?;
+    match said {
+        Ok(said) => remembered(&said, &copy.checkpoint.origin).map_err(|what| {
+            Failure::new(format!("the witness {url} answers {path} with what is no list of logs: {what}"))
+        }),
+        // Only ours show what they remember. Any witness says by a 409 that it knows another size.
+        Err(CallError::Refused(problem)) if problem.status == 404 => {
+            let size = copy.checkpoint.size;
+            let own = copy.lines.iter().filter(|line| line.name == copy.checkpoint.origin).cloned().collect();
+            let note = Note { checkpoint: copy.checkpoint.clone(), lines: own };
+            let request = AddCheckpoint { old: size, proof: Vec::new(), note };
+            let answer = call::wait(async { witness::put(&client, url, &request).await })?;
+            let (status, body) = answer.map_err(|why| Failure::new(format!("the witness {url}: {why}")))?;
+            let known = std::str::from_utf8(&body).ok().and_then(|text| witness::size(text.trim_end_matches('\n')));
+            match (status, known) {
+                (StatusCode::CONFLICT, Some(known)) if known > size => Err(Failure::new(format!(
+                    "the witness {url} cosigned a head of {known} entries, and the copy ends at {size}: have its operator \
+                     give you that checkpoint, and name it by --head"
+                ))),
+                (StatusCode::CONFLICT, Some(_)) | (StatusCode::OK | StatusCode::NOT_FOUND, _) => Ok(None),
+                _ => Err(Failure::new(format!("the witness {url} answers {status} to a checkpoint of the copy"))),
+            }
+        }
+        Err(error) => Err(Failure::new(format!("the witness {url}: {error}"))),
+    }
+}
+
+/// The checkpoint of a log in what a witness says that it has seen.
+fn remembered(said: &Value, origin: &str) -> Result<Option<Known>, &'static str> {
+    let seen = said.get("seen").and_then(Value::as_array).ok_or("`seen` is missing")?;
+    let Some(log) = seen.iter().find(|log| log.get("origin").and_then(Value::as_str) == Some(origin)) else {
+        return Ok(None);
+    };
+    let note = log.get("checkpoint").and_then(Value::as_str).and_then(|note| Note::parse(note).ok());
+    note.map(|note| Some(Known::Checkpoint(note))).ok_or("its checkpoint is none")
+}
