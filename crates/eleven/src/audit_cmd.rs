@@ -40,6 +40,7 @@ fn document(sound: &Sound, elapsed: Duration) -> Value {
             .with("head", sound.head)
             .with("heads", sound.heads)
             .with("content", sound.met.content)
+            .with("moved", sound.met.moved)
             .with("headers", sound.met.headers)
             .with("bytes", sound.met.bytes)
             .with("millis", millis),
@@ -49,7 +50,7 @@ fn document(sound: &Sound, elapsed: Duration) -> Value {
 fn text(sound: &Sound, elapsed: Duration, output: Output) -> String {
     format!(
         "{} {}: {} entries, {} lineages ({} not closed), registry epoch {}\n\
-         {} pieces of content, {} registry headers, {} signed heads, the last over {} entries\n\
+         {} pieces of content{}, {} registry headers, {} signed heads, the last over {} entries\n\
          {:.1} s, {:.0} entries/s, everything computed again",
         output.paint(Paint::Good, "sound:"),
         sound.ledger,
@@ -58,12 +59,21 @@ fn text(sound: &Sound, elapsed: Duration, output: Output) -> String {
         sound.running,
         sound.epoch,
         sound.met.content,
+        moved(&sound.met),
         sound.met.headers,
         sound.heads,
         sound.head,
         elapsed.as_secs_f64(),
         rate(sound.entries, elapsed),
     )
+}
+
+/// What was not checked, because it is elsewhere; nothing where all is here.
+fn moved(met: &Met) -> String {
+    match met.moved {
+        0 => String::new(),
+        moved => format!(" ({moved} of them moved to an archive, and not read)"),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -154,12 +164,16 @@ impl Shown {
 
 fn verified(audited: &Audited) -> Value {
     let object = Object::new().with("ledger", &audited.ledger).with("size", audited.size);
-    Value::Object(object.with_some("root", audited.root).with("content", audited.met.content))
+    Value::Object(
+        object.with_some("root", audited.root).with("content", audited.met.content).with("moved", audited.met.moved),
+    )
 }
 
 fn verified_text(audited: &Audited, output: Output) -> String {
     let root = audited.root.map_or_else(String::new, |root| root.to_string());
-    format!("{} {} of {} entries, {root}", output.paint(Paint::Good, "verified:"), audited.ledger, audited.size)
+    let (good, content) = (output.paint(Paint::Good, "verified:"), audited.met.content);
+    let Audited { ledger, size, met, .. } = audited;
+    format!("{good} {ledger} of {size} entries, {root}, with {content} pieces of content{}", moved(met))
 }
 
 /// `ledger compare`.

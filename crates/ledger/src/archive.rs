@@ -31,8 +31,6 @@ const CHUNK_BYTES: usize = 8 << 20;
 const MARK: &str = "archive";
 /// The log in it.
 const CONTENT: &str = "content";
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// What was moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +62,8 @@ pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerEr
             "no retention is set, so all content is kept: set one with `eleven retention set`".to_owned(),
         )
     })?;
-    let limit = now.plus_millis(-i64::try_from(retention.days).unwrap_or(i64::MAX).saturating_mul(DAY_MS));
     let lives = Lives::read(&*log)?;
-    let (may_go, held) = lives.past(limit, &Hold::all(registry.lists()));
+    let (may_go, held) = lives.past(&retention, now, &Hold::all(registry.lists()));
     let going = going(&*log, &may_go)?;
     let mut done = Archived { pieces: 0, bytes: 0, lineages: may_go.len() as u64, held, days: retention.days };
     if going.is_empty() {
@@ -123,11 +120,11 @@ impl Lives {
         Ok(lives)
     }
 
-    /// The lineages that ended before `limit` and are not held, and how many are held.
-    fn past(self, limit: Time, holds: &BTreeSet<String>) -> (HashSet<String>, u64) {
+    /// The lineages that are past their retention at `now` and are not held, and how many are held.
+    fn past(self, retention: &Retention, now: Time, holds: &BTreeSet<String>) -> (HashSet<String>, u64) {
         let (mut past, mut held) = (HashSet::new(), 0);
         for (content, life) in self.0 {
-            if life.last >= limit || life.running != 0 {
+            if retention.ends(life.last) >= now || life.running != 0 {
                 continue;
             }
             let operation = Hold::on("operation", &content).is_ok_and(|hold| hold.is_in(holds));

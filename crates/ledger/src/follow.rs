@@ -322,6 +322,7 @@ impl Follower {
             let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
             return Err(FollowError::NotUnderHead { seq: said.head.commitment.size.saturating_sub(1), what });
         }
+        self.replayed.check_moved(said.head.at).map_err(FollowError::Wrong)?;
         let order = |head: &Head| (head.commitment.size, head.at);
         if self.last.as_ref().is_none_or(|last| order(&last.head) < order(&said.head)) {
             let published = Published::new(said.head, said.note, &self.pinned.witnesses);

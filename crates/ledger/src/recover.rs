@@ -23,6 +23,7 @@ use eleven_core::hash::Sha256;
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::index::OperationIndex;
 use eleven_core::registry::history::Moment;
+use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{Fold, Header};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signature;
@@ -97,6 +98,8 @@ pub(crate) struct Replayed {
     /// What the last seal names as index.
     sealed_index: Option<Sha256>,
     pending: Pending,
+    /// The last entry before which content was moved out.
+    moved_at: Option<Moment>,
 }
 
 /// How much a replay met.
@@ -106,6 +109,8 @@ pub struct Met {
     pub entries: u64,
     /// Pieces of content: artifacts, policies, decision inputs, evidence.
     pub content: u64,
+    /// How many of them were moved to an archive: of each only the hash is here, and nothing of it was checked.
+    pub moved: u64,
     /// Registry headers that the authority signed.
     pub headers: u64,
     /// Bytes of the entries.
@@ -143,6 +148,7 @@ impl Replayed {
             depth,
             sealed_index: None,
             pending: Pending::default(),
+            moved_at: None,
         }
     }
 
@@ -189,8 +195,9 @@ impl Replayed {
             What::Entry(entry) => self.take_entry(position, *entry),
             What::Content(content) => {
                 self.places.add_blob(&content.hash, position);
-                self.pending.push(*content);
                 self.met.content += 1;
+                self.met.moved += u64::from(content.moved);
+                self.pending.push(*content);
                 Ok(())
             }
             What::Header(header) => self.take_header(position, &header.0, &header.1),
@@ -239,7 +246,9 @@ impl Replayed {
         if self.depth == Depth::Everything {
             self.check_content(record, verified.canonical(), header.at).map_err(|what| self.wrong(what))?;
         }
-        self.pending.close(record);
+        if self.pending.close(record) {
+            self.moved_at = Some(Moment { seq: header.seq, at: header.at });
+        }
         let seals = record.event == "ledger.sealed";
         if seals {
             self.check_seal(record)?;
@@ -347,6 +356,26 @@ impl Replayed {
         let reference = RegistryRef { epoch: registry.epoch(), hash: registry.hash() };
         let (chain, index) = (self.sealed.chain?, self.sealed_index?);
         Some(Commitment { ledger, size, chain, root: self.tree.root(), index, registry: reference })
+    }
+
+    /// Content was moved out only where the domain's retention let it, by a clock that shows `now`. What the shortest
+    /// retention ever set did not let go is looked for; when a lineage ended, and holds, are not.
+    ///
+    /// # Errors
+    /// The last entry whose content is gone and may not be.
+    pub(crate) fn check_moved(&self, now: Time) -> Result<(), ReplayError> {
+        let Some(Moment { seq, at }) = self.moved_at else { return Ok(()) };
+        let shortest = self.book.registry().and_then(|registry| Retention::shortest(registry.lists()));
+        let what = match shortest {
+            None => {
+                "its content was moved out, and the domain has set no retention: all of it is to be kept".to_owned()
+            }
+            Some(retention) if retention.ends(at) > now => {
+                format!("its content was moved out, and the retention keeps it until {}", retention.ends(at))
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(ReplayError { seq, what })
     }
 
     /// Ends at the end of the log.

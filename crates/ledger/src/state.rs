@@ -6,6 +6,7 @@ use crate::chunked::Chunked;
 use crate::history::Shown;
 use crate::keys::Keys;
 use crate::rules::{Applied, Book};
+use crate::stored::Stored;
 use eleven_api::audit::Durability;
 use eleven_core::chain::{ChainValue, EntryHeader};
 use eleven_core::event::Record;
@@ -301,7 +302,7 @@ impl Shared {
     pub(crate) fn stored(&self, position: u64) -> Result<crate::stored::Stored, LookError> {
         let found = self.log.read_from(position, 1, 1).map_err(LookError::Read)?;
         let (_, bytes) = found.into_iter().next().ok_or(LookError::Absent)?;
-        crate::stored::Stored::decode(bytes).ok_or(LookError::Other("record"))
+        Stored::decode(bytes).ok_or(LookError::Other("record"))
     }
 
     /// The bytes of a durable entry.
@@ -311,7 +312,7 @@ impl Shared {
         }
         let position = read(&self.places).entry(seq).ok_or(LookError::Absent)?;
         match self.stored(position)? {
-            crate::stored::Stored::Entry(bytes) => Ok(bytes),
+            Stored::Entry(bytes) => Ok(bytes),
             _ => Err(LookError::Other("entry")),
         }
     }
@@ -332,16 +333,17 @@ impl Shared {
 
     fn blob_at(&self, position: u64) -> Result<Vec<u8>, LookError> {
         match self.stored(position)? {
-            crate::stored::Stored::Blob(bytes) => Ok(bytes),
-            crate::stored::Stored::Moved(hash) => {
+            Stored::Blob(bytes) => Ok(bytes),
+            Stored::Moved(hash) => {
                 self.archive.as_ref().and_then(|archive| archive.content(&hash)).ok_or(LookError::Archived)
             }
             _ => Err(LookError::Other("blob")),
         }
     }
 
-    /// The content that stands between an entry and the one before it.
-    pub(crate) fn content_before(&self, seq: u64) -> Result<Vec<Vec<u8>>, LookError> {
+    /// The content that stands between an entry and the one before it; of what was moved to an archive that is not at hand,
+    /// the hash.
+    pub(crate) fn content_before(&self, seq: u64) -> Result<Vec<Stored>, LookError> {
         let (start, end) = {
             let places = read(&self.places);
             let before = seq.checked_sub(1).map(|before| places.entry(before).ok_or(LookError::Absent)).transpose()?;
@@ -349,8 +351,13 @@ impl Shared {
         };
         let mut found = Vec::new();
         for position in start..end {
-            if let crate::stored::Stored::Blob(bytes) = self.stored(position)? {
-                found.push(bytes);
+            match self.stored(position)? {
+                Stored::Moved(hash) => {
+                    let archived = self.archive.as_ref().and_then(|archive| archive.content(&hash));
+                    found.push(archived.map_or(Stored::Moved(hash), Stored::Blob));
+                }
+                Stored::Blob(bytes) => found.push(Stored::Blob(bytes)),
+                Stored::Entry(_) | Stored::Header(_) => {}
             }
         }
         Ok(found)
@@ -372,7 +379,7 @@ impl Shared {
     pub(crate) fn header(&self, epoch: u64) -> Result<Vec<u8>, LookError> {
         let position = read(&self.places).header(epoch).ok_or(LookError::Absent)?;
         match self.stored(position)? {
-            crate::stored::Stored::Header(bytes) => Ok(bytes),
+            Stored::Header(bytes) => Ok(bytes),
             _ => Err(LookError::Other("registry header")),
         }
     }

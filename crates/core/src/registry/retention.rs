@@ -14,6 +14,7 @@ use crate::hash::Sha3;
 use crate::id;
 use crate::limits;
 use crate::name;
+use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -26,6 +27,8 @@ pub const RETENTION_SERVICE: &str = "retention";
 /// The service that legal holds stand as.
 pub const HOLD_SERVICE: &str = "hold";
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 /// The regime of a retention that no regime asks for.
 const OWN: &str = "own";
 
@@ -76,11 +79,27 @@ impl Retention {
         record(domain, RETENTION_SERVICE, self.version())
     }
 
+    /// The shortest retention that was ever set: what it lets go, some time, was let go.
+    #[must_use]
+    pub fn shortest(lists: &Lists) -> Option<Self> {
+        Self::all(lists).min_by_key(|retention| retention.days)
+    }
+
+    /// When content of a lineage may go whose last event was at `last`.
+    #[must_use]
+    pub fn ends(&self, last: Time) -> Time {
+        last.plus_millis(i64::try_from(self.days).unwrap_or(i64::MAX).saturating_mul(DAY_MS))
+    }
+
+    fn all(lists: &Lists) -> impl Iterator<Item = Self> {
+        let set = lists.interfaces.iter().filter(|interface| interface.service == RETENTION_SERVICE);
+        set.filter_map(|interface| Self::parse(&interface.version).ok())
+    }
+
     /// The retention in force: the longest that was ever set; `None` where none was, and then all is kept.
     #[must_use]
     pub fn in_force(lists: &Lists) -> Option<Self> {
-        let set = lists.interfaces.iter().filter(|interface| interface.service == RETENTION_SERVICE);
-        set.filter_map(|interface| Self::parse(&interface.version).ok()).max_by_key(|retention| retention.days)
+        Self::all(lists).max_by_key(|retention| retention.days)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::stored::Stored;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
-use eleven_core::encoding::parse;
-use eleven_core::form::Form;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::form::{Form, FormError};
 use eleven_core::hash::unbase64;
 use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
@@ -113,12 +113,11 @@ pub(super) async fn fetch_entries(
     Ok(entries)
 }
 
+/// The records of content that stand before each entry, by the entry's number.
+pub(super) type ContentBefore = BTreeMap<u64, Vec<Stored>>;
+
 /// The content that stands before each of these entries, in its order.
-pub(super) async fn fetch_content(
-    source: &dyn Source,
-    from: u64,
-    to: u64,
-) -> Result<BTreeMap<u64, Vec<Vec<u8>>>, FollowError> {
+pub(super) async fn fetch_content(source: &dyn Source, from: u64, to: u64) -> Result<ContentBefore, FollowError> {
     let mut content = BTreeMap::new();
     let mut at = from;
     while at < to {
@@ -133,13 +132,12 @@ pub(super) async fn fetch_content(
     Ok(content)
 }
 
-fn read_content(answer: &[u8], content: &mut BTreeMap<u64, Vec<Vec<u8>>>) -> Result<u64, eleven_core::form::FormError> {
+fn read_content(answer: &[u8], content: &mut ContentBefore) -> Result<u64, FormError> {
     let mut form = Form::of(parse(answer)?, "content")?;
     for one in form.array("content")? {
         let mut form = Form::of(one, "an entry's content")?;
         let seq = form.uint("seq")?;
-        let blobs = form.array("blobs")?.iter().map(|blob| blob.as_str().and_then(unbase64)).collect::<Option<_>>();
-        let blobs = blobs.ok_or_else(|| form.wrong("blobs", "not an array of base64"))?;
+        let blobs = form.array("blobs")?.into_iter().map(read_blob).collect::<Result<_, _>>()?;
         form.finish()?;
         content.insert(seq, blobs);
     }
@@ -148,11 +146,23 @@ fn read_content(answer: &[u8], content: &mut BTreeMap<u64, Vec<Vec<u8>>>) -> Res
     Ok(next)
 }
 
+/// A piece of content, or the hash of one that was moved to an archive.
+fn read_blob(value: Value) -> Result<Stored, FormError> {
+    if let Value::Str(text) = &value {
+        let bytes = unbase64(text);
+        return bytes.map(Stored::Blob).ok_or_else(|| FormError("content: a blob is not base64".to_owned()));
+    }
+    let mut form = Form::of(value, "content that was moved")?;
+    let hash = form.sha3("moved")?;
+    form.finish()?;
+    Ok(Stored::Moved(hash))
+}
+
 /// Entries with their content before them, as the records of a log.
-pub(super) fn as_records(entries: Vec<(u64, Vec<u8>)>, mut content: BTreeMap<u64, Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+pub(super) fn as_records(entries: Vec<(u64, Vec<u8>)>, mut content: ContentBefore) -> Vec<Vec<u8>> {
     let mut records = Vec::with_capacity(2 * entries.len());
     for (seq, entry) in entries {
-        records.extend(content.remove(&seq).unwrap_or_default().into_iter().map(|blob| Stored::Blob(blob).encode()));
+        records.extend(content.remove(&seq).unwrap_or_default().into_iter().map(Stored::encode));
         records.push(Stored::Entry(entry).encode());
     }
     records

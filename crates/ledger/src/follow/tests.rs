@@ -9,7 +9,9 @@ use eleven_api::secret::{AUDITOR, Secret};
 use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::head::checkpoint::{Checkpoint, Note};
-use eleven_core::registry::Item as _;
+use eleven_core::registry::retention::Retention;
+use eleven_core::registry::{ApprovedInterface, Item as _};
+use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use std::future::Future;
 use std::pin::Pin;
@@ -427,4 +429,52 @@ async fn the_gate_stays_shut_for_a_ledger_with_a_wrong_entry() {
     let gate = Auditing::new(auditor(&folder), Arc::new(lying));
     assert!(matches!(gate.may_cosign(&Checkpoint::of(&head.commitment)).await, Err(Held::Wrong(_))));
     served.end().await;
+}
+
+/// A ledger whose content was moved out at `now`, served again, with its archive at hand where `kept`.
+async fn archived(now: Time, clock: Time, kept: bool) -> (Served, tempfile::TempDir, u64) {
+    let mut served = Served::new().await;
+    let mut append = Append::default();
+    let ten = Retention::new(10, "own").expect("a retention").record(crate::world::DOMAIN);
+    let approved = ApprovedInterface::sign(crate::world::DOMAIN, ten, &signer("policy"));
+    append.record(&served.producers.by_authority("interface.approved", approved.to_object()));
+    served.post(&append).await;
+    served.operate(1).await;
+    let producers = Producers::new();
+    let home = served.end().await;
+    let to = tempfile::tempdir().expect("a folder");
+    assert_eq!(crate::archive(home.path(), to.path(), now).expect("archived").pieces, 2);
+    home.clock.set(clock);
+    let archive = kept.then(|| to.path().to_owned());
+    let ledger = home.open_with(crate::Settings { archive, ..home.settings() }).expect("opens");
+    let size = ledger.sealed().await.commitment.size;
+    (Served::serve(home, ledger, producers).await, to, size)
+}
+
+fn day(n: i64) -> Time {
+    crate::world::start().plus_millis(n * 86_400_000)
+}
+
+#[tokio::test]
+async fn content_that_was_moved_to_an_archive_is_counted_and_all_else_verified() {
+    for (kept, moved) in [(false, 2), (true, 0)] {
+        let (served, _archive, size) = archived(day(11), day(12), kept).await;
+        served.covered(size).await;
+        let mirror = tempfile::tempdir().expect("a folder");
+        let audited = round(&mut auditor(&mirror), &served.remote()).await.expect("verified");
+        assert!(audited.size >= size && audited.met.content > 2, "{audited:?}");
+        assert_eq!(audited.met.moved, moved);
+        assert_eq!(auditor(&mirror).audited(), audited, "the mirror is the same ledger");
+        drop(served.end().await);
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_gone_before_its_retention_ends_is_found() {
+    let (served, _archive, size) = archived(day(11), day(9), false).await;
+    served.covered(size).await;
+    let mirror = tempfile::tempdir().expect("a folder");
+    let error = round(&mut auditor(&mirror), &served.remote()).await.expect_err("it is to be there");
+    assert!(error.to_string().contains("the retention keeps it until"), "{error}");
+    drop(served.end().await);
 }

@@ -35,11 +35,13 @@ impl Pending {
         self.content.last().is_some_and(|last| last.moved && last.position + 1 == position)
     }
 
-    /// Ends with an entry: what stood before it belongs to it, and what comes belongs to the next.
-    pub(super) fn close(&mut self, record: &Record) {
-        self.content.clear();
+    /// Ends with an entry: what stood before it belongs to it, and what comes belongs to the next. True where some of it
+    /// was moved to an archive.
+    pub(super) fn close(&mut self, record: &Record) -> bool {
+        let moved = self.content.drain(..).any(|content| content.moved);
         let refused = (record.event == "ledger.refused").then(|| record.data_str("hash"));
         self.refused = refused.flatten().and_then(Sha3::parse);
+        moved
     }
 
     /// Whether something stands here that neither this entry names nor the one before did.

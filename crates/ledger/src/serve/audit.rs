@@ -7,6 +7,7 @@ use crate::ledger::Inner;
 use crate::receive::Received;
 use crate::rules::Last;
 use crate::state::{LookError, Shared, read};
+use crate::stored::Stored;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -16,7 +17,7 @@ use eleven_api::problem::Problem;
 use eleven_api::serve::{body as read_body, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::form::FormError;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, base64};
 use eleven_core::name;
 use eleven_core::reason::Reason;
 use eleven_store::{CommitError, Level};
@@ -302,10 +303,18 @@ fn content_of(inner: &Inner, from: u64, to: u64) -> Result<Value, LookError> {
     let (mut content, mut bytes, mut next) = (Vec::new(), 0, from);
     for seq in from..to {
         let blobs = inner.shared.content_before(seq)?;
-        bytes += blobs.iter().map(Vec::len).sum::<usize>();
         next = seq + 1;
         if !blobs.is_empty() {
-            let blobs: Vec<Value> = blobs.iter().map(|blob| eleven_core::hash::base64(blob).into()).collect();
+            let blobs: Vec<Value> = blobs
+                .into_iter()
+                .map(|stored| match stored {
+                    Stored::Moved(hash) => Value::Object(Object::new().with("moved", hash)),
+                    Stored::Blob(blob) | Stored::Entry(blob) | Stored::Header(blob) => {
+                        bytes += blob.len();
+                        base64(&blob).into()
+                    }
+                })
+                .collect();
             content.push(Value::Object(Object::new().with("seq", seq).with("blobs", blobs)));
         }
         if bytes > MAX_ENTRY_BYTES {
