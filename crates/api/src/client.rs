@@ -1,6 +1,7 @@
 //! An HTTP client for talking to another corner or an upstream: pooled connections, a deadline and a limit on every call.
 
 use crate::problem::Problem;
+use crate::reader::ReadAs;
 use bytes::Bytes;
 use eleven_core::encoding::{Value, parse};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -102,13 +103,34 @@ impl Client {
         self.call(Method::GET, base, path, &[], Bytes::new(), deadline).await
     }
 
+    /// Gets a document in the name of whoever holds a key of the domain.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn get_as(&self, by: &ReadAs, base: &str, path: &str, deadline: Duration) -> Result<Bytes, CallError> {
+        self.call(Method::GET, base, path, &by.headers(path), Bytes::new(), deadline).await
+    }
+
+    /// The same, read as I-JSON.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn get_json_as(
+        &self,
+        by: &ReadAs,
+        base: &str,
+        path: &str,
+        deadline: Duration,
+    ) -> Result<Value, CallError> {
+        json(base, path, &self.get_as(by, base, path, deadline).await?)
+    }
+
     /// Gets a document and reads it as I-JSON.
     ///
     /// # Errors
     /// As [`Client::call`], and [`CallError::Malformed`] where it is not I-JSON.
     pub async fn get_json(&self, base: &str, path: &str, deadline: Duration) -> Result<Value, CallError> {
-        let body = self.get(base, path, deadline).await?;
-        parse(&body).map_err(|error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}")))
+        json(base, path, &self.get(base, path, deadline).await?)
     }
 
     /// Posts a document and returns the answer's body.
@@ -189,6 +211,10 @@ impl Client {
         let body = body.map_err(|error| CallError::Broken(format!("{to} broke off its answer: {error}")))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
+    parse(body).map_err(|error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}")))
 }
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {

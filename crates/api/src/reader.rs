@@ -1,15 +1,19 @@
-//! Who reads, where that matters (PROTOCOL 12): an auditor by the secret of its source, a corner of the domain by its own
-//! event key.
+//! Who reads, where that matters (PROTOCOL 12): an auditor by the secret of its source, a corner or an enforcement point of
+//! the domain by its own event key, an operator by its key.
 //!
-//! An auditor sends its secret as `Authorization: Bearer`. A corner sends three headers: `eleven-reader`, its key's name;
+//! An auditor sends its secret as `Authorization: Bearer`. Whoever has a key sends three headers: `eleven-reader`, its key's name;
 //! `eleven-reader-time`, when it signed, to the millisecond; `eleven-reader-signature`, base64 of the 64 bytes that the key
 //! makes over [`statement`]. A signature is good for ten seconds, and for reading that one path.
 
+use crate::edge::Clock;
+use crate::secret::{self, Secret};
 use eleven_core::encoding::Object;
 use eleven_core::hash::{base64, unbase64};
+use eleven_core::registry::{Lists, SourceRecord};
 use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
 
 /// How far a reader's time may lie from ours, in milliseconds.
 const MAX_APART_MS: i64 = 10_000;
@@ -33,6 +37,31 @@ pub fn signed(path: &str, signer: &dyn Signer, now: Time) -> Vec<(HeaderName, He
         Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))
     };
     headers.into_iter().filter_map(sent).collect()
+}
+
+/// In whose name something is read that is not shown to strangers.
+#[derive(Clone)]
+pub struct ReadAs {
+    /// The key: an event key of the domain, or an operator's.
+    pub signer: Arc<dyn Signer>,
+    /// When it is read.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ReadAs {
+    /// The headers for reading `path`, its query with it.
+    #[must_use]
+    pub fn headers(&self, path: &str) -> Vec<(HeaderName, HeaderValue)> {
+        signed(path, &*self.signer, self.clock.now())
+    }
+}
+
+/// The row of the auditor whose secret a request bears.
+#[must_use]
+pub fn auditor<'a>(lists: &'a Lists, headers: &HeaderMap) -> Option<&'a SourceRecord> {
+    let secret = Secret::parse(bearer(headers)?)?;
+    let row = lists.sources.get(&secret::auditor_row(secret.holder()))?;
+    secret.is_of(row, secret::AUDITOR).then_some(row)
 }
 
 /// A corner's signature as it came in, not verified.

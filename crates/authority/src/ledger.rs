@@ -6,7 +6,8 @@ use bytes::Bytes;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
-use eleven_api::{reader, routes};
+use eleven_api::reader::ReadAs;
+use eleven_api::routes;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
@@ -26,14 +27,8 @@ const QUESTION: Duration = Duration::from_secs(2);
 pub struct Ledger {
     client: Client,
     base: String,
-    reader: Option<Reader>,
-}
-
-/// In whose name the ledger is read, where the domain does not show it to strangers.
-#[derive(Clone)]
-struct Reader {
-    signer: Arc<dyn Signer>,
-    clock: Arc<dyn Clock>,
+    /// In whose name it is read, where the domain does not show it to strangers.
+    reader: Option<ReadAs>,
 }
 
 /// Entries that make registry epochs, in the ledger's order.
@@ -68,12 +63,11 @@ impl Ledger {
     /// The same, read in the name of the authority: by its event key.
     #[must_use]
     pub fn signing(self, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>) -> Self {
-        Self { reader: Some(Reader { signer, clock }), ..self }
+        Self { reader: Some(ReadAs { signer, clock }), ..self }
     }
 
     async fn get(&self, path: &str, deadline: Duration) -> Result<Bytes, CallError> {
-        let signed = self.reader.as_ref().map(|by| reader::signed(path, &*by.signer, by.clock.now()));
-        let headers = signed.unwrap_or_default();
+        let headers = self.reader.as_ref().map(|by| by.headers(path)).unwrap_or_default();
         self.client.call(Method::GET, &self.base, path, &headers, Bytes::new(), deadline).await
     }
 

@@ -9,6 +9,7 @@
 mod bundles;
 mod current;
 mod follow;
+mod gate;
 pub mod routes;
 mod watch;
 

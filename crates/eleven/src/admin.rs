@@ -4,7 +4,7 @@ mod policy;
 
 pub(crate) use policy::{Source, publish};
 
-use crate::call;
+use crate::call::{self, Registry};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
@@ -148,7 +148,7 @@ fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Res
 }
 
 fn list_secrets(config: &Config, kind: &str, output: Output) -> Result<(), Failure> {
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let sources = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default();
     let holders: Vec<(String, String)> = sources
         .iter()
@@ -250,7 +250,7 @@ pub(crate) struct Replaced {
 /// # Errors
 /// As [`act`].
 pub(crate) fn replace_runtime_keys(config: &Config, keys: &[PublicKey]) -> Result<Replaced, Failure> {
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let rows = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
     let known = rows.iter().cloned().map(KeyRecord::read).collect::<Result<Vec<_>, _>>()?;
     let ours = |kid: &str| keys.iter().any(|key| key.kid == kid);

@@ -1,14 +1,18 @@
 //! Asking a running corner from the command line.
 
+use crate::admin::OperatorKey;
 use crate::config::Config;
 use crate::output::Failure;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
+use eleven_api::edge::SystemClock;
+use eleven_api::reader::ReadAs;
 use eleven_core::encoding::{Value, parse};
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -52,28 +56,49 @@ pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// Where a document is asked for.
 pub(crate) trait Base {
-    /// The base URL, and what is sent with a request.
+    /// The base URL, and what is sent with a request for `path`.
     ///
     /// # Errors
     /// Where what is to be sent is not of its form.
-    fn parts(&self) -> Result<(&str, Headers), Failure>;
+    fn parts(&self, path: &str) -> Result<(&str, Headers), Failure>;
 }
 
 impl Base for str {
-    fn parts(&self) -> Result<(&str, Headers), Failure> {
+    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
         Ok((self, Vec::new()))
     }
 }
 
 impl Base for String {
-    fn parts(&self) -> Result<(&str, Headers), Failure> {
+    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
         Ok((self.as_str(), Vec::new()))
     }
 }
 
 impl Base for At {
-    fn parts(&self) -> Result<(&str, Headers), Failure> {
+    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
         Ok((self.url.as_str(), self.headers()?))
+    }
+}
+
+/// The authority's registry, read by the operator's key where that is at hand: a private domain shows it to nobody else here.
+pub(crate) struct Registry<'a> {
+    url: &'a str,
+    operator: Option<ReadAs>,
+}
+
+impl<'a> Registry<'a> {
+    /// The registry of the configuration's authority.
+    pub(crate) fn of(config: &'a Config) -> Self {
+        let operator = OperatorKey::load(&config.operator_key).ok();
+        let reader = |key: OperatorKey| ReadAs { signer: Arc::new(key.signer), clock: Arc::new(SystemClock) };
+        Self { url: &config.authority.url, operator: operator.map(reader) }
+    }
+}
+
+impl Base for Registry<'_> {
+    fn parts(&self, path: &str) -> Result<(&str, Headers), Failure> {
+        Ok((self.url, self.operator.as_ref().map(|operator| operator.headers(path)).unwrap_or_default()))
     }
 }
 
@@ -94,7 +119,7 @@ pub(crate) fn wait<F: Future>(future: F) -> Result<F::Output, Failure> {
 /// Where nobody answers, or the answer is a refusal.
 pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Failure> {
     let bytes = get_bytes(base, path)?;
-    let url = base.parts()?.0;
+    let url = base.parts(path)?.0;
     parse(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
 }
 
@@ -103,7 +128,7 @@ pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Fail
 /// # Errors
 /// As [`get`].
 pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u8>, Failure> {
-    let (url, headers) = base.parts()?;
+    let (url, headers) = base.parts(path)?;
     let asked = async { Client::new().call(Method::GET, url, path, &headers, Bytes::new(), PATIENCE).await };
     Ok(wait(asked)??.to_vec())
 }

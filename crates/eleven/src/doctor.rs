@@ -1,6 +1,6 @@
 //! `eleven doctor`: what a person would look at first, looked at.
 
-use crate::call;
+use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::keystore;
@@ -217,7 +217,7 @@ fn measure_sync(path: &Path) -> std::io::Result<Duration> {
 
 /// How far this machine's clock lies from the authority's stamp.
 fn clock(config: &Config) -> Finding {
-    let stamp = call::get(&config.authority.url, routes::REGISTRY_STAMP);
+    let stamp = call::get(&Registry::of(config), routes::REGISTRY_STAMP);
     let issued = stamp.ok().and_then(|stamp| stamp.get("issued")?.as_str().and_then(Time::parse_millis));
     let Some(issued) = issued else { return warn("clock", "can't be compared: the authority does not answer") };
     let age = SystemClock.now().since(issued);
@@ -236,7 +236,7 @@ pub(crate) fn unregistered(config: &Config) -> Option<String> {
 /// Whether the registry approves this binary and this configuration.
 fn registration(config: &Config) -> Finding {
     let what = "registration";
-    let Ok(snapshot) = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT) else {
+    let Ok(snapshot) = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT) else {
         return warn(what, "can't be compared: the authority does not answer");
     };
     let rows = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();

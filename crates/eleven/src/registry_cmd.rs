@@ -1,6 +1,6 @@
 //! The registry in force, as the authority serves it.
 
-use crate::call;
+use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::read_root;
 use crate::output::{Failure, Output, Paint};
@@ -24,7 +24,7 @@ const LISTS: &[(&str, &[&str])] = &[
 /// # Errors
 /// Where the authority does not answer.
 pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let text = || {
         let header =
             |name: &str| snapshot.get("header").and_then(|header| header.get(name)).map(shown).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
 /// Where the root can't be read, or the authority does not answer.
 pub(crate) fn keys(config: &Config, output: Output) -> Result<(), Failure> {
     let root = read_root(&config.root)?;
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let in_root = root.keys.iter().chain(&root.roles).map(|key| ("root", key.to_value()));
     let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
     let keys: Vec<(&str, Value)> = in_root.chain(listed.iter().map(|key| ("registry", key.clone()))).collect();

@@ -1,7 +1,7 @@
 //! How long content is kept, what is held beyond that, and moving what may go to an archive.
 
 use crate::admin::{act, report};
-use crate::call;
+use crate::call::{self, Registry};
 use crate::cli::{HoldCommand, HoldOn, RetentionCommand};
 use crate::config::Config;
 use crate::output::{Failure, Output};
@@ -109,7 +109,7 @@ impl Record {
 }
 
 fn interfaces(config: &Config, service: &str) -> Result<Vec<Record>, Failure> {
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let rows = snapshot.get("interfaces").and_then(Value::as_array).unwrap_or_default();
     let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     let of_service = rows.iter().filter(|row| row.get("service").and_then(Value::as_str) == Some(service));

@@ -17,6 +17,7 @@ use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::{self, Clock};
+use eleven_api::reader::ReadAs;
 use eleven_api::serve::Listener;
 use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
@@ -116,6 +117,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// This ledger, which reads the authority's registry by its event key.
+    pub(crate) reader: ReadAs,
     /// None where it can't be opened: the ledger goes on without.
     pub(crate) search: Option<Arc<Search>>,
     /// True once the corner ends: whoever waits for something to come is answered now.
@@ -330,6 +333,7 @@ impl Ledger {
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
         let (folder, archive) = (&settings.folder, settings.archive.as_deref());
+        let reader = ReadAs { signer: Arc::clone(&signers.event), clock: Arc::clone(&clock) };
         let Parts { shared, audit, signer, seals } =
             Parts::new(&log, heads, folder, archive, pace, signers, Arc::clone(&clock))?;
         let signing = Arc::new(Mutex::new(signer));
@@ -347,7 +351,7 @@ impl Ledger {
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
-        let inner = Inner { shared, settings, metrics, clock, search, closing, group, _heads: heads, signing };
+        let inner = Inner { shared, settings, metrics, clock, reader, search, closing, group, _heads: heads, signing };
         Ok(Self { inner: Arc::new(inner), failed })
     }
 

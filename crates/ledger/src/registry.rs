@@ -69,7 +69,8 @@ fn is_lacking(inner: &Inner) -> bool {
 }
 
 async fn fetch(inner: &Inner, client: &Client, authority: &str) {
-    let snapshot = match client.get_json(authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await {
+    let asked = client.get_json_as(&inner.reader, authority, routes::REGISTRY_SNAPSHOT, DEADLINE);
+    let snapshot = match asked.await {
         Ok(snapshot) => snapshot,
         Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
     };

@@ -20,6 +20,7 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::disclosure;
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
+use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, json, stopped};
 use eleven_core::encoding::{Object, Value};
@@ -122,8 +123,9 @@ impl Runtime {
             clock: Arc::clone(&clock),
             deadline: settings.decision_deadline,
         };
+        let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let gate = Gate {
-            registry: Registry::new(root, settings.authority.clone(), client.clone()),
+            registry: Registry::new(root, settings.authority.clone(), client.clone(), reader),
             running: Running::new(point.name.clone()),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
@@ -175,6 +177,7 @@ impl Runtime {
     fn asking(&self) -> Asking {
         Asking {
             client: self.gate.client.clone(),
+            reader: self.gate.registry.reader().clone(),
             ledger: self.gate.settings.ledger.clone(),
             root: self.gate.registry.root().clone(),
             clock: Arc::clone(&self.gate.clock),

@@ -4,6 +4,7 @@
 use eleven_api::audit::Durability;
 use eleven_api::client::Client;
 use eleven_api::edge::Clock;
+use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
 use eleven_core::head::checkpoint::Note;
@@ -175,6 +176,8 @@ impl Standing {
 /// Who asks the ledger.
 pub(crate) struct Asking {
     pub(crate) client: Client,
+    /// The point, which reads by its event key.
+    pub(crate) reader: ReadAs,
     pub(crate) ledger: String,
     pub(crate) root: TrustRoot,
     pub(crate) clock: Arc<dyn Clock>,
@@ -184,7 +187,8 @@ impl Asking {
     /// The last checkpoint of a level: what it is worth, and how many entries it covers.
     async fn checkpoint(&self, level: Durability) -> Result<(Durability, u64), String> {
         let path = format!("{}?durability={level}", routes::CHECKPOINT);
-        let body = self.client.get(&self.ledger, &path, DEADLINE).await.map_err(|error| error.to_string())?;
+        let body =
+            self.client.get_as(&self.reader, &self.ledger, &path, DEADLINE).await.map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&body).map_err(|_| "its checkpoint is no text".to_owned())?;
         let note = Note::parse(text).map_err(|error| error.to_string())?;
         let worth = judge(&self.root, &note, self.clock.now())?;

@@ -4,6 +4,7 @@ use crate::journal::Desks;
 use crate::running::Running;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
+use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
@@ -30,6 +31,8 @@ pub(crate) struct Registry {
     root: TrustRoot,
     authority: String,
     client: Client,
+    /// The point, which reads by its event key.
+    reader: ReadAs,
     tables: Mutex<KeyTables>,
     held: RwLock<Option<Arc<Holding>>>,
     stamped: AtomicI64,
@@ -38,16 +41,22 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(root: TrustRoot, authority: String, client: Client) -> Self {
+    pub(crate) fn new(root: TrustRoot, authority: String, client: Client, reader: ReadAs) -> Self {
         Self {
             root,
             authority,
             client,
+            reader,
             tables: Mutex::new(KeyTables::new()),
             held: RwLock::new(None),
             stamped: AtomicI64::new(i64::MIN),
             renewing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// In whose name the other corners are read: the point's.
+    pub(crate) const fn reader(&self) -> &ReadAs {
+        &self.reader
     }
 
     /// The pinned trust root.
@@ -118,7 +127,7 @@ impl Registry {
 
     /// Asks for the stamp and, where it names another epoch, for the snapshot. `true` where the epoch changed.
     async fn refresh(&self, desks: &Desks) -> Result<bool, CallError> {
-        let stamp = self.client.get_json(&self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
+        let stamp = self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
         let stamp = Stamp::read(stamp).map_err(malformed)?;
         self.stamped.store(stamp.issued.0, Ordering::Release);
         let held = self.held();
@@ -148,12 +157,13 @@ impl Registry {
     /// The snapshot that a stamp names; where the authority has moved on meanwhile, the newer stamp with it.
     async fn snapshot(&self, mut stamp: Stamp) -> Result<(Snapshot, Stamp), CallError> {
         for _ in 0..3 {
-            let body = self.client.get(&self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
+            let body = self.client.get_as(&self.reader, &self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
             let snapshot = Snapshot::read(parse(&body).map_err(malformed)?).map_err(malformed)?;
             if snapshot.header.epoch == stamp.epoch {
                 return Ok((snapshot, stamp));
             }
-            let newer = self.client.get_json(&self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
+            let newer =
+                self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
             stamp = Stamp::read(newer).map_err(malformed)?;
         }
         Err(CallError::Malformed("the authority's snapshot and stamp are of different epochs".into()))
@@ -179,7 +189,7 @@ impl Registry {
 
     async fn bundle(&self, hash: Sha3) -> Result<PolicyBundle, CallError> {
         let path = format!("{}{hash}", routes::REGISTRY_POLICIES);
-        let value = self.client.get_json(&self.authority, &path, DEADLINE).await?;
+        let value = self.client.get_json_as(&self.reader, &self.authority, &path, DEADLINE).await?;
         let bundle = PolicyBundle::read(value).map_err(malformed)?;
         let same = bundle.hash == hash;
         same.then_some(bundle)

@@ -1,11 +1,11 @@
 //! The registry's public surface (PROTOCOL 12): ready bytes, and a policy bundle by its hash.
 
-use super::{Registry, watch};
+use super::{Registry, gate, watch};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -27,6 +27,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route(routes::REGISTRY_REVOCATIONS, get(revocations))
         .route("/v1/registry/policies/{hash}", get(policy))
         .route(routes::REGISTRY_WATCH, get(watch_epochs))
+        .layer(from_fn_with_state(Arc::clone(&registry), gate::gate))
         .layer(from_fn(public::readable))
         .with_state(registry)
 }

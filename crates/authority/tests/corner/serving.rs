@@ -1,9 +1,14 @@
 use crate::fixtures;
 use crate::world::{World, bundle};
-use eleven_api::routes;
+use bytes::Bytes;
+use eleven_api::client::CallError;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::{reader, routes};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use std::time::Duration;
 
@@ -57,5 +62,51 @@ async fn watchers_see_the_next_epoch_and_resume() {
     tokio::time::timeout(Duration::from_secs(5), watching).await.expect("the next epoch");
     assert!(seen.starts_with("event: stamp\n"), "the epoch that was known is not sent again: {seen}");
     drop(body);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
+    let world = World::founded().await;
+    let added = Object::new().with("auditor", "examiner").with("identity", "human:examiner:dev");
+    let added = world.act("auditor.add", added).await.expect("added");
+    let secret = added.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
+    world.act("exposure.set", Object::new().with("exposure", "private")).await.expect("set");
+    let bearer =
+        |text: &str| vec![(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {text}")).expect("a header"))];
+    let now = SystemClock.now();
+    for path in [
+        routes::REGISTRY_ROOT.to_owned(),
+        routes::REGISTRY_SNAPSHOT.to_owned(),
+        routes::REGISTRY_STAMP.to_owned(),
+        routes::REGISTRY_ISSUERS.to_owned(),
+        routes::REGISTRY_REVOCATIONS.to_owned(),
+        format!("{}{}", routes::REGISTRY_POLICIES, Sha3::of_value(&bundle(1))),
+    ] {
+        let get = async |headers: &[(HeaderName, HeaderValue)]| {
+            let asked =
+                world.client.call(Method::GET, &world.base, &path, headers, Bytes::new(), Duration::from_secs(2));
+            match asked.await {
+                Ok(_) => 200,
+                Err(CallError::Refused(problem)) => problem.status,
+                Err(error) => panic!("{path}: {error}"),
+            }
+        };
+        assert_eq!(get(&[]).await, 401, "{path}: a stranger");
+        assert_eq!(get(&bearer(&world.secret)).await, 401, "{path}: a caller");
+        assert_eq!(get(&bearer(&secret)).await, 200, "{path}: an auditor");
+        let signed = |label: &str, path: &str, now| reader::signed(path, &fixtures::signer(label), now);
+        for label in ["point", "ledger", "operator"] {
+            assert_eq!(get(&signed(label, &path, now)).await, 200, "{path}: {label}");
+            assert_eq!(get(&signed(label, "/v1/registry/other", now)).await, 401, "{path}: {label} for another path");
+            assert_eq!(get(&signed(label, &path, now.plus_seconds(-11))).await, 401, "{path}: {label} too late");
+        }
+        for label in ["issuer", "stranger"] {
+            assert_eq!(get(&signed(label, &path, now)).await, 401, "{path}: {label}");
+        }
+    }
+    let watch = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH));
+    let answer = world.client.send(watch.body(Full::default()).expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status(), 401);
     world.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Policies from the command line: published from files, listed, shown.
 
 use super::{act, report};
-use crate::call;
+use crate::call::{self, Registry};
 use crate::cli::PolicyCommand;
 use crate::config::Config;
 use crate::output::{Failure, Output};
@@ -89,7 +89,7 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {
-    let snapshot = call::get(&config.authority.url, routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     Ok(snapshot.get("policies").and_then(Value::as_array).unwrap_or_default().to_vec())
 }
 
@@ -117,7 +117,7 @@ fn show(config: &Config, reference: &str, output: Output) -> Result<(), Failure>
     let hash = policy.and_then(|policy| policy.get("hash")).and_then(Value::as_str);
     let hash =
         hash.ok_or_else(|| Failure::new(format!("{reference} is not in force: `eleven policy list` shows what is")))?;
-    let bundle = call::get(&config.authority.url, &format!("{}{hash}", routes::REGISTRY_POLICIES))?;
+    let bundle = call::get(&Registry::of(config), &format!("{}{hash}", routes::REGISTRY_POLICIES))?;
     let text = || {
         let cedar = bundle.get("cedar").and_then(Value::as_str).unwrap_or_default();
         let terms = bundle.get("terms").map(Value::canonical).unwrap_or_default();

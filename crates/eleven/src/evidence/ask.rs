@@ -55,7 +55,7 @@ impl Source {
     /// # Errors
     /// Where the secret to read it with is not of its form.
     pub(crate) fn new(at: &At) -> Result<Self, Failure> {
-        let (base, headers) = at.parts()?;
+        let (base, headers) = at.parts("")?;
         Ok(Self { client: Client::new(), base: base.to_owned(), headers })
     }
 

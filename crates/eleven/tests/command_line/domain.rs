@@ -155,6 +155,13 @@ impl Domain {
         runtime.block_on(Client::new().get_json(&self.url(corner), path, PATIENCE)).expect("a document")
     }
 
+    /// With which status a corner answers a stranger who reads.
+    pub(crate) fn status(&self, corner: &str, path: &str) -> StatusCode {
+        let request = Request::get(format!("{}{path}", self.url(corner))).body(Full::default()).expect("a request");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(Client::new().send(request)).expect("an answer").status()
+    }
+
     /// A POST to a corner: status, lineage, body.
     pub(crate) fn post(&self, corner: &str, path: &str, bearer: &str, body: Vec<u8>) -> (StatusCode, String, Value) {
         self.try_post(corner, path, bearer, body).expect("an answer")

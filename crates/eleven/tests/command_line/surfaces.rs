@@ -77,7 +77,9 @@ fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
 
 #[test]
 fn an_operator_sets_how_much_strangers_read() {
-    let mut domain = Domain::make(&[]);
+    let fresh = std::time::Duration::from_secs(2);
+    let mut domain =
+        Domain::make(&["domain.fresh=2", "runtime.require_durability=\"D3\"", "runtime.durability_window=2"]);
     domain.up(&[]);
     let search = ["ledger", "search", "--event", "policy.published", "--json"];
     assert_eq!(domain.run(&search).status.code(), Some(1));
@@ -96,9 +98,19 @@ fn an_operator_sets_how_much_strangers_read() {
     assert!(text(&refused).contains("private"), "{}", text(&refused));
     let with_secret = [&show[..], &["--secret-file", &held]].concat();
     assert_eq!(domain.run(&with_secret).status.code(), Some(0));
-    // The authority goes on reading what it needs, and what is decided goes on.
+    // Authority, ledger and point go on reading what they need, each by its key: what they had when it was made private is
+    // too old to work by after two seconds. The operator reads the registry, and a stranger does not.
     let secret = domain.client("app", "svc:demo-app:dev");
-    domain.passes(&secret, "the ledger was made private");
+    let lineage = domain.passes(&secret, "the ledger was made private");
+    std::thread::sleep(2 * fresh);
+    let (status, _, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let bundle = ["lineage", "bundle", &lineage, "--out", &domain.file("private.proof.json"), "--secret-file", &held];
+    until(&domain, &bundle, 0);
+    assert!(
+        domain.done(&["registry", "show"]).contains("registry of") && domain.done(&["policy", "list"]).contains("POLICY")
+    );
+    assert_eq!(domain.status("authority", eleven_api::routes::REGISTRY_SNAPSHOT), StatusCode::UNAUTHORIZED);
     domain.json(&["auditor", "revoke", "examiner"]);
     until(&domain, &with_secret, 1);
 

@@ -186,7 +186,7 @@ async fn open_shows_everything_and_private_nothing_to_strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_authority_reads_a_private_ledger_by_its_key_and_no_point_does() {
+async fn the_authority_reads_a_private_ledger_by_its_key_and_a_point_the_checkpoint_alone() {
     let home = Home::new();
     let served = Served::start(&home).await;
     let mut domain = domain(&served).await;
@@ -196,6 +196,9 @@ async fn the_authority_reads_a_private_ledger_by_its_key_and_no_point_does() {
     let now = home.clock.now();
     let signed = |label: &str, path: &str, now| reader::signed(path, &signer(label), now);
     assert_eq!(status(&served, &path, &signed("authority", &path, now)).await, SHOWN);
+    let checkpoint = format!("{}?durability=D3", routes::CHECKPOINT);
+    assert_eq!(status(&served, &checkpoint, &signed("gw-0", &checkpoint, now)).await, SHOWN);
+    assert_eq!(status(&served, &checkpoint, &signed("audit", &checkpoint, now)).await, REFUSED);
     for (label, signed_path, at) in [
         ("gw-0", path.as_str(), now),
         ("audit", path.as_str(), now),
