@@ -115,7 +115,8 @@ fn unsigned_root(file: &Path) -> Result<TrustRoot, Failure> {
 /// The witnesses in words.
 fn told(witnesses: &Witnesses) -> String {
     if witnesses.keys.is_empty() {
-        return "which names no witnesses".to_owned();
+        return "which names no witnesses: under it no head is D4 or D5, and a point that requires either admits nothing"
+            .to_owned();
     }
     let names: Vec<&str> = witnesses.keys.iter().map(|key| key.name.as_str()).collect();
     format!("witnessed by {} of {}", witnesses.quorum, names.join(", "))

@@ -142,15 +142,15 @@ impl Source {
         Ok(proof_of(&answer)?)
     }
 
-    /// The proof file of an operation; `None` where the ledger has none under that name, as for an artifact whose uses are
-    /// numbered.
+    /// The proof file of an operation; or why the ledger has none under that name, as for an artifact whose uses are
+    /// numbered, and for content that was moved to an archive.
     ///
     /// # Errors
     /// Where the ledger does not answer.
-    pub(crate) async fn bundle(&self, op: &str) -> Result<Option<Value>, CallError> {
+    pub(crate) async fn bundle(&self, op: &str) -> Result<Result<Value, String>, CallError> {
         match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
-            Ok(bundle) => Ok(Some(bundle)),
-            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
+            Ok(bundle) => Ok(Ok(bundle)),
+            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(Err(problem.detail)),
             Err(error) => Err(error),
         }
     }

@@ -164,8 +164,8 @@ impl Exporting {
             let mut bundles = Vec::new();
             for (op, bundle) in fetched(&self.source, ops).await? {
                 match bundle {
-                    Some(bundle) => bundles.push(bundle),
-                    None => self.gaps.push(Gap::plain(format!("the ledger has no proof file of operation {op}"))),
+                    Ok(bundle) => bundles.push(bundle),
+                    Err(why) => self.gaps.push(Gap::plain(format!("there is no proof file of operation {op}: {why}"))),
                 }
             }
             let root = self.root.as_ref();
@@ -305,14 +305,14 @@ fn verified(bundle: &Value, root: Option<&Value>) -> Report {
 
 /// The proof files of some operations, a few asked for at the same time, given in their order. An artifact whose uses are
 /// numbered has none of its own; that of its first use shows its issuance.
-async fn fetched(source: &Source, ops: &[&str]) -> Result<Vec<(String, Option<Value>)>, Failure> {
+async fn fetched(source: &Source, ops: &[&str]) -> Result<Vec<(String, Result<Value, String>)>, Failure> {
     let mut fetched = Vec::new();
     for ops in ops.chunks(AT_ONCE) {
         let ask = |op: &&str| {
             let (source, op) = (source.clone(), (*op).to_owned());
             tokio::spawn(async move {
                 let bundle = match source.bundle(&op).await {
-                    Ok(None) => source.bundle(&format!("{op}.1")).await,
+                    Ok(Err(why)) => source.bundle(&format!("{op}.1")).await.map(|used| used.map_err(|_| why)),
                     other => other,
                 };
                 bundle.map(|bundle| (op, bundle))

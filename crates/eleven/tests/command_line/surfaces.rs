@@ -108,7 +108,8 @@ fn an_operator_sets_how_much_strangers_read() {
     let bundle = ["lineage", "bundle", &lineage, "--out", &domain.file("private.proof.json"), "--secret-file", &held];
     until(&domain, &bundle, 0);
     assert!(
-        domain.done(&["registry", "show"]).contains("registry of") && domain.done(&["policy", "list"]).contains("POLICY")
+        domain.done(&["registry", "show"]).contains("registry of")
+            && domain.done(&["policy", "list"]).contains("POLICY")
     );
     assert_eq!(domain.status("authority", eleven_api::routes::REGISTRY_SNAPSHOT), StatusCode::UNAUTHORIZED);
     domain.json(&["auditor", "revoke", "examiner"]);
