@@ -85,20 +85,17 @@ impl Domain {
         Ok(Self { lanes, now, policy })
     }
 
-    /// Makes the ledger's genesis in `folder`, with every lane's keys.
+    /// Makes the ledger's genesis in `folder`, with the keys of the ledger and the authority.
     ///
     /// # Errors
     /// As [`Ledger::genesis`].
     pub fn genesis(&self, folder: &Path) -> Result<(), LedgerError> {
         let failed = |error: FormError| LedgerError::Genesis(error.to_string());
-        let mut keys = vec![self.granted("audit", KeyUse::Event, LEDGER)];
-        keys.push(self.granted("authority", KeyUse::Event, AUTHORITY));
-        for lane in 0..self.lanes {
-            keys.push(self.granted(&format!("authority-{lane}"), KeyUse::Event, AUTHORITY));
-            keys.push(self.granted(&format!("point-{lane}"), KeyUse::Event, &point(lane)));
-            keys.push(self.granted(&format!("attest-{lane}"), KeyUse::Attestation, &point(lane)));
-        }
-        keys.push(self.granted("issuer", KeyUse::Issuer, AUTHORITY));
+        let keys = [
+            self.granted("audit", KeyUse::Event, LEDGER),
+            self.granted("authority", KeyUse::Event, AUTHORITY),
+            self.granted("issuer", KeyUse::Issuer, AUTHORITY),
+        ];
         Ledger::genesis(folder, &self.root().map_err(failed)?, 10, &keys, &signer("audit"), self.now)
     }
 
@@ -108,7 +105,7 @@ impl Domain {
         Signers { event: Arc::new(signer("audit")), head: Arc::new(signer("head")) }
     }
 
-    /// What is sent before any lane: the policy and the points.
+    /// What is sent before any lane: the policy, and each lane's keys and point.
     ///
     /// # Errors
     /// Where an event is not of its form, which is a mistake in this file.
@@ -125,6 +122,19 @@ impl Domain {
         append.record(&authority.event("policy.published", place(), self.now, published, About::default())?);
         append.blob(policy_bundle()?.canonical());
         for lane in 0..self.lanes {
+            for key in [
+                self.granted(&format!("authority-{lane}"), KeyUse::Event, AUTHORITY),
+                self.granted(&format!("point-{lane}"), KeyUse::Event, &point(lane)),
+                self.granted(&format!("attest-{lane}"), KeyUse::Attestation, &point(lane)),
+            ] {
+                append.record(&authority.event(
+                    "key.registered",
+                    place(),
+                    self.now,
+                    key.to_object(),
+                    About::default(),
+                )?);
+            }
             let runtime = RuntimeRecord {
                 point: point(lane),
                 runtime: RUNTIME.to_owned(),

@@ -25,7 +25,7 @@ fn every_event_of_a_load_is_taken_and_its_calls_are_whole() {
     }
     let sizes: Vec<u64> = bodies.iter().map(|_| receive.recv().expect("an answer").expect("taken").size).collect();
     let events: u64 = bodies.iter().map(|body| body.events).sum();
-    assert_eq!(bodies.each_ref().map(|body| body.events), [3, 23, 15, 7]);
+    assert_eq!(bodies.each_ref().map(|body| body.events), [9, 23, 15, 7]);
     assert!(sizes.last().is_some_and(|size| *size > events), "{sizes:?}");
     let costs = proof_costs(&ledger, &domain, 4).expect("proofs that verify");
     assert!(costs.bundle > 0 && costs.bundle_verified > 0 && costs.bundle_bytes > 10_000, "{costs:?}");
@@ -35,4 +35,21 @@ fn every_event_of_a_load_is_taken_and_its_calls_are_whole() {
     // The genesis, the set-up, the seals and the denials are lineages of one event; six calls are closed.
     assert_eq!((sound.running, sound.ledger.as_str()), (0, LEDGER));
     assert!(sound.entries > events && sound.lineages > 6 + 3 + 3);
+}
+
+#[test]
+fn a_load_has_as_many_lanes_as_it_is_told() {
+    let now = Time::parse_millis("2026-05-12T17:00:00.000Z").expect("a time");
+    let folder = tempfile::tempdir().expect("a folder");
+    let domain = Domain::new(256, now).expect("a domain");
+    domain.genesis(folder.path()).expect("a genesis");
+    let clock = Arc::new(ManualClock::new(now));
+    let ledger = Ledger::open(Settings::new(folder.path()), domain.signers(), clock).expect("open");
+    let bodies = [domain.set_up().expect("events"), domain.lane(255).body(1, 1).expect("events")];
+    let (send, receive) = channel();
+    for body in &bodies {
+        let send = send.clone();
+        ledger.submit(&body.bytes, move |outcome| send.send(outcome).expect("the test listens")).expect("a body");
+        receive.recv().expect("an answer").expect("taken");
+    }
 }
