@@ -19,8 +19,9 @@ fn a_load_in_process_takes_every_event_and_measures_it() {
     let windows = [Window { from: 100, events: 300 }];
     let measured = process::run(&args, &domain, spools, &dir.path().join("ledger"), &windows).expect("it runs");
     assert_eq!(measured.first_failure, None);
-    // 27 bodies of 15 events make 400 in two lanes: 14 each; and three events that come before them.
-    assert_eq!(measured.events, 28 * 15 + 3);
+    // 27 bodies of 15 events make 400 in two lanes: 14 each; before them come the policy, and of each lane three
+    // keys and the point.
+    assert_eq!(measured.events, 28 * 15 + 1 + 2 * 4);
     assert!(measured.windows.len() == 1 && measured.windows[0].per_second > 0.0);
     assert!(!measured.durable.is_empty() && !measured.headed.is_empty() && measured.syncs.0 > 0);
     assert!(measured.disk.is_some_and(|bytes| bytes > 400 * 500));
