@@ -8,72 +8,16 @@ use crate::call::{self, Registry};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
-use crate::keystore::{PublicKey, write_new};
+use crate::keystore::PublicKey;
+use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::{routes, secret};
 use eleven_authority::admin::{ACT, SignedAct};
-use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::form::{Form, FormError};
+use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
-use eleven_core::signature::{SeedSigner, base64_value, bytes32};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use zeroize::Zeroizing;
-
-/// An operator's key, in a file for its owner only.
-pub(crate) struct OperatorKey {
-    /// Who acts.
-    pub(crate) identity: String,
-    /// What signs.
-    pub(crate) signer: SeedSigner,
-}
-
-impl OperatorKey {
-    /// Makes a key and its file.
-    ///
-    /// # Errors
-    /// Where the file is there already, or can't be written.
-    pub(crate) fn create(file: &Path, identity: &str, kid: &str, seed: &Zeroizing<[u8; 32]>) -> Result<Self, Failure> {
-        let text = Zeroizing::new(base64_value(&**seed));
-        let object = Object::new().with("v", "1").with("type", "11-11/operator-key");
-        let object = object.with("identity", identity).with("kid", kid).with("seed", text.as_str());
-        write_new(file, &Zeroizing::new(object.canonical()))?;
-        Ok(Self { identity: identity.to_owned(), signer: SeedSigner::new(kid, seed) })
-    }
-
-    /// Reads a key. Its file must be its owner's alone.
-    ///
-    /// # Errors
-    /// Where it can't be read, others may read it, or it is not of its form.
-    pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
-        let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
-        let mode = std::fs::metadata(file)
-            .map_err(|error| failed(&format!("the operator's key: {error}")))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            return Err(failed(&"others may read this key: chmod 600 it"));
-        }
-        let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| failed(&error))?);
-        let value = parse(&bytes).map_err(|error| failed(&error))?;
-        Self::read(value).map_err(|error| failed(&error))
-    }
-
-    fn read(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "operator's key")?;
-        form.version()?;
-        form.named("type", "\"11-11/operator-key\"", |kind| kind == "11-11/operator-key")?;
-        let identity = form.named("identity", "an identity", name::is_identity)?;
-        let kid = form.named("kid", "a key's name", name::is_key)?;
-        let seed = Zeroizing::new(form.string("seed")?);
-        let seed = bytes32(&seed).map(Zeroizing::new).ok_or_else(|| form.wrong("seed", "not 32 bytes in base64"))?;
-        form.finish()?;
-        Ok(Self { identity, signer: SeedSigner::new(kid, &seed) })
-    }
-}
 
 /// Signs an act and has the authority carry it out.
 ///

@@ -1,7 +1,7 @@
 //! Asking a running corner from the command line.
 
-use crate::admin::OperatorKey;
 use crate::config::Config;
+use crate::operator::OperatorKey;
 use crate::output::Failure;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};

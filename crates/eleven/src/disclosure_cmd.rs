@@ -1,11 +1,12 @@
 //! Opening and erasing what an operation committed to (PROTOCOL 5.2): each a governed operation of its own, decided by
 //! policy for whoever asks, with its purpose in the ledger.
 
-use crate::admin::{self, OperatorKey};
+use crate::admin;
 use crate::call;
 use crate::cli::{Disclose as Args, DisclosureCommand};
 use crate::config::Config;
 use crate::keystore::write_public;
+use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::disclosure::{Disclose, Disclosed};
 use eleven_api::routes;

@@ -6,12 +6,13 @@
 
 mod starter;
 
-use crate::admin::{self, OperatorKey, Source};
+use crate::admin::{self, Source};
 use crate::call;
 use crate::cli::Init;
 use crate::config::{self, Config};
 use crate::corner::{Which, founding_act, program};
 use crate::keystore::{PublicKey, write_new, write_public};
+use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
 use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};

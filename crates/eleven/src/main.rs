@@ -21,6 +21,7 @@ mod init;
 mod keystore;
 mod ledger_cmd;
 mod lineage_cmd;
+mod operator;
 mod output;
 mod published;
 mod registry_cmd;

@@ -84,3 +84,6 @@ fn remembered(said: &Value, origin: &str) -> Result<Option<Known>, &'static str>
     let note = log.get("checkpoint").and_then(Value::as_str).and_then(|note| Note::parse(note).ok());
     note.map(|note| Some(Known::Checkpoint(note))).ok_or("its checkpoint is none")
 }
+
+#[cfg(test)]
+mod tests;

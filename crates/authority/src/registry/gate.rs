@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 /// Stands around what is read of the registry.
 pub(super) async fn gate(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response {
-    // Where there is no registry yet, there is nothing to show.
-    let Some(current) = registry.current() else { return next.run(request).await };
-    let lists = current.view.lists();
-    if Exposure::in_force(current.view.domain(), lists) != Exposure::Private {
+    // Until there is a registry it is not known to whom it may be shown.
+    let Some(current) = registry.current() else { return not_yet().into() };
+    if !is_private(&current) {
         return next.run(request).await;
     }
+    let lists = current.view.lists();
     if auditor(lists, request.headers()).is_none() && !is_known(&current, &request, registry.clock.now()) {
         let detail = "the domain's exposure is private: its registry is shown to its corners, points and operators by their \
                       keys, and to auditors; send an auditor's secret as `Authorization: Bearer`, or have an operator make \
@@ -30,6 +30,16 @@ pub(super) async fn gate(State(registry): State<Arc<Registry>>, request: Request
         return Problem::refused(Reason::IdentityUnauthenticated, detail).into();
     }
     public::kept(next.run(request).await, public::NEVER)
+}
+
+/// The answer before the first epoch.
+pub(super) fn not_yet() -> Problem {
+    Problem::refused(Reason::IssuerUnavailable, "the registry is not at hand yet: ask again in a second")
+}
+
+/// Whether an epoch is shown to nobody who is not known.
+pub(super) fn is_private(current: &Current) -> bool {
+    Exposure::in_force(current.view.domain(), current.view.lists()) == Exposure::Private
 }
 
 /// Whether an event key of the registry, which all are this domain's, or an operator's key signed for reading this.

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use eleven_api::problem::Problem;
 use eleven_api::{public, routes};
 use eleven_core::hash::Sha3;
-use eleven_core::reason::Reason;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use std::sync::Arc;
 
@@ -85,9 +84,7 @@ async fn watch_epochs(State(registry): Shared, headers: HeaderMap) -> Response {
 }
 
 fn current(registry: &Registry) -> Result<Arc<super::Current>, Problem> {
-    let missing =
-        || Problem::refused(Reason::IssuerUnavailable, "the registry is not at hand yet: ask again in a second");
-    registry.current().ok_or_else(missing)
+    registry.current().ok_or_else(gate::not_yet)
 }
 
 fn document(bytes: Bytes) -> Response {

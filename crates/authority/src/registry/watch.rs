@@ -1,7 +1,9 @@
 //! Epochs and stamps as server-sent events: `event: epoch` with the epoch as its id and `{"epoch","hash"}`, `event: stamp`
 //! with the signed stamp. A client that lost its connection names the last epoch it knows and misses none that counts:
-//! only the last epoch ever does.
+//! only the last epoch ever does. A stream that was opened while anybody might read ends when the domain becomes private;
+//! who may go on reading opens it anew.
 
+use super::gate::is_private;
 use super::{Current, Registry};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
@@ -34,10 +36,14 @@ pub(super) fn stream(registry: &Registry, known: Option<u64>) -> Events {
     let (events, body) = mpsc::channel(BACKLOG);
     let mut changes = registry.current.subscribe();
     changes.mark_changed();
+    let judged = registry.current().is_some_and(|current| is_private(&current));
     tokio::spawn(async move {
         let mut last = known;
         while changes.changed().await.is_ok() {
             let Some(current) = changes.borrow_and_update().clone() else { continue };
+            if !judged && is_private(&current) {
+                return;
+            }
             let text = event_text(&current, &mut last);
             if events.try_send(text).is_err() {
                 return;

@@ -71,7 +71,14 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
     let added = Object::new().with("auditor", "examiner").with("identity", "human:examiner:dev");
     let added = world.act("auditor.add", added).await.expect("added");
     let secret = added.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
+    let watch = || {
+        let request = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH));
+        world.client.send(request.body(Full::default()).expect("a request"))
+    };
+    let watched = watch().await.expect("an answer");
     world.act("exposure.set", Object::new().with("exposure", "private")).await.expect("set");
+    let ended = tokio::time::timeout(Duration::from_secs(5), watched.into_body().collect());
+    ended.await.expect("a stream that a stranger had opened ends").expect("in order");
     let bearer =
         |text: &str| vec![(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {text}")).expect("a header"))];
     let now = SystemClock.now();
@@ -105,8 +112,6 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
             assert_eq!(get(&signed(label, &path, now)).await, 401, "{path}: {label}");
         }
     }
-    let watch = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH));
-    let answer = world.client.send(watch.body(Full::default()).expect("a request")).await.expect("an answer");
-    assert_eq!(answer.status(), 401);
+    assert_eq!(watch().await.expect("an answer").status(), 401);
     world.stop().await;
 }

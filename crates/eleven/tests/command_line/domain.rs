@@ -149,6 +149,13 @@ impl Domain {
         }
     }
 
+    /// Copies the ledger to a folder beside the domain's; its path, and how many entries the copy has.
+    pub(crate) fn copied(&self) -> (String, i64) {
+        let copy = self.file("../copy");
+        let copied = self.json(&["ledger", "backup", &copy]);
+        (copy, copied.pointer("/head/size").and_then(Value::as_int).expect("a size"))
+    }
+
     /// A document of a corner.
     pub(crate) fn get(&self, corner: &str, path: &str) -> Value {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

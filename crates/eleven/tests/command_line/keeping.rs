@@ -10,9 +10,7 @@ fn a_running_ledger_is_copied_and_an_old_copy_comes_back_only_by_the_roots_word(
     let secret = domain.client("app", "svc:demo-app:dev");
     let lineage = domain.passes(&secret, "it started");
     domain.ended(&lineage);
-    let copy = domain.file("../copy");
-    let copied = domain.json(&["ledger", "backup", &copy]);
-    let size = copied.pointer("/head/size").and_then(Value::as_int).expect("a size");
+    let (copy, size) = domain.copied();
     let lineage = domain.passes(&secret, "it was copied");
     domain.ended(&lineage);
     let proof = domain.file("../proof.json");

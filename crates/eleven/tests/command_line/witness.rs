@@ -229,9 +229,7 @@ fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
     let secret = domain.client("app", "svc:demo-app:dev");
     let lineage = domain.passes(&secret, "it started");
     domain.ended(&lineage);
-    let copy = domain.file("../copy");
-    let copied = domain.json(&["ledger", "backup", &copy]);
-    let size = copied.pointer("/head/size").and_then(Value::as_int).expect("a size");
+    let (copy, size) = domain.copied();
     domain.ended(&domain.passes(&secret, "it was copied"));
     let cosigned = || {
         let shown = eleven().args(["witness", "show", &witness.url, "--json"]).output().expect("it runs");

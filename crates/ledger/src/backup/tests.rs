@@ -75,6 +75,41 @@ async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_the_ledger_signed_counts_as_its_head_does() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let (dest, next) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    backup(home.path(), next.path()).expect("copied");
+    let note = checkpoint_of(next.path()).expect("a checkpoint");
+    assert_eq!(note.checkpoint.size, newest.commitment.size);
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    let known = |note: &Note| [Known::Checkpoint(note.clone())];
+    let refused = why(restore(other.path(), dest.path(), &known(&note), None));
+    assert!(refused.contains(&format!("a head over {} is published", newest.commitment.size)), "{refused}");
+
+    // Signed by a stranger, under another origin, or for another root, it is nothing that this ledger published.
+    let resigned = |change: &dyn Fn(&mut Note), by: &str| {
+        let mut note = note.clone();
+        change(&mut note);
+        note.lines = vec![note.checkpoint.sign(&signer(by))];
+        why(restore(other.path(), dest.path(), &known(&note), None))
+    };
+    assert!(resigned(&|_| (), "stranger").contains("not signed by this ledger"));
+    assert!(
+        resigned(&|note| note.checkpoint.origin = "other/ledger".into(), "head").contains("not signed by this ledger")
+    );
+    let mut forged = note.clone();
+    forged.checkpoint.size += 1;
+    assert!(why(restore(other.path(), dest.path(), &known(&forged), None)).contains("not signed by this ledger"));
+
+    let newer = restore(other.path(), next.path(), &known(&note), None).expect("what was published is in it");
+    assert!(newer.head.commitment.size > old.commitment.size);
+}
+
+#[tokio::test]
 async fn an_old_copy_is_refused_unless_the_root_gives_up_exactly_what_is_lost() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let dest = tempfile::tempdir().expect("a folder");

@@ -478,3 +478,30 @@ async fn content_that_is_gone_before_its_retention_ends_is_found() {
     assert!(error.to_string().contains("the retention keeps it until"), "{error}");
     drop(served.end().await);
 }
+
+#[tokio::test]
+async fn content_that_is_said_to_be_moved_where_no_retention_was_set_is_found() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    served.covered(8).await;
+    let lying = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            if !path.starts_with(routes::AUDIT_CONTENT) {
+                return bytes;
+            }
+            let mut text = String::from_utf8(bytes.to_vec()).expect("text");
+            // The last blob is the artifact: right before its issuance.
+            let end = text.rfind("\"]").expect("a blob") + 1;
+            let start = text[..end - 1].rfind('"').expect("its beginning");
+            let artifact = eleven_core::hash::unbase64(&text[start + 1..end - 1]).expect("base64");
+            text.replace_range(start..end, &format!("{{\"moved\":\"{}\"}}", Sha3::of(&[&artifact])));
+            text.into()
+        },
+    };
+    let mirror = tempfile::tempdir().expect("a folder");
+    let error = round(&mut auditor(&mirror), &lying).await.expect_err("nothing may be gone");
+    assert!(error.to_string().contains("has set no retention"), "{error}");
+    drop(lying);
+    drop(served.end().await);
+}

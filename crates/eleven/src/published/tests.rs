@@ -1,0 +1,49 @@
+use super::*;
+use eleven_core::encoding::Object;
+use eleven_core::hash::Sha256;
+use eleven_core::head::checkpoint::Checkpoint;
+use eleven_core::recovery::TreeAt;
+use eleven_core::signature::SeedSigner;
+
+const ORIGIN: &str = "11-11/ledger";
+
+fn note(size: u64) -> Note {
+    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root: Sha256::of(&[b"root"]) };
+    let lines = vec![checkpoint.sign(&SeedSigner::new("key:11-11/head/1", &[7; 32]))];
+    Note { checkpoint, lines }
+}
+
+#[test]
+fn a_checkpoint_is_a_head_that_a_file_may_show_and_other_text_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("head");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).expect("written");
+        in_file(&file)
+    };
+    let shown = read(note(5).to_string().as_bytes()).expect("a checkpoint");
+    assert_eq!(shown.tree(), TreeAt { size: 5, root: Sha256::of(&[b"root"]) });
+    for (bytes, why) in [
+        (b"something else".as_slice(), "neither I-JSON nor a checkpoint"),
+        (b"\xff\xfe", "neither I-JSON nor a checkpoint"),
+        (b"{}", "head"),
+    ] {
+        let refused = read(bytes).expect_err("no head").to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    assert!(in_file(&folder.path().join("missing")).is_err());
+}
+
+#[test]
+fn what_a_witness_remembers_is_that_of_the_ledger_that_is_asked_for() {
+    let said = |logs: Vec<Value>| Value::Object(Object::new().with("seen", logs));
+    let log = |origin: &str, checkpoint: &str| {
+        Value::Object(Object::new().with("origin", origin).with("checkpoint", checkpoint))
+    };
+    let other = || log("other/ledger", &note(9).to_string());
+    let found = remembered(&said(vec![other(), log(ORIGIN, &note(5).to_string())]), ORIGIN).expect("a list");
+    assert_eq!(found, Some(Known::Checkpoint(note(5))));
+    assert_eq!(remembered(&said(vec![other()]), ORIGIN), Ok(None));
+    assert!(remembered(&said(vec![log(ORIGIN, "no note")]), ORIGIN).is_err());
+    assert!(remembered(&Value::Object(Object::new()), ORIGIN).is_err());
+}
