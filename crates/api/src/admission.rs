@@ -25,18 +25,18 @@ impl Admit {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(eleven_core::encoding::parse(body)?, "admit request")?;
-        let mut workload = Form::of(form.take("workload")?, "workload")?;
+        let mut form = Form::of_text(body, "admit request")?;
+        let mut workload = form.form("workload", "workload")?;
         let image = workload.sha3("image")?;
         let runtime = workload.named("runtime", "a runtime's name", name::is_runtime)?;
         workload.finish()?;
-        let parts = ["artifact", "issued", "salt"].map(|name| (name, form.opt(name)));
-        form.finish()?;
-        if matches!(parts, [(_, None), ..]) {
-            return Ok(Self { token: None, image, runtime });
+        let token = form.has("artifact").then(|| Token::take(&mut form)).transpose()?;
+        if token.is_none() {
+            // Whatever else of a token there is, without an artifact it is none.
+            let _ = (form.opt("issued"), form.opt("salt"));
         }
-        let token = parts.into_iter().fold(Object::new(), |token, (name, part)| token.with_some(name, part));
-        Ok(Self { token: Some(Token::of_value(Value::Object(token))?), image, runtime })
+        form.finish()?;
+        Ok(Self { token, image, runtime })
     }
 }
 

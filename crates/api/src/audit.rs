@@ -1,6 +1,6 @@
 //! The audit service's wire (PROTOCOL 12): events in, durability out.
 
-use eleven_core::encoding::{Object, Value, parse_items};
+use eleven_core::encoding::{Item, Object, Value, parse_items};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
@@ -8,7 +8,6 @@ use eleven_core::head::checkpoint::Note;
 use eleven_core::root::Witnesses;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 /// The header in which a request names the level that its answer is to wait for, and an answer the level that is reached.
 pub const DURABILITY_HEADER: &str = "eleven-durability";
@@ -74,32 +73,17 @@ impl fmt::Display for Durability {
 /// `POST /v1/audit/events`: records of one or more producers, in each producer's order, and the blobs they name.
 #[derive(Clone, Debug, Default)]
 pub struct Append {
-    /// The records as they came; the audit service reads them one by one, so that one bad record does not refuse others.
-    pub records: Vec<Sent>,
+    /// The records, canonically encoded; the audit service reads them one by one, so that one bad record does not refuse
+    /// others.
+    pub records: Vec<Vec<u8>>,
     /// Content by hash: artifacts, policy bundles, decision inputs, large evidence.
     pub blobs: BTreeMap<Sha3, Vec<u8>>,
-}
-
-/// A record as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// What it says.
-    pub value: Value,
-    /// Its canonical encoding.
-    pub canonical: Vec<u8>,
-}
-
-impl From<Value> for Sent {
-    fn from(value: Value) -> Self {
-        let canonical = value.canonical();
-        Self { value, canonical }
-    }
 }
 
 impl Append {
     /// Adds a record.
     pub fn record(&mut self, record: &Record) {
-        self.records.push(Sent { value: record.to_value(), canonical: record.canonical().to_vec() });
+        self.records.push(record.canonical().to_vec());
     }
 
     /// Adds canonical bytes under their hash, and returns it.
@@ -112,7 +96,7 @@ impl Append {
     /// The body.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let records: Vec<&[u8]> = self.records.iter().map(|sent| sent.canonical.as_slice()).collect();
+        let records: Vec<&[u8]> = self.records.iter().map(Vec::as_slice).collect();
         Self::body(&records, &self.blobs.iter().map(|(hash, bytes)| (*hash, bytes.as_slice())).collect())
     }
 
@@ -143,13 +127,14 @@ impl Append {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let (value, places) = parse_items(body, "records")?;
+        let (value, items) = parse_items(body, "records")?;
         let mut form = Form::of(value, "append request")?;
-        let sent = |(value, place): (Value, Option<Range<usize>>)| match place.and_then(|place| body.get(place)) {
-            Some(canonical) => Sent { value, canonical: canonical.to_vec() },
-            None => value.into(),
+        form.array("records")?;
+        let canonical = |item| match item {
+            Item::Canonical(place) => body.get(place).unwrap_or_default().to_vec(),
+            Item::Other(value) => value.canonical(),
         };
-        let records = form.array("records")?.into_iter().zip(places).map(sent).collect();
+        let records = items.into_iter().map(canonical).collect();
         let mut blobs = BTreeMap::new();
         let sent = if form.has("blobs") { form.object("blobs")? } else { Object::new() };
         form.finish()?;

@@ -25,10 +25,10 @@ impl Execute {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(eleven_core::encoding::parse(body)?, "execute request")?;
+        let mut form = Form::of_text(body, "execute request")?;
         let identity = form.named("identity", "an identity", name::is_identity)?;
         let op = form.object("op")?;
-        let mut env = Form::of(form.take("env")?, "env")?;
+        let mut env = form.form("env", "env")?;
         let runtime = env.named("runtime", "a runtime's name", name::is_runtime)?;
         env.finish()?;
         let request = form.opt("request").map(read_binding).transpose()?;
@@ -65,19 +65,16 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// The body: `{decision, artifact_id, artifact, issued, salt, lineage}`.
+    /// The body: `{decision, artifact_id, artifact, issued, salt, lineage}`, around the bytes that were signed.
     #[must_use]
-    pub fn to_value(&self) -> Value {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let Token { artifact, issued, salt } = &self.token;
-        Value::Object(
-            Object::new()
-                .with("decision", "allow")
-                .with("artifact_id", &artifact.id)
-                .with("artifact", artifact.to_value())
-                .with("issued", issued.to_value())
-                .with("salt", salt)
-                .with("lineage", id::lineage_name(artifact.content_id())),
-        )
+        let id = &artifact.id;
+        let lineage = id::lineage_name(artifact.content_id());
+        // Neither an id nor a salt has anything to escape.
+        let between = format!(r#","artifact_id":"{id}","decision":"allow","issued":"#);
+        let end = format!(r#","lineage":"{lineage}","salt":"{salt}"}}"#);
+        [br#"{"artifact":"#, artifact.canonical(), between.as_bytes(), issued.canonical(), end.as_bytes()].concat()
     }
 
     /// Reads a body.
@@ -85,15 +82,11 @@ impl Allowed {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(eleven_core::encoding::parse(body)?, "execute answer")?;
+        let mut form = Form::of_text(body, "execute answer")?;
         form.named("decision", "\"allow\"", |decision| decision == "allow")?;
         let (named, lineage) = (form.string("artifact_id")?, form.string("lineage")?);
-        let token = Object::new()
-            .with("artifact", form.take("artifact")?)
-            .with("issued", form.take("issued")?)
-            .with("salt", form.take("salt")?);
+        let token = Token::take(&mut form)?;
         form.finish()?;
-        let token = Token::of_value(Value::Object(token))?;
         let artifact = &token.artifact;
         require(named == artifact.id, "execute answer: `artifact_id` names another artifact")?;
         let own = id::lineage_name(artifact.content_id());

@@ -267,7 +267,12 @@ async fn body_within(body: axum::body::Body, limit: usize, patience: Duration) -
 /// A JSON answer.
 #[must_use]
 pub fn json(value: &eleven_core::encoding::Value) -> Response {
-    let mut response = Response::new(axum::body::Body::from(value.canonical()));
+    json_bytes(value.canonical())
+}
+
+/// The same where the text is there already.
+pub fn json_bytes(text: Vec<u8>) -> Response {
+    let mut response = Response::new(axum::body::Body::from(text));
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     response

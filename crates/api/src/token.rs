@@ -76,7 +76,7 @@ impl Claims {
 
     fn read(bytes: &[u8]) -> Result<Self, FormError> {
         let mut form = Form::of(parse(bytes)?, "claims")?;
-        let seconds = |form: &mut Form, name: &str| {
+        let seconds = |form: &mut Form<'_>, name: &str| {
             form.uint(name).map(|s| Time(i64::try_from(s).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
         };
         let claims = Self {

@@ -327,7 +327,7 @@ impl Allowance {
             ts: now,
             data,
             about: About::artifact(&artifact),
-            blobs: vec![artifact.to_value().canonical(), input],
+            blobs: vec![artifact.canonical().to_vec(), input],
         };
         Ok(Issuance { artifact, salt, event })
     }

@@ -184,7 +184,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
 }
 
 fn allow(allowed: &Allowed) -> Response {
-    let mut response = serve::json(&allowed.to_value());
+    let mut response = serve::json_bytes(allowed.to_bytes());
     let headers = response.headers_mut();
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
     // What was issued is in the ledger, or there were no answer.

@@ -18,13 +18,16 @@ use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::registry::{Lists, SourceRecord};
-use eleven_core::signature::{Signer, VerifyingKey, base64_value, bytes32};
+use eleven_core::signature::{Signer, Tables, VerifyingKey, base64_value, bytes32};
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Seconds that a token lives which a client secret was exchanged for.
 pub const EXCHANGED_LIFE: i64 = 60;
+
+/// How many issuers of tokens have a table to verify them with.
+const TABLES: usize = 64;
 
 /// The identity sources of one epoch, ready to authenticate.
 #[derive(Debug, Default)]
@@ -83,20 +86,21 @@ impl Sources {
     #[must_use]
     pub fn of(lists: &Lists) -> Self {
         let mut sources = Self::default();
+        let tables = Tables::new(TABLES);
         for row in lists.sources.iter() {
-            if let Err(error) = sources.take(row) {
+            if let Err(error) = sources.take(row, &tables) {
                 tracing::warn!(source = %row.name, %error, "an identity source authenticates nobody");
             }
         }
         sources
     }
 
-    fn take(&mut self, row: &SourceRecord) -> Result<(), FormError> {
+    fn take(&mut self, row: &SourceRecord, tables: &Tables) -> Result<(), FormError> {
         let mut form = Form::of_object(row.mapping.clone(), "identity source's mapping");
         match form.string("kind")?.as_str() {
             "jwt" => {
                 let (kid, key) = read_key(&mut form)?;
-                let name = row.source.clone();
+                let (name, key) = (row.source.clone(), key.with_table(tables));
                 form.finish()?;
                 self.jwt.insert(kid, Issuer { name, key });
             }
@@ -169,7 +173,7 @@ impl Sources {
     }
 }
 
-fn read_key(form: &mut Form) -> Result<(String, VerifyingKey), FormError> {
+fn read_key(form: &mut Form<'_>) -> Result<(String, VerifyingKey), FormError> {
     let kid = form.named("kid", "a key's name", name::is_key)?;
     let public = bytes32(&form.string("public")?).as_ref().and_then(VerifyingKey::new);
     let sound = public.filter(VerifyingKey::is_torsion_free);

@@ -3,7 +3,7 @@
 
 mod token;
 
-use crate::encoding::{Object, Value};
+use crate::encoding::{Encoded, Object, Value, parse_canonical};
 use crate::form::{Form, FormError, require};
 use crate::hash::{Sha3, Sha256};
 use crate::id;
@@ -85,7 +85,10 @@ impl Environment {
     /// # Errors
     /// Where a member is missing, unknown or of another form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "env")?;
+        Self::of_form(Form::of(value, "env")?)
+    }
+
+    fn of_form(mut form: Form<'_>) -> Result<Self, FormError> {
         let runtime = form.named("runtime", "a runtime's name", name::is_runtime)?;
         let region = form.named("region", "a name", name::is_segment)?;
         let tenancy = form.named("tenancy", "a name", name::is_segment)?;
@@ -162,8 +165,7 @@ pub enum Use {
 }
 
 impl Use {
-    fn read(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "use")?;
+    fn of_form(mut form: Form<'_>) -> Result<Self, FormError> {
         let mode = form.string("mode")?;
         let nonce = form.named("nonce", "a nonce", is_nonce)?;
         let usage = match UseMode::parse(&mode) {
@@ -291,7 +293,8 @@ pub struct Artifact {
     pub chash: Sha3,
     /// Over the payload.
     pub sig: Signature,
-    object: Object,
+    canonical: Vec<u8>,
+    payload: Vec<u8>,
 }
 
 /// What an authority puts into an artifact; [`Draft::issue`] adds `id`, `chash` and `sig`.
@@ -390,28 +393,40 @@ impl Artifact {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let Value::Object(object) = value else { return Err(FormError("the artifact is not an object".into())) };
-        let mut form = Form::of_object(object.clone(), "artifact");
+        match value {
+            Value::Object(object) => Self::read_canonical(&object.canonical()),
+            _ => Err(FormError("the artifact is not an object".into())),
+        }
+    }
+
+    /// Reads an artifact from its canonical encoding.
+    ///
+    /// # Errors
+    /// As [`Artifact::read`], and where it is not canonically encoded.
+    pub fn read_canonical(canonical: &[u8]) -> Result<Self, FormError> {
+        require(canonical.len() <= limits::MAX_ARTIFACT, "the artifact is larger than 8 KiB")?;
+        let encoded = Encoded::of(canonical)?;
+        let mut form = Form::of_encoded(&encoded, "artifact");
         form.version()?;
         let artifact = Self {
             id: form.named("id", "an artifact id", is_artifact_id)?,
             iss: form.named("iss", "an authority's name", name::is_authority)?,
             sub: form.named("sub", "an identity", name::is_identity)?,
             op: Operation::read(form.take("op")?)?,
-            pol: PolicyId::read(form.take("pol")?)?,
-            env: Environment::read(form.take("env")?)?,
+            pol: PolicyId::take(&mut form, "pol")?,
+            env: Environment::of_form(form.form("env", "env")?)?,
             nbf: form.seconds("nbf")?,
             exp: form.seconds("exp")?,
-            usage: Use::read(form.take("use")?)?,
+            usage: Use::of_form(form.form("use", "use")?)?,
             parent: form.opt("parent").map(Parent::read).transpose()?,
             origin: form.opt("origin").map(read_origin).transpose()?,
             holder: if form.has("holder") { Some(form.sha256("holder")?) } else { None },
             chash: form.sha3("chash")?,
-            sig: Signature::read(form.take("sig")?)?,
-            object,
+            sig: Signature::take(&mut form, "sig")?,
+            payload: encoded.without(&["chash", "sig"]),
+            canonical: canonical.to_vec(),
         };
         form.finish()?;
-        require(artifact.object.canonical().len() <= limits::MAX_ARTIFACT, "the artifact is larger than 8 KiB")?;
         let life = artifact.exp.since(artifact.nbf);
         require(life > 0 && life <= limits::MAX_LIFE * 1000, "the artifact's life is not between 1 s and 1 h")?;
         Ok(artifact)
@@ -419,16 +434,15 @@ impl Artifact {
 
     /// What is signed and what `chash` digests: all but `chash` and `sig`.
     #[must_use]
-    pub fn payload(&self) -> Vec<u8> {
-        self.object.canonical_without(&["chash", "sig"])
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
     }
 
     /// Whether `chash` and `id` are those of the content.
     #[must_use]
     pub fn digests_follow(&self) -> bool {
-        let body = self.object.canonical_without(&["id", "chash", "sig"]);
-        Sha3::of(&[&self.payload()]) == self.chash
-            && self.id.strip_prefix("auth_") == Some(id::of_canonical(&body).as_str())
+        let content = Encoded::of(&self.payload).map(|payload| id::of_canonical(&payload.without(&["id"])));
+        Sha3::of(&[&self.payload]) == self.chash && content.is_ok_and(|content| self.content_id() == content)
     }
 
     /// The operation id of its lineage, without a use number.
@@ -437,10 +451,16 @@ impl Artifact {
         self.id.strip_prefix("auth_").unwrap_or_default()
     }
 
-    /// The artifact as a value.
+    /// The canonical bytes of the whole artifact.
+    #[must_use]
+    pub fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    /// The artifact as a value: it is read anew from its encoding.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::Object(self.object.clone())
+        parse_canonical(&self.canonical).unwrap_or(Value::Null)
     }
 }
 

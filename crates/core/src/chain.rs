@@ -9,9 +9,8 @@ use crate::hash::{Blake2b, Sha3};
 use crate::limits::MAX_INTEGER;
 use crate::time::Time;
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 /// The value of both chains after an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +45,21 @@ pub struct Entry {
 #[must_use]
 pub fn entry_bytes(seq: u64, at: Time, prev: Option<&ChainValue>, record_canonical: &[u8]) -> Vec<u8> {
     // The fixed text, both hashes, the time and the longest number come to less than this.
-    let mut before = String::with_capacity(384);
-    let written = match prev {
+    let mut entry = Vec::with_capacity(record_canonical.len() + 416);
+    entry.extend_from_slice(br#"{"at":""#);
+    entry.extend_from_slice(at.millis().as_bytes());
+    match prev {
         Some(prev) => {
-            write!(before, r#"{{"at":"{at}","prev":"{}","prev_alt":"{}","record":"#, prev.hash, prev.hash_alt)
+            entry.extend_from_slice(br#"","prev":""#);
+            prev.hash.write(&mut entry);
+            entry.extend_from_slice(br#"","prev_alt":""#);
+            prev.hash_alt.write(&mut entry);
+            entry.extend_from_slice(br#"","record":"#);
         }
-        None => write!(before, r#"{{"at":"{at}","prev":null,"prev_alt":null,"record":"#),
-    };
-    debug_assert!(written.is_ok(), "writing to a string cannot fail");
-    let mut entry = Vec::with_capacity(before.len() + record_canonical.len() + 32);
-    entry.extend_from_slice(before.as_bytes());
+        None => entry.extend_from_slice(br#"","prev":null,"prev_alt":null,"record":"#),
+    }
     entry.extend_from_slice(record_canonical);
-    entry.extend_from_slice(b",\"seq\":");
+    entry.extend_from_slice(br#","seq":"#);
     entry.extend_from_slice(seq.to_string().as_bytes());
     entry.push(b'}');
     entry
@@ -79,7 +81,7 @@ impl EntryHeader {
     ///
     /// # Errors
     /// Where one of them is missing or of another form, or the two `prev` are not null exactly at 0.
-    pub fn take(form: &mut Form) -> Result<Self, FormError> {
+    pub fn take(form: &mut Form<'_>) -> Result<Self, FormError> {
         let seq = form.uint("seq")?;
         let at = form.millis("at")?;
         let prev = match (form.sha3_or_null("prev")?, form.blake2b_or_null("prev_alt")?) {

@@ -3,7 +3,7 @@
 
 mod about;
 
-use crate::encoding::{Object, Value, parse_canonical, without};
+use crate::encoding::{Encoded, Object, Value, parse_canonical};
 use crate::form::{Form, FormError, require};
 use crate::hash::{Blake2b, Sha3};
 use crate::id;
@@ -180,7 +180,7 @@ impl Draft {
             Place::After { op, tip } => (Some(op), tip.n + 1, Some(tip)),
         };
         let prev = tip.map(|tip| (tip.hash, tip.hash_alt));
-        let mut body = Object::new()
+        let mut object = Object::new()
             .with("v", "1")
             .with("event", self.event)
             .with("n", n)
@@ -190,18 +190,22 @@ impl Draft {
             .with("by", &self.by)
             .with("src_seq", self.src_seq)
             .with("kid", signer.kid())
-            .with("data", self.data.clone());
-        self.about.write(&mut body);
-        let op = op.unwrap_or_else(|| id::of_canonical(&body.canonical()));
-        body.insert("op", &op);
-        let bytes = body.canonical();
-        let (hash, hash_alt) = hashes(&bytes, prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt)));
-        let sig = signer.signature(&bytes);
-        body.insert("event_hash", hash);
-        body.insert("event_hash_alt", hash_alt);
-        body.insert("sig", sig.to_value());
-        let canonical = body.canonical();
-        within_limits(&body, canonical.len())?;
+            .with("data", self.data);
+        self.about.write(&mut object);
+        let op = op.unwrap_or_else(|| id::of_canonical(&object.canonical()));
+        object.insert("op", &op);
+        let body = object.canonical();
+        let (hash, hash_alt) = hashes(&body, prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt)));
+        let sig = signer.signature(&body);
+        object.insert("event_hash", hash);
+        object.insert("event_hash_alt", hash_alt);
+        object.insert("sig", sig.to_value());
+        let canonical = object.canonical();
+        within_limits(canonical.len(), object.depth())?;
+        let data = match object.remove("data") {
+            Some(Value::Object(data)) => data,
+            _ => Object::new(),
+        };
         let record = Record {
             event: self.event.into(),
             op,
@@ -211,26 +215,25 @@ impl Draft {
             by: self.by,
             src_seq: self.src_seq,
             kid: signer.kid().into(),
-            data: self.data,
+            data,
             about: self.about,
             hash,
             hash_alt,
             sig,
             envelope: None,
+            body,
             canonical,
-        }
-        .with_envelope();
-        debug_assert!(Record::read(record.to_value()).as_ref() == Ok(&record), "a draft is not of an event's form");
+        };
+        debug_assert!(Record::read_canonical(&record.canonical).is_ok(), "a draft is not of an event's form");
         Ok(record)
     }
 }
 
 /// At most 16 KiB, and not so deep that an entry could not hold it.
-fn within_limits(object: &Object, length: usize) -> Result<(), FormError> {
+fn within_limits(length: usize, depth: usize) -> Result<(), FormError> {
     require(length <= limits::MAX_RECORD, "the event record is larger than 16 KiB")?;
     // The request that brings the record and the bundle that shows it hold it in a list: two containers more.
-    let deepest = object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
-    require(deepest + 3 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
+    require(depth + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
 }
 
 /// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5).
@@ -242,7 +245,7 @@ fn hashes(body: &[u8], prev: Option<(&Sha3, &Blake2b)>) -> (Sha3, Blake2b) {
 }
 
 /// An event record, of its form but not yet verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// The event's name; [`Record::kind`] looks it up in the catalogue.
     pub event: String,
@@ -272,8 +275,18 @@ pub struct Record {
     pub sig: Signature,
     /// The digest of an attestation's envelope, taken where the record is read and not where it is judged.
     envelope: Option<Sha3>,
+    body: Vec<u8>,
     canonical: Vec<u8>,
 }
+
+/// All of a record follows from its canonical encoding.
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Record {}
 
 /// The members that hashes and signature do not cover: themselves (PROTOCOL 5).
 pub const SEAL: [&str; 3] = ["event_hash", "event_hash_alt", "sig"];
@@ -284,39 +297,37 @@ impl Record {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let canonical = value.canonical();
-        Self::read_members(value, canonical.len(), canonical)
+        match value {
+            Value::Object(object) => Self::read_canonical(&object.canonical()),
+            _ => Err(FormError("the event record is not an object".into())),
+        }
     }
 
-    /// Reads a record from its canonical encoding, which is then not computed.
+    /// Reads a record from its canonical encoding.
     ///
     /// # Errors
     /// As [`Record::read`], and where it is not canonically encoded.
     pub fn read_canonical(canonical: &[u8]) -> Result<Self, FormError> {
-        Self::read_members(parse_canonical(canonical)?, canonical.len(), canonical.to_vec())
+        Self::read_encoded(&Encoded::of(canonical)?)
     }
 
-    /// The same for whoever keeps its canonical encoding, of so many bytes, elsewhere: [`Record::canonical`] of this one is
-    /// empty, and so is what is computed from it.
+    /// Reads a record where it stands.
     ///
     /// # Errors
     /// As [`Record::read`].
-    pub fn read_detached(object: Object, length: usize) -> Result<Self, FormError> {
-        Self::read_members(Value::Object(object), length, Vec::new())
-    }
-
-    fn read_members(value: Value, length: usize, canonical: Vec<u8>) -> Result<Self, FormError> {
-        let Value::Object(object) = value else { return Err(FormError("the event record is not an object".into())) };
-        within_limits(&object, length)?;
-        let mut form = Form::of_object(object, "event");
+    pub fn read_encoded(encoded: &Encoded<'_>) -> Result<Self, FormError> {
+        within_limits(encoded.bytes().len(), encoded.depth())?;
+        let mut form = Form::of_encoded(encoded, "event");
         form.version()?;
         let prev = match (form.sha3_or_null("prev_hash")?, form.blake2b_or_null("prev_hash_alt")?) {
             (Some(hash), Some(hash_alt)) => Some((hash, hash_alt)),
             (None, None) => None,
             _ => return Err(FormError("event: only one of `prev_hash` and `prev_hash_alt` is null".into())),
         };
+        let event = form.named("event", "an event's name", name::is_segment)?;
+        let envelope = encoded.get("data").filter(|_| event == "attestation.signed").and_then(envelope_digest);
         let record = Self {
-            event: form.named("event", "an event's name", name::is_segment)?,
+            event,
             op: form.named("op", "an operation id", |op| id::split_operation(op).is_some())?,
             n: form.positive("n")?,
             prev,
@@ -328,26 +339,22 @@ impl Record {
             about: About::take(&mut form)?,
             hash: form.sha3("event_hash")?,
             hash_alt: form.blake2b("event_hash_alt")?,
-            sig: Signature::read(form.take("sig")?)?,
-            envelope: None,
-            canonical,
+            sig: Signature::take(&mut form, "sig")?,
+            envelope,
+            body: encoded.without(&SEAL),
+            canonical: encoded.bytes().to_vec(),
         };
         form.finish()?;
         require(record.sig.kid == record.kid, "event: the signature names another key than the body")?;
         require((record.n == 1) == record.prev.is_none(), "event: `prev_hash` is null at n = 1 and only there")?;
-        Ok(record.with_envelope())
-    }
-
-    fn with_envelope(mut self) -> Self {
-        let envelope = self.data.get("envelope").filter(|_| self.event == "attestation.signed");
-        self.envelope = envelope.filter(|value| value.as_object().is_some()).map(Sha3::of_value);
-        self
+        Ok(record)
     }
 
     /// SHA3-512 of the envelope of an `attestation.signed`, where it has one.
     #[must_use]
-    pub(crate) const fn envelope_digest(&self) -> Option<Sha3> {
-        self.envelope
+    pub(crate) fn envelope_digest(&self) -> Option<Sha3> {
+        let envelope = || self.data.get("envelope").filter(|value| value.as_object().is_some()).map(Sha3::of_value);
+        self.envelope.or_else(|| envelope().filter(|_| self.event == "attestation.signed"))
     }
 
     /// Its entry in the catalogue, where it has one.
@@ -358,35 +365,35 @@ impl Record {
 
     /// What is signed: the canonical body.
     #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        without(&self.canonical, &SEAL)
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Whether both hashes follow from the body and the `prev_*` it names.
     #[must_use]
     pub fn hashes_follow(&self) -> bool {
         let prev = self.prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt));
-        hashes(&self.body(), prev) == (self.hash, self.hash_alt)
+        hashes(&self.body, prev) == (self.hash, self.hash_alt)
     }
 
     /// Whether the primary hash follows.
     #[must_use]
     pub fn hash_follows(&self) -> bool {
         let prev = self.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
-        Sha3::of(&[&self.body(), prev]) == self.hash
+        Sha3::of(&[&self.body, prev]) == self.hash
     }
 
     /// Whether the secondary hash follows.
     #[must_use]
     pub fn hash_alt_follows(&self) -> bool {
         let prev = self.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
-        Blake2b::of(&[&self.body(), prev]) == self.hash_alt
+        Blake2b::of(&[&self.body, prev]) == self.hash_alt
     }
 
     /// Whether its op is the content id of its body without `op`, as for every event that stands alone (PROTOCOL 5).
     #[must_use]
     pub fn op_is_content(&self) -> bool {
-        id::of_canonical(&without(&self.canonical, &["op", "event_hash", "event_hash_alt", "sig"])) == self.op
+        Encoded::of(&self.body).is_ok_and(|body| id::of_canonical(&body.without(&["op"])) == self.op)
     }
 
     /// Number and hashes: what the next event of the lineage continues.
@@ -418,6 +425,12 @@ impl Record {
     pub fn data_str(&self, name: &str) -> Option<&str> {
         self.data.get(name).and_then(Value::as_str)
     }
+}
+
+/// The digest of the envelope in an attestation's data, of its bytes as they stand there.
+fn envelope_digest(data: &[u8]) -> Option<Sha3> {
+    let envelope = Encoded::of(data).ok()?.get("envelope")?;
+    envelope.starts_with(b"{").then(|| Sha3::of(&[envelope]))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Reading a structure out of a value: each member once, of its form, and none left over (PROTOCOL 1: unknown members are
 //! an error).
 
-use crate::encoding::{Name, Object, Value};
+use crate::encoding::{self, Encoded, Object, Value, parse, parse_canonical};
 use crate::hash::{Blake2b, Sha3, Sha256};
 use crate::time::Time;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -29,12 +29,30 @@ impl From<crate::encoding::EncodingError> for FormError {
 }
 
 /// An object that is being read. What has been taken is gone; [`Form::finish`] refuses what is left.
-pub struct Form {
+///
+/// It is read out of a [`Value`] or where it stands in its canonical encoding: the same structure either way.
+pub struct Form<'a> {
     what: &'static str,
-    members: Vec<(Name, Option<Value>)>,
+    members: Vec<(Cow<'a, str>, Option<Member<'a>>)>,
 }
 
-impl Form {
+/// A member that was not taken yet.
+enum Member<'a> {
+    Value(Value),
+    /// The canonical encoding of one.
+    Encoded(&'a [u8]),
+}
+
+impl Member<'_> {
+    fn into_value(self) -> Result<Value, FormError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Encoded(bytes) => Ok(parse_canonical(bytes)?),
+        }
+    }
+}
+
+impl<'a> Form<'a> {
     /// Begins to read `value`, which must be an object; `what` names it in errors.
     ///
     /// # Errors
@@ -49,8 +67,28 @@ impl Form {
     /// Begins to read an object.
     #[must_use]
     pub fn of_object(object: Object, what: &'static str) -> Self {
-        let members = object.into_members().into_iter().map(|(name, value)| (name, Some(value))).collect();
-        Self { what, members }
+        let members = object.into_members().into_iter();
+        Self { what, members: members.map(|(name, value)| (name.into(), Some(Member::Value(value)))).collect() }
+    }
+
+    /// Begins to read an object where it stands.
+    #[must_use]
+    pub fn of_encoded(encoded: &Encoded<'a>, what: &'static str) -> Self {
+        // A name with an escape is none of the protocol's: as it is written, it is as unknown as what it stands for.
+        let members =
+            encoded.members().map(|(name, value)| (String::from_utf8_lossy(name), Some(Member::Encoded(value))));
+        Self { what, members: members.collect() }
+    }
+
+    /// Begins to read an object's text, be it the canonical one or another.
+    ///
+    /// # Errors
+    /// Where it is not I-JSON, or not an object.
+    pub fn of_text(text: &'a [u8], what: &'static str) -> Result<Self, FormError> {
+        match Encoded::of(text) {
+            Ok(encoded) => Ok(Self::of_encoded(&encoded, what)),
+            Err(_) => Self::of(parse(text)?, what),
+        }
     }
 
     /// Ends the reading.
@@ -59,14 +97,22 @@ impl Form {
     /// Where a member was not taken: it is unknown.
     pub fn finish(self) -> Result<(), FormError> {
         match self.members.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(FormError(format!("{} has an unknown member `{}`", self.what, &*name))),
+            Some((name, _)) => Err(FormError(format!("{} has an unknown member `{name}`", self.what))),
             None => Ok(()),
         }
     }
 
+    fn remove(&mut self, name: &str) -> Option<Member<'a>> {
+        self.members.iter_mut().find(|(other, _)| other == name)?.1.take()
+    }
+
+    fn required(&mut self, name: &str) -> Result<Member<'a>, FormError> {
+        self.remove(name).ok_or_else(|| FormError(format!("{} lacks the member `{name}`", self.what)))
+    }
+
     /// The member, where it is there.
     pub fn opt(&mut self, name: &str) -> Option<Value> {
-        self.members.iter_mut().find(|(other, _)| &**other == name)?.1.take()
+        self.remove(name)?.into_value().ok()
     }
 
     /// The member, which must be there.
@@ -74,7 +120,63 @@ impl Form {
     /// # Errors
     /// Where it is missing.
     pub fn take(&mut self, name: &str) -> Result<Value, FormError> {
-        self.opt(name).ok_or_else(|| FormError(format!("{} lacks the member `{name}`", self.what)))
+        self.required(name)?.into_value()
+    }
+
+    /// The member, which must be an object, to be read in turn; `what` names it in errors.
+    ///
+    /// # Errors
+    /// Where it is missing or no object.
+    pub fn form(&mut self, name: &str, what: &'static str) -> Result<Form<'a>, FormError> {
+        match self.required(name)? {
+            Member::Value(value) => Form::of(value, what),
+            Member::Encoded(bytes) => match Encoded::of(bytes) {
+                Ok(encoded) => Ok(Form::of_encoded(&encoded, what)),
+                Err(_) => Err(FormError(format!("{what} is not an object"))),
+            },
+        }
+    }
+
+    /// The canonical encoding of the member, which must be there.
+    ///
+    /// # Errors
+    /// Where it is missing.
+    pub fn encoded(&mut self, name: &str) -> Result<Cow<'a, [u8]>, FormError> {
+        Ok(match self.required(name)? {
+            Member::Value(value) => Cow::Owned(value.canonical()),
+            Member::Encoded(bytes) => Cow::Borrowed(bytes),
+        })
+    }
+
+    /// A string, where it stands if it can be read there.
+    fn text(&mut self, name: &str) -> Result<Cow<'a, str>, FormError> {
+        let text = match self.required(name)? {
+            Member::Value(Value::Str(text)) => Some(Cow::Owned(text)),
+            Member::Value(_) => None,
+            Member::Encoded(bytes) => encoding::text(bytes),
+        };
+        text.ok_or_else(|| self.wrong(name, "not a string"))
+    }
+
+    /// What a string is read as; `how` says what it is not otherwise.
+    fn read<T>(&mut self, name: &str, how: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, FormError> {
+        let text = self.text(name)?;
+        read(&text).ok_or_else(|| self.wrong(name, how))
+    }
+
+    /// The same, or `None` for null.
+    fn read_or_null<T>(
+        &mut self,
+        name: &str,
+        how: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, FormError> {
+        let found = match self.required(name)? {
+            Member::Value(Value::Null) | Member::Encoded(b"null") => return Ok(None),
+            Member::Value(value) => value.as_str().and_then(read),
+            Member::Encoded(bytes) => encoding::text(bytes).and_then(|text| read(&text)),
+        };
+        found.map(Some).ok_or_else(|| self.wrong(name, how))
     }
 
     /// `v`, which must be "1".
@@ -82,7 +184,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or another.
     pub fn version(&mut self) -> Result<(), FormError> {
-        if self.take("v")? == Value::Str("1".to_owned()) { Ok(()) } else { Err(self.wrong("v", "not \"1\"")) }
+        if self.take("v")?.as_str() == Some("1") { Ok(()) } else { Err(self.wrong("v", "not \"1\"")) }
     }
 
     /// A string.
@@ -90,10 +192,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or no string.
     pub fn string(&mut self, name: &str) -> Result<String, FormError> {
-        match self.take(name)? {
-            Value::Str(text) => Ok(text),
-            _ => Err(self.wrong(name, "not a string")),
-        }
+        self.text(name).map(Cow::into_owned)
     }
 
     /// A string that passes `test`; `form` says what it should be.
@@ -101,8 +200,8 @@ impl Form {
     /// # Errors
     /// Where it is missing, no string, or does not pass.
     pub fn named(&mut self, name: &str, form: &str, test: impl Fn(&str) -> bool) -> Result<String, FormError> {
-        let text = self.string(name)?;
-        if test(&text) { Ok(text) } else { Err(self.wrong(name, &format!("not {form}"))) }
+        let text = self.text(name)?;
+        if test(&text) { Ok(text.into_owned()) } else { Err(self.wrong(name, &format!("not {form}"))) }
     }
 
     /// A string that passes `test`, where the member is there.
@@ -183,8 +282,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn sha3(&mut self, name: &str) -> Result<Sha3, FormError> {
-        let text = self.string(name)?;
-        Sha3::parse(&text).ok_or_else(|| self.wrong(name, "not a sha3-512 hash"))
+        self.read(name, "not a sha3-512 hash", Sha3::parse)
     }
 
     /// A `sha3-512:` hash or null.
@@ -192,13 +290,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn sha3_or_null(&mut self, name: &str) -> Result<Option<Sha3>, FormError> {
-        match self.take(name)? {
-            Value::Null => Ok(None),
-            value => match value.as_str().and_then(Sha3::parse) {
-                Some(hash) => Ok(Some(hash)),
-                None => Err(self.wrong(name, "neither a sha3-512 hash nor null")),
-            },
-        }
+        self.read_or_null(name, "neither a sha3-512 hash nor null", Sha3::parse)
     }
 
     /// A `blake2b-512:` hash or null.
@@ -206,13 +298,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn blake2b_or_null(&mut self, name: &str) -> Result<Option<Blake2b>, FormError> {
-        match self.take(name)? {
-            Value::Null => Ok(None),
-            value => match value.as_str().and_then(Blake2b::parse) {
-                Some(hash) => Ok(Some(hash)),
-                None => Err(self.wrong(name, "neither a blake2b-512 hash nor null")),
-            },
-        }
+        self.read_or_null(name, "neither a blake2b-512 hash nor null", Blake2b::parse)
     }
 
     /// A `blake2b-512:` hash.
@@ -220,8 +306,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn blake2b(&mut self, name: &str) -> Result<Blake2b, FormError> {
-        let text = self.string(name)?;
-        Blake2b::parse(&text).ok_or_else(|| self.wrong(name, "not a blake2b-512 hash"))
+        self.read(name, "not a blake2b-512 hash", Blake2b::parse)
     }
 
     /// A `sha256:` hash.
@@ -229,8 +314,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn sha256(&mut self, name: &str) -> Result<Sha256, FormError> {
-        let text = self.string(name)?;
-        Sha256::parse(&text).ok_or_else(|| self.wrong(name, "not a sha256 hash"))
+        self.read(name, "not a sha256 hash", Sha256::parse)
     }
 
     /// A time to the second.
@@ -238,8 +322,7 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn seconds(&mut self, name: &str) -> Result<Time, FormError> {
-        let text = self.string(name)?;
-        Time::parse_seconds(&text).ok_or_else(|| self.wrong(name, "not a time to the second"))
+        self.read(name, "not a time to the second", Time::parse_seconds)
     }
 
     /// A time to the millisecond.
@@ -247,14 +330,13 @@ impl Form {
     /// # Errors
     /// Where it is missing or of another form.
     pub fn millis(&mut self, name: &str) -> Result<Time, FormError> {
-        let text = self.string(name)?;
-        Time::parse_millis(&text).ok_or_else(|| self.wrong(name, "not a time to the millisecond"))
+        self.read(name, "not a time to the millisecond", Time::parse_millis)
     }
 
     /// Whether the member is there and was not taken yet.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(other, value)| &**other == name && value.is_some())
+        self.members.iter().any(|(other, value)| other == name && value.is_some())
     }
 
     /// The error for a member that is not of its form.

@@ -38,12 +38,23 @@ macro_rules! hash {
             pub fn hex(&self) -> String {
                 hex(&self.0)
             }
+
+            /// Appends the written form.
+            pub(crate) fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice($prefix.as_bytes());
+                push_hex(&self.0, out);
+            }
+
+            fn text(&self) -> String {
+                let mut text = Vec::with_capacity($prefix.len() + 2 * $bytes);
+                self.write(&mut text);
+                ascii(text)
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                f.write_str(&self.hex())
+                f.write_str(&self.text())
             }
         }
 
@@ -55,10 +66,7 @@ macro_rules! hash {
 
         impl From<$name> for Value {
             fn from(hash: $name) -> Self {
-                let mut text = String::with_capacity($prefix.len() + 2 * $bytes);
-                text.push_str($prefix);
-                push_hex(&hash.0, &mut text);
-                Value::Str(text)
+                Value::Str(hash.text())
             }
         }
     };
@@ -162,13 +170,18 @@ pub(crate) const fn hex_digit(nibble: u8) -> u8 {
 /// Lower-case hex digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 * bytes.len());
+    let mut out = Vec::with_capacity(2 * bytes.len());
     push_hex(bytes, &mut out);
-    out
+    ascii(out)
 }
 
-fn push_hex(bytes: &[u8], out: &mut String) {
-    out.extend(bytes.iter().flat_map(|byte| [char::from(hex_digit(byte >> 4)), char::from(hex_digit(byte & 0xf))]));
+fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0xf)]));
+}
+
+/// The string of bytes that are digits and prefixes.
+fn ascii(text: Vec<u8>) -> String {
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The value of two hex digits; `None` where one of them is none. Looked up, because hashes are most of what is read.

@@ -104,7 +104,7 @@ impl Head {
         };
         let at = form.millis("at")?;
         let kid = form.named("kid", "a key's name", name::is_key)?;
-        let sig = Signature::read(form.take("sig")?)?;
+        let sig = Signature::take(&mut form, "sig")?;
         form.finish()?;
         require(kid == sig.kid, "a head's `kid` is not that of its signature")?;
         Ok(Self { commitment, at, sig })

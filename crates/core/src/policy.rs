@@ -27,7 +27,18 @@ impl PolicyId {
     /// # Errors
     /// Where a member is missing, unknown or of another form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "policy")?;
+        Self::of_form(Form::of(value, "policy")?)
+    }
+
+    /// Takes the member `name`, which is a policy's id, out of a structure.
+    ///
+    /// # Errors
+    /// As [`PolicyId::read`], and where it is missing.
+    pub fn take(form: &mut Form<'_>, name: &str) -> Result<Self, FormError> {
+        Self::of_form(form.form(name, "policy")?)
+    }
+
+    fn of_form(mut form: Form<'_>) -> Result<Self, FormError> {
         let reference = form.named("ref", "a policy's reference", name::is_policy)?;
         let hash = form.sha3("hash")?;
         form.finish()?;
@@ -232,7 +243,7 @@ impl Terms {
     fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "terms")?;
         let optional =
-            |form: &mut Form, name: &str| if form.has(name) { form.positive(name).map(Some) } else { Ok(None) };
+            |form: &mut Form<'_>, name: &str| if form.has(name) { form.positive(name).map(Some) } else { Ok(None) };
         let terms = Self {
             ttl: form.positive("ttl")?,
             uses: read_uses(&mut form)?,
@@ -266,7 +277,7 @@ impl Terms {
     }
 }
 
-fn read_uses(form: &mut Form) -> Result<Vec<UseMode>, FormError> {
+fn read_uses(form: &mut Form<'_>) -> Result<Vec<UseMode>, FormError> {
     let names = form.strings("use")?;
     let modes: Option<Vec<UseMode>> = names.iter().map(|name| UseMode::parse(name)).collect();
     modes.filter(|modes| !modes.is_empty()).ok_or_else(|| form.wrong("use", "not a list of use modes"))

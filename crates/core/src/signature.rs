@@ -10,15 +10,18 @@ use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError};
 use crate::hash;
 use crate::name;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity as _, IsIdentity as _};
 use ed25519_dalek::Signer as _;
+use once_cell::race::OnceBox;
 use sha2::Digest as _;
 use table::Table;
 
@@ -43,7 +46,18 @@ impl Signature {
     /// # Errors
     /// Where a member is missing, unknown or of another form, or `alg` is not "ed25519".
     pub fn read(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "signature")?;
+        Self::of_form(Form::of(value, "signature")?)
+    }
+
+    /// Takes the member `name`, which is a signature, out of a structure.
+    ///
+    /// # Errors
+    /// As [`Signature::read`], and where it is missing.
+    pub fn take(form: &mut Form<'_>, name: &str) -> Result<Self, FormError> {
+        Self::of_form(form.form(name, "signature")?)
+    }
+
+    fn of_form(mut form: Form<'_>) -> Result<Self, FormError> {
         form.named("alg", "ed25519", |alg| alg == "ed25519")?;
         let kid = form.named("kid", "a key's name", name::is_key)?;
         let val = bytes64(&form.string("val")?).ok_or_else(|| form.wrong("val", "not 64 bytes in base64"))?;
@@ -122,13 +136,34 @@ impl Signer for SeedSigner {
 
 /// A public key that may verify: a canonical encoding of a point that is not of small order.
 ///
-/// With a table ([`VerifyingKey::with_table`]) a verification takes about half the time, for 220 KB and half a
-/// millisecond once per key; the equation is the same.
+/// With a table ([`VerifyingKey::with_table`]) a verification takes about half the time; the equation is the same.
 #[derive(Clone)]
 pub struct VerifyingKey {
     encoded: [u8; 32],
     minus: EdwardsPoint,
-    table: Option<Arc<Table<6>>>,
+    table: Option<Arc<LazyTable>>,
+}
+
+/// How many keys may still get a table, of 220 KB each. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Tables(Arc<AtomicUsize>);
+
+impl Tables {
+    /// Tables for at most so many keys: those that verify first.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(most)))
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// A key's table, made when it is first used: half a millisecond.
+struct LazyTable {
+    made: OnceBox<Option<Table<6>>>,
+    tables: Tables,
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -145,14 +180,18 @@ impl VerifyingKey {
         Some(Self { encoded: *encoded, minus: -point, table: None })
     }
 
-    /// The same key with a table of its multiples. A key with a torsion component keeps the slow way: keys like that are
-    /// refused at registration anyway.
+    /// The same key, which at its first use makes a table of its multiples, if `tables` has one left by then. A key with a
+    /// torsion component keeps the slow way: keys like that are refused at registration anyway.
     #[must_use]
-    pub fn with_table(mut self) -> Self {
-        if self.table.is_none() && self.minus.is_torsion_free() {
-            self.table = Some(Arc::new(Table::of(&self.minus)));
-        }
+    pub fn with_table(mut self, tables: &Tables) -> Self {
+        self.table = Some(Arc::new(LazyTable { made: OnceBox::new(), tables: tables.clone() }));
         self
+    }
+
+    fn table(&self) -> Option<&Table<6>> {
+        let lazy = self.table.as_ref()?;
+        let make = || (self.minus.is_torsion_free() && lazy.tables.take()).then(|| Table::of(&self.minus));
+        lazy.made.get_or_init(|| Box::new(make())).as_ref()
     }
 
     /// Whether the key lies in the prime-order group, as every honestly made key does.
@@ -201,7 +240,7 @@ impl VerifyingKey {
         hasher.update(self.encoded);
         hasher.update(message);
         let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        Some(match &self.table {
+        Some(match self.table() {
             Some(table) => table.add_product(table::base().add_product(EdwardsPoint::identity(), &s), &k),
             None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.minus, &s),
         })

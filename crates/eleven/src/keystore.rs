@@ -310,12 +310,12 @@ fn read(path: &Path, corner: &str) -> Result<(Vec<PublicKey>, Sealed), KeystoreE
     read_rest(document).map_err(form)
 }
 
-fn read_rest(mut form: Form) -> Result<(Vec<PublicKey>, Sealed), FormError> {
+fn read_rest(mut form: Form<'_>) -> Result<(Vec<PublicKey>, Sealed), FormError> {
     form.version()?;
     form.named("type", "\"11-11/keystore\"", |kind| kind == "11-11/keystore")?;
     form.named("cipher", "chacha20poly1305", |cipher| cipher == "chacha20poly1305")?;
     let cost = Cost::read(form.take("kdf")?)?;
-    let bytes = |form: &mut Form, name: &str| {
+    let bytes = |form: &mut Form<'_>, name: &str| {
         let text = form.string(name)?;
         let bytes = text.strip_prefix("base64:").and_then(eleven_core::hash::unbase64);
         bytes.ok_or_else(|| form.wrong(name, "not base64"))

@@ -151,10 +151,10 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     let issuer = key(view, &artifact.sig.kid, KeyUse::Issuer, &artifact.iss, now)?;
     let recorder = key(view, &issued.kid, KeyUse::Event, &artifact.iss, now)?;
     // 7: both signatures.
-    check(issuer.verifies(&artifact.payload(), &artifact.sig.val), Reason::ArtifactSignatureInvalid, || {
+    check(issuer.verifies(artifact.payload(), &artifact.sig.val), Reason::ArtifactSignatureInvalid, || {
         format!("the artifact is not signed by {}", artifact.sig.kid)
     })?;
-    check(recorder.verifies(&issued.body(), &issued.sig.val), Reason::ArtifactSignatureInvalid, || {
+    check(recorder.verifies(issued.body(), &issued.sig.val), Reason::ArtifactSignatureInvalid, || {
         format!("the issuance record is not signed by {}", issued.kid)
     })?;
     // 8: digests, and the issuance record is this artifact's.

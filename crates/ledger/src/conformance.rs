@@ -12,7 +12,7 @@ use eleven_core::time::Time;
 /// # Errors
 /// Why it is nobody's record.
 pub fn verified(book: &Book, record: Value) -> Result<Verified, Refusal> {
-    let candidate = Candidate::read(record)?;
+    let candidate = Candidate::read(&record.canonical())?;
     let key = match book.registry() {
         Some(registry) => registry.key(candidate.kid()).and_then(KeyRecord::verifying),
         None => genesis_key(&candidate),

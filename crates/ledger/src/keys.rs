@@ -1,21 +1,26 @@
-//! Event and issuer keys ready to verify: a table for each of the first of them, made when the key is first used.
+//! Event and issuer keys ready to verify, each made so when it is first used.
 
 use eleven_core::registry::Fold;
 use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::VerifyingKey;
+use eleven_core::signature::{Tables, VerifyingKey};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// How many keys have a table, of 220 KB each. Those that are used first get one; the others verify at half the speed.
+/// How many keys have a table. Those that are used first get one; the others verify at half the speed.
 const TABLES: usize = 200;
 
 /// The registered event and issuer keys. A kid never gets another key (records are added and never removed), so what was verified
 /// with one stays verified; whether the key counts is judged at the entry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Keys {
     keys: RwLock<HashMap<String, Arc<EventKey>>>,
-    tables: Arc<AtomicUsize>,
+    tables: Tables,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { keys: RwLock::default(), tables: Tables::new(TABLES) }
+    }
 }
 
 /// One registered key that verifies what its owner sends here.
@@ -24,7 +29,7 @@ pub struct EventKey {
     public: [u8; 32],
     usage: KeyUse,
     ready: OnceLock<Option<VerifyingKey>>,
-    tables: Arc<AtomicUsize>,
+    tables: Tables,
 }
 
 impl Keys {
@@ -55,7 +60,7 @@ impl Keys {
                     public: key.public,
                     usage: key.usage,
                     ready: OnceLock::new(),
-                    tables: Arc::clone(&self.tables),
+                    tables: self.tables.clone(),
                 };
                 keys.insert(key.kid.clone(), Arc::new(known));
             }
@@ -64,14 +69,10 @@ impl Keys {
 }
 
 impl EventKey {
-    /// The key, made ready the first time: half a millisecond where it gets a table.
+    /// The key, made ready the first time.
     #[must_use]
     pub fn verifying(&self) -> Option<&VerifyingKey> {
-        let ready = || {
-            let key = VerifyingKey::new(&self.public)?;
-            let one_more = self.tables.fetch_add(1, Ordering::Relaxed) < TABLES;
-            Some(if one_more { key.with_table() } else { key })
-        };
+        let ready = || VerifyingKey::new(&self.public).map(|key| key.with_table(&self.tables));
         self.ready.get_or_init(ready).as_ref()
     }
 }

@@ -254,7 +254,7 @@ impl Ledger {
             about: About::default(),
         };
         let record = draft.sign(signer).map_err(|error| failed(&error))?;
-        let candidate = Candidate::read(record.to_value()).map_err(|why| failed(&why))?;
+        let candidate = Candidate::read(record.canonical()).map_err(|why| failed(&why))?;
         let key = VerifyingKey::new(&signer.public()).ok_or_else(|| failed(&"the signer's key is no key"))?;
         let verified = candidate.verify(&key).map_err(|why| failed(&why))?;
         if let Judgement::Refused { why, .. } = Book::new().judge(&verified, now, None) {

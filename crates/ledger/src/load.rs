@@ -299,7 +299,7 @@ impl Lane {
             .with("policy", self.policy.to_value())
             .with("at", self.now.millis());
         let request = append.blob(input.canonical());
-        append.blob(artifact.to_value().canonical());
+        append.blob(artifact.canonical().to_vec());
         let exp = artifact.exp.to_seconds_value();
         let data = Object::new().with("chash", artifact.chash).with("exp", exp).with("request", request);
         let op = artifact.content_id().to_owned();

@@ -2,16 +2,15 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Refusal, Verified};
-use eleven_api::audit::{Append, Sent};
+use eleven_api::audit::Append;
 use eleven_core::artifact::Artifact;
-use eleven_core::encoding::parse_canonical;
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_ARTIFACT;
 use eleven_core::root::KeyRecord;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The most records that one POST may carry.
 pub const MAX_RECORDS: usize = 4096;
@@ -53,7 +52,7 @@ impl SentArtifact {
     /// Verifies the signature where the issuer's key is known by now.
     pub fn verify(&mut self, keys: &Keys) {
         let Some(key) = keys.of_issuer(&self.artifact.sig.kid) else { return };
-        let verifies = key.verifying().filter(|key| key.verifies(&self.artifact.payload(), &self.artifact.sig.val));
+        let verifies = key.verifying().filter(|key| key.verifies(self.artifact.payload(), &self.artifact.sig.val));
         self.signed_by = verifies.map(|key| *key.as_bytes());
     }
 
@@ -61,7 +60,7 @@ impl SentArtifact {
     #[must_use]
     pub fn is_signed_by(&self, key: &KeyRecord) -> bool {
         self.signed_by == Some(key.public)
-            || key.verifying().is_some_and(|key| key.verifies(&self.artifact.payload(), &self.artifact.sig.val))
+            || key.verifying().is_some_and(|key| key.verifies(self.artifact.payload(), &self.artifact.sig.val))
     }
 }
 
@@ -123,17 +122,23 @@ impl Drop for Busy {
     }
 }
 
-fn read_all(records: Vec<Sent>, keys: &Keys) -> Vec<Reading> {
+/// Asked once: the answer is read from several files.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
     let (_busy, others) = Busy::begin();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(others);
+    let cores = cores().saturating_sub(others);
     if records.len() < WORTH_SPREADING || cores <= 1 {
         return read_part(records, keys);
     }
     let each = records.len().div_ceil(cores);
     let mut records = records.into_iter();
-    let parts: Vec<Vec<Sent>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
+    let parts: Vec<Vec<Vec<u8>>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
     std::thread::scope(|scope| {
-        let read = |part: Vec<Sent>| read_part(part, keys);
+        let read = |part: Vec<Vec<u8>>| read_part(part, keys);
         let mut parts = parts.into_iter();
         let own = parts.next().unwrap_or_default();
         let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
@@ -149,9 +154,9 @@ fn read_all(records: Vec<Sent>, keys: &Keys) -> Vec<Reading> {
 }
 
 /// Reads records one by one and verifies the signatures of those whose key is registered.
-fn read_part(records: Vec<Sent>, keys: &Keys) -> Vec<Reading> {
+fn read_part(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
     let candidates: Vec<Result<Candidate, Refusal>> =
-        records.into_iter().map(|sent| Candidate::read_encoded(sent.value, sent.canonical)).collect();
+        records.iter().map(|canonical| Candidate::read(canonical)).collect();
     let keys: Vec<Option<Arc<EventKey>>> =
         candidates.iter().map(|candidate| keys.get(candidate.as_ref().ok()?.kid())).collect();
     let mut signed = Vec::with_capacity(candidates.len());
@@ -203,6 +208,6 @@ pub fn read_artifact(bytes: &[u8]) -> Option<Artifact> {
     if bytes.len() > MAX_ARTIFACT || !bytes.starts_with(br#"{"chash":"#) {
         return None;
     }
-    let artifact = Artifact::read(parse_canonical(bytes).ok()?).ok()?;
+    let artifact = Artifact::read_canonical(bytes).ok()?;
     artifact.digests_follow().then_some(artifact)
 }

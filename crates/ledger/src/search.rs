@@ -16,6 +16,7 @@ use crate::state::{Places, read};
 use crate::stored::Stored;
 use crate::{LedgerError, ledger};
 use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::tree::{Hashes, MemoryTree};
@@ -203,9 +204,10 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
                 break;
             }
             let (_, record) = EntryHeader::split(&bytes).map_err(|error| SearchError(error.to_string()))?;
-            if rows::adds(record) {
-                let record = Record::read_canonical(record).map_err(|error| SearchError(error.to_string()))?;
-                rows::push(&record, seq, &read(source.places), &mut rows);
+            let record = Encoded::of(record).map_err(|error| SearchError(error.to_string()))?;
+            if rows::adds(&record) {
+                let record = Record::read_encoded(&record).map_err(|error| SearchError(error.to_string()))?;
+                rows::push(&record, seq, source.places, &mut rows);
             }
             seq += 1;
         }

@@ -238,7 +238,7 @@ impl Producers {
         let artifact = draft.issue(&signer("issuer")).expect("an artifact");
         let input = Object::new().with("identity", IDENTITY).with("nonce", artifact.usage.nonce());
         let request = append.blob(input.canonical());
-        append.blob(artifact.to_value().canonical());
+        append.blob(artifact.canonical().to_vec());
         let data = Object::new()
             .with("chash", artifact.chash)
             .with("exp", artifact.exp.to_seconds_value())
@@ -341,7 +341,7 @@ impl Bench {
         bench.must(&genesis);
         let set_up = bench.producers.set_up();
         for record in set_up.records {
-            bench.must(&Record::read(record.value).expect("a record"));
+            bench.must(&Record::read_canonical(&record).expect("a record"));
         }
         bench
     }

@@ -38,7 +38,7 @@ impl DecisionInput {
             op: Operation::read(form.take("op")?)?,
             env: Environment::read(form.take("env")?)?,
             facts: form.object("facts")?,
-            policy: PolicyId::read(form.take("policy")?)?,
+            policy: PolicyId::take(&mut form, "policy")?,
             at: form.millis("at")?,
         };
         form.finish()?;

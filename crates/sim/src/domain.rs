@@ -8,7 +8,7 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::policy::{PolicyBundle, PolicyId};
 use eleven_core::registry::{GrantedKey, Item as _, PolicyRecord, PublishedPolicy, RuntimeRecord};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
-use eleven_core::signature::{SeedSigner, Signer, VerifyingKey};
+use eleven_core::signature::{SeedSigner, Signer, Tables, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_enforce::journal::Point;
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl Domain {
             sigs: Vec::new(),
         };
         let root = root.signed(&[&*signers["root"]]).expect("a root");
-        let head_key = VerifyingKey::new(&signers["head"].public()).expect("a key").with_table();
+        let head_key = VerifyingKey::new(&signers["head"].public()).expect("a key").with_table(&Tables::new(1));
         let bundle = parse(
             br#"{"v":"1","ref":"policy://medical/v1","operations":["model.invoke"],"runtimes":["k8s://*/ns/inference"],
             "cedar":"permit(principal, action, resource);","schema":null,"terms":{"ttl":300,"use":["single","bounded"],
@@ -234,7 +234,7 @@ impl Domain {
         let artifact = draft.issue(&*self.signers["issuer"]).expect("an artifact");
         let input = Object::new().with("identity", IDENTITY).with("nonce", artifact.usage.nonce());
         let request = append.blob(input.canonical());
-        append.blob(artifact.to_value().canonical());
+        append.blob(artifact.canonical().to_vec());
         let data = Object::new()
             .with("chash", artifact.chash)
             .with("exp", artifact.exp.to_seconds_value())

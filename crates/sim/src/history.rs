@@ -4,7 +4,7 @@ use crate::domain::{POINTS, WITNESSES, domain, kid, witness_name};
 use crate::node::Checked;
 use crate::replica::Replica;
 use eleven_api::audit::{Append, Appended};
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Encoded, parse};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
@@ -76,10 +76,9 @@ impl History {
     pub(crate) fn sent(&mut self, call: u64, body: &[u8]) -> Checked<()> {
         let append = Append::read(body).map_err(|error| error.to_string())?;
         let sent = append.records.iter().map(|record| {
-            let text = |name: &str| record.value.get(name).and_then(Value::as_str);
-            let number =
-                record.value.get("src_seq").and_then(Value::as_int).and_then(|number| u64::try_from(number).ok());
-            Some((text("kid")?.to_owned(), number?, Sha3::of(&[&record.canonical])))
+            let read = Encoded::of(record).ok()?;
+            let number = u64::try_from(read.int("src_seq")?).ok()?;
+            Some((read.text("kid")?.into_owned(), number, Sha3::of(&[record])))
         });
         let sent = sent.collect::<Option<_>>().ok_or("a record without kid or number was sent")?;
         self.calls.insert(call, sent);

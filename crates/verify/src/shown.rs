@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Encoded, Object, Value};
 use eleven_core::event::{Record, SEAL};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
@@ -37,7 +37,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) caller: &'a Caller<'a>,
     roots: Read<Vec<TrustRoot>>,
     header: Read<(Header, Signature)>,
-    events: Vec<Read<Event<'a>>>,
+    events: Vec<Read<Event>>,
     entries: Vec<Read<Entry>>,
     head: Read<Head>,
     note: Read<Note>,
@@ -45,11 +45,13 @@ pub(crate) struct Shown<'a> {
 }
 
 /// An event of a bundle.
-pub(crate) struct Event<'a> {
+pub(crate) struct Event {
     /// What it says.
     pub(crate) record: Record,
-    /// As it stands in the bundle, unknown members included: that is what was hashed and signed, or was not.
-    pub(crate) object: &'a Object,
+    /// The encoding of all that stands in the bundle, unknown members included: that is what was hashed and signed, or was
+    /// not.
+    canonical: Vec<u8>,
+    body: Vec<u8>,
 }
 
 /// Where the ledger holds a record, and the proof of it.
@@ -153,7 +155,7 @@ impl<'a> Shown<'a> {
     }
 
     /// All events; at least one.
-    pub(crate) fn events(&self) -> Judged<Vec<&Event<'a>>> {
+    pub(crate) fn events(&self) -> Judged<Vec<&Event>> {
         if self.events.is_empty() {
             return failed("the bundle has no events");
         }
@@ -161,12 +163,12 @@ impl<'a> Shown<'a> {
     }
 
     /// The event at a position, counted from 0.
-    pub(crate) fn event(&self, position: usize) -> Judged<&Event<'a>> {
+    pub(crate) fn event(&self, position: usize) -> Judged<&Event> {
         self.events.get(position).map_or_else(|| failed(format!("there is no event {}", position + 1)), read)
     }
 
     /// `authorization.consumed`, which is the second event of everything that was used.
-    pub(crate) fn consumed(&self) -> Judged<&Event<'a>> {
+    pub(crate) fn consumed(&self) -> Judged<&Event> {
         let event = self.event(1)?;
         match event.record.event.as_str() {
             "authorization.consumed" => Ok(event),
@@ -188,7 +190,7 @@ impl<'a> Shown<'a> {
     }
 
     /// An entry that is shown whole: `seal`, `published`, `revocation`.
-    pub(crate) fn shown_entry(&self, name: &str) -> Judged<(Entry, Event<'a>)> {
+    pub(crate) fn shown_entry(&self, name: &str) -> Judged<(Entry, Event)> {
         let Some(value) = self.value.get(name) else { return failed(format!("the bundle has no `{name}`")) };
         let record = value.get("record").unwrap_or(&Value::Null);
         Ok((Entry::read(value)?, Event::read(record)?))
@@ -227,9 +229,9 @@ impl<'a> Shown<'a> {
     }
 
     /// Whether the head's tree holds `event` at `entry`.
-    pub(crate) fn included(&self, entry: &Entry, event: &Event<'_>) -> Judged {
+    pub(crate) fn included(&self, entry: &Entry, event: &Event) -> Judged {
         let head = &self.head()?.commitment;
-        let leaf = leaf_hash(&entry.header.bytes(&event.object.canonical()));
+        let leaf = leaf_hash(&entry.header.bytes(event.canonical()));
         let seq = entry.header.seq;
         let included = verify_inclusion(&leaf, seq, head.size, &entry.proof, &head.root);
         if included {
@@ -240,27 +242,39 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl<'a> Event<'a> {
-    pub(crate) fn read(value: &'a Value) -> Read<Self> {
+impl Event {
+    pub(crate) fn read(value: &Value) -> Read<Self> {
         let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
-        Ok(Self { record: Record::read(known(value.clone(), EVENT))?, object })
+        let canonical = object.canonical();
+        if object.iter().all(|(name, _)| EVENT.contains(&name)) {
+            let record = Record::read_canonical(&canonical)?;
+            let body = record.body().to_vec();
+            return Ok(Self { record, canonical, body });
+        }
+        let body = object.canonical_without(&SEAL);
+        Ok(Self { record: Record::read(known(value.clone(), EVENT))?, canonical, body })
+    }
+
+    /// All of it, as the ledger's entry holds it.
+    pub(crate) fn canonical(&self) -> &[u8] {
+        &self.canonical
     }
 
     /// What was signed.
-    pub(crate) fn body(&self) -> Vec<u8> {
-        self.object.canonical_without(&SEAL)
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The primary hash that follows from the body and the `prev_hash` that it states.
     pub(crate) fn hash(&self) -> Sha3 {
         let prev = self.record.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
-        Sha3::of(&[&self.body(), prev])
+        Sha3::of(&[&self.body, prev])
     }
 
     /// The secondary hash likewise.
     pub(crate) fn hash_alt(&self) -> Blake2b {
         let prev = self.record.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
-        Blake2b::of(&[&self.body(), prev])
+        Blake2b::of(&[&self.body, prev])
     }
 
     /// Whether both hashes are those that follow.
@@ -271,7 +285,8 @@ impl<'a> Event<'a> {
 
     /// The content id of the body without `op`: the op of an event that stands alone (PROTOCOL 5).
     pub(crate) fn content_id(&self) -> String {
-        id::of_canonical(&self.object.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]))
+        let body = Encoded::of(&self.body).map(|body| body.without(&["op"]));
+        body.map(|body| id::of_canonical(&body)).unwrap_or_default()
     }
 }
 

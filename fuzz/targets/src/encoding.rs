@@ -1,7 +1,7 @@
 //! The encoder and both strengths of the parser, against each other and against an encoder that others wrote.
 
 use crate::vectors;
-use eleven_core::encoding::{Value, parse, parse_canonical};
+use eleven_core::encoding::{Encoded, Value, parse, parse_canonical};
 use eleven_core::hash::unbase64;
 use eleven_core::limits::MAX_DEPTH;
 
@@ -11,6 +11,8 @@ use eleven_core::limits::MAX_DEPTH;
 /// Where that does not hold.
 pub fn run(bytes: &[u8]) {
     let strict = parse_canonical(bytes);
+    let object = strict.as_ref().is_ok_and(|value| value.as_object().is_some());
+    assert_eq!(Encoded::of(bytes).is_ok(), object, "what is scanned is another text than what is parsed strictly");
     let Ok(value) = parse(bytes) else {
         assert!(strict.is_err(), "the strict parser accepts what the other refuses");
         return;

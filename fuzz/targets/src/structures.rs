@@ -1,7 +1,7 @@
 //! The signed structures: whatever is read is written again as it was, and fits where it stands next.
 
 use crate::vectors;
-use eleven_api::audit::{Append, Sent};
+use eleven_api::audit::Append;
 use eleven_core::artifact::{Artifact, Token};
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value, parse, parse_canonical};
@@ -28,9 +28,7 @@ pub fn artifact(bytes: &[u8]) {
     let _ = (artifact.digests_follow(), artifact.payload(), artifact.content_id());
     // Whoever gets an artifact gets it in a token: one that can't stand there could be issued and never presented.
     let token = Object::new().with("artifact", value).with("issued", an_issuance().clone()).with("salt", "");
-    let bytes = token.canonical();
-    let read = parse_canonical(&bytes).map(Token::of_value);
-    assert!(matches!(read, Ok(Ok(_))), "an artifact that can't stand in a token");
+    assert!(Token::read(&base64url(&token.canonical())).is_ok(), "an artifact that can't stand in a token");
 }
 
 /// A token as it travels.
@@ -61,7 +59,7 @@ pub fn event(bytes: &[u8]) {
     let mut append = Append::default();
     append.record(&record);
     let sent = Append::read(&append.to_bytes()).map(|append| append.records);
-    assert_eq!(sent, Ok(vec![Sent::from(value.clone())]), "a record that can't be sent to the audit service");
+    assert_eq!(sent, Ok(vec![canonical.to_vec()]), "a record that can't be sent to the audit service");
     let header = EntryHeader { seq: 0, at: Time(0), prev: None };
     let entry = header.bytes(canonical);
     assert_eq!(EntryHeader::split(&entry), Ok((header.clone(), canonical)), "an entry that is split elsewhere");

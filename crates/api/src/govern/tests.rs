@@ -1,17 +1,26 @@
 use super::*;
 use eleven_core::encoding::parse;
 
-fn answer() -> Object {
+fn allowed() -> Allowed {
     let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
     let text = file.pointer("/base/token").and_then(Value::as_str).expect("a token");
-    let allowed = Allowed { token: Token::read(text).expect("a token of the vectors") };
-    allowed.to_value().as_object().cloned().expect("an object")
+    Allowed { token: Token::read(text).expect("a token of the vectors") }
+}
+
+fn answer() -> Object {
+    parse(&allowed().to_bytes()).expect("I-JSON").as_object().cloned().expect("an object")
 }
 
 #[test]
 fn an_answer_is_read_as_it_was_written() {
-    let read = Allowed::read(&answer().canonical()).expect("of its form");
-    assert_eq!(read.to_value(), Value::Object(answer()));
+    let bytes = allowed().to_bytes();
+    assert_eq!(answer().canonical(), bytes, "it is written canonically");
+    let members: Vec<String> = answer().iter().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(members, ["artifact", "artifact_id", "decision", "issued", "lineage", "salt"]);
+    let spaced = [b" ", bytes.as_slice()].concat();
+    for text in [&bytes, &spaced] {
+        assert_eq!(Allowed::read(text).expect("of its form").to_bytes(), bytes);
+    }
 }
 
 #[test]

@@ -226,7 +226,7 @@ impl Act {
 }
 
 /// An artifact by its id, or by the operation that it authorises.
-fn read_revoke(form: &mut Form) -> Result<Act, FormError> {
+fn read_revoke(form: &mut Form<'_>) -> Result<Act, FormError> {
     let artifact = if form.has("artifact") {
         form.named("artifact", "an artifact id", is_artifact_id)?
     } else {
@@ -239,22 +239,22 @@ fn read_revoke(form: &mut Form) -> Result<Act, FormError> {
     Ok(Act::ArtifactRevoke { artifact, why })
 }
 
-fn read_kid(form: &mut Form) -> Result<String, FormError> {
+fn read_kid(form: &mut Form<'_>) -> Result<String, FormError> {
     form.named("kid", "a key's name", name::is_key)
 }
 
 /// An identity of this domain: no authority speaks for another's.
-fn read_local_identity(form: &mut Form) -> Result<String, FormError> {
+fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
     form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
 }
 
-fn read_hold(form: &mut Form) -> Result<Hold, FormError> {
+fn read_hold(form: &mut Form<'_>) -> Result<Hold, FormError> {
     let (kind, subject) = (form.string("kind")?, form.string("subject")?);
     let subject = subject.strip_prefix("lineage://op/").unwrap_or(&subject);
     Hold::on(&kind, subject).map_err(|why| FormError(why.into()))
 }
 
-fn read_subject(form: &mut Form) -> Result<(String, String), FormError> {
+fn read_subject(form: &mut Form<'_>) -> Result<(String, String), FormError> {
     let (kind, text) = (form.string("kind")?, form.string("subject")?);
     if subject::is_subject(&kind, &text) {
         Ok((kind, text))

@@ -59,7 +59,7 @@ fn the_doctrines_request_is_allowed_and_recorded() {
     assert!(artifact.digests_follow() && artifact.op.params.is_none());
     assert_eq!(salt, hash::base64(&[2; 16]));
     let key = current.view.key(&artifact.sig.kid).expect("the issuer's key");
-    assert!(key.verifying.verifies(&artifact.payload(), &artifact.sig.val));
+    assert!(key.verifying.verifies(artifact.payload(), &artifact.sig.val));
 
     let input = event.blobs.get(1).expect("the decision input");
     let data = eleven_core::lineage::issued_data(&event.data).expect("exactly chash, exp, request");

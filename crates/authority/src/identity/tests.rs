@@ -1,6 +1,6 @@
 use super::*;
 use eleven_api::secret::{AUDITOR, CLIENT};
-use eleven_core::signature::SeedSigner;
+use eleven_core::signature::{SeedSigner, Tables};
 
 const NOW: Time = Time(1_778_605_451_000);
 const AUTHORITY: &str = "governance://11-11/authority/dev";
@@ -12,7 +12,7 @@ fn signer() -> SeedSigner {
 fn sources(rows: &[SourceRecord]) -> Sources {
     let mut sources = Sources::default();
     for row in rows {
-        sources.take(row).expect("a row of its form");
+        sources.take(row, &Tables::new(1)).expect("a row of its form");
     }
     sources
 }
@@ -59,12 +59,12 @@ fn a_token_counts_for_its_own_issuer_and_domain() {
 fn a_row_of_no_known_form_authenticates_nobody() {
     let mut sources = Sources::default();
     let row = |mapping: Object| SourceRecord { name: "x".into(), source: "s".into(), mapping };
-    assert!(sources.take(&row(Object::new())).is_err());
-    assert!(sources.take(&row(Object::new().with("kind", "saml"))).is_err());
+    assert!(sources.take(&row(Object::new()), &Tables::new(1)).is_err());
+    assert!(sources.take(&row(Object::new().with("kind", "saml")), &Tables::new(1)).is_err());
     let small = Object::new().with("kind", "jwt").with("kid", "key:11-11/a/b").with("public", base64_value(&[0; 32]));
-    assert!(sources.take(&row(small)).is_err(), "a key of small order");
+    assert!(sources.take(&row(small), &Tables::new(1)).is_err(), "a key of small order");
     let client = Object::new().with("kind", "client").with("identity", "nobody").with("hash", Sha3::of(&[b"x"]));
-    assert!(sources.take(&row(client)).is_err());
+    assert!(sources.take(&row(client), &Tables::new(1)).is_err());
     assert!(!sources.has_operators());
 }
 

@@ -15,7 +15,7 @@ async fn an_artifact_leaves_after_its_event_is_in_the_ledger() {
     let world = World::founded().await;
     let token = world.ask().await.expect("it is allowed").token;
     let issuer = VerifyingKey::new(&signer("issuer").public()).expect("a key");
-    assert!(issuer.verifies(&token.artifact.payload(), &token.artifact.sig.val));
+    assert!(issuer.verifies(token.artifact.payload(), &token.artifact.sig.val));
     assert_eq!(token.artifact.sub, CALLER);
     let lineage = world.lineage(&id::lineage_name(token.artifact.content_id())).await;
     assert_eq!(lineage.as_slice(), [token.issued]);

@@ -1,12 +1,13 @@
 //! The token that travels: what a caller presents to a point.
 
 use super::Artifact;
-use crate::encoding::{Object, Value, parse_canonical};
+use crate::encoding::Encoded;
 use crate::event::Record;
 use crate::form::{Form, FormError, require};
 use crate::hash;
 use crate::limits;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The token that travels (PROTOCOL 4): artifact, the record of its issuance, and the salt of its digests.
 #[derive(Clone, Debug)]
@@ -27,27 +28,37 @@ impl Token {
     pub fn read(text: &str) -> Result<Self, FormError> {
         require(text.len() <= limits::MAX_TOKEN, "the token is larger than 14 KiB")?;
         let bytes = hash::unbase64url(text).ok_or_else(|| FormError("the token is not base64url".into()))?;
-        Self::of_value(parse_canonical(&bytes)?)
+        let mut form = Form::of_encoded(&Encoded::of(&bytes)?, "token");
+        let token = Self::take(&mut form)?;
+        form.finish()?;
+        Ok(token)
     }
 
-    /// Reads the token's three members out of a value.
+    /// Takes the token's three members out of a structure: `artifact`, `issued`, `salt`.
     ///
     /// # Errors
-    /// Where one is missing, unknown or of another form.
-    pub fn of_value(value: Value) -> Result<Self, FormError> {
-        let mut form = Form::of(value, "token")?;
-        let artifact = Artifact::read(form.take("artifact")?)?;
-        let issued = Record::read(form.take("issued")?)?;
+    /// Where one is missing or of another form.
+    pub fn take(form: &mut Form<'_>) -> Result<Self, FormError> {
+        let artifact = Artifact::read_canonical(&form.encoded("artifact")?)?;
+        let issued = Record::read_canonical(&form.encoded("issued")?)?;
         let salt = form.named("salt", "\"\" or 16 bytes in base64", is_salt)?;
-        form.finish()?;
         Ok(Self { artifact, issued, salt })
+    }
+
+    /// The canonical encoding of its three members, around those of the artifact and the record.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let (artifact, issued) = (self.artifact.canonical(), self.issued.canonical());
+        // A salt is base64, which needs no escape.
+        let parts: [&[u8]; 7] =
+            [br#"{"artifact":"#, artifact, br#","issued":"#, issued, br#","salt":""#, self.salt.as_bytes(), br#""}"#];
+        parts.concat()
     }
 
     /// The text that travels.
     #[must_use]
     pub fn text(&self) -> String {
-        let value = Object::new().with("artifact", self.artifact.to_value()).with("issued", self.issued.to_value());
-        hash::base64url(&value.with("salt", &self.salt).canonical())
+        hash::base64url(&self.canonical())
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::encoding::parse;
 use alloc::format;
+use alloc::string::String;
 use proptest::prelude::*;
 
 fn ledger() -> Value {

@@ -1,11 +1,13 @@
 //! Canonical encoding (PROTOCOL 1): I-JSON serialised by JCS, integers only, at most 32 containers deep.
 //!
 //! [`parse`] accepts any I-JSON text of that subset; [`parse_canonical`] accepts only the canonical bytes themselves, so
-//! that what was received needs no re-encoding before it is hashed. [`Value::canonical`] is the encoder.
+//! that what was received needs no re-encoding before it is hashed; [`Encoded`] checks the same and leaves an object's
+//! members where they stand. [`Value::canonical`] is the encoder.
 
-mod members;
+mod encoded;
 mod names;
 mod parse;
+mod scan;
 
 use crate::limits::MAX_INTEGER;
 use alloc::string::String;
@@ -13,9 +15,10 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-pub use members::{members, without};
+pub use encoded::Encoded;
+pub(crate) use encoded::text;
 pub use names::Name;
-pub use parse::{Items, parse, parse_canonical, parse_items};
+pub use parse::{Item, parse, parse_canonical, parse_items};
 
 /// A value of the protocol's data model: JSON without fractions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Value {
     pub fn depth(&self) -> usize {
         match self {
             Self::Array(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
-            Self::Object(object) => 1 + object.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+            Self::Object(object) => object.depth(),
             _ => 0,
         }
     }
@@ -201,6 +204,12 @@ impl Object {
     /// The members in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// How many containers stand inside each other, this one among them.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        1 + self.0.iter().map(|(_, value)| value.depth()).max().unwrap_or(0)
     }
 
     /// How many members there are.
@@ -308,7 +317,7 @@ fn write_int(n: i64, out: &mut Vec<u8>) {
 fn write_str(s: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = s.as_bytes();
-    if bytes.iter().all(|b| *b >= 0x20 && *b != b'"' && *b != b'\\') {
+    if scan::plain(bytes) == bytes.len() {
         out.extend_from_slice(bytes);
     } else {
         for byte in bytes {

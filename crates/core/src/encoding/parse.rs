@@ -1,5 +1,6 @@
 //! The parser of PROTOCOL 1, in two strengths: any I-JSON of the subset, or the canonical bytes alone.
 
+use super::scan::{Scan, plain};
 use super::{EncodingError, Object, Value, utf16_order};
 use crate::limits::{MAX_DEPTH, MAX_INTEGER};
 use alloc::borrow::Cow;
@@ -25,15 +26,21 @@ pub fn parse_canonical(text: &[u8]) -> Result<Value, EncodingError> {
     Parser::new(text, true).document()
 }
 
-/// Where the items of an array stood in the text: of each the bytes, where those are its canonical encoding.
-pub type Items = Vec<Option<Range<usize>>>;
+/// An item of an array, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// In its canonical encoding, which stands there in the text.
+    Canonical(Range<usize>),
+    /// In another.
+    Other(Value),
+}
 
-/// [`parse`], and where the items stand of the array that is the object's member `member`: what came canonically encoded
-/// need not be encoded again. No items where there is no such array.
+/// [`parse`], but for the items of the array that is the object's member `member`: those are left where they stand, if they
+/// came in their canonical encoding, and the array is empty in the value. No items where there is no such array.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_items(text: &[u8], member: &str) -> Result<(Value, Items), EncodingError> {
+pub fn parse_items(text: &[u8], member: &str) -> Result<(Value, Vec<Item>), EncodingError> {
     let mut parser = Parser { member: Some(member), ..Parser::new(text, false) };
     let value = parser.whole()?;
     Ok((value, parser.items))
@@ -44,16 +51,14 @@ struct Parser<'a> {
     at: usize,
     /// Whether anything but the canonical encoding is refused.
     canonical: bool,
-    /// Whether all was canonical since this was last set.
-    exact: bool,
-    /// The member of the outermost object whose items are wanted.
+    /// The member of the outermost object whose items are wanted as they came.
     member: Option<&'a str>,
-    items: Items,
+    items: Vec<Item>,
 }
 
 impl<'a> Parser<'a> {
     const fn new(text: &'a [u8], canonical: bool) -> Self {
-        Self { text, at: 0, canonical, exact: true, member: None, items: Vec::new() }
+        Self { text, at: 0, canonical, member: None, items: Vec::new() }
     }
 
     fn document(mut self) -> Result<Value, EncodingError> {
@@ -98,18 +103,14 @@ impl<'a> Parser<'a> {
             match object.last_name().map(|last| utf16_order(last, name.as_ref())) {
                 Some(Ordering::Equal) => return Err(self.error("a name stands twice")),
                 Some(Ordering::Greater) if self.canonical => return Err(self.error("names are not in order")),
-                Some(Ordering::Greater) => {
-                    self.exact = false;
-                    ascending = false;
-                }
+                Some(Ordering::Greater) => ascending = false,
                 _ => {}
             }
             self.space()?;
             self.expect(b':', "a colon should stand here")?;
             self.space()?;
             let value = if depth == 1 && self.member == Some(name.as_ref()) && self.peek() == Some(b'[') {
-                self.items.clear();
-                self.list(depth + 1, true)?
+                self.items_of(depth + 1)?
             } else {
                 self.value(depth)?
             };
@@ -128,28 +129,55 @@ impl<'a> Parser<'a> {
     }
 
     fn array(&mut self, depth: usize) -> Result<Value, EncodingError> {
-        self.list(depth, false)
+        let mut items = Vec::new();
+        self.list(depth, |parser| {
+            items.push(parser.value(depth)?);
+            Ok(())
+        })?;
+        Ok(Value::Array(items))
     }
 
-    /// An array, its items' places kept where they are wanted.
-    fn list(&mut self, depth: usize, wanted: bool) -> Result<Value, EncodingError> {
+    /// An array whose items are wanted as they came.
+    fn items_of(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        // Once for all of them, whose number is the text's to say.
+        let text = core::str::from_utf8(self.text).map_err(|_| self.error("not UTF-8"))?;
+        self.items.clear();
+        self.list(depth, |parser| {
+            let begun = parser.at;
+            let mut scan = Scan::new(text, begun);
+            let item = match scan.value(depth) {
+                // Else it goes on, and what follows says whether as something else or as nothing.
+                Some(())
+                    if matches!(text.as_bytes().get(scan.at()), Some(b',' | b']' | b' ' | b'\t' | b'\n' | b'\r')) =>
+                {
+                    parser.at = scan.at();
+                    Item::Canonical(begun..scan.at())
+                }
+                _ => Item::Other(parser.value(depth)?),
+            };
+            parser.items.push(item);
+            Ok(())
+        })?;
+        Ok(Value::Array(Vec::new()))
+    }
+
+    /// The items of an array, each of which `item` passes over.
+    fn list(
+        &mut self,
+        depth: usize,
+        mut item: impl FnMut(&mut Self) -> Result<(), EncodingError>,
+    ) -> Result<(), EncodingError> {
         self.deeper(depth)?;
         self.at += 1;
-        let mut items = Vec::new();
         self.space()?;
         if self.eat(b']') {
-            return Ok(Value::Array(items));
+            return Ok(());
         }
         loop {
-            let begun = self.at;
-            self.exact |= wanted;
-            items.push(self.value(depth)?);
-            if wanted {
-                self.items.push(self.exact.then_some(begun..self.at));
-            }
+            item(self)?;
             self.space()?;
             if self.eat(b']') {
-                return Ok(Value::Array(items));
+                return Ok(());
             }
             self.expect(b',', "a comma or the array's end should stand here")?;
             self.space()?;
@@ -163,7 +191,7 @@ impl<'a> Parser<'a> {
         loop {
             // Most strings are one run of plain characters.
             let rest = self.text.get(self.at..).unwrap_or_default();
-            self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0x00..=0x1f)).unwrap_or(rest.len());
+            self.at += plain(rest);
             match self.peek() {
                 None => return Err(self.error("the text ends inside a string")),
                 Some(b'"') => break,
@@ -211,12 +239,11 @@ impl<'a> Parser<'a> {
             b'u' => self.unicode_escape()?,
             _ => return Err(self.error("an unknown escape")),
         };
-        if self.canonical || self.member.is_some() {
+        if self.canonical {
             let mut expected = Vec::new();
             let mut buffer = [0u8; 4];
             super::write_str(c.encode_utf8(&mut buffer), &mut expected);
-            self.exact &= expected.get(1..expected.len() - 1) == self.text.get(start..self.at);
-            if self.canonical && !self.exact {
+            if expected.get(1..expected.len() - 1) != self.text.get(start..self.at) {
                 return Err(self.error("an escape that is not the canonical one"));
             }
         }
@@ -299,7 +326,6 @@ impl<'a> Parser<'a> {
             if self.canonical {
                 return Err(self.error("white space"));
             }
-            self.exact = false;
             self.at += 1;
         }
         Ok(())

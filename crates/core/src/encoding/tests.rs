@@ -69,8 +69,17 @@ fn pointers_follow_rfc_6901() {
     assert_eq!(value.pointer(""), Some(&value));
 }
 
+/// The bytes of an item that came in its canonical encoding.
+fn canonical<'a>(text: &'a [u8], item: &Item) -> &'a [u8] {
+    match item {
+        Item::Canonical(place) => &text[place.clone()],
+        Item::Other(value) => panic!("{value} came otherwise"),
+    }
+}
+
 mod properties {
     use super::super::*;
+    use super::canonical;
     use alloc::string::{String, ToString};
     use proptest::prelude::*;
 
@@ -109,12 +118,30 @@ mod properties {
             let object = Object::new().with("r", items.clone()).with("sig", value).with("z", more);
             let bytes = object.canonical();
             for left_out in [&["sig"][..], &["r", "z"], &[]] {
-                prop_assert_eq!(without(&bytes, left_out), object.canonical_without(left_out));
+                let encoded = Encoded::of(&bytes).expect("an object");
+                prop_assert_eq!(encoded.without(left_out), object.canonical_without(left_out));
+                prop_assert_eq!(encoded.depth(), object.depth());
             }
-            let (again, places) = parse_items(&bytes, "r").expect("I-JSON");
-            prop_assert_eq!(again, Value::Object(object));
-            let found: Vec<&[u8]> = places.into_iter().map(|place| &bytes[place.expect("canonical")]).collect();
+            let (again, found) = parse_items(&bytes, "r").expect("I-JSON");
+            prop_assert_eq!(again, Value::Object(object.with("r", Vec::new())));
+            let found: Vec<&[u8]> = found.iter().map(|item| canonical(&bytes, item)).collect();
             prop_assert_eq!(found, items.iter().map(Value::canonical).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn what_is_scanned_is_what_is_parsed(value in any_value(), at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = Object::new().with("a", value.clone()).with("b", 7u64).with("é\u{1f600}", value).canonical();
+            prop_assert!(Encoded::of(&bytes).is_ok());
+            let at = at.index(bytes.len());
+            // Any byte in any place; above all those that mean something.
+            let bytes_there = [byte, b'"', b'\\', b',', b'}', b']', b'{', b'0', b'-', b'u', b' ', 0x1f];
+            for byte in bytes_there {
+                let before = core::mem::replace(&mut bytes[at], byte);
+                let parsed = parse_canonical(&bytes);
+                let object = parsed.as_ref().is_ok_and(|value| value.as_object().is_some());
+                prop_assert_eq!(Encoded::of(&bytes).is_ok(), object, "{:?}", alloc::string::String::from_utf8_lossy(&bytes));
+                bytes[at] = before;
+            }
         }
 
         #[test]
@@ -136,36 +163,49 @@ mod properties {
 }
 
 #[test]
-fn members_are_left_out_of_the_encoding_as_of_the_value() {
+fn an_encoded_object_is_taken_apart_as_the_value_is() {
     let texts = [
         "{}",
         r#"{"a":1}"#,
         r#"{"a":"x\"},{","b":{"c":[1,{"d":"]"}],"e":{}},"f":[],"g":null,"h":-12,"i":true}"#,
         r#"{"a":"\\","b":"\\\"","c":[[["}"]]]}"#,
+        "{\"\\n\":1,\"\\u001f\":2,\"!\":3,\"\\\"\":4,\"A\":5,\"\\\\\":6,\"\u{1f600}\":7,\"\u{fb33}\":8}",
     ];
     for text in texts {
         let value = parse_canonical(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
         let object = value.as_object().expect("an object");
-        let names: Vec<&str> = object.iter().map(|(name, _)| name).chain(["c", "z"]).collect();
-        let expected = object.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.canonical()));
-        let found = members(text.as_bytes()).map(|(name, value)| (name.to_vec(), value.to_vec()));
-        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        let encoded = Encoded::of(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(encoded.depth(), object.depth());
+        let found = encoded.members().map(|(_, value)| parse_canonical(value).expect("canonical"));
+        assert_eq!(found.collect::<Vec<_>>(), object.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>());
+        let plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphabetic());
+        let names: Vec<&str> = object.iter().map(|(name, _)| name).filter(plain).chain(["z"]).collect();
         for first in &names {
+            let (there, value) = (encoded.get(first), object.get(first));
+            assert_eq!(there.map(<[u8]>::to_vec), value.map(Value::canonical));
+            assert_eq!(encoded.text(first).as_deref(), value.and_then(Value::as_str));
+            assert_eq!(encoded.int(first), value.and_then(Value::as_int));
             for second in &names {
                 let left_out = [*first, *second];
-                assert_eq!(without(text.as_bytes(), &left_out), object.canonical_without(&left_out), "{left_out:?}");
+                assert_eq!(encoded.without(&left_out), object.canonical_without(&left_out), "{left_out:?}");
             }
         }
-        // Of what is no encoding it gives something, and ends.
         for cut in 0..text.len() {
             let (begun, ended) = text.as_bytes().split_at(cut);
-            assert!(without(begun, &["a"]).len() + without(ended, &["a"]).len() <= text.len() + 4);
+            assert!(Encoded::of(begun).is_err() && (cut == 0 || Encoded::of(ended).is_err()), "{text} cut at {cut}");
         }
     }
+    for text in
+        ["[]", "1", "", "\"x\"", "{} ", " {}", "{\"a\":1}{", "{\"b\":1,\"a\":2}", "{\"a\":1,\"a\":2}", "{\"a\":-0}"]
+    {
+        assert!(Encoded::of(text.as_bytes()).is_err(), "{text}");
+    }
+    let nested = |n: usize| [b"{\"a\":".repeat(n - 1), b"{}".to_vec(), vec![b'}'; n - 1]].concat();
+    assert!(Encoded::of(&nested(32)).is_ok_and(|encoded| encoded.depth() == 32) && Encoded::of(&nested(33)).is_err());
 }
 
 #[test]
-fn items_that_came_in_their_canonical_encoding_are_known_by_their_place() {
+fn items_that_came_in_their_canonical_encoding_are_left_where_they_stand() {
     let items = [
         (r#"{"a":1,"b":[2]}"#, true),
         (r#"{"b":1,"a":2}"#, false),
@@ -178,12 +218,20 @@ fn items_that_came_in_their_canonical_encoding_are_known_by_their_place() {
     ];
     let joined: Vec<&str> = items.iter().map(|(text, _)| *text).collect();
     let body = alloc::format!("{{ \"q\":[1],\"r\": [ {} ] ,\"a\":[7]}}", joined.join(" , "));
-    let (value, places) = parse_items(body.as_bytes(), "r").expect("I-JSON");
-    assert_eq!(Ok(&value), parse(body.as_bytes()).as_ref());
-    assert_eq!(places.len(), items.len());
-    for ((text, canonical), place) in items.iter().zip(places) {
-        assert_eq!(place.map(|place| &body.as_bytes()[place]), canonical.then_some(text.as_bytes()), "{text}");
+    let (value, found) = parse_items(body.as_bytes(), "r").expect("I-JSON");
+    assert_eq!(Ok(value), parse(br#"{"a":[7],"q":[1],"r":[]}"#));
+    assert_eq!(found.len(), items.len());
+    for ((text, is_canonical), item) in items.iter().zip(found) {
+        match item {
+            Item::Canonical(_) if *is_canonical => assert_eq!(canonical(body.as_bytes(), &item), text.as_bytes()),
+            Item::Other(value) if !is_canonical => assert_eq!(Ok(value), parse(text.as_bytes())),
+            other => panic!("{text}: {other:?}"),
+        }
     }
     assert_eq!(parse_items(b"{\"x\":{\"r\":[1]}}", "r").expect("I-JSON").1, []);
     assert_eq!(parse_items(b"[1]", "r").expect("I-JSON").1, []);
+    for broken in ["1.5", "01", "1 2", "\"\u{1}\"", "{\"a\":1,\"a\":1}", "tru", "-", "", "1,"] {
+        assert!(parse_items(alloc::format!("{{\"r\":[{broken}x]}}").as_bytes(), "r").is_err(), "{broken}");
+        assert!(parse_items(alloc::format!("{{\"r\":[1,{broken}]}}").as_bytes(), "r").is_err(), "{broken}");
+    }
 }

@@ -81,7 +81,7 @@ impl About {
     }
 
     /// Takes its members out of an event's.
-    pub(super) fn take(form: &mut Form) -> Result<Self, FormError> {
+    pub(super) fn take(form: &mut Form<'_>) -> Result<Self, FormError> {
         let reason = form.opt_named("reason", "a reason code", |code| Reason::parse(code).is_some())?;
         Ok(Self {
             identity: form.opt_named("identity", "an identity", name::is_identity)?,
@@ -89,7 +89,7 @@ impl About {
             artifact_id: form.opt_named("artifact_id", "an artifact id", is_artifact_id)?,
             issuer: form.opt_named("issuer", "an authority's name", name::is_authority)?,
             runtime: form.opt_named("runtime", "a runtime's name", name::is_runtime)?,
-            policy: form.opt("policy").map(PolicyId::read).transpose()?,
+            policy: if form.has("policy") { Some(PolicyId::take(form, "policy")?) } else { None },
             policy_required: form.opt_named("policy_required", "a policy's reference", name::is_policy)?,
             reason: reason.as_deref().and_then(Reason::parse),
             fingerprint: if form.has("fingerprint") { Some(form.sha3("fingerprint")?) } else { None },

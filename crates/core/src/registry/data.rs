@@ -36,7 +36,7 @@ impl GrantedKey {
     pub fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "granted key")?;
         let key = KeyRecord::read(form.take("key")?)?;
-        let grant = Signature::read(form.take("grant")?)?;
+        let grant = Signature::take(&mut form, "grant")?;
         form.finish()?;
         Ok(Self { key, grant })
     }

@@ -29,7 +29,7 @@ impl<T: Item> List<T> {
     ///
     /// # Errors
     /// Where it is missing, a record is not of its form, or the names do not strictly ascend.
-    pub fn read(form: &mut Form) -> Result<Self, FormError> {
+    pub fn read(form: &mut Form<'_>) -> Result<Self, FormError> {
         let mut list = BTreeMap::new();
         for value in form.array(T::LIST)? {
             let item = T::read(value)?;
@@ -124,7 +124,7 @@ impl Lists {
     ///
     /// # Errors
     /// Where a list is missing, not of its form, or not strictly ascending; where a public key stands twice.
-    pub fn read(form: &mut Form) -> Result<Self, FormError> {
+    pub fn read(form: &mut Form<'_>) -> Result<Self, FormError> {
         let lists = Self {
             keys: List::read(form)?,
             policies: List::read(form)?,

@@ -93,7 +93,7 @@ impl Item for PeerStatement {
             prev: form.sha3_or_null("prev")?,
             nbf: form.seconds("nbf")?,
             exp: form.seconds("exp")?,
-            sig: Signature::read(form.take("sig")?)?,
+            sig: Signature::take(&mut form, "sig")?,
             object,
         };
         form.finish()?;

@@ -46,7 +46,7 @@ impl Header {
             kid: form.named("kid", "a key's name", name::is_key)?,
             items: form.sha256("items")?,
         };
-        let sig = Signature::read(form.take("sig")?)?;
+        let sig = Signature::take(&mut form, "sig")?;
         form.finish()?;
         require(is_fresh(header.fresh), "registry header: `fresh` is not within 1 to 60 seconds")?;
         let fits = (header.epoch == 1) == header.prev.is_none();
@@ -167,7 +167,7 @@ impl Stamp {
             epoch: form.positive("epoch")?,
             hash: form.sha3("hash")?,
             issued: form.millis("issued")?,
-            sig: Signature::read(form.take("sig")?)?,
+            sig: Signature::take(&mut form, "sig")?,
         };
         form.finish()?;
         require(stamp.sig.kid == kid, "registry stamp: the signature names another key than the stamp")?;

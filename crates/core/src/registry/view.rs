@@ -6,7 +6,7 @@ use super::records::{ContainmentRecord, PolicyRecord, RuntimeRecord};
 use super::snapshot::{Header, Snapshot, Stamp};
 use crate::hash::Sha3;
 use crate::root::{KeyRecord, KeyUse, RootError, TrustRoot};
-use crate::signature::VerifyingKey;
+use crate::signature::{Tables, VerifyingKey};
 use crate::subject::{self, Target};
 use crate::time::Time;
 use alloc::collections::BTreeMap;
@@ -90,9 +90,21 @@ impl From<RootError> for ViewError {
     }
 }
 
-/// Verifying keys by public key, kept from one view to the next: a table costs a millisecond and 30 KB once per key.
-#[derive(Clone, Debug, Default)]
-pub struct KeyTables(BTreeMap<[u8; 32], Arc<VerifyingKey>>);
+/// How many keys of a view get a table.
+const TABLES: usize = 200;
+
+/// Verifying keys by public key, kept from one view to the next, so that none makes its table twice.
+#[derive(Clone, Debug)]
+pub struct KeyTables {
+    keys: BTreeMap<[u8; 32], Arc<VerifyingKey>>,
+    tables: Tables,
+}
+
+impl Default for KeyTables {
+    fn default() -> Self {
+        Self { keys: BTreeMap::new(), tables: Tables::new(TABLES) }
+    }
+}
 
 impl KeyTables {
     /// No keys yet.
@@ -101,17 +113,13 @@ impl KeyTables {
         Self::default()
     }
 
-    /// The key of a record. Keys that admission verifies with on every call, an authority's for artifacts and events,
-    /// get a table; a point's do not. `None` where the bytes are no key.
+    /// The key of a record, with a table from its first use on while there are any left. `None` where the bytes are no key.
     pub fn key(&mut self, record: &KeyRecord) -> Option<Arc<VerifyingKey>> {
-        if let Some(known) = self.0.get(&record.public) {
+        if let Some(known) = self.keys.get(&record.public) {
             return Some(Arc::clone(known));
         }
-        let plain = record.verifying()?;
-        let often = record.usage == KeyUse::Issuer
-            || (record.usage == KeyUse::Event && crate::name::is_authority(&record.owner));
-        let key = Arc::new(if often { plain.with_table() } else { plain });
-        self.0.insert(record.public, Arc::clone(&key));
+        let key = Arc::new(record.verifying()?.with_table(&self.tables));
+        self.keys.insert(record.public, Arc::clone(&key));
         Some(key)
     }
 }

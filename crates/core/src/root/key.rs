@@ -181,7 +181,7 @@ impl KeyRecord {
     }
 }
 
-fn read_status(form: &mut Form) -> Result<KeyStatus, FormError> {
+fn read_status(form: &mut Form<'_>) -> Result<KeyStatus, FormError> {
     let status = form.string("status")?;
     let since = match form.take("since")? {
         Value::Null => None,

@@ -13,8 +13,9 @@ fn vectors() {
         let (Some(public), Some(sig)) = (public, sig) else { panic!("sizes: {case}") };
         let expected = case.get("valid") == Some(&Value::Bool(true));
         let plain = VerifyingKey::new(&public).is_some_and(|key| key.verifies(&message, &sig));
-        let tabled = VerifyingKey::new(&public).is_some_and(|key| key.with_table().verifies(&message, &sig));
-        let key = VerifyingKey::new(&public).map(VerifyingKey::with_table);
+        let tabled =
+            VerifyingKey::new(&public).is_some_and(|key| key.with_table(&Tables::new(1)).verifies(&message, &sig));
+        let key = VerifyingKey::new(&public).map(|key| key.with_table(&Tables::new(1)));
         let each = key.is_some_and(|key| VerifyingKey::verify_each(&[(&key, &message, &sig)]) == [true]);
         assert_eq!((plain, tabled, each), (expected, expected, expected), "{case}");
     }
@@ -46,7 +47,7 @@ fn signatures_that_share_an_inversion_are_each_judged_by_itself() {
 fn a_signer_and_its_key_agree_and_nothing_else_does() {
     let signer = SeedSigner::new("key:test/role/a", &[7; 32]);
     let key = VerifyingKey::new(&signer.public()).expect("a key");
-    let tabled = key.clone().with_table();
+    let tabled = key.clone().with_table(&Tables::new(1));
     let sig = signer.sign(b"message");
     assert!(key.verifies(b"message", &sig) && tabled.verifies(b"message", &sig));
     for bit in 0..512 {
@@ -55,6 +56,18 @@ fn a_signer_and_its_key_agree_and_nothing_else_does() {
         assert!(!key.verifies(b"message", &other) && !tabled.verifies(b"message", &other));
     }
     assert!(!key.verifies(b"messagE", &sig));
+}
+
+#[test]
+fn tables_go_to_the_keys_that_verify_first() {
+    let tables = Tables::new(2);
+    let signers = [1u8, 2, 3, 4].map(|seed| SeedSigner::new("key:test/role/a", &[seed; 32]));
+    let keys = signers.each_ref().map(|signer| VerifyingKey::new(&signer.public()).expect("a key").with_table(&tables));
+    for at in [2, 0, 1, 2, 3] {
+        assert!(keys[at].verifies(b"message", &signers[at].sign(b"message")));
+        assert!(!keys[at].clone().verifies(b"another", &signers[at].sign(b"message")));
+    }
+    assert_eq!(keys.each_ref().map(|key| key.table().is_some()), [true, false, true, false]);
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Evidence {
 }
 
 impl Asked {
-    fn read(form: &mut Form) -> Result<Self, FormError> {
+    fn read(form: &mut Form<'_>) -> Result<Self, FormError> {
         if form.has("events") {
             let names = form.strings("events")?;
             require(!names.is_empty(), "evidence: `events` is empty")?;

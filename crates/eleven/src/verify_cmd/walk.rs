@@ -138,7 +138,7 @@ fn event_step(event: &Record, before: Option<&Record>, keys: &BTreeMap<String, K
         Some(before) => event.prev == Some((before.hash, before.hash_alt)),
     };
     let key = keys.get(&event.kid).filter(|key| key.owner == event.by && key.usage == KeyUse::Event);
-    let signed = key.and_then(KeyRecord::verifying).is_some_and(|key| key.verifies(&event.body(), &event.sig.val));
+    let signed = key.and_then(KeyRecord::verifying).is_some_and(|key| key.verifies(event.body(), &event.sig.val));
     let said = |name: &str, holds: bool| format!("{name} {}", if holds { "ok" } else { "WRONG" });
     let (sha3, blake2b) = (follows && event.hash_follows(), follows && event.hash_alt_follows());
     let detail = [said("sha3-512", sha3), said("blake2b-512", blake2b), said("ed25519", signed)].join(", ");

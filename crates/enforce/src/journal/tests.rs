@@ -69,7 +69,7 @@ fn an_operation_goes_from_consumption_to_evidence() {
     let key = VerifyingKey::new(&point().event.public()).expect("a key");
     for (i, record) in records.iter().enumerate() {
         assert_eq!(record.src_seq, i as u64);
-        assert!(record.hashes_follow() && key.verifies(&record.body(), &record.sig.val));
+        assert!(record.hashes_follow() && key.verifies(record.body(), &record.sig.val));
         lineage = lineage.advance(record).unwrap_or_else(|e| panic!("{}: {e}", record.event));
     }
     assert_eq!(lineage.stage, Stage::Closed);

@@ -46,7 +46,7 @@ impl Audit {
         let by = self.name.clone();
         let draft = Draft { event, place: Place::Alone, ts: at, by, src_seq, data, about: About::default() };
         let record = draft.sign(self.signer.as_ref()).map_err(|error| error.to_string())?;
-        let candidate = Candidate::read(record.to_value()).map_err(|why| why.to_string())?;
+        let candidate = Candidate::read(record.canonical()).map_err(|why| why.to_string())?;
         let key = self.shared.keys.get(self.signer.kid()).ok_or("the ledger's event key is not registered")?;
         let key = key.verifying().ok_or("the ledger's event key is no key")?;
         candidate.verify(key).map_err(|why| why.to_string())

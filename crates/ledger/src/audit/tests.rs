@@ -176,7 +176,7 @@ async fn a_gap_stops_a_stream_until_it_is_filled() {
     let mut append = Append::default();
     append.record(&second);
     assert_eq!(ledger.append(&append).await.outcomes, [Outcome::Gap { expected: 0 }]);
-    append.records.insert(0, first.to_value().into());
+    append.records.insert(0, first.canonical().to_vec());
     ledger.must_append(&append).await;
 }
 
@@ -276,7 +276,7 @@ async fn a_flood_of_unsigned_records_writes_nothing() {
         let data = Object::new().with("n", n);
         append.record(&stranger.record("stranger", POINT, "runtime.step", Place::Alone, data, About::default()));
         let Value::Object(object) = stranger.denial("forged").to_value() else { panic!("an object") };
-        append.records.push(Value::Object(object.with("op", "00000000000000000000000000000000")).into());
+        append.records.push(object.with("op", "00000000000000000000000000000000").canonical());
     }
     let answer = ledger.append(&append).await;
     assert!(answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. })));

@@ -77,8 +77,7 @@ pub(crate) fn prepare(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) 
 
 fn entry(bytes: &[u8], keys: &Keys, depth: Depth) -> Result<Box<Entry>, String> {
     let (header, record) = EntryHeader::split(bytes).map_err(|error| error.to_string())?;
-    let value = parse_canonical(record).map_err(|error| error.to_string())?;
-    let candidate = Candidate::read(value).map_err(|why| why.to_string())?;
+    let candidate = Candidate::read(record).map_err(|why| why.to_string())?;
     let reading = match keys.get(candidate.kid()).filter(|_| depth == Depth::Everything) {
         None => Reading::Unknown(candidate),
         Some(key) => {

@@ -1,10 +1,10 @@
-//! A record as it arrives: read once, canonicalised once, hashed and verified away from the one writer.
+//! A record as it arrives: read once, hashed and verified away from the one writer.
 
 use super::refusal::Refusal;
-use eleven_core::encoding::{Object, Value, without};
+use eleven_core::encoding::Encoded;
 use eleven_core::event::{Record, SEAL};
-use eleven_core::form::FormError;
-use eleven_core::hash::{Blake2b, Sha3, Sha256};
+use eleven_core::form::{Form, FormError};
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::id;
 use eleven_core::signature::{Signature, VerifyingKey};
 use std::sync::OnceLock;
@@ -13,17 +13,23 @@ use std::sync::OnceLock;
 /// event's form is part of it, because a record that is not takes its number all the same (PROTOCOL 6.1).
 #[derive(Debug)]
 pub struct Candidate {
-    kid: String,
-    src_seq: u64,
-    sig: Signature,
-    by: Option<String>,
-    canonical: Vec<u8>,
-    body: Vec<u8>,
+    content: Result<Record, Malformed>,
     /// Computed where somebody asks, which is where a record is refused.
     digest: OnceLock<Sha3>,
     mark: Mark,
-    record: Result<Record, FormError>,
     derived: Derived,
+}
+
+/// What is not of an event's form, and is somebody's all the same.
+#[derive(Debug)]
+struct Malformed {
+    kid: String,
+    src_seq: u64,
+    sig: [u8; 64],
+    by: Option<String>,
+    canonical: Vec<u8>,
+    body: Vec<u8>,
+    why: FormError,
 }
 
 /// What follows from a record's bytes alone, computed where there is a core to spare.
@@ -65,59 +71,48 @@ pub struct Verified {
 }
 
 impl Candidate {
-    /// Reads a value as far as kid, number and signature, and hashes it.
+    /// Reads a record in its canonical encoding, at least as far as kid, number and signature, and hashes it.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`] where one of the three is missing: such a record is nobody's.
-    pub fn read(value: Value) -> Result<Self, Refusal> {
-        let canonical = value.canonical();
-        Self::read_encoded(value, canonical)
-    }
-
-    /// The same where its canonical encoding is there already.
-    ///
-    /// # Errors
-    /// As [`Candidate::read`].
-    pub fn read_encoded(value: Value, canonical: Vec<u8>) -> Result<Self, Refusal> {
-        let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let kid = member("kid").ok_or(Refusal::Unreadable)?;
-        let by = member("by");
-        let number = value.get("src_seq").and_then(Value::as_int);
-        let src_seq = number.and_then(|n| u64::try_from(n).ok()).ok_or(Refusal::Unreadable)?;
-        let sig = value.get("sig").cloned().ok_or(Refusal::Unreadable)?;
-        let sig = Signature::read(sig).map_err(|_| Refusal::Unreadable)?;
-        let Value::Object(object) = value else { return Err(Refusal::Unreadable) };
-        if sig.kid != kid {
-            return Err(Refusal::Unreadable);
-        }
-        let body = without(&canonical, &SEAL);
-        let content = Derived::content_id(&object, &body);
-        let record = Record::read_detached(object, canonical.len());
-        let derived = record.as_ref().map(|record| Derived::of(record, &body, content)).unwrap_or_default();
+    /// [`Refusal::Unreadable`] where one of the three is missing, or it is not canonically encoded: such a record is
+    /// nobody's.
+    pub fn read(canonical: &[u8]) -> Result<Self, Refusal> {
+        let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
         let digest = OnceLock::new();
-        let mark = match &record {
-            Ok(record) if derived.hashes_follow => Mark::of_hashed(record),
-            _ => Mark::of_digest(digest.get_or_init(|| Sha3::of(&[&canonical]))),
+        let of_digest = || Mark::of_digest(digest.get_or_init(|| Sha3::of(&[canonical])));
+        let (content, mark, derived) = match Record::read_encoded(&encoded) {
+            Ok(record) => {
+                let derived = Derived::of(&record, &encoded);
+                let mark = if derived.hashes_follow { Mark::of_hashed(&record) } else { of_digest() };
+                (Ok(record), mark, derived)
+            }
+            Err(why) => (Err(Malformed::read(&encoded, why)?), of_digest(), Derived::default()),
         };
-        Ok(Self { kid, src_seq, sig, by, canonical, body, digest, mark, record, derived })
+        Ok(Self { content, digest, mark, derived })
     }
 
     /// The key it names.
     #[must_use]
     pub fn kid(&self) -> &str {
-        &self.kid
+        match &self.content {
+            Ok(record) => &record.kid,
+            Err(malformed) => &malformed.kid,
+        }
     }
 
     /// Its number under that key.
     #[must_use]
     pub const fn src_seq(&self) -> u64 {
-        self.src_seq
+        match &self.content {
+            Ok(record) => record.src_seq,
+            Err(malformed) => malformed.src_seq,
+        }
     }
 
     /// SHA3-512 of its canonical bytes.
     #[must_use]
     pub fn digest(&self) -> &Sha3 {
-        self.digest.get_or_init(|| Sha3::of(&[&self.canonical]))
+        self.digest.get_or_init(|| Sha3::of(&[self.canonical()]))
     }
 
     /// What tells it from any other record under its number.
@@ -129,22 +124,35 @@ impl Candidate {
     /// Its canonical bytes: what an entry is put around.
     #[must_use]
     pub fn canonical(&self) -> &[u8] {
-        &self.canonical
+        match &self.content {
+            Ok(record) => record.canonical(),
+            Err(malformed) => &malformed.canonical,
+        }
+    }
+
+    /// What its key signs.
+    fn signed(&self) -> (&[u8], &[u8; 64]) {
+        match &self.content {
+            Ok(record) => (record.body(), &record.sig.val),
+            Err(malformed) => (&malformed.body, &malformed.sig),
+        }
     }
 
     /// The producer it names, also where the rest of it is not of an event's form.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
-        self.by.as_deref()
+        match &self.content {
+            Ok(record) => Some(&record.by),
+            Err(malformed) => malformed.by.as_deref(),
+        }
     }
 
-    /// The record, where it is of an event's form; its canonical bytes are [`Candidate::canonical`] and not the record's
-    /// own.
+    /// The record, where it is of an event's form.
     ///
     /// # Errors
     /// What is wrong with its form.
-    pub const fn record(&self) -> Result<&Record, &FormError> {
-        self.record.as_ref()
+    pub fn record(&self) -> Result<&Record, &FormError> {
+        self.content.as_ref().map_err(|malformed| &malformed.why)
     }
 
     /// Whether both event hashes follow from body and `prev_*`.
@@ -164,7 +172,8 @@ impl Candidate {
     /// # Errors
     /// [`Refusal::Signature`] where the signature is not that key's.
     pub fn verify(self, key: &VerifyingKey) -> Result<Verified, Refusal> {
-        if key.verifies(&self.body, &self.sig.val) {
+        let (body, sig) = self.signed();
+        if key.verifies(body, sig) {
             Ok(Verified { candidate: self, public: *key.as_bytes() })
         } else {
             Err(Refusal::Signature)
@@ -174,8 +183,11 @@ impl Candidate {
     /// [`Candidate::verify`] of each with its key, in their order.
     #[must_use]
     pub fn verify_each(candidates: Vec<(Self, &VerifyingKey)>) -> Vec<Result<Verified, Refusal>> {
-        let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> =
-            candidates.iter().map(|(one, key)| (*key, one.body.as_slice(), &one.sig.val)).collect();
+        let signed = candidates.iter().map(|(one, key)| {
+            let (body, sig) = one.signed();
+            (*key, body, sig)
+        });
+        let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> = signed.collect();
         let judged = VerifyingKey::verify_each(&signed);
         let verified = |((candidate, key), holds): ((Self, &VerifyingKey), bool)| {
             if holds { Ok(Verified { candidate, public: *key.as_bytes() }) } else { Err(Refusal::Signature) }
@@ -192,23 +204,30 @@ impl Candidate {
     }
 }
 
-impl Derived {
-    /// The op of an event that stands alone. Those of 5.1 and 14.2 are named otherwise, and need no third hash.
-    fn content_id(object: &Object, body: &[u8]) -> Option<String> {
-        let event = object.get("event").and_then(Value::as_str)?;
-        let shared = super::is_of_operation(event) || event.starts_with("lifecycle.");
-        let content = || id::of_canonical(&without(body, &["op"]));
-        (!shared).then(content)
+impl Malformed {
+    fn read(encoded: &Encoded<'_>, why: FormError) -> Result<Self, Refusal> {
+        let mut form = Form::of_encoded(encoded, "record");
+        let unreadable = |_| Refusal::Unreadable;
+        let kid = form.string("kid").map_err(unreadable)?;
+        let src_seq = form.uint("src_seq").map_err(unreadable)?;
+        let sig = Signature::take(&mut form, "sig").map_err(unreadable)?;
+        if sig.kid != kid {
+            return Err(Refusal::Unreadable);
+        }
+        let (canonical, body) = (encoded.bytes().to_vec(), encoded.without(&SEAL));
+        Ok(Self { kid, src_seq, sig: sig.val, by: form.string("by").ok(), canonical, body, why })
     }
+}
 
-    fn of(record: &Record, body: &[u8], content: Option<String>) -> Self {
-        let hashes_follow = match &record.prev {
-            None => Sha3::of(&[body]) == record.hash && Blake2b::of(&[body]) == record.hash_alt,
-            Some((hash, hash_alt)) => {
-                Sha3::of(&[body, &hash.0]) == record.hash && Blake2b::of(&[body, &hash_alt.0]) == record.hash_alt
-            }
-        };
-        Self { hashes_follow, op_is_content: content.is_some_and(|content| content == record.op) }
+impl Derived {
+    fn of(record: &Record, encoded: &Encoded<'_>) -> Self {
+        // The op of an event that stands alone is its content's. Those of 5.1 and 14.2 are named otherwise, and need no
+        // third hash.
+        let shared = super::is_of_operation(&record.event) || record.event.starts_with("lifecycle.");
+        let [hash, hash_alt, sig] = SEAL;
+        let content = || id::of_canonical(&encoded.without(&["op", hash, hash_alt, sig]));
+        let op_is_content = !shared && content() == record.op;
+        Self { hashes_follow: record.hashes_follow(), op_is_content }
     }
 }
 

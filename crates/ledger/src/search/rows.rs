@@ -1,10 +1,11 @@
 //! What an entry adds to the index.
 
-use crate::state::Places;
-use eleven_core::encoding::members;
+use crate::state::{Places, read};
+use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::id;
+use std::sync::RwLock;
 
 /// Bytes of a hash that stand for a value.
 const HASHED: usize = 16;
@@ -62,24 +63,16 @@ impl Row {
     }
 }
 
-/// Whether a record, canonically encoded, adds any rows: most don't, and need not be read.
-pub(super) fn adds(canonical: &[u8]) -> bool {
-    let (mut n, mut op) = (None, None);
-    for (name, value) in members(canonical) {
-        match name {
-            b"n" => n = str::from_utf8(value).ok(),
-            b"op" => op = str::from_utf8(value).ok(),
-            b"reason" => return true,
-            _ => {}
-        }
-    }
-    let first = op.map(|op| first_of(op.trim_matches('"')));
-    n.and_then(|n| n.parse().ok()) == first
+/// Whether a record adds any rows: most don't, and need not be read.
+pub(super) fn adds(encoded: &Encoded<'_>) -> bool {
+    let first = encoded.text("op").map(|op| first_of(&op));
+    encoded.get("reason").is_some() || encoded.int("n").and_then(|n| u64::try_from(n).ok()) == first
 }
 
 /// Adds the rows of the record in entry `seq`. A lineage's first event says what it is about; of the later ones only why
-/// something ended is new.
-pub(super) fn push(record: &Record, seq: u64, places: &Places, rows: &mut Vec<Row>) {
+/// something ended is new. The lock on `places` is held for no longer than it takes to go back there: whoever appends waits
+/// for it.
+pub(super) fn push(record: &Record, seq: u64, places: &RwLock<Places>, rows: &mut Vec<Row>) {
     if record.event.starts_with("ledger.") {
         return;
     }
@@ -94,7 +87,8 @@ pub(super) fn push(record: &Record, seq: u64, places: &Places, rows: &mut Vec<Ro
         add(By::Runtime, about.runtime.as_deref(), seq);
     }
     if let Some(reason) = about.reason {
-        add(By::Reason, Some(reason.code()), first_entry(record, seq, places));
+        let first = first_entry(record, seq, &read(places));
+        add(By::Reason, Some(reason.code()), first);
     }
 }
 

@@ -184,7 +184,7 @@ impl Witness {
     pub fn restore(&mut self, record: &[u8]) -> Result<(), FormError> {
         let mut form = Form::of(parse_canonical(record)?, "witness record")?;
         let (kind, at) = (form.string("kind")?, form.millis("at")?);
-        let note = |form: &mut Form, name: &str| Note::parse(&form.string(name)?);
+        let note = |form: &mut Form<'_>, name: &str| Note::parse(&form.string(name)?);
         match kind.as_str() {
             "checkpoint" => {
                 let note = note(&mut form, "note")?;

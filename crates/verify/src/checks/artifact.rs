@@ -56,7 +56,7 @@ pub(super) fn signature(shown: &Shown<'_>) -> Judged {
         return failed(format!("`{}` is not an authority of `{domain}`", artifact.iss));
     }
     let key = shown.key(KeyUse::Issuer, &artifact.sig.kid, &artifact.iss, shown.entry(0)?.header.at)?;
-    hold(key.verifies(&artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")
+    hold(key.verifies(artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")
 }
 
 /// It was consumed in its window, and the ledger saw that when it happened.
@@ -102,7 +102,7 @@ pub(super) fn unrevoked(shown: &Shown<'_>) -> Judged {
     }
 }
 
-fn revocation_of(artifact: &Artifact, event: &Event<'_>) -> Judged {
+fn revocation_of(artifact: &Artifact, event: &Event) -> Judged {
     let of_this = event.record.event == "authorization.revoked"
         && event.record.data_str("artifact") == Some(artifact.id.as_str());
     hold(of_this, "what is shown as the revocation is not one of this artifact")?;

@@ -53,14 +53,14 @@ pub(super) fn binding(shown: &Shown<'_>) -> Judged {
 }
 
 /// Position and event of `attestation.signed`.
-fn attested<'a, 'b>(shown: &'b Shown<'a>) -> Judged<(usize, &'b Event<'a>)> {
+fn attested<'a>(shown: &'a Shown<'_>) -> Judged<(usize, &'a Event)> {
     shown.not_of_denial()?;
     let mut events = shown.events()?.into_iter().enumerate();
     let found = events.find(|(_, event)| event.record.event == "attestation.signed");
     found.ok_or(Stop::NotChecked("nothing was attested"))
 }
 
-fn envelope<'a>(attested: &'a Event<'_>) -> Judged<&'a Value> {
+fn envelope(attested: &Event) -> Judged<&Value> {
     attested.record.data.get("envelope").map_or_else(|| failed("`attestation.signed` has no envelope"), Ok)
 }
 
@@ -94,7 +94,7 @@ fn states_the_lineage(shown: &Shown<'_>, statement: &Statement) -> Judged {
 }
 
 /// The event at a position, which must be of that name.
-fn at<'a, 'b>(shown: &'b Shown<'a>, position: usize, name: &str) -> Judged<&'b Event<'a>> {
+fn at<'a>(shown: &'a Shown<'_>, position: usize, name: &str) -> Judged<&'a Event> {
     let event = shown.event(position)?;
     if event.record.event == name {
         return Ok(event);

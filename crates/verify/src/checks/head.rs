@@ -52,18 +52,18 @@ pub(super) fn sealed(shown: &Shown<'_>) -> Judged {
     seal_is_the_ledgers(shown, &seal)?;
     seal.hashes_follow()?;
     let key = shown.key(KeyUse::Event, &seal.record.kid, &seal.record.by, entry.header.at)?;
-    hold(key.verifies(&seal.body(), &seal.record.sig.val), "the seal's signature does not verify")?;
+    hold(key.verifies(seal.body(), &seal.record.sig.val), "the seal's signature does not verify")?;
     if entry.header.seq.checked_add(1) != Some(head.size) {
         return failed(format!("the seal is entry {}, not the last of {}", entry.header.seq, head.size));
     }
     hold(seal.record.data == sealed_data(head), "the seal names another size, index or registry than the head")?;
     shown.included(&entry, &seal)?;
-    let bytes = entry.header.bytes(&seal.object.canonical());
+    let bytes = entry.header.bytes(seal.canonical());
     let follows = chain::advance(entry.header.prev.as_ref(), &bytes) == head.chain;
     hold(follows, "the head's `hash` and `hash_alt` do not follow from the seal")
 }
 
-fn seal_is_the_ledgers(shown: &Shown<'_>, seal: &Event<'_>) -> Judged {
+fn seal_is_the_ledgers(shown: &Shown<'_>, seal: &Event) -> Judged {
     let record = &seal.record;
     if record.event != "ledger.sealed" || record.n != 1 {
         return failed(format!("the last entry is `{}`, not a seal", record.event));

@@ -37,7 +37,7 @@ pub(super) fn order(shown: &Shown<'_>) -> Judged {
 }
 
 /// A denial stands alone: its op is its content's.
-fn denial(event: &Event<'_>, op: &Operation<'_>) -> Judged {
+fn denial(event: &Event, op: &Operation<'_>) -> Judged {
     let record = &event.record;
     if record.event != "execution.denied" || record.n != 1 {
         return failed(format!("event {} of a denial is `{}`", record.n, record.event));
@@ -147,7 +147,7 @@ pub(super) fn signatures(shown: &Shown<'_>) -> Judged {
     for (position, event) in shown.events()?.into_iter().enumerate() {
         let record = &event.record;
         let key = shown.key(KeyUse::Event, &record.kid, &record.by, shown.entry(position)?.header.at)?;
-        if !key.verifies(&event.body(), &record.sig.val) {
+        if !key.verifies(event.body(), &record.sig.val) {
             return failed(format!("the signature of event {} does not verify", record.n));
         }
     }

@@ -141,7 +141,7 @@ impl<'a> Shown<'a> {
         self.value.get(name).map_or_else(|| failed(format!("the evidence has no `{name}`")), Ok)
     }
 
-    fn record(&self) -> Judged<Event<'a>> {
+    fn record(&self) -> Judged<Event> {
         Ok(Event::read(self.member("record")?)?)
     }
 
@@ -314,12 +314,12 @@ fn promise_made(shown: &Shown<'_>) -> Judged {
     }
 }
 
-fn promised_by_tree(shown: &Shown<'_>, event: &Event<'_>, entry: &Value) -> Judged {
+fn promised_by_tree(shown: &Shown<'_>, event: &Event, entry: &Value) -> Judged {
     let [under, head] = shown.two()?;
     let mut form = Form::of(entry.clone(), "entry")?;
     let (header, proof) = (EntryHeader::take(&mut form)?, read_proof(&form.take("proof")?)?);
     form.finish()?;
-    let leaf = leaf_hash(&header.bytes(&event.object.canonical()));
+    let leaf = leaf_hash(&header.bytes(event.canonical()));
     let held = verify_inclusion(&leaf, header.seq, under.size, &proof, &under.root);
     hold(held, "the first statement's tree does not hold the event")?;
     hold(
@@ -329,7 +329,7 @@ fn promised_by_tree(shown: &Shown<'_>, event: &Event<'_>, entry: &Value) -> Judg
 }
 
 /// An authority hands out an artifact only when its issuance is durable in the ledger: a minute later every head has it.
-fn promised_by_artifact(shown: &Shown<'_>, event: &Event<'_>, artifact: &Value) -> Judged {
+fn promised_by_artifact(shown: &Shown<'_>, event: &Event, artifact: &Value) -> Judged {
     let head = shown.head()?;
     hold(shown.statements.len() == 1, "there are more statements than the one head")?;
     let artifact = Artifact::read(artifact.clone())?;
@@ -345,9 +345,9 @@ fn promised_by_artifact(shown: &Shown<'_>, event: &Event<'_>, artifact: &Value) 
     let domain = eleven_core::name::authority_domain(&record.by);
     hold(domain == Some(&bundle.root()?.domain), "the artifact is another domain's")?;
     let key = bundle.key(KeyUse::Event, &record.kid, &record.by, record.ts)?;
-    hold(key.verifies(&event.body(), &record.sig.val), "the issuance's signature does not verify")?;
+    hold(key.verifies(event.body(), &record.sig.val), "the issuance's signature does not verify")?;
     let key = bundle.key(KeyUse::Issuer, &artifact.sig.kid, &artifact.iss, record.ts)?;
-    hold(key.verifies(&artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")?;
+    hold(key.verifies(artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")?;
     let due = head.at.since(record.ts) > PROMISED_WITHIN_MS;
     hold(due, "the head is not more than 60 s younger than the issuance")
 }

@@ -133,7 +133,7 @@ fn stretch(
             ));
             return Ok(());
         };
-        if !key.verifies(&record.body(), &record.sig.val) {
+        if !key.verifies(record.body(), &record.sig.val) {
             unsigned.push(format!("entry {seq}: the signature by `{kid}` does not verify"));
         }
         Ok(())

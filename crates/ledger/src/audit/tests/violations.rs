@@ -36,31 +36,28 @@ impl Scene {
         assert!(before.iter().all(|outcome| *outcome == Outcome::Taken), "{code}: {before:?}");
         let Outcome::Refused { why, numbered: true } = refused else { panic!("{code}: {refused:?}") };
         assert_eq!(why.code(), code);
-        let record = append.records.last().expect("a record");
-        let text = |name: &str| record.value.get(name).and_then(Value::as_str).expect("a member").to_owned();
+        let sent = append.records.last().expect("a record");
+        let record = parse_canonical(sent).expect("canonical");
+        let text = |name: &str| record.get(name).and_then(Value::as_str).expect("a member").to_owned();
         let later: Vec<Value> = records(&self.ledger).into_iter().skip(size as usize).collect();
         let of = |event: &str| later.iter().rfind(|later| later.get("event") == Some(&Value::from(event)));
         let data = |event: &str, member: &str| {
             of(event).and_then(|event| event.pointer(&format!("/data/{member}"))).cloned().unwrap_or(Value::Null)
         };
-        let hash = Sha3::of(&[&record.canonical]);
+        let hash = Sha3::of(&[sent]);
         assert_eq!(data("ledger.refused", "hash"), Value::from(hash), "{code}");
         assert_eq!(data("ledger.refused", "reason"), Value::from(code));
         assert_eq!(data("ledger.refused", "kid"), Value::from(text("kid")), "{code}");
-        assert_eq!(
-            data("ledger.refused", "src_seq"),
-            record.value.get("src_seq").cloned().expect("a number"),
-            "{code}"
-        );
+        assert_eq!(data("ledger.refused", "src_seq"), record.get("src_seq").cloned().expect("a number"), "{code}");
         let owner = read(&self.ledger.inner.shared.book).registry().and_then(|fold| fold.key(&text("kid")).cloned());
         assert_eq!(data("audit.discontinuity", "producer"), Value::from(owner.expect("a key").owner), "{code}");
-        assert_eq!(self.ledger.inner.shared.blob(&hash).expect("the evidence"), record.canonical, "{code}");
+        assert_eq!(self.ledger.inner.shared.blob(&hash).expect("the evidence"), *sent, "{code}");
     }
 
     /// The record is nobody's, or of a key that does not count: nothing is written.
     async fn ignores(&self, record: Value, code: &str) {
         let entries = events(&self.ledger);
-        let append = Append { records: vec![record.into()], ..Append::default() };
+        let append = Append { records: vec![record.canonical()], ..Append::default() };
         let answer = self.ledger.append(&append).await;
         let Outcome::Refused { why, numbered: false } = &answer.outcomes[0] else { panic!("{:?}", answer.outcomes) };
         assert_eq!((why.code(), events(&self.ledger)), (code, entries));
@@ -107,12 +104,15 @@ async fn form_limits_signature_use_owner_and_window() {
     let mut scene = Scene::make(&home).await;
     let surprise = object(&scene.producers.denial("one")).with("surprise", true);
     scene
-        .refuses(&Append { records: vec![signed("gw-0", &surprise).into()], ..Append::default() }, "record.malformed")
+        .refuses(
+            &Append { records: vec![signed("gw-0", &surprise).canonical()], ..Append::default() },
+            "record.malformed",
+        )
         .await;
     let denial = object(&scene.producers.denial("two"));
     let large = denial.with("data", Object::new().with("details", "x".repeat(17 * 1024)));
     scene
-        .refuses(&Append { records: vec![signed("gw-0", &large).into()], ..Append::default() }, "record.malformed")
+        .refuses(&Append { records: vec![signed("gw-0", &large).canonical()], ..Append::default() }, "record.malformed")
         .await;
     let other = scene.producers.record("gw-0", OTHER_POINT, "runtime.step", Place::Alone, step(), About::default());
     scene.refuses_record(&other, "key.owner").await;
@@ -145,7 +145,7 @@ async fn hashes_names_and_places_in_a_lineage() {
     let wrong = object(&scene.producers.denial("one")).with("event_hash", Sha3([7; 64]));
     let body = wrong.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
     let sig = Signer::signature(&signer("gw-0"), &body).to_value();
-    let wrong = Append { records: vec![Value::Object(wrong.with("sig", sig)).into()], ..Append::default() };
+    let wrong = Append { records: vec![wrong.with("sig", sig).canonical()], ..Append::default() };
     scene.refuses(&wrong, "record.hash").await;
 
     let op = scene.begun.op.clone();
@@ -206,7 +206,7 @@ async fn events_and_their_producers_and_content() {
     let mut scene = Scene::make(&home).await;
     let unknown = object(&scene.producers.denial("one")).with("event", "execution.dreamt");
     scene
-        .refuses(&Append { records: vec![signed("gw-0", &unknown).into()], ..Append::default() }, "event.unknown")
+        .refuses(&Append { records: vec![signed("gw-0", &unknown).canonical()], ..Append::default() }, "event.unknown")
         .await;
     let not_a_points = scene.producers.alone("gw-0", POINT, "policy.retired", Object::new());
     scene.refuses_record(&not_a_points, "event.producer").await;

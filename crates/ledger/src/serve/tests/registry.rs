@@ -124,7 +124,7 @@ async fn revocations_come_with_the_signed_events_that_revoked() {
         let key = eleven_core::signature::VerifyingKey::new(&eleven_core::signature::Signer::public(
             &crate::world::signer("authority"),
         ));
-        assert!(key.expect("a key").verifies(&record.body(), &record.sig.val));
+        assert!(key.expect("a key").verifies(record.body(), &record.sig.val));
     }
     let page = served.get(&format!("{}?count=2", routes::REGISTRY_REVOCATIONS)).await.expect("a page");
     assert_eq!(items(&page, "revoked"), &rows[..2]);

@@ -1,0 +1,208 @@
+//! Whether bytes are a value's canonical encoding, without making the value: one pass, and nothing is allocated.
+//!
+//! It accepts what [`parse_canonical`](super::parse_canonical) accepts and nothing else; a test holds the two against each
+//! other. Why something is refused only the parser says.
+
+use super::{parse_canonical, utf16_order};
+use crate::limits::{MAX_DEPTH, MAX_INTEGER};
+use alloc::string::String;
+use core::cmp::Ordering;
+
+/// A walk over a text.
+pub(super) struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+    deepest: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// A walk that begins at a byte of `text`, whose strings are known to be UTF-8.
+    pub(super) const fn new(text: &'a str, at: usize) -> Self {
+        Self { text: text.as_bytes(), at, deepest: 0 }
+    }
+
+    /// Where it stands.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing is left.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    /// How many containers stood inside each other at most.
+    pub(super) const fn deepest(&self) -> usize {
+        self.deepest
+    }
+
+    /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded.
+    pub(super) fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' => self.object(depth, |_, _| ()),
+            b'[' => self.array(depth),
+            b'-' | b'0'..=b'9' => self.integer(),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => None,
+        }
+    }
+
+    /// Passes over an object inside of `depth` containers, and shows each member: its name as it is written between the
+    /// quotes, and the whole of it.
+    pub(super) fn object(&mut self, depth: usize, mut member: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+        self.open(b'{', depth)?;
+        if self.eat(b'}') {
+            return Some(());
+        }
+        let mut last: Option<Text<'_>> = None;
+        loop {
+            let begun = self.at;
+            let name = self.string()?;
+            if last.is_some_and(|last| order(&last, &name) != Ordering::Less) {
+                return None;
+            }
+            last = Some(name);
+            self.expect(b':')?;
+            self.value(depth + 1)?;
+            member(name.written, self.text.get(begun..self.at)?);
+            if self.eat(b'}') {
+                return Some(());
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.open(b'[', depth)?;
+        if self.eat(b']') {
+            return Some(());
+        }
+        loop {
+            self.value(depth + 1)?;
+            if self.eat(b']') {
+                return Some(());
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    /// Steps into a container that stands in `depth` others.
+    fn open(&mut self, bracket: u8, depth: usize) -> Option<()> {
+        self.deepest = self.deepest.max(depth + 1);
+        (depth < MAX_DEPTH).then_some(())?;
+        self.expect(bracket)
+    }
+
+    /// Passes over a string.
+    fn string(&mut self) -> Option<Text<'a>> {
+        self.expect(b'"')?;
+        let begun = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain(self.text.get(self.at..)?);
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+            escaped = true;
+        }
+        let written = self.text.get(begun..self.at)?;
+        self.at += 1;
+        Some(Text { written, escaped })
+    }
+
+    /// Passes over an escape of those that RFC 8785 writes: the short ones, and `\u00xx` for the other control characters.
+    fn escape(&mut self) -> Option<()> {
+        let length = match self.text.get(self.at + 1..)? {
+            [b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r', ..] => 2,
+            [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => 6,
+            [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => 6,
+            _ => return None,
+        };
+        self.at += length;
+        Some(())
+    }
+
+    fn integer(&mut self) -> Option<()> {
+        let negative = self.eat(b'-');
+        let begun = self.at;
+        let mut n: u64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            n = n.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        // Zero is one digit and has no sign; nothing else begins with it.
+        let plain = match self.text.get(begun)? {
+            b'0' => self.at - begun == 1 && !negative,
+            _ => self.at > begun,
+        };
+        (plain && n <= MAX_INTEGER).then_some(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        let found = self.text.get(self.at..)?.starts_with(word);
+        self.at += word.len();
+        found.then_some(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.eat(byte).then_some(())
+    }
+}
+
+/// A string as it is written between its quotes.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    written: &'a [u8],
+    /// Whether it has an escape.
+    escaped: bool,
+}
+
+/// The order of two names. An escape stands for a control character, a quote or a backslash, so that names with one are
+/// compared by what they stand for.
+fn order(a: &Text<'_>, b: &Text<'_>) -> Ordering {
+    if a.escaped || b.escaped {
+        return utf16_order(&meant(a.written), &meant(b.written));
+    }
+    if a.written.is_ascii() || b.written.is_ascii() {
+        return a.written.cmp(b.written);
+    }
+    match (core::str::from_utf8(a.written), core::str::from_utf8(b.written)) {
+        (Ok(a), Ok(b)) => utf16_order(a, b),
+        _ => Ordering::Equal,
+    }
+}
+
+fn meant(name: &[u8]) -> String {
+    let value = parse_canonical(&[b"\"", name, b"\""].concat()).ok();
+    value.and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
+}
+
+/// How many bytes there are before the first that ends a string or must be escaped in one: a quote, a backslash, a control
+/// character. Eight are looked at at a time, since most strings are hashes.
+pub(super) fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // Each has a high bit where some byte is below, and none otherwise.
+    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGH;
+    let is = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let special = |word: u64| below(word, 0x20) | is(word, b'"') | is(word, b'\\') != 0;
+    let (words, _) = text.as_chunks::<8>();
+    let begun = 8 * words.iter().take_while(|word| !special(u64::from_ne_bytes(**word))).count();
+    let rest = text.get(begun..).unwrap_or_default();
+    begun + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0x00..=0x1f)).unwrap_or(rest.len())
+}
