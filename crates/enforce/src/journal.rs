@@ -205,19 +205,24 @@ impl Journal {
     /// Where a record can't be made; the lineage stays open and is closed at the next start.
     pub fn close(&mut self, execution: Execution, ending: &Ending) -> Result<Closing, String> {
         let envelope = self.attest(&execution, ending);
-        let digest = Sha3::of_value(&envelope);
         let attestation_id = id::attestation_id(&execution.artifact.id, &self.point.name, &execution.op);
         let outcome = Object::new().with("result", ending.result.to_value()).with_some("cause", ending.cause);
         let events = execution.lineage.tip.n + 3;
         let about = About::artifact(&execution.artifact);
         let attestation = Object::new().with("attestation", &attestation_id).with("envelope", envelope);
+        let before = self.next_seq;
+        let step = [("attestation.signed", attestation, about.clone())];
+        let (mut records, lineage) = self.extend(&execution.op, execution.lineage, step, ending.finished)?;
+        // The lineage knows the envelope's digest: it was taken of the bytes that were signed.
+        let Stage::Attested(digest) = lineage.stage else {
+            self.next_seq = before;
+            return Err("an attestation attests nothing".to_owned());
+        };
         let evidence = Object::new().with("evidence", digest).with("events", events);
-        let steps = [
-            ("attestation.signed", attestation, about.clone()),
-            (ending.outcome.event(), outcome, about.clone()),
-            ("evidence.committed", evidence, about),
-        ];
-        let (records, _) = self.extend(&execution.op, execution.lineage, steps, ending.finished)?;
+        let steps = [(ending.outcome.event(), outcome, about.clone()), ("evidence.committed", evidence, about)];
+        let (rest, _) =
+            self.extend(&execution.op, lineage, steps, ending.finished).inspect_err(|_| self.next_seq = before)?;
+        records.extend(rest);
         self.open.remove(&execution.op);
         Ok(Closing { records, attestation_id })
     }

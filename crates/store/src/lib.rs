@@ -73,6 +73,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod background;
 mod checksum;
 pub mod conformance;
 mod disk;
@@ -84,6 +85,7 @@ mod log;
 mod metrics;
 mod segment;
 
+pub use background::background;
 pub use disk::{Disk, DiskFile};
 pub use folder::{DATA_FORMAT, Folder, FolderError, Place};
 pub use group::{Batch, BatchFull, CommitError, Committed, GroupCommit, GroupOptions, Stage, SteppedCommit, Stop};

@@ -4,7 +4,7 @@ use super::gate::Reader;
 use super::proofs::reading;
 use super::query::Query;
 use crate::ledger::Inner;
-use crate::search::{self, Ask};
+use crate::search::{self, Ask, Search};
 use crate::{lineage, state::Shared};
 use axum::extract::State;
 use axum::response::Response;
@@ -14,9 +14,11 @@ use eleven_core::artifact::is_artifact_id;
 use eleven_core::event::Event;
 use eleven_core::name;
 use eleven_core::reason::Reason;
+use eleven_store::background;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 /// How long what came is gathered before it is taken into the index.
 const GATHER: Duration = Duration::from_millis(200);
@@ -54,24 +56,33 @@ fn read(query: &Query) -> Result<Ask, Problem> {
     })
 }
 
-/// Keeps the index up with the entries until told to end.
-pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
+/// Keeps the index up with the entries until told to end, on a thread that gives way to those that answer.
+pub(crate) async fn follow(inner: Arc<Inner>, end: watch::Receiver<bool>) {
     let Some(index) = inner.search.clone() else { return };
+    let (runtime, (ended, wait)) = (Handle::current(), oneshot::channel::<()>());
+    let work = move || {
+        runtime.block_on(keep_up(&inner, &index, end));
+        // Whoever waits may go on to close the ledger: by then this thread holds nothing of it.
+        drop((inner, index));
+        drop(ended);
+    };
+    match background("search", work) {
+        // It ends with the thread, however that does.
+        Ok(_) => drop(wait.await),
+        Err(error) => tracing::error!(%error, "the search index is not followed: there is no thread for it"),
+    }
+}
+
+async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) {
     let mut durable = inner.shared.durable.subscribe();
     let mut kept = tokio::time::Instant::now();
     loop {
         let size = *durable.borrow_and_update();
         let ends = *end.borrow();
         let lasting = ends || kept.elapsed() >= KEEP;
-        let (index, shared) = (Arc::clone(&index), Arc::clone(&inner.shared));
-        let taken = tokio::task::spawn_blocking(move || {
-            let taken = index.follow(&shared.source(), size, false);
-            taken.and_then(|_| if lasting { index.keep() } else { Ok(()) })
-        });
-        match taken.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return tracing::error!(%error, "the search index does not follow any more"),
-            Err(error) => return tracing::error!(%error, "the search index does not follow any more"),
+        let taken = index.follow(&inner.shared.source(), size, false);
+        if let Err(error) = taken.and_then(|_| if lasting { index.keep() } else { Ok(()) }) {
+            return tracing::error!(%error, "the search index does not follow any more");
         }
         if lasting {
             kept = tokio::time::Instant::now();

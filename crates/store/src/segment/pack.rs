@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::{disk::Disk, log::ReadLog, metrics::Metrics};
+use crate::{background, disk::Disk, log::ReadLog, metrics::Metrics};
 
 use super::{
     packed::{TEMPORARY, Writer},
@@ -87,13 +87,11 @@ fn start(work: &Arc<Work>) -> io::Result<(Sender<()>, JoinHandle<()>)> {
     let (wake, woken) = channel();
     let work = Arc::clone(work);
     let run = move || {
-        // Commits come first wherever the machine has to choose; where this is not allowed, it chooses as it likes.
-        let _ = rustix::process::nice(10);
         while woken.recv().is_ok() {
             work.catch_up();
         }
     };
-    Ok((wake, std::thread::Builder::new().name("pack".into()).spawn(run)?))
+    Ok((wake, background("pack", run)?))
 }
 
 impl Work {

@@ -34,8 +34,8 @@ const BLOCK: usize = 48 << 10;
 const LARGEST_BLOCK: u64 = 2 * crate::log::MAX_COMMIT_BYTES as u64;
 /// Bytes are written and synced in pieces of about this size, so that a commit that syncs meanwhile waits for no more.
 const PIECE: usize = 1 << 20;
-/// Higher levels take twice the time for a few percent.
-const ZSTD_LEVEL: i32 = 3;
+/// Higher levels take half as much time again, or more, for a percent or two.
+const ZSTD_LEVEL: i32 = 1;
 
 /// Where the blocks of a packed segment lie.
 #[derive(Debug)]
