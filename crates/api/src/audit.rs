@@ -213,3 +213,43 @@ impl Cursor {
         Ok(Self { next, hash, size })
     }
 }
+
+/// Lineages that a point began under keys which are closed by now, and did not close (`GET /v1/audit/open`): of each all of
+/// its records, in order. Whoever lost its journal knows of them from the ledger alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOpen {
+    /// The lineages, in the order of their operation ids.
+    pub lineages: Vec<Vec<Record>>,
+    /// The last of these operations, where there are more behind it.
+    pub after: Option<String>,
+}
+
+impl LeftOpen {
+    /// The body.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let records = |lineage: &Vec<Record>| Value::from(lineage.iter().map(Record::to_value).collect::<Vec<_>>());
+        let lineages: Vec<Value> = self.lineages.iter().map(records).collect();
+        Value::Object(Object::new().with("lineages", lineages).with("after", self.after.as_ref().map(Value::from)))
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(value: Value) -> Result<Self, FormError> {
+        let mut form = Form::of(value, "open lineages")?;
+        let records = |lineage: Value| match lineage {
+            Value::Array(records) => records.into_iter().map(Record::read).collect::<Result<Vec<_>, _>>(),
+            _ => Err(FormError("open lineages: one is not an array".into())),
+        };
+        let lineages = form.array("lineages")?.into_iter().map(records).collect::<Result<_, _>>()?;
+        let after = match form.take("after")? {
+            Value::Null => None,
+            Value::Str(after) => Some(after),
+            _ => return Err(form.wrong("after", "neither a string nor null")),
+        };
+        form.finish()?;
+        Ok(Self { lineages, after })
+    }
+}

@@ -16,6 +16,8 @@ pub const IDENTITY_TOKEN: &str = "/v1/identity/token";
 pub const AUDIT_EVENTS: &str = "/v1/audit/events";
 /// The last `src_seq` of a key (ledger); the kid follows, percent-encoded.
 pub const AUDIT_CURSOR: &str = "/v1/audit/cursor/";
+/// Lineages that the asking point left open under keys that are closed (ledger).
+pub const AUDIT_OPEN: &str = "/v1/audit/open";
 /// Entries in order, for the registry fold of another corner (ledger, loopback and peers only).
 pub const AUDIT_ENTRIES: &str = "/v1/audit/entries";
 /// A blob by its hash (ledger).

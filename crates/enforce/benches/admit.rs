@@ -107,6 +107,7 @@ impl World {
             config: &self.point.config,
             last_now: Some(self.now),
             seen_epoch: self.view.epoch(),
+            uses_since: None,
             bundles: Some(&|_| true),
             backlog_ms: 0,
             backlog_bound_ms: 5000,

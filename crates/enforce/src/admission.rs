@@ -37,6 +37,9 @@ pub struct Held<'a> {
     pub last_now: Option<Time>,
     /// The highest registry epoch that this point has persisted.
     pub seen_epoch: u64,
+    /// Since when this point knows what was used here; `None` where it always did. A point that lost its journal and
+    /// returned under another key does not know what was used before.
+    pub uses_since: Option<Time>,
     /// Hashes of the policy bundles that this point holds; `None` where it needs none of them to enforce.
     pub bundles: Option<&'a dyn Fn(&Sha3) -> bool>,
     /// Milliseconds since the ledger had acknowledged everything.
@@ -197,6 +200,10 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     let (waits, most) = held.unproven_ms.unwrap_or((0, 0));
     check(waits <= most, Reason::AuditDiscontinuity, || {
         format!("no head of the required durability covers what was acknowledged {waits} ms ago, {most} are allowed")
+    })?;
+    // 17, as far as it needs no journal: what may have been used under a journal that is lost is taken as used.
+    check(held.uses_since.is_none_or(|since| issued.ts >= since), Reason::ArtifactReplayed, || {
+        "it is older than this point's journal, so that it may have been used; ask for a new one".into()
     })?;
     Ok(view)
 }

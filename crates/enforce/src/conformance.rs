@@ -39,6 +39,11 @@ pub fn admission(known: Value) -> Result<Result<(), Reason>, FormError> {
 
 /// Steps 1 to 16 of a case.
 pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormError> {
+    admitted_since(known, None)
+}
+
+/// The same at a point that knows what was used since some time only.
+pub(crate) fn admitted_since(known: Value, uses_since: Option<Time>) -> Result<Result<Admitted, Reason>, FormError> {
     let mut case = Form::of(known, "admission case")?;
     let token = case.opt("token").and_then(|token| token.as_str().map(ToOwned::to_owned));
     let (now, last_now) = (case.millis("now")?, case.millis("last_now")?);
@@ -60,6 +65,7 @@ pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormErr
         config: &config,
         last_now: Some(last_now),
         seen_epoch: case.uint("seen_epoch")?,
+        uses_since,
         bundles: None,
         backlog_ms: number(case.uint("backlog_ms")?),
         backlog_bound_ms: number(case.uint("backlog_bound_ms")?),

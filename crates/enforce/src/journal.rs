@@ -20,7 +20,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
-use eleven_core::attestation::{Evidence, Statement};
+use eleven_core::attestation::{Envelope, Evidence, Statement};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place, Record, Tip};
 use eleven_core::hash::Sha3;
@@ -340,15 +340,65 @@ impl Journal {
         let mut records = Vec::new();
         for (op, open) in core::mem::take(&mut self.open) {
             let ts = self.stamp(now);
-            let data = Object::new().with("cause", "restart").with("effect", "unknown");
-            let place = Place::After { op: op.clone(), tip: open.tip };
-            let interrupted = self.sign("execution.interrupted", place, data, open.about.clone(), ts)?;
-            let tip = interrupted.tip();
-            let data = Object::new().with("evidence", Value::Null).with("events", tip.n + 1);
-            records.push(interrupted);
-            records.push(self.sign("evidence.committed", Place::After { op, tip }, data, open.about, ts)?);
+            records.extend(self.interrupt(op, open, "restart", ts)?);
         }
         Ok(records)
+    }
+
+    /// Closes truthfully what this point had begun under a key whose journal is lost, from the records of the lineage as the
+    /// ledger holds them: what was attested by what was attested, everything else as [`Journal::recover`] does. None where
+    /// nothing is to be closed.
+    ///
+    /// Whoever shows other records than there are gets a closing that continues nothing: it is refused wherever it goes.
+    ///
+    /// # Errors
+    /// Where the records are no lineage that this point began, or a record can't be made.
+    pub fn recover_lost(&mut self, lineage: &[Record], now: Time) -> Result<Vec<Record>, String> {
+        let (first, rest) = lineage.split_first().ok_or("a lineage has records")?;
+        let begun = Lineage::begin(first).map_err(|error| error.to_string())?;
+        let lineage = rest.iter().try_fold(begun, |lineage, record| lineage.advance(record));
+        let lineage = lineage.map_err(|error| error.to_string())?;
+        let last = rest.last().ok_or("nobody began it")?;
+        if lineage.point.as_deref() != Some(self.point.name.as_str()) {
+            return Err(format!("{} is not this point's", last.op));
+        }
+        let before = self.next_seq;
+        let closing = self.closing(last, &lineage, now);
+        // Nothing of what could not be made whole leaves: its numbers are free again.
+        closing.inspect_err(|_| self.next_seq = before)
+    }
+
+    fn closing(&mut self, last: &Record, lineage: &Lineage, now: Time) -> Result<Vec<Record>, String> {
+        let (op, ts) = (last.op.clone(), self.stamp(now));
+        let open = Open { about: last.about.binding(), tip: lineage.tip.clone() };
+        match lineage.stage {
+            Stage::Issued | Stage::Closed => Ok(Vec::new()),
+            Stage::Consumed | Stage::Granted | Stage::Started => {
+                self.interrupt(op, open, "journal.lost", ts).map(Vec::from)
+            }
+            Stage::Attested(digest) => {
+                let (event, data) = attested(last)?;
+                let place = Place::After { op: op.clone(), tip: open.tip };
+                let ended = self.sign(event, place, data, open.about.clone(), ts)?;
+                let open = Open { tip: ended.tip(), about: open.about };
+                Ok(alloc::vec![ended, self.commit_evidence(op, open, Some(digest), ts)?])
+            }
+            Stage::Ended(digest) => Ok(alloc::vec![self.commit_evidence(op, open, digest, ts)?]),
+        }
+    }
+
+    /// What had started was interrupted, to whatever effect, and there is no evidence of more.
+    fn interrupt(&mut self, op: String, open: Open, cause: &str, ts: Time) -> Result<[Record; 2], String> {
+        let data = Object::new().with("cause", cause).with("effect", "unknown");
+        let place = Place::After { op: op.clone(), tip: open.tip };
+        let interrupted = self.sign("execution.interrupted", place, data, open.about.clone(), ts)?;
+        let open = Open { tip: interrupted.tip(), about: open.about };
+        Ok([interrupted, self.commit_evidence(op, open, None, ts)?])
+    }
+
+    fn commit_evidence(&mut self, op: String, open: Open, digest: Option<Sha3>, ts: Time) -> Result<Record, String> {
+        let data = Object::new().with("evidence", digest.map(Value::from)).with("events", open.tip.n + 1);
+        self.sign("evidence.committed", Place::After { op, tip: open.tip }, data, open.about, ts)
     }
 
     /// Forgets uses of artifacts that have expired by the latest time that a record bears: no admission comes before that.
@@ -415,6 +465,14 @@ impl Journal {
     fn next_ts(&self, now: Time) -> Time {
         self.last.map_or(now, |last| last.max(now))
     }
+}
+
+/// The outcome that an attestation attests, and the data of its event.
+fn attested(record: &Record) -> Result<(&'static str, Object), String> {
+    let envelope = record.data.get("envelope").cloned().unwrap_or(Value::Null);
+    let statement = Envelope::read(envelope).and_then(|envelope| envelope.statement());
+    let statement = statement.map_err(|error| error.to_string())?;
+    Ok((statement.outcome.event(), Object::new().with("result", statement.result.to_value())))
 }
 
 const fn used_up(reason: Reason) -> &'static str {

@@ -1,10 +1,12 @@
 //! Lineages as the ledger holds them: all events of an operation, a subject or a single event, in order.
 
 use crate::state::{LookError, Shared, read};
+use eleven_api::audit::LeftOpen;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::id;
+use eleven_core::time::Time;
 
 /// A record in its entry.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Standing {
 
 /// The most events that a lineage is shown with; those of a subject may be many.
 const MAX_EVENTS: usize = 4096;
+/// The most open lineages that are shown at once: half a megabyte.
+const MAX_OPEN: usize = 64;
 /// The most uses of an artifact that are counted for show.
 const MAX_USES: u64 = 1000;
 
@@ -81,6 +85,31 @@ pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("sealed", sealed)
         .with("size", shared.size());
     Ok(Value::Object(if uses > 0 { object.with("uses", uses) } else { object }))
+}
+
+/// What `/v1/audit/open` answers to a point: what it left open under keys that do not count at `now`, behind the operation
+/// `after`. What it began under a key that counts it is running, or will close by its journal.
+pub(crate) fn left_open(shared: &Shared, point: &str, after: Option<&str>, now: Time) -> Result<LeftOpen, LookError> {
+    let size = shared.size();
+    let open = read(&shared.book).open_of(point);
+    let mut ops = Vec::new();
+    for seq in open.into_iter().filter(|seq| *seq < size) {
+        let record = standing(shared, seq)?.record;
+        let book = read(&shared.book);
+        let counts =
+            book.registry().and_then(|registry| registry.key(&record.kid)).is_some_and(|key| key.counts_at(now));
+        if !counts && after.is_none_or(|after| record.op.as_str() > after) {
+            ops.push(record.op);
+        }
+    }
+    ops.sort_unstable();
+    let more = ops.len() > MAX_OPEN;
+    ops.truncate(MAX_OPEN);
+    let records = |op: &String| -> Result<Vec<Record>, LookError> {
+        Ok(events_of(shared, op, size)?.into_iter().map(|standing| standing.record).collect())
+    };
+    let lineages = ops.iter().map(records).collect::<Result<_, _>>()?;
+    Ok(LeftOpen { lineages, after: ops.pop().filter(|_| more) })
 }
 
 /// How many numbered uses of an artifact there are.

@@ -59,6 +59,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
     Router::new()
         .route(routes::AUDIT_EVENTS, post(audit::append))
         .route(&wildcard(routes::AUDIT_CURSOR), get(audit::cursor))
+        .route(routes::AUDIT_OPEN, get(audit::open))
         .route(routes::HEALTH, get(health))
         .route(routes::METRICS, get(metrics::text))
         .merge(shown)

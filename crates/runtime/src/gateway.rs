@@ -310,6 +310,7 @@ pub(crate) fn admit_here(
         config: &gate.point.config,
         last_now,
         seen_epoch,
+        uses_since: held.as_ref().and_then(|held| held.uses_since),
         bundles: Some(&holds),
         backlog_ms: gate.progress.backlog_ms(now),
         backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),

@@ -1,5 +1,6 @@
 //! Starting: the journal is read back into its state, and what a crash left open is closed truthfully.
 
+use eleven_core::event::Record;
 use eleven_core::time::Time;
 use eleven_enforce::journal::{Journal, Line, Point};
 use eleven_store::Log;
@@ -35,10 +36,45 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, String> {
 /// Where the records can't be made or committed: the point does not start.
 pub fn close_open(log: &mut impl Log, journal: &mut Journal, now: Time) -> Result<(), String> {
     let records = journal.recover(now)?;
+    if !records.is_empty() {
+        tracing::warn!(lineages = records.len() / 2, "closing lineages that were open when this point stopped");
+    }
+    commit(log, records)
+}
+
+/// Closes truthfully what was begun under a key whose journal is lost, as far as the ledger knows of it, in one commit.
+///
+/// # Errors
+/// As [`close_open`]. What is no lineage of this point's stays open, and is named in the log.
+pub fn close_lost(
+    log: &mut impl Log,
+    journal: &mut Journal,
+    lineages: &[Vec<Record>],
+    now: Time,
+) -> Result<(), String> {
+    let mut records = Vec::new();
+    for lineage in lineages {
+        match journal.recover_lost(lineage, now) {
+            Ok(closing) => records.extend(closing),
+            Err(error) => {
+                let op = lineage.last().map(|record| record.op.as_str());
+                tracing::error!(op, %error, "a lineage that the ledger says is this point's can't be closed");
+            }
+        }
+    }
+    if !records.is_empty() {
+        tracing::warn!(
+            lineages = lineages.len(),
+            "closing lineages of the journal that was lost, as the ledger has them"
+        );
+    }
+    commit(log, records)
+}
+
+fn commit(log: &mut impl Log, records: Vec<Record>) -> Result<(), String> {
     if records.is_empty() {
         return Ok(());
     }
-    tracing::warn!(lineages = records.len() / 2, "closing lineages that were open when this point stopped");
     let lines: Vec<Vec<u8>> = records.into_iter().map(|record| Line::event(record).encode()).collect();
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let durable = log.append(log.next(), &lines).map_err(|error| error.to_string())?;

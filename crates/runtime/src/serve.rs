@@ -16,6 +16,7 @@ use crate::workload::{self, Workloads};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get, post};
+use eleven_api::audit::LeftOpen;
 use eleven_api::client::{CallError, Client};
 use eleven_api::disclosure;
 use eleven_api::edge::Clock;
@@ -98,7 +99,12 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
-        agree(&client, &settings.ledger, &mut journal).await?;
+        let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
+        let acknowledged = agree(&client, &settings.ledger, &mut journal).await?;
+        // Before anything else is written: what was closed already would otherwise be closed twice.
+        if acknowledged {
+            close_lost(&client, &settings.ledger, &reader, &mut log, &mut journal).await?;
+        }
         recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
         let progress = Arc::new(Progress::new(clock.now()));
         let failed = Arc::new(AtomicBool::new(false));
@@ -123,9 +129,8 @@ impl Runtime {
             clock: Arc::clone(&clock),
             deadline: settings.decision_deadline,
         };
-        let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let gate = Gate {
-            registry: Registry::new(root, settings.authority.clone(), client.clone(), reader),
+            registry: Registry::new(root, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
@@ -205,8 +210,9 @@ fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), Runti
     Ok((log, journal))
 }
 
-/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key.
-async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<(), RuntimeError> {
+/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. `true` where the ledger has
+/// all that the journal holds, too.
+async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<bool, RuntimeError> {
     let kid = journal.point().event.kid().to_owned();
     let mut told = false;
     loop {
@@ -214,10 +220,10 @@ async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<(
             Ok(cursor) if cursor.next > journal.next_seq() => {
                 return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
             }
-            Ok(_) => return Ok(()),
+            Ok(cursor) => return Ok(cursor.next == journal.next_seq()),
             // A journal that holds records is this point's own, and its numbers go on without the ledger.
-            Err(_) if journal.next_seq() > 0 => return Ok(()),
-            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(()),
+            Err(_) if journal.next_seq() > 0 => return Ok(false),
+            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(false),
             Err(error) => {
                 if !told {
                     tracing::info!(%error, "waiting for the ledger: an empty journal may be a new one or a lost one");
@@ -226,6 +232,33 @@ async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<(
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// Closes what this point began under keys whose journal is lost: the ledger alone knows of it. Where it can't be asked, the
+/// next start asks again.
+async fn close_lost(
+    client: &Client,
+    ledger: &str,
+    reader: &ReadAs,
+    log: &mut SegmentLog,
+    journal: &mut Journal,
+) -> Result<(), RuntimeError> {
+    let mut path = routes::AUDIT_OPEN.to_owned();
+    loop {
+        let left = client.get_json_as(reader, ledger, &path, FIRST_VIEW).await;
+        let left =
+            left.and_then(|value| LeftOpen::read(value).map_err(|error| CallError::Malformed(error.to_string())));
+        let left = match left {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::info!(%error, "the ledger does not say what was left open by a journal that is lost");
+                return Ok(());
+            }
+        };
+        recover::close_lost(log, journal, &left.lineages, reader.clock.now()).map_err(RuntimeError::Journal)?;
+        let Some(after) = left.after else { return Ok(()) };
+        path = format!("{}?after={after}", routes::AUDIT_OPEN);
     }
 }
 

@@ -10,7 +10,7 @@ use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
-use eleven_core::root::TrustRoot;
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,6 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) struct Holding {
     pub(crate) view: View,
     pub(crate) bundles: Arc<HashMap<Sha3, Arc<PolicyBundle>>>,
+    /// Since when this point knows what was used here, where it signed by another key before: a journal is one key's.
+    pub(crate) uses_since: Option<Time>,
 }
 
 /// Keeps the holding fresh.
@@ -31,7 +33,8 @@ pub(crate) struct Registry {
     root: TrustRoot,
     authority: String,
     client: Client,
-    /// The point, which reads by its event key.
+    /// The point's name; it reads by its event key.
+    point: String,
     reader: ReadAs,
     tables: Mutex<KeyTables>,
     held: RwLock<Option<Arc<Holding>>>,
@@ -41,11 +44,12 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(root: TrustRoot, authority: String, client: Client, reader: ReadAs) -> Self {
+    pub(crate) fn new(root: TrustRoot, authority: String, client: Client, point: String, reader: ReadAs) -> Self {
         Self {
             root,
             authority,
             client,
+            point,
             reader,
             tables: Mutex::new(KeyTables::new()),
             held: RwLock::new(None),
@@ -137,7 +141,7 @@ impl Registry {
             }
             if (stamp.epoch, stamp.hash) == (held.view.epoch(), held.view.hash()) {
                 let view = held.view.restamped(stamp).map_err(malformed)?;
-                self.swap(Holding { view, bundles: Arc::clone(&held.bundles) });
+                self.swap(Holding { view, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
                 return Ok(false);
             }
         }
@@ -150,7 +154,8 @@ impl Registry {
         let bundles = self.bundles(&view, &known).await?;
         // Step 4 compares with what is persisted; so it is durable before it is used.
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
-        self.swap(Holding { view, bundles: Arc::new(bundles) });
+        let uses_since = uses_since(&view, &self.point, self.reader.signer.kid());
+        self.swap(Holding { view, bundles: Arc::new(bundles), uses_since });
         Ok(true)
     }
 
@@ -199,6 +204,14 @@ impl Registry {
     fn swap(&self, holding: Holding) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(holding));
     }
+}
+
+/// From when on a point's key counts, where the point has or had other event keys. Where the view does not have the key yet
+/// nothing is known.
+fn uses_since(view: &View, point: &str, kid: &str) -> Option<Time> {
+    let keys = || view.lists().keys.iter().filter(|key| key.usage == KeyUse::Event && key.owner == point);
+    let own = keys().find(|key| key.kid == kid).map_or(Time(i64::MAX), |key| key.nbf);
+    keys().any(|key| key.kid != kid).then_some(own)
 }
 
 fn malformed(error: impl std::fmt::Display) -> CallError {

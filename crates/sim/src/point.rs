@@ -340,6 +340,7 @@ impl Up {
             config: &point.config,
             last_now: self.journal.last_now(),
             seen_epoch: self.journal.seen_epoch(),
+            uses_since: None,
             bundles: None,
             backlog_ms: now.since(self.all_at).max(0),
             backlog_bound_ms: BOUND,

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use eleven_api::client::Client;
-use eleven_core::encoding::{Value, parse};
+use eleven_api::govern::{Allowed, Execute};
+use eleven_core::artifact::RequestBinding;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::Sha3;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use rustix::process::{Pid, Signal, kill_process};
@@ -156,6 +159,65 @@ impl Domain {
         (copy, copied.pointer("/head/size").and_then(Value::as_int).expect("a size"))
     }
 
+    /// An artifact for a call of the demo's model with this body, obtained by the caller itself, as a token to present.
+    pub(crate) fn artifact(&self, secret: &str, identity: &str, body: &[u8]) -> String {
+        let point = self.get("runtime", "/health").get("point").and_then(Value::as_str).expect("a name").to_owned();
+        let op = Object::new().with("name", "model.invoke").with("model", "demo-summarizer");
+        let execute = Execute {
+            identity: identity.to_owned(),
+            op: op.with("scope", vec![Value::from("text.summarize")]),
+            runtime: eleven_core::name::runtime_of_point(&point).to_owned(),
+            request: Some(RequestBinding {
+                body: Sha3::of(&[body]),
+                method: "POST".to_owned(),
+                path: "/v1/chat/completions".to_owned(),
+            }),
+        };
+        let (status, _, answer) = self.post("authority", "/v1/govern/execute", secret, execute.to_value().canonical());
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        Allowed::read(&answer.canonical()).expect("an artifact").token.text()
+    }
+
+    /// A model call that presents an artifact: status and body.
+    pub(crate) fn presents(&self, secret: &str, token: &str, body: &[u8]) -> (StatusCode, Value) {
+        let headers = [("eleven-authorization", token)];
+        let answer = post(&self.url("runtime"), "/v1/chat/completions", secret, &headers, body.to_vec());
+        let (status, _, body) = answer.expect("an answer");
+        (status, body)
+    }
+
+    /// Starts a model call of which the upstream gives no answer, and waits until the ledger has it as begun. The upstream
+    /// answers again as soon as it may go on.
+    pub(crate) fn begun(&self, secret: &str) -> std::thread::JoinHandle<()> {
+        let upstream = Pid::from_child(&self.upstream);
+        kill_process(upstream, Signal::STOP).expect("it runs");
+        let (url, secret) = (self.url("runtime"), secret.to_owned());
+        let call = std::thread::spawn(move || {
+            // What becomes of it shows in the ledger.
+            let body = br#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell."}]}"#;
+            let _ = post(&url, "/v1/chat/completions", &secret, &[], body.to_vec());
+        });
+        let until = Instant::now() + PATIENCE;
+        while !self.text("ledger", "/metrics").contains("\neleven_ledger_running 1\n") {
+            assert!(Instant::now() < until, "the call never begins");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        call
+    }
+
+    /// Lets the upstream go on.
+    pub(crate) fn upstream_goes_on(&self) {
+        kill_process(Pid::from_child(&self.upstream), Signal::CONT).expect("it runs");
+    }
+
+    fn text(&self, corner: &str, path: &str) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let answer = Client::new();
+        let answer =
+            runtime.block_on(answer.call(http::Method::GET, &self.url(corner), path, &[], Bytes::new(), PATIENCE));
+        String::from_utf8(answer.expect("an answer").to_vec()).expect("a text")
+    }
+
     /// A document of a corner.
     pub(crate) fn get(&self, corner: &str, path: &str) -> Value {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -175,20 +237,30 @@ impl Domain {
     }
 
     fn try_post(&self, corner: &str, path: &str, bearer: &str, body: Vec<u8>) -> Option<(StatusCode, String, Value)> {
-        let request = Request::post(format!("{}{path}", self.url(corner)))
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {bearer}"))
-            .body(Full::new(Bytes::from(body)))
-            .expect("a request");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let answer = Client::new().send(request).await.ok()?;
-            let (head, body) = answer.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
-            let lineage = head.headers.get("eleven-lineage").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            Some((head.status, lineage.to_owned(), parse(&body).unwrap_or(Value::Null)))
-        })
+        post(&self.url(corner), path, bearer, &[], body)
     }
+}
+
+fn post(
+    base: &str,
+    path: &str,
+    bearer: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Option<(StatusCode, String, Value)> {
+    let request = Request::post(format!("{base}{path}"))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {bearer}"));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(Full::new(Bytes::from(body))).expect("a request");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let answer = Client::new().send(request).await.ok()?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        let lineage = head.headers.get("eleven-lineage").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Some((head.status, lineage.to_owned(), parse(&body).unwrap_or(Value::Null)))
+    })
 }
 
 impl Drop for Domain {

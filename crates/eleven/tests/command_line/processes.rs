@@ -2,6 +2,7 @@
 
 use crate::domain::{Domain, PATIENCE, event, runs, text};
 use eleven_core::encoding::{Value, parse};
+use http::StatusCode;
 use rustix::process::{Signal, kill_process};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
@@ -131,9 +132,15 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
     let secret = domain.client("app", "svc:demo-app:dev");
     let lineage = domain.passes(&secret, "the start");
     domain.ended(&lineage);
+    let body = br#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell on the hills."}]}"#;
+    let used = domain.artifact(&secret, "svc:demo-app:dev", body);
+    assert_eq!(domain.presents(&secret, &used, body).0, StatusCode::OK);
+    let call = domain.begun(&secret);
     let up = domain.supervisor();
     kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
     up.wait_for("that it is down", |value| event(value) == Some("down"));
+    call.join().expect("it ends with its point");
+    domain.upstream_goes_on();
     std::fs::remove_dir_all(domain.dir().join("runtime/journal")).expect("the journal is lost");
     let refused = domain.run(&["runtime", "serve"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
@@ -155,26 +162,38 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
     let mut serving = crate::domain::eleven();
     let mut runtime =
         serving.args(["runtime", "serve", "--config", &domain.file("eleven.toml")]).spawn().expect("runs");
-    let lineage = domain.passes(&secret, "the point returned");
-    domain.ended(&lineage);
+    domain.passes(&secret, "the point returned");
+    // What was used under the journal that is lost is used, and what is issued now is not.
+    let (status, refused) = domain.presents(&secret, &used, body);
+    let reason = refused.get("reason").and_then(Value::as_str);
+    assert_eq!((status, reason), (StatusCode::FORBIDDEN, Some("artifact.replayed")), "{refused}");
+    let fresh = domain.artifact(&secret, "svc:demo-app:dev", body);
+    assert_eq!(domain.presents(&secret, &fresh, body).0, StatusCode::OK);
+    domain.ended(&domain.passes(&secret, "all that"));
     runtime.kill().expect("it runs");
     runtime.wait().expect("it ends");
     let up = domain.supervisor();
     up.interrupt();
-    let said = breaks(&domain.dir().join("ledger"));
-    assert_eq!(said, ["audit.discontinuity", "audit.resumed"], "by the ledger, once each");
+    let records = records(&domain.dir().join("ledger"));
+    let text = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let breaks = records.iter().filter(|record| text(record, "by").starts_with("ledger://"));
+    let breaks = breaks.map(|record| text(record, "event")).filter(|event| event.starts_with("audit."));
+    assert_eq!(breaks.collect::<Vec<_>>(), ["audit.discontinuity", "audit.resumed"], "by the ledger, once each");
+    // The point closes under its new key what it had begun under the one whose journal is lost.
+    let closed: Vec<&Value> =
+        records.iter().filter(|record| text(record, "event") == "execution.interrupted").collect();
+    let [closed] = closed[..] else { panic!("one was open: {closed:?}") };
+    assert_eq!(text(closed, "kid"), text(&replaced, "kid"));
+    assert_eq!(closed.pointer("/data/cause").and_then(Value::as_str), Some("journal.lost"));
     assert_eq!(domain.json(&["ledger", "fsck"]).get("running").and_then(Value::as_int), Some(0));
 }
 
-/// The breaks of streams that a ledger recorded by itself, read from its log.
-fn breaks(ledger: &std::path::Path) -> Vec<String> {
+/// The records of a ledger that has ended, read from its log.
+fn records(ledger: &std::path::Path) -> Vec<Value> {
     use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
     let home = Folder::open(ledger, "ledger").expect("the ledger has ended");
     let log = SegmentLog::open(home.place("log").expect("a place"), SegmentOptions::default()).expect("its log");
     let records = log.reader().read_from(0, usize::MAX, usize::MAX).expect("records");
     let entries = records.iter().filter_map(|(_, bytes)| parse(bytes.strip_suffix(b"e")?).ok());
-    let text = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let records = entries.filter_map(|entry| entry.get("record").cloned());
-    let own = records.filter(|record| text(record, "by").starts_with("ledger://"));
-    own.map(|record| text(&record, "event")).filter(|event| event.starts_with("audit.")).collect()
+    entries.filter_map(|entry| entry.get("record").cloned()).collect()
 }

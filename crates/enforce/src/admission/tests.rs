@@ -1,3 +1,4 @@
+use super::*;
 use crate::conformance;
 use eleven_core::encoding::{Object, Value, parse};
 use std::string::ToString as _;
@@ -28,5 +29,18 @@ fn every_boundary_of_admission_is_where_the_vectors_put_it() {
         let known = changed(base, case.get("change").expect("change"));
         let outcome = conformance::admission(known).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(conformance::outcome(outcome).to_string(), expected, "{what}");
+    }
+}
+
+#[test]
+fn what_was_issued_before_the_journal_began_may_have_been_used() {
+    let file = file();
+    let base = file.get("base").and_then(Value::as_object).expect("base").clone();
+    let token = base.get("token").and_then(Value::as_str).expect("a token");
+    let issued = Token::read(token).expect("a token").issued.ts;
+    for (since, admitted) in [(None, true), (Some(issued), true), (Some(issued.plus_millis(1)), false)] {
+        let known = Value::Object(base.clone());
+        let reason = conformance::admitted_since(known, since).expect("readable").err();
+        assert_eq!(reason, (!admitted).then_some(Reason::ArtifactReplayed), "{since:?}");
     }
 }

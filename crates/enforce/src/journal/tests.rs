@@ -153,6 +153,51 @@ fn recovery_continues_the_lineage_that_the_crash_left() {
 }
 
 #[test]
+fn what_a_lost_journal_left_open_is_closed_from_the_ledgers_records() {
+    let issued = single().token().issued.clone();
+    let records = whole(&mut Journal::new(point()), single());
+    let returned = || Point { event: Arc::new(SeedSigner::new("key:11-11/gw-0/2026-q3", &[9; 32])), ..point() };
+    let held = |count: usize| [core::slice::from_ref(&issued), &records[..count]].concat();
+    let closings: [(usize, &[&str]); 6] = [
+        (1, &["execution.interrupted", "evidence.committed"]),
+        (2, &["execution.interrupted", "evidence.committed"]),
+        (3, &["execution.interrupted", "evidence.committed"]),
+        // What was attested is what happened.
+        (4, &["execution.completed", "evidence.committed"]),
+        (5, &["evidence.committed"]),
+        (6, &[]),
+    ];
+    let mut journal = Journal::new(returned());
+    let mut number = 0;
+    for (count, expected) in closings {
+        let held = held(count);
+        let closing = journal.recover_lost(&held, NOW.plus_seconds(9)).expect("closes");
+        assert_eq!(closing.iter().map(|record| record.event.as_str()).collect::<Vec<_>>(), expected, "{count}");
+        let mut lineage = Lineage::begin(&held[0]).expect("issued");
+        for record in held[1..].iter().chain(&closing) {
+            lineage = lineage.advance(record).unwrap_or_else(|e| panic!("{}: {e}", record.event));
+        }
+        assert_eq!(lineage.stage, Stage::Closed);
+        for record in &closing {
+            assert_eq!((record.kid.as_str(), record.src_seq), ("key:11-11/gw-0/2026-q3", number));
+            number += 1;
+        }
+        match closing.first().filter(|_| count < 4) {
+            Some(interrupted) => assert_eq!(interrupted.data_str("cause"), Some("journal.lost")),
+            None => assert!(closing.iter().all(|record| record.data.get("evidence") != Some(&Value::Null))),
+        }
+    }
+    // Nobody began it, another did, or it is no lineage: no number is used.
+    let mut elsewhere = Journal::new(Point { name: "k8s://cluster-east-1/ns/inference#gw-1".into(), ..returned() });
+    for (journal, held) in [(&mut journal, held(0)), (&mut elsewhere, held(3))] {
+        let before = journal.next_seq();
+        assert!(journal.recover_lost(&held, NOW).is_err());
+        assert!(journal.recover_lost(&held[held.len() - 1..], NOW).is_err() && journal.recover_lost(&[], NOW).is_err());
+        assert_eq!(journal.next_seq(), before);
+    }
+}
+
+#[test]
 fn a_denial_names_its_reason_and_a_counted_one_names_nobody() {
     let mut journal = Journal::new(point());
     let about = About::artifact(&single().token().artifact);

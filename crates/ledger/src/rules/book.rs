@@ -92,6 +92,12 @@ impl Book {
         self.operations.running()
     }
 
+    /// The entries of the last events of operations that this point began and nobody closed. It looks at every operation.
+    #[must_use]
+    pub fn open_of(&self, point: &str) -> Vec<u64> {
+        self.operations.open_of(point)
+    }
+
     /// The entry that revoked an artifact.
     #[must_use]
     pub fn revocation_of(&self, artifact: &str) -> Option<u64> {

@@ -83,6 +83,13 @@ impl Operations {
         self.slots.values().filter(runs).count()
     }
 
+    /// The entries of the last events of operations that this point began and nobody closed.
+    #[must_use]
+    pub(super) fn open_of(&self, point: &str) -> Vec<u64> {
+        let its = |slot: &&Slot| slot.open.as_ref().is_some_and(|open| open.lineage.point.as_deref() == Some(point));
+        self.slots.values().filter(its).map(|slot| slot.last).collect()
+    }
+
     /// Who issued an artifact, and its expiry.
     #[must_use]
     pub(super) fn issuance(&self, key: &OpKey) -> Option<Issuance<'_>> {

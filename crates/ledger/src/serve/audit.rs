@@ -1,9 +1,11 @@
 //! `/v1/audit/…`: what producers and the other corner's fold talk to.
 
-use super::gate::Reader;
+use super::gate::{AskingPoint, Reader};
+use super::proofs::reading;
 use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
+use crate::lineage;
 use crate::receive::Received;
 use crate::rules::Last;
 use crate::state::{LookError, Shared, read};
@@ -18,8 +20,8 @@ use eleven_api::serve::{body as read_body, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::form::FormError;
 use eleven_core::hash::{Sha3, base64};
-use eleven_core::name;
 use eleven_core::reason::Reason;
+use eleven_core::{id, name};
 use eleven_store::{CommitError, Level};
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,6 +181,19 @@ pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<Stri
     let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
     let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
     Ok(json(&Cursor { next, hash, size }.to_value()))
+}
+
+/// `GET /v1/audit/open?after=OP`: what the asking point left open under keys that are closed by now. A point that lost its
+/// journal knows from here what it has to close.
+pub(super) async fn open(
+    State(inner): State<Arc<Inner>>,
+    AskingPoint(point): AskingPoint,
+    query: Query,
+) -> Result<Response, Problem> {
+    let after = query.named("after", "an operation's id", |op| id::split_operation(op).is_some())?;
+    let now = inner.clock.now();
+    let left = move |shared: &Shared| Ok(lineage::left_open(shared, &point, after.as_deref(), now)?.to_value());
+    reading(inner, left).await
 }
 
 /// SHA3-512 of the last record under a key. It is durable: whoever asks was answered after the commit.

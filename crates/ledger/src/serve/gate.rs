@@ -4,6 +4,7 @@ use crate::ledger::Inner;
 use crate::state::{Shared, read};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use eleven_api::problem::Problem;
@@ -67,13 +68,35 @@ fn registry(shared: &Shared) -> Option<Arc<Fold>> {
 /// What a corner of this domain needs it reads by its event key: the authority what it decides by, an enforcement point
 /// how far its records stand under heads.
 fn corner(inner: &Inner, registry: &Fold, request: &Request) -> Option<String> {
-    let signed = SignedRead::of(request.headers())?;
-    let (path, now) = (request.uri().path_and_query()?.as_str(), inner.clock.now());
+    let owner = signed_by(inner, registry, request.headers(), request.uri())?;
+    let own = name::authority_domain(&owner) == Some(registry.domain())
+        || (request.uri().path() == routes::CHECKPOINT && registry.lists().runtimes.get(&owner).is_some());
+    own.then_some(owner)
+}
+
+/// Whose event key, one that counts, signed a request.
+fn signed_by(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let signed = SignedRead::of(headers)?;
+    let (path, now) = (uri.path_and_query()?.as_str(), inner.clock.now());
     let record = registry.key(&signed.kid).filter(|key| key.usage == KeyUse::Event && key.counts_at(now))?;
-    let own = name::authority_domain(&record.owner) == Some(registry.domain())
-        || (request.uri().path() == routes::CHECKPOINT && registry.lists().runtimes.get(&record.owner).is_some());
-    let key = inner.shared.keys.get(&signed.kid).filter(|_| own)?;
+    let key = inner.shared.keys.get(&signed.kid)?;
     signed.verifies(path, key.verifying()?, now).then(|| record.owner.clone())
+}
+
+/// The enforcement point that sent a request, known by a key that is registered, be it under a head or not yet.
+pub(super) struct AskingPoint(pub(super) String);
+
+impl FromRequestParts<Arc<Inner>> for AskingPoint {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, inner: &Arc<Inner>) -> Result<Self, Problem> {
+        let registry = read(&inner.shared.book).registry().cloned();
+        let owner = registry.and_then(|registry| signed_by(inner, &registry, &parts.headers, &parts.uri));
+        owner.filter(|owner| name::is_point(owner)).map(Self).ok_or_else(|| {
+            let detail = "this is for an enforcement point to ask, signed by an event key of its own that counts";
+            Problem::refused(Reason::IdentityUnauthenticated, detail)
+        })
+    }
 }
 
 /// Stands around what is read: refuses strangers where the domain is private, and keeps out of caches what was shown to

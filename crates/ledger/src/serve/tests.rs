@@ -2,6 +2,7 @@
 
 mod exposed;
 mod foreign;
+mod lost;
 mod public;
 mod registry;
 
