@@ -90,8 +90,8 @@ impl FromRequestParts<Arc<Inner>> for AskingPoint {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, inner: &Arc<Inner>) -> Result<Self, Problem> {
-        let registry = read(&inner.shared.book).registry().cloned();
-        let owner = registry.and_then(|registry| signed_by(inner, &registry, &parts.headers, &parts.uri));
+        let book = read(&inner.shared.book);
+        let owner = book.registry().and_then(|registry| signed_by(inner, registry, &parts.headers, &parts.uri));
         owner.filter(|owner| name::is_point(owner)).map(Self).ok_or_else(|| {
             let detail = "this is for an enforcement point to ask, signed by an event key of its own that counts";
             Problem::refused(Reason::IdentityUnauthenticated, detail)
