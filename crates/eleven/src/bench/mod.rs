@@ -119,7 +119,8 @@ impl Folder {
         let random = eleven_core::hash::hex(&eleven_api::edge::random::<6>());
         let path = parent.join(format!("eleven-{name}-{random}"));
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-        std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let failed = |error| format!("no folder can be made in {}, which has to be one: {error}", parent.display());
+        std::fs::create_dir(&path).map_err(failed)?;
         Ok(Self { path, keep })
     }
 }
