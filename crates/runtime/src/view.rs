@@ -10,7 +10,7 @@ use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
-use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -154,7 +154,7 @@ impl Registry {
         let bundles = self.bundles(&view, &known).await?;
         // Step 4 compares with what is persisted; so it is durable before it is used.
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
-        let uses_since = uses_since(&view, &self.point, self.reader.signer.kid());
+        let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
         self.swap(Holding { view, bundles: Arc::new(bundles), uses_since });
         Ok(true)
     }
@@ -206,14 +206,27 @@ impl Registry {
     }
 }
 
-/// From when on a point's key counts, where the point has or had other event keys. Where the view does not have the key yet
-/// nothing is known.
-fn uses_since(view: &View, point: &str, kid: &str) -> Option<Time> {
-    let keys = || view.lists().keys.iter().filter(|key| key.usage == KeyUse::Event && key.owner == point);
-    let own = keys().find(|key| key.kid == kid).map_or(Time(i64::MAX), |key| key.nbf);
-    keys().any(|key| key.kid != kid).then_some(own)
+/// Since when a point knows what was used by its journal, where it has or had other event keys than `kid`: since this one
+/// counts and the last of the others was closed. Where `kid` is not among the keys yet, nothing is known.
+fn uses_since<'a>(keys: impl Iterator<Item = &'a KeyRecord>, point: &str, kid: &str) -> Option<Time> {
+    let (mut own, mut closed) = (None, None);
+    for key in keys.filter(|key| key.usage == KeyUse::Event && key.owner == point) {
+        if key.kid == kid {
+            own = Some(key.nbf);
+            continue;
+        }
+        let since = match key.status {
+            KeyStatus::Active => key.nbf,
+            KeyStatus::Retired(since) | KeyStatus::Compromised(since) => since,
+        };
+        closed = closed.max(Some(since));
+    }
+    closed.map(|closed| own.map_or(Time(i64::MAX), |own| own.max(closed)))
 }
 
 fn malformed(error: impl std::fmt::Display) -> CallError {
     CallError::Malformed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
