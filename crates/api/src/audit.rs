@@ -253,3 +253,6 @@ impl LeftOpen {
         Ok(Self { lineages, after })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,6 @@ fn commit(log: &mut impl Log, records: Vec<Record>) -> Result<(), String> {
     debug_assert!(durable.count() == u64::try_from(lines.len()).unwrap_or(0), "one commit for all of them");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

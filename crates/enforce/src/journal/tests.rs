@@ -187,6 +187,23 @@ fn what_a_lost_journal_left_open_is_closed_from_the_ledgers_records() {
             None => assert!(closing.iter().all(|record| record.data.get("evidence") != Some(&Value::Null))),
         }
     }
+    // An attestation that attests nothing is not guessed at.
+    let mut empty = held(3);
+    let last = empty.last().expect("started");
+    let op = last.op.clone();
+    let id = id::attestation_id(last.about.artifact_id.as_deref().expect("an artifact"), &last.by, &op);
+    let draft = Draft {
+        event: "attestation.signed",
+        place: Place::After { op, tip: last.tip() },
+        ts: NOW,
+        by: last.by.clone(),
+        src_seq: 3,
+        data: Object::new().with("attestation", id).with("envelope", Object::new()),
+        about: last.about.clone(),
+    };
+    empty.push(draft.sign(&*point().event).expect("signs"));
+    assert!(journal.recover_lost(&empty, NOW).is_err());
+    assert_eq!(journal.next_seq(), number);
     // Nobody began it, another did, or it is no lineage: no number is used.
     let mut elsewhere = Journal::new(Point { name: "k8s://cluster-east-1/ns/inference#gw-1".into(), ..returned() });
     for (journal, held) in [(&mut journal, held(0)), (&mut elsewhere, held(3))] {

@@ -1,0 +1,43 @@
+use super::*;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::hash::Sha3;
+use eleven_core::signature::SeedSigner;
+use eleven_store::faulty::FaultyDisk;
+use eleven_store::{Place, SegmentLog, SegmentOptions};
+use std::sync::Arc;
+
+/// A lineage of the vectors, up to its start.
+fn begun() -> Vec<Record> {
+    let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let entries = file.get("entries").and_then(Value::as_array).expect("entries");
+    let records: Vec<Record> = entries
+        .iter()
+        .map(|entry| Record::read(entry.get("record").expect("one").clone()).expect("a record"))
+        .collect();
+    let started = records.iter().find(|record| record.event == "execution.started").expect("one that started");
+    records.iter().filter(|record| record.op == started.op && record.n <= started.n).cloned().collect()
+}
+
+#[test]
+fn what_is_no_lineage_of_this_points_stays_open_and_all_else_is_closed_in_one_commit() {
+    let begun = begun();
+    let point = Point {
+        name: begun.last().expect("started").by.clone(),
+        event: Arc::new(SeedSigner::new("key:11-11/gw-0/again", &[1; 32])),
+        attestation: Arc::new(SeedSigner::new("key:11-11/attest-0/again", &[2; 32])),
+        binary: Sha3([3; 64]),
+        config: Sha3([4; 64]),
+        predicate_type: "https://11-11.example/attestation/execution/v1".into(),
+    };
+    let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+    let mut journal = Journal::new(point.clone());
+    let now = begun.last().expect("started").ts;
+    close_lost(&mut log, &mut journal, &[], now).expect("nothing to do");
+    close_lost(&mut log, &mut journal, &[Vec::new(), begun[1..].to_vec()], now).expect("none that can be closed");
+    assert_eq!((log.next(), journal.next_seq()), (0, 0));
+    close_lost(&mut log, &mut journal, &[begun[..1].to_vec(), begun.clone(), Vec::new()], now).expect("closed");
+    assert_eq!((log.next(), journal.next_seq()), (2, 2));
+    // What was committed is read back as a journal of which nothing is open.
+    let again = read_back(&log, point).expect("a journal");
+    assert_eq!((again.next_seq(), again.open_lineages()), (2, 0));
+}
