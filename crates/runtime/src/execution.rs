@@ -193,7 +193,7 @@ impl Run {
         let mut holdback = Holdback::new(events.is_some_and(|kind| kind.starts_with("text/event-stream")));
         let (send, receive) = mpsc::channel(1);
         let delivered = Arc::new(Mutex::new(Delivered::default()));
-        let passing = Passing { pieces: receive, delivered: Arc::clone(&delivered) };
+        let passing = Passing::new(receive, Arc::clone(&delivered));
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passed_on(&parts.headers);
@@ -338,6 +338,24 @@ impl Delivered {
 struct Passing {
     pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>,
     delivered: Arc<Mutex<Delivered>>,
+    /// Why it breaks off, once the connection has written what it took.
+    breaking: Option<std::io::Error>,
+}
+
+impl Passing {
+    fn new(pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>, delivered: Arc<Mutex<Delivered>>) -> Self {
+        Self { pieces, delivered, breaking: None }
+    }
+
+    /// The piece, counted, unless what was delivered is on its way into the evidence already.
+    fn take(&self, piece: Bytes) -> Result<Bytes, std::io::Error> {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        if delivered.over {
+            return Err(std::io::Error::other("the stream was broken off"));
+        }
+        delivered.take(&piece);
+        Ok(piece)
+    }
 }
 
 impl Body for Passing {
@@ -345,19 +363,19 @@ impl Body for Passing {
     type Error = std::io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.pieces.poll_recv(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-                if delivered.over {
-                    return Poll::Ready(Some(Err(std::io::Error::other("the stream was broken off"))));
-                }
-                delivered.take(&piece);
-                drop(delivered);
-                Poll::Ready(Some(Ok(Frame::data(piece))))
+        if let Some(error) = self.breaking.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let next = std::task::ready!(self.pieces.poll_recv(cx));
+        match next.map(|next| next.and_then(|piece| self.take(piece))) {
+            Some(Ok(piece)) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            // A connection whose body fails drops what it took and has not written, its head too: it gets a turn to write.
+            Some(Err(error)) => {
+                self.breaking = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            None => Poll::Ready(None),
         }
     }
 }

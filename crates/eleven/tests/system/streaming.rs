@@ -97,8 +97,11 @@ async fn a_caller_who_leaves_is_in_the_evidence_with_the_bytes_it_got() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_breaks_off_never_looks_whole() {
     let domain = Domain::start(streaming()).await;
+    domain.upstream.gate.send_replace(false);
     let (mut body, op) = open(&domain, "break").await;
-    let mut got = Vec::new();
+    let mut got = piece(&mut body).await.expect("a piece").expect("whole").to_vec();
+    // Something came of it: from here on the upstream may break off.
+    domain.upstream.gate.send_replace(true);
     let broken = loop {
         match piece(&mut body).await {
             Some(Ok(next)) => got.extend_from_slice(&next),
