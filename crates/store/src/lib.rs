@@ -93,4 +93,4 @@ pub use log::{
     AppendError, Damage, DropError, Durable, Level, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS, ReadError, ReadLog,
 };
 pub use metrics::{Histogram, Metrics, Summary};
-pub use segment::{OpenError, Recovery, SegmentLog, SegmentOptions, TornTail, inspect, peek, read_only};
+pub use segment::{OpenError, Recovery, Rewriter, SegmentLog, SegmentOptions, TornTail, inspect, peek, read_only};

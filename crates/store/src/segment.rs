@@ -34,6 +34,7 @@ use pack::Packer;
 use reader::{Segment, Shared};
 use spare::Spare;
 
+pub use pack::Rewriter;
 pub use recover::{OpenError, Recovery, TornTail, inspect, peek, read_only};
 
 /// A buffer that one large commit blew up is given back when it is above this.
@@ -145,6 +146,11 @@ impl SegmentLog {
             log.pack_closed();
         }
         Ok(log)
+    }
+
+    /// What puts other records in the place of some in closed segments. It works while this log is open.
+    pub fn rewriter(&self) -> Rewriter {
+        self.packer.rewriter()
     }
 
     /// What opening found.

@@ -1,6 +1,8 @@
-//! Packing closed segments, one after the other, beside the writer or, for tests that count operations, on its thread.
+//! Packing closed segments, one after the other, beside the writer or, for tests that count operations, on its thread; and
+//! packing them once more with other records in the place of some.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,7 +15,7 @@ use std::{
 use crate::{background, disk::Disk, log::ReadLog, metrics::Metrics};
 
 use super::{
-    packed::{TEMPORARY, Writer},
+    packed::{Blocks, TEMPORARY, Writer},
     reader::{Segment, Shared},
     recover,
 };
@@ -33,6 +35,8 @@ struct Work {
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
+    /// Whoever writes a packed segment holds this: [`TEMPORARY`] is one name.
+    writing: Mutex<()>,
     /// Whoever changes names of segments that have one holds this: packing and dropping must not cross.
     names: Mutex<()>,
     stop: AtomicBool,
@@ -41,7 +45,8 @@ struct Work {
 impl Packer {
     /// A packer for the log of `shared`; `beside` the writer, in a thread of its own.
     pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, metrics: Arc<Metrics>, beside: bool) -> Packer {
-        let work = Work { disk, shared, metrics, names: Mutex::default(), stop: AtomicBool::new(false) };
+        let (writing, names, stop) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        let work = Work { disk, shared, metrics, writing, names, stop };
         Packer { work: Arc::new(work), thread: None, beside }
     }
 
@@ -67,12 +72,51 @@ impl Packer {
 
     /// Keeps names of segments from changing until the guard goes.
     pub(super) fn hold_names(&self) -> MutexGuard<'_, ()> {
-        self.work.names.lock().unwrap_or_else(PoisonError::into_inner)
+        hold(&self.work.names)
+    }
+
+    /// What changes records of closed segments, for as long as the log is open.
+    pub(super) fn rewriter(&self) -> Rewriter {
+        Rewriter { work: Arc::clone(&self.work) }
     }
 }
 
+/// Puts other records in the place of some that are closed already, while the log is written to and read.
+///
+/// This is for what a record holds beside its meaning: content of which the hash is kept. Positions stay, and so does
+/// every other record, byte by byte. A segment is written anew whole, read back, and then takes the name of the one before:
+/// a crash leaves the one or the other.
+#[derive(Clone)]
+pub struct Rewriter {
+    work: Arc<Work>,
+}
+
+impl Rewriter {
+    /// Writes each closed segment anew that holds a position of `changes`, with what stands there as that position's
+    /// record, and packed. Positions that no closed segment holds are left for another time; says how many were changed.
+    ///
+    /// # Errors
+    /// Where the disk refuses, or the log is closed before it is done: then a part of the segments is as it was, and the
+    /// same call goes on from there.
+    pub fn rewrite(&self, changes: &BTreeMap<u64, Vec<u8>>) -> io::Result<u64> {
+        let mut changed = 0;
+        for (first, next) in self.work.shared.closed() {
+            let here = changes.range(first..next).count() as u64;
+            if here > 0 {
+                self.work.pack(first, next, changes)?;
+                changed += here;
+            }
+        }
+        Ok(changed)
+    }
+}
+
+fn hold(names: &Mutex<()>) -> MutexGuard<'_, ()> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Packer {
-    /// Waits for the thread, which ends after the records it is reading.
+    /// Waits for the thread, which ends after the records it is reading, and for whoever rewrites.
     fn drop(&mut self) {
         self.work.stop.store(true, Relaxed);
         if let Some((wake, thread)) = self.thread.take() {
@@ -80,6 +124,7 @@ impl Drop for Packer {
             // What it could not finish the next open begins again.
             let _ = thread.join();
         }
+        drop(hold(&self.work.writing));
     }
 }
 
@@ -101,7 +146,7 @@ impl Work {
                 return;
             }
             self.metrics.to_pack.store(self.shared.unpacked(), Relaxed);
-            match self.pack(first, next) {
+            match self.pack(first, next, &BTreeMap::new()) {
                 Ok(()) => {}
                 Err(_) if self.stop.load(Relaxed) => return,
                 // It was dropped while it was read.
@@ -115,7 +160,9 @@ impl Work {
         self.metrics.to_pack.store(0, Relaxed);
     }
 
-    fn pack(&self, first: u64, next: u64) -> io::Result<()> {
+    /// Packs the closed segment of `first..next`, which may be packed already, with `changes` in the place of what it holds.
+    fn pack(&self, first: u64, next: u64, changes: &BTreeMap<u64, Vec<u8>>) -> io::Result<()> {
+        let _writing = hold(&self.writing);
         let mut writer = Writer::create(&*self.disk, first, next)?;
         let mut position = first;
         while position < next {
@@ -126,21 +173,38 @@ impl Work {
             let records = self.shared.read_from(position, most, CHUNK_BYTES).map_err(io::Error::other)?;
             for (at, record) in &records {
                 debug_assert_eq!(*at, position, "records come in order");
-                writer.push(record)?;
+                writer.push(changes.get(at).unwrap_or(record))?;
                 position += 1;
             }
         }
-        let blocks = writer.finish()?;
-        let _names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let segment = Segment::packed(recover::packed_name_of(first), writer.finish()?);
+        let _names = hold(&self.names);
         if !self.shared.holds(first) {
             // It was dropped meanwhile; the next open removes what was written, or the next packing replaces it.
             return self.disk.remove(TEMPORARY);
         }
-        let name = recover::packed_name_of(first);
-        self.disk.rename(TEMPORARY, &name)?;
+        self.put_in_place(segment)?;
         self.disk.sync_dir()?;
-        // From here on both are there and durable, so either may go.
-        self.shared.replace(Segment::packed(name, blocks));
-        self.disk.remove(&recover::name_of(first))
+        // From here on what it was made from may go, where it is still there.
+        match self.disk.remove(&recover::name_of(first)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) if changes.is_empty() => Ok(()),
+            // Opening takes it instead where it is there: what was replaced must not come back with it.
+            Ok(()) => self.disk.sync_dir(),
+        }
+    }
+
+    /// Gives what was written its name, in the place of what has it, and shows it.
+    fn put_in_place(&self, segment: Segment) -> io::Result<()> {
+        let name = segment.name().to_owned();
+        let first = segment.first();
+        self.shared.replace(segment, |name| self.disk.rename(TEMPORARY, name)).inspect_err(|_| {
+            // A disk that refused may have done it all the same: what is shown is what has the name.
+            let there = self.disk.open(&name).ok().and_then(|file| Blocks::open(&*file).ok());
+            if let Some(blocks) = there.filter(|blocks| blocks.first() == first) {
+                let _ = self.shared.replace(Segment::packed(name.clone(), blocks), |_| Ok(()));
+            }
+        })
     }
 }

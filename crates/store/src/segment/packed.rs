@@ -67,6 +67,11 @@ impl Blocks {
         self.next
     }
 
+    /// A number that no other packed segment has, nor this one when it is written anew.
+    pub(super) fn salt(&self) -> u64 {
+        self.salt
+    }
+
     /// The number of the block that holds `position`, which lies within the segment, and the position it begins with.
     pub(super) fn holding(&self, position: u64) -> (usize, u64) {
         let after = self.rows.partition_point(|row| self.first + u64::from(row.position) <= position);

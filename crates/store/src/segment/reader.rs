@@ -69,7 +69,7 @@ struct Mark {
 /// From where to read to come to a position.
 enum Spot {
     Frames(FrameSpot),
-    Packed { first: u64, name: String, file: Arc<dyn DiskFile>, blocks: Arc<Blocks> },
+    Packed { name: String, file: Arc<dyn DiskFile>, blocks: Arc<Blocks> },
 }
 
 struct FrameSpot {
@@ -142,9 +142,7 @@ impl Segment {
     fn spot(&self, position: u64, disk: &dyn Disk) -> io::Result<Spot> {
         let (first, name) = (self.first, self.name.clone());
         match &self.content {
-            Content::Packed(blocks) => {
-                Ok(Spot::Packed { first, file: disk.open(&name)?, name, blocks: Arc::clone(blocks) })
-            }
+            Content::Packed(blocks) => Ok(Spot::Packed { file: disk.open(&name)?, name, blocks: Arc::clone(blocks) }),
             Content::Frames { salt, marks, file } => {
                 let after = marks.partition_point(|mark| first + u64::from(mark.position) <= position);
                 let mark = after.checked_sub(1).and_then(|mark| marks.get(mark));
@@ -241,14 +239,24 @@ impl Shared {
         self.read().iter().any(|segment| segment.first == first)
     }
 
-    /// Shows `segment` in place of the one that begins where it does, and has the same records.
-    pub(super) fn replace(&self, segment: Segment) {
+    /// The closed segments, oldest first: of each its first position and the one after its last.
+    pub(super) fn closed(&self) -> Vec<(u64, u64)> {
+        let segments = self.read();
+        let closed = segments.iter().take(segments.len().saturating_sub(1));
+        closed.map(|segment| (segment.first, segment.next)).collect()
+    }
+
+    /// Shows `segment` in place of the one that holds the same positions, as soon as `named` has given its file the name
+    /// that it is given. No reader opens a file of that name meanwhile.
+    pub(super) fn replace(&self, segment: Segment, named: impl FnOnce(&str) -> io::Result<()>) -> io::Result<()> {
         let mut segments = self.write();
+        named(&segment.name)?;
         if let Some(place) =
             segments.iter_mut().find(|other| (other.first, other.next) == (segment.first, segment.next))
         {
             *place = segment;
         }
+        Ok(())
     }
 
     fn locate(&self, position: u64) -> Result<Option<Spot>, ReadError> {
@@ -266,13 +274,12 @@ impl Shared {
     fn read_segment(&self, spot: &Spot, wanted: &mut Wanted) -> Result<(), ReadError> {
         match spot {
             Spot::Frames(spot) => self.read_frames(spot, wanted),
-            Spot::Packed { first, name, file, blocks } => self.read_blocks(*first, name, &**file, blocks, wanted),
+            Spot::Packed { name, file, blocks } => self.read_blocks(name, &**file, blocks, wanted),
         }
     }
 
     fn read_blocks(
         &self,
-        first: u64,
         name: &str,
         file: &dyn DiskFile,
         blocks: &Blocks,
@@ -280,7 +287,7 @@ impl Shared {
     ) -> Result<(), ReadError> {
         while !wanted.full && wanted.position < blocks.next() {
             let (number, position) = blocks.holding(wanted.position);
-            let key = (first, true, number as u64);
+            let key = (blocks.salt(), true, number as u64);
             let block = match self.recent.get(key).filter(|_| wanted.few) {
                 Some(block) => block,
                 None => {

@@ -18,7 +18,8 @@ struct Parts {
     bytes: usize,
 }
 
-/// A part: the segment's first position, whether the segment is packed, and the frame's offset or the block's number.
+/// A part: a frame by its segment's first position and its offset, or, marked `true`, a block by the salt of its packed
+/// segment, of which there may be several after each other, and its number.
 pub(super) type Key = (u64, bool, u64);
 
 impl Recent {

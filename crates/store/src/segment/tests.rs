@@ -9,6 +9,7 @@ use crate::{
 mod crashes;
 mod faults;
 mod packing;
+mod rewriting;
 
 /// Small segments, so that a few records fill several, and every operation in order.
 const SMALL: SegmentOptions = SegmentOptions { smallest: 1024, largest: 4096, ahead: false, pack: false, recent: 0 };

@@ -8,12 +8,12 @@ use super::{
 use crate::faulty::{Effect, Fault, Op, Survival};
 use std::sync::atomic::Ordering;
 
-fn open_packed(disk: &FaultyDisk) -> SegmentLog {
+pub(super) fn open_packed(disk: &FaultyDisk) -> SegmentLog {
     SegmentLog::open(Place::on(disk.clone()), SegmentOptions { pack: true, ..SMALL }).expect("open")
 }
 
 /// A disk with the records `0..count`, one commit each, its closed segments packed.
-fn filled_packed(count: u64) -> FaultyDisk {
+pub(super) fn filled_packed(count: u64) -> FaultyDisk {
     let disk = FaultyDisk::new(3);
     let mut log = open_packed(&disk);
     for position in 0..count {
