@@ -148,6 +148,22 @@ impl SegmentLog {
         Ok(log)
     }
 
+    /// Closes the segment that is written to, where it holds a record: the next append begins another one.
+    ///
+    /// # Errors
+    /// As an append that could not be written.
+    pub fn close_segment(&mut self) -> Result<(), AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        if self.active.end > SEGMENT_HEADER as u64 {
+            self.poisoned = true;
+            self.add_segment(0).map_err(AppendError::NotWritten)?;
+            self.poisoned = false;
+        }
+        Ok(())
+    }
+
     /// What puts other records in the place of some in closed segments. It works while this log is open.
     pub fn rewriter(&self) -> Rewriter {
         self.packer.rewriter()
@@ -163,6 +179,11 @@ impl SegmentLog {
         if self.active.end + extent <= self.active.capacity {
             return Ok(());
         }
+        self.add_segment(extent)
+    }
+
+    /// Goes on in another segment, which takes at least `extent` bytes of frames.
+    fn add_segment(&mut self, extent: u64) -> io::Result<()> {
         let capacity = self.options.capacity(self.active.capacity, extent);
         self.active = add_segment(&*self.disk, &self.shared, &mut self.spare, self.next, capacity)?;
         Ok(())

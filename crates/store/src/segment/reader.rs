@@ -18,6 +18,7 @@ use crate::{
 use super::{
     packed::{self, Blocks},
     recent::Recent,
+    recover,
 };
 
 /// A position is noted once in so many bytes of a segment: 8 bytes of memory for each 4 KiB of log.
@@ -259,6 +260,24 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether the segment of `position` lies in another file by now, which is shown from here on: where another process
+    /// writes the log, it is that process that packs segments and writes them anew.
+    fn is_renewed(&self, position: u64) -> bool {
+        let (first, next, salt) = {
+            let segments = self.read();
+            let Some(held) = segments.iter().find(|held| (held.first..held.next).contains(&position)) else {
+                return false;
+            };
+            let salt = if let Content::Packed(blocks) = &held.content { Some(blocks.salt()) } else { None };
+            (held.first, held.next, salt)
+        };
+        let name = recover::packed_name_of(first);
+        let there = self.disk.open(&name).ok().and_then(|file| Blocks::open(&*file).ok());
+        let there =
+            there.filter(|blocks| (blocks.first(), blocks.next()) == (first, next) && Some(blocks.salt()) != salt);
+        there.is_some_and(|blocks| self.replace(Segment::packed(name, blocks), |_| Ok(())).is_ok())
+    }
+
     fn locate(&self, position: u64) -> Result<Option<Spot>, ReadError> {
         let segments = self.read();
         let first = segments.front().map_or(0, Segment::first);
@@ -380,6 +399,7 @@ impl ReadLog for Shared {
                     }
                     break;
                 }
+                Err(_) if self.is_renewed(wanted.position) => {}
                 Err(error) => return Err(error),
             }
         }

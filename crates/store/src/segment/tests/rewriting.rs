@@ -138,3 +138,41 @@ fn readers_and_the_writer_go_on_meanwhile() {
     let done = rewriter.rewrite(&wanted).expect("once more") as usize;
     assert_eq!(changed(&log, 2000, &wanted, "at the end"), done);
 }
+
+#[test]
+fn who_reads_the_log_of_another_process_reads_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let place = Folder::open(folder.path(), "ledger").expect("folder").place("log").expect("place");
+    let mut log = SegmentLog::open(place, SegmentOptions { smallest: 4096, largest: 8192, ..SMALL }).expect("open");
+    for at in 0..300 {
+        let _ = log.append(at, &[&record(at)]).expect("append");
+    }
+    log.close_segment().expect("closed");
+    let plain = peek(&folder.path().join("log")).expect("a reader");
+    let all = |reader: &dyn ReadLog| reader.read_from(0, usize::MAX, usize::MAX).expect("read");
+    let first = changes([5, 250, 299]);
+    assert_eq!(log.rewriter().rewrite(&first).expect("rewritten"), 3, "what was not packed");
+    let packed = peek(&folder.path().join("log")).expect("a reader");
+    let second = changes([6, 251]);
+    assert_eq!(log.rewriter().rewrite(&second).expect("rewritten"), 2, "what was");
+    for reader in [plain, packed] {
+        let found = all(&*reader);
+        assert_eq!(found, all(&*log.reader()));
+        assert_eq!(found.iter().filter(|(at, bytes)| *bytes == other(*at)).count(), 5);
+    }
+}
+
+#[test]
+fn a_segment_is_closed_where_it_holds_anything() {
+    let disk = FaultyDisk::new(3);
+    let mut log = open_packed(&disk);
+    log.close_segment().expect("nothing to do");
+    assert_eq!(log.append(0, &[&record(0)]).expect("append").next(), 1);
+    log.close_segment().expect("closed");
+    log.close_segment().expect("closed already");
+    assert_eq!(disk.names().iter().filter(|name| name.ends_with(".seg")).count(), 2, "{:?}", disk.names());
+    assert_eq!(log.rewriter().rewrite(&changes([0])).expect("rewritten"), 1);
+    assert_eq!(log.append(1, &[&record(1)]).expect("append").next(), 2);
+    drop(log);
+    assert_eq!(changed(&open_packed(&disk), 2, &changes([0]), "opened again"), 1);
+}
