@@ -20,6 +20,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use table::{KEYS, Key, SECTIONS};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) heads: Heads,
     /// Where content went that is past its retention.
     pub(crate) archive: Option<PathBuf>,
+    /// How often the running ledger moves content there.
+    pub(crate) archive_every: Option<Duration>,
     /// What makes the enforcement point.
     pub(crate) point: Point,
 }
@@ -176,6 +179,7 @@ impl Config {
             runtime: corner("runtime")?,
             heads: written.heads()?,
             archive: written.opt_path("ledger.archive"),
+            archive_every: written.opt_hours("ledger.archive_every"),
             point: written.point()?,
         };
         config.check_folders(&written)?;
@@ -231,6 +235,14 @@ impl Config {
                     return Err(written.refuse(&format!("{name}.data"), what));
                 }
             }
+            if let Some(archive) = self.archive.as_ref().filter(|archive| archive.starts_with(&corner.data)) {
+                let what = format!("{} lies in the folder of {name}: give it a folder of its own", archive.display());
+                return Err(written.refuse("ledger.archive", what));
+            }
+        }
+        if self.archive_every.is_some() && self.archive.is_none() {
+            let what = "content is moved to an archive: set `ledger.archive` to its folder".to_owned();
+            return Err(written.refuse("ledger.archive_every", what));
         }
         Ok(())
     }
@@ -318,6 +330,13 @@ impl Written {
     fn opt_path(&self, path: &str) -> Option<PathBuf> {
         match self.setting(path) {
             Some(Setting::Text(text)) => Some(self.beside(&text)),
+            _ => None,
+        }
+    }
+
+    fn opt_hours(&self, path: &str) -> Option<Duration> {
+        match self.setting(path) {
+            Some(Setting::Int(hours)) => u64::try_from(hours).ok().map(|hours| Duration::from_secs(hours * 3600)),
             _ => None,
         }
     }

@@ -173,6 +173,7 @@ async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
     let settings = eleven_ledger::Settings {
         authority: Some(config.authority.url.clone()),
         archive: config.archive.clone(),
+        archive_every: config.archive_every,
         seal_every: Duration::from_millis(config.heads.interval),
         seal_busy: Duration::from_millis(config.heads.busy_interval),
         busy_rate: config.heads.busy_rate,

@@ -9,6 +9,8 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::retention::REGIMES;
+use eleven_ledger::LedgerError;
+use eleven_store::FolderError;
 use std::path::Path;
 
 /// `retention …`.
@@ -74,7 +76,12 @@ fn set(config: &Config, name: &str, on: &HoldOn, state: &str, output: Output) ->
 /// # Errors
 /// Where no retention is set, the ledger runs, or a log can't be read or written.
 pub(crate) fn archive(config: &Config, to: &Path, output: Output) -> Result<(), Failure> {
-    let done = eleven_ledger::archive(&config.ledger.data, to, SystemClock.now()).map_err(Failure::new)?;
+    let done = eleven_ledger::archive(&config.ledger.data, to, SystemClock.now()).map_err(|error| match error {
+        LedgerError::Folder(FolderError::Locked { .. }) => {
+            Failure::new(format!("{error}; a ledger that runs moves content itself: set `ledger.archive_every`"))
+        }
+        error => Failure::new(error),
+    })?;
     let value = || {
         let object = Object::new().with("bytes", done.bytes).with("days", done.days).with("held", done.held);
         let object = object.with("lineages", done.lineages).with("pieces", done.pieces);

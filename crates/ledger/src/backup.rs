@@ -302,7 +302,7 @@ pub fn checkpoint_of(folder: &Path) -> Result<Note, LedgerError> {
 
 /// Moves what stands in the folder aside and the restored logs into its place. A crash in between leaves log and heads of
 /// two histories, with which no ledger starts; then this is to be done again.
-pub(crate) fn put_in_place(folder: &Path, moves: &[(&String, &str)]) -> Result<Option<PathBuf>, LedgerError> {
+fn put_in_place(folder: &Path, moves: &[(&String, &str)]) -> Result<Option<PathBuf>, LedgerError> {
     let there = moves.iter().any(|(_, name)| folder.join(name).exists());
     let before = there.then(|| (1..).map(|n| folder.join(format!("before-{n}"))).find(|path| !path.exists())).flatten();
     if let Some(before) = &before {
@@ -349,7 +349,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     std::fs::rename(&draft, file).map_err(LedgerError::Io)
 }
 
-pub(crate) fn remove_all(path: &Path) -> Result<(), LedgerError> {
+fn remove_all(path: &Path) -> Result<(), LedgerError> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LedgerError::Io(error)),
         _ => Ok(()),

@@ -4,7 +4,7 @@ mod error;
 
 pub use error::LedgerError;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
@@ -43,7 +43,7 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const HEADS: &str = "heads";
 /// Entries are packed once their segment is closed: a ledger is read seldom and kept for years. Who asks for a lineage or
 /// a proof asks for records that lie near each other.
-const LOG_OPTIONS: SegmentOptions =
+pub(crate) const LOG_OPTIONS: SegmentOptions =
     SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: true, recent: 4 << 20 };
 /// The corner's name, as its folder is marked.
 pub(crate) const CORNER: &str = "ledger";
@@ -58,6 +58,8 @@ pub struct Settings {
     pub authority: Option<String>,
     /// Where content went that is past its retention; without one such content is not served.
     pub archive: Option<PathBuf>,
+    /// How often content past its retention is moved there; without it the archive is only read.
+    pub archive_every: Option<Duration>,
     /// How often what came is sealed: at most a second (PROTOCOL 7).
     pub seal_every: Duration,
     /// How often under load.
@@ -84,6 +86,7 @@ impl Settings {
             folder: folder.into(),
             authority: None,
             archive: None,
+            archive_every: None,
             seal_every: Duration::from_millis(500),
             seal_busy: Duration::from_millis(250),
             busy_rate: 100,
@@ -123,7 +126,9 @@ pub(crate) struct Inner {
     pub(crate) search: Option<Arc<Search>>,
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
-    // In this order: the head signer ends when the writer is gone, and only then are the folder's logs free.
+    // In this order: the mover may wait for the writer, the head signer ends when the writer is gone, and only then are the
+    // folder's logs free.
+    _mover: Option<Mover>,
     pub(crate) group: GroupCommit<Audit>,
     _heads: Joined,
     /// Signs heads and keeps their cosignatures.
@@ -157,7 +162,7 @@ impl Parts {
         log: &SegmentLog,
         heads: Heads,
         folder: &Path,
-        archive: Option<&Path>,
+        archive: Option<Archive>,
         pace: Pace,
         signers: Signers,
         clock: Arc<dyn Clock>,
@@ -186,7 +191,7 @@ impl Parts {
             carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),
             counts: Counts::default(),
-            archive: archive.map(Archive::open).transpose()?,
+            archive,
         });
         if let Some(registry) = crate::state::read(&shared.book).registry() {
             shared.keys.learn(registry);
@@ -332,7 +337,8 @@ impl Ledger {
         let (fail, failed) = watch::channel(None);
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
-        let (folder, archive) = (&settings.folder, settings.archive.as_deref());
+        let (folder, archive) = (&settings.folder, open_archive(&settings)?);
+        let rewriter = log.rewriter();
         let reader = ReadAs { signer: Arc::clone(&signers.event), clock: Arc::clone(&clock) };
         let Parts { shared, audit, signer, seals } =
             Parts::new(&log, heads, folder, archive, pace, signers, Arc::clone(&clock))?;
@@ -349,9 +355,23 @@ impl Ledger {
             Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
+        let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, every)).transpose();
+        let mover = mover.map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
-        let inner = Inner { shared, settings, metrics, clock, reader, search, closing, group, _heads: heads, signing };
+        let inner = Inner {
+            shared,
+            settings,
+            metrics,
+            clock,
+            reader,
+            search,
+            closing,
+            _mover: mover,
+            group,
+            _heads: heads,
+            signing,
+        };
         Ok(Self { inner: Arc::new(inner), failed })
     }
 
@@ -432,6 +452,16 @@ pub(crate) async fn failure(failed: &mut watch::Receiver<Option<String>>) -> Str
         Some(why) => why,
         // The writer is gone without a word: closed by whoever holds it.
         None => std::future::pending().await,
+    }
+}
+
+/// The archive that is named, to add to it where content is to be moved.
+fn open_archive(settings: &Settings) -> Result<Option<Archive>, LedgerError> {
+    match (&settings.archive, settings.archive_every) {
+        (None, Some(_)) => Err(LedgerError::Setting("content is moved to an archive every so often: name the archive")),
+        (None, None) => Ok(None),
+        (Some(path), None) => Archive::open(path).map(Some),
+        (Some(path), Some(_)) => Archive::writing(path).map(Some),
     }
 }
 

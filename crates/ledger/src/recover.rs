@@ -194,7 +194,11 @@ impl Replayed {
         match what {
             What::Entry(entry) => self.take_entry(position, *entry),
             What::Content(content) => {
-                self.places.add_blob(&content.hash, position);
+                if content.moved {
+                    self.places.add_moved(&content.hash, position);
+                } else {
+                    self.places.add_blob(&content.hash, position);
+                }
                 self.met.content += 1;
                 self.met.moved += u64::from(content.moved);
                 self.pending.push(*content);

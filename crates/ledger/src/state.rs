@@ -84,6 +84,8 @@ pub(crate) struct Counts {
     pub(crate) gaps: AtomicU64,
     pub(crate) heads: AtomicU64,
     pub(crate) cosignatures: AtomicU64,
+    pub(crate) archived: AtomicU64,
+    pub(crate) failed_archivings: AtomicU64,
 }
 
 impl Counts {
@@ -145,6 +147,9 @@ struct Place {
 
 const NONE: u64 = u64::MAX;
 
+/// Set in the position of content that was moved to the archive: only its hash stands there.
+const MOVED: u64 = 1 << 63;
+
 /// Bytes of a blob's hash that are kept. Who reads one by its hash compares all of it.
 const BLOB_KEY: usize = 20;
 
@@ -195,6 +200,20 @@ impl Places {
         self.blobs.insert(blob_key(hash), position);
     }
 
+    /// Notes that of the content at `position` only the hash is here, or is about to be. Whoever sends it again sends it to
+    /// stay, so it is stored once more.
+    pub(crate) fn add_moved(&mut self, hash: &Sha3, position: u64) {
+        // Content that was stored once more stands further on.
+        if self.blob(hash).is_none_or(|known| known <= position) {
+            self.blobs.insert(blob_key(hash), position | MOVED);
+        }
+    }
+
+    /// The position of the last entry, the staged ones among them.
+    pub(crate) fn last_entry(&self) -> Option<u64> {
+        self.entry(self.entries.len().checked_sub(1)?)
+    }
+
     pub(crate) fn add_header(&mut self, epoch: u64, position: u64) {
         self.headers.insert(epoch, position);
     }
@@ -207,8 +226,14 @@ impl Places {
         self.entries.get(seq).map(|place| place.before).filter(|before| *before != NONE)
     }
 
+    /// Where content stands, or its hash where it was moved.
     pub(crate) fn blob(&self, hash: &Sha3) -> Option<u64> {
-        self.blobs.get(&blob_key(hash)).copied()
+        self.blobs.get(&blob_key(hash)).map(|position| position & !MOVED)
+    }
+
+    /// Whether content is kept here itself.
+    pub(crate) fn keeps_blob(&self, hash: &Sha3) -> bool {
+        self.blobs.get(&blob_key(hash)).is_some_and(|position| position & MOVED == 0)
     }
 
     pub(crate) fn header(&self, epoch: u64) -> Option<u64> {

@@ -131,7 +131,8 @@ pub(crate) enum LedgerCommand {
     },
     /// Put a copy in the ledger's place. The ledger must not run. Never behind a published head, unless the root signed that.
     Restore(LedgerRestore),
-    /// Move content past its retention, and not held, to an archive. Entries and proofs stay. The ledger must not run.
+    /// Move content past its retention, and not held, to an archive. Entries and proofs stay. The ledger must not run; one
+    /// that runs does this itself where `ledger.archive_every` is set.
     Archive {
         /// The archive's folder; it is made, or added to.
         #[arg(long, value_name = "DIR")]

@@ -136,7 +136,15 @@ pub(crate) const KEYS: &[Key] = &[
         "ledger.archive",
         Form::Path,
         Preset::Unset("content that was archived is not served"),
-        "Folder to which `eleven ledger archive` moved content past its retention. Read only.",
+        "Folder to which content past its retention was moved, by the ledger itself or by `eleven ledger archive`. Without \
+         `archive_every` it is only read.",
+    ),
+    key(
+        "ledger.archive_every",
+        Form::Int { least: 1, most: 8760 },
+        Preset::Unset("content is moved by `eleven ledger archive` alone"),
+        "Hours after which the running ledger again moves content past its retention, and not held, to `archive`; the first \
+         time at its start.",
     ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),

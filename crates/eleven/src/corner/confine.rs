@@ -1,8 +1,8 @@
 //! Confinement of a corner to its own files, by Landlock: no corner opens another's folder (DESIGN, invariant 6).
 //!
 //! What the process may read: its configuration, the trust root, its passphrase and TLS files, and what the system's
-//! libraries need to resolve names and trust certificate authorities. What it may write: its own folder. It may execute
-//! nothing, and signal no process outside.
+//! libraries need to resolve names and trust certificate authorities. What it may write: its own folder, and the ledger the
+//! archive to which it moves content. It may execute nothing, and signal no process outside.
 
 use super::Which;
 use crate::config::Config;
@@ -12,6 +12,8 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// What the newest rules are asked for; an older kernel enforces what it knows.
@@ -87,23 +89,37 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
     if which == Which::Runtime {
         readable.extend(config.point.upstream_key_file.clone());
     }
-    if which == Which::Ledger {
-        readable.extend(config.archive.clone());
+    let mut writable = vec![corner.data.clone()];
+    if let (Which::Ledger, Some(archive)) = (which, &config.archive) {
+        if config.archive_every.is_some() {
+            // A rule is for what is there.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(archive)
+                .map_err(|error| Failure::new(format!("{} can't be made: {error}", archive.display())))?;
+            writable.push(archive.clone());
+        } else {
+            readable.push(archive.clone());
+        }
     }
-    to_folder(readable, &corner.data)
+    to_folders(readable, &writable)
 }
 
 /// Confines this process to one folder that it may write, and to what it may read besides.
 ///
 /// # Errors
 /// As [`to_own`].
-pub(crate) fn to_folder(mut readable: Vec<PathBuf>, own: &Path) -> Result<Confinement, Failure> {
+pub(crate) fn to_folder(readable: Vec<PathBuf>, own: &Path) -> Result<Confinement, Failure> {
+    to_folders(readable, &[own.to_owned()])
+}
+
+fn to_folders(mut readable: Vec<PathBuf>, writable: &[PathBuf]) -> Result<Confinement, Failure> {
     readable.extend(SYSTEM.iter().map(PathBuf::from));
     for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         readable.extend(std::env::var_os(variable).map(PathBuf::from));
     }
-    restrict(&readable, &[own.to_owned()])
-        .map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
+    restrict(&readable, writable).map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
 }
 
 fn restrict(readable: &[PathBuf], writable: &[PathBuf]) -> Result<Confinement, landlock::RulesetError> {

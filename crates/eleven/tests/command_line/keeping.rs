@@ -64,3 +64,18 @@ fn retention_is_only_raised_and_holds_are_placed_and_lifted() {
     let done = domain.json(&["ledger", "archive", "--to", &domain.file("../archive")]);
     assert_eq!(done.get("pieces").and_then(Value::as_int), Some(0), "all of it is young: {done}");
 }
+
+#[test]
+fn a_ledger_that_archives_runs_confined_and_holds_its_archive() {
+    let mut domain = Domain::make(&["ledger.archive=../archive", "ledger.archive_every=1"]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.done(&["retention", "set", "--regime", "eu-ai-act"]);
+    domain.passes(&secret, "it started");
+    let mark = std::fs::read_to_string(domain.file("../archive/FORMAT")).expect("the archive is there");
+    assert!(mark.contains("corner = archive"), "{mark}");
+    let refused = domain.run(&["ledger", "archive", "--to", &domain.file("../archive")]);
+    assert!(!refused.status.success() && text(&refused).contains("set `ledger.archive_every`"), "{}", text(&refused));
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    domain.json(&["ledger", "archive", "--to", &domain.file("../archive")]);
+}

@@ -1,8 +1,13 @@
 use super::*;
+use crate::state::{Shared, read};
 use crate::world::{DOMAIN, Home, Operation, Producers, signer};
+use crate::{Ledger, Settings};
 use eleven_api::audit::Append;
 use eleven_core::artifact::Use;
-use eleven_core::registry::{ApprovedInterface, InterfaceRecord};
+use eleven_core::registry::retention::{Hold, Retention};
+use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Lists};
+use std::sync::Arc;
+use std::time::Duration;
 
 fn checked_whole(folder: &Path) -> crate::Sound {
     crate::fsck(folder, &mut |_| ()).expect("sound")
@@ -41,7 +46,7 @@ async fn domain(home: &Home, retention: Option<u64>) -> [String; 3] {
         approve(&mut producers, &mut append, set.record(DOMAIN));
     }
     let hold = Hold::on("operation", &held.op).expect("a hold");
-    let record = hold.record(DOMAIN, &eleven_core::registry::Lists::default(), true).expect("placed");
+    let record = hold.record(DOMAIN, &Lists::default(), true).expect("placed");
     approve(&mut producers, &mut append, record);
     ledger.must_append(&append).await;
     ledger.sealed().await;
@@ -50,7 +55,7 @@ async fn domain(home: &Home, retention: Option<u64>) -> [String; 3] {
 }
 
 async fn bundle(home: &Home, archive: Option<&Path>, op: &str) -> Result<String, String> {
-    let settings = crate::Settings { archive: archive.map(Path::to_owned), ..home.settings() };
+    let settings = Settings { archive: archive.map(Path::to_owned), ..home.settings() };
     let ledger = home.open_with(settings).expect("opens");
     ledger.sealed().await;
     let bundle = crate::proof::bundle(&ledger.inner.shared, op);
@@ -114,4 +119,147 @@ async fn the_ledgers_own_reading_refuses_a_lower_retention() {
     let answer = ledger.append(&lower).await;
     let said = format!("{:?}", answer.outcomes);
     assert!(said.contains("a retention is only ever raised"), "{said}");
+}
+
+/// As many refusals as close the log's first segment, each with large evidence.
+async fn refusals(ledger: &Ledger, producers: &mut Producers) -> Vec<Sha3> {
+    let mut evidence = Vec::new();
+    for n in 0..12 {
+        let mut append = Append::default();
+        evidence.push(append.blob(vec![n; 100_000]));
+        append.record(&producers.denial(&evidence[usize::from(n)].to_string()));
+        ledger.must_append(&append).await;
+    }
+    evidence
+}
+
+fn retain(producers: &mut Producers, append: &mut Append, days: u64) {
+    approve(producers, append, Retention::new(days, "own").expect("a retention").record(DOMAIN));
+}
+
+fn moving(home: &Home, to: &Path, every: Duration) -> Ledger {
+    let settings = Settings { archive: Some(to.to_owned()), archive_every: Some(every), ..home.settings() };
+    home.open_with(settings).expect("opens")
+}
+
+fn stands(shared: &Shared, content: &Sha3) -> Stored {
+    let position = read(&shared.places).blob(content).expect("known");
+    shared.stored(position).expect("read")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_runs_moves_what_is_past_by_itself() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let ledger = moving(&home, to.path(), Duration::from_millis(10));
+    let mut append = producers.set_up();
+    let (ended, held) = (run(&mut producers, &mut append, 1), run(&mut producers, &mut append, 2));
+    retain(&mut producers, &mut append, 10);
+    let hold = Hold::on("operation", &held.op).expect("a hold");
+    approve(&mut producers, &mut append, hold.record(DOMAIN, &Lists::default(), true).expect("placed"));
+    ledger.must_append(&append).await;
+    let evidence = refusals(&ledger, &mut producers).await;
+    ledger.sealed().await;
+    ledger.sign_registry().await;
+    let shared = Arc::clone(&ledger.inner.shared);
+    let shown = |op: &str| crate::proof::bundle(&shared, op).expect("a bundle").to_value();
+    let before = shown(&ended.op);
+    let artifact = Sha3::of(&[&ended.artifact.to_value().canonical()]);
+    assert!(matches!(stands(&shared, &artifact), Stored::Blob(_)), "nothing is past yet");
+
+    home.clock.set(days(11));
+    for _ in 0..500 {
+        if matches!(stands(&shared, &evidence[0]), Stored::Moved(_)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for gone in [&artifact, &evidence[0], &evidence[5]] {
+        assert!(matches!(stands(&shared, gone), Stored::Moved(hash) if hash == *gone));
+        assert_eq!(Sha3::of(&[&shared.blob(gone).expect("served from the archive")]), *gone);
+    }
+    let kept = Sha3::of(&[&held.artifact.to_value().canonical()]);
+    assert!(matches!(stands(&shared, &kept), Stored::Blob(_)), "it is held");
+    assert_eq!(shown(&ended.op).get("artifact"), before.get("artifact"));
+
+    // What is sent again is meant to stay, and does: the one who names it now is not past.
+    let mut again = Append::default();
+    again.blob(vec![0; 100_000]);
+    again.record(&producers.denial(&evidence[0].to_string()));
+    ledger.must_append(&again).await;
+    assert!(matches!(stands(&shared, &evidence[0]), Stored::Blob(_)));
+    ledger.sealed().await;
+    assert_eq!(shared.counts.failed_archivings.load(Ordering::Relaxed), 0);
+    let busy = Archive::writing(to.path()).err().expect("the ledger writes to it").to_string();
+    assert!(busy.contains("is held by"), "{busy}");
+    drop((shared, ledger));
+
+    let sound = checked_whole(home.path());
+    assert!(sound.met.moved >= 8, "{sound:?}");
+    assert!(bundle(&home, None, &ended.op).await.expect_err("elsewhere").contains("ledger.archive"));
+    let after = bundle(&home, Some(to.path()), &ended.op).await.expect("served from the archive");
+    assert!(after.contains(&before.get("artifact").expect("one").to_string()));
+    let ledger = home.open().expect("opens");
+    assert!(matches!(stands(&ledger.inner.shared, &evidence[0]), Stored::Blob(_)), "also after a restart");
+    assert!(matches!(stands(&ledger.inner.shared, &evidence[1]), Stored::Moved(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_again_meanwhile_stays() {
+    let home = Home::new();
+    let mut producers = Producers::new();
+    let ledger = home.open().expect("opens");
+    let mut append = producers.set_up();
+    retain(&mut producers, &mut append, 10);
+    let mut unused = producers.issue(single(1), &[], &mut append);
+    ledger.must_append(&append).await;
+    let evidence = refusals(&ledger, &mut producers).await;
+    let shared = &ledger.inner.shared;
+    let never = AtomicBool::new(false);
+    let rules = || read(&shared.book).registry().and_then(Rules::of);
+    let past = || Past::of(&*shared.log, rules().expect("a retention"), days(11), &never).expect("read");
+    let reconsider = |past: &mut Past| past.reconsider(&*shared.log, rules().as_ref(), &never).expect("read");
+
+    let mut first = past();
+    assert!(evidence.iter().all(|hash| first.going.contains(hash)));
+    let mut named = Append::default();
+    named.record(&producers.denial(&evidence[0].to_string()));
+    ledger.must_append(&named).await;
+    reconsider(&mut first);
+    assert!(!first.going.contains(&evidence[0]) && first.going.contains(&evidence[1]));
+
+    let mut used = past();
+    let mut append = Append::default();
+    producers.begin(&mut unused, 1, &mut append);
+    ledger.must_append(&append).await;
+    reconsider(&mut used);
+    assert!(used.going.is_empty(), "a lineage that was past goes on");
+
+    let mut held = past();
+    assert!(held.going.contains(&evidence[1]));
+    let mut append = Append::default();
+    let hold = Hold::on("identity", "agent:x").expect("a hold");
+    approve(&mut producers, &mut append, hold.record(DOMAIN, &Lists::default(), true).expect("placed"));
+    ledger.must_append(&append).await;
+    reconsider(&mut held);
+    assert!(held.going.is_empty(), "a hold was placed");
+    let stopped = Past::of(&*shared.log, rules().expect("rules"), days(11), &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(LedgerError::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted));
+}
+
+#[test]
+fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
+    let counts = crate::state::Counts::default();
+    let failed = || Err(LedgerError::Commit("the archive: the disk is full".to_owned()));
+    running::told(&counts, failed(), &AtomicBool::new(false));
+    running::told(&counts, failed(), &AtomicBool::new(true));
+    running::told(&counts, Ok(None), &AtomicBool::new(false));
+    assert_eq!(counts.failed_archivings.load(Ordering::Relaxed), 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(Archive::writing(folder.path()).expect("made"));
+    let refused = Archive::open(folder.path()).expect("opens").add(Vec::new()).expect_err("refused").to_string();
+    assert!(refused.contains("opened for reading"), "{refused}");
+    let home = Home::new();
+    let settings = Settings { archive_every: Some(Duration::from_secs(1)), ..home.settings() };
+    assert!(matches!(home.open_with(settings), Err(LedgerError::Setting(_))));
 }

@@ -113,7 +113,7 @@ impl Content {
         }
         let taken = hashes_named(record, canonical).filter_map(|hash| self.blobs.remove_entry(&hash));
         let places = read(&shared.places);
-        Needed { blobs: taken.filter(|(hash, _)| places.blob(hash).is_none()).collect(), artifact: None }
+        Needed { blobs: taken.filter(|(hash, _)| !places.keeps_blob(hash)).collect(), artifact: None }
     }
 }
 

@@ -65,7 +65,7 @@ impl Audit {
             return false;
         }
         // Behind the entry that names it: content that no entry names would be nobody's.
-        if refused.canonical().len() <= MAX_EVIDENCE && read(&self.shared.places).blob(refused.digest()).is_none() {
+        if refused.canonical().len() <= MAX_EVIDENCE && !read(&self.shared.places).keeps_blob(refused.digest()) {
             let position = stage(batch, Stored::Blob(refused.canonical().to_vec()));
             write(&self.shared.places).add_blob(refused.digest(), position);
         }
@@ -83,7 +83,7 @@ impl Audit {
     pub(super) fn record_registry(&mut self, agrees: bool, epoch: u64, header: Vec<u8>, batch: &mut Batch) {
         let at = self.entry_time();
         let hash = Sha3::of(&[&header]);
-        if read(&self.shared.places).blob(&hash).is_none() {
+        if !read(&self.shared.places).keeps_blob(&hash) {
             let position = stage(batch, Stored::Blob(header));
             write(&self.shared.places).add_blob(&hash, position);
         }

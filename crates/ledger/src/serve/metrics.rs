@@ -23,7 +23,8 @@ pub(super) async fn text(State(inner): State<Arc<Inner>>) -> Response {
 /// The text.
 pub(super) fn render(inner: &Inner) -> String {
     let mut out = String::with_capacity(4096);
-    let Counts { appended, repeated, refused, equivocations, gaps, heads, cosignatures } = &inner.shared.counts;
+    let Counts { appended, repeated, refused, equivocations, gaps, heads, cosignatures, archived, failed_archivings } =
+        &inner.shared.counts;
     let counter = |out: &mut String, name: &str, help: &str, value: &AtomicU64| {
         one(out, name, "counter", help, value.load(Ordering::Relaxed));
     };
@@ -34,6 +35,9 @@ pub(super) fn render(inner: &Inner) -> String {
     counter(&mut out, "eleven_ledger_gaps_total", "Records whose predecessors were missing.", gaps);
     counter(&mut out, "eleven_ledger_heads_total", "Heads signed.", heads);
     counter(&mut out, "eleven_ledger_cosignatures_total", "Answers of witnesses that were kept.", cosignatures);
+    counter(&mut out, "eleven_ledger_archived_total", "Pieces of content moved to the archive.", archived);
+    let failed = "Times that content could not be moved to the archive.";
+    counter(&mut out, "eleven_ledger_failed_archivings_total", failed, failed_archivings);
     let (lineages, running, epoch) = {
         let book = read(&inner.shared.book);
         (book.lineages(), book.running(), book.registry().map_or(0, eleven_core::registry::Fold::epoch))

@@ -92,6 +92,11 @@ pub struct Rewriter {
 }
 
 impl Rewriter {
+    /// The position after the last record that a closed segment holds: up to here records can be replaced.
+    pub fn closed(&self) -> u64 {
+        self.work.shared.closed().last().map_or(0, |(_, next)| *next)
+    }
+
     /// Writes each closed segment anew that holds a position of `changes`, with what stands there as that position's
     /// record, and packed. Positions that no closed segment holds are left for another time; says how many were changed.
     ///

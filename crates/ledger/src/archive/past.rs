@@ -1,0 +1,193 @@
+//! What is past its retention: found by reading the log, so that nothing but the log says so.
+
+use super::{Archived, Moves, each};
+use crate::audit::hashes_named;
+use crate::ledger::LedgerError;
+use crate::stored::Stored;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::parse_canonical;
+use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
+use eleven_core::id;
+use eleven_core::registry::Fold;
+use eleven_core::registry::retention::{Hold, Retention};
+use eleven_core::time::Time;
+use eleven_store::ReadLog;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+/// What may go by a retention and the holds that are placed.
+pub(super) struct Past {
+    /// The hashes of content that is named by nothing but lineages that are past.
+    pub(super) going: HashSet<Sha3>,
+    /// The position up to which the log was read.
+    end: u64,
+    lineages: HashSet<String>,
+    held: u64,
+    rules: Rules,
+}
+
+/// What says how long content is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Rules {
+    retention: Retention,
+    holds: BTreeSet<String>,
+}
+
+impl Rules {
+    /// Those of a registry; `None` where no retention is set, and then all is kept.
+    pub(super) fn of(registry: &Fold) -> Option<Self> {
+        let lists = registry.lists();
+        Some(Self { retention: Retention::in_force(lists)?, holds: Hold::all(lists) })
+    }
+}
+
+impl Past {
+    /// Reads `log` as of now.
+    ///
+    /// # Errors
+    /// Where the log can't be read, or `stop` was set.
+    pub(super) fn of(log: &dyn ReadLog, rules: Rules, now: Time, stop: &AtomicBool) -> Result<Self, LedgerError> {
+        let read = log.first()..log.durable();
+        let (lineages, held) = Lives::read(log, read.clone(), stop)?.past(&rules, now);
+        let going = going(log, read.clone(), &lineages, stop)?;
+        Ok(Self { going, end: read.end, lineages, held, rules })
+    }
+
+    /// Takes back what entries name that came since; all of it, where a lineage that was past goes on, or `rules` are
+    /// others by now.
+    ///
+    /// # Errors
+    /// As [`Past::of`].
+    pub(super) fn reconsider(
+        &mut self,
+        log: &dyn ReadLog,
+        rules: Option<&Rules>,
+        stop: &AtomicBool,
+    ) -> Result<(), LedgerError> {
+        let mut still = rules == Some(&self.rules);
+        let end = log.durable();
+        each(log, self.end..end, stop, |_, stored| {
+            if let Stored::Entry(bytes) = stored {
+                let (_, record, canonical) = entry(&bytes)?;
+                still &= !ends_some_day(&record).is_some_and(|content| self.lineages.contains(&content));
+                for hash in hashes_named(&record, canonical) {
+                    self.going.remove(&hash);
+                }
+            }
+            Ok(())
+        })?;
+        self.end = end;
+        if !still {
+            self.going.clear();
+        }
+        Ok(())
+    }
+
+    /// What is done when `moves` are.
+    pub(super) fn archived(&self, moves: &Moves) -> Archived {
+        Archived {
+            pieces: moves.0.len() as u64,
+            bytes: moves.0.values().map(|piece| piece.bytes).sum(),
+            lineages: self.lineages.len() as u64,
+            held: self.held,
+            days: self.rules.retention.days,
+        }
+    }
+}
+
+/// What is known of a lineage, or of all uses of an artifact.
+struct Life {
+    last: Time,
+    running: i64,
+    identity: Option<String>,
+}
+
+#[derive(Default)]
+struct Lives(HashMap<String, Life>);
+
+impl Lives {
+    fn read(log: &dyn ReadLog, part: Range<u64>, stop: &AtomicBool) -> Result<Self, LedgerError> {
+        let mut lives = Self::default();
+        each(log, part, stop, |_, stored| {
+            if let Stored::Entry(bytes) = stored {
+                let (at, record, _) = entry(&bytes)?;
+                if let Some(content) = ends_some_day(&record) {
+                    let identity = record.about.identity.clone();
+                    let life = lives.0.entry(content).or_insert(Life { last: at, running: 0, identity: None });
+                    life.last = life.last.max(at);
+                    life.identity = identity.or(life.identity.take());
+                    life.running += match record.event.as_str() {
+                        "authorization.consumed" => 1,
+                        "evidence.committed" => -1,
+                        _ => 0,
+                    };
+                }
+            }
+            Ok(())
+        })?;
+        Ok(lives)
+    }
+
+    /// The lineages that are past their retention at `now` and are not held, and how many are held.
+    fn past(self, Rules { retention, holds }: &Rules, now: Time) -> (HashSet<String>, u64) {
+        let (mut past, mut held) = (HashSet::new(), 0);
+        for (content, life) in self.0 {
+            if retention.ends(life.last) >= now || life.running != 0 {
+                continue;
+            }
+            let operation = Hold::on("operation", &content).is_ok_and(|hold| hold.is_in(holds));
+            let identity =
+                life.identity.is_some_and(|who| Hold::on("identity", &who).is_ok_and(|hold| hold.is_in(holds)));
+            if operation || identity {
+                held += 1;
+            } else {
+                past.insert(content);
+            }
+        }
+        (past, held)
+    }
+}
+
+/// The content id under which an event's lineage is kept for a time: operations and refusals. All else is kept for good.
+fn ends_some_day(record: &Record) -> Option<String> {
+    let of_operation = crate::rules::is_of_operation(&record.event) || record.event == "execution.denied";
+    let (content, _) = id::split_operation(&record.op).filter(|_| of_operation)?;
+    Some(content.to_owned())
+}
+
+/// The hashes of content that may go: named by nothing but lineages that are past.
+fn going(
+    log: &dyn ReadLog,
+    part: Range<u64>,
+    may_go: &HashSet<String>,
+    stop: &AtomicBool,
+) -> Result<HashSet<Sha3>, LedgerError> {
+    let (mut going, mut staying) = (HashSet::new(), HashSet::new());
+    let mut last_blob = None;
+    each(log, part, stop, |_, stored| {
+        match stored {
+            Stored::Blob(bytes) => last_blob = Some(Sha3::of(&[&bytes])),
+            Stored::Entry(bytes) => {
+                let (_, record, canonical) = entry(&bytes)?;
+                let past = ends_some_day(&record).is_some_and(|content| may_go.contains(&content));
+                let names = if past { &mut going } else { &mut staying };
+                names.extend(hashes_named(&record, canonical));
+                // An artifact stands right before its issuance, which names its body and not its bytes.
+                names.extend(last_blob.take().filter(|_| record.event == "authorization.issued"));
+            }
+            Stored::Header(_) | Stored::Moved(_) => last_blob = None,
+        }
+        Ok(())
+    })?;
+    going.retain(|hash| !staying.contains(hash));
+    Ok(going)
+}
+
+fn entry(bytes: &[u8]) -> Result<(Time, Record, &[u8]), LedgerError> {
+    let wrong = |error: &dyn std::fmt::Display| LedgerError::Restore(format!("an entry cannot be read: {error}"));
+    let (header, canonical) = EntryHeader::split(bytes).map_err(|error| wrong(&error))?;
+    let record = parse_canonical(canonical).map_err(|error| wrong(&error))?;
+    Ok((header.at, Record::read(record).map_err(|error| wrong(&error))?, canonical))
+}

@@ -1,0 +1,147 @@
+//! Archiving in a ledger that runs: by a thread that gives way to everything else.
+//!
+//! **Invariant**: content leaves the log only when it is durable in the archive and found there, and when no entry that
+//! was taken meanwhile names it. From the moment at which it is marked as moved the writer stores it once more for whoever
+//! sends it again; what was taken before that moment is read, and takes back what it names.
+
+use super::past::{Past, Rules};
+use super::{Archived, Moves, copy};
+use crate::ledger::LedgerError;
+use crate::state::{Counts, Shared, read, write};
+use eleven_api::edge::Clock;
+use eleven_core::time::Time;
+use eleven_store::{Rewriter, background};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Content is marked so many pieces at a time, so that the writer never waits long.
+const MARKED_AT_ONCE: usize = 1000;
+/// How often it is looked whether what the writer has taken is durable.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Moves what is past its retention at the start and then every so often. Dropping it waits for what it is doing.
+pub(crate) struct Mover {
+    stop: Arc<AtomicBool>,
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Mover {
+    /// Starts its thread.
+    ///
+    /// # Errors
+    /// Where there is none to be had.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        rewriter: Rewriter,
+        clock: &Arc<dyn Clock>,
+        every: Duration,
+    ) -> io::Result<Self> {
+        let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ends, ended) = channel();
+        let stopping = Arc::clone(&stop);
+        let work = move || {
+            loop {
+                told(&shared.counts, move_past(&shared, &rewriter, clock.now(), &stopping), &stopping);
+                if !matches!(ended.recv_timeout(every), Err(RecvTimeoutError::Timeout)) {
+                    return;
+                }
+            }
+        };
+        Ok(Self { stop, thread: Some((ends, background("archive", work)?)) })
+    }
+}
+
+impl Drop for Mover {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some((ends, thread)) = self.thread.take() {
+            drop(ends);
+            // A panic there was reported by the panic itself; nothing of it is needed here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Says in log and metrics what was done.
+pub(super) fn told(counts: &Counts, done: Result<Option<Archived>, LedgerError>, stop: &AtomicBool) {
+    match done {
+        Ok(Some(done)) if done.pieces > 0 => {
+            counts.archived.fetch_add(done.pieces, Ordering::Relaxed);
+            let Archived { pieces, bytes, lineages, held, days } = done;
+            tracing::info!(pieces, bytes, lineages, held, days, "content past its retention was moved to the archive");
+        }
+        Ok(_) => {}
+        Err(_) if stop.load(Ordering::Relaxed) => {}
+        Err(error) => {
+            Counts::add(&counts.failed_archivings);
+            tracing::error!(%error, "content past its retention could not be moved; it is tried again");
+        }
+    }
+}
+
+/// Moves what is past its retention at `now` to the archive of `shared`; `None` where there is no retention, or no archive.
+/// What stands in the segment that is written to stays until a later time.
+///
+/// # Errors
+/// Where a log can't be read or written, or `stop` was set.
+fn move_past(
+    shared: &Shared,
+    rewriter: &Rewriter,
+    now: Time,
+    stop: &AtomicBool,
+) -> Result<Option<Archived>, LedgerError> {
+    let (Some(archive), Some(rules)) = (&shared.archive, rules(shared)) else { return Ok(None) };
+    let log = &*shared.log;
+    let mut past = Past::of(log, rules, now, stop)?;
+    let mut moves = copy(log, rewriter.closed(), archive, &past.going, stop)?;
+    mark(shared, &moves);
+    until_durable(shared, stop)?;
+    past.reconsider(log, self::rules(shared).as_ref(), stop)?;
+    unmark(shared, &mut moves, &past);
+    rewriter.rewrite(&moves.changes()).map_err(LedgerError::Io)?;
+    Ok(Some(past.archived(&moves)))
+}
+
+fn rules(shared: &Shared) -> Option<Rules> {
+    read(&shared.book).registry().and_then(Rules::of)
+}
+
+/// From here on whatever is sent again is stored again.
+fn mark(shared: &Shared, moves: &Moves) {
+    let mut moves = moves.0.iter();
+    while moves.len() > 0 {
+        let mut places = write(&shared.places);
+        moves.by_ref().take(MARKED_AT_ONCE).for_each(|(position, piece)| places.add_moved(&piece.hash, *position));
+    }
+}
+
+/// Waits until everything that was taken before is durable, and so can be read.
+fn until_durable(shared: &Shared, stop: &AtomicBool) -> Result<(), LedgerError> {
+    let taken = read(&shared.places).last_entry();
+    while taken.is_some_and(|taken| shared.log.durable() <= taken) {
+        if stop.load(Ordering::Relaxed) {
+            return Err(LedgerError::Io(io::ErrorKind::Interrupted.into()));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Leaves what may not go after all where it is.
+fn unmark(shared: &Shared, moves: &mut Moves, past: &Past) {
+    moves.0.retain(|position, piece| {
+        let goes = past.going.contains(&piece.hash);
+        if !goes {
+            let mut places = write(&shared.places);
+            if places.blob(&piece.hash) == Some(*position) {
+                places.add_blob(&piece.hash, *position);
+            }
+        }
+        goes
+    });
+}
