@@ -127,6 +127,32 @@ impl Append {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
+        let SentAppend { records, blobs } = SentAppend::read(body)?;
+        Ok(Self { records, blobs: blobs.read()? })
+    }
+}
+
+/// An append of which the content is not looked at yet: whoever takes it reads the records first, which are signed.
+#[derive(Debug)]
+pub struct SentAppend {
+    /// The records, canonically encoded.
+    pub records: Vec<Vec<u8>>,
+    /// The content, as it stands in the body.
+    pub blobs: SentBlobs,
+}
+
+const NOT_A_BLOB: &str = "append request: a blob is not base64 under a sha3-512 hash";
+
+/// Content in an append as it stands there: base64 under the name of a hash.
+#[derive(Debug)]
+pub struct SentBlobs(Object);
+
+impl SentAppend {
+    /// Reads a body as far as its records.
+    ///
+    /// # Errors
+    /// Where it is not of that form.
+    pub fn read(body: &[u8]) -> Result<Self, FormError> {
         let (value, items) = parse_items(body, "records")?;
         let mut form = Form::of(value, "append request")?;
         form.array("records")?;
@@ -135,18 +161,30 @@ impl Append {
             Item::Other(value) => value.canonical(),
         };
         let records = items.into_iter().map(canonical).collect();
-        let mut blobs = BTreeMap::new();
         let sent = if form.has("blobs") { form.object("blobs")? } else { Object::new() };
         form.finish()?;
-        for (name, value) in sent.iter() {
-            let bytes = value.as_str().and_then(hash::unbase64);
+        let named = sent.iter().all(|(name, blob)| Sha3::parse(name).is_some() && blob.as_str().is_some());
+        require(named, NOT_A_BLOB)?;
+        Ok(Self { records, blobs: SentBlobs(sent) })
+    }
+}
+
+impl SentBlobs {
+    /// Decodes and hashes all of it.
+    ///
+    /// # Errors
+    /// Where a blob is not base64, or does not hash to its name.
+    pub fn read(&self) -> Result<BTreeMap<Sha3, Vec<u8>>, FormError> {
+        let mut blobs = BTreeMap::new();
+        for (name, blob) in self.0.iter() {
+            let bytes = blob.as_str().and_then(hash::unbase64);
             let (Some(hash), Some(bytes)) = (Sha3::parse(name), bytes) else {
-                return Err(FormError("append request: a blob is not base64 under a sha3-512 hash".into()));
+                return Err(FormError(NOT_A_BLOB.into()));
             };
             require(Sha3::of(&[&bytes]) == hash, "append request: a blob does not hash to its name")?;
             blobs.insert(hash, bytes);
         }
-        Ok(Self { records, blobs })
+        Ok(blobs)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Refusal, Verified};
-use eleven_api::audit::Append;
+use eleven_api::audit::SentAppend;
 use eleven_core::artifact::Artifact;
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
@@ -76,16 +76,21 @@ pub enum Reading {
 }
 
 impl Received {
-    /// Reads a body and verifies its records, on this thread and for many records on others beside it.
+    /// Reads a body and verifies its records, on this thread and for many records on others beside it. Content is decoded
+    /// and hashed only for a body of which a registered key signed a record: no other is worth anything with it.
     ///
     /// # Errors
     /// Where the body is not that of an append.
     pub fn read(body: &[u8], keys: &Keys) -> Result<Self, FormError> {
-        let Append { records, blobs } = Append::read(body)?;
+        let SentAppend { records, blobs } = SentAppend::read(body)?;
         require(records.len() <= MAX_RECORDS, "append request: more than 4096 records, send them in parts")?;
         require(!records.is_empty(), "append request: no records")?;
+        let records = read_all(records, keys);
+        // A key that is registered in this very POST is so by a record of one that is registered already.
+        let signed = records.iter().any(|reading| matches!(reading, Reading::Verified(_)));
+        let blobs = if signed { blobs.read()? } else { BTreeMap::new() };
         let (artifacts, blobs) = split_artifacts(blobs, keys);
-        Ok(Self { records: read_all(records, keys), artifacts, blobs })
+        Ok(Self { records, artifacts, blobs })
     }
 
     /// At most how many bytes of log this takes: each record as an entry, or its bytes as evidence beside two entries

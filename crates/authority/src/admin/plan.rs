@@ -65,6 +65,14 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
             one("key.compromised", Object::new().with("kid", kid).with("since", since.to_millis_value()))
         }
         Act::RootPublish { root } => {
+            if root.witnesses.keys.is_empty()
+                && current.policies_in_force().any(|policy| waits_for_witnesses(&policy.bundle))
+            {
+                return Err(ActError::Impossible(
+                    "a policy in force asks for the durability D4 or D5, which this root, without witnesses, lets nothing \
+                     reach: replace that policy first",
+                ));
+            }
             Ok(Plan::one(Step::alone("root.published", Object::new().with("root", root.to_value())))
                 .answering("version", root.version))
         }
@@ -131,7 +139,7 @@ fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
     let durability = terms.durability.as_deref();
     if durability == Some("D2") {
         Some("there is no quorum of machines here, so the term `durability` may be D1, D3, D4 or D5")
-    } else if matches!(durability, Some("D4" | "D5")) && witnesses == 0 {
+    } else if waits_for_witnesses(bundle) && witnesses == 0 {
         Some("the trust root names no witnesses, so that nothing would ever reach this `durability`: ask for D3")
     } else if terms.envelope.is_some() {
         Some("the term `envelope` is not enforced by this version: leave it out")
@@ -140,6 +148,11 @@ fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a policy's evidence has to be cosigned before an answer is released.
+fn waits_for_witnesses(bundle: &PolicyBundle) -> bool {
+    matches!(bundle.terms.durability.as_deref(), Some("D4" | "D5"))
 }
 
 /// The expiry is the one that the ledger has, not one that somebody remembers.

@@ -196,6 +196,12 @@ impl Current {
         &self.documents
     }
 
+    /// The policies that decide now, as far as their bundles are here.
+    pub fn policies_in_force(&self) -> impl Iterator<Item = &Policy> {
+        let hashes = self.view.lists().policies.iter().map(|record| record.id.hash);
+        hashes.filter_map(|hash| self.policies.get(&hash).map(Arc::as_ref))
+    }
+
     pub(super) fn policies(&self) -> &BTreeMap<Sha3, Arc<Policy>> {
         &self.policies
     }

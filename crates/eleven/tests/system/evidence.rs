@@ -3,8 +3,10 @@
 
 use crate::export::{Export, eleven, examiner, json, put};
 use crate::harness::{Domain, IDENTITY, Plan, request, signer};
+use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
+use eleven_core::registry::retention::Retention;
 use eleven_core::signature::SeedSigner;
 use eleven_core::time::Time;
 
@@ -271,4 +273,40 @@ async fn an_empty_range_is_shown_to_be_empty_and_wrong_questions_are_refused() {
     }
     let nowhere = whole.folder.path().display().to_string();
     assert_eq!(eleven(&["evidence", "verify", &nowhere]).await.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_over_archived_content_holds_and_says_what_is_elsewhere() {
+    let mut domain = Domain::start(Plan::default()).await;
+    let secret = examiner(&domain).await;
+    domain.act(Act::RetentionSet { retention: Retention::new(183, "eu-ai-act").expect("a retention") }).await;
+    let from = now(&domain);
+    let [one, two, refused] = calls(&domain).await;
+    domain.stop_ledger().await;
+    let (ledger, archive) = (domain.folder.path().join("ledger"), domain.folder.path().join("archive"));
+    let later = domain.clock.now().plus_seconds(200 * 86_400);
+    let done = eleven_ledger::archive(&ledger, &archive, later).expect("archived");
+    assert!(done.pieces >= 4 && done.lineages == 3, "two artifacts and two decision inputs: {done:?}");
+
+    domain.archive = Some(archive);
+    domain.start_ledger().await;
+    let args = ["--from", &from, "--regime", "eu-ai-act"];
+    let served = Export::of(&domain, &secret, &args).await;
+    assert_eq!(["lineages", "execution", "denial"].map(|name| served.count(name)), [3, 2, 1]);
+    assert_eq!(served.verified(&[]).await.1, 0);
+    assert!(served.read(&format!("proofs/{one}.proof.json")).get("artifact").is_some(), "from the archive");
+
+    domain.stop_ledger().await;
+    domain.archive = None;
+    domain.start_ledger().await;
+    let (bare, code) = Export::asked(&domain, &secret, &args).await;
+    assert_eq!(code, Some(1), "it lacks what is elsewhere");
+    let gaps = bare.said.get("gaps").expect("gaps").to_string();
+    for op in [&one, &two] {
+        assert!(gaps.contains(op.as_str()) && gaps.contains("ledger.archive"), "{gaps}");
+    }
+    assert!(bare.read(&format!("proofs/{refused}.proof.json")).get("events").is_some(), "it needs no content");
+    let (failed, detail) = bare.failing("completeness", &[]).await;
+    assert_eq!(failed, ["completeness"]);
+    assert!(detail.contains(one.as_str()) && detail.contains(two.as_str()), "{detail}");
 }

@@ -105,7 +105,9 @@ pub(crate) struct Domain {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) upstream: Upstream,
     pub(crate) secret: String,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
+    /// What the ledger serves archived content from.
+    pub(crate) archive: Option<std::path::PathBuf>,
     ledger: Option<Corner>,
     witness: Option<Corner>,
     witness_at: SocketAddr,
@@ -256,6 +258,7 @@ impl Domain {
             clock,
             secret: String::new(),
             folder,
+            archive: None,
             ledger: None,
             witness: None,
             witness_at: nowhere,
@@ -302,6 +305,7 @@ impl Domain {
         let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
         settings.authority = Some(format!("http://{}", self.authority_at));
         settings.seal_every = Duration::from_millis(100);
+        settings.archive.clone_from(&self.archive);
         if self.plan.witnessed {
             settings.witnesses = vec![format!("http://{}", self.witness_at)];
         }

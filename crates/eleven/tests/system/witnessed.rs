@@ -1,10 +1,11 @@
 //! What a policy, and a point, may ask of the evidence: that witnesses have cosigned the head over it.
 
-use crate::harness::{Domain, Plan, request};
+use crate::harness::{Domain, Plan, request, signer};
 use bytes::Bytes;
 use eleven_api::audit::Durability;
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
+use eleven_core::root::{TrustRoot, Witnesses};
 use eleven_runtime::Required;
 use eleven_verify::{Caller, Status, Verdict, verify};
 use http::header::AUTHORIZATION;
@@ -28,6 +29,18 @@ async fn an_answer_is_withheld_until_its_evidence_is_as_durable_as_its_policy_as
     let root = domain.root.to_value();
     let report = verify(&parse(&body).expect("I-JSON"), &Caller { root: Some(&root), ..Caller::default() });
     assert_eq!((report.verdict, report.status("witness.quorum")), (Verdict::Verified, Some(Status::Passed)));
+
+    let next = TrustRoot {
+        version: 2,
+        prev: Some(domain.root.hash_for_prev()),
+        witnesses: Witnesses::default(),
+        sigs: Vec::new(),
+        ..domain.root.clone()
+    };
+    let without = Act::RootPublish { root: next.signed(&[&*signer("root")]).expect("a root") };
+    let authority = domain.authority_handle.as_ref().expect("it runs");
+    let refused = authority.operate(without, None).await.expect_err("nothing would reach D4").to_string();
+    assert!(refused.contains("a policy in force asks for the durability D4"), "{refused}");
 
     domain.stop_witness().await;
     let calls = domain.calls();

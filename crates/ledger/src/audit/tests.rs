@@ -202,6 +202,22 @@ async fn large_evidence_is_kept_beside_the_event_that_names_it() {
 }
 
 #[tokio::test]
+async fn content_is_looked_at_only_where_a_registered_key_signed() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let keys = &ledger.inner.shared.keys;
+    let read = |append: &Append| crate::receive::Received::read(&append.to_bytes(), keys);
+    let mut append = Append::default();
+    append.record(&producers.denial("signed"));
+    append.blobs.insert(Sha3::of(&[b"another"]), b"one".to_vec());
+    assert!(read(&append).expect_err("refused").to_string().contains("does not hash to its name"));
+    let text = String::from_utf8(append.records[0].clone()).expect("text");
+    append.records = vec![text.replace("signed", "forged").into_bytes()];
+    let stranger = read(&append).expect("its records alone are looked at");
+    assert!(stranger.blobs.is_empty() && stranger.artifacts.is_empty());
+}
+
+#[tokio::test]
 async fn times_never_go_back_in_the_ledger() {
     let home = Home::new();
     let (ledger, mut producers) = running(&home).await;
