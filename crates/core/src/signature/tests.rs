@@ -99,3 +99,16 @@ fn a_table_multiplies_as_the_library_does() {
         EdwardsPoint::mul_base(&scalars[700])
     );
 }
+
+#[test]
+fn a_key_is_torsion_free_exactly_where_the_library_says_so() {
+    let honest = (0..16u8).map(|seed| EdwardsPoint::mul_base(&Scalar::from(u64::from(seed) * 0x1234_5678_9abc + 1)));
+    for point in honest {
+        for torsion in curve25519_dalek::constants::EIGHT_TORSION {
+            let mixed = point + torsion;
+            let key = VerifyingKey::new(mixed.compress().as_bytes()).expect("a canonical point of large order");
+            assert_eq!(key.is_torsion_free(), mixed.is_torsion_free());
+            assert_eq!(key.is_torsion_free(), torsion.is_identity());
+        }
+    }
+}
