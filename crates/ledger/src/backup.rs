@@ -108,8 +108,10 @@ pub fn restore(
 ) -> Result<Copied, LedgerError> {
     let home = Folder::open(folder, CORNER)?;
     let (replayed, head) = checked(source, Depth::Everything)?;
-    let newest = newest(folder, known, &replayed)?;
-    let going_back = check_back(&replayed, &head, &newest, recovery)?;
+    let going_back = match uncovered(folder, known, &replayed)? {
+        Some(lost) => Some(check_back(&replayed, &head, &lost, recovery)?),
+        None => None,
+    };
     let (next_log, next_heads) = (format!("{LOG}.restored"), format!("{HEADS}.restored"));
     for left in [&next_log, &next_heads] {
         remove_all(&folder.join(left))?;
@@ -220,8 +222,9 @@ fn is_signed(replayed: &Replayed, head: &Head) -> bool {
     roots.any(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at).is_some_and(|key| head.verify(&key)))
 }
 
-/// The newest of the heads that are known: those given, each signed by this ledger, and the folder's own.
-fn newest(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<TreeAt, LedgerError> {
+/// The newest head that is known and that the copy does not hold, of those given, each signed by this ledger, and the
+/// folder's own: it covers more, or it is of another history.
+fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Option<TreeAt>, LedgerError> {
     if let Some(foreign) = known.iter().find(|known| !known.is_signed(replayed)) {
         let what = format!("a head of {} entries is not signed by this ledger", foreign.tree().size);
         return Err(LedgerError::Restore(what));
@@ -230,32 +233,38 @@ fn newest(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<TreeAt,
     if folder.join(HEADS).exists() {
         heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| tree_at(&last.head)));
     }
-    let newest = heads.into_iter().max_by_key(|head| head.size);
-    newest.ok_or_else(|| {
-        LedgerError::Restore(
-            "no published head is known here: give the newest that anybody has, from a witness, an auditor or a proof file"
-                .to_owned(),
-        )
-    })
+    if heads.is_empty() {
+        let what = "no published head is known here: give the newest that anybody has, from a witness, an auditor or a \
+                    proof file";
+        return Err(LedgerError::Restore(what.to_owned()));
+    }
+    let lost = heads.into_iter().filter(|head| replayed.tree.root_at(head.size) != Some(head.root));
+    Ok(lost.max_by_key(|head| head.size))
 }
 
-/// Whether the newest head is covered. Where it is not, the recovery that gives up exactly that head.
+/// The recovery, where it gives up exactly the head that is lost.
 fn check_back<'a>(
     replayed: &Replayed,
     head: &Head,
     lost: &TreeAt,
     recovery: Option<&'a Recovery>,
-) -> Result<Option<&'a Recovery>, LedgerError> {
+) -> Result<&'a Recovery, LedgerError> {
     let restored = tree_at(head);
-    if replayed.tree.root_at(lost.size) == Some(lost.root) {
-        return Ok(None);
-    }
     let Some(recovery) = recovery else {
-        return Err(LedgerError::Restore(format!(
-            "the copy holds {} entries and a head over {} is published: take a newer copy, or have the root sign a \
-             recovery (`eleven ledger recovery sign`)",
-            restored.size, lost.size
-        )));
+        let what = if lost.size <= replayed.tree.size() {
+            format!(
+                "a head over {} entries is published that is of another history than the copy: keep both, and make \
+                 evidence of it (`eleven ledger compare`)",
+                lost.size
+            )
+        } else {
+            format!(
+                "the copy holds {} entries and a head over {} is published: take a newer copy, or have the root sign a \
+                 recovery (`eleven ledger recovery sign`)",
+                restored.size, lost.size
+            )
+        };
+        return Err(LedgerError::Restore(what));
     };
     let refused = |what: &str| Err(LedgerError::Restore(format!("the recovery does not allow this: {what}")));
     let registry = replayed.book.registry();
@@ -271,7 +280,7 @@ fn check_back<'a>(
     if !registry.is_some_and(|registry| recovery.is_signed_by(registry.root())) {
         return refused("a threshold of the root's keys did not sign it");
     }
-    Ok(Some(recovery))
+    Ok(recovery)
 }
 
 /// What a head says of the tree.

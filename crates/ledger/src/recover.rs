@@ -6,6 +6,7 @@
 //! append rules, content, the tree, the index at each seal, the registry.
 
 mod content;
+mod moved;
 mod pool;
 mod prepare;
 
@@ -23,13 +24,13 @@ use eleven_core::hash::Sha256;
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::index::OperationIndex;
 use eleven_core::registry::history::Moment;
-use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{Fold, Header};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signature;
 use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use eleven_store::ReadLog;
+use moved::MovedOut;
 use prepare::{Entry, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -98,8 +99,7 @@ pub(crate) struct Replayed {
     /// What the last seal names as index.
     sealed_index: Option<Sha256>,
     pending: Pending,
-    /// The last entry before which content was moved out.
-    moved_at: Option<Moment>,
+    moved_out: MovedOut,
 }
 
 /// How much a replay met.
@@ -148,7 +148,7 @@ impl Replayed {
             depth,
             sealed_index: None,
             pending: Pending::default(),
-            moved_at: None,
+            moved_out: MovedOut::default(),
         }
     }
 
@@ -250,9 +250,8 @@ impl Replayed {
         if self.depth == Depth::Everything {
             self.check_content(record, verified.canonical(), header.at).map_err(|what| self.wrong(what))?;
         }
-        if self.pending.close(record) {
-            self.moved_at = Some(Moment { seq: header.seq, at: header.at });
-        }
+        let moved = self.pending.close(record);
+        self.moved_out.note(Moment { seq: header.seq, at: header.at }, record, moved);
         let seals = record.event == "ledger.sealed";
         if seals {
             self.check_seal(record)?;
@@ -362,24 +361,14 @@ impl Replayed {
         Some(Commitment { ledger, size, chain, root: self.tree.root(), index, registry: reference })
     }
 
-    /// Content was moved out only where the domain's retention let it, by a clock that shows `now`. What the shortest
-    /// retention ever set did not let go is looked for; when a lineage ended, and holds, are not.
+    /// Content was moved out only where the domain's retention and holds let it, by a clock that shows `now`. Which
+    /// retention was in force when it moved is not known; what the shortest ever set did not let go is found.
     ///
     /// # Errors
-    /// The last entry whose content is gone and may not be.
-    pub(crate) fn check_moved(&self, now: Time) -> Result<(), ReplayError> {
-        let Some(Moment { seq, at }) = self.moved_at else { return Ok(()) };
-        let shortest = self.book.registry().and_then(|registry| Retention::shortest(registry.lists()));
-        let what = match shortest {
-            None => {
-                "its content was moved out, and the domain has set no retention: all of it is to be kept".to_owned()
-            }
-            Some(retention) if retention.ends(at) > now => {
-                format!("its content was moved out, and the retention keeps it until {}", retention.ends(at))
-            }
-            Some(_) => return Ok(()),
-        };
-        Err(ReplayError { seq, what })
+    /// The first entry whose content is gone and may not be.
+    pub(crate) fn check_moved(&mut self, now: Time) -> Result<(), ReplayError> {
+        let Some(registry) = self.book.registry() else { return Ok(()) };
+        self.moved_out.judge(registry.lists(), now).map_err(|(seq, what)| ReplayError { seq, what })
     }
 
     /// Ends at the end of the log.

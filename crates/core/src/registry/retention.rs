@@ -104,7 +104,7 @@ impl Retention {
 }
 
 /// A legal hold on one operation, or on all that an identity did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hold {
     name: String,
 }
@@ -140,6 +140,12 @@ impl Hold {
             (false, false) => Err("it is not held"),
             _ => Ok(record(domain, HOLD_SERVICE, format!("{}.{}", self.name, n.saturating_add(1)))),
         }
+    }
+
+    /// The hold that an approved interface places (`true`) or lifts; `None` for any other interface.
+    #[must_use]
+    pub fn of(approved: &InterfaceRecord) -> Option<(Self, bool)> {
+        numbered(approved).map(|(name, n)| (Self { name: name.into() }, is_placed(n)))
     }
 
     /// Whether it is placed.

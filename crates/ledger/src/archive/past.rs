@@ -151,7 +151,7 @@ impl Lives {
 }
 
 /// The content id under which an event's lineage is kept for a time: operations and refusals. All else is kept for good.
-fn ends_some_day(record: &Record) -> Option<String> {
+pub(crate) fn ends_some_day(record: &Record) -> Option<String> {
     let of_operation = crate::rules::is_of_operation(&record.event) || record.event == "execution.denied";
     let (content, _) = id::split_operation(&record.op).filter(|_| of_operation)?;
     Some(content.to_owned())

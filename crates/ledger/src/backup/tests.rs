@@ -105,6 +105,14 @@ async fn a_checkpoint_that_the_ledger_signed_counts_as_its_head_does() {
     forged.checkpoint.size += 1;
     assert!(why(restore(other.path(), dest.path(), &known(&forged), None)).contains("not signed by this ledger"));
 
+    // A smaller head of another history counts beside a larger one that the copy holds.
+    let mut forked = note.clone();
+    forked.checkpoint.size -= 1;
+    forked.lines = vec![forked.checkpoint.sign(&signer("head"))];
+    let both = [Known::Checkpoint(note.clone()), Known::Checkpoint(forked)];
+    let refused = why(restore(other.path(), next.path(), &both, None));
+    assert!(refused.contains("is of another history than the copy"), "{refused}");
+
     let newer = restore(other.path(), next.path(), &known(&note), None).expect("what was published is in it");
     assert!(newer.head.commitment.size > old.commitment.size);
 }
