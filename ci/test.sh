@@ -191,6 +191,21 @@ cosignatures() {
     bounded 60 target/cosignatures/debug/eleven-cosignatures "$logs/demo/lineage.proof.json" "$logs/demo/root.json"
 }
 
+# The units of deploy/systemd as systemd reads them, with the binary that was built in the place of the installed one.
+units() {
+    command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
+    rm -rf "$logs/units"
+    mkdir -p "$logs/units"
+    cp deploy/systemd/eleven* "$logs/units"
+    sed -i "s|^ExecStart=/usr/local/bin/eleven |ExecStart=$ELEVEN_BIN |" "$logs"/units/*.service
+    local said="$logs/units/said"
+    bounded 60 systemd-analyze verify "$logs"/units/*.service "$logs"/units/*.socket "$logs"/units/*.target >"$said" 2>&1 \
+        || { cat "$said"; return 1; }
+    cat "$said"
+    # What it does not know it ignores, and ends well.
+    ! grep -E 'Unknown|Failed to parse' "$said" >/dev/null
+}
+
 # A guided fuzzer where there is one. The seeded mutator over the same inputs is an ordinary test and always runs.
 fuzz() {
     [ -f fuzz/Cargo.toml ] || skip "no fuzz/ yet"
@@ -206,7 +221,7 @@ fuzz() {
 
 # --- all of them, in order --------------------------------------------------------------------------------------------
 
-readonly stages=(format clippy deny build rust doctests conformance environment python demo cosignatures clients fuzz)
+readonly stages=(format clippy deny build rust doctests conformance environment python demo cosignatures clients units fuzz)
 for name in "$@"; do
     [[ " ${stages[*]} " == *" $name "* ]] || { echo "no stage '$name'; there are: ${stages[*]}" >&2; exit 2; }
 done
