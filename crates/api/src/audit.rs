@@ -170,6 +170,12 @@ impl SentAppend {
 }
 
 impl SentBlobs {
+    /// At most how many bytes it is.
+    #[must_use]
+    pub fn most_bytes(&self) -> usize {
+        self.0.iter().filter_map(|(_, blob)| blob.as_str()).map(str::len).sum()
+    }
+
     /// Decodes and hashes all of it.
     ///
     /// # Errors

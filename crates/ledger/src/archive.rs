@@ -74,7 +74,7 @@ pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerEr
     // What is in the segment that is written to can't be replaced there.
     log.close_segment().map_err(|error| LedgerError::Commit(error.to_string()))?;
     let moves = copy(&*reader, reader.durable(), &Archive::writing(to)?, &past.going, &never)?;
-    log.rewriter().rewrite(&moves.changes()).map_err(LedgerError::Io)?;
+    log.rewriter().rewrite(&moves.changes(), &never).map_err(LedgerError::Io)?;
     Ok(past.archived(&moves))
 }
 

@@ -114,7 +114,7 @@ impl Audit {
         if received.most_bytes() + RESERVED > batch.room() {
             return Answer { too_large: true, size: read(&self.shared.book).size(), ..Answer::default() };
         }
-        let Received { records, artifacts, blobs } = received;
+        let Received { records, artifacts, blobs, .. } = received.settled(&self.shared.keys);
         let mut content = content::Content::new(artifacts, blobs, &records);
         let (mut kid, mut outcomes) = (None, Vec::with_capacity(records.len()));
         for reading in records {

@@ -2,7 +2,7 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Refusal, Verified};
-use eleven_api::audit::SentAppend;
+use eleven_api::audit::{SentAppend, SentBlobs};
 use eleven_core::artifact::Artifact;
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
@@ -27,6 +27,8 @@ pub struct Received {
     pub artifacts: HashMap<String, SentArtifact>,
     /// The other blobs, each of which hashes to its name.
     pub blobs: BTreeMap<Sha3, Vec<u8>>,
+    /// What came along and nobody who is registered has signed for yet.
+    unread: Option<SentBlobs>,
 }
 
 /// An artifact that came along: id and `chash` are those of its content.
@@ -75,6 +77,16 @@ pub enum Reading {
     Refused(Refusal),
 }
 
+impl Reading {
+    /// The same by the keys that are registered by now.
+    fn again(self, keys: &Keys) -> Self {
+        let Self::Unknown(candidate) = self else { return self };
+        let Some(key) = keys.get(candidate.kid()) else { return Self::Unknown(candidate) };
+        let verified = key.verifying().ok_or(Refusal::UnknownKey).and_then(|key| candidate.verify(key));
+        verified.map_or_else(Self::Refused, Self::Verified)
+    }
+}
+
 impl Received {
     /// Reads a body and verifies its records, on this thread and for many records on others beside it. Content is decoded
     /// and hashed only for a body of which a registered key signed a record: no other is worth anything with it.
@@ -86,11 +98,37 @@ impl Received {
         require(records.len() <= MAX_RECORDS, "append request: more than 4096 records, send them in parts")?;
         require(!records.is_empty(), "append request: no records")?;
         let records = read_all(records, keys);
-        // A key that is registered in this very POST is so by a record of one that is registered already.
-        let signed = records.iter().any(|reading| matches!(reading, Reading::Verified(_)));
-        let blobs = if signed { blobs.read()? } else { BTreeMap::new() };
-        let (artifacts, blobs) = split_artifacts(blobs, keys);
-        Ok(Self { records, artifacts, blobs })
+        let mut received = Self { records, artifacts: HashMap::new(), blobs: BTreeMap::new(), unread: None };
+        if received.is_signed() {
+            received.read_content(&blobs, keys)?;
+        } else {
+            received.unread = Some(blobs);
+        }
+        Ok(received)
+    }
+
+    /// The same by the keys that are registered by now: the record that registers one may have been on its way when this
+    /// was read. Content that turns out to be signed for is read; what is not as it should be counts as not sent.
+    #[must_use]
+    pub fn settled(mut self, keys: &Keys) -> Self {
+        let Some(unread) = self.unread.take() else { return self };
+        self.records = self.records.into_iter().map(|reading| reading.again(keys)).collect();
+        if self.is_signed()
+            && let Err(error) = self.read_content(&unread, keys)
+        {
+            tracing::warn!(%error, "content of an append is not read");
+        }
+        self
+    }
+
+    /// Whether a registered key signed any record. A key that is registered in this very POST is so by such a record.
+    fn is_signed(&self) -> bool {
+        self.records.iter().any(|reading| matches!(reading, Reading::Verified(_)))
+    }
+
+    fn read_content(&mut self, sent: &SentBlobs, keys: &Keys) -> Result<(), FormError> {
+        (self.artifacts, self.blobs) = split_artifacts(sent.read()?, keys);
+        Ok(())
     }
 
     /// At most how many bytes of log this takes: each record as an entry, or its bytes as evidence beside two entries
@@ -105,7 +143,8 @@ impl Received {
         };
         let artifacts = self.artifacts.values().map(|sent| sent.bytes.len() + 1);
         let blobs = self.blobs.values().map(|bytes| bytes.len() + 1);
-        self.records.iter().map(record).chain(artifacts).chain(blobs).sum()
+        let unread = self.unread.iter().map(SentBlobs::most_bytes);
+        self.records.iter().map(record).chain(artifacts).chain(blobs).chain(unread).sum()
     }
 }
 

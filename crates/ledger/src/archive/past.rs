@@ -5,7 +5,6 @@ use crate::audit::hashes_named;
 use crate::ledger::LedgerError;
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::parse_canonical;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
@@ -188,6 +187,5 @@ fn going(
 fn entry(bytes: &[u8]) -> Result<(Time, Record, &[u8]), LedgerError> {
     let wrong = |error: &dyn std::fmt::Display| LedgerError::Restore(format!("an entry cannot be read: {error}"));
     let (header, canonical) = EntryHeader::split(bytes).map_err(|error| wrong(&error))?;
-    let record = parse_canonical(canonical).map_err(|error| wrong(&error))?;
-    Ok((header.at, Record::read(record).map_err(|error| wrong(&error))?, canonical))
+    Ok((header.at, Record::read_canonical(canonical).map_err(|error| wrong(&error))?, canonical))
 }

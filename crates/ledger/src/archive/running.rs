@@ -103,7 +103,7 @@ fn move_past(
     until_durable(shared, stop)?;
     past.reconsider(log, self::rules(shared).as_ref(), stop)?;
     unmark(shared, &mut moves, &past);
-    rewriter.rewrite(&moves.changes()).map_err(LedgerError::Io)?;
+    rewriter.rewrite(&moves.changes(), stop).map_err(LedgerError::Io)?;
     Ok(Some(past.archived(&moves)))
 }
 

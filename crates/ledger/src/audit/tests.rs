@@ -215,6 +215,24 @@ async fn content_is_looked_at_only_where_a_registered_key_signed() {
     append.records = vec![text.replace("signed", "forged").into_bytes()];
     let stranger = read(&append).expect("its records alone are looked at");
     assert!(stranger.blobs.is_empty() && stranger.artifacts.is_empty());
+    assert!(stranger.settled(keys).blobs.is_empty(), "and so it stays");
+}
+
+#[tokio::test]
+async fn content_of_a_key_whose_registration_was_on_its_way_is_kept() {
+    let home = Home::new();
+    let ledger = home.open().expect("opens");
+    let mut producers = Producers::new();
+    let set_up = producers.set_up();
+    let mut append = Append::default();
+    let evidence = append.blob(vec![7; 1000]);
+    append.record(&producers.denial(&evidence.to_string()));
+    let early = crate::receive::Received::read(&append.to_bytes(), &ledger.inner.shared.keys).expect("an append");
+    assert!(early.blobs.is_empty());
+    ledger.must_append(&set_up).await;
+    let answer = ledger.inner.submit(crate::audit::Request::Append(early)).await.expect("committed").answer;
+    assert_eq!(answer.outcomes, [Outcome::Taken]);
+    assert_eq!(ledger.inner.shared.blob(&evidence).expect("stored").len(), 1000);
 }
 
 #[tokio::test]

@@ -101,14 +101,14 @@ impl Rewriter {
     /// record, and packed. Positions that no closed segment holds are left for another time; says how many were changed.
     ///
     /// # Errors
-    /// Where the disk refuses, or the log is closed before it is done: then a part of the segments is as it was, and the
-    /// same call goes on from there.
-    pub fn rewrite(&self, changes: &BTreeMap<u64, Vec<u8>>) -> io::Result<u64> {
+    /// Where the disk refuses, or `stop` is set or the log closed before it is done ([`io::ErrorKind::Interrupted`]): then a
+    /// part of the segments is as it was, and the same call goes on from there.
+    pub fn rewrite(&self, changes: &BTreeMap<u64, Vec<u8>>, stop: &AtomicBool) -> io::Result<u64> {
         let mut changed = 0;
         for (first, next) in self.work.shared.closed() {
             let here = changes.range(first..next).count() as u64;
             if here > 0 {
-                self.work.pack(first, next, changes)?;
+                self.work.pack(first, next, changes, stop)?;
                 changed += here;
             }
         }
@@ -151,7 +151,7 @@ impl Work {
                 return;
             }
             self.metrics.to_pack.store(self.shared.unpacked(), Relaxed);
-            match self.pack(first, next, &BTreeMap::new()) {
+            match self.pack(first, next, &BTreeMap::new(), &self.stop) {
                 Ok(()) => {}
                 Err(_) if self.stop.load(Relaxed) => return,
                 // It was dropped while it was read.
@@ -166,12 +166,13 @@ impl Work {
     }
 
     /// Packs the closed segment of `first..next`, which may be packed already, with `changes` in the place of what it holds.
-    fn pack(&self, first: u64, next: u64, changes: &BTreeMap<u64, Vec<u8>>) -> io::Result<()> {
+    /// Ends early where `stop` is set, or the log is closed.
+    fn pack(&self, first: u64, next: u64, changes: &BTreeMap<u64, Vec<u8>>, stop: &AtomicBool) -> io::Result<()> {
         let _writing = hold(&self.writing);
         let mut writer = Writer::create(&*self.disk, first, next)?;
         let mut position = first;
         while position < next {
-            if self.stop.load(Relaxed) {
+            if self.stop.load(Relaxed) || stop.load(Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let most = CHUNK_RECORDS.min(usize::try_from(next - position).unwrap_or(CHUNK_RECORDS));

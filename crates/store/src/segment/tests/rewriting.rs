@@ -6,6 +6,9 @@ use super::{
 };
 use crate::faulty::{Effect, Fault, Op, Survival};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 /// What stands at a position afterwards.
 fn other(position: u64) -> Vec<u8> {
@@ -35,7 +38,7 @@ fn what_is_closed_is_replaced_where_it_stands_and_all_else_stays() {
     let wanted = changes([0, 7, 8, 50, 120, 199, 5000]);
     // What was read before is read anew: it isn't kept from before.
     (0..200).for_each(|at| assert_eq!(reader.read_from(at, 1, 1).expect("read"), [(at, record(at))]));
-    assert_eq!(rewriter.rewrite(&wanted).expect("rewritten"), 5, "199 is in the segment that is written to");
+    assert_eq!(rewriter.rewrite(&wanted, &GO_ON).expect("rewritten"), 5, "199 is in the segment that is written to");
     for at in (0..199).rev() {
         let expected = wanted.get(&at).cloned().unwrap_or_else(|| record(at));
         assert_eq!(reader.read_from(at, 1, 1).expect("read"), [(at, expected)]);
@@ -45,8 +48,10 @@ fn what_is_closed_is_replaced_where_it_stands_and_all_else_stays() {
     let log = open_packed(&disk);
     assert_eq!(changed(&log, 201, &wanted, "opened again"), 5);
     assert!(!disk.names().contains(&"pack.tmp".to_owned()));
+    let stopped = rewriter.rewrite(&changes([1]), &AtomicBool::new(true)).expect_err("told to stop");
+    assert_eq!(stopped.kind(), std::io::ErrorKind::Interrupted);
     drop(log);
-    let late = rewriter.rewrite(&wanted).expect_err("the log is closed");
+    let late = rewriter.rewrite(&wanted, &GO_ON).expect_err("the log is closed");
     assert_eq!(late.kind(), std::io::ErrorKind::Interrupted);
 }
 
@@ -55,7 +60,7 @@ fn what_is_not_packed_yet_is_packed_with_it() {
     let disk = filled(200);
     let log = open(&disk);
     let wanted = changes([3, 100]);
-    assert_eq!(log.rewriter().rewrite(&wanted).expect("rewritten"), 2);
+    assert_eq!(log.rewriter().rewrite(&wanted, &GO_ON).expect("rewritten"), 2);
     assert_eq!(changed(&log, 200, &wanted, "at once"), 2);
     assert_eq!(disk.names().iter().filter(|name| name.ends_with(".pack")).count(), 2);
     drop(log);
@@ -70,7 +75,7 @@ fn every_fault_at_every_operation_leaves_the_one_or_the_other() {
         let undisturbed = start(60);
         let log = open_packed(&undisturbed);
         let before = undisturbed.done().len();
-        let all = log.rewriter().rewrite(&wanted).expect("rewritten") as usize;
+        let all = log.rewriter().rewrite(&wanted, &GO_ON).expect("rewritten") as usize;
         assert!(all >= 3, "{all}");
         let operations = undisturbed.done()[before..].to_vec();
         assert!(operations.iter().filter(|op| matches!(op, Op::Rename(_))).count() >= 2, "{operations:?}");
@@ -87,13 +92,14 @@ fn every_fault_at_every_operation_leaves_the_one_or_the_other() {
                     let disk = start(60);
                     let mut log = open_packed(&disk);
                     disk.plan(disk.done().len() + at, fault);
-                    let outcome = log.rewriter().rewrite(&wanted);
+                    let outcome = log.rewriter().rewrite(&wanted, &GO_ON);
                     if !disk.is_down() {
                         let so_far = changed(&log, 60, &wanted, &when);
                         assert!(outcome.is_err() || so_far == all, "{when}: {so_far}");
                         assert_eq!(log.append(60, &[&record(60)]).expect(&when).next(), 61);
                         // What failed once is done by the same call later.
-                        let again = log.rewriter().rewrite(&wanted).unwrap_or_else(|error| panic!("{when}: {error}"));
+                        let again =
+                            log.rewriter().rewrite(&wanted, &GO_ON).unwrap_or_else(|error| panic!("{when}: {error}"));
                         assert_eq!((again as usize, changed(&log, 61, &wanted, &when)), (all, all), "{when}");
                     }
                     let count = if disk.is_down() { 60 } else { 61 };
@@ -119,7 +125,7 @@ fn readers_and_the_writer_go_on_meanwhile() {
     std::thread::scope(|scope| {
         let rewriting = scope.spawn(|| {
             while reader.durable() < 2000 {
-                rewriter.rewrite(&wanted).expect("rewritten");
+                rewriter.rewrite(&wanted, &GO_ON).expect("rewritten");
             }
         });
         let reading = scope.spawn(|| {
@@ -135,7 +141,7 @@ fn readers_and_the_writer_go_on_meanwhile() {
         reading.join().expect("read all");
         rewriting.join().expect("no fault");
     });
-    let done = rewriter.rewrite(&wanted).expect("once more") as usize;
+    let done = rewriter.rewrite(&wanted, &GO_ON).expect("once more") as usize;
     assert_eq!(changed(&log, 2000, &wanted, "at the end"), done);
 }
 
@@ -151,10 +157,10 @@ fn who_reads_the_log_of_another_process_reads_on() {
     let plain = peek(&folder.path().join("log")).expect("a reader");
     let all = |reader: &dyn ReadLog| reader.read_from(0, usize::MAX, usize::MAX).expect("read");
     let first = changes([5, 250, 299]);
-    assert_eq!(log.rewriter().rewrite(&first).expect("rewritten"), 3, "what was not packed");
+    assert_eq!(log.rewriter().rewrite(&first, &GO_ON).expect("rewritten"), 3, "what was not packed");
     let packed = peek(&folder.path().join("log")).expect("a reader");
     let second = changes([6, 251]);
-    assert_eq!(log.rewriter().rewrite(&second).expect("rewritten"), 2, "what was");
+    assert_eq!(log.rewriter().rewrite(&second, &GO_ON).expect("rewritten"), 2, "what was");
     for reader in [plain, packed] {
         let found = all(&*reader);
         assert_eq!(found, all(&*log.reader()));
@@ -171,7 +177,7 @@ fn a_segment_is_closed_where_it_holds_anything() {
     log.close_segment().expect("closed");
     log.close_segment().expect("closed already");
     assert_eq!(disk.names().iter().filter(|name| name.ends_with(".seg")).count(), 2, "{:?}", disk.names());
-    assert_eq!(log.rewriter().rewrite(&changes([0])).expect("rewritten"), 1);
+    assert_eq!(log.rewriter().rewrite(&changes([0]), &GO_ON).expect("rewritten"), 1);
     assert_eq!(log.append(1, &[&record(1)]).expect("append").next(), 2);
     drop(log);
     assert_eq!(changed(&open_packed(&disk), 2, &changes([0]), "opened again"), 1);
