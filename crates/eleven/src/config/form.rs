@@ -109,8 +109,11 @@ impl Form {
 fn is_base_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host =
-        uri.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    // A colon without a port is what is left of a second scheme: `http://http://…`.
+    let host = uri.authority().is_some_and(|authority| {
+        let text = authority.as_str();
+        !text.contains('@') && !text.ends_with(':') && !authority.host().is_empty()
+    });
     scheme && host && uri.query().is_none() && !text.contains('#')
 }
 

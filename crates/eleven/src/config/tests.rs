@@ -54,6 +54,7 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
         ("[ledger]\nlisten = \"localhost:1\"", ":8: `listen` must be an IP address and port"),
         ("[ledger]\nlisten = \"0.0.0.0:1111\"", ":8: 0.0.0.0:1111 is beyond loopback: set `tls_certificate`"),
         ("[ledger]\ntls_key = \"k.pem\"", ":8: set `ledger.tls_certificate`, too"),
+        ("[ledger]\nurl = \"http://http://127.0.0.1:1\"", ":8: `url` must be an http:// or https:// address"),
         ("[ledger]\nurl = \"ftp://x\"", ":8: `url` must be an http:// or https:// address"),
         ("[ledger]\ndata = \"runtime/inside\"", ":8: the folder of ledger lies in that of runtime"),
         ("[ledger]\narchive = \"runtime/inside\"", "runtime/inside lies in the folder of runtime"),
