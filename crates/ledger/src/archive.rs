@@ -26,7 +26,6 @@ mod running;
 mod tests;
 
 pub(crate) use kept::Archive;
-pub(crate) use past::ends_some_day;
 use past::{Past, Rules};
 pub(crate) use running::Mover;
 

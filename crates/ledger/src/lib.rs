@@ -32,6 +32,7 @@ mod heads;
 mod history;
 mod keys;
 mod ledger;
+mod life;
 mod lineage;
 pub mod load;
 mod proof;

@@ -41,7 +41,7 @@ impl Archive {
         Self::of(log.reader(), Some(log))
     }
 
-    fn of(log: Arc<dyn ReadLog>, writer: Option<SegmentLog>) -> Result<Self, LedgerError> {
+    pub(super) fn of(log: Arc<dyn ReadLog>, writer: Option<SegmentLog>) -> Result<Self, LedgerError> {
         let (mut position, mut at) = (log.first(), HashMap::new());
         loop {
             let read = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);

@@ -3,11 +3,11 @@
 use super::{Archived, Moves, each};
 use crate::audit::hashes_named;
 use crate::ledger::LedgerError;
+use crate::life::{Life, ends_some_day};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
-use eleven_core::id;
 use eleven_core::registry::Fold;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::time::Time;
@@ -96,13 +96,6 @@ impl Past {
     }
 }
 
-/// What is known of a lineage, or of all uses of an artifact.
-struct Life {
-    last: Time,
-    running: i64,
-    identity: Option<String>,
-}
-
 #[derive(Default)]
 struct Lives(HashMap<String, Life>);
 
@@ -113,15 +106,7 @@ impl Lives {
             if let Stored::Entry(bytes) = stored {
                 let (at, record, _) = entry(&bytes)?;
                 if let Some(content) = ends_some_day(&record) {
-                    let identity = record.about.identity.clone();
-                    let life = lives.0.entry(content).or_insert(Life { last: at, running: 0, identity: None });
-                    life.last = life.last.max(at);
-                    life.identity = identity.or(life.identity.take());
-                    life.running += match record.event.as_str() {
-                        "authorization.consumed" => 1,
-                        "evidence.committed" => -1,
-                        _ => 0,
-                    };
+                    lives.0.entry(content).or_insert(Life::new(at)).take(at, &record);
                 }
             }
             Ok(())
@@ -136,10 +121,7 @@ impl Lives {
             if retention.ends(life.last) >= now || life.running != 0 {
                 continue;
             }
-            let operation = Hold::on("operation", &content).is_ok_and(|hold| hold.is_in(holds));
-            let identity =
-                life.identity.is_some_and(|who| Hold::on("identity", &who).is_ok_and(|hold| hold.is_in(holds)));
-            if operation || identity {
+            if life.holds(&content).any(|hold| hold.is_in(holds)) {
                 held += 1;
             } else {
                 past.insert(content);
@@ -147,13 +129,6 @@ impl Lives {
         }
         (past, held)
     }
-}
-
-/// The content id under which an event's lineage is kept for a time: operations and refusals. All else is kept for good.
-pub(crate) fn ends_some_day(record: &Record) -> Option<String> {
-    let of_operation = crate::rules::is_of_operation(&record.event) || record.event == "execution.denied";
-    let (content, _) = id::split_operation(&record.op).filter(|_| of_operation)?;
-    Some(content.to_owned())
 }
 
 /// The hashes of content that may go: named by nothing but lineages that are past.

@@ -6,6 +6,8 @@ use eleven_api::audit::Append;
 use eleven_core::artifact::Use;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Lists};
+use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use eleven_store::{Place, SegmentOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -262,4 +264,32 @@ fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
     let home = Home::new();
     let settings = Settings { archive_every: Some(Duration::from_secs(1)), ..home.settings() };
     assert!(matches!(home.open_with(settings), Err(LedgerError::Setting(_))));
+}
+
+#[test]
+fn what_the_archive_cannot_take_stays_and_is_taken_later() {
+    let disk = FaultyDisk::new(7);
+    let on = |disk: &FaultyDisk| {
+        SegmentLog::open(Place::on(disk.clone()), SegmentOptions { ahead: false, ..SegmentOptions::default() })
+    };
+    let mut log = on(&FaultyDisk::new(8)).expect("a log");
+    let content: Vec<Vec<u8>> = (0..3).map(|n| vec![n; 100]).collect();
+    let records: Vec<Vec<u8>> = content.iter().map(|bytes| Stored::Blob(bytes.clone()).encode()).collect();
+    let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+    assert_eq!(log.append(0, &records).expect("appended").next(), 3);
+    let going: HashSet<Sha3> = content.iter().map(|bytes| Sha3::of(&[bytes])).collect();
+    let (reader, never) = (log.reader(), AtomicBool::new(false));
+    let open = |disk: &FaultyDisk| {
+        let log = on(disk).expect("an archive");
+        Archive::of(log.reader(), Some(log)).expect("read")
+    };
+    let archive = open(&disk);
+    disk.plan(disk.done().len(), Fault::Enospc(Effect::Nothing));
+    let full = copy(&*reader, 3, &archive, &going, &never).err().expect("no room").to_string();
+    assert!(full.contains("the archive: "), "{full}");
+    assert!(going.iter().all(|hash| archive.content(hash).is_none()), "nothing is said to be there");
+    let archive = open(&disk);
+    let moves = copy(&*reader, 3, &archive, &going, &never).expect("copied");
+    assert_eq!(moves.0.len(), 3);
+    assert!(content.iter().all(|bytes| archive.content(&Sha3::of(&[bytes])).as_ref() == Some(bytes)));
 }

@@ -236,6 +236,22 @@ async fn content_of_a_key_whose_registration_was_on_its_way_is_kept() {
 }
 
 #[tokio::test]
+async fn content_that_is_not_what_its_name_says_counts_as_not_sent_once_its_key_is_registered() {
+    let home = Home::new();
+    let ledger = home.open().expect("opens");
+    let mut producers = Producers::new();
+    let set_up = producers.set_up();
+    let (mut append, named) = (Append::default(), Sha3::of(&[b"another"]));
+    append.blobs.insert(named, b"one".to_vec());
+    append.record(&producers.denial(&named.to_string()));
+    let early = crate::receive::Received::read(&append.to_bytes(), &ledger.inner.shared.keys).expect("an append");
+    ledger.must_append(&set_up).await;
+    let answer = ledger.inner.submit(crate::audit::Request::Append(early)).await.expect("committed").answer;
+    assert_eq!(answer.outcomes, [Outcome::Taken]);
+    assert!(ledger.inner.shared.blob(&named).is_err());
+}
+
+#[tokio::test]
 async fn times_never_go_back_in_the_ledger() {
     let home = Home::new();
     let (ledger, mut producers) = running(&home).await;

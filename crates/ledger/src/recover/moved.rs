@@ -1,6 +1,6 @@
 //! Content that was moved out, and whether it might be: from the entries alone, which are all here.
 
-use crate::archive::ends_some_day;
+use crate::life::{Life, ends_some_day};
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::registry::history::Moment;
@@ -26,11 +26,7 @@ pub(super) struct MovedOut {
 struct Lineage {
     /// The first entry that lacks some.
     seq: u64,
-    /// Its last event so far.
-    last: Time,
-    /// Operations begun and not closed.
-    running: i64,
-    identity: Option<String>,
+    life: Life,
 }
 
 impl MovedOut {
@@ -49,18 +45,11 @@ impl MovedOut {
             return;
         };
         if moved {
-            let new = || Lineage { seq, last: at, running: 0, identity: None };
+            let new = || Lineage { seq, life: Life::new(at) };
             self.lineages.entry(content.clone()).or_insert_with(new);
         }
-        let Some(lineage) = self.lineages.get_mut(&content) else { return };
-        lineage.last = at;
-        lineage.running += match record.event.as_str() {
-            "authorization.consumed" => 1,
-            "evidence.committed" => -1,
-            _ => 0,
-        };
-        if let Some(identity) = &record.about.identity {
-            lineage.identity = Some(identity.clone());
+        if let Some(lineage) = self.lineages.get_mut(&content) {
+            lineage.life.take(at, record);
         }
     }
 
@@ -85,7 +74,7 @@ impl MovedOut {
             wrong.insert(seq, "its content was moved out, and is to be kept for good".to_owned());
         }
         for (content, lineage) in &self.lineages {
-            if let Some(why) = self.kept(shortest.as_ref(), content, lineage, now) {
+            if let Some(why) = self.kept(shortest.as_ref(), content, &lineage.life, now) {
                 wrong.insert(lineage.seq, format!("its content was moved out, and {why}"));
             }
         }
@@ -99,20 +88,19 @@ impl MovedOut {
     }
 
     /// Why the content of a lineage is to be here.
-    fn kept(&self, shortest: Option<&Retention>, content: &str, lineage: &Lineage, now: Time) -> Option<String> {
+    fn kept(&self, shortest: Option<&Retention>, content: &str, life: &Life, now: Time) -> Option<String> {
         let Some(retention) = shortest else {
             return Some("the domain has set no retention: all of it is to be kept".to_owned());
         };
-        let ends = retention.ends(lineage.last);
-        if lineage.running > 0 {
+        let ends = retention.ends(life.last);
+        if life.running > 0 {
             return Some("an operation under it is not closed".to_owned());
         }
         if ends > now {
             return Some(format!("the retention keeps it until {ends}"));
         }
-        let identity = lineage.identity.as_deref().and_then(|identity| Hold::on("identity", identity).ok());
-        let holds = Hold::on("operation", content).ok().into_iter().chain(identity);
-        let since = holds.filter_map(|hold| self.holds.get(&hold)).min().filter(|since| **since < ends)?;
+        let since =
+            life.holds(content).filter_map(|hold| self.holds.get(&hold)).min().filter(|since| **since < ends)?;
         Some(format!("it has been held since {since}, when it was not past its retention"))
     }
 }

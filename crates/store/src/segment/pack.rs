@@ -86,7 +86,6 @@ impl Packer {
 /// This is for what a record holds beside its meaning: content of which the hash is kept. Positions stay, and so does
 /// every other record, byte by byte. A segment is written anew whole, read back, and then takes the name of the one before:
 /// a crash leaves the one or the other.
-#[derive(Clone)]
 pub struct Rewriter {
     work: Arc<Work>,
 }
@@ -114,10 +113,6 @@ impl Rewriter {
         }
         Ok(changed)
     }
-}
-
-fn hold(names: &Mutex<()>) -> MutexGuard<'_, ()> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Packer {
@@ -213,4 +208,8 @@ impl Work {
             }
         })
     }
+}
+
+fn hold(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
