@@ -235,8 +235,10 @@ impl Config {
                     return Err(written.refuse(&format!("{name}.data"), what));
                 }
             }
-            if let Some(archive) = self.archive.as_ref().filter(|archive| archive.starts_with(&corner.data)) {
-                let what = format!("{} lies in the folder of {name}: give it a folder of its own", archive.display());
+            let Some(archive) = &self.archive else { continue };
+            // Where the ledger may write to its archive it may write to all beneath.
+            if archive.starts_with(&corner.data) || corner.data.starts_with(archive) {
+                let what = format!("{} and the folder of {name} lie in each other: give it its own", archive.display());
                 return Err(written.refuse("ledger.archive", what));
             }
         }
