@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use table::{KEYS, Key, SECTIONS};
 use toml::Spanned;
@@ -229,15 +229,16 @@ impl Config {
     fn check_folders(&self, written: &Written) -> Result<(), ConfigError> {
         let corners = [("authority", &self.authority), ("ledger", &self.ledger), ("runtime", &self.runtime)];
         for (name, corner) in corners {
+            let data = spelled_out(&corner.data);
             for (other, its) in corners {
-                if name != other && corner.data.starts_with(&its.data) {
+                if name != other && data.starts_with(spelled_out(&its.data)) {
                     let what = format!("the folder of {name} lies in that of {other}: give each corner its own folder");
                     return Err(written.refuse(&format!("{name}.data"), what));
                 }
             }
-            let Some(archive) = &self.archive else { continue };
+            let Some(archive) = self.archive.as_deref().map(spelled_out) else { continue };
             // Where the ledger may write to its archive it may write to all beneath.
-            if archive.starts_with(&corner.data) || corner.data.starts_with(archive) {
+            if archive.starts_with(&data) || data.starts_with(&archive) {
                 let what = format!("{} and the folder of {name} lie in each other: give it its own", archive.display());
                 return Err(written.refuse("ledger.archive", what));
             }
@@ -248,6 +249,21 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A path from the root on, without `.` and `..`: two spellings of one folder are one.
+fn spelled_out(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// What stands in a file, by key, each with its line.

@@ -58,6 +58,7 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
         ("[ledger]\nurl = \"ftp://x\"", ":8: `url` must be an http:// or https:// address"),
         ("[ledger]\ndata = \"runtime/inside\"", ":8: the folder of ledger lies in that of runtime"),
         ("[ledger]\narchive = \"runtime/inside\"", "runtime/inside and the folder of runtime lie in each other"),
+        ("[ledger]\ndata = \"x/../runtime\"", "lies in that of"),
         ("[ledger]\narchive = \".\"", "and the folder of authority lie in each other"),
         ("[ledger]\narchive_every = 24", ":8: content is moved to an archive: set `ledger.archive`"),
         ("[ledger]\narchive_every = 0", ":8: `archive_every` must be a whole number from 1 to 8760"),
