@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
 };
 
+mod files;
 mod pack;
 mod packed;
 mod reader;

@@ -16,6 +16,7 @@ use crate::{
 };
 
 use super::{
+    files::{self, Files},
     packed::{self, Blocks},
     recent::Recent,
     recover,
@@ -25,6 +26,8 @@ use super::{
 const MARK_EVERY: u64 = 4096;
 /// How much a reader fetches at once, at least, where there is so much.
 const READ_AHEAD: u64 = 32 << 10;
+/// The same for who asks for few records: twice what a mark lies before one of them at most, but for large commits.
+const READ_AHEAD_FEW: u64 = 2 * MARK_EVERY;
 /// Who asks for at most so many records at once reads here and there, and comes back to the same parts.
 const FEW: usize = 16;
 
@@ -35,6 +38,7 @@ pub(super) struct Shared {
     first: AtomicU64,
     durable: AtomicU64,
     recent: Recent,
+    files: Files,
 }
 
 /// The durable part of one segment.
@@ -53,8 +57,8 @@ enum Content {
     Frames {
         salt: u64,
         marks: Vec<Mark>,
-        /// Open for the segment that is written to; readers open the others themselves, so that the number of open
-        /// files does not grow with the log.
+        /// Open for the segment that is written to; readers open the others themselves and keep few of them open, so
+        /// that the number of open files does not grow with the log.
         file: Option<Arc<dyn DiskFile>>,
     },
     /// In compressed blocks.
@@ -139,11 +143,18 @@ impl Segment {
         }
     }
 
-    /// Opens the file where it is not open: whoever holds the lock of the segments knows that the name is still there.
-    fn spot(&self, position: u64, disk: &dyn Disk) -> io::Result<Spot> {
+    /// Where to read from, `open` opening the file where the segment holds none.
+    fn spot(
+        &self,
+        position: u64,
+        open: impl FnOnce(&str, files::Key) -> io::Result<Arc<dyn DiskFile>>,
+    ) -> io::Result<Spot> {
         let (first, name) = (self.first, self.name.clone());
         match &self.content {
-            Content::Packed(blocks) => Ok(Spot::Packed { file: disk.open(&name)?, name, blocks: Arc::clone(blocks) }),
+            Content::Packed(blocks) => {
+                let file = open(&name, (first, blocks.salt()))?;
+                Ok(Spot::Packed { file, name, blocks: Arc::clone(blocks) })
+            }
             Content::Frames { salt, marks, file } => {
                 let after = marks.partition_point(|mark| first + u64::from(mark.position) <= position);
                 let mark = after.checked_sub(1).and_then(|mark| marks.get(mark));
@@ -151,7 +162,7 @@ impl Segment {
                     first,
                     file: match file {
                         Some(file) => Arc::clone(file),
-                        None => disk.open(&name)?,
+                        None => open(&name, (first, *salt))?,
                     },
                     name,
                     salt: *salt,
@@ -181,6 +192,7 @@ impl Shared {
             first: AtomicU64::new(first),
             durable: AtomicU64::new(next),
             recent: Recent::new(recent),
+            files: Files::default(),
         }
     }
 
@@ -214,6 +226,7 @@ impl Shared {
         while segments.len() > 1 && segments.front().is_some_and(|oldest| oldest.next <= position) {
             forgotten.extend(segments.pop_front().map(|oldest| oldest.first));
         }
+        forgotten.iter().for_each(|first| self.files.forget(*first));
         if let Some(oldest) = segments.front() {
             self.first.store(oldest.first, Ordering::Release);
         }
@@ -251,6 +264,7 @@ impl Shared {
     /// that it is given. No reader opens a file of that name meanwhile.
     pub(super) fn replace(&self, segment: Segment, named: impl FnOnce(&str) -> io::Result<()>) -> io::Result<()> {
         let mut segments = self.write();
+        self.files.forget(segment.first);
         named(&segment.name)?;
         if let Some(place) =
             segments.iter_mut().find(|other| (other.first, other.next) == (segment.first, segment.next))
@@ -286,7 +300,12 @@ impl Shared {
         }
         let after = segments.partition_point(|segment| segment.first <= position);
         let holding = after.checked_sub(1).and_then(|at| segments.get(at)).filter(|segment| position < segment.next);
-        holding.map(|segment| segment.spot(position, &*self.disk)).transpose().map_err(ReadError::Io)
+        // While the lock is held the name is still there.
+        let open = |name: &str, key| match self.recent.serves() {
+            true => self.files.get(key, || self.disk.open(name)),
+            false => self.disk.open(name),
+        };
+        holding.map(|segment| segment.spot(position, open)).transpose().map_err(ReadError::Io)
     }
 
     /// Reads what is `wanted` and lies in the segment of `spot`.
@@ -335,7 +354,8 @@ impl Shared {
     }
 
     fn read_frames(&self, spot: &FrameSpot, wanted: &mut Wanted) -> Result<(), ReadError> {
-        let mut window = Window { spot, start: 0, bytes: Vec::new() };
+        let ahead = if wanted.few { READ_AHEAD_FEW } else { READ_AHEAD };
+        let mut window = Window { spot, ahead, start: 0, bytes: Vec::new() };
         let (mut offset, mut position) = (spot.offset, spot.position);
         while offset < spot.end && !wanted.full {
             let header = FrameHeader::parse(window.get(offset, FRAME_HEADER as u64)?, spot.salt, offset)
@@ -449,6 +469,8 @@ impl Wanted {
 /// The part of a file that was fetched last.
 struct Window<'a> {
     spot: &'a FrameSpot,
+    /// How much is fetched at once, at least.
+    ahead: u64,
     start: u64,
     bytes: Vec<u8>,
 }
@@ -463,7 +485,7 @@ impl Window<'_> {
         let held = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + length > held {
             self.start = offset;
-            self.bytes.resize(length.max(READ_AHEAD.min(left)) as usize, 0);
+            self.bytes.resize(length.max(self.ahead.min(left)) as usize, 0);
             read_exact(&*self.spot.file, offset, &mut self.bytes).map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => self.spot.damaged(offset, "the file ends after this"),
                 _ => ReadError::Io(error),

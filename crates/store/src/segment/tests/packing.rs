@@ -6,7 +6,10 @@ use super::{
     *,
 };
 use crate::faulty::{Effect, Fault, Op, Survival};
-use std::sync::atomic::Ordering;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 pub(super) fn open_packed(disk: &FaultyDisk) -> SegmentLog {
     SegmentLog::open(Place::on(disk.clone()), SegmentOptions { pack: true, ..SMALL }).expect("open")
@@ -124,6 +127,29 @@ fn what_was_read_last_is_kept_and_no_more() {
     assert_eq!([reads(0), reads(1), reads(0)], [1, 0, 0], "one block for all of them");
     (0..60).for_each(|at| assert!(reads(at) <= 3));
     assert!(reads(0) > 0, "and what was not used for long is let go of");
+}
+
+#[test]
+fn who_reads_here_and_there_opens_a_file_once_and_keeps_none_that_is_gone() {
+    let disk = filled_packed(200);
+    let options = SegmentOptions { pack: true, recent: 1, ..SMALL };
+    let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("open");
+    let reader = log.reader();
+    let opens = |at| {
+        let opened = || disk.done().iter().filter(|op| matches!(op, Op::Open(_))).count();
+        let before = opened();
+        assert_eq!(reader.read_from(at, 1, 1).expect("read"), [(at, record(at))]);
+        opened() - before
+    };
+    assert_eq!([opens(0), opens(1), opens(0)], [1, 0, 0]);
+    (0..200).for_each(|at| assert!(opens(at) <= 1));
+    assert_eq!(opens(0), 1, "few stay open");
+    let (changes, stop) = (BTreeMap::from([(1, record(1))]), AtomicBool::new(false));
+    assert_eq!(log.rewriter().rewrite(&changes, &stop).expect("rewritten"), 1);
+    assert_eq!([opens(0), opens(1)], [1, 0], "another file is there under that name");
+    log.drop_before(100).expect("dropped");
+    assert!(matches!(reader.read_from(0, 1, 1), Err(ReadError::Dropped { .. })));
+    assert_eq!(opens(199), 0, "the one that is written to is open");
 }
 
 #[test]
