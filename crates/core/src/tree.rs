@@ -170,7 +170,8 @@ pub fn inclusion_proof(hashes: &impl Hashes, seq: u64, size: u64) -> Option<Vec<
         return None;
     }
     let (mut start, mut end) = (0, size);
-    let mut proof = Vec::new();
+    // One for each level.
+    let mut proof = Vec::with_capacity(size.ilog2() as usize + 1);
     while end - start > 1 {
         let middle = start + split(end - start);
         if seq < middle {
@@ -218,11 +219,16 @@ pub fn consistency_proof(hashes: &impl Hashes, first: u64, second: u64) -> Optio
 /// The root over the leaves from `start` up to, not including, `end`, where `start` is a multiple of the greatest power of
 /// two that the range holds: RFC 9162 asks for no other range.
 fn range_root(hashes: &impl Hashes, start: u64, end: u64) -> Option<Sha256> {
-    let mut peaks = Vec::new();
+    let node = |at: u64, level: u32| hashes.node(u8::try_from(level).ok()?, at >> level);
+    // All ranges of a proof but those at the ragged end of the tree are one complete subtree each.
+    if (end - start).is_power_of_two() {
+        return node(start, (end - start).ilog2());
+    }
+    let mut peaks = Vec::with_capacity((end - start).count_ones() as usize);
     let mut at = start;
     while at < end {
         let level = (end - at).ilog2();
-        peaks.push(hashes.node(u8::try_from(level).ok()?, at >> level)?);
+        peaks.push(node(at, level)?);
         at += 1 << level;
     }
     bag(peaks.into_iter())
