@@ -1,19 +1,25 @@
 //! `eleven bench gateway`: what governance adds to a call, measured on this machine.
 //!
-//! A domain in a folder of its own and an upstream that answers at once; the same load straight to the upstream and through
-//! the gateway. Everything is durable as in production: three commits a call, each with its fdatasync.
+//! A domain in a folder of its own and an upstream that answers at once; the same load straight to the upstream, through as
+//! many hops and commits with nothing in them ([`bare`]), and through the gateway. Everything is durable as in production:
+//! three commits a call, each with its fdatasync.
 
+mod bare;
+pub(crate) mod child;
 pub(crate) mod load;
 pub(crate) mod machine;
+mod primitives;
 
 use crate::demo::caller::Caller;
 use crate::demo::system::{Part, Plan, System};
 use crate::output::{Failure, Output, Paint};
+use bare::Bare;
 use eleven_api::client::Client;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use load::{Load, Outcome, Target};
-use std::path::PathBuf;
+use primitives::Primitive;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,6 +36,9 @@ pub(crate) struct Args {
 pub(crate) enum What {
     /// Governed calls through the gateway, before an upstream that answers at once.
     Gateway(Gateway),
+    /// A part of the path that is measured for comparison.
+    #[command(hide = true)]
+    Relay(bare::Relay),
 }
 
 /// The load.
@@ -55,10 +64,11 @@ impl Default for Gateway {
     }
 }
 
-/// One load, straight and through the gateway, and what the processes took for the second.
+/// One load, straight, over the bare path and through the gateway, and what the processes took for the last.
 struct Measured {
     name: String,
     direct: Outcome,
+    bare: Outcome,
     through: Outcome,
     processes: Vec<Process>,
     syncs: Vec<Syncs>,
@@ -83,15 +93,18 @@ struct Syncs {
 /// # Errors
 /// Where the domain can't be made or run; where a call of the load failed the exit status is 1.
 pub(crate) fn run(args: Args, output: Output) -> Result<ExitCode, Failure> {
-    let Some(What::Gateway(gateway)) = args.what.or(Some(What::Gateway(Gateway::default()))) else {
-        return Ok(ExitCode::SUCCESS);
+    let gateway = match args.what {
+        None => Gateway::default(),
+        Some(What::Gateway(gateway)) => gateway,
+        Some(What::Relay(relay)) => return bare::serve(relay).map(|()| ExitCode::SUCCESS),
     };
     let parent = gateway.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = Folder::new(&parent, "bench", false).map_err(Failure::new)?;
     let measured = measure(&folder.path, &gateway).map_err(Failure::new)?;
     let machine = machine::describe(&folder.path);
-    output.either(|| document(&machine, &measured), || text(&machine, &measured, output));
-    let failed = measured.iter().any(|one| one.direct.failed + one.through.failed > 0);
+    let primitives = primitives::measure().map_err(Failure::new)?;
+    output.either(|| document(&machine, &primitives, &measured), || text(&machine, &primitives, &measured, output));
+    let failed = measured.iter().any(|one| [&one.direct, &one.bare, &one.through].iter().any(|of| of.failed > 0));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -115,7 +128,7 @@ impl Folder {
     ///
     /// # Errors
     /// Where it can't be made.
-    pub(crate) fn new(parent: &std::path::Path, name: &str, keep: bool) -> Result<Self, String> {
+    pub(crate) fn new(parent: &Path, name: &str, keep: bool) -> Result<Self, String> {
         let random = eleven_core::hash::hex(&eleven_api::edge::random::<6>());
         let path = parent.join(format!("eleven-{name}-{random}"));
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
@@ -126,7 +139,7 @@ impl Folder {
 }
 
 /// At a fixed rate, then as fast as answers come; each on freshly started corners, so that their counters are the load's.
-fn measure(folder: &std::path::Path, gateway: &Gateway) -> Result<Vec<Measured>, String> {
+fn measure(folder: &Path, gateway: &Gateway) -> Result<Vec<Measured>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let dir = folder.join("domain");
     let plan = Plan {
@@ -155,18 +168,22 @@ fn measure(folder: &std::path::Path, gateway: &Gateway) -> Result<Vec<Measured>,
         system.start_corners()?;
         // Connections to what was stopped are dead.
         let app = app.another()?;
-        measured.push(measure_one(&system, &app, name, load)?);
+        measured.push(measure_one(folder, &system, &app, name, load)?);
     }
     Ok(measured)
 }
 
-fn measure_one(system: &System, app: &Caller, name: String, load: Load) -> Result<Measured, String> {
+fn measure_one(folder: &Path, system: &System, app: &Caller, name: String, load: Load) -> Result<Measured, String> {
     let body = Caller::request("How high will the water be?");
     let address = |part| system.url(part).trim_start_matches("http://").to_owned();
     let straight = Target { at: address(Part::Upstream), bearer: None, body: body.clone() };
     let bearer = Some(format!("Bearer {}", app.secret));
     let governed = Target { at: address(Part::Runtime), bearer, body: body.clone() };
     let direct = load::run(&straight, load)?;
+    let path = Bare::start(folder, system.url(Part::Upstream))?;
+    let bare = Target { at: path.url().trim_start_matches("http://").to_owned(), ..straight };
+    let bare = load::run(&bare, load)?;
+    drop(path);
     // The first call exchanges the secret and opens the corners' own connections.
     let first = app.chat(&body);
     if first.status != 200 {
@@ -195,7 +212,7 @@ fn measure_one(system: &System, app: &Caller, name: String, load: Load) -> Resul
         syncs_of(Part::Runtime, "eleven_journal_fdatasync_us", "eleven_journal_syncs_total")?,
         syncs_of(Part::Ledger, of_ledger, &format!("{of_ledger}_count"))?,
     ];
-    Ok(Measured { name, direct, through, processes, syncs })
+    Ok(Measured { name, direct, bare, through, processes, syncs })
 }
 
 /// Reads a corner's own measurements of its commits: how many, and the quantiles 0.5, 0.9, 0.99 and 1.
@@ -213,8 +230,11 @@ fn sample(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-fn text(machine: &str, measured: &[Measured], output: Output) -> String {
+fn text(machine: &str, primitives: &[Primitive], measured: &[Measured], output: Output) -> String {
     let mut lines = vec![machine.to_owned()];
+    lines.extend(primitives.iter().map(|Primitive { name, alone, together }| {
+        format!("  {name:<28} {alone:>6.1} us on a core alone, {together:>6.1} us on all cores at once")
+    }));
     if cfg!(debug_assertions) {
         let warning = "this binary is not optimised: its figures say little; cargo run --release -p eleven -- bench";
         lines.push(output.paint(Paint::Warn, warning));
@@ -234,13 +254,20 @@ fn latencies(one: &Measured, output: Output) -> Vec<String> {
         let [p50, p90, p99, max] = [500, 900, 990, 1000].map(|permille| ms(of.within(permille)));
         format!("  {name:<12} {:>9.0} {p50:>9} {p90:>9} {p99:>9} {max:>9} {:>8}", of.per_second(), of.failed)
     };
-    let added = |permille| ms(one.through.within(permille).saturating_sub(one.direct.within(permille)));
-    let [p50, p90, p99] = [500, 900, 990].map(added);
+    let added = |name: &str, of: &Outcome| {
+        let more = |permille| ms(of.within(permille).saturating_sub(one.direct.within(permille)));
+        let [p50, p90, p99] = [500, 900, 990].map(more);
+        format!("  {name:<12} {:>9} {p50:>9} {p90:>9} {p99:>9}", "")
+    };
     let heading =
         format!("  {:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}", "ms", "calls/s", "p50", "p90", "p99", "max", "failed");
-    let mut lines = vec![output.paint(Paint::Dim, &heading), row("direct", &one.direct), row("governed", &one.through)];
-    lines.push(output.paint(Paint::Good, &format!("  {:<12} {:>9} {p50:>9} {p90:>9} {p99:>9}", "added", "")));
-    let failure = one.through.first_failure.as_ref().or(one.direct.first_failure.as_ref());
+    let mut lines = vec![output.paint(Paint::Dim, &heading)];
+    let loads = [("direct", &one.direct), ("bare path", &one.bare), ("governed", &one.through)];
+    lines.extend(loads.iter().map(|(name, of)| row(name, of)));
+    lines.push(output.paint(Paint::Good, &added("added", &one.through)));
+    // Hops and commits alone: what no gateway that does them gets below on this machine.
+    lines.push(added("by the path", &one.bare));
+    let failure = loads.iter().find_map(|(_, of)| of.first_failure.as_ref());
     lines.extend(failure.map(|failure| output.paint(Paint::Bad, &format!("  the first failure: {failure}"))));
     lines
 }
@@ -265,7 +292,7 @@ fn costs(one: &Measured) -> Vec<String> {
     one.processes.iter().map(process).chain(one.syncs.iter().map(sync)).collect()
 }
 
-fn document(machine: &str, measured: &[Measured]) -> Value {
+fn document(machine: &str, primitives: &[Primitive], measured: &[Measured]) -> Value {
     let outcome = |of: &Outcome| {
         let object = Object::new().with("calls", of.calls()).with("failed", of.failed);
         let object = object.with("calls_per_second", of.per_second().round() as u64);
@@ -283,12 +310,18 @@ fn document(machine: &str, measured: &[Measured]) -> Value {
     };
     let one = |one: &Measured| {
         let object = Object::new().with("load", &one.name).with("direct", outcome(&one.direct));
-        let object = object.with("governed", outcome(&one.through));
+        let object = object.with("bare_path", outcome(&one.bare)).with("governed", outcome(&one.through));
         let object = object.with("processes", one.processes.iter().map(process).collect::<Vec<_>>());
         Value::Object(object.with("syncs", one.syncs.iter().map(sync).collect::<Vec<_>>()))
     };
     let optimised = !cfg!(debug_assertions);
+    let nanos = |micros: f64| (micros * 1000.0).round() as u64;
+    let primitive = |one: &Primitive| {
+        let object = Object::new().with("primitive", one.name);
+        Value::Object(object.with("alone_ns", nanos(one.alone)).with("all_cores_ns", nanos(one.together)))
+    };
     let object = Object::new().with("machine", machine).with("optimised", optimised);
+    let object = object.with("primitives", primitives.iter().map(primitive).collect::<Vec<_>>());
     Value::Object(object.with("loads", measured.iter().map(one).collect::<Vec<_>>()))
 }
 

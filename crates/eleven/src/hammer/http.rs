@@ -3,20 +3,18 @@
 use super::measure::{self, Measured, Tally};
 use super::spool::{Bodies, Spool};
 use super::{Args, Pace, Window};
+use crate::bench::child::{Listening, listen};
 use crate::bench::{load, machine, syncs};
 use crate::corner;
 use crate::output::Failure;
 use eleven_api::edge::SystemClock;
 use eleven_api::routes;
-use eleven_api::serve::Listener;
 use eleven_core::encoding::parse;
 use eleven_ledger::load::Domain;
 use eleven_ledger::{Ledger, Settings};
 use http::{Method, StatusCode};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,10 +44,7 @@ pub(crate) fn serve(domain: &Domain, folder: &Path, at: SocketAddr, parent: Opti
         let (tell, told) = tokio::sync::oneshot::channel();
         ledger.submit(&set_up.bytes, move |outcome| drop(tell.send(outcome))).map_err(Failure::new)?;
         told.await.map_err(Failure::new)?.map_err(Failure::new)?;
-        let listener = Listener::bind(at, None).await.map_err(Failure::new)?;
-        let bound = listener.local_addr().map_err(Failure::new)?;
-        let said = writeln!(std::io::stdout(), "listening http://{bound}").and_then(|()| std::io::stdout().flush());
-        said.map_err(Failure::new)?;
+        let listener = listen(at).await.map_err(Failure::new)?;
         let (stop, stopping) = watch::channel(false);
         let serving = tokio::spawn(ledger.serve(listener, stopping));
         corner::until_told().await;
@@ -58,49 +53,17 @@ pub(crate) fn serve(domain: &Domain, folder: &Path, at: SocketAddr, parent: Opti
     })
 }
 
-/// A ledger in a process of its own, which ends with this value.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(args: &Args, data: &Path) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
-        command.args(["ledger", "hammer", "--serve", "127.0.0.1:0", "--keep", "--dir"]).arg(data);
-        command.args(["--lanes", &args.lanes.to_string(), "--parent", &std::process::id().to_string()]);
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        let url = line.trim().strip_prefix("listening ").map(str::to_owned);
-        match (read, url) {
-            (Some(Ok(_)), Some(url)) => Ok(Self { child, url }),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err("the ledger of the load did not start".to_owned())
-            }
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The load against a ledger that this starts.
 ///
 /// # Errors
 /// Where it can't be started, or does not answer.
 pub(crate) fn own(args: &Args, spools: Vec<Spool>, data: &Path, windows: &[Window]) -> Result<Measured, String> {
     std::fs::create_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
-    let served = Served::start(args, data)?;
-    let pids = [("ledger", served.child.id()), ("load tool", std::process::id())];
+    // A ledger in a process of its own, which ends with this value.
+    let (lanes, dir) = (args.lanes.to_string(), data.to_string_lossy());
+    let serve = ["ledger", "hammer", "--serve", "127.0.0.1:0", "--keep", "--dir", &dir, "--lanes", &lanes];
+    let served = Listening::start(&serve)?;
+    let pids = [("ledger", served.pid()), ("load tool", std::process::id())];
     let before = pids.map(|(_, pid)| machine::cpu_micros(pid));
     let mut measured = against(&served.url, args, spools, windows)?;
     let took = pids.iter().zip(before).map(|((name, pid), before)| {
@@ -108,7 +71,7 @@ pub(crate) fn own(args: &Args, spools: Vec<Spool>, data: &Path, windows: &[Windo
         ((*name).to_owned(), micros as f64 / measured.events.max(1) as f64)
     });
     measured.cpu = took.collect();
-    measured.peak_kib = machine::peak_memory(served.child.id());
+    measured.peak_kib = machine::peak_memory(served.pid());
     drop(served);
     measured.disk = measure::disk(data).ok();
     Ok(measured)
