@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, array_of, parse_canonical};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::head::Head;
@@ -161,10 +161,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bundle as the file holds it.
+    /// The bytes of the file: canonical. What has its canonical bytes already, the records first of all, is copied there;
+    /// to read it once more and encode it anew would be two fifths of what a bundle costs.
     #[must_use]
-    pub fn to_value(&self) -> Value {
-        let events: Vec<Value> = self.events.iter().map(|event| event.record.to_value()).collect();
+    pub fn canonical(&self) -> Vec<u8> {
+        let events = array_of(self.events.iter().map(|event| event.record.canonical()));
         let entries: Vec<Value> = self.events.iter().map(|event| Value::Object(event.entry.to_object())).collect();
         let bundle = Object::new()
             .with("v", "1")
@@ -173,33 +174,42 @@ impl Bundle {
             .with("op", &self.op)
             .with("roots", self.roots.iter().map(TrustRoot::to_value).collect::<Vec<_>>())
             .with("registry", self.registry.to_object())
-            .with("events", events)
             .with("entries", entries)
-            .with("seal", self.seal.to_object())
             .with("head", self.head.to_value())
             .with("checkpoint", &self.checkpoint);
         let index = Object::new().with("op", self.last_event.to_value());
-        Value::Object(match &self.authorization {
-            None => bundle.with("index", index),
-            Some(shown) => shown.put(bundle, index),
-        })
+        let seal = self.seal.canonical();
+        let encoded: [(&str, &[u8]); 2] = [("events", &events), ("seal", &seal)];
+        match &self.authorization {
+            None => bundle.with("index", index).canonical_with(&encoded),
+            Some(shown) => shown.beside(bundle, index, encoded),
+        }
+    }
+
+    /// The bundle as a value: it is read anew from its bytes.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        parse_canonical(&self.canonical()).unwrap_or(Value::Null)
     }
 }
 
 impl Authorization {
-    fn put(&self, bundle: Object, index: Object) -> Object {
+    /// The bundle with all that is authorised in it.
+    fn beside(&self, bundle: Object, index: Object, encoded: [(&str, &[u8]); 2]) -> Vec<u8> {
         let index = index
             .with("revoked", self.revoked.to_value())
             .with_some("use", self.first_use.as_ref().map(Proof::to_value));
         let disclosures = (!self.disclosures.is_empty()).then(|| self.disclosures.clone());
-        bundle
+        let bundle = bundle
             .with("index", index)
-            .with("artifact", self.artifact.to_value())
             .with("policy", self.policy.clone())
-            .with("published", self.published.to_object())
-            .with_some("revocation", self.revocation.as_ref().map(ShownEntry::to_object))
             .with_some("decision", self.decision.clone())
-            .with_some("disclosures", disclosures)
+            .with_some("disclosures", disclosures);
+        let (published, revocation) = (self.published.canonical(), self.revocation.as_ref().map(ShownEntry::canonical));
+        let mut encoded: Vec<(&str, &[u8])> = encoded.to_vec();
+        encoded.extend([("artifact", self.artifact.canonical()), ("published", &published)]);
+        encoded.extend(revocation.as_deref().map(|revocation| ("revocation", revocation)));
+        bundle.canonical_with(&encoded)
     }
 }
 
@@ -225,7 +235,7 @@ impl EntryProof {
 }
 
 impl ShownEntry {
-    fn to_object(&self) -> Object {
-        self.entry.to_object().with("record", self.record.to_value())
+    fn canonical(&self) -> Vec<u8> {
+        self.entry.to_object().canonical_with(&[("record", self.record.canonical())])
     }
 }

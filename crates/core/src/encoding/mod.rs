@@ -239,6 +239,34 @@ impl Object {
         out
     }
 
+    /// The canonical bytes of this object with further members, each with its value's canonical bytes: what has them
+    /// already need not be read and encoded again. None of them may be a member of this object.
+    #[must_use]
+    pub fn canonical_with(&self, others: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut others: Vec<(&str, &[u8])> = others.to_vec();
+        others.sort_by(|(a, _), (b, _)| utf16_order(a, b));
+        let mut others = others.into_iter().peekable();
+        let mut out = Vec::with_capacity(1024);
+        for (name, value) in &self.0 {
+            while let Some((other, bytes)) = others.next_if(|(other, _)| utf16_order(other, name).is_lt()) {
+                begin_member(&mut out, other);
+                out.extend_from_slice(bytes);
+            }
+            debug_assert!(others.peek().is_none_or(|(other, _)| *other != &**name), "a member stands twice");
+            begin_member(&mut out, name);
+            value.write(&mut out);
+        }
+        for (other, bytes) in others {
+            begin_member(&mut out, other);
+            out.extend_from_slice(bytes);
+        }
+        if out.is_empty() {
+            out.push(b'{');
+        }
+        out.push(b'}');
+        out
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         self.write_filtered(out, &[]);
     }
@@ -284,6 +312,28 @@ impl Object {
     pub(crate) fn into_members(self) -> Vec<(Name, Value)> {
         self.0
     }
+}
+
+/// Begins a member of an object whose bytes are all of `out`.
+fn begin_member(out: &mut Vec<u8>, name: &str) {
+    out.push(if out.is_empty() { b'{' } else { b',' });
+    write_str(name, out);
+    out.push(b':');
+}
+
+/// The canonical bytes of an array of items that have theirs.
+#[must_use]
+pub fn array_of<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    for item in items {
+        out.push(if out.is_empty() { b'[' } else { b',' });
+        out.extend_from_slice(item);
+    }
+    if out.is_empty() {
+        out.push(b'[');
+    }
+    out.push(b']');
+    out
 }
 
 /// The order of JCS: names compared as sequences of UTF-16 code units (RFC 8785, 3.2.3).

@@ -54,6 +54,32 @@ fn names_are_ordered_by_utf16() {
 }
 
 #[test]
+fn what_has_its_bytes_stands_among_the_members_as_if_it_were_one() {
+    let values: Vec<(&str, Value)> = ["m", "\u{fb33}", "a", "\u{1f600}", "z", "", "k\"q"]
+        .into_iter()
+        .zip(["{}", "[1,{\"x\":null}]", "\"\\n\"", "-7", "true", "[]", "{\"b\":[2]}"])
+        .map(|(name, text)| (name, parse(text.as_bytes()).expect("parses")))
+        .collect();
+    let whole = values.iter().fold(Object::new(), |object, (name, value)| object.with(*name, value.clone()));
+    // Each member once in the object and once beside it.
+    for beside in 0..1u32 << values.len() {
+        let is_beside = |at: usize| beside & (1 << at) != 0;
+        let (mut object, mut others) = (Object::new(), Vec::new());
+        for (at, (name, value)) in values.iter().enumerate() {
+            match is_beside(at) {
+                true => others.push((*name, value.canonical())),
+                false => object = object.with(*name, value.clone()),
+            }
+        }
+        let others: Vec<(&str, &[u8])> = others.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+        assert_eq!(object.canonical_with(&others), whole.canonical(), "{beside:b}");
+    }
+    assert_eq!(Object::new().canonical_with(&[]), b"{}");
+    assert_eq!(array_of([]), b"[]");
+    assert_eq!(array_of([&b"1"[..], b"{}"]), b"[1,{}]");
+}
+
+#[test]
 fn depth_is_bounded() {
     let nested = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
     assert!(parse(&nested(32)).is_ok());

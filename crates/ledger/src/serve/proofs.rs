@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
-use eleven_api::serve::json;
+use eleven_api::serve::{json, json_bytes};
 use eleven_core::artifact::is_artifact_id;
 use eleven_core::encoding::Value;
 use eleven_core::index;
@@ -83,7 +83,7 @@ pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<Strin
         let ready = |shared: &Shared, head: &Published| head.satisfied && proof::has_registry(shared, head);
         let _ = proof::covered(&inner.shared, last, inner.settings.proof_wait, ready).await;
     }
-    reading(inner, move |shared| proof::bundle(shared, &op).map(|bundle| bundle.to_value())).await
+    reading_off(inner, move |shared| proof::bundle(shared, &op).map(|bundle| json_bytes(bundle.canonical()))).await
 }
 
 /// `GET /v1/proof/inclusion?seq=N[&size=M]`.
