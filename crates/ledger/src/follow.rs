@@ -19,7 +19,7 @@ pub use gate::Auditing;
 pub use source::{Remote, Said, Source};
 
 use crate::heads::{HeadError, Heads};
-use crate::recover::{Depth, Met, Prepared, ReplayError, Replayed, in_order, prepare, replay};
+use crate::recover::{Depth, Met, ReplayError, Replayed, in_order, prepare_each, replay};
 use crate::state::Published;
 use eleven_api::client::CallError;
 use eleven_core::encoding::Value;
@@ -285,8 +285,7 @@ impl Follower {
             Ok((!piece.is_empty()).then_some(piece))
         };
         let work = |piece: Vec<(u64, &Vec<u8>)>| {
-            let prepared = piece.into_iter().map(|(at, bytes)| prepare(at, bytes.clone(), &keys, Depth::Everything));
-            prepared.collect::<Vec<Prepared>>()
+            prepare_each(piece.into_iter().map(|(at, bytes)| (at, bytes.clone())), &keys, Depth::Everything)
         };
         let replayed = &mut self.replayed;
         let taken = in_order(next, work, |prepared| prepared.into_iter().try_for_each(|one| replayed.take(one)));

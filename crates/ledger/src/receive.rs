@@ -8,6 +8,7 @@ use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_ARTIFACT;
 use eleven_core::root::KeyRecord;
+use eleven_core::signature::VerifyingKey;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -51,11 +52,18 @@ impl SentArtifact {
         Self { artifact, bytes, hash, signed_by: None }
     }
 
-    /// Verifies the signature where the issuer's key is known by now.
-    pub fn verify(&mut self, keys: &Keys) {
-        let Some(key) = keys.of_issuer(&self.artifact.sig.kid) else { return };
-        let verifies = key.verifying().filter(|key| key.verifies(self.artifact.payload(), &self.artifact.sig.val));
-        self.signed_by = verifies.map(|key| *key.as_bytes());
+    /// Verifies the signatures of those whose issuer's key is known by now, each by itself; what they share is said of
+    /// [`VerifyingKey::verify_each`].
+    pub(crate) fn verify_each<'a>(sent: impl IntoIterator<Item = &'a mut Self>, keys: &Keys) {
+        let sent = sent.into_iter().map(|sent| (keys.of_issuer(&sent.artifact.sig.kid), sent));
+        let mut sent: Vec<(Option<Arc<EventKey>>, &mut Self)> = sent.collect();
+        let known = sent.iter_mut().filter_map(|(key, sent)| Some((key.as_ref()?.verifying()?, sent)));
+        let known: Vec<(&VerifyingKey, &mut &mut Self)> = known.collect();
+        let signed = known.iter().map(|(key, sent)| (*key, sent.artifact.payload(), &sent.artifact.sig.val));
+        let holds = VerifyingKey::verify_each(&signed.collect::<Vec<_>>());
+        for ((key, sent), holds) in known.into_iter().zip(holds) {
+            sent.signed_by = holds.then(|| *key.as_bytes());
+        }
     }
 
     /// Whether it is signed by this key. Whether that is one of its issuer's, whoever asks has to know.
@@ -199,8 +207,11 @@ fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
 
 /// Reads records one by one and verifies the signatures of those whose key is registered.
 fn read_part(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
-    let candidates: Vec<Result<Candidate, Refusal>> =
-        records.iter().map(|canonical| Candidate::read(canonical)).collect();
+    verify_each(records.iter().map(|canonical| Candidate::read(canonical)).collect(), keys)
+}
+
+/// Verifies the signatures of those whose key is registered, each by itself.
+pub(crate) fn verify_each(candidates: Vec<Result<Candidate, Refusal>>, keys: &Keys) -> Vec<Reading> {
     let keys: Vec<Option<Arc<EventKey>>> =
         candidates.iter().map(|candidate| keys.get(candidate.as_ref().ok()?.kid())).collect();
     let mut signed = Vec::with_capacity(candidates.len());
@@ -233,15 +244,14 @@ fn split_artifacts(
     for (hash, bytes) in blobs {
         match read_artifact(&bytes) {
             Some(artifact) => {
-                let mut sent = SentArtifact::new(artifact, bytes, hash);
-                sent.verify(keys);
-                artifacts.insert(sent.artifact.id.clone(), sent);
+                artifacts.insert(artifact.id.clone(), SentArtifact::new(artifact, bytes, hash));
             }
             None => {
                 others.insert(hash, bytes);
             }
         }
     }
+    SentArtifact::verify_each(artifacts.values_mut(), keys);
     (artifacts, others)
 }
 

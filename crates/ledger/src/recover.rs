@@ -11,7 +11,7 @@ mod pool;
 mod prepare;
 
 pub(crate) use pool::in_order;
-pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use prepare::{Prepared, prepare_each};
 
 use crate::keys::Keys;
 use crate::receive::Reading;
@@ -169,10 +169,7 @@ impl Replayed {
             position = last + 1;
             Ok(Some(records))
         };
-        let work = |records: Piece| {
-            let prepared = records.into_iter().map(|(at, bytes)| prepare(at, bytes, &keys, depth));
-            prepared.collect::<Vec<Prepared>>()
-        };
+        let work = |records: Piece| prepare_each(records, &keys, depth);
         let outcome = in_order(read, work, |prepared| {
             let taken = prepared.into_iter().try_for_each(|record| self.take(record));
             progress(&self.met);

@@ -1,9 +1,9 @@
 //! What follows from a record of the log alone: parsed, hashed and its signatures verified, on whatever core is free.
 
 use crate::keys::Keys;
-use crate::receive::{Reading, SentArtifact, read_artifact};
+use crate::receive::{Reading, SentArtifact, read_artifact, verify_each};
 use crate::recover::Depth;
-use crate::rules::{Candidate, Refusal};
+use crate::rules::Candidate;
 use crate::stored::Stored;
 use eleven_core::chain::{self, ChainValue, EntryHeader};
 use eleven_core::encoding::parse_canonical;
@@ -54,12 +54,74 @@ pub(super) struct Content {
     pub(super) moved: bool,
 }
 
-/// Prepares the record at a position. `keys` are those that are known so far: what is signed by another is verified when
-/// it is judged.
-pub(crate) fn prepare(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) -> Prepared {
-    let what = match Stored::decode(bytes) {
-        Some(Stored::Entry(bytes)) => entry(&bytes, keys, depth).map_or_else(What::Wrong, What::Entry),
-        Some(Stored::Blob(bytes)) => What::Content(content(position, bytes, keys, depth)),
+/// Prepares records of the log, each by itself. `keys` are those that are known so far: what is signed by another is
+/// verified when it is judged.
+pub(crate) fn prepare_each(
+    records: impl IntoIterator<Item = (u64, Vec<u8>)>,
+    keys: &Keys,
+    depth: Depth,
+) -> Vec<Prepared> {
+    let mut candidates = Vec::new();
+    let read = |(position, bytes)| (position, read(position, bytes, depth, &mut candidates));
+    let mut read: Vec<(u64, Read)> = records.into_iter().map(read).collect();
+    let readings: Vec<Reading> = match depth {
+        Depth::Everything => verify_each(candidates.into_iter().map(Ok).collect(), keys),
+        Depth::Resume => candidates.into_iter().map(Reading::Unknown).collect(),
+    };
+    if depth == Depth::Everything {
+        let artifacts = read.iter_mut().filter_map(|(_, read)| match read {
+            Read::Whole(What::Content(content)) => content.artifact.as_mut(),
+            _ => None,
+        });
+        SentArtifact::verify_each(artifacts, keys);
+    }
+    let mut readings = readings.into_iter();
+    let whole = |(position, read)| {
+        let what = match read {
+            Read::Whole(what) => what,
+            // There is one for each, in their order.
+            Read::Entry(entry) => match readings.next() {
+                Some(reading) => What::Entry(Box::new(entry.with(reading))),
+                None => What::Wrong("its signature was not looked at".to_owned()),
+            },
+        };
+        Prepared { position, what }
+    };
+    read.into_iter().map(whole).collect()
+}
+
+/// A record before signatures are looked at.
+enum Read {
+    Whole(What),
+    /// Its candidate went with the others.
+    Entry(Around),
+}
+
+/// What is known of an entry without its signature.
+struct Around {
+    header: EntryHeader,
+    chain: ChainValue,
+    leaf: Sha256,
+    bytes: u64,
+}
+
+impl Around {
+    fn with(self, reading: Reading) -> Entry {
+        let Self { header, chain, leaf, bytes } = self;
+        Entry { header, reading, chain, leaf, bytes }
+    }
+}
+
+fn read(position: u64, bytes: Vec<u8>, depth: Depth, candidates: &mut Vec<Candidate>) -> Read {
+    Read::Whole(match Stored::decode(bytes) {
+        Some(Stored::Entry(bytes)) => match entry(&bytes) {
+            Ok((around, candidate)) => {
+                candidates.push(candidate);
+                return Read::Entry(around);
+            }
+            Err(why) => What::Wrong(why),
+        },
+        Some(Stored::Blob(bytes)) => What::Content(content(position, bytes, depth)),
         Some(Stored::Header(bytes)) => {
             let header = parse_canonical(&bytes).map_err(FormError::from).and_then(Header::read);
             header.map_or_else(
@@ -71,36 +133,22 @@ pub(crate) fn prepare(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) 
             What::Content(Box::new(Content { position, hash, artifact: None, policy: None, moved: true }))
         }
         None => What::Wrong("a record before it is of no kind that this build knows".to_owned()),
-    };
-    Prepared { position, what }
+    })
 }
 
-fn entry(bytes: &[u8], keys: &Keys, depth: Depth) -> Result<Box<Entry>, String> {
+fn entry(bytes: &[u8]) -> Result<(Around, Candidate), String> {
     let (header, record) = EntryHeader::split(bytes).map_err(|error| error.to_string())?;
     let candidate = Candidate::read(record).map_err(|why| why.to_string())?;
-    let reading = match keys.get(candidate.kid()).filter(|_| depth == Depth::Everything) {
-        None => Reading::Unknown(candidate),
-        Some(key) => {
-            let verified = key.verifying().ok_or(Refusal::UnknownKey).and_then(|key| candidate.verify(key));
-            verified.map_or_else(Reading::Refused, Reading::Verified)
-        }
-    };
     let chain = chain::advance(header.prev.as_ref(), bytes);
     let leaf = tree::leaf_hash(bytes);
-    Ok(Box::new(Entry { header, reading, chain, leaf, bytes: bytes.len() as u64 }))
+    Ok((Around { header, chain, leaf, bytes: bytes.len() as u64 }, candidate))
 }
 
-fn content(position: u64, bytes: Vec<u8>, keys: &Keys, depth: Depth) -> Box<Content> {
+fn content(position: u64, bytes: Vec<u8>, depth: Depth) -> Box<Content> {
     let hash = Sha3::of(&[&bytes]);
-    let mut artifact = read_artifact(&bytes).map(|artifact| SentArtifact::new(artifact, Vec::new(), hash));
-    let mut policy = None;
-    if depth == Depth::Everything {
-        if let Some(artifact) = &mut artifact {
-            artifact.verify(keys);
-        } else if bytes.starts_with(br#"{"cedar":"#) {
-            // The first member of a policy bundle's canonical encoding.
-            policy = parse_canonical(&bytes).map_err(FormError::from).and_then(PolicyBundle::read).ok();
-        }
-    }
-    Box::new(Content { position, hash, artifact, policy, moved: false })
+    let artifact = read_artifact(&bytes).map(|artifact| SentArtifact::new(artifact, Vec::new(), hash));
+    // The first member of a policy bundle's canonical encoding.
+    let policy = (depth == Depth::Everything && artifact.is_none() && bytes.starts_with(br#"{"cedar":"#))
+        .then(|| parse_canonical(&bytes).map_err(FormError::from).and_then(PolicyBundle::read).ok());
+    Box::new(Content { position, hash, artifact, policy: policy.flatten(), moved: false })
 }
