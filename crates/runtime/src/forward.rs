@@ -21,7 +21,8 @@ use tokio::sync::{Notify, watch};
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An idle point asks the ledger this often, so that its backlog is known.
 const IDLE: Duration = Duration::from_millis(1000);
-/// Requests stand at least so far apart: what comes meanwhile goes together, and costs the ledger one fdatasync.
+/// So long after a record was committed it is forwarded, and requests stand at least so far apart: what comes meanwhile goes
+/// together, and costs the ledger one fdatasync.
 const GATHER: Duration = Duration::from_millis(4);
 /// How long the last records may take when the point stops.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -92,8 +93,12 @@ impl Forwarder {
                     down = false;
                     self.desks.drop_before(outbox.unwanted_before());
                     let idle = async {
-                        if !more {
-                            let _ = tokio::time::timeout(IDLE, self.progress.wake.notified()).await;
+                        let wake = || self.progress.wake.notified();
+                        if !more && tokio::time::timeout(IDLE, wake()).await.is_ok() {
+                            // A call has begun. It is not kept waiting by its own first records, and its last ones go with
+                            // them; their own wake-up is spent by that.
+                            tokio::time::sleep(GATHER).await;
+                            let _ = tokio::time::timeout(Duration::ZERO, wake()).await;
                         }
                         tokio::time::sleep_until(gathered).await;
                     };
