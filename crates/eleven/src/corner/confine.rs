@@ -97,7 +97,11 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
                 .recursive(true)
                 .mode(0o700)
                 .create(archive)
-                .map_err(|error| Failure::new(format!("{} can't be made: {error}", archive.display())))?;
+                .map_err(|error| {
+                    let what = "the folder of `ledger.archive` can't be made";
+                    let then = "make it for the ledger's user, or name another";
+                    Failure::new(format!("{}: {what} ({error}): {then}", archive.display()))
+                })?;
             writable.push(archive.clone());
         } else {
             readable.push(archive.clone());

@@ -79,3 +79,16 @@ fn a_ledger_that_archives_runs_confined_and_holds_its_archive() {
     assert_eq!(domain.supervisor().interrupt(), Some(0));
     domain.json(&["ledger", "archive", "--to", &domain.file("../archive")]);
 }
+
+#[test]
+fn a_ledger_whose_archive_can_not_be_made_says_so_and_does_not_start() {
+    let domain = Domain::make(&["ledger.archive=../taken/archive", "ledger.archive_every=1"]);
+    // `init` made it; now a file stands where its folder was.
+    std::fs::remove_dir_all(domain.file("../taken")).expect("removed");
+    std::fs::write(domain.file("../taken"), "no folder").expect("written");
+    let refused = domain.run(&["ledger", "serve"]);
+    assert!(!refused.status.success());
+    let said = text(&refused);
+    assert!(said.contains("taken/archive"), "{said}");
+    assert!(said.contains("`ledger.archive` can't be made") && said.contains("or name another"), "{said}");
+}
