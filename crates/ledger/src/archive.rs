@@ -8,7 +8,8 @@
 //! archive ([`kept`]), and only then its hash takes its place in the log. A ledger that runs does it by itself
 //! ([`running`]); [`archive`] does it for one that does not.
 
-use crate::ledger::{CORNER, LOG, LOG_OPTIONS, LedgerError};
+use crate::error::LedgerError;
+use crate::home::{CORNER, LOG, LOG_OPTIONS};
 use crate::recover::{self, Depth};
 use crate::stored::Stored;
 use eleven_core::hash::Sha3;

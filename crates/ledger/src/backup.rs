@@ -6,8 +6,9 @@
 //! **Invariant**: a ledger is never put back behind a head that is known to have been published, unless the root says so
 //! in a signed document that then stands in the ledger (`ledger.recovered`).
 
+use crate::error::LedgerError;
 use crate::heads::HeadError;
-use crate::ledger::{CORNER, HEADS, LOG, LedgerError};
+use crate::home::{CORNER, HEADS, LOG};
 use crate::recover::{self, Depth, Replayed};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;

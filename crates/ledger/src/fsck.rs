@@ -1,8 +1,8 @@
 //! Checking a ledger's folder from its bytes alone: every chain value, signature, rule, piece of content, index and head is
 //! computed again, on all cores. Nothing is changed.
 
+use crate::error::LedgerError;
 use crate::heads::{self, HeadError};
-use crate::ledger::LedgerError;
 use crate::recover::{Depth, Met, Replayed};
 use crate::state::Published;
 use eleven_core::head::Commitment;

@@ -1,13 +1,11 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
-mod error;
-
-pub use error::LedgerError;
-
 use crate::archive::{Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
+use crate::error::LedgerError;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
+use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::receive::Received;
 use crate::recover::{self, Depth, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
@@ -37,16 +35,6 @@ use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-
-/// The places of the corner's two logs in its folder.
-pub(crate) const LOG: &str = "log";
-pub(crate) const HEADS: &str = "heads";
-/// Entries are packed once their segment is closed: a ledger is read seldom and kept for years. Who asks for a lineage or
-/// a proof asks for records that lie near each other.
-pub(crate) const LOG_OPTIONS: SegmentOptions =
-    SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: true, recent: 4 << 20 };
-/// The corner's name, as its folder is marked.
-pub(crate) const CORNER: &str = "ledger";
 
 /// How the corner runs. What it keeps does not depend on any of it.
 #[derive(Clone, Debug)]

@@ -11,10 +11,11 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use crate::error::LedgerError;
+use crate::home::{CORNER, LOG};
 use crate::recover::{self, Depth};
 use crate::state::{Places, read};
 use crate::stored::Stored;
-use crate::{LedgerError, ledger};
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
@@ -220,8 +221,8 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
 /// # Errors
 /// [`LedgerError`] where the folder can't be used or its log is no ledger.
 pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
-    let home = Folder::open(folder, ledger::CORNER)?;
-    let log = SegmentLog::open(home.place(ledger::LOG)?, SegmentOptions::default())?;
+    let home = Folder::open(folder, CORNER)?;
+    let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
     let log = log.reader();
     let replayed = recover::replay(log.as_ref(), Depth::Resume)?;
     let entries = replayed.book.size();

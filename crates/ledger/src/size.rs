@@ -1,6 +1,7 @@
 //! What a ledger takes on its disk, measured in its folder, so that what it will take can be foretold.
 
-use crate::ledger::{HEADS, LOG, LedgerError};
+use crate::error::LedgerError;
+use crate::home::{HEADS, LOG};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Value, parse_canonical};

@@ -2,8 +2,9 @@
 //! commits, recovers and signs is the same as in [`Ledger`].
 
 use crate::audit::{Answer, Audit, Request};
+use crate::error::LedgerError;
 use crate::heads::{HeadError, HeadSigner, Heads};
-use crate::ledger::{Ledger, LedgerError, Parts, Signers};
+use crate::ledger::{Ledger, Parts, Signers};
 use crate::receive::Received;
 use crate::recover::{Depth, ReplayError, replay};
 use crate::seal::{Pace, SealedEntry};

@@ -2,7 +2,7 @@
 
 use super::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::backup::open;
-use crate::ledger::LedgerError;
+use crate::error::LedgerError;
 use eleven_core::hash::Sha3;
 use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
 use std::collections::HashMap;

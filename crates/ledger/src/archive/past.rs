@@ -2,7 +2,7 @@
 
 use super::{Archived, Moves, each};
 use crate::audit::hashes_named;
-use crate::ledger::LedgerError;
+use crate::error::LedgerError;
 use crate::life::{Life, ends_some_day};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;

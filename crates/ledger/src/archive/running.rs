@@ -6,7 +6,7 @@
 
 use super::past::{Past, Rules};
 use super::{Archived, Moves, copy};
-use crate::ledger::LedgerError;
+use crate::error::LedgerError;
 use crate::state::{Counts, Shared, read, write};
 use eleven_api::edge::Clock;
 use eleven_core::time::Time;
