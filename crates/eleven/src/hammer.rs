@@ -9,7 +9,8 @@ mod process;
 mod report;
 mod spool;
 
-use crate::bench::{Folder, machine};
+use crate::bench::Folder;
+use crate::bench::machine::Machine;
 use crate::output::{EXIT_FAILED, Failure, Output};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_ledger::load::Domain;
@@ -108,7 +109,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
         return http::serve(&domain, &folder.path, address, args.parent).map(|()| ExitCode::SUCCESS);
     }
     let measured = measure(args, &domain, &folder.path).map_err(Failure::new)?;
-    let machine = machine::describe(&folder.path);
+    let machine = Machine::measure(&folder.path).map_err(Failure::new)?;
     output.either(|| report::document(&machine, args, &measured), || report::text(&machine, args, &measured, output));
     if let Some(failure) = &measured.first_failure {
         return Err(Failure::new(format!("not every event was taken: {failure}")));

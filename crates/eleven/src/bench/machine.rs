@@ -1,13 +1,51 @@
 //! What the machine is, and what processes took of it: read from `/proc`.
 
+use super::primitives::{self, Primitive};
+use eleven_core::encoding::{Object, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The kernel counts processor time for `/proc` in hundredths of a second on every Linux (USER_HZ).
 const MICROS_PER_TICK: u64 = 10_000;
 
+/// The machine of a measurement, and what it does at that hour.
+pub(crate) struct Machine {
+    description: String,
+    primitives: Vec<Primitive>,
+}
+
+impl Machine {
+    /// Looks at the machine, and at the disk that `folder` lies on, and measures its primitives.
+    ///
+    /// # Errors
+    /// As [`primitives::measure`].
+    pub(crate) fn measure(folder: &Path) -> Result<Self, String> {
+        Ok(Self { description: describe(folder), primitives: primitives::measure()? })
+    }
+
+    /// For people, before the figures.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let primitive = |Primitive { name, alone, together }: &Primitive| {
+            format!("  {name:<28} {alone:>6.1} us on a core alone, {together:>6.1} us on all cores at once")
+        };
+        [self.description.clone()].into_iter().chain(self.primitives.iter().map(primitive)).collect()
+    }
+
+    /// For machines.
+    pub(crate) fn to_object(&self) -> Object {
+        let nanos = |micros: f64| (micros * 1000.0).round() as u64;
+        let primitive = |one: &Primitive| {
+            let object = Object::new().with("primitive", one.name);
+            Value::Object(object.with("alone_ns", nanos(one.alone)).with("all_cores_ns", nanos(one.together)))
+        };
+        let primitives: Vec<Value> = self.primitives.iter().map(primitive).collect();
+        let object = Object::new().with("machine", &self.description).with("optimised", !cfg!(debug_assertions));
+        object.with("primitives", primitives)
+    }
+}
+
 /// The machine in one line: processor, cores, kernel, file system.
-pub(crate) fn describe(folder: &Path) -> String {
+fn describe(folder: &Path) -> String {
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("an unnamed processor", |(_, model)| model.trim());

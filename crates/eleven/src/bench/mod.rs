@@ -18,7 +18,7 @@ use eleven_api::client::Client;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use load::{Load, Outcome, Target};
-use primitives::Primitive;
+use machine::Machine;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -101,9 +101,8 @@ pub(crate) fn run(args: Args, output: Output) -> Result<ExitCode, Failure> {
     let parent = gateway.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = Folder::new(&parent, "bench", false).map_err(Failure::new)?;
     let measured = measure(&folder.path, &gateway).map_err(Failure::new)?;
-    let machine = machine::describe(&folder.path);
-    let primitives = primitives::measure().map_err(Failure::new)?;
-    output.either(|| document(&machine, &primitives, &measured), || text(&machine, &primitives, &measured, output));
+    let machine = Machine::measure(&folder.path).map_err(Failure::new)?;
+    output.either(|| document(&machine, &measured), || text(&machine, &measured, output));
     let failed = measured.iter().any(|one| [&one.direct, &one.bare, &one.through].iter().any(|of| of.failed > 0));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -230,11 +229,8 @@ fn sample(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-fn text(machine: &str, primitives: &[Primitive], measured: &[Measured], output: Output) -> String {
-    let mut lines = vec![machine.to_owned()];
-    lines.extend(primitives.iter().map(|Primitive { name, alone, together }| {
-        format!("  {name:<28} {alone:>6.1} us on a core alone, {together:>6.1} us on all cores at once")
-    }));
+fn text(machine: &Machine, measured: &[Measured], output: Output) -> String {
+    let mut lines = machine.lines();
     if cfg!(debug_assertions) {
         let warning = "this binary is not optimised: its figures say little; cargo run --release -p eleven -- bench";
         lines.push(output.paint(Paint::Warn, warning));
@@ -266,7 +262,7 @@ fn latencies(one: &Measured, output: Output) -> Vec<String> {
     lines.extend(loads.iter().map(|(name, of)| row(name, of)));
     lines.push(output.paint(Paint::Good, &added("added", &one.through)));
     // Hops and commits alone: what no gateway that does them gets below on this machine.
-    lines.push(added("by the path", &one.bare));
+    lines.push(added("bare adds", &one.bare));
     let failure = loads.iter().find_map(|(_, of)| of.first_failure.as_ref());
     lines.extend(failure.map(|failure| output.paint(Paint::Bad, &format!("  the first failure: {failure}"))));
     lines
@@ -292,7 +288,7 @@ fn costs(one: &Measured) -> Vec<String> {
     one.processes.iter().map(process).chain(one.syncs.iter().map(sync)).collect()
 }
 
-fn document(machine: &str, primitives: &[Primitive], measured: &[Measured]) -> Value {
+fn document(machine: &Machine, measured: &[Measured]) -> Value {
     let outcome = |of: &Outcome| {
         let object = Object::new().with("calls", of.calls()).with("failed", of.failed);
         let object = object.with("calls_per_second", of.per_second().round() as u64);
@@ -314,15 +310,7 @@ fn document(machine: &str, primitives: &[Primitive], measured: &[Measured]) -> V
         let object = object.with("processes", one.processes.iter().map(process).collect::<Vec<_>>());
         Value::Object(object.with("syncs", one.syncs.iter().map(sync).collect::<Vec<_>>()))
     };
-    let optimised = !cfg!(debug_assertions);
-    let nanos = |micros: f64| (micros * 1000.0).round() as u64;
-    let primitive = |one: &Primitive| {
-        let object = Object::new().with("primitive", one.name);
-        Value::Object(object.with("alone_ns", nanos(one.alone)).with("all_cores_ns", nanos(one.together)))
-    };
-    let object = Object::new().with("machine", machine).with("optimised", optimised);
-    let object = object.with("primitives", primitives.iter().map(primitive).collect::<Vec<_>>());
-    Value::Object(object.with("loads", measured.iter().map(one).collect::<Vec<_>>()))
+    Value::Object(machine.to_object().with("loads", measured.iter().map(one).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

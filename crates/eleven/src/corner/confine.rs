@@ -93,15 +93,11 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
     if let (Which::Ledger, Some(archive)) = (which, &config.archive) {
         if config.archive_every.is_some() {
             // A rule is for what is there.
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(archive)
-                .map_err(|error| {
-                    let what = "the folder of `ledger.archive` can't be made";
-                    let then = "make it for the ledger's user, or name another";
-                    Failure::new(format!("{}: {what} ({error}): {then}", archive.display()))
-                })?;
+            DirBuilder::new().recursive(true).mode(0o700).create(archive).map_err(|error| {
+                let what = "the folder of `ledger.archive` can't be made";
+                let then = "make it for the ledger's user, or name another";
+                Failure::new(format!("{}: {what} ({error}): {then}", archive.display()))
+            })?;
             writable.push(archive.clone());
         } else {
             readable.push(archive.clone());

@@ -2,6 +2,7 @@
 
 use super::Args;
 use super::measure::{Measured, Rate};
+use crate::bench::machine::Machine;
 use crate::output::{Output, Paint};
 use eleven_core::encoding::{Object, Value};
 use eleven_ledger::load::{EVENTS_PER_CALL, ProofCosts};
@@ -19,8 +20,8 @@ fn bytes_per_call(args: &Args, measured: &Measured) -> Option<u64> {
 }
 
 /// For people.
-pub(crate) fn text(machine: &str, args: &Args, measured: &Measured, output: Output) -> String {
-    let mut lines = vec![machine.to_owned()];
+pub(crate) fn text(machine: &Machine, args: &Args, measured: &Measured, output: Output) -> String {
+    let mut lines = machine.lines();
     if cfg!(debug_assertions) {
         let warning =
             "this binary is not optimised: its figures say little; cargo run --release -p eleven -- ledger hammer";
@@ -73,7 +74,7 @@ fn proofs(costs: &ProofCosts) -> [String; 3] {
 }
 
 /// For machines.
-pub(crate) fn document(machine: &str, args: &Args, measured: &Measured) -> Value {
+pub(crate) fn document(machine: &Machine, args: &Args, measured: &Measured) -> Value {
     let quantiles = |values: &[u64]| {
         let of = |object: Object, (name, permille): (&str, usize)| {
             object.with(format!("{name}_us"), Measured::within(values, permille))
@@ -91,9 +92,8 @@ pub(crate) fn document(machine: &str, args: &Args, measured: &Measured) -> Value
     let (count, values) = measured.syncs;
     let named = ["p50_us", "p90_us", "p99_us", "max_us"].into_iter().zip(values);
     let syncs = named.fold(Object::new().with("count", count), |object, (name, value)| object.with(name, value));
-    let object = Object::new()
-        .with("machine", machine)
-        .with("optimised", !cfg!(debug_assertions))
+    let object = machine
+        .to_object()
         .with("events", measured.events)
         .with("rates", measured.windows.iter().map(rate).collect::<Vec<_>>())
         .with("durable", quantiles(&measured.durable))

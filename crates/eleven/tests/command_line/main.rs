@@ -5,6 +5,7 @@ mod disclosures;
 mod doctrine;
 mod domain;
 mod keeping;
+mod measuring;
 mod operators;
 mod processes;
 mod refusals;
