@@ -161,8 +161,8 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bytes of the file: canonical. What has its canonical bytes already, the records first of all, is copied there;
-    /// to read it once more and encode it anew would be two fifths of what a bundle costs.
+    /// The bytes of the file: canonical. What has its canonical bytes already, the records first of all, is copied there and
+    /// not read and encoded once more.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
         let events = array_of(self.events.iter().map(|event| event.record.canonical()));
