@@ -8,6 +8,7 @@ mod audit_cmd;
 mod backup_cmd;
 mod bench;
 mod call;
+mod child;
 mod cli;
 mod config;
 mod conformance;

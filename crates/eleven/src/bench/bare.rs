@@ -3,7 +3,7 @@
 //! What this takes is the machine's: threads that are woken, loopback, the disk. No gateway that asks an authority, which
 //! asks a ledger, and that commits before and after the call can be faster; what a governed call takes beyond it is ours.
 
-use super::child::{Listening, listen};
+use crate::child::{Listening, listen};
 use crate::corner;
 use crate::output::Failure;
 use axum::Router;
@@ -159,5 +159,23 @@ impl Part {
         }
         let committed = receive.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         if committed.durable.count() == 1 { Ok(()) } else { Err("the commit has no room".to_owned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_whose_next_one_is_gone_answers_that_the_call_failed() {
+        let gone = SocketAddr::from(([127, 0, 0, 1], 0));
+        let gone = std::net::TcpListener::bind(gone).and_then(|listener| listener.local_addr()).expect("an address");
+        for asks in [true, false] {
+            let url = Some(format!("http://{gone}"));
+            let (ask, forward) = if asks { (url, None) } else { (None, url) };
+            let part =
+                Part { relay: Relay { ask, log: None, forward, parent: None }, log: None, client: Client::new() };
+            assert_eq!(pass(State(Arc::new(part)), Body::empty()).await.status(), StatusCode::BAD_GATEWAY);
+        }
     }
 }

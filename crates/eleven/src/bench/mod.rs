@@ -5,7 +5,6 @@
 //! three commits a call, each with its fdatasync.
 
 mod bare;
-pub(crate) mod child;
 pub(crate) mod load;
 pub(crate) mod machine;
 mod primitives;

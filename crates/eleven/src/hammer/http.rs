@@ -3,8 +3,8 @@
 use super::measure::{self, Measured, Tally};
 use super::spool::{Bodies, Spool};
 use super::{Args, Pace, Window};
-use crate::bench::child::{Listening, listen};
 use crate::bench::{load, machine, syncs};
+use crate::child::{Listening, listen};
 use crate::corner;
 use crate::output::Failure;
 use eleven_api::edge::SystemClock;

@@ -13,7 +13,6 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_api::serve::Listener;
 use http::{HeaderMap, StatusCode};
 use log::CallLog;
 use openai::{Refusal, Request};
@@ -74,13 +73,11 @@ pub(crate) fn run(args: Args) -> ExitCode {
 
 async fn serve(args: Args) -> Result<(), String> {
     let log = CallLog::open(args.log.as_deref()).map_err(|error| format!("the log cannot be opened: {error}"))?;
-    let listener = Listener::bind(args.listen, None).await.map_err(|error| error.to_string())?;
-    let at = listener.local_addr().map_err(|error| error.to_string())?;
     let asked = format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"Nothing to do."}}]}}"#);
     let noop = Request::read(asked.as_bytes()).map_err(|refusal| refusal.message)?;
     let noop = openai::completion("chatcmpl-noop", 0, &noop).to_string().into();
     let (told, stop) = watch::channel(false);
-    let _ = writeln!(std::io::stdout(), "listening http://{at}");
+    let listener = crate::child::listen(args.listen).await?;
     let serving = listener.serve(router(Upstream { args, log, noop }), stop, Duration::from_secs(1));
     tokio::pin!(serving);
     tokio::select! {

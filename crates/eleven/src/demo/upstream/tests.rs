@@ -1,5 +1,6 @@
 use super::*;
 use eleven_api::client::Client;
+use eleven_api::serve::Listener;
 use http_body_util::{BodyExt as _, Full};
 
 fn args() -> Args {

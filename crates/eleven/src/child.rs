@@ -1,4 +1,4 @@
-//! A process of a measurement's own, which says where it listens.
+//! A process of the demo's or a measurement's own, which says where it listens.
 
 use eleven_api::serve::Listener;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -54,5 +54,17 @@ impl Drop for Listening {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ends_without_a_word_did_not_start() {
+        // This is the tests' own binary, which knows no such option.
+        let error = Listening::start(&["--no-such-option"]).err().expect("it does not listen");
+        assert!(error.contains("--no-such-option` did not start"), "{error}");
     }
 }
