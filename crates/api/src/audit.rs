@@ -181,15 +181,13 @@ impl SentBlobs {
     /// # Errors
     /// Where a blob is not base64, or does not hash to its name.
     pub fn read(&self) -> Result<BTreeMap<Sha3, Vec<u8>>, FormError> {
-        let mut blobs = BTreeMap::new();
-        for (name, blob) in self.0.iter() {
-            let bytes = blob.as_str().and_then(hash::unbase64);
-            let (Some(hash), Some(bytes)) = (Sha3::parse(name), bytes) else {
-                return Err(FormError(NOT_A_BLOB.into()));
-            };
-            require(Sha3::of(&[&bytes]) == hash, "append request: a blob does not hash to its name")?;
-            blobs.insert(hash, bytes);
-        }
+        let decode = |(name, blob): (_, &Value)| {
+            let named = Sha3::parse(name).zip(blob.as_str().and_then(hash::unbase64));
+            named.ok_or_else(|| FormError(NOT_A_BLOB.into()))
+        };
+        let blobs: BTreeMap<Sha3, Vec<u8>> = self.0.iter().map(decode).collect::<Result<_, _>>()?;
+        let hashed = Sha3::of_each(&blobs.values().map(|bytes| [bytes.as_slice()]).collect::<Vec<_>>());
+        require(blobs.keys().eq(&hashed), "append request: a blob does not hash to its name")?;
         Ok(blobs)
     }
 }

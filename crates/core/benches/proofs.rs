@@ -3,7 +3,7 @@
 //! Run with `cargo bench -p eleven-core --bench proofs`.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use eleven_core::chain::{ChainValue, EntryHeader, advance, entry_bytes};
+use eleven_core::chain::{ChainValue, EntryHeader, advance, advance_each, entry_bytes};
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::index::OperationIndex;
 use eleven_core::time::Time;
@@ -30,6 +30,9 @@ fn chain(c: &mut Criterion) {
     });
     group.bench_function("split", |b| b.iter(|| EntryHeader::split(black_box(&entry)).is_ok()));
     group.bench_function("advance", |b| b.iter(|| advance(Some(&prev), black_box(&entry))));
+    let header = EntryHeader { seq: MILLION, at: Time(1_778_605_454_008), prev: Some(prev) };
+    let entries = vec![(&header, &entry[..]); 16];
+    group.bench_function("advance_each of 16", |b| b.iter(|| advance_each(black_box(&entries))));
     group.bench_function("leaf_hash", |b| b.iter(|| leaf_hash(black_box(&entry))));
     group.finish();
 }

@@ -441,8 +441,24 @@ impl Artifact {
     /// Whether `chash` and `id` are those of the content.
     #[must_use]
     pub fn digests_follow(&self) -> bool {
-        let content = Encoded::of(&self.payload).map(|payload| id::of_canonical(&payload.without(&["id"])));
-        Sha3::of(&[&self.payload]) == self.chash && content.is_ok_and(|content| self.content_id() == content)
+        Self::digests_follow_each(&[self]).first() == Some(&true)
+    }
+
+    /// [`Artifact::digests_follow`] of each, in their order: several digests are computed at a time.
+    #[must_use]
+    pub fn digests_follow_each(artifacts: &[&Self]) -> Vec<bool> {
+        // Nothing is the content of a payload that is not canonical, and it is no artifact's.
+        let content = |artifact: &&Self| Encoded::of(&artifact.payload).map(|payload| payload.without(&["id"])).ok();
+        let contents: Vec<Option<Vec<u8>>> = artifacts.iter().map(content).collect();
+        let payloads = artifacts.iter().map(|artifact| [&artifact.payload[..]]);
+        let hashed: Vec<_> =
+            payloads.chain(contents.iter().map(|content| [content.as_deref().unwrap_or_default()])).collect();
+        let hashes = Sha3::of_each(&hashed);
+        let (chashes, ids) = hashes.split_at(artifacts.len().min(hashes.len()));
+        let follow = |((artifact, chash), (content, id)): ((&&Self, &Sha3), (&Option<_>, &Sha3))| {
+            *chash == artifact.chash && content.is_some() && id::of_hash(id) == artifact.content_id()
+        };
+        artifacts.iter().zip(chashes).zip(contents.iter().zip(ids)).map(follow).collect()
     }
 
     /// The operation id of its lineage, without a use number.

@@ -76,6 +76,18 @@ pub fn advance(prev: Option<&ChainValue>, entry: &[u8]) -> ChainValue {
     }
 }
 
+/// [`advance`] for each of these entries, by the `prev` and `prev_alt` that its header gives and not by what comes out for
+/// the one before: so several are hashed at a time, and whether they follow each other is for whoever asks to compare.
+#[must_use]
+pub fn advance_each(entries: &[(&EntryHeader, &[u8])]) -> Vec<ChainValue> {
+    let before = entries.iter().map(|(header, entry)| (*entry, header.prev.as_ref()));
+    let primary = before.clone().map(|(entry, prev)| [entry, prev.map_or(&[], |prev| &prev.hash.0)]);
+    let secondary = before.map(|(entry, prev)| [entry, prev.map_or(&[], |prev| &prev.hash_alt.0)]);
+    let (primary, secondary): (Vec<_>, Vec<_>) = (primary.collect(), secondary.collect());
+    let both = Sha3::of_each(&primary).into_iter().zip(Blake2b::of_each(&secondary));
+    both.map(|(hash, hash_alt)| ChainValue { hash, hash_alt }).collect()
+}
+
 impl EntryHeader {
     /// Takes `seq`, `at`, `prev` and `prev_alt` out of a structure that has more members, as an entry in a bundle does.
     ///

@@ -372,22 +372,38 @@ impl Record {
     /// Whether both hashes follow from the body and the `prev_*` it names.
     #[must_use]
     pub fn hashes_follow(&self) -> bool {
-        let prev = self.prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt));
-        hashes(&self.body, prev) == (self.hash, self.hash_alt)
+        self.hash_follows() && self.hash_alt_follows()
+    }
+
+    /// [`Record::hashes_follow`] of each, in their order: several are hashed at a time.
+    #[must_use]
+    pub fn hashes_follow_each(records: &[&Self]) -> Vec<bool> {
+        let hashed: Vec<_> = records.iter().map(|record| record.hashed()).collect();
+        let hashed_alt: Vec<_> = records.iter().map(|record| record.hashed_alt()).collect();
+        let follows = Sha3::of_each(&hashed).into_iter().zip(Blake2b::of_each(&hashed_alt)).zip(records);
+        follows.map(|((hash, hash_alt), record)| (hash, hash_alt) == (record.hash, record.hash_alt)).collect()
+    }
+
+    /// What the primary hash covers.
+    fn hashed(&self) -> [&[u8]; 2] {
+        [&self.body, self.prev.as_ref().map_or(&[], |(hash, _)| &hash.0)]
+    }
+
+    /// What the secondary hash covers.
+    fn hashed_alt(&self) -> [&[u8]; 2] {
+        [&self.body, self.prev.as_ref().map_or(&[], |(_, hash_alt)| &hash_alt.0)]
     }
 
     /// Whether the primary hash follows.
     #[must_use]
     pub fn hash_follows(&self) -> bool {
-        let prev = self.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
-        Sha3::of(&[&self.body, prev]) == self.hash
+        Sha3::of(&self.hashed()) == self.hash
     }
 
     /// Whether the secondary hash follows.
     #[must_use]
     pub fn hash_alt_follows(&self) -> bool {
-        let prev = self.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
-        Blake2b::of(&[&self.body, prev]) == self.hash_alt
+        Blake2b::of(&self.hashed_alt()) == self.hash_alt
     }
 
     /// Whether its op is the content id of its body without `op`, as for every event that stands alone (PROTOCOL 5).

@@ -1,5 +1,7 @@
 //! Hashes and their names (PROTOCOL 2): `sha3-512:` and `blake2b-512:` with 128 lower-case hex digits, `sha256:` with 64.
 
+mod lanes;
+
 use crate::encoding::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -96,6 +98,19 @@ impl Sha3 {
         Self(hasher.finalize().into())
     }
 
+    /// [`Sha3::of`] of each message, in their order, several at a time where the processor has wide registers: a third of
+    /// the time and less for four messages of about a length, and nothing gained for one.
+    ///
+    /// ```
+    /// # use eleven_core::hash::Sha3;
+    /// let messages: [[&[u8]; 2]; 2] = [[b"one ", b"message"], [b"another", b""]];
+    /// assert_eq!(Sha3::of_each(&messages), [Sha3::of(&[b"one message"]), Sha3::of(&[b"another"])]);
+    /// ```
+    #[must_use]
+    pub fn of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<Self> {
+        lanes::sha3_of_each(messages)
+    }
+
     /// The hash of a value's canonical encoding.
     #[must_use]
     pub fn of_value(value: &Value) -> Self {
@@ -129,6 +144,17 @@ impl Blake2b {
             state.update(part);
         }
         Self(*state.finalize().as_array())
+    }
+
+    /// [`Blake2b::of`] of each message, in their order, several at a time where the processor has wide registers.
+    #[must_use]
+    pub fn of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<Self> {
+        let mut states: Vec<_> = messages.iter().map(|_| blake2b_simd::State::new()).collect();
+        for part in 0..PARTS {
+            let parts = messages.iter().map(|message| message.get(part).copied().unwrap_or_default());
+            blake2b_simd::many::update_many(states.iter_mut().zip(parts));
+        }
+        states.iter().map(|state| Self(*state.finalize().as_array())).collect()
     }
 }
 
@@ -218,3 +244,6 @@ pub fn base64url(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,9 +205,9 @@ fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
     })
 }
 
-/// Reads records one by one and verifies the signatures of those whose key is registered.
+/// Reads records and verifies the signatures of those whose key is registered.
 fn read_part(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
-    verify_each(records.iter().map(|canonical| Candidate::read(canonical)).collect(), keys)
+    verify_each(Candidate::read_each(records.iter().map(Vec::as_slice)), keys)
 }
 
 /// Verifies the signatures of those whose key is registered, each by itself.
@@ -239,10 +239,12 @@ fn split_artifacts(
     blobs: BTreeMap<Sha3, Vec<u8>>,
     keys: &Keys,
 ) -> (HashMap<String, SentArtifact>, BTreeMap<Sha3, Vec<u8>>) {
+    let (hashes, blobs): (Vec<Sha3>, Vec<Vec<u8>>) = blobs.into_iter().unzip();
+    let read = read_artifacts(&blobs.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let mut artifacts = HashMap::new();
     let mut others = BTreeMap::new();
-    for (hash, bytes) in blobs {
-        match read_artifact(&bytes) {
+    for ((hash, bytes), artifact) in hashes.into_iter().zip(blobs).zip(read) {
+        match artifact {
             Some(artifact) => {
                 artifacts.insert(artifact.id.clone(), SentArtifact::new(artifact, bytes, hash));
             }
@@ -255,13 +257,16 @@ fn split_artifacts(
     (artifacts, others)
 }
 
-/// The artifact that canonical bytes are, where they are one and its id and `chash` follow.
+/// The artifact that canonical bytes are, where they are one and its id and `chash` follow; for each, in their order.
 #[must_use]
-pub fn read_artifact(bytes: &[u8]) -> Option<Artifact> {
+pub fn read_artifacts(contents: &[&[u8]]) -> Vec<Option<Artifact>> {
     // `chash` is the first member of an artifact's canonical encoding, and of nothing else that is sent here.
-    if bytes.len() > MAX_ARTIFACT || !bytes.starts_with(br#"{"chash":"#) {
-        return None;
+    let is_one = |bytes: &[u8]| bytes.len() <= MAX_ARTIFACT && bytes.starts_with(br#"{"chash":"#);
+    let read = |bytes: &&[u8]| is_one(bytes).then(|| Artifact::read_canonical(bytes).ok()).flatten();
+    let mut artifacts: Vec<Option<Artifact>> = contents.iter().map(read).collect();
+    let follow = Artifact::digests_follow_each(&artifacts.iter().flatten().collect::<Vec<_>>());
+    for (artifact, follows) in artifacts.iter_mut().filter(|artifact| artifact.is_some()).zip(follow) {
+        artifact.take_if(|_| !follows);
     }
-    let artifact = Artifact::read_canonical(bytes).ok()?;
-    artifact.digests_follow().then_some(artifact)
+    artifacts
 }

@@ -1,9 +1,9 @@
 //! What follows from a record of the log alone: parsed, hashed and its signatures verified, on whatever core is free.
 
 use crate::keys::Keys;
-use crate::receive::{Reading, SentArtifact, read_artifact, verify_each};
+use crate::receive::{Reading, SentArtifact, read_artifacts, verify_each};
 use crate::recover::Depth;
-use crate::rules::Candidate;
+use crate::rules::{Candidate, Refusal};
 use crate::stored::Stored;
 use eleven_core::chain::{self, ChainValue, EntryHeader};
 use eleven_core::encoding::parse_canonical;
@@ -54,101 +54,102 @@ pub(super) struct Content {
     pub(super) moved: bool,
 }
 
-/// Prepares records of the log, each by itself. `keys` are those that are known so far: what is signed by another is
-/// verified when it is judged.
+/// Prepares records of the log, each by itself; what they share is said of [`Sha3::of_each`] and
+/// [`VerifyingKey::verify_each`](eleven_core::signature::VerifyingKey::verify_each). `keys` are those that are known so
+/// far: what is signed by another is verified when it is judged.
 pub(crate) fn prepare_each(
     records: impl IntoIterator<Item = (u64, Vec<u8>)>,
     keys: &Keys,
     depth: Depth,
 ) -> Vec<Prepared> {
-    let mut candidates = Vec::new();
-    let read = |(position, bytes)| (position, read(position, bytes, depth, &mut candidates));
-    let mut read: Vec<(u64, Read)> = records.into_iter().map(read).collect();
-    let readings: Vec<Reading> = match depth {
-        Depth::Everything => verify_each(candidates.into_iter().map(Ok).collect(), keys),
-        Depth::Resume => candidates.into_iter().map(Reading::Unknown).collect(),
-    };
-    if depth == Depth::Everything {
-        let artifacts = read.iter_mut().filter_map(|(_, read)| match read {
-            Read::Whole(What::Content(content)) => content.artifact.as_mut(),
-            _ => None,
-        });
-        SentArtifact::verify_each(artifacts, keys);
+    let decode = |(position, bytes)| (position, Stored::decode(bytes));
+    let stored: Vec<(u64, Option<Stored>)> = records.into_iter().map(decode).collect();
+    let (mut entries, mut contents) = (Vec::new(), Vec::new());
+    for (position, stored) in &stored {
+        match stored {
+            Some(Stored::Entry(bytes)) => entries.push(bytes.as_slice()),
+            Some(Stored::Blob(bytes)) => contents.push((*position, bytes.as_slice())),
+            _ => {}
+        }
     }
-    let mut readings = readings.into_iter();
-    let whole = |(position, read)| {
-        let what = match read {
-            Read::Whole(what) => what,
-            // There is one for each, in their order.
-            Read::Entry(entry) => match readings.next() {
-                Some(reading) => What::Entry(Box::new(entry.with(reading))),
-                None => What::Wrong("its signature was not looked at".to_owned()),
-            },
+    let entries = prepare_entries(&entries, keys, depth);
+    let contents = prepare_contents(&contents, keys, depth);
+    // There is one for each, in their order.
+    let (mut entries, mut contents) = (entries.into_iter(), contents.into_iter());
+    let prepared = |(position, stored)| {
+        let what = match stored {
+            Some(Stored::Entry(_)) => entries.next().unwrap_or_else(not_looked_at),
+            Some(Stored::Blob(_)) => contents.next().unwrap_or_else(not_looked_at),
+            Some(Stored::Header(bytes)) => read_header(&bytes),
+            Some(Stored::Moved(hash)) => {
+                What::Content(Box::new(Content { position, hash, artifact: None, policy: None, moved: true }))
+            }
+            None => What::Wrong("a record before it is of no kind that this build knows".to_owned()),
         };
         Prepared { position, what }
     };
-    read.into_iter().map(whole).collect()
+    stored.into_iter().map(prepared).collect()
 }
 
-/// A record before signatures are looked at.
-enum Read {
-    Whole(What),
-    /// Its candidate went with the others.
-    Entry(Around),
-}
-
-/// What is known of an entry without its signature.
-struct Around {
-    header: EntryHeader,
-    chain: ChainValue,
-    leaf: Sha256,
-    bytes: u64,
-}
-
-impl Around {
-    fn with(self, reading: Reading) -> Entry {
-        let Self { header, chain, leaf, bytes } = self;
-        Entry { header, reading, chain, leaf, bytes }
-    }
-}
-
-fn read(position: u64, bytes: Vec<u8>, depth: Depth, candidates: &mut Vec<Candidate>) -> Read {
-    Read::Whole(match Stored::decode(bytes) {
-        Some(Stored::Entry(bytes)) => match entry(&bytes) {
-            Ok((around, candidate)) => {
-                candidates.push(candidate);
-                return Read::Entry(around);
+fn prepare_entries(entries: &[&[u8]], keys: &Keys, depth: Depth) -> Vec<What> {
+    let split: Vec<Result<(EntryHeader, &[u8]), FormError>> =
+        entries.iter().map(|entry| EntryHeader::split(entry)).collect();
+    let of_form = split.iter().zip(entries).filter_map(|(split, entry)| Some((&split.as_ref().ok()?.0, *entry)));
+    let chains = chain::advance_each(&of_form.collect::<Vec<_>>());
+    let candidates = Candidate::read_each(split.iter().flatten().map(|(_, record)| *record));
+    let readings: Vec<Reading> = match depth {
+        Depth::Everything => verify_each(candidates, keys),
+        Depth::Resume => {
+            candidates.into_iter().map(|one| one.map_or_else(Reading::Refused, Reading::Unknown)).collect()
+        }
+    };
+    // There are both for each that is of an entry's form, in their order.
+    let mut looked_at = chains.into_iter().zip(readings);
+    let what = |(split, entry): (Result<_, FormError>, &&[u8])| {
+        let (header, _) = match split {
+            Ok(split) => split,
+            Err(error) => return What::Wrong(error.to_string()),
+        };
+        match looked_at.next() {
+            Some((_, Reading::Refused(why @ Refusal::Unreadable))) => What::Wrong(why.to_string()),
+            Some((chain, reading)) => {
+                let (leaf, bytes) = (tree::leaf_hash(entry), entry.len() as u64);
+                What::Entry(Box::new(Entry { header, reading, chain, leaf, bytes }))
             }
-            Err(why) => What::Wrong(why),
-        },
-        Some(Stored::Blob(bytes)) => What::Content(content(position, bytes, depth)),
-        Some(Stored::Header(bytes)) => {
-            let header = parse_canonical(&bytes).map_err(FormError::from).and_then(Header::read);
-            header.map_or_else(
-                |error| What::Wrong(format!("the registry header before it is none: {error}")),
-                |header| What::Header(Box::new(header)),
-            )
+            None => not_looked_at(),
         }
-        Some(Stored::Moved(hash)) => {
-            What::Content(Box::new(Content { position, hash, artifact: None, policy: None, moved: true }))
-        }
-        None => What::Wrong("a record before it is of no kind that this build knows".to_owned()),
-    })
+    };
+    split.into_iter().zip(entries).map(what).collect()
 }
 
-fn entry(bytes: &[u8]) -> Result<(Around, Candidate), String> {
-    let (header, record) = EntryHeader::split(bytes).map_err(|error| error.to_string())?;
-    let candidate = Candidate::read(record).map_err(|why| why.to_string())?;
-    let chain = chain::advance(header.prev.as_ref(), bytes);
-    let leaf = tree::leaf_hash(bytes);
-    Ok((Around { header, chain, leaf, bytes: bytes.len() as u64 }, candidate))
+fn prepare_contents(contents: &[(u64, &[u8])], keys: &Keys, depth: Depth) -> Vec<What> {
+    let bytes: Vec<&[u8]> = contents.iter().map(|(_, bytes)| *bytes).collect();
+    let hashes = Sha3::of_each(&bytes.iter().map(|bytes| [*bytes]).collect::<Vec<_>>());
+    let artifacts = read_artifacts(&bytes).into_iter().zip(&hashes);
+    let mut artifacts: Vec<Option<SentArtifact>> =
+        artifacts.map(|(artifact, hash)| Some(SentArtifact::new(artifact?, Vec::new(), *hash))).collect();
+    if depth == Depth::Everything {
+        SentArtifact::verify_each(artifacts.iter_mut().flatten(), keys);
+    }
+    let whole = artifacts.into_iter().zip(hashes).zip(contents);
+    let prepared = whole.map(|((artifact, hash), (position, bytes))| {
+        // The first member of a policy bundle's canonical encoding.
+        let is_policy = depth == Depth::Everything && artifact.is_none() && bytes.starts_with(br#"{"cedar":"#);
+        let read = |bytes| parse_canonical(bytes).map_err(FormError::from).and_then(PolicyBundle::read).ok();
+        let policy = is_policy.then_some(*bytes).and_then(read);
+        What::Content(Box::new(Content { position: *position, hash, artifact, policy, moved: false }))
+    });
+    prepared.collect()
 }
 
-fn content(position: u64, bytes: Vec<u8>, depth: Depth) -> Box<Content> {
-    let hash = Sha3::of(&[&bytes]);
-    let artifact = read_artifact(&bytes).map(|artifact| SentArtifact::new(artifact, Vec::new(), hash));
-    // The first member of a policy bundle's canonical encoding.
-    let policy = (depth == Depth::Everything && artifact.is_none() && bytes.starts_with(br#"{"cedar":"#))
-        .then(|| parse_canonical(&bytes).map_err(FormError::from).and_then(PolicyBundle::read).ok());
-    Box::new(Content { position, hash, artifact, policy: policy.flatten(), moved: false })
+fn read_header(bytes: &[u8]) -> What {
+    let header = parse_canonical(bytes).map_err(FormError::from).and_then(Header::read);
+    header.map_or_else(
+        |error| What::Wrong(format!("the registry header before it is none: {error}")),
+        |header| What::Header(Box::new(header)),
+    )
+}
+
+fn not_looked_at() -> What {
+    What::Wrong("it was not looked at".to_owned())
 }

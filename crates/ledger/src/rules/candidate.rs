@@ -33,7 +33,7 @@ struct Malformed {
 }
 
 /// What follows from a record's bytes alone, computed where there is a core to spare.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Derived {
     hashes_follow: bool,
     op_is_content: bool,
@@ -77,18 +77,27 @@ impl Candidate {
     /// [`Refusal::Unreadable`] where one of the three is missing, or it is not canonically encoded: such a record is
     /// nobody's.
     pub fn read(canonical: &[u8]) -> Result<Self, Refusal> {
-        let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
-        let digest = OnceLock::new();
-        let of_digest = || Mark::of_digest(digest.get_or_init(|| Sha3::of(&[canonical])));
-        let (content, mark, derived) = match Record::read_encoded(&encoded) {
-            Ok(record) => {
-                let derived = Derived::of(&record, &encoded);
-                let mark = if derived.hashes_follow { Mark::of_hashed(&record) } else { of_digest() };
-                (Ok(record), mark, derived)
-            }
-            Err(why) => (Err(Malformed::read(&encoded, why)?), of_digest(), Derived::default()),
+        Self::read_each([canonical]).pop().unwrap_or(Err(Refusal::Unreadable))
+    }
+
+    /// [`Candidate::read`] of each, in their order: several are hashed at a time.
+    #[must_use]
+    pub fn read_each<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<Self, Refusal>> {
+        let read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(Unhashed::read).collect();
+        let of_form = read.iter().flatten().filter_map(|read| read.content.as_ref().ok());
+        let mut follow = Record::hashes_follow_each(&of_form.collect::<Vec<_>>()).into_iter();
+        let candidate = |read: Result<Unhashed, Refusal>| {
+            let Unhashed { content, op_is_content } = read?;
+            // There is an answer for each that is of an event's form, in their order.
+            let hashes_follow = content.is_ok() && follow.next() == Some(true);
+            let digest = OnceLock::new();
+            let mark = match &content {
+                Ok(record) if hashes_follow => Mark::of_hashed(record),
+                _ => Mark::of_digest(digest.get_or_init(|| Sha3::of(&[canonical(&content)]))),
+            };
+            Ok(Self { content, digest, mark, derived: Derived { hashes_follow, op_is_content } })
         };
-        Ok(Self { content, digest, mark, derived })
+        read.into_iter().map(candidate).collect()
     }
 
     /// The key it names.
@@ -124,10 +133,7 @@ impl Candidate {
     /// Its canonical bytes: what an entry is put around.
     #[must_use]
     pub fn canonical(&self) -> &[u8] {
-        match &self.content {
-            Ok(record) => record.canonical(),
-            Err(malformed) => &malformed.canonical,
-        }
+        canonical(&self.content)
     }
 
     /// What its key signs.
@@ -219,16 +225,36 @@ impl Malformed {
     }
 }
 
-impl Derived {
-    fn of(record: &Record, encoded: &Encoded<'_>) -> Self {
-        // The op of an event that stands alone is its content's. Those of 5.1 and 14.2 are named otherwise, and need no
-        // third hash.
-        let shared = super::is_of_operation(&record.event) || record.event.starts_with("lifecycle.");
-        let [hash, hash_alt, sig] = SEAL;
-        let content = || id::of_canonical(&encoded.without(&["op", hash, hash_alt, sig]));
-        let op_is_content = !shared && content() == record.op;
-        Self { hashes_follow: record.hashes_follow(), op_is_content }
+fn canonical(content: &Result<Record, Malformed>) -> &[u8] {
+    match content {
+        Ok(record) => record.canonical(),
+        Err(malformed) => &malformed.canonical,
     }
+}
+
+/// A record as far as it follows from its bytes without their hashes.
+struct Unhashed {
+    content: Result<Record, Malformed>,
+    op_is_content: bool,
+}
+
+impl Unhashed {
+    fn read(canonical: &[u8]) -> Result<Self, Refusal> {
+        let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
+        Ok(match Record::read_encoded(&encoded) {
+            Ok(record) => Self { op_is_content: op_is_content(&record, &encoded), content: Ok(record) },
+            Err(why) => Self { content: Err(Malformed::read(&encoded, why)?), op_is_content: false },
+        })
+    }
+}
+
+/// Whether the op of an event that stands alone is its content's. Those of 5.1 and 14.2 are named otherwise, and need no
+/// third hash.
+fn op_is_content(record: &Record, encoded: &Encoded<'_>) -> bool {
+    let shared = super::is_of_operation(&record.event) || record.event.starts_with("lifecycle.");
+    let [hash, hash_alt, sig] = SEAL;
+    let content = || id::of_canonical(&encoded.without(&["op", hash, hash_alt, sig]));
+    !shared && content() == record.op
 }
 
 impl std::ops::Deref for Verified {

@@ -1,0 +1,227 @@
+//! SHA3-512 (FIPS 202) of several messages at a time, each in a lane of its own of the wide registers.
+//!
+//! The permutation takes four states about as long as one. A message keeps its lane from its first block to its last; then
+//! the next one that waits takes the lane, the longest first, so that few lanes stand empty at the end.
+
+use super::Sha3;
+use alloc::vec::Vec;
+use core::array;
+
+/// How many messages are on their way at once: a register of 256 bits has so many words.
+const LANES: usize = 4;
+
+/// The bytes of a message that go into one permutation: 1600 bits less twice the 512 of the hash.
+const RATE: usize = 72;
+
+/// Word `i` of each lane's state.
+type States = [[u64; LANES]; 25];
+
+/// The hash of each message's concatenated parts, in their order.
+pub(super) fn sha3_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<Sha3> {
+    #[cfg(target_arch = "x86_64")]
+    if messages.len() > 1
+        && let Some(avx2) = fearless_simd::Level::new().as_avx2()
+    {
+        use fearless_simd::Simd as _;
+        return in_lanes(messages, |states| {
+            avx2.vectorize(
+                #[inline(always)]
+                || permute(avx2, states),
+            );
+        });
+    }
+    messages.iter().map(|parts| Sha3::of(parts)).collect()
+}
+
+/// A message that waits or has a lane.
+struct Message<'a, const PARTS: usize> {
+    /// Its place among all of them.
+    place: usize,
+    /// What of it is not absorbed yet.
+    rest: [&'a [u8]; PARTS],
+}
+
+impl<const PARTS: usize> Message<'_, PARTS> {
+    fn len(&self) -> usize {
+        self.rest.iter().map(|part| part.len()).sum()
+    }
+
+    /// Takes the next block, padded where the message ends in it: then this is true.
+    fn next_block(&mut self, block: &mut [u8; RATE]) -> bool {
+        let mut free = &mut block[..];
+        for part in &mut self.rest {
+            let (now, later) = part.split_at(part.len().min(free.len()));
+            let (taken, still_free) = free.split_at_mut(now.len());
+            taken.copy_from_slice(now);
+            (*part, free) = (later, still_free);
+        }
+        // SHA3's two bits, then the padding's first bit, zeros, and its last bit.
+        let Some((first, others)) = free.split_first_mut() else { return false };
+        *first = 0x06;
+        others.fill(0);
+        if let Some(last) = block.last_mut() {
+            *last |= 0x80;
+        }
+        true
+    }
+}
+
+fn in_lanes<const PARTS: usize>(messages: &[[&[u8]; PARTS]], permute: impl Fn(&mut States)) -> Vec<Sha3> {
+    let mut hashes: Vec<Sha3> = messages.iter().map(|_| Sha3([0; 64])).collect();
+    let waiting = messages.iter().enumerate().map(|(place, parts)| Message { place, rest: *parts });
+    let mut waiting: Vec<_> = waiting.collect();
+    waiting.sort_by_key(Message::len);
+    let mut lanes: [_; LANES] = array::from_fn(|_| waiting.pop());
+    let mut states: States = [[0; LANES]; 25];
+    let mut block = [0; RATE];
+    while lanes.iter().any(Option::is_some) {
+        let mut ends = [false; LANES];
+        for ((n, lane), ends) in lanes.iter_mut().enumerate().zip(&mut ends) {
+            let Some(message) = lane else { continue };
+            *ends = message.next_block(&mut block);
+            let (words, _) = block.as_chunks();
+            for (state, word) in words_of(&mut states, n).zip(words) {
+                *state ^= u64::from_le_bytes(*word);
+            }
+        }
+        permute(&mut states);
+        for ((n, lane), _) in lanes.iter_mut().enumerate().zip(ends).filter(|(_, ends)| *ends) {
+            if let Some(hash) = lane.take().and_then(|message| hashes.get_mut(message.place)) {
+                let (bytes, _) = hash.0.as_chunks_mut();
+                for (bytes, word) in bytes.iter_mut().zip(words_of(&mut states, n)) {
+                    *bytes = word.to_le_bytes();
+                }
+            }
+            words_of(&mut states, n).for_each(|word| *word = 0);
+            *lane = waiting.pop();
+        }
+    }
+    hashes
+}
+
+/// The words of lane `n`.
+fn words_of(states: &mut States, n: usize) -> impl Iterator<Item = &mut u64> {
+    states.iter_mut().filter_map(move |words| words.get_mut(n))
+}
+
+/// What iota adds in each round.
+const ROUND: [u64; 24] = [
+    0x0000_0000_0000_0001,
+    0x0000_0000_0000_8082,
+    0x8000_0000_0000_808a,
+    0x8000_0000_8000_8000,
+    0x0000_0000_0000_808b,
+    0x0000_0000_8000_0001,
+    0x8000_0000_8000_8081,
+    0x8000_0000_0000_8009,
+    0x0000_0000_0000_008a,
+    0x0000_0000_0000_0088,
+    0x0000_0000_8000_8009,
+    0x0000_0000_8000_000a,
+    0x0000_0000_8000_808b,
+    0x8000_0000_0000_008b,
+    0x8000_0000_0000_8089,
+    0x8000_0000_0000_8003,
+    0x8000_0000_0000_8002,
+    0x8000_0000_0000_0080,
+    0x0000_0000_0000_800a,
+    0x8000_0000_8000_000a,
+    0x8000_0000_8000_8081,
+    0x8000_0000_0000_8080,
+    0x0000_0000_8000_0001,
+    0x8000_0000_8000_8008,
+];
+
+/// Keccak-f[1600] of all lanes. Word `x + 5y` of a state is lane `(x, y)` of FIPS 202. Written out, without a loop or a
+/// closure inside the round, so that a round is straight code whatever the compiler thinks worth unrolling.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn permute<S: fearless_simd::Simd>(simd: S, states: &mut States) {
+    use fearless_simd::{SimdBase as _, SimdInto as _, u64x4};
+
+    let mut a: [u64x4<S>; 25] = states.map(
+        #[inline(always)]
+        |words| words.simd_into(simd),
+    );
+    for round in ROUND {
+        macro_rules! column {
+            ($x:literal) => {
+                a[$x] ^ a[$x + 5] ^ a[$x + 10] ^ a[$x + 15] ^ a[$x + 20]
+            };
+        }
+        let c = [column!(0), column!(1), column!(2), column!(3), column!(4)];
+        let theta = [
+            c[4] ^ rotate::<1, S>(c[1]),
+            c[0] ^ rotate::<1, S>(c[2]),
+            c[1] ^ rotate::<1, S>(c[3]),
+            c[2] ^ rotate::<1, S>(c[4]),
+            c[3] ^ rotate::<1, S>(c[0]),
+        ];
+        // Word `i` after theta and rho; where it stands below is pi.
+        macro_rules! word {
+            ($i:literal, $by:literal) => {
+                rotate::<$by, S>(a[$i] ^ theta[$i % 5])
+            };
+        }
+        macro_rules! chi {
+            ($a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => {{
+                let (a, b, c, d, e) = ($a, $b, $c, $d, $e);
+                [a ^ (!b & c), b ^ (!c & d), c ^ (!d & e), d ^ (!e & a), e ^ (!a & b)]
+            }};
+        }
+        let rows = [
+            chi!(a[0] ^ theta[0], word!(6, 44), word!(12, 43), word!(18, 21), word!(24, 14)),
+            chi!(word!(3, 28), word!(9, 20), word!(10, 3), word!(16, 45), word!(22, 61)),
+            chi!(word!(1, 1), word!(7, 6), word!(13, 25), word!(19, 8), word!(20, 18)),
+            chi!(word!(4, 27), word!(5, 36), word!(11, 10), word!(17, 15), word!(23, 56)),
+            chi!(word!(2, 62), word!(8, 55), word!(14, 39), word!(15, 41), word!(21, 2)),
+        ];
+        let [
+            [r0, r1, r2, r3, r4],
+            [s0, s1, s2, s3, s4],
+            [t0, t1, t2, t3, t4],
+            [u0, u1, u2, u3, u4],
+            [v0, v1, v2, v3, v4],
+        ] = rows;
+        a = [
+            r0 ^ u64x4::splat(simd, round),
+            r1,
+            r2,
+            r3,
+            r4,
+            s0,
+            s1,
+            s2,
+            s3,
+            s4,
+            t0,
+            t1,
+            t2,
+            t3,
+            t4,
+            u0,
+            u1,
+            u2,
+            u3,
+            u4,
+            v0,
+            v1,
+            v2,
+            v3,
+            v4,
+        ];
+    }
+    macro_rules! store {
+        ($($i:literal)*) => {
+            $(states[$i] = a[$i].into();)*
+        };
+    }
+    store!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24);
+}
+
+/// Each word rotated by `BY` bits, which are none of 0 and 64.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn rotate<const BY: u32, S: fearless_simd::Simd>(words: fearless_simd::u64x4<S>) -> fearless_simd::u64x4<S> {
+    (words << BY) | (words >> (64 - BY))
+}

@@ -1,0 +1,51 @@
+use super::*;
+use proptest::collection::vec as any_vec;
+use proptest::prelude::*;
+
+/// SHA3-512 of FIPS 202's examples and the lengths around a block, in every number of messages that fill lanes or not.
+#[test]
+fn several_hashes_at_a_time_are_those_of_one_at_a_time() {
+    let bytes: Vec<u8> = (0..400u32).map(|n| (n * 7 % 251) as u8).collect();
+    let lengths = [0, 1, 71, 72, 73, 143, 144, 145, 216, 400];
+    let all: Vec<[&[u8]; 1]> = lengths.iter().map(|length| [&bytes[..*length]]).collect();
+    for first in 0..all.len() {
+        for last in first..=all.len() {
+            let some = &all[first..last];
+            let one_by_one: Vec<Sha3> = some.iter().map(|message| Sha3::of(message)).collect();
+            assert_eq!(Sha3::of_each(some), one_by_one, "{first}..{last}");
+            let one_by_one: Vec<Blake2b> = some.iter().map(|message| Blake2b::of(message)).collect();
+            assert_eq!(Blake2b::of_each(some), one_by_one, "{first}..{last}");
+        }
+    }
+}
+
+#[test]
+fn the_published_examples_hold_in_every_lane() {
+    // FIPS 202's example values of SHA3-512, and RFC 7693's of BLAKE2b.
+    let empty = "a69f73cca23a9ac5c8b567dc185a756e97c982164fe25859e0d1dcc1475c80a6\
+                 15b2123af1f5f94c11e3e9402c3ac558f500199d95b6d3e301758586281dcd26";
+    let abc = "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e\
+               10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0";
+    let messages: [[&[u8]; 1]; 6] = [[b"abc"], [b""], [b"abc"], [b""], [b"abc"], [b""]];
+    let digests: Vec<String> = Sha3::of_each(&messages).iter().map(Sha3::hex).collect();
+    assert_eq!(digests, [abc, empty, abc, empty, abc, empty]);
+    let abc = "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1\
+               7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923";
+    let digests = Blake2b::of_each(&messages);
+    assert!(digests.iter().step_by(2).all(|digest| digest.hex() == abc), "{digests:?}");
+}
+
+proptest! {
+    /// Whatever the messages are and wherever their parts are cut.
+    #[test]
+    fn parts_are_hashed_as_if_they_were_one(
+        messages in any_vec((any_vec(any::<u8>(), 0..700), any::<prop::sample::Index>()), 0..13)
+    ) {
+        let cut = |(message, at): &(Vec<u8>, prop::sample::Index)| at.index(message.len() + 1);
+        let parts: Vec<[&[u8]; 2]> = messages.iter().map(|one| one.0.split_at(cut(one)).into()).collect();
+        let whole: Vec<Sha3> = messages.iter().map(|(message, _)| Sha3::of(&[message])).collect();
+        prop_assert_eq!(Sha3::of_each(&parts), whole);
+        let whole: Vec<Blake2b> = messages.iter().map(|(message, _)| Blake2b::of(&[message])).collect();
+        prop_assert_eq!(Blake2b::of_each(&parts), whole);
+    }
+}
