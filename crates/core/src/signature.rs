@@ -144,7 +144,7 @@ pub struct VerifyingKey {
     table: Option<Arc<LazyTable>>,
 }
 
-/// How many keys may still get a table, of 220 KB each. Clones count together.
+/// How many keys may still get a table, of 380 KB each. Clones count together.
 #[derive(Clone, Debug)]
 pub struct Tables(Arc<AtomicUsize>);
 
@@ -162,7 +162,7 @@ impl Tables {
 
 /// A key's table, made when it is first used: half a millisecond.
 struct LazyTable {
-    made: OnceBox<Option<Table<6>>>,
+    made: OnceBox<Option<Table<7>>>,
     tables: Tables,
 }
 
@@ -188,7 +188,7 @@ impl VerifyingKey {
         self
     }
 
-    fn table(&self) -> Option<&Table<6>> {
+    fn table(&self) -> Option<&Table<7>> {
         let lazy = self.table.as_ref()?;
         let make = || (self.is_torsion_free() && lazy.tables.take()).then(|| Table::of(&self.minus));
         lazy.made.get_or_init(|| Box::new(make())).as_ref()

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// How many keys have a table. Those that are used first get one; the others verify at half the speed.
-const TABLES: usize = 200;
+const TABLES: usize = 128;
 
 /// The registered event and issuer keys. A kid never gets another key (records are added and never removed), so what was verified
 /// with one stays verified; whether the key counts is judged at the entry.

@@ -91,7 +91,7 @@ impl From<RootError> for ViewError {
 }
 
 /// How many keys of a view get a table.
-const TABLES: usize = 200;
+const TABLES: usize = 128;
 
 /// Verifying keys by public key, kept from one view to the next, so that none makes its table twice.
 #[derive(Clone, Debug)]

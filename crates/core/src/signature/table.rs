@@ -26,7 +26,7 @@ impl<const W: usize> Table<W> {
     /// A digit lies in `-HALF < d <= HALF`.
     const HALF: usize = 1 << (W - 1);
 
-    /// Computes the table of `point`: about half a millisecond for six bits.
+    /// Computes the table of `point`: about half a millisecond for seven bits.
     pub(super) fn of(point: &EdwardsPoint) -> Self {
         let mut first = *point;
         let row = |_| {

@@ -13,12 +13,15 @@ use std::sync::OnceLock;
 /// event's form is part of it, because a record that is not takes its number all the same (PROTOCOL 6.1).
 #[derive(Debug)]
 pub struct Candidate {
-    content: Result<Record, Malformed>,
+    content: Content,
     /// Computed where somebody asks, which is where a record is refused.
     digest: OnceLock<Sha3>,
     mark: Mark,
     derived: Derived,
 }
+
+/// A record, which is large, stays where it was read while what holds it is handed from one to the next.
+type Content = Result<Box<Record>, Box<Malformed>>;
 
 /// What is not of an event's form, and is somebody's all the same.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Candidate {
     #[must_use]
     pub fn read_each<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<Self, Refusal>> {
         let read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(Unhashed::read).collect();
-        let of_form = read.iter().flatten().filter_map(|read| read.content.as_ref().ok());
+        let of_form = read.iter().flatten().filter_map(|read| read.content.as_deref().ok());
         let mut follow = Record::hashes_follow_each(&of_form.collect::<Vec<_>>()).into_iter();
         let candidate = |read: Result<Unhashed, Refusal>| {
             let Unhashed { content, op_is_content } = read?;
@@ -158,7 +161,7 @@ impl Candidate {
     /// # Errors
     /// What is wrong with its form.
     pub fn record(&self) -> Result<&Record, &FormError> {
-        self.content.as_ref().map_err(|malformed| &malformed.why)
+        self.content.as_deref().map_err(|malformed| &malformed.why)
     }
 
     /// Whether both event hashes follow from body and `prev_*`.
@@ -225,7 +228,7 @@ impl Malformed {
     }
 }
 
-fn canonical(content: &Result<Record, Malformed>) -> &[u8] {
+fn canonical(content: &Content) -> &[u8] {
     match content {
         Ok(record) => record.canonical(),
         Err(malformed) => &malformed.canonical,
@@ -234,7 +237,7 @@ fn canonical(content: &Result<Record, Malformed>) -> &[u8] {
 
 /// A record as far as it follows from its bytes without their hashes.
 struct Unhashed {
-    content: Result<Record, Malformed>,
+    content: Content,
     op_is_content: bool,
 }
 
@@ -242,8 +245,8 @@ impl Unhashed {
     fn read(canonical: &[u8]) -> Result<Self, Refusal> {
         let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
         Ok(match Record::read_encoded(&encoded) {
-            Ok(record) => Self { op_is_content: op_is_content(&record, &encoded), content: Ok(record) },
-            Err(why) => Self { content: Err(Malformed::read(&encoded, why)?), op_is_content: false },
+            Ok(record) => Self { op_is_content: op_is_content(&record, &encoded), content: Ok(Box::new(record)) },
+            Err(why) => Self { content: Err(Box::new(Malformed::read(&encoded, why)?)), op_is_content: false },
         })
     }
 }
