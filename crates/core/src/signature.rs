@@ -264,8 +264,16 @@ fn is_encoded_by(point: &EdwardsPoint, encoded: &CompressedEdwardsY, r: &[u8; 32
 }
 
 fn canonical_point(encoded: &[u8; 32]) -> Option<EdwardsPoint> {
-    let point = CompressedEdwardsY(*encoded).decompress()?;
-    (point.compress().as_bytes() == encoded && !is_small_order(&point)).then_some(point)
+    let point = CompressedEdwardsY(*encoded).decompress().filter(|_| is_reduced(encoded))?;
+    (!is_small_order(&point)).then_some(point)
+}
+
+/// Whether the y that bytes encode, without the sign of x above it, is below 2^255 - 19. Then they are the encoding of the
+/// point that they decode to, unless its x is 0 and has a sign: there y is 1 or -1, and the point of small order.
+fn is_reduced(encoded: &[u8; 32]) -> bool {
+    match encoded {
+        [low, middle @ .., high] => high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *low < 0xed,
+    }
 }
 
 fn is_small_order(point: &EdwardsPoint) -> bool {

@@ -9,7 +9,7 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::policy::PolicyBundle;
 use eleven_policy::Replay;
-use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, ReplayResult, Report, Status, Verdict, verify_bytes};
+use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, Pinned, ReplayResult, Report, Status, Verdict, verify_bytes};
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
 
 /// Verifies each line of standard input, and answers each by a line: the verdict and the checks that failed. One process
 /// for many files: what a differential test against another implementation runs.
-fn batch(root: Option<&Value>) -> Result<ExitCode, Failure> {
+fn batch(root: Option<&Pinned>) -> Result<ExitCode, Failure> {
     let caller = Caller { root, replay: Some(&replay), ..Caller::default() };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().split(b'\n') {
@@ -112,12 +112,14 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| failed(&error))
 }
 
-/// Reads a trust root's file, as it is; what it is worth the checks say.
+/// Pins the root of a file, as it is; what it is worth the checks say.
 ///
 /// # Errors
 /// Where it can't be read: status 2.
-pub(crate) fn read_root(file: &Path) -> Result<Value, Failure> {
-    parse(&read(file)?).map_err(|error| Failure::usage(format!("{} is no trust root: {error}", file.display())))
+pub(crate) fn read_root(file: &Path) -> Result<Pinned, Failure> {
+    parse(&read(file)?)
+        .map(Pinned::new)
+        .map_err(|error| Failure::usage(format!("{} is no trust root: {error}", file.display())))
 }
 
 fn table(report: &Report, output: Output) -> String {

@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use eleven_core::encoding::{Value, parse};
-use eleven_verify::{Caller, Verdict, verify, verify_bytes};
+use eleven_verify::{Caller, Pinned, Verdict, verify, verify_bytes};
 use std::hint::black_box;
 
 const BUNDLE: &[u8] = include_bytes!("../../../spec/vectors/bundle.proof.json");
@@ -11,10 +11,12 @@ const ROOT: &[u8] = include_bytes!("../../../spec/vectors/root.json");
 
 fn bench(c: &mut Criterion) {
     let (bundle, root): (Value, Value) = (parse(BUNDLE).expect("I-JSON"), parse(ROOT).expect("I-JSON"));
+    let root = Pinned::new(root);
     let caller = Caller { root: Some(&root), ..Caller::default() };
     assert_eq!(verify(&bundle, &caller).verdict, Verdict::Verified);
     c.bench_function("verify an execution of seven events", |b| b.iter(|| verify(black_box(&bundle), &caller)));
     c.bench_function("parse and verify its file", |b| b.iter(|| verify_bytes(black_box(BUNDLE), &caller)));
+    c.bench_function("pin its root", |b| b.iter(|| Pinned::new(black_box(root.value()).clone())));
 }
 
 criterion_group! {

@@ -5,6 +5,7 @@ use core::fmt;
 use eleven_core::encoding::Value;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
+use eleven_core::root::TrustRoot;
 use eleven_core::time::Time;
 
 /// What a policy comes to when a decision input is put to it again.
@@ -21,12 +22,47 @@ pub enum ReplayResult {
 /// Evaluates a policy over a decision input, as `eleven-policy` does.
 pub type Replay<'a> = dyn Fn(&PolicyBundle, &Value) -> ReplayResult + 'a;
 
+/// A version of a domain's trust root that a caller has from elsewhere, looked at once and not in every bundle that shows
+/// it: its form, its keys, and that a threshold of them signed it.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    value: Value,
+    /// The same, where all of that holds.
+    sound: Option<TrustRoot>,
+}
+
+impl Pinned {
+    /// Pins a root as it was published. One that is none, or is not signed, is still pinned: no bundle that shows it
+    /// verifies, as without its having been looked at before.
+    #[must_use]
+    pub fn new(value: Value) -> Self {
+        let sound = TrustRoot::read(value.clone()).ok().filter(|root| root.verify_own().is_ok());
+        Self { value, sound }
+    }
+
+    /// The root as it was published.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The root, where `value` is the very same, signatures included, and was found sound.
+    pub(crate) fn sound(&self, value: &Value) -> Option<&TrustRoot> {
+        self.sound.as_ref().filter(|_| self.value == *value)
+    }
+
+    /// Whether `root` is this one, signatures included, and was found to be signed by a threshold of its own keys.
+    pub(crate) fn is_signed(&self, root: &TrustRoot) -> bool {
+        self.sound.as_ref() == Some(root)
+    }
+}
+
 /// Whom the caller trusts and what it asks. The default trusts nobody and asks nothing: then the best verdict is
 /// `unpinned`.
 #[derive(Clone, Copy, Default)]
 pub struct Caller<'a> {
     /// A version of the domain's trust root that the caller has from elsewhere. Without it nothing is `verified`.
-    pub root: Option<&'a Value>,
+    pub root: Option<&'a Pinned>,
     /// What time it is, for [`Caller::max_age`].
     pub now: Option<Time>,
     /// How old the head may be, in seconds; it may lie up to 2 s ahead.

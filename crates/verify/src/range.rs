@@ -167,11 +167,7 @@ pub fn head_counts(root: &TrustRoot, head: &Head, note: &Note) -> Result<(), Str
         return Err("the checkpoint is not of this head, or its key did not sign it".to_owned());
     }
     let witnesses = &root.witnesses;
-    let count = |audits: bool| {
-        let asked = witnesses.keys.iter().filter(|key| key.audits || !audits);
-        note.cosigners(asked.map(|key| (key.name.as_str(), &key.public)))
-    };
-    let (all, auditors) = (count(false), count(true));
+    let (all, auditors) = witnesses.cosigned(note);
     if all < witnesses.quorum || auditors < witnesses.auditors {
         let (quorum, of_them) = (witnesses.quorum, witnesses.auditors);
         return Err(format!(

@@ -10,6 +10,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Encoded, Object, Value};
@@ -21,7 +22,7 @@ use eleven_core::head::checkpoint::Note;
 use eleven_core::id;
 use eleven_core::index::Proof;
 use eleven_core::policy::PolicyBundle;
-use eleven_core::registry::Header;
+use eleven_core::registry::{Header, Item as _};
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::{Signature, VerifyingKey};
 use eleven_core::time::Time;
@@ -42,6 +43,8 @@ pub(crate) struct Shown<'a> {
     head: Read<Head>,
     note: Read<Note>,
     artifact: Read<Artifact>,
+    policy: Read<PolicyBundle>,
+    keys: Vec<Key<'a>>,
 }
 
 /// An event of a bundle.
@@ -52,6 +55,16 @@ pub(crate) struct Event {
     /// not.
     canonical: Vec<u8>,
     body: Vec<u8>,
+    hash: Sha3,
+    hash_alt: Blake2b,
+}
+
+/// A key of the registry.
+struct Key<'a> {
+    kid: &'a str,
+    record: Read<KeyRecord>,
+    /// Made when a check asks for it: several events are signed by one.
+    verifying: OnceCell<Option<VerifyingKey>>,
 }
 
 /// Where the ledger holds a record, and the proof of it.
@@ -70,16 +83,19 @@ pub(crate) struct Operation<'a> {
 impl<'a> Shown<'a> {
     pub(crate) fn read(value: &'a Value, caller: &'a Caller<'a>) -> Self {
         let list = |name: &str| value.get(name).and_then(Value::as_array).unwrap_or_default();
+        let keys = records(value).filter(|(kind, ..)| *kind == KeyRecord::KIND);
         Self {
             value,
             caller,
-            roots: list("roots").iter().cloned().map(TrustRoot::read).collect(),
+            roots: list("roots").iter().map(|root| read_root(root, caller)).collect(),
             header: member(value.get("registry").unwrap_or(&Value::Null), "header").and_then(Header::read),
-            events: list("events").iter().map(Event::read).collect(),
+            events: Event::read_each(list("events")),
             entries: list("entries").iter().map(Entry::read).collect(),
             head: member(value, "head").and_then(Head::read),
             note: member(value, "checkpoint").and_then(|text| Note::parse(text.as_str().unwrap_or_default())),
             artifact: member(value, "artifact").and_then(|value| Artifact::read(known(value, ARTIFACT))),
+            policy: member(value, "policy").and_then(PolicyBundle::read),
+            keys: keys.filter_map(|(_, record, _)| Key::read(record)).collect(),
         }
     }
 
@@ -124,24 +140,22 @@ impl<'a> Shown<'a> {
 
     /// The registry's records as they stand in the bundle: kind, record and proof.
     pub(crate) fn records(&self) -> impl Iterator<Item = (&'a str, &'a Value, &'a Value)> {
-        let records = self.value.get("registry").and_then(|registry| registry.get("records"));
-        let records = records.and_then(Value::as_array).unwrap_or_default();
-        records.iter().map(|record| {
-            let kind = record.get("kind").and_then(Value::as_str).unwrap_or_default();
-            (kind, record.get("record").unwrap_or(&Value::Null), record.get("proof").unwrap_or(&Value::Null))
-        })
+        records(self.value)
     }
 
     /// The first record of a kind whose member `name` is `value`.
     pub(crate) fn record(&self, kind: &str, name: &str, value: &str) -> Judged<&'a Value> {
         let mut records = self.records().filter(|(other, ..)| *other == kind).map(|(_, record, _)| record);
         let found = records.find(|record| record.get(name).and_then(Value::as_str) == Some(value));
-        found.map_or_else(|| failed(format!("the registry's records lack the {kind} `{value}`")), Ok)
+        found.map_or_else(|| lacks(kind, value), Ok)
     }
 
     /// The registry's key of that name, where its signature counts: it has this use, belongs to `owner` and counts at `at`.
-    pub(crate) fn key(&self, usage: KeyUse, kid: &str, owner: &str, at: Time) -> Judged<VerifyingKey> {
-        let key = KeyRecord::read(self.record("key", "kid", kid)?.clone())?;
+    pub(crate) fn key(&self, usage: KeyUse, kid: &str, owner: &str, at: Time) -> Judged<&VerifyingKey> {
+        let Some(Key { record, verifying, .. }) = self.keys.iter().find(|key| key.kid == kid) else {
+            return lacks(KeyRecord::KIND, kid);
+        };
+        let key = read(record)?;
         if key.usage != usage {
             return failed(format!("`{kid}` is a key for {}, not for {}", key.usage.name(), usage.name()));
         }
@@ -151,7 +165,8 @@ impl<'a> Shown<'a> {
         if !key.counts_at(at) {
             return failed(format!("`{kid}` does not count at {at}"));
         }
-        key.verifying().map_or_else(|| failed(format!("`{kid}` has no usable public key")), Ok)
+        let verifying = verifying.get_or_init(|| key.verifying()).as_ref();
+        verifying.map_or_else(|| failed(format!("`{kid}` has no usable public key")), Ok)
     }
 
     /// All events; at least one.
@@ -223,9 +238,9 @@ impl<'a> Shown<'a> {
         Ok(Artifact::read(member(self.value, "artifact")?)?)
     }
 
-    pub(crate) fn policy(&self) -> Judged<PolicyBundle> {
+    pub(crate) fn policy(&self) -> Judged<&PolicyBundle> {
         self.not_of_denial()?;
-        Ok(PolicyBundle::read(member(self.value, "policy")?)?)
+        read(&self.policy)
     }
 
     /// Whether the head's tree holds `event` at `entry`.
@@ -244,15 +259,24 @@ impl<'a> Shown<'a> {
 
 impl Event {
     pub(crate) fn read(value: &Value) -> Read<Self> {
-        let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
-        let canonical = object.canonical();
-        if object.iter().all(|(name, _)| EVENT.contains(&name)) {
-            let record = Record::read_canonical(&canonical)?;
-            let body = record.body().to_vec();
-            return Ok(Self { record, canonical, body });
-        }
-        let body = object.canonical_without(&SEAL);
-        Ok(Self { record: Record::read(known(value.clone(), EVENT))?, canonical, body })
+        let event = Self::read_each(core::slice::from_ref(value)).pop();
+        event.unwrap_or_else(|| Err(FormError("there is no event".to_owned())))
+    }
+
+    /// Reads each, in their order; several are hashed at a time.
+    fn read_each(values: &[Value]) -> Vec<Read<Self>> {
+        let unhashed: Vec<Read<Unhashed>> = values.iter().map(Unhashed::read).collect();
+        let whole = || unhashed.iter().flatten();
+        let hashes = Sha3::of_each(&whole().map(Unhashed::hashed).collect::<Vec<_>>());
+        let hashes_alt = Blake2b::of_each(&whole().map(Unhashed::hashed_alt).collect::<Vec<_>>());
+        let mut hashes = hashes.into_iter().zip(hashes_alt);
+        let event = |unhashed: Read<Unhashed>| {
+            let Unhashed { record, canonical, body } = unhashed?;
+            // There are both for each that is of an event's form, in their order.
+            let hashed = hashes.next().ok_or_else(|| FormError("an event was not hashed".to_owned()));
+            hashed.map(|(hash, hash_alt)| Self { record, canonical, body, hash, hash_alt })
+        };
+        unhashed.into_iter().map(event).collect()
     }
 
     /// All of it, as the ledger's entry holds it.
@@ -266,20 +290,18 @@ impl Event {
     }
 
     /// The primary hash that follows from the body and the `prev_hash` that it states.
-    pub(crate) fn hash(&self) -> Sha3 {
-        let prev = self.record.prev.as_ref().map_or(&[][..], |(hash, _)| &hash.0);
-        Sha3::of(&[&self.body, prev])
+    pub(crate) const fn hash(&self) -> &Sha3 {
+        &self.hash
     }
 
     /// The secondary hash likewise.
-    pub(crate) fn hash_alt(&self) -> Blake2b {
-        let prev = self.record.prev.as_ref().map_or(&[][..], |(_, hash_alt)| &hash_alt.0);
-        Blake2b::of(&[&self.body, prev])
+    pub(crate) const fn hash_alt(&self) -> &Blake2b {
+        &self.hash_alt
     }
 
     /// Whether both hashes are those that follow.
     pub(crate) fn hashes_follow(&self) -> Judged {
-        let follow = self.hash() == self.record.hash && self.hash_alt() == self.record.hash_alt;
+        let follow = self.hash == self.record.hash && self.hash_alt == self.record.hash_alt;
         if follow { Ok(()) } else { failed(format!("the hashes of `{}` do not follow from it", self.record.event)) }
     }
 
@@ -290,11 +312,70 @@ impl Event {
     }
 }
 
+/// An event of which nothing is hashed yet.
+struct Unhashed {
+    record: Record,
+    canonical: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Unhashed {
+    fn read(value: &Value) -> Read<Self> {
+        let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
+        let canonical = object.canonical();
+        if object.iter().all(|(name, _)| EVENT.contains(&name)) {
+            let record = Record::read_canonical(&canonical)?;
+            let body = record.body().to_vec();
+            return Ok(Self { record, canonical, body });
+        }
+        let body = object.canonical_without(&SEAL);
+        Ok(Self { record: Record::read(known(value.clone(), EVENT))?, canonical, body })
+    }
+
+    /// What the primary hash covers, as it stands in the bundle.
+    fn hashed(&self) -> [&[u8]; 2] {
+        [&self.body, self.record.prev.as_ref().map_or(&[], |(hash, _)| &hash.0)]
+    }
+
+    /// What the secondary hash covers likewise.
+    fn hashed_alt(&self) -> [&[u8]; 2] {
+        [&self.body, self.record.prev.as_ref().map_or(&[], |(_, hash_alt)| &hash_alt.0)]
+    }
+}
+
+impl<'a> Key<'a> {
+    /// The key of a record that has a name.
+    fn read(record: &'a Value) -> Option<Self> {
+        let kid = record.get("kid").and_then(Value::as_str)?;
+        Some(Self { kid, record: KeyRecord::read(record.clone()), verifying: OnceCell::new() })
+    }
+}
+
 impl Entry {
     fn read(value: &Value) -> Read<Self> {
         let mut form = Form::of(value.clone(), "entry")?;
         Ok(Self { header: EntryHeader::take(&mut form)?, proof: read_proof(&form.take("proof")?)? })
     }
+}
+
+/// A root that a bundle shows, which need not be looked at again where it is the caller's own.
+pub(crate) fn read_root(value: &Value, caller: &Caller<'_>) -> Read<TrustRoot> {
+    let pinned = caller.root.and_then(|pinned| pinned.sound(value));
+    pinned.map_or_else(|| TrustRoot::read(value.clone()), |root| Ok(root.clone()))
+}
+
+/// The records of the registry that a bundle shows: kind, record and proof.
+fn records(bundle: &Value) -> impl Iterator<Item = (&str, &Value, &Value)> {
+    let records = bundle.get("registry").and_then(|registry| registry.get("records"));
+    let records = records.and_then(Value::as_array).unwrap_or_default();
+    records.iter().map(|record| {
+        let kind = record.get("kind").and_then(Value::as_str).unwrap_or_default();
+        (kind, record.get("record").unwrap_or(&Value::Null), record.get("proof").unwrap_or(&Value::Null))
+    })
+}
+
+fn lacks<T>(kind: &str, name: &str) -> Judged<T> {
+    failed(format!("the registry's records lack the {kind} `{name}`"))
 }
 
 fn read<T>(member: &Read<T>) -> Judged<&T> {

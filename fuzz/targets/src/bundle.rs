@@ -3,7 +3,7 @@
 use crate::vectors;
 use eleven_core::encoding::{Value, parse};
 use eleven_policy::Replay;
-use eleven_verify::{Caller, ReplayResult, Verdict, check_names, verify, verify_bytes};
+use eleven_verify::{Caller, Pinned, ReplayResult, Verdict, check_names, verify, verify_bytes};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -29,7 +29,9 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn caller() -> Caller<'static> {
-    Caller { root: Some(vectors::file("root.json")), replay: Some(&again), ..Caller::default() }
+    static ROOT: OnceLock<Pinned> = OnceLock::new();
+    let root = ROOT.get_or_init(|| Pinned::new(vectors::file("root.json").clone()));
+    Caller { root: Some(root), replay: Some(&again), ..Caller::default() }
 }
 
 fn again(bundle: &eleven_core::policy::PolicyBundle, input: &Value) -> ReplayResult {

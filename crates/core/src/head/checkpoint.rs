@@ -210,10 +210,10 @@ impl Note {
         })
     }
 
-    /// How many of these witnesses, each a name and a public key, cosigned. A public key counts once, whatever its names
-    /// and its lines. Compare with the root's `quorum`, and for those that audit with its `auditors`.
+    /// Which of these witnesses, each a name and a public key, cosigned. A public key counts once, whatever its names and
+    /// its lines. Compare their number with the root's `quorum`, and of those that audit with its `auditors`.
     #[must_use]
-    pub fn cosigners<'a>(&self, witnesses: impl IntoIterator<Item = (&'a str, &'a [u8; 32])>) -> u64 {
+    pub fn cosigners<'a>(&self, witnesses: impl IntoIterator<Item = (&'a str, &'a [u8; 32])>) -> Vec<&'a [u8; 32]> {
         let mut counted: Vec<&[u8; 32]> = Vec::new();
         for (name, public) in witnesses {
             let fresh = !counted.contains(&public);
@@ -221,7 +221,7 @@ impl Note {
                 counted.push(public);
             }
         }
-        counted.len() as u64
+        counted
     }
 
     fn lines_of(&self, name: &str, key_id: [u8; 4]) -> impl Iterator<Item = &Line> {

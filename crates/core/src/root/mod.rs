@@ -318,11 +318,9 @@ impl Witnesses {
     /// How many of these witnesses cosigned a checkpoint, and how many of those audit. A public key counts once.
     #[must_use]
     pub fn cosigned(&self, note: &Note) -> (u64, u64) {
-        let count = |audits: bool| {
-            let asked = self.keys.iter().filter(|key| key.audits || !audits);
-            note.cosigners(asked.map(|key| (key.name.as_str(), &key.public)))
-        };
-        (count(false), count(true))
+        let cosigners = note.cosigners(self.keys.iter().map(|key| (key.name.as_str(), &key.public)));
+        let auditors = self.keys.iter().filter(|key| key.audits && cosigners.contains(&&key.public));
+        (cosigners.len() as u64, auditors.count() as u64)
     }
 
     fn read(value: Value) -> Result<Self, FormError> {

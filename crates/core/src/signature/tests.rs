@@ -112,3 +112,28 @@ fn a_key_is_torsion_free_exactly_where_the_library_says_so() {
         }
     }
 }
+
+#[test]
+fn a_key_is_taken_exactly_where_its_bytes_are_those_of_its_point() {
+    let by_encoding_anew = |encoded: &[u8; 32]| {
+        let point = CompressedEdwardsY(*encoded).decompress();
+        point.is_some_and(|point| point.compress().as_bytes() == encoded && !point.mul_by_cofactor().is_identity())
+    };
+    // Every y around 0 and around the modulus, above it up to 2^255, with either sign; and some in between.
+    let mut all: Vec<[u8; 32]> = Vec::new();
+    for low in 0..=255u8 {
+        for (middle, high) in [(0xff, 0x7f), (0xff, 0x7e), (0, 0), (0, 0x7f), (0xfe, 0x7f), (low, low & 0x7f)] {
+            let mut encoded = [middle; 32];
+            (encoded[0], encoded[31]) = (low, high);
+            all.push(encoded);
+            encoded[31] |= 0x80;
+            all.push(encoded);
+        }
+    }
+    let taken = all.iter().filter(|encoded| {
+        assert_eq!(VerifyingKey::new(encoded).is_some(), by_encoding_anew(encoded), "{}", hash::hex(&encoded[..]));
+        by_encoding_anew(encoded)
+    });
+    // About half of all y belong to a point.
+    assert!((1000..2500).contains(&taken.count()), "neither all nor none");
+}

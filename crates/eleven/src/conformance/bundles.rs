@@ -7,7 +7,7 @@ use eleven_core::event::Record;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::root::TrustRoot;
 use eleven_policy::Replay;
-use eleven_verify::{Caller, ReplayResult, Status, Verdict, equivocation, verify};
+use eleven_verify::{Caller, Pinned, ReplayResult, Status, Verdict, equivocation, verify};
 use std::collections::BTreeMap;
 
 /// The trust root is signed by its own threshold.
@@ -19,7 +19,7 @@ pub(super) fn root(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
 
 /// Bundles that verify, with the status of each check.
 pub(super) fn verified(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    let root = folder.read("root.json")?;
+    let root = Pinned::new(folder.read("root.json")?);
     for case in folder.read("bundles.json")?.as_array().ok_or("the file is not an array")? {
         report.check(text(case, "what")?, as_listed(case, &root));
     }
@@ -27,7 +27,7 @@ pub(super) fn verified(folder: &Folder, report: &mut Report) -> Result<(), Wrong
 }
 
 /// A caller that pins `root` and can evaluate policies.
-fn caller(root: &Value) -> Caller<'_> {
+fn caller(root: &Pinned) -> Caller<'_> {
     Caller { root: Some(root), replay: Some(&replay), ..Caller::default() }
 }
 
@@ -39,7 +39,7 @@ fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
     }
 }
 
-fn as_listed(case: &Value, root: &Value) -> Result<(), Wrong> {
+fn as_listed(case: &Value, root: &Pinned) -> Result<(), Wrong> {
     let result = verify(member(case, "bundle")?, &caller(root));
     let wanted = member(case, "checks")?.as_object().ok_or("`checks` is not an object")?;
     holds(result.checks.iter().all(|check| wanted.get(check.name).is_some()), "the case lists other checks")?;
@@ -54,7 +54,7 @@ fn as_listed(case: &Value, root: &Value) -> Result<(), Wrong> {
 
 /// Bundles that must not verify: `must_fail` binds, `all_failed` informs.
 pub(super) fn failing(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    let (root, file) = (folder.read("root.json")?, folder.read("bundles-that-fail.json")?);
+    let (root, file) = (Pinned::new(folder.read("root.json")?), folder.read("bundles-that-fail.json")?);
     let good = folder.read("bundles.json")?;
     let mut bases = BTreeMap::new();
     for case in good.as_array().ok_or("bundles.json is not an array")? {
@@ -83,7 +83,7 @@ fn changed(bases: &BTreeMap<String, &Value>, case: &Value) -> Result<Value, Wron
     Ok(Value::Object(bundle))
 }
 
-fn fails(case: &Value, bundle: &Value, root: &Value) -> Outcome {
+fn fails(case: &Value, bundle: &Value, root: &Pinned) -> Outcome {
     let result = verify(bundle, &caller(root));
     let failed: Vec<&str> = result.failed().map(|check| check.name).collect();
     let wanted = text(case, "must_fail")?;
@@ -98,7 +98,7 @@ fn fails(case: &Value, bundle: &Value, root: &Value) -> Outcome {
 
 /// A bundle as a file: verified with its root, unpinned without, and failing where one byte of an event is another.
 pub(super) fn file(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    let (root, proof) = (folder.read("root.json")?, folder.read("bundle.proof.json")?);
+    let (root, proof) = (Pinned::new(folder.read("root.json")?), folder.read("bundle.proof.json")?);
     report.check("with the root", same(&verify(&proof, &caller(&root)).verdict, &Verdict::Verified));
     report.check("without a root", same(&verify(&proof, &Caller::default()).verdict, &Verdict::Unpinned));
     for event in items(&proof, "events")? {
@@ -115,9 +115,9 @@ pub(super) fn equivocation(folder: &Folder, report: &mut Report) -> Result<(), W
         return Ok(());
     }
     let file = folder.read("equivocation.json")?;
-    let root = member(&file, "root")?;
+    let root = Pinned::new(member(&file, "root")?.clone());
     for case in items(&file, "cases")? {
-        let result = equivocation::verify(member(case, "evidence")?, &caller(root));
+        let result = equivocation::verify(member(case, "evidence")?, &caller(&root));
         let failed: Vec<Value> = result.failed().map(|check| check.name.into()).collect();
         report.check(text(case, "what")?, same(&failed.as_slice(), &items(case, "failed")?));
     }

@@ -166,8 +166,7 @@ pub(super) fn head(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
         let wanted = text(witness, "cosignature_key_id")?;
         report.check(&format!("key id of {name}"), same(&hash::hex(&id).as_str(), &wanted));
     }
-    let witnesses = root.witnesses.keys.iter().map(|witness| (witness.name.as_str(), &witness.public));
-    let cosigned = note.cosigners(witnesses);
+    let (cosigned, _) = root.witnesses.cosigned(&note);
     report.check("witness quorum", holds(cosigned >= root.witnesses.quorum, "fewer cosignatures than the quorum"));
     Ok(())
 }

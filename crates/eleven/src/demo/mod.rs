@@ -16,7 +16,7 @@ pub(crate) mod upstream;
 use crate::output::{Failure, Output, Paint};
 use caller::Caller;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_verify::{Status, Verdict};
+use eleven_verify::{Pinned, Status, Verdict};
 use proofs::Proof;
 use scenes::Stage;
 use show::{Show, say};
@@ -78,7 +78,7 @@ fn open(folder: &Path, output: Output, begun: Instant) -> Result<Show, String> {
     system.start_corners()?;
     let app = Caller::add(&system, "demo-app", "svc:demo-app:dev")?;
     let root = std::fs::read(system.root()).map_err(|error| error.to_string())?;
-    let root = parse(&root).map_err(|error| error.to_string())?;
+    let root = parse(&root).map(Pinned::new).map_err(|error| error.to_string())?;
     for part in [Part::Authority, Part::Runtime, Part::Ledger, Part::Witness, Part::Upstream] {
         let what = match part {
             Part::Witness => "cosigns what the ledger shows",
@@ -121,7 +121,7 @@ fn proven(show: &mut Show, stage: &Stage, out: &Path) -> Result<(), String> {
         let path = out.join(name);
         std::fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))
     };
-    write("root.json", &show.root.canonical())?;
+    write("root.json", &show.root.value().canonical())?;
     for (name, proof) in [("lineage.proof.json", &stage.lineage), ("denial.proof.json", &stage.denial)] {
         match proof {
             Some(proof) => {

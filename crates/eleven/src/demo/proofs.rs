@@ -4,7 +4,7 @@ use super::caller::Caller;
 use super::system::{Part, System};
 use crate::verify_cmd;
 use eleven_core::encoding::Value;
-use eleven_verify::{Caller as Verifier, Kind, Report, Verdict, verify};
+use eleven_verify::{Caller as Verifier, Kind, Pinned, Report, Verdict, verify};
 use std::time::{Duration, Instant};
 
 /// How long a proof may take: the journal is forwarded, a second of counted denials ends, a head is signed.
@@ -22,7 +22,7 @@ pub(crate) struct Proof {
 }
 
 /// Verifies a bundle against a root, as `eleven verify` does.
-pub(crate) fn verified(bundle: &Value, root: &Value) -> Report {
+pub(crate) fn verified(bundle: &Value, root: &Pinned) -> Report {
     verify(bundle, &Verifier { root: Some(root), replay: Some(&verify_cmd::replay), ..Verifier::default() })
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn verified(bundle: &Value, root: &Value) -> Report {
 ///
 /// # Errors
 /// Where there is none in time, or a check fails.
-pub(crate) fn of(system: &System, caller: &Caller, root: &Value, op: &str, kind: Kind) -> Result<Proof, String> {
+pub(crate) fn of(system: &System, caller: &Caller, root: &Pinned, op: &str, kind: Kind) -> Result<Proof, String> {
     let begun = Instant::now();
     loop {
         let answer = caller.get(system.url(Part::Ledger), &format!("/v1/proof/bundle/{op}"));
@@ -48,7 +48,7 @@ pub(crate) fn of(system: &System, caller: &Caller, root: &Value, op: &str, kind:
     }
 }
 
-fn checked(bundle: Value, root: &Value) -> Result<Proof, String> {
+fn checked(bundle: Value, root: &Pinned) -> Result<Proof, String> {
     let report = verified(&bundle, root);
     if report.verdict != Verdict::Verified {
         let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
@@ -108,7 +108,7 @@ mod tests {
             let path = format!("{}/../../spec/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
             parse(&std::fs::read(path).expect("a vector")).expect("I-JSON")
         };
-        let (bundle, root) = (file("bundle.proof.json"), file("root.json"));
+        let (bundle, root) = (file("bundle.proof.json"), Pinned::new(file("root.json")));
         assert_eq!(verified(&bundle, &root).verdict, Verdict::Verified);
         let (changed, at) = with_a_flipped_byte(&bundle).expect("it has an outcome");
         let (before, after) = (bundle.canonical()[at], changed[at]);

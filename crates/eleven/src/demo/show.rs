@@ -5,7 +5,7 @@ use super::proofs::{self, Proof};
 use super::system::{Part, System};
 use crate::output::{Output, Paint};
 use eleven_core::encoding::{Object, Value};
-use eleven_verify::Kind;
+use eleven_verify::{Kind, Pinned};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(crate) fn say(output: Output, line: &str) {
 pub(crate) struct Show {
     pub(crate) system: System,
     pub(crate) app: Caller,
-    pub(crate) root: Value,
+    pub(crate) root: Pinned,
     pub(crate) output: Output,
     /// How many calls the upstream must have seen by now.
     calls: i64,
@@ -50,7 +50,7 @@ pub(crate) struct Show {
 
 impl Show {
     /// A show on a running domain. Asks the model directly a few times, to know what it takes by itself.
-    pub(crate) fn new(system: System, app: Caller, root: Value, output: Output, bodies: &[bytes::Bytes]) -> Self {
+    pub(crate) fn new(system: System, app: Caller, root: Pinned, output: Output, bodies: &[bytes::Bytes]) -> Self {
         let mut took: Vec<Duration> = bodies.iter().map(|body| app.direct(&system.upstream, body).took).collect();
         took.sort_unstable();
         let direct = took.get(took.len() / 2).copied().unwrap_or_default();

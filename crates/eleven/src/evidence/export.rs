@@ -27,7 +27,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::time::Time;
 use eleven_core::tree::proof_value;
-use eleven_verify::{Caller, Report};
+use eleven_verify::{Caller, Pinned, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Export, file: &Path, output: Output) -> Result<ExitCode
 }
 
 /// The pinned root: the named one, or the configuration's where there is one.
-fn root(args: &Export, file: &Path) -> Result<Option<Value>, Failure> {
+fn root(args: &Export, file: &Path) -> Result<Option<Pinned>, Failure> {
     match &args.root {
         Some(root) => verify_cmd::read_root(root).map(Some),
         None if args.ledger.is_some() => Ok(None),
@@ -65,7 +65,7 @@ fn root(args: &Export, file: &Path) -> Result<Option<Value>, Failure> {
 /// An export on its way.
 struct Exporting {
     source: Source,
-    root: Option<Value>,
+    root: Option<Pinned>,
     writer: Writer,
     gaps: Vec<Gap>,
 }
@@ -297,7 +297,7 @@ impl Exporting {
 }
 
 /// What the checks of a proof file come to.
-fn verified(bundle: &Value, root: Option<&Value>) -> Report {
+fn verified(bundle: &Value, root: Option<&Pinned>) -> Report {
     let op = bundle.get("op").and_then(Value::as_str);
     let replay = verify_cmd::replay;
     eleven_verify::verify(bundle, &Caller { root, op, replay: Some(&replay), ..Caller::default() })

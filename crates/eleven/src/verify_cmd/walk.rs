@@ -20,7 +20,7 @@ use eleven_core::index::{self, Proof, Proves};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::tree;
-use eleven_verify::{Caller, Kind, Report, verify_bytes};
+use eleven_verify::{Caller, Kind, Pinned, Report, verify_bytes};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -52,12 +52,12 @@ struct Surfaces {
 pub(super) fn run(
     at: &At,
     op: &str,
-    (root, kind, max_age): (Option<&Value>, Option<Kind>, Option<u64>),
+    (root, kind, max_age): (Option<&Pinned>, Option<Kind>, Option<u64>),
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let fetched = fetch(at, op)?;
     let bundle = parse(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
-    let steps = walk(op, &fetched, &bundle, root);
+    let steps = walk(op, &fetched, &bundle, root.map(Pinned::value));
     let now = Some(SystemClock.now());
     let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay) };
     let report = verify_bytes(&fetched.bundle, &caller).map_err(Failure::new)?;

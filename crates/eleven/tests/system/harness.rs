@@ -557,7 +557,7 @@ impl Domain {
 
     /// Verifies a bundle with nothing but the root, and returns the verdict.
     pub(crate) fn verify(&self, bundle: &Value) -> eleven_verify::Report {
-        let root = self.root.to_value();
+        let root = eleven_verify::Pinned::new(self.root.to_value());
         let caller = eleven_verify::Caller { root: Some(&root), replay: Some(&replay), ..Default::default() };
         eleven_verify::verify(bundle, &caller)
     }

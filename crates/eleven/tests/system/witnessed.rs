@@ -7,7 +7,7 @@ use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::root::{TrustRoot, Witnesses};
 use eleven_runtime::Required;
-use eleven_verify::{Caller, Status, Verdict, verify};
+use eleven_verify::{Caller, Pinned, Status, Verdict, verify};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn an_answer_is_withheld_until_its_evidence_is_as_durable_as_its_policy_as
     assert_eq!(shown.get("durability").and_then(Value::as_str), Some("D4"), "{shown}");
     assert_eq!(shown.get("events").and_then(Value::as_array).map(<[Value]>::len), Some(7), "all of it");
     let (_, body) = domain.get(domain.ledger_at, &format!("/v1/proof/bundle/{op}")).await;
-    let root = domain.root.to_value();
+    let root = Pinned::new(domain.root.to_value());
     let report = verify(&parse(&body).expect("I-JSON"), &Caller { root: Some(&root), ..Caller::default() });
     assert_eq!((report.verdict, report.status("witness.quorum")), (Verdict::Verified, Some(Status::Passed)));
 

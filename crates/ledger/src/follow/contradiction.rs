@@ -8,7 +8,7 @@ use eleven_core::head::Head;
 use eleven_core::root::TrustRoot;
 use eleven_core::tree::{self, MemoryTree};
 use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
-use eleven_verify::{Caller, Verdict};
+use eleven_verify::{Caller, Pinned, Verdict};
 
 const FORKED: &str = "the ledger signed two histories";
 const WENT_BACK: &str = "the ledger signed a head that goes back";
@@ -74,7 +74,7 @@ fn conflict_of(one: &Head, two: &Head) -> Option<(&'static str, Conflict)> {
 /// The file, where a verifier that pins the root finds it proven.
 fn proven(roots: Vec<TrustRoot>, conflict: Conflict, pinned: &TrustRoot) -> Option<Value> {
     let evidence = Evidence { roots, conflict }.to_value();
-    let root = pinned.to_value();
+    let root = Pinned::new(pinned.to_value());
     let report = verify(&evidence, &Caller { root: Some(&root), ..Caller::default() });
     (report.verdict == Verdict::Verified).then_some(evidence)
 }

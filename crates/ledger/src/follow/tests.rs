@@ -274,7 +274,7 @@ async fn evidence_of(follower: &mut Follower, source: &dyn Source) -> Value {
 }
 
 fn kind_proven(evidence: &Value) -> String {
-    let root = root().to_value();
+    let root = eleven_verify::Pinned::new(root().to_value());
     let caller = eleven_verify::Caller { root: Some(&root), ..Default::default() };
     let report = eleven_verify::equivocation::verify(evidence, &caller);
     assert_eq!(report.verdict, eleven_verify::Verdict::Verified, "{report:?}");

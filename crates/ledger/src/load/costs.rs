@@ -8,7 +8,7 @@ use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::hash::Sha256;
 use eleven_core::index::{self, Proves};
 use eleven_core::tree;
-use eleven_verify::{Caller, Report, verify};
+use eleven_verify::{Caller, Pinned, Report, verify};
 use std::hint::black_box;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -116,7 +116,7 @@ fn of_trees(ledger: &Ledger, count: usize, costs: &mut ProofCosts) -> Result<(),
 
 fn of_bundles(ledger: &Ledger, domain: &Domain, count: usize, costs: &mut ProofCosts) -> Result<(), String> {
     let shared = &ledger.inner.shared;
-    let root = domain.root().map_err(|error| error.to_string())?.to_value();
+    let root = Pinned::new(domain.root().map_err(|error| error.to_string())?.to_value());
     let caller = Caller { root: Some(&root), ..Caller::default() };
     let size = shared.size();
     let step = (size / count.max(1) as u64).max(1);

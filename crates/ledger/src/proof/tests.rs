@@ -6,7 +6,7 @@ use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::Value;
 use eleven_core::index::Proves;
 use eleven_core::time::Time;
-use eleven_verify::{Caller, Report, Status, Verdict};
+use eleven_verify::{Caller, Pinned, Report, Status, Verdict};
 
 async fn running(home: &Home) -> (Ledger, Producers) {
     let ledger = home.open().expect("open");
@@ -20,7 +20,7 @@ async fn verified(ledger: &Ledger, op: &str, kind: Kind) -> Report {
     ledger.sign_registry().await;
     ledger.sealed().await;
     let bundle = bundle(&ledger.inner.shared, op).expect("a bundle").to_value();
-    let root = root().to_value();
+    let root = Pinned::new(root().to_value());
     let caller = Caller { root: Some(&root), kind: Some(kind), op: Some(op), ..Caller::default() };
     let report = eleven_verify::verify_bytes(&bundle.canonical(), &caller).expect("I-JSON");
     let failed: Vec<_> = report.checks.iter().filter(|check| check.status == Status::Failed).collect();
@@ -188,7 +188,7 @@ async fn a_bundle_that_was_touched_does_not_verify() {
     let mut bundle = bundle(&ledger.inner.shared, &operation.op).expect("a bundle");
     let entry = bundle.events.last_mut().expect("an event");
     entry.entry.header.at = Time(entry.entry.header.at.0 + 1);
-    let root = root().to_value();
+    let root = Pinned::new(root().to_value());
     let report = eleven_verify::verify(&bundle.to_value(), &Caller { root: Some(&root), ..Caller::default() });
     assert_eq!((report.verdict, status(&report, "ledger.inclusion")), (Verdict::Failed, Status::Failed));
 }

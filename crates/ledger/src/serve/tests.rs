@@ -25,7 +25,7 @@ use eleven_core::head::Head;
 use eleven_core::registry::Fold;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::time::Time;
-use eleven_verify::{Caller, Verdict};
+use eleven_verify::{Caller, Pinned, Verdict};
 use http::Method;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -147,7 +147,7 @@ async fn the_whole_way_from_genesis_to_a_verified_bundle() {
 
     let bundle = served.client.get(&served.base, &format!("{}{}", routes::PROOF_BUNDLE, operation.op), DEADLINE).await;
     let bundle = bundle.expect("a bundle");
-    let root = root().to_value();
+    let root = Pinned::new(root().to_value());
     let caller = Caller { root: Some(&root), kind: Some(eleven_verify::Kind::Execution), ..Caller::default() };
     let report = eleven_verify::verify_bytes(&bundle, &caller).expect("I-JSON");
     assert_eq!(report.verdict, Verdict::Verified, "{:?}", report.checks);

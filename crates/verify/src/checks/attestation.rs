@@ -24,7 +24,7 @@ pub(super) fn signature(shown: &Shown<'_>) -> Judged {
     let envelope = Envelope::read(value.clone())?;
     let at = shown.entry(position)?.header.at;
     let key = shown.key(KeyUse::Attestation, &envelope.kid, &attested.record.by, at)?;
-    hold(envelope.verify(&key), "the attestation's signature does not verify")?;
+    hold(envelope.verify(key), "the attestation's signature does not verify")?;
     let events = shown.events()?;
     let committed = events.iter().find(|event| event.record.event == "evidence.committed");
     match committed.map(|event| event.record.data_str("evidence").and_then(Sha3::parse)) {

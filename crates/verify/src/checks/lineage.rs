@@ -11,6 +11,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::index::{Proves, op_key, op_value};
 use eleven_core::lineage::{Lineage, Stage, issued_data};
 use eleven_core::root::KeyUse;
+use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
 
 /// The events are those of PROTOCOL 5.1, in its order, and name this artifact; a denial is one event.
@@ -118,7 +119,7 @@ pub(super) fn chain(shown: &Shown<'_>) -> Judged {
         if record.prev.map(|(hash, _)| hash) != before {
             return failed(format!("`prev_hash` of event {} is not the hash before it", record.n));
         }
-        if event.hash() != record.hash {
+        if *event.hash() != record.hash {
             return failed(format!("`event_hash` of event {} does not follow from it", record.n));
         }
         before = Some(record.hash);
@@ -134,7 +135,7 @@ pub(super) fn chain_alt(shown: &Shown<'_>) -> Judged {
         if record.prev.map(|(_, hash_alt)| hash_alt) != before {
             return failed(format!("`prev_hash_alt` of event {} is not the hash before it", record.n));
         }
-        if event.hash_alt() != record.hash_alt {
+        if *event.hash_alt() != record.hash_alt {
             return failed(format!("`event_hash_alt` of event {} does not follow from it", record.n));
         }
         before = Some(record.hash_alt);
@@ -144,14 +145,17 @@ pub(super) fn chain_alt(shown: &Shown<'_>) -> Judged {
 
 /// An event key of the producer signed each event, and counted when the ledger committed it.
 pub(super) fn signatures(shown: &Shown<'_>) -> Judged {
-    for (position, event) in shown.events()?.into_iter().enumerate() {
+    let events = shown.events()?;
+    let mut signed = Vec::with_capacity(events.len());
+    for (position, event) in events.iter().enumerate() {
         let record = &event.record;
         let key = shown.key(KeyUse::Event, &record.kid, &record.by, shown.entry(position)?.header.at)?;
-        if !key.verifies(event.body(), &record.sig.val) {
-            return failed(format!("the signature of event {} does not verify", record.n));
-        }
+        signed.push((key, event.body(), &record.sig.val));
     }
-    Ok(())
+    match events.iter().zip(VerifyingKey::verify_each(&signed)).find(|(_, holds)| !holds) {
+        Some((event, _)) => failed(format!("the signature of event {} does not verify", event.record.n)),
+        None => Ok(()),
+    }
 }
 
 /// The index ends this lineage with the last event that is shown: none was left out.

@@ -76,7 +76,7 @@ pub(super) fn replay(shown: &Shown<'_>) -> Judged {
         return Err(Stop::NotChecked("the decision input is the recorded one, and nothing is here to evaluate policy"));
     };
     asks_for(decision, shown.artifact()?)?;
-    match replay(&shown.policy()?, decision) {
+    match replay(shown.policy()?, decision) {
         ReplayResult::Permits => Ok(()),
         ReplayResult::Denies(reason) => failed(format!("the policy permitted then and denies now: {reason}")),
         ReplayResult::Unreadable => failed("the policy does not compile, or the decision input is none"),

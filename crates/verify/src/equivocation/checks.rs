@@ -3,7 +3,7 @@
 use super::{PROMISED_WITHIN_MS, TYPE};
 use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed, hold, registry};
-use crate::shown::{Event, Shown as Bundle};
+use crate::shown::{Event, Shown as Bundle, read_root};
 use alloc::format;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
@@ -98,7 +98,7 @@ impl<'a> Shown<'a> {
         Self {
             value,
             caller,
-            roots: list("roots").iter().cloned().map(TrustRoot::read).collect(),
+            roots: list("roots").iter().map(|root| read_root(root, caller)).collect(),
             statements: list("statements").iter().map(Said::read).collect(),
             under: Value::Object(under),
         }
@@ -199,7 +199,7 @@ fn root_pinned(shown: &Shown<'_>) -> Judged {
 
 /// Each root is signed by its own threshold and by that of the one before.
 fn root_signed(shown: &Shown<'_>) -> Judged {
-    crate::checks::root::chained(shown.roots()?)
+    crate::checks::root::chained(shown.roots()?, shown.caller)
 }
 
 /// A head key of a root signed each statement, for the root's domain.

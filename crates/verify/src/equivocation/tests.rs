@@ -7,7 +7,7 @@ mod linear_fake;
 
 use super::*;
 use crate::tests::mutations::{changed_at, paths};
-use crate::{Verdict, verify_bytes};
+use crate::{Pinned, Verdict, verify_bytes};
 use alloc::format;
 use domain::{Domain, History, at, root};
 use eleven_core::encoding::parse;
@@ -127,7 +127,7 @@ fn handed_out(fake: &Fake) -> Conflict {
 }
 
 fn run(evidence: &Value) -> Report {
-    let root = root().to_value();
+    let root = Pinned::new(root().to_value());
     verify(evidence, &Caller { root: Some(&root), ..Caller::default() })
 }
 
@@ -142,7 +142,7 @@ fn every_kind_of_evidence_is_proven() {
         assert_eq!((failures(&report), report.verdict), (vec![], Verdict::Verified), "{what}: {report:?}");
         let unpinned = verify_bytes(&evidence.canonical(), &Caller::default()).expect("I-JSON");
         assert_eq!(unpinned.verdict, Verdict::Unpinned, "{what}");
-        let another = domain::other_root().to_value();
+        let another = Pinned::new(domain::other_root().to_value());
         let report = verify(&evidence, &Caller { root: Some(&another), ..Caller::default() });
         assert_eq!(failures(&report), ["root.pinned"], "{what}");
         let asked = Caller { kind: Some(crate::Kind::Execution), ..Caller::default() };

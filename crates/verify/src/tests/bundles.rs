@@ -2,7 +2,7 @@
 
 use super::{items, text, valid, valid_bundles, vector};
 use crate::bundle::{Authorization, EntryProof, RegistryPart, RegistryRecord, ShownEntry, check_form};
-use crate::{Bundle, Caller, Kind, Replay, ReplayResult, Status, Verdict, verify};
+use crate::{Bundle, Caller, Kind, Pinned, Replay, ReplayResult, Status, Verdict, verify};
 use alloc::vec;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
@@ -92,7 +92,7 @@ fn bundles_put_together_from_their_parts_are_those_of_the_vectors() {
 
 #[test]
 fn a_disclosure_stands_where_the_artifact_committed_to_it() {
-    let root = vector("root.json");
+    let root = Pinned::new(vector("root.json"));
     let caller = Caller { root: Some(&root), ..Caller::default() };
     let file = vector("artifacts.json");
     let disclosure = items(file.get("disclosure").and_then(|d| d.get("disclosure")).expect("a disclosure")).to_vec();
@@ -171,7 +171,7 @@ fn next(root: &TrustRoot, change: impl Fn(&mut TrustRoot)) -> TrustRoot {
 
 #[test]
 fn a_chain_of_roots_leads_from_the_pinned_one_to_the_one_in_force() {
-    let pinned = vector("root.json");
+    let pinned = Pinned::new(vector("root.json"));
     let caller = Caller { root: Some(&pinned), ..Caller::default() };
     let mut bundle = parts(&valid("execution"));
     let first = bundle.roots[0].clone();
@@ -195,4 +195,34 @@ fn a_chain_of_roots_leads_from_the_pinned_one_to_the_one_in_force() {
     let unwitnessed = with(&mut bundle, vec![first, alone]);
     assert_eq!(unwitnessed.status("witness.quorum"), Some(Status::NotChecked));
     assert_eq!(unwitnessed.verdict, Verdict::Verified);
+}
+
+#[test]
+fn a_root_that_is_not_sound_is_pinned_in_vain() {
+    let sound = vector("root.json");
+    let with = |change: fn(&mut Object)| {
+        let Value::Object(mut root) = sound.clone() else { panic!("no object") };
+        change(&mut root);
+        Value::Object(root)
+    };
+    let unsigned = with(|root| drop(root.insert("sigs", Vec::<Value>::new())));
+    let malformed = with(|root| drop(root.insert("threshold", 0u64)));
+    // Pinned as it should be, and shown otherwise: what was looked at before is not what the bundle shows.
+    for (pinned, shown, failing) in [
+        (&unsigned, &unsigned, &["root.signed"][..]),
+        (&malformed, &malformed, &["root.signed"]),
+        (&sound, &unsigned, &["root.signed"]),
+        (&sound, &sound, &[]),
+        // One that is unsigned is the same version as one that is signed: the bundle's own is judged.
+        (&unsigned, &sound, &[]),
+    ] {
+        let pinned = Pinned::new(pinned.clone());
+        let Value::Object(mut bundle) = valid("execution") else { panic!("no object") };
+        bundle.insert("roots", vec![shown.clone()]);
+        let report = verify(&Value::Object(bundle), &Caller { root: Some(&pinned), ..Caller::default() });
+        for name in failing {
+            assert_eq!(report.status(name), Some(Status::Failed), "{shown}");
+        }
+        assert_eq!(report.verdict == Verdict::Verified, failing.is_empty(), "{shown}");
+    }
 }

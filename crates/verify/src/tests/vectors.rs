@@ -1,7 +1,7 @@
 //! The bundles of the vectors: those that verify, with the status of each check, and those that must fail.
 
 use super::{bytes, items, text, valid, vector};
-use crate::{Caller, Kind, Report, Status, Verdict, check_names, verify, verify_bytes};
+use crate::{Caller, Kind, Pinned, Report, Status, Verdict, check_names, verify, verify_bytes};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ fn failures(report: &Report) -> Vec<&str> {
 
 #[test]
 fn every_bundle_that_verifies_has_the_status_of_each_check() {
-    let root = vector("root.json");
+    let root = Pinned::new(vector("root.json"));
     let caller = Caller { root: Some(&root), ..Caller::default() };
     for case in items(&vector("bundles.json")) {
         let report = verify(case.get("bundle").expect("a bundle"), &caller);
@@ -30,7 +30,7 @@ fn every_bundle_that_verifies_has_the_status_of_each_check() {
 
 #[test]
 fn every_bundle_that_must_fail_fails_in_exactly_the_checks_named() {
-    let root = vector("root.json");
+    let root = Pinned::new(vector("root.json"));
     let caller = Caller { root: Some(&root), ..Caller::default() };
     let file = vector("bundles-that-fail.json");
     let mut others = Vec::new();
@@ -65,7 +65,7 @@ fn merged(base: &Object, change: &Object) -> Object {
 #[test]
 fn the_file_verifies_under_its_root_and_is_unpinned_without() {
     let bytes = bytes("bundle.proof.json");
-    let root = vector("root.json");
+    let root = Pinned::new(vector("root.json"));
     let report = verify_bytes(&bytes, &Caller { root: Some(&root), ..Caller::default() }).expect("I-JSON");
     assert_eq!(report.verdict, Verdict::Verified);
     let unpinned = verify_bytes(&bytes, &Caller::default()).expect("I-JSON");
@@ -77,7 +77,7 @@ fn the_file_verifies_under_its_root_and_is_unpinned_without() {
 
 #[test]
 fn the_result_document_is_as_the_protocol_gives_it() {
-    let root = vector("root.json");
+    let root = Pinned::new(vector("root.json"));
     let report = verify(&valid("execution"), &Caller { root: Some(&root), ..Caller::default() }).to_value();
     let names: Vec<&str> = report.as_object().expect("an object").iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["at", "checks", "kind", "op", "size", "verdict"]);

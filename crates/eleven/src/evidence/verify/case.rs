@@ -14,7 +14,7 @@ use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::root::KeyUse;
-use eleven_verify::{Caller, Report};
+use eleven_verify::{Caller, Pinned, Report};
 use std::collections::BTreeSet;
 
 /// Proof files that are in memory at the same time.
@@ -53,7 +53,7 @@ impl Case {
     ///
     /// # Errors
     /// Where its manifest can't be read.
-    pub(super) fn read(folder: &Folder, root: Option<&Value>) -> Result<Self, String> {
+    pub(super) fn read(folder: &Folder, root: Option<&Pinned>) -> Result<Self, String> {
         let manifest = Manifest::read(&folder.read(folder::MANIFEST)?)
             .map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
@@ -158,7 +158,7 @@ struct Read {
     entries: Vec<Vec<u8>>,
 }
 
-fn proof(folder: &Folder, op: &str, root: Option<&Value>) -> Read {
+fn proof(folder: &Folder, op: &str, root: Option<&Pinned>) -> Read {
     let name = folder::proof(op);
     let bundle = match value(folder, &name) {
         Ok(bundle) => bundle,

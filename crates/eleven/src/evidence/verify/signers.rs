@@ -6,6 +6,7 @@ use super::case::Case;
 use super::integrity::said;
 use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::Note;
+use eleven_verify::Pinned;
 use eleven_verify::range::head_counts;
 
 pub(super) const NAME: &str = "signers";
@@ -25,13 +26,13 @@ pub(super) const CHECKS: [&str; 10] = [
 ];
 
 /// Judges.
-pub(super) fn judge(case: &Case, root: Option<&Value>) -> Verdict {
+pub(super) fn judge(case: &Case, root: Option<&Pinned>) -> Verdict {
     let Some(pinned) = root else {
         return Verdict::not_checked(NAME, "no trust root was given to begin with: name one with --root");
     };
     let mut against = Vec::new();
     match &case.facts {
-        Ok(facts) => against.extend(trusted(case, facts, pinned)),
+        Ok(facts) => against.extend(trusted(case, facts, pinned.value())),
         Err(error) => against.push(error.clone()),
     }
     against.extend(case.unsigned.iter().cloned());
