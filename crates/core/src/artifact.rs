@@ -447,18 +447,29 @@ impl Artifact {
     /// [`Artifact::digests_follow`] of each, in their order: several digests are computed at a time.
     #[must_use]
     pub fn digests_follow_each(artifacts: &[&Self]) -> Vec<bool> {
-        // Nothing is the content of a payload that is not canonical, and it is no artifact's.
-        let content = |artifact: &&Self| Encoded::of(&artifact.payload).map(|payload| payload.without(&["id"])).ok();
-        let contents: Vec<Option<Vec<u8>>> = artifacts.iter().map(content).collect();
-        let payloads = artifacts.iter().map(|artifact| [&artifact.payload[..]]);
-        let hashed: Vec<_> =
-            payloads.chain(contents.iter().map(|content| [content.as_deref().unwrap_or_default()])).collect();
-        let hashes = Sha3::of_each(&hashed);
-        let (chashes, ids) = hashes.split_at(artifacts.len().min(hashes.len()));
-        let follow = |((artifact, chash), (content, id)): ((&&Self, &Sha3), (&Option<_>, &Sha3))| {
-            *chash == artifact.chash && content.is_some() && id::of_hash(id) == artifact.content_id()
-        };
-        artifacts.iter().zip(chashes).zip(contents.iter().zip(ids)).map(follow).collect()
+        let contents: Vec<Option<Vec<u8>>> = artifacts.iter().map(|artifact| artifact.content()).collect();
+        let of_content = artifacts.iter().zip(contents.iter().map(Option::as_deref));
+        let digested: Vec<_> = of_content.clone().flat_map(|(artifact, content)| artifact.digested(content)).collect();
+        let hashes = Sha3::of_each(&digested);
+        let (pairs, _) = hashes.as_chunks();
+        let follow =
+            |((artifact, content), [chash, id]): ((&&Self, _), &[Sha3; 2])| artifact.follows(content, chash, id);
+        of_content.zip(pairs).map(follow).collect()
+    }
+
+    /// What `id` is of: the payload without it; `None` where the payload is not canonical, and no artifact's.
+    fn content(&self) -> Option<Vec<u8>> {
+        Encoded::of(&self.payload).map(|payload| payload.without(&["id"])).ok()
+    }
+
+    /// What `chash` and `id` are digests of.
+    fn digested<'a>(&'a self, content: Option<&'a [u8]>) -> [[&'a [u8]; 2]; 2] {
+        [[&self.payload, &[]], [content.unwrap_or_default(), &[]]]
+    }
+
+    /// Whether the hashes of [`digested`](Self::digested) are what the artifact says.
+    fn follows(&self, content: Option<&[u8]>, chash: &Sha3, id: &Sha3) -> bool {
+        *chash == self.chash && content.is_some() && id::of_hash(id) == self.content_id()
     }
 
     /// The operation id of its lineage, without a use number.

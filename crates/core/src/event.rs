@@ -385,7 +385,7 @@ impl Record {
     }
 
     /// What the primary hash covers.
-    fn hashed(&self) -> [&[u8]; 2] {
+    pub(crate) fn hashed(&self) -> [&[u8]; 2] {
         [&self.body, self.prev.as_ref().map_or(&[], |(hash, _)| &hash.0)]
     }
 

@@ -163,10 +163,9 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
         format!("the issuance record is not signed by {}", issued.kid)
     })?;
     // 8: digests, and the issuance record is this artifact's.
-    check(artifact.digests_follow(), Reason::ArtifactDigestMismatch, || {
-        "id or chash is not that of the artifact's content".into()
-    })?;
-    check(is_issuance_of(issued, artifact), Reason::ArtifactDigestMismatch, || {
+    let (of_artifact, of_record) = token.digests_follow();
+    check(of_artifact, Reason::ArtifactDigestMismatch, || "id or chash is not that of the artifact's content".into())?;
+    check(of_record && is_issuance_of(issued, artifact), Reason::ArtifactDigestMismatch, || {
         "the issuance record is not this artifact's".into()
     })?;
     // 9: the window.
@@ -248,7 +247,6 @@ fn is_issuance_of(issued: &Record, artifact: &Artifact) -> bool {
         && issued.about == About::artifact(artifact)
         && data.chash == artifact.chash
         && data.exp == artifact.exp
-        && issued.hashes_follow()
 }
 
 /// Step 11: the same operation and parameters both ways, no more scope than granted, the very request that was bound.

@@ -4,7 +4,7 @@ use super::Artifact;
 use crate::encoding::Encoded;
 use crate::event::Record;
 use crate::form::{Form, FormError, require};
-use crate::hash;
+use crate::hash::{self, Sha3};
 use crate::limits;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,6 +43,18 @@ impl Token {
         let issued = Record::read_canonical(&form.encoded("issued")?)?;
         let salt = form.named("salt", "\"\" or 16 bytes in base64", is_salt)?;
         Ok(Self { artifact, issued, salt })
+    }
+
+    /// Whether the digests of its artifact follow, and whether the hashes of its issuance record do, as
+    /// [`Artifact::digests_follow`] and [`Record::hashes_follow`] say: all of one is hashed at a time.
+    #[must_use]
+    pub fn digests_follow(&self) -> (bool, bool) {
+        let content = self.artifact.content();
+        let content = content.as_deref();
+        let [payload, id] = self.artifact.digested(content);
+        let hashes = Sha3::of_each(&[payload, id, self.issued.hashed()]);
+        let [chash, id, hash] = hashes.as_slice() else { return (false, false) };
+        (self.artifact.follows(content, chash, id), *hash == self.issued.hash && self.issued.hash_alt_follows())
     }
 
     /// The canonical encoding of its three members, around those of the artifact and the record.
