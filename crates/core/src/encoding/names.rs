@@ -65,15 +65,16 @@ const NAMES: &[&str] = &[
 
 const SLOTS: usize = 1024;
 
-/// [`NAMES`] by [`slot`], the next free one where that is taken; "" where there is none.
+/// [`NAMES`] by [`slot`], the next free one where that is taken; "" where there is none. Behind the last slot there is
+/// room for those that find none before.
 #[expect(clippy::indexing_slicing, reason = "computed when it is compiled")]
-const TABLE: [&str; SLOTS] = {
-    let mut table = [""; SLOTS];
+static TABLE: [&str; SLOTS + 16] = {
+    let mut table = [""; SLOTS + 16];
     let mut n = 0;
     while n < NAMES.len() {
         let mut at = slot(NAMES[n].as_bytes());
         while !table[at].is_empty() {
-            at = (at + 1) % SLOTS;
+            at += 1;
         }
         table[at] = NAMES[n];
         n += 1;
@@ -93,10 +94,8 @@ fn known(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return None;
     }
-    let begun = slot(name.as_bytes());
-    let places =
-        (begun..SLOTS).chain(0..begun).map_while(|at| TABLE.get(at).copied().filter(|found| !found.is_empty()));
-    places.into_iter().find(|found| *found == name)
+    let places = TABLE.get(slot(name.as_bytes())..).unwrap_or_default();
+    places.iter().take_while(|found| !found.is_empty()).find(|found| **found == name).copied()
 }
 
 #[cfg(test)]
@@ -110,10 +109,7 @@ mod tests {
             assert_eq!(known(&alloc::format!("{name}_")), None);
         }
         assert_eq!((known(""), known("é"), known("Event")), (None, None, None));
-        let probes = |name: &str| {
-            let begun = slot(name.as_bytes());
-            (0..SLOTS).take_while(|step| TABLE[(begun + step) % SLOTS] != name).count()
-        };
+        let probes = |name: &str| TABLE[slot(name.as_bytes())..].iter().take_while(|found| **found != name).count();
         let most = NAMES.iter().map(|name| probes(name)).max();
         assert!(most <= Some(4), "a name takes {most:?} steps to find");
     }
