@@ -83,4 +83,4 @@ fn commit(log: &mut impl Log, records: Vec<Record>) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -395,3 +395,6 @@ async fn metrics(gate: Arc<Gate>) -> String {
     ];
     lines.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use eleven_store::{Place, SegmentLog, SegmentOptions};
 use std::sync::Arc;
 
 /// A lineage of the vectors, up to its start.
-fn begun() -> Vec<Record> {
+pub(crate) fn begun() -> Vec<Record> {
     let file = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
     let entries = file.get("entries").and_then(Value::as_array).expect("entries");
     let records: Vec<Record> = entries
@@ -18,17 +18,22 @@ fn begun() -> Vec<Record> {
     records.iter().filter(|record| record.op == started.op && record.n <= started.n).cloned().collect()
 }
 
-#[test]
-fn what_is_no_lineage_of_this_points_stays_open_and_all_else_is_closed_in_one_commit() {
-    let begun = begun();
-    let point = Point {
+/// The point of these records, under new keys.
+pub(crate) fn again(begun: &[Record]) -> Point {
+    Point {
         name: begun.last().expect("started").by.clone(),
         event: Arc::new(SeedSigner::new("key:11-11/gw-0/again", &[1; 32])),
         attestation: Arc::new(SeedSigner::new("key:11-11/attest-0/again", &[2; 32])),
         binary: Sha3([3; 64]),
         config: Sha3([4; 64]),
         predicate_type: "https://11-11.example/attestation/execution/v1".into(),
-    };
+    }
+}
+
+#[test]
+fn what_is_no_lineage_of_this_points_stays_open_and_all_else_is_closed_in_one_commit() {
+    let begun = begun();
+    let point = again(&begun);
     let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
     let mut journal = Journal::new(point.clone());
     let now = begun.last().expect("started").ts;

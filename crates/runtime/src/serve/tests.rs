@@ -1,0 +1,58 @@
+use super::*;
+use crate::recover::tests::{again, begun};
+use eleven_api::edge::SystemClock;
+use eleven_store::faulty::FaultyDisk;
+use eleven_store::{Log as _, Place};
+use http::StatusCode;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// A ledger that gives these answers one after the other, and none besides; and what it was asked.
+async fn ledger(answers: Vec<(StatusCode, String)>) -> (String, Arc<Mutex<Vec<String>>>, watch::Sender<bool>) {
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let at = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (answers, seen) = (Arc::new(Mutex::new(VecDeque::from(answers))), Arc::clone(&asked));
+    let answer = move |request: Request<Body>| {
+        seen.lock().expect("whole").push(request.uri().to_string());
+        let (status, body) = answers.lock().expect("whole").pop_front().unwrap_or((StatusCode::GONE, String::new()));
+        async move { (status, body) }
+    };
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(Router::new().fallback(answer), stopping, Duration::ZERO));
+    (at, asked, stop)
+}
+
+#[tokio::test]
+async fn a_ledger_that_fails_while_it_is_asked_leaves_what_it_did_not_say_for_the_next_start() {
+    let begun = begun();
+    let op = begun[0].op.clone();
+    let point = again(&begun);
+    let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+    let mut journal = Journal::new(point.clone());
+    let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::new(SystemClock) };
+    let page = |lineages, after| (StatusCode::OK, LeftOpen { lineages, after }.to_value().to_string());
+    let next_page = format!("{}?after={op}", routes::AUDIT_OPEN);
+    let failing = (StatusCode::SERVICE_UNAVAILABLE, "it is going down".to_owned());
+    let malformed = (StatusCode::OK, r#"{"lineages":[{}],"after":null}"#.to_owned());
+    // The answers, what was asked, and how many records the journal has then.
+    for (answers, asked_for, records) in [
+        (vec![failing.clone()], vec![routes::AUDIT_OPEN], 0),
+        (vec![malformed.clone()], vec![routes::AUDIT_OPEN], 0),
+        // What one page said is closed and durable, whatever becomes of the next.
+        (vec![page(vec![begun.clone()], Some(op.clone())), failing], vec![routes::AUDIT_OPEN, &next_page], 2),
+        (vec![page(Vec::new(), Some(op.clone())), malformed], vec![routes::AUDIT_OPEN, &next_page], 2),
+        (vec![page(Vec::new(), None)], vec![routes::AUDIT_OPEN], 2),
+    ] {
+        let (at, asked, stop) = ledger(answers).await;
+        close_lost(&Client::new(), &at, &reader, &mut log, &mut journal).await.expect("the point starts all the same");
+        assert_eq!(*asked.lock().expect("whole"), asked_for);
+        assert_eq!((log.next(), journal.next_seq()), (records, records));
+        stop.send_replace(true);
+    }
+    // One that is not there at all.
+    let gone = ledger(Vec::new()).await.0.replace("http://127.0.0.1", "http://127.0.0.2");
+    close_lost(&Client::new(), &gone, &reader, &mut log, &mut journal).await.expect("the point starts all the same");
+    let kept = recover::read_back(&log, point).expect("a journal");
+    assert_eq!((kept.next_seq(), kept.open_lineages()), (2, 0), "and all that it closed is closed");
+}
