@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
         kind: kind.transpose()?,
         op,
         replay: Some(&replay),
+        keys: None,
     };
     let file = args.file.as_deref().ok_or_else(|| Failure::usage("name the proof file"))?;
     let bytes = read(file)?;

@@ -1,11 +1,13 @@
 //! What the caller brings: whom it trusts and what it needs shown.
 
 use crate::bundle::Kind;
+use alloc::sync::Arc;
 use core::fmt;
 use eleven_core::encoding::Value;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
-use eleven_core::root::TrustRoot;
+use eleven_core::root::{KeyRecord, TrustRoot};
+use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
 
 /// What a policy comes to when a decision input is put to it again.
@@ -21,6 +23,10 @@ pub enum ReplayResult {
 
 /// Evaluates a policy over a decision input, as `eleven-policy` does.
 pub type Replay<'a> = dyn Fn(&PolicyBundle, &Value) -> ReplayResult + 'a;
+
+/// Makes the key of a record ready to verify; `None` where its bytes are no key. Who verifies many bundles keeps the keys,
+/// with tables: [`KeyTables`](eleven_core::registry::KeyTables) does.
+pub type Keys<'a> = dyn Fn(&KeyRecord) -> Option<Arc<VerifyingKey>> + 'a;
 
 /// A version of a domain's trust root that a caller has from elsewhere, looked at once and not in every bundle that shows
 /// it: its form, its keys, and that a threshold of them signed it.
@@ -73,6 +79,14 @@ pub struct Caller<'a> {
     pub op: Option<&'a str>,
     /// Evaluates a policy over a decision input. Without it `policy.replay` is not checked.
     pub replay: Option<&'a Replay<'a>>,
+    /// Makes keys ready to verify. Without it each bundle makes its own.
+    pub keys: Option<&'a Keys<'a>>,
+}
+
+impl Caller<'_> {
+    pub(crate) fn ready(&self, record: &KeyRecord) -> Option<Arc<VerifyingKey>> {
+        self.keys.map_or_else(|| record.verifying().map(Arc::new), |keys| keys(record))
+    }
 }
 
 impl fmt::Debug for Caller<'_> {
@@ -84,6 +98,7 @@ impl fmt::Debug for Caller<'_> {
             .field("kind", &self.kind)
             .field("op", &self.op)
             .field("replay", &self.replay.is_some())
+            .field("keys", &self.keys.is_some())
             .finish()
     }
 }

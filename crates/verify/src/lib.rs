@@ -43,7 +43,7 @@ mod report;
 mod shown;
 
 pub use bundle::{Bundle, Kind};
-pub use caller::{Caller, Pinned, Replay, ReplayResult};
+pub use caller::{Caller, Keys, Pinned, Replay, ReplayResult};
 pub use report::{Check, EXIT_NOT_I_JSON, EXIT_USAGE, Report, Status, Verdict};
 
 use eleven_core::encoding::{EncodingError, Value, parse};

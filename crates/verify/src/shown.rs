@@ -9,6 +9,7 @@ use crate::checks::{Judged, Stop, failed};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use eleven_core::artifact::Artifact;
@@ -64,7 +65,7 @@ struct Key<'a> {
     kid: &'a str,
     record: Read<KeyRecord>,
     /// Made when a check asks for it: several events are signed by one.
-    verifying: OnceCell<Option<VerifyingKey>>,
+    verifying: OnceCell<Option<Arc<VerifyingKey>>>,
 }
 
 /// Where the ledger holds a record, and the proof of it.
@@ -165,7 +166,7 @@ impl<'a> Shown<'a> {
         if !key.counts_at(at) {
             return failed(format!("`{kid}` does not count at {at}"));
         }
-        let verifying = verifying.get_or_init(|| key.verifying()).as_ref();
+        let verifying = verifying.get_or_init(|| self.caller.ready(key)).as_deref();
         verifying.map_or_else(|| failed(format!("`{kid}` has no usable public key")), Ok)
     }
 

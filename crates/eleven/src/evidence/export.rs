@@ -16,6 +16,7 @@ use super::regime::Regime;
 use super::retention::{Sample, Samples, due, numbers};
 use super::side::by_side;
 use super::stretch::Stretch;
+use super::verifier::Verifier;
 use super::{oscal, page};
 use crate::call::{self, At};
 use crate::config::Config;
@@ -27,7 +28,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::time::Time;
 use eleven_core::tree::proof_value;
-use eleven_verify::{Caller, Pinned, Report};
+use eleven_verify::Pinned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
@@ -160,6 +161,7 @@ impl Exporting {
     ) -> Result<Vec<Lineage>, Failure> {
         let mut records = self.writer.lines(folder::RECORDS).map_err(Failure::new)?;
         let (mut lineages, mut known) = (Vec::new(), BTreeSet::new());
+        let verifier = Verifier::new(self.root.clone());
         for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
             let mut bundles = Vec::new();
             for (op, bundle) in fetched(&self.source, ops).await? {
@@ -168,8 +170,8 @@ impl Exporting {
                     Err(why) => self.gaps.push(Gap::plain(format!("there is no proof file of operation {op}: {why}"))),
                 }
             }
-            let root = self.root.as_ref();
-            let reports = by_side(&bundles, |bundle| verified(bundle, root));
+            let verified = |bundle: &Value| verifier.verify(bundle, bundle.get("op").and_then(Value::as_str));
+            let reports = by_side(&bundles, verified);
             for (bundle, report) in bundles.iter().zip(reports) {
                 let (lineage, entries) = Lineage::of(bundle)?;
                 if !known.insert(lineage.op.clone()) {
@@ -294,13 +296,6 @@ impl Exporting {
     fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.writer.put(name, bytes).map_err(Failure::new)
     }
-}
-
-/// What the checks of a proof file come to.
-fn verified(bundle: &Value, root: Option<&Pinned>) -> Report {
-    let op = bundle.get("op").and_then(Value::as_str);
-    let replay = verify_cmd::replay;
-    eleven_verify::verify(bundle, &Caller { root, op, replay: Some(&replay), ..Caller::default() })
 }
 
 /// The proof files of some operations, a few asked for at the same time, given in their order. An artifact whose uses are

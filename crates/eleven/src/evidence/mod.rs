@@ -19,6 +19,7 @@ mod retention;
 mod setting;
 mod side;
 mod stretch;
+mod verifier;
 mod verify;
 
 use crate::output::{Failure, Output};

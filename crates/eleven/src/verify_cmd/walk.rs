@@ -59,7 +59,7 @@ pub(super) fn run(
     let bundle = parse(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
     let steps = walk(op, &fetched, &bundle, root.map(Pinned::value));
     let now = Some(SystemClock.now());
-    let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay) };
+    let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay), keys: None };
     let report = verify_bytes(&fetched.bundle, &caller).map_err(Failure::new)?;
     output.either(|| value(&steps, &report), || text(&steps, &report, output));
     let walked = steps.iter().all(|step| step.holds);

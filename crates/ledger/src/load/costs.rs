@@ -7,8 +7,11 @@ use crate::{Ledger, lineage, proof};
 use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::hash::Sha256;
 use eleven_core::index::{self, Proves};
+use eleven_core::registry::KeyTables;
+use eleven_core::root::KeyRecord;
 use eleven_core::tree;
 use eleven_verify::{Caller, Pinned, Report, verify};
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -117,7 +120,10 @@ fn of_trees(ledger: &Ledger, count: usize, costs: &mut ProofCosts) -> Result<(),
 fn of_bundles(ledger: &Ledger, domain: &Domain, count: usize, costs: &mut ProofCosts) -> Result<(), String> {
     let shared = &ledger.inner.shared;
     let root = Pinned::new(domain.root().map_err(|error| error.to_string())?.to_value());
-    let caller = Caller { root: Some(&root), ..Caller::default() };
+    // As whoever verifies many: the root is looked at once, the keys are kept.
+    let tables = RefCell::new(KeyTables::new());
+    let keys = |record: &KeyRecord| tables.borrow_mut().key(record);
+    let caller = Caller { root: Some(&root), keys: Some(&keys), ..Caller::default() };
     let size = shared.size();
     let step = (size / count.max(1) as u64).max(1);
     let (mut cold, mut warm, mut verified) = (Vec::new(), Vec::new(), Vec::new());

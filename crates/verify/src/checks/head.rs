@@ -19,7 +19,8 @@ pub(super) fn signed(shown: &Shown<'_>) -> Judged {
     if ledger.strip_prefix("ledger://") != Some(&root.domain) {
         return failed(format!("the head is of `{ledger}`, the root of `{}`", root.domain));
     }
-    let Some(key) = root.role_key(KeyUse::Head, &head.sig.kid, head.at) else {
+    let key = root.role(KeyUse::Head, &head.sig.kid, head.at);
+    let Some(key) = key.and_then(|key| shown.caller.ready(key)) else {
         return failed(format!("the root has no head key `{}` that counts at {}", head.sig.kid, head.at));
     };
     hold(head.verify(&key), "the head's signature does not verify")
@@ -39,7 +40,7 @@ pub(super) fn checkpoint(shown: &Shown<'_>) -> Judged {
     }
     let kid = &head.sig.kid;
     let key = root.roles.iter().find(|key| key.kid == *kid && key.usage == KeyUse::Head);
-    let Some(key) = key.and_then(|key| key.verifying()) else {
+    let Some(key) = key.and_then(|key| shown.caller.ready(key)) else {
         return failed(format!("the root has no head key `{kid}`"));
     };
     hold(note.signed_by(&key), "the head's key did not sign the checkpoint")

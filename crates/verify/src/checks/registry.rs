@@ -21,7 +21,7 @@ pub(crate) fn signed(shown: &Shown<'_>) -> Judged {
     if header.domain != root.domain {
         return failed(format!("the registry is of `{}`, the root of `{}`", header.domain, root.domain));
     }
-    let Some(key) = root.role_key(KeyUse::Registry, &sig.kid, at) else {
+    let Some(key) = root.role(KeyUse::Registry, &sig.kid, at).and_then(|key| shown.caller.ready(key)) else {
         return failed(format!("the root has no registry key `{}` that counts at {at}", sig.kid));
     };
     hold(key.verifies(&header.payload(), &sig.val), "the signature of the registry's header does not verify")

@@ -1,22 +1,32 @@
 //! The bundles of the vectors: those that verify, with the status of each check, and those that must fail.
 
 use super::{bytes, items, text, valid, vector};
-use crate::{Caller, Kind, Pinned, Report, Status, Verdict, check_names, verify, verify_bytes};
+use crate::{Caller, Keys, Kind, Pinned, Report, Status, Verdict, check_names, verify, verify_bytes};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::registry::KeyTables;
+use eleven_core::root::KeyRecord;
 use eleven_core::time::Time;
 
 fn failures(report: &Report) -> Vec<&str> {
     report.failed().map(|check| check.name).collect()
 }
 
+/// Who makes the keys of each bundle anew, and who keeps them from one to the next.
+fn callers<'a>(root: &'a Pinned, keys: &'a Keys<'a>) -> [Caller<'a>; 2] {
+    let anew = Caller { root: Some(root), ..Caller::default() };
+    [anew, Caller { keys: Some(keys), ..anew }]
+}
+
 #[test]
 fn every_bundle_that_verifies_has_the_status_of_each_check() {
     let root = Pinned::new(vector("root.json"));
-    let caller = Caller { root: Some(&root), ..Caller::default() };
-    for case in items(&vector("bundles.json")) {
+    let (tables, file) = (RefCell::new(KeyTables::new()), vector("bundles.json"));
+    let keys = |record: &KeyRecord| tables.borrow_mut().key(record);
+    for (case, caller) in items(&file).iter().flat_map(|case| callers(&root, &keys).map(|caller| (case, caller))) {
         let report = verify(case.get("bundle").expect("a bundle"), &caller);
         let expected = case.get("checks").and_then(Value::as_object).expect("checks");
         assert_eq!(report.checks.len(), expected.len());
@@ -31,10 +41,12 @@ fn every_bundle_that_verifies_has_the_status_of_each_check() {
 #[test]
 fn every_bundle_that_must_fail_fails_in_exactly_the_checks_named() {
     let root = Pinned::new(vector("root.json"));
-    let caller = Caller { root: Some(&root), ..Caller::default() };
+    let tables = RefCell::new(KeyTables::new());
+    let keys = |record: &KeyRecord| tables.borrow_mut().key(record);
     let file = vector("bundles-that-fail.json");
     let mut others = Vec::new();
-    for case in items(file.get("cases").expect("cases")) {
+    let cases = items(file.get("cases").expect("cases")).iter();
+    for (case, caller) in cases.flat_map(|case| callers(&root, &keys).map(|caller| (case, caller))) {
         let (what, base) = (text(case, "what"), text(case, "base"));
         let base = file.get("bases").and_then(|bases| bases.get(base)).cloned().unwrap_or_else(|| valid(base));
         let change = case.get("change").and_then(Value::as_object).expect("a change");

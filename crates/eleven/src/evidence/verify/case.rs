@@ -9,12 +9,12 @@ use super::super::regime::{self, Regime};
 use super::super::retention::Samples;
 use super::super::side::by_side;
 use super::super::stretch::Stretch;
-use crate::verify_cmd;
+use super::super::verifier::Verifier;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::root::KeyUse;
-use eleven_verify::{Caller, Pinned, Report};
+use eleven_verify::{Pinned, Report};
 use std::collections::BTreeSet;
 
 /// Proof files that are in memory at the same time.
@@ -62,9 +62,10 @@ impl Case {
         let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut unsigned);
         let mut hash = Sha3Stream::default();
         let (mut proofs, mut lineages) = (Vec::new(), Vec::new());
+        let verifier = Verifier::new(root.cloned());
         let named = stretch.as_ref().map(|stretch| named(folder, stretch)).unwrap_or_default();
         for ops in named.chunks(AT_ONCE) {
-            for (op, read) in ops.iter().zip(by_side(ops, |op| proof(folder, op, root))) {
+            for (op, read) in ops.iter().zip(by_side(ops, |op| proof(folder, op, &verifier))) {
                 let Read { report, lineage, entries } = read;
                 entries.iter().flat_map(|entry| [entry.as_slice(), b"\n"]).for_each(|piece| hash.update(piece));
                 lineages.push(lineage);
@@ -158,15 +159,13 @@ struct Read {
     entries: Vec<Vec<u8>>,
 }
 
-fn proof(folder: &Folder, op: &str, root: Option<&Pinned>) -> Read {
+fn proof(folder: &Folder, op: &str, verifier: &Verifier) -> Read {
     let name = folder::proof(op);
     let bundle = match value(folder, &name) {
         Ok(bundle) => bundle,
         Err(error) => return Read { report: Err(error.clone()), lineage: Err(error), entries: Vec::new() },
     };
-    let replay = verify_cmd::replay;
-    let report =
-        eleven_verify::verify(&bundle, &Caller { root, op: Some(op), replay: Some(&replay), ..Caller::default() });
+    let report = verifier.verify(&bundle, Some(op));
     let (lineage, entries) = match Lineage::of(&bundle) {
         Ok((lineage, entries)) => (Ok(lineage), entries),
         Err(error) => (Err(format!("{name}: {error}")), Vec::new()),
