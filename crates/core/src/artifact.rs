@@ -1,6 +1,7 @@
 //! Authorization artifacts (PROTOCOL 4): the signed statement, issued beforehand, that one identity may run one operation
 //! under one policy in one environment for a while.
 
+mod digests;
 mod token;
 
 use crate::encoding::{Encoded, Object, Value, parse_canonical};
@@ -436,40 +437,6 @@ impl Artifact {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
-    }
-
-    /// Whether `chash` and `id` are those of the content.
-    #[must_use]
-    pub fn digests_follow(&self) -> bool {
-        Self::digests_follow_each(&[self]).first() == Some(&true)
-    }
-
-    /// [`Artifact::digests_follow`] of each, in their order: several digests are computed at a time.
-    #[must_use]
-    pub fn digests_follow_each(artifacts: &[&Self]) -> Vec<bool> {
-        let contents: Vec<Option<Vec<u8>>> = artifacts.iter().map(|artifact| artifact.content()).collect();
-        let of_content = artifacts.iter().zip(contents.iter().map(Option::as_deref));
-        let digested: Vec<_> = of_content.clone().flat_map(|(artifact, content)| artifact.digested(content)).collect();
-        let hashes = Sha3::of_each(&digested);
-        let (pairs, _) = hashes.as_chunks();
-        let follow =
-            |((artifact, content), [chash, id]): ((&&Self, _), &[Sha3; 2])| artifact.follows(content, chash, id);
-        of_content.zip(pairs).map(follow).collect()
-    }
-
-    /// What `id` is of: the payload without it; `None` where the payload is not canonical, and no artifact's.
-    fn content(&self) -> Option<Vec<u8>> {
-        Encoded::of(&self.payload).map(|payload| payload.without(&["id"])).ok()
-    }
-
-    /// What `chash` and `id` are digests of.
-    fn digested<'a>(&'a self, content: Option<&'a [u8]>) -> [[&'a [u8]; 2]; 2] {
-        [[&self.payload, &[]], [content.unwrap_or_default(), &[]]]
-    }
-
-    /// Whether the hashes of [`digested`](Self::digested) are what the artifact says.
-    fn follows(&self, content: Option<&[u8]>, chash: &Sha3, id: &Sha3) -> bool {
-        *chash == self.chash && content.is_some() && id::of_hash(id) == self.content_id()
     }
 
     /// The operation id of its lineage, without a use number.

@@ -1,5 +1,6 @@
 //! Hashes and their names (PROTOCOL 2): `sha3-512:` and `blake2b-512:` with 128 lower-case hex digits, `sha256:` with 64.
 
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 
 use crate::encoding::Value;
@@ -108,7 +109,11 @@ impl Sha3 {
     /// ```
     #[must_use]
     pub fn of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<Self> {
-        lanes::sha3_of_each(messages)
+        #[cfg(target_arch = "x86_64")]
+        if let Some(hashes) = lanes::sha3_of_each(messages) {
+            return hashes;
+        }
+        messages.iter().map(|parts| Self::of(parts)).collect()
     }
 
     /// The hash of a value's canonical encoding.

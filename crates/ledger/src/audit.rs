@@ -218,24 +218,22 @@ impl Audit {
         batch: &mut Batch,
     ) {
         let Ok(record) = verified.record() else { return };
-        let (applied, seq, epoch) = {
-            let mut book = write(&self.shared.book);
-            debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
-            let seq = book.size();
-            let applied = book.apply(accepted, record, verified.mark(), at, artifact);
-            let epoch = book.registry().filter(|_| applied.registry).map(|registry| {
-                self.shared.keys.learn(registry);
-                registry.hash()
-            });
-            (applied, seq, epoch)
-        };
+        // Nobody else makes entries, so that this is its number when it is applied, too.
+        let seq = read(&self.shared.book).size();
         let bytes = chain::entry_bytes(seq, at, self.chain.as_ref(), verified.canonical());
         self.chain = Some(chain::advance(self.chain.as_ref(), &bytes));
         self.leaves.push(tree::leaf_hash(&bytes));
         let position = stage(batch, Stored::Entry(bytes));
-        let mut places = write(&self.shared.places);
-        places.note(Moment { seq, at }, position, &applied, epoch, record);
-        drop(places);
+        // Both at once for who reads: an entry that the book knows has its place, and what came before it in its lineage.
+        let mut book = write(&self.shared.book);
+        debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
+        let applied = book.apply(accepted, record, verified.mark(), at, artifact);
+        let epoch = book.registry().filter(|_| applied.registry).map(|registry| {
+            self.shared.keys.learn(registry);
+            registry.hash()
+        });
+        write(&self.shared.places).note(Moment { seq, at }, position, &applied, epoch, record);
+        drop(book);
         self.changes.extend(applied.index);
         self.unsealed += 1;
         Counts::add(&self.shared.counts.appended);

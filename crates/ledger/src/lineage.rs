@@ -148,3 +148,6 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with_some("policy_required", about.policy_required.as_ref());
     Ok(Value::Object(object))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 use super::Sha3;
 use alloc::vec::Vec;
 use core::array;
+use fearless_simd::{Level, Simd, SimdBase as _, SimdInto as _, u64x4};
 
 /// How many messages are on their way at once: a register of 256 bits has so many words.
 const LANES: usize = 4;
@@ -13,24 +14,18 @@ const LANES: usize = 4;
 /// The bytes of a message that go into one permutation: 1600 bits less twice the 512 of the hash.
 const RATE: usize = 72;
 
-/// Word `i` of each lane's state.
-type States = [[u64; LANES]; 25];
+/// Word (x, y) of FIPS 202 at `[y][x]`, of the state in each lane.
+type States = [[[u64; LANES]; 5]; 5];
 
-/// The hash of each message's concatenated parts, in their order.
-pub(super) fn sha3_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<Sha3> {
-    #[cfg(target_arch = "x86_64")]
-    if messages.len() > 1
-        && let Some(avx2) = fearless_simd::Level::new().as_avx2()
-    {
-        use fearless_simd::Simd as _;
-        return in_lanes(messages, |states| {
-            avx2.vectorize(
-                #[inline(always)]
-                || permute(avx2, states),
-            );
-        });
-    }
-    messages.iter().map(|parts| Sha3::of(parts)).collect()
+/// The hash of each message's concatenated parts, in their order; `None` where one at a time is as fast.
+pub(super) fn sha3_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Option<Vec<Sha3>> {
+    let avx2 = Level::new().as_avx2().filter(|_| messages.len() > 1)?;
+    Some(in_lanes(messages, |states| {
+        avx2.vectorize(
+            #[inline(always)]
+            || permute(avx2, states),
+        );
+    }))
 }
 
 /// A message that waits or has a lane.
@@ -72,7 +67,7 @@ fn in_lanes<const PARTS: usize>(messages: &[[&[u8]; PARTS]], permute: impl Fn(&m
     let mut waiting: Vec<_> = waiting.collect();
     waiting.sort_by_key(Message::len);
     let mut lanes: [_; LANES] = array::from_fn(|_| waiting.pop());
-    let mut states: States = [[0; LANES]; 25];
+    let mut states: States = [[[0; LANES]; 5]; 5];
     let mut block = [0; RATE];
     while lanes.iter().any(Option::is_some) {
         let mut ends = [false; LANES];
@@ -99,9 +94,9 @@ fn in_lanes<const PARTS: usize>(messages: &[[&[u8]; PARTS]], permute: impl Fn(&m
     hashes
 }
 
-/// The words of lane `n`.
+/// The words of lane `n`, in the order in which a message is absorbed.
 fn words_of(states: &mut States, n: usize) -> impl Iterator<Item = &mut u64> {
-    states.iter_mut().filter_map(move |words| words.get_mut(n))
+    states.iter_mut().flatten().filter_map(move |words| words.get_mut(n))
 }
 
 /// What iota adds in each round.
@@ -132,21 +127,23 @@ const ROUND: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// Keccak-f[1600] of all lanes. Word `x + 5y` of a state is lane `(x, y)` of FIPS 202. Written out, without a loop or a
-/// closure inside the round, so that a round is straight code whatever the compiler thinks worth unrolling.
-#[cfg(target_arch = "x86_64")]
+/// Keccak-f[1600] of all lanes. Written out, without a loop or a closure inside the round, so that a round is straight code
+/// whatever the compiler thinks worth unrolling.
 #[inline(always)]
-fn permute<S: fearless_simd::Simd>(simd: S, states: &mut States) {
-    use fearless_simd::{SimdBase as _, SimdInto as _, u64x4};
-
-    let mut a: [u64x4<S>; 25] = states.map(
+fn permute<S: Simd>(simd: S, states: &mut States) {
+    let mut a: [[u64x4<S>; 5]; 5] = states.map(
         #[inline(always)]
-        |words| words.simd_into(simd),
+        |row| {
+            row.map(
+                #[inline(always)]
+                |words| words.simd_into(simd),
+            )
+        },
     );
     for round in ROUND {
         macro_rules! column {
             ($x:literal) => {
-                a[$x] ^ a[$x + 5] ^ a[$x + 10] ^ a[$x + 15] ^ a[$x + 20]
+                a[0][$x] ^ a[1][$x] ^ a[2][$x] ^ a[3][$x] ^ a[4][$x]
             };
         }
         let c = [column!(0), column!(1), column!(2), column!(3), column!(4)];
@@ -157,10 +154,10 @@ fn permute<S: fearless_simd::Simd>(simd: S, states: &mut States) {
             c[2] ^ rotate::<1, S>(c[4]),
             c[3] ^ rotate::<1, S>(c[0]),
         ];
-        // Word `i` after theta and rho; where it stands below is pi.
+        // Word (x, y) after theta and rho; where it stands below is pi.
         macro_rules! word {
-            ($i:literal, $by:literal) => {
-                rotate::<$by, S>(a[$i] ^ theta[$i % 5])
+            ($x:literal, $y:literal, $by:literal) => {
+                rotate::<$by, S>(a[$y][$x] ^ theta[$x])
             };
         }
         macro_rules! chi {
@@ -169,59 +166,26 @@ fn permute<S: fearless_simd::Simd>(simd: S, states: &mut States) {
                 [a ^ (!b & c), b ^ (!c & d), c ^ (!d & e), d ^ (!e & a), e ^ (!a & b)]
             }};
         }
-        let rows = [
-            chi!(a[0] ^ theta[0], word!(6, 44), word!(12, 43), word!(18, 21), word!(24, 14)),
-            chi!(word!(3, 28), word!(9, 20), word!(10, 3), word!(16, 45), word!(22, 61)),
-            chi!(word!(1, 1), word!(7, 6), word!(13, 25), word!(19, 8), word!(20, 18)),
-            chi!(word!(4, 27), word!(5, 36), word!(11, 10), word!(17, 15), word!(23, 56)),
-            chi!(word!(2, 62), word!(8, 55), word!(14, 39), word!(15, 41), word!(21, 2)),
-        ];
-        let [
-            [r0, r1, r2, r3, r4],
-            [s0, s1, s2, s3, s4],
-            [t0, t1, t2, t3, t4],
-            [u0, u1, u2, u3, u4],
-            [v0, v1, v2, v3, v4],
-        ] = rows;
         a = [
-            r0 ^ u64x4::splat(simd, round),
-            r1,
-            r2,
-            r3,
-            r4,
-            s0,
-            s1,
-            s2,
-            s3,
-            s4,
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            u0,
-            u1,
-            u2,
-            u3,
-            u4,
-            v0,
-            v1,
-            v2,
-            v3,
-            v4,
+            chi!(a[0][0] ^ theta[0], word!(1, 1, 44), word!(2, 2, 43), word!(3, 3, 21), word!(4, 4, 14)),
+            chi!(word!(3, 0, 28), word!(4, 1, 20), word!(0, 2, 3), word!(1, 3, 45), word!(2, 4, 61)),
+            chi!(word!(1, 0, 1), word!(2, 1, 6), word!(3, 2, 25), word!(4, 3, 8), word!(0, 4, 18)),
+            chi!(word!(4, 0, 27), word!(0, 1, 36), word!(1, 2, 10), word!(2, 3, 15), word!(3, 4, 56)),
+            chi!(word!(2, 0, 62), word!(3, 1, 55), word!(4, 2, 39), word!(0, 3, 41), word!(1, 4, 2)),
         ];
+        // Iota.
+        a[0][0] ^= u64x4::splat(simd, round);
     }
     macro_rules! store {
-        ($($i:literal)*) => {
-            $(states[$i] = a[$i].into();)*
+        ($($y:literal)*) => {
+            $(states[$y] = [a[$y][0].into(), a[$y][1].into(), a[$y][2].into(), a[$y][3].into(), a[$y][4].into()];)*
         };
     }
-    store!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24);
+    store!(0 1 2 3 4);
 }
 
 /// Each word rotated by `BY` bits, which are none of 0 and 64.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn rotate<const BY: u32, S: fearless_simd::Simd>(words: fearless_simd::u64x4<S>) -> fearless_simd::u64x4<S> {
+fn rotate<const BY: u32, S: Simd>(words: u64x4<S>) -> u64x4<S> {
     (words << BY) | (words >> (64 - BY))
 }
