@@ -41,7 +41,8 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 pub(crate) struct Shared {
     /// The rules' fold, the staged entries among it.
     pub(crate) book: RwLock<Book>,
-    /// Where things stand in the log.
+    /// Where things stand in the log. Changed under the book where both change, so that whoever asks the book first finds here
+    /// what it named; and nothing else is locked by who holds these.
     pub(crate) places: RwLock<Places>,
     /// The tree over durable entries.
     pub(crate) tree: RwLock<MemoryTree>,
