@@ -270,3 +270,6 @@ pub fn read_artifacts(contents: &[&[u8]]) -> Vec<Option<Artifact>> {
     }
     artifacts
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::world::{AUTHORITY, Bench, POINT, kid, signer, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::id;
 
@@ -183,6 +183,34 @@ fn what_is_nobodys_takes_no_number() {
     for nothing in [&br#""no record""#[..], b"{}", br#"{"kid": "key:x/y/1"}"#] {
         assert!(matches!(Candidate::read(nothing), Err(Refusal::Unreadable)));
     }
+}
+
+#[test]
+fn records_that_are_read_together_are_each_read_by_itself() {
+    let mut bench = Bench::new();
+    let whole = ["one", "two", "three"].map(|details| bench.producers.denial(details));
+    let changed = |name: &str, value: Value| {
+        let Value::Object(record) = whole[0].to_value() else { panic!("no object") };
+        Value::Object(record.with(name, value)).canonical()
+    };
+    // A hash that does not follow, what is of no event's form, what is nobody's, what is not canonical.
+    let wrong = changed("event_hash", eleven_core::hash::Sha3([1; 64]).into());
+    let malformed = changed("unknown", true.into());
+    let canonical = whole.each_ref().map(Record::canonical);
+    let spaced = [b" ", canonical[0]].concat();
+    let records = [canonical[0], &wrong, b"{}", canonical[1], &malformed, &spaced, canonical[2]];
+    let said = |read: &Result<Candidate, Refusal>| {
+        let said = |one: &Candidate| {
+            (one.hashes_follow(), one.op_is_content(), one.record().is_ok(), *one.digest(), one.mark())
+        };
+        read.as_ref().map(said).map_err(ToString::to_string)
+    };
+    let together = Candidate::read_each(records);
+    for (read, record) in together.iter().zip(records) {
+        assert_eq!(said(read), said(&Candidate::read(record)));
+    }
+    let follow: Vec<Option<bool>> = together.iter().map(|read| Some(read.as_ref().ok()?.hashes_follow())).collect();
+    assert_eq!(follow, [Some(true), Some(false), None, Some(true), Some(false), None, Some(true)]);
 }
 
 #[test]
