@@ -1,31 +1,42 @@
 //! SHA3-512 (FIPS 202) of several messages at a time, each in a lane of its own of the wide registers.
 //!
-//! The permutation takes four states about as long as one. A message keeps its lane from its first block to its last; then
-//! the next one that waits takes the lane, the longest first, so that few lanes stand empty at the end.
+//! The permutation takes four states about as long as one, and eight where registers have 512 bits. A message keeps its
+//! lane from its first block to its last; then the next one that waits takes the lane, the longest first, so that few
+//! lanes stand empty at the end.
 
 use super::Sha3;
 use alloc::vec::Vec;
 use core::array;
-use fearless_simd::{Level, Simd, SimdBase as _, SimdInto as _, u64x4};
-
-/// How many messages are on their way at once: a register of 256 bits has so many words.
-const LANES: usize = 4;
+use fearless_simd::{Level, Simd, SimdBase, SimdInt, SimdInto as _, u64x4, u64x8};
 
 /// The bytes of a message that go into one permutation: 1600 bits less twice the 512 of the hash.
 const RATE: usize = 72;
 
 /// Word (x, y) of FIPS 202 at `[y][x]`, of the state in each lane.
-type States = [[[u64; LANES]; 5]; 5];
+type States<const LANES: usize> = [[[u64; LANES]; 5]; 5];
 
 /// The hash of each message's concatenated parts, in their order; `None` where one at a time is as fast.
 pub(super) fn sha3_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Option<Vec<Sha3>> {
-    let avx2 = Level::new().as_avx2().filter(|_| messages.len() > 1)?;
-    Some(in_lanes(messages, |states| {
-        avx2.vectorize(
-            #[inline(always)]
-            || permute(avx2, states),
-        );
-    }))
+    if messages.len() > 1 { sha3_at(Level::new(), messages) } else { None }
+}
+
+/// By the instructions of `level`: in eight lanes where its registers have 512 bits, in four where they have 256.
+pub(super) fn sha3_at<const PARTS: usize>(level: Level, messages: &[[&[u8]; PARTS]]) -> Option<Vec<Sha3>> {
+    macro_rules! in_lanes_of {
+        ($words:ident, $simd:ident) => {
+            in_lanes(messages, |states| {
+                $simd.vectorize(
+                    #[inline(always)]
+                    || permute::<_, $words<_>, _>($simd, states),
+                );
+            })
+        };
+    }
+    match (level.as_avx512(), level.as_avx2()) {
+        (Some(avx512), _) => Some(in_lanes_of!(u64x8, avx512)),
+        (None, Some(avx2)) => Some(in_lanes_of!(u64x4, avx2)),
+        (None, None) => None,
+    }
 }
 
 /// A message that waits or has a lane.
@@ -61,13 +72,16 @@ impl<const PARTS: usize> Message<'_, PARTS> {
     }
 }
 
-fn in_lanes<const PARTS: usize>(messages: &[[&[u8]; PARTS]], permute: impl Fn(&mut States)) -> Vec<Sha3> {
+fn in_lanes<const PARTS: usize, const LANES: usize>(
+    messages: &[[&[u8]; PARTS]],
+    permute: impl Fn(&mut States<LANES>),
+) -> Vec<Sha3> {
     let mut hashes: Vec<Sha3> = messages.iter().map(|_| Sha3([0; 64])).collect();
     let waiting = messages.iter().enumerate().map(|(place, parts)| Message { place, rest: *parts });
     let mut waiting: Vec<_> = waiting.collect();
     waiting.sort_by_key(Message::len);
     let mut lanes: [_; LANES] = array::from_fn(|_| waiting.pop());
-    let mut states: States = [[[0; LANES]; 5]; 5];
+    let mut states: States<LANES> = [[[0; LANES]; 5]; 5];
     let mut block = [0; RATE];
     while lanes.iter().any(Option::is_some) {
         let mut ends = [false; LANES];
@@ -95,7 +109,7 @@ fn in_lanes<const PARTS: usize>(messages: &[[&[u8]; PARTS]], permute: impl Fn(&m
 }
 
 /// The words of lane `n`, in the order in which a message is absorbed.
-fn words_of(states: &mut States, n: usize) -> impl Iterator<Item = &mut u64> {
+fn words_of<const LANES: usize>(states: &mut States<LANES>, n: usize) -> impl Iterator<Item = &mut u64> {
     states.iter_mut().flatten().filter_map(move |words| words.get_mut(n))
 }
 
@@ -130,8 +144,12 @@ const ROUND: [u64; 24] = [
 /// Keccak-f[1600] of all lanes. Written out, without a loop or a closure inside the round, so that a round is straight code
 /// whatever the compiler thinks worth unrolling.
 #[inline(always)]
-fn permute<S: Simd>(simd: S, states: &mut States) {
-    let mut a: [[u64x4<S>; 5]; 5] = states.map(
+fn permute<S, V, const LANES: usize>(simd: S, states: &mut States<LANES>)
+where
+    S: Simd,
+    V: SimdInt<S> + SimdBase<S, Element = u64, Array = [u64; LANES]>,
+{
+    let mut a: [[V; 5]; 5] = states.map(
         #[inline(always)]
         |row| {
             row.map(
@@ -148,16 +166,16 @@ fn permute<S: Simd>(simd: S, states: &mut States) {
         }
         let c = [column!(0), column!(1), column!(2), column!(3), column!(4)];
         let theta = [
-            c[4] ^ rotate::<1, S>(c[1]),
-            c[0] ^ rotate::<1, S>(c[2]),
-            c[1] ^ rotate::<1, S>(c[3]),
-            c[2] ^ rotate::<1, S>(c[4]),
-            c[3] ^ rotate::<1, S>(c[0]),
+            c[4] ^ rotate::<1, S, V>(c[1]),
+            c[0] ^ rotate::<1, S, V>(c[2]),
+            c[1] ^ rotate::<1, S, V>(c[3]),
+            c[2] ^ rotate::<1, S, V>(c[4]),
+            c[3] ^ rotate::<1, S, V>(c[0]),
         ];
         // Word (x, y) after theta and rho; where it stands below is pi.
         macro_rules! word {
             ($x:literal, $y:literal, $by:literal) => {
-                rotate::<$by, S>(a[$y][$x] ^ theta[$x])
+                rotate::<$by, S, V>(a[$y][$x] ^ theta[$x])
             };
         }
         macro_rules! chi {
@@ -174,11 +192,11 @@ fn permute<S: Simd>(simd: S, states: &mut States) {
             chi!(word!(2, 0, 62), word!(3, 1, 55), word!(4, 2, 39), word!(0, 3, 41), word!(1, 4, 2)),
         ];
         // Iota.
-        a[0][0] ^= u64x4::splat(simd, round);
+        a[0][0] ^= round;
     }
     macro_rules! store {
         ($($y:literal)*) => {
-            $(states[$y] = [a[$y][0].into(), a[$y][1].into(), a[$y][2].into(), a[$y][3].into(), a[$y][4].into()];)*
+            $(states[$y] = [*a[$y][0], *a[$y][1], *a[$y][2], *a[$y][3], *a[$y][4]];)*
         };
     }
     store!(0 1 2 3 4);
@@ -186,6 +204,6 @@ fn permute<S: Simd>(simd: S, states: &mut States) {
 
 /// Each word rotated by `BY` bits, which are none of 0 and 64.
 #[inline(always)]
-fn rotate<const BY: u32, S: Simd>(words: u64x4<S>) -> u64x4<S> {
+fn rotate<const BY: u32, S: Simd, V: SimdInt<S>>(words: V) -> V {
     (words << BY) | (words >> (64 - BY))
 }
