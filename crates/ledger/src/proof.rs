@@ -13,7 +13,7 @@ use eleven_core::head::tlog_proof::TlogProof;
 use eleven_core::id;
 use eleven_core::index::{self, Proof};
 use eleven_core::lineage::issued_data;
-use eleven_core::registry::{Fold, Header};
+use eleven_core::registry::{Fold, Header, Item};
 use eleven_core::tree;
 use eleven_verify::bundle::{Authorization, Bundle, EntryProof, Kind, RegistryPart, RegistryRecord, ShownEntry};
 use std::collections::BTreeSet;
@@ -136,9 +136,11 @@ pub(crate) fn bundle(shared: &Shared, op: &str) -> Result<Bundle, ProofError> {
         (_, Some(first)) => Some(read_artifact(shared, first)?),
     };
     let seal = lineage::standing(shared, size - 1)?;
-    let registry = registry_part(shared, &view, &events, &seal, artifact.as_ref())?;
+    let registered = registration(shared, &view, &events)?;
+    let signed = events.iter().chain([&seal]).chain(&registered);
+    let registry = registry_part(shared, &view, signed.map(|standing| &standing.record), artifact.as_ref())?;
     let authorization = match artifact {
-        Some(artifact) => Some(authorization(shared, &view, kind, artifact, &events)?),
+        Some(artifact) => Some(authorization(shared, &view, kind, artifact, &events, registered)?),
         None => None,
     };
     let events = events.into_iter().map(|event| shown(shared, event, size)).collect::<Result<_, _>>()?;
@@ -186,13 +188,26 @@ fn shown(shared: &Shared, standing: Standing, size: u64) -> Result<ShownEntry, P
     Ok(ShownEntry { entry: EntryProof { header, proof }, record })
 }
 
+/// The registration of the point that attested, as it was when it consumed, where the registry under the head does not hold
+/// it any more.
+fn registration(shared: &Shared, view: &View, events: &[Standing]) -> Result<Option<Standing>, ProofError> {
+    let attested = events.iter().any(|event| event.record.event == "attestation.signed");
+    let Some(consumed) = events.get(1).filter(|_| attested) else { return Ok(None) };
+    let point = &consumed.record.by;
+    let seq = read(&shared.places).history().registration_before(point, consumed.header.seq);
+    let Some(seq) = seq else { return Ok(None) };
+    let registered = lineage::standing(shared, seq)?;
+    let holds = view.registry.lists().runtimes.get(point).map(Item::to_value);
+    let same = holds.is_some_and(|row| row.as_object() == Some(&registered.record.data));
+    Ok((!same).then_some(registered))
+}
+
 /// The keys that signed anything in the bundle, and the registration of the point.
-fn registry_part(
+fn registry_part<'a>(
     shared: &Shared,
     view: &View,
-    events: &[Standing],
-    seal: &Standing,
-    artifact: Option<&Artifact>,
+    records: impl Iterator<Item = &'a Record> + Clone,
+    artifact: Option<&'a Artifact>,
 ) -> Result<RegistryPart, ProofError> {
     let epoch = view.published.head.commitment.registry.epoch;
     let bytes = shared.header(epoch).map_err(|error| match error {
@@ -201,7 +216,6 @@ fn registry_part(
     })?;
     let header = parse_canonical(&bytes).map_err(Into::into).and_then(Header::read);
     let (header, sig) = header.map_err(|_| ProofError::Look(LookError::Other("registry header")))?;
-    let records = events.iter().chain([seal]).map(|standing| &standing.record);
     let mut kids: BTreeSet<&str> = records.clone().map(|record| record.kid.as_str()).collect();
     kids.extend(artifact.map(|artifact| artifact.sig.kid.as_str()));
     kids.extend(records.clone().flat_map(envelope_keys));
@@ -227,6 +241,7 @@ fn authorization(
     kind: Kind,
     artifact: Artifact,
     events: &[Standing],
+    registered: Option<Standing>,
 ) -> Result<Authorization, ProofError> {
     let size = view.published.head.commitment.size;
     let policy = shared.blob(&artifact.pol.hash)?;
@@ -245,6 +260,7 @@ fn authorization(
         published: shown(shared, published, size)?,
         revoked: view.revoked.clone(),
         revocation,
+        registered: registered.map(|standing| shown(shared, standing, size)).transpose()?,
         first_use: numbered.then(|| view.first_use.clone()),
         decision,
         disclosures: Vec::new(),

@@ -185,6 +185,12 @@ impl Producers {
             append.record(&self.by_authority("key.registered", granted(label, usage, owner).to_object()));
         }
         self.publish(1, &mut append);
+        append.record(&self.registration("config"));
+        append
+    }
+
+    /// [`POINT`] is registered with a configuration.
+    pub(crate) fn registration(&mut self, config: &str) -> Record {
         let runtime = RuntimeRecord {
             point: POINT.to_owned(),
             runtime: RUNTIME.to_owned(),
@@ -192,12 +198,11 @@ impl Producers {
             tenancy: "single".to_owned(),
             mode: "gateway".to_owned(),
             binary: digest("binary"),
-            config: digest("config"),
+            config: digest(config),
             kid: kid("gw-0"),
         };
         let Value::Object(data) = runtime.to_value() else { panic!("an object") };
-        append.record(&self.by_authority("runtime.registered", data));
-        append
+        self.by_authority("runtime.registered", data)
     }
 
     pub(crate) fn publish(&mut self, version: u64, append: &mut Append) {

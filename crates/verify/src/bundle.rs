@@ -129,6 +129,9 @@ pub struct Authorization {
     pub revocation: Option<ShownEntry>,
     /// Of an unused artifact with numbered uses: that the first is not in the index.
     pub first_use: Option<Proof>,
+    /// The entry in which the point was registered as it was when it ran this, where the registry under the head holds
+    /// another registration of it, or none any more.
+    pub registered: Option<ShownEntry>,
     /// What the decision was made of, where its owner shows it.
     pub decision: Option<Value>,
     /// What was committed and is disclosed, `[salt, path, value]` each.
@@ -205,10 +208,13 @@ impl Authorization {
             .with("policy", self.policy.clone())
             .with_some("decision", self.decision.clone())
             .with_some("disclosures", disclosures);
-        let (published, revocation) = (self.published.canonical(), self.revocation.as_ref().map(ShownEntry::canonical));
+        let published = self.published.canonical();
+        let [revocation, registered] =
+            [&self.revocation, &self.registered].map(|entry| entry.as_ref().map(ShownEntry::canonical));
         let mut encoded: Vec<(&str, &[u8])> = encoded.to_vec();
         encoded.extend([("artifact", self.artifact.canonical()), ("published", &published)]);
         encoded.extend(revocation.as_deref().map(|revocation| ("revocation", revocation)));
+        encoded.extend(registered.as_deref().map(|registered| ("registered", registered)));
         bundle.canonical_with(&encoded)
     }
 }

@@ -205,7 +205,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// An entry that is shown whole: `seal`, `published`, `revocation`.
+    /// An entry that is shown whole: `seal`, `published`, `revocation`, `registered`.
     pub(crate) fn shown_entry(&self, name: &str) -> Judged<(Entry, Event)> {
         let Some(value) = self.value.get(name) else { return failed(format!("the bundle has no `{name}`")) };
         let record = value.get("record").unwrap_or(&Value::Null);

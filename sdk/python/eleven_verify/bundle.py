@@ -23,7 +23,7 @@ _REQUIRED = {
     "v", "type", "kind", "op", "roots", "registry", "events", "entries", "seal", "head", "checkpoint", "index",
 }  # fmt: skip
 _OF_ARTIFACT = {"artifact", "policy", "published"}
-_OPTIONAL = {"revocation", "decision", "disclosures"}
+_OPTIONAL = {"revocation", "registered", "decision", "disclosures"}
 _ENTRY = {"seq", "at", "prev", "prev_alt", "proof"}
 
 
@@ -107,7 +107,7 @@ class _Verifier:
             form.members(entry, _ENTRY, what="entry")
             form.listing(entry["proof"], "proof")
         require(len(b["entries"]) == len(b["events"]), "not one entry for each event")
-        for member in ("seal", "published", "revocation"):
+        for member in ("seal", "published", "revocation", "registered"):
             if member in b:
                 form.members(b[member], _ENTRY | {"record"}, what=member)
                 event.check_members(b[member]["record"])
@@ -401,11 +401,29 @@ class _Verifier:
         expected = event.attestation_id(self.artifact["id"], record["by"], record["op"])
         require(record["data"]["attestation"] == expected, "another attestation's id")
         require(record["op"] == self.b["op"], "the attestation of another operation")
-        rows = [item["record"] for item in self.b["registry"]["records"] if item["kind"] == "runtime"]
-        registered = next((row for row in rows if row["point"] == record["by"]), None)
-        require(registered is not None, "the point's registration is missing")
         envelope, terms = record["data"]["envelope"], self.b["policy"]["terms"]
-        attestation.require_bound(envelope, self.artifact, terms, self.events, registered)
+        attestation.require_bound(envelope, self.artifact, terms, self.events, self._registration(record["by"]))
+
+    def _registration(self, point: str) -> dict:
+        """How the point was registered when it ran this: an earlier registration, where one is shown."""
+        if "registered" not in self.b:
+            rows = [item["record"] for item in self.b["registry"]["records"] if item["kind"] == "runtime"]
+            registered = next((row for row in rows if row["point"] == point), None)
+            require(registered is not None, "the point's registration is missing")
+            return registered
+        entry = self.b["registered"]
+        record, at = entry["record"], form.millis(entry["at"], "at")
+        require(record["event"] == "runtime.registered", "not a registration")
+        require(event.producer(record["by"]) == "authority", "registered by no authority")
+        event.check_values(record)
+        registered = record["data"]
+        registry.check_runtime(registered)
+        require(registered["point"] == point, "the registration of another point")
+        self._hashes_follow(record)
+        self.included(entry, record)
+        require_signed(self.keys, "event", record["by"], at, event.body(record), record["sig"], "registration")
+        require(entry["seq"] < self.b["entries"][1]["seq"], "registered after it was consumed")
+        return registered
 
 
 def _some(value, what: str) -> list:

@@ -324,15 +324,24 @@ def _files(folder: Path):
 
 
 def _equivocation(folder: Path):
-    if not (folder / "equivocation.json").exists():  # an addition of this project's to the protocol's vectors
+    yield from _own(folder, "equivocation.json", "evidence")
+
+
+def _registered(folder: Path):
+    yield from _own(folder, "registered.json", "bundle")
+
+
+def _own(folder: Path, name: str, member: str):
+    """An addition of this project's to the protocol's vectors, which a folder need not have."""
+    if not (folder / name).exists():
         return
-    vectors = _read(folder, "equivocation.json")
+    vectors = _read(folder, name)
     for case in vectors["cases"]:
-        yield case["what"], lambda c=case: _same(_failed(c["evidence"], vectors["root"]), c["failed"])
+        yield case["what"], lambda c=case: _same(_failed(c[member], vectors["root"]), c["failed"])
 
 
-def _failed(evidence, root) -> list[str]:
-    result = bundle.verify(evidence, bundle.Asked(root))
+def _failed(shown, root) -> list[str]:
+    result = bundle.verify(shown, bundle.Asked(root))
     return [check.name for check in result.checks if check.status == "failed"]
 
 
@@ -350,4 +359,5 @@ _FILES = (
     ("bundles-that-fail.json", _bundles_that_fail),
     ("bundle.proof.json", _files),
     ("equivocation.json", _equivocation),
+    ("registered.json", _registered),
 )

@@ -1,4 +1,4 @@
-//! What the registry was: which policy was in force when, and what became of each key. A fold over the same entries as the
+//! What the registry was: which policy was in force when, how a point was registered, and what became of each key. A fold over the same entries as the
 //! registry itself, which keeps only what is.
 
 use super::data::PublishedPolicy;
@@ -45,6 +45,8 @@ pub struct Change {
 pub struct History {
     policies: Vec<Term>,
     keys: BTreeMap<String, Vec<Change>>,
+    /// The entries that registered a point, in order.
+    registrations: BTreeMap<String, Vec<u64>>,
 }
 
 impl Term {
@@ -57,7 +59,7 @@ impl Term {
 }
 
 impl History {
-    /// Takes an entry that the registry accepted. Events that neither concern policies nor keys are passed over.
+    /// Takes an entry that the registry accepted. Events that concern no policy, key or point are passed over.
     pub fn note(&mut self, moment: Moment, event: &str, data: &Object) {
         match event {
             "ledger.genesis" => {
@@ -72,6 +74,11 @@ impl History {
                 let path = path_of(&published.record.id.reference);
                 self.end(moment, |before| path_of(before) == path);
                 self.policies.push(Term { policy: published.record, since: moment, until: None });
+            }
+            "runtime.registered" => {
+                if let Some(point) = text(data, "point") {
+                    self.registrations.entry(point.into()).or_default().push(moment.seq);
+                }
             }
             "policy.retired" => {
                 if let Some(reference) = text(data, "ref") {
@@ -103,6 +110,13 @@ impl History {
     #[must_use]
     pub fn was_published(&self, hash: Sha3, size: u64) -> bool {
         self.policies.iter().any(|term| term.policy.id.hash == hash && term.since.seq < size)
+    }
+
+    /// The entry that registered a point as it was registered before entry `seq`: the last such one, be it removed since.
+    #[must_use]
+    pub fn registration_before(&self, point: &str, seq: u64) -> Option<u64> {
+        let registered = self.registrations.get(point)?;
+        registered.get(registered.partition_point(|at| *at < seq).checked_sub(1)?).copied()
     }
 
     /// What became of a key, in order; nothing for one that is not registered.

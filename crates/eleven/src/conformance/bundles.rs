@@ -1,4 +1,5 @@
-//! `root.json`, `bundles.json`, `bundles-that-fail.json` and `bundle.proof.json` (PROTOCOL 11.1), `equivocation.json`.
+//! `root.json`, `bundles.json`, `bundles-that-fail.json` and `bundle.proof.json` (PROTOCOL 11.1), and this project's own
+//! `equivocation.json` and `registered.json`.
 
 use super::Folder;
 use super::report::{Outcome, Report, Wrong, holds, items, member, same, text};
@@ -7,7 +8,7 @@ use eleven_core::event::Record;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::root::TrustRoot;
 use eleven_policy::Replay;
-use eleven_verify::{Caller, Pinned, ReplayResult, Status, Verdict, equivocation, verify};
+use eleven_verify::{Caller, Pinned, ReplayResult, Report as Verification, Status, Verdict, equivocation, verify};
 use std::collections::BTreeMap;
 
 /// The trust root is signed by its own threshold.
@@ -111,13 +112,33 @@ pub(super) fn file(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
 
 /// Evidence of equivocation: which checks fail, none where it is proven.
 pub(super) fn equivocation(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    if !folder.has("equivocation.json") {
+    own(
+        folder,
+        "equivocation.json",
+        |case, root| Ok(equivocation::verify(member(case, "evidence")?, &caller(root))),
+        report,
+    )
+}
+
+/// Bundles that show an earlier registration of the point: which checks fail, none where they verify.
+pub(super) fn registered(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
+    own(folder, "registered.json", |case, root| Ok(verify(member(case, "bundle")?, &caller(root))), report)
+}
+
+/// A file of this project's own, which a folder of the protocol's vectors need not have.
+fn own(
+    folder: &Folder,
+    name: &str,
+    judge: impl Fn(&Value, &Pinned) -> Result<Verification, Wrong>,
+    report: &mut Report,
+) -> Result<(), Wrong> {
+    if !folder.has(name) {
         return Ok(());
     }
-    let file = folder.read("equivocation.json")?;
+    let file = folder.read(name)?;
     let root = Pinned::new(member(&file, "root")?.clone());
     for case in items(&file, "cases")? {
-        let result = equivocation::verify(member(case, "evidence")?, &caller(&root));
+        let result = judge(case, &root)?;
         let failed: Vec<Value> = result.failed().map(|check| check.name.into()).collect();
         report.check(text(case, "what")?, same(&failed.as_slice(), &items(case, "failed")?));
     }

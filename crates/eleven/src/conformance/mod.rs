@@ -37,12 +37,13 @@ const FILES: &[(&str, Cases)] = &[
     ("bundles-that-fail.json", bundles::failing),
     ("bundle.proof.json", bundles::file),
     ("equivocation.json", bundles::equivocation),
+    ("registered.json", bundles::registered),
 ];
 
 /// Runs every file of `dir`: a line per case, then `N passed, N failed`; with `json` one document instead.
 ///
-/// A file that is missing is one failed case, save `equivocation.json`, which is this project's own addition; one that the
-/// kit does not know is named. The exit code is 0 where no case failed, 1 where one did, and 2 where `dir` is no folder.
+/// A file that is missing is one failed case, save those that are this project's own additions, `equivocation.json` and
+/// `registered.json`; one that the kit does not know is named. The exit code is 0 where no case failed, 1 where one did, and 2 where `dir` is no folder.
 pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
     if !dir.is_dir() {
         report::complain(&format!("{} is not a folder; name one with the files of spec/vectors", dir.display()));

@@ -54,6 +54,78 @@ async fn an_execution_verifies() {
 }
 
 #[tokio::test]
+async fn what_ran_verifies_after_its_point_was_registered_anew_and_removed() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let mut append = Append::default();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    ledger.must_append(&append).await;
+    let registered_in = |bundle: &Value| bundle.pointer("/registered/seq").and_then(Value::as_int);
+    let shown_now = || bundle(&ledger.inner.shared, &operation.op).expect("a bundle").to_value();
+    verified(&ledger, &operation.op, Kind::Execution).await;
+    assert_eq!(registered_in(&shown_now()), None, "the registry holds it");
+
+    let removed = Object::new().with("point", POINT);
+    let changes = [
+        producers.registration("another configuration"),
+        producers.registration("config"),
+        producers.by_authority("runtime.removed", removed),
+    ];
+    let mut shown_as = Vec::new();
+    for change in &changes {
+        let mut append = Append::default();
+        append.record(change);
+        ledger.must_append(&append).await;
+        let report = verified(&ledger, &operation.op, Kind::Execution).await;
+        assert_eq!(status(&report, "attestation.binding"), Status::Passed, "{}", change.event);
+        shown_as.push(registered_in(&shown_now()));
+    }
+    let first = shown_as[0].expect("the registration that was");
+    assert_eq!(shown_as, [Some(first), None, Some(first)], "shown only where the registry holds another, or none");
+
+    // Without it, by a later one that says the same, or by an entry that is none, nothing is bound.
+    let shared = &ledger.inner.shared;
+    let standing = |seq: u64| lineage::standing(shared, seq).expect("an entry");
+    let first = u64::try_from(first).expect("a number");
+    let later = (first + 1..).find(|seq| standing(*seq).record.hash == changes[1].hash).expect("registered again");
+    let with = |seq: Option<u64>| {
+        let mut bundle = bundle(shared, &operation.op).expect("a bundle");
+        let size = bundle.head.commitment.size;
+        let shown = seq.map(|seq| shown(shared, standing(seq), size).expect("under the head"));
+        bundle.authorization.as_mut().expect("of an artifact").registered = shown;
+        bundle
+    };
+    let mut moved = with(Some(first));
+    let shown = moved.authorization.as_mut().and_then(|shown| shown.registered.as_mut());
+    shown.expect("a registration").entry.header.seq -= 1;
+    let cases = [
+        ("removed since: the registration by which it ran", with(Some(first)), vec![]),
+        ("no registration", with(None), vec!["attestation.binding"]),
+        ("one that came later and says the same", with(Some(later)), vec!["attestation.binding"]),
+        ("an entry that registers nothing", with(Some(first - 1)), vec!["attestation.binding"]),
+        ("an entry that is not in the tree", moved, vec!["attestation.binding"]),
+    ];
+    let root = Pinned::new(root().to_value());
+    for (what, bundle, expected) in &cases {
+        let report = eleven_verify::verify(&bundle.to_value(), &Caller { root: Some(&root), ..Caller::default() });
+        assert_eq!(report.failed().map(|check| check.name).collect::<Vec<_>>(), *expected, "{what}");
+    }
+    // The file that other implementations are held against. What a ledger does by its own clock makes it another each time.
+    if std::env::var_os("ELEVEN_WRITE_VECTORS").is_some() {
+        let case = |(what, bundle, failed): (&str, Bundle, Vec<&str>)| {
+            let failed: Vec<Value> = failed.into_iter().map(Value::from).collect();
+            Value::Object(Object::new().with("what", what).with("bundle", bundle.to_value()).with("failed", failed))
+        };
+        let cases: Vec<Value> = cases.into_iter().map(case).collect();
+        let file = Object::new().with("root", root.value().clone()).with("cases", cases);
+        let path = format!("{}/../../spec/vectors/registered.json", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, [file.canonical(), b"\n".to_vec()].concat()).expect("written");
+    }
+}
+
+#[tokio::test]
 async fn an_open_operation_and_a_crashed_one_verify() {
     let home = Home::new();
     let (ledger, mut producers) = running(&home).await;

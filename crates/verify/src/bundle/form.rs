@@ -17,7 +17,7 @@ const ALWAYS: &[&str] =
     &["v", "type", "kind", "op", "roots", "registry", "events", "entries", "seal", "head", "checkpoint", "index"];
 /// What every bundle has but that of a denial, which has none of it.
 const AUTHORIZATION: &[&str] = &["artifact", "policy", "published"];
-const AUTHORIZATION_OPTIONAL: &[&str] = &["revocation", "decision", "disclosures"];
+const AUTHORIZATION_OPTIONAL: &[&str] = &["revocation", "registered", "decision", "disclosures"];
 const ENTRY: &[&str] = &["seq", "at", "prev", "prev_alt", "proof"];
 const SIGNATURE: &[&str] = &["alg", "kid", "val"];
 
@@ -44,7 +44,7 @@ pub(crate) fn form(bundle: &Value) -> Judged {
     some(object, "roots", "bundle")?.iter().try_for_each(root)?;
     registry(at(object, "registry"))?;
     history(object)?;
-    for name in ["seal", "published", "revocation"] {
+    for name in ["seal", "published", "revocation", "registered"] {
         object.get(name).map_or(Ok(()), |entry| shown_entry(entry, name))?;
     }
     head(at(object, "head"))?;

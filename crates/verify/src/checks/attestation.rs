@@ -6,6 +6,7 @@ use alloc::format;
 use eleven_core::artifact::Artifact;
 use eleven_core::attestation::{Envelope, Evidence, Statement, StatementResult};
 use eleven_core::encoding::Value;
+use eleven_core::event::Producer;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::EvidenceLevel;
@@ -47,9 +48,30 @@ pub(super) fn binding(shown: &Shown<'_>) -> Judged {
     let statement = Envelope::read(envelope(attested)?.clone())?.statement()?;
     states_the_artifact(&statement, artifact, &record.op)?;
     states_the_lineage(shown, &statement)?;
-    let point = <RuntimeRecord as Item>::read(shown.record("runtime", "point", &record.by)?.clone())?;
+    let point = registration(shown, &record.by)?;
     hold(point.runtime == artifact.env.runtime, "the point is registered for another runtime")?;
     reaches(&statement.evidence, shown.policy()?.terms.attestation, &point)
+}
+
+/// The registration of `point` when it ran this: the registry's, unless an earlier one is shown, in the entry that made it.
+/// That none replaced that one before the consumption the ledger sees to, as with policies, and replaying auditors check.
+fn registration(shown: &Shown<'_>, point: &str) -> Judged<RuntimeRecord> {
+    if shown.value.get("registered").is_none() {
+        return Ok(<RuntimeRecord as Item>::read(shown.record("runtime", "point", point)?.clone())?);
+    }
+    let (entry, event) = shown.shown_entry("registered")?;
+    let (record, at) = (&event.record, entry.header.at);
+    let by_authority = Producer::of(&record.by) == Some(Producer::Authority);
+    hold(record.event == "runtime.registered" && by_authority, "what is shown as the registration is none")?;
+    let registered = <RuntimeRecord as Item>::read(Value::Object(record.data.clone()))?;
+    hold(registered.point == point, "the registration that is shown is another point's")?;
+    event.hashes_follow()?;
+    shown.included(&entry, &event)?;
+    let key = shown.key(KeyUse::Event, &record.kid, &record.by, at)?;
+    hold(key.verifies(event.body(), &record.sig.val), "the signature of the registration does not verify")?;
+    let (seq, consumed) = (entry.header.seq, shown.entry(1)?.header.seq);
+    hold(seq < consumed, "the registration that is shown came after the consumption")?;
+    Ok(registered)
 }
 
 /// Position and event of `attestation.signed`.

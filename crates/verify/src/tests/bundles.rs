@@ -74,6 +74,7 @@ fn parts(value: &Value) -> Bundle {
             published: whole(at("published")),
             revoked: proof(index.get("revoked").expect("a proof")),
             revocation: value.get("revocation").map(whole),
+            registered: value.get("registered").map(whole),
             first_use: index.get("use").map(proof),
             decision: None,
             disclosures: Vec::new(),
