@@ -67,14 +67,28 @@ pub struct Journal {
     /// The number that came next when the epoch was written last.
     epoch_at: u64,
     uses: Uses,
-    open: BTreeMap<String, Open>,
+    open: BTreeMap<String, Begun>,
 }
 
 /// A lineage that has begun here and is not closed. Attestation, outcome and evidence are one commit, so a journal that
 /// was read back whole knows none between them.
+struct Begun {
+    /// Its last event.
+    last: Record,
+    /// What the journal says of it stands after the events below this number.
+    from: u64,
+}
+
+/// What the next event of a lineage continues.
 struct Open {
     about: About,
     tip: Tip,
+}
+
+impl Open {
+    fn after(last: &Record) -> Self {
+        Self { about: last.about.binding(), tip: last.tip() }
+    }
 }
 
 /// The records that close an execution: attestation, outcome and evidence, one commit.
@@ -146,12 +160,25 @@ impl Journal {
         higher.then(|| self.write_epoch())
     }
 
-    /// The highest epoch once more, where so many events came since it was written: old lines are dropped, and it must
-    /// not go with them.
+    /// The highest epoch and the last event of each open lineage once more, where so many events came since they were
+    /// written: old lines are dropped, and these must not go with them.
     #[must_use]
-    pub fn epoch_again(&mut self, after: u64) -> Option<Line> {
-        let old = self.seen_epoch > 0 && self.next_seq.saturating_sub(self.epoch_at) >= after;
-        old.then(|| self.write_epoch())
+    pub fn again(&mut self, after: u64) -> Vec<Line> {
+        let next = self.next_seq;
+        let old = |from: u64| next.saturating_sub(from) >= after;
+        let epoch = (self.seen_epoch > 0 && old(self.epoch_at)).then(|| self.write_epoch());
+        let begun = self.open.values_mut().filter(|begun| old(begun.from)).map(|begun| {
+            // It stands before the next event, and perhaps after none since the one before that.
+            begun.from = next.saturating_sub(1);
+            Line::Open(begun.last.clone())
+        });
+        epoch.into_iter().chain(begun).collect()
+    }
+
+    /// The lines from the event of this number on hold all that is said of open lineages, those that begin later among them.
+    #[must_use]
+    pub fn open_from(&self) -> u64 {
+        self.open.values().map(|begun| begun.from).fold(self.next_seq, u64::min)
     }
 
     fn write_epoch(&mut self) -> Line {
@@ -192,10 +219,9 @@ impl Journal {
             ("admission.granted", granted, About { fingerprint: Some(self.fingerprint), ..about.clone() }),
             ("execution.started", Object::new(), about.clone()),
         ];
-        let lineage = Lineage::begin(issued).map_err(|error| error.to_string())?;
+        let (lineage, from) = (Lineage::begin(issued).map_err(|error| error.to_string())?, self.next_seq);
         let (records, lineage) = self.extend(&op, lineage, steps, now)?;
-        let open = Open { about, tip: lineage.tip.clone() };
-        self.open.insert(op.clone(), open);
+        self.open.extend(records.last().map(|last| (op.clone(), Begun { last: last.clone(), from })));
         Ok(Opened { execution: Execution::new(admitted, op, workload, now, lineage), records })
     }
 
@@ -299,6 +325,7 @@ impl Journal {
                 self.seen_epoch = self.seen_epoch.max(*epoch);
                 self.epoch_at = self.next_seq;
             }
+            Line::Open(record) => self.restore_open(record),
             Line::Event { record, exp } => self.restore_event(record, *exp)?,
         }
         Ok(())
@@ -318,17 +345,20 @@ impl Journal {
                 if let (Some(artifact), Some(exp)) = (record.about.artifact_id.clone(), exp) {
                     self.uses.restore(artifact, exp, record.ts);
                 }
-                self.open.insert(record.op.clone(), Open { about: record.about.binding(), tip: record.tip() });
+                self.restore_open(record);
             }
-            "admission.granted" | "execution.started" => {
-                self.open.insert(record.op.clone(), Open { about: record.about.binding(), tip: record.tip() });
-            }
+            "admission.granted" | "execution.started" => self.restore_open(record),
             "evidence.committed" => {
                 self.open.remove(&record.op);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn restore_open(&mut self, last: &Record) {
+        let from = self.open.get(&last.op).map_or(last.src_seq, |begun| begun.from.min(last.src_seq));
+        self.open.insert(last.op.clone(), Begun { last: last.clone(), from });
     }
 
     /// Closes truthfully, after a crash, every lineage that had begun: `execution.interrupted` with the effect unknown, and
@@ -338,9 +368,9 @@ impl Journal {
     /// Where a record can't be made.
     pub fn recover(&mut self, now: Time) -> Result<Vec<Record>, String> {
         let mut records = Vec::new();
-        for (op, open) in core::mem::take(&mut self.open) {
+        for (op, begun) in core::mem::take(&mut self.open) {
             let ts = self.stamp(now);
-            records.extend(self.interrupt(op, open, "restart", ts)?);
+            records.extend(self.interrupt(op, Open::after(&begun.last), "restart", ts)?);
         }
         Ok(records)
     }
@@ -380,7 +410,7 @@ impl Journal {
                 let (event, data) = attested(last)?;
                 let place = Place::After { op: op.clone(), tip: open.tip };
                 let ended = self.sign(event, place, data, open.about.clone(), ts)?;
-                let open = Open { tip: ended.tip(), about: open.about };
+                let open = Open::after(&ended);
                 Ok(alloc::vec![ended, self.commit_evidence(op, open, Some(digest), ts)?])
             }
             Stage::Ended(digest) => Ok(alloc::vec![self.commit_evidence(op, open, digest, ts)?]),
@@ -392,7 +422,7 @@ impl Journal {
         let data = Object::new().with("cause", cause).with("effect", "unknown");
         let place = Place::After { op: op.clone(), tip: open.tip };
         let interrupted = self.sign("execution.interrupted", place, data, open.about.clone(), ts)?;
-        let open = Open { tip: interrupted.tip(), about: open.about };
+        let open = Open::after(&interrupted);
         Ok([interrupted, self.commit_evidence(op, open, None, ts)?])
     }
 

@@ -91,7 +91,7 @@ impl Forwarder {
                         tracing::info!("the ledger acknowledges again");
                     }
                     down = false;
-                    self.desks.drop_before(outbox.unwanted_before());
+                    self.desks.drop_before(outbox.unwanted_before(self.desks.open_from()));
                     let idle = async {
                         let wake = || self.progress.wake.notified();
                         if !more && tokio::time::timeout(IDLE, wake()).await.is_ok() {

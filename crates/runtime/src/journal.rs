@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// After so many events the highest epoch is written again. What forwarding keeps for its sake is no more than that.
-const RENEW_EPOCH: u64 = 4096;
+/// After so many events the highest epoch, and where each open lineage stands, is written again. What forwarding keeps for
+/// their sake is little more than that.
+const RENEW: u64 = 4096;
 
 /// What can be asked of the journal.
 pub(crate) enum Ask {
@@ -43,6 +44,8 @@ pub(crate) enum Answer {
 pub(crate) struct Known {
     last_now: AtomicI64,
     seen_epoch: AtomicU64,
+    /// What the journal said of open lineages when it was asked last ([`Journal::open_from`]).
+    open_from: AtomicU64,
     /// Records that were made since start.
     pub(crate) records: AtomicU64,
 }
@@ -53,6 +56,8 @@ struct Desk {
     clock: Arc<dyn Clock>,
     known: Arc<Known>,
     progress: Arc<Progress>,
+    /// What is known of open lineages is to be renewed at the next commit, with which what was said of them again is durable.
+    ticked: bool,
 }
 
 /// The handle to a point's journal.
@@ -102,6 +107,9 @@ impl Stage for Desk {
         self.known.last_now.fetch_max(self.journal.last_now().map_or(i64::MIN, |t| t.0), Ordering::Release);
         self.known.seen_epoch.fetch_max(self.journal.seen_epoch(), Ordering::Release);
         self.known.records.fetch_add(durable.count(), Ordering::Relaxed);
+        if core::mem::take(&mut self.ticked) {
+            self.known.open_from.store(self.journal.open_from(), Ordering::Release);
+        }
         self.progress.wake();
     }
 
@@ -110,9 +118,10 @@ impl Stage for Desk {
         let ended = self.counter.ended(now);
         self.counted(ended, now, batch);
         self.journal.forget_expired();
-        if let Some(line) = self.journal.epoch_again(RENEW_EPOCH) {
+        for line in self.journal.again(RENEW) {
             let _ = batch.push(line.encode());
         }
+        self.ticked = true;
     }
 }
 
@@ -184,8 +193,10 @@ impl Desks {
             last_now: AtomicI64::new(journal.last_now().map_or(i64::MIN, |t| t.0)),
             seen_epoch: AtomicU64::new(journal.seen_epoch()),
             records: AtomicU64::new(0),
+            open_from: AtomicU64::new(0),
         });
-        let desk = Desk { journal, counter: Counter::default(), clock, known: Arc::clone(&known), progress };
+        let desk =
+            Desk { journal, counter: Counter::default(), clock, known: Arc::clone(&known), progress, ticked: true };
         let options = GroupOptions { tick: Some(Duration::from_millis(250)), ..GroupOptions::default() };
         let group = GroupCommit::start(log, desk, options, on_stop)?;
         Ok(Self { group, known, listener })
@@ -282,6 +293,11 @@ impl Desks {
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
         self.group.metrics()
+    }
+
+    /// From the event of which number on the journal holds all about open lineages; as it was at one of the last commits.
+    pub(crate) fn open_from(&self) -> u64 {
+        self.known.open_from.load(Ordering::Acquire)
     }
 
     /// Lets the log forget what lies before `position`.

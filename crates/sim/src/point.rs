@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 /// How long the ledger may take for a call.
 const DEADLINE: u64 = 1500;
-/// After how many events the epoch is written again: a few, so that it happens.
-const RENEW_EPOCH: u64 = 12;
+/// After how many events the epoch, and what is open, is written again: a few, so that it happens.
+const RENEW: u64 = 12;
 /// The audit bound in milliseconds.
 const BOUND: i64 = 5000;
 
@@ -145,6 +145,7 @@ impl PointNode {
                         let digest = Sha3::of(&[record.canonical()]);
                         ctx.history.journaled(&self.kid, record.src_seq, digest, started)?;
                     }
+                    Line::Open(_) => {}
                 }
             }
         }
@@ -295,13 +296,13 @@ impl PointNode {
             Acknowledged::Until(ts) => up.all_at = up.all_at.max(ts),
             Acknowledged::Open => {}
         }
-        if let Some(line) = up.journal.epoch_again(RENEW_EPOCH)
-            && let Err(error) = up.log.append(up.log.next(), &[&line.encode()])
-        {
-            return Ok(Fate::Stops(error.to_string()));
+        for line in up.journal.again(RENEW) {
+            if let Err(error) = up.log.append(up.log.next(), &[&line.encode()]) {
+                return Ok(Fate::Stops(error.to_string()));
+            }
         }
         // What can't be dropped now is dropped later.
-        let _ = up.log.drop_before(up.outbox.unwanted_before());
+        let _ = up.log.drop_before(up.outbox.unwanted_before(up.journal.open_from()));
         Ok(Fate::Runs)
     }
 }

@@ -1,4 +1,5 @@
-//! What stands in the journal's log: an event, with the artifact's expiry beside a consumption, or a registry epoch.
+//! What stands in the journal's log: an event, with the artifact's expiry beside a consumption; or again what must not go with
+//! old lines, a registry epoch and how far an open lineage has come.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,6 +19,8 @@ pub enum Line {
     },
     /// The highest registry epoch that this point has seen.
     Epoch(u64),
+    /// The last event of a lineage that is open, once more: it is not forwarded again.
+    Open(Record),
 }
 
 /// Why bytes are no line of a journal.
@@ -35,6 +38,7 @@ impl core::error::Error for LineError {}
 const EVENT: u8 = b'e';
 const CONSUMED: u8 = b'c';
 const EPOCH: u8 = b'n';
+const OPEN: u8 = b'o';
 
 /// What forwarding needs of an event's line, without reading the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +54,14 @@ pub struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// The event of a line; `None` where it is no event's.
+    /// The event of a line; `None` where it is none that is forwarded.
     ///
     /// # Errors
     /// Where the bytes are no line.
     pub fn of(bytes: &'a [u8]) -> Result<Option<Self>, LineError> {
         let short = || LineError("a line that ends early".to_string());
         let (tag, rest) = bytes.split_first().ok_or_else(short)?;
-        if *tag == EPOCH {
+        if matches!(*tag, EPOCH | OPEN) {
             return Ok(None);
         }
         let (src_seq, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
@@ -95,6 +99,12 @@ impl Line {
         Self::Event { record, exp: None }
     }
 
+    /// Whether these are the bytes of a registry epoch's line.
+    #[must_use]
+    pub fn is_epoch(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&EPOCH)
+    }
+
     /// The bytes in the log.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -106,6 +116,7 @@ impl Line {
                 out.extend(epoch.to_be_bytes());
                 out
             }
+            Self::Open(record) => [&[OPEN], record.canonical()].concat(),
         }
     }
 
@@ -114,12 +125,16 @@ impl Line {
     /// # Errors
     /// Where the bytes are no line.
     pub fn decode(bytes: &[u8]) -> Result<Self, LineError> {
+        let record = |bytes: &[u8]| Record::read_canonical(bytes).map_err(|error| LineError(error.to_string()));
+        if let Some((&OPEN, rest)) = bytes.split_first() {
+            return record(rest).map(Self::Open);
+        }
         let Some(line) = Forward::of(bytes)? else {
             let epoch = bytes.get(1..).and_then(|rest| rest.try_into().ok());
             let epoch = epoch.ok_or_else(|| LineError("an epoch of another length".to_string()))?;
             return Ok(Self::Epoch(u64::from_be_bytes(epoch)));
         };
-        let record = Record::read_canonical(line.record).map_err(|error| LineError(error.to_string()))?;
+        let record = record(line.record)?;
         if (record.src_seq, record.ts) != (line.src_seq, line.ts) {
             return Err(LineError("a number or a time that is not the record's".to_string()));
         }

@@ -254,13 +254,44 @@ fn the_epoch_is_written_again_before_it_is_old() {
     let denial = Denial::new(Reason::ArtifactExpired, "x");
     let deny = |journal: &mut Journal| drop(journal.deny(&denial, NOW).expect("a record"));
     (0..9).for_each(|_| deny(&mut journal));
-    assert_eq!(journal.epoch_again(3), None, "no view was ever seen");
+    assert_eq!(journal.again(3), [], "no view was ever seen");
     assert_eq!(journal.note_epoch(13), Some(Line::Epoch(13)));
     (0..2).for_each(|_| deny(&mut journal));
-    assert_eq!(journal.epoch_again(3), None);
+    assert_eq!(journal.again(3), []);
     deny(&mut journal);
-    assert_eq!(journal.epoch_again(3), Some(Line::Epoch(13)));
-    assert_eq!(journal.epoch_again(3), None);
+    assert_eq!(journal.again(3), [Line::Epoch(13)]);
+    assert_eq!(journal.again(3), []);
+}
+
+/// A long execution outlives its artifact and all lines that began it.
+#[test]
+fn what_is_open_is_said_again_and_closed_by_that_alone() {
+    let mut journal = Journal::new(point());
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    assert_eq!(journal.open_from(), 0);
+    drop(journal.deny(&denial, NOW).expect("a record"));
+    assert_eq!(journal.open_from(), 1, "nothing is open: what begins next counts");
+    let opened = journal.open(single(), WORKLOAD, NOW).expect("a free use");
+    let started = opened.records().last().expect("records").clone();
+    assert_eq!((journal.open_from(), journal.again(4)), (1, Vec::new()));
+    drop(journal.deny(&denial, NOW).expect("a record"));
+    assert_eq!(journal.again(4), [Line::Open(started.clone())]);
+    assert_eq!((journal.open_from(), journal.again(4)), (4, Vec::new()), "after event 4, which is the last");
+
+    let line = Line::decode(&Line::Open(started.clone()).encode()).expect("a line");
+    assert_eq!(Forward::of(&line.encode()), Ok(None), "it is not forwarded again");
+    let closed = |lines: &[Line]| {
+        let mut again = Journal::new(point());
+        lines.iter().for_each(|line| again.restore(line).expect("continues"));
+        again.continue_from(5);
+        again.recover(NOW.plus_seconds(9)).expect("closes")
+    };
+    let closing = closed(&[line]);
+    assert_eq!(closing[0].event, "execution.interrupted");
+    assert_eq!((closing[0].op.as_str(), closing[0].src_seq, closing[0].n), (started.op.as_str(), 5, started.n + 1));
+    assert_eq!(closing[0].prev, Some((started.hash, started.hash_alt)));
+    assert_eq!(closing[1].event, "evidence.committed");
+    assert_eq!(closed(&[Line::event(closing[1].clone())]), [], "nothing is open");
 }
 
 #[test]

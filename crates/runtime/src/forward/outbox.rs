@@ -4,7 +4,7 @@
 use eleven_api::audit::{Append, Cursor};
 use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
-use eleven_enforce::journal::Forward;
+use eleven_enforce::journal::{Forward, Line};
 use eleven_store::ReadLog;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -30,6 +30,8 @@ pub struct Outbox {
     epoch: Option<u64>,
     /// Consumptions before `position` whose artifacts may not have expired.
     uses: VecDeque<(u64, Time)>,
+    /// Where some of the events before `position` stand: the first of each read.
+    stand: VecDeque<Event>,
     /// How far the journal was durable when the last step was taken.
     durable: u64,
     sent: Option<Sent>,
@@ -46,8 +48,17 @@ struct Known {
 /// What is under way.
 #[derive(Debug)]
 struct Sent {
-    position: u64,
     newest: Event,
+    read: Read,
+}
+
+/// What was read at once.
+#[derive(Debug)]
+struct Read {
+    /// Up to here.
+    position: u64,
+    /// The first event of it.
+    first: Option<Event>,
     epoch: Option<u64>,
     uses: Vec<(u64, Time)>,
 }
@@ -133,15 +144,17 @@ impl Outbox {
         let failed = |error: &dyn fmt::Display| OutboxError::Journal(error.to_string());
         let read = journal.read_from(self.position, BATCH, BATCH_BYTES).map_err(|error| failed(&error))?;
         let mut unsent: Vec<&[u8]> = Vec::new();
-        let (mut at, mut epoch, mut uses, mut newest) = (self.position, self.epoch, Vec::new(), self.newest);
+        let mut done = Read { position: self.position, first: None, epoch: self.epoch, uses: Vec::new() };
+        let mut newest = self.newest;
         for (position, bytes) in &read {
-            at = position + 1;
+            done.position = position + 1;
             let Some(line) = Forward::of(bytes).map_err(|error| failed(&error))? else {
-                epoch = Some(*position);
+                done.epoch = Some(*position).filter(|_| Line::is_epoch(bytes)).or(done.epoch);
                 continue;
             };
-            uses.extend(line.exp.map(|exp| (*position, exp)));
+            done.uses.extend(line.exp.map(|exp| (*position, exp)));
             newest = Some(Event { position: *position, number: line.src_seq, ts: line.ts });
+            done.first = done.first.or(newest);
             if line.src_seq >= known.next {
                 unsent.push(line.record);
             } else if line.src_seq + 1 == known.next
@@ -156,12 +169,12 @@ impl Outbox {
         match newest.filter(|_| !unsent.is_empty()) {
             Some(newest) => {
                 let body = Append::body(&unsent, &BTreeMap::new());
-                self.sent = Some(Sent { position: at, newest, epoch, uses });
+                self.sent = Some(Sent { newest, read: done });
                 Ok(Some(body))
             }
             None => {
                 self.newest = read_last;
-                self.advance(at, epoch, uses);
+                self.advance(done);
                 Ok(None)
             }
         }
@@ -185,7 +198,7 @@ impl Outbox {
         };
         self.known = Some(Known { next, last: None });
         self.newest = Some(sent.newest);
-        self.advance(sent.position, sent.epoch, sent.uses);
+        self.advance(sent.read);
         // Everything that was durable when we began is acknowledged, or all up to the newest record that was sent.
         if self.position >= self.durable { Acknowledged::All } else { Acknowledged::Until(sent.newest.ts) }
     }
@@ -202,22 +215,33 @@ impl Outbox {
         self.position < journal.durable()
     }
 
-    /// The position below which the journal may forget: what is acknowledged and whose artifacts have expired. The newest
-    /// event is always kept, since an empty journal beside a ledger that knows this key is a lost one; and the newest
-    /// epoch, below which no view may ever be. Expired is what is so by the newest event's time: that stays, and no
-    /// admission comes before it, whatever the clock shows.
-    pub fn unwanted_before(&mut self) -> u64 {
+    /// The position below which the journal may forget: what is acknowledged, whose artifacts have expired, and of which
+    /// nothing is open; that is so of events below number `open_from`, as the journal says at this moment or said before
+    /// ([`Journal::open_from`](eleven_enforce::journal::Journal::open_from)). The newest event is always kept, since an empty
+    /// journal beside a ledger that knows this key is a lost one; and the newest epoch, below which no view may ever be.
+    /// Expired is what is so by the newest event's time: that stays, and no admission comes before it, whatever the clock
+    /// shows.
+    pub fn unwanted_before(&mut self, open_from: u64) -> u64 {
         let Some(newest) = self.newest else { return 0 };
         while self.uses.front().is_some_and(|(_, exp)| *exp <= newest.ts) {
             self.uses.pop_front();
         }
+        while self.stand.get(1).is_some_and(|event| event.number <= open_from) {
+            self.stand.pop_front();
+        }
+        let open = match self.stand.front() {
+            _ if open_from > newest.number => newest.position,
+            Some(event) if event.number <= open_from => event.position,
+            _ => 0,
+        };
         let kept = [self.uses.front().map(|(position, _)| *position), self.epoch];
-        kept.into_iter().flatten().fold(newest.position, u64::min)
+        kept.into_iter().flatten().fold(open.min(newest.position), u64::min)
     }
 
-    fn advance(&mut self, position: u64, epoch: Option<u64>, uses: Vec<(u64, Time)>) {
-        self.position = position;
-        self.epoch = epoch;
-        self.uses.extend(uses);
+    fn advance(&mut self, read: Read) {
+        self.position = read.position;
+        self.epoch = read.epoch;
+        self.uses.extend(read.uses);
+        self.stand.extend(read.first);
     }
 }

@@ -143,7 +143,7 @@ fn the_newest_event_is_kept_whatever_lines_follow() {
     assert_eq!(desk.sends(&mut outbox), [0, 1, 2, 3, 4, 5]);
     outbox.taken(6);
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask), "there is no further event");
-    desk.log.drop_before(outbox.unwanted_before()).expect("dropped");
+    desk.log.drop_before(outbox.unwanted_before(u64::MAX)).expect("dropped");
     assert!(desk.log.first() <= 5, "the journal's own number is read from it");
 }
 
@@ -157,10 +157,10 @@ fn so_is_the_newest_epoch_whatever_events_follow() {
     outbox.told(&desk.cursor(0));
     assert_eq!(desk.sends(&mut outbox).len(), 40);
     assert_eq!(outbox.taken(40), Acknowledged::All);
-    assert_eq!(outbox.unwanted_before(), 0);
+    assert_eq!(outbox.unwanted_before(u64::MAX), 0);
     desk.append(&Line::Epoch(7).encode());
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
-    assert_eq!(outbox.unwanted_before(), 40, "once it stands further on, what was before may go");
+    assert_eq!(outbox.unwanted_before(u64::MAX), 40, "once it stands further on, what was before may go");
 }
 
 #[test]
@@ -178,9 +178,32 @@ fn a_use_is_kept_until_a_later_time_is_in_the_journal_whatever_the_clock_shows()
     outbox.told(&desk.cursor(0));
     assert_eq!(desk.sends(&mut outbox).len(), 3);
     assert_eq!(outbox.taken(3), Acknowledged::All);
-    assert_eq!(outbox.unwanted_before(), 1);
+    assert_eq!(outbox.unwanted_before(u64::MAX), 1);
     line(&mut desk, 3, 100, None);
     assert_eq!(desk.sends(&mut outbox).len(), 1);
     assert_eq!(outbox.taken(4), Acknowledged::All);
-    assert_eq!(outbox.unwanted_before(), 3);
+    assert_eq!(outbox.unwanted_before(u64::MAX), 3);
+}
+
+#[test]
+fn what_is_said_of_an_open_lineage_is_kept() {
+    let mut desk = Desk::new(6);
+    let mut outbox = Outbox::default();
+    assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
+    outbox.told(&desk.cursor(0));
+    let acknowledged = |outbox: &mut Outbox, desk: &Desk, from: u64| {
+        assert_eq!(desk.sends(outbox)[0], i64::try_from(from).expect("a number"));
+        assert_eq!(outbox.taken(desk.records.len() as u64), Acknowledged::All);
+    };
+    acknowledged(&mut outbox, &desk, 0);
+    assert_eq!(outbox.unwanted_before(2), 0, "a lineage that began in event 2 is open");
+    (0..3).for_each(|_| desk.deny());
+    acknowledged(&mut outbox, &desk, 6);
+    assert_eq!(outbox.unwanted_before(2), 0, "it still is");
+    // Its last event once more, after event 8: which is no event to send.
+    desk.append(&Line::Open(desk.records[2].clone()).encode());
+    (0..3).for_each(|_| desk.deny());
+    acknowledged(&mut outbox, &desk, 9);
+    assert_eq!(outbox.unwanted_before(8), 6, "event 8 was read with those from 6 on");
+    assert_eq!(outbox.unwanted_before(desk.journal.open_from()), 12, "closed: the newest event alone is kept");
 }
