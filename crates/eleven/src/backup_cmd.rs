@@ -25,11 +25,9 @@ pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(),
     let copied = eleven_ledger::backup(&config.ledger.data, dest).map_err(Failure::new)?;
     let text = || {
         format!(
-            "{} {} entries of {}, up to the head of {}, and read back\nKeys are not in it: keep the keystores apart.",
+            "{} {}, and read back\nKeys are not in it: keep the keystores apart.",
             output.paint(Paint::Good, "copied:"),
-            copied.head.commitment.size,
-            copied.head.commitment.ledger,
-            copied.head.at
+            extent(&copied),
         )
     };
     output.either(|| value(&copied, dest), text);
@@ -59,20 +57,24 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
         let kept = restored.before.as_ref().map_or_else(String::new, |before| {
             format!("\nWhat stood there is kept in {}: remove it when all is well.", before.display())
         });
-        format!(
-            "{} {} entries of {}, up to the head of {}{kept}",
-            output.paint(Paint::Good, "restored:"),
-            restored.head.commitment.size,
-            restored.head.commitment.ledger,
-            restored.head.at
-        )
+        format!("{} {}{kept}", output.paint(Paint::Good, "restored:"), extent(&restored))
     };
     output.either(|| value(&restored, &config.ledger.data), text);
     Ok(())
 }
 
+/// How far it goes: to its last head, or past that.
+fn extent(Copied { entries, head, .. }: &Copied) -> String {
+    let (ledger, at) = (&head.commitment.ledger, head.at);
+    match entries.saturating_sub(head.commitment.size) {
+        0 => format!("{entries} entries of {ledger}, up to the head of {at}"),
+        past => format!("{entries} entries of {ledger}, {past} of them past the head of {at}"),
+    }
+}
+
 fn value(copied: &Copied, folder: &Path) -> Value {
-    let object = Object::new().with("folder", folder.display().to_string()).with("head", copied.head.to_value());
+    let object = Object::new().with("entries", copied.entries).with("folder", folder.display().to_string());
+    let object = object.with("head", copied.head.to_value());
     Value::Object(object.with_some("before", copied.before.as_ref().map(|before| before.display().to_string())))
 }
 

@@ -3,6 +3,9 @@
 //! A backup is a ledger's folder without keys: the log up to and with the seal that its last head covers, and the heads.
 //! It is whole by itself: `fsck` reads it, and so does every reader of a ledger.
 //!
+//! What is put back need not be a backup: a file-level copy, or an auditor's mirror, may hold entries past its last head.
+//! All of them were acknowledged, and all of them are judged and put back.
+//!
 //! **Invariant**: a ledger is never put back behind a head that is known to have been published, unless the root says so
 //! in a signed document that then stands in the ledger (`ledger.recovered`).
 
@@ -36,7 +39,9 @@ const RECOVERY: &str = "recovery.json";
 /// What a backup or a restored ledger holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The head that closes it.
+    /// How many entries it has.
+    pub entries: u64,
+    /// Its last head. A backup ends there; what was restored may go on.
     pub head: Head,
     /// Where what stood in the folder before is kept, where something did.
     pub before: Option<PathBuf>,
@@ -89,14 +94,14 @@ pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     let head = last_head(&*open(&folder.join(HEADS))?)?;
     let log = open(&folder.join(LOG))?;
     let home = Folder::open(dest, CORNER)?;
-    copy_log(&*log, &home, LOG, head.head.commitment.size)?;
+    copy_log(&*log, &home, LOG, Some(head.head.commitment.size))?;
     write_head(&home, HEADS, &head)?;
-    let (_, head) = checked(dest, Depth::Resume)?;
-    Ok(Copied { head, before: None })
+    let copy = checked(dest, Depth::Resume)?;
+    Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before: None })
 }
 
-/// Puts the ledger in `source` in the place of what `folder` holds, which must not run. `known` are heads of this ledger
-/// that are known to have been published, besides those of the folder itself.
+/// Puts the ledger in `source`, with every entry that it holds, in the place of what `folder` holds, which must not run.
+/// `known` are heads of this ledger that are known to have been published, besides those of the folder itself.
 ///
 /// # Errors
 /// Where the source is not whole, no published head is known, a known head is not covered and `recovery` does not give up
@@ -108,17 +113,17 @@ pub fn restore(
     recovery: Option<&Recovery>,
 ) -> Result<Copied, LedgerError> {
     let home = Folder::open(folder, CORNER)?;
-    let (replayed, head) = checked(source, Depth::Everything)?;
-    let going_back = match uncovered(folder, known, &replayed)? {
-        Some(lost) => Some(check_back(&replayed, &head, &lost, recovery)?),
+    let copy = checked(source, Depth::Everything)?;
+    let going_back = match uncovered(folder, known, &copy.replayed)? {
+        Some(lost) => Some(check_back(&copy, &lost, recovery)?),
         None => None,
     };
     let (next_log, next_heads) = (format!("{LOG}.restored"), format!("{HEADS}.restored"));
     for left in [&next_log, &next_heads] {
         remove_all(&folder.join(left))?;
     }
-    copy_log(&*open(&source.join(LOG))?, &home, &next_log, head.commitment.size)?;
-    write_head(&home, &next_heads, &last_head(&*open(&source.join(HEADS))?)?)?;
+    copy_log(&*copy.log, &home, &next_log, None)?;
+    write_head(&home, &next_heads, &copy.last)?;
     match going_back {
         Some(recovery) => write_whole(&folder.join(RECOVERY), &recovery.to_object().canonical())?,
         // What was to be recorded of an earlier restore is not true of this one.
@@ -126,7 +131,7 @@ pub fn restore(
         None => {}
     }
     let before = put_in_place(folder, &[(&next_log, LOG), (&next_heads, HEADS)])?;
-    Ok(Copied { head, before })
+    Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before })
 }
 
 /// A log that another process may be writing to. Its last frame may be half there at this moment.
@@ -171,11 +176,11 @@ fn write_head(home: &Folder, name: &str, head: &Kept) -> Result<(), LedgerError>
     Ok(())
 }
 
-/// Copies a ledger's log up to and with entry `size - 1`.
-fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: u64) -> Result<(), LedgerError> {
+/// Copies a ledger's log: up to and with entry `size - 1`, or all of it.
+fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: Option<u64>) -> Result<(), LedgerError> {
     let mut to = SegmentLog::open(home.place(name)?, SegmentOptions::default())?;
     let (mut position, mut entries) = (from.first(), 0);
-    while entries < size {
+    while size.is_none_or(|size| entries < size) {
         let read = from.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
         let read = read.map_err(|error| LedgerError::Restore(error.to_string()))?;
         let mut records = Vec::with_capacity(read.len());
@@ -183,11 +188,12 @@ fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: u64) -> Result<
             position = at + 1;
             entries += u64::from(Stored::is_entry(&bytes));
             records.push(bytes);
-            if entries == size {
+            if size == Some(entries) {
                 break;
             }
         }
         if records.is_empty() {
+            let Some(size) = size else { return Ok(()) };
             let what =
                 format!("the log ends after {entries} entries, and its head covers {size}: run `eleven ledger fsck`");
             return Err(LedgerError::Restore(what));
@@ -199,13 +205,25 @@ fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: u64) -> Result<
     Ok(())
 }
 
+/// A ledger's folder as it was when it was read, and found whole.
+struct Checked {
+    /// The log, all of which was replayed.
+    log: Arc<dyn ReadLog>,
+    replayed: Replayed,
+    /// Its last head.
+    last: Kept,
+}
+
 /// Reads a ledger's folder and its last head, and holds the one against the other.
-fn checked(folder: &Path, depth: Depth) -> Result<(Replayed, Head), LedgerError> {
-    let replayed = recover::replay(&*open(&folder.join(LOG))?, depth)?;
-    let head = last_head(&*open(&folder.join(HEADS))?)?.head;
+fn checked(folder: &Path, depth: Depth) -> Result<Checked, LedgerError> {
+    // The head first: all that it covers was durable before it was signed.
+    let last = last_head(&*open(&folder.join(HEADS))?)?;
+    let log = open(&folder.join(LOG))?;
+    let replayed = recover::replay(&*log, depth)?;
+    let head = &last.head;
     let (size, there) = (head.commitment.size, replayed.tree.size());
-    if !is_signed(&replayed, &head) {
-        return Err(LedgerError::Head(HeadError::Key(head.sig.kid)));
+    if !is_signed(&replayed, head) {
+        return Err(LedgerError::Head(HeadError::Key(head.sig.kid.clone())));
     }
     if size > there {
         return Err(LedgerError::Head(HeadError::Back { last: size, next: there }));
@@ -213,7 +231,7 @@ fn checked(folder: &Path, depth: Depth) -> Result<(Replayed, Head), LedgerError>
     if replayed.tree.root_at(size) != Some(head.commitment.root) {
         return Err(LedgerError::Head(HeadError::Fork { size }));
     }
-    Ok((replayed, head))
+    Ok(Checked { log, replayed, last })
 }
 
 /// Whether a head key of one of the ledger's roots signed a head.
@@ -244,15 +262,11 @@ fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Opti
 }
 
 /// The recovery, where it gives up exactly the head that is lost.
-fn check_back<'a>(
-    replayed: &Replayed,
-    head: &Head,
-    lost: &TreeAt,
-    recovery: Option<&'a Recovery>,
-) -> Result<&'a Recovery, LedgerError> {
-    let restored = tree_at(head);
+fn check_back<'a>(copy: &Checked, lost: &TreeAt, recovery: Option<&'a Recovery>) -> Result<&'a Recovery, LedgerError> {
+    let Checked { replayed, last, .. } = copy;
+    let there = replayed.tree.size();
     let Some(recovery) = recovery else {
-        let what = if lost.size <= replayed.tree.size() {
+        let what = if lost.size <= there {
             format!(
                 "a head over {} entries is published that is of another history than the copy: keep both, and make \
                  evidence of it (`eleven ledger compare`)",
@@ -260,9 +274,9 @@ fn check_back<'a>(
             )
         } else {
             format!(
-                "the copy holds {} entries and a head over {} is published: take a newer copy, or have the root sign a \
-                 recovery (`eleven ledger recovery sign`)",
-                restored.size, lost.size
+                "the copy holds {there} entries and a head over {} is published: take a newer copy, or have the root sign \
+                 a recovery (`eleven ledger recovery sign`)",
+                lost.size
             )
         };
         return Err(LedgerError::Restore(what));
@@ -272,7 +286,7 @@ fn check_back<'a>(
     if recovery.ledger != replayed.resumed.name {
         return refused("it is of another ledger");
     }
-    if recovery.restored != restored {
+    if recovery.restored != tree_at(&last.head) {
         return refused("it restores another state than this copy's");
     }
     if recovery.lost != *lost {

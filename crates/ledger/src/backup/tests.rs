@@ -63,7 +63,7 @@ async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost
     std::fs::remove_dir_all(other.path()).expect("empty");
     assert!(why(restore(other.path(), dest.path(), &[], None)).contains("no published head is known"));
     let restored = restore(other.path(), dest.path(), &[Known::Head(copied.head.clone())], None).expect("restored");
-    assert_eq!(restored, Copied { head: copied.head.clone(), before: None });
+    assert_eq!(restored, Copied { entries: copied.head.commitment.size, head: copied.head.clone(), before: None });
     other.clock.set(at(&home));
     let head = more(&other, &mut producers).await;
     assert!(head.commitment.size > copied.head.commitment.size);
@@ -115,6 +115,69 @@ async fn a_checkpoint_that_the_ledger_signed_counts_as_its_head_does() {
 
     let newer = restore(other.path(), next.path(), &known(&note), None).expect("what was published is in it");
     assert!(newer.head.commitment.size > old.commitment.size);
+}
+
+/// The files of one of a ledger's logs as they are, in another folder.
+fn copy_files(from: &Path, to: &Path, log: &str) {
+    std::fs::create_dir_all(to.join(log)).expect("made");
+    for file in std::fs::read_dir(from.join(log)).expect("a log") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), to.join(log).join(file.file_name())).expect("copied");
+    }
+}
+
+/// A copy whose log goes on past its last head, as of a ledger that ran or a mirror that was catching up: that head, and
+/// one over what lies past it.
+async fn past_its_head(home: &Home, producers: &mut Producers, copy: &Path) -> (Head, Head) {
+    started(home, producers).await;
+    copy_files(home.path(), copy, HEADS);
+    let between = more(home, producers).await;
+    more(home, producers).await;
+    copy_files(home.path(), copy, LOG);
+    let last = head_of(copy).expect("a head");
+    assert!(last.commitment.size < between.commitment.size);
+    (last, between)
+}
+
+#[tokio::test]
+async fn what_a_copy_holds_past_its_last_head_is_put_back_too() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let copy = tempfile::tempdir().expect("a folder");
+    let (last, between) = past_its_head(&home, &mut producers, copy.path()).await;
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    // A witness knows the head in between: the copy holds all that it covers.
+    let restored = restore(other.path(), copy.path(), &[Known::Head(between.clone())], None).expect("restored");
+    let entries = checked_whole(other.path()).entries;
+    assert!(entries > between.commitment.size, "{entries} entries, and a head over {}", between.commitment.size);
+    assert_eq!((restored.entries, restored.head), (entries, last));
+    other.clock.set(at(&home));
+    let head = more(&other, &mut producers).await;
+    assert!(head.commitment.size > entries);
+    let replayed = recover::replay(&*open(&other.path().join(LOG)).expect("a log"), Depth::Resume).expect("whole");
+    assert_eq!(replayed.tree.root_at(between.commitment.size), Some(between.commitment.root), "it is the same history");
+}
+
+#[tokio::test]
+async fn a_copy_that_goes_on_past_its_head_still_lacks_what_came_after_it() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let copy = tempfile::tempdir().expect("a folder");
+    let (last, _) = past_its_head(&home, &mut producers, copy.path()).await;
+    let newest = more(&home, &mut producers).await;
+    let holds = checked(copy.path(), Depth::Everything).expect("whole").replayed.tree.size();
+    let refused = why(restore(home.path(), copy.path(), &[], None));
+    let said = format!("the copy holds {holds} entries and a head over {} is published", newest.commitment.size);
+    assert!(refused.contains(&said), "{refused}");
+    let signed = recovery(&last, &newest, at(&home)).signed(&signer("root"));
+    assert_eq!(restore(home.path(), copy.path(), &[], Some(&signed)).expect("restored").entries, holds);
+    let ledger = home.open().expect("opens");
+    ledger.sealed().await;
+    let events = (holds..ledger.inner.shared.size())
+        .map(|seq| crate::lineage::standing(&ledger.inner.shared, seq).expect("one"));
+    let recovered = events.map(|standing| standing.record).find(|record| record.event == "ledger.recovered");
+    assert_eq!(recovered.expect("the root's word").data, signed.to_object());
+    drop(ledger);
+    checked_whole(home.path());
 }
 
 #[tokio::test]
