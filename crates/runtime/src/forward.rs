@@ -9,6 +9,7 @@ use crate::standing::Standing;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
+use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
 use eleven_core::time::Time;
@@ -74,7 +75,8 @@ pub(crate) struct Forwarder {
     pub(crate) standing: Arc<Standing>,
     pub(crate) client: Client,
     pub(crate) ledger: String,
-    pub(crate) kid: String,
+    /// The point's event key, whose stream this is.
+    pub(crate) reader: ReadAs,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -160,13 +162,14 @@ impl Forwarder {
     }
 
     async fn cursor(&self) -> Result<Cursor, CallError> {
-        cursor(&self.client, &self.ledger, &self.kid).await
+        cursor(&self.client, &self.ledger, &self.reader).await
     }
 }
 
-/// What the ledger knows of a key's stream.
-pub(crate) async fn cursor(client: &Client, ledger: &str, kid: &str) -> Result<Cursor, CallError> {
+/// What the ledger knows of the stream of the key that reads.
+pub(crate) async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Result<Cursor, CallError> {
+    let kid = reader.signer.kid();
     let path = format!("{}{}", routes::AUDIT_CURSOR, kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A"));
-    let value = client.get_json(ledger, &path, DEADLINE).await?;
+    let value = client.get_json_as(reader, ledger, &path, DEADLINE).await?;
     Cursor::read(value).map_err(|error| CallError::Malformed(error.to_string()))
 }

@@ -100,7 +100,7 @@ impl Runtime {
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
-        let acknowledged = agree(&client, &settings.ledger, &mut journal).await?;
+        let acknowledged = agree(&client, &settings.ledger, &reader, &journal).await?;
         // Before anything else is written: what was closed already would otherwise be closed twice.
         if acknowledged {
             close_lost(&client, &settings.ledger, &reader, &mut log, &mut journal).await?;
@@ -196,7 +196,7 @@ impl Runtime {
             standing: Arc::clone(&self.gate.standing),
             client: self.gate.client.clone(),
             ledger: self.gate.settings.ledger.clone(),
-            kid: self.gate.point.event.kid().to_owned(),
+            reader: self.gate.registry.reader().clone(),
             clock: Arc::clone(&self.gate.clock),
         }
     }
@@ -212,11 +212,10 @@ fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), Runti
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. `true` where the ledger has
 /// all that the journal holds, too.
-async fn agree(client: &Client, ledger: &str, journal: &mut Journal) -> Result<bool, RuntimeError> {
-    let kid = journal.point().event.kid().to_owned();
+async fn agree(client: &Client, ledger: &str, reader: &ReadAs, journal: &Journal) -> Result<bool, RuntimeError> {
     let mut told = false;
     loop {
-        match forward::cursor(client, ledger, &kid).await {
+        match forward::cursor(client, ledger, reader).await {
             Ok(cursor) if cursor.next > journal.next_seq() => {
                 return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
             }

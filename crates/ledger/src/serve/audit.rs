@@ -1,6 +1,6 @@
 //! `/v1/audit/…`: what producers and the other corner's fold talk to.
 
-use super::gate::{AskingPoint, Reader};
+use super::gate::{AskingPoint, Reader, may_read_cursor};
 use super::proofs::reading;
 use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
@@ -12,7 +12,7 @@ use crate::state::{LookError, Shared, read};
 use crate::stored::Stored;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
@@ -170,11 +170,17 @@ fn refused((at, outcome): (usize, &Outcome)) -> Option<Value> {
     Some(Value::Object(object.with("detail", say(outcome))))
 }
 
-/// `GET /v1/audit/cursor/{kid}`: where a key's stream durably stands.
-pub(super) async fn cursor(State(inner): State<Arc<Inner>>, Path(kid): Path<String>) -> Result<Response, Problem> {
+/// `GET /v1/audit/cursor/{kid}`: where a key's stream durably stands, for whoever has that key.
+pub(super) async fn cursor(
+    State(inner): State<Arc<Inner>>,
+    Path(kid): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
     if !name::is_key(&kid) {
         return Err(Problem::malformed("this is no key's name"));
     }
+    may_read_cursor(&inner, &headers, &uri, &kid)?;
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
     let Answer { next, last, size, .. } = committed.answer;
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;

@@ -14,7 +14,7 @@ use eleven_core::name;
 use eleven_core::reason::Reason;
 use eleven_core::registry::Fold;
 use eleven_core::registry::exposure::Exposure;
-use eleven_core::root::KeyUse;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 use std::sync::Arc;
 
 /// Whoever sent a request.
@@ -26,13 +26,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn of(inner: &Inner, request: &Request) -> Self {
+    fn of(inner: &Inner, headers: &HeaderMap, uri: &Uri) -> Self {
         let Some(registry) = registry(&inner.shared) else {
             return Self { exposure: Exposure::Private, known: None };
         };
         let exposure = Exposure::in_force(registry.domain(), registry.lists());
-        let auditor = reader::auditor(registry.lists(), request.headers()).map(|row| row.name.clone());
-        let known = auditor.or_else(|| corner(inner, &registry, request));
+        let auditor = reader::auditor(registry.lists(), headers).map(|row| row.name.clone());
+        let known = auditor.or_else(|| corner(inner, &registry, headers, uri));
         Self { exposure, known }
     }
 
@@ -67,20 +67,58 @@ fn registry(shared: &Shared) -> Option<Arc<Fold>> {
 
 /// What a corner of this domain needs it reads by its event key: the authority what it decides by, an enforcement point
 /// how far its records stand under heads.
-fn corner(inner: &Inner, registry: &Fold, request: &Request) -> Option<String> {
-    let owner = signed_by(inner, registry, request.headers(), request.uri())?;
+fn corner(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let owner = signed_by(inner, |kid| registry.key(kid).cloned(), headers, uri)?;
     let own = name::authority_domain(&owner) == Some(registry.domain())
-        || (request.uri().path() == routes::CHECKPOINT && registry.lists().runtimes.get(&owner).is_some());
+        || (uri.path() == routes::CHECKPOINT && registry.lists().runtimes.get(&owner).is_some());
     own.then_some(owner)
 }
 
 /// Whose event key, one that counts, signed a request.
-fn signed_by(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+fn signed_by(
+    inner: &Inner,
+    record_of: impl FnOnce(&str) -> Option<KeyRecord>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Option<String> {
+    let key = signer_of(inner, record_of, headers, uri)?;
+    key.counts_at(inner.clock.now()).then_some(key.owner)
+}
+
+/// The event key that signed a request, whether it counts or not.
+fn signer_of(
+    inner: &Inner,
+    record_of: impl FnOnce(&str) -> Option<KeyRecord>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Option<KeyRecord> {
     let signed = SignedRead::of(headers)?;
-    let (path, now) = (uri.path_and_query()?.as_str(), inner.clock.now());
-    let record = registry.key(&signed.kid).filter(|key| key.usage == KeyUse::Event && key.counts_at(now))?;
+    let path = uri.path_and_query()?.as_str();
+    let record = record_of(&signed.kid).filter(|key| key.usage == KeyUse::Event)?;
     let key = inner.shared.keys.get(&signed.kid)?;
-    signed.verifies(path, key.verifying()?, now).then(|| record.owner.clone())
+    signed.verifies(path, key.verifying()?, inner.clock.now()).then_some(record)
+}
+
+/// A key that is registered, be it under a head or not yet. Nobody verifies by it while the book is held: its writer waits.
+fn registered(inner: &Inner, kid: &str) -> Option<KeyRecord> {
+    read(&inner.shared.book).registry()?.key(kid).cloned()
+}
+
+/// Whoever may be told where the stream of the key `kid` stands: who signs the reading by that very key, also where it
+/// counts no more, unless it is in other hands; and who may read all entries. Strangers may not: by the hash of the last
+/// record, where that was refused, its bytes are served.
+pub(super) fn may_read_cursor(inner: &Inner, headers: &HeaderMap, uri: &Uri, kid: &str) -> Result<(), Problem> {
+    if read(&inner.shared.book).cursor(kid).is_none() {
+        return Err(Problem::with_status(404, "no key of that name is registered"));
+    }
+    let signer = signer_of(inner, |kid| registered(inner, kid), headers, uri);
+    if signer.is_some_and(|key| key.kid == kid && key.status != KeyStatus::Compromised) {
+        return Ok(());
+    }
+    let what = "a stream's cursor is for whoever signs the reading by its key (within ten seconds of the ledger's clock), \
+                and for registered auditors";
+    let reader = Reader::of(inner, headers, uri);
+    reader.may(reader.exposure == Exposure::Open, what)
 }
 
 /// The enforcement point that sent a request, known by a key that is registered, be it under a head or not yet.
@@ -90,8 +128,7 @@ impl FromRequestParts<Arc<Inner>> for AskingPoint {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, inner: &Arc<Inner>) -> Result<Self, Problem> {
-        let book = read(&inner.shared.book);
-        let owner = book.registry().and_then(|registry| signed_by(inner, registry, &parts.headers, &parts.uri));
+        let owner = signed_by(inner, |kid| registered(inner, kid), &parts.headers, &parts.uri);
         owner.filter(|owner| name::is_point(owner)).map(Self).ok_or_else(|| {
             let detail = "this is for an enforcement point to ask, signed by an event key of its own that counts";
             Problem::refused(Reason::IdentityUnauthenticated, detail)
@@ -102,7 +139,7 @@ impl FromRequestParts<Arc<Inner>> for AskingPoint {
 /// Stands around what is read: refuses strangers where the domain is private, and keeps out of caches what was shown to
 /// one reader only.
 pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
-    let reader = Reader::of(&inner, &request);
+    let reader = Reader::of(&inner, request.headers(), request.uri());
     if let Err(problem) = reader.may_read() {
         return problem.into();
     }

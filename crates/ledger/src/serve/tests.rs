@@ -88,6 +88,13 @@ impl Served {
         self.client.get_json(&self.base, path, DEADLINE).await
     }
 
+    /// Where the stream of `label`'s key stands, read by that key.
+    async fn cursor(&self, home: &Home, label: &str, path: &str) -> Cursor {
+        let headers = reader::signed(path, &signer(label), home.clock.now());
+        let answer = self.client.call(Method::GET, &self.base, path, &headers, Bytes::new(), DEADLINE).await;
+        Cursor::read(parse(&answer.expect("a cursor")).expect("I-JSON")).expect("a cursor")
+    }
+
     fn status(result: Result<impl std::fmt::Debug, CallError>) -> (u16, String) {
         match result {
             Err(CallError::Refused(problem)) => (problem.status, problem.detail),
@@ -197,10 +204,10 @@ async fn answers_name_what_is_wrong_with_a_post() {
     assert_eq!(Served::status(served.post(&append(&[&stranger])).await).0, 403);
 
     let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0").replace(':', "%3A").replace('/', "%2F"));
-    let cursor = Cursor::read(served.get(&cursor).await.expect("a cursor")).expect("a cursor");
+    let cursor = served.cursor(&home, "gw-0", &cursor).await;
     assert_eq!((cursor.next, cursor.hash), (3, Some(Sha3::of(&[wrong.canonical()]))));
     let plain = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
-    assert_eq!(Cursor::read(served.get(&plain).await.expect("a cursor")).expect("a cursor").next, 3);
+    assert_eq!(served.cursor(&home, "gw-0", &plain).await.next, 3);
     for path in ["/v1/audit/cursor/nothing", "/v1/proof/bundle/nothing", "/v1/audit/blobs/nothing"] {
         assert_eq!(Served::status(served.get(path).await).0, 400, "{path}");
     }

@@ -1,7 +1,7 @@
 //! How much each reader is shown under each setting.
 
 use super::{DEADLINE, Served};
-use crate::world::{DOMAIN, Home, Producers, kid, signer, single};
+use crate::world::{DOMAIN, Home, POINT, Producers, kid, signer, single};
 use bytes::Bytes;
 use eleven_api::audit::Append;
 use eleven_api::client::CallError;
@@ -171,7 +171,9 @@ async fn open_shows_everything_and_private_nothing_to_strangers() {
     // The producers' own routes, and health, go on.
     set(&served, &domain.producers.denial("goes on")).await;
     let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
-    assert_eq!(status(&served, &cursor, &Headers::new()).await, SHOWN);
+    let own = reader::signed(&cursor, &signer("gw-0"), home.clock.now());
+    assert_eq!(status(&served, &cursor, &own).await, SHOWN);
+    assert_eq!(status(&served, &cursor, &Headers::new()).await, REFUSED);
     assert_eq!(status(&served, routes::HEALTH, &Headers::new()).await, SHOWN);
 
     // A setting that this version does not know shows nothing either.
@@ -182,6 +184,48 @@ async fn open_shows_everything_and_private_nothing_to_strangers() {
     set(&served, &again).await;
     assert_eq!(status(&served, routes::PROOF_HEAD, &Headers::new()).await, SHOWN);
     assert_eq!(status(&served, "/tile/entries/000.p/8", &Headers::new()).await, REFUSED);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_stream_stands_is_told_to_whoever_has_its_key_and_to_no_stranger() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    // A record that is refused is kept as evidence, under its hash.
+    let refused = domain.producers.alone("gw-0", POINT, "policy.retired", Object::new());
+    let mut append = Append::default();
+    append.record(&refused);
+    assert_eq!(Served::status(served.post(&append).await).0, 422);
+    let path = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
+    let encoded = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0").replace(':', "%3A").replace('/', "%2F"));
+    let own = |path: &str, label: &str| reader::signed(path, &signer(label), home.clock.now());
+
+    for path in [&path, &encoded] {
+        for headers in
+            [Headers::new(), bearer(&domain.client), own(path, "gw-1"), own(path, "audit"), own("/x", "gw-0")]
+        {
+            assert_eq!(status(&served, path, &headers).await, REFUSED, "{path} {headers:?}");
+        }
+        for headers in [own(path, "gw-0"), own(path, "authority"), bearer(&domain.auditor)] {
+            assert_eq!(status(&served, path, &headers).await, SHOWN, "{path} {headers:?}");
+        }
+    }
+    let told = served.cursor(&home, "gw-0", &path).await;
+    assert_eq!(told.hash, Some(Sha3::of(&[refused.canonical()])), "its producer learns which record it was");
+
+    // A key that was retired still reads of its own stream; one in other hands does not.
+    let kid_of = |label: &str| Object::new().with("kid", kid(label));
+    set(&served, &domain.producers.by_authority("key.retired", kid_of("gw-0"))).await;
+    assert_eq!(status(&served, &path, &own(&path, "gw-0")).await, SHOWN);
+    set(&served, &domain.producers.by_authority("key.compromised", kid_of("gw-0"))).await;
+    assert_eq!(status(&served, &path, &own(&path, "gw-0")).await, REFUSED);
+    let nobodys = format!("{}{}", routes::AUDIT_CURSOR, kid("stranger"));
+    assert_eq!(status(&served, &nobodys, &own(&nobodys, "stranger")).await.0, 404, "it waits to be registered");
+
+    let open = expose(&mut domain.producers, 1, Exposure::Open);
+    set(&served, &open).await;
+    assert_eq!(status(&served, &path, &Headers::new()).await, SHOWN, "all entries are anybody's");
     served.end().await;
 }
 
