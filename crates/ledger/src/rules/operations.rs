@@ -13,6 +13,8 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     slots: HashMap<OpKey, Slot>,
+    /// How many of them run. Counted as they change, because strangers ask (`/metrics`) while the writer waits.
+    running: usize,
     /// Names of issuers; a slot names one by its place.
     issuers: Vec<String>,
 }
@@ -78,9 +80,8 @@ impl Operations {
 
     /// How many operations were admitted and have not ended.
     #[must_use]
-    pub(super) fn running(&self) -> usize {
-        let runs = |slot: &&Slot| slot.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued);
-        self.slots.values().filter(runs).count()
+    pub(super) const fn running(&self) -> usize {
+        self.running
     }
 
     /// The entries of the last events of operations that this point began and nobody closed.
@@ -171,7 +172,7 @@ impl Operations {
         let issuer = self.place_of(&record.by);
         let terms = artifact.map(Terms::of);
         let open = Some(Box::new(Open { lineage, terms }));
-        self.slots.insert(key, Slot { last: seq, exp: u32::try_from(exp).unwrap_or(u32::MAX), issuer, open });
+        self.put(key, Slot { last: seq, exp: u32::try_from(exp).unwrap_or(u32::MAX), issuer, open });
     }
 
     /// Continues a lineage by what was judged; returns the entry of the event before.
@@ -184,14 +185,16 @@ impl Operations {
     ) -> Option<u64> {
         let closed = lineage.stage == Stage::Closed;
         if let Some(slot) = self.slots.get_mut(&key) {
+            self.running -= usize::from(slot.runs());
             slot.open = if closed { None } else { Some(Box::new(Open { lineage, terms: None })) };
+            self.running += usize::from(slot.runs());
             return Some(std::mem::replace(&mut slot.last, seq));
         }
         // The first event of a use: event 1 stays where it is, under the artifact's own id.
         let base = id::split_operation(&record.op).and_then(|(content, _)| OpKey::of(content));
         let before = base.and_then(|base| self.last(&base));
         let open = Some(Box::new(Open { lineage, terms: None }));
-        self.slots.insert(key, Slot { last: seq, exp: 0, issuer: 0, open });
+        self.put(key, Slot { last: seq, exp: 0, issuer: 0, open });
         before
     }
 
@@ -203,7 +206,13 @@ impl Operations {
     }
 
     fn noted(&mut self, key: OpKey, seq: u64) {
-        self.slots.insert(key, Slot { last: seq, exp: 0, issuer: 0, open: None });
+        self.put(key, Slot { last: seq, exp: 0, issuer: 0, open: None });
+    }
+
+    fn put(&mut self, key: OpKey, slot: Slot) {
+        self.running += usize::from(slot.runs());
+        let before = self.slots.insert(key, slot);
+        self.running -= usize::from(before.is_some_and(|before| before.runs()));
     }
 
     fn place_of(&mut self, issuer: &str) -> u32 {
@@ -212,6 +221,13 @@ impl Operations {
             self.issuers.len() - 1
         });
         u32::try_from(at + 1).unwrap_or(0)
+    }
+}
+
+impl Slot {
+    /// Whether its operation was admitted and has not ended.
+    fn runs(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued)
     }
 }
 
@@ -237,3 +253,6 @@ impl Terms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

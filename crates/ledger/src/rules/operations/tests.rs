@@ -1,0 +1,93 @@
+use crate::world::{Bench, Operation, POINT, single};
+use eleven_api::audit::Append;
+use eleven_core::artifact::{self, Use};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).expect("small")
+    }
+}
+
+/// A history in which operations are issued, used once or more, run, end and are interrupted, in between each other and
+/// in between what is no operation; the counter is compared with a look at every lineage after each entry.
+struct Counted {
+    bench: Bench,
+    most: usize,
+}
+
+impl Counted {
+    fn must(&mut self, record: &Record) {
+        self.bench.must(record);
+        let operations = &self.bench.book.operations;
+        let looked = operations.slots.values().filter(|slot| slot.runs()).count();
+        assert_eq!(operations.running(), looked, "after {} of {}", record.event, record.op);
+        self.most = self.most.max(looked);
+    }
+
+    fn all(&mut self, append: Append) {
+        for record in append.records {
+            self.must(&Record::read_canonical(&record).expect("a record"));
+        }
+    }
+
+    fn interrupt(&mut self, operation: &mut Operation) {
+        let data = Object::new().with("cause", "restart").with("effect", "unknown");
+        let record = self.bench.producers.next(operation, "gw-0", POINT, "execution.interrupted", data);
+        self.must(&record);
+        let data = Object::new().with("evidence", Value::Null).with("events", operation.events + 1);
+        let record = self.bench.producers.next(operation, "gw-0", POINT, "evidence.committed", data);
+        self.must(&record);
+    }
+}
+
+#[test]
+fn how_many_run_is_what_a_look_at_every_lineage_finds() {
+    let mut numbers = Numbers(11);
+    let mut history = Counted { bench: Bench::new(), most: 0 };
+    // Issued, with how often each was used; and running.
+    let (mut idle, mut busy): (Vec<(Operation, u64)>, Vec<(Operation, u64)>) = (Vec::new(), Vec::new());
+    for n in 0..200u8 {
+        match numbers.below(5) {
+            0 | 1 => {
+                let nonce = artifact::nonce(&[n; 17]);
+                let usage = if n % 2 == 0 { single(n) } else { Use::Bounded { nonce, max: 3 } };
+                let operation = history.bench.issue(usage, &[]);
+                idle.push((operation, 0));
+            }
+            2 if !idle.is_empty() => {
+                let (mut operation, used) = idle.remove(numbers.below(idle.len()));
+                let mut append = Append::default();
+                history.bench.producers.begin(&mut operation, used + 1, &mut append);
+                history.all(append);
+                busy.push((operation, used + 1));
+            }
+            3 if !busy.is_empty() => {
+                let (mut operation, used) = busy.remove(numbers.below(busy.len()));
+                if numbers.below(3) == 0 {
+                    history.interrupt(&mut operation);
+                } else {
+                    let mut append = Append::default();
+                    history.bench.producers.finish(&mut operation, &mut append);
+                    history.all(append);
+                }
+                if used < 3 && matches!(operation.artifact.usage, Use::Bounded { .. }) {
+                    idle.push((operation, used));
+                }
+            }
+            _ => {
+                let denial = history.bench.producers.denial(&format!("number {n}"));
+                history.must(&denial);
+            }
+        }
+    }
+    assert_eq!(history.bench.book.running(), busy.len());
+    assert!(history.most > 3 && busy.len() < history.most, "{} of at most {}", busy.len(), history.most);
+}
