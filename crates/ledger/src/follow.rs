@@ -5,7 +5,8 @@
 //!
 //! Nothing is kept before it stands under a head that the ledger signed, and no head is taken that does not go on from
 //! the last one taken. Where the ledger signed what can't both be true, that becomes a file
-//! ([`eleven_verify::equivocation`]). Memory holds the folds over the ledger and one window of entries.
+//! ([`eleven_verify::equivocation`]). Memory holds the folds over the ledger and one window of entries, which is shorter
+//! where their content is much: nothing is known of it before it is verified, so its bytes are what is bounded.
 
 mod contradiction;
 mod gate;
@@ -39,6 +40,9 @@ pub(crate) const CORNER: &str = "auditor";
 const EVIDENCE: &str = "evidence";
 /// So many tiles of entries are fetched, verified and kept at a time.
 const WINDOW: u64 = 8;
+/// A window ends early where the answers with its content have more bytes than this; each of them has at most what the
+/// client takes.
+const CONTENT_BYTES: usize = 32 << 20;
 /// A window whose records have more bytes than this is kept in more than one commit.
 const COMMIT_BYTES: usize = 24 << 20;
 
@@ -133,6 +137,8 @@ pub struct Follower {
     pinned: TrustRoot,
     replayed: Replayed,
     last: Option<Published>,
+    /// [`CONTENT_BYTES`], or what a test says.
+    content_bytes: usize,
     /// Set where the state in memory is ahead of what was verified: nothing goes on from it.
     tainted: bool,
 }
@@ -162,7 +168,7 @@ impl Follower {
                 return Err(kept(&HeadError::Fork { size: commitment.size }));
             }
         }
-        Ok(Self { folder, log, heads, pinned, replayed, last, tainted: false })
+        Ok(Self { folder, log, heads, pinned, replayed, last, content_bytes: CONTENT_BYTES, tainted: false })
     }
 
     /// What was verified so far.
@@ -258,8 +264,8 @@ impl Follower {
     ) -> Result<(), FollowError> {
         let from = self.replayed.book.size();
         let to = ((from / tiles::WIDTH + WINDOW) * tiles::WIDTH).min(said.head.commitment.size);
+        let (content, to) = source::fetch_content(source, from, to, self.content_bytes).await?;
         let entries = source::fetch_entries(source, from, to, said.head.commitment.size).await?;
-        let content = source::fetch_content(source, from, to).await?;
         let records = source::as_records(entries, content);
         // From here on memory is ahead of what was verified, until it is kept.
         self.tainted = true;

@@ -116,23 +116,35 @@ pub(super) async fn fetch_entries(
 /// The records of content that stand before each entry, by the entry's number.
 pub(super) type ContentBefore = BTreeMap<u64, Vec<Stored>>;
 
-/// The content that stands before each of these entries, in its order.
-pub(super) async fn fetch_content(source: &dyn Source, from: u64, to: u64) -> Result<ContentBefore, FollowError> {
-    let mut content = BTreeMap::new();
-    let mut at = from;
-    while at < to {
+/// The content that stands before each of these entries, in its order, and the entry up to which it was fetched: no more is
+/// asked for once the answers have `most` bytes.
+pub(super) async fn fetch_content(
+    source: &dyn Source,
+    from: u64,
+    to: u64,
+    most: usize,
+) -> Result<(ContentBefore, u64), FollowError> {
+    let (mut content, mut at, mut bytes) = (BTreeMap::new(), from, 0);
+    while at < to && (at == from || bytes < most) {
         let path = format!("{}?from={at}&to={to}", routes::AUDIT_CONTENT);
         let answer = source.get(&path).await?;
-        let next = read_content(&answer, &mut content).map_err(|error| FollowError::Malformed(error.to_string()))?;
-        if next <= at {
-            return Err(FollowError::Malformed(format!("{path} does not go on")));
+        let read = read_content(&answer).map_err(|error| FollowError::Malformed(error.to_string()));
+        let (before, next) = read?;
+        if next <= at || next > to {
+            return Err(FollowError::Malformed(format!("{path} goes on at {next}")));
         }
+        if let Some(seq) = before.keys().find(|seq| !(at..next).contains(seq)) {
+            return Err(FollowError::Malformed(format!("{path} shows content of entry {seq} and goes on at {next}")));
+        }
+        content.extend(before);
+        bytes += answer.len();
         at = next;
     }
-    Ok(content)
+    Ok((content, at))
 }
 
-fn read_content(answer: &[u8], content: &mut ContentBefore) -> Result<u64, FormError> {
+fn read_content(answer: &[u8]) -> Result<(ContentBefore, u64), FormError> {
+    let mut content = BTreeMap::new();
     let mut form = Form::of(parse(answer)?, "content")?;
     for one in form.array("content")? {
         let mut form = Form::of(one, "an entry's content")?;
@@ -143,7 +155,7 @@ fn read_content(answer: &[u8], content: &mut ContentBefore) -> Result<u64, FormE
     }
     let next = form.uint("next")?;
     form.finish()?;
-    Ok(next)
+    Ok((content, next))
 }
 
 /// A piece of content, or the hash of one that was moved to an archive.

@@ -19,6 +19,8 @@ use std::sync::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod hostile;
+
 /// What the auditor of these tests reads by: the domain shows its entries to registered ones only.
 fn secret() -> Secret {
     Secret::new("auditor", &[1; 32]).expect("a name")
@@ -100,6 +102,26 @@ struct Lying<F> {
 impl<F: Fn(&str, Bytes) -> Bytes + Send + Sync> Source for Lying<F> {
     fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
         Box::pin(async move { Ok((self.change)(path, self.remote.get(path).await?)) })
+    }
+}
+
+/// A ledger that shows the content of so many entries at a time, as one with much content does.
+struct Sparing {
+    remote: Remote,
+    entries: u64,
+}
+
+impl Source for Sparing {
+    fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+        Box::pin(async move {
+            let asked = path.strip_prefix(routes::AUDIT_CONTENT).and_then(|query| query.strip_prefix("?from="));
+            let Some((from, to)) = asked.and_then(|asked| asked.split_once("&to=")) else {
+                return self.remote.get(path).await;
+            };
+            let [from, to] = [from, to].map(|number| number.parse::<u64>().expect("a number"));
+            let to = to.min(from + self.entries);
+            self.remote.get(&format!("{}?from={from}&to={to}", routes::AUDIT_CONTENT)).await
+        })
     }
 }
 
