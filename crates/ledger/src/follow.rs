@@ -267,13 +267,16 @@ impl Follower {
         let (content, to) = source::fetch_content(source, from, to, self.content_bytes).await?;
         let entries = source::fetch_entries(source, from, to, said.head.commitment.size).await?;
         let records = source::as_records(entries, content);
-        // From here on memory is ahead of what was verified, until it is kept.
+        let beginning = tiles.beginning(source, to).await?;
+        // From here on memory is ahead of what was verified, until it is kept: nothing may fail that could pass, so all
+        // that the ledger is asked for was fetched.
         self.tainted = true;
         self.take(&records)?;
         progress(&self.replayed.met);
-        let root = self.replayed.tree.root();
-        if !tiles.begins_with(source, to, &root, &said.head.commitment.root).await? {
-            let seq = tiles.first_other(source, from, to, &self.replayed.tree).await?.unwrap_or(from);
+        if !beginning.is_of(&self.replayed.tree.root(), &said.head.commitment.root) {
+            // Which entry it is may not be told any more; that one is wrong stands.
+            let first = tiles.first_other(source, from, to, &self.replayed.tree).await;
+            let seq = first.ok().flatten().unwrap_or(from);
             let what = "its bytes are not those that the signed head commits to".to_owned();
             return Err(FollowError::NotUnderHead { seq, what });
         }

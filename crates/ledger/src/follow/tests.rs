@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod hostile;
+mod passing;
 
 /// What the auditor of these tests reads by: the domain shows its entries to registered ones only.
 fn secret() -> Secret {

@@ -69,13 +69,18 @@ impl HashTiles {
         first_root: &Sha256,
         root: &Sha256,
     ) -> Result<bool, FollowError> {
+        let beginning = self.beginning(source, first).await?;
+        Ok(beginning.is_of(first_root, root))
+    }
+
+    /// What it takes to judge whether the tree begins with another of `first` leaves, whichever that will be.
+    pub(super) async fn beginning(&mut self, source: &dyn Source, first: u64) -> Result<Beginning, FollowError> {
         let size = self.size;
-        if first == size {
-            return Ok(first_root == root);
-        }
-        let proof = self.prove(source, |hashes| tree::consistency_proof(hashes, first, size)).await?;
-        let proof = proof.unwrap_or_default();
-        Ok(tree::verify_consistency(first, size, first_root, root, &proof))
+        let proof = match first == size {
+            true => None,
+            false => self.prove(source, |hashes| tree::consistency_proof(hashes, first, size)).await?,
+        };
+        Ok(Beginning { first, size, proof: proof.unwrap_or_default() })
     }
 
     /// The proof that leaf `seq` is in the tree.
@@ -167,6 +172,23 @@ impl HashTiles {
         }
         self.tiles.insert((tile_level, at), hashes.iter().map(|hash| Sha256(*hash)).collect());
         Ok(())
+    }
+}
+
+/// The proof that a tree begins with a smaller one.
+pub(super) struct Beginning {
+    first: u64,
+    size: u64,
+    proof: Vec<Sha256>,
+}
+
+impl Beginning {
+    /// Whether the tree with `root` begins with the one with `first_root`.
+    pub(super) fn is_of(&self, first_root: &Sha256, root: &Sha256) -> bool {
+        if self.first == self.size {
+            return first_root == root;
+        }
+        tree::verify_consistency(self.first, self.size, first_root, root, &self.proof)
     }
 }
 
