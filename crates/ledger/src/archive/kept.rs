@@ -3,11 +3,12 @@
 use super::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::backup::open;
 use crate::error::LedgerError;
+use crate::state::{read, write};
 use eleven_core::hash::Sha3;
 use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How an archive's folder is marked.
 const MARK: &str = "archive";
@@ -16,10 +17,37 @@ const CONTENT: &str = "content";
 
 /// An archive that is at hand.
 pub(crate) struct Archive {
-    log: Arc<dyn ReadLog>,
-    at: Mutex<HashMap<Sha3, u64>>,
+    content: RwLock<Content>,
     /// Where it may be added to.
-    writer: Option<Mutex<SegmentLog>>,
+    writer: Option<Mutex<Writer>>,
+}
+
+/// What is in an archive, and where.
+struct Content {
+    log: Arc<dyn ReadLog>,
+    at: HashMap<Sha3, u64>,
+}
+
+/// Whoever adds to an archive.
+struct Writer {
+    /// Opens its log, which nobody has open then.
+    open: Box<dyn Fn() -> Result<SegmentLog, LedgerError> + Send>,
+    /// None where something could not be written: such a log takes nothing any more, and what it holds by then is found
+    /// by opening it again.
+    log: Option<SegmentLog>,
+}
+
+impl Content {
+    fn of(log: Arc<dyn ReadLog>) -> Result<Self, LedgerError> {
+        let (mut position, mut at) = (log.first(), HashMap::new());
+        loop {
+            let read = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
+            let read = read.map_err(|error| LedgerError::Restore(error.to_string()))?;
+            let Some((last, _)) = read.last() else { return Ok(Self { log, at }) };
+            position = last + 1;
+            at.extend(read.into_iter().map(|(position, bytes)| (Sha3::of(&[&bytes]), position)));
+        }
+    }
 }
 
 impl Archive {
@@ -28,7 +56,8 @@ impl Archive {
     /// # Errors
     /// Where it can't be read.
     pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
-        Self::of(open(&path.join(CONTENT))?, None)
+        let content = Content::of(open(&path.join(CONTENT))?)?;
+        Ok(Self { content: RwLock::new(content), writer: None })
     }
 
     /// Opens an archive to add to it, a new one where there is none.
@@ -37,51 +66,58 @@ impl Archive {
     /// Where it is another's, somebody else adds to it, or it can't be read or written.
     pub(crate) fn writing(path: &Path) -> Result<Self, LedgerError> {
         let folder = Folder::open(path, MARK)?;
-        let log = SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?;
-        Self::of(log.reader(), Some(log))
+        Self::adding(move || Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?))
     }
 
-    pub(super) fn of(log: Arc<dyn ReadLog>, writer: Option<SegmentLog>) -> Result<Self, LedgerError> {
-        let (mut position, mut at) = (log.first(), HashMap::new());
-        loop {
-            let read = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
-            let read = read.map_err(|error| LedgerError::Restore(error.to_string()))?;
-            let Some((last, _)) = read.last() else {
-                return Ok(Self { log, at: Mutex::new(at), writer: writer.map(Mutex::new) });
-            };
-            position = last + 1;
-            at.extend(read.into_iter().map(|(position, bytes)| (Sha3::of(&[&bytes]), position)));
-        }
+    /// An archive to add to, in the log that this opens, each time anew.
+    ///
+    /// # Errors
+    /// Where that can't be opened or read.
+    pub(super) fn adding(
+        open: impl Fn() -> Result<SegmentLog, LedgerError> + Send + 'static,
+    ) -> Result<Self, LedgerError> {
+        let log = open()?;
+        let content = Content::of(log.reader())?;
+        let writer = Writer { open: Box::new(open), log: Some(log) };
+        Ok(Self { content: RwLock::new(content), writer: Some(Mutex::new(writer)) })
     }
 
     /// Adds what is not there yet. It is durable, and found, when this returns.
     ///
     /// # Errors
-    /// Where the archive was opened for reading, or can't be written.
+    /// Where the archive was opened for reading, or can't be written. The next call opens it again.
     pub(super) fn add(&self, content: Vec<(Sha3, Vec<u8>)>) -> Result<(), LedgerError> {
         let failed = |error: &dyn std::fmt::Display| LedgerError::Commit(format!("the archive: {error}"));
         let writer = self.writer.as_ref().ok_or_else(|| failed(&"it was opened for reading"))?;
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = match writer.log.take() {
+            Some(log) => log,
+            None => self.open_again(&writer).map_err(|error| failed(&error))?,
+        };
         let mut new: HashMap<Sha3, Vec<u8>> = content.into_iter().collect();
-        new.retain(|hash, _| self.position(hash).is_none());
+        new.retain(|hash, _| !read(&self.content).at.contains_key(hash));
         let (hashes, bytes): (Vec<&Sha3>, Vec<&[u8]>) =
             new.iter().map(|(hash, bytes)| (hash, bytes.as_slice())).unzip();
-        let next = writer.next();
-        let durable = writer.append(next, &bytes).map_err(|error| failed(&error))?;
+        let durable = log.append(log.next(), &bytes).map_err(|error| failed(&error))?;
         let positions = durable.first()..durable.next();
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        at.extend(hashes.into_iter().copied().zip(positions));
+        write(&self.content).at.extend(hashes.into_iter().copied().zip(positions));
+        writer.log = Some(log);
         Ok(())
+    }
+
+    fn open_again(&self, writer: &Writer) -> Result<SegmentLog, LedgerError> {
+        let log = (writer.open)()?;
+        *write(&self.content) = Content::of(log.reader())?;
+        Ok(log)
     }
 
     /// Content by its hash, checked against it.
     pub(crate) fn content(&self, hash: &Sha3) -> Option<Vec<u8>> {
-        let found = self.log.read_from(self.position(hash)?, 1, 1).ok()?;
-        let (_, bytes) = found.into_iter().next()?;
+        let (log, position) = {
+            let content = read(&self.content);
+            (Arc::clone(&content.log), *content.at.get(hash)?)
+        };
+        let (_, bytes) = log.read_from(position, 1, 1).ok()?.into_iter().next()?;
         (Sha3::of(&[&bytes]) == *hash).then_some(bytes)
-    }
-
-    fn position(&self, hash: &Sha3) -> Option<u64> {
-        self.at.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied()
     }
 }

@@ -6,7 +6,7 @@ use eleven_api::audit::Append;
 use eleven_core::artifact::Use;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Lists};
-use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use eleven_store::faulty::{Effect, Fault, FaultyDisk, Survival};
 use eleven_store::{Place, SegmentOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,30 +266,60 @@ fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
     assert!(matches!(home.open_with(settings), Err(LedgerError::Setting(_))));
 }
 
+/// A disk that does this at that operation, and otherwise what it should.
+fn failing(at: Option<(usize, Fault)>) -> FaultyDisk {
+    let disk = FaultyDisk::new(7);
+    if let Some((at, fault)) = at {
+        disk.plan(at, fault);
+    }
+    disk
+}
+
+fn archive_on(disk: &FaultyDisk) -> Archive {
+    let disk = disk.clone();
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    Archive::adding(move || Ok(SegmentLog::open(Place::on(disk.clone()), options)?)).expect("an archive")
+}
+
 #[test]
 fn what_the_archive_cannot_take_stays_and_is_taken_later() {
-    let disk = FaultyDisk::new(7);
-    let on = |disk: &FaultyDisk| {
-        SegmentLog::open(Place::on(disk.clone()), SegmentOptions { ahead: false, ..SegmentOptions::default() })
-    };
-    let mut log = on(&FaultyDisk::new(8)).expect("a log");
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let mut log = SegmentLog::open(Place::on(FaultyDisk::new(8)), options).expect("a log");
     let content: Vec<Vec<u8>> = (0..3).map(|n| vec![n; 100]).collect();
     let records: Vec<Vec<u8>> = content.iter().map(|bytes| Stored::Blob(bytes.clone()).encode()).collect();
     let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
     assert_eq!(log.append(0, &records).expect("appended").next(), 3);
-    let going: HashSet<Sha3> = content.iter().map(|bytes| Sha3::of(&[bytes])).collect();
+    let hashes: Vec<Sha3> = content.iter().map(|bytes| Sha3::of(&[bytes])).collect();
+    let (first, all) = (HashSet::from([hashes[0]]), hashes.iter().copied().collect::<HashSet<_>>());
     let (reader, never) = (log.reader(), AtomicBool::new(false));
-    let open = |disk: &FaultyDisk| {
-        let log = on(disk).expect("an archive");
-        Archive::of(log.reader(), Some(log)).expect("read")
-    };
-    let archive = open(&disk);
-    disk.plan(disk.done().len(), Fault::Enospc(Effect::Nothing));
-    let full = copy(&*reader, 3, &archive, &going, &never).err().expect("no room").to_string();
-    assert!(full.contains("the archive: "), "{full}");
-    assert!(going.iter().all(|hash| archive.content(hash).is_none()), "nothing is said to be there");
-    let archive = open(&disk);
-    let moves = copy(&*reader, 3, &archive, &going, &never).expect("copied");
-    assert_eq!(moves.0.len(), 3);
-    assert!(content.iter().all(|bytes| archive.content(&Sha3::of(&[bytes])).as_ref() == Some(bytes)));
+    let add = |archive: &Archive, going: &HashSet<Sha3>| copy(&*reader, 3, archive, going, &never);
+
+    // Which operations it takes: one piece is there before, all are added then.
+    let disk = failing(None);
+    let archive = archive_on(&disk);
+    add(&archive, &first).expect("copied");
+    let from = disk.operations();
+    assert_eq!(add(&archive, &all).expect("copied").0.len(), 3);
+    let operations = from..disk.operations();
+    assert!(operations.len() >= 2, "it writes and syncs");
+
+    let effects = [Effect::Nothing, Effect::Part(50), Effect::All];
+    for at in operations {
+        for fault in effects.into_iter().flat_map(|effect| [Fault::Eio(effect), Fault::Enospc(effect)]) {
+            let disk = failing(Some((at, fault)));
+            let archive = archive_on(&disk);
+            add(&archive, &first).expect("copied");
+            let refused = add(&archive, &all).err().expect("it fails").to_string();
+            assert!(refused.contains("the archive: "), "{at} {fault:?}: {refused}");
+            assert_eq!(archive.content(&hashes[0]).as_ref(), Some(&content[0]), "{at} {fault:?}: what was there is");
+            assert!(hashes[1..].iter().all(|hash| archive.content(hash).is_none()), "{at} {fault:?}: nothing else is");
+            // The same archive, as a ledger that runs has it.
+            let moves = add(&archive, &all).unwrap_or_else(|error| panic!("{at} {fault:?}: {error}"));
+            assert_eq!(moves.0.len(), 3);
+            let lost = archive_on(&disk.reboot(Survival::Lost));
+            for archive in [archive, lost] {
+                assert!(hashes.iter().zip(&content).all(|(hash, bytes)| archive.content(hash).as_ref() == Some(bytes)));
+            }
+        }
+    }
 }
