@@ -15,7 +15,7 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
-use eleven_core::head::Head;
+use eleven_core::head::{Commitment, Head};
 use eleven_core::index::{self, Proof, Proves};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
@@ -41,7 +41,7 @@ struct Surfaces {
     /// The head that is published, and the head and index proof of the operation.
     head: Head,
     indexed: (Head, Proof),
-    /// That the earlier of the two begins the later.
+    /// That the smaller of the two begins the larger.
     consistent: bool,
 }
 
@@ -81,14 +81,19 @@ fn fetch(at: &At, op: &str) -> Result<Surfaces, Failure> {
     Ok(Surfaces { events, bundle, head, indexed, consistent })
 }
 
-/// Whether the tree under the later head begins with the tree under the earlier one.
-fn consistent(at: &At, earlier: &Head, later: &Head) -> Result<bool, Failure> {
-    let (first, second) = (&earlier.commitment, &later.commitment);
+/// Whether the larger of two heads' trees begins with the other. Which one that is, nobody says: a cache on the way may
+/// answer with a head of a second ago.
+fn consistent(at: &At, one: &Head, other: &Head) -> Result<bool, Failure> {
+    let (first, second) = by_size(&one.commitment, &other.commitment);
     let path = format!("/v1/proof/consistency?first={}&second={}", first.size, second.size);
     let proof = call::get(at, &path)?;
     let proof = proof.get("proof").ok_or_else(|| Failure::new("the ledger's consistency proof lacks `proof`"))?;
     let proof = tree::read_proof(proof)?;
     Ok(tree::verify_consistency(first.size, second.size, &first.root, &second.root, &proof))
+}
+
+fn by_size<'a>(one: &'a Commitment, other: &'a Commitment) -> (&'a Commitment, &'a Commitment) {
+    if other.size < one.size { (other, one) } else { (one, other) }
 }
 
 fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> Vec<Step> {
@@ -114,7 +119,7 @@ fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> V
             format!("{} entries at {}, ed25519 by {}", commitment.size, at.millis(), sig.kid),
         ));
     }
-    steps.push(step("the published head continues that one", *consistent, String::new()));
+    steps.push(step("the published head and that one are of one history", *consistent, String::new()));
     let value = before.map(|last| index::op_value(op, last.n, &last.hash, &last.hash_alt));
     let proven = indexed.1.proves(&indexed.0.commitment.index, &index::op_key(op));
     let there = value.is_some_and(|value| proven == Proves::Present(value));
@@ -183,3 +188,6 @@ fn text(steps: &[Step], report: &Report, output: Output) -> String {
     });
     format!("{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), table(report, output))
 }
+
+#[cfg(test)]
+mod tests;
