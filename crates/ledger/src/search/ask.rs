@@ -14,6 +14,9 @@ use redb::{ReadOnlyTable, ReadableDatabase as _};
 /// The most lineages in one answer, and how many where nobody says.
 const MOST: u64 = 500;
 const USUAL: u64 = 50;
+/// The most rows that are looked up for one answer. What is frequent and never comes together would otherwise be walked to
+/// its beginning; the answer then says where to go on, with what was found so far, be it nothing.
+const STEPS: usize = 20_000;
 
 /// What is asked for: all of what is named has to hold.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +55,11 @@ impl Ask {
 
 /// The lineages that were asked for, the last one first.
 pub(crate) fn answer(search: &Search, shared: &Shared, ask: &Ask) -> Result<Value, ProofError> {
+    answer_within(search, shared, ask, STEPS)
+}
+
+/// The same, of which no more than so many rows are looked up.
+pub(super) fn answer_within(search: &Search, shared: &Shared, ask: &Ask, steps: usize) -> Result<Value, ProofError> {
     let indexed = search.indexed();
     let lowest = ask.from.map_or(Ok(0), |at| entry_at(shared, at, indexed))?;
     let highest = ask.until.map_or(Ok(indexed), |at| entry_at(shared, at, indexed))?;
@@ -61,10 +69,10 @@ pub(crate) fn answer(search: &Search, shared: &Shared, ask: &Ask) -> Result<Valu
         Some(op) => within(shared, op, lowest, below),
         None => (below, lowest),
     };
-    let found =
-        search.find(&ask.terms(), lowest, below, count).map_err(|error| ProofError::Failed(error.to_string()))?;
-    let next = found.last().filter(|_| found.len() == count).copied();
-    let results: Result<Vec<Value>, LookError> = found.into_iter().map(|seq| result(shared, seq)).collect();
+    let most = Most { count, steps };
+    let Found { entries, next } =
+        search.find(&ask.terms(), lowest, below, most).map_err(|error| ProofError::Failed(error.to_string()))?;
+    let results: Result<Vec<Value>, LookError> = entries.into_iter().map(|seq| result(shared, seq)).collect();
     let object = Object::new().with("results", results?).with_some("next", next);
     Ok(Value::Object(object.with("indexed", indexed).with("size", shared.size())))
 }
@@ -115,48 +123,83 @@ fn result(shared: &Shared, seq: u64) -> Result<Value, LookError> {
     Ok(Value::Object(object))
 }
 
+/// How much is looked for at once.
+#[derive(Clone, Copy)]
+struct Most {
+    /// Lineages.
+    count: usize,
+    /// Rows that are looked up.
+    steps: usize,
+}
+
+/// What was found, and before which entry to go on where there may be more.
+struct Found {
+    entries: Vec<u64>,
+    next: Option<u64>,
+}
+
 impl Search {
     /// The first entries of the lineages that name all of `terms`, from `lowest` up to, not including, `below`; the last
     /// one first.
-    pub(crate) fn find(&self, terms: &[Term], lowest: u64, below: u64, count: usize) -> Result<Vec<u64>, SearchError> {
+    fn find(&self, terms: &[Term], lowest: u64, below: u64, most: Most) -> Result<Found, SearchError> {
         let view = self.database.begin_read().map_err(failed)?;
-        let rows = view.open_table(ROWS).map_err(failed)?;
-        let mut found = Vec::new();
-        let Some(mut at) = below.checked_sub(1) else { return Ok(found) };
-        while found.len() < count {
-            let Some(seq) = meet(&rows, terms, lowest, at)? else { break };
-            found.push(seq);
-            let Some(next) = seq.checked_sub(1) else { break };
-            at = next;
+        let mut walk = Walk { rows: view.open_table(ROWS).map_err(failed)?, lowest, steps: most.steps };
+        let (mut entries, mut before) = (Vec::new(), below);
+        while entries.len() < most.count {
+            match walk.meet(terms, before)? {
+                Met::At(seq) => entries.push(seq),
+                Met::Nowhere => return Ok(Found { entries, next: None }),
+                Met::NotYet { before } => return Ok(Found { entries, next: Some(before) }),
+            }
+            before = entries.last().copied().unwrap_or(0);
         }
-        Ok(found)
+        Ok(Found { next: entries.last().copied(), entries })
     }
 }
 
-type Rows = ReadOnlyTable<&'static [u8; 25], ()>;
+/// The rows of several terms, walked in step from the last entry to the first.
+struct Walk {
+    rows: ReadOnlyTable<&'static [u8; 25], ()>,
+    lowest: u64,
+    /// How many rows may still be looked up.
+    steps: usize,
+}
 
-/// The last entry, at most `at`, that stands behind every term.
-fn meet(rows: &Rows, terms: &[Term], lowest: u64, mut at: u64) -> Result<Option<u64>, SearchError> {
-    let mut agreed = 0;
-    while agreed < terms.len() {
-        for term in terms {
-            let Some(seq) = last(rows, term, lowest, at)? else { return Ok(None) };
+/// Where terms come together.
+enum Met {
+    At(u64),
+    Nowhere,
+    /// Not down to here, and no further was looked.
+    NotYet {
+        before: u64,
+    },
+}
+
+impl Walk {
+    /// The last entry before `before` that stands behind every term.
+    fn meet(&mut self, terms: &[Term], before: u64) -> Result<Met, SearchError> {
+        let Some(mut at) = before.checked_sub(1) else { return Ok(Met::Nowhere) };
+        let mut agreed = 0;
+        for term in terms.iter().cycle() {
+            let Some(left) = self.steps.checked_sub(1) else { return Ok(Met::NotYet { before: at + 1 }) };
+            self.steps = left;
+            let Some(seq) = self.last(term, at)? else { break };
             agreed = if seq == at { agreed + 1 } else { 1 };
             at = seq;
             if agreed == terms.len() {
-                break;
+                return Ok(Met::At(at));
             }
         }
+        Ok(Met::Nowhere)
     }
-    Ok(Some(at))
-}
 
-fn last(rows: &Rows, term: &Term, lowest: u64, at: u64) -> Result<Option<u64>, SearchError> {
-    if at < lowest {
-        return Ok(None);
+    fn last(&self, term: &Term, at: u64) -> Result<Option<u64>, SearchError> {
+        if at < self.lowest {
+            return Ok(None);
+        }
+        let (first, last) = (term.row(self.lowest), term.row(at));
+        let mut range = self.rows.range::<&[u8; 25]>(first.bytes()..=last.bytes()).map_err(failed)?;
+        let row = range.next_back().transpose().map_err(failed)?;
+        Ok(row.map(|(row, _)| Row::seq_of(row.value())))
     }
-    let (first, last) = (term.row(lowest), term.row(at));
-    let mut range = rows.range::<&[u8; 25]>(first.bytes()..=last.bytes()).map_err(failed)?;
-    let row = range.next_back().transpose().map_err(failed)?;
-    Ok(row.map(|(row, _)| Row::seq_of(row.value())))
 }

@@ -119,6 +119,56 @@ async fn time_and_pages_bound_what_is_found() {
 }
 
 #[tokio::test]
+async fn what_is_frequent_and_never_comes_together_costs_so_much_and_says_where_to_go_on() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let mut ops = Vec::new();
+    for n in 0..6 {
+        append.record(&producers.denial(&format!("number {n}")));
+        ops.push(producers.issue(single(n), &[], &mut append).op);
+    }
+    ledger.must_append(&append).await;
+    ops.reverse();
+    let (shared, search) = (&*ledger.inner.shared, index(&ledger));
+    // Page after page, each of which looks up no more rows than that.
+    let pages = |asked: &Ask, steps: usize| {
+        let (mut asked, mut found, mut pages) = (asked.clone(), Vec::new(), 0);
+        loop {
+            let page = super::ask::answer_within(search, shared, &asked, steps).expect("an answer");
+            let next = page.get("next").and_then(Value::as_int).map(|next| next as u64);
+            assert!(next.is_none_or(|next| asked.before.is_none_or(|before| next < before)), "it goes on: {page}");
+            found.extend(members(&page, "op"));
+            pages += 1;
+            asked.before = next;
+            if next.is_none() {
+                return (found, pages);
+            }
+        }
+    };
+    let apart = Ask {
+        operation: Some("model.invoke".to_owned()),
+        reason: Some(Reason::PolicyDenied),
+        identity: Some(IDENTITY.to_owned()),
+        ..Ask::default()
+    };
+    assert_eq!(pages(&apart, usize::MAX), (Vec::new(), 1));
+    let (found, many) = pages(&apart, 4);
+    assert!(found.is_empty() && many > 1, "{found:?} in {many} pages");
+
+    let together = Ask { reason: None, count: Some(1), ..apart };
+    let denied = Ask { reason: Some(Reason::PolicyDenied), identity: Some(IDENTITY.to_owned()), ..Ask::default() };
+    for asked in [&together, &denied, &Ask::default()] {
+        let (all, _) = pages(asked, usize::MAX);
+        for steps in 4..12 {
+            assert_eq!(pages(asked, steps).0, all, "{asked:?} by {steps}");
+        }
+    }
+    assert_eq!(pages(&together, usize::MAX).0, ops);
+}
+
+#[tokio::test]
 async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_ledgers() {
     let home = Home::new();
     let (ledger, _) = filled(&home).await;
