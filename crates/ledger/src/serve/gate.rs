@@ -112,7 +112,7 @@ pub(super) fn may_read_cursor(inner: &Inner, headers: &HeaderMap, uri: &Uri, kid
         return Err(Problem::with_status(404, "no key of that name is registered"));
     }
     let signer = signer_of(inner, |kid| registered(inner, kid), headers, uri);
-    if signer.is_some_and(|key| key.kid == kid && key.status != KeyStatus::Compromised) {
+    if signer.is_some_and(|key| key.kid == kid && !matches!(key.status, KeyStatus::Compromised(_))) {
         return Ok(());
     }
     let what = "a stream's cursor is for whoever signs the reading by its key (within ten seconds of the ledger's clock), \
