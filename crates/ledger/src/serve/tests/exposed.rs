@@ -1,7 +1,7 @@
 //! How much each reader is shown under each setting.
 
 use super::{DEADLINE, Served};
-use crate::world::{DOMAIN, Home, POINT, Producers, kid, signer, single};
+use crate::world::{DOMAIN, Home, POINT, Producers, kid, signer, single, start};
 use bytes::Bytes;
 use eleven_api::audit::Append;
 use eleven_api::client::CallError;
@@ -218,7 +218,8 @@ async fn where_a_stream_stands_is_told_to_whoever_has_its_key_and_to_no_stranger
     let kid_of = |label: &str| Object::new().with("kid", kid(label));
     set(&served, &domain.producers.by_authority("key.retired", kid_of("gw-0"))).await;
     assert_eq!(status(&served, &path, &own(&path, "gw-0")).await, SHOWN);
-    set(&served, &domain.producers.by_authority("key.compromised", kid_of("gw-0"))).await;
+    let stolen = kid_of("gw-0").with("since", start().to_millis_value());
+    set(&served, &domain.producers.by_authority("key.compromised", stolen)).await;
     assert_eq!(status(&served, &path, &own(&path, "gw-0")).await, REFUSED);
     let nobodys = format!("{}{}", routes::AUDIT_CURSOR, kid("stranger"));
     assert_eq!(status(&served, &nobodys, &own(&nobodys, "stranger")).await.0, 404, "it waits to be registered");
