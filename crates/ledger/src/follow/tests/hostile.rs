@@ -25,7 +25,7 @@ impl<S: Fn(u64) -> u64 + Send + Sync, N: Fn(u64) -> u64 + Send + Sync> Source fo
     }
 }
 
-fn content<S, N>(bytes: usize, seq: S, next: N) -> Content<S, N> {
+fn content<S: Fn(u64) -> u64, N: Fn(u64) -> u64>(bytes: usize, seq: S, next: N) -> Content<S, N> {
     Content { bytes, seq, next, asked: AtomicUsize::new(0) }
 }
 
