@@ -4,7 +4,7 @@
 //! what they make in place whole; whoever decides or serves takes one [`Current`] and keeps to it.
 //!
 //! **Invariant**: nothing is signed that the ledger did not hand out as appended, and no stamp unless the ledger was
-//! heard from within `fresh`.
+//! heard from within `fresh`, and all that it said then is in what is stamped.
 
 mod bundles;
 mod current;
@@ -30,10 +30,13 @@ pub use current::{Current, EpochError, Placement, Policy};
 /// The time that an operator's act may take from durable to in force here.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
+/// When the ledger was heard from that never was, or is not followed any more.
+const NEVER: i64 = i64::MIN;
+
 /// The registry that this corner decides by and serves.
 pub struct Registry {
     current: channel::Sender<Option<Arc<Current>>>,
-    /// When the ledger was last heard from, in milliseconds.
+    /// When the ledger was last heard from to its end, in milliseconds.
     heard: AtomicI64,
     pinned: TrustRoot,
     signer: Arc<dyn Signer>,
@@ -52,18 +55,23 @@ impl Registry {
         clock: Arc<dyn Clock>,
         stop: channel::Receiver<bool>,
     ) -> Arc<Self> {
-        let registry = Arc::new(Self {
+        let registry = Arc::new(Self::new(ledger, pinned, signer, clock));
+        tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
+        tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
+        registry
+    }
+
+    /// Nothing folded yet.
+    fn new(ledger: Ledger, pinned: TrustRoot, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>) -> Self {
+        Self {
             current: channel::Sender::new(None),
-            heard: AtomicI64::new(i64::MIN),
+            heard: AtomicI64::new(NEVER),
             pinned,
             signer,
             clock,
             bundles: Bundles::new(ledger.clone()),
             ledger,
-        });
-        tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
-        tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
-        registry
+        }
     }
 
     /// The last epoch; `None` until the first was folded.

@@ -16,6 +16,7 @@ use eleven_core::registry::{
     ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
     PublishedPolicy,
 };
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_policy::CompiledPolicy;
 
 /// The events of an act, and what it answers besides.
@@ -64,18 +65,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::KeyCompromise { kid, since } => {
             one("key.compromised", Object::new().with("kid", kid).with("since", since.to_millis_value()))
         }
-        Act::RootPublish { root } => {
-            if root.witnesses.keys.is_empty()
-                && current.policies_in_force().any(|policy| waits_for_witnesses(&policy.bundle))
-            {
-                return Err(ActError::Impossible(
-                    "a policy in force asks for the durability D4 or D5, which this root, without witnesses, lets nothing \
-                     reach: replace that policy first",
-                ));
-            }
-            Ok(Plan::one(Step::alone("root.published", Object::new().with("root", root.to_value())))
-                .answering("version", root.version))
-        }
+        Act::RootPublish { root } => publish_root(authority, current, &root),
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => one("source.registered", members(record.to_value())),
@@ -98,6 +88,27 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
+}
+
+/// A root under which this authority could not go on, or a policy in force would be kept by nothing, is found before it is
+/// durable.
+fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot) -> Result<Plan, ActError> {
+    let signer = &authority.signers.registry;
+    let signs = root.role_at(KeyUse::Registry, authority.clock.now());
+    if signs.is_some_and(|key| key.kid != signer.kid() || key.public != signer.public()) {
+        return Err(ActError::Impossible(
+            "the root names another registry key than this authority signs with, so that it could sign no epoch any more: \
+             make the next root with the registry key of the one in force",
+        ));
+    }
+    if root.witnesses.keys.is_empty() && current.policies_in_force().any(|policy| waits_for_witnesses(&policy.bundle)) {
+        return Err(ActError::Impossible(
+            "a policy in force asks for the durability D4 or D5, which this root, without witnesses, lets nothing reach: \
+             replace that policy first",
+        ));
+    }
+    let published = Object::new().with("root", root.to_value());
+    Ok(Plan::one(Step::alone("root.published", published)).answering("version", root.version))
 }
 
 /// An approved interface: what the policy key signs and the registry lists.

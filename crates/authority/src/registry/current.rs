@@ -138,25 +138,16 @@ impl Current {
     pub(super) fn restamped(&self, now: Time, signer: &dyn Signer) -> Result<Self, ViewError> {
         let stamp = Stamp::sign(self.view.header(), now, signer);
         let bytes = stamp.to_value().canonical().into();
-        Ok(Self { view: self.view.restamped(stamp)?, stamp: bytes, ..self.shared() })
-    }
-
-    /// The same epoch with policies that could not be had before.
-    pub(super) fn with_policies(&self, policies: BTreeMap<Sha3, Arc<Policy>>) -> Self {
-        Self { policies: Arc::new(policies), ..self.shared() }
-    }
-
-    fn shared(&self) -> Self {
-        Self {
-            view: self.view.clone(),
+        Ok(Self {
+            view: self.view.restamped(stamp)?,
             fold: Arc::clone(&self.fold),
             sources: Arc::clone(&self.sources),
             placements: Arc::clone(&self.placements),
             policies: Arc::clone(&self.policies),
             recent: Arc::clone(&self.recent),
             documents: Arc::clone(&self.documents),
-            stamp: self.stamp.clone(),
-        }
+            stamp: bytes,
+        })
     }
 
     /// The age that a view of this registry may have, in milliseconds.

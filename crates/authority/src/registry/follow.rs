@@ -1,12 +1,12 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
-use super::Registry;
 use super::current::Current;
+use super::{NEVER, Registry};
 use crate::ledger::{Page, Row};
 use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
-use eleven_core::registry::{Fold, KeyTables, PublishedPolicy};
+use eleven_core::registry::{Fold, FoldError, KeyTables, PublishedPolicy};
 use eleven_core::root::TrustRoot;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,33 +26,31 @@ const STAMP_OFTEN: Duration = Duration::from_millis(250);
 const REMEMBERED: usize = 1000;
 
 /// What the following task has folded so far.
+#[derive(Default)]
 struct Following {
     fold: Option<Fold>,
     next: u64,
     recent: VecDeque<(Sha3, u64)>,
     tables: KeyTables,
-    /// Set where the ledger holds what this authority must not follow.
-    broken: bool,
 }
 
-/// Follows the ledger until told to stop.
+/// Follows the ledger until told to stop, or until it holds what this authority must not follow or cannot sign. From then on
+/// nothing is decided or stamped: what was in force before may not be any more.
 pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
-    let mut following =
-        Following { fold: None, next: 0, recent: VecDeque::new(), tables: KeyTables::new(), broken: false };
+    let mut following = Following::default();
     loop {
         let asked = tokio::select! {
             asked = registry.ledger.registry_entries(following.next, LONG_POLL) => asked,
             () = stopped(&mut stop) => return,
         };
         match asked {
-            Ok(page) if !following.broken => {
-                let changed = following.take(&registry, page);
-                if !following.broken {
-                    registry.heard.store(registry.clock.now().0, Relaxed);
-                    following.publish(&registry, changed).await;
+            Ok(page) => {
+                if let Err(why) = following.take(&registry, page).await {
+                    registry.heard.store(NEVER, Relaxed);
+                    tracing::error!(%why, "the registry is followed no further: from here on everything is refused");
+                    return;
                 }
             }
-            Ok(_) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
                 tracing::debug!(%error, "the ledger does not tell registry events");
                 tokio::time::sleep(PAUSE).await;
@@ -62,40 +60,40 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
 }
 
 impl Following {
-    /// Folds a page; `true` where it made an epoch.
-    fn take(&mut self, registry: &Registry, page: Page) -> bool {
-        let mut changed = false;
-        for row in page.entries {
-            if row.seq < self.next {
-                continue;
+    /// Folds a page and, where it reaches the ledger's end, puts what that came to in place. What was in force before the
+    /// end is nobody's to sign any more: its key may be a former one.
+    async fn take(&mut self, registry: &Registry, page: Page) -> Result<(), String> {
+        let heard = registry.clock.now();
+        for row in &page.entries {
+            if row.seq >= self.next {
+                self.fold_in(registry, row)?;
+                self.next = row.seq + 1;
             }
-            match self.fold_in(registry, &row) {
-                Ok(epoch) => changed |= epoch,
-                Err(why) => {
-                    // The ledger appended what the same rules refuse here: nothing more is signed by this process.
-                    tracing::error!(seq = row.seq, event = %row.record.event, %why, "the ledger's registry cannot be followed");
-                    self.broken = true;
-                    return false;
-                }
-            }
-            self.next = row.seq + 1;
         }
         self.next = self.next.max(page.next);
-        changed
+        if self.next < page.size {
+            return Ok(());
+        }
+        let next = self.next_current(registry).await?;
+        registry.heard.store(heard.0, Relaxed);
+        if let Some(next) = next {
+            tracing::info!(epoch = next.view.epoch(), "the registry's next epoch");
+            registry.current.send_replace(Some(Arc::new(next)));
+        }
+        Ok(())
     }
 
-    fn fold_in(&mut self, registry: &Registry, row: &Row) -> Result<bool, String> {
-        let record = &row.record;
+    fn fold_in(&mut self, registry: &Registry, row: &Row) -> Result<(), String> {
+        let (seq, record) = (row.seq, &row.record);
+        // The ledger appended what the same rules refuse here.
+        let refused = |error: FoldError| format!("entry {seq}, {}: {error}", record.event);
         let changed = match &mut self.fold {
-            None if record.event == "ledger.genesis" && row.seq == 0 => {
-                let fold = Fold::genesis(row.at, &record.by, &record.data).map_err(|error| error.to_string())?;
-                self.fold = Some(fold);
+            None if record.event == "ledger.genesis" && seq == 0 => {
+                self.fold = Some(Fold::genesis(row.at, &record.by, &record.data).map_err(refused)?);
                 true
             }
             None => return Err("the ledger does not begin with its genesis".to_owned()),
-            Some(fold) => {
-                fold.apply(row.at, &record.event, &record.by, &record.data).map_err(|error| error.to_string())?
-            }
+            Some(fold) => fold.apply(row.at, &record.event, &record.by, &record.data).map_err(refused)?,
         };
         if record.event == "policy.published"
             && let Ok(published) = PublishedPolicy::read(Value::Object(record.data.clone()))
@@ -108,43 +106,31 @@ impl Following {
             }
             self.recent.push_back((record.hash, fold.epoch()));
         }
-        Ok(changed)
+        Ok(())
     }
 
-    /// Puts the last epoch in place, or the policies of the same epoch that could not be had before.
-    async fn publish(&mut self, registry: &Registry, changed: bool) {
-        let Some(fold) = &self.fold else { return };
+    /// The last epoch, where it is not in place yet, or where policies of it are at hand now that were not before.
+    async fn next_current(&mut self, registry: &Registry) -> Result<Option<Current>, String> {
+        let Some(fold) = &self.fold else { return Ok(None) };
         let before = registry.current();
-        let rows: Vec<_> = fold.lists().policies.iter().cloned().collect();
-        let complete = before.as_ref().is_some_and(|current| current.policies().len() == rows.len());
-        if !changed && before.is_some() && complete {
-            return;
-        }
-        if !is_descended(fold, &registry.pinned) {
-            tracing::error!("the ledger's trust root does not lead back to the pinned one: nothing is served");
-            self.broken = true;
-            return;
-        }
         let none = BTreeMap::new();
         let held = before.as_ref().map_or(&none, |current| current.policies());
+        let rows: Vec<_> = fold.lists().policies.iter().cloned().collect();
+        let in_place = before.as_ref().is_some_and(|current| current.view.epoch() == fold.epoch());
+        if in_place && held.len() == rows.len() {
+            return Ok(None);
+        }
+        if !is_descended(fold, &registry.pinned) {
+            return Err("the ledger's trust root does not lead back to the pinned one".to_owned());
+        }
         let policies = registry.bundles.policies(&rows, held).await;
-        if !changed && before.is_some() {
-            if policies.len() > held.len() {
-                registry.current.send_modify(|current| {
-                    *current = current.as_ref().map(|current| Arc::new(current.with_policies(policies.clone())));
-                });
-            }
-            return;
+        if in_place && held.len() == policies.len() {
+            return Ok(None);
         }
         let recent = self.recent.iter().copied().collect();
         let now = registry.clock.now();
-        match Current::sign(fold.clone(), policies, recent, now, &*registry.signer, &mut self.tables) {
-            Ok(current) => {
-                tracing::info!(epoch = current.view.epoch(), "the registry's next epoch");
-                registry.current.send_replace(Some(Arc::new(current)));
-            }
-            Err(error) => tracing::error!(%error, epoch = fold.epoch(), "an epoch cannot be served"),
-        }
+        let signed = Current::sign(fold.clone(), policies, recent, now, &*registry.signer, &mut self.tables);
+        signed.map(Some).map_err(|error| format!("epoch {} cannot be signed: {error}", fold.epoch()))
     }
 }
 
@@ -179,3 +165,6 @@ pub(super) async fn stamp(registry: Arc<Registry>, mut stop: watch::Receiver<boo
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,12 @@
-use crate::world::World;
+use crate::fixtures::{self, AUTHORITY, key, signer};
+use crate::world::{DEADLINE, World};
+use eleven_api::audit::Append;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_core::encoding::Object;
+use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
+use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use std::time::Duration;
 
 /// The numbers of the authority's key in the ledger, which must be 0, 1, 2, …
@@ -58,6 +65,59 @@ async fn no_stamp_is_signed_while_the_ledger_is_silent() {
     assert_eq!(world.get(eleven_api::routes::HEALTH).await.expect_err("not ready").status, 503);
     world.relay.refuse(false);
     world.ask_until_allowed().await;
+    world.stop().await;
+}
+
+/// The next root, which names another registry key.
+fn successor() -> TrustRoot {
+    let (first, other) = (fixtures::root(), key("successor", KeyUse::Registry, AUTHORITY));
+    let own = |role: KeyRecord| if role.usage == KeyUse::Registry { other.clone() } else { role };
+    let roles = first.roles.iter().cloned().map(own).collect();
+    let next = TrustRoot { version: 2, prev: Some(first.hash_for_prev()), roles, sigs: Vec::new(), ..first };
+    next.signed(&[&signer("root")]).expect("a root")
+}
+
+/// Waits until the authority says of itself that it can decide nothing.
+async fn until_unready(world: &World) {
+    let began = std::time::Instant::now();
+    while world.get(routes::HEALTH).await.is_ok() {
+        assert!(began.elapsed() < DEADLINE, "the authority goes on deciding");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_decided_or_stamped_before_an_epoch_that_this_authority_cannot_sign() {
+    let world = World::founded().await;
+    let published = Object::new().with("root", successor().to_value());
+    let problem = world.act("root.publish", published.clone()).await.expect_err("another registry key");
+    assert_eq!(problem.status, 400);
+    assert!(problem.detail.contains("registry key"), "{problem}");
+    world.ask().await.expect("nothing has changed");
+
+    // A replica, which has an event key of its own, publishes it all the same.
+    let replica = key("replica", KeyUse::Event, AUTHORITY);
+    world.act("key.register", Object::new().with("key", replica.to_value())).await.expect("registered");
+    let draft = Draft {
+        event: "root.published",
+        place: Place::Alone,
+        ts: SystemClock.now(),
+        by: AUTHORITY.into(),
+        src_seq: 0,
+        data: published,
+        about: About::default(),
+    };
+    let mut append = Append::default();
+    append.record(&draft.sign(&signer("replica")).expect("a record"));
+    let posted = world.client.post(&world.ledger, routes::AUDIT_EVENTS, &[], append.to_bytes(), DEADLINE).await;
+    posted.expect("the ledger takes it");
+    until_unready(&world).await;
+    let problem = world.ask().await.expect_err("what is in force is not known here");
+    assert_eq!((problem.status, problem.reason), (503, Some(Reason::AuditUnavailable)));
+    let last = world.get_bytes(routes::REGISTRY_STAMP).await.expect("the last stamp");
+    // A view of two seconds is stamped every quarter of one.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(world.get_bytes(routes::REGISTRY_STAMP).await.expect("the last stamp"), last);
     world.stop().await;
 }
 
