@@ -26,6 +26,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Tip};
 use eleven_core::form::FormError;
 use eleven_core::id;
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::reason::Reason;
 use eleven_core::registry::FoldError;
 use eleven_core::time::Time;
@@ -48,7 +49,7 @@ pub struct Done {
     pub durability: Option<Durability>,
     /// The epoch in which it is in force.
     pub epoch: u64,
-    /// By when every enforcement point knows, or denies.
+    /// By when every enforcement point knows, or denies, its clock being up to two seconds behind.
     pub effective_by: Time,
     /// The lineages of its events.
     pub lineages: Vec<String>,
@@ -168,7 +169,7 @@ impl Authority {
         Ok(Done {
             durability: committed.iter().map(|committed| committed.durability).min(),
             epoch,
-            effective_by: self.clock.now().plus_millis(current.fresh_ms()),
+            effective_by: everywhere(self.clock.now(), current.fresh_ms()),
             lineages: committed.iter().map(|committed| id::lineage_name(&committed.record.op)).collect(),
             answer: plan.answer,
         })
@@ -200,6 +201,12 @@ impl Authority {
         };
         Ok(self.sequencer.submit(draft).await?)
     }
+}
+
+/// By when every enforcement point knows what is in force here at `now`, or denies: when a view of before is `fresh` old by a
+/// clock that is as far behind this one as admission lets it be. Skew is the issuer's to absorb (PROTOCOL 4).
+const fn everywhere(now: Time, fresh_ms: i64) -> Time {
+    now.plus_millis(fresh_ms.saturating_add(MAX_STAMP_AHEAD_MS))
 }
 
 /// Where the next event of an act stands: a second transition of a subject follows the first.
