@@ -232,10 +232,7 @@ async fn act(
     }
     let body = serve::body(body, MAX_BODY).await?;
     let signed = SignedAct::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
-    let operator = operator(&authority, &signed).map_err(|error| Problem {
-        status: 401,
-        ..Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
-    })?;
+    let operator = operator(&authority, &signed).map_err(SignedError::problem)?;
     let act = Act::read(&signed.act, signed.args.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
     let done = authority.operate(act, Some(&operator.identity)).await;
     done.map(|done| serve::json(&done.to_value())).map_err(|error| error.problem())
@@ -244,7 +241,7 @@ async fn act(
 /// The operator who signed the act, now and for the first time.
 fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, SignedError> {
     let now = authority.clock.now();
-    let current = authority.registry.fresh(now).ok_or(SignedError::Unknown)?;
+    let current = authority.registry.fresh(now).ok_or(SignedError::Stale)?;
     let operator = current.sources.operator(&signed.kid).ok_or(SignedError::Unknown)?;
     signed.verify(&operator.key, now)?;
     authority.replays.take(signed, now)?;

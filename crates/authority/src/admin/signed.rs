@@ -1,8 +1,10 @@
 //! The form of a signed act, and that each is taken once.
 
+use eleven_api::problem::Problem;
 use eleven_core::encoding::{Object, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
+use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer, VerifyingKey, base64_value, bytes64};
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
@@ -29,7 +31,9 @@ pub struct SignedAct {
 /// Why an act is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedError {
-    /// No operator has a key of that name, or the registry is not fresh enough to tell.
+    /// The registry is too old here to tell whose key it is.
+    Stale,
+    /// No operator has a key of that name.
     Unknown,
     /// Signed more than ten seconds from our clock, or before this process began.
     Time,
@@ -42,7 +46,11 @@ pub enum SignedError {
 impl fmt::Display for SignedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unknown => "no operator's key of that name is known here and now: add the operator first",
+            Self::Stale => {
+                "the ledger is not heard from, so that nobody can be known as an operator now: see that it runs (where it \
+                 does, this authority's log says why it is not followed), then sign the act again"
+            }
+            Self::Unknown => "no operator's key of that name is known here: add the operator first",
             Self::Time => "the act was signed more than ten seconds away from this authority's clock: sign it again",
             Self::Signature => "the signature is not the operator's over this act",
             Self::Replayed => "this very act was taken before: sign it again",
@@ -51,6 +59,16 @@ impl fmt::Display for SignedError {
 }
 
 impl std::error::Error for SignedError {}
+
+impl SignedError {
+    pub(super) fn problem(self) -> Problem {
+        let reason = match self {
+            Self::Stale => Reason::AuditUnavailable,
+            Self::Unknown | Self::Time | Self::Signature | Self::Replayed => Reason::IdentityUnauthenticated,
+        };
+        Problem::refused(reason, self.to_string())
+    }
+}
 
 impl SignedAct {
     /// Signs an act: what a command line sends.

@@ -1,4 +1,4 @@
-use crate::fixtures::{self, AUTHORITY, key, signer};
+use crate::fixtures::{self, AUTHORITY, CALLER, key, signer};
 use crate::world::{DEADLINE, World};
 use eleven_api::audit::Append;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -118,6 +118,21 @@ async fn nothing_is_decided_or_stamped_before_an_epoch_that_this_authority_canno
     // A view of two seconds is stamped every quarter of one.
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(world.get_bytes(routes::REGISTRY_STAMP).await.expect("the last stamp"), last);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_not_called_unknown_because_the_ledger_is_down() {
+    let world = World::founded().await;
+    world.relay.refuse(true);
+    until_unready(&world).await;
+    let args = || Object::new().with("identity", CALLER);
+    let problem = world.act("identity.issue", args()).await.expect_err("no ledger");
+    assert_eq!((problem.status, problem.reason), (503, Some(Reason::AuditUnavailable)));
+    assert!(problem.detail.contains("ledger"), "{problem}");
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+    world.act("identity.issue", args()).await.expect("the operator is known");
     world.stop().await;
 }
 

@@ -46,3 +46,13 @@ fn an_act_is_taken_once_and_never_from_before_the_process() {
     let early = SignedAct::sign("policy.retire", Object::new(), NOW.plus_millis(-1), &signer());
     assert_eq!(replays.take(&early, NOW), Err(SignedError::Time));
 }
+
+#[test]
+fn who_cannot_be_known_now_may_try_again_and_who_is_not_known_may_not() {
+    let stale = SignedError::Stale.problem();
+    assert_eq!((stale.status, stale.reason), (503, Some(Reason::AuditUnavailable)));
+    for error in [SignedError::Unknown, SignedError::Time, SignedError::Signature, SignedError::Replayed] {
+        let problem = error.problem();
+        assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)), "{error}");
+    }
+}
