@@ -64,6 +64,18 @@ pub fn auditor<'a>(lists: &'a Lists, headers: &HeaderMap) -> Option<&'a SourceRe
     secret.is_of(row, secret::AUDITOR).then_some(row)
 }
 
+/// What somebody can do who was refused because nothing in a request makes it an auditor's: the end of a refusal's sentence.
+#[must_use]
+pub fn how_to_be_known(headers: &HeaderMap) -> &'static str {
+    if bearer(headers).is_some_and(|sent| !sent.is_empty()) {
+        "what was sent as `Authorization: Bearer` is no secret of an auditor that counts here: a new one counts from the \
+         ledger's next head at the latest, about a second after `eleven auditor add`, and one that was removed counts no more; \
+         send it again in a second, or have an operator make another with `eleven auditor add`"
+    } else {
+        "send an auditor's secret as `Authorization: Bearer`, or have an operator make one with `eleven auditor add`"
+    }
+}
+
 /// A corner's signature as it came in, not verified.
 #[derive(Clone, Debug)]
 pub struct SignedRead {

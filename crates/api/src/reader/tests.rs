@@ -36,3 +36,14 @@ fn a_bearer_credential_stands_behind_its_scheme() {
     assert_eq!(bearer(&headers("Basic abc")), None);
     assert_eq!(bearer(&HeaderMap::new()), None);
 }
+
+#[test]
+fn who_sent_a_secret_is_not_told_to_send_one() {
+    let headers = |text: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]);
+    for nothing in [HeaderMap::new(), headers("Basic abc"), headers("Bearer ")] {
+        assert!(how_to_be_known(&nothing).starts_with("send an auditor's secret as `Authorization: Bearer`"));
+    }
+    let sent = how_to_be_known(&headers("Bearer elk_examiner_x"));
+    assert!(sent.starts_with("what was sent as `Authorization: Bearer` is no secret of an auditor that counts here"));
+    assert!(sent.contains("the ledger's next head"));
+}

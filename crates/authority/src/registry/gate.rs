@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use eleven_api::problem::Problem;
 use eleven_api::public;
-use eleven_api::reader::{SignedRead, auditor};
+use eleven_api::reader::{self, SignedRead, auditor};
 use eleven_core::reason::Reason;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::root::KeyUse;
@@ -24,9 +24,11 @@ pub(super) async fn gate(State(registry): State<Arc<Registry>>, request: Request
     }
     let lists = current.view.lists();
     if auditor(lists, request.headers()).is_none() && !is_known(&current, &request, registry.clock.now()) {
-        let detail = "the domain's exposure is private: its registry is shown to its corners, points and operators by their \
-                      keys, and to auditors; send an auditor's secret as `Authorization: Bearer`, or have an operator make \
-                      one with `eleven auditor add`";
+        let detail = format!(
+            "the domain's exposure is private: its registry is shown to its corners, points and operators by their keys, and \
+             to auditors; {}",
+            reader::how_to_be_known(request.headers())
+        );
         return Problem::refused(Reason::IdentityUnauthenticated, detail).into();
     }
     public::kept(next.run(request).await, public::NEVER)

@@ -113,5 +113,14 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
         }
     }
     assert_eq!(watch().await.expect("an answer").status(), 401);
+    for (headers, expected) in [
+        (vec![], "; send an auditor's secret as `Authorization: Bearer`"),
+        (bearer(&world.secret), "; what was sent as `Authorization: Bearer` is no secret of an auditor that counts"),
+    ] {
+        let path = routes::REGISTRY_STAMP;
+        let asked = world.client.call(Method::GET, &world.base, path, &headers, Bytes::new(), Duration::from_secs(2));
+        let Err(CallError::Refused(problem)) = asked.await else { panic!("a stranger is refused") };
+        assert!(problem.detail.contains(expected), "{problem}");
+    }
     world.stop().await;
 }

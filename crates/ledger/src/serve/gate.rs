@@ -23,17 +23,20 @@ pub(super) struct Reader {
     exposure: Exposure,
     /// The auditor or the corner that it is known to be.
     known: Option<String>,
+    /// What it can do to become known.
+    advice: &'static str,
 }
 
 impl Reader {
     fn of(inner: &Inner, headers: &HeaderMap, uri: &Uri) -> Self {
+        let advice = reader::how_to_be_known(headers);
         let Some(registry) = registry(&inner.shared) else {
-            return Self { exposure: Exposure::Private, known: None };
+            return Self { exposure: Exposure::Private, known: None, advice };
         };
         let exposure = Exposure::in_force(registry.domain(), registry.lists());
         let auditor = reader::auditor(registry.lists(), headers).map(|row| row.name.clone());
         let known = auditor.or_else(|| corner(inner, &registry, headers, uri));
-        Self { exposure, known }
+        Self { exposure, known, advice }
     }
 
     /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
@@ -50,11 +53,7 @@ impl Reader {
         if exposed || self.known.is_some() {
             return Ok(());
         }
-        let exposure = self.exposure.name();
-        let detail = format!(
-            "the domain's exposure is {exposure}: {what}; send an auditor's secret as `Authorization: Bearer`, or have an \
-             operator make one with `eleven auditor add`"
-        );
+        let detail = format!("the domain's exposure is {}: {what}; {}", self.exposure.name(), self.advice);
         Err(Problem::refused(Reason::IdentityUnauthenticated, detail))
     }
 }

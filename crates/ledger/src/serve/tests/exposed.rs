@@ -29,6 +29,14 @@ async fn status(served: &Served, path: &str, headers: &Headers) -> (u16, Option<
     }
 }
 
+/// What a reader is told who is refused.
+async fn refusal(served: &Served, path: &str, headers: &Headers) -> String {
+    match served.client.call(Method::GET, &served.base, path, headers, Bytes::new(), DEADLINE).await {
+        Err(CallError::Refused(problem)) => problem.detail,
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
 fn bearer(secret: &Secret) -> Headers {
     vec![(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", secret.reveal())).expect("text"))]
 }
@@ -137,6 +145,10 @@ async fn by_possession_a_stranger_gets_what_it_can_name_and_an_auditor_everythin
         assert_eq!(status(&served, path, &basic).await, REFUSED, "{path}");
         assert_eq!(status(&served, path, &bearer(&domain.auditor)).await, SHOWN, "{path}");
     }
+    let told = refusal(&served, &entries[0], &Headers::new()).await;
+    assert!(told.contains("; send an auditor's secret as `Authorization: Bearer`"), "{told}");
+    let told = refusal(&served, &entries[0], &bearer(&stranger)).await;
+    assert!(told.contains("; what was sent as `Authorization: Bearer` is no secret of an auditor that counts"), "{told}");
     // What one reader was shown stays out of caches.
     let (name, value) = bearer(&domain.auditor).remove(0);
     let request = Request::builder().uri(format!("{}{}", served.base, entries[0])).header(name, value);
