@@ -8,6 +8,7 @@ use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place};
+use eleven_core::form::FormError;
 use eleven_core::id;
 use eleven_core::lineage::issued_data;
 use eleven_core::policy::PolicyBundle;
@@ -17,6 +18,7 @@ use eleven_core::registry::{
     PublishedPolicy,
 };
 use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::time::Time;
 use eleven_policy::CompiledPolicy;
 
 /// The events of an act, and what it answers besides.
@@ -62,9 +64,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
             one("key.registered", GrantedKey::sign(key, &*authority.signers.registry).to_object())
         }
         Act::KeyRetire { kid } => one("key.retired", Object::new().with("kid", kid)),
-        Act::KeyCompromise { kid, since } => {
-            one("key.compromised", Object::new().with("kid", kid).with("since", since.to_millis_value()))
-        }
+        Act::KeyCompromise { kid, since } => compromise(kid, since, authority.clock.now()),
         Act::RootPublish { root } => publish_root(authority, current, &root),
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
@@ -88,6 +88,17 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
+}
+
+/// A key that is compromised counts until `since`: named ahead of time, it would go on counting, and be past retiring.
+fn compromise(kid: String, since: Time, now: Time) -> Result<Plan, ActError> {
+    if since > now {
+        return Err(ActError::Form(FormError(format!(
+            "args: `since` is after {now}, which it is here: say from when the key may have been in other hands, or retire it"
+        ))));
+    }
+    let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
+    Ok(Plan::one(Step::alone("key.compromised", compromised)))
 }
 
 /// A root under which this authority could not go on, or a policy in force would be kept by nothing, is found before it is

@@ -83,6 +83,18 @@ async fn an_artifact_is_revoked_once_with_the_expiry_that_the_ledger_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_compromised_from_a_moment_that_has_passed() {
+    let world = World::founded().await;
+    let kid = signer("point").kid().to_owned();
+    let since = |at: Time| Object::new().with("kid", &kid).with("since", at.to_millis_value());
+    let ahead = world.act("key.compromise", since(SystemClock.now().plus_seconds(60))).await.expect_err("not yet");
+    assert_eq!(ahead.status, 400);
+    assert!(ahead.detail.contains("`since`"), "{ahead}");
+    world.act("key.compromise", since(SystemClock.now().plus_seconds(-60))).await.expect("a minute ago");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_subject_is_contained_and_lifted_over_and_over() {
     let world = World::founded().await;
     for round in 0..2 {

@@ -148,7 +148,10 @@ async fn by_possession_a_stranger_gets_what_it_can_name_and_an_auditor_everythin
     let told = refusal(&served, &entries[0], &Headers::new()).await;
     assert!(told.contains("; send an auditor's secret as `Authorization: Bearer`"), "{told}");
     let told = refusal(&served, &entries[0], &bearer(&stranger)).await;
-    assert!(told.contains("; what was sent as `Authorization: Bearer` is no secret of an auditor that counts"), "{told}");
+    assert!(
+        told.contains("; what was sent as `Authorization: Bearer` is no secret of an auditor that counts"),
+        "{told}"
+    );
     // What one reader was shown stays out of caches.
     let (name, value) = bearer(&domain.auditor).remove(0);
     let request = Request::builder().uri(format!("{}{}", served.base, entries[0])).header(name, value);
