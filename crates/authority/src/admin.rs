@@ -13,6 +13,7 @@ mod signed;
 
 use crate::Authority;
 use crate::identity::Operator;
+use crate::registry::Subject;
 use crate::sequencer::{Committed, Draft, SubmitError};
 use axum::body::Body;
 use axum::extract::State;
@@ -173,6 +174,14 @@ impl Authority {
             lineages: committed.iter().map(|committed| id::lineage_name(&committed.record.op)).collect(),
             answer: plan.answer,
         })
+    }
+
+    /// Contains what drifted by the ledger's word; `false` where the subject's lineage says already that it is contained, or
+    /// revoked for good.
+    pub(crate) async fn contain(&self, subject: &Subject, cause: &'static str) -> Result<bool, ActError> {
+        let Some(step) = plan::containment(self, subject, cause).await? else { return Ok(false) };
+        self.take(step, None, None).await?;
+        Ok(true)
     }
 
     /// Makes one event of an act. The registry's own rules are asked first, so that what they refuse takes no number.

@@ -31,7 +31,7 @@ pub struct Ledger {
     reader: Option<ReadAs>,
 }
 
-/// Entries that make registry epochs, in the ledger's order.
+/// Entries that make registry epochs or say that a stream is broken, in the ledger's order.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The entries.
@@ -95,12 +95,13 @@ impl Ledger {
         Cursor::read(self.get_json(&path, QUESTION).await?).map_err(malformed)
     }
 
-    /// Registry entries from `from` on; where there are none the ledger waits up to `wait` for one.
+    /// Registry entries and discontinuities from `from` on; where there are none the ledger waits up to `wait` for one.
     ///
     /// # Errors
     /// Where the ledger does not answer.
     pub async fn registry_entries(&self, from: u64, wait: Duration) -> Result<Page, CallError> {
-        let path = format!("{}?from={from}&registry=1&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
+        let path =
+            format!("{}?from={from}&registry=1&discontinuities=1&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
         let answer = self.get_json(&path, wait + QUESTION).await?;
         read_page(answer).map_err(malformed)
     }

@@ -3,7 +3,8 @@
 //! The way of a request, in the order of the modules: [`gateway`] takes it in and asks [`identity`] who calls;
 //! [`authorization`] decides by the registry's last epoch, purely; [`sequencer`] makes the event and waits for the ledger;
 //! only then does the artifact leave. [`registry`] follows the ledger, folds, signs and serves what everybody decides by;
-//! [`admin`] is how operators change it. [`denials`] counts callers without identity.
+//! [`admin`] is how operators change it, and `containment` what changes it by nobody's act. [`denials`] counts callers
+//! without identity.
 //!
 //! **Invariant**: this corner keeps no state of record. Its registry is a fold over the ledger's entries, its event
 //! counter is the ledger's cursor; a restarted authority knows all that this one knew, and a replica needs no more than
@@ -11,6 +12,7 @@
 
 pub mod admin;
 pub mod authorization;
+mod containment;
 pub mod denials;
 #[cfg(test)]
 mod fixtures;
@@ -147,8 +149,11 @@ impl Authority {
         let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
         tokio::spawn(counted);
         let replays = Replays::new(clock.now());
-        let (name, metrics) = (settings.name, Metrics::default());
-        Ok(Arc::new(Self { name, signers, clock, ledger, registry, sequencer, denials, replays, metrics, stop }))
+        let (name, metrics, stopping) = (settings.name, Metrics::default(), stop.clone());
+        let authority =
+            Arc::new(Self { name, signers, clock, ledger, registry, sequencer, denials, replays, metrics, stop });
+        tokio::spawn(containment::contain(Arc::clone(&authority), stopping));
+        Ok(authority)
     }
 
     /// Its name.

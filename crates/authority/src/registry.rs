@@ -8,6 +8,7 @@
 
 mod bundles;
 mod current;
+mod drift;
 mod follow;
 mod gate;
 pub mod routes;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use tokio::sync::watch as channel;
 
 pub use current::{Current, EpochError, Placement, Policy};
+pub(crate) use drift::{Open, Subject};
 
 /// The time that an operator's act may take from durable to in force here.
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ const NEVER: i64 = i64::MIN;
 /// The registry that this corner decides by and serves.
 pub struct Registry {
     current: channel::Sender<Option<Arc<Current>>>,
+    /// What has to be contained.
+    drifts: channel::Sender<Open>,
     /// When the ledger was last heard from to its end, in milliseconds.
     heard: AtomicI64,
     pinned: TrustRoot,
@@ -65,6 +69,7 @@ impl Registry {
     fn new(ledger: Ledger, pinned: TrustRoot, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>) -> Self {
         Self {
             current: channel::Sender::new(None),
+            drifts: channel::Sender::new(Open::new()),
             heard: AtomicI64::new(NEVER),
             pinned,
             signer,
@@ -84,6 +89,11 @@ impl Registry {
     #[must_use]
     pub fn fresh(&self, now: Time) -> Option<Arc<Current>> {
         self.current().filter(|current| self.heard_within(current.fresh_ms(), now))
+    }
+
+    /// What drifted by the ledger's word and has to be contained, as it changes.
+    pub(crate) fn drifts(&self) -> channel::Receiver<Open> {
+        self.drifts.subscribe()
     }
 
     /// Milliseconds since the ledger was heard from.

@@ -165,6 +165,8 @@ pub(crate) struct Places {
     epochs: Vec<(u64, Sha3)>,
     /// Every `ledger.sealed`, in order.
     seals: Chunked<u64>,
+    /// Every `audit.discontinuity`, in order.
+    discontinuities: Vec<u64>,
     /// What the registry was.
     history: History,
     /// The entry that published a policy, by reference.
@@ -187,13 +189,11 @@ impl Places {
             self.epochs.push((seq, hash));
             self.history.note(Moment { seq, at }, &record.event, &record.data);
         }
-        if record.event == "ledger.sealed" {
-            self.seals.push(seq);
-        }
-        if record.event == "policy.published"
-            && let Some(reference) = record.data_str("ref")
-        {
-            self.policies.insert(reference.to_owned(), seq);
+        match record.event.as_str() {
+            "ledger.sealed" => self.seals.push(seq),
+            "audit.discontinuity" => self.discontinuities.push(seq),
+            "policy.published" => self.policies.extend(record.data_str("ref").map(|name| (name.to_owned(), seq))),
+            _ => {}
         }
     }
 
@@ -269,6 +269,11 @@ impl Places {
     pub(crate) fn registry_entries(&self, from: u64) -> impl Iterator<Item = u64> {
         let start = self.epochs.partition_point(|(seq, _)| *seq < from);
         self.epochs.iter().skip(start).map(|(seq, _)| *seq)
+    }
+
+    /// The entries that say that a stream is broken, from entry `from` on.
+    pub(crate) fn discontinuities(&self, from: u64) -> impl Iterator<Item = u64> {
+        self.discontinuities.iter().copied().skip(self.discontinuities.partition_point(|seq| *seq < from))
     }
 }
 

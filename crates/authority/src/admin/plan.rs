@@ -3,14 +3,15 @@
 use super::{Act, ActError};
 use crate::Authority;
 use crate::identity;
-use crate::registry::Current;
+use crate::registry::{Current, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::{About, Place};
+use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::id;
 use eleven_core::lineage::issued_data;
+use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{
@@ -248,21 +249,55 @@ async fn lift(authority: &Authority, current: &Current, kind: &str, subject: &st
     transitions(authority, events, kind, subject).await
 }
 
-/// Transitions of a subject, which continue its lineage where it has one.
+/// The transition that contains what drifted by the ledger's word; `None` where the subject's lineage ends in that already.
+pub(super) async fn containment(
+    authority: &Authority,
+    subject: &Subject,
+    cause: &'static str,
+) -> Result<Option<Step>, ActError> {
+    let (op, last) = subject_lineage(authority, &subject.kind, &subject.name).await?;
+    let ends = |last: &Record| match last.event.as_str() {
+        "lifecycle.contained" => name::authority_domain(&last.by).is_some(),
+        event => event == "lifecycle.revoked",
+    };
+    if last.as_ref().is_some_and(ends) {
+        return Ok(None);
+    }
+    Ok(Some(transition("lifecycle.contained", next_place(op, last.as_ref()), &subject.kind, &subject.name, cause)))
+}
+
+/// An operator's transitions of a subject, which continue its lineage where it has one.
 async fn transitions(
     authority: &Authority,
     events: &[&'static str],
     kind: &str,
     subject: &str,
 ) -> Result<Plan, ActError> {
+    let (op, last) = subject_lineage(authority, kind, subject).await?;
+    let place = next_place(op, last.as_ref());
+    let step = |event: &&'static str| transition(event, place.clone(), kind, subject, "operator");
+    Ok(Plan { steps: events.iter().map(step).collect(), answer: Object::new() })
+}
+
+/// A subject's lineage and its last event, where it has one.
+async fn subject_lineage(
+    authority: &Authority,
+    kind: &str,
+    subject: &str,
+) -> Result<(String, Option<Record>), ActError> {
     let op = id::subject_op(kind, subject);
     let lineage = authority.ledger.lineage(&op).await.map_err(|error| ActError::Unavailable(error.to_string()))?;
-    let tip = lineage.and_then(|events| events.last().map(eleven_core::event::Record::tip));
-    let place = match tip {
-        Some(tip) => Place::After { op, tip },
+    Ok((op, lineage.and_then(|mut events| events.pop())))
+}
+
+fn next_place(op: String, last: Option<&Record>) -> Place {
+    match last {
+        Some(last) => Place::After { op, tip: last.tip() },
         None => Place::First { op },
-    };
-    let data = Object::new().with("kind", kind).with("subject", subject).with("cause", "operator");
-    let step = |event: &&'static str| Step { place: place.clone(), ..Step::alone(event, data.clone()) };
-    Ok(Plan { steps: events.iter().map(step).collect(), answer: Object::new() })
+    }
+}
+
+fn transition(event: &'static str, place: Place, kind: &str, subject: &str, cause: &str) -> Step {
+    let data = Object::new().with("kind", kind).with("subject", subject).with("cause", cause);
+    Step { place, ..Step::alone(event, data) }
 }

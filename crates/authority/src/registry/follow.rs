@@ -1,6 +1,7 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
 use super::current::Current;
+use super::drift::Drifts;
 use super::{NEVER, Registry};
 use crate::ledger::{Page, Row};
 use eleven_api::serve::stopped;
@@ -32,12 +33,13 @@ struct Following {
     next: u64,
     recent: VecDeque<(Sha3, u64)>,
     tables: KeyTables,
+    drifts: Drifts,
 }
 
 /// Follows the ledger until told to stop, or until it holds what this authority must not follow or cannot sign. From then on
 /// nothing is decided or stamped: what was in force before may not be any more.
 pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
-    let mut following = Following::default();
+    let (mut following, mut silent) = (Following::default(), false);
     loop {
         let asked = tokio::select! {
             asked = registry.ledger.registry_entries(following.next, LONG_POLL) => asked,
@@ -45,6 +47,7 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
         };
         match asked {
             Ok(page) => {
+                silent = false;
                 if let Err(why) = following.take(&registry, page).await {
                     registry.heard.store(NEVER, Relaxed);
                     tracing::error!(%why, "the registry is followed no further: from here on everything is refused");
@@ -52,7 +55,10 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "the ledger does not tell registry events");
+                if !silent {
+                    tracing::warn!(%error, "the ledger does not tell registry events");
+                }
+                silent = true;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -80,6 +86,12 @@ impl Following {
             tracing::info!(epoch = next.view.epoch(), "the registry's next epoch");
             registry.current.send_replace(Some(Arc::new(next)));
         }
+        let open = self.drifts.open();
+        registry.drifts.send_if_modified(|known| {
+            let changed = known != open;
+            known.clone_from(open);
+            changed
+        });
         Ok(())
     }
 
@@ -100,7 +112,9 @@ impl Following {
         {
             registry.bundles.published(published.record.id.hash);
         }
-        if let Some(fold) = self.fold.as_ref().filter(|_| changed) {
+        let Some(fold) = &self.fold else { return Ok(()) };
+        self.drifts.take(fold.domain(), record);
+        if changed {
             if self.recent.len() >= REMEMBERED {
                 self.recent.pop_front();
             }

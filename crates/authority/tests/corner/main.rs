@@ -2,6 +2,7 @@
 //! what it does while the ledger does not answer.
 #![allow(missing_docs, reason = "tests")]
 
+mod drift;
 #[path = "../../src/fixtures.rs"]
 #[allow(dead_code, reason = "each test crate takes what it needs of the fixtures")]
 mod fixtures;

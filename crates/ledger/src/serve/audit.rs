@@ -211,19 +211,24 @@ pub(crate) fn hash_of(shared: &Shared, last: Option<Last>) -> Result<Option<Sha3
     })
 }
 
-/// `GET /v1/audit/entries?from=SEQ&registry=1&whole=1&limit=N&wait=MS`: entries in order, all or those that make a
-/// registry epoch; whole, with the chain values before them, or without. With nothing to show it waits until there is
-/// something, at most `wait` milliseconds. Those of the registry say no more than its snapshot does; all of them are for
-/// auditors.
+/// `GET /v1/audit/entries?from=SEQ&registry=1&discontinuities=1&whole=1&limit=N&wait=MS`: entries in order, all or those
+/// that make a registry epoch, and where asked those too that say that a stream is broken; whole, with the chain values
+/// before them, or without. With nothing to show it waits until there is something, at most `wait` milliseconds. Those of
+/// the registry say no more than its snapshot does; all others are for auditors.
 pub(super) async fn entries(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
     query: Query,
 ) -> Result<Response, Problem> {
     let number = |name: &str| query.number(name).map(Option::unwrap_or_default);
-    let (from, wait, only_registry) = (number("from")?, number("wait")?.min(MAX_WAIT), number("registry")? == 1);
-    let page = Page { from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
-    if !only_registry {
+    let (from, wait) = (number("from")?, number("wait")?.min(MAX_WAIT));
+    let which = match (number("registry")? == 1, number("discontinuities")? == 1) {
+        (false, _) => Which::All,
+        (true, false) => Which::Registry,
+        (true, true) => Which::RegistryAndDiscontinuities,
+    };
+    let page = Page { which, from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
+    if page.which != Which::Registry {
         reader.may_read_entries()?;
     }
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
@@ -231,7 +236,7 @@ pub(super) async fn entries(
     let mut closing = inner.closing.subscribe();
     loop {
         let size = *durable.borrow_and_update();
-        let numbers = numbers(&inner, &page, size, only_registry);
+        let numbers = numbers(&inner, &page, size);
         let changed = numbers.is_empty()
             && tokio::select! {
                 changed = tokio::time::timeout_at(deadline, durable.changed()) => changed.is_ok(),
@@ -246,8 +251,17 @@ pub(super) async fn entries(
     }
 }
 
+/// Which entries are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Registry,
+    RegistryAndDiscontinuities,
+}
+
 /// What is asked for.
 struct Page {
+    which: Which,
     from: u64,
     whole: bool,
     most: usize,
@@ -257,12 +271,19 @@ fn most(limit: Option<u64>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES)
 }
 
-fn numbers(inner: &Inner, page: &Page, size: u64, only_registry: bool) -> Vec<u64> {
-    if only_registry {
-        let places = read(&inner.shared.places);
-        return places.registry_entries(page.from).take_while(|seq| *seq < size).take(page.most).collect();
+fn numbers(inner: &Inner, page: &Page, size: u64) -> Vec<u64> {
+    if page.which == Which::All {
+        return (page.from..size).take(page.most).collect();
     }
-    (page.from..size).take(page.most).collect()
+    let places = read(&inner.shared.places);
+    let mut numbers: Vec<u64> =
+        places.registry_entries(page.from).take_while(|seq| *seq < size).take(page.most).collect();
+    if page.which == Which::RegistryAndDiscontinuities {
+        numbers.extend(places.discontinuities(page.from).take_while(|seq| *seq < size).take(page.most));
+        numbers.sort_unstable();
+        numbers.truncate(page.most);
+    }
+    numbers
 }
 
 /// The entries, and from which number to ask on: past the last one shown, or past all there is.

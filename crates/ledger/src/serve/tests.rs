@@ -20,6 +20,7 @@ use eleven_api::serve::{Listener, json};
 use eleven_api::{reader, routes};
 use eleven_core::chain::{Entry, advance};
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::head::Head;
 use eleven_core::registry::Fold;
@@ -257,6 +258,48 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
         assert_eq!(Served::status(served.get(&format!("{}{query}", routes::AUDIT_ENTRIES)).await).0, 400, "{query}");
     }
     served.post(&Producers::new().set_up()).await.expect("goes on");
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discontinuities_come_with_the_registrys_entries_where_they_are_asked_for() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let append = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
+    let first = producers.denial("one");
+    producers.set_number("gw-0", 0);
+    let other = producers.denial("two");
+    served.post(&append(&first)).await.expect("posted");
+    assert_eq!(Served::status(served.post(&append(&other)).await).0, 409);
+    let mut policy = Append::default();
+    producers.publish(2, &mut policy);
+    served.post(&policy).await.expect("published");
+    let events = async |from: i64, query: &str| {
+        let path = format!("{}?from={from}&registry=1{query}", routes::AUDIT_ENTRIES);
+        let headers = reader::signed(&path, &signer("authority"), home.clock.now());
+        let page = served.client.call(Method::GET, &served.base, &path, &headers, Bytes::new(), DEADLINE).await;
+        let page = parse(&page.expect("a page")).expect("I-JSON");
+        let entries = page.get("entries").and_then(Value::as_array).expect("entries").to_vec();
+        let event = |entry: &Value| entry.pointer("/record/event").and_then(Value::as_str).map(str::to_owned);
+        (entries.iter().filter_map(event).collect::<Vec<_>>(), page.get("next").cloned(), page.get("size").cloned())
+    };
+    let (registry, ..) = events(0, "").await;
+    assert!(!registry.contains(&"audit.discontinuity".to_owned()), "{registry:?}");
+    let (both, next, size) = events(0, "&discontinuities=1").await;
+    let place = both.iter().position(|event| event == "audit.discontinuity").expect("it is there");
+    assert_eq!(both[place + 1..], ["policy.published"], "in the ledger's order");
+    assert_eq!((both.len(), next), (registry.len() + 1, size));
+    // A page that ends within them goes on from there.
+    let (some, next, _) = events(0, &format!("&discontinuities=1&limit={}", place + 1)).await;
+    assert_eq!(some, both[..=place]);
+    let next = next.as_ref().and_then(Value::as_int).expect("a number");
+    assert_eq!(events(next, "&discontinuities=1").await.0, both[place + 1..]);
     served.end().await;
 }
 

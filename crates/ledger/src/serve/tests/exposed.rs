@@ -121,6 +121,7 @@ impl Domain {
             "/tile/entries/000.p/8".to_owned(),
             format!("{}?from=0&to=3", routes::AUDIT_CONTENT),
             format!("{}?from=0", routes::AUDIT_ENTRIES),
+            format!("{}?registry=1&discontinuities=1", routes::AUDIT_ENTRIES),
             format!("{}?identity=svc:gateway:prod", routes::AUDIT_SEARCH),
         ];
         (shown, entries)

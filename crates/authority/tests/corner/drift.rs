@@ -1,0 +1,99 @@
+//! What the authority does by nobody's act, because of what the ledger says.
+
+use crate::fixtures::{POINT, signer};
+use crate::world::{DEADLINE, World, acting, asked};
+use eleven_api::audit::Append;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::problem::Problem;
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Draft, Place};
+use eleven_core::reason::Reason;
+use std::time::Duration;
+
+/// Posts a record of the point under a number of its stream; the status where it is not taken.
+async fn point_says(world: &World, src_seq: u64, step: u64) -> Result<(), u16> {
+    let draft = Draft {
+        event: "runtime.step",
+        place: Place::Alone,
+        ts: SystemClock.now(),
+        by: POINT.into(),
+        src_seq,
+        data: Object::new().with("step", step).with("outcome", "passed"),
+        about: About::default(),
+    };
+    let mut append = Append::default();
+    append.record(&draft.sign(&signer("point")).expect("a record"));
+    let posted = world.client.post(&world.ledger, routes::AUDIT_EVENTS, &[], append.to_bytes(), DEADLINE).await;
+    match posted {
+        Ok(_) => Ok(()),
+        Err(eleven_api::client::CallError::Refused(problem)) => Err(problem.status),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The containments in force.
+async fn containments(world: &World) -> Vec<Value> {
+    let document = world.get(routes::REGISTRY_REVOCATIONS).await.expect("a document");
+    document.get("containments").and_then(Value::as_array).expect("rows").to_vec()
+}
+
+async fn until_contained(world: &World) -> Value {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(row) = containments(world).await.into_iter().next() {
+            return row;
+        }
+        assert!(began.elapsed() < DEADLINE, "nothing was contained");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The request of the point, for its caller.
+async fn asked_by_the_point(world: &World) -> Result<(), Problem> {
+    let headers = acting(&world.secret, &asked(), SystemClock.now());
+    world.execute(&world.secret, &headers, &asked()).await.map(drop)
+}
+
+async fn times_contained(world: &World) -> usize {
+    world.records().await.iter().filter(|record| record.event == "lifecycle.contained").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_equivocates_is_contained_once_until_an_operator_lifts_it() {
+    let mut world = World::founded().await;
+    asked_by_the_point(&world).await.expect("it is allowed");
+    point_says(&world, 0, 1).await.expect("its first record");
+    assert_eq!(point_says(&world, 0, 2).await, Err(409), "another under the same number");
+    let row = until_contained(&world).await;
+    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+    let expected = ["runtime", POINT, "contained", "drift.equivocation"].map(|text| Some(text.to_owned()));
+    assert_eq!(["kind", "subject", "state", "cause"].map(text), expected);
+    assert_eq!(asked_by_the_point(&world).await.expect_err("contained").reason, Some(Reason::RuntimeContained));
+    assert_eq!(point_says(&world, 1, 1).await, Ok(()), "what it says of what ran is still taken");
+
+    let point = || Object::new().with("kind", "runtime").with("subject", POINT);
+    world.act("subject.lift", point()).await.expect("lifted");
+    asked_by_the_point(&world).await.expect("it is allowed again");
+    assert_eq!(point_says(&world, 1, 2).await, Err(409), "it does it again");
+    until_contained(&world).await;
+    world.act("subject.lift", point()).await.expect("lifted");
+    // The ledger tells a process that starts over of all that it told the one before.
+    world.restart_authority().await;
+    world.ask_until_allowed().await;
+    asked_by_the_point(&world).await.expect("it is allowed still");
+    assert_eq!((containments(&world).await.len(), times_contained(&world).await), (0, 2));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_drifted_while_the_authority_was_away_is_contained_when_it_is_back() {
+    let world = World::founded().await;
+    world.relay.refuse(true);
+    point_says(&world, 0, 1).await.expect("its first record");
+    assert_eq!(point_says(&world, 0, 2).await, Err(409), "another under the same number");
+    assert_eq!(times_contained(&world).await, 0);
+    world.relay.refuse(false);
+    until_contained(&world).await;
+    world.stop().await;
+}
