@@ -276,9 +276,11 @@ class Ledger:
 
     def _check_key_compromised(self, record: dict, now: int):
         form.members(record["data"], {"kid", "since"}, what="data")
-        require(form.millis(record["data"]["since"]) <= now, "compromised in the future")
-        status = self.registry.rows["keys"][record["data"]["kid"]]["status"]
-        require(status in ("active", "retired"), "the key is compromised already")
+        since, row = form.millis(record["data"]["since"]), self.registry.rows["keys"][record["data"]["kid"]]
+        require(row["status"] in ("active", "retired"), "the key is compromised already")
+        # A key that was taken out of service does not come back for a while by being called compromised.
+        last = now if row["status"] == "active" else form.millis(row["since"])
+        require(since <= last, "compromised in the future, or from after it was retired")
 
     def _policy_signed(self, sig: dict, ref: str, digest: str, now: int):
         root = self.registry.root

@@ -75,6 +75,16 @@ class Refusals(unittest.TestCase):
         self.refused("runtime.removed", {"point": "k8s://c#p"})
         self.refused("source.removed", {"name": "nobody"})
 
+    def test_a_key_is_compromised_from_a_moment_that_has_passed_and_does_not_come_back(self):
+        def compromised(label: str, since: str) -> dict:
+            return {"kid": f"key:11-11/{label}/2026-q2", "since": f"2026-05-12T17:04:{since}Z"}
+
+        self.refused("key.compromised", compromised("gw-0", "20.001"))
+        self.assertEqual(self.judge("key.compromised", compromised("gw-0", "20.000")).outcome, append.ACCEPT)
+        # The vectors retire this one at 11.531.
+        self.refused("key.compromised", compromised("gw-1", "11.532"))
+        self.assertEqual(self.judge("key.compromised", compromised("gw-1", "11.531")).outcome, append.ACCEPT)
+
     def test_a_point_speaks_for_itself_only(self):
         for subject, outcome in (
             ("k8s://cluster-east-1/ns/inference#gw-0", append.ACCEPT),

@@ -28,6 +28,8 @@ pub enum FoldError {
     Grant,
     /// A key's status goes from active to retired or compromised, from retired to compromised no later.
     KeyStatus,
+    /// A key is compromised from a moment that is still to come.
+    SinceAhead,
     /// Something of that name stands there already.
     Known(&'static str),
     /// There is nothing of that name.
@@ -73,6 +75,9 @@ impl fmt::Display for FoldError {
             Self::PublicKnown => "the public key is known already: a key has one name and one use",
             Self::Grant => "the registry key did not grant this key: sign the record with the registry key in force",
             Self::KeyStatus => "a key goes from active to retired or compromised, from retired to compromised no later",
+            Self::SinceAhead => {
+                "a key is compromised from a moment that has passed: name a `since` that is not to come"
+            }
             Self::PolicySignature => "the policy key did not sign this: sign it with the policy key in force",
             Self::PolicyVersion => "a policy is published one version above the last of its path",
             Self::RuntimeKey => "the key that signs for the point is not an event key that the point owns",

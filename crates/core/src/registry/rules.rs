@@ -33,7 +33,7 @@ impl Fold {
             "root.published" => self.root_published(at, data)?,
             "key.registered" => self.key_registered(at, &GrantedKey::read(value())?)?,
             "key.retired" => self.key_retired(at, data)?,
-            "key.compromised" => self.key_compromised(data)?,
+            "key.compromised" => self.key_compromised(at, data)?,
             "policy.published" => self.policy_published(at, PublishedPolicy::read(value())?)?,
             "policy.retired" => {
                 let policy = only(data, "ref", "policy.retired")?;
@@ -127,12 +127,14 @@ impl Fold {
         }
     }
 
-    fn key_compromised(&self, data: &Object) -> Result<Effect, FoldError> {
+    fn key_compromised(&self, at: Time, data: &Object) -> Result<Effect, FoldError> {
         let mut form = Form::of_object(data.clone(), "key.compromised");
         let (kid, since) = (form.string("kid")?, form.millis("since")?);
         form.finish()?;
         let key = self.known_key(&kid)?;
         match key.status {
+            // One that counted until a moment to come could not be stopped any more: a status is set once.
+            KeyStatus::Active if since > at => return Err(FoldError::SinceAhead),
             KeyStatus::Active => {}
             // A key that was taken out of service does not come back for a while by being called compromised.
             KeyStatus::Retired(retired) if since <= retired => {}

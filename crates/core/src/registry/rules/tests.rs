@@ -163,6 +163,20 @@ fn a_key_s_status_goes_one_way() {
 }
 
 #[test]
+fn a_key_is_not_compromised_from_a_moment_to_come() {
+    let mut fold = genesis();
+    let kid = "key:test/audit/1";
+    let compromised = |since: Time| named("kid", kid).with("since", since.to_millis_value());
+    let mistyped = time("2062-05-12T17:00:00.000Z");
+    for ahead in [mistyped, now().plus_millis(1)] {
+        assert_eq!(fold.take("key.compromised", &compromised(ahead)), Err(FoldError::SinceAhead), "{ahead}");
+    }
+    assert_eq!(fold.key(kid).map(|key| key.status), Some(KeyStatus::Active));
+    assert_eq!(fold.take("key.compromised", &compromised(now())), Ok(true), "and can still be stopped");
+    assert_eq!(fold.key(kid).map(|key| key.counts_at(now())), Some(false));
+}
+
+#[test]
 fn a_version_replaces_the_one_before_and_no_two_overlap() {
     let mut fold = genesis();
     let publish = |fold: &mut Fold, data: Object| fold.take("policy.published", &data);
