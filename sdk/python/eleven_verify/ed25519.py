@@ -37,6 +37,11 @@ def sign(seed: bytes, message: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
 
 
+def public(seed: bytes) -> bytes:
+    """The public key of a seed; for tests, as `sign`."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
 @lru_cache(maxsize=4096)
 def acceptable_point(encoded: bytes) -> bool:
     """A canonical encoding of a point on the curve that is not of small order."""

@@ -141,6 +141,14 @@ def raw(value, algorithm: str, what: str = "hash") -> bytes:
     return bytes.fromhex(digits)
 
 
+def is_raw(value, algorithm: str) -> bool:
+    try:
+        raw(value, algorithm)
+    except FormError:
+        return False
+    return True
+
+
 def sha3(value, what: str = "hash") -> str:
     raw(value, "sha3-512", what)
     return value

@@ -132,7 +132,8 @@ def require_kept(terms: dict, artifact: dict):
 
 
 def is_commitment(value) -> bool:
-    return isinstance(value, dict) and value.keys() == {"_sd"}
+    """Exactly `{"_sd":"sha3-512:…"}` (5.2): whatever else stands there stands in clear."""
+    return isinstance(value, dict) and value.keys() == {"_sd"} and form.is_raw(value["_sd"], "sha3-512")
 
 
 def resolve(value, pointer: str):

@@ -14,7 +14,8 @@ import unittest
 
 from eleven_verify import Asked, EncodingError, parse, verify
 
-from . import VECTORS, vectors
+from . import VECTORS, forge, vectors
+from .test_forged import CASES
 from .test_verify import _leaves, _with_leaf_changed
 
 BINARY = os.environ.get("ELEVEN_BIN")
@@ -34,6 +35,16 @@ class Differential(unittest.TestCase):
         differences = [difference for _, found in results for difference in found]
         self.assertEqual(differences[:10], [], f"{len(differences)} of {compared} differ")
         self.assertGreater(compared, count + 3_000)
+
+    @unittest.skipUnless(BINARY and os.path.exists(BINARY), "no binary to compare with: set ELEVEN_BIN")
+    def test_both_say_the_same_of_what_is_signed_in_another_form(self):
+        root = vectors("root.json")
+        with _Other() as other:
+            for what, change, _ in CASES:
+                with self.subTest(what):
+                    data = _bytes(forge.forged(change))
+                    ours, theirs = _ours(data, root), other.verify(data)
+                    self.assertTrue(_agree(ours, theirs), f"here {ours}, there {theirs}")
 
 
 def _share(share) -> tuple[int, list[str]]:
