@@ -236,7 +236,7 @@ class _Verifier:
 
     def lineage_order(self):
         for record in self.events:
-            event.check_values(record)
+            event.check(record)
         if self.b["kind"] == "denial":
             self._denial_order()
             return
@@ -338,6 +338,7 @@ class _Verifier:
         require("revocation" in self.b, "the artifact is revoked, and the revocation is withheld")
         entry = self.b["revocation"]
         record = entry["record"]
+        event.check(record)
         require(record["event"] == "authorization.revoked", "not a revocation")
         require(record["data"]["artifact"] == artifact["id"], "the revocation of another artifact")
         self._hashes_follow(record)
@@ -358,6 +359,7 @@ class _Verifier:
     def policy_published(self):
         artifact, held, entry = self.artifact, self.b["policy"], self.b["published"]
         record, at = entry["record"], form.millis(entry["at"], "at")
+        event.check(record)
         data = record["data"]
         require(record["event"] == "policy.published", "not a publication")
         shown = {"ref": artifact["pol"]["ref"], "hash": hashes.of(held)}

@@ -12,12 +12,20 @@ def _op(**more):
     return lambda parts: parts.artifact["op"].update(more)
 
 
+def _data(name: str, **more):
+    return lambda parts: parts.event(name)["data"].update(more)
+
+
 def _revoked(**more):
     def change(parts):
         parts.revoke()
         parts.revocation.update(more)
 
     return change
+
+
+def _many_operations(parts):
+    parts.policy["operations"] = sorted(["model.invoke", *(f"op.{number:060}" for number in range(300))])
 
 
 # What was changed, how, and the check that has to fail; None where it has to verify.
@@ -28,6 +36,14 @@ CASES = [
     ("a sensitive value as `_sd`", _op(patient={"_sd": "p-4711"}), "policy.hash"),
     ("an object as `_sd`", _op(patient={"_sd": {"name": "p-4711"}}), "policy.hash"),
     ("another hash as `_sd`", _op(patient={"_sd": "sha256:" + "0" * 64}), "policy.hash"),
+    # An event record is at most 16 KiB and of its form, wherever it stands (5, 13).
+    ("an event of more than 16 KiB", _data("execution.completed", cause="x" * 16_384), "lineage.order"),
+    ("a publication of more than 16 KiB", _many_operations, "policy.published"),
+    ("a publication at no time", lambda parts: parts.published.update(ts="yesterday"), "policy.published"),
+    ("a publication without number", lambda parts: parts.published.update(src_seq="1"), "policy.published"),
+    ("a revocation of more than 16 KiB", _revoked(reason="x" * 16_384), "artifact.unrevoked"),
+    ("a revocation for no reason known", _revoked(reason="because"), "artifact.unrevoked"),
+    ("a revocation at no time", _revoked(ts="2026-05-12"), "artifact.unrevoked"),
 ]
 
 
