@@ -39,8 +39,8 @@ def check(artifact):
     form.named(artifact["pol"]["ref"], "policy")
     form.sha3(artifact["pol"]["hash"], "policy hash")
     form.named(artifact["env"]["runtime"], "runtime")
-    form.text(artifact["env"]["region"], "region")
-    form.text(artifact["env"]["tenancy"], "tenancy")
+    form.named(artifact["env"]["region"], "segment", "region")
+    form.named(artifact["env"]["tenancy"], "segment", "tenancy")
     life = form.seconds(artifact["exp"], "exp") - form.seconds(artifact["nbf"], "nbf")
     require(0 < life <= form.LIFE_LIMIT_MS, "the artifact lives longer than an hour, or not at all")
     _check_use(artifact["use"])
@@ -55,6 +55,8 @@ def check_operation(op):
     form.named(op.get("name"), "operation", "operation name")
     scope = form.sorted_ascii(op.get("scope"), "scope")
     require(len(scope) <= form.SCOPE_LIMIT, "more than 64 scope entries")
+    for entry in scope:
+        form.named(entry, "operation", "scope entry")
     if "params" in op:
         form.sha3(op["params"], "params")
     form.canonical_within(op, form.OP_LIMIT, "op")

@@ -156,24 +156,29 @@ def sha3(value, what: str = "hash") -> str:
 
 # Names ------------------------------------------------------------------
 
-_SEGMENT = r"(?:[a-z0-9._-]|%[0-9A-F]{2}){1,64}"
-_LABELS = r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*"
+# 1 to 64 characters of a name, those of an escape counted one by one; a domain is one segment, of labels.
+_SEGMENT = r"(?=[a-zA-F0-9._%-]{1,64}(?![a-zA-F0-9._%-]))(?:[a-z0-9._-]|%[0-9A-F]{2})+"
+_LABELS = r"(?=[a-z0-9._-]{1,64}(?![a-z0-9._-]))[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
 _ID = "[0-9A-HJKMNP-TV-Z]{32}"
 _RUNTIME = rf"(?:k8s|host|exec|mesh|edge)://{_SEGMENT}(?:/{_SEGMENT})*"
 _PATTERNS = {
+    "segment": _SEGMENT,
+    "path": rf"{_SEGMENT}(?:/{_SEGMENT})*",
     "domain": _LABELS,
     "authority": rf"governance://{_LABELS}/authority/{_SEGMENT}",
     "ledger": rf"ledger://{_LABELS}",
     "identity": rf"(?:human|svc|model|agent|workload):{_SEGMENT}(?::{_SEGMENT})?(?:@{_LABELS})?",
-    "policy": rf"policy://{_SEGMENT}(?:/{_SEGMENT})*/v[1-9][0-9]*",
+    "policy": rf"policy://{_SEGMENT}(?:/{_SEGMENT})*/v[1-9][0-9]{{0,14}}",
     "runtime": _RUNTIME,
     "point": rf"{_RUNTIME}#{_SEGMENT}",
     "key": rf"key:{_LABELS}/{_SEGMENT}/{_SEGMENT}",
     "artifact": rf"auth_{_ID}",
     "attestation": rf"att_{_ID}",
-    "lineage": rf"{_ID}(?:\.[1-9][0-9]{{0,15}})?",
+    "lineage": rf"{_ID}(?:\.[1-9][0-9]{{0,14}})?",
     "nonce": r"n_[0-9A-HJKMNP-TV-Z]{26}",
     "operation": r"[\x21-\x7e]{1,64}",
+    # Of a signed note: neither spaces nor a plus.
+    "witness": r"[!-*,-~]+",
     "event": r"[a-z]+\.[a-z]+",
 }
 _NAMES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}

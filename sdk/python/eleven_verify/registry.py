@@ -18,6 +18,10 @@ SORTING = {
 }  # fmt: skip
 HEADER = {"v", "domain", "epoch", "fresh", "prev", "kid", "items"}
 RUNTIME = {"point", "runtime", "region", "tenancy", "mode", "binary", "config", "kid"}
+CONSTRAINTS = frozenset(
+    "operations identities runtimes regions policies max_path_length max_life durability attestation".split()
+)
+_PEER = {"v", "iss", "sub", "root", "ledger", "constraints", "seq", "prev", "nbf", "exp", "kid", "sig"}
 DAY_MS = 24 * 3_600_000
 # What makes the next epoch; everything else leaves the registry as it is.
 EVENTS = frozenset(
@@ -81,8 +85,9 @@ def check_runtime(record):
     form.members(record, RUNTIME, what="runtime record")
     form.named(record["point"], "point")
     form.named(record["runtime"], "runtime")
+    require(record["point"].split("#")[0] == record["runtime"], "a point of another runtime")
     for member in ("region", "tenancy", "mode"):
-        form.text(record[member], member)
+        form.named(record[member], "segment", member)
     form.sha3(record["binary"], "binary")
     form.sha3(record["config"], "config")
     form.named(record["kid"], "key")
@@ -97,14 +102,16 @@ def _check_policy(record):
 
 def _check_interface(record):
     form.members(record, {"service", "version", "hash"}, what="interface record")
-    form.text(record["service"], "service")
-    form.text(record["version"], "version")
+    form.named(record["service"], "path", "service")
+    form.named(record["version"], "segment", "version")
     form.sha3(record["hash"])
 
 
 def _check_source(record):
-    require(isinstance(record, dict), "source record is not an object")
-    form.text(record.get("name"), "source name")
+    form.members(record, {"name", "source", "mapping"}, what="source record")
+    form.named(record["name"], "segment", "source name")
+    form.text(record["source"], "source")
+    require(isinstance(record["mapping"], dict), "mapping is not an object")
 
 
 def _check_revoked(record):
@@ -115,16 +122,30 @@ def _check_revoked(record):
 
 def _check_containment(record):
     form.members(record, {"kind", "subject", "state", "since", "cause"}, what="containment record")
-    for member in ("kind", "subject", "cause"):
-        form.text(record[member], member)
+    form.named(record["kind"], "segment", "kind")
+    form.text(record["subject"], "subject")
+    form.named(record["cause"], "segment", "cause")
     require(record["state"] in ("contained", "recovering", "revoked"), "unknown state of a containment")
     form.millis(record["since"], "since")
 
 
 def _check_peer(record):
-    require(isinstance(record, dict), "peer record is not an object")
-    form.named(record.get("iss"), "domain")
-    form.named(record.get("sub"), "domain")
+    form.members(record, _PEER, what="peer statement")
+    require(record["v"] == "1", "peer statement of another version of the protocol")
+    form.named(record["iss"], "domain")
+    form.named(record["sub"], "domain")
+    require(record["iss"] != record["sub"], "a domain states nothing about itself")
+    form.members(record["root"], {"version", "hash"}, what="peer's root")
+    form.integer(record["root"]["version"], "version", 1)
+    form.sha3(record["root"]["hash"])
+    form.text(record["ledger"], "ledger")
+    form.members(record["constraints"], set(), CONSTRAINTS, "constraints")
+    first = form.integer(record["seq"], "seq", 1) == 1
+    require((record["prev"] is None) == first, "prev is null at seq 1 and only there")
+    if not first:
+        form.sha3(record["prev"], "prev")
+    require(form.seconds(record["nbf"]) < form.seconds(record["exp"]), "statement window is empty")
+    check_signature(record["sig"], form.named(record["kid"], "key"))
 
 
 _CHECKS = {

@@ -8,6 +8,30 @@ from eleven_verify import Asked, verify
 from . import forge, vectors
 
 
+_HASH = "sha3-512:" + "0" * 128
+_CONTAINED = {
+    "kind": "runtime",
+    "subject": "k8s://a",
+    "state": "contained",
+    "since": "2026-05-12T17:04:00.000Z",
+    "cause": "operator",
+}
+_STATED = {
+    "v": "1",
+    "iss": "11-11",
+    "sub": "peer.example",
+    "root": {"version": 1, "hash": _HASH},
+    "ledger": "peer.example/ledger",
+    "constraints": {"operations": []},
+    "seq": 1,
+    "prev": None,
+    "nbf": "2026-05-01T00:00:00Z",
+    "exp": "2026-06-01T00:00:00Z",
+    "kid": "key:11-11/policy/2026-q2",
+    "sig": {"alg": "ed25519", "kid": "key:11-11/policy/2026-q2", "val": "base64:" + "A" * 86 + "=="},
+}
+
+
 def _op(**more):
     return lambda parts: parts.artifact["op"].update(more)
 
@@ -20,6 +44,26 @@ def _revoked(**more):
     def change(parts):
         parts.revoke()
         parts.revocation.update(more)
+
+    return change
+
+
+def _env(**more):
+    return lambda parts: parts.artifact["env"].update(more)
+
+
+def _identity(name: str):
+    return lambda parts: parts.artifact.update(sub=name)
+
+
+def _shown(kind: str, record: dict):
+    """The registry holds a further record, and the bundle shows it."""
+    return lambda parts: parts.records.append({"kind": kind, "record": record})
+
+
+def _point(**more):
+    def change(parts):
+        _shown("runtime", {**parts.record("runtime"), "point": "k8s://a/b#p", "runtime": "k8s://a/b", **more})(parts)
 
     return change
 
@@ -44,6 +88,29 @@ CASES = [
     ("a revocation of more than 16 KiB", _revoked(reason="x" * 16_384), "artifact.unrevoked"),
     ("a revocation for no reason known", _revoked(reason="because"), "artifact.unrevoked"),
     ("a revocation at no time", _revoked(ts="2026-05-12"), "artifact.unrevoked"),
+    # Names (2).
+    ("a scope entry with a space", _op(scope=["phi.no_export", "phi read"]), "artifact.digest"),
+    ("a scope entry of 65 characters", _op(scope=["phi.no_export", "r" * 65]), "artifact.digest"),
+    ("a scope entry of 64 characters", _op(scope=["phi.no_export", "r" * 64]), None),
+    ("a region with a space", _env(region="us east"), "artifact.digest"),
+    ("a tenancy of 65 characters", _env(tenancy="t" * 65), "artifact.digest"),
+    ("an identity of 64 characters", _identity("svc:" + "%C3%A9" * 10 + "abcd"), None),
+    ("an identity of 65 characters", _identity("svc:" + "%C3%A9" * 10 + "abcde"), "artifact.digest"),
+    ("an identity of a domain with _", _identity("svc:a@my_domain.eu"), None),
+    ("an identity of a domain with an empty label", _identity("svc:a@my..eu"), "artifact.digest"),
+    # Records of the registry (11).
+    ("another point", _point(), None),
+    ("a point of another runtime", _point(runtime="k8s://other"), "registry.records"),
+    ("a point in a region with a space", _point(region="us east"), "registry.records"),
+    ("an interface", _shown("interface", {"service": "a/b", "version": "1", "hash": _HASH}), None),
+    ("an interface with a space", _shown("interface", {"service": "a b", "version": "1", "hash": _HASH}), "registry.records"),
+    ("a source", _shown("source", {"name": "a", "source": "https://a", "mapping": {}}), None),
+    ("a source without mapping", _shown("source", {"name": "a", "source": "https://a"}), "registry.records"),
+    ("a containment", _shown("containment", {**_CONTAINED}), None),
+    ("a containment for words", _shown("containment", {**_CONTAINED, "cause": "by me"}), "registry.records"),
+    ("a statement", _shown("peer", {**_STATED}), None),
+    ("a statement about oneself", _shown("peer", {**_STATED, "sub": "11-11"}), "registry.records"),
+    ("a statement with an unknown constraint", _shown("peer", {**_STATED, "constraints": {"colour": 1}}), "registry.records"),
 ]
 
 

@@ -53,6 +53,37 @@ class Names(unittest.TestCase):
         for kind, name in bad.items():
             self.assertFalse(form.is_named(name, kind), name)
 
+    def test_segments_and_domains(self):
+        """Each of 64 characters at most, the three of an escape among them; a domain is one segment, of labels."""
+        name, last, escaped = "a" * 64, "k8s://" + "/".join(["a" * 64] * 3), "%C3%A9" * 10 + "abcd"
+        for kind, good in (
+            ("domain", name),
+            ("domain", "my_domain.eu-1"),
+            ("key", f"key:{name}/a/b"),
+            ("identity", f"svc:{escaped}@{name}"),
+            ("runtime", last),
+            ("ledger", "ledger://a.b"),
+            ("policy", "policy://a/v999999999999999"),
+        ):
+            self.assertTrue(form.is_named(good, kind), good)
+        for kind, bad in (
+            ("domain", name + "a"),
+            ("domain", "a..b"),
+            ("domain", ".a"),
+            ("domain", "a."),
+            ("domain", "a%20b"),
+            ("key", f"key:{name}a/a/b"),
+            ("key", f"key:a/{name}a/b"),
+            ("identity", f"svc:{escaped}a"),
+            ("identity", "svc:%c3"),
+            ("identity", "svc:%C"),
+            ("runtime", last + "a"),
+            ("ledger", "ledger://a."),
+            ("policy", "policy://a/v1000000000000000"),
+            ("lineage", "0" * 32 + "." + "1" * 16),
+        ):
+            self.assertFalse(form.is_named(bad, kind), bad)
+
     def test_times(self):
         self.assertEqual(form.to_seconds(form.seconds("2026-05-12T17:05:00Z")), "2026-05-12T17:05:00Z")
         for time in (
