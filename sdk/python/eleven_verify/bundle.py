@@ -100,7 +100,7 @@ class _Verifier:
         form.named(b["op"], "lineage", "op")
         for root in _some(b["roots"], "roots"):
             trust.check_members(root)
-        self._form_registry()
+        registry.check_shown(b["registry"])
         for record in _some(b["events"], "events"):
             event.check_members(record)
         for entry in _some(b["entries"], "entries"):
@@ -121,13 +121,6 @@ class _Verifier:
         form.canonical_within(b, form.BUNDLE_LIMIT, "bundle")
         require(asked.kind in (None, b["kind"]), f"this is {b['kind']}, not the {asked.kind} asked for")
         require(asked.op in (None, b["op"]), "this is another operation than the one asked for")
-
-    def _form_registry(self):
-        form.members(self.b["registry"], {"header", "records"}, what="registry")
-        form.members(self.b["registry"]["header"], registry.HEADER | {"sig"}, what="registry header")
-        for item in _some(self.b["registry"]["records"], "records"):
-            form.members(item, {"kind", "record", "proof"}, what="registry record")
-            index.check_members(item["proof"])
 
     def _form_index(self, denial: bool):
         shown = self.b["index"]

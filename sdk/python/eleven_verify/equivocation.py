@@ -92,6 +92,8 @@ class _Evidence:
         require(e["v"] == "1" and e["type"] == TYPE, "no evidence of this version")
         form.listing(e["roots"], "roots")
         form.listing(e["statements"], "statements")
+        if "registry" in e:
+            registry.check_shown(e["registry"])
         form.canonical_within(e, form.BUNDLE_LIMIT, "evidence")
         require(self.asked.kind is None, "this is evidence of equivocation, not the bundle asked for")
         if self.asked.op is not None:
@@ -204,6 +206,7 @@ class _Evidence:
         self.of_omission()
         record, over = self.e["record"], self.head()
         event.check(record)
+        index.check_members(self.e["index"])
         op, last = record["op"], self.e.get("last")
         found, value = index.proves(self.e["index"], index.op_key(op), over["index"])
         require(found != "nothing", "the proof is none of the head's index")

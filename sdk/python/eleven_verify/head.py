@@ -2,13 +2,17 @@
 
 import base64
 import struct
+import unicodedata
 from dataclasses import dataclass
 
 from . import ed25519, form, hashes
+from .encoding import MAX_INT
 from .form import require
 from .signatures import check_signature
 
 _MEMBERS = {"v", "ledger", "size", "hash", "hash_alt", "root", "index", "registry", "at", "kid", "sig"}
+# Each line of a known key costs a verification.
+MAX_LINES = 128
 _ED25519, _COSIGNATURE = b"\x01", b"\x04"
 
 
@@ -60,18 +64,28 @@ def parse_checkpoint(note) -> Checkpoint:
     require(len(parts) == 4, "the checkpoint has extension lines")
     name, size, root = parts[:3]
     require(size.isascii() and size.isdecimal() and str(int(size)) == size, "the size is not a plain number")
+    require(_is_key_name(name), "the origin is no key's name")
+    require(int(size) <= MAX_INT, "the size is past 2^53-1")
     digest = form.bare_base64(root, "root")
     require(len(digest) == 32, "the root is not 32 bytes")
-    lines = tuple(_signature_line(line) for line in signatures[:-1].split("\n"))
+    lines = signatures[:-1].split("\n")
+    require(len(lines) <= MAX_LINES, f"more than {MAX_LINES} signature lines")
+    lines = tuple(map(_signature_line, lines))
     return Checkpoint(text, name, int(size), "sha256:" + digest.hex(), lines)
 
 
 def _signature_line(line: str) -> tuple[str, bytes, bytes]:
     parts = line.split(" ")
-    require(len(parts) == 3 and parts[0] == "\u2014" and parts[1] != "", "not a signature line")
+    require(len(parts) == 3 and parts[0] == "\u2014" and _is_key_name(parts[1]), "not a signature line")
     blob = form.bare_base64(parts[2], "note signature")
     require(len(blob) > 4, "a note signature is too short")
     return parts[1], blob[:4], blob[4:]
+
+
+def _is_key_name(name: str) -> bool:
+    """Of a signed note: not empty, without white space, control characters and `+`."""
+    plain = not any(c.isspace() or unicodedata.category(c) == "Cc" for c in name)
+    return name != "" and plain and "+" not in name
 
 
 def key_id(name: str, public: bytes) -> bytes:

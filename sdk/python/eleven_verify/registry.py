@@ -45,6 +45,17 @@ def item(listed: str, record: dict) -> tuple[bytes, bytes]:
     return key, hashes.sha256(canonical(record))
 
 
+def check_shown(shown):
+    """Members of the header and the records that a bundle shows."""
+    form.members(shown, {"header", "records"}, what="registry")
+    form.members(shown["header"], HEADER | {"sig"}, what="registry header")
+    records = form.listing(shown["records"], "records")
+    require(bool(records), "records are missing")
+    for one in records:
+        form.members(one, {"kind", "record", "proof"}, what="registry record")
+        index.check_members(one["proof"])
+
+
 def require_records(shown: dict):
     """The header commits to each record that is shown; none stands twice, no public key stands twice."""
     names, publics = set(), set()
