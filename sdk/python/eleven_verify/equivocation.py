@@ -95,7 +95,9 @@ class _Evidence:
         if "registry" in e:
             registry.check_shown(e["registry"])
         form.canonical_within(e, form.BUNDLE_LIMIT, "evidence")
-        require(self.asked.kind is None, "this is evidence of equivocation, not the bundle asked for")
+        # Who asks for a kind or an age needs an operation shown: evidence shows none, and stands for good.
+        asked = self.asked.kind is not None or self.asked.max_age_ms is not None
+        require(not asked, "this is evidence of equivocation, not the bundle asked for")
         if self.asked.op is not None:
             record = e.get("record")
             require(isinstance(record, dict) and record.get("op") == self.asked.op, "about another operation")

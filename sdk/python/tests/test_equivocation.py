@@ -23,6 +23,7 @@ class Evidence(unittest.TestCase):
             with self.subTest(what):
                 self.assertEqual(self.failed(evidence), [])
                 self.assertEqual(self.failed(evidence, kind="execution"), ["evidence.form"])
+                self.assertEqual(self.failed(evidence, max_age_ms=1000, now_ms=0), ["evidence.form"])
 
     def test_no_unknown_member_anywhere(self):
         for what, evidence in self.proven:

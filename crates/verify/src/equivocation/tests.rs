@@ -147,6 +147,8 @@ fn every_kind_of_evidence_is_proven() {
         assert_eq!(failures(&report), ["root.pinned"], "{what}");
         let asked = Caller { kind: Some(crate::Kind::Execution), ..Caller::default() };
         assert_eq!(failures(&verify(&evidence, &asked)), ["evidence.form"], "{what}: no execution is shown");
+        let young = Caller { now: Some(at(80)), max_age: Some(1), ..Caller::default() };
+        assert_eq!(failures(&verify(&evidence, &young)), ["evidence.form"], "{what}: no age is shown");
     }
 }
 
