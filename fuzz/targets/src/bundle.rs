@@ -1,8 +1,10 @@
-//! Proof bundles: the vectors' bundles are verified, and nothing made of them that says anything else.
+//! Proof bundles: the vectors' bundles are verified, and nothing made of them that says anything else. A file that says that
+//! it is evidence of equivocation is verified by checks of its own.
 
-use crate::vectors;
-use eleven_core::encoding::{Value, parse};
+use crate::{evidence, vectors};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_policy::Replay;
+use eleven_verify::equivocation::{self, is_evidence};
 use eleven_verify::{Caller, Pinned, ReplayResult, Verdict, check_names, verify, verify_bytes};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -12,19 +14,29 @@ use std::sync::OnceLock;
 /// # Panics
 /// Where something else is verified, or a report is not whole.
 pub fn run(bytes: &[u8]) {
-    let Ok(report) = verify_bytes(bytes, &caller()) else {
-        assert!(parse(bytes).is_err(), "I-JSON that is not verified as such");
+    let Ok(value) = parse(bytes) else {
+        assert!(verify_bytes(bytes, &caller()).is_err(), "verified, and no I-JSON");
         return;
     };
-    assert!(report.checks.iter().map(|check| check.name).eq(check_names()), "a check is missing from the report");
+    let (caller, names, holds): (_, Vec<&str>, fn(&Value)) = if is_evidence(&value) {
+        (evidence::caller(), equivocation::check_names().collect(), evidence::holds)
+    } else {
+        (caller(), check_names().collect(), holds)
+    };
+    let report = verify_bytes(bytes, &caller).expect("I-JSON is verified as such");
+    assert!(report.checks.iter().map(|check| check.name).eq(names), "a check is missing from the report");
     assert_eq!(report.verdict == Verdict::Failed, report.failed().count() > 0, "the verdict is not that of the checks");
     if report.verdict == Verdict::Verified {
-        let bundle = parse(bytes).expect("verified bytes are I-JSON");
-        let known = known();
-        assert!(known.shown.contains(&shown(&bundle)), "verified, and shows what no bundle of the vectors shows");
-        for value in optional(&bundle) {
-            assert!(known.optional.contains(&value.canonical()), "verified with a part that is nobody's: {value}");
-        }
+        holds(&value);
+    }
+}
+
+/// Asserts that a bundle that is verified shows what one of the vectors does.
+fn holds(bundle: &Value) {
+    let known = known();
+    assert!(known.shown.contains(&shown(bundle)), "verified, and shows what no bundle of the vectors shows");
+    for value in optional(bundle) {
+        assert!(known.optional.contains(&value.canonical()), "verified with a part that is nobody's: {value}");
     }
 }
 
@@ -86,7 +98,8 @@ fn good() -> Vec<Value> {
     cases.filter_map(|case| case.get("bundle").cloned()).collect()
 }
 
-/// Every bundle of the vectors, those that verify and those that don't.
+/// Every bundle of the vectors, those that verify and those that don't; their evidence of equivocation; and what only says
+/// that it is that.
 #[must_use]
 pub fn corpus() -> Vec<Vec<u8>> {
     let failing = vectors::file("bundles-that-fail.json");
@@ -99,5 +112,6 @@ pub fn corpus() -> Vec<Vec<u8>> {
         .iter()
         .filter_map(|case| Some(vectors::merged(base(case.get("base")?.as_str()?)?, case.get("change")?, true)));
     let all: Vec<Value> = good().into_iter().chain(changed).collect();
-    vectors::canonical(&all)
+    let named = Value::Object(Object::new().with("type", equivocation::TYPE));
+    [vectors::canonical(&all), evidence::corpus(), vec![named.canonical()]].concat()
 }

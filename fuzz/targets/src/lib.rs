@@ -10,6 +10,7 @@
 pub mod admission;
 pub mod bundle;
 pub mod encoding;
+mod evidence;
 pub mod http;
 pub mod identity;
 pub mod ledger;

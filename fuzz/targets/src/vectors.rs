@@ -11,6 +11,7 @@ static FILES: &[(&str, &[u8])] = &[
     ("artifacts.json", include_bytes!("../../../spec/vectors/artifacts.json")),
     ("bundles.json", include_bytes!("../../../spec/vectors/bundles.json")),
     ("bundles-that-fail.json", include_bytes!("../../../spec/vectors/bundles-that-fail.json")),
+    ("equivocation.json", include_bytes!("../../../spec/vectors/equivocation.json")),
     ("head.json", include_bytes!("../../../spec/vectors/head.json")),
     ("jcs.json", include_bytes!("../../../spec/vectors/jcs.json")),
     ("ledger.json", include_bytes!("../../../spec/vectors/ledger.json")),
