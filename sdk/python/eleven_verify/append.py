@@ -11,6 +11,7 @@ from .registry import Registry, check_runtime
 from .signatures import (
     REGISTRY_USES,
     check_key,
+    check_public,
     check_signature,
     counts_at,
     find,
@@ -253,8 +254,11 @@ class Ledger:
 
     def _check_root_published(self, record: dict, now: int):
         form.members(record["data"], {"root"}, what="data")
-        trust.check(record["data"]["root"])
-        trust.require_successor(record["data"]["root"], self.registry.root)
+        root = record["data"]["root"]
+        trust.check(root)
+        trust.require_successor(root, self.registry.root)
+        stolen = [key for key in root["keys"] + root["roles"] if key["status"] == "compromised"]
+        require(all(form.millis(key["since"]) <= now for key in stolen), "compromised in the future")
 
     def _check_key_registered(self, record: dict, now: int):
         form.members(record["data"], {"key", "grant"}, what="data")
@@ -263,6 +267,7 @@ class Ledger:
     def _check_new_key(self, granted: dict, root: dict, known, now: int):
         key = granted["key"]
         check_key(key, REGISTRY_USES)
+        check_public(key["public"])
         require(key["status"] == "active", "a new key is active")
         for record in [*known, *root["keys"], *root["roles"]]:
             require(record["kid"] != key["kid"], "a known kid")

@@ -54,6 +54,20 @@ def acceptable_point(encoded: bytes) -> bool:
     return not (x % P == 0 and (y - z) % P == 0)
 
 
+@lru_cache(maxsize=4096)
+def is_sound(public: bytes) -> bool:
+    """A public key as key generation gives it: acceptable, and of the prime-order group."""
+    if not acceptable_point(public):
+        return False
+    point, multiple = _decode(public), (0, 1, 1)
+    for digit in bin(L)[2:]:
+        multiple = _double(multiple)
+        if digit == "1":
+            multiple = _add(multiple, point)
+    x, y, z = multiple
+    return x % P == 0 and (y - z) % P == 0
+
+
 def _decode(encoded: bytes):
     number = int.from_bytes(encoded, "little")
     sign_bit, y = number >> 255, number & ((1 << 255) - 1)
@@ -81,3 +95,13 @@ def _double(point):
     f = (e + d) % P
     j = (f - 2 * z * z) % P
     return (b - c - d) * j % P, f * (e - d) % P, f * j % P
+
+
+def _add(one, other):
+    """add-2008-bbjlp for a = -1 in projective coordinates; complete on this curve."""
+    (x1, y1, z1), (x2, y2, z2) = one, other
+    a = z1 * z2 % P
+    b, c, d = a * a % P, x1 * x2 % P, y1 * y2 % P
+    e = D * c * d % P
+    f, g = b - e, b + e
+    return a * f * ((x1 + y1) * (x2 + y2) - c - d) % P, a * g * (d + c) % P, f * g % P

@@ -1,10 +1,11 @@
 """The trust root (PROTOCOL 11, 3)."""
 
 from . import form, hashes
-from .encoding import canonical
+from .encoding import canonical, same
 from .form import require
-from .signatures import check_key, counts_at, valid
+from .signatures import check_key, check_public, counts_at, require_of_domain, valid
 
+ROLES = ("head", "policy", "registry")
 _MEMBERS = {"v", "domain", "version", "threshold", "keys", "roles", "witnesses", "nbf", "exp", "prev", "sigs"}
 
 
@@ -29,10 +30,13 @@ def check(root):
     for record in root["keys"]:
         check_key(record, ("root",))
     for record in root["roles"]:
-        check_key(record, ("policy", "registry", "head"))
-    _check_unique(root)
+        check_key(record, ROLES)
+        require_of_domain(record, root["domain"], "role")
+    missing = set(ROLES) - {record["use"] for record in root["roles"]}
+    require(not missing, f"the root names no {sorted(missing)} key")
     _within(root["threshold"], len(root["keys"]), "threshold")
     _check_witnesses(root["witnesses"])
+    _check_unique(root)
     require(form.seconds(root["nbf"]) < form.seconds(root["exp"]), "root window is empty")
     if root["prev"] is not None:
         form.sha3(root["prev"], "prev")
@@ -46,9 +50,12 @@ def check(root):
 
 def _check_unique(root):
     records = root["keys"] + root["roles"]
-    for member in ("kid", "public"):
-        values = [record[member] for record in records]
-        require(len(set(values)) == len(values), f"a {member} stands twice in the root")
+    for record in records:
+        check_public(record["public"])
+    kids = [record["kid"] for record in records]
+    require(len(set(kids)) == len(kids), "a kid stands twice in the root")
+    publics = [key["public"] for key in records + root["witnesses"]["keys"]]
+    require(len(set(publics)) == len(publics), "a public key stands twice in the root")
 
 
 def _within(value, most: int, what: str):
@@ -59,13 +66,11 @@ def _within(value, most: int, what: str):
 def _check_witnesses(witnesses):
     keys = witnesses["keys"]
     for key in keys:
-        form.text(key["name"], "witness name")
-        require("+" not in key["name"] and not any(c.isspace() for c in key["name"]), "a witness name holds + or space")
-        form.binary(key["public"], "witness key", 32)
+        form.named(key["name"], "witness", "witness name")
+        check_public(key["public"], "witness key")
         require(isinstance(key["audits"], bool), "audits is true or false")
-    for member in ("name", "public"):
-        values = [key[member] for key in keys]
-        require(len(set(values)) == len(values), f"a witness {member} stands twice")
+    names = [key["name"] for key in keys]
+    require(len(set(names)) == len(names), "a witness stands twice")
     form.integer(witnesses["auditors"], "auditors")
     require(witnesses["auditors"] <= sum(key["audits"] for key in keys), "more auditors than keys that audit")
     if keys:
@@ -96,12 +101,26 @@ def require_signed(root: dict, by: dict):
 
 
 def require_successor(root: dict, former: dict):
-    """`root` is the next version of `former`, signed by its own threshold and by `former`'s."""
+    """`root` is the next version of `former`, has its records, and is signed by its own threshold and by `former`'s."""
     require(root["domain"] == former["domain"], "a root of another domain")
     require(root["version"] == former["version"] + 1, "root versions are not consecutive")
     require(root["prev"] == root_hash(former), "the root does not follow from the one before")
+    records = {record["kid"]: record for record in root["keys"] + root["roles"]}
+    for record in former["keys"] + former["roles"]:
+        _require_kept(record, records.get(record["kid"]))
     require_signed(root, root)
     require_signed(root, former)
+
+
+def _require_kept(former: dict, record: dict | None):
+    """No record is removed or changed but for its status, and what was taken out of service does not come back."""
+    status, since = former["status"], former["since"]
+    kept = record is not None and same({**record, "status": status, "since": since}, former)
+    require(kept, f"the record of {former['kid']} is not that of the version before")
+    if same(record, former) or status == "active":
+        return
+    later = status == "retired" and record["status"] == "compromised"
+    require(later and form.millis(record["since"]) <= form.millis(since), f"{former['kid']} comes back into service")
 
 
 def in_force(root: dict, t: int) -> bool:

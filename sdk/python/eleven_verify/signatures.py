@@ -9,6 +9,18 @@ REGISTRY_USES = ("issuer", "event", "attestation")
 _RECORD = {"kid", "alg", "public", "use", "owner", "nbf", "exp", "status", "since"}
 
 
+# A signature counts only for the key's owner: whose name is of another form could never sign anything.
+_OWNERS = {
+    "root": ("identity", "authority"),
+    "policy": ("authority",),
+    "registry": ("authority",),
+    "head": ("ledger",),
+    "issuer": ("authority",),
+    "event": ("authority", "ledger", "point"),
+    "attestation": ("point",),
+}
+
+
 def check_signature(sig, kid: str | None = None):
     """Form of `{"alg","kid","val"}`; `kid` is the signed body's where it has one."""
     form.members(sig, {"alg", "kid", "val"}, what="signature")
@@ -25,13 +37,19 @@ def check_key(record, uses: tuple):
     require(record["alg"] == "ed25519", "key is not ed25519")
     form.binary(record["public"], "public key", 32)
     require(record["use"] in uses, "key has another use")
-    form.text(record["owner"], "key owner")
+    owners = _OWNERS[record["use"]]
+    require(any(form.is_named(record["owner"], kind) for kind in owners), "the owner can't own a key of this use")
     require(form.seconds(record["nbf"]) < form.seconds(record["exp"]), "key window is empty")
     require(record["status"] in ("active", "retired", "compromised"), "unknown key status")
     if record["status"] == "active":
         require(record["since"] is None, "an active key has no since")
     else:
         form.millis(record["since"], "since")
+
+
+def check_public(public, what: str = "public key"):
+    """A public key as key generation gives it: a canonical point of the prime-order group."""
+    require(ed25519.is_sound(form.binary(public, what, 32)), f"{what}: no key generation gives this one")
 
 
 def counts_at(record: dict, t: int) -> bool:
@@ -64,6 +82,7 @@ def require_signed(records, use: str, owner: str | None, t: int, body, sig: dict
 
 
 def require_of_domain(record: dict, domain: str, what: str):
-    """Registry and policy documents name a domain: their key belongs to an authority of it."""
-    require(form.is_named(record["owner"], "authority"), f"{what}: the key's owner is not an authority")
+    """Registry and policy documents name a domain: their key belongs to an authority of it; a head's to its ledger."""
+    kind = "ledger" if record["use"] == "head" else "authority"
+    require(form.is_named(record["owner"], kind), f"{what}: the key's owner is no {kind}")
     require(form.domain_of(record["owner"]) == domain, f"{what}: the key belongs to another domain")

@@ -5,6 +5,7 @@ So a rule about the form of something signed is all that can fail such a bundle,
 
 import base64
 import copy
+import functools
 
 from eleven_verify import attestation, canonical, ed25519, event, form, hashes, head, index, ledger, parse, registry
 from eleven_verify import root as trust
@@ -19,7 +20,7 @@ class Parts:
     """An execution before it is signed. A change is a function of these; all that follows from them is computed."""
 
     def __init__(self):
-        bundle = _execution()
+        bundle = copy.deepcopy(_bundles()["execution"])
         self.bundle = bundle
         self.policy, self.artifact = bundle["policy"], bundle["artifact"]
         self.records = bundle["registry"]["records"]
@@ -33,8 +34,6 @@ class Parts:
         self.root["witnesses"] = {"quorum": 0, "auditors": 0, "keys": []}
         # Where it is set, the artifact is revoked at the end.
         self.revocation = None
-        # What another root signs with: the seed of each kid of its own.
-        self.seeds = {}
 
     def event(self, name: str) -> dict:
         return next(body for body in self.events if body["event"] == name)
@@ -42,14 +41,10 @@ class Parts:
     def record(self, kind: str) -> dict:
         return next(item["record"] for item in self.records if item["kind"] == kind)
 
-    def key(self, label: str) -> dict:
-        kid = f"key:{DOMAIN}/{label}/2026-q2"
-        return next(item["record"] for item in self.records if item["record"].get("kid") == kid)
-
     def revoke(self):
-        revoked = next(case["bundle"] for case in vectors("bundles.json") if "revocation" in case["bundle"])
-        self.revocation = event.body(revoked["revocation"]["record"])
-        self.bundle["revocation"] = revoked["revocation"]
+        entry = copy.deepcopy(_bundles()["interrupted-after-revocation"]["revocation"])
+        self.revocation = event.body(entry["record"])
+        self.bundle["revocation"] = entry
 
 
 def forged(change=lambda parts: None) -> dict:
@@ -61,20 +56,26 @@ def forged(change=lambda parts: None) -> dict:
     return _committed(parts, events, _publication(parts), _revocation(parts))
 
 
-def second_root(change=lambda root: None, *signers: str) -> dict:
-    """The root in force, changed and signed by the root key of the vectors and by `signers`, kids of its own."""
+def second_root(change=lambda root: None) -> dict:
+    """The root in force, changed and signed by the root key of the vectors."""
     parts = Parts()
     change(parts.root)
-    return _signed_root(parts.root, signers)
+    return _signed_root(parts.root)
 
 
-def _execution() -> dict:
-    return copy.deepcopy(next(case["bundle"] for case in vectors("bundles.json") if case["what"] == "execution"))
+@functools.cache
+def _bundles() -> dict:
+    return {case["what"]: case["bundle"] for case in vectors("bundles.json")}
+
+
+@functools.cache
+def _seeds() -> dict:
+    return vectors("ledger.json")["seeds"]
 
 
 def _seed(kid: str) -> bytes:
     """That of the vectors; of another key one that its name gives."""
-    seeds, label = vectors("ledger.json")["seeds"], kid.split("/")[1]
+    seeds, label = _seeds(), kid.split("/")[1]
     return form.binary(seeds[label]) if kid.endswith("/2026-q2") and label in seeds else hashes.sha256(kid.encode())
 
 
@@ -86,9 +87,9 @@ def sign(kid: str, body) -> dict:
     return {"alg": "ed25519", "kid": kid, "val": form.to_binary(ed25519.sign(_seed(kid), canonical(body)))}
 
 
-def _signed_root(root: dict, signers=()) -> dict:
-    kids = [f"key:{DOMAIN}/root/2026-q2", *signers]
-    return {**root, "sigs": [{"kid": kid, "val": sign(kid, root)["val"]} for kid in kids]}
+def _signed_root(root: dict) -> dict:
+    kid = f"key:{DOMAIN}/root/2026-q2"
+    return {**root, "sigs": [{"kid": kid, "val": sign(kid, root)["val"]}]}
 
 
 def _record(body: dict, op: str | None = None) -> dict:
@@ -186,7 +187,7 @@ def _committed(parts: Parts, events: list[dict], published: dict, revocation: li
     return {
         **bundle,
         "op": op,
-        "roots": [vectors("root.json"), _signed_root(parts.root, parts.seeds)],
+        "roots": [vectors("root.json"), _signed_root(parts.root)],
         "registry": shown,
         "events": events,
         "entries": [hashes.without(entry, "record") for entry in entries[1 : 1 + len(events)]],

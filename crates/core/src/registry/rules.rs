@@ -81,6 +81,10 @@ impl Fold {
         if !root.in_force(at) || root.role_at(KeyUse::Registry, at).is_none() {
             return Err(FoldError::RootNotInForce);
         }
+        // As in the registry, a status is set once.
+        if root.records().any(|key| matches!(key.status, KeyStatus::Compromised(since) if since > at)) {
+            return Err(FoldError::SinceAhead);
+        }
         if root.publics().any(|public| self.publics.contains_key(public)) {
             return Err(FoldError::PublicKnown);
         }
@@ -102,7 +106,7 @@ impl Fold {
         if key.status != KeyStatus::Active {
             return Err(FoldError::KeyNotActive);
         }
-        let in_a_root = |kid: &str| self.roots().any(|root| root.keys.iter().chain(&root.roles).any(|k| k.kid == kid));
+        let in_a_root = |kid: &str| self.roots().any(|root| root.records().any(|known| known.kid == kid));
         if self.lists.keys.contains(&key.kid) || in_a_root(&key.kid) {
             return Err(FoldError::Known("key"));
         }

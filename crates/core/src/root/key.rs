@@ -167,6 +167,18 @@ impl KeyRecord {
         self.nbf <= t && t < self.exp && in_service
     }
 
+    /// Whether this may stand where `before` stood: the same record, or the same with a status that went on. No record is
+    /// ever removed, and what was taken out of service does not come back (PROTOCOL 3).
+    #[must_use]
+    pub fn follows(&self, before: &Self) -> bool {
+        let went_on = match (before.status, self.status) {
+            (KeyStatus::Active, _) => true,
+            (KeyStatus::Retired(retired), KeyStatus::Compromised(since)) => since <= retired,
+            (then, now) => then == now,
+        };
+        went_on && *self == Self { status: self.status, ..before.clone() }
+    }
+
     /// The key that verifies, without a table.
     #[must_use]
     pub fn verifying(&self) -> Option<VerifyingKey> {

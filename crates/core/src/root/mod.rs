@@ -92,6 +92,8 @@ pub enum RootError {
     Version,
     /// Its `prev` is not the hash of the version before.
     Prev,
+    /// The record of this key is missing or is another than the version before has.
+    Record(String),
 }
 
 impl fmt::Display for RootError {
@@ -105,6 +107,13 @@ impl fmt::Display for RootError {
             Self::Domain => "the root is of another domain than the version before",
             Self::Version => "the root is not the next version: number it one above the version in force",
             Self::Prev => "the root's `prev` is not the hash of the version before",
+            Self::Record(kid) => {
+                return write!(
+                    f,
+                    "the record of `{kid}` is not that of the version before: repeat every record, and change no more than \
+                     a status, from active to retired or compromised"
+                );
+            }
         })
     }
 }
@@ -172,18 +181,22 @@ impl TrustRoot {
     }
 
     fn check_unique(&self) -> Result<(), FormError> {
-        let records = || self.keys.iter().chain(&self.roles);
-        require(records().all(KeyRecord::is_sound), "root: a public key is not one that a key generation gives")?;
-        require(all_differ(records().map(|key| &key.kid)), "root: a key's name stands twice")?;
+        require(self.records().all(KeyRecord::is_sound), "root: a public key is not one that a key generation gives")?;
+        require(all_differ(self.records().map(|key| &key.kid)), "root: a key's name stands twice")?;
         require(all_differ(self.publics()), "root: a public key stands twice")?;
         require(all_differ(self.witnesses.keys.iter().map(|key| &key.name)), "root: a witness stands twice")?;
         require(all_differ(self.sigs.iter().map(|sig| &sig.kid)), "root: a key signed twice")
     }
 
+    /// The record of every key of this root, those of the roles included.
+    pub fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().chain(&self.roles)
+    }
+
     /// Every public key in this root, witnesses' included.
     pub fn publics(&self) -> impl Iterator<Item = &[u8; 32]> {
         let witnesses = self.witnesses.keys.iter().map(|witness| &witness.public);
-        self.keys.iter().chain(&self.roles).map(|key| &key.public).chain(witnesses)
+        self.records().map(|key| &key.public).chain(witnesses)
     }
 
     /// The value as it is published.
@@ -234,8 +247,8 @@ impl TrustRoot {
         if self.signers_among(self) >= self.threshold { Ok(()) } else { Err(RootError::OwnThreshold) }
     }
 
-    /// Whether this root follows `previous`: the same domain, the next version, its hash, and signed by a threshold of
-    /// both, each key judged at this root's `nbf`.
+    /// Whether this root follows `previous`: the same domain, the next version, its hash, every record of its keys, and
+    /// signed by a threshold of both, each key judged at this root's `nbf`.
     ///
     /// # Errors
     /// What does not hold.
@@ -248,6 +261,10 @@ impl TrustRoot {
         }
         if self.prev != Some(previous.hash_for_prev()) {
             return Err(RootError::Prev);
+        }
+        let kept = |before: &KeyRecord| self.records().any(|record| record.follows(before));
+        if let Some(lost) = previous.records().find(|before| !kept(before)) {
+            return Err(RootError::Record(lost.kid.clone()));
         }
         if self.signers_among(previous) < previous.threshold {
             return Err(RootError::PreviousThreshold);

@@ -132,7 +132,8 @@ fn a_threshold_of_distinct_keys_signs() {
 fn a_successor_is_signed_by_both_versions() {
     let first = signed_by(unsigned(), &[signer("a", 1), signer("b", 2)]);
     let mut second = next(&first);
-    second.keys = vec![root_key("d", 11), root_key("e", 12)];
+    second.keys.iter_mut().for_each(|key| key.status = KeyStatus::Retired(second.nbf));
+    second.keys.extend([root_key("d", 11), root_key("e", 12)]);
     let both = signed_by(second.clone(), &[signer("a", 1), signer("c", 3), signer("d", 11), signer("e", 12)]);
     both.succeeds(&first).expect("a successor");
     let own = signed_by(second.clone(), &[signer("a", 1), signer("d", 11), signer("e", 12)]);
@@ -144,9 +145,50 @@ fn a_successor_is_signed_by_both_versions() {
     assert_eq!(TrustRoot { prev: Some(Sha3::of(&[])), ..both }.succeeds(&first), Err(RootError::Prev));
     second.nbf = time("2027-01-01T00:00:00Z");
     second.exp = time("2027-02-01T00:00:00Z");
-    second.keys.iter_mut().for_each(|key| key.exp = time("2028-01-01T00:00:00Z"));
+    second.keys.iter_mut().skip(3).for_each(|key| key.exp = time("2028-01-01T00:00:00Z"));
     let late = signed_by(second, &[signer("a", 1), signer("b", 2), signer("d", 11), signer("e", 12)]);
     assert_eq!(late.succeeds(&first), Err(RootError::PreviousThreshold), "the old keys are past their window");
+}
+
+#[test]
+fn a_successor_has_every_record_of_the_version_before() {
+    let retired = KeyStatus::Retired(time("2026-05-01T00:00:00Z"));
+    let mut first = unsigned();
+    (first.keys[2].status, first.roles[0].status) = (retired, KeyStatus::Compromised(first.nbf));
+    first.roles.push(record("key:test/head/2", 7, KeyUse::Head, "ledger://test"));
+    let first = signed_by(first, &[signer("a", 1), signer("b", 2)]);
+    let follows = |change: fn(&mut TrustRoot)| {
+        let mut second = next(&first);
+        change(&mut second);
+        signed_by(second, &[signer("a", 1), signer("b", 2)]).succeeds(&first)
+    };
+    let kept: &[fn(&mut TrustRoot)] = &[
+        |_| {},
+        |root| root.keys.push(root_key("d", 11)),
+        |root| root.roles.reverse(),
+        |root| root.roles[1].status = KeyStatus::Retired(root.nbf),
+        |root| root.roles[1].status = KeyStatus::Compromised(root.nbf),
+        |root| root.keys[2].status = KeyStatus::Compromised(time("2026-05-01T00:00:00Z")),
+    ];
+    for (number, change) in kept.iter().enumerate() {
+        assert_eq!(follows(*change), Ok(()), "{number}");
+    }
+    let other = |label: &str| Err(RootError::Record(format!("key:test/{label}")));
+    let lost: &[(&str, &str, fn(&mut TrustRoot))] = &[
+        ("a root key is gone", "root/c", |root| drop(root.keys.pop())),
+        ("a role is gone", "head/1", |root| drop(root.roles.remove(0))),
+        ("another public key under the name", "policy/1", |root| root.roles[1].public = root_key("x", 9).public),
+        ("another owner", "policy/1", |root| root.roles[1].owner = "governance://test/authority/prod".into()),
+        ("a longer window", "root/c", |root| root.keys[2].exp = time("2028-01-01T00:00:00Z")),
+        ("active again", "root/c", |root| root.keys[2].status = KeyStatus::Active),
+        ("not compromised after all", "head/1", |root| root.roles[0].status = KeyStatus::Active),
+        ("retired at another time", "root/c", |root| root.keys[2].status = KeyStatus::Retired(root.nbf)),
+        ("back for a while", "root/c", |root| root.keys[2].status = KeyStatus::Compromised(root.nbf)),
+        ("compromised at another time", "head/1", |root| root.roles[0].status = KeyStatus::Compromised(root.nbf)),
+    ];
+    for (what, label, change) in lost {
+        assert_eq!(follows(*change), other(label), "{what}");
+    }
 }
 
 #[test]

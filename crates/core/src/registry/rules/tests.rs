@@ -351,7 +351,9 @@ fn a_point_speaks_for_itself_and_does_not_free_itself() {
 fn next_root(version: u64, prev: &TrustRoot) -> TrustRoot {
     let mut next = TrustRoot { version, prev: Some(prev.hash_for_prev()), sigs: vec![], ..prev.clone() };
     next.nbf = time("2026-05-01T00:00:00.000Z");
-    next.roles[2] = key("registry-new", 44, KeyUse::Registry, AUTHORITY);
+    let old = next.roles.iter_mut().find(|key| key.usage == KeyUse::Registry && key.status == KeyStatus::Active);
+    old.expect("a registry key").status = KeyStatus::Retired(next.nbf);
+    next.roles.push(key("registry-new", 44, KeyUse::Registry, AUTHORITY));
     next.signed(&[&signer("root", 1)]).expect("a root")
 }
 
@@ -369,6 +371,15 @@ fn later_documents_verify_under_a_published_root() {
     future.nbf = now().plus_seconds(60);
     let future = future.signed(&[&signer("root", 1)]).expect("a root");
     assert_eq!(publish(&mut fold, &future), Err(FoldError::RootNotInForce));
+    let mut without = TrustRoot { sigs: vec![], ..second.clone() };
+    without.roles.retain(|key| key.status == KeyStatus::Active);
+    let without = without.signed(&[&signer("root", 1)]).expect("a root");
+    let lost = RootError::Record("key:test/registry/1".into());
+    assert_eq!(publish(&mut fold, &without), Err(FoldError::Root(lost)), "a record is never removed");
+    let mut mistyped = TrustRoot { sigs: vec![], ..second.clone() };
+    mistyped.roles[0].status = KeyStatus::Compromised(now().plus_millis(1));
+    let mistyped = mistyped.signed(&[&signer("root", 1)]).expect("a root");
+    assert_eq!(publish(&mut fold, &mistyped), Err(FoldError::SinceAhead));
     assert_eq!(publish(&mut fold, &second), Ok(true));
     assert_eq!(fold.header().kid, "key:test/registry-new/1", "this epoch is signed by the new key already");
     assert_eq!(fold.roots().map(|root| root.version).collect::<Vec<_>>(), [1, 2]);
