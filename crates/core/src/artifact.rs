@@ -13,6 +13,7 @@ use crate::name;
 use crate::policy::PolicyId;
 use crate::signature::{Signature, Signer};
 use crate::time::Time;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -242,11 +243,11 @@ pub fn nonce(random: &[u8; 17]) -> String {
 /// The artifact under which a child was delegated (PROTOCOL 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
-    /// Its operation.
+    /// Its operation: of this very artifact.
     pub op: String,
     /// Its id.
     pub artifact: String,
-    /// All ancestors, the root first, the parent last.
+    /// All ancestors, each once, the root first, the parent last.
     pub ancestors: Vec<String>,
 }
 
@@ -360,6 +361,10 @@ impl Parent {
         require(ancestors.len() <= limits::MAX_DELEGATION, "parent: more than 16 ancestors")?;
         require(ancestors.iter().all(|a| is_artifact_id(a)), "parent: an ancestor is not an artifact id")?;
         require(ancestors.last() == Some(&artifact), "parent: the last ancestor is not the parent")?;
+        let distinct: BTreeSet<&String> = ancestors.iter().collect();
+        require(distinct.len() == ancestors.len(), "parent: an ancestor stands twice")?;
+        let own = id::split_operation(&op).map(|(id, _)| id) == id::operation_of_artifact(&artifact);
+        require(own, "parent: `op` is not an operation of `artifact`")?;
         Ok(Self { op, artifact, ancestors })
     }
 

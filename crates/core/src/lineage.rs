@@ -6,6 +6,7 @@
 use crate::encoding::{Object, Value};
 use crate::event::{About, Record, Tip};
 use crate::hash::{Sha3, Sha256};
+use crate::head::RegistryRef;
 use crate::id;
 use crate::time::Time;
 use alloc::string::String;
@@ -156,7 +157,7 @@ fn next_stage(stage: Stage, record: &Record) -> Result<Stage, LineageError> {
             (Stage::Attested(digest), attestation_data(record))
         }
         (Stage::Attested(envelope), "execution.completed" | "execution.failed" | "execution.interrupted") => {
-            (Stage::Ended(Some(envelope)), only(data, &["result", "cause"]) && result_data(data))
+            (Stage::Ended(Some(envelope)), only(data, &["result", "cause"]) && result_data(data) && caused(data, false))
         }
         (Stage::Consumed | Stage::Granted | Stage::Started, "execution.interrupted") => {
             (Stage::Ended(None), interrupted_data(data))
@@ -206,9 +207,7 @@ fn consumed_data(record: &Record) -> bool {
     let data = &record.data;
     let Some((_, k)) = id::split_operation(&record.op) else { return false };
     let counted = data.get("use").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
-    let registry = data.get("registry").is_none_or(|registry| {
-        registry.as_object().is_some_and(|object| only(object, &["epoch", "hash"]) && sha3(object, "hash").is_some())
-    });
+    let registry = data.get("registry").is_none_or(|registry| RegistryRef::read(registry.clone()).is_ok());
     only(data, &["nonce", "use", "registry"])
         && record.data_str("nonce").is_some()
         && counted == Some(k.unwrap_or(1))
@@ -228,8 +227,13 @@ fn result_data(data: &Object) -> bool {
 }
 
 fn interrupted_data(data: &Object) -> bool {
-    let cause = data.get("cause").and_then(Value::as_str).is_some();
-    data.len() == 2 && cause && data.get("effect").and_then(Value::as_str) == Some("unknown")
+    data.len() == 2 && caused(data, true) && data.get("effect").and_then(Value::as_str) == Some("unknown")
+}
+
+/// A cause is a text that says something.
+fn caused(data: &Object, needed: bool) -> bool {
+    let said = |cause: &Value| cause.as_str().is_some_and(|text| !text.is_empty());
+    data.get("cause").map_or(!needed, said)
 }
 
 #[cfg(test)]

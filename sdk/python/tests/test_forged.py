@@ -68,6 +68,18 @@ def _point(**more):
     return change
 
 
+def _parent(ancestors: str, op: str = "2", artifact: str = "2"):
+    def auth(digit: str) -> str:
+        return "auth_" + digit * 32
+
+    parent = {"op": op * 32, "artifact": auth(artifact), "ancestors": [auth(digit) for digit in ancestors]}
+    return lambda parts: parts.artifact.update(parent=parent)
+
+
+def _view(**members):
+    return _data("authorization.consumed", registry=members)
+
+
 def _role(at: int, **more):
     return lambda parts: parts.root["roles"][at].update(more)
 
@@ -98,6 +110,18 @@ CASES = [
     ("a revocation of more than 16 KiB", _revoked(reason="x" * 16_384), "artifact.unrevoked"),
     ("a revocation for no reason known", _revoked(reason="because"), "artifact.unrevoked"),
     ("a revocation at no time", _revoked(ts="2026-05-12"), "artifact.unrevoked"),
+    # What the events of a lineage carry (5.1).
+    ("a view of the registry", _view(epoch=3, hash=_HASH), None),
+    ("a view by its hash alone", _view(hash=_HASH), "lineage.order"),
+    ("a view of an epoch in words", _view(epoch="3", hash=_HASH), "lineage.order"),
+    ("a view of no epoch", _view(epoch=0, hash=_HASH), "lineage.order"),
+    ("a cause", _data("execution.completed", cause="upstream.failed"), None),
+    ("a cause that says nothing", _data("execution.completed", cause=""), "lineage.order"),
+    ("a cause that is no text", _data("execution.completed", cause={"text": "of a caller"}), "lineage.order"),
+    # A parent's operation is its artifact's, and its ancestors are a chain (2, 4).
+    ("a parent", _parent("12"), None),
+    ("a parent's operation of another artifact", _parent("12", op="1"), "artifact.digest"),
+    ("an ancestor twice", _parent("112"), "artifact.digest"),
     # Records of a root are never removed (3).
     ("a head key that retires later", _role(0, status="retired", since="2026-06-01T00:00:00.000Z"), None),
     ("a registry key's record is gone", _no_role(2), "root.signed"),

@@ -114,3 +114,22 @@ fn an_operation_is_refused_that_is_too_deep_for_a_token() {
     assert!(Operation::read(deep(29)).is_ok() && parse(&carried(deep(29))).is_ok());
     assert!(Operation::read(deep(30)).is_err() && parse(&carried(deep(30))).is_err());
 }
+
+/// Revocation and containment follow the ancestors: what is no chain of artifacts would lead past them.
+#[test]
+fn a_parent_is_one_artifact_and_its_ancestors_a_chain() {
+    let file = vectors();
+    let case = &file.get("artifacts").and_then(Value::as_array).expect("artifacts")[0];
+    let artifact = case.get("artifact").and_then(Value::as_object).expect("an artifact");
+    let id = |digit: &str| digit.repeat(32);
+    let auth = |digit: &str| format!("auth_{}", id(digit));
+    let read = |op: String, ancestors: &[&str]| {
+        let ancestors: Vec<Value> = ancestors.iter().map(|digit| auth(digit).into()).collect();
+        let parent = Object::new().with("op", op).with("artifact", auth("2")).with("ancestors", ancestors);
+        Artifact::read(Value::Object(artifact.clone().with("parent", parent)))
+    };
+    assert!(read(id("2"), &["1", "2"]).is_ok() && read(id("2") + ".7", &["2"]).is_ok());
+    assert!(read(id("1"), &["1", "2"]).is_err(), "another artifact's operation");
+    assert!(read(id("2"), &["1", "1", "2"]).is_err() && read(id("2"), &["2", "1", "2"]).is_err(), "one twice");
+    assert!(read(id("2"), &["2", "1"]).is_err() && read(id("2"), &[]).is_err(), "another one last, or none");
+}

@@ -50,3 +50,50 @@ fn the_ledger_of_the_vectors_steps_through() {
     }
     assert_eq!(refused, 9, "what the order alone refuses; the rest is for keys, artifacts and numbers");
 }
+
+/// The last record of that name with other data: what the order reads of it, without its hashes.
+fn with_data(event: &str, change: impl Fn(Object) -> Object) -> Result<Lineage, LineageError> {
+    let mut lineages = BTreeMap::new();
+    let entries = records(include_bytes!("../../../../spec/vectors/ledger.json"), "entries", "record");
+    for (_, record) in entries.iter().filter(|(_, record)| is_lineage_event(record)) {
+        if record.event == event {
+            let Value::Object(whole) = record.to_value() else { panic!("an object") };
+            let changed = whole.with("data", change(record.data.clone()));
+            let changed = Record::read(Value::Object(changed)).expect("of its form");
+            return advance(&lineages, &changed).expect("a lineage");
+        }
+        lineages.insert(record.op.clone(), advance(&lineages, record).expect("a lineage").expect("it follows"));
+    }
+    panic!("the vectors have no {event}")
+}
+
+#[test]
+fn a_consumption_names_an_epoch_and_its_hash_or_no_view_at_all() {
+    let hash = Sha3::of(&[b"registry"]);
+    let whole = Object::new().with("epoch", 3u64).with("hash", hash);
+    let view = |registry: Object| with_data("authorization.consumed", |data| data.with("registry", registry.clone()));
+    assert!(view(whole.clone()).is_ok());
+    let none = |mut data: Object| {
+        data.remove("registry");
+        data
+    };
+    assert!(with_data("authorization.consumed", none).is_ok());
+    for (what, registry) in [
+        ("a hash alone", Object::new().with("hash", hash)),
+        ("an epoch alone", Object::new().with("epoch", 3u64)),
+        ("an epoch in words", whole.clone().with("epoch", "3")),
+        ("no epoch", whole.clone().with("epoch", 0u64)),
+        ("something more", whole.clone().with("note", "")),
+    ] {
+        assert_eq!(view(registry), Err(LineageError::Data), "{what}");
+    }
+}
+
+#[test]
+fn a_cause_is_a_text_that_says_something() {
+    let caused = |cause: Value| with_data("execution.completed", |data| data.with("cause", cause.clone()));
+    assert!(with_data("execution.completed", |data| data).is_ok() && caused("upstream.failed".into()).is_ok());
+    for cause in [Value::Null, "".into(), Value::Int(1), Value::Object(Object::new().with("text", "of a caller"))] {
+        assert_eq!(caused(cause.clone()), Err(LineageError::Data), "{cause}");
+    }
+}
