@@ -271,6 +271,8 @@ impl Terms {
         };
         let life = i64::try_from(terms.ttl).unwrap_or(i64::MAX);
         require(life <= limits::MAX_LIFE, "terms: `ttl` is more than an hour")?;
+        let delegates = terms.delegates.iter().flatten().all(|name| name::is_operation(name));
+        require(delegates, "terms: `delegates` is not a list of operations' names")?;
         require(terms.sensitive.iter().all(|p| p.starts_with("/op/")), "terms: `sensitive` names what is not in op")?;
         form.finish()?;
         Ok(terms)

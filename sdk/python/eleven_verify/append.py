@@ -294,10 +294,7 @@ class Ledger:
 
     def _check_policy_published(self, record: dict, now: int):
         data = record["data"]
-        form.members(data, {"ref", "hash", "operations", "runtimes", "sig"}, what="data")
-        form.named(data["ref"], "policy")
-        form.sha3(data["hash"])
-        policy.check_cover(data["operations"], data["runtimes"])
+        policy.check_publication(data)
         self._policy_signed(data["sig"], data["ref"], data["hash"], now)
         for row in self.registry.rows["policies"].values():
             if policy.path(row["ref"]) == policy.path(data["ref"]):

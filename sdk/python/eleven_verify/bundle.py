@@ -355,6 +355,7 @@ class _Verifier:
         event.check(record)
         data = record["data"]
         require(record["event"] == "policy.published", "not a publication")
+        policy.check_publication(data)
         shown = {"ref": artifact["pol"]["ref"], "hash": hashes.of(held)}
         require({"ref": data["ref"], "hash": data["hash"]} == shown, "the publication of another policy")
         covered = (held["operations"], held["runtimes"])

@@ -1,5 +1,7 @@
 """Policy bundles, their patterns and terms (PROTOCOL 11)."""
 
+import re
+
 from . import form
 from .form import require
 
@@ -7,6 +9,7 @@ _MEMBERS = {"v", "ref", "operations", "runtimes", "cedar", "schema", "terms"}
 _TERMS = {"ttl", "use", "bind_params", "digests", "release", "attestation", "sensitive"}
 _MORE_TERMS = {"max", "per", "max_run", "delegates", "approvals", "durability", "envelope"}
 LEVELS = {"software": 1, "tpm2-quote": 2, "nitro": 3, "sev-snp": 3, "tdx": 3}
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 MODES = ("single", "bounded", "rate")
 
 
@@ -22,25 +25,42 @@ def check(bundle):
     check_terms(bundle["terms"])
 
 
+def check_publication(data):
+    """Form of the data of `policy.published`."""
+    form.members(data, {"ref", "hash", "operations", "runtimes", "sig"}, what="data")
+    form.named(data["ref"], "policy")
+    form.sha3(data["hash"])
+    check_cover(data["operations"], data["runtimes"])
+
+
 def check_cover(operations, runtimes):
-    for name in form.listing(operations, "operations"):
+    for name in form.sorted_ascii(operations, "operations"):
         form.named(name, "operation")
     for pattern in form.listing(runtimes, "runtimes"):
-        require("://" in form.text(pattern, "runtime pattern"), "a runtime pattern has no scheme")
+        _check_pattern(pattern)
     require(bool(operations) and bool(runtimes), "a policy that covers nothing")
+
+
+def _check_pattern(pattern):
+    """A runtime's name in which * may stand for characters of its path."""
+    scheme, _, _ = form.text(pattern, "runtime pattern").partition("://")
+    # 0 is a character of names as good as any that a * stands for.
+    form.named(pattern.replace("*", "0"), "runtime", "runtime pattern")
+    require("*" not in scheme, "a runtime pattern leaves its scheme open")
 
 
 def check_terms(terms):
     form.members(terms, _TERMS, _MORE_TERMS, "terms")
     form.integer(terms["ttl"], "ttl", 1)
     require(terms["ttl"] * 1000 <= form.LIFE_LIMIT_MS, "ttl is over an hour")
-    require(all(mode in MODES for mode in form.listing(terms["use"], "use")), "unknown use mode")
+    modes = form.listing(terms["use"], "use")
+    require(bool(modes) and all(mode in MODES for mode in modes), "no use mode, or an unknown one")
     require(isinstance(terms["bind_params"], bool), "bind_params is true or false")
     require(terms["digests"] in ("salted", "plain"), "digests is salted or plain")
     require(terms["release"] in ("whole", "stream"), "release is whole or stream")
     require(terms["attestation"] in LEVELS, "unknown attestation level")
     for pointer in form.listing(terms["sensitive"], "sensitive"):
-        require(form.text(pointer, "sensitive").startswith("/"), "a sensitive pointer starts with /")
+        require(form.text(pointer, "sensitive").startswith("/op/"), "a sensitive pointer leads into op")
     for member in ("max", "per", "max_run"):
         if member in terms:
             form.integer(terms[member], member, 1)
@@ -52,7 +72,10 @@ def check_terms(terms):
 def _check_approvals(terms):
     if "approvals" in terms:
         form.members(terms["approvals"], {"m", "from"}, what="approvals")
-        form.integer(terms["approvals"]["m"], "m", 1)
+        least, approvers = form.integer(terms["approvals"]["m"], "m", 1), terms["approvals"]["from"]
+        form.listing(approvers, "from")
+        require(all(isinstance(approver, str) for approver in approvers), "an approver is not a string")
+        require(least <= len(approvers), "m is more than from has")
     if "durability" in terms:
         require(terms["durability"] in ("D1", "D2", "D3", "D4", "D5"), "unknown durability")
 
@@ -142,7 +165,7 @@ def resolve(value, pointer: str):
         part = part.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+        elif isinstance(value, list) and _INDEX.fullmatch(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             return False, None

@@ -76,7 +76,7 @@ def _check_witnesses(witnesses):
     if keys:
         _within(witnesses["quorum"], len(keys), "quorum")
     else:
-        require(witnesses["quorum"] == 0, "a quorum without witness keys")
+        require(form.integer(witnesses["quorum"], "quorum") == 0, "a quorum without witness keys")
 
 
 def body(root: dict) -> dict:

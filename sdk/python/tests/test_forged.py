@@ -40,6 +40,14 @@ def _data(name: str, **more):
     return lambda parts: parts.event(name)["data"].update(more)
 
 
+def _policy(**more):
+    return lambda parts: parts.policy.update(more)
+
+
+def _terms(**more):
+    return lambda parts: parts.policy["terms"].update(more)
+
+
 def _revoked(**more):
     def change(parts):
         parts.revoke()
@@ -102,9 +110,23 @@ CASES = [
     ("a sensitive value as `_sd`", _op(patient={"_sd": "p-4711"}), "policy.hash"),
     ("an object as `_sd`", _op(patient={"_sd": {"name": "p-4711"}}), "policy.hash"),
     ("another hash as `_sd`", _op(patient={"_sd": "sha256:" + "0" * 64}), "policy.hash"),
+    ("a sensitive pointer into a list", _terms(sensitive=["/op/scope/0"]), "policy.hash"),
+    ("a sensitive pointer to no place of a list", _terms(sensitive=["/op/scope/00", "/op/scope/2"]), None),
+    # A policy is of its form, or invalid (11).
+    ("a sensitive pointer out of op", _terms(sensitive=["/env/region"]), "policy.hash"),
+    ("approvals", _terms(approvals={"m": 1, "from": ["human:a", "human:b"]}), None),
+    ("more approvals than there are", _terms(approvals={"m": 2, "from": ["human:a"]}), "policy.hash"),
+    ("approvals of no list", _terms(approvals={"m": 1, "from": "human:a"}), "policy.hash"),
+    ("no use mode", _terms(use=[]), "policy.hash"),
+    ("delegates", _terms(delegates=["tool.call"]), None),
+    ("a delegate that is no operation", _terms(delegates=["tool call"]), "policy.hash"),
+    ("operations out of order", _policy(operations=["model.invoke", "a.b"]), "policy.hash"),
+    ("a pattern of another scheme", _policy(runtimes=["k8s://*/ns/inference", "ftp://a"]), "policy.hash"),
+    ("a pattern for every scheme", _policy(runtimes=["k8s://*/ns/inference", "*://a"]), "policy.hash"),
     # An event record is at most 16 KiB and of its form, wherever it stands (5, 13).
     ("an event of more than 16 KiB", _data("execution.completed", cause="x" * 16_384), "lineage.order"),
     ("a publication of more than 16 KiB", _many_operations, "policy.published"),
+    ("a publication of more", lambda parts: parts.published["data"].update(note=""), "policy.published"),
     ("a publication at no time", lambda parts: parts.published.update(ts="yesterday"), "policy.published"),
     ("a publication without number", lambda parts: parts.published.update(src_seq="1"), "policy.published"),
     ("a revocation of more than 16 KiB", _revoked(reason="x" * 16_384), "artifact.unrevoked"),
@@ -128,6 +150,7 @@ CASES = [
     ("a policy key's record is gone", _no_role(1), "root.signed"),
     ("another public key under a name", _role(1, public=forge.public("key:11-11/another/2")), "root.signed"),
     ("a key's window is longer", _role(1, exp="2028-01-01T00:00:00Z"), "root.signed"),
+    ("a quorum that is no number", lambda parts: parts.root["witnesses"].update(quorum=False), "root.signed"),
     # Names (2).
     ("a scope entry with a space", _op(scope=["phi.no_export", "phi read"]), "artifact.digest"),
     ("a scope entry of 65 characters", _op(scope=["phi.no_export", "r" * 65]), "artifact.digest"),

@@ -75,6 +75,8 @@ fn a_term_that_is_not_understood_makes_a_policy_invalid() {
     assert!(with("shadow", Value::Bool(true)).is_err());
     assert!(with("ttl", Value::Int(3601)).is_err());
     assert!(with("use", Value::Array(Vec::new())).is_err());
+    assert!(with("delegates", Value::Array(alloc::vec!["tool.call".into()])).is_ok());
+    assert!(with("delegates", Value::Array(alloc::vec!["tool call".into()])).is_err());
     assert!(with("sensitive", Value::Array(alloc::vec!["/env/region".into()])).is_err());
 }
 
