@@ -1,5 +1,6 @@
 """The two verifiers, which share no code, over the same changed bundles: equal verdicts, and where both fail a check that
-both name. Every single leaf of each valid bundle, then random changes by a seed that is printed.
+both name. Every single leaf of each valid bundle, then random changes by a seed that is printed; and what was changed
+before it was signed, so that no signature and no hash tells.
 
 Needs the binary: `ELEVEN_BIN`. `ELEVEN_SEED` and `ELEVEN_MUTATIONS` choose other random changes, or more.
 """
@@ -25,8 +26,7 @@ PROCESSES = 2
 class Differential(unittest.TestCase):
     @unittest.skipUnless(BINARY and os.path.exists(BINARY), "no binary to compare with: set ELEVEN_BIN")
     def test_both_verifiers_say_the_same(self):
-        seed = int(os.environ.get("ELEVEN_SEED") or random.SystemRandom().randrange(1 << 32))
-        count = int(os.environ.get("ELEVEN_MUTATIONS") or (20_000 if os.environ.get("ELEVEN_LONG") else 2_000))
+        seed, count = _seed(), _count()
         print(f"differential: {count} random changes, ELEVEN_SEED={seed}")
         shares = [(part, seed, count) for part in range(PROCESSES)]
         with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
@@ -45,6 +45,36 @@ class Differential(unittest.TestCase):
                     data = _bytes(forge.forged(change))
                     ours, theirs = _ours(data, root), other.verify(data)
                     self.assertTrue(_agree(ours, theirs), f"here {ours}, there {theirs}")
+
+    @unittest.skipUnless(BINARY and os.path.exists(BINARY), "no binary to compare with: set ELEVEN_BIN")
+    def test_both_say_the_same_of_random_parts_that_are_signed_anew(self):
+        seed = _seed()
+        count = _count() // 4
+        print(f"signed anew: {count} random changes, ELEVEN_SEED={seed}")
+        root, bundles, differences, compared = vectors("root.json"), _valid(), [], 0
+        with _Other() as other:
+            for number in range(count):
+                what, bundle = _signed_anew(random.Random(f"{seed} {number}"), bundles)
+                if bundle is None:
+                    continue
+                compared += 1
+                ours, theirs = _ours(_bytes(bundle), root), other.verify(_bytes(bundle))
+                if not _agree(ours, theirs):
+                    differences.append(f"{number}: {what}: here {ours}, there {theirs}")
+        self.assertEqual(differences[:10], [], f"{len(differences)} of {compared} differ")
+        self.assertGreater(compared, count // 2)
+
+
+def _seed() -> int:
+    return int(os.environ.get("ELEVEN_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+def _count() -> int:
+    return int(os.environ.get("ELEVEN_MUTATIONS") or (20_000 if os.environ.get("ELEVEN_LONG") else 2_000))
+
+
+def _valid() -> list:
+    return [(case["what"], case["bundle"]) for case in vectors("bundles.json")]
 
 
 def _share(share) -> tuple[int, list[str]]:
@@ -66,7 +96,7 @@ def _share(share) -> tuple[int, list[str]]:
 
 def _cases(seed: int, count: int):
     """What makes each case: (what was changed, the bytes of the changed bundle)."""
-    bundles = [(case["what"], case["bundle"]) for case in vectors("bundles.json")]
+    bundles = _valid()
     for name, bundle in bundles:
         yield lambda n=name, b=bundle: (n, _bytes(b))
         for path in _leaves(bundle):
@@ -82,6 +112,28 @@ def _random_case(number: int, seed: int, bundles) -> tuple[str, bytes]:
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
         said.append(_change(changed, bundles, dice))
     return f"{number}: {name}, {'; '.join(said)}", _bytes(changed)
+
+
+def _signed_anew(dice: random.Random, bundles) -> tuple[str, dict | None]:
+    """A bundle of which one or two parts were changed before they were signed; None where none comes of it."""
+    said = []
+
+    def change(parts):
+        if dice.random() < 0.3:
+            parts.revoke()
+        held = {name: getattr(parts, name) for name in _SIGNED}
+        for _ in range(dice.choice((1, 1, 2))):
+            said.append(_change(held, bundles, dice))
+        for name, value in held.items():
+            setattr(parts, name, value)
+
+    try:
+        return "; ".join(said), forge.forged(change)
+    except Exception:  # What the parts are to follow from was changed away.
+        return "; ".join(said), None
+
+
+_SIGNED = ("policy", "artifact", "records", "events", "published", "statement", "root", "revocation")
 
 
 def _bytes(bundle) -> bytes:
