@@ -37,13 +37,39 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
     }
 }
 
+impl Members<'_> {
+    /// A member that is none of `known` by its bytes, and is one to an upstream that does not tell upper from lower case, as
+    /// Go's `encoding/json`: of two the last one wins there, and policy would have read the other.
+    fn lookalike<'k>(&self, known: impl Iterator<Item = &'k str>) -> Option<(&str, &'k str)> {
+        let known: Vec<(String, &str)> = known.map(|name| (fold(name), name)).collect();
+        self.0.keys().find_map(|member| {
+            let folded = fold(member);
+            let (_, alike) = known.iter().find(|(known, name)| *known == folded && name != member)?;
+            Some((member.as_str(), *alike))
+        })
+    }
+}
+
+/// A name without regard to case. Names that are one by Unicode's simple folding come out as one, so the long s (U+017F) is an
+/// s and the Kelvin sign (U+212A) a k; and some that are one only by other foldings.
+fn fold(name: &str) -> String {
+    let lower = name.chars().flat_map(char::to_lowercase);
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
 /// The operation of a model call: `name`, `model`, `scope`, and the parameters that policy reads.
 ///
 /// # Errors
-/// 400 where the body is not JSON, a member stands twice, or `model` is missing.
+/// 400 where the body is not JSON, a member stands twice or differs only in case from one that policy reads, or `model` is
+/// missing.
 pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
     let members: Members<'_> = serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("the body is not an OpenAI request: {error}")))?;
+    let read = std::iter::once("model").chain(settings.parameters.iter().map(String::as_str));
+    if let Some((member, known)) = members.lookalike(read) {
+        let what = format!("`{member}` differs from `{known}` only in case, and an upstream may take it for that");
+        return Err(Problem::malformed(format!("{what}: write `{known}`")));
+    }
     let model = members.0.get("model").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     let model =
         model.ok_or_else(|| Problem::malformed("the request names no `model`; it is the operation's subject"))?;
@@ -101,6 +127,33 @@ mod tests {
         let text =
             r#"{"max_tokens":7,"model":"m","name":"model.invoke","scope":["a","text.summarize"],"temperature":"0.20"}"#;
         assert_eq!(op.value().to_string(), text);
+    }
+
+    #[test]
+    fn a_member_that_an_upstream_may_take_for_one_that_policy_reads_is_refused() {
+        let settings = Gateway { parameters: vec!["max_tokens".into(), "größe".into()], ..Gateway::default() };
+        for (member, known) in [
+            ("Model", "model"),
+            ("MODEL", "model"),
+            (r"mod\u0045l", "model"),
+            ("Max_Tokens", "max_tokens"),
+            ("max_to\u{212a}ens", "max_tokens"),
+            ("max_token\u{17f}", "max_tokens"),
+            (r"max_token\u017f", "max_tokens"),
+            ("GRÖSSE", "größe"),
+            ("grö\u{1e9e}e", "größe"),
+        ] {
+            for body in
+                [format!(r#"{{"model":"small","{member}":"big"}}"#), format!(r#"{{"{member}":"big","model":"small"}}"#)]
+            {
+                let problem = invocation(body.as_bytes(), &settings).expect_err("refused");
+                assert_eq!(problem.status, 400, "{body}");
+                assert!(problem.detail.ends_with(&format!("write `{known}`")), "{}", problem.detail);
+            }
+        }
+        // What policy does not read is the upstream's own matter.
+        let others = br#"{"model":"m","max_tokens":7,"Temperature":1,"temperature":0,"models":[],"User":"u"}"#;
+        assert!(invocation(others, &settings).is_ok());
     }
 
     #[test]
