@@ -29,7 +29,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
 mod tests;
@@ -39,9 +39,19 @@ const MAX_BODY: usize = 64 * 1024;
 /// What a file is called until it is whole.
 const DRAFT: &str = ".draft";
 
+/// How many operations' files may be changed at once.
+const TURNS: usize = 32;
+
 /// The store.
 #[derive(Clone)]
-pub(crate) struct Store(Arc<PathBuf>);
+pub(crate) struct Store(Arc<Files>);
+
+struct Files {
+    folder: PathBuf,
+    /// Whoever changes a file reads and writes it in one turn: of two that read the same, the second would write back what the
+    /// first erased.
+    turns: [Mutex<()>; TURNS],
+}
 
 impl Store {
     /// Opens the store in a corner's folder, and removes what a crash left half written there.
@@ -54,26 +64,35 @@ impl Store {
                 std::fs::remove_file(file)?;
             }
         }
-        Ok(Self(Arc::new(path)))
+        Ok(Self(Arc::new(Files { folder: path, turns: Default::default() })))
     }
 
     /// Keeps what opens the commitments of an artifact. Returns after it is durable.
     pub(crate) async fn keep(&self, artifact: &str, disclosures: Vec<Disclosure>) -> io::Result<()> {
         let artifact = artifact.to_owned();
-        self.run(move |folder| write(folder, &artifact, &disclosures)).await
+        self.run(move |files| {
+            let _turn = files.turn(&artifact)?;
+            write(&files.folder, &artifact, &disclosures)
+        })
+        .await
     }
 
     /// What is kept of an operation at `paths`, or at all where there are none; empty where nothing is.
     async fn shown(&self, asked: &Disclose) -> io::Result<Vec<Disclosure>> {
         let asked = asked.clone();
-        self.run(move |folder| Ok(read(folder, &asked.op)?.into_iter().filter(|kept| names(&asked, kept)).collect()))
-            .await
+        // Without a turn: a file is there whole or not at all.
+        self.run(move |files| {
+            Ok(read(&files.folder, &asked.op)?.into_iter().filter(|kept| names(&asked, kept)).collect())
+        })
+        .await
     }
 
     /// Erases the same, and gives how many there were. Returns after that is durable.
     async fn erase(&self, asked: &Disclose) -> io::Result<u64> {
         let asked = asked.clone();
-        self.run(move |folder| {
+        self.run(move |files| {
+            let _turn = files.turn(&asked.op)?;
+            let folder = files.folder.as_path();
             let kept = read(folder, &asked.op)?;
             let (gone, left): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| names(&asked, kept));
             match (gone.is_empty(), left.is_empty()) {
@@ -91,10 +110,20 @@ impl Store {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Files) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let folder = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(io::Error::other)?
+        let files = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&files)).await.map_err(io::Error::other)?
+    }
+}
+
+impl Files {
+    /// The turn at an operation's file. All uses of an artifact have the same, and so may other operations.
+    fn turn(&self, op: &str) -> io::Result<MutexGuard<'_, ()>> {
+        let content = op.split('.').next().unwrap_or_default();
+        let sum: usize = content.bytes().map(usize::from).sum();
+        let turn = self.turns.get(sum % TURNS).ok_or_else(|| io::Error::other("nobody's turn"))?;
+        Ok(turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

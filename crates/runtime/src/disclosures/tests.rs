@@ -45,3 +45,24 @@ async fn what_a_crash_left_half_written_does_not_stay() {
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("read").len(), 1);
     assert!(store.keep("../../outside", Vec::new()).await.is_err(), "no name but an operation's");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let paths: Vec<String> = (0..8).map(|n| format!("/op/{n}")).collect();
+    for _ in 0..8 {
+        store.keep(OP, paths.iter().map(|path| disclosure(path)).collect()).await.expect("kept");
+        let mut erasing = tokio::task::JoinSet::new();
+        for (n, path) in paths.iter().enumerate().skip(1) {
+            // Uses of one artifact share what is kept of it.
+            let (store, asked) = (store.clone(), asked(&format!("{OP}.{n}"), &[path]));
+            erasing.spawn(async move { store.erase(&asked).await });
+        }
+        while let Some(erased) = erasing.join_next().await {
+            assert_eq!(erased.expect("no panic").expect("erased"), 1);
+        }
+        let left = store.shown(&asked(OP, &[])).await.expect("whole");
+        assert_eq!(left, [disclosure("/op/0")], "nobody wrote back what another erased");
+    }
+}
