@@ -6,23 +6,23 @@
 //!
 //! **Invariant**: nothing of the store is shown or erased without a permit.
 
-use crate::gateway::{self, Framed, Gate, Granted, authenticate, deny};
+use crate::gateway::{self, Framed, Gate, authenticate, deny};
+use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
 use eleven_api::audit::Durability;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
-use eleven_core::artifact::result_digest;
-use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::attestation::Outcome;
 use eleven_core::disclosure::Disclosure;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::policy::{Digests, PolicyBundle};
+use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
 use eleven_enforce::denial::Denial;
-use eleven_enforce::permit::{Ending, Permit};
+use eleven_enforce::permit::Permit;
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -185,10 +185,15 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
         let asked = Disclose::read(&body).map_err(malformed)?;
         let operation = asked.operation(asking).map_err(malformed)?;
         let framed = Framed::new(parts, body, operation, workload());
-        let Granted { permit, bundle } = gateway::granted(&gate, &caller, framed).await?.1;
-        // A task of its own: whoever called may leave, and the evidence is committed all the same.
-        let carried = tokio::spawn(carry_out(gate, asking, asked, permit, bundle)).await;
-        carried.unwrap_or_else(|error| Err(Problem::refused(Reason::AuditUnavailable, error.to_string())))
+        let workload = framed.workload;
+        let admission = gateway::admission(&gate, &caller, framed).await?;
+        let run = {
+            let gate = Arc::clone(&gate);
+            move |Begun { permit, bundle, reply }: Begun| async move {
+                reply.with(carry_out(gate, asking, asked, permit, bundle.terms.digests).await);
+            }
+        };
+        begin(&gate.desks, &gate.clock, admission, workload, run).await
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
@@ -199,7 +204,7 @@ async fn carry_out(
     asking: Asking,
     asked: Disclose,
     permit: Permit,
-    bundle: Arc<PolicyBundle>,
+    digests: Digests,
 ) -> Result<axum::response::Response, Problem> {
     let execution = permit.run();
     let lineage = id::lineage_name(&execution.op);
@@ -228,11 +233,8 @@ async fn carry_out(
     // The digest covers the bytes that are sent.
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let salt = if bundle.terms.digests == Digests::Plain { "" } else { execution.salt.as_str() };
-    let status = parts.status.as_u16();
-    let digest = result_digest(salt, Sha3::of(&[&body]), status);
-    let result = StatementResult { digest, bytes: body.len() as u64, status: u64::from(status) };
-    let ending = Ending { outcome, cause, result, finished: gate.clock.now() };
+    let sent = Sent::whole(&body, parts.status.as_u16());
+    let ending = ending(&execution, digests, (outcome, cause), sent, gate.clock.now());
     gate.desks.close(execution, ending).await.map_err(|error| Problem::refused(Reason::AuditUnavailable, error))?;
     crate::execution::name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), Durability::D1);
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))

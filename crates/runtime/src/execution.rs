@@ -1,9 +1,10 @@
 //! Execute: the one place that reaches an upstream, and it takes a `Permit` by value to do so.
 //!
-//! An execution is a task of its own. Whoever called may leave; a revocation, a containment or a halt may come; the
+//! An execution is a task of its own ([`crate::opening`]). Whoever called may leave; a revocation, a containment or a halt may come; the
 //! upstream may break off: in each case the truthful outcome, with the bytes that were delivered, is committed as evidence.
 
 use crate::gateway::Gate;
+use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, ending};
 use crate::refusal;
 use crate::release::Holdback;
 use crate::running::Registered;
@@ -11,14 +12,13 @@ use bytes::Bytes;
 use eleven_api::audit::Durability;
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
-use eleven_core::artifact::result_digest;
-use eleven_core::attestation::{Outcome, StatementResult};
-use eleven_core::hash::{Sha3, Sha3Stream};
+use eleven_core::attestation::Outcome;
+use eleven_core::hash::Sha3Stream;
 use eleven_core::id;
-use eleven_core::policy::{Digests, PolicyBundle, Release};
+use eleven_core::policy::{PolicyBundle, Release};
 use eleven_core::reason::Reason;
 use eleven_enforce::containment;
-use eleven_enforce::permit::{Ending, Execution, Permit};
+use eleven_enforce::permit::Execution;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
@@ -27,35 +27,32 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 type Answer = axum::response::Response;
 
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
 
-/// Runs the operation that `permit` is for, and answers once its release allows: whole with its evidence durable, or as a
-/// stream whose end waits for it.
-pub(crate) async fn run(
-    gate: Arc<Gate>,
-    permit: Permit,
-    request: Request<Full<Bytes>>,
-    bundle: Arc<PolicyBundle>,
-) -> Answer {
-    let (send, receive) = oneshot::channel();
-    let op = permit.op().to_owned();
-    let execution = permit.run();
-    tokio::spawn(Run { gate, bundle, answer: Some(send) }.go(execution, request));
-    receive.await.unwrap_or_else(|_| {
-        let problem = Problem::refused(Reason::AuditUnavailable, "the execution's evidence could not be committed");
-        refusal::openai(&problem.in_lineage(id::lineage_name(&op)))
-    })
+/// What a caller hears whose execution has no evidence.
+const UNCOMMITTED: &str = "the execution's evidence could not be committed";
+
+/// Runs the operation that was begun, and answers once its release allows: whole with its evidence durable, or as a stream
+/// whose end waits for it.
+pub(crate) async fn run(gate: Arc<Gate>, begun: Begun, mut request: Request<Full<Bytes>>) {
+    let Begun { permit, bundle, reply } = begun;
+    // So that the upstream's own log can be held against the ledger.
+    if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(permit.op())) {
+        request.headers_mut().insert("eleven-lineage", lineage);
+    }
+    Run { gate, bundle, reply: Some(reply) }.go(permit.run(), request).await;
 }
 
 struct Run {
     gate: Arc<Gate>,
     bundle: Arc<PolicyBundle>,
-    answer: Option<oneshot::Sender<Answer>>,
+    /// Taken by the answer.
+    reply: Option<Reply>,
 }
 
 /// How an execution came to its end before its response was whole.
@@ -79,7 +76,7 @@ impl Break {
         match self {
             Self::Upstream(_) => "upstream.failed",
             Self::TooLarge => "limits.exceeded",
-            Self::CallerLeft => "caller.left",
+            Self::CallerLeft => CALLER_LEFT,
             Self::Interrupted(reason) => reason.code(),
             Self::TooLong => "max_run",
         }
@@ -89,7 +86,7 @@ impl Break {
         match self {
             Self::Upstream(what) => Problem::with_status(502, format!("the upstream failed: {what}")),
             Self::TooLarge => Problem::with_status(502, "the upstream's response is larger than is held here"),
-            Self::CallerLeft => Problem::with_status(499, "the caller left"),
+            Self::CallerLeft => Problem::with_status(NOBODY, "the caller left"),
             Self::Interrupted(reason) => Problem::refused(*reason, "the execution was interrupted"),
             Self::TooLong => Problem::with_status(504, "the execution ran longer than its policy allows"),
         }
@@ -128,8 +125,8 @@ impl Run {
         work: impl Future<Output = T>,
     ) -> Result<T, Break> {
         let left = async {
-            match self.answer.as_mut() {
-                Some(answer) => answer.closed().await,
+            match self.reply.as_mut() {
+                Some(reply) => reply.left().await,
                 None => std::future::pending().await,
             }
         };
@@ -165,10 +162,8 @@ impl Run {
         let outcome = if parts.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
         let cause = (outcome == Outcome::Failed).then_some("upstream.failed");
         let op = execution.op.clone();
-        let digest = Sha3::of(&[&body]);
-        let Some(closed) = self.close(execution, outcome, cause, digest, body.len(), parts.status).await else {
-            return;
-        };
+        let sent = Sent::whole(&body, parts.status.as_u16());
+        let Some(closed) = self.close(execution, (outcome, cause), sent).await else { return };
         let Some(durability) = self.released(closed).await else {
             let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(id::lineage_name(&op));
             return self.answer_with(refusal::openai(&problem));
@@ -220,8 +215,8 @@ impl Run {
         match place {
             Ok(place) => {
                 let tail = holdback.finish();
-                let (digest, bytes) = so_far.with(&tail);
-                let closed = self.close(execution, Outcome::Completed, None, digest, bytes, parts.status).await;
+                let sent = so_far.with(&tail, parts.status);
+                let closed = self.close(execution, (Outcome::Completed, None), sent).await;
                 let Some(closed) = closed else { return };
                 match self.released(closed).await {
                     Some(_) => place.send(Ok(tail)),
@@ -230,8 +225,8 @@ impl Run {
                 }
             }
             Err(broken) => {
-                let (digest, bytes) = so_far.with(&Bytes::new());
-                self.close(execution, broken.outcome(), Some(broken.cause()), digest, bytes, parts.status).await;
+                let sent = so_far.with(&Bytes::new(), parts.status);
+                self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await;
                 // The connection is broken off: an end that looks whole would say what is not so.
                 let _ = send.send(Err(std::io::Error::other(broken.problem().to_string()))).await;
             }
@@ -243,10 +238,11 @@ impl Run {
         let problem = broken.problem().in_lineage(id::lineage_name(&execution.op));
         let (parts, body) = refusal::openai(&problem).into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let sent = if matches!(broken, Break::CallerLeft) { Bytes::new() } else { body.clone() };
-        let digest = Sha3::of(&[&sent]);
-        let closed = self.close(execution, broken.outcome(), Some(broken.cause()), digest, sent.len(), parts.status);
-        if closed.await.is_some() {
+        let sent = match broken {
+            Break::CallerLeft => Sent::nothing(NOBODY),
+            _ => Sent::whole(&body, parts.status.as_u16()),
+        };
+        if self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await.is_some() {
             let mut answer = Response::from_parts(parts, axum::body::Body::from(body));
             // It was admitted, and reached the upstream or may have.
             answer.headers_mut().remove("eleven-decision");
@@ -262,33 +258,23 @@ impl Run {
 
     /// Attest, Audit: one commit. The number of its last record, or none where it could not be made; nothing is released
     /// then.
-    async fn close(
-        &self,
-        execution: Execution,
-        outcome: Outcome,
-        cause: Option<&'static str>,
-        body: Sha3,
-        bytes: usize,
-        status: StatusCode,
-    ) -> Option<u64> {
-        let salt = if self.bundle.terms.digests == Digests::Plain { "" } else { execution.salt.as_str() };
-        let digest = result_digest(salt, body, status.as_u16());
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let result = StatementResult { digest, bytes, status: u64::from(status.as_u16()) };
-        let ending = Ending { outcome, cause, result, finished: self.gate.clock.now() };
+    async fn close(&mut self, execution: Execution, how: (Outcome, Option<&'static str>), sent: Sent) -> Option<u64> {
+        let ending = ending(&execution, self.bundle.terms.digests, how, sent, self.gate.clock.now());
         let op = execution.op.clone();
         match self.gate.desks.close(execution, ending).await {
             Ok(closing) => closing.records.last().map(|record| record.src_seq),
             Err(error) => {
                 tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
+                let problem = Problem::refused(Reason::AuditUnavailable, UNCOMMITTED);
+                self.answer_with(refusal::openai(&problem.in_lineage(id::lineage_name(&op))));
                 None
             }
         }
     }
 
     fn answer_with(&mut self, answer: Answer) {
-        if let Some(send) = self.answer.take() {
-            let _ = send.send(answer);
+        if let Some(reply) = self.reply.take() {
+            reply.with(Ok(answer));
         }
     }
 }
@@ -317,7 +303,7 @@ async fn pass(
 #[derive(Clone, Default)]
 struct Delivered {
     hash: Sha3Stream,
-    bytes: usize,
+    bytes: u64,
     /// Whether nothing more may be taken: what was, is on its way into the evidence.
     over: bool,
 }
@@ -325,12 +311,12 @@ struct Delivered {
 impl Delivered {
     fn take(&mut self, piece: &Bytes) {
         self.hash.update(piece);
-        self.bytes += piece.len();
+        self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
     }
 
-    fn with(mut self, tail: &Bytes) -> (Sha3, usize) {
+    fn with(mut self, tail: &Bytes, status: StatusCode) -> Sent {
         self.take(tail);
-        (self.hash.finish(), self.bytes)
+        Sent { body: self.hash.finish(), bytes: self.bytes, status: status.as_u16() }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::forward::Progress;
 use crate::issuer::Issuer;
 use crate::journal::Desks;
 use crate::openai;
+use crate::opening::begin;
 use crate::refusal;
 use crate::running::Running;
 use crate::settings::Settings;
@@ -31,8 +32,7 @@ use eleven_core::reason::Reason;
 use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
-use eleven_enforce::permit::Permit;
-use http::{HeaderMap, Method, Request, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, header, request};
 use http_body_util::Full;
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub(crate) struct Gate {
     pub(crate) clock: Arc<dyn Clock>,
     /// What runs behind this gateway, by digest.
     pub(crate) workload: Sha3,
+    /// What the upstream gets as its credential, where it wants one.
+    pub(crate) credential: Option<HeaderValue>,
 }
 
 /// A request as it came, framed as an operation.
@@ -68,7 +70,7 @@ pub(crate) struct Framed {
     operation: Operation,
     binding: RequestBinding,
     /// What will run, by digest.
-    workload: Sha3,
+    pub(crate) workload: Sha3,
     /// What opens the commitments that were made here.
     disclosures: Vec<Disclosure>,
 }
@@ -124,25 +126,30 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
 
 /// The seven stages of one governed call.
 async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
-    let (framed, Granted { permit, bundle }) = granted(gate, caller, framed).await?;
-    let request = forwarded(gate, &framed, permit.op())?;
-    Ok(execution::run(Arc::clone(gate), permit, request, bundle).await)
-}
-
-/// From an operation to its permit, by the artifact that the caller brings or by one that is obtained for it.
-pub(crate) async fn granted(gate: &Gate, caller: &Caller, framed: Framed) -> Result<(Framed, Granted), Problem> {
-    let framed = committed(gate, caller, framed).await?;
-    let granted = match presented(&framed.headers)? {
-        Some(text) => permit(gate, caller, &framed, Presented::Text((!text.is_empty()).then_some(text))).await?,
-        None => inline(gate, caller, &framed).await?,
+    // What can't be forwarded is refused before anything is begun.
+    let request = forwarded(gate, &framed)?;
+    let workload = framed.workload;
+    let admission = admission(gate, caller, framed).await?;
+    let run = {
+        let gate = Arc::clone(gate);
+        move |begun| execution::run(gate, begun, request)
     };
-    Ok((framed, granted))
+    begin(&gate.desks, &gate.clock, admission, workload, run).await
 }
 
-/// A permit, and the policy under which it was admitted.
-pub(crate) struct Granted {
-    pub(crate) permit: Permit,
-    pub(crate) bundle: Arc<PolicyBundle>,
+/// From an operation to its admission, by the artifact that the caller brings or by one that is obtained for it.
+pub(crate) async fn admission(gate: &Gate, caller: &Caller, framed: Framed) -> Result<Admission, Problem> {
+    let framed = committed(gate, caller, framed).await?;
+    match presented(&framed.headers)? {
+        Some(text) => {
+            let presented = Presented::Text((!text.is_empty()).then_some(text));
+            match admitted(gate, caller, &framed, presented) {
+                Ok(admission) => Ok(admission),
+                Err(denial) => Err(deny(gate, denial).await),
+            }
+        }
+        None => inline(gate, caller, &framed).await,
+    }
 }
 
 /// What the policies in force call sensitive is committed before anything leaves this point (PROTOCOL 5.2): with the salts
@@ -198,7 +205,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 /// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, the authority is asked once
 /// more, because nothing was sent yet: by a view that knows of it, since the authority may have been first to hear.
-async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted, Problem> {
+async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Admission, Problem> {
     let execute = execute(gate, caller, framed);
     let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
     let admission = match admitted(gate, caller, framed, issued) {
@@ -216,7 +223,7 @@ async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Granted
         Err(denial) => Err(deny(gate, denial).await),
         Ok(admission) => {
             disclosures::keep(gate, framed, &admission.admitted.token().artifact).await?;
-            open(gate, admission, framed.workload).await
+            Ok(admission)
         }
     }
 }
@@ -256,14 +263,6 @@ fn about(caller: &Caller, framed: &Framed) -> About {
         identity: Some(caller.identity.clone()),
         operation: Some(framed.operation.name.clone()),
         ..About::default()
-    }
-}
-
-/// Admission of what is presented, to the permit.
-async fn permit(gate: &Gate, caller: &Caller, framed: &Framed, token: Presented<'_>) -> Result<Granted, Problem> {
-    match admitted(gate, caller, framed, token) {
-        Ok(admission) => open(gate, admission, framed.workload).await,
-        Err(denial) => Err(deny(gate, denial).await),
     }
 }
 
@@ -336,13 +335,6 @@ pub(crate) fn environment(gate: &Gate, held: Option<&Holding>) -> Environment {
     }
 }
 
-/// Steps 17 and 18.
-async fn open(gate: &Gate, admission: Admission, workload: Sha3) -> Result<Granted, Problem> {
-    let Admission { admitted, bundle } = admission;
-    let opened = gate.desks.open(admitted, workload).await;
-    opened.map(|permit| Granted { permit, bundle }).map_err(recorded)
-}
-
 /// The problem for a denial whose event, where it has one, is already durable.
 pub(crate) fn recorded((denial, op): (Denial, Option<String>)) -> Problem {
     let problem = Problem::refused(denial.reason, denial.detail);
@@ -369,9 +361,9 @@ pub(crate) async fn deny(gate: &Gate, denial: Denial) -> Problem {
 }
 
 /// The request that reaches the upstream: the very bytes, without the caller's credential and what belongs to Eleven.
-fn forwarded(gate: &Gate, framed: &Framed, op: &str) -> Result<Request<Full<Bytes>>, Problem> {
-    let settings = &gate.settings.gateway;
-    let uri = format!("{}{}", settings.upstream.trim_end_matches('/'), framed.path);
+fn forwarded(gate: &Gate, framed: &Framed) -> Result<Request<Full<Bytes>>, Problem> {
+    let upstream = gate.settings.gateway.upstream.trim_end_matches('/');
+    let uri = format!("{upstream}{}", framed.path);
     let mut request = Request::new(Full::new(framed.body.clone()));
     *request.method_mut() = framed.method.clone();
     *request.uri_mut() =
@@ -385,17 +377,18 @@ fn forwarded(gate: &Gate, framed: &Framed, op: &str) -> Result<Request<Full<Byte
         }
     }
     // A compressed stream can't be cut into its events; the upstream is asked for plain bytes.
-    headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
-    if let Some(key) = &settings.upstream_key {
-        let value = header::HeaderValue::from_str(&format!("Bearer {key}"));
-        let mut value = value.map_err(|_| Problem::with_status(500, "the upstream's key is not fit for a header"))?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    if let Ok(lineage) = header::HeaderValue::from_str(&id::lineage_name(op)) {
-        headers.insert("eleven-lineage", lineage);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(credential) = &gate.credential {
+        headers.insert(header::AUTHORIZATION, credential.clone());
     }
     Ok(request)
+}
+
+/// The credential for an upstream that wants `key`; `None` where that can't stand in a header.
+pub(crate) fn credential(key: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// What runs behind a gateway is known by where it is: SHA3-512 of the canonical {upstream}.

@@ -6,7 +6,7 @@
 //! 1. **Request** ([`caller`], [`openai`]): who calls, and which operation the bytes are.
 //! 2. **Verify, Allow/Deny** ([`issuer`]): inline, the authority decides and issues on the caller's behalf; presented, the
 //!    caller brings the artifact in `Eleven-Authorization`.
-//! 3. **Execute** ([`journal`], [`execution`]): admission, one durable commit of consumption, admission and start; only
+//! 3. **Execute** ([`opening`], [`journal`], [`execution`]): admission, one durable commit of consumption, admission and start; only
 //!    then, with a permit, the upstream is reached.
 //! 4. **Attest** and **Audit**: attestation, outcome and evidence, one commit, before the response ends.
 //! 5. **Persist proof** ([`forward`]): the journal goes to the ledger in order, and is kept until acknowledged.
@@ -27,6 +27,7 @@ mod gateway;
 mod issuer;
 mod journal;
 mod openai;
+mod opening;
 pub mod recover;
 mod refusal;
 mod release;

@@ -29,7 +29,7 @@ use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
 use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
-use http::Request;
+use http::{HeaderValue, Request};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,8 @@ pub enum RuntimeError {
     Journal(String),
     /// The store of disclosures can't be used.
     Disclosures(String),
+    /// The upstream's key can't be sent.
+    UpstreamKey,
     /// The ledger knows records of this point's key that its journal does not hold: the journal was lost.
     JournalLost {
         /// The number the ledger expects next.
@@ -62,6 +64,10 @@ impl fmt::Display for RuntimeError {
         match self {
             Self::Journal(what) => write!(f, "the journal cannot be used: {what}"),
             Self::Disclosures(what) => write!(f, "the store of disclosures cannot be used: {what}"),
+            Self::UpstreamKey => f.write_str(
+                "the upstream's key holds what cannot stand in a header: let the file that upstream_key_file names hold the \
+                 key and nothing else",
+            ),
             Self::JournalLost { expected, held } => write!(
                 f,
                 "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
@@ -88,7 +94,7 @@ impl Runtime {
     /// Waits for the ledger where the journal is empty: nobody else knows whether it always was.
     ///
     /// # Errors
-    /// Where the journal can't be opened, is damaged, or was lost.
+    /// Where the journal can't be opened, is damaged, or was lost; where the settings can't be used.
     pub async fn open(
         settings: Settings,
         point: Point,
@@ -97,6 +103,7 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         listener: String,
     ) -> Result<Self, RuntimeError> {
+        let credential = credential(settings.gateway.upstream_key.as_deref())?;
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
@@ -134,6 +141,7 @@ impl Runtime {
             running: Running::new(point.name.clone()),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
+            credential,
             desks: Arc::new(desks),
             standing: Arc::new(Standing::new(settings.required)),
             disclosures: Store::open(folder.path()).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
@@ -200,6 +208,11 @@ impl Runtime {
             clock: Arc::clone(&self.gate.clock),
         }
     }
+}
+
+/// A key that can't be sent is refused here and not at each call.
+fn credential(key: Option<&str>) -> Result<Option<HeaderValue>, RuntimeError> {
+    key.map(|key| gateway::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
 }
 
 fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), RuntimeError> {

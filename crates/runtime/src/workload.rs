@@ -4,22 +4,22 @@
 //! digest as the body.
 
 use crate::execution::asked as asked_of;
-use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, deny, recorded};
+use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, deny};
+use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
-use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token, result_digest};
-use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token};
+use eleven_core::attestation::Outcome;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
 use eleven_enforce::containment;
 use eleven_enforce::denial::Denial;
-use eleven_enforce::permit::{Ending, Execution};
+use eleven_enforce::permit::Execution;
 use http::Request;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,7 @@ pub(crate) struct Workloads(Mutex<HashMap<String, Started>>);
 
 struct Started {
     execution: Execution,
-    salted: bool,
+    digests: Digests,
     /// What the policy asks of the evidence.
     durability: Durability,
     identity: String,
@@ -69,29 +69,36 @@ pub(crate) async fn admit(
             Ok(admission) => admission,
             Err(denial) => return Err(deny(&gate, denial).await),
         };
-        let Admission { admitted, bundle } = admission;
-        let artifact = admitted.token().artifact.id.clone();
-        let permit = gate.desks.open(admitted, asked.image).await.map_err(recorded)?;
-        let op = permit.op().to_owned();
-        let attestation_id = id::attestation_id(&artifact, &gate.point.name, &op);
-        let execution = permit.run();
-        let (watched, completed) = oneshot::channel();
-        let watch = Watch {
-            gate: Arc::clone(&gate),
-            workloads: Arc::clone(&workloads),
-            attestation_id: attestation_id.clone(),
-            op: op.clone(),
-            artifact: execution.artifact.clone(),
-            limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
+        let run = {
+            let gate = Arc::clone(&gate);
+            move |begun| start(gate, workloads, caller.identity, begun)
         };
-        let salted = bundle.terms.digests == Digests::Salted;
-        let durability = asked_of(&bundle);
-        let started = Started { execution, salted, durability, identity: caller.identity.clone(), _watched: watched };
-        workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
-        tokio::spawn(watch.over(completed));
-        Ok(json(&Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 }.to_value()))
+        begin(&gate.desks, &gate.clock, admission, asked.image, run).await
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+/// Keeps what was admitted until it is completed, and says so. Where nobody hears it any more it is interrupted in time.
+async fn start(gate: Arc<Gate>, workloads: Arc<Workloads>, identity: String, begun: Begun) {
+    let Begun { permit, bundle, reply } = begun;
+    let execution = permit.run();
+    let op = execution.op.clone();
+    let attestation_id = id::attestation_id(&execution.artifact.id, &gate.point.name, &op);
+    let (watched, completed) = oneshot::channel();
+    let watch = Watch {
+        workloads: Arc::clone(&workloads),
+        attestation_id: attestation_id.clone(),
+        op: op.clone(),
+        artifact: execution.artifact.clone(),
+        limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
+        gate,
+    };
+    let (digests, durability) = (bundle.terms.digests, asked_of(&bundle));
+    let started = Started { execution, digests, durability, identity, _watched: watched };
+    workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
+    let admitted = Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 };
+    reply.with(Ok(json(&admitted.to_value())));
+    watch.over(completed).await;
 }
 
 fn admission(gate: &Gate, caller: &str, asked: &Admit) -> Result<Admission, Denial> {
@@ -141,8 +148,7 @@ impl Watch {
             },
         };
         let Some(started) = self.workloads.take(&self.attestation_id, None) else { return };
-        let empty = Sha3::of(&[]);
-        if let Err(error) = close(gate, started, Outcome::Interrupted, Some(cause), empty, 0, 0).await {
+        if let Err(error) = close(gate, started, (Outcome::Interrupted, Some(cause)), Sent::nothing(0)).await {
             let id = &self.attestation_id;
             tracing::error!(attestation_id = id, %error, "a workload that was interrupted could not be closed");
         }
@@ -166,7 +172,8 @@ pub(crate) async fn complete(
             Problem::with_status(404, what)
         })?;
         let asked = started.durability;
-        let closed = close(&gate, started, outcome, None, done.body, done.bytes, done.status).await?;
+        let sent = Sent { body: done.body, bytes: done.bytes, status: done.status };
+        let closed = close(&gate, started, (outcome, None), sent).await?;
         let reached = match closed {
             Some(src_seq) => gate.standing.reached(src_seq, asked, gate.settings.release_wait).await,
             None => false,
@@ -180,16 +187,11 @@ pub(crate) async fn complete(
 async fn close(
     gate: &Gate,
     started: Started,
-    outcome: Outcome,
-    cause: Option<&'static str>,
-    body: Sha3,
-    bytes: u64,
-    status: u16,
+    how: (Outcome, Option<&'static str>),
+    sent: Sent,
 ) -> Result<Option<u64>, Problem> {
-    let Started { execution, salted, .. } = started;
-    let digest = result_digest(if salted { &execution.salt } else { "" }, body, status);
-    let result = StatementResult { digest, bytes, status: u64::from(status) };
-    let ending = Ending { outcome, cause, result, finished: gate.clock.now() };
+    let Started { execution, digests, .. } = started;
+    let ending = ending(&execution, digests, how, sent, gate.clock.now());
     let closed = gate.desks.close(execution, ending).await;
     closed
         .map(|closing| closing.records.last().map(|record| record.src_seq))

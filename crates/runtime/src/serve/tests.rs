@@ -56,3 +56,14 @@ async fn a_ledger_that_fails_while_it_is_asked_leaves_what_it_did_not_say_for_th
     let kept = recover::read_back(&log, point).expect("a journal");
     assert_eq!((kept.next_seq(), kept.open_lineages()), (2, 0), "and all that it closed is closed");
 }
+
+#[test]
+fn a_key_that_no_header_can_hold_is_refused_at_start() {
+    for key in ["sk-a\nsk-b", "sk-\u{7}", "sk-\0"] {
+        let refused = credential(Some(key)).expect_err("refused").to_string();
+        assert!(refused.contains("upstream_key_file") && !refused.contains("sk-"), "{refused}");
+    }
+    let value = credential(Some("sk-abc")).expect("fit").expect("one");
+    assert!(value == "Bearer sk-abc" && value.is_sensitive());
+    assert!(credential(None).expect("none is fine").is_none());
+}

@@ -1,0 +1,126 @@
+//! Steps 17 and 18 and what follows them, in a task of its own. The server drops a handler whose caller leaves, wherever it
+//! waits; what was begun by then has to end all the same, and truthfully (PROTOCOL 5.1).
+
+use crate::gateway::{Admission, recorded};
+use crate::journal::Desks;
+use axum::response::Response;
+use eleven_api::edge::Clock;
+use eleven_api::problem::Problem;
+use eleven_core::artifact::result_digest;
+use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::hash::Sha3;
+use eleven_core::policy::{Digests, PolicyBundle};
+use eleven_core::reason::Reason;
+use eleven_core::time::Time;
+use eleven_enforce::permit::{Ending, Execution, Permit};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// The cause of an interruption whose caller left.
+pub(crate) const CALLER_LEFT: &str = "caller.left";
+/// The status that is recorded where nobody was there to be answered.
+pub(crate) const NOBODY: u16 = 499;
+
+/// An operation that may run: its permit, the policy under which it was admitted, and who waits for the answer.
+pub(crate) struct Begun {
+    pub(crate) permit: Permit,
+    pub(crate) bundle: Arc<PolicyBundle>,
+    pub(crate) reply: Reply,
+}
+
+/// The way back to a caller, who may have left.
+pub(crate) struct Reply(oneshot::Sender<Result<Response, Problem>>);
+
+impl Reply {
+    /// Answers, where somebody is still there.
+    pub(crate) fn with(self, answer: Result<Response, Problem>) {
+        let _ = self.0.send(answer);
+    }
+
+    /// Waits until the caller has left.
+    pub(crate) async fn left(&mut self) {
+        self.0.closed().await;
+    }
+
+    fn is_left(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+/// Takes the use, commits, and goes on with the permit in `run`, which replies. A caller who leaves takes nothing of that
+/// along: one who is gone before anything ran is the cause in the evidence.
+///
+/// # Errors
+/// The denial of steps 17 and 18, or what `run` replies.
+pub(crate) async fn begin<R>(
+    desks: &Arc<Desks>,
+    clock: &Arc<dyn Clock>,
+    admission: Admission,
+    workload: Sha3,
+    run: impl FnOnce(Begun) -> R + Send + 'static,
+) -> Result<Response, Problem>
+where
+    R: Future<Output = ()> + Send,
+{
+    let (send, answer) = oneshot::channel();
+    let (desks, clock) = (Arc::clone(desks), Arc::clone(clock));
+    tokio::spawn(async move {
+        let (reply, Admission { admitted, bundle }) = (Reply(send), admission);
+        match desks.open(admitted, workload).await {
+            Err(refused) => reply.with(Err(recorded(refused))),
+            Ok(permit) if reply.is_left() => left(&desks, permit, bundle.terms.digests, clock.now()).await,
+            Ok(permit) => run(Begun { permit, bundle, reply }).await,
+        }
+    });
+    answer.await.unwrap_or_else(|_| Err(Problem::refused(Reason::AuditUnavailable, "the execution broke off")))
+}
+
+/// Closes what nobody waits for any more and nothing was done of.
+async fn left(desks: &Desks, permit: Permit, digests: Digests, now: Time) {
+    let execution = permit.run();
+    let op = execution.op.clone();
+    let ending = ending(&execution, digests, (Outcome::Interrupted, Some(CALLER_LEFT)), Sent::nothing(NOBODY), now);
+    if let Err(error) = desks.close(execution, ending).await {
+        tracing::error!(op, error, "an operation whose caller left could not be closed");
+    }
+}
+
+/// What was sent to a caller.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    /// The digest of its bytes.
+    pub(crate) body: Sha3,
+    /// How many they were.
+    pub(crate) bytes: u64,
+    /// The status.
+    pub(crate) status: u16,
+}
+
+impl Sent {
+    /// No bytes, under a status.
+    pub(crate) fn nothing(status: u16) -> Self {
+        Self { body: Sha3::of(&[]), bytes: 0, status }
+    }
+
+    /// These bytes, under a status.
+    pub(crate) fn whole(bytes: &[u8], status: u16) -> Self {
+        Self { body: Sha3::of(&[bytes]), bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), status }
+    }
+}
+
+/// What came of an execution: its outcome and cause, and what was sent, its digest salted as the policy says.
+pub(crate) fn ending(
+    execution: &Execution,
+    digests: Digests,
+    (outcome, cause): (Outcome, Option<&'static str>),
+    sent: Sent,
+    finished: Time,
+) -> Ending {
+    let salt = if digests == Digests::Plain { "" } else { execution.salt.as_str() };
+    let digest = result_digest(salt, sent.body, sent.status);
+    let result = StatementResult { digest, bytes: sent.bytes, status: u64::from(sent.status) };
+    Ending { outcome, cause, result, finished }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
