@@ -1,7 +1,8 @@
 //! Execute: the one place that reaches an upstream, and it takes a `Permit` by value to do so.
 //!
-//! An execution is a task of its own ([`crate::opening`]). Whoever called may leave; a revocation, a containment or a halt may come; the
-//! upstream may break off: in each case the truthful outcome, with the bytes that were delivered, is committed as evidence.
+//! An execution is a task of its own ([`crate::opening`]). Whoever called may leave; a revocation, a containment or a halt may
+//! come; the upstream may break off: in each case the truthful outcome, with the bytes that were delivered, is committed as
+//! evidence.
 
 use crate::gateway::Gate;
 use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, ending};
@@ -13,27 +14,25 @@ use eleven_api::audit::Durability;
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_core::attestation::Outcome;
-use eleven_core::hash::Sha3Stream;
 use eleven_core::id;
 use eleven_core::policy::{PolicyBundle, Release};
 use eleven_core::reason::Reason;
 use eleven_enforce::containment;
 use eleven_enforce::permit::Execution;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+
+mod stream;
 
 type Answer = axum::response::Response;
 
+/// The cause of a failure that is the upstream's.
+const UPSTREAM_FAILED: &str = "upstream.failed";
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
-
 /// What a caller hears whose execution has no evidence.
 const UNCOMMITTED: &str = "the execution's evidence could not be committed";
 
@@ -74,7 +73,7 @@ impl Break {
 
     const fn cause(&self) -> &'static str {
         match self {
-            Self::Upstream(_) => "upstream.failed",
+            Self::Upstream(_) => UPSTREAM_FAILED,
             Self::TooLarge => "limits.exceeded",
             Self::CallerLeft => CALLER_LEFT,
             Self::Interrupted(reason) => reason.code(),
@@ -117,7 +116,7 @@ impl Run {
         }
     }
 
-    /// Waits for `work`, unless the caller leaves, the execution is interrupted, or its time is over.
+    /// Waits for `work` on behalf of a caller who was not answered yet, or whose answer tells by itself when it leaves.
     async fn until<T>(
         &mut self,
         deadline: tokio::time::Instant,
@@ -130,12 +129,7 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            done = work => Ok(done),
-            reason = registered.interruption() => Err(Break::Interrupted(reason)),
-            () = left => Err(Break::CallerLeft),
-            () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
-        }
+        until(deadline, registered, left, work).await
     }
 
     /// `release: whole`: the body is held until its evidence is durable.
@@ -159,11 +153,9 @@ impl Run {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,
         };
-        let outcome = if parts.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
-        let cause = (outcome == Outcome::Failed).then_some("upstream.failed");
         let op = execution.op.clone();
         let sent = Sent::whole(&body, parts.status.as_u16());
-        let Some(closed) = self.close(execution, (outcome, cause), sent).await else { return };
+        let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
         let Some(durability) = self.released(closed).await else {
             let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(id::lineage_name(&op));
             return self.answer_with(refusal::openai(&problem));
@@ -184,51 +176,28 @@ impl Run {
         mut registered: Registered<'_>,
     ) {
         let (parts, mut body) = response.into_parts();
-        let events = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let mut holdback = Holdback::new(events.is_some_and(|kind| kind.starts_with("text/event-stream")));
-        let (send, receive) = mpsc::channel(1);
-        let delivered = Arc::new(Mutex::new(Delivered::default()));
-        let passing = Passing::new(receive, Arc::clone(&delivered));
+        let mut holdback = Holdback::new(are_events(&parts.headers), self.gate.settings.gateway.max_response);
+        let (inlet, passing) = stream::channel();
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passed_on(&parts.headers);
         name_lineage(answer.headers_mut(), &execution.op, Durability::D1);
         self.answer_with(answer);
 
-        let work = pass(&mut body, &mut holdback, &send);
-        let passed = tokio::select! {
-            passed = work => passed,
-            reason = registered.interruption() => Err(Break::Interrupted(reason)),
-            () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
-        };
-        // With room for a piece everything before it was taken by the connection; without a receiver the caller left.
-        let place = match passed {
-            Ok(()) => send.reserve().await.map_err(|_| Break::CallerLeft),
-            Err(broken) => Err(broken),
-        };
-        // What broke off is counted to here: a piece that still waits must not be taken after it was left out.
-        let so_far = {
-            let mut delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
-            delivered.over = place.is_err();
-            delivered.clone()
-        };
-        match place {
+        let passed = self.until(deadline, &mut registered, inlet.pass(&mut body, &mut holdback)).await;
+        match passed.and_then(|passed| passed) {
             Ok(place) => {
                 let tail = holdback.finish();
-                let sent = so_far.with(&tail, parts.status);
-                let closed = self.close(execution, (Outcome::Completed, None), sent).await;
-                let Some(closed) = closed else { return };
-                match self.released(closed).await {
-                    Some(_) => place.send(Ok(tail)),
-                    // Broken off: its end may not reach the caller before the evidence is as safe as the policy asks.
-                    None => place.send(Err(std::io::Error::other(UNPROVEN))),
+                let sent = inlet.delivered().with(&tail, parts.status);
+                let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
+                // Else it is broken off: its end may not reach the caller before the evidence is as safe as the policy asks.
+                if self.released(closed).await.is_some() {
+                    inlet.end(place, tail);
                 }
             }
             Err(broken) => {
-                let sent = so_far.with(&Bytes::new(), parts.status);
+                let sent = inlet.break_off().with(&Bytes::new(), parts.status);
                 self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await;
-                // The connection is broken off: an end that looks whole would say what is not so.
-                let _ = send.send(Err(std::io::Error::other(broken.problem().to_string()))).await;
             }
         }
     }
@@ -279,91 +248,30 @@ impl Run {
     }
 }
 
-/// Passes a stream on piece by piece until its end.
-async fn pass(
-    body: &mut Incoming,
-    holdback: &mut Holdback,
-    send: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-) -> Result<(), Break> {
-    loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            () = send.closed() => return Err(Break::CallerLeft),
-        };
-        let Some(frame) = frame else { return Ok(()) };
-        let frame = frame.map_err(|error| Break::Upstream(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        for piece in holdback.push(data).map_err(|_| Break::TooLarge)? {
-            send.send(Ok(piece)).await.map_err(|_| Break::CallerLeft)?;
-        }
+/// Waits for `work`, unless the caller leaves, the execution is interrupted, or its time is over.
+async fn until<T>(
+    deadline: tokio::time::Instant,
+    registered: &mut Registered<'_>,
+    left: impl Future<Output = ()>,
+    work: impl Future<Output = T>,
+) -> Result<T, Break> {
+    tokio::select! {
+        done = work => Ok(done),
+        reason = registered.interruption() => Err(Break::Interrupted(reason)),
+        () = left => Err(Break::CallerLeft),
+        () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
     }
 }
 
-/// What the connection has taken so far.
-#[derive(Clone, Default)]
-struct Delivered {
-    hash: Sha3Stream,
-    bytes: u64,
-    /// Whether nothing more may be taken: what was, is on its way into the evidence.
-    over: bool,
+/// What came of an execution whose answer is whole, and why.
+fn how(status: StatusCode) -> (Outcome, Option<&'static str>) {
+    if status.is_server_error() { (Outcome::Failed, Some(UPSTREAM_FAILED)) } else { (Outcome::Completed, None) }
 }
 
-impl Delivered {
-    fn take(&mut self, piece: &Bytes) {
-        self.hash.update(piece);
-        self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-    }
-
-    fn with(mut self, tail: &Bytes, status: StatusCode) -> Sent {
-        self.take(tail);
-        Sent { body: self.hash.finish(), bytes: self.bytes, status: status.as_u16() }
-    }
-}
-
-/// The body of a streamed answer: counts what the connection takes.
-struct Passing {
-    pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>,
-    delivered: Arc<Mutex<Delivered>>,
-    /// Why it breaks off, once the connection has written what it took.
-    breaking: Option<std::io::Error>,
-}
-
-impl Passing {
-    fn new(pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>, delivered: Arc<Mutex<Delivered>>) -> Self {
-        Self { pieces, delivered, breaking: None }
-    }
-
-    /// The piece, counted, unless what was delivered is on its way into the evidence already.
-    fn take(&self, piece: Bytes) -> Result<Bytes, std::io::Error> {
-        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        if delivered.over {
-            return Err(std::io::Error::other("the stream was broken off"));
-        }
-        delivered.take(&piece);
-        Ok(piece)
-    }
-}
-
-impl Body for Passing {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(error) = self.breaking.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let next = std::task::ready!(self.pieces.poll_recv(cx));
-        match next.map(|next| next.and_then(|piece| self.take(piece))) {
-            Some(Ok(piece)) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-            // A connection whose body fails drops what it took and has not written, its head too: it gets a turn to write.
-            Some(Err(error)) => {
-                self.breaking = Some(error);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            None => Poll::Ready(None),
-        }
-    }
+/// Whether a body is server-sent events.
+fn are_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// The upstream's headers, less those of the connection and what belongs to the gateway.
@@ -401,6 +309,3 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
 fn upstream(error: CallError) -> String {
     error.to_string()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,11 @@
 //! Holding back the end of a stream until its evidence is durable (PROTOCOL 5.1, `release: stream`).
 //!
-//! A server-sent stream is cut into its events, anything else into the pieces it came in. One piece is always held: with
-//! the first event that carries a finish reason, with `[DONE]`, and at the end of the stream, what is held stays held.
+//! A server-sent stream is cut into its events, anything else into the pieces it came in. The last piece with content is
+//! always held, and what comes behind it without any: with the first event that carries a finish reason, with `[DONE]`, and at
+//! the end of the stream, what is held stays held.
 
 use bytes::{Bytes, BytesMut};
+use serde_json::Value;
 
 /// Bytes of one event; a stream whose event is larger is no stream of an OpenAI upstream.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
@@ -11,45 +13,66 @@ const MAX_EVENT: usize = 4 * 1024 * 1024;
 /// Cuts a stream and holds back its end.
 pub(crate) struct Holdback {
     events: bool,
+    limit: usize,
     partial: BytesMut,
     held: Vec<Bytes>,
+    /// Bytes that are held.
+    bytes: usize,
+    /// Whether content is held.
+    content: bool,
     ending: bool,
 }
 
-/// The stream can't be cut: an event is too large.
+/// What is to be held is too large.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
+/// What a piece of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It keeps the connection open, or says nothing of the answer: it stays behind the content before it.
+    Empty,
+    /// A part of the answer, or what can't be told from one.
+    Content,
+    /// From here on everything is held.
+    End,
+}
+
 impl Holdback {
-    /// For a stream of server-sent events, or of anything else.
-    pub(crate) fn new(events: bool) -> Self {
-        Self { events, partial: BytesMut::new(), held: Vec::new(), ending: false }
+    /// For a stream of server-sent events, or of anything else, of which at most `limit` bytes are held.
+    pub(crate) fn new(events: bool, limit: usize) -> Self {
+        let (partial, held) = (BytesMut::new(), Vec::new());
+        Self { events, limit, partial, held, bytes: 0, content: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
     ///
     /// # Errors
-    /// Where an event is larger than 4 MiB.
+    /// Where an event is larger than 4 MiB, or more would be held than may be.
     pub(crate) fn push(&mut self, piece: Bytes) -> Result<Vec<Bytes>, TooLarge> {
         let mut passing = Vec::new();
-        if !self.events {
-            self.next(piece, false, &mut passing);
-            return Ok(passing);
+        if self.events {
+            self.partial.extend_from_slice(&piece);
+            while let Some(end) = event_end(&self.partial) {
+                let event = self.partial.split_to(end).freeze();
+                self.next(kind(&event), event, &mut passing);
+            }
+        } else {
+            self.next(Kind::Content, piece, &mut passing);
         }
-        self.partial.extend_from_slice(&piece);
-        while let Some(end) = event_end(&self.partial) {
-            let event = self.partial.split_to(end).freeze();
-            let ending = ends(&event);
-            self.next(event, ending, &mut passing);
-        }
-        if self.partial.len() > MAX_EVENT { Err(TooLarge) } else { Ok(passing) }
+        let holds = self.bytes.saturating_add(self.partial.len());
+        if self.partial.len() > MAX_EVENT || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
     }
 
-    fn next(&mut self, piece: Bytes, ending: bool, passing: &mut Vec<Bytes>) {
-        self.ending |= ending;
-        if !self.ending {
+    fn next(&mut self, kind: Kind, piece: Bytes, passing: &mut Vec<Bytes>) {
+        self.ending |= kind == Kind::End;
+        let follows = kind == Kind::Empty && self.content;
+        if !self.ending && !follows {
             passing.append(&mut self.held);
+            (self.bytes, self.content) = (0, false);
         }
+        self.content |= kind == Kind::Content;
+        self.bytes = self.bytes.saturating_add(piece.len());
         self.held.push(piece);
     }
 
@@ -74,8 +97,8 @@ fn event_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether an event ends the content: `[DONE]`, or a finish reason that is not null. An event that can't be read does.
-fn ends(event: &[u8]) -> bool {
+/// What an event is: it ends the content by `[DONE]`, by a finish reason that is not null, and where it can't be read.
+fn kind(event: &[u8]) -> Kind {
     let mut data = String::new();
     for line in String::from_utf8_lossy(event).lines() {
         if let Some(rest) = line.strip_prefix("data:") {
@@ -83,18 +106,41 @@ fn ends(event: &[u8]) -> bool {
         }
     }
     if data.is_empty() {
-        return false; // a comment that keeps the connection open
+        return Kind::Empty; // a comment that keeps the connection open
     }
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(&data) else { return true };
-    let choices = value.get("choices").and_then(serde_json::Value::as_array);
-    choices.is_some_and(|choices| {
-        choices.iter().any(|choice| choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
+    let Ok(value) = serde_json::from_str::<Value>(&data) else { return Kind::End };
+    let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Kind::Content };
+    if choices.iter().any(|choice| choice.get("finish_reason").is_some_and(|reason| !reason.is_null())) {
+        return Kind::End;
+    }
+    if choices.iter().all(says_nothing) { Kind::Empty } else { Kind::Content }
+}
+
+/// Whether a choice carries nothing of the answer: its delta holds at most who speaks, and there is no text beside it.
+fn says_nothing(choice: &Value) -> bool {
+    let Some(choice) = choice.as_object() else { return false };
+    choice.iter().all(|(name, value)| match (name.as_str(), value) {
+        ("index" | "finish_reason" | "content_filter_results" | "content_filter_offsets", _) => true,
+        ("delta", Value::Object(delta)) => delta.iter().all(|(name, value)| name == "role" || is_empty(value)),
+        (_, value) => is_empty(value),
     })
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.iter().all(is_empty),
+        Value::Object(members) => members.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMIT: usize = 8 * MAX_EVENT;
 
     fn chunk(text: &str, finish: &str) -> String {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n")
@@ -110,7 +156,7 @@ mod tests {
         let stream = stream();
         let last = stream.find("\"c\"").expect("c") - chunk("c", "null").find("\"c\"").expect("c");
         for size in 1..stream.len() {
-            let mut holdback = Holdback::new(true);
+            let mut holdback = Holdback::new(true, LIMIT);
             let mut passed = Vec::new();
             for piece in stream.as_bytes().chunks(size) {
                 for bytes in holdback.push(Bytes::copy_from_slice(piece)).expect("small events") {
@@ -124,8 +170,68 @@ mod tests {
     }
 
     #[test]
+    fn what_carries_no_content_does_not_push_out_what_does() {
+        let delta = |delta: &str| {
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n")
+        };
+        let empty = [
+            ": keep-alive\n\n".to_owned(),
+            "event: ping\nid: 7\n\n".to_owned(),
+            "data: {\"choices\":[],\"usage\":{\"total_tokens\":7}}\n\n".to_owned(),
+            delta("{}"),
+            delta("{\"content\":\"\"}"),
+            delta("{},\"logprobs\":{\"content\":[],\"refusal\":null}"),
+            delta("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}"),
+        ];
+        for rider in &empty {
+            let mut holdback = Holdback::new(true, LIMIT);
+            let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
+            let (first, last) = (chunk("a", "null"), chunk("b", "null"));
+            assert_eq!(push(rider), b"", "the first of all is held, whatever it is");
+            assert_eq!(push(&first), rider.as_bytes());
+            assert_eq!(push(rider), b"");
+            assert_eq!(
+                push(&last),
+                [first.as_str(), rider].concat().as_bytes(),
+                "it goes along, behind what it came behind"
+            );
+            assert_eq!((push(rider), push(rider)), (vec![], vec![]), "{rider}");
+            assert_eq!(push(&chunk("", "\"stop\"")), b"");
+            let tail = [last.as_str(), rider, rider, &chunk("", "\"stop\"")].concat();
+            assert_eq!(holdback.finish(), tail.as_bytes());
+        }
+        for content in [
+            "data: {\"error\":{\"message\":\"overloaded\"}}\n\n".to_owned(),
+            "data: {\"choices\":[{\"text\":\"b\"}]}\n\n".to_owned(),
+            "data: {\"choices\":[7]}\n\n".to_owned(),
+            delta("{\"content\":\" \"}"),
+            delta("{\"reasoning_content\":\"hm\"}"),
+            delta("\"b\""),
+        ] {
+            assert_eq!(kind(content.as_bytes()), Kind::Content, "{content}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_has_a_limit() {
+        // The first of two choices has ended, the second goes on.
+        let (ended, more) = (chunk("", "\"stop\""), chunk("more", "null"));
+        let mut holdback = Holdback::new(true, ended.len() + 2 * more.len());
+        for event in [&ended, &more, &more] {
+            assert_eq!(holdback.push(Bytes::from(event.clone())), Ok(Vec::new()));
+        }
+        assert_eq!(holdback.push(Bytes::from(more)), Err(TooLarge));
+        let mut endless = Holdback::new(true, 100);
+        assert_eq!(endless.push(Bytes::from(vec![b'x'; 101])), Err(TooLarge), "an event that does not end counts");
+        let mut passing = Holdback::new(true, 200);
+        for _ in 0..100 {
+            assert!(passing.push(Bytes::from(chunk("a", "null"))).is_ok(), "what passes does not");
+        }
+    }
+
+    #[test]
     fn a_stream_that_is_no_events_holds_its_last_piece() {
-        let mut holdback = Holdback::new(false);
+        let mut holdback = Holdback::new(false, LIMIT);
         assert!(holdback.push(Bytes::from_static(b"one")).expect("small").is_empty());
         assert_eq!(holdback.push(Bytes::from_static(b"two")).expect("small"), vec![Bytes::from_static(b"one")]);
         assert_eq!(holdback.finish(), Bytes::from_static(b"two"));
@@ -133,7 +239,7 @@ mod tests {
 
     #[test]
     fn comments_pass_and_an_endless_event_does_not() {
-        let mut holdback = Holdback::new(true);
+        let mut holdback = Holdback::new(true, LIMIT);
         assert!(holdback.push(Bytes::from_static(b": keep-alive\r\n\r\n")).expect("small").is_empty());
         assert_eq!(holdback.push(Bytes::from(chunk("a", "null"))).expect("small").len(), 1);
         let endless = Bytes::from(vec![b'x'; MAX_EVENT + 1]);

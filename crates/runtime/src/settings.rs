@@ -41,7 +41,7 @@ pub struct Gateway {
     pub parameters: Vec<String>,
     /// Bytes of a request's body.
     pub max_body: usize,
-    /// Bytes of a response that is held whole.
+    /// Bytes that are held of a response: all of it, or the end of a stream.
     pub max_response: usize,
     /// How long an execution may run where its policy does not say.
     pub max_run: Duration,

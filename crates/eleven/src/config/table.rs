@@ -225,7 +225,7 @@ pub(crate) const KEYS: &[Key] = &[
         "runtime.gateway.max_response",
         Form::Int { least: 1024, most: 1 << 30 },
         Preset::Int(64 * 1024 * 1024),
-        "Bytes of a response that is held whole until its evidence is durable.",
+        "Bytes that are held of a response until its evidence is durable: all of it, or the end of a stream.",
     ),
     key(
         "runtime.gateway.max_run",

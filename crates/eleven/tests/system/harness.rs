@@ -648,7 +648,7 @@ impl Upstream {
     }
 }
 
-/// Answers by what the prompt asks for: `echo …`, `slow`, `break`, `error`.
+/// Answers by what the prompt asks for: `echo …`, `slow`, `break`, `error`, `keep alive`.
 async fn chat(calls: Arc<AtomicU64>, mut gate: watch::Receiver<bool>, body: Bytes) -> Response {
     calls.fetch_add(1, Ordering::SeqCst);
     let asked: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -675,6 +675,11 @@ async fn chat(calls: Arc<AtomicU64>, mut gate: watch::Receiver<bool>, body: Byte
             let chunk = serde_json::json!({"choices":[{"index":0,"delta":{"content":word},"finish_reason":null}]});
             if send.send(Ok(Bytes::from(format!("data: {chunk}\n\n")))).await.is_err() {
                 return;
+            }
+        }
+        if prompt == "keep alive" {
+            for _ in 0..2 {
+                let _ = send.send(Ok(Bytes::from_static(b": keep-alive\n\n"))).await;
             }
         }
         let _ = gate.wait_for(|open| *open).await;

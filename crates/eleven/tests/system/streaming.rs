@@ -167,3 +167,43 @@ async fn a_failing_upstream_is_passed_on_and_recorded_as_failed() {
     assert_eq!(domain.verify(&bundle).exit_code(), 0);
     assert_eq!(outcome(&bundle).0, "execution.failed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_upstream_is_recorded_as_failed_when_it_is_streamed_too() {
+    let domain = Domain::start(streaming()).await;
+    let answered = domain.chat(&stream_request("error")).await;
+    assert_eq!(answered.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!answered.body.is_empty(), "what it said is passed on");
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0);
+    let (name, data) = outcome(&bundle);
+    assert_eq!(
+        (name.as_str(), data.get("cause").and_then(Value::as_str)),
+        ("execution.failed", Some("upstream.failed"))
+    );
+    let digest = result_digest("", Sha3::of(&[&answered.body]), 500).to_string();
+    assert_eq!(data.pointer("/result/digest").and_then(Value::as_str), Some(digest.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_connection_open_does_not_push_out_the_last_chunk() {
+    let domain = Domain::start(streaming()).await;
+    domain.upstream.gate.send_replace(false);
+    let (mut body, op) = open(&domain, "keep alive").await;
+    let mut got = Vec::new();
+    while !String::from_utf8_lossy(&got).contains("two") {
+        got.extend_from_slice(&piece(&mut body).await.expect("a piece").expect("whole"));
+    }
+    // Comments come behind the third chunk, which may be the last.
+    assert!(tokio::time::timeout(Duration::from_millis(200), body.frame()).await.is_err(), "it is held with them");
+    domain.upstream.gate.send_replace(true);
+    while let Some(next) = piece(&mut body).await {
+        got.extend_from_slice(&next.expect("whole"));
+    }
+    let text = String::from_utf8_lossy(&got);
+    assert!(text.contains("three") && text.contains(": keep-alive") && text.ends_with("data: [DONE]\n\n"), "{text}");
+    let bundle = domain.bundle_of(&op, 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0);
+    let digest = result_digest("", Sha3::of(&[&got]), 200).to_string();
+    assert_eq!(outcome(&bundle).1.pointer("/result/digest").and_then(Value::as_str), Some(digest.as_str()));
+}

@@ -1,0 +1,93 @@
+use super::*;
+use crate::execution::until;
+use crate::opening::tests::admission;
+use crate::running::Running;
+use axum::response::Response;
+use eleven_api::client::Client;
+use eleven_api::serve::Listener;
+use eleven_core::reason::Reason;
+use http::Request;
+use http_body_util::Full;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const LIMIT: usize = 1 << 20;
+
+async fn next(body: &mut Passing) -> Option<io::Result<Bytes>> {
+    body.frame().await.map(|frame| frame.map(|frame| frame.into_data().expect("data")))
+}
+
+#[tokio::test]
+async fn a_piece_that_waits_when_a_stream_is_over_is_not_delivered() {
+    let (inlet, mut body) = channel();
+    inlet.send.send(Bytes::from_static(b"one")).await.expect("room");
+    assert_eq!(next(&mut body).await.expect("a frame").expect("whole"), "one");
+    inlet.send.send(Bytes::from_static(b"two")).await.expect("room");
+    let evidence = inlet.break_off().with(&Bytes::new(), StatusCode::OK);
+    assert!(next(&mut body).await.expect("a frame").is_err());
+    assert_eq!((evidence.bytes, inlet.delivered().bytes), (3, 3), "what the evidence says");
+}
+
+#[tokio::test]
+async fn only_a_stream_that_was_ended_looks_whole() {
+    let (inlet, mut body) = channel();
+    let mut holdback = Holdback::new(false, LIMIT);
+    let mut upstream = Full::new(Bytes::from_static(b"all of it"));
+    let place = inlet.pass(&mut upstream, &mut holdback).await.map_err(|broken| broken.cause()).expect("room");
+    inlet.end(place, holdback.finish());
+    assert_eq!(next(&mut body).await.expect("a frame").expect("whole"), "all of it");
+    assert_eq!(inlet.delivered().bytes, 9);
+    drop(inlet);
+    assert!(next(&mut body).await.is_none());
+    // One whose evidence could not be made is left alone.
+    let (inlet, mut body) = channel();
+    drop(inlet);
+    assert!(next(&mut body).await.expect("not the end").is_err());
+}
+
+#[tokio::test]
+async fn a_caller_who_stops_reading_before_the_end_holds_up_neither_a_halt_nor_the_time_that_is_over() {
+    let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
+    let artifact = admission().0.admitted.token().artifact.clone();
+    let mut registered = running.enter("an operation", &artifact);
+    let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let stream = Bytes::from([content("a"), content("b"), "data: [DONE]\n\n".to_owned()].concat());
+    let late = Instant::now() + Duration::from_secs(3600);
+    for (halted, deadline, cause) in [(false, Instant::now(), "max_run"), (true, late, "audit.discontinuity")] {
+        if halted {
+            running.halt(Reason::AuditDiscontinuity);
+        }
+        // The first chunk waits to be taken, and nobody takes it; the upstream is at its end.
+        let (inlet, _body) = channel();
+        let (mut upstream, mut holdback) = (Full::new(stream.clone()), Holdback::new(true, LIMIT));
+        let work = inlet.pass(&mut upstream, &mut holdback);
+        let ended = until(deadline, &mut registered, std::future::pending(), work).await;
+        assert_eq!(ended.map(|_| ()).map_err(|broken| broken.cause()), Err(cause));
+        assert_eq!(inlet.break_off().bytes, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_a_connection_took_before_a_stream_broke_off_reaches_the_caller() {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a socket");
+    let at = listener.local_addr().expect("an address");
+    let (inlet, body) = channel();
+    // All of it is there before the connection asks for the first piece.
+    inlet.send.send(Bytes::from_static(b"one")).await.expect("room");
+    let delivered = Arc::clone(&inlet.delivered);
+    drop(inlet);
+    let body = Arc::new(Mutex::new(Some(body)));
+    let router = axum::Router::new().fallback(move || {
+        let body = body.lock().expect("whole").take().expect("one call");
+        std::future::ready(Response::new(axum::body::Body::new(body)))
+    });
+    let serving = tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    let request = Request::get(format!("http://{at}/")).body(Full::new(Bytes::new())).expect("a request");
+    let mut body = Client::new().send(request).await.expect("the head").into_body();
+    let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
+    assert_eq!((first.as_ref(), lock(&delivered).bytes), (&b"one"[..], 3));
+    assert!(body.frame().await.expect("not the end").is_err(), "it never looks whole");
+    stop.send_replace(true);
+    serving.await.expect("ended");
+}
