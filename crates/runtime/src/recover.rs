@@ -2,7 +2,7 @@
 
 use eleven_core::event::Record;
 use eleven_core::time::Time;
-use eleven_enforce::journal::{Journal, Line, Point};
+use eleven_enforce::journal::{Forward, Journal, Line, Point};
 use eleven_store::Log;
 
 /// Read at a time.
@@ -26,6 +26,26 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, String> {
             let line = Line::decode(&bytes).map_err(|error| error.to_string())?;
             journal.restore(&line)?;
             position = at + 1;
+        }
+    }
+}
+
+/// When the oldest event of number `from` or later was made that a journal holds.
+///
+/// # Errors
+/// As [`read_back`].
+pub fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, String> {
+    let reader = log.reader();
+    let mut position = reader.first();
+    loop {
+        let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES).map_err(|error| error.to_string())?;
+        let Some((last, _)) = read.last() else { return Ok(None) };
+        position = last + 1;
+        for (_, bytes) in &read {
+            let event = Forward::of(bytes).map_err(|error| error.to_string())?;
+            if let Some(event) = event.filter(|event| event.src_seq >= from) {
+                return Ok(Some(event.ts));
+            }
         }
     }
 }

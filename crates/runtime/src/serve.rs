@@ -107,13 +107,16 @@ impl Runtime {
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
-        let acknowledged = agree(&client, &settings.ledger, &reader, &journal).await?;
+        let expected = agree(&client, &settings.ledger, &reader, &journal).await?;
+        let now = clock.now();
+        // What it is not known to have is behind from when it was made: a restart gives no new time to an old backlog.
+        let behind = recover::oldest_from(&log, expected.unwrap_or(0)).map_err(RuntimeError::Journal)?;
         // Before anything else is written: what was closed already would otherwise be closed twice.
-        if acknowledged {
+        if expected == Some(journal.next_seq()) {
             close_lost(&client, &settings.ledger, &reader, &mut log, &mut journal).await?;
         }
         recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
-        let progress = Arc::new(Progress::new(clock.now()));
+        let progress = Arc::new(Progress::new(behind.map_or(now, |behind| behind.min(now))));
         let failed = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
         let on_stop = {
@@ -223,19 +226,24 @@ fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), Runti
     Ok((log, journal))
 }
 
-/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. `true` where the ledger has
-/// all that the journal holds, too.
-async fn agree(client: &Client, ledger: &str, reader: &ReadAs, journal: &Journal) -> Result<bool, RuntimeError> {
+/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives the number that it
+/// expects next; `None` where it does not say.
+async fn agree(
+    client: &Client,
+    ledger: &str,
+    reader: &ReadAs,
+    journal: &Journal,
+) -> Result<Option<u64>, RuntimeError> {
     let mut told = false;
     loop {
         match forward::cursor(client, ledger, reader).await {
             Ok(cursor) if cursor.next > journal.next_seq() => {
                 return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
             }
-            Ok(cursor) => return Ok(cursor.next == journal.next_seq()),
+            Ok(cursor) => return Ok(Some(cursor.next)),
             // A journal that holds records is this point's own, and its numbers go on without the ledger.
-            Err(_) if journal.next_seq() > 0 => return Ok(false),
-            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(false),
+            Err(_) if journal.next_seq() > 0 => return Ok(None),
+            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(None),
             Err(error) => {
                 if !told {
                     tracing::info!(%error, "waiting for the ledger: an empty journal may be a new one or a lost one");
@@ -292,10 +300,11 @@ async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
     gate.registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), every, stop).await;
 }
 
-/// Past the audit bound, and where heads over what is acknowledged stay out past their window, admissions stop by step 16; here what runs is interrupted, and both ends become events.
+/// Past the audit bound, and where heads over what is acknowledged stay out past their window, admissions stop by step 16;
+/// here what runs is interrupted, and both ends become events.
 async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
-    let mut since = None;
+    let mut halt = Halt::default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -304,16 +313,7 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         let now = gate.clock.now();
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
         let past = unproven || gate.progress.backlog_ms(now) > bound;
-        let event = match (past, since) {
-            (true, None) => "audit.discontinuity",
-            (false, Some(_)) => "audit.resumed",
-            _ => continue,
-        };
-        if past {
-            gate.running.halt(Reason::AuditDiscontinuity);
-        }
-        let from = since.unwrap_or_else(|| gate.progress.acknowledged());
-        since = past.then_some(from);
+        let Some((event, from)) = halt.look(past, gate.progress.acknowledged(), &gate.running) else { continue };
         let data = Object::new()
             .with("producer", &gate.point.name)
             .with("from", from)
@@ -327,6 +327,31 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             "the ledger's acknowledgements {}",
             if past { "stay out past the bound" } else { "are back" }
         );
+    }
+}
+
+/// Whether this point has halted, and what the ledger had acknowledged then.
+#[derive(Default)]
+struct Halt(Option<u64>);
+
+impl Halt {
+    /// Interrupts what runs, at each look for as long as it is past the bound: what passed step 16 before may begin to run
+    /// only now. Gives the event and its start where that begins or ends.
+    fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
+        if past {
+            running.halt(Reason::AuditDiscontinuity);
+        }
+        match (past, self.0) {
+            (true, None) => {
+                self.0 = Some(acknowledged);
+                Some(("audit.discontinuity", acknowledged))
+            }
+            (false, Some(from)) => {
+                self.0 = None;
+                Some(("audit.resumed", from))
+            }
+            (true, Some(_)) | (false, None) => None,
+        }
     }
 }
 

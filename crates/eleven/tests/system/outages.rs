@@ -69,6 +69,32 @@ async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_gives_an_old_backlog_no_new_time() {
+    let mut domain = Domain::start(Plan { fresh: 10, ..short() }).await;
+    let body = request("x");
+    let (first, second) = (domain.token(&body).await, domain.token(&body).await);
+    domain.stop_ledger().await;
+    let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
+    assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
+    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > 1000 }).await;
+    domain.stop_runtime().await;
+    domain.start_runtime().await;
+    assert!(domain.health().await.backlog_ms > 1000, "it goes on from where it stood");
+    let calls = domain.calls();
+    let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
+    assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
+    assert_eq!(domain.calls(), calls);
+    domain.start_ledger().await;
+    domain.until("it is acknowledged", |domain| async move { domain.health().await.backlog_ms < 1000 }).await;
+    let bundle = domain.bundle_of(presented.op(), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+    // Where the ledger says that it has everything, nothing waits.
+    domain.stop_runtime().await;
+    domain.start_runtime().await;
+    assert!(domain.health().await.backlog_ms < 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_halt_interrupts_what_runs() {
     let mut domain = Domain::start(Plan { release: "stream", ..short() }).await;
     domain.upstream.gate.send_replace(false);

@@ -46,3 +46,22 @@ fn what_is_no_lineage_of_this_points_stays_open_and_all_else_is_closed_in_one_co
     let again = read_back(&log, point).expect("a journal");
     assert_eq!((again.next_seq(), again.open_lineages()), (2, 0));
 }
+
+#[test]
+fn the_oldest_event_that_the_ledger_may_not_have_is_found_by_its_number() {
+    let begun = begun();
+    let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+    assert_eq!(oldest_from(&log, 0), Ok(None), "an empty journal owes nothing");
+    let mut journal = Journal::new(again(&begun));
+    let epoch = journal.note_epoch(7).expect("higher").encode();
+    let _durable = log.append(0, &[&epoch]).expect("appended");
+    let first = begun.last().expect("started").ts;
+    close_lost(&mut log, &mut journal, &[begun], first).expect("closed");
+    let later = first.plus_millis(9000);
+    let alone = journal.alone("audit.resumed", eleven_core::encoding::Object::new(), Default::default(), later);
+    commit(&mut log, vec![alone.expect("made")]).expect("committed");
+    assert_eq!(oldest_from(&log, 0), Ok(Some(first)));
+    assert_eq!(oldest_from(&log, 1), Ok(Some(first)));
+    assert_eq!(oldest_from(&log, 2), Ok(Some(later)));
+    assert_eq!(oldest_from(&log, 3), Ok(None), "the ledger has all of it");
+}

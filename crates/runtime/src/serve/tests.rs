@@ -67,3 +67,22 @@ fn a_key_that_no_header_can_hold_is_refused_at_start() {
     assert!(value == "Bearer sk-abc" && value.is_sensitive());
     assert!(credential(None).expect("none is fine").is_none());
 }
+
+#[tokio::test]
+async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
+    let artifact = crate::opening::tests::admission().0.admitted.token().artifact.clone();
+    let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
+    let mut halt = Halt::default();
+    assert_eq!(halt.look(false, 3, &running), None);
+    let mut before = running.enter("one", &artifact);
+    assert_eq!(halt.look(true, 4, &running), Some(("audit.discontinuity", 4)));
+    assert_eq!(before.interruption().await, Reason::AuditDiscontinuity);
+    // Its commit ended when the bound was passed already.
+    let mut after = running.enter("two", &artifact);
+    assert_eq!(halt.look(true, 4, &running), None, "one event");
+    assert_eq!(after.interruption().await, Reason::AuditDiscontinuity);
+    assert_eq!(halt.look(false, 9, &running), Some(("audit.resumed", 4)));
+    let later = running.enter("three", &artifact);
+    assert_eq!(halt.look(false, 9, &running), None);
+    assert_eq!(*later.interrupted.borrow(), None);
+}
