@@ -6,7 +6,7 @@
 //!
 //! **Invariant**: nothing of the store is shown or erased without a permit.
 
-use crate::gateway::{self, Framed, Gate, authenticate, deny};
+use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
 use eleven_api::audit::Durability;
@@ -180,7 +180,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
         let malformed = |error: eleven_core::form::FormError| Problem::malformed(error.to_string());
         let asked = Disclose::read(&body).map_err(malformed)?;
         let operation = asked.operation(asking).map_err(malformed)?;

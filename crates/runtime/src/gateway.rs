@@ -94,7 +94,7 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = eleven_api::serve::body(body, gate.settings.gateway.max_body).await?;
+        let body = body_of(&gate, &caller, body, gate.settings.gateway.max_body).await?;
         let operation = openai::invocation(&body, &gate.settings.gateway)?;
         let framed = Framed::new(parts, body, operation, gate.workload);
         govern(&gate, &caller, framed).await
@@ -124,6 +124,20 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
     authenticated
 }
 
+/// The body of a caller's request. One past the limit is refused like anything else: with a reason, by an event.
+pub(crate) async fn body_of(gate: &Gate, caller: &Caller, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let problem = match eleven_api::serve::body(body, limit).await {
+        Ok(body) => return Ok(body),
+        Err(problem) => problem,
+    };
+    let Some(reason) = problem.reason else { return Err(problem) };
+    // Which operation it is would have been read from it.
+    let about = About { identity: Some(caller.identity.clone()), ..About::default() };
+    let denied = deny(gate, Denial { reason, detail: problem.detail, about }).await;
+    let status = if denied.reason == Some(reason) { problem.status } else { denied.status };
+    Err(Problem { status, ..denied })
+}
+
 /// The seven stages of one governed call.
 async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
     // What can't be forwarded is refused before anything is begun.
@@ -140,15 +154,14 @@ async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axu
 /// From an operation to its admission, by the artifact that the caller brings or by one that is obtained for it.
 pub(crate) async fn admission(gate: &Gate, caller: &Caller, framed: Framed) -> Result<Admission, Problem> {
     let framed = committed(gate, caller, framed).await?;
-    match presented(&framed.headers)? {
-        Some(text) => {
-            let presented = Presented::Text((!text.is_empty()).then_some(text));
-            match admitted(gate, caller, &framed, presented) {
-                Ok(admission) => Ok(admission),
-                Err(denial) => Err(deny(gate, denial).await),
-            }
-        }
-        None => inline(gate, caller, &framed).await,
+    let brought = match presented(&framed.headers) {
+        Ok(None) => return inline(gate, caller, &framed).await,
+        Ok(Some(text)) => Ok(Presented::Text((!text.is_empty()).then_some(text))),
+        Err(denial) => Err(denial),
+    };
+    match brought.and_then(|token| admitted(gate, caller, &framed, token)) {
+        Ok(admission) => Ok(admission),
+        Err(denial) => Err(deny(gate, denial).await),
     }
 }
 
@@ -193,14 +206,14 @@ fn salts(headers: &HeaderMap) -> Result<Object, Problem> {
 }
 
 /// The artifact that the caller presents: `None` where the header is absent, empty where it holds nothing.
-fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, Denial> {
     let mut values = headers.get_all(PRESENTED).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(Problem::refused(Reason::ArtifactMalformed, "Eleven-Authorization stands twice"));
+        return Err(Denial::new(Reason::ArtifactMalformed, "Eleven-Authorization stands twice"));
     }
     let text = first.map(|value| value.to_str().map(str::trim)).transpose();
-    text.map_err(|_| Problem::refused(Reason::ArtifactMalformed, "Eleven-Authorization is not text"))
+    text.map_err(|_| Denial::new(Reason::ArtifactMalformed, "Eleven-Authorization is not text"))
 }
 
 /// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, the authority is asked once

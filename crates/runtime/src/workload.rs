@@ -4,7 +4,7 @@
 //! digest as the body.
 
 use crate::execution::asked as asked_of;
-use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, deny};
+use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
@@ -60,7 +60,7 @@ pub(crate) async fn admit(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
         let asked = match Admit::read(&body) {
             Ok(asked) => asked,
             Err(error) => return Err(deny(&gate, Denial::new(Reason::ArtifactMalformed, error.to_string())).await),
@@ -164,7 +164,7 @@ pub(crate) async fn complete(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = eleven_api::serve::body(body, MAX_BODY).await?;
+        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
         let done = Complete::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
         let outcome = Outcome::parse(&done.outcome).ok_or_else(|| Problem::malformed("not an outcome"))?;
         let started = workloads.take(&done.attestation_id, Some(&caller.identity)).ok_or_else(|| {

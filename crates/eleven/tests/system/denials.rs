@@ -60,7 +60,33 @@ async fn a_missing_or_malformed_artifact_is_counted() {
     assert_eq!((missing.status.as_u16(), missing.reason().as_str()), (403, "artifact.missing"));
     let malformed = present(&domain, &request("x"), "%%%").await;
     assert_eq!((malformed.status.as_u16(), malformed.reason().as_str()), (403, "artifact.malformed"));
+    domain.until("both are counted", |domain| async move { domain.journal_records().await >= 2 }).await;
     assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_stands_twice_or_is_no_text_is_malformed_and_counted() {
+    let domain = Domain::start(Plan::default()).await;
+    let token = domain.token(&request("x")).await;
+    let header = "eleven-authorization";
+    for (counted, headers) in [(1, vec![(header, token.as_str()), (header, &token)]), (2, vec![(header, "\u{fc}")])] {
+        let malformed = domain.chat_with(&request("x"), &headers).await;
+        assert_eq!((malformed.status.as_u16(), malformed.reason().as_str()), (403, "artifact.malformed"));
+        assert_eq!(malformed.header("eleven-decision"), "deny");
+        domain.until("it is counted", |domain| async move { domain.journal_records().await >= counted }).await;
+    }
+    assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_past_the_limit_is_an_event_of_its_caller() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = " ".repeat(32 * 1024 * 1024 + 1);
+    let event = refused(&domain, &domain.chat(&body).await, 413, "limits.exceeded").await;
+    assert_eq!(event.get("identity").and_then(Value::as_str), Some(IDENTITY));
+    for member in ["operation", "artifact_id", "issuer"] {
+        assert_eq!(event.get(member), None, "nobody knows it: {event}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
