@@ -13,13 +13,6 @@ fn gaps(export: &Export) -> Vec<&str> {
     export.said.get("gaps").and_then(Value::as_array).expect("gaps").iter().filter_map(Value::as_str).collect()
 }
 
-/// One verdict: how it came out, and what it says.
-async fn verdict(export: &Export, of: &str) -> (String, String) {
-    let (verdicts, _) = export.verified(&[]).await;
-    let found = verdicts.into_iter().find(|(name, ..)| name == of);
-    found.map(|(_, status, details)| (status, details)).expect("the verdict")
-}
-
 /// Only the lines of a file in which this does not stand.
 fn without(what: &str) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
     move |bytes| {
@@ -85,7 +78,7 @@ async fn retention_is_judged_by_what_the_domain_set() {
     called(&domain, "three").await;
     let meets = Export::of(&domain, &secret, &regimes).await;
     assert!(!gaps(&meets).iter().any(|gap| gap.contains("164.316-b-2-i")), "{:?}", gaps(&meets));
-    let (status, detail) = verdict(&meets, "retention").await;
+    let (status, detail) = meets.verdict("retention", &[]).await;
     assert_eq!(status, "passed", "{detail}");
     let name = format!("operation.{}", held.to_ascii_lowercase());
     assert!(detail.contains("retention of 2192 days (hipaa)") && detail.contains(&name), "{detail}");

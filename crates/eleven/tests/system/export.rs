@@ -68,19 +68,28 @@ impl Export {
 
     /// The verdicts as `name status` and what they say, and the exit status.
     pub(crate) async fn verified(&self, logs: &[&Path]) -> (Vec<(String, String, String)>, i32) {
+        let logs: Vec<String> = logs.iter().map(|log| log.display().to_string()).collect();
+        self.verified_with(&logs.iter().flat_map(|log| ["--access-log", log]).collect::<Vec<_>>()).await
+    }
+
+    /// The same, with these options.
+    pub(crate) async fn verified_with(&self, options: &[&str]) -> (Vec<(String, String, String)>, i32) {
         let (dir, root) =
             (self.dir().display().to_string(), self.folder.path().join("root.json").display().to_string());
-        let mut args = vec!["evidence".to_owned(), "verify".to_owned(), dir, "--root".to_owned(), root];
-        for log in logs {
-            args.extend(["--access-log".to_owned(), log.display().to_string()]);
-        }
-        let done = eleven(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let done = eleven(&[&["evidence", "verify", &dir, "--root", &root][..], options].concat()).await;
         let said = json(&done);
         let verdicts = said.get("verdicts").and_then(Value::as_array).expect("verdicts").iter().map(|verdict| {
             let text = |name: &str| verdict.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             (text("name"), text("status"), verdict.get("details").expect("details").to_string())
         });
         (verdicts.collect(), done.status.code().expect("a status"))
+    }
+
+    /// One verdict, verified with these options: how it came out, and what it says.
+    pub(crate) async fn verdict(&self, of: &str, options: &[&str]) -> (String, String) {
+        let (verdicts, _) = self.verified_with(options).await;
+        let found = verdicts.into_iter().find(|(name, ..)| name == of);
+        found.map(|(_, status, details)| (status, details)).expect("the verdict")
     }
 
     /// The names of the verdicts that failed; the detail of `of` is given beside them.

@@ -4,6 +4,7 @@
 mod calls;
 mod denials;
 mod evidence;
+mod evidence_answers;
 mod examined;
 mod export;
 mod harness;
