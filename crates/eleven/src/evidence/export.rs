@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::folder::{self, Writer};
 use super::history::{History, policies_value};
 use super::lineage::{self, Lineage};
-use super::manifest::{Gap, Manifest, Query};
+use super::manifest::{self, Gap, Manifest, Query};
 use super::regime::Regime;
 use super::retention::{Sample, Samples, due, numbers};
 use super::side::by_side;
@@ -273,7 +273,7 @@ impl Exporting {
         let mut gaps = controls::gaps(regimes, facts, &signed.head);
         gaps.append(&mut self.gaps);
         let mut manifest = Manifest {
-            tool: format!("eleven {}", env!("CARGO_PKG_VERSION")),
+            tool: manifest::tool(),
             made,
             query,
             range: facts.stretch.numbers(),

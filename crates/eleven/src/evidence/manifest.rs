@@ -12,6 +12,11 @@ use std::collections::BTreeMap;
 /// The `type` of every manifest.
 pub(crate) const TYPE: &str = "11-11/evidence";
 
+/// This program, with its version.
+pub(crate) fn tool() -> String {
+    format!("eleven {}", env!("CARGO_PKG_VERSION"))
+}
+
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
@@ -77,6 +82,10 @@ impl Query {
             regimes: form.strings("regimes")?,
         };
         form.finish()?;
+        require(
+            query.regimes.iter().all(|id| name::is_segment(id)),
+            "query: `regimes` holds what is no regime's name",
+        )?;
         require(query.from < query.to, "query: `from` is not before `to`")?;
         Ok(query)
     }
@@ -137,7 +146,7 @@ impl Manifest {
             Ok::<_, FormError>(range)
         };
         let manifest = Self {
-            tool: form.string("tool")?,
+            tool: form.named("tool", "a program's name", |tool| !tool.chars().any(char::is_control))?,
             made: form.millis("made")?,
             query: Query::read(form.take("query")?)?,
             range: range(form.take("range")?)?,

@@ -64,7 +64,8 @@ pub(crate) struct Export {
     /// Ask for the controls of a regime: eu-ai-act, hipaa, sec-17a-4, soc2 or nist-800-53. May be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) regime: Vec<String>,
-    /// Ask for the controls of a regime of your own, of the same form as those in `regimes/`. May be repeated.
+    /// Ask for the controls of a regime of your own, of the same form as those in `regimes/`, under a name that
+    /// is none of theirs. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) regime_file: Vec<PathBuf>,
     /// The folder to write; it must be empty, or not be there.
@@ -93,6 +94,10 @@ pub(crate) struct Verify {
     /// repeated. Without one, coverage is not checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) access_log: Vec<PathBuf>,
+    /// A regime's file, from where you trust it; the folder's regime of that name has to be the same. Without it, a regime
+    /// that comes with this program has to be as it is here, and any other has the exporter's terms. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) regime_file: Vec<PathBuf>,
 }
 
 /// `evidence …`.

@@ -57,8 +57,9 @@ fn result(manifest: &Manifest, facts: &Facts, regime: &Regime) -> Object {
         regime.controls.iter().map(|control| Value::Object(Object::new().with("control-id", &control.id))).collect();
     let mut observed = Observed { manifest, made: BTreeMap::new() };
     let findings: Vec<Value> = findings.iter().map(|finding| observed.finding(regime, finding)).collect();
+    let whose = if regime.is_reserved() { "" } else { "The questions are the exporter's own. " };
     head(manifest, &regime.id, &regime.title)
-        .with("remarks", format!("Not shown by a ledger: {}", regime.not_shown))
+        .with("remarks", format!("{whose}Not shown by a ledger: {}", regime.not_shown))
         .with("reviewed-controls", selection(Object::new().with("include-controls", selected)))
         .with_some("observations", observed.list())
         .with("findings", findings)

@@ -143,6 +143,15 @@ fn answers(out: &mut String, manifest: &Manifest, facts: &Facts, regime: &Regime
     let met = findings.iter().filter(|finding| finding.is_met()).count();
     say(out, format_args!("<section>\n<h2>{}</h2>\n", Text(&regime.title)));
     say(out, format_args!("<p>{met} of {} controls have evidence in this range.</p>\n", findings.len()));
+    if !regime.is_reserved() {
+        let file = folder::regime(&regime.id);
+        say(
+            out,
+            format_args!(
+                "<p class=\"not\">These questions are the exporter's own: <a href=\"{file}\">{file}</a>.</p>\n"
+            ),
+        );
+    }
     for finding in &findings {
         answer(out, finding);
     }

@@ -1,7 +1,6 @@
 //! A regime as data: its controls, and for each what in a ledger counts as evidence, and how much of it. The files stand in
 //! `regimes/`; one's own has the same form. No control is code.
 
-use super::manifest::Query;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::event::Event;
 use eleven_core::form::{Form, FormError, require};
@@ -9,7 +8,7 @@ use eleven_core::name;
 use eleven_core::reason::Reason;
 use std::path::Path;
 
-/// The regimes that come with the program.
+/// The regimes that come with the program. Their names are theirs: nobody else's terms go by them.
 const EMBEDDED: [(&str, &str); 5] = [
     ("eu-ai-act", include_str!("../../../../regimes/eu-ai-act.json")),
     ("hipaa", include_str!("../../../../regimes/hipaa.json")),
@@ -84,32 +83,58 @@ impl Regime {
     /// The regimes of a query's names that come with the program, and those of files.
     ///
     /// # Errors
-    /// Where there is no such regime, a file is not of its form, or one is named twice.
+    /// Where there is no such regime, a file is not of its form or takes the name of one that comes with the program, or
+    /// one is named twice.
     pub(crate) fn all(names: &[String], files: &[impl AsRef<Path>]) -> Result<Vec<Self>, String> {
         let mut regimes = Vec::new();
         for name in names {
-            let known = EMBEDDED.iter().find(|(known, _)| known == name).ok_or_else(|| {
+            let known = Self::embedded(name).ok_or_else(|| {
                 let known: Vec<&str> = EMBEDDED.iter().map(|(known, _)| *known).collect();
                 format!("there is no regime `{name}`: use one of {}, or --regime-file", known.join(", "))
             })?;
-            regimes.push(Self::read(known.1.as_bytes()).map_err(|error| format!("{name}: {error}"))?);
+            regimes.push(known.map_err(|error| format!("{name}: {error}"))?);
         }
-        for file in files {
-            let file = file.as_ref();
-            let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", file.display());
-            let size = std::fs::metadata(file).map_err(|error| failed(&error))?.len();
-            if size > MAX_FILE {
-                return Err(failed(&"larger than any regime's file (1 MiB)"));
-            }
-            let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
-            regimes.push(Self::read(&bytes).map_err(|error| failed(&error))?);
+        let own = Self::of_files(files)?;
+        if let Some(Self { id, .. }) = own.iter().find(|regime| regime.is_reserved()) {
+            return Err(format!(
+                "--regime-file: `{id}` is the name of a regime that comes with the program: ask for that one with --regime {id}, or give yours another name"
+            ));
         }
-        let twice =
-            regimes.iter().enumerate().find(|(at, regime)| regimes.iter().skip(at + 1).any(|r| r.id == regime.id));
-        match twice {
-            Some((_, regime)) => Err(format!("the regime `{}` is asked for twice", regime.id)),
-            None => Ok(regimes),
+        regimes.extend(own);
+        once(regimes)
+    }
+
+    /// The regimes of files, whatever their names.
+    ///
+    /// # Errors
+    /// Where a file is not of its form, or one is named twice.
+    pub(crate) fn of_files(files: &[impl AsRef<Path>]) -> Result<Vec<Self>, String> {
+        once(files.iter().map(|file| Self::of_file(file.as_ref())).collect::<Result<_, _>>()?)
+    }
+
+    fn of_file(file: &Path) -> Result<Self, String> {
+        let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", file.display());
+        let size = std::fs::metadata(file).map_err(|error| failed(&error))?.len();
+        if size > MAX_FILE {
+            return Err(failed(&"larger than any regime's file (1 MiB)"));
         }
+        let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+        Self::read(&bytes).map_err(|error| failed(&error))
+    }
+
+    /// The regime of this name that comes with the program, where there is one.
+    pub(crate) fn embedded(id: &str) -> Option<Result<Self, FormError>> {
+        EMBEDDED.iter().find(|(known, _)| *known == id).map(|(_, source)| Self::read(source.as_bytes()))
+    }
+
+    /// Whether its name is that of a regime that comes with the program.
+    pub(crate) fn is_reserved(&self) -> bool {
+        EMBEDDED.iter().any(|(known, _)| *known == self.id)
+    }
+
+    /// Whether both ask the same, however their files are laid out.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        parse(&self.source) == parse(&other.source)
     }
 
     /// Reads a regime.
@@ -200,9 +225,13 @@ pub(crate) fn retention_days(regimes: &[Regime]) -> Option<u64> {
     regimes.iter().filter_map(|regime| regime.retention_days).max()
 }
 
-/// Whether the query's names are those of these regimes.
-pub(crate) fn are_named(query: &Query, regimes: &[Regime]) -> bool {
-    regimes.iter().map(|regime| &regime.id).eq(&query.regimes)
+/// The regimes, where none of them is there twice.
+fn once(regimes: Vec<Regime>) -> Result<Vec<Regime>, String> {
+    let is_again = |(at, regime): &(usize, &Regime)| regimes.iter().take(*at).any(|before| before.id == regime.id);
+    match regimes.iter().enumerate().find(is_again) {
+        Some((_, regime)) => Err(format!("the regime `{}` is asked for twice", regime.id)),
+        None => Ok(regimes),
+    }
 }
 
 fn is_control(id: &str) -> bool {

@@ -16,9 +16,11 @@ mod coverage;
 mod integrity;
 mod retention;
 mod signers;
+mod terms;
 
 use super::Verify;
 use super::folder::Folder;
+use super::regime::Regime;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
 use crate::verify_cmd;
 use case::Case;
@@ -70,7 +72,8 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let root = args.root.as_deref().map(verify_cmd::read_root).transpose()?;
     let logs = args.access_log.iter().map(|log| access_log::read(log)).collect::<Result<Vec<_>, _>>();
     let logs = logs.map_err(Failure::usage)?;
-    let verdicts = match Case::read(&folder, root.as_ref()) {
+    let given = Regime::of_files(&args.regime_file).map_err(Failure::usage)?;
+    let verdicts = match Case::read(&folder, root.as_ref(), &given) {
         Ok(case) => vec![
             integrity::judge(&folder, &case),
             signers::judge(&case, root.as_ref()),

@@ -1,11 +1,15 @@
-//! The answers of an export, as whoever would like others would give them: by an access log at the range's edges.
+//! The answers of an export, as whoever would like others would give them: by a regime's terms that are not the regime's, and
+//! by an access log at the range's edges.
 
-use crate::export::{Export, examiner};
+use crate::export::{Export, eleven, examiner};
 use crate::harness::{Domain, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
+use eleven_core::hash::Sha3;
 use eleven_core::registry::retention::Retention;
 use std::path::PathBuf;
+
+const PAGE: &str = "index.html";
 
 /// A domain that keeps content for thirty days, with one call, and its examiner's secret.
 async fn kept_for_thirty_days() -> (Domain, String) {
@@ -17,11 +21,96 @@ async fn kept_for_thirty_days() -> (Domain, String) {
     (domain, secret)
 }
 
+/// A regime that is content with little.
+fn regime(id: &str, days: u64) -> String {
+    format!(
+        r#"{{"v":"1","regime":"{id}","title":"Rules","retention_days":{days},"does_not_show":"Much.","controls":[{{"id":"c1",
+        "title":"Calls","asks":"That there are calls.","needs":"all","does_not_show":"Others.",
+        "evidence":[{{"what":"calls","minimum":1,"lineages":["execution"]}}]}}]}}"#
+    )
+}
+
 /// A file beside the export.
 fn beside(export: &Export, name: &str, text: &str) -> String {
     let path: PathBuf = export.folder.path().join(name);
     std::fs::write(&path, text).expect("written");
     path.display().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_the_name_of_a_known_regime_stand_its_own_terms() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let export = Export::of(&domain, &secret, &["--regime", "hipaa"]).await;
+    let (failed, detail) = export.failing("retention", &[]).await;
+    assert_eq!(failed, ["retention"]);
+    assert!(detail.contains("is below the 2192 days"), "{detail}");
+
+    // Nobody exports by terms of his own under that name.
+    let mine = beside(&export, "mine.json", &regime("hipaa", 1));
+    let (ledger, out) = (domain.ledger_url(), export.folder.path().join("other").display().to_string());
+    let asked = ["evidence", "export", "--ledger", &ledger, "--out", &out, "--regime-file", &mine];
+    let done = eleven(&asked).await;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("`hipaa` is the name of a regime that comes with the program"), "{said}");
+
+    // Nor puts them there afterwards.
+    let forged = export.copy();
+    forged.forge("regimes/hipaa.json", |_| regime("hipaa", 1).into_bytes());
+    forged.manifest(|manifest| drop(manifest.insert("gaps", Vec::new())));
+    let (failed, detail) = forged.failing("retention", &[]).await;
+    assert_eq!(failed, ["integrity", "retention"]);
+    assert!(detail.contains("regimes/hipaa.json has other terms than the regime of that name in eleven"), "{detail}");
+
+    // Whoever verifies may know better which terms they are, as of another version, and then these count.
+    let (status, detail) = forged.verdict("retention", &["--regime-file", &mine]).await;
+    assert_eq!(status, "passed", "{detail}");
+    assert!(detail.contains("hipaa: 1 days are demanded; the terms are those that were given"), "{detail}");
+    let (status, detail) = export.verdict("retention", &["--regime-file", &mine]).await;
+    assert_eq!(status, "failed");
+    assert!(detail.contains("regimes/hipaa.json has other terms than the file that was given"), "{detail}");
+
+    // A file that is laid out in another way asks the same.
+    let spaced = export.copy();
+    spaced.forge("regimes/hipaa.json", |bytes| [b" ", bytes.as_slice()].concat());
+    let (_, detail) = spaced.failing("retention", &[]).await;
+    assert!(detail.contains("is below the 2192 days") && !detail.contains("other terms"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_the_terms_of_an_unknown_regime_are_is_said() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let files = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let (own, text) = (write("own.json", &regime("own", 20)), regime("own", 20));
+    let export = Export::of(&domain, &secret, &["--regime-file", &own]).await;
+    let hash = Sha3::of(&[text.as_bytes()]).to_string();
+    for of in ["integrity", "retention"] {
+        let (status, detail) = export.verdict(of, &[]).await;
+        assert_eq!(status, "passed", "{detail}");
+        assert!(detail.contains("the exporter's own, regimes/own.json") && detail.contains(&hash), "{detail}");
+    }
+    let page = std::fs::read_to_string(export.dir().join(PAGE)).expect("a page");
+    assert!(page.contains("These questions are the exporter's own"), "the page says so too");
+
+    let (status, detail) = export.verdict("retention", &["--regime-file", &own]).await;
+    assert_eq!(status, "passed", "{detail}");
+    assert!(detail.contains("own: 20 days are demanded; the terms are those that were given"), "{detail}");
+    let (stricter, third) = (write("stricter.json", &regime("own", 25)), write("third.json", &regime("third", 20)));
+    for (given, why) in [
+        (&stricter, "regimes/own.json has other terms than the file that was given"),
+        (&third, "the regime `third`, which was given with --regime-file, was not asked for"),
+    ] {
+        for of in ["integrity", "retention"] {
+            let (status, detail) = export.verdict(of, &["--regime-file", given]).await;
+            assert_eq!(status, "failed", "{detail}");
+            assert!(detail.contains(why), "{detail}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,11 +5,12 @@ use super::super::folder::{self, Folder};
 use super::super::history::History;
 use super::super::lineage::Lineage;
 use super::super::manifest::Manifest;
-use super::super::regime::{self, Regime};
+use super::super::regime::Regime;
 use super::super::retention::Samples;
 use super::super::side::by_side;
 use super::super::stretch::Stretch;
 use super::super::verifier::Verifier;
+use super::terms::{self, Terms};
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::{Sha3, Sha3Stream};
@@ -23,7 +24,8 @@ const AT_ONCE: usize = 256;
 /// A folder of evidence, read.
 pub(super) struct Case {
     pub(super) manifest: Manifest,
-    pub(super) regimes: Result<Vec<Regime>, String>,
+    /// The regimes that were asked for, where their terms are those that they have to be.
+    pub(super) terms: Result<Terms, String>,
     /// Everything that was shown, where all of it could be read.
     pub(super) facts: Result<Facts, String>,
     /// The registry's entries, as they stand there.
@@ -49,11 +51,11 @@ pub(super) struct Proof {
 }
 
 impl Case {
-    /// Reads a folder.
+    /// Reads a folder. The regimes in `given` are the verifier's own.
     ///
     /// # Errors
     /// Where its manifest can't be read.
-    pub(super) fn read(folder: &Folder, root: Option<&Pinned>) -> Result<Self, String> {
+    pub(super) fn read(folder: &Folder, root: Option<&Pinned>, given: &[Regime]) -> Result<Self, String> {
         let manifest = Manifest::read(&folder.read(folder::MANIFEST)?)
             .map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
@@ -74,7 +76,7 @@ impl Case {
         }
         let facts = facts(folder, &manifest, stretch, history, lineages);
         Ok(Self {
-            regimes: regimes(folder, &manifest),
+            terms: terms::read(folder, &manifest, given),
             facts,
             registry: registry.unwrap_or_default(),
             proofs,
@@ -100,18 +102,6 @@ fn registry(folder: &Folder) -> Result<Vec<Entry>, String> {
         Ok(())
     })?;
     Ok(entries)
-}
-
-fn regimes(folder: &Folder, manifest: &Manifest) -> Result<Vec<Regime>, String> {
-    let read = |id: &String| {
-        let name = folder::regime(id);
-        Regime::read(&folder.read(&name)?).map_err(|error| format!("{name}: {error}"))
-    };
-    let regimes: Vec<Regime> = manifest.query.regimes.iter().map(read).collect::<Result<_, _>>()?;
-    match regime::are_named(&manifest.query, &regimes) {
-        true => Ok(regimes),
-        false => Err("the regimes' files are not those that the query names".to_owned()),
-    }
 }
 
 /// The entries of the range, each signed by a key that counted; whose was not, is noted.

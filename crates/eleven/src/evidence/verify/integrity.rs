@@ -9,6 +9,7 @@ use super::super::manifest::{Gap, Manifest};
 use super::super::oscal;
 use super::Verdict;
 use super::case::Case;
+use super::terms::Terms;
 use super::{completeness, signers};
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -39,10 +40,12 @@ pub(super) fn judge(folder: &Folder, case: &Case) -> Verdict {
         Ok(facts) => made_of(folder, case, facts, &mut against),
         Err(error) => against.push(error.clone()),
     }
-    let rests_on = vec![format!(
+    let mut rests_on = vec![format!(
         "{} files are those of the manifest; {proofs} proof files hold together; counts, gaps and observations are what they give",
         case.manifest.files.len()
     )];
+    let whose = case.terms.iter().flat_map(Terms::each);
+    rests_on.extend(whose.map(|(regime, whose)| format!("{}: {whose}", regime.id)));
     Verdict::of(NAME, against, rests_on)
 }
 
@@ -98,18 +101,18 @@ fn made_of(folder: &Folder, case: &Case, facts: &Facts, against: &mut Vec<String
     }
     same(manifest.range == facts.stretch.numbers(), "the manifest names another range of entries than is here");
     same(manifest.counts == facts.counts(), "the manifest counts something else than is here");
-    match &case.regimes {
-        Ok(regimes) => {
-            let due = controls::gaps(regimes, facts, &manifest.head);
+    match &case.terms {
+        Ok(terms) => {
+            let due = controls::gaps(&terms.regimes, facts, &manifest.head);
             let told: Vec<&Gap> = manifest.gaps.iter().filter(|gap| gap.control.is_some()).collect();
             same(due.iter().eq(told), "the manifest's gaps are not those of the regimes' questions");
         }
         Err(error) => same(false, error),
     }
-    match (&case.oscal, &case.regimes) {
-        (Ok(oscal), Ok(regimes)) => {
+    match (&case.oscal, &case.terms) {
+        (Ok(oscal), Ok(terms)) => {
             same(
-                told(oscal) == oscal::due(manifest, facts, regimes),
+                told(oscal) == oscal::due(manifest, facts, &terms.regimes),
                 "the OSCAL document counts or observes something else than is here",
             );
             against.extend(observations(oscal, case, facts));

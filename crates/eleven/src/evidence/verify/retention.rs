@@ -2,7 +2,7 @@
 //! reach back as far; and what is under a legal hold.
 
 use super::super::facts::Facts;
-use super::super::regime::{Regime, retention_days};
+use super::super::regime::retention_days;
 use super::super::setting;
 use super::Verdict;
 use super::case::Case;
@@ -12,22 +12,24 @@ pub(super) const NAME: &str = "retention";
 
 /// Judges.
 pub(super) fn judge(case: &Case) -> Verdict {
-    let (regimes, facts) = match (&case.regimes, &case.facts) {
-        (Ok(regimes), Ok(facts)) => (regimes, facts),
+    let (terms, facts) = match (&case.terms, &case.facts) {
+        (Ok(terms), Ok(facts)) => (terms, facts),
         (Err(error), _) | (_, Err(error)) => return Verdict::of(NAME, vec![error.clone()], Vec::new()),
     };
     let head = &case.manifest.head;
     let (mut against, mut rests_on) = (held(facts), Vec::new());
     rests_on.extend(setting::holds(&facts.history));
     let set = |days| setting::keeps(&facts.history.retentions, days, facts.history.began(), head.at);
-    if retention_days(regimes).is_none() && against.is_empty() {
+    if retention_days(&terms.regimes).is_none() && against.is_empty() {
         let set = set(None).unwrap_or_else(|why| why);
         let said: Vec<String> = std::iter::once(set).chain(rests_on).collect();
         return Verdict::not_checked(NAME, &format!("no regime was asked for that names a time; {}", said.join("; ")));
     }
-    for Regime { id, retention_days: days, .. } in regimes.iter().filter(|regime| regime.retention_days.is_some()) {
-        let reached = facts.samples.reach(*days, &head.commitment, head.at, facts.stretch.begins());
-        for judged in [set(*days), reached.map(|(said, _)| said)] {
+    for (regime, whose) in terms.each() {
+        let (id, Some(days)) = (&regime.id, regime.retention_days) else { continue };
+        rests_on.push(format!("{id}: {days} days are demanded; {whose}"));
+        let reached = facts.samples.reach(Some(days), &head.commitment, head.at, facts.stretch.begins());
+        for judged in [set(Some(days)), reached.map(|(said, _)| said)] {
             match judged {
                 Ok(said) => rests_on.push(format!("{id}: {said}")),
                 Err(why) => against.push(format!("{id}: {why}")),
