@@ -31,9 +31,15 @@ pub(crate) const OSCAL: &str = "oscal/assessment-results.json";
 /// The same for people.
 pub(crate) const PAGE: &str = "index.html";
 
+/// The files that every export has beside its manifest.
+pub(crate) const ALWAYS: [&str; 11] =
+    [RANGE, RANGE_PROOF, REGISTRY, REGISTRY_PROOFS, RECORDS, HEADS, KEYS, POLICIES, RETENTION, OSCAL, PAGE];
+/// How the name of a proof file ends.
+pub(crate) const PROOF: &str = ".proof.json";
+
 /// The proof file of an operation.
 pub(crate) fn proof(op: &str) -> String {
-    format!("proofs/{op}.proof.json")
+    format!("proofs/{op}{PROOF}")
 }
 
 /// The bundle of a policy.

@@ -8,14 +8,15 @@ use super::manifest::{Manifest, Query};
 use super::regime::Regime;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha256, hex};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The version of the format.
 const VERSION: &str = "1.1.3";
 /// Whose the names of our properties are.
 const NS: &str = "https://11-11.example/ns/oscal";
 
-/// The document. It is made of the manifest and the facts alone, so that the same export gives the same bytes.
+/// The document. It is made of the manifest, the facts and the regimes alone, so that whoever verifies makes the same bytes.
+/// `files` are those of the export but for this document and the page.
 pub(crate) fn results(
     manifest: &Manifest,
     facts: &Facts,
@@ -73,16 +74,11 @@ fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
         let what = format!("{} {}, {}", lineage.kind, lineage.op, lineage.ended_as());
         observed.note(&Shown { place: last.place, what, proof: folder::proof(&lineage.op) });
     }
+    let all = facts.lineages.len();
     head(manifest, "lineages", "Operations of the range")
-        .with("props", counts_unasked(facts))
+        .with("props", vec![prop("found", &all.to_string()), prop("observed", &all.min(controls::SHOWN).to_string())])
         .with("reviewed-controls", selection(Object::new().with("include-all", Object::new())))
         .with_some("observations", observed.list())
-}
-
-/// What a result says of its lineages where no regime was asked for: how many there are, and how many it observes.
-fn counts_unasked(facts: &Facts) -> Vec<Value> {
-    let all = facts.lineages.len();
-    vec![prop("found", &all.to_string()), prop("observed", &all.min(controls::SHOWN).to_string())]
 }
 
 /// What a finding says of each kind of its evidence: how much there is, and how much of it is observed one by one.
@@ -95,21 +91,6 @@ fn counts(finding: &Finding<'_>) -> Vec<Value> {
         [count("found", found.count.to_string()), count("observed", found.shown.len().to_string())]
     };
     finding.found.iter().enumerate().flat_map(of).collect()
-}
-
-/// What a document has to count and to observe of these facts, result by result: the counts of each finding, and the
-/// numbers of the observed leaves.
-pub(crate) fn due(manifest: &Manifest, facts: &Facts, regimes: &[Regime]) -> Vec<(Vec<Value>, BTreeSet<u64>)> {
-    if regimes.is_empty() {
-        let observed = facts.lineages.iter().take(controls::SHOWN).filter_map(|lineage| lineage.events.last());
-        return vec![(counts_unasked(facts), observed.map(|fact| fact.place.seq).collect())];
-    }
-    let of = |regime: &Regime| {
-        let findings = controls::findings(regime, facts, &manifest.head);
-        let shown = findings.iter().flat_map(|finding| &finding.found).flat_map(|found| &found.shown);
-        (findings.iter().flat_map(counts).collect(), shown.map(|shown| shown.place.seq).collect())
-    };
-    regimes.iter().map(of).collect()
 }
 
 fn head(manifest: &Manifest, name: &str, title: &str) -> Object {

@@ -1,7 +1,7 @@
 //! `evidence verify`: five verdicts over a folder of evidence, each on its own, from its files and a trust root alone.
 //!
 //! - **integrity**: every file is the one that the manifest lists, every proof file holds together, and what is made of
-//!   the records (keys, policies, counts, gaps, observations) is what they give.
+//!   the records (keys, policies, counts, gaps, the OSCAL document and the page) is what they give.
 //! - **signers**: the pinned root leads to the keys that signed, and each counted when it did.
 //! - **completeness**: the range has every entry of its time, under the head; each operation that was asked for has its
 //!   whole lineage; the registry's history has every event.
@@ -13,6 +13,7 @@ mod access_log;
 mod case;
 mod completeness;
 mod coverage;
+mod documents;
 mod integrity;
 mod retention;
 mod signers;
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let given = Regime::of_files(&args.regime_file).map_err(Failure::usage)?;
     let verdicts = match Case::read(&folder, root.as_ref(), &given) {
         Ok(case) => vec![
-            integrity::judge(&folder, &case),
+            integrity::judge(&folder, &case, !args.skip_documents),
             signers::judge(&case, root.as_ref()),
             completeness::judge(&case),
             retention::judge(&case),

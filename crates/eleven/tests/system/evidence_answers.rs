@@ -1,14 +1,15 @@
-//! The answers of an export, as whoever would like others would give them: by a regime's terms that are not the regime's, and
-//! by an access log at the range's edges.
+//! The answers of an export, as whoever would like others would give them: by a regime's terms that are not the regime's, in
+//! documents that say something else than the records, and by an access log at the range's edges.
 
-use crate::export::{Export, eleven, examiner};
+use crate::export::{Export, eleven, examiner, put};
 use crate::harness::{Domain, Plan, request};
 use eleven_authority::admin::Act;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::registry::retention::Retention;
 use std::path::PathBuf;
 
+const OSCAL: &str = "oscal/assessment-results.json";
 const PAGE: &str = "index.html";
 
 /// A domain that keeps content for thirty days, with one call, and its examiner's secret.
@@ -111,6 +112,81 @@ async fn whose_the_terms_of_an_unknown_regime_are_is_said() {
             assert!(detail.contains(why), "{detail}");
         }
     }
+}
+
+/// What is done to a file.
+type Change<'a> = Box<dyn FnOnce(Vec<u8>) -> Vec<u8> + 'a>;
+
+/// Changes a text in a file that it stands in.
+fn replace(from: &str, to: &str) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
+    move |bytes| {
+        let text = String::from_utf8(bytes).expect("text");
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(text, changed, "{from}");
+        changed.into_bytes()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_and_oscal_say_what_the_records_give() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let export = Export::of(&domain, &secret, &["--regime", "soc2"]).await;
+    let page = std::fs::read_to_string(export.dir().join(PAGE)).expect("a page");
+    let gaps = &page[page.find("<h2>Gaps</h2>").expect("gaps")..];
+    let gaps = &gaps[..gaps.find("</section>").expect("their end")];
+    let findings = export.read(OSCAL).pointer("/assessment-results/results/0/findings").cloned().expect("findings");
+    let ids: Vec<String> = findings
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|finding| finding.pointer("/target/target-id").and_then(Value::as_str).expect("an id").to_owned())
+        .map(|id| format!("\"target-id\":\"{id}\""))
+        .collect();
+    let swap = |bytes: Vec<u8>| {
+        let once = replace(&ids[0], "\"target-id\":\"\"")(bytes);
+        let twice = replace(&ids[1], &ids[0])(once);
+        replace("\"target-id\":\"\"", &ids[1])(twice)
+    };
+    let changes: [(&str, &str, Change<'_>); 5] = [
+        (OSCAL, "/status/state", Box::new(replace("\"state\":\"not-satisfied\"", "\"state\":\"satisfied\""))),
+        (OSCAL, "/results/0/findings/0/target/target-id", Box::new(swap)),
+        (OSCAL, "/results/0/findings/", Box::new(replace("\"observation-uuid\":\"", "\"observation-uuid\":\"0"))),
+        (OSCAL, "", Box::new(|_| b"{}".to_vec())),
+        (PAGE, "", Box::new(replace(gaps, "<h2>Gaps</h2>\n<p>None.</p>\n"))),
+    ];
+    for (name, at, change) in changes {
+        let forged = export.copy();
+        forged.forge(name, change);
+        let (verdicts, code) = forged.verified_with(&[]).await;
+        let failed: Vec<_> = verdicts.iter().filter(|(_, status, _)| status == "failed").collect();
+        assert_eq!((failed.len(), code), (1, 1), "{verdicts:?}");
+        let (verdict, _, detail) = failed[0];
+        assert_eq!(verdict, "integrity");
+        assert!(
+            detail.contains(&format!("{name} does not say what the records give")) && detail.contains(at),
+            "{detail}"
+        );
+    }
+
+    // A file beside them, which a reader may take for a part of it.
+    let more = export.copy();
+    std::fs::write(more.dir().join("summary.html"), "").expect("written");
+    let listed = Object::new().with("bytes", 0_u64).with("hash", Sha3::of(&[b""]));
+    more.manifest(|manifest| put(manifest, "files", |files| drop(files.insert("summary.html", listed))));
+    let (failed, detail) = more.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    assert!(detail.contains("summary.html is no file of an export"), "{detail}");
+
+    // What says that another version wrote it is no better for that, unless whoever verifies looks at neither document.
+    let other = export.copy();
+    other.manifest(|manifest| drop(manifest.insert("tool", "eleven 0.0.9")));
+    other.forge(PAGE, replace(gaps, "<h2>Gaps</h2>\n<p>None.</p>\n"));
+    let (failed, detail) = other.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    assert!(detail.contains("the manifest says that eleven 0.0.9 made it"), "{detail}");
+    let (status, detail) = other.verdict("integrity", &["--skip-documents"]).await;
+    assert_eq!(status, "passed", "{detail}");
+    assert!(detail.contains("index.html were not checked, as --skip-documents asks: they show nothing"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,8 +40,6 @@ pub(super) struct Case {
     pub(super) range_proof: Result<Value, String>,
     pub(super) registry_proofs: Result<Value, String>,
     pub(super) heads: Result<Value, String>,
-    /// The OSCAL document.
-    pub(super) oscal: Result<Value, String>,
 }
 
 /// A proof file.
@@ -85,7 +83,6 @@ impl Case {
             range_proof: value(folder, folder::RANGE_PROOF),
             registry_proofs: value(folder, folder::REGISTRY_PROOFS),
             heads: value(folder, folder::HEADS),
-            oscal: value(folder, folder::OSCAL),
             manifest,
         })
     }

@@ -93,7 +93,7 @@ fn lineages(case: &Case, facts: &Facts) -> Vec<String> {
         }
     }
     let known: BTreeSet<String> = case.proofs.iter().map(|proof| folder::proof(&proof.op)).collect();
-    let files = case.manifest.files.keys().filter(|name| name.ends_with(".proof.json"));
+    let files = case.manifest.files.keys().filter(|name| name.ends_with(folder::PROOF));
     against.extend(
         files.filter(|name| !known.contains(*name)).map(|name| format!("{name} is of no operation that was asked for")),
     );

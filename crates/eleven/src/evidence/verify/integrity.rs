@@ -1,28 +1,23 @@
 //! Whether the files are whole, and say what the records give.
 
 use super::super::controls;
-use super::super::facts::{Facts, Place};
+use super::super::facts::Facts;
 use super::super::folder::{self, Folder, Listed};
-use super::super::history::{policies_value, standing};
+use super::super::history::policies_value;
 use super::super::lineage;
-use super::super::manifest::{Gap, Manifest};
-use super::super::oscal;
+use super::super::manifest::Manifest;
 use super::Verdict;
 use super::case::Case;
 use super::terms::Terms;
-use super::{completeness, signers};
-use eleven_core::encoding::Value;
+use super::{completeness, documents, signers};
 use eleven_core::hash::Sha3;
 use eleven_verify::Check;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(super) const NAME: &str = "integrity";
 
-/// Where an OSCAL document has its results.
-const RESULTS: &str = "/assessment-results/results";
-
-/// Judges.
-pub(super) fn judge(folder: &Folder, case: &Case) -> Verdict {
+/// Judges; the page and the OSCAL document only `with_documents`.
+pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdict {
     let mut against = files(folder, &case.manifest);
     let mut proofs = 0_usize;
     for proof in &case.proofs {
@@ -40,10 +35,25 @@ pub(super) fn judge(folder: &Folder, case: &Case) -> Verdict {
         Ok(facts) => made_of(folder, case, facts, &mut against),
         Err(error) => against.push(error.clone()),
     }
+    match (&case.terms, &case.facts) {
+        (Ok(terms), Ok(facts)) => {
+            against.extend(answers(&case.manifest, terms, facts));
+            if with_documents {
+                against.extend(documents::against(folder, &case.manifest, facts, &terms.regimes));
+            }
+        }
+        (Err(error), _) => against.push(error.clone()),
+        (Ok(_), Err(_)) => {}
+    }
     let mut rests_on = vec![format!(
-        "{} files are those of the manifest; {proofs} proof files hold together; counts, gaps and observations are what they give",
+        "{} files are those of the manifest; {proofs} proof files hold together; keys, policies, counts and gaps are what they give",
         case.manifest.files.len()
     )];
+    let [oscal, page] = documents::NAMES;
+    rests_on.push(match with_documents {
+        true => format!("{oscal} and {page} say what they give"),
+        false => format!("{oscal} and {page} were not checked, as --skip-documents asks: they show nothing"),
+    });
     let whose = case.terms.iter().flat_map(Terms::each);
     rests_on.extend(whose.map(|(regime, whose)| format!("{}: {whose}", regime.id)));
     Verdict::of(NAME, against, rests_on)
@@ -101,77 +111,26 @@ fn made_of(folder: &Folder, case: &Case, facts: &Facts, against: &mut Vec<String
     }
     same(manifest.range == facts.stretch.numbers(), "the manifest names another range of entries than is here");
     same(manifest.counts == facts.counts(), "the manifest counts something else than is here");
-    match &case.terms {
-        Ok(terms) => {
-            let due = controls::gaps(&terms.regimes, facts, &manifest.head);
-            let told: Vec<&Gap> = manifest.gaps.iter().filter(|gap| gap.control.is_some()).collect();
-            same(due.iter().eq(told), "the manifest's gaps are not those of the regimes' questions");
-        }
-        Err(error) => same(false, error),
-    }
-    match (&case.oscal, &case.terms) {
-        (Ok(oscal), Ok(terms)) => {
-            same(
-                told(oscal) == oscal::due(manifest, facts, &terms.regimes),
-                "the OSCAL document counts or observes something else than is here",
-            );
-            against.extend(observations(oscal, case, facts));
-        }
-        (Err(error), _) => same(false, error),
-        (Ok(_), Err(_)) => {}
-    }
 }
 
-/// What an OSCAL document counts, result by result, and the numbers of the leaves that it observes.
-fn told(oscal: &Value) -> Vec<(Vec<Value>, BTreeSet<u64>)> {
-    let result = |result: Value| {
-        let mut counts = list(result.get("props"));
-        counts.extend(list(result.get("findings")).iter().flat_map(|finding| list(finding.get("props"))));
-        let observed = list(result.get("observations"));
-        (counts, observed.iter().filter_map(|observation| prop(observation, "seq").parse().ok()).collect())
-    };
-    list(oscal.pointer(RESULTS)).into_iter().map(result).collect()
+/// The gaps that are told are those of the regimes' questions, and no file is there that an export does not have.
+fn answers(manifest: &Manifest, terms: &Terms, facts: &Facts) -> Vec<String> {
+    let due = controls::gaps(&terms.regimes, facts, &manifest.head);
+    let told = manifest.gaps.iter().filter(|gap| gap.control.is_some());
+    let silent = !due.iter().eq(told);
+    let known = known(facts, terms);
+    let unknown = manifest.files.keys().filter(|name| !known.contains(*name) && !name.ends_with(folder::PROOF));
+    let unknown = unknown.map(|name| format!("{name} is no file of an export: nothing says what has to stand in it"));
+    silent
+        .then(|| "the manifest's gaps are not those of the regimes' questions".to_owned())
+        .into_iter()
+        .chain(unknown)
+        .collect()
 }
 
-fn list(value: Option<&Value>) -> Vec<Value> {
-    value.and_then(Value::as_array).unwrap_or_default().to_vec()
-}
-
-/// A property of an observation; nothing where it has none of that name.
-fn prop(observation: &Value, name: &str) -> String {
-    let props = list(observation.get("props"));
-    let found = props.iter().find(|prop| prop.get("name").and_then(Value::as_str) == Some(name));
-    found.and_then(|prop| prop.get("value")).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// Every observation of the OSCAL document names a leaf that is here, and a file that proves it.
-fn observations(oscal: &Value, case: &Case, facts: &Facts) -> Vec<String> {
-    let places = places(facts);
-    let results = list(oscal.pointer(RESULTS));
-    let observations = results.iter().flat_map(|result| list(result.get("observations")));
-    let mut against = Vec::new();
-    for observation in observations {
-        let prop = |name: &str| prop(&observation, name);
-        let leaf = prop("seq").parse().ok().and_then(|seq: u64| places.get(&seq).map(|place| place.leaf.to_string()));
-        let href = observation.pointer("/relevant-evidence/0/href").and_then(Value::as_str);
-        let file = href.and_then(|href| href.strip_prefix("../"));
-        let proven = file.is_some_and(|file| case.manifest.files.contains_key(file));
-        if leaf.as_ref() != Some(&prop("leaf")) || prop("ledger") != case.manifest.head.commitment.ledger || !proven {
-            let seq = prop("seq");
-            against.push(format!(
-                "{}: the observation of entry {seq} is not of a leaf that is proven here",
-                folder::OSCAL
-            ));
-        }
-    }
-    against
-}
-
-/// Everything that has a place in the ledger, by its number.
-fn places(facts: &Facts) -> BTreeMap<u64, Place> {
-    let events = facts.events().map(|(fact, _)| fact.place);
-    let registry = facts.history.events.iter().map(|fact| fact.place);
-    let ends = facts.stretch.ends.into_iter().flat_map(|(first, last)| [first, last]);
-    let samples = facts.samples.0.values().filter_map(|sample| standing(&sample.entry).ok()).map(|(place, _)| place);
-    events.chain(registry).chain(ends).chain(samples).map(|place| (place.seq, place)).collect()
+/// The names of the files that an export of these facts has, its proof files apart: completeness knows those.
+fn known(facts: &Facts, terms: &Terms) -> BTreeSet<String> {
+    let policies = facts.policies().into_iter().map(|policy| folder::policy(policy.id.hash));
+    let regimes = terms.regimes.iter().map(|regime| folder::regime(&regime.id));
+    folder::ALWAYS.map(str::to_owned).into_iter().chain(policies).chain(regimes).collect()
 }
