@@ -228,12 +228,7 @@ fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), Runti
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives the number that it
 /// expects next; `None` where it does not say.
-async fn agree(
-    client: &Client,
-    ledger: &str,
-    reader: &ReadAs,
-    journal: &Journal,
-) -> Result<Option<u64>, RuntimeError> {
+async fn agree(client: &Client, ledger: &str, reader: &ReadAs, journal: &Journal) -> Result<Option<u64>, RuntimeError> {
     let mut told = false;
     loop {
         match forward::cursor(client, ledger, reader).await {
