@@ -39,8 +39,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(now: Time) -> Self {
-        Self { all_at: AtomicI64::new(now.0), acknowledged: AtomicU64::new(0), wake: Notify::new() }
+    /// At start, where the ledger had acknowledged everything up to `all_at`.
+    pub(crate) fn new(all_at: Time) -> Self {
+        Self { all_at: AtomicI64::new(all_at.0), acknowledged: AtomicU64::new(0), wake: Notify::new() }
     }
 
     pub(crate) fn wake(&self) {
