@@ -6,6 +6,7 @@
 //! [`Journal::recover`] closes truthfully what had started.
 
 mod line;
+mod recovery;
 
 pub use line::{Forward, Line, LineError, encode_event};
 
@@ -15,14 +16,13 @@ use crate::permit::{Ending, Execution, Opened};
 use crate::uses::Uses;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
-use eleven_core::attestation::{Envelope, Evidence, Statement};
+use eleven_core::attestation::{Evidence, Statement};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::{About, Draft, Place, Record, Tip};
+use eleven_core::event::{About, Draft, Place, Record};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::lineage::{Lineage, Stage};
@@ -77,18 +77,6 @@ struct Begun {
     last: Record,
     /// What the journal says of it stands after the events below this number.
     from: u64,
-}
-
-/// What the next event of a lineage continues.
-struct Open {
-    about: About,
-    tip: Tip,
-}
-
-impl Open {
-    fn after(last: &Record) -> Self {
-        Self { about: last.about.binding(), tip: last.tip() }
-    }
 }
 
 /// The records that close an execution: attestation, outcome and evidence, one commit.
@@ -315,122 +303,6 @@ impl Journal {
         self.sign(event, Place::Alone, data, about, ts)
     }
 
-    /// Reads back one line at start, in the journal's order.
-    ///
-    /// # Errors
-    /// Where the line does not continue what was read before: the journal was changed.
-    pub fn restore(&mut self, line: &Line) -> Result<(), String> {
-        match line {
-            Line::Epoch(epoch) => {
-                self.seen_epoch = self.seen_epoch.max(*epoch);
-                self.epoch_at = self.next_seq;
-            }
-            Line::Open(record) => self.restore_open(record),
-            Line::Event { record, exp } => self.restore_event(record, *exp)?,
-        }
-        Ok(())
-    }
-
-    fn restore_event(&mut self, record: &Record, exp: Option<Time>) -> Result<(), String> {
-        if record.kid != self.point.event.kid() {
-            return Err(format!("the journal holds a record of {}, another key than this point's", record.kid));
-        }
-        if self.next_seq > record.src_seq {
-            return Err(format!("the journal's record {} stands after {}", record.src_seq, self.next_seq));
-        }
-        self.next_seq = record.src_seq + 1;
-        self.last = self.last.max(Some(record.ts));
-        match record.event.as_str() {
-            "authorization.consumed" => {
-                if let (Some(artifact), Some(exp)) = (record.about.artifact_id.clone(), exp) {
-                    self.uses.restore(artifact, exp, record.ts);
-                }
-                self.restore_open(record);
-            }
-            "admission.granted" | "execution.started" => self.restore_open(record),
-            "evidence.committed" => {
-                self.open.remove(&record.op);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn restore_open(&mut self, last: &Record) {
-        let from = self.open.get(&last.op).map_or(last.src_seq, |begun| begun.from.min(last.src_seq));
-        self.open.insert(last.op.clone(), Begun { last: last.clone(), from });
-    }
-
-    /// Closes truthfully, after a crash, every lineage that had begun: `execution.interrupted` with the effect unknown, and
-    /// `evidence.committed` without evidence (PROTOCOL 5.1). The records are one commit.
-    ///
-    /// # Errors
-    /// Where a record can't be made.
-    pub fn recover(&mut self, now: Time) -> Result<Vec<Record>, String> {
-        let mut records = Vec::new();
-        for (op, begun) in core::mem::take(&mut self.open) {
-            let ts = self.stamp(now);
-            records.extend(self.interrupt(op, Open::after(&begun.last), "restart", ts)?);
-        }
-        Ok(records)
-    }
-
-    /// Closes truthfully what this point had begun under a key whose journal is lost, from the records of the lineage as the
-    /// ledger holds them: what was attested by what was attested, everything else as [`Journal::recover`] does. None where
-    /// nothing is to be closed.
-    ///
-    /// Whoever shows other records than there are gets a closing that continues nothing: it is refused wherever it goes.
-    ///
-    /// # Errors
-    /// Where the records are no lineage that this point began, or a record can't be made.
-    pub fn recover_lost(&mut self, lineage: &[Record], now: Time) -> Result<Vec<Record>, String> {
-        let (first, rest) = lineage.split_first().ok_or("a lineage has records")?;
-        let begun = Lineage::begin(first).map_err(|error| error.to_string())?;
-        let lineage = rest.iter().try_fold(begun, |lineage, record| lineage.advance(record));
-        let lineage = lineage.map_err(|error| error.to_string())?;
-        let last = rest.last().ok_or("nobody began it")?;
-        if lineage.point.as_deref() != Some(self.point.name.as_str()) {
-            return Err(format!("{} is not this point's", last.op));
-        }
-        let before = self.next_seq;
-        let closing = self.closing(last, &lineage, now);
-        // Nothing of what could not be made whole leaves: its numbers are free again.
-        closing.inspect_err(|_| self.next_seq = before)
-    }
-
-    fn closing(&mut self, last: &Record, lineage: &Lineage, now: Time) -> Result<Vec<Record>, String> {
-        let (op, ts) = (last.op.clone(), self.stamp(now));
-        let open = Open { about: last.about.binding(), tip: lineage.tip.clone() };
-        match lineage.stage {
-            Stage::Issued | Stage::Closed => Ok(Vec::new()),
-            Stage::Consumed | Stage::Granted | Stage::Started => {
-                self.interrupt(op, open, "journal.lost", ts).map(Vec::from)
-            }
-            Stage::Attested(digest) => {
-                let (event, data) = attested(last)?;
-                let place = Place::After { op: op.clone(), tip: open.tip };
-                let ended = self.sign(event, place, data, open.about.clone(), ts)?;
-                let open = Open::after(&ended);
-                Ok(alloc::vec![ended, self.commit_evidence(op, open, Some(digest), ts)?])
-            }
-            Stage::Ended(digest) => Ok(alloc::vec![self.commit_evidence(op, open, digest, ts)?]),
-        }
-    }
-
-    /// What had started was interrupted, to whatever effect, and there is no evidence of more.
-    fn interrupt(&mut self, op: String, open: Open, cause: &str, ts: Time) -> Result<[Record; 2], String> {
-        let data = Object::new().with("cause", cause).with("effect", "unknown");
-        let place = Place::After { op: op.clone(), tip: open.tip };
-        let interrupted = self.sign("execution.interrupted", place, data, open.about.clone(), ts)?;
-        let open = Open::after(&interrupted);
-        Ok([interrupted, self.commit_evidence(op, open, None, ts)?])
-    }
-
-    fn commit_evidence(&mut self, op: String, open: Open, digest: Option<Sha3>, ts: Time) -> Result<Record, String> {
-        let data = Object::new().with("evidence", digest.map(Value::from)).with("events", open.tip.n + 1);
-        self.sign("evidence.committed", Place::After { op, tip: open.tip }, data, open.about, ts)
-    }
-
     /// Forgets uses of artifacts that have expired by the latest time that a record bears: no admission comes before that.
     pub fn forget_expired(&mut self) {
         if let Some(last) = self.last {
@@ -495,14 +367,6 @@ impl Journal {
     fn next_ts(&self, now: Time) -> Time {
         self.last.map_or(now, |last| last.max(now))
     }
-}
-
-/// The outcome that an attestation attests, and the data of its event.
-fn attested(record: &Record) -> Result<(&'static str, Object), String> {
-    let envelope = record.data.get("envelope").cloned().unwrap_or(Value::Null);
-    let statement = Envelope::read(envelope).and_then(|envelope| envelope.statement());
-    let statement = statement.map_err(|error| error.to_string())?;
-    Ok((statement.outcome.event(), Object::new().with("result", statement.result.to_value())))
 }
 
 const fn used_up(reason: Reason) -> &'static str {

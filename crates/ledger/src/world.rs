@@ -189,7 +189,6 @@ impl Producers {
         append
     }
 
-    /// [`POINT`] is registered with a configuration.
     pub(crate) fn registration(&mut self, config: &str) -> Record {
         let runtime = RuntimeRecord {
             point: POINT.to_owned(),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::conformance::admitted;
 use crate::permit::DurableReceipt;
+use alloc::format;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Outcome, StatementResult};
 use eleven_core::encoding::parse;

@@ -98,7 +98,7 @@ async fn events(desks: &Desks, count: u64) -> Vec<Record> {
     let read = reader.read_from(0, 100, 1 << 20).expect("readable");
     let record = |bytes: &[u8]| match Line::decode(bytes).expect("a line") {
         Line::Event { record, .. } => record,
-        Line::Epoch(_) => panic!("an epoch"),
+        Line::Epoch(_) | Line::Open(_) => panic!("nothing was said again"),
     };
     read.iter().map(|(_, bytes)| record(bytes)).collect()
 }
