@@ -53,7 +53,8 @@ fn how_many_run_is_what_a_look_at_every_lineage_finds() {
     let mut numbers = Numbers(11);
     let mut history = Counted { bench: Bench::new(), most: 0 };
     // Issued, with how often each was used; and running.
-    let (mut idle, mut busy): (Vec<(Operation, u64)>, Vec<(Operation, u64)>) = (Vec::new(), Vec::new());
+    let mut idle: Vec<(Operation, u64)> = Vec::new();
+    let mut busy: Vec<(Operation, u64)> = Vec::new();
     for n in 0..200u8 {
         match numbers.below(5) {
             0 | 1 => {
