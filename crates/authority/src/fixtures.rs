@@ -60,6 +60,16 @@ pub(crate) fn root() -> TrustRoot {
     root.signed(&[&signer("root")]).expect("a root")
 }
 
+/// A second version of the root, whose registry key this authority does not have.
+pub(crate) fn successor() -> TrustRoot {
+    let first = root();
+    let mut next = TrustRoot { version: 2, prev: Some(first.hash_for_prev()), sigs: Vec::new(), ..first };
+    let registry = next.roles.iter_mut().filter(|key| key.usage == KeyUse::Registry);
+    registry.for_each(|key| key.status = KeyStatus::Retired(next.nbf));
+    next.roles.push(key("successor", KeyUse::Registry, AUTHORITY));
+    next.signed(&[&signer("root")]).expect("a root")
+}
+
 /// Keys of the registry, granted.
 pub(crate) fn keys() -> Vec<GrantedKey> {
     let keys = [

@@ -6,7 +6,7 @@ use eleven_api::routes;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
-use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+use eleven_core::root::KeyUse;
 use std::time::Duration;
 
 /// The numbers of the authority's key in the ledger, which must be 0, 1, 2, …
@@ -68,15 +68,6 @@ async fn no_stamp_is_signed_while_the_ledger_is_silent() {
     world.stop().await;
 }
 
-/// The next root, which names another registry key.
-fn successor() -> TrustRoot {
-    let (first, other) = (fixtures::root(), key("successor", KeyUse::Registry, AUTHORITY));
-    let own = |role: KeyRecord| if role.usage == KeyUse::Registry { other.clone() } else { role };
-    let roles = first.roles.iter().cloned().map(own).collect();
-    let next = TrustRoot { version: 2, prev: Some(first.hash_for_prev()), roles, sigs: Vec::new(), ..first };
-    next.signed(&[&signer("root")]).expect("a root")
-}
-
 /// Waits until the authority says of itself that it can decide nothing.
 async fn until_unready(world: &World) {
     let began = std::time::Instant::now();
@@ -89,7 +80,7 @@ async fn until_unready(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_decided_or_stamped_before_an_epoch_that_this_authority_cannot_sign() {
     let world = World::founded().await;
-    let published = Object::new().with("root", successor().to_value());
+    let published = Object::new().with("root", fixtures::successor().to_value());
     let problem = world.act("root.publish", published.clone()).await.expect_err("another registry key");
     assert_eq!(problem.status, 400);
     assert!(problem.detail.contains("registry key"), "{problem}");

@@ -94,7 +94,9 @@ async fn what_ran_verifies_after_its_point_was_registered_anew_and_removed() {
         let mut bundle = bundle(shared, &operation.op).expect("a bundle");
         let size = bundle.head.commitment.size;
         let shown = seq.map(|seq| shown(shared, standing(seq), size).expect("under the head"));
-        bundle.authorization.as_mut().expect("of an artifact").registered = shown;
+        let authorization = bundle.authorization.as_mut().expect("of an artifact");
+        // Nothing was decided here that could be decided again.
+        (authorization.registered, authorization.decision) = (shown, None);
         bundle
     };
     let mut moved = with(Some(first));

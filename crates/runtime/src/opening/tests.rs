@@ -114,7 +114,8 @@ async fn a_caller_who_leaves_during_the_commit_takes_nothing_along_and_is_the_ca
             running.store(true, Ordering::SeqCst);
         }));
         // It waits for its commit, and the server drops it there.
-        poll_fn(|cx| Poll::Ready(assert!(calling.as_mut().poll(cx).is_pending()))).await;
+        let waits = poll_fn(|cx| Poll::Ready(calling.as_mut().poll(cx).is_pending())).await;
+        assert!(waits);
     }
     let events = events(&desks, 6).await;
     let names: Vec<&str> = events.iter().map(|record| record.event.as_str()).collect();

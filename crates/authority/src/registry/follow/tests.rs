@@ -1,12 +1,11 @@
 use super::*;
-use crate::fixtures::{self, AUTHORITY, NOW, key, root, signer};
+use crate::fixtures::{self, AUTHORITY, NOW, root, signer, successor};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::ManualClock;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::registry::genesis;
-use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::time::Time;
 
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
@@ -27,12 +26,7 @@ fn genesis_row() -> Row {
 
 /// The next root, which names another registry key.
 fn successor_row(seq: u64) -> Row {
-    let (first, other) = (root(), key("successor", KeyUse::Registry, AUTHORITY));
-    let own = |role: KeyRecord| if role.usage == KeyUse::Registry { other.clone() } else { role };
-    let roles = first.roles.iter().cloned().map(own).collect();
-    let next = TrustRoot { version: 2, prev: Some(first.hash_for_prev()), roles, sigs: Vec::new(), ..first };
-    let next = next.signed(&[&signer("root")]).expect("a root");
-    row(seq, "root.published", AUTHORITY, Object::new().with("root", next.to_value()))
+    row(seq, "root.published", AUTHORITY, Object::new().with("root", successor().to_value()))
 }
 
 /// A page of a ledger of `size` entries.
