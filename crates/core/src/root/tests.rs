@@ -53,6 +53,8 @@ fn signed_by(root: TrustRoot, signers: &[SeedSigner]) -> TrustRoot {
     root.signed(&signers).expect("a root of its form")
 }
 
+type Change = fn(&mut TrustRoot);
+
 fn next(previous: &TrustRoot) -> TrustRoot {
     TrustRoot {
         version: previous.version + 1,
@@ -157,12 +159,12 @@ fn a_successor_has_every_record_of_the_version_before() {
     (first.keys[2].status, first.roles[0].status) = (retired, KeyStatus::Compromised(first.nbf));
     first.roles.push(record("key:test/head/2", 7, KeyUse::Head, "ledger://test"));
     let first = signed_by(first, &[signer("a", 1), signer("b", 2)]);
-    let follows = |change: fn(&mut TrustRoot)| {
+    let follows = |change: Change| {
         let mut second = next(&first);
         change(&mut second);
         signed_by(second, &[signer("a", 1), signer("b", 2)]).succeeds(&first)
     };
-    let kept: &[fn(&mut TrustRoot)] = &[
+    let kept: &[Change] = &[
         |_| {},
         |root| root.keys.push(root_key("d", 11)),
         |root| root.roles.reverse(),
@@ -174,7 +176,7 @@ fn a_successor_has_every_record_of_the_version_before() {
         assert_eq!(follows(*change), Ok(()), "{number}");
     }
     let other = |label: &str| Err(RootError::Record(format!("key:test/{label}")));
-    let lost: &[(&str, &str, fn(&mut TrustRoot))] = &[
+    let lost: &[(&str, &str, Change)] = &[
         ("a root key is gone", "root/c", |root| drop(root.keys.pop())),
         ("a role is gone", "head/1", |root| drop(root.roles.remove(0))),
         ("another public key under the name", "policy/1", |root| root.roles[1].public = root_key("x", 9).public),
@@ -198,7 +200,6 @@ fn rules_that_span_members() {
         public: SeedSigner::new("key:w/w/w", &[seed; 32]).public(),
         audits,
     };
-    type Change = fn(&mut TrustRoot);
     let mut base = unsigned();
     base.witnesses =
         Witnesses { quorum: 2, auditors: 1, keys: vec![witness("w1", 20, true), witness("w2", 21, false)] };
