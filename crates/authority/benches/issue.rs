@@ -18,6 +18,7 @@ use fixtures::{AUTHORITY, CALLER, NOW, POINT, RUNTIME, signer};
 use std::hint::black_box;
 
 #[path = "../src/fixtures.rs"]
+#[allow(dead_code, reason = "each test crate takes what it needs of the fixtures")]
 mod fixtures;
 
 const POLICIES: usize = 100;
