@@ -196,7 +196,7 @@ pub(crate) struct Verify {
     /// The operation that has to be shown.
     #[arg(long)]
     pub(crate) op: Option<String>,
-    /// How old the signed head may be.
+    /// How old the signed head may be. Evidence of equivocation, which stands for good, fails with it.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_age: Option<u64>,
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Ledger;
-use crate::world::{Home, POINT, Producers, root, single};
+use crate::world::{Home, Operation, POINT, Producers, root, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::Value;
@@ -13,6 +13,17 @@ async fn running(home: &Home) -> (Ledger, Producers) {
     let mut producers = Producers::new();
     ledger.must_append(&producers.set_up()).await;
     (ledger, producers)
+}
+
+/// A domain in which one operation ran.
+async fn one_ran(home: &Home) -> (Ledger, Producers, Operation) {
+    let (ledger, mut producers) = running(home).await;
+    let mut append = Append::default();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    ledger.must_append(&append).await;
+    (ledger, producers, operation)
 }
 
 /// The bundle of an operation, as verified by somebody who holds nothing but the root.
@@ -35,12 +46,7 @@ fn status(report: &Report, name: &str) -> Status {
 #[tokio::test]
 async fn an_execution_verifies() {
     let home = Home::new();
-    let (ledger, mut producers) = running(&home).await;
-    let mut append = Append::default();
-    let mut operation = producers.issue(single(1), &[], &mut append);
-    producers.begin(&mut operation, 1, &mut append);
-    producers.finish(&mut operation, &mut append);
-    ledger.must_append(&append).await;
+    let (ledger, mut producers, operation) = one_ran(&home).await;
     let report = verified(&ledger, &operation.op, Kind::Execution).await;
     for name in ["attestation.binding", "lineage.complete", "artifact.unrevoked", "policy.published", "head.sealed"] {
         assert_eq!(status(&report, name), Status::Passed, "{name}");
@@ -56,12 +62,7 @@ async fn an_execution_verifies() {
 #[tokio::test]
 async fn what_ran_verifies_after_its_point_was_registered_anew_and_removed() {
     let home = Home::new();
-    let (ledger, mut producers) = running(&home).await;
-    let mut append = Append::default();
-    let mut operation = producers.issue(single(1), &[], &mut append);
-    producers.begin(&mut operation, 1, &mut append);
-    producers.finish(&mut operation, &mut append);
-    ledger.must_append(&append).await;
+    let (ledger, mut producers, operation) = one_ran(&home).await;
     let registered_in = |bundle: &Value| bundle.pointer("/registered/seq").and_then(Value::as_int);
     let shown_now = || bundle(&ledger.inner.shared, &operation.op).expect("a bundle").to_value();
     verified(&ledger, &operation.op, Kind::Execution).await;
