@@ -194,7 +194,7 @@ fn registration(shared: &Shared, view: &View, events: &[Standing]) -> Result<Opt
     let attested = events.iter().any(|event| event.record.event == "attestation.signed");
     let Some(consumed) = events.get(1).filter(|_| attested) else { return Ok(None) };
     let point = &consumed.record.by;
-    let seq = read(&shared.places).history().registration_before(point, consumed.header.seq);
+    let seq = read(&shared.places).history().registration_at(point, consumed.header.seq);
     let Some(seq) = seq else { return Ok(None) };
     let registered = lineage::standing(shared, seq)?;
     let holds = view.registry.lists().runtimes.get(point).map(Item::to_value);

@@ -399,9 +399,11 @@ class _Verifier:
         require(record["op"] == self.b["op"], "the attestation of another operation")
         envelope, terms = record["data"]["envelope"], self.b["policy"]["terms"]
         attestation.require_bound(envelope, self.artifact, terms, self.events, self._registration(record["by"]))
+        if "registered" in self.b:
+            raise NotChecked("all agrees with an earlier registration; that it was still in force no file proves")
 
     def _registration(self, point: str) -> dict:
-        """How the point was registered when it ran this: an earlier registration, where one is shown."""
+        """The registration of the point: the registry's, or an earlier one, where that is shown."""
         if "registered" not in self.b:
             rows = [item["record"] for item in self.b["registry"]["records"] if item["kind"] == "runtime"]
             registered = next((row for row in rows if row["point"] == point), None)
@@ -411,7 +413,7 @@ class _Verifier:
         record, at = entry["record"], form.millis(entry["at"], "at")
         require(record["event"] == "runtime.registered", "not a registration")
         require(event.producer(record["by"]) == "authority", "registered by no authority")
-        event.check_values(record)
+        event.check(record)
         registered = record["data"]
         registry.check_runtime(registered)
         require(registered["point"] == point, "the registration of another point")

@@ -45,8 +45,8 @@ pub struct Change {
 pub struct History {
     policies: Vec<Term>,
     keys: BTreeMap<String, Vec<Change>>,
-    /// The entries that registered a point, in order.
-    registrations: BTreeMap<String, Vec<u64>>,
+    /// What became of each point: the entry, and whether it registered the point or removed it.
+    points: BTreeMap<String, Vec<(u64, bool)>>,
 }
 
 impl Term {
@@ -75,9 +75,10 @@ impl History {
                 self.end(moment, |before| path_of(before) == path);
                 self.policies.push(Term { policy: published.record, since: moment, until: None });
             }
-            "runtime.registered" => {
+            "runtime.registered" | "runtime.removed" => {
                 if let Some(point) = text(data, "point") {
-                    self.registrations.entry(point.into()).or_default().push(moment.seq);
+                    let change = (moment.seq, event == "runtime.registered");
+                    self.points.entry(point.into()).or_default().push(change);
                 }
             }
             "policy.retired" => {
@@ -112,11 +113,12 @@ impl History {
         self.policies.iter().any(|term| term.policy.id.hash == hash && term.since.seq < size)
     }
 
-    /// The entry that registered a point as it was registered before entry `seq`: the last such one, be it removed since.
+    /// The entry that registered a point as it was registered at entry `seq`; none where it was not, or was removed by then.
     #[must_use]
-    pub fn registration_before(&self, point: &str, seq: u64) -> Option<u64> {
-        let registered = self.registrations.get(point)?;
-        registered.get(registered.partition_point(|at| *at < seq).checked_sub(1)?).copied()
+    pub fn registration_at(&self, point: &str, seq: u64) -> Option<u64> {
+        let changes = self.points.get(point)?;
+        let last = changes.get(changes.partition_point(|(at, _)| *at < seq).checked_sub(1)?);
+        last.filter(|(_, registered)| *registered).map(|(at, _)| *at)
     }
 
     /// What became of a key, in order; nothing for one that is not registered.

@@ -50,11 +50,17 @@ pub(super) fn binding(shown: &Shown<'_>) -> Judged {
     states_the_lineage(shown, &statement)?;
     let point = registration(shown, &record.by)?;
     hold(point.runtime == artifact.env.runtime, "the point is registered for another runtime")?;
-    reaches(&statement.evidence, shown.policy()?.terms.attestation, &point)
+    reaches(&statement.evidence, shown.policy()?.terms.attestation, &point)?;
+    match shown.value.get("registered") {
+        None => Ok(()),
+        Some(_) => Err(Stop::NotChecked(
+            "all agrees with a registration that the registry does not hold any more, made before the consumption; that it was \
+             still in force then no file proves",
+        )),
+    }
 }
 
-/// The registration of `point` when it ran this: the registry's, unless an earlier one is shown, in the entry that made it.
-/// That none replaced that one before the consumption the ledger sees to, as with policies, and replaying auditors check.
+/// The registration of `point`: the registry's, unless an earlier one is shown, in the entry that made it.
 fn registration(shown: &Shown<'_>, point: &str) -> Judged<RuntimeRecord> {
     if shown.value.get("registered").is_none() {
         return Ok(<RuntimeRecord as Item>::read(shown.record("runtime", "point", point)?.clone())?);
