@@ -31,6 +31,10 @@ use eleven_core::reason::Reason;
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 
+/// So many open lineages are said again at once. A record is at most 16 KiB, so they take 16 MiB of the 64 MiB of a commit, whose
+/// requests come to 1 MiB and a little: they always fit, and what counts as said again is.
+const AGAIN: usize = 1024;
+
 /// An enforcement point as it knows itself: name, keys, and what was measured when it started.
 #[derive(Clone)]
 pub struct Point {
@@ -149,13 +153,16 @@ impl Journal {
     }
 
     /// The highest epoch and the last event of each open lineage once more, where so many events came since they were
-    /// written: old lines are dropped, and these must not go with them.
+    /// written: old lines are dropped, and these must not go with them. Of lineages at most 1024 at once, the oldest first;
+    /// the rest keep their place, and [`Self::open_from`] with them, until the next call.
     #[must_use]
     pub fn again(&mut self, after: u64) -> Vec<Line> {
         let next = self.next_seq;
         let old = |from: u64| next.saturating_sub(from) >= after;
         let epoch = (self.seen_epoch > 0 && old(self.epoch_at)).then(|| self.write_epoch());
-        let begun = self.open.values_mut().filter(|begun| old(begun.from)).map(|begun| {
+        let mut begun: Vec<&mut Begun> = self.open.values_mut().filter(|begun| old(begun.from)).collect();
+        begun.sort_by_key(|begun| begun.from);
+        let begun = begun.into_iter().take(AGAIN).map(|begun| {
             // It stands before the next event, and perhaps after none since the one before that.
             begun.from = next.saturating_sub(1);
             Line::Open(begun.last.clone())

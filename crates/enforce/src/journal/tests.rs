@@ -295,6 +295,25 @@ fn what_is_open_is_said_again_and_closed_by_that_alone() {
     assert_eq!(closed(&[Line::event(closing[1].clone())]), [], "nothing is open");
 }
 
+/// What is said again must fit one commit, or lines would be dropped of which nothing else is left.
+#[test]
+fn more_than_one_commit_should_carry_are_said_again_over_several_the_oldest_first() {
+    let mut journal = Journal::new(point());
+    let opened = journal.open(single(), WORKLOAD, NOW).expect("a free use");
+    let started = opened.records().last().expect("records").clone();
+    // Its name is behind all of theirs, and it began before them.
+    for n in 0..2 * AGAIN {
+        assert!(journal.open.insert(format!("{n:06}"), Begun { last: started.clone(), from: 1 }).is_none());
+    }
+    assert!(journal.open.last_key_value().is_some_and(|(op, _)| *op == started.op));
+    assert_eq!((journal.next_seq(), journal.open_from()), (3, 0));
+    let mut said = || (journal.again(2).len(), journal.open_from());
+    assert_eq!(said(), (AGAIN, 1), "the oldest among them");
+    assert_eq!(said(), (AGAIN, 1), "one is left, and holds the lines back");
+    assert_eq!(said(), (1, 2), "all of them");
+    assert_eq!(said(), (0, 2));
+}
+
 #[test]
 fn a_clock_that_goes_on_and_comes_back_brings_no_use_back() {
     let mut journal = Journal::new(point());
