@@ -98,6 +98,19 @@ impl Delivered {
         self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
     }
 
+    /// The next piece, counted, or the end.
+    fn next(&mut self, next: Option<Bytes>) -> io::Result<Option<Bytes>> {
+        match (next, self.end) {
+            (Some(piece), End::Open | End::Whole) => {
+                self.take(&piece);
+                Ok(Some(piece))
+            }
+            (None, End::Whole) => Ok(None),
+            // An end that looks whole would say what is not so.
+            (Some(_), End::Broken) | (None, End::Open | End::Broken) => Err(broken_off()),
+        }
+    }
+
     /// What was sent, with `tail` behind it.
     pub(super) fn with(mut self, tail: &Bytes, status: StatusCode) -> Sent {
         self.take(tail);
@@ -113,36 +126,26 @@ pub(super) struct Passing {
     breaking: bool,
 }
 
-impl Passing {
-    /// The next piece, counted, or the end.
-    fn take(&self, next: Option<Bytes>) -> io::Result<Option<Bytes>> {
-        let mut delivered = lock(&self.delivered);
-        match (next, delivered.end) {
-            (Some(piece), End::Open | End::Whole) => {
-                delivered.take(&piece);
-                Ok(Some(piece))
-            }
-            (None, End::Whole) => Ok(None),
-            // An end that looks whole would say what is not so.
-            (Some(_), End::Broken) | (None, End::Open | End::Broken) => Err(broken_off()),
-        }
-    }
-}
-
 impl Body for Passing {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.breaking {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Self { pieces, delivered, breaking } = self.get_mut();
+        if *breaking {
             return Poll::Ready(Some(Err(broken_off())));
         }
-        let next = std::task::ready!(self.pieces.poll_recv(cx));
-        match self.take(next) {
+        // A piece makes room the moment it is received: whoever sees that room, and asks what was delivered, waits here
+        // until it is counted.
+        let mut counting = lock(delivered);
+        let next = std::task::ready!(pieces.poll_recv(cx));
+        let next = counting.next(next);
+        drop(counting);
+        match next {
             Ok(piece) => Poll::Ready(piece.map(|piece| Ok(Frame::data(piece)))),
             // A connection whose body fails drops what it took and has not written, its head too: it gets a turn to write.
             Err(_) => {
-                self.breaking = true;
+                *breaking = true;
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }

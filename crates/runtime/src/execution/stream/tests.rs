@@ -8,6 +8,7 @@ use eleven_api::serve::Listener;
 use eleven_core::reason::Reason;
 use http::Request;
 use http_body_util::Full;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,6 +27,35 @@ async fn a_piece_that_waits_when_a_stream_is_over_is_not_delivered() {
     let evidence = inlet.break_off().with(&Bytes::new(), StatusCode::OK);
     assert!(next(&mut body).await.expect("a frame").is_err());
     assert_eq!((evidence.bytes, inlet.delivered().bytes), (3, 3), "what the evidence says");
+}
+
+/// Whoever waits for room, and looks at once how much was delivered where there is some.
+struct Waiting {
+    delivered: Arc<Mutex<Delivered>>,
+    /// What it saw each time; nothing where it had to wait for the count.
+    saw: Mutex<Vec<Option<u64>>>,
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        let bytes = self.delivered.try_lock().ok().map(|delivered| delivered.bytes);
+        self.saw.lock().expect("whole").push(bytes);
+    }
+}
+
+#[test]
+fn whoever_sees_that_a_piece_was_taken_waits_until_it_is_counted() {
+    let (inlet, mut body) = channel();
+    inlet.send.try_send(Bytes::from_static(b"one")).expect("room");
+    let waiting = Arc::new(Waiting { delivered: Arc::clone(&inlet.delivered), saw: Mutex::default() });
+    let waker = Waker::from(Arc::clone(&waiting));
+    let mut room = std::pin::pin!(inlet.send.reserve());
+    assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let taken = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(taken, Poll::Ready(Some(Ok(_)))));
+    assert_eq!(*waiting.saw.lock().expect("whole"), [None], "woken while it is being counted");
+    assert!(room.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    assert_eq!(inlet.delivered().bytes, 3);
 }
 
 #[tokio::test]
