@@ -2,7 +2,8 @@
 //!
 //! A server-sent stream is cut into its events, anything else into the pieces it came in. The last piece with content is
 //! always held, and what comes behind it without any: with the first event that carries a finish reason, with `[DONE]`, and at
-//! the end of the stream, what is held stays held.
+//! the end of the stream, what is held stays held. Until then comments pass at once, ahead of what is held: they carry nothing,
+//! and keep a connection open that would be cut off while the upstream thinks.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
@@ -30,7 +31,9 @@ pub(crate) struct TooLarge;
 /// What a piece of a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// It keeps the connection open, or says nothing of the answer: it stays behind the content before it.
+    /// Nothing but comments: it keeps the connection open.
+    Comment,
+    /// It says nothing of the answer: it stays behind the content before it.
     Empty,
     /// A part of the answer, or what can't be told from one.
     Content,
@@ -66,6 +69,10 @@ impl Holdback {
 
     fn next(&mut self, kind: Kind, piece: Bytes, passing: &mut Vec<Bytes>) {
         self.ending |= kind == Kind::End;
+        if kind == Kind::Comment && !self.ending {
+            passing.push(piece);
+            return;
+        }
         let follows = kind == Kind::Empty && self.content;
         if !self.ending && !follows {
             passing.append(&mut self.held);
@@ -99,6 +106,9 @@ fn event_end(bytes: &[u8]) -> Option<usize> {
 
 /// What an event is: it ends the content by `[DONE]`, by a finish reason that is not null, and where it can't be read.
 fn kind(event: &[u8]) -> Kind {
+    if is_comment(event) {
+        return Kind::Comment;
+    }
     let mut data = String::new();
     for line in String::from_utf8_lossy(event).lines() {
         if let Some(rest) = line.strip_prefix("data:") {
@@ -106,7 +116,7 @@ fn kind(event: &[u8]) -> Kind {
         }
     }
     if data.is_empty() {
-        return Kind::Empty; // a comment that keeps the connection open
+        return Kind::Empty; // a name, a number or a time to wait, and no data
     }
     let Ok(value) = serde_json::from_str::<Value>(&data) else { return Kind::End };
     let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Kind::Content };
@@ -114,6 +124,12 @@ fn kind(event: &[u8]) -> Kind {
         return Kind::End;
     }
     if choices.iter().all(says_nothing) { Kind::Empty } else { Kind::Content }
+}
+
+/// Whether all lines of an event are comments. A line may also end with a carriage return alone, which is no comment's part.
+fn is_comment(event: &[u8]) -> bool {
+    let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()).peekable();
+    lines.peek().is_some() && lines.all(|line| line.starts_with(b":"))
 }
 
 /// Whether a choice carries nothing of the answer: its delta holds at most who speaks, and there is no text beside it.
@@ -175,8 +191,8 @@ mod tests {
             format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n")
         };
         let empty = [
-            ": keep-alive\n\n".to_owned(),
             "event: ping\nid: 7\n\n".to_owned(),
+            ": with a number\nid: 7\n\n".to_owned(),
             "data: {\"choices\":[],\"usage\":{\"total_tokens\":7}}\n\n".to_owned(),
             delta("{}"),
             delta("{\"content\":\"\"}"),
@@ -238,11 +254,36 @@ mod tests {
     }
 
     #[test]
-    fn comments_pass_and_an_endless_event_does_not() {
-        let mut holdback = Holdback::new(true, LIMIT);
-        assert!(holdback.push(Bytes::from_static(b": keep-alive\r\n\r\n")).expect("small").is_empty());
-        assert_eq!(holdback.push(Bytes::from(chunk("a", "null"))).expect("small").len(), 1);
-        let endless = Bytes::from(vec![b'x'; MAX_EVENT + 1]);
-        assert_eq!(holdback.push(endless), Err(TooLarge));
+    fn a_comment_passes_ahead_of_what_is_held_until_the_end_begins() {
+        for comment in [": keep-alive\n\n", ":\n: and more\n\n", ": keep-alive\r\n\r\n", "\n: behind an empty line\n\n"]
+        {
+            let mut holdback = Holdback::new(true, LIMIT);
+            let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
+            let (content, end) = (chunk("a", "null"), chunk("", "\"stop\""));
+            assert_eq!(push(comment), comment.as_bytes(), "nothing is held");
+            assert_eq!(push(&content), b"");
+            assert_eq!((push(comment), push(comment)), (comment.into(), comment.into()), "a pause after content");
+            assert_eq!(push(&end), b"");
+            assert_eq!(push(comment), b"", "from the end on everything is held");
+            assert_eq!(holdback.finish(), [&content, &end, comment].concat().as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_a_comment_is_held() {
+        for event in [": and\ndata: 7\n\n", ": and\rdata: 7\n\n", ": and\r\nevent: x\r\n\r\n", " : x\n\n", "\n\n"] {
+            assert_ne!(kind(event.as_bytes()), Kind::Comment, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn comments_without_end_are_not_held_and_an_endless_event_is_refused() {
+        let mut holdback = Holdback::new(true, 200);
+        assert_eq!(holdback.push(Bytes::from(chunk("a", "null"))), Ok(Vec::new()));
+        for _ in 0..100 {
+            assert_eq!(holdback.push(Bytes::from_static(b": keep-alive\n\n")).expect("small").len(), 1);
+        }
+        let mut endless = Holdback::new(true, LIMIT);
+        assert_eq!(endless.push(Bytes::from(vec![b'x'; MAX_EVENT + 1])), Err(TooLarge));
     }
 }

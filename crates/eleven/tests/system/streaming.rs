@@ -186,22 +186,23 @@ async fn a_failing_upstream_is_recorded_as_failed_when_it_is_streamed_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_keeps_a_connection_open_does_not_push_out_the_last_chunk() {
+async fn what_keeps_a_connection_open_passes_and_does_not_push_out_the_last_chunk() {
     let domain = Domain::start(streaming()).await;
     domain.upstream.gate.send_replace(false);
     let (mut body, op) = open(&domain, "keep alive").await;
     let mut got = Vec::new();
-    while !String::from_utf8_lossy(&got).contains("two") {
+    // Comments come behind the third chunk, which may be the last, and pass ahead of it.
+    while String::from_utf8_lossy(&got).matches(": keep-alive").count() < 2 {
         got.extend_from_slice(&piece(&mut body).await.expect("a piece").expect("whole"));
     }
-    // Comments come behind the third chunk, which may be the last.
-    assert!(tokio::time::timeout(Duration::from_millis(200), body.frame()).await.is_err(), "it is held with them");
+    let text = String::from_utf8_lossy(&got);
+    assert!(text.contains("two") && !text.contains("three"), "{text}");
     domain.upstream.gate.send_replace(true);
     while let Some(next) = piece(&mut body).await {
         got.extend_from_slice(&next.expect("whole"));
     }
     let text = String::from_utf8_lossy(&got);
-    assert!(text.contains("three") && text.contains(": keep-alive") && text.ends_with("data: [DONE]\n\n"), "{text}");
+    assert!(text.contains("three") && text.ends_with("data: [DONE]\n\n"), "{text}");
     let bundle = domain.bundle_of(&op, 7).await;
     assert_eq!(domain.verify(&bundle).exit_code(), 0);
     let digest = result_digest("", Sha3::of(&[&got]), 200).to_string();
