@@ -30,6 +30,10 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait after the ledger did not answer.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// What to do about a ledger that does not know this point by its signature.
+const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten seconds apart at most; where they agree, this point's key \
+                       is known as compromised: replace it by `eleven runtime key replace`";
+
 /// How far the ledger has acknowledged this point's records.
 pub(crate) struct Progress {
     /// The last moment at which the ledger had acknowledged everything.
@@ -85,15 +89,15 @@ impl Forwarder {
     /// Runs until told to stop. What is not acknowledged by then is forwarded at the next start.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut outbox = Outbox::default();
-        let mut down = false;
+        // What was advised when the ledger did not acknowledge: it is said again where that is something else.
+        let mut down = None;
         loop {
             let gathered = tokio::time::Instant::now() + GATHER;
             match self.forward(&mut outbox).await {
                 Ok(more) => {
-                    if down {
+                    if down.take().is_some() {
                         tracing::info!("the ledger acknowledges again");
                     }
-                    down = false;
                     self.desks.drop_before(outbox.unwanted_before(self.desks.open_from()));
                     let idle = async {
                         let wake = || self.progress.wake.notified();
@@ -111,10 +115,10 @@ impl Forwarder {
                     }
                 }
                 Err(error) => {
-                    if !down {
-                        tracing::warn!(%error, "the ledger does not acknowledge this point's records; they stay in the journal");
+                    let advice = advice(&error);
+                    if down.replace(advice) != Some(advice) {
+                        tracing::warn!(%error, "the ledger does not acknowledge this point's records; they stay in the journal{advice}");
                     }
-                    down = true;
                     tokio::select! {
                         () = tokio::time::sleep(RETRY) => {}
                         () = eleven_api::serve::stopped(&mut stop) => return,
@@ -173,4 +177,14 @@ pub(crate) async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Re
     let path = format!("{}{}", routes::AUDIT_CURSOR, kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A"));
     let value = client.get_json_as(reader, ledger, &path, DEADLINE).await?;
     Cursor::read(value).map_err(|error| CallError::Malformed(error.to_string()))
+}
+
+/// Whether the ledger answered that it does not know who reads: it will not by itself at the next try.
+pub(crate) fn is_unknown(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(problem) if problem.status == 401)
+}
+
+/// What an operator can do about it, behind what is said of an error; nothing where the error says all.
+pub(crate) fn advice(error: &CallError) -> &'static str {
+    if is_unknown(error) { UNKNOWN } else { "" }
 }

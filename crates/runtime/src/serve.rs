@@ -55,6 +55,13 @@ pub enum RuntimeError {
         /// The number the journal would give next.
         held: u64,
     },
+    /// The journal is empty, and the ledger does not know this point by its signature: whether the journal was lost is not told.
+    Unknown {
+        /// The ledger's refusal.
+        refusal: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The journal failed while running: what is durable is not known, so the process stops.
     Stopped(String),
 }
@@ -72,6 +79,10 @@ impl fmt::Display for RuntimeError {
                 f,
                 "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
                  replaced; the point returns under new keys only: `eleven runtime key replace`"
+            ),
+            Self::Unknown { refusal, advice } => write!(
+                f,
+                "the journal is empty, and the ledger does not tell this point whether it always was ({refusal}){advice}"
             ),
             Self::Stopped(what) => write!(f, "the journal failed ({what}); start the process again, it recovers then"),
         }
@@ -94,7 +105,8 @@ impl Runtime {
     /// Waits for the ledger where the journal is empty: nobody else knows whether it always was.
     ///
     /// # Errors
-    /// Where the journal can't be opened, is damaged, or was lost; where the settings can't be used.
+    /// Where the journal can't be opened, is damaged, or was lost; where it is empty and the ledger does not know this point by
+    /// its signature; where the settings can't be used.
     pub async fn open(
         settings: Settings,
         point: Point,
@@ -237,8 +249,15 @@ async fn agree(client: &Client, ledger: &str, reader: &ReadAs, journal: &Journal
             }
             Ok(cursor) => return Ok(Some(cursor.next)),
             // A journal that holds records is this point's own, and its numbers go on without the ledger.
-            Err(_) if journal.next_seq() > 0 => return Ok(None),
+            Err(error) if journal.next_seq() > 0 => {
+                let advice = forward::advice(&error);
+                tracing::warn!(%error, "the ledger does not tell where this point's stream stands; its journal goes on{advice}");
+                return Ok(None);
+            }
             Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(None),
+            Err(error) if forward::is_unknown(&error) => {
+                return Err(RuntimeError::Unknown { refusal: error.to_string(), advice: forward::advice(&error) });
+            }
             Err(error) => {
                 if !told {
                     tracing::info!(%error, "waiting for the ledger: an empty journal may be a new one or a lost one");

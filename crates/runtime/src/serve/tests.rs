@@ -57,6 +57,45 @@ async fn a_ledger_that_fails_while_it_is_asked_leaves_what_it_did_not_say_for_th
     assert_eq!((kept.next_seq(), kept.open_lineages()), (2, 0), "and all that it closed is closed");
 }
 
+#[tokio::test]
+async fn an_empty_journal_waits_for_a_ledger_that_fails_and_not_for_one_that_does_not_know_the_point() {
+    let point = again(&begun());
+    let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::new(SystemClock) };
+    let mut journal = Journal::new(point);
+    let problem = Problem::refused(Reason::IdentityUnauthenticated, "a cursor is for whoever signs by its key");
+    let unknown = (StatusCode::UNAUTHORIZED, Value::Object(problem.to_object()).to_string());
+    let failing = (StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned());
+    let none = (StatusCode::NOT_FOUND, "no key of that name".to_owned());
+
+    let (at, asked, _stop) = ledger(vec![failing.clone(), none]).await;
+    let agreed = agree(&Client::new(), &at, &reader, &journal).await;
+    assert_eq!((agreed.expect("a new point"), asked.lock().expect("whole").len()), (None, 2));
+
+    let (at, asked, _stop) = ledger(vec![failing.clone(), unknown.clone()]).await;
+    let refused = agree(&Client::new(), &at, &reader, &journal).await.expect_err("nobody tells").to_string();
+    for part in [problem.detail.as_str(), "clock", "`eleven runtime key replace`"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    assert_eq!(asked.lock().expect("whole").len(), 2, "it is not asked again");
+
+    // One that holds records goes on by itself, whatever the ledger says.
+    journal.alone("audit.resumed", Object::new(), Default::default(), SystemClock.now()).expect("a record");
+    for answer in [unknown, failing] {
+        let (at, asked, _stop) = ledger(vec![answer]).await;
+        let agreed = agree(&Client::new(), &at, &reader, &journal).await;
+        assert_eq!((agreed.expect("it goes on"), asked.lock().expect("whole").len()), (None, 1));
+    }
+}
+
+#[test]
+fn the_clocks_are_named_where_the_ledger_does_not_know_the_point_and_only_there() {
+    let refused = |status| CallError::Refused(Problem::with_status(status, "x"));
+    assert!(forward::advice(&refused(401)).contains("clock"));
+    for error in [refused(404), refused(503), CallError::Unreachable("x".into())] {
+        assert!(!forward::advice(&error).contains("clock"), "{error}");
+    }
+}
+
 #[test]
 fn a_key_that_no_header_can_hold_is_refused_at_start() {
     for key in ["sk-a\nsk-b", "sk-\u{7}", "sk-\0"] {
