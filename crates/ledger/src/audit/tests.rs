@@ -120,6 +120,27 @@ async fn an_equivocation_is_kept_once_and_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_retired_key_has_its_producer_convicted_of_nothing() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let one = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
+    let first = producers.denial("one");
+    producers.set_number("gw-0", 0);
+    let other = producers.denial("by whoever has the key now");
+    ledger.must_append(&one(&first)).await;
+    ledger.must_append(&one(&producers.by_authority("key.retired", Object::new().with("kid", kid("gw-0"))))).await;
+    let before = events(&ledger);
+    let refused = Outcome::Refused { why: Refusal::KeyStatus, numbered: false };
+    assert_eq!(ledger.append(&one(&other)).await.outcomes, [refused]);
+    assert_eq!(ledger.append(&one(&first)).await.outcomes, [Outcome::Taken], "a repeat");
+    assert_eq!(events(&ledger), before, "it leaves nothing that the authority would contain for");
+}
+
+#[tokio::test]
 async fn an_event_is_not_appended_without_its_content() {
     let home = Home::new();
     let (ledger, mut producers) = running(&home).await;

@@ -27,7 +27,7 @@ pub enum Judgement {
     Accept(Accepted),
     /// It is there already: answered like the first time.
     Repeat,
-    /// Another record was sent under its number.
+    /// Another record was sent under its number, by a key that counts.
     Equivocation,
     /// Records before it are missing.
     Gap {
@@ -88,7 +88,9 @@ impl Book {
             Standing::Gap => return Judgement::Gap { expected: self.next_of(record.kid()) },
             Standing::Repeat => return Judgement::Repeat,
             Standing::Refused => return refused(Refusal::RefusedBefore, false),
-            Standing::Equivocation => return Judgement::Equivocation,
+            // What a key signs once it does not count is nobody's: whoever has it then could have its producer contained.
+            Standing::Equivocation if key.counts_at(at) => return Judgement::Equivocation,
+            Standing::Equivocation => return refused(Refusal::KeyStatus, false),
         }
         if !key.counts_at(at) {
             return refused(Refusal::KeyStatus, false);

@@ -141,6 +141,28 @@ fn a_stream_tells_gaps_repeats_and_equivocations_apart() {
 }
 
 #[test]
+fn a_key_that_does_not_count_any_more_convicts_nobody_and_its_repeats_stay_repeats() {
+    let gone = |event: &'static str, data: Object| {
+        let mut bench = Bench::new();
+        let first = bench.producers.denial("one");
+        bench.producers.set_number("gw-0", 0);
+        let (other, next) = (bench.producers.denial("two"), bench.producers.denial("three"));
+        bench.must(&first);
+        let record = bench.producers.by_authority(event, data);
+        assert!(matches!(bench.take(&other), Err(Judgement::Equivocation)), "{event}: while it counts");
+        bench.must(&record);
+        let status =
+            |judged| matches!(judged, Err(Judgement::Refused { why: Refusal::KeyStatus, takes_number: false }));
+        assert!(status(bench.take(&other)), "{event}: other bytes");
+        assert!(status(bench.take(&next)), "{event}: the next number");
+        assert!(matches!(bench.take(&first), Err(Judgement::Repeat)), "{event}: the same bytes");
+    };
+    let lost = || Object::new().with("kid", kid("gw-0"));
+    gone("key.retired", lost());
+    gone("key.compromised", lost().with("since", crate::world::start().plus_seconds(-60).to_millis_value()));
+}
+
+#[test]
 fn a_refused_number_stays_refused() {
     let mut bench = Bench::new();
     let refused =
