@@ -46,7 +46,8 @@ pub enum Act {
     KeyCompromise {
         /// The key.
         kid: String,
-        /// From when it may have been in other hands.
+        /// From when it may have been in other hands; of the last two seconds, it is recorded as two seconds ago, for the
+        /// ledger's clock may be that far behind.
         since: Time,
     },
     /// `root.publish` {root}.

@@ -10,6 +10,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::id;
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -92,12 +93,16 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
 }
 
 /// A key that is compromised counts until `since`: named ahead of time, it would go on counting, and be past retiring.
+///
+/// The ledger judges it once more by its own clock, which may be behind this one's: a `since` of now would be refused there after
+/// it took its number. So one of the last two seconds becomes two seconds ago; earlier is the safe side.
 fn compromise(kid: String, since: Time, now: Time) -> Result<Plan, ActError> {
     if since > now {
         return Err(ActError::Form(FormError(format!(
             "args: `since` is after {now}, which it is here: say from when the key may have been in other hands, or retire it"
         ))));
     }
+    let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
     let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
     Ok(Plan::one(Step::alone("key.compromised", compromised)))
 }

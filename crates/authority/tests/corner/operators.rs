@@ -95,6 +95,20 @@ async fn a_key_is_compromised_from_a_moment_that_has_passed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_compromised_from_now_by_a_ledger_whose_clock_is_behind() {
+    let world = World::founded().await;
+    world.clock.set_off_by(-1500);
+    let now = SystemClock.now();
+    let args = Object::new().with("kid", signer("point").kid()).with("since", now.to_millis_value());
+    world.act("key.compromise", args).await.expect("it is taken");
+    let records = world.records().await;
+    let record = records.iter().find(|record| record.event == "key.compromised").expect("a record");
+    let since = record.data_str("since").and_then(Time::parse_millis).expect("a time");
+    assert!(now.plus_seconds(-2) <= since && since <= SystemClock.now().plus_seconds(-2), "two seconds ago: {since}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_subject_is_contained_and_lifted_over_and_over() {
     let world = World::founded().await;
     for round in 0..2 {

@@ -4,7 +4,7 @@ use crate::fixtures::{self, AUTHORITY, CALLER, POINT, RUNTIME, signer};
 use crate::relay::Relay;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
-use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::govern::{Allowed, Execute};
 use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
@@ -17,11 +17,13 @@ use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::signature::{SeedSigner, Signer as _};
+use eleven_core::time::Time;
 use eleven_ledger::{Ledger, Settings as LedgerSettings, Signers as LedgerSigners};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,6 +36,8 @@ pub(crate) struct World {
     pub(crate) base: String,
     /// The ledger's own address, past the relay.
     pub(crate) ledger: String,
+    /// The ledger's clock.
+    pub(crate) clock: Arc<OffClock>,
     pub(crate) relay: Relay,
     pub(crate) authority: Arc<Authority>,
     /// The secret of the client `demo`, who is [`CALLER`].
@@ -41,6 +45,23 @@ pub(crate) struct World {
     stop: watch::Sender<bool>,
     serving: Vec<JoinHandle<()>>,
     folder: tempfile::TempDir,
+}
+
+/// The machine's clock, off by some milliseconds.
+#[derive(Default)]
+pub(crate) struct OffClock(AtomicI64);
+
+impl OffClock {
+    /// From now on it shows so many milliseconds more than the machine's.
+    pub(crate) fn set_off_by(&self, millis: i64) {
+        self.0.store(millis, SeqCst);
+    }
+}
+
+impl Clock for OffClock {
+    fn now(&self) -> Time {
+        SystemClock.now().plus_millis(self.0.load(SeqCst))
+    }
 }
 
 pub(crate) fn operator() -> SeedSigner {
@@ -83,13 +104,14 @@ impl World {
         let now = SystemClock.now();
         Ledger::genesis(&path, &fixtures::root(), 2, &fixtures::keys(), &signer("ledger"), now).expect("a genesis");
         let (stop, stopping) = watch::channel(false);
-        let (ledger, ledger_serving) = serve_ledger(&path, stopping.clone()).await;
+        let clock = Arc::new(OffClock::default());
+        let (ledger, ledger_serving) = serve_ledger(&path, Arc::clone(&clock), stopping.clone()).await;
         let relay = Relay::start(&ledger).await;
         let (authority, base, serving) = serve_authority(&relay.base(), stopping).await;
         let client = Client::new();
         let secret = String::new();
         let serving = vec![ledger_serving, serving];
-        Self { client, base, ledger, relay, authority, secret, stop, serving, folder }
+        Self { client, base, ledger, clock, relay, authority, secret, stop, serving, folder }
     }
 
     /// The same ledger with another process of the same authority.
@@ -191,9 +213,9 @@ impl World {
     }
 }
 
-async fn serve_ledger(path: &Path, stop: watch::Receiver<bool>) -> (String, JoinHandle<()>) {
+async fn serve_ledger(path: &Path, clock: Arc<OffClock>, stop: watch::Receiver<bool>) -> (String, JoinHandle<()>) {
     let signers = LedgerSigners { event: Arc::new(signer("ledger")), head: Arc::new(signer("head")) };
-    let ledger = Ledger::open(LedgerSettings::new(path), signers, Arc::new(SystemClock)).expect("a ledger");
+    let ledger = Ledger::open(LedgerSettings::new(path), signers, clock).expect("a ledger");
     let (listener, base) = listener().await;
     // One thread stays with the ledger, as its own process would.
     let runtime = tokio::runtime::Handle::current();
@@ -263,7 +285,7 @@ pub(crate) fn asked_for(model: &str) -> Execute {
 }
 
 /// The headers of a point that acts for the holder of `bearer`.
-pub(crate) fn acting(bearer: &str, asked: &Execute, time: eleven_core::time::Time) -> Vec<(HeaderName, HeaderValue)> {
+pub(crate) fn acting(bearer: &str, asked: &Execute, time: Time) -> Vec<(HeaderName, HeaderValue)> {
     let statement = Object::new()
         .with("body", Sha3::of(&[&asked.to_value().canonical()]))
         .with("caller", Sha3::of(&[bearer.as_bytes()]))
