@@ -31,9 +31,20 @@ pub struct Ledger {
     reader: Option<ReadAs>,
 }
 
-/// Entries that make registry epochs or say that a stream is broken, in the ledger's order.
+/// Which entries are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that make registry epochs: strangers may read them, too, where the domain is not private.
+    Registry,
+    /// Those, and those that say that a stream is broken: only for who may read entries.
+    WithDiscontinuities,
+}
+
+/// Entries that make registry epochs and, where they were asked for, say that a stream is broken, in the ledger's order.
 #[derive(Clone, Debug)]
 pub struct Page {
+    /// Which were asked for.
+    pub which: Which,
     /// The entries.
     pub entries: Vec<Row>,
     /// The number to ask from next.
@@ -95,15 +106,19 @@ impl Ledger {
         Cursor::read(self.get_json(&path, QUESTION).await?).map_err(malformed)
     }
 
-    /// Registry entries and discontinuities from `from` on; where there are none the ledger waits up to `wait` for one.
+    /// Registry entries from `from` on, with or without discontinuities; where there are none the ledger waits up to `wait`
+    /// for one.
     ///
     /// # Errors
-    /// Where the ledger does not answer.
-    pub async fn registry_entries(&self, from: u64, wait: Duration) -> Result<Page, CallError> {
-        let path =
-            format!("{}?from={from}&registry=1&discontinuities=1&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
+    /// Where the ledger does not answer, or does not show them to this reader.
+    pub async fn registry_entries(&self, which: Which, from: u64, wait: Duration) -> Result<Page, CallError> {
+        let more = match which {
+            Which::Registry => "",
+            Which::WithDiscontinuities => "&discontinuities=1",
+        };
+        let path = format!("{}?from={from}&registry=1{more}&wait={}", routes::AUDIT_ENTRIES, wait.as_millis());
         let answer = self.get_json(&path, wait + QUESTION).await?;
-        read_page(answer).map_err(malformed)
+        read_page(which, answer).map_err(malformed)
     }
 
     /// Content by its hash. The bytes hash to it, whoever sent them.
@@ -152,12 +167,12 @@ fn malformed(error: FormError) -> CallError {
     CallError::Malformed(format!("the ledger's answer: {error}"))
 }
 
-fn read_page(value: Value) -> Result<Page, FormError> {
+fn read_page(which: Which, value: Value) -> Result<Page, FormError> {
     let mut form = Form::of(value, "page of entries")?;
     let entries = form.array("entries")?.into_iter().map(read_row).collect::<Result<_, _>>()?;
     let (next, size) = (form.uint("next")?, form.uint("size")?);
     form.finish()?;
-    Ok(Page { entries, next, size })
+    Ok(Page { which, entries, next, size })
 }
 
 fn read_row(value: Value) -> Result<Row, FormError> {

@@ -8,6 +8,7 @@ fn a_key_is_one_segment_of_a_path() {
 
 #[test]
 fn a_page_is_read_strictly() {
+    let read_page = |value| read_page(Which::Registry, value);
     let page = parse(br#"{"entries":[],"next":7,"size":9}"#).map(read_page);
     let page = page.expect("I-JSON").expect("a page");
     assert_eq!((page.entries.len(), page.next, page.size), (0, 7, 9));

@@ -1,9 +1,10 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
 use super::current::Current;
-use super::drift::Drifts;
+use super::drift::{Drifts, Open};
 use super::{NEVER, Registry};
-use crate::ledger::{Page, Row};
+use crate::ledger::{Page, Row, Which};
+use eleven_api::client::CallError;
 use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -19,6 +20,8 @@ use tokio::sync::watch;
 const LONG_POLL: Duration = Duration::from_millis(400);
 /// The pause after a question that failed.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The status of an answer to a reader whom the ledger does not know, or not by this signature.
+const UNKNOWN_READER: u16 = 401;
 /// How often the last epoch is stamped.
 const STAMP_EVERY: Duration = Duration::from_secs(1);
 /// How often it is stamped where a view may be one second old.
@@ -30,10 +33,16 @@ const REMEMBERED: usize = 1000;
 #[derive(Default)]
 struct Following {
     fold: Option<Fold>,
+    /// The entry that the fold goes on with.
     next: u64,
     recent: VecDeque<(Sha3, u64)>,
     tables: KeyTables,
     drifts: Drifts,
+    /// The entry that the drifts go on with: behind `next` where the ledger did not show discontinuities for a while. A drift
+    /// and what answered it are told apart by their order, so that nothing is taken before what stands in between.
+    drifts_next: u64,
+    /// Whether the last page came without discontinuities.
+    blind: bool,
 }
 
 /// Follows the ledger until told to stop, or until it holds what this authority must not follow or cannot sign. From then on
@@ -42,7 +51,7 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
     let (mut following, mut silent) = (Following::default(), false);
     loop {
         let asked = tokio::select! {
-            asked = registry.ledger.registry_entries(following.next, LONG_POLL) => asked,
+            asked = following.ask(&registry) => asked,
             () = stopped(&mut stop) => return,
         };
         match asked {
@@ -66,17 +75,56 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
 }
 
 impl Following {
+    /// Asks for what comes next. Discontinuities are shown only to whoever the ledger knows, by a signature of its own time;
+    /// the registry is not, where the domain is not private, and that two clocks disagree must not stop the domain.
+    async fn ask(&self, registry: &Registry) -> Result<Page, CallError> {
+        let ledger = &registry.ledger;
+        match ledger.registry_entries(Which::WithDiscontinuities, self.drifts_next, LONG_POLL).await {
+            Err(CallError::Refused(problem)) if problem.status == UNKNOWN_READER => {
+                ledger.registry_entries(Which::Registry, self.next, LONG_POLL).await
+            }
+            asked => asked,
+        }
+    }
+
+    /// Says once that discontinuities are not shown, and once that they are again.
+    fn note(&mut self, which: Which) {
+        let blind = which == Which::Registry;
+        if blind && !self.blind {
+            tracing::error!(
+                from = self.drifts_next,
+                "the ledger does not take this authority's signature as a reader, so that what drifts is not seen and not \
+                 contained: most likely the clocks of the two are more than ten seconds apart, set them; else see that the \
+                 authority's event key counts in the registry"
+            );
+        } else if self.blind && !blind {
+            tracing::warn!(
+                from = self.drifts_next,
+                "the ledger shows what drifts again: it is read from where it was not"
+            );
+        }
+        self.blind = blind;
+    }
+
     /// Folds a page and, where it reaches the ledger's end, puts what that came to in place. What was in force before the
     /// end is nobody's to sign any more: its key may be a former one.
     async fn take(&mut self, registry: &Registry, page: Page) -> Result<(), String> {
         let heard = registry.clock.now();
+        self.note(page.which);
+        let with_drifts = page.which == Which::WithDiscontinuities;
         for row in &page.entries {
             if row.seq >= self.next {
                 self.fold_in(registry, row)?;
                 self.next = row.seq + 1;
             }
+            if with_drifts && row.seq >= self.drifts_next {
+                self.take_drift(row);
+            }
         }
         self.next = self.next.max(page.next);
+        if with_drifts {
+            self.drifts_next = self.drifts_next.max(page.next);
+        }
         if self.next < page.size {
             return Ok(());
         }
@@ -86,7 +134,9 @@ impl Following {
             tracing::info!(epoch = next.view.epoch(), "the registry's next epoch");
             registry.current.send_replace(Some(Arc::new(next)));
         }
-        let open = self.drifts.open();
+        // Of what is not read to the end nobody knows whether it was answered since.
+        let none = Open::new();
+        let open = if self.drifts_next < page.size { &none } else { self.drifts.open() };
         registry.drifts.send_if_modified(|known| {
             let changed = known != open;
             known.clone_from(open);
@@ -112,15 +162,20 @@ impl Following {
         {
             registry.bundles.published(published.record.id.hash);
         }
-        let Some(fold) = &self.fold else { return Ok(()) };
-        self.drifts.take(fold.domain(), record);
-        if changed {
+        if let Some(fold) = self.fold.as_ref().filter(|_| changed) {
             if self.recent.len() >= REMEMBERED {
                 self.recent.pop_front();
             }
             self.recent.push_back((record.hash, fold.epoch()));
         }
         Ok(())
+    }
+
+    fn take_drift(&mut self, row: &Row) {
+        if let Some(fold) = &self.fold {
+            self.drifts.take(fold.domain(), &row.record);
+        }
+        self.drifts_next = row.seq + 1;
     }
 
     /// The last epoch, where it is not in place yet, or where policies of it are at hand now that were not before.

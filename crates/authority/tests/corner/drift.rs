@@ -1,6 +1,6 @@
 //! What the authority does by nobody's act, because of what the ledger says.
 
-use crate::fixtures::{POINT, signer};
+use crate::fixtures::{CALLER, POINT, signer};
 use crate::world::{DEADLINE, World, acting, asked};
 use eleven_api::audit::Append;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -55,6 +55,12 @@ async fn asked_by_the_point(world: &World) -> Result<(), Problem> {
     world.execute(&world.secret, &headers, &asked()).await.map(drop)
 }
 
+/// An act, which is in force once the ledger told the authority of it.
+async fn add_client(world: &World, client: &str) {
+    let args = Object::new().with("client", client).with("identity", CALLER);
+    world.act("client.add", args).await.expect("added");
+}
+
 async fn times_contained(world: &World) -> usize {
     world.records().await.iter().filter(|record| record.event == "lifecycle.contained").count()
 }
@@ -95,5 +101,25 @@ async fn what_drifted_while_the_authority_was_away_is_contained_when_it_is_back(
     assert_eq!(times_contained(&world).await, 0);
     world.relay.refuse(false);
     until_contained(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_whose_clock_is_a_minute_off_is_followed_and_what_drifts_is_contained_once_it_is_right() {
+    let world = World::founded().await;
+    world.clock.set_off_by(-60_000);
+    // The first answers a question that was asked before; the second only one that was asked since.
+    add_client(&world, "second").await;
+    add_client(&world, "third").await;
+    point_says(&world, 0, 1).await.expect("its first record");
+    assert_eq!(point_says(&world, 0, 2).await, Err(409), "another under the same number");
+    add_client(&world, "fourth").await;
+    asked_by_the_point(&world).await.expect("nothing is known of it yet");
+    assert_eq!(containments(&world).await.len(), 0);
+
+    world.clock.set_off_by(0);
+    until_contained(&world).await;
+    assert_eq!(asked_by_the_point(&world).await.expect_err("contained").reason, Some(Reason::RuntimeContained));
+    assert_eq!(times_contained(&world).await, 1);
     world.stop().await;
 }

@@ -1,11 +1,11 @@
 use super::*;
-use crate::fixtures::{self, AUTHORITY, NOW, root, signer, successor};
+use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::ManualClock;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
-use eleven_core::registry::genesis;
+use eleven_core::registry::{Item as _, genesis};
 use eleven_core::time::Time;
 
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
@@ -32,7 +32,35 @@ fn successor_row(seq: u64) -> Row {
 /// A page of a ledger of `size` entries.
 fn page(entries: Vec<Row>, size: u64) -> Page {
     let next = entries.last().map_or(size, |row| row.seq + 1);
-    Page { entries, next, size }
+    Page { which: Which::WithDiscontinuities, entries, next, size }
+}
+
+/// The same where the ledger did not show discontinuities.
+fn blind(entries: Vec<Row>, size: u64) -> Page {
+    Page { which: Which::Registry, ..page(entries, size) }
+}
+
+fn equivocation_row(seq: u64) -> Row {
+    let data =
+        Object::new().with("cause", "drift.equivocation").with("from", 0u64).with("producer", POINT).with("to", 0u64);
+    row(seq, "audit.discontinuity", "ledger://11-11", data)
+}
+
+fn lifecycle_row(seq: u64, event: &'static str) -> Row {
+    let data = Object::new().with("kind", "runtime").with("subject", POINT).with("cause", "operator");
+    row(seq, event, AUTHORITY, data)
+}
+
+fn runtime_data() -> Object {
+    match fixtures::runtime().to_value() {
+        Value::Object(data) => data,
+        other => panic!("no object: {other}"),
+    }
+}
+
+/// How many subjects are to be contained.
+fn drifted(registry: &Registry) -> usize {
+    registry.drifts().borrow().len()
 }
 
 fn epoch(registry: &Registry, now: Time) -> Option<u64> {
@@ -65,4 +93,36 @@ async fn what_the_rules_refuse_ends_it() {
     let why = following.take(&registry, page(vec![genesis_row(), removed], 2)).await.expect_err("nothing to remove");
     assert!(why.starts_with("entry 1, source.removed: "), "{why}");
     assert_eq!(epoch(&registry, NOW), None);
+}
+
+#[tokio::test]
+async fn the_registry_is_followed_without_discontinuities_and_they_are_read_from_where_they_were_not() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    following.take(&registry, page(vec![genesis_row()], 1)).await.expect("taken");
+    // Entry 1 is a discontinuity that is not shown.
+    let registered = || row(2, "runtime.registered", AUTHORITY, runtime_data());
+    following.take(&registry, blind(vec![registered()], 3)).await.expect("taken");
+    assert_eq!((epoch(&registry, NOW), drifted(&registry)), (Some(2), 0));
+    assert_eq!((following.next, following.drifts_next), (3, 1), "what is asked from next, either way");
+    // Where only a part comes at once nothing is said before the rest.
+    following.take(&registry, Page { next: 2, ..page(vec![equivocation_row(1)], 3) }).await.expect("taken");
+    assert_eq!((following.drifts_next, drifted(&registry)), (2, 0));
+    following.take(&registry, page(vec![registered()], 3)).await.expect("the fold has it already");
+    assert_eq!((epoch(&registry, NOW), drifted(&registry)), (Some(2), 1));
+    assert_eq!((following.next, following.drifts_next), (3, 3));
+}
+
+#[tokio::test]
+async fn what_was_answered_while_it_was_not_shown_is_not_raised_again() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let answers = || ["lifecycle.contained", "lifecycle.recovering", "lifecycle.governed"].into_iter().zip(2..);
+    let answers = || answers().map(|(event, seq)| lifecycle_row(seq, event)).collect::<Vec<_>>();
+    following.take(&registry, page(vec![genesis_row(), equivocation_row(1)], 2)).await.expect("taken");
+    assert_eq!(drifted(&registry), 1);
+    following.take(&registry, blind(answers(), 5)).await.expect("taken");
+    assert_eq!(drifted(&registry), 0, "whether it was answered is not known");
+    following.take(&registry, page(answers(), 5)).await.expect("taken");
+    assert_eq!(drifted(&registry), 0, "an operator lifted it");
+    following.take(&registry, page(vec![equivocation_row(5)], 6)).await.expect("taken");
+    assert_eq!(drifted(&registry), 1, "what drifts after that asks anew");
 }
