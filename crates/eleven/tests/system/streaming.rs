@@ -3,6 +3,7 @@
 use crate::harness::{Domain, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::artifact::result_digest;
+use eleven_core::attestation::StatementResult;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use http::{Request, StatusCode};
@@ -36,10 +37,25 @@ async fn piece(body: &mut hyper::body::Incoming) -> Option<Result<bytes::Bytes, 
     Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
-fn outcome(bundle: &Value) -> (String, Value) {
+/// How an operation ended, by its bundle, which verifies: the event, its cause, and what was sent.
+async fn ended(domain: &Domain, op: &str) -> (String, Option<String>, Value) {
+    let bundle = domain.bundle_of(op, 7).await;
+    let report = domain.verify(&bundle);
+    assert_eq!(report.exit_code(), 0, "{}", report.to_value());
     let event = &bundle.get("events").and_then(Value::as_array).expect("events")[5];
-    let name = event.get("event").and_then(Value::as_str).expect("a name").to_owned();
-    (name, event.get("data").expect("data").clone())
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let data = event.get("data").expect("data");
+    (text(event.get("event")).expect("a name"), text(data.get("cause")), data.get("result").expect("a result").clone())
+}
+
+/// What the evidence says was sent, where it was these bytes.
+fn sent(bytes: &[u8], status: u16) -> Value {
+    let (digest, status) = (result_digest("", Sha3::of(&[bytes]), status), u64::from(status));
+    StatementResult { digest, bytes: bytes.len() as u64, status }.to_value()
+}
+
+fn by(name: &str, cause: Option<&str>, result: Value) -> (String, Option<String>, Value) {
+    (name.to_owned(), cause.map(str::to_owned), result)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,16 +78,7 @@ async fn the_end_of_a_stream_waits_for_its_evidence() {
     }
     let text = String::from_utf8_lossy(&got);
     assert!(text.contains("three") && text.ends_with("data: [DONE]\n\n"), "{text}");
-    let bundle = domain.bundle_of(&op, 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let (name, data) = outcome(&bundle);
-    let digest = result_digest("", Sha3::of(&[&got]), 200).to_string();
-    assert_eq!(name, "execution.completed");
-    assert_eq!(
-        data.pointer("/result/digest").and_then(Value::as_str),
-        Some(digest.as_str()),
-        "the bytes that were sent"
-    );
+    assert_eq!(ended(&domain, &op).await, by("execution.completed", None, sent(&got, 200)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,14 +91,7 @@ async fn a_caller_who_leaves_is_in_the_evidence_with_the_bytes_it_got() {
         got.extend_from_slice(&piece(&mut body).await.expect("a piece").expect("whole"));
     }
     drop(body);
-    let bundle = domain.bundle_of(&op, 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let (name, data) = outcome(&bundle);
-    assert_eq!(name, "execution.interrupted");
-    assert_eq!(data.get("cause").and_then(Value::as_str), Some("caller.left"));
-    assert_eq!(data.pointer("/result/bytes").and_then(Value::as_int), i64::try_from(got.len()).ok());
-    let digest = result_digest("", Sha3::of(&[&got]), 200).to_string();
-    assert_eq!(data.pointer("/result/digest").and_then(Value::as_str), Some(digest.as_str()));
+    assert_eq!(ended(&domain, &op).await, by("execution.interrupted", Some("caller.left"), sent(&got, 200)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,14 +110,7 @@ async fn an_upstream_that_breaks_off_never_looks_whole() {
         }
     };
     assert!(broken, "the connection is broken off: {}", String::from_utf8_lossy(&got));
-    let bundle = domain.bundle_of(&op, 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let (name, data) = outcome(&bundle);
-    assert_eq!(
-        (name.as_str(), data.get("cause").and_then(Value::as_str)),
-        ("execution.failed", Some("upstream.failed"))
-    );
-    assert_eq!(data.pointer("/result/bytes").and_then(Value::as_int), i64::try_from(got.len()).ok());
+    assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("upstream.failed"), sent(&got, 200)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,13 +130,8 @@ async fn a_revocation_interrupts_what_runs() {
         }
     };
     assert!(broken, "the stream is broken off");
-    let bundle = domain.bundle_of(&op, 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
-    let (name, data) = outcome(&bundle);
-    assert_eq!(
-        (name.as_str(), data.get("cause").and_then(Value::as_str)),
-        ("execution.interrupted", Some("artifact.revoked"))
-    );
+    let (name, cause, _) = ended(&domain, &op).await;
+    assert_eq!((name.as_str(), cause.as_deref()), ("execution.interrupted", Some("artifact.revoked")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,20 +140,17 @@ async fn a_whole_response_is_held_and_an_interrupted_one_is_refused() {
     domain.upstream.gate.send_replace(false);
     let answered = domain.chat(&request("slow")).await;
     assert_eq!(answered.status, StatusCode::GATEWAY_TIMEOUT);
-    let bundle = domain.bundle_of(answered.op(), 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let (name, data) = outcome(&bundle);
-    assert_eq!((name.as_str(), data.get("cause").and_then(Value::as_str)), ("execution.interrupted", Some("max_run")));
+    let (name, cause, _) = ended(&domain, answered.op()).await;
+    assert_eq!((name.as_str(), cause.as_deref()), ("execution.interrupted", Some("max_run")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_upstream_is_passed_on_and_recorded_as_failed() {
-    let domain = Domain::start(Plan::default()).await;
+    let domain = Domain::start(Plan { digests: "plain", ..Plan::default() }).await;
     let answered = domain.chat(&request("error")).await;
     assert_eq!(answered.status, StatusCode::INTERNAL_SERVER_ERROR);
-    let bundle = domain.bundle_of(answered.op(), 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    assert_eq!(outcome(&bundle).0, "execution.failed");
+    let expected = by("execution.failed", Some("upstream.failed"), sent(&answered.body, 500));
+    assert_eq!(ended(&domain, answered.op()).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,15 +159,8 @@ async fn a_failing_upstream_is_recorded_as_failed_when_it_is_streamed_too() {
     let answered = domain.chat(&stream_request("error")).await;
     assert_eq!(answered.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answered.body.is_empty(), "what it said is passed on");
-    let bundle = domain.bundle_of(answered.op(), 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let (name, data) = outcome(&bundle);
-    assert_eq!(
-        (name.as_str(), data.get("cause").and_then(Value::as_str)),
-        ("execution.failed", Some("upstream.failed"))
-    );
-    let digest = result_digest("", Sha3::of(&[&answered.body]), 500).to_string();
-    assert_eq!(data.pointer("/result/digest").and_then(Value::as_str), Some(digest.as_str()));
+    let expected = by("execution.failed", Some("upstream.failed"), sent(&answered.body, 500));
+    assert_eq!(ended(&domain, answered.op()).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,8 +181,5 @@ async fn what_keeps_a_connection_open_passes_and_does_not_push_out_the_last_chun
     }
     let text = String::from_utf8_lossy(&got);
     assert!(text.contains("three") && text.ends_with("data: [DONE]\n\n"), "{text}");
-    let bundle = domain.bundle_of(&op, 7).await;
-    assert_eq!(domain.verify(&bundle).exit_code(), 0);
-    let digest = result_digest("", Sha3::of(&[&got]), 200).to_string();
-    assert_eq!(outcome(&bundle).1.pointer("/result/digest").and_then(Value::as_str), Some(digest.as_str()));
+    assert_eq!(ended(&domain, &op).await, by("execution.completed", None, sent(&got, 200)));
 }
