@@ -5,6 +5,7 @@
 //! [`VerifyingKey::verify_each`] is no batch verification: it checks that equation for every signature by itself.
 
 mod table;
+mod wide;
 
 use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError};
@@ -14,9 +15,11 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity as _, IsIdentity as _};
@@ -162,8 +165,14 @@ impl Tables {
 
 /// A key's table, made when it is first used: half a millisecond.
 struct LazyTable {
-    made: OnceBox<Option<Table<7>>>,
+    made: OnceBox<Option<Multiples>>,
     tables: Tables,
+}
+
+/// Multiples of a key's opposite, for what the processor has.
+enum Multiples {
+    Wide(wide::Table<7>),
+    Plain(Table<7>),
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -188,9 +197,9 @@ impl VerifyingKey {
         self
     }
 
-    fn table(&self) -> Option<&Table<7>> {
+    fn multiples(&self) -> Option<&Multiples> {
         let lazy = self.table.as_ref()?;
-        let make = || (self.is_torsion_free() && lazy.tables.take()).then(|| Table::of(&self.minus));
+        let make = || (self.is_torsion_free() && lazy.tables.take()).then(|| Multiples::of(&self.minus));
         lazy.made.get_or_init(|| Box::new(make())).as_ref()
     }
 
@@ -212,42 +221,84 @@ impl VerifyingKey {
     /// Whether `signature` is this key's over `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        let (r, _) = halves(signature);
-        let recomputed = self.recompute(message, signature);
-        recomputed.is_some_and(|point| is_encoded_by(&point, &point.compress(), r))
+        Self::verify_each(&[(self, message, signature)]) == [true]
     }
 
-    /// Whether each signature is its key's over its message. Each is judged by itself and exactly as
-    /// [`verifies`](Self::verifies) does; what they share is one inversion, which encodes all recomputed points and makes
-    /// a tenth of the time of each.
+    /// Whether each signature is its key's over its message. Each is judged by its own equation; what they share is the
+    /// inversion that encodes all recomputed points, and the registers of a processor that has wide ones.
     #[must_use]
     pub fn verify_each(signed: &[(&Self, &[u8], &[u8; 64])]) -> Vec<bool> {
-        let recomputed: Vec<Option<EdwardsPoint>> =
-            signed.iter().map(|(key, message, signature)| key.recompute(message, signature)).collect();
-        // What has no point is no signature; the identity stands in its place so that places stay the same.
-        let points: Vec<EdwardsPoint> =
-            recomputed.iter().map(|point| point.unwrap_or_else(EdwardsPoint::identity)).collect();
-        let encoded = EdwardsPoint::compress_batch_alloc(&points);
-        let judge = |((point, encoded), (_, _, signature)): ((&Option<EdwardsPoint>, _), &(_, _, &[u8; 64]))| {
-            point.as_ref().is_some_and(|point| is_encoded_by(point, encoded, halves(signature).0))
-        };
-        recomputed.iter().zip(&encoded).zip(signed).map(judge).collect()
+        let equations = signed.iter().enumerate();
+        let equations: Vec<_> = equations.filter_map(|(place, signed)| Equation::of(place, signed)).collect();
+        let mut judged = vec![false; signed.len()];
+        for (equation, encoded) in recompute(&equations) {
+            if let Some(judged) = judged.get_mut(equation.place) {
+                // R equals the canonical bytes of a point or the signature is refused, so R is canonical.
+                *judged = encoded == *equation.r && !is_of_small_order(&encoded);
+            }
+        }
+        judged
     }
+}
 
-    /// [S]B - [k]A, which R must encode; `None` where S is not canonical.
-    fn recompute(&self, message: &[u8], signature: &[u8; 64]) -> Option<EdwardsPoint> {
+impl Multiples {
+    /// In eight lanes where the processor has them, and where they multiply as the library does.
+    fn of(point: &EdwardsPoint) -> Self {
+        match wide::Table::of_point(point) {
+            Some(table) => Self::Wide(table),
+            None => Self::Plain(Table::of(point)),
+        }
+    }
+}
+
+/// What one signature has to fulfil: [S]B - [k]A is the point that R encodes.
+struct Equation<'a> {
+    /// Its place among all that are judged.
+    place: usize,
+    key: &'a VerifyingKey,
+    r: &'a [u8; 32],
+    s: Scalar,
+    k: Scalar,
+}
+
+impl<'a> Equation<'a> {
+    /// `None` where S is not canonical.
+    fn of(place: usize, (key, message, signature): &(&'a VerifyingKey, &[u8], &'a [u8; 64])) -> Option<Self> {
         let (r, s) = halves(signature);
         let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s))?;
         let mut hasher = sha2::Sha512::new();
         hasher.update(r);
-        hasher.update(self.encoded);
+        hasher.update(key.encoded);
         hasher.update(message);
         let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        Some(match self.table() {
-            Some(table) => table.add_product(table::base().add_product(EdwardsPoint::identity(), &s), &k),
-            None => EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.minus, &s),
-        })
+        Some(Self { place, key, r, s, k })
     }
+
+    /// [S]B - [k]A.
+    fn recompute(&self) -> EdwardsPoint {
+        match self.key.multiples() {
+            Some(Multiples::Plain(table)) => {
+                table.add_product(table::base().add_product(EdwardsPoint::identity(), &self.s), &self.k)
+            }
+            _ => EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.k, &self.key.minus, &self.s),
+        }
+    }
+}
+
+/// Each equation with the encoding of its [S]B - [k]A, in no order.
+fn recompute<'e, 'a>(equations: &'e [Equation<'a>]) -> impl Iterator<Item = (&'e Equation<'a>, [u8; 32])> {
+    let (mut in_lanes, mut tables, mut others, mut points) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for equation in equations {
+        if let Some(Multiples::Wide(table)) = equation.key.multiples() {
+            in_lanes.push(equation);
+            tables.push(wide::Equation { s: equation.s, k: equation.k, table });
+        } else {
+            others.push(equation);
+            points.push(equation.recompute());
+        }
+    }
+    let encoded = EdwardsPoint::compress_batch_alloc(&points).into_iter().map(|encoded| encoded.0);
+    in_lanes.into_iter().zip(wide::encode_each(&tables)).chain(others.into_iter().zip(encoded))
 }
 
 /// R and S of a signature.
@@ -257,15 +308,15 @@ fn halves(signature: &[u8; 64]) -> (&[u8; 32], &[u8; 32]) {
     (signature.first_chunk().unwrap_or(NONE), signature.last_chunk().unwrap_or(NONE))
 }
 
-/// Whether `r` encodes a point. It equals the point's canonical bytes or the signature is refused, so R is canonical;
-/// its order is the point's.
-fn is_encoded_by(point: &EdwardsPoint, encoded: &CompressedEdwardsY, r: &[u8; 32]) -> bool {
-    encoded.as_bytes() == r && !is_small_order(point)
+/// Whether a point's canonical bytes are those of one of the eight points of small order.
+fn is_of_small_order(encoded: &[u8; 32]) -> bool {
+    static ALL: OnceBox<[[u8; 32]; 8]> = OnceBox::new();
+    ALL.get_or_init(|| Box::new(EIGHT_TORSION.map(|point| point.compress().0))).contains(encoded)
 }
 
 fn canonical_point(encoded: &[u8; 32]) -> Option<EdwardsPoint> {
     let point = CompressedEdwardsY(*encoded).decompress().filter(|_| is_reduced(encoded))?;
-    (!is_small_order(&point)).then_some(point)
+    (!point.mul_by_cofactor().is_identity()).then_some(point)
 }
 
 /// Whether the y that bytes encode, without the sign of x above it, is below 2^255 - 19. Then they are the encoding of the
@@ -274,10 +325,6 @@ fn is_reduced(encoded: &[u8; 32]) -> bool {
     match encoded {
         [low, middle @ .., high] => high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *low < 0xed,
     }
-}
-
-fn is_small_order(point: &EdwardsPoint) -> bool {
-    point.mul_by_cofactor().is_identity()
 }
 
 #[cfg(test)]

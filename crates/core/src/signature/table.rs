@@ -23,7 +23,7 @@ pub(super) fn base() -> &'static Table<8> {
 }
 
 impl<const W: usize> Table<W> {
-    /// A digit lies in `-HALF < d <= HALF`.
+    /// The most that a digit is, without its sign.
     const HALF: usize = 1 << (W - 1);
 
     /// Computes the table of `point`: about half a millisecond for seven bits.
@@ -39,24 +39,38 @@ impl<const W: usize> Table<W> {
         Self { rows: (0..256usize.div_ceil(W)).map(row).collect::<Vec<_>>().into() }
     }
 
-    /// `sum` and `scalar` times the point. A scalar is below 2^253, so the last row takes what the one before carries.
+    /// `sum` and `scalar` times the point.
     pub(super) fn add_product(&self, mut sum: EdwardsPoint, scalar: &Scalar) -> EdwardsPoint {
-        let bits = Bits::of(scalar);
-        let mut carry = 0;
-        for (row, at) in self.rows.iter().zip((0..).step_by(W)) {
-            let digit = bits.window::<W>(at) + carry;
-            carry = usize::from(digit > Self::HALF);
-            if carry == 0 {
-                // Entry d-1 is d times the first; a digit of 0 has none.
-                if let Some(multiple) = digit.checked_sub(1).and_then(|at| row.get(at)) {
-                    sum += multiple;
-                }
-            } else if let Some(multiple) = (2 * Self::HALF - digit).checked_sub(1).and_then(|at| row.get(at)) {
+        for (row, digit) in self.rows.iter().zip(digits::<W>(scalar)) {
+            // Entry d-1 is d times the first; a digit of 0 has none.
+            let Some(multiple) = digit.size.checked_sub(1).and_then(|at| row.get(at)) else { continue };
+            if digit.is_negative {
                 sum -= multiple;
+            } else {
+                sum += multiple;
             }
         }
         sum
     }
+}
+
+/// One digit of a scalar.
+pub(super) struct Digit {
+    /// At most 2^(W-1).
+    pub(super) size: usize,
+    pub(super) is_negative: bool,
+}
+
+/// The signed digits of a scalar by `W` bits, the lowest first. It is below 2^253, so the last takes what the one before
+/// carries.
+pub(super) fn digits<const W: usize>(scalar: &Scalar) -> impl Iterator<Item = Digit> {
+    let (bits, half, mut carry) = (Bits::of(scalar), 1 << (W - 1), 0);
+    (0..256).step_by(W).map(move |at| {
+        let digit = bits.window::<W>(at) + carry;
+        carry = usize::from(digit > half);
+        let size = if carry == 0 { digit } else { 2 * half - digit };
+        Digit { size, is_negative: carry == 1 }
+    })
 }
 
 /// A scalar's bits.
