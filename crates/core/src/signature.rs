@@ -274,7 +274,7 @@ impl<'a> Equation<'a> {
         Some(Self { place, key, r, s, k })
     }
 
-    /// [S]B - [k]A.
+    /// [S]B - [k]A by itself.
     fn recompute(&self) -> EdwardsPoint {
         match self.key.multiples() {
             Some(Multiples::Plain(table)) => {
@@ -283,22 +283,35 @@ impl<'a> Equation<'a> {
             _ => EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.k, &self.key.minus, &self.s),
         }
     }
+
+    /// The same, as it is taken in lanes where the key has no table.
+    fn untabled(&self) -> wide::untabled::Equation {
+        // A point's opposite is encoded by the same y and the other sign.
+        let mut minus = self.key.encoded;
+        if let Some(last) = minus.last_mut() {
+            *last ^= 0x80;
+        }
+        wide::untabled::Equation { s: self.s, k: self.k, minus }
+    }
 }
 
 /// Each equation with the encoding of its [S]B - [k]A, in no order.
 fn recompute<'e, 'a>(equations: &'e [Equation<'a>]) -> impl Iterator<Item = (&'e Equation<'a>, [u8; 32])> {
-    let (mut in_lanes, mut tables, mut others, mut points) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut tabled, mut tables, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for equation in equations {
         if let Some(Multiples::Wide(table)) = equation.key.multiples() {
-            in_lanes.push(equation);
+            tabled.push(equation);
             tables.push(wide::Equation { s: equation.s, k: equation.k, table });
         } else {
             others.push(equation);
-            points.push(equation.recompute());
         }
     }
-    let encoded = EdwardsPoint::compress_batch_alloc(&points).into_iter().map(|encoded| encoded.0);
-    in_lanes.into_iter().zip(wide::encode_each(&tables)).chain(others.into_iter().zip(encoded))
+    let in_lanes = wide::untabled::encode_each(&others.iter().map(|equation| equation.untabled()).collect::<Vec<_>>());
+    let of_others = in_lanes.unwrap_or_else(|| {
+        let points: Vec<EdwardsPoint> = others.iter().map(|equation| equation.recompute()).collect();
+        EdwardsPoint::compress_batch_alloc(&points).into_iter().map(|encoded| encoded.0).collect()
+    });
+    tabled.into_iter().zip(wide::encode_each(&tables)).chain(others.into_iter().zip(of_others))
 }
 
 /// R and S of a signature.

@@ -5,26 +5,47 @@ use alloc::vec;
 #[test]
 fn vectors() {
     let file = parse(include_bytes!("../../../../spec/vectors/ed25519.json")).expect("I-JSON");
-    for case in file.as_array().expect("an array") {
+    let cases = file.as_array().expect("an array");
+    let mut readable = Vec::new();
+    for case in cases {
         let text = |name: &str| case.get(name).and_then(Value::as_str).expect("a string");
         let public = bytes32(text("public"));
         let message = hash::unbase64(text("message").strip_prefix("base64:").expect("base64:")).expect("base64");
         let sig = bytes64(text("sig"));
         let (Some(public), Some(sig)) = (public, sig) else { panic!("sizes: {case}") };
         let expected = case.get("valid") == Some(&Value::Bool(true));
-        let plain = VerifyingKey::new(&public).is_some_and(|key| key.verifies(&message, &sig));
-        let tabled =
-            VerifyingKey::new(&public).is_some_and(|key| key.with_table(&Tables::new(1)).verifies(&message, &sig));
-        let key = VerifyingKey::new(&public).map(|key| key.with_table(&Tables::new(1)));
-        let each = key.is_some_and(|key| VerifyingKey::verify_each(&[(&key, &message, &sig)]) == [true]);
-        assert_eq!((plain, tabled, each), (expected, expected, expected), "{case}");
+        match VerifyingKey::new(&public) {
+            Some(key) => readable.push((key, message, sig, expected)),
+            None => assert!(!expected, "{case}"),
+        }
+    }
+    for tabled in [false, true] {
+        let key = |key: &VerifyingKey| match tabled {
+            true => key.clone().with_table(&Tables::new(1)),
+            false => key.clone(),
+        };
+        let keys: Vec<VerifyingKey> = readable.iter().map(|(plain, ..)| key(plain)).collect();
+        let signed = keys.iter().zip(&readable).map(|(key, (_, message, sig, _))| (key, &message[..], sig));
+        let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> = signed.collect();
+        let together = VerifyingKey::verify_each(&signed);
+        for (((key, message, sig), together), (.., expected)) in signed.iter().zip(together).zip(&readable) {
+            let alone = key.verifies(message, sig);
+            // As on a processor without wide registers.
+            let equation = Equation::of(0, &(*key, *message, *sig));
+            let by_library = equation.map(|equation| equation.recompute().compress().0);
+            let by_library = by_library.is_some_and(|point| point == *halves(sig).0 && !is_of_small_order(&point));
+            assert_eq!((alone, together, by_library), (*expected, *expected, *expected), "{key:?} {tabled}");
+        }
     }
 }
 
 #[test]
-fn signatures_that_share_an_inversion_are_each_judged_by_itself() {
+fn signatures_that_are_verified_together_are_each_judged_by_themselves() {
     let signers = [SeedSigner::new("key:test/role/a", &[7; 32]), SeedSigner::new("key:test/role/b", &[8; 32])];
-    let keys = signers.each_ref().map(|signer| VerifyingKey::new(&signer.public()).expect("a key"));
+    let plain = signers.each_ref().map(|signer| VerifyingKey::new(&signer.public()).expect("a key"));
+    // Two by turns: one with a table and one without.
+    let [a, b] = plain;
+    let keys = [a.with_table(&Tables::new(1)), b];
     let messages: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; usize::from(n)]).collect();
     let mut signatures: Vec<[u8; 64]> =
         messages.iter().enumerate().map(|(at, message)| signers[at % 2].sign(message)).collect();
@@ -41,6 +62,33 @@ fn signatures_that_share_an_inversion_are_each_judged_by_itself() {
         assert_eq!((*judged, key.verifies(message, signature)), (!wrong.contains(&at), !wrong.contains(&at)), "{at}");
     }
     assert_eq!((judged.len(), VerifyingKey::verify_each(&[]).len()), (40, 0));
+}
+
+#[test]
+fn the_equation_has_no_cofactor_for_keys_of_mixed_order_either() {
+    let scalar = |n: u64| Scalar::from_bytes_mod_order_wide(&sha2::Sha512::digest(n.to_le_bytes()).into());
+    let (a, torsion) = (scalar(1), EIGHT_TORSION[1]);
+    let key = VerifyingKey::new((EdwardsPoint::mul_base(&a) + torsion).compress().as_bytes()).expect("a key");
+    let key = key.with_table(&Tables::new(1));
+    let signed: Vec<([u8; 8], [u8; 64], bool)> = (0..64u64)
+        .map(|n| {
+            let (message, r) = (n.to_le_bytes(), scalar(n + 2));
+            let mut sig = [0; 64];
+            sig[..32].copy_from_slice(EdwardsPoint::mul_base(&r).compress().as_bytes());
+            let k = Equation::of(0, &(&key, &message, &sig)).expect("0 is canonical").k;
+            sig[32..].copy_from_slice((r + k * a).as_bytes());
+            // What the torsion adds is nothing where k is a multiple of eight.
+            (message, sig, k.as_bytes()[0].is_multiple_of(8))
+        })
+        .collect();
+    let holds: Vec<bool> = signed.iter().map(|(.., holds)| *holds).collect();
+    assert!(holds.contains(&true) && holds.contains(&false));
+    let together: Vec<(&VerifyingKey, &[u8], &[u8; 64])> =
+        signed.iter().map(|(message, sig, _)| (&key, &message[..], sig)).collect();
+    assert_eq!(VerifyingKey::verify_each(&together), holds);
+    for ((key, message, sig), holds) in together.iter().zip(holds) {
+        assert_eq!(key.verifies(message, sig), holds);
+    }
 }
 
 #[test]

@@ -2,23 +2,26 @@
 //!
 //! What R must encode, [S]B - [k]A, is a sum of 69 multiples that stand in tables: 32 of the base point's and 37 of the
 //! key's. Each lane sums nine of them, and then eight such sums of eight lanes are folded into one of which each lane is a
-//! signature's whole sum. Nothing here is secret: which entries are read depends on signatures.
+//! signature's whole sum. Nothing here is secret: which entries are read depends on signatures. Keys without a table are
+//! multiplied eight at a time ([`untabled`]).
 
 mod field;
 mod point;
+pub(super) mod untabled;
 
 use super::table::{Digit, digits};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::{array, iter};
-use curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_COMPRESSED, ED25519_BASEPOINT_POINT};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use fearless_simd::{Avx512, Level, Simd as _, SimdInto as _};
-use field::{Field, Words, bytes_of, reduced, words_of};
+use field::{Field, Words, bytes_of, reduced};
 use once_cell::race::OnceBox;
-use point::{D, Point, ROOT_OF_MINUS_ONE, Summand};
+use point::{Point, Summand};
+use untabled::decoded;
 
 /// Multiples of a point by digits of `W` bits, as [`super::table::Table`] has them, with the identity first in each row and
 /// every entry as a summand in 128 bytes: two registers.
@@ -41,6 +44,8 @@ struct Pick<'a> {
 }
 
 const IDENTITY: Entry = Entry([[1, 0, 0, 0, 0, 1, 0, 0], [0; 8]]);
+/// Nothing to add.
+const NONE: Pick<'_> = Pick { entry: &IDENTITY, is_negative: false };
 
 /// One signature's equation: S, k and the multiples of its key's opposite.
 pub(super) struct Equation<'a> {
@@ -51,40 +56,36 @@ pub(super) struct Equation<'a> {
 
 /// The encoding of each [S]B - [k]A.
 pub(super) fn encode_each(equations: &[Equation<'_>]) -> Vec<[u8; 32]> {
-    let Some(avx512) = equations.first().map(|first| first.table.avx512) else { return Vec::new() };
-    let base = base(avx512);
-    let mut encoded = avx512.vectorize(
+    // Where there is no such table, there are no equations of tables like it.
+    let Some(base) = base() else { return Vec::new() };
+    let mut encodings = base.avx512.vectorize(
         #[inline(always)]
         || {
             let mut points = Vec::with_capacity(equations.len().div_ceil(8));
             for eight in equations.chunks(8) {
-                let mut sums = [Point::identity(avx512); 8];
-                for (sum, equation) in sums.iter_mut().zip(eight) {
-                    *sum = equation.sum(base);
+                let mut sums = [Point::identity(base.avx512); 8];
+                for (to, Equation { s, k, table }) in sums.iter_mut().zip(eight) {
+                    *to = sum(base.avx512, base.picks(s).chain(table.picks(k)));
                 }
                 points.push(folded(sums));
             }
             encoded(&points)
         },
     );
-    encoded.truncate(equations.len());
-    encoded
+    encodings.truncate(equations.len());
+    encodings
 }
 
-impl Equation<'_> {
-    /// The whole sum, a part of it in each lane.
-    #[inline(always)]
-    fn sum(&self, base: &Table<8>) -> Point {
-        const NONE: Pick<'_> = Pick { entry: &IDENTITY, is_negative: false };
-        let mut picks = [[NONE; 8]; 9];
-        let chosen = base.picks(&self.s).chain(self.table.picks(&self.k));
-        picks.as_flattened_mut().iter_mut().zip(chosen).for_each(|(pick, chosen)| *pick = chosen);
-        let mut sum = Point::identity(base.avx512);
-        for eight in &picks {
-            sum = sum + summand(base.avx512, eight);
-        }
-        sum
+/// The sum of at most 72 picks, a part of it in each lane.
+#[inline(always)]
+fn sum<'a>(avx512: Avx512, chosen: impl Iterator<Item = Pick<'a>>) -> Point {
+    let mut picks = [[NONE; 8]; 9];
+    picks.as_flattened_mut().iter_mut().zip(chosen).for_each(|(pick, chosen)| *pick = chosen);
+    let mut sum = Point::identity(avx512);
+    for eight in &picks {
+        sum = sum + summand(avx512, eight);
     }
+    sum
 }
 
 /// In each lane the sum of all lanes of one of eight.
@@ -171,10 +172,28 @@ fn encoded(points: &[Point]) -> Vec<[u8; 32]> {
     all
 }
 
-/// The base point's table, half a megabyte, made at its first use.
-fn base(avx512: Avx512) -> &'static Table<8> {
-    static BASE: OnceBox<Table<8>> = OnceBox::new();
-    BASE.get_or_init(|| Box::new(Table::of(avx512, ED25519_BASEPOINT_COMPRESSED.as_bytes())))
+/// The base point's table, half a megabyte, made at its first use. `None` where the processor does not have the
+/// instructions, or where they do not multiply as the library does.
+fn base() -> Option<&'static Table<8>> {
+    static BASE: OnceBox<Option<Table<8>>> = OnceBox::new();
+    let make = || {
+        let table = Table::of(Level::new().as_avx512()?, ED25519_BASEPOINT_COMPRESSED.as_bytes());
+        multiplies(&ED25519_BASEPOINT_POINT, &table, &table).then_some(table)
+    };
+    BASE.get_or_init(|| Box::new(make())).as_ref()
+}
+
+/// Whether the table of a point multiplies two numbers, whose digits have both signs, as the library does.
+fn multiplies<const W: usize>(point: &EdwardsPoint, table: &Table<W>, base: &Table<8>) -> bool {
+    let (s, k) = (Scalar::from_bytes_mod_order([0xa7; 32]), Scalar::from_bytes_mod_order([0x59; 32]));
+    let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, point, &s).compress();
+    base.avx512.vectorize(
+        #[inline(always)]
+        || {
+            let sum = sum(base.avx512, base.picks(&s).chain(table.picks(&k)));
+            encoded(&[folded([sum; 8])]).contains(expected.as_bytes())
+        },
+    )
 }
 
 impl<const W: usize> Table<W> {
@@ -188,7 +207,7 @@ impl<const W: usize> Table<W> {
         let rows: Vec<&mut [Entry]> = entries.chunks_mut(Self::HALF + 1).collect();
         avx512.vectorize(
             #[inline(always)]
-            || Self::fill(decoded(avx512, encoded), rows),
+            || Self::fill(decoded(avx512, [encoded; 8]), rows),
         );
         Self { avx512, entries: entries.into() }
     }
@@ -207,9 +226,7 @@ impl<const W: usize> Table<W> {
                         *lane = words;
                     }
                 }
-                for _ in 0..W {
-                    first = first.doubled();
-                }
+                first = first.doubled(W);
             }
             let [x, y, z, t] = firsts.map(
                 #[inline(always)]
@@ -246,13 +263,11 @@ impl<const W: usize> Table<W> {
 }
 
 impl Table<7> {
-    /// The table of a point: a fifth of a millisecond. `None` where the processor does not have the instructions, or where
-    /// a multiplication does not come out as the library's.
+    /// The table of a point: a fifth of a millisecond. `None` where nothing is multiplied in lanes.
     pub(super) fn of_point(point: &EdwardsPoint) -> Option<Self> {
-        let table = Self::of(Level::new().as_avx512()?, point.compress().as_bytes());
-        let (s, k) = (Scalar::from_bytes_mod_order([0xa7; 32]), Scalar::from_bytes_mod_order([0x59; 32]));
-        let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, point, &s).compress();
-        (encode_each(&[Equation { s, k, table: &table }]) == [expected.0]).then_some(table)
+        let base = base()?;
+        let table = Self::of(base.avx512, point.compress().as_bytes());
+        multiplies(point, &table, base).then_some(table)
     }
 }
 
@@ -261,25 +276,6 @@ impl Entry {
         let mut words = plus.into_iter().chain(minus).chain(product);
         Self([(); 2].map(|()| array::from_fn(|_| words.next().unwrap_or(0))))
     }
-}
-
-/// The point of 32 bytes in all lanes, whose x is a square root of (y² - 1) / (d·y² + 1) (RFC 8032, 5.1.3).
-#[inline(always)]
-fn decoded(avx512: Avx512, bytes: &[u8; 32]) -> Point {
-    let (y, one) = (Field::splat(avx512, words_of(bytes)), Field::small(avx512, 1));
-    let square = y * y;
-    let (u, v) = (square - one, square * Field::splat(avx512, D) + one);
-    let cube = v * v * v;
-    let root = (u * cube * cube * v).root_power() * u * cube;
-    // What it is a root of is u/v, or its opposite, or none of both, which is no point's.
-    let [wanted, ..] = u.lanes().map(reduced);
-    let [found, ..] = (root * root * v).lanes().map(reduced);
-    let x = if found == wanted { root } else { root * Field::splat(avx512, ROOT_OF_MINUS_ONE) };
-    let [[low, ..], ..] = x.lanes().map(reduced);
-    let is_odd = bytes.last().is_some_and(|last| last >> 7 == 1);
-    let zero = Field::small(avx512, 0);
-    let x = if (low & 1 == 1) == is_odd { x } else { zero - x };
-    Point::of(x, y)
 }
 
 #[cfg(test)]

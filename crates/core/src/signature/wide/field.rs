@@ -6,7 +6,9 @@
 //! follow, or the difference of two and then a product.
 
 use core::ops::{Add, Mul, Sub};
-use fearless_simd::{Avx512, ExtractToken as _, SimdBase as _, SimdInto as _, u64x8};
+use fearless_simd::{
+    Avx512, ExtractToken as _, Select as _, SimdBase as _, SimdInto as _, SimdMask as _, mask64x8, u64x8,
+};
 
 /// A word in each lane.
 pub(super) type Words = u64x8<Avx512>;
@@ -78,6 +80,15 @@ impl Field {
     pub(super) fn opposite(self) -> Self {
         let ([x0, x1, x2, x3, x4], [p0, p1, p2, p3, p4]) = (self.0, TWICE_MODULUS);
         Self([p0 - x0, p1 - x1, p2 - x2, p3 - x3, p4 - x4])
+    }
+
+    /// The other element in the lanes of `which`: a bit each.
+    #[inline(always)]
+    pub(super) fn or_where(self, which: u64, other: Self) -> Self {
+        let which = mask64x8::from_bitmask(self.avx512(), which);
+        let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.0);
+        let low = which.select(y0, x0);
+        Self([low, which.select(y1, x1), which.select(y2, x2), which.select(y3, x3), which.select(y4, x4)])
     }
 
     #[inline(always)]

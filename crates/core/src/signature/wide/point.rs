@@ -4,7 +4,7 @@
 
 use super::field::Field;
 use core::ops::Add;
-use fearless_simd::{Avx512, Select as _, SimdBase as _, SimdMask as _, mask64x8};
+use fearless_simd::{Avx512, SimdBase as _};
 
 /// d, the curve's constant.
 pub(super) const D: [u64; 5] =
@@ -54,16 +54,34 @@ impl Point {
         Self { x: e * f, y: g * h, z: f * g, t: e * h }
     }
 
-    /// Twice this point.
+    /// This point doubled `times` times, once at least.
     #[inline(always)]
-    pub(super) fn doubled(self) -> Self {
-        let (a, b, z) = (self.x.squared(), self.y.squared(), self.z.squared());
-        let both = (self.x + self.y).squared();
-        let h = a + b;
-        let e = h - both;
-        let g = a - b;
-        let f = z + z + g;
+    pub(super) fn doubled(self, times: usize) -> Self {
+        let (mut x, mut y, mut z) = (self.x, self.y, self.z);
+        for _ in 1..times {
+            let [e, f, g, h] = doubled(x, y, z);
+            (x, y, z) = (e * f, g * h, f * g);
+        }
+        let [e, f, g, h] = doubled(x, y, z);
         Self { x: e * f, y: g * h, z: f * g, t: e * h }
+    }
+
+    /// The other point in the lanes of `which`: a bit each.
+    #[inline(always)]
+    pub(super) fn or_where(self, which: u64, other: &Self) -> Self {
+        Self {
+            x: self.x.or_where(which, other.x),
+            y: self.y.or_where(which, other.y),
+            z: self.z.or_where(which, other.z),
+            t: self.t.or_where(which, other.t),
+        }
+    }
+
+    /// The opposite in the lanes of `which`: a bit each.
+    #[inline(always)]
+    pub(super) fn negated_where(self, which: u64) -> Self {
+        let (x, t) = (self.x.opposite(), self.t.opposite());
+        Self { x: self.x.or_where(which, x), t: self.t.or_where(which, t), ..self }
     }
 
     /// Of two the sums of neighbouring lanes: those of `self` in the lower four lanes, those of `other` in the upper.
@@ -89,6 +107,14 @@ impl Point {
         }
         (point!(unzip_low), point!(unzip_high))
     }
+}
+
+/// Of which the coordinates of twice a point are products, as of those that [`Point`] names so.
+#[inline(always)]
+fn doubled(x: Field, y: Field, z: Field) -> [Field; 4] {
+    let (a, b, square) = (x.squared(), y.squared(), z.squared());
+    let (g, h) = (a - b, a + b);
+    [h - (x + y).squared(), square + square + g, g, h]
 }
 
 impl Add for Point {
@@ -125,18 +151,10 @@ impl Summand {
     /// The opposite in the lanes of `which`: a bit each.
     #[inline(always)]
     pub(super) fn negated_where(self, which: u64) -> Self {
-        let which = mask64x8::from_bitmask(self.plus.avx512(), which);
-        macro_rules! choose {
-            ($there:expr, $elsewhere:expr) => {{
-                let ([a0, a1, a2, a3, a4], [b0, b1, b2, b3, b4]) = ($there.0, $elsewhere.0);
-                let low = which.select(a0, b0);
-                Field([low, which.select(a1, b1), which.select(a2, b2), which.select(a3, b3), which.select(a4, b4)])
-            }};
-        }
         Self {
-            plus: choose!(self.minus, self.plus),
-            minus: choose!(self.plus, self.minus),
-            product: choose!(self.product.opposite(), self.product),
+            plus: self.plus.or_where(which, self.minus),
+            minus: self.minus.or_where(which, self.plus),
+            product: self.product.or_where(which, self.product.opposite()),
         }
     }
 }

@@ -1,4 +1,6 @@
 use super::field::MASK;
+use super::field::words_of;
+use super::point::ROOT_OF_MINUS_ONE;
 use super::*;
 use fearless_simd::SimdBase as _;
 use sha2::Digest as _;
@@ -150,8 +152,17 @@ fn equations_come_out_as_the_library_s() {
             let expected = batch.iter().enumerate().map(|(at, k)| {
                 EdwardsPoint::vartime_double_scalar_mul_basepoint(k, &points[at % 3], &other(at)).compress().0
             });
-            assert_eq!(encode_each(&equations), expected.collect::<Vec<_>>());
+            let expected: Vec<[u8; 32]> = expected.collect();
+            assert_eq!(encode_each(&equations), expected);
+            let plain = equations.iter().enumerate().map(|(at, Equation { s, k, .. })| untabled::Equation {
+                s: *s,
+                k: *k,
+                minus: points[at % 3].compress().0,
+            });
+            let in_lanes = untabled::encode_each(&plain.collect::<Vec<_>>());
+            assert_eq!(in_lanes.as_ref(), (batch.len() > 1).then_some(&expected));
         }
         assert!(encode_each(&[]).is_empty());
+        assert_eq!(untabled::encode_each(&[]), None);
     });
 }
