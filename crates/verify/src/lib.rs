@@ -60,8 +60,7 @@ pub fn check_names() -> impl ExactSizeIterator<Item = &'static str> {
 #[must_use]
 pub fn verify(bundle: &Value, caller: &Caller<'_>) -> Report {
     let shown = shown::Shown::read(bundle, caller);
-    let run = |(name, check): &(&'static str, checks::CheckFn)| Check::of(name, check(&shown));
-    Report::new(bundle, caller.root.is_some(), checks::CHECKS.iter().map(run).collect())
+    Report::new(bundle, caller.root.is_some(), checks::run(&checks::CHECKS, &shown))
 }
 
 /// Parses the bytes of a bundle, or of [evidence of equivocation](equivocation), and runs every check of it.

@@ -1,8 +1,10 @@
 //! `artifact.*`: the authorisation is whole, its issuer's, was used in its time and not revoked before.
 
-use super::{Judged, Stop, failed, hold};
+use super::{Judged, Signed, Stop, failed, hold};
 use crate::shown::{Event, Shown};
 use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Value;
 use eleven_core::hash;
@@ -49,14 +51,14 @@ fn disclosed(artifact: &Artifact, disclosure: &Value) -> Judged {
 }
 
 /// An issuer key of `iss`, an authority of this domain, signed it, and counted when its issuance was committed.
-pub(super) fn signature(shown: &Shown<'_>) -> Judged {
+pub(super) fn signature(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let artifact = shown.whole_artifact()?;
     let domain = &shown.root()?.domain;
     if name::authority_domain(&artifact.iss) != Some(domain) {
         return failed(format!("`{}` is not an authority of `{domain}`", artifact.iss));
     }
     let key = shown.key(KeyUse::Issuer, &artifact.sig.kid, &artifact.iss, shown.entry(0)?.header.at)?;
-    hold(key.verifies(artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")
+    Ok(vec![Signed::by(key, artifact.payload(), &artifact.sig.val, "the artifact's signature does not verify")])
 }
 
 /// It was consumed in its window, and the ledger saw that when it happened.

@@ -1,10 +1,12 @@
 //! `attestation.*`: the point that ran it signed what it did, and that agrees with all the rest.
 
-use super::{Judged, Stop, failed, hold};
+use super::{Judged, Signed, Stop, failed, hold};
 use crate::shown::{Event, Shown};
 use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
-use eleven_core::attestation::{Envelope, Evidence, Statement, StatementResult};
+use eleven_core::attestation::{Envelope, Evidence, PAYLOAD_TYPE, Statement, StatementResult, pae};
 use eleven_core::encoding::Value;
 use eleven_core::event::Producer;
 use eleven_core::hash::Sha3;
@@ -19,21 +21,26 @@ const ATTESTED: usize = 4;
 const ENDED: usize = 5;
 
 /// An attestation key of the point signed the envelope, and it is the evidence that was committed.
-pub(super) fn signature(shown: &Shown<'_>) -> Judged {
+pub(super) fn signature(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let (position, attested) = attested(shown)?;
     let value = envelope(attested)?;
     let envelope = Envelope::read(value.clone())?;
     let at = shown.entry(position)?.header.at;
     let key = shown.key(KeyUse::Attestation, &envelope.kid, &attested.record.by, at)?;
-    hold(envelope.verify(key), "the attestation's signature does not verify")?;
+    let signed = vec![Signed::by(
+        key,
+        pae(PAYLOAD_TYPE, &envelope.payload),
+        &envelope.sig,
+        "the attestation's signature does not verify",
+    )];
     let events = shown.events()?;
     let committed = events.iter().find(|event| event.record.event == "evidence.committed");
     match committed.map(|event| event.record.data_str("evidence").and_then(Sha3::parse)) {
         None if shown.kind() == "execution" => failed("no evidence was committed"),
-        None => Ok(()),
-        Some(digest) => {
-            hold(digest == Some(Sha3::of_value(value)), "the evidence that was committed is another than this envelope")
+        Some(digest) if digest != Some(Sha3::of_value(value)) => {
+            failed("the evidence that was committed is another than this envelope")
         }
+        _ => Ok(signed),
     }
 }
 

@@ -1,8 +1,10 @@
 //! `head.*`: the ledger's key signed the head, and the tree's last entry names all that the head names.
 
-use super::{Judged, Stop, failed, hold};
+use super::{Judged, Signed, Stop, failed, hold};
 use crate::shown::{Event, Shown};
 use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use eleven_core::chain;
 use eleven_core::encoding::Object;
 use eleven_core::head::Commitment;
@@ -13,7 +15,7 @@ use eleven_core::root::KeyUse;
 const AHEAD_MS: i64 = 2_000;
 
 /// A head key of the root signed it, for the root's domain.
-pub(super) fn signed(shown: &Shown<'_>) -> Judged {
+pub(super) fn signed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let (root, head) = (shown.root()?, shown.head()?);
     let ledger = &head.commitment.ledger;
     if ledger.strip_prefix("ledger://") != Some(&root.domain) {
@@ -23,7 +25,7 @@ pub(super) fn signed(shown: &Shown<'_>) -> Judged {
     let Some(key) = key.and_then(|key| shown.caller.ready(key)) else {
         return failed(format!("the root has no head key `{}` that counts at {}", head.sig.kid, head.at));
     };
-    hold(head.verify(&key), "the head's signature does not verify")
+    Ok(vec![Signed::by(&key, head.payload(), &head.sig.val, "the head's signature does not verify")])
 }
 
 /// The checkpoint is of the head's size and root, and signed by the head's key.
@@ -47,13 +49,13 @@ pub(super) fn checkpoint(shown: &Shown<'_>) -> Judged {
 }
 
 /// The tree's last entry is a seal that names the head's index and registry, and both chains follow from it.
-pub(super) fn sealed(shown: &Shown<'_>) -> Judged {
+pub(super) fn sealed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let head = &shown.head()?.commitment;
     let (entry, seal) = shown.shown_entry("seal")?;
     seal_is_the_ledgers(shown, &seal)?;
     seal.hashes_follow()?;
     let key = shown.key(KeyUse::Event, &seal.record.kid, &seal.record.by, entry.header.at)?;
-    hold(key.verifies(seal.body(), &seal.record.sig.val), "the seal's signature does not verify")?;
+    let signed = Signed::by(key, seal.body(), &seal.record.sig.val, "the seal's signature does not verify");
     if entry.header.seq.checked_add(1) != Some(head.size) {
         return failed(format!("the seal is entry {}, not the last of {}", entry.header.seq, head.size));
     }
@@ -61,7 +63,8 @@ pub(super) fn sealed(shown: &Shown<'_>) -> Judged {
     shown.included(&entry, &seal)?;
     let bytes = entry.header.bytes(seal.canonical());
     let follows = chain::advance(entry.header.prev.as_ref(), &bytes) == head.chain;
-    hold(follows, "the head's `hash` and `hash_alt` do not follow from the seal")
+    hold(follows, "the head's `hash` and `hash_alt` do not follow from the seal")?;
+    Ok(vec![signed])
 }
 
 fn seal_is_the_ledgers(shown: &Shown<'_>, seal: &Event) -> Judged {

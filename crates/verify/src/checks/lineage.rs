@@ -1,6 +1,6 @@
 //! `lineage.*`: the events are in order, chained twice, signed by whom they name, and all there are.
 
-use super::{Judged, failed, hold};
+use super::{Judged, Signed, failed, hold};
 use crate::shown::{Event, Operation, Shown};
 use alloc::format;
 use alloc::vec::Vec;
@@ -11,7 +11,6 @@ use eleven_core::hash::Sha3;
 use eleven_core::index::{Proves, op_key, op_value};
 use eleven_core::lineage::{Lineage, Stage, issued_data};
 use eleven_core::root::KeyUse;
-use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
 
 /// The events are those of PROTOCOL 5.1, in its order, and name this artifact; a denial is one event.
@@ -144,18 +143,16 @@ pub(super) fn chain_alt(shown: &Shown<'_>) -> Judged {
 }
 
 /// An event key of the producer signed each event, and counted when the ledger committed it.
-pub(super) fn signatures(shown: &Shown<'_>) -> Judged {
+pub(super) fn signatures(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let events = shown.events()?;
     let mut signed = Vec::with_capacity(events.len());
     for (position, event) in events.iter().enumerate() {
         let record = &event.record;
         let key = shown.key(KeyUse::Event, &record.kid, &record.by, shown.entry(position)?.header.at)?;
-        signed.push((key, event.body(), &record.sig.val));
+        let otherwise = format!("the signature of event {} does not verify", record.n);
+        signed.push(Signed::by(key, event.body(), &record.sig.val, otherwise));
     }
-    match events.iter().zip(VerifyingKey::verify_each(&signed)).find(|(_, holds)| !holds) {
-        Some((event, _)) => failed(format!("the signature of event {} does not verify", event.record.n)),
-        None => Ok(()),
-    }
+    Ok(signed)
 }
 
 /// The index ends this lineage with the last event that is shown: none was left out.

@@ -1,14 +1,16 @@
 //! `policy.*`: the policy is the one that was published, covers the operation, and its terms were kept.
 
-use super::{Judged, Stop, failed, hold};
+use super::{Judged, Signed, Stop, failed, hold};
 use crate::caller::ReplayResult;
 use crate::shown::Shown;
 use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
-use eleven_core::registry::{PublishedPolicy, pattern};
-use eleven_core::root::TrustRoot;
+use eleven_core::registry::{PublishedPolicy, pattern, statement};
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 
 /// It is the artifact's by reference and hash, covers its operation on its runtime, and the artifact keeps its terms.
@@ -33,7 +35,7 @@ pub(super) fn hash(shown: &Shown<'_>) -> Judged {
 }
 
 /// The policy key published it, as it stood then, before the artifact was issued.
-pub(super) fn published(shown: &Shown<'_>) -> Judged {
+pub(super) fn published(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let (artifact, policy) = (shown.artifact()?, shown.policy()?);
     let (entry, event) = shown.shown_entry("published")?;
     if event.record.event != "policy.published" {
@@ -53,8 +55,12 @@ pub(super) fn published(shown: &Shown<'_>) -> Judged {
         return failed(format!("published in entry {seq}, issued in entry {issued} already"));
     }
     let at = entry.header.at;
-    let signed = published.verifies(root_at(shown, at)?, at);
-    hold(signed, "no policy key of the root that counted then signed the publication")
+    const OTHERWISE: &str = "no policy key of the root that counted then signed the publication";
+    let root = root_at(shown, at)?;
+    let key = root.role(KeyUse::Policy, &published.sig.kid, at).and_then(|key| shown.caller.ready(key));
+    let Some(key) = key else { return failed(OTHERWISE) };
+    let signed = statement(&root.domain, &record.id.reference, record.id.hash);
+    Ok(vec![Signed::by(&key, signed, &published.sig.val, OTHERWISE)])
 }
 
 /// The newest root that was there at `at`; the oldest where none is shown.

@@ -1,10 +1,12 @@
 //! `registry.*`: the records that other checks read stand in the registry that the head commits to.
 
-use super::{Judged, failed, hold};
+use super::{Judged, Signed, failed, hold};
 use crate::shown::Shown;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use eleven_core::encoding::Value;
 use eleven_core::form::FormError;
 use eleven_core::head::RegistryRef;
@@ -15,7 +17,7 @@ use eleven_core::registry::{
 use eleven_core::root::{KeyRecord, KeyUse};
 
 /// A registry key of the root signed the header, for the root's domain.
-pub(crate) fn signed(shown: &Shown<'_>) -> Judged {
+pub(crate) fn signed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let (root, at) = (shown.root()?, shown.head()?.at);
     let (header, sig) = shown.header()?;
     if header.domain != root.domain {
@@ -24,7 +26,7 @@ pub(crate) fn signed(shown: &Shown<'_>) -> Judged {
     let Some(key) = root.role(KeyUse::Registry, &sig.kid, at).and_then(|key| shown.caller.ready(key)) else {
         return failed(format!("the root has no registry key `{}` that counts at {at}", sig.kid));
     };
-    hold(key.verifies(&header.payload(), &sig.val), "the signature of the registry's header does not verify")
+    Ok(vec![Signed::by(&key, header.payload(), &sig.val, "the signature of the registry's header does not verify")])
 }
 
 /// The head names this epoch and this header.

@@ -2,7 +2,7 @@
 
 use super::{PROMISED_WITHIN_MS, TYPE};
 use crate::caller::Caller;
-use crate::checks::{Judged, Stop, failed, hold, registry};
+use crate::checks::{Judged, Stop, failed, hold, registry, settled};
 use crate::shown::{Event, Shown as Bundle, read_root};
 use alloc::format;
 use alloc::vec::Vec;
@@ -289,7 +289,7 @@ fn went_back(shown: &Shown<'_>) -> Judged {
 /// The registry's header is signed by a registry key of the root in force at the head.
 fn registry_signed(shown: &Shown<'_>) -> Judged {
     shown.of_issuance()?;
-    registry::signed(&shown.as_bundle())
+    settled(registry::signed(&shown.as_bundle()))
 }
 
 /// The head names this registry.
