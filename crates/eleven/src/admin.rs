@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::corner;
 use crate::keystore::PublicKey;
 use crate::operator::OperatorKey;
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::{routes, secret};
 use eleven_authority::admin::{ACT, SignedAct};
@@ -32,7 +32,7 @@ pub(crate) fn act(config: &Config, act: &str, args: Object) -> Result<Value, Fai
 
 /// Says what an act came to: what it is, that it is durable, and by when every enforcement point knows or denies.
 pub(crate) fn report(done: &Value, what: &str, output: Output) {
-    let text = |name: &str| done.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let text = |name: &str| done.get(name).and_then(Value::as_str).map_or_else(|| "?".to_owned(), shown);
     let epoch = done.get("epoch").and_then(Value::as_int).unwrap_or(0);
     let in_force = format!(
         "durable ({}), in force with epoch {epoch}; every enforcement point knows or denies by {}",

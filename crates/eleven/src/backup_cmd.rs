@@ -45,7 +45,7 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
         for url in config.heads.witnesses.iter().chain(&args.witnesses) {
             known.extend(published::by_witness(url, &copy).map_err(|why| {
                 Failure::new(format!(
-                    "{why}\nWhat it cosigned is not known: start it, or leave all out by --unwitnessed"
+                    "{why}; what it cosigned is not known: start it, or leave all out by --unwitnessed"
                 ))
             })?);
         }

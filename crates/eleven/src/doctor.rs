@@ -4,7 +4,7 @@ use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::keystore;
-use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
@@ -98,7 +98,7 @@ fn report(findings: &[Finding], output: Output) {
         let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or(0);
         let line = |finding: &Finding| {
             let (word, paint) = word(finding.state);
-            format!("{}  {:width$}  {}", output.paint(paint, word), finding.what, finding.detail)
+            format!("{}  {:width$}  {}", output.paint(paint, word), finding.what, shown(&finding.detail))
         };
         findings.iter().map(line).collect::<Vec<_>>().join("\n")
     };

@@ -296,7 +296,8 @@ fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Re
         return Ok(ended.stdout);
     }
     let said = String::from_utf8_lossy(&ended.stderr);
-    let said = said.trim().trim_start_matches("eleven: ");
+    let said: Vec<&str> = said.lines().map(|line| line.trim_start_matches("eleven: ").trim()).collect();
+    let said = said.join("; ");
     Err(Failure::new(format!("{} {}: {said}", which.name(), args.join(" "))))
 }
 

@@ -4,7 +4,7 @@ use crate::call::{self, At};
 use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::keystore::write_public;
-use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
@@ -65,8 +65,9 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     let state = if sealed { "every event is under a signed head" } else { "not yet under a signed head" };
     let text = || {
         let about = events.first().map(|event| &event.about);
-        let line =
-            |name: &str, value: Option<&String>| value.map(|value| format!("  {name:9} {value}\n")).unwrap_or_default();
+        let line = |name: &str, value: Option<&String>| {
+            value.map(|value| format!("  {name:9} {}\n", shown(value))).unwrap_or_default()
+        };
         let head = about.map_or_else(String::new, |about| {
             line("identity", about.identity.as_ref())
                 + &line("operation", about.operation.as_ref())
@@ -172,7 +173,7 @@ fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
             named(then),
             named(now),
             output.paint(paint, word),
-            policy.reference
+            shown(&policy.reference)
         )
     };
     output.either(value, text);

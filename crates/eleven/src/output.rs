@@ -1,4 +1,11 @@
 //! What commands say: text for people, one JSON document a line for machines, and why something did not go.
+//!
+//! Machines get what is there, byte for byte. For people, all text goes through here on its way to the terminal, and what
+//! others wrote in it is [`shown`].
+
+mod foreign;
+
+pub(crate) use foreign::{shown, shown_document};
 
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
@@ -38,6 +45,25 @@ pub(crate) enum Paint {
     Bold,
 }
 
+/// What begins the mark of a colour.
+const ESCAPE: char = '\x1b';
+/// The marks of all colours without their beginning, and the one that ends each.
+const MARKS: [&str; 6] = ["[32m", "[31m", "[33m", "[2m", "[1m", RESET];
+const RESET: &str = "[0m";
+
+impl Paint {
+    const fn mark(self) -> &'static str {
+        let [good, bad, warn, dim, bold, _] = MARKS;
+        match self {
+            Self::Good => good,
+            Self::Bad => bad,
+            Self::Warn => warn,
+            Self::Dim => dim,
+            Self::Bold => bold,
+        }
+    }
+}
+
 /// Why a command did not do what was asked, and with which status it ends.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -62,23 +88,34 @@ impl Output {
 
     /// Prints `value` for machines, or what `text` makes for people.
     pub(crate) fn either(self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
-        if self.json { self.document(&value()) } else { print(text().trim_end().as_bytes()) }
+        if self.json { self.document(&value()) } else { print(self.tame(text().trim_end()).as_bytes()) }
+    }
+
+    /// A text as it may go to a terminal: line ends, tabs and, where there is colour, what [`Output::paint`] wrote. The lines
+    /// of a text that others wrote are not told from ours here: whoever puts it into one of ours has it [`shown`] before.
+    fn tame(self, text: &str) -> String {
+        let mut pieces = text.split(ESCAPE);
+        let mut out = foreign::lines(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let ours = self.colour && MARKS.iter().any(|mark| piece.starts_with(mark));
+            if ours {
+                out.push(ESCAPE)
+            } else {
+                out.extend(ESCAPE.escape_unicode())
+            }
+            out += &foreign::lines(piece);
+        }
+        out
     }
 
     /// A text in a colour, where colour is wanted.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
-        let code = match paint {
-            Paint::Good => "32",
-            Paint::Bad => "31",
-            Paint::Warn => "33",
-            Paint::Dim => "2",
-            Paint::Bold => "1",
-        };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour { format!("{ESCAPE}{}{text}{ESCAPE}{RESET}", paint.mark()) } else { text.to_owned() }
     }
 
-    /// Rows in columns, the first row being the heading.
+    /// Rows in columns, the first row being the heading. Every cell is [`shown`].
     pub(crate) fn table(self, rows: &[Vec<String>]) -> String {
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -137,7 +174,7 @@ impl Failure {
         } else {
             let mut err = std::io::stderr().lock();
             // Nobody is left to tell where this fails.
-            let _ = writeln!(err, "eleven: {self}");
+            let _ = writeln!(err, "eleven: {}", shown(&self.to_string()));
         }
         ExitCode::from(self.code)
     }
@@ -199,3 +236,6 @@ impl From<eleven_api::client::CallError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::read_root;
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, shown as on_one_line};
 use eleven_api::routes;
 use eleven_core::encoding::Value;
 
@@ -66,10 +66,10 @@ pub(crate) fn keys(config: &Config, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A value without its quotes.
+/// A value without its quotes, on one line.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Str(text) => text.clone(),
-        other => String::from_utf8_lossy(&other.canonical()).into_owned(),
+        Value::Str(text) => on_one_line(text),
+        other => on_one_line(&String::from_utf8_lossy(&other.canonical())),
     }
 }

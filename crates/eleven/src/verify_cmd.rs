@@ -4,11 +4,14 @@ mod walk;
 
 use crate::call::At;
 use crate::cli::Verify;
-use crate::output::{EXIT_USAGE, Failure, Output, Paint};
+use crate::output::{EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::id;
 use eleven_core::policy::PolicyBundle;
+use eleven_core::time::Time;
 use eleven_policy::Replay;
+use eleven_verify::equivocation;
 use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, Pinned, ReplayResult, Report, Status, Verdict, verify_bytes};
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
@@ -132,7 +135,7 @@ fn table(report: &Report, output: Output) -> String {
             Status::Failed => ("failed     ", Paint::Bad),
             Status::NotChecked => ("not checked", Paint::Dim),
         };
-        let detail = check.detail.as_deref().unwrap_or_default();
+        let detail = check.detail.as_deref().map(shown).unwrap_or_default();
         let line = format!("{}  {:width$}  {detail}", output.paint(paint, mark), check.name);
         lines.push(line.trim_end().to_owned());
     }
@@ -142,16 +145,19 @@ fn table(report: &Report, output: Output) -> String {
 }
 
 fn verdict(report: &Report, output: Output) -> String {
-    if matches!(report.kind.as_deref(), Some("fork" | "back" | "omission")) {
+    if convicts(report) {
         return conviction(report, output);
     }
-    let unnamed = || "?".to_owned();
+    // A failed file may call itself anything: what is not of its form is not repeated.
+    let named = |text: &Option<String>, form: fn(&str) -> bool| {
+        text.as_deref().filter(|text| form(text)).unwrap_or("?").to_owned()
+    };
     let what = format!(
         "{} of {}, in a ledger of {} entries, as of {}",
-        report.kind.clone().unwrap_or_else(unnamed),
-        report.op.clone().unwrap_or_else(unnamed),
-        report.size.map_or_else(unnamed, |size| size.to_string()),
-        report.at.clone().unwrap_or_else(unnamed),
+        named(&report.kind, |kind| Kind::parse(kind).is_some()),
+        named(&report.op, |op| id::split_operation(op).is_some()),
+        report.size.map_or_else(|| "?".to_owned(), |size| size.to_string()),
+        named(&report.at, |at| Time::parse_millis(at).is_some()),
     );
     match report.verdict {
         Verdict::Verified => format!("{} {what}", output.paint(Paint::Good, "VERIFIED")),
@@ -163,18 +169,24 @@ fn verdict(report: &Report, output: Output) -> String {
     }
 }
 
+/// Whether the checks were those of evidence of equivocation, which the file's `type` decides and not its `kind`.
+fn convicts(report: &Report) -> bool {
+    equivocation::check_names().all(|name| report.status(name).is_some())
+}
+
 /// What evidence of equivocation comes to.
 fn conviction(report: &Report, output: Output) -> String {
     let what = match report.kind.as_deref() {
         Some("fork") => "the ledger signed two histories",
         Some("back") => "the ledger signed a head that goes back behind another",
-        _ => "the ledger signed a head without an event that was promised",
+        Some("omission") => "the ledger signed a head without an event that was promised",
+        _ => "the ledger told two histories",
     };
     match report.verdict {
         Verdict::Verified => {
             format!("{} {what}: keep this file, and trust neither history", output.paint(Paint::Bad, "PROVEN"))
         }
-        Verdict::Failed => format!("{} that {what}", output.paint(Paint::Good, "NOT PROVEN")),
+        Verdict::Failed => format!("{} that {what}", output.paint(Paint::Warn, "NOT PROVEN")),
         Verdict::Unpinned => format!(
             "{} {what}, but anybody can make a file that agrees with itself: name the domain's trust root with --root",
             output.paint(Paint::Warn, "UNPINNED")

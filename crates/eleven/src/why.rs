@@ -5,7 +5,7 @@ mod words;
 use crate::call;
 use crate::cli::Operation;
 use crate::lineage_cmd::{ledger, operation};
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, shown_document};
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ const WHY: &str = "/v1/proof/why/";
 /// Where the ledger does not answer or has no such operation.
 pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), Failure> {
     let said = call::get(&ledger(args, file)?, &format!("{WHY}{}", operation(args)))?;
-    output.either(|| said.clone(), || explain(&said, output));
+    output.either(|| said.clone(), || explain(&shown_document(&said), output));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::call;
 use crate::cli::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 use crate::corner;
 use crate::keystore::{self, FileKeystore, Keystore as _, Wanted};
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, shown};
 use eleven_api::edge::{self, SystemClock};
 use eleven_api::routes;
 use eleven_api::serve::{Listener, Tls};
@@ -280,7 +280,7 @@ fn show(url: &str, output: Output) -> Result<(), Failure> {
         let rows = seen.iter().map(|log| ["origin", "size", "at", "root"].map(|name| text(log, name)).to_vec());
         let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
         let evidence = said.get("evidence").and_then(Value::as_int).unwrap_or(0);
-        format!("witness {}, {evidence} contradictions kept\n{}", text(&said, "name"), output.table(&rows))
+        format!("witness {}, {evidence} contradictions kept\n{}", shown(&text(&said, "name")), output.table(&rows))
     };
     output.either(|| said.clone(), table);
     Ok(())

@@ -1,5 +1,6 @@
 //! What is said about the cases, and the small readers that all of them use.
 
+use crate::output::shown;
 use eleven_core::encoding::{EncodingError, Object, Value};
 use eleven_core::form::FormError;
 use std::fmt;
@@ -83,8 +84,8 @@ impl Report {
         }
         let (word, colour) = if passed { ("ok  ", "32") } else { ("FAIL", "31;1") };
         let word = if self.colour { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() };
-        let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
-        say(&format!("{word}  {:<23} {name}{detail}", self.file));
+        let detail = detail.map_or(String::new(), |detail| format!(": {}", shown(&detail)));
+        say(&format!("{word}  {:<23} {}{detail}", self.file, shown(name)));
     }
 
     /// One case that has no remark.
@@ -95,7 +96,7 @@ impl Report {
     /// Something that is no case.
     pub(crate) fn note(&mut self, text: &str) {
         if self.json.is_none() {
-            say(&format!("note  {text}"));
+            say(&format!("note  {}", shown(text)));
         }
     }
 
@@ -125,7 +126,7 @@ fn say(line: &str) {
 
 /// A line on standard error.
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "eleven: {line}");
+    let _ = writeln!(std::io::stderr(), "eleven: {}", shown(line));
 }
 
 /// Fails where `got` is not what was wanted, and shows both.

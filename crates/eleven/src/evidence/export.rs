@@ -20,7 +20,7 @@ use super::verifier::Verifier;
 use super::{oscal, page};
 use crate::call::{self, At};
 use crate::config::Config;
-use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use crate::verify_cmd;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::chain::Entry;
@@ -347,7 +347,7 @@ fn told(args: &Export, manifest: &Manifest, hash: Sha3, output: Output) -> Strin
         ),
     ];
     for gap in &manifest.gaps {
-        lines.push(format!("  {} {}", output.paint(Paint::Warn, "gap"), gap.said()));
+        lines.push(format!("  {} {}", output.paint(Paint::Warn, "gap"), shown(&gap.said())));
     }
     lines.push(format!("{dir}: {} files and their manifest, {hash}", manifest.files.len()));
     lines.push(format!("read {dir}/{}; check it anywhere: eleven evidence verify {dir} --root ROOT", folder::PAGE));

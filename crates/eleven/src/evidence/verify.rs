@@ -22,7 +22,7 @@ mod terms;
 use super::Verify;
 use super::folder::Folder;
 use super::regime::Regime;
-use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use crate::verify_cmd;
 use case::Case;
 use eleven_core::encoding::{Object, Value};
@@ -114,7 +114,7 @@ fn told(verdicts: &[Verdict], holds: bool, trusted: bool, output: Output) -> Str
             Status::NotChecked => ("not checked", Paint::Dim),
         };
         lines.push(format!("{}  {}", output.paint(paint, word), output.paint(Paint::Bold, verdict.name)));
-        lines.extend(verdict.details.iter().take(TOLD).map(|detail| format!("             {detail}")));
+        lines.extend(verdict.details.iter().take(TOLD).map(|detail| format!("             {}", shown(detail))));
         let more = verdict.details.len().saturating_sub(TOLD);
         if more > 0 {
             lines.push(format!("             and {more} more"));

@@ -10,7 +10,7 @@
 
 use super::{replay, table};
 use crate::call::{self, At};
-use crate::output::{EXIT_FAILED, Failure, Output, Paint};
+use crate::output::{EXIT_FAILED, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
@@ -180,11 +180,14 @@ fn value(steps: &[Step], report: &Report) -> Value {
 }
 
 fn text(steps: &[Step], report: &Report, output: Output) -> String {
-    let width = steps.iter().map(|step| step.what.chars().count()).max().unwrap_or(0);
-    let lines = steps.iter().map(|step| {
-        let (mark, paint) = if step.holds { ("ok   ", Paint::Good) } else { ("WRONG", Paint::Bad) };
-        let padding = " ".repeat(width.saturating_sub(step.what.chars().count()));
-        format!("{}  {}{padding}  {}", output.paint(paint, mark), step.what, step.detail).trim_end().to_owned()
+    // What the ledger calls its events and keys is its own word.
+    let told: Vec<(bool, String, String)> =
+        steps.iter().map(|step| (step.holds, shown(&step.what), shown(&step.detail))).collect();
+    let width = told.iter().map(|(_, what, _)| what.chars().count()).max().unwrap_or(0);
+    let lines = told.iter().map(|(holds, what, detail)| {
+        let (mark, paint) = if *holds { ("ok   ", Paint::Good) } else { ("WRONG", Paint::Bad) };
+        let padding = " ".repeat(width.saturating_sub(what.chars().count()));
+        format!("{}  {}{padding}  {}", output.paint(paint, mark), what, detail).trim_end().to_owned()
     });
     format!("{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), table(report, output))
 }

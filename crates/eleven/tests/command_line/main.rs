@@ -4,6 +4,7 @@ mod auditing;
 mod disclosures;
 mod doctrine;
 mod domain;
+mod foreign;
 mod keeping;
 mod measuring;
 mod operators;

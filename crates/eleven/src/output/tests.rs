@@ -1,0 +1,34 @@
+use super::*;
+use eleven_core::encoding::parse;
+
+const COLOURED: Output = Output { json: false, colour: true };
+const PLAIN: Output = Output { json: false, colour: false };
+
+#[test]
+fn a_text_of_others_stays_on_its_line_and_moves_no_cursor() {
+    assert_eq!(shown("op\x1b[2J\r\nVERIFIED\t\u{7f}"), r"op\u{1b}[2J\u{d}\u{a}VERIFIED\u{9}\u{7f}");
+    assert_eq!(shown("\u{9b}2J \u{202e}DELIAF\u{2069} \u{2028}"), r"\u{9b}2J \u{202e}DELIAF\u{2069} \u{2028}");
+    let plain = "svc:demo-app:dev, naïve 日本 „und“ – ✓";
+    assert_eq!(shown(plain), plain, "what is only seen is left as it is");
+}
+
+#[test]
+fn a_document_is_shown_with_all_that_is_in_it() {
+    let document = parse(br#"{"a":["x\u001b"],"b":{"c\n":"\u0000"},"n":7,"t":true,"z":null}"#).expect("I-JSON");
+    let told = shown_document(&document).to_string();
+    assert_eq!(told, r#"{"a":["x\\u{1b}"],"b":{"c\\u{a}":"\\u{0}"},"n":7,"t":true,"z":null}"#);
+}
+
+#[test]
+fn only_the_marks_of_colours_reach_a_terminal_and_only_where_there_is_colour() {
+    let painted = COLOURED.paint(Paint::Bad, "FAILED");
+    assert_eq!(COLOURED.tame(&format!("{painted}\nnext\tcell")), "\x1b[31mFAILED\x1b[0m\nnext\tcell");
+    assert_eq!(COLOURED.tame("\x1b[2J\x1b]0;title\x07\x1b"), r"\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}");
+    assert_eq!(PLAIN.tame("\x1b[32mVERIFIED\x1b[0m\r"), r"\u{1b}[32mVERIFIED\u{1b}[0m\u{d}");
+}
+
+#[test]
+fn a_cell_of_a_table_begins_no_row() {
+    let table = PLAIN.table(&[vec!["OP".into(), "WHO".into()], vec!["a\nVERIFIED".into(), "b".into()]]);
+    assert_eq!(table, "OP             WHO\na\\u{a}VERIFIED  b");
+}
