@@ -1,14 +1,15 @@
 //! What operators do from the command line: acts, signed with the operator's key and sent to the authority.
 
 mod policy;
+mod registered;
 
 pub(crate) use policy::{Source, publish};
+pub(crate) use registered::Registered;
 
 use crate::call::{self, Registry};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
-use crate::keystore::PublicKey;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -17,7 +18,6 @@ use eleven_authority::admin::{ACT, SignedAct};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
-use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 
 /// Signs an act and has the authority carry it out.
 ///
@@ -178,40 +178,6 @@ pub(crate) fn register_runtime(config: &Config, output: Output) -> Result<(), Fa
     let what = format!("{} is registered\n  binary {}\n  config {}", record.point, record.binary, record.config);
     report(&done, &what, output);
     Ok(())
-}
-
-/// What replacing the keys of an enforcement point came to.
-pub(crate) struct Replaced {
-    /// The event key that it is registered under.
-    pub(crate) kid: String,
-    /// The keys that were retired.
-    pub(crate) retired: Vec<String>,
-}
-
-/// The acts of `runtime key replace`: the point's other keys are retired, `keys` registered, and the point with them. What
-/// the registry has already is not done again.
-///
-/// # Errors
-/// As [`act`].
-pub(crate) fn replace_runtime_keys(config: &Config, keys: &[PublicKey]) -> Result<Replaced, Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
-    let rows = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
-    let known = rows.iter().cloned().map(KeyRecord::read).collect::<Result<Vec<_>, _>>()?;
-    let ours = |kid: &str| keys.iter().any(|key| key.kid == kid);
-    let mut retired = Vec::new();
-    for key in known.iter().filter(|key| key.owner == config.point.name && !ours(&key.kid)) {
-        if matches!(key.status, KeyStatus::Active) {
-            act(config, "key.retire", Object::new().with("kid", &key.kid))?;
-            retired.push(key.kid.clone());
-        }
-    }
-    for key in keys.iter().filter(|key| known.iter().all(|known| known.kid != key.kid)) {
-        let record = crate::init::record(key, SystemClock.now());
-        act(config, "key.register", Object::new().with("key", record.to_value()))?;
-    }
-    let event = keys.iter().find(|key| key.usage == KeyUse::Event).map(|key| key.kid.clone()).unwrap_or_default();
-    act(config, "runtime.register", members(measured(config, event.clone())?.to_value()))?;
-    Ok(Replaced { kid: event, retired })
 }
 
 /// `runtime remove`.

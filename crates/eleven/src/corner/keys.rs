@@ -1,8 +1,10 @@
 //! `eleven <corner> key new`: each corner makes its own folder, keystore and keys, in its own process.
 
 use super::Which;
+use crate::admin::Registered;
 use crate::config::Config;
 use crate::keystore::{self, FileKeystore, Keystore as _, PublicKey, Wanted};
+use crate::operator::OperatorKey;
 use crate::output::{Failure, Output};
 use eleven_api::edge;
 use eleven_core::encoding::{Object, Value};
@@ -39,39 +41,44 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
 /// where the old key's stream breaks off.
 ///
 /// # Errors
-/// Where the runtime runs, the label is taken, or an act is not carried out; what was done stays, and the same command
-/// goes on from there.
+/// Where the runtime runs, its passphrase or the registry can't be read, or the label was used before: nothing was done then.
+/// Where an act is not carried out: what was done stays, and the same command goes on from there.
 pub(crate) fn replace_keys(file: &Path, label: &str, output: Output) -> Result<(), Failure> {
     let config = Config::load(file)?;
     let corner = &config.runtime;
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
     let wanted = wanted(Which::Runtime, &config, label)?;
+    // Whatever may stand in the way is looked at before anything is moved.
+    let passphrase = keystore::passphrase(&corner.passphrase_file)?;
+    OperatorKey::load(&config.operator_key)?;
+    let registered = Registered::of(&config)?;
     let store = folder.path().join(keystore::FILE);
     let held = if store.exists() { keystore::public_keys(&store, Which::Runtime.name())? } else { Vec::new() };
     let made = held.len() == wanted.len() && wanted.iter().all(|one| held.iter().any(|key| key.kid == one.kid));
     let keys = if made {
+        registered.may_take(&held)?;
         held
     } else {
+        registered.lacks(wanted.iter().map(|key| key.kid.as_str()))?;
         put_aside(&folder, &held, label)?;
-        let passphrase = keystore::passphrase(&corner.passphrase_file)?;
         let random = || Zeroizing::new(edge::random());
         FileKeystore::create(&store, Which::Runtime.name(), &passphrase, wanted, random)?.keys().to_vec()
     };
     // Whoever registers is the operator, not the corner: its folder is no more needed.
     drop(folder);
-    let registered = crate::admin::replace_runtime_keys(&config, &keys)?;
+    let replaced = registered.replace(&config, &keys)?;
     let text = || {
         format!(
             "{} is registered under {}; keys retired: {}\nthe ledger records where their stream breaks off: look for \
              audit.discontinuity",
             config.point.name,
-            registered.kid,
-            registered.retired.join(", ")
+            replaced.kid,
+            replaced.retired.join(", ")
         )
     };
     let value = || {
-        let retired: Vec<Value> = registered.retired.iter().map(Value::from).collect();
-        let object = Object::new().with("point", &config.point.name).with("kid", &registered.kid);
+        let retired: Vec<Value> = replaced.retired.iter().map(Value::from).collect();
+        let object = Object::new().with("point", &config.point.name).with("kid", &replaced.kid);
         Value::Object(object.with("retired", retired))
     };
     output.either(value, text);

@@ -10,6 +10,7 @@ mod measuring;
 mod operators;
 mod processes;
 mod refusals;
+mod replacing;
 mod restarts;
 mod surfaces;
 mod verifying;

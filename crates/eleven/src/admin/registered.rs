@@ -1,0 +1,102 @@
+//! The keys of an enforcement point in the registry, and their replacement.
+
+use super::{act, measured, members};
+use crate::call::{self, Registry};
+use crate::config::Config;
+use crate::keystore::PublicKey;
+use crate::output::Failure;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::registry::Item as _;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
+
+/// What the registry has of this enforcement point and of all keys, before they are replaced.
+pub(crate) struct Registered {
+    keys: Vec<KeyRecord>,
+    /// The event key that the point is registered under.
+    under: Option<String>,
+}
+
+/// What replacing the keys came to.
+pub(crate) struct Replaced {
+    /// The event key that the point is registered under.
+    pub(crate) kid: String,
+    /// The keys that were retired.
+    pub(crate) retired: Vec<String>,
+}
+
+impl Registered {
+    /// Asks the authority.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
+        let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+        let list = |name: &str| snapshot.get(name).and_then(Value::as_array).unwrap_or_default();
+        let keys = list("keys").iter().cloned().map(KeyRecord::read).collect::<Result<Vec<_>, _>>()?;
+        let is_ours = |row: &&Value| row.get("point").and_then(Value::as_str) == Some(&config.point.name);
+        let under = list("runtimes").iter().find(is_ours).and_then(|row| row.get("kid")?.as_str());
+        Ok(Self { keys, under: under.map(str::to_owned) })
+    }
+
+    fn key(&self, kid: &str) -> Option<&KeyRecord> {
+        self.keys.iter().find(|key| key.kid == kid)
+    }
+
+    /// Whether keys of these names can be made: a name is never used for two.
+    ///
+    /// # Errors
+    /// The one that was used before.
+    pub(crate) fn lacks<'a>(&self, mut kids: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        kids.find(|kid| self.key(kid).is_some()).map_or(Ok(()), |taken| {
+            Err(refused(&format!("{taken} is in the registry already, and a name is never used for two keys")))
+        })
+    }
+
+    /// Whether the point can come to stand under these keys, which it holds: they were made by the same command, which was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// Where it stands under them, or one of them does not count or is registered with another public key.
+    pub(crate) fn may_take(&self, keys: &[PublicKey]) -> Result<(), Failure> {
+        if let Some(kid) = self.under.as_deref().filter(|under| keys.iter().any(|key| key.kid == *under)) {
+            return Err(refused(&format!("the point is registered under {kid}, which it holds")));
+        }
+        let now = SystemClock.now();
+        let lost = keys
+            .iter()
+            .find(|key| self.key(&key.kid).is_some_and(|known| known.public != key.public || !known.counts_at(now)));
+        lost.map_or(Ok(()), |key| {
+            Err(refused(&format!("{} is in the registry as another key, or as one that does not count now", key.kid)))
+        })
+    }
+
+    /// The acts of `runtime key replace`: the point's other keys are retired, `keys` registered, and the point with them. What
+    /// the registry has already is not done again.
+    ///
+    /// # Errors
+    /// As [`act`].
+    pub(crate) fn replace(&self, config: &Config, keys: &[PublicKey]) -> Result<Replaced, Failure> {
+        let ours = |kid: &str| keys.iter().any(|key| key.kid == kid);
+        let mut retired = Vec::new();
+        for key in self.keys.iter().filter(|key| key.owner == config.point.name && !ours(&key.kid)) {
+            if matches!(key.status, KeyStatus::Active) {
+                act(config, "key.retire", Object::new().with("kid", &key.kid))?;
+                retired.push(key.kid.clone());
+            }
+        }
+        for key in keys.iter().filter(|key| self.key(&key.kid).is_none()) {
+            let record = crate::init::record(key, SystemClock.now());
+            act(config, "key.register", Object::new().with("key", record.to_value()))?;
+        }
+        let event = keys.iter().find(|key| key.usage == KeyUse::Event).map(|key| key.kid.clone()).unwrap_or_default();
+        act(config, "runtime.register", members(measured(config, event.clone())?.to_value()))?;
+        Ok(Replaced { kid: event, retired })
+    }
+}
+
+/// Why nothing was replaced.
+fn refused(why: &str) -> Failure {
+    Failure::usage(format!("{why}: name a --label that was never used; nothing was done"))
+}

@@ -1,0 +1,86 @@
+//! `eleven runtime key replace` where it can't be done: nothing is moved, and the point goes on as it was.
+
+use crate::domain::{Domain, eleven, event, text};
+use eleven_core::encoding::{Value, parse};
+use rustix::process::{Signal, kill_process};
+
+/// The keystore, what stands in the point's folder, and the registry's keys and points.
+fn as_it_is(domain: &Domain) -> (Vec<u8>, Vec<String>, Option<Value>, Option<Value>) {
+    let keystore = std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore");
+    let folder = std::fs::read_dir(domain.dir().join("runtime")).expect("the folder");
+    let mut names: Vec<String> =
+        folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let registry = domain.json(&["registry", "show"]);
+    (keystore, names, registry.get("keys").cloned(), registry.get("runtimes").cloned())
+}
+
+#[test]
+fn keys_are_replaced_under_a_new_label_only_and_nothing_moves_before_that_is_sure() {
+    let mut domain = Domain::make(&[]);
+    let up = domain.up(&["--no-restart"]);
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    up.wait_for("that it is down", |value| event(value) == Some("down"));
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let replace = |label: &str| domain.run(&["runtime", "key", "replace", "--label", label]);
+    let serve = || {
+        eleven().args(["runtime", "serve", "--config", &domain.file("eleven.toml")]).spawn().expect("the point runs")
+    };
+
+    let before = as_it_is(&domain);
+    let refused = replace("1");
+    assert_eq!(refused.status.code(), Some(2), "the label of the keys in force: {}", text(&refused));
+    assert!(text(&refused).contains("is registered under") && text(&refused).contains("nothing was done"));
+    assert_eq!(as_it_is(&domain), before);
+
+    let done = replace("2");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let mut point = serve();
+    domain.passes(&secret, "the keys were replaced");
+    point.kill().and_then(|()| point.wait()).expect("it ends");
+
+    let before = as_it_is(&domain);
+    let refused = replace("1");
+    assert_eq!(refused.status.code(), Some(2), "a label of retired keys: {}", text(&refused));
+    assert!(text(&refused).contains("is in the registry already"), "{}", text(&refused));
+    let (passphrase, away) = (domain.file("runtime/keystore.pass"), domain.file("away.pass"));
+    std::fs::rename(&passphrase, &away).expect("moved");
+    let unread = replace("3");
+    std::fs::rename(&away, &passphrase).expect("moved back");
+    assert_eq!(unread.status.code(), Some(1), "without the passphrase: {}", text(&unread));
+    assert!(text(&unread).contains("keystore.pass"), "{}", text(&unread));
+    let (operator, away) = (domain.file("operator.key"), domain.file("away.key"));
+    std::fs::rename(&operator, &away).expect("moved");
+    let unsigned = replace("3");
+    std::fs::rename(&away, &operator).expect("moved back");
+    assert_eq!(unsigned.status.code(), Some(1), "without the operator's key: {}", text(&unsigned));
+    assert_eq!(as_it_is(&domain), before);
+
+    let mut point = serve();
+    domain.passes(&secret, "all that was refused");
+    point.kill().and_then(|()| point.wait()).expect("it ends");
+}
+
+#[test]
+fn what_was_interrupted_is_gone_on_with_by_the_same_command() {
+    let mut domain = Domain::make(&[]);
+    let up = domain.up(&["--no-restart"]);
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    up.wait_for("that it is down", |value| event(value) == Some("down"));
+    let replace = || domain.run(&["runtime", "key", "replace", "--label", "2", "--json"]);
+    // Signed by a stranger the first act is refused, when the keys are made already.
+    let own = std::fs::read_to_string(domain.file("operator.key")).expect("the operator's key");
+    let seed = parse(own.as_bytes()).expect("a document");
+    let seed = seed.get("seed").and_then(Value::as_str).expect("a seed");
+    let strangers = own.replace(seed, &format!("base64:{}", eleven_core::hash::base64(&[7; 32])));
+    std::fs::write(domain.file("operator.key"), strangers).expect("written");
+    let refused = replace();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("identity.unauthenticated"), "{}", text(&refused));
+    std::fs::write(domain.file("operator.key"), own).expect("written");
+    let keystore = std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore");
+    let done = replace();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    assert!(text(&done).contains("\"retired\":[\"key:11-11/attest-gw-0/1\",\"key:11-11/gw-0/1\"]"), "{}", text(&done));
+    assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "made once");
+}
