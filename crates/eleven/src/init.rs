@@ -24,10 +24,11 @@ use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -44,42 +45,61 @@ const READY: Duration = Duration::from_secs(20);
 /// Makes a domain in `args.dir`.
 ///
 /// # Errors
-/// Where the folder is not empty, a setting is wrong, or a step fails; what was made until then stays, to be looked at.
+/// Where the folder is not empty, what was asked for is wrong, or the ledger could not listen: nothing was done then. Where a
+/// step fails what was made until then stays, to be looked at.
 pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let exposure = Exposure::parse(&args.exposure).ok_or_else(|| {
         Failure::usage(format!("`{}` is no exposure: use open, by-possession or private", args.exposure))
     })?;
-    let file = write_config(args)?;
-    let config = Config::load(&file)?;
+    let witnesses = witness_cmd::named(&args.witnesses, args.quorum, args.auditors)?;
+    is_free(&args.dir)?;
+    let (file, text) = configured(args)?;
+    let config = Config::read(&file, &text)?;
+    let socket = ledgers_socket(&config)?;
+    make_folder(&args.dir)?;
+    write_public(&file, text.as_bytes())?;
     let mut keys = BTreeMap::new();
     for which in Which::ALL {
         let made = corner(which, &["key", "new", "--json", "--label", LABEL], &file, None)?;
         keys.insert(which.name(), read_keys(&made)?);
     }
     let now = SystemClock.now().whole_seconds();
-    let witnesses = witness_cmd::named(&args.witnesses, args.quorum, args.auditors)?;
     let root = make_root(&config, &args.dir, &keys, witnesses, now)?;
     let granted = grant(&file, &keys, now)?;
     let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
     corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
     let policy = starter::write(&args.dir, &config)?;
     let acts = founding_acts(&config, &keys, &policy, exposure)?;
-    found(&config, &file, &acts)?;
+    found(&config, &file, &acts, socket)?;
     summary(args, &config, output);
     Ok(())
 }
 
-/// The folder and its `eleven.toml`.
-fn write_config(args: &Init) -> Result<std::path::PathBuf, Failure> {
-    let dir = &args.dir;
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", dir.display()));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-    if std::fs::read_dir(dir).map_err(failed)?.next().is_some() {
-        return Err(Failure::usage(format!(
-            "{} is not empty: name a folder that is, or is not there yet",
-            dir.display()
-        )));
+/// Whether a domain can be made there: the folder is empty, or not there yet.
+fn is_free(dir: &Path) -> Result<(), Failure> {
+    match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(dir, &error)),
+        Ok(mut holds) => match holds.next() {
+            None => Ok(()),
+            Some(_) => {
+                let what = format!("{} is not empty: name a folder that is, or is not there yet", dir.display());
+                Err(Failure::usage(what))
+            }
+        },
     }
+}
+
+fn make_folder(dir: &Path) -> Result<(), Failure> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed(dir, &error))
+}
+
+fn failed(dir: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {error}", dir.display()))
+}
+
+/// The `eleven.toml` that was asked for, and where it is to stand.
+fn configured(args: &Init) -> Result<(PathBuf, String), Failure> {
     let mut settings = BTreeMap::new();
     let mut set = |key: &str, value: &str| {
         let (path, setting) = config::assignment(&format!("{key}={value}")).map_err(Failure::usage)?;
@@ -91,7 +111,7 @@ fn write_config(args: &Init) -> Result<std::path::PathBuf, Failure> {
     set("runtime.gateway.scope", &format!("[\"{}\"]", starter::SCOPE))?;
     set("runtime.point", &format!("host://{}/gateway#gw-0", host_name()))?;
     if args.free_ports {
-        for (which, port) in Which::ALL.into_iter().zip(free_ports().map_err(failed)?) {
+        for (which, port) in Which::ALL.into_iter().zip(free_ports().map_err(|error| failed(&args.dir, &error))?) {
             set(&format!("{}.listen", which.name()), &format!("127.0.0.1:{port}"))?;
         }
     }
@@ -99,12 +119,22 @@ fn write_config(args: &Init) -> Result<std::path::PathBuf, Failure> {
         let (path, value) = config::assignment(setting).map_err(Failure::usage)?;
         settings.insert(path, value);
     }
-    let file = dir.join(config::FILE);
-    let text = config::sample(&settings);
-    Config::read(&file, &text)?;
-    write_public(&file, text.as_bytes())?;
     // Absolute, so that each corner's process finds the same file wherever it runs.
-    std::path::absolute(&file).map_err(failed)
+    let file = std::path::absolute(args.dir.join(config::FILE)).map_err(|error| failed(&args.dir, &error))?;
+    Ok((file, config::sample(&settings)))
+}
+
+/// The socket that the founding acts reach the ledger by, held from before anything is made: nobody takes its address
+/// meanwhile, and nobody else answers there.
+fn ledgers_socket(config: &Config) -> Result<TcpListener, Failure> {
+    let (at, tls) = (config.ledger.listen, config.ledger.tls.is_some());
+    let socket = call::wait(async { eleven_api::serve::listen(at, tls) })?;
+    socket.map_err(|error| {
+        Failure::usage(format!(
+            "the ledger can't listen: {error}: stop what does, or name another address with --free-ports or --set \
+             ledger.listen=…; nothing was done"
+        ))
+    })
 }
 
 /// This machine's name as a segment; `localhost` where it has none that is one.
@@ -226,8 +256,8 @@ fn founding_acts(config: &Config, keys: &Keys, policy: &Path, exposure: Exposure
 }
 
 /// Runs the founding acts over a ledger that runs for as long as they take.
-fn found(config: &Config, file: &Path, acts: &Value) -> Result<(), Failure> {
-    let mut ledger = Running::start(Which::Ledger, file)?;
+fn found(config: &Config, file: &Path, acts: &Value, socket: TcpListener) -> Result<(), Failure> {
+    let mut ledger = Running::start(Which::Ledger, file, socket)?;
     let began = Instant::now();
     while call::wait(call::health(&config.ledger.url))?.is_none() {
         ledger.still_runs()?;
@@ -246,11 +276,12 @@ fn found(config: &Config, file: &Path, acts: &Value) -> Result<(), Failure> {
 struct Running(Child);
 
 impl Running {
-    fn start(which: Which, file: &Path) -> Result<Self, Failure> {
+    /// Starts it on its socket, which goes with it.
+    fn start(which: Which, file: &Path, socket: TcpListener) -> Result<Self, Failure> {
         let parent = std::process::id().to_string();
         let mut command = program();
         command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(file);
-        command.env("ELEVEN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null());
+        command.env("ELEVEN_LOG", "warn").stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null());
         command.spawn().map(Self).map_err(Failure::new)
     }
 

@@ -103,7 +103,14 @@ fn new_key(dir: &Path, name: String, audits: bool, passphrase_file: &Path, outpu
 /// Where a file is none, or the numbers don't fit.
 pub(crate) fn named(files: &[PathBuf], quorum: Option<u64>, auditors: u64) -> Result<Witnesses, Failure> {
     let keys = files.iter().map(|file| read_public(file)).collect::<Result<Vec<_>, _>>()?;
-    let quorum = quorum.unwrap_or(keys.len() as u64);
+    let (all, audit) = (keys.len() as u64, keys.iter().filter(|key| key.audits).count() as u64);
+    let quorum = quorum.unwrap_or(all);
+    if quorum > all || (quorum == 0 && all > 0) {
+        return Err(Failure::usage(format!("--quorum {quorum} is not between 1 and the number of witnesses, {all}")));
+    }
+    if auditors > audit {
+        return Err(Failure::usage(format!("--auditors {auditors}: {audit} of the witnesses that are named audit")));
+    }
     Ok(Witnesses { quorum, auditors, keys })
 }
 

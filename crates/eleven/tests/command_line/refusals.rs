@@ -35,6 +35,32 @@ fn a_listener_beyond_loopback_without_tls_is_refused() {
 }
 
 #[test]
+fn what_init_can_not_do_is_found_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("d");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = format!("ledger.listen={}", taken.local_addr().expect("an address"));
+    let absent = folder.path().join("absent.json").display().to_string();
+    let witness = folder.path().join("w");
+    let made = eleven().args(["witness", "key", "new", "--name", "witness.example/1"]).arg(&witness).output();
+    assert!(made.expect("it runs").status.success());
+    let witness = witness.join("witness.json").display().to_string();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--set", &listen], "the ledger can't listen"),
+        (&["--witness", &absent], "absent.json"),
+        (&["--witness", &witness, "--quorum", "2"], "--quorum 2"),
+        (&["--witness", &witness, "--auditors", "1"], "--auditors 1"),
+        (&["--set", "ledger.head_interval=1"], "head_interval"),
+    ];
+    for (args, why) in cases {
+        let output = eleven().args(["init", "--free-ports"]).args(args).arg(&dir).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+        assert!(!dir.exists(), "{args:?}: nothing was made");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("eleven.toml");
