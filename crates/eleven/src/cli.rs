@@ -149,6 +149,9 @@ pub(crate) struct Init {
     /// How much of the ledger strangers may read: open, by-possession or private.
     #[arg(long, default_value = "by-possession")]
     pub(crate) exposure: String,
+    /// How many days the trust root and all keys count. Most of them can't be renewed yet: when they end, the domain does.
+    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
+    pub(crate) valid_days: u16,
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
     #[arg(long)]
     pub(crate) free_ports: bool,

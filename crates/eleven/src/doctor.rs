@@ -3,12 +3,14 @@
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
+use crate::expiry;
 use crate::keystore;
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::time::Time;
 use std::fs::OpenOptions;
 use std::io::{Seek as _, Write as _};
@@ -38,6 +40,9 @@ const LOW_SPACE: u64 = 1 << 30;
 /// A commit that takes longer than this is felt by every call.
 const SLOW_SYNC: Duration = Duration::from_millis(10);
 const SYNCS: usize = 50;
+/// What to do about an end.
+const ADVICE: &str = "what is signed by it from then on counts for nothing: docs/limits.md says what stops then, and what can \
+                      be renewed";
 /// Bytes of a small write.
 const BLOCK: usize = 512;
 
@@ -55,7 +60,9 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     };
     let mut findings = vec![good("configuration", format!("{}: every key is known and in range", file.display()))];
     findings.push(landlock());
+    let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT).ok();
     findings.push(root(&config));
+    findings.push(lifetimes(&config, snapshot.as_ref()));
     for which in Which::ALL {
         findings.push(folder(which, &config));
         findings.push(listener(which, &config)?);
@@ -63,7 +70,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     findings.push(space(&config));
     findings.push(sync_time(&config));
     findings.push(clock(&config));
-    findings.push(registration(&config));
+    findings.push(registration(&config, snapshot.as_ref()));
     report(&findings, output);
     let failed = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(ExitCode::from(if failed { EXIT_FAILED } else { EXIT_DONE }))
@@ -116,12 +123,9 @@ fn landlock() -> Finding {
 fn root(config: &Config) -> Finding {
     match corner::read_root(&config.root) {
         Err(error) => bad("trust root", error.to_string()),
-        Ok(root) if !root.in_force(SystemClock.now()) => {
-            bad("trust root", format!("version {} is not in force now: publish the next one", root.version))
-        }
         Ok(root) => {
             let key = config.root.with_file_name("root-key.json");
-            let version = format!("version {} of {}, in force until {}", root.version, root.domain, root.exp.seconds());
+            let version = format!("version {} of {} is pinned", root.version, root.domain);
             if key.exists() {
                 warn("trust root", format!("{version}; {} is still here: take it away", key.display()))
             } else {
@@ -129,6 +133,35 @@ fn root(config: &Config) -> Finding {
             }
         }
     }
+}
+
+/// Until when root and keys count: by the root in force, where the authority answers, or by the pinned one.
+fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
+    let what = "lifetimes";
+    let in_force = call::get(&Registry::of(config), routes::REGISTRY_ROOT).ok();
+    let in_force = in_force.and_then(|root| TrustRoot::read(root).ok()).filter(|root| root.domain == config.domain);
+    let Some(root) = in_force.or_else(|| corner::read_root(&config.root).ok()) else {
+        return warn(what, "can't be told: there is no trust root to tell them by");
+    };
+    let rows = snapshot.and_then(|snapshot| snapshot.get("keys")).and_then(Value::as_array).unwrap_or_default();
+    let keys: Vec<KeyRecord> = rows.iter().filter_map(|row| KeyRecord::read(row.clone()).ok()).collect();
+    let mut ends = expiry::of_root(&root);
+    ends.extend(expiry::of_registry(&keys, config));
+    let first = ends.iter().map(|end| end.at).min().unwrap_or(root.exp);
+    let now = SystemClock.now();
+    let soon = expiry::soon(ends, now);
+    if soon.is_empty() {
+        return good(what, format!("trust root and keys count until {} at least", first.seconds()));
+    }
+    let told: Vec<String> = soon.iter().map(|end| end.told(now)).collect();
+    let told = format!("{}: {ADVICE}", told.join("; "));
+    if soon.iter().any(|end| end.is_over(now)) { bad(what, told) } else { warn(what, told) }
+}
+
+/// What ends soon, or is over, where something does.
+pub(crate) fn ending(config: &Config) -> Option<String> {
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
+    Some(lifetimes(config, snapshot.as_ref())).filter(|finding| finding.state != State::Good).map(|found| found.detail)
 }
 
 fn folder(which: Which, config: &Config) -> Finding {
@@ -230,13 +263,16 @@ fn clock(config: &Config) -> Finding {
 
 /// Why the registry does not approve this binary or this configuration, where it does not.
 pub(crate) fn unregistered(config: &Config) -> Option<String> {
-    Some(registration(config)).filter(|finding| finding.state == State::Bad).map(|finding| finding.detail)
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
+    Some(registration(config, snapshot.as_ref()))
+        .filter(|finding| finding.state == State::Bad)
+        .map(|finding| finding.detail)
 }
 
 /// Whether the registry approves this binary and this configuration.
-fn registration(config: &Config) -> Finding {
+fn registration(config: &Config, snapshot: Option<&Value>) -> Finding {
     let what = "registration";
-    let Ok(snapshot) = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT) else {
+    let Some(snapshot) = snapshot else {
         return warn(what, "can't be compared: the authority does not answer");
     };
     let rows = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();

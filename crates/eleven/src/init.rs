@@ -11,6 +11,7 @@ use crate::call;
 use crate::cli::Init;
 use crate::config::{self, Config};
 use crate::corner::{Which, founding_act, program};
+use crate::expiry::DAY;
 use crate::keystore::{PublicKey, write_new, write_public};
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
@@ -33,8 +34,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// How long keys and the root of a new domain count, in days.
-const YEAR: i64 = 365 * 24 * 3600;
+/// How long a key counts that the command line registers later, in days.
+const YEAR: i64 = 365;
 /// The last part of the keys' names.
 const LABEL: &str = "1";
 /// The development root key, in the domain's folder.
@@ -64,14 +65,15 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
         keys.insert(which.name(), read_keys(&made)?);
     }
     let now = SystemClock.now().whole_seconds();
-    let root = make_root(&config, &args.dir, &keys, witnesses, now)?;
-    let granted = grant(&file, &keys, now)?;
+    let window = (now, now.plus_seconds(i64::from(args.valid_days) * DAY));
+    let root = make_root(&config, &args.dir, &keys, witnesses, window)?;
+    let granted = grant(&file, &keys, window)?;
     let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
     corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
     let policy = starter::write(&args.dir, &config)?;
     let acts = founding_acts(&config, &keys, &policy, exposure)?;
     found(&config, &file, &acts, socket)?;
-    summary(args, &config, output);
+    summary(args, &config, root.exp, output);
     Ok(())
 }
 
@@ -161,15 +163,20 @@ fn read_keys(printed: &[u8]) -> Result<Vec<PublicKey>, Failure> {
     Ok(keys.iter().cloned().map(PublicKey::read).collect::<Result<_, _>>()?)
 }
 
-/// The record of a new key, good for a year.
+/// The record of a key that is registered now: good for a year.
 pub(crate) fn record(key: &PublicKey, now: Time) -> KeyRecord {
+    within(key, (now.whole_seconds(), now.plus_seconds(YEAR * DAY).whole_seconds()))
+}
+
+/// The record of a key that counts within this window.
+fn within(key: &PublicKey, (nbf, exp): (Time, Time)) -> KeyRecord {
     KeyRecord {
         kid: key.kid.clone(),
         public: key.public,
         usage: key.usage,
         owner: key.owner.clone(),
-        nbf: now,
-        exp: now.plus_seconds(YEAR),
+        nbf,
+        exp,
         status: KeyStatus::Active,
     }
 }
@@ -180,7 +187,13 @@ fn key_of(keys: &Keys, which: Which, usage: KeyUse) -> Result<&PublicKey, Failur
 }
 
 /// The root key, outside all three folders, and the root that it signs.
-fn make_root(config: &Config, dir: &Path, keys: &Keys, witnesses: Witnesses, now: Time) -> Result<TrustRoot, Failure> {
+fn make_root(
+    config: &Config,
+    dir: &Path,
+    keys: &Keys,
+    witnesses: Witnesses,
+    window: (Time, Time),
+) -> Result<TrustRoot, Failure> {
     let seed = Zeroizing::new(edge::random::<32>());
     let signer = SeedSigner::new(format!("key:{}/root/{LABEL}", config.domain), &seed);
     let owner = format!("human:root:{}", config.env);
@@ -196,15 +209,15 @@ fn make_root(config: &Config, dir: &Path, keys: &Keys, witnesses: Witnesses, now
         domain: config.domain.clone(),
         version: 1,
         threshold: 1,
-        keys: vec![record(&own, now)],
+        keys: vec![within(&own, window)],
         roles: vec![
-            record(key_of(keys, Which::Ledger, KeyUse::Head)?, now),
-            record(key_of(keys, Which::Authority, KeyUse::Policy)?, now),
-            record(key_of(keys, Which::Authority, KeyUse::Registry)?, now),
+            within(key_of(keys, Which::Ledger, KeyUse::Head)?, window),
+            within(key_of(keys, Which::Authority, KeyUse::Policy)?, window),
+            within(key_of(keys, Which::Authority, KeyUse::Registry)?, window),
         ],
         witnesses,
-        nbf: now,
-        exp: now.plus_seconds(YEAR),
+        nbf: window.0,
+        exp: window.1,
         prev: None,
         sigs: Vec::new(),
     };
@@ -214,7 +227,7 @@ fn make_root(config: &Config, dir: &Path, keys: &Keys, witnesses: Witnesses, now
 }
 
 /// The first keys of the registry, granted by the authority's registry key.
-fn grant(file: &Path, keys: &Keys, now: Time) -> Result<Value, Failure> {
+fn grant(file: &Path, keys: &Keys, window: (Time, Time)) -> Result<Value, Failure> {
     let first = [
         (Which::Authority, KeyUse::Issuer),
         (Which::Authority, KeyUse::Event),
@@ -222,7 +235,7 @@ fn grant(file: &Path, keys: &Keys, now: Time) -> Result<Value, Failure> {
         (Which::Runtime, KeyUse::Event),
         (Which::Runtime, KeyUse::Attestation),
     ];
-    let records = first.map(|(which, usage)| key_of(keys, which, usage).map(|key| record(key, now).to_value()));
+    let records = first.map(|(which, usage)| key_of(keys, which, usage).map(|key| within(key, window).to_value()));
     let records = Value::Array(records.into_iter().collect::<Result<_, _>>()?);
     let granted = parse(&corner(Which::Authority, &["grant"], file, Some(&records))?).map_err(Failure::new)?;
     for key in granted.as_array().unwrap_or_default() {
@@ -332,7 +345,7 @@ fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Re
     Err(Failure::new(format!("{} {}: {said}", which.name(), args.join(" "))))
 }
 
-fn summary(args: &Init, config: &Config, output: Output) {
+fn summary(args: &Init, config: &Config, until: Time, output: Output) {
     let dir = args.dir.display();
     let value = || {
         let urls = Object::new()
@@ -346,12 +359,18 @@ fn summary(args: &Init, config: &Config, output: Output) {
                 .with("root", config.root.display().to_string())
                 .with("root_key", args.dir.join(ROOT_KEY).display().to_string())
                 .with("point", &config.point.name)
+                .with("until", until.to_seconds_value())
                 .with("urls", urls),
         )
     };
     let text = || {
         let take_away = format!(
             "Take {dir}/{ROOT_KEY} away from this machine: whoever has it can replace every other key of the domain."
+        );
+        let ends = format!(
+            "The root and all keys count until {}: then the domain stops for good, since not all can be renewed yet. `eleven \
+             doctor` tells ahead.",
+            until.seconds()
         );
         format!(
             "domain {} in {dir}\n\
@@ -361,12 +380,14 @@ fn summary(args: &Init, config: &Config, output: Output) {
              \x20 {dir}/policies/starter.*   permits {} to call {}, and nothing else\n\
              \x20 {dir}/authority, ledger, runtime: the corners' own folders and keys\n\
              {}\n\
+             {}\n\
              All corners run as one user here: that is for development. deploy/ has them as three.\n\
              Next: eleven up --config {dir}/eleven.toml",
             config.domain,
             starter::IDENTITY,
             starter::MODEL,
             output.paint(Paint::Warn, &take_away),
+            output.paint(Paint::Warn, &ends),
         )
     };
     output.either(value, text);

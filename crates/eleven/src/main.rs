@@ -17,6 +17,7 @@ mod demo;
 mod disclosure_cmd;
 mod doctor;
 mod evidence;
+mod expiry;
 mod hammer;
 mod init;
 mod keystore;

@@ -6,6 +6,7 @@ use crate::call;
 use crate::cli::RootCommand;
 use crate::config::{Config, ConfigError};
 use crate::corner::read_root;
+use crate::expiry::{self, DAY};
 use crate::keystore::write_public;
 use crate::output::{Failure, Output};
 use crate::witness_cmd::read_public;
@@ -13,6 +14,7 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 
 /// Carries out a command. `config` is read only where a domain is asked.
@@ -25,9 +27,13 @@ pub(crate) fn run(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
-        RootCommand::Next { from, add, remove, quorum, auditors, add_to, root_key, out } => {
+        RootCommand::Next { from, add, remove, quorum, auditors, extend, add_to, root_key, out } => {
             let draft = match (from, add_to) {
-                (Some(from), None) => next(&read_root(from)?, add, remove, *quorum, *auditors)?,
+                (Some(from), None) => {
+                    let from = read_root(from)?;
+                    let witnesses = witnesses(&from, add, remove, *quorum, *auditors)?;
+                    next(from, witnesses, *extend, SystemClock.now().whole_seconds())?
+                }
                 (None, Some(file)) => unsigned_root(file)?,
                 _ => return Err(Failure::usage("name --from or --add-to")),
             };
@@ -35,12 +41,14 @@ pub(crate) fn run(
             write_public(out, &root.to_value().canonical())?;
             let text = || {
                 format!(
-                    "{}: version {} of the root of {}, {}; {} signatures\nNext: eleven root publish {}",
+                    "{}: version {} of the root of {}, {}; in force until {}; {} signatures{}\nNext: eleven root publish {}",
                     out.display(),
                     root.version,
                     root.domain,
                     told(&root.witnesses),
+                    root.exp.seconds(),
                     root.sigs.len(),
+                    outlived(&root),
                     out.display()
                 )
             };
@@ -63,14 +71,29 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The version after `from`: all as it was but the witnesses.
-fn next(
+/// The version after `from`: its keys as they were, since no record of a key is ever changed (PROTOCOL 3), with these
+/// witnesses, and in force for as long as `from` or for so many days from now on.
+fn next(from: TrustRoot, witnesses: Witnesses, extend: Option<u16>, now: Time) -> Result<TrustRoot, Failure> {
+    let exp = extend.map_or(from.exp, |days| now.plus_seconds(i64::from(days) * DAY));
+    if extend.is_some() && exp <= from.exp {
+        let until = from.exp.seconds();
+        return Err(Failure::usage(format!("version {} is in force until {until}: name more days", from.version)));
+    }
+    if extend.is_none() && witnesses == from.witnesses {
+        return Err(Failure::usage("nothing would change: name --add, --remove, --quorum, --auditors or --extend"));
+    }
+    let (version, prev) = (from.version + 1, Some(from.hash_for_prev()));
+    Ok(TrustRoot { version, prev, witnesses, nbf: now, exp, sigs: Vec::new(), ..from })
+}
+
+/// The witnesses of `from` with what was asked for; as they are where nothing was.
+fn witnesses(
     from: &TrustRoot,
     add: &[PathBuf],
     remove: &[String],
     quorum: Option<u64>,
     auditors: Option<u64>,
-) -> Result<TrustRoot, Failure> {
+) -> Result<Witnesses, Failure> {
     let mut keys = from.witnesses.keys.clone();
     for name in remove {
         let before = keys.len();
@@ -82,22 +105,23 @@ fn next(
     for file in add {
         keys.push(read_public(file)?);
     }
-    let witnesses = Witnesses {
-        quorum: quorum.unwrap_or(keys.len() as u64),
+    let all = if keys == from.witnesses.keys { from.witnesses.quorum } else { keys.len() as u64 };
+    Ok(Witnesses {
+        quorum: quorum.unwrap_or(all),
         auditors: auditors.unwrap_or_else(|| from.witnesses.auditors.min(audit(&keys))),
         keys,
-    };
-    if witnesses == from.witnesses {
-        return Err(Failure::usage("nothing would change: name --add, --remove, --quorum or --auditors"));
-    }
-    Ok(TrustRoot {
-        version: from.version + 1,
-        prev: Some(from.hash_for_prev()),
-        witnesses,
-        nbf: SystemClock.now().whole_seconds(),
-        sigs: Vec::new(),
-        ..from.clone()
     })
+}
+
+/// What a root needs and it outlives, in words; nothing where there is none.
+fn outlived(root: &TrustRoot) -> String {
+    let mut ends = expiry::of_root(root);
+    ends.retain(|end| end.at < root.exp);
+    let told = ends.iter().map(|end| format!("{} until {}", end.what, end.at.seconds()));
+    match told.collect::<Vec<_>>().join(", ") {
+        told if told.is_empty() => told,
+        told => format!("\nIt outlives keys that the domain can't do without, and lengthens none: {told}"),
+    }
 }
 
 fn audit(keys: &[Witness]) -> u64 {

@@ -236,9 +236,13 @@ async fn announce(config: Config, output: Output) {
     };
     output.either(value, text);
     // Measuring takes a moment, and asks the authority: beside the loop that watches the corners.
-    let found = tokio::task::spawn_blocking(move || doctor::unregistered(&config)).await;
-    if let Ok(Some(why)) = found {
+    let found = tokio::task::spawn_blocking(move || (doctor::unregistered(&config), doctor::ending(&config))).await;
+    let (unregistered, ending) = found.unwrap_or_default();
+    if let Some(why) = unregistered {
         say(output, Which::Runtime, "unregistered", &format!("every call will be refused: {why}"), None);
+    }
+    if let Some(what) = ending {
+        say(output, Which::Authority, "ending", &what, None);
     }
 }
 

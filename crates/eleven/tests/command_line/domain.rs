@@ -41,6 +41,12 @@ pub(crate) struct Up {
 impl Domain {
     /// Starts an upstream and makes a domain before it.
     pub(crate) fn make(settings: &[&str]) -> Self {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        Self::with(&settings)
+    }
+
+    /// The same with other options of `init`.
+    pub(crate) fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listen = ["demo-upstream", "--listen", "127.0.0.1:0"];
         let mut upstream = eleven().args(listen).stdout(Stdio::piped()).spawn().expect("an upstream");
@@ -49,10 +55,7 @@ impl Domain {
         let at = line.trim().strip_prefix("listening ").expect("an address").to_owned();
         let dir = folder.path().join("d");
         let mut command = eleven();
-        command.args(["init", "--json", "--free-ports", "--upstream", &at]);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
+        command.args(["init", "--json", "--free-ports", "--upstream", &at]).args(options);
         let made = command.arg(&dir).output().expect("init runs");
         assert!(made.status.success(), "{}", text(&made));
         Self { folder, upstream, up: None }

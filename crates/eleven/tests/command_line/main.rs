@@ -6,6 +6,7 @@ mod doctrine;
 mod domain;
 mod foreign;
 mod keeping;
+mod lifetimes;
 mod measuring;
 mod operators;
 mod processes;

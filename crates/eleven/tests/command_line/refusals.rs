@@ -45,12 +45,13 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
     let made = eleven().args(["witness", "key", "new", "--name", "witness.example/1"]).arg(&witness).output();
     assert!(made.expect("it runs").status.success());
     let witness = witness.join("witness.json").display().to_string();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--set", &listen], "the ledger can't listen"),
         (&["--witness", &absent], "absent.json"),
         (&["--witness", &witness, "--quorum", "2"], "--quorum 2"),
         (&["--witness", &witness, "--auditors", "1"], "--auditors 1"),
         (&["--set", "ledger.head_interval=1"], "head_interval"),
+        (&["--valid-days", "0"], "--valid-days"),
     ];
     for (args, why) in cases {
         let output = eleven().args(["init", "--free-ports"]).args(args).arg(&dir).output().expect("it runs");

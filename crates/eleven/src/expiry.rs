@@ -1,0 +1,87 @@
+//! Until when a domain can go on: its trust root and the keys that it works with count until a day, and not longer.
+
+use crate::config::Config;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
+use eleven_core::time::Time;
+
+/// How many days before the end it is told.
+pub(crate) const TOLD_AHEAD: i64 = 60;
+/// Seconds of a day.
+pub(crate) const DAY: i64 = 24 * 3600;
+
+/// Something that a domain can't do without, and when it stops to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What.
+    pub(crate) what: String,
+    /// It counts before this second.
+    pub(crate) at: Time,
+}
+
+/// The ends of a root and of what it names: of its own keys as many as have to sign the next version, and of each role the key
+/// that counts longest.
+pub(crate) fn of_root(root: &TrustRoot) -> Vec<End> {
+    let mut ends = vec![End { what: format!("version {} of the trust root", root.version), at: root.exp }];
+    let mut signers: Vec<&KeyRecord> = root.keys.iter().filter(|key| is_active(key)).collect();
+    signers.sort_by_key(|key| std::cmp::Reverse(key.exp));
+    let needed = usize::try_from(root.threshold).ok().and_then(|threshold| threshold.checked_sub(1));
+    ends.extend(needed.and_then(|last| signers.get(last)).map(|key| End::of(key)));
+    ends.extend([KeyUse::Head, KeyUse::Policy, KeyUse::Registry].into_iter().filter_map(|usage| {
+        let of_use = root.roles.iter().filter(|key| key.usage == usage);
+        longest(of_use)
+    }));
+    ends
+}
+
+/// The ends of the registry's keys with which the corners of this configuration sign: of each use the key that counts longest.
+pub(crate) fn of_registry(keys: &[KeyRecord], config: &Config) -> Vec<End> {
+    let parties = [
+        (config.authority_name(), KeyUse::Issuer),
+        (config.authority_name(), KeyUse::Event),
+        (config.ledger_name(), KeyUse::Event),
+        (config.point.name.clone(), KeyUse::Event),
+        (config.point.name.clone(), KeyUse::Attestation),
+    ];
+    let of_party = |(owner, usage): &(String, KeyUse)| {
+        longest(keys.iter().filter(|key| key.owner == *owner && key.usage == *usage))
+    };
+    parties.iter().filter_map(of_party).collect()
+}
+
+/// Those that end soon, or have ended, the first one first.
+pub(crate) fn soon(mut ends: Vec<End>, now: Time) -> Vec<End> {
+    ends.retain(|end| end.at < now.plus_seconds(TOLD_AHEAD * DAY));
+    ends.sort_by_key(|end| end.at);
+    ends
+}
+
+impl End {
+    fn of(key: &KeyRecord) -> Self {
+        Self { what: key.kid.clone(), at: key.exp }
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
+        self.at <= now
+    }
+
+    /// It in words.
+    pub(crate) fn told(&self, now: Time) -> String {
+        let at = self.at.seconds();
+        if self.is_over(now) {
+            return format!("{} ended {at}", self.what);
+        }
+        format!("{} ends {at}, in {} days", self.what, self.at.since(now) / (DAY * 1000))
+    }
+}
+
+fn longest<'a>(keys: impl Iterator<Item = &'a KeyRecord>) -> Option<End> {
+    keys.filter(|key| is_active(key)).max_by_key(|key| key.exp).map(End::of)
+}
+
+const fn is_active(key: &KeyRecord) -> bool {
+    matches!(key.status, KeyStatus::Active)
+}
+
+#[cfg(test)]
+mod tests;

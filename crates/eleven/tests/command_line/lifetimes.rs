@@ -1,0 +1,61 @@
+//! A domain whose root and keys end soon: told ahead, and what can be done about it.
+
+use crate::domain::{Domain, event, text};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::root::TrustRoot;
+
+/// How `doctor` finds the root's and the keys' time, and what it says.
+fn lifetimes(domain: &Domain) -> (String, String) {
+    let output = domain.run(&["doctor", "--json"]);
+    let findings = parse(&output.stdout).expect("findings");
+    let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut rows = findings.as_array().expect("findings").iter();
+    let row = rows.find(|row| text(row, "what") == "lifetimes").expect("a finding");
+    (text(row, "state"), text(row, "detail"))
+}
+
+fn root(bytes: &[u8]) -> TrustRoot {
+    TrustRoot::read(parse(bytes).expect("I-JSON")).expect("a root")
+}
+
+#[test]
+fn a_domain_of_a_year_has_time_and_says_until_when() {
+    let domain = Domain::make(&[]);
+    let (state, detail) = lifetimes(&domain);
+    assert_eq!(state, "ok", "{detail}");
+    let made = root(&std::fs::read(domain.file("root.json")).expect("the root"));
+    assert!(detail.contains(&made.exp.seconds()), "{detail}");
+    assert_eq!(made.exp.since(made.nbf), 365 * 24 * 3600 * 1000);
+    assert!(made.records().all(|key| key.exp == made.exp));
+}
+
+#[test]
+fn what_ends_in_thirty_days_is_told_and_a_root_is_extended_without_another_change() {
+    let mut domain = Domain::with(&["--valid-days", "30"]);
+    let (state, detail) = lifetimes(&domain);
+    assert_eq!(state, "look", "{detail}");
+    assert!(detail.contains("version 1 of the trust root ends") && detail.contains("in 29 days"), "{detail}");
+    assert!(detail.contains("key:11-11/head/1") && !detail.contains("key:11-11/issuer/1"), "no registry yet: {detail}");
+    let up = domain.up(&[]);
+    let told = up.wait_for("that it ends", |value| event(value) == Some("ending")).to_string();
+    assert!(told.contains("key:11-11/issuer/1 ends") && told.contains("key:11-11/gw-0/1 ends"), "{told}");
+
+    let (first, key, next) = (domain.file("root.json"), domain.file("root-key.json"), domain.file("next.json"));
+    let sign = ["root", "next", "--from", &first, "--root-key", &key, "--out", &next];
+    let refused = domain.run(&[&sign[..], &["--extend", "20"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("name more days"), "{}", text(&refused));
+    assert_eq!(domain.run(&sign).status.code(), Some(2), "nothing would change");
+    let said = domain.done(&[&sign[..], &["--extend", "300"]].concat());
+    assert!(said.contains("outlives keys") && said.contains("key:11-11/head/1 until"), "{said}");
+    let (one, two) = (root(&std::fs::read(&first).expect("a root")), root(&std::fs::read(&next).expect("a root")));
+    assert_eq!(two.exp.since(two.nbf), 300 * 24 * 3600 * 1000);
+    assert!(
+        two.succeeds(&one).is_ok()
+            && (&two.keys, &two.roles, &two.witnesses) == (&one.keys, &one.roles, &one.witnesses)
+    );
+    domain.done(&["root", "publish", &next]);
+    assert_eq!(domain.json(&["root", "show"]).get("version").and_then(Value::as_int), Some(2));
+    let (state, detail) = lifetimes(&domain);
+    assert!(state == "look" && !detail.contains("trust root ends"), "its keys end when they did: {detail}");
+}
