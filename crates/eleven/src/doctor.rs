@@ -1,5 +1,7 @@
 //! `eleven doctor`: what a person would look at first, looked at.
 
+mod secrets;
+
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
@@ -65,6 +67,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     findings.push(lifetimes(&config, snapshot.as_ref()));
     for which in Which::ALL {
         findings.push(folder(which, &config));
+        findings.push(secrets::look(which, &config));
         findings.push(listener(which, &config)?);
     }
     findings.push(space(&config));

@@ -228,11 +228,7 @@ pub(crate) fn public_keys(path: &Path, corner: &str) -> Result<Vec<PublicKey>, K
 pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
     let io = |error| KeystoreError::Io(path.to_owned(), error);
     let file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
-    // What an administrator hands over (a systemd credential) is not ours, and read through a group or an access list.
-    let handed_over = metadata.uid() != rustix::process::geteuid().as_raw();
-    let others = if handed_over { 0o037 } else { 0o077 };
-    if metadata.mode() & others != 0 {
+    if others_may_read(&file.metadata().map_err(io)?) {
         return Err(KeystoreError::Passphrase(path.to_owned(), "others may read this passphrase: chmod 600 it"));
     }
     let mut text = Zeroizing::new(Vec::with_capacity(2048));
@@ -245,6 +241,20 @@ pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreErro
         return Err(KeystoreError::Passphrase(path.to_owned(), what));
     }
     Ok(text)
+}
+
+/// Whether others than its owner, or than whom an administrator hands it to, may read a file.
+///
+/// # Errors
+/// Where it can't be looked at.
+pub(crate) fn is_open_to_others(path: &Path) -> std::io::Result<bool> {
+    std::fs::metadata(path).map(|metadata| others_may_read(&metadata))
+}
+
+fn others_may_read(metadata: &std::fs::Metadata) -> bool {
+    // What an administrator hands over (a systemd credential) is not ours, and read through a group or an access list.
+    let handed_over = metadata.uid() != rustix::process::geteuid().as_raw();
+    metadata.mode() & (if handed_over { 0o037 } else { 0o077 }) != 0
 }
 
 /// Makes a passphrase of random bytes where its file is not there yet.

@@ -108,3 +108,40 @@ fn doctor_finds_nothing_bad_and_tells_of_another_configuration() {
     domain.done(&["runtime", "register"]);
     assert_eq!(bad(&domain.json(&["doctor"])), Vec::<String>::new());
 }
+
+#[test]
+fn doctor_tells_of_secrets_that_others_may_read() {
+    let domain = Domain::make(&[]);
+    let found = |corner: &str| {
+        let output = domain.run(&["doctor", "--json"]);
+        let findings = parse(&output.stdout).expect("findings");
+        let what = format!("{corner} secrets");
+        let mut rows = findings.as_array().expect("findings").iter();
+        let row = rows.find(|row| member(row, "what") == what).expect("a finding");
+        (output.status.code(), member(row, "state").to_owned(), member(row, "detail").to_owned())
+    };
+    assert_eq!((found("runtime").0, found("runtime").1.as_str()), (Some(0), "ok"));
+    let mode = |name: &str, mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(domain.dir().join(name), permissions).expect("set");
+    };
+    // The runtime does not start on it.
+    mode("runtime/keystore.pass", 0o644);
+    let (code, state, detail) = found("runtime");
+    assert!(code == Some(1) && state == "bad" && detail.contains("chmod 600"), "{state} {detail}");
+    mode("runtime/keystore.pass", 0o600);
+    let file = domain.dir().join("eleven.toml");
+    let config = std::fs::read_to_string(&file).expect("the configuration");
+    let gateway = "[runtime.gateway]\n";
+    std::fs::write(&file, config.replace(gateway, &format!("{gateway}upstream_key_file = \"api.key\"\n")))
+        .expect("written");
+    let (code, state, detail) = found("runtime");
+    assert!(code == Some(1) && state == "bad" && detail.contains("api.key"), "it is not there: {state} {detail}");
+    std::fs::write(domain.dir().join("api.key"), "a key\n").expect("written");
+    mode("api.key", 0o644);
+    let (code, state, detail) = found("runtime");
+    assert_eq!(state, "look", "{detail}");
+    assert!(code == Some(0) && detail.contains("api.key: chmod 600 it"), "{detail}");
+    mode("api.key", 0o600);
+    assert_eq!(found("runtime").1, "ok");
+}

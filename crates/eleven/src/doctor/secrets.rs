@@ -1,0 +1,41 @@
+//! Files that hold what nobody else may read: a corner that finds one open to others does not start, or tells nobody.
+
+use super::{Finding, bad, good, warn};
+use crate::config::Config;
+use crate::corner::Which;
+use crate::keystore::{self, KeystoreError};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The passphrase of a corner's keystore, its TLS key, and the upstream's API key.
+pub(super) fn look(which: Which, config: &Config) -> Finding {
+    let (what, corner) = (format!("{} secrets", which.name()), which.of(config));
+    let upstream = config.point.upstream_key_file.as_deref().filter(|_| which == Which::Runtime);
+    let tls = corner.tls.as_ref().map(|(_, key)| key.as_path());
+    let (mut wrong, mut open) = (Vec::new(), Vec::new());
+    match keystore::passphrase(&corner.passphrase_file) {
+        Ok(_) => {}
+        // What a service manager hands to the corner is nobody else's to see.
+        Err(KeystoreError::Io(_, error)) if is_elsewhere(&error, &corner.passphrase_file, &corner.data) => {
+            open.push(format!("{} can't be looked at from here ({error})", corner.passphrase_file.display()));
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
+    for file in [tls, upstream].into_iter().flatten() {
+        match keystore::is_open_to_others(file) {
+            Ok(false) => {}
+            Ok(true) => open.push(format!("others may read {}: chmod 600 it", file.display())),
+            Err(error) => wrong.push(format!("{}: {error}", file.display())),
+        }
+    }
+    match (wrong.is_empty(), open.is_empty()) {
+        (true, true) => good(what, "what nobody else may read, nobody else may read"),
+        (true, false) => warn(what, open.join("; ")),
+        (false, _) => bad(what, [wrong, open].concat().join("; ")),
+    }
+}
+
+/// Whether a passphrase that can't be read may all the same be there for the corner.
+fn is_elsewhere(error: &std::io::Error, file: &Path, data: &Path) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) && !file.starts_with(data)
+}
