@@ -50,7 +50,7 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
 
 /// The process that holds the corner's folder; `None` where none does.
 fn holder(which: Which, config: &Config) -> Result<Option<u32>, Failure> {
-    match Folder::open(&which.of(config).data, which.name()) {
+    match Folder::open_existing(&which.of(config).data, which.name()) {
         Ok(_) => Ok(None),
         Err(FolderError::Locked { pid, .. }) => Ok(pid),
         Err(error) => Err(error.into()),

@@ -56,7 +56,7 @@ pub struct Archived {
 /// Where no retention is set, the ledger is not whole, or a log can't be read or written. Then what was not moved is where
 /// it was, and the same call goes on from there.
 pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerError> {
-    let home = Folder::open(folder, CORNER)?;
+    let home = Folder::open_existing(folder, CORNER)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
     let replayed = recover::replay(&*reader, Depth::Resume)?;

@@ -221,7 +221,7 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
 /// # Errors
 /// [`LedgerError`] where the folder can't be used or its log is no ledger.
 pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
-    let home = Folder::open(folder, CORNER)?;
+    let home = Folder::open_existing(folder, CORNER)?;
     let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
     let log = log.reader();
     let replayed = recover::replay(log.as_ref(), Depth::Resume)?;

@@ -76,7 +76,7 @@ impl Size {
 /// # Errors
 /// Where the folder can't be used or its log is damaged.
 pub fn size(folder: &Path) -> Result<Size, LedgerError> {
-    let home = Folder::open(folder, "ledger")?;
+    let home = Folder::open_existing(folder, "ledger")?;
     let mut size = Size::default();
     let files = files(&folder.join(LOG)).map_err(LedgerError::Io)?;
     // Packed segments are the oldest; a file's name begins with the position of its first record.

@@ -71,6 +71,19 @@ impl Folder {
         Ok(Folder { held: Arc::new(held) })
     }
 
+    /// Opens the folder of `corner` at `path`, and makes none where there is none: for whoever does not begin one.
+    ///
+    /// # Errors
+    /// [`FolderError::Absent`], and those of [`Folder::open`].
+    pub fn open_existing(path: impl AsRef<Path>, corner: &str) -> Result<Folder, FolderError> {
+        let path = path.as_ref();
+        match path.join(FORMAT_FILE).try_exists() {
+            Ok(true) => Self::open(path, corner),
+            Ok(false) => Err(FolderError::Absent { path: path.to_owned(), wanted: corner.to_owned() }),
+            Err(cause) => Err(FolderError::io("look into", path, cause)),
+        }
+    }
+
     /// The number that the last process to hold the folder at `path` left there, whether or not it still holds it.
     #[must_use]
     pub fn last_holder(path: impl AsRef<Path>) -> Option<u32> {
@@ -202,6 +215,13 @@ pub enum FolderError {
         /// Why it failed.
         cause: io::Error,
     },
+    /// There is no data folder.
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Whose it should be.
+        wanted: String,
+    },
     /// Another process, or another part of this one, holds the folder.
     Locked {
         /// The folder.
@@ -248,6 +268,9 @@ impl fmt::Display for FolderError {
         match self {
             FolderError::Io { doing, path, cause } => {
                 write!(out, "can't {doing} {} ({cause}): check the path, its owner and the disk", path.display())
+            }
+            FolderError::Absent { path, wanted } => {
+                write!(out, "{} is no data folder: name the folder of {wanted}", path.display())
             }
             FolderError::Locked { path, pid: Some(pid) } => {
                 write!(out, "{} is held by process {pid}: stop it, or name another folder", path.display())

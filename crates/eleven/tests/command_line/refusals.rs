@@ -62,6 +62,26 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
 }
 
 #[test]
+fn whoever_only_looks_makes_no_folder() {
+    let domain = Domain::make(&[]);
+    let file = domain.dir().join("eleven.toml");
+    let config = std::fs::read_to_string(&file).expect("the configuration");
+    std::fs::write(&file, config.replace("[ledger]\n", "[ledger]\ndata = \"elsewhere\"\n")).expect("written");
+    let archive = domain.file("archive");
+    for args in [
+        &["ledger", "restart"][..],
+        &["ledger", "size"],
+        &["ledger", "reindex"],
+        &["ledger", "archive", "--to", &archive],
+    ] {
+        let output = domain.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains("elsewhere is no data folder"), "{args:?}: {}", text(&output));
+        assert!(!domain.dir().join("elsewhere").exists(), "{args:?}: nothing was made");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("eleven.toml");

@@ -21,6 +21,20 @@ fn a_new_folder_is_private_and_marked_and_opens_again() {
 }
 
 #[test]
+fn whoever_only_looks_makes_no_folder() {
+    let (keep, path) = fresh();
+    let refused = Folder::open_existing(&path, "ledger").expect_err("there is none");
+    assert!(matches!(&refused, FolderError::Absent { wanted, .. } if wanted == "ledger"), "{refused}");
+    assert!(!keep.path().join("deep").exists(), "nothing was made");
+    std::fs::create_dir_all(&path).expect("a folder of something else");
+    Folder::open_existing(&path, "ledger").expect_err("it is not marked");
+    assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 0, "and stays so");
+    Folder::open(&path, "ledger").map(drop).expect("made");
+    Folder::open_existing(&path, "ledger").map(drop).expect("it is there now");
+    assert!(matches!(Folder::open_existing(&path, "runtime"), Err(FolderError::Corner { .. })));
+}
+
+#[test]
 fn a_second_opener_is_told_who_holds_it() {
     let (_keep, path) = fresh();
     let _held = Folder::open(&path, "ledger").expect("open");
