@@ -8,6 +8,7 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::edge::SystemClock;
 use eleven_api::reader::ReadAs;
 use eleven_core::encoding::{Value, parse};
+use eleven_core::reason::Reason;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::future::Future;
@@ -61,6 +62,11 @@ pub(crate) trait Base {
     /// # Errors
     /// Where what is to be sent is not of its form.
     fn parts(&self, path: &str) -> Result<(&str, Headers), Failure>;
+
+    /// A refusal with what this command line can do about it.
+    fn advised(&self, refused: Failure) -> Failure {
+        refused
+    }
 }
 
 impl Base for str {
@@ -78,6 +84,11 @@ impl Base for String {
 impl Base for At {
     fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
         Ok((self.url.as_str(), self.headers()?))
+    }
+
+    fn advised(&self, refused: Failure) -> Failure {
+        let followed = self.secret.is_some() || !refused.is(Reason::IdentityUnauthenticated);
+        refused.or_else_try(followed, "--secret-file FILE sends the secret in a file")
     }
 }
 
@@ -130,7 +141,8 @@ pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Fail
 pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u8>, Failure> {
     let (url, headers) = base.parts(path)?;
     let asked = async { Client::new().call(Method::GET, url, path, &headers, Bytes::new(), PATIENCE).await };
-    Ok(wait(asked)??.to_vec())
+    let answer = wait(asked)?.map_err(|error| base.advised(error.into()))?;
+    Ok(answer.to_vec())
 }
 
 /// Posts a document.

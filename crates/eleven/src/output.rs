@@ -155,6 +155,11 @@ impl Failure {
         self
     }
 
+    /// Whether it was refused for this reason.
+    pub(crate) fn is(&self, reason: Reason) -> bool {
+        self.reason == Some(reason)
+    }
+
     /// The same with a hint, unless it was followed already.
     pub(crate) fn or_else_try(mut self, followed: bool, hint: &str) -> Self {
         if !followed {

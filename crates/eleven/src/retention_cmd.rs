@@ -8,7 +8,7 @@ use crate::output::{Failure, Output};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::registry::retention::REGIMES;
+use eleven_core::registry::retention::{REGIMES, Retention};
 use eleven_ledger::LedgerError;
 use eleven_store::FolderError;
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(crate) fn retention(config: &Config, command: RetentionCommand, output: Outp
         RetentionCommand::Set { days, regime } => {
             let floor = REGIMES.iter().find(|(name, _)| *name == regime).map_or(0, |(_, floor)| *floor);
             let days = days.unwrap_or(floor);
+            // What the authority would refuse is refused here by name: it knows of no regime but of the days that it gave.
+            Retention::new(days, &regime).map_err(|why| Failure::usage(format!("--regime {regime}: {why}")))?;
             let done = act(config, "retention.set", Object::new().with("days", days).with("regime", &regime))?;
             report(&done, &format!("content is kept for {days} days ({regime})"), output);
         }

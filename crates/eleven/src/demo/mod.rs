@@ -13,7 +13,8 @@ pub(crate) mod system;
 mod texts;
 pub(crate) mod upstream;
 
-use crate::output::{Failure, Output, Paint};
+use crate::corner::until_told;
+use crate::output::{EXIT_FAILED, Failure, Output, Paint};
 use caller::Caller;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_verify::{Pinned, Status, Verdict};
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use system::{Part, Plan, System};
+use tokio::sync::oneshot;
 
 /// Calls straight to the model, to know what it takes by itself.
 const DIRECT: usize = 7;
@@ -46,6 +48,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     let folder = Folder::make().map_err(Failure::new)?;
+    let interrupted = Interrupted::watch(&folder).map_err(Failure::new)?;
     let mut show = open(&folder.0, output, begun).map_err(Failure::new)?;
     let mut stage = Stage::set(&show).map_err(Failure::new)?;
     play(&mut show, &mut stage).map_err(Failure::new)?;
@@ -53,6 +56,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     proven(&mut show, &stage, &out).map_err(Failure::new)?;
     examined::shown(&mut show, &out).map_err(Failure::new)?;
     let code = closing(&show, begun);
+    drop(interrupted);
     if args.keep {
         keep(&show, &out)?;
     }
@@ -217,7 +221,7 @@ It keeps running; Ctrl-C ends it and removes its folder. Try:
         upstream = show.system.url(Part::Upstream),
     );
     say(show.output, &text);
-    crate::call::wait(crate::corner::until_told()).map(|_| ())
+    crate::call::wait(until_told()).map(|_| ())
 }
 
 /// A folder of this demo's own, which goes when the demo ends.
@@ -234,12 +238,42 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Processes that still write there are being ended; what is left after a moment is left.
-        for _ in 0..5 {
-            if std::fs::remove_dir_all(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        remove(&self.0);
+    }
+}
+
+/// Processes that still write there are being ended; what is left after a moment is left.
+fn remove(folder: &Path) {
+    for _ in 0..5 {
+        if std::fs::remove_dir_all(folder).is_ok() {
+            return;
         }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// While there is this value, whoever stops the demo by a signal ends it with its folder, which has keys in it.
+struct Interrupted {
+    _over: oneshot::Sender<()>,
+}
+
+impl Interrupted {
+    fn watch(folder: &Folder) -> std::io::Result<Self> {
+        let (over, is_over) = oneshot::channel();
+        let folder = folder.0.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let watching = async move {
+            tokio::select! {
+                biased;
+                _ = is_over => {}
+                _ = until_told() => {
+                    remove(&folder);
+                    // The kernel tells the domain's processes of this one's end.
+                    std::process::exit(i32::from(EXIT_FAILED));
+                }
+            }
+        };
+        std::thread::Builder::new().name("interrupted".to_owned()).spawn(move || runtime.block_on(watching))?;
+        Ok(Self { _over: over })
     }
 }

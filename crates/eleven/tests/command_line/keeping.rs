@@ -46,6 +46,9 @@ fn retention_is_only_raised_and_holds_are_placed_and_lifted() {
     let lineage = domain.passes(&secret, "it started");
     let refused = domain.run(&["retention", "set", "--regime", "hipaa", "--days", "30"]);
     assert!(!refused.status.success() && text(&refused).contains("asks for more days"), "{}", text(&refused));
+    let refused = domain.run(&["retention", "set", "--regime", "foo"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("eu-ai-act, hipaa, sec-17a-4 or own"), "{}", text(&refused));
     domain.done(&["retention", "set", "--regime", "eu-ai-act"]);
     domain.done(&["retention", "set", "--regime", "hipaa"]);
     let refused = domain.run(&["retention", "set", "--regime", "eu-ai-act", "--days", "200"]);

@@ -63,7 +63,8 @@ fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
     let search = ["ledger", "search", "--identity", "svc:demo-app:dev"];
     let refused = domain.run(&search);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused).contains("eleven auditor add"), "{}", text(&refused));
+    let said = text(&refused);
+    assert!(said.contains("eleven auditor add") && said.contains("--secret-file FILE"), "{said}");
     let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
     let held = domain.file("auditor.secret");
     std::fs::write(&held, format!("{}\n", member(&added, "secret"))).expect("written");
