@@ -230,6 +230,8 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
     let stalled = authority.sequencer.progress().stalled.load(Relaxed);
     let ready = fresh && !stalled;
     let body = Object::new()
+        .with("corner", "authority")
+        .with_some("domain", name::authority_domain(&authority.name))
         .with("status", if ready { "ok" } else { "unavailable" })
         .with("epoch", current.as_ref().map_or(0, |current| current.view.epoch()))
         .with("ledger", if fresh { "heard" } else { "silent" })

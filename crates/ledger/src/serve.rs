@@ -14,7 +14,7 @@ mod tiles;
 pub(crate) use audit::first_refusal;
 
 use crate::ledger::Inner;
-use crate::state::Published;
+use crate::state::{self, Published};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -82,8 +82,10 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let raised = shared.raised.borrow().clone();
     let size_of = |head: Option<Arc<Published>>| head.map(|head| head.size());
     let ahead = Some(shared.witness_ahead.load(Ordering::Acquire)).filter(|size| *size > shared.size());
+    let domain = state::read(&shared.book).registry().map(|registry| registry.root().domain.clone());
     let object = Object::new()
         .with("corner", "ledger")
+        .with_some("domain", domain)
         .with("ok", takes && !disagreement && !headless && ahead.is_none())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)

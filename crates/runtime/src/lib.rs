@@ -24,6 +24,7 @@ mod disclosures;
 mod execution;
 mod forward;
 mod gateway;
+mod health;
 mod issuer;
 mod journal;
 mod openai;

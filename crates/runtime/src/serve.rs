@@ -4,6 +4,7 @@ use crate::caller::Callers;
 use crate::disclosures::{self, Store};
 use crate::forward::{self, Forwarder, Progress};
 use crate::gateway::{self, Gate};
+use crate::health;
 use crate::issuer::Issuer;
 use crate::journal::Desks;
 use crate::recover;
@@ -23,8 +24,8 @@ use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
-use eleven_api::serve::{Listener, json, stopped};
-use eleven_core::encoding::{Object, Value};
+use eleven_api::serve::{Listener, stopped};
+use eleven_core::encoding::Object;
 use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
@@ -395,14 +396,14 @@ fn router(gate: Arc<Gate>) -> Router {
             routes::HEALTH,
             get({
                 let gate = with(&gate);
-                move || health(gate)
+                move || health::health(gate)
             }),
         )
         .route(
             routes::METRICS,
             get({
                 let gate = with(&gate);
-                move || metrics(gate)
+                move || health::metrics(gate)
             }),
         )
         .fallback(any(|request: Request<Body>| async move {
@@ -410,41 +411,6 @@ fn router(gate: Arc<Gate>) -> Router {
                 format!("{} {} is not governed here, so it does not pass", request.method(), request.uri().path());
             refusal::openai(&Problem::with_status(404, what))
         }))
-}
-
-async fn health(gate: Arc<Gate>) -> axum::response::Response {
-    let now = gate.clock.now();
-    let held = gate.registry.held();
-    let fresh = held.as_ref().is_some_and(|held| held.view.usable_at(now).is_ok());
-    let ready = fresh && !gate.desks.is_stopped();
-    let body = Object::new()
-        .with("ready", ready)
-        .with("point", &gate.point.name)
-        .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
-        .with("fresh", fresh)
-        .with("backlog_ms", gate.progress.backlog_ms(now))
-        .with_some("unproven_ms", gate.standing.unproven_ms(now).map(|(waits, _)| waits))
-        .with("running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX));
-    let mut response = json(&Value::Object(body));
-    if !ready {
-        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-    }
-    response
-}
-
-async fn metrics(gate: Arc<Gate>) -> String {
-    let sync = gate.desks.metrics().sync.summary();
-    let lines = [
-        ("eleven_journal_records_total", gate.desks.records()),
-        ("eleven_journal_acknowledged", gate.progress.acknowledged()),
-        ("eleven_journal_syncs_total", sync.count),
-        ("eleven_journal_fdatasync_us{quantile=\"0.5\"}", sync.p50),
-        ("eleven_journal_fdatasync_us{quantile=\"0.9\"}", sync.p90),
-        ("eleven_journal_fdatasync_us{quantile=\"0.99\"}", sync.p99),
-        ("eleven_journal_fdatasync_us{quantile=\"1\"}", sync.max),
-        ("eleven_running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX)),
-    ];
-    lines.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::recover::tests::{again, begun};
 use eleven_api::edge::SystemClock;
+use eleven_core::encoding::Value;
 use eleven_store::faulty::FaultyDisk;
 use eleven_store::{Log as _, Place};
 use http::StatusCode;

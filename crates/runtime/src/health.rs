@@ -1,0 +1,84 @@
+//! What a point says of itself: whether it is ready, what runs in it, and what it counted.
+
+use crate::gateway::Gate;
+use axum::response::Response;
+use eleven_api::serve::json;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::registry::RuntimeRecord;
+use eleven_core::root::KeyRecord;
+use eleven_core::time::Time;
+use eleven_enforce::journal::Point;
+use std::sync::Arc;
+
+/// Ready is a point that can admit: its view of the registry is fresh and approves what runs here, and its journal is written.
+pub(crate) async fn health(gate: Arc<Gate>) -> Response {
+    let (now, point) = (gate.clock.now(), &gate.point);
+    let held = gate.registry.held();
+    let fresh = held.as_ref().is_some_and(|held| held.view.usable_at(now).is_ok());
+    let unapproved = held.as_ref().map(|held| {
+        let (row, key) = (held.view.runtime(&point.name), held.view.key(point.event.kid()));
+        unapproved(row, key.map(|key| &key.record), point, now)
+    });
+    let approved = unapproved.as_ref().map(Option::is_none);
+    let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();
+    let body = Object::new()
+        .with("corner", "runtime")
+        .with("domain", &gate.registry.root().domain)
+        .with("ready", ready)
+        .with("point", &point.name)
+        .with("binary", point.binary)
+        .with("config", point.config)
+        .with("kid", point.event.kid())
+        .with("approved", approved.map_or(Value::Null, Value::from))
+        .with_some("unapproved", unapproved.flatten())
+        .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
+        .with("fresh", fresh)
+        .with("backlog_ms", gate.progress.backlog_ms(now))
+        .with_some("unproven_ms", gate.standing.unproven_ms(now).map(|(waits, _)| waits))
+        .with("running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX));
+    let mut response = json(&Value::Object(body));
+    if !ready {
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+/// Why the registry does not approve what runs here, and what to do; `None` where it does. `row` and `key` are what it has
+/// under the names of the point and of the key that the point signs by.
+fn unapproved(row: Option<&RuntimeRecord>, key: Option<&KeyRecord>, point: &Point, now: Time) -> Option<String> {
+    let Point { name, binary, config, .. } = point;
+    let kid = point.event.kid();
+    let Some(row) = row else { return Some(format!("{name} is not registered: `eleven runtime register`")) };
+    let register = "was approved than runs here: if the change was meant, `eleven runtime register`";
+    if row.binary != *binary {
+        return Some(format!("another binary {register}"));
+    }
+    if row.config != *config {
+        return Some(format!("another configuration {register}"));
+    }
+    if row.kid != kid {
+        let approved = &row.kid;
+        return Some(format!("{name} was approved under {approved} and signs by {kid}: `eleven runtime register`"));
+    }
+    let counts = key.is_some_and(|key| key.counts_at(now));
+    (!counts).then(|| format!("{kid}, by which {name} signs, does not count now: `eleven runtime key replace`"))
+}
+
+/// What it counted.
+pub(crate) async fn metrics(gate: Arc<Gate>) -> String {
+    let sync = gate.desks.metrics().sync.summary();
+    let lines = [
+        ("eleven_journal_records_total", gate.desks.records()),
+        ("eleven_journal_acknowledged", gate.progress.acknowledged()),
+        ("eleven_journal_syncs_total", sync.count),
+        ("eleven_journal_fdatasync_us{quantile=\"0.5\"}", sync.p50),
+        ("eleven_journal_fdatasync_us{quantile=\"0.9\"}", sync.p90),
+        ("eleven_journal_fdatasync_us{quantile=\"0.99\"}", sync.p99),
+        ("eleven_journal_fdatasync_us{quantile=\"1\"}", sync.max),
+        ("eleven_running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX)),
+    ];
+    lines.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests;
