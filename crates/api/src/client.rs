@@ -12,6 +12,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub enum CallError {
     Unreachable(String),
     /// Somebody was there and the connection broke before the answer was whole.
     Broken(String),
+    /// Somebody answered, by a certificate that is not trusted here. Nothing was sent.
+    Untrusted(String),
     /// The answer is not of its form.
     Malformed(String),
     /// The other side refused.
@@ -36,13 +39,15 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(what) | Self::Broken(what) | Self::Malformed(what) => f.write_str(what),
+            Self::Unreachable(what) | Self::Broken(what) | Self::Untrusted(what) | Self::Malformed(what) => {
+                f.write_str(what)
+            }
             Self::Refused(problem) => problem.fmt(f),
         }
     }
 }
 
-impl std::error::Error for CallError {}
+impl Error for CallError {}
 
 /// A pool of connections, cheap to clone.
 #[derive(Clone)]
@@ -89,7 +94,8 @@ impl Client {
     /// Sends a request and returns the answer's head, its body still to be read.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] where nobody listens, [`CallError::Broken`] where the connection broke.
+    /// [`CallError::Unreachable`] where nobody listens, [`CallError::Untrusted`] where whoever does has no certificate that is
+    /// trusted here, [`CallError::Broken`] where the connection broke.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let to = request.uri().clone();
         self.pool.request(request).await.map_err(|error| unreachable(&to, &error))
@@ -218,9 +224,26 @@ fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
 }
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
-    use std::error::Error as _;
     let cause = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
+    if is_distrust(error) {
+        return CallError::Untrusted(format!(
+            "the certificate of {to} is not trusted here ({cause}): name its certificate authority's file in SSL_CERT_FILE"
+        ));
+    }
     let what = format!("{to} is not reachable: {cause}");
     // What connects is taken by the kernel already: that fails only where nobody listens.
     if error.is_connect() { CallError::Unreachable(what) } else { CallError::Broken(what) }
 }
+
+/// Whether the other side's certificate is at the bottom of an error. An error of the operating system's kind shows what it
+/// wraps, and not as its source.
+fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
+    }
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source()).is_some_and(is_distrust)
+}
+
+#[cfg(test)]
+mod tests;

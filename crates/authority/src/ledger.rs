@@ -153,7 +153,7 @@ impl Ledger {
 #[must_use]
 pub fn fate_unknown(error: &CallError) -> bool {
     match error {
-        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Malformed(_) => true,
+        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Untrusted(_) | CallError::Malformed(_) => true,
         CallError::Refused(problem) => problem.status >= 500 || problem.status == 429,
     }
 }

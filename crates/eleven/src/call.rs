@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::operator::OperatorKey;
 use crate::output::Failure;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::Client;
 use eleven_api::edge::SystemClock;
 use eleven_api::reader::ReadAs;
 use eleven_core::encoding::{Value, parse};
@@ -163,14 +163,4 @@ pub(crate) fn post_as(base: &str, path: &str, bearer: &str, body: Vec<u8>) -> Re
     value.set_sensitive(true);
     let headers = [(http::header::AUTHORIZATION, value)];
     Ok(wait(async { Client::new().post(base, path, &headers, body, PATIENCE).await })??.to_vec())
-}
-
-/// What a corner says about its own health, healthy or not; `None` where nobody answers.
-pub(crate) async fn health(base: &str) -> Option<bool> {
-    let asked = Client::new().get(base, eleven_api::routes::HEALTH, Duration::from_secs(2)).await;
-    match asked {
-        Ok(_) => Some(true),
-        Err(CallError::Refused(_) | CallError::Malformed(_)) => Some(false),
-        Err(CallError::Unreachable(_) | CallError::Broken(_)) => None,
-    }
 }

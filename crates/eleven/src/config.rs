@@ -3,6 +3,7 @@
 //! The keys are one table ([`table`]); the sample that `init` writes and `docs/config.md` come from it, too. A key that
 //! the table does not have is refused with its line: a misspelt limit must not be a limit that is not there.
 
+mod apart;
 mod document;
 mod form;
 mod table;
@@ -19,7 +20,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use table::{KEYS, Key, SECTIONS};
 use toml::Spanned;
@@ -182,7 +183,7 @@ impl Config {
             archive_every: written.opt_hours("ledger.archive_every"),
             point: written.point()?,
         };
-        config.check_folders(&written)?;
+        config.check_apart(&written)?;
         Ok(config)
     }
 
@@ -224,46 +225,6 @@ impl Config {
             .with("upstream", &point.upstream);
         Sha3::of_value(&Value::Object(effective))
     }
-
-    /// No two corners share a folder, and none lies in another's: each would hold what the other must not see.
-    fn check_folders(&self, written: &Written) -> Result<(), ConfigError> {
-        let corners = [("authority", &self.authority), ("ledger", &self.ledger), ("runtime", &self.runtime)];
-        for (name, corner) in corners {
-            let data = spelled_out(&corner.data);
-            for (other, its) in corners {
-                if name != other && data.starts_with(spelled_out(&its.data)) {
-                    let what = format!("the folder of {name} lies in that of {other}: give each corner its own folder");
-                    return Err(written.refuse(&format!("{name}.data"), what));
-                }
-            }
-            let Some(archive) = self.archive.as_deref().map(spelled_out) else { continue };
-            // Where the ledger may write to its archive it may write to all beneath.
-            if archive.starts_with(&data) || data.starts_with(&archive) {
-                let what = format!("{} and the folder of {name} lie in each other: give it its own", archive.display());
-                return Err(written.refuse("ledger.archive", what));
-            }
-        }
-        if self.archive_every.is_some() && self.archive.is_none() {
-            let what = "content is moved to an archive: set `ledger.archive` to its folder".to_owned();
-            return Err(written.refuse("ledger.archive_every", what));
-        }
-        Ok(())
-    }
-}
-
-/// A path from the root on, without `.` and `..`: two spellings of one folder are one.
-fn spelled_out(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// What stands in a file, by key, each with its line.
@@ -307,6 +268,11 @@ impl Written {
 
     fn refuse(&self, path: &str, what: String) -> ConfigError {
         ConfigError { file: self.file.clone(), line: self.found.get(path).map(|(_, line)| *line), what }
+    }
+
+    /// Whether a key stands in the file.
+    fn stands(&self, path: &str) -> bool {
+        self.found.contains_key(path)
     }
 
     /// What stands under a key, or its preset.

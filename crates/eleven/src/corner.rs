@@ -4,15 +4,17 @@ mod confine;
 mod founding;
 mod keys;
 mod probe;
+mod signals;
 
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, replace_keys};
 pub(crate) use probe::probe;
+pub(crate) use signals::{Signals, follow_parent, until_stopped, until_told};
 
 use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore, Keystore as _};
-use crate::output::{EXIT_DONE, EXIT_RESTART, Failure};
+use crate::output::{EXIT_RESTART, Failure};
 use eleven_api::audit::Durability;
 use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::serve::{Listener, Tls};
@@ -25,11 +27,9 @@ use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
 use eleven_runtime::Runtime;
 use eleven_store::Folder;
-use rustix::process::Signal;
-use std::future::Future;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,10 @@ use tokio::sync::watch;
 
 /// The predicate type of attestations (PROTOCOL 10).
 const PREDICATE_TYPE: &str = "https://11-11.example/attestation/execution/v1";
+/// The binary that runs here, also where its file is gone.
+const RUNNING: &str = "/proc/self/exe";
+/// What the kernel adds to the name of a running binary whose file was removed or replaced.
+const GONE: &str = " (deleted)";
 /// How long a starting authority waits until it can decide before it answers all the same.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
 /// How long the authority may take for a decision: the 2 s that a caller may wait for the ledger, and some.
@@ -101,10 +105,12 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
         .build()
         .map_err(|error| Failure::new(format!("the process has no threads to run on: {error}")))?;
     runtime.block_on(async {
+        // Before the folder is held: who holds it is told to make place.
+        let signals = Signals::heard();
         match (which, binary) {
-            (Which::Runtime, Some(binary)) => enforcement(prepared, binary).await,
-            (Which::Ledger, _) => ledger(prepared).await,
-            (Which::Authority | Which::Runtime, _) => authority(prepared).await,
+            (Which::Runtime, Some(binary)) => enforcement(prepared, binary, signals).await,
+            (Which::Ledger, _) => ledger(prepared, signals).await,
+            (Which::Authority | Which::Runtime, _) => authority(prepared, signals).await,
         }
     })
 }
@@ -136,7 +142,7 @@ pub(crate) fn close_to_others() -> Result<(), Failure> {
     dumpable.map_err(|error| Failure::new(format!("this process can't be closed to others: {error}")))
 }
 
-async fn authority(prepared: Prepared) -> Result<u8, Failure> {
+async fn authority(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
     // One process signs with the event key.
     let _folder = Folder::open(&prepared.corner.data, Which::Authority.name())?;
     let listener = listen(&prepared.corner)?;
@@ -146,7 +152,7 @@ async fn authority(prepared: Prepared) -> Result<u8, Failure> {
         authority.ready(FIRST_ANSWER).await;
         authority.serve(vec![listener]).await;
     });
-    let told = until_told().await;
+    let told = signals.told().await;
     stop.send_replace(true);
     ended.await.map_err(Failure::new)?;
     Ok(told.status())
@@ -168,7 +174,7 @@ fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Autho
     Ok((stop, authority.map_err(Failure::new)?))
 }
 
-async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
+async fn ledger(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
     let Prepared { config, corner, keys, clock, .. } = prepared;
     let settings = eleven_ledger::Settings {
         authority: Some(config.authority.url.clone()),
@@ -184,10 +190,10 @@ async fn ledger(prepared: Prepared) -> Result<u8, Failure> {
     let signers = eleven_ledger::Signers { event: keys.signer(KeyUse::Event)?, head: keys.signer(KeyUse::Head)? };
     let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
     let listener = listen(&corner)?;
-    until_stopped(|stop| ledger.serve(listener, stop)).await
+    until_stopped(signals, |stop| ledger.serve(listener, stop)).await
 }
 
-async fn enforcement(prepared: Prepared, binary: Sha3) -> Result<u8, Failure> {
+async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> Result<u8, Failure> {
     let Prepared { config, corner, root, keys, clock } = prepared;
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
     let listener = listen(&corner)?;
@@ -200,8 +206,13 @@ async fn enforcement(prepared: Prepared, binary: Sha3) -> Result<u8, Failure> {
         config: config.point_digest(),
         predicate_type: PREDICATE_TYPE.to_owned(),
     };
-    let runtime = Runtime::open(settings(&config)?, point, root, &folder, clock, at).await.map_err(Failure::new)?;
-    until_stopped(|stop| runtime.serve(listener, stop)).await
+    let opening = Runtime::open(settings(&config)?, point, root, &folder, clock, at);
+    let runtime = tokio::select! {
+        runtime = opening => runtime.map_err(Failure::new)?,
+        // An empty journal waits for its ledger, which may be another by the configuration that is to be read anew.
+        () = signals.hangup() => return Ok(EXIT_RESTART),
+    };
+    until_stopped(signals, |stop| runtime.serve(listener, stop)).await
 }
 
 /// The settings of the enforcement point.
@@ -255,7 +266,11 @@ fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
     let listener = Listener::over(socket, tls).map_err(Failure::new)?;
     let at = listener.local_addr().map_err(Failure::new)?;
     if at != corner.listen && corner.listen.port() != 0 {
-        let what = format!("standard input listens on {at}, the configuration says {}: make them one", corner.listen);
+        let what = format!(
+            "standard input listens on {at}, the configuration says {}: make them one, or stop whoever keeps the socket \
+             (`eleven up`, a socket unit) and start it again",
+            corner.listen
+        );
         return Err(Failure::usage(what));
     }
     tracing::info!(%at, from_before, "listening");
@@ -274,67 +289,6 @@ fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
     Ok(Some(std::net::TcpListener::from(socket)))
 }
 
-/// Runs what ends when told to, and tells it.
-pub(crate) async fn until_stopped<F, E>(serve: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<u8, Failure>
-where
-    F: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
-{
-    let (stop, stopping) = watch::channel(false);
-    let serving = serve(stopping);
-    tokio::pin!(serving);
-    let told = tokio::select! {
-        ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Failure::new),
-        told = until_told() => told,
-    };
-    stop.send_replace(true);
-    serving.await.map_err(Failure::new)?;
-    Ok(told.status())
-}
-
-/// What a process was told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// To stop.
-    Stop,
-    /// To make place for another process of the same corner.
-    Restart,
-}
-
-impl Told {
-    /// The status with which a corner ends that was told.
-    const fn status(self) -> u8 {
-        match self {
-            Self::Stop => EXIT_DONE,
-            Self::Restart => EXIT_RESTART,
-        }
-    }
-}
-
-/// Until a signal says to stop (SIGTERM, SIGINT) or to make place (SIGHUP).
-pub(crate) async fn until_told() -> Told {
-    use tokio::signal::unix::{SignalKind, signal};
-    let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = handlers else {
-        // Without handlers the signals end the process themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => Told::Stop,
-        _ = interrupt.recv() => Told::Stop,
-        _ = hangup.recv() => Told::Restart,
-    }
-}
-
-/// Has the kernel end this process when its parent ends, however that ends.
-pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
-    let Some(parent) = parent else { return Ok(()) };
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::new)?;
-    // It may have ended before the kernel was asked.
-    let still = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
-    if still { Ok(()) } else { Err(Failure::new("the process that started this one is gone")) }
-}
-
 /// Sends what is logged to standard error, as `ELEVEN_LOG` asks.
 pub(crate) fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ELEVEN_LOG");
@@ -349,10 +303,42 @@ pub(crate) fn log() {
     let _ = subscriber.try_init();
 }
 
-/// This program, for another process of the same domain. Where its file was replaced meanwhile, the one that runs here.
+/// This program, for another process of one command. Where its file was replaced meanwhile, the one that runs here.
 pub(crate) fn program() -> Command {
     let file = std::env::current_exe().ok().filter(|file| file.exists());
-    Command::new(file.unwrap_or_else(|| "/proc/self/exe".into()))
+    Command::new(file.unwrap_or_else(|| RUNNING.into()))
+}
+
+/// A program for the next process of a corner.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// Its file.
+    pub(crate) file: PathBuf,
+    /// What a person should know of it, where it is not simply the one that runs here.
+    pub(crate) note: Option<String>,
+}
+
+/// The program whose file lies where this one's did: once that was replaced, it is the new one that starts. Where nothing
+/// lies there, the one that runs here.
+pub(crate) fn next_program() -> Next {
+    next_of(std::env::current_exe().ok())
+}
+
+fn next_of(running: Option<PathBuf>) -> Next {
+    let gone = |running: &Path| running.to_str().and_then(|file| file.strip_suffix(GONE)).map(PathBuf::from);
+    match running {
+        Some(file) if file.exists() => Next { file, note: None },
+        running => match running.as_deref().and_then(gone) {
+            Some(file) if file.exists() => {
+                let note = Some(format!("{} was replaced: the new file starts", file.display()));
+                Next { file, note }
+            }
+            _ => {
+                let note = Some("the file of this program is gone: what runs here starts once more".to_owned());
+                Next { file: RUNNING.into(), note }
+            }
+        },
+    }
 }
 
 /// The digest of the binary that runs here: SHA3-512 of its file.
@@ -361,7 +347,7 @@ pub(crate) fn program() -> Command {
 /// Where it can't be read.
 pub(crate) fn measure_binary() -> Result<Sha3, Failure> {
     let failed = |error| Failure::new(format!("this binary can't be measured: {error}: is /proc mounted?"));
-    let mut file = std::fs::File::open("/proc/self/exe").map_err(failed)?;
+    let mut file = std::fs::File::open(RUNNING).map_err(failed)?;
     let mut stream = Sha3Stream::default();
     let mut piece = vec![0; 256 * 1024];
     loop {
@@ -384,3 +370,6 @@ pub(crate) fn read_root(file: &Path) -> Result<TrustRoot, Failure> {
     root.verify_own().map_err(|error| failed(&error))?;
     Ok(root)
 }
+
+#[cfg(test)]
+mod tests;

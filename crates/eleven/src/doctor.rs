@@ -1,11 +1,13 @@
 //! `eleven doctor`: what a person would look at first, looked at.
 
+mod running;
 mod secrets;
 
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::expiry;
+use crate::health::{self, Health};
 use crate::keystore;
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -16,7 +18,6 @@ use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::time::Time;
 use std::fs::OpenOptions;
 use std::io::{Seek as _, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -65,15 +66,20 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT).ok();
     findings.push(root(&config));
     findings.push(lifetimes(&config, snapshot.as_ref()));
+    let mut point = Health::Nobody;
     for which in Which::ALL {
         findings.push(folder(which, &config));
         findings.push(secrets::look(which, &config));
-        findings.push(listener(which, &config)?);
+        let health = call::wait(health::of(which, &config))?;
+        findings.push(running::listener(which, &config, &health));
+        if which == Which::Runtime {
+            point = health;
+        }
     }
     findings.push(space(&config));
     findings.push(sync_time(&config));
     findings.push(clock(&config));
-    findings.push(registration(&config, snapshot.as_ref()));
+    findings.push(running::registration(&config, snapshot.as_ref(), &point));
     report(&findings, output);
     let failed = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(ExitCode::from(if failed { EXIT_FAILED } else { EXIT_DONE }))
@@ -184,18 +190,6 @@ fn folder(which: Which, config: &Config) -> Finding {
     }
 }
 
-fn listener(which: Which, config: &Config) -> Result<Finding, Failure> {
-    let (what, corner) = (format!("{} listener", which.name()), which.of(config));
-    Ok(match call::wait(call::health(&corner.url))? {
-        Some(true) => good(what, format!("{} answers and is ready", corner.url)),
-        Some(false) => bad(what, format!("{} answers and is not ready: its log says why", corner.url)),
-        None => match TcpListener::bind(corner.listen) {
-            Ok(_) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
-            Err(error) => bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen)),
-        },
-    })
-}
-
 fn space(config: &Config) -> Finding {
     let free = Which::ALL.map(|which| {
         let data = &which.of(config).data;
@@ -262,40 +256,4 @@ fn clock(config: &Config) -> Finding {
     } else {
         good("clock", format!("the authority's stamp is {age} ms old"))
     }
-}
-
-/// Why the registry does not approve this binary or this configuration, where it does not.
-pub(crate) fn unregistered(config: &Config) -> Option<String> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
-    Some(registration(config, snapshot.as_ref()))
-        .filter(|finding| finding.state == State::Bad)
-        .map(|finding| finding.detail)
-}
-
-/// Whether the registry approves this binary and this configuration.
-fn registration(config: &Config, snapshot: Option<&Value>) -> Finding {
-    let what = "registration";
-    let Some(snapshot) = snapshot else {
-        return warn(what, "can't be compared: the authority does not answer");
-    };
-    let rows = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();
-    let row = rows.iter().find(|row| row.get("point").and_then(Value::as_str) == Some(&config.point.name));
-    let Some(row) = row else {
-        return bad(what, format!("{} is not registered: `eleven runtime register`", config.point.name));
-    };
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let binary = corner::measure_binary().map(|binary| binary.to_string());
-    if binary.ok() != Some(text("binary")) {
-        return bad(
-            what,
-            "another binary was approved than this one: if the upgrade was meant, `eleven runtime register`",
-        );
-    }
-    if config.point_digest().to_string() != text("config") {
-        return bad(
-            what,
-            "another configuration was approved than this one: if the change was meant, `eleven runtime register`",
-        );
-    }
-    good(what, format!("{} is approved with this binary and this configuration", config.point.name))
 }

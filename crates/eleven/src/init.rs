@@ -12,6 +12,7 @@ use crate::cli::Init;
 use crate::config::{self, Config};
 use crate::corner::{Which, founding_act, program};
 use crate::expiry::DAY;
+use crate::health::{self, Health};
 use crate::keystore::{PublicKey, write_new, write_public};
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
@@ -272,7 +273,7 @@ fn founding_acts(config: &Config, keys: &Keys, policy: &Path, exposure: Exposure
 fn found(config: &Config, file: &Path, acts: &Value, socket: TcpListener) -> Result<(), Failure> {
     let mut ledger = Running::start(Which::Ledger, file, socket)?;
     let began = Instant::now();
-    while call::wait(call::health(&config.ledger.url))?.is_none() {
+    while !matches!(call::wait(health::of(Which::Ledger, config))?, Health::Ours(_)) {
         ledger.still_runs()?;
         if began.elapsed() > READY {
             let https = config.ledger.url.starts_with("https:");

@@ -19,6 +19,7 @@ mod doctor;
 mod evidence;
 mod expiry;
 mod hammer;
+mod health;
 mod init;
 mod keystore;
 mod ledger_cmd;

@@ -88,7 +88,12 @@ impl Output {
 
     /// Prints `value` for machines, or what `text` makes for people.
     pub(crate) fn either(self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
-        if self.json { self.document(&value()) } else { print(self.tame(text().trim_end()).as_bytes()) }
+        print(&self.line(value, text));
+    }
+
+    /// What [`Output::either`] prints, for whoever writes it elsewhere.
+    pub(crate) fn line(self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> Vec<u8> {
+        if self.json { value().canonical() } else { self.tame(text().trim_end()).into_bytes() }
     }
 
     /// A text as it may go to a terminal: line ends, tabs and, where there is colour, what [`Output::paint`] wrote. The lines
@@ -220,7 +225,11 @@ impl From<eleven_core::form::FormError> for Failure {
 
 impl From<eleven_store::FolderError> for Failure {
     fn from(error: eleven_store::FolderError) -> Self {
-        Self::new(error)
+        match error {
+            // Whoever runs it is the wrong one, and nothing was done.
+            error @ eleven_store::FolderError::Owner { .. } => Self::usage(error),
+            error => Self::new(error),
+        }
     }
 }
 
@@ -237,7 +246,7 @@ impl From<eleven_api::client::CallError> for Failure {
             CallError::Unreachable(what) | CallError::Broken(what) => {
                 Self::new(format!("{what}: is it running? `eleven up` starts all corners"))
             }
-            CallError::Malformed(what) => Self::new(what),
+            CallError::Untrusted(what) | CallError::Malformed(what) => Self::new(what),
         }
     }
 }

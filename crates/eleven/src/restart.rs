@@ -1,59 +1,110 @@
 //! `eleven <corner> restart`: a planned restart of a corner that runs.
 //!
 //! The corner is told by SIGHUP to make place. Whoever supervises it keeps its listening socket open and starts the next
-//! process; who calls meanwhile waits, within its deadline.
+//! process; who calls meanwhile waits, within its deadline. What can be known to fail is refused before it is told.
 
 use crate::call;
 use crate::config::Config;
 use crate::corner::Which;
+use crate::health::{self, Health};
 use crate::output::{Failure, Output, Paint};
 use eleven_core::encoding::{Object, Value};
-use eleven_store::{Folder, FolderError};
+use eleven_store::Folder;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long the next process may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked for.
+/// How long there may be no process where one makes place for the next this moment.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// How long a connection to a listener of this machine may take.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How often it is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Restarts a corner and waits until it is ready again.
 ///
 /// # Errors
-/// Where it does not run, or does not come back.
+/// Where it does not run, is not to be restarted by this configuration, or does not come back.
 pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), Failure> {
-    let (name, corner) = (which.name(), which.of(config));
-    let Some(before) = holder(which, config)? else {
+    let name = which.name();
+    let Some(before) = running(which, config)? else {
         return Err(Failure::new(format!(
             "the {name} does not run: start it with `eleven up` or `eleven {name} serve`"
         )));
     };
+    check_listener(which, which.of(config).listen, before)?;
+    if let Health::Untrusted(why) = call::wait(health::of(which, config))? {
+        return Err(Failure::new(format!("{why}; nothing was done, since its coming back could not be seen")));
+    }
     let began = Instant::now();
     let process = i32::try_from(before).ok().and_then(Pid::from_raw);
     let process = process.ok_or_else(|| Failure::new(format!("{before} is no process")))?;
-    rustix::process::kill_process(process, Signal::HUP)
-        .map_err(|error| Failure::new(format!("process {before} could not be told: {error}: whose is it?")))?;
+    match rustix::process::kill_process(process, Signal::HUP) {
+        // Somebody else told it a moment ago.
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => return Err(Failure::new(format!("process {before} could not be told: {error}: whose is it?"))),
+    }
+    let after = comes_back(which, config, before, began)?;
+    say(which, before, after, began.elapsed(), output);
+    Ok(())
+}
+
+/// The process that holds the corner's folder, or takes it within a moment; `None` where none does.
+fn running(which: Which, config: &Config) -> Result<Option<u32>, Failure> {
+    let (data, began) = (&which.of(config).data, Instant::now());
     loop {
-        if let Some(pid) = Folder::last_holder(&corner.data).filter(|pid| *pid != before)
-            && call::wait(call::health(&corner.url))? == Some(true)
-        {
-            say(which, before, pid, began.elapsed(), output);
-            return Ok(());
+        let holder = Folder::holder(data)?;
+        if holder.is_some() || began.elapsed() > BETWEEN {
+            return Ok(holder);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The next process gets the socket of this one, so a new address needs more than a restart.
+fn check_listener(which: Which, listen: SocketAddr, process: u32) -> Result<(), Failure> {
+    let nobody = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    if listen.port() == 0 || !TcpStream::connect_timeout(&listen, CONNECT).is_err_and(nobody) {
+        return Ok(());
+    }
+    let name = which.name();
+    Err(Failure::usage(format!(
+        "nobody listens on {listen}, and the {name} runs as process {process}: it was started with another \
+         `{name}.listen`. A restart keeps the socket: stop `eleven up`, or the units, and start them again; nothing was done"
+    )))
+}
+
+/// Waits until the next process holds the folder and is ready; its number.
+fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Result<u32, Failure> {
+    loop {
+        let next = Folder::holder(&which.of(config).data)?.filter(|pid| *pid != before);
+        let health = match next {
+            Some(_) => call::wait(health::of(which, config))?,
+            None => Health::Nobody,
+        };
+        match (next, health) {
+            (Some(pid), Health::Ours(said)) if said.ready => return Ok(pid),
+            (Some(pid), Health::Ours(said)) => {
+                if let Some(why) = said.unapproved() {
+                    let what = format!("process {pid} is in the place of {before}, and every call is refused: {why}");
+                    return Err(Failure::new(what));
+                }
+            }
+            (Some(pid), Health::Untrusted(why)) => {
+                let what = format!("process {pid} is in the place of {before}; whether it is ready is not seen: {why}");
+                return Err(Failure::new(what));
+            }
+            _ => {}
         }
         if began.elapsed() > PATIENCE {
             let what = format!("process {before} made place, and no other is ready: is it supervised? look at its log");
             return Err(Failure::new(what));
         }
         std::thread::sleep(LOOK);
-    }
-}
-
-/// The process that holds the corner's folder; `None` where none does.
-fn holder(which: Which, config: &Config) -> Result<Option<u32>, Failure> {
-    match Folder::open_existing(&which.of(config).data, which.name()) {
-        Ok(_) => Ok(None),
-        Err(FolderError::Locked { pid, .. }) => Ok(pid),
-        Err(error) => Err(error.into()),
     }
 }
 

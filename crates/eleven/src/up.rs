@@ -6,20 +6,29 @@
 //! A corner's listening socket is made here and handed to its process as standard input. While one process makes place
 //! for another as planned, the socket stays open and who connects waits; where one fell, it is closed, and who calls is
 //! refused at once until the next one listens.
+//!
+//! What one corner comes to is not the others': a corner that refuses its configuration stops all only while it never ran by
+//! it. Later, with a file that is half edited or not meant for it, it is tried again like one that fell.
+
+mod teller;
 
 use crate::call;
 use crate::config::{self, Config};
-use crate::corner::{Which, program, until_told};
+use crate::corner::{Which, next_program, until_told};
 use crate::doctor;
+use crate::health::{self, Health};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint};
+use eleven_api::client::Client;
 use eleven_core::encoding::{Object, Value};
+use eleven_store::Folder;
 use rustix::process::{Pid, Signal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use teller::Teller;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -33,23 +42,49 @@ const STEADY: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(10);
 /// How often corners are asked whether they are ready.
 const ASK: Duration = Duration::from_millis(100);
+/// How long corners of a supervisor that was killed may take to let go of their folders.
+const LEFT: Duration = Duration::from_secs(6);
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs the corners until told to stop.
 ///
 /// # Errors
-/// Where the configuration is wrong or a process can't be started. Where a corner refuses its configuration, all are
-/// stopped and the status is 2.
+/// Where the configuration is wrong, the domain runs already or a process can't be started. Where a corner refuses its
+/// configuration before it ever ran by it, all are stopped and the status is 2.
 pub(crate) fn run(file: &Path, restart: bool, output: Output) -> Result<ExitCode, Failure> {
     let config = Config::load(file)?;
+    config.check_listeners()?;
     for which in Which::ALL {
         let corner = which.of(&config);
         if !corner.data.exists() {
             let what = format!("{} is not there: make the domain with `eleven init DIR`", corner.data.display());
             return Err(Failure::usage(what));
         }
+        wait_for(which, corner)?;
     }
+    let (teller, writer) = Teller::start(output)?;
     // One thread: the kernel tells a child of its parent's end when the thread ends that started it.
-    call::wait(Supervisor::new(file.to_owned(), restart, output, &config).run(config))?
+    let ended = call::wait(Supervisor::new(file.to_owned(), restart, teller, config).run());
+    writer.end();
+    ended?
+}
+
+/// Waits until nobody holds a corner's folder. What a supervisor that was killed left behind ends within a moment; what does
+/// not end runs.
+fn wait_for(which: Which, corner: &config::Corner) -> Result<(), Failure> {
+    let began = Instant::now();
+    while let Some(pid) = Folder::holder(&corner.data)? {
+        if began.elapsed() > LEFT {
+            let name = which.name();
+            return Err(Failure::new(format!(
+                "{} is held by process {pid}: the {name} of this domain runs already; stop it first, or leave it running",
+                corner.data.display()
+            )));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// A corner's process, as the supervisor knows it.
@@ -61,12 +96,18 @@ struct Running {
 struct Supervisor {
     file: PathBuf,
     restart: bool,
-    output: Output,
-    corners: BTreeMap<&'static str, config::Corner>,
+    teller: Teller,
+    config: Config,
     /// The sockets of corners that run, or are about to.
     sockets: BTreeMap<&'static str, TcpListener>,
     running: BTreeMap<&'static str, Running>,
     falls: BTreeMap<&'static str, u32>,
+    /// Corners that ran by their configuration.
+    ran: BTreeSet<&'static str>,
+    /// Corners that were ready.
+    ready: BTreeSet<&'static str>,
+    /// What was said last of what keeps a corner from being ready.
+    told: BTreeMap<&'static str, String>,
     events: mpsc::UnboundedSender<Event>,
     incoming: mpsc::UnboundedReceiver<Event>,
 }
@@ -77,23 +118,25 @@ enum Event {
     Ended(Which, Option<ExitStatus>),
     /// It is time to start a corner again.
     Due(Which),
+    /// Somebody, or nobody, answers at a corner's URL.
+    Answered(Which, Health),
 }
 
 impl Supervisor {
-    fn new(file: PathBuf, restart: bool, output: Output, config: &Config) -> Self {
+    fn new(file: PathBuf, restart: bool, teller: Teller, config: Config) -> Self {
         let (events, incoming) = mpsc::unbounded_channel();
-        let corners = Which::ALL.into_iter().map(|which| (which.name(), which.of(config).clone())).collect();
-        let (sockets, running, falls) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { file, restart, output, corners, sockets, running, falls, events, incoming }
+        let (sockets, running, falls, told) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (ran, ready) = (BTreeSet::new(), BTreeSet::new());
+        Self { file, restart, teller, config, sockets, running, falls, ran, ready, told, events, incoming }
     }
 
-    async fn run(mut self, config: Config) -> Result<ExitCode, Failure> {
+    async fn run(mut self) -> Result<ExitCode, Failure> {
         let told = until_told();
         tokio::pin!(told);
         for which in Which::ALL {
             self.start(which)?;
         }
-        let ready = tokio::spawn(announce(config, self.output));
+        let asking = tokio::spawn(ask(self.config.clone(), self.events.clone()));
         let code = loop {
             let event = tokio::select! {
                 _ = &mut told => break EXIT_DONE,
@@ -105,31 +148,44 @@ impl Supervisor {
                         break code;
                     }
                 }
-                Some(Event::Due(which)) => self.start(which)?,
+                Some(Event::Due(which)) => {
+                    if let Err(failure) = self.start(which) {
+                        self.again(which, Duration::ZERO, "fallen", &failure.to_string());
+                    }
+                }
+                Some(Event::Answered(which, health)) => {
+                    if self.answered(which, health) {
+                        asking.abort();
+                        self.announce();
+                    }
+                }
                 None => break EXIT_FAILED,
             }
         };
-        ready.abort();
+        asking.abort();
         self.stop().await;
         Ok(ExitCode::from(code))
     }
 
     fn start(&mut self, which: Which) -> Result<(), Failure> {
         let parent = std::process::id().to_string();
-        let mut command = Command::from(program());
+        let program = next_program();
+        let mut command = Command::new(&program.file);
         command.args([which.name(), "serve", "--parent", &parent, "--config"]).arg(&self.file);
         command.stdin(self.socket(which)).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|error| Failure::new(format!("{}: {error}", which.name())))?;
+        let failed = |error| Failure::new(format!("{} can't be started: {error}", program.file.display()));
+        let mut child = command.spawn().map_err(failed)?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| Failure::new(format!("{} ended as it was started", which.name())))?;
         if let Some(out) = child.stdout.take() {
-            tokio::spawn(pass_on(which, out, self.output));
+            tokio::spawn(pass_on(which, out, self.teller.clone()));
         }
         if let Some(err) = child.stderr.take() {
-            tokio::spawn(pass_on(which, err, self.output));
+            tokio::spawn(pass_on(which, err, self.teller.clone()));
         }
         self.running.insert(which.name(), Running { pid, since: Instant::now() });
-        say(self.output, which, "started", &format!("process {}", pid.as_raw_nonzero()), Some(pid));
+        let note = program.note.map_or_else(String::new, |note| format!("; {note}"));
+        self.teller.say(which, "started", &format!("process {}{note}", pid.as_raw_nonzero()), Some(pid));
         let events = self.events.clone();
         tokio::spawn(async move {
             let status = child.wait().await.ok();
@@ -141,9 +197,8 @@ impl Supervisor {
 
     /// The socket of a corner, as standard input for its process. Where the address can't be had, the process says so.
     fn socket(&mut self, which: Which) -> Stdio {
-        let name = which.name();
+        let (name, corner) = (which.name(), which.of(&self.config));
         if !self.sockets.contains_key(name)
-            && let Some(corner) = self.corners.get(name)
             && let Ok(socket) = eleven_api::serve::listen(corner.listen, corner.tls.is_some())
         {
             self.sockets.insert(name, socket);
@@ -152,35 +207,104 @@ impl Supervisor {
         socket.map_or_else(Stdio::null, |socket| Stdio::from(OwnedFd::from(socket)))
     }
 
+    /// Takes note of who answers at a corner's URL; whether all are ready with that. What answers is a corner of this
+    /// supervisor's where the address is its own and its process holds the folder.
+    fn answered(&mut self, which: Which, health: Health) -> bool {
+        let (name, url) = (which.name(), &which.of(&self.config).url);
+        let what = match health {
+            Health::Ours(said) if self.is_own(which) => {
+                self.ran.insert(name);
+                if said.ready {
+                    self.ready.insert(name);
+                }
+                let refused = said.unapproved().map(|why| format!("every call is refused: {why}"));
+                refused.map(|what| ("unregistered", what))
+            }
+            Health::Other(who) => Some(("other", format!("{who} answers at {url}: stop it, or set another address"))),
+            Health::Untrusted(why) => Some(("untrusted", format!("whether it is ready is not seen: {why}"))),
+            Health::Ours(_) | Health::Nobody => None,
+        };
+        if let Some((event, what)) = what.filter(|(_, what)| self.told.get(name) != Some(what)) {
+            self.teller.say(which, event, &what, None);
+            self.told.insert(name, what);
+        }
+        self.ready.len() == Which::ALL.len()
+    }
+
+    fn is_own(&self, which: Which) -> bool {
+        let running =
+            self.running.get(which.name()).and_then(|running| u32::try_from(running.pid.as_raw_nonzero().get()).ok());
+        let holder = Folder::holder(&which.of(&self.config).data).ok().flatten();
+        self.sockets.contains_key(which.name()) && running.is_some() && running == holder
+    }
+
+    /// Says that all corners are ready, where they are, and what ends soon.
+    fn announce(&self) {
+        let Config { authority, ledger, runtime, domain, .. } = &self.config;
+        let (authority, ledger, runtime) = (&authority.url, &ledger.url, &runtime.url);
+        let value = || {
+            let urls = Object::new().with("authority", authority).with("ledger", ledger).with("runtime", runtime);
+            Value::Object(Object::new().with("event", "ready").with("urls", urls))
+        };
+        let text = || {
+            format!(
+                "{} domain {domain}\n  gateway    {runtime}/v1   (the base URL of an OpenAI client)\n  authority  \
+                 {authority}\n  ledger     {ledger}   (heads, lineages and proofs)\nCtrl-C stops all.",
+                self.teller.output().paint(Paint::Good, "ready:"),
+            )
+        };
+        self.teller.either(value, text);
+        // It asks the authority: beside the loop that watches the corners.
+        let (config, teller) = (self.config.clone(), self.teller.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Some(what) = doctor::ending(&config) {
+                teller.say(Which::Authority, "ending", &what, None);
+            }
+        });
+    }
+
     /// What becomes of a corner that ended by itself; a status where all end with it.
     fn fallen(&mut self, which: Which, status: Option<ExitStatus>) -> Option<u8> {
         let ran = self.running.remove(which.name()).map_or(Duration::ZERO, |running| running.since.elapsed());
-        if status.and_then(|status| status.code()) == Some(i32::from(EXIT_RESTART)) {
-            say(self.output, which, "restarting", "made place for its next process: callers wait", None);
+        let code = status.and_then(|status| status.code());
+        if code == Some(i32::from(EXIT_RESTART)) {
+            self.teller.say(which, "restarting", "made place for its next process: callers wait", None);
             let _ = self.events.send(Event::Due(which));
             return None;
         }
         // Nobody is to wait for what may not come back.
         self.sockets.remove(which.name());
         let how = status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string());
-        if status.and_then(|status| status.code()) == Some(i32::from(EXIT_USAGE)) {
-            say(self.output, which, "refused", &format!("it refuses its configuration ({how}): all stop"), None);
+        let refuses = code == Some(i32::from(EXIT_USAGE));
+        if refuses && !self.ran.contains(which.name()) {
+            self.teller.say(which, "refused", &format!("it refuses its configuration ({how}): all stop"), None);
             return Some(EXIT_USAGE);
         }
         if !self.restart {
-            say(self.output, which, "down", &format!("ended ({how}), and stays down"), None);
+            self.teller.say(which, "down", &format!("ended ({how}), and stays down"), None);
             return self.running.is_empty().then_some(EXIT_FAILED);
         }
+        if refuses {
+            let what = format!("it refuses its configuration ({how}), and the others go on");
+            self.again(which, ran, "refused", &what);
+        } else {
+            self.again(which, ran, "fallen", &format!("ended ({how})"));
+        }
+        None
+    }
+
+    /// Starts a corner again in a while.
+    fn again(&mut self, which: Which, ran: Duration, event: &str, what: &str) {
+        self.sockets.remove(which.name());
         let falls = self.falls.entry(which.name()).or_default();
         *falls = if ran >= STEADY { 1 } else { falls.saturating_add(1) };
         let after = BACKOFF.saturating_mul(1 << (*falls - 1).min(10)).min(MAX_BACKOFF);
-        say(self.output, which, "fallen", &format!("ended ({how}): starting again in {} ms", after.as_millis()), None);
+        self.teller.say(which, event, &format!("{what}: starting again in {} ms", after.as_millis()), None);
         let events = self.events.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
             let _ = events.send(Event::Due(which));
         });
-        None
     }
 
     /// Stops the corners, the point first and the ledger last.
@@ -191,7 +315,7 @@ impl Supervisor {
             // It may have ended this moment.
             let _ = rustix::process::kill_process(running.pid, Signal::TERM);
             if tokio::time::timeout(GRACE, self.ended(which)).await.is_err() {
-                say(self.output, which, "killed", "did not stop in time", None);
+                self.teller.say(which, "killed", "did not stop in time", None);
                 if let Some(running) = self.running.get(which.name()) {
                     let _ = rustix::process::kill_process(running.pid, Signal::KILL);
                 }
@@ -205,68 +329,34 @@ impl Supervisor {
             match self.incoming.recv().await {
                 Some(Event::Ended(other, _)) => {
                     self.running.remove(other.name());
-                    say(self.output, other, "stopped", "stopped", None);
+                    self.teller.say(other, "stopped", "stopped", None);
                 }
-                Some(Event::Due(_)) => {}
+                Some(Event::Due(_) | Event::Answered(..)) => {}
                 None => return,
             }
         }
     }
 }
 
-/// Waits until all corners are ready, and says where they are.
-async fn announce(config: Config, output: Output) {
-    for which in Which::ALL {
-        while call::health(&which.of(&config).url).await != Some(true) {
-            tokio::time::sleep(ASK).await;
+/// Asks at each corner's URL how it is, over and over.
+async fn ask(config: Config, events: mpsc::UnboundedSender<Event>) {
+    let client = Client::new();
+    loop {
+        for which in Which::ALL {
+            if events.send(Event::Answered(which, health::by(&client, which, &config).await)).is_err() {
+                return;
+            }
         }
-    }
-    let (authority, ledger, runtime) = (&config.authority.url, &config.ledger.url, &config.runtime.url);
-    let value = || {
-        let urls = Object::new().with("authority", authority).with("ledger", ledger).with("runtime", runtime);
-        Value::Object(Object::new().with("event", "ready").with("urls", urls))
-    };
-    let text = || {
-        format!(
-            "{} domain {}\n  gateway    {runtime}/v1   (the base URL of an OpenAI client)\n  authority  {authority}\n  \
-             ledger     {ledger}   (heads, lineages and proofs)\nCtrl-C stops all.",
-            output.paint(Paint::Good, "ready:"),
-            config.domain,
-        )
-    };
-    output.either(value, text);
-    // Measuring takes a moment, and asks the authority: beside the loop that watches the corners.
-    let found = tokio::task::spawn_blocking(move || (doctor::unregistered(&config), doctor::ending(&config))).await;
-    let (unregistered, ending) = found.unwrap_or_default();
-    if let Some(why) = unregistered {
-        say(output, Which::Runtime, "unregistered", &format!("every call will be refused: {why}"), None);
-    }
-    if let Some(what) = ending {
-        say(output, Which::Authority, "ending", &what, None);
+        tokio::time::sleep(ASK).await;
     }
 }
 
-/// Passes on what a corner says, line by line, with its name before it.
-async fn pass_on(which: Which, from: impl AsyncRead + Unpin, output: Output) {
+/// Passes on what a corner says, line by line.
+async fn pass_on(which: Which, from: impl AsyncRead + Unpin, teller: Teller) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let said = std::mem::take(&mut line);
-        let line = String::from_utf8_lossy(&said);
-        let line = line.trim_end();
-        let value = || Value::Object(Object::new().with("corner", which.name()).with("line", line));
-        output.either(value, || format!("{} {line}", prefix(which, output)));
+        teller.pass_on(which, String::from_utf8_lossy(&said).trim_end());
     }
-}
-
-fn say(output: Output, which: Which, event: &str, text: &str, pid: Option<Pid>) {
-    let value = || {
-        let object = Object::new().with("corner", which.name()).with("event", event).with("detail", text);
-        Value::Object(object.with_some("pid", pid.map(|pid| i64::from(pid.as_raw_nonzero().get()))))
-    };
-    output.either(value, || format!("{} {}", prefix(which, output), output.paint(Paint::Bold, text)));
-}
-
-fn prefix(which: Which, output: Output) -> String {
-    output.paint(Paint::Dim, &format!("{:9} |", which.name()))
 }

@@ -255,7 +255,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
         let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate);
         let witness = witness.map_err(Failure::new)?;
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
-        corner::until_stopped(|stop| witness.serve(listener, stop)).await.map(drop)
+        corner::until_stopped(corner::Signals::heard(), |stop| witness.serve(listener, stop)).await.map(drop)
     })
 }
 

@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,6 +20,8 @@ pub const DATA_FORMAT: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
+/// Where the kernel says who holds which lock.
+const KERNEL_LOCKS: &str = "/proc/locks";
 /// A `FORMAT` file has three short lines; more is not one.
 const FORMAT_FILE_BYTES: u64 = 4096;
 
@@ -55,12 +57,15 @@ pub(crate) struct Claim {
 
 impl Folder {
     /// Opens the folder of `corner` (`authority`, `runtime`, `ledger`) at `path`. An absent folder is made, for its
-    /// owner only (mode 0700), and marked with the corner and the format.
+    /// owner only (mode 0700), and marked with the corner and the format. Another user's folder is left as it is: what is
+    /// written into it would be ours, and closed to its owner.
     ///
     /// # Errors
-    /// [`FolderError`]: held by another process, another corner's, or of a format that this build does not know.
+    /// [`FolderError`]: another user's, held by another process, another corner's, or of a format that this build does not
+    /// know.
     pub fn open(path: impl AsRef<Path>, corner: &str) -> Result<Folder, FolderError> {
         let path = path.as_ref();
+        check_owner(path)?;
         make_private(path).map_err(|cause| FolderError::io("make", path, cause))?;
         let lock = lock(path)?;
         match read_format(path)? {
@@ -84,10 +89,24 @@ impl Folder {
         }
     }
 
-    /// The number that the last process to hold the folder at `path` left there, whether or not it still holds it.
-    #[must_use]
-    pub fn last_holder(path: impl AsRef<Path>) -> Option<u32> {
-        std::fs::read_to_string(path.as_ref().join(LOCK_FILE)).ok()?.trim().parse().ok()
+    /// The process that holds the folder at `path` now; `None` where none does. Nothing is taken or written for that: who
+    /// opens the folder meanwhile is not refused because somebody asked.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] where the folder, or the kernel's list of locks, can't be read.
+    pub fn holder(path: impl AsRef<Path>) -> Result<Option<u32>, FolderError> {
+        let path = path.as_ref();
+        let failed = |cause| FolderError::io("see who holds", path, cause);
+        let lock = match std::fs::metadata(path.join(LOCK_FILE)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        // The number in the file is the last holder's, whether or not it still holds it.
+        let named = std::fs::read_to_string(path.join(LOCK_FILE)).map_err(failed)?.trim().parse().ok();
+        let locks = std::fs::read_to_string(KERNEL_LOCKS);
+        let locks = locks.map_err(|cause| FolderError::io("see who holds", Path::new(KERNEL_LOCKS), cause))?;
+        Ok(locks.lines().find_map(|line| holder_in(line, &lock, named)))
     }
 
     /// Where the folder is.
@@ -132,6 +151,33 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.held.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }
+}
+
+/// The process that a line of the kernel's list says holds this file's lock: `1: FLOCK ADVISORY WRITE 4711 fe:00:1234 0 EOF`.
+fn holder_in(line: &str, lock: &Metadata, named: Option<u32>) -> Option<u32> {
+    let mut words = line.split_ascii_whitespace().skip(1);
+    // One that waits for a lock has an arrow here.
+    if (words.next(), words.nth(1)) != (Some("FLOCK"), Some("WRITE")) {
+        return None;
+    }
+    let pid = words.next()?.parse().ok()?;
+    let (device, inode) = words.next()?.rsplit_once(':')?;
+    let at = format!("{:02x}:{:02x}", rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
+    // Some file systems show another device there than here; then the file itself has to name the process.
+    let same = inode.parse() == Ok(lock.ino()) && (device == at || named == Some(pid));
+    same.then_some(pid)
+}
+
+fn check_owner(path: &Path) -> Result<(), FolderError> {
+    let owner = match std::fs::metadata(path) {
+        Ok(folder) => folder.uid(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FolderError::io("look at", path, error)),
+    };
+    if owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(FolderError::Owner { path: path.to_owned(), owner })
 }
 
 fn make_private(path: &Path) -> io::Result<()> {
@@ -221,6 +267,12 @@ pub enum FolderError {
         path: PathBuf,
         /// Whose it should be.
         wanted: String,
+    /// The folder is another user's.
+    Owner {
+        /// The folder.
+        path: PathBuf,
+        /// The number of the user whose it is.
+        owner: u32,
     },
     /// Another process, or another part of this one, holds the folder.
     Locked {
@@ -272,6 +324,12 @@ impl fmt::Display for FolderError {
             FolderError::Absent { path, wanted } => {
                 write!(out, "{} is no data folder: name the folder of {wanted}", path.display())
             }
+            FolderError::Owner { path, owner } => write!(
+                out,
+                "{} is the user's with the number {owner}: run this as that user (`sudo -u '#{owner}' …`); nothing was \
+                 done",
+                path.display()
+            ),
             FolderError::Locked { path, pid: Some(pid) } => {
                 write!(out, "{} is held by process {pid}: stop it, or name another folder", path.display())
             }

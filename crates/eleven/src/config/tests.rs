@@ -56,6 +56,8 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
         ("[ledger]\ntls_key = \"k.pem\"", ":8: set `ledger.tls_certificate`, too"),
         ("[ledger]\nurl = \"http://http://127.0.0.1:1\"", ":8: `url` must be an http:// or https:// address"),
         ("[ledger]\nurl = \"ftp://x\"", ":8: `url` must be an http:// or https:// address"),
+        ("[ledger]\nlisten = \"127.0.0.1:1113\"", ":8: ledger and runtime are both reached at http://127.0.0.1:1113"),
+        ("[ledger]\nurl = \"http://127.0.0.1:1112/\"", ":8: authority and ledger are both reached at"),
         ("[ledger]\ndata = \"runtime/inside\"", ":8: the folder of ledger lies in that of runtime"),
         ("[ledger]\narchive = \"runtime/inside\"", "runtime/inside and the folder of runtime lie in each other"),
         ("[ledger]\ndata = \"x/../runtime\"", "lies in that of"),
@@ -87,6 +89,30 @@ fn a_listener_beyond_loopback_with_tls_is_reached_by_https() {
     let config = read(&format!("{LEAST}{tls}")).expect("a configuration");
     assert_eq!(config.ledger.url, "https://0.0.0.0:1111");
     assert_eq!(config.ledger.tls, Some(("/etc/eleven/c.pem".into(), "/k.pem".into())));
+}
+
+#[test]
+fn corners_on_one_machine_listen_on_addresses_of_their_own() {
+    let tls = "tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n";
+    let corner =
+        |name: &str, listen: &str| format!("[{name}]\nlisten = \"{listen}\"\nurl = \"https://{name}.example\"\n{tls}");
+    let checked = |ledger: &str, authority: &str| {
+        let text = format!("{LEAST}{}{}", corner("ledger", ledger), corner("authority", authority));
+        let config = read(&text).expect("each may have a machine of its own");
+        config.check_listeners().map_err(|error| error.to_string())
+    };
+    for (ledger, authority) in
+        [("0.0.0.0:443", "0.0.0.0:443"), ("10.0.0.1:443", "10.0.0.1:443"), ("10.0.0.1:443", "[::]:443")]
+    {
+        let refused = checked(ledger, authority).expect_err("one address");
+        assert!(refused.contains("authority and ledger listen on one address"), "{refused}");
+    }
+    for (ledger, authority) in
+        [("10.0.0.1:443", "10.0.0.2:443"), ("0.0.0.0:443", "0.0.0.0:444"), ("10.0.0.1:0", "10.0.0.1:0")]
+    {
+        assert_eq!(checked(ledger, authority), Ok(()));
+    }
+    assert_eq!(read(LEAST).expect("a configuration").check_listeners(), Ok(()));
 }
 
 #[test]

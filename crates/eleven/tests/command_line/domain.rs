@@ -89,7 +89,13 @@ impl Domain {
 
     /// Starts the supervisor and waits until every corner is ready.
     pub(crate) fn up(&mut self, args: &[&str]) -> &mut Up {
-        let mut command = eleven();
+        let up = self.start(eleven(), args);
+        up.wait_for("ready", |value| event(value) == Some("ready"));
+        up
+    }
+
+    /// Starts the supervisor by a command that is this program.
+    pub(crate) fn start(&mut self, mut command: Command, args: &[&str]) -> &mut Up {
         command.args(["up", "--json"]).args(args).arg("--config").arg(self.dir().join("eleven.toml"));
         let mut process = command.stdout(Stdio::piped()).spawn().expect("up runs");
         let out = BufReader::new(process.stdout.take().expect("its output"));
@@ -101,13 +107,20 @@ impl Domain {
                 }
             }
         });
-        let up = self.up.insert(Up { process, said, heard: Vec::new() });
-        up.wait_for("ready", |value| event(value) == Some("ready"));
-        up
+        self.up.insert(Up { process, said, heard: Vec::new() })
     }
 
     pub(crate) fn supervisor(&mut self) -> &mut Up {
         self.up.as_mut().expect("up was started")
+    }
+
+    /// Changes the configuration's text.
+    pub(crate) fn configure(&self, change: impl FnOnce(&str) -> String) {
+        let file = self.dir().join("eleven.toml");
+        let text = std::fs::read_to_string(&file).expect("the configuration");
+        let changed = change(&text);
+        assert_ne!(changed, text, "it was to be changed");
+        std::fs::write(&file, changed).expect("written");
     }
 
     /// Base URL of a corner.
@@ -288,6 +301,11 @@ impl Up {
                 return value;
             }
         }
+    }
+
+    /// Whether this was said so far.
+    pub(crate) fn has_said(&self, what: &str) -> bool {
+        self.heard.iter().any(|value| event(value) == Some(what))
     }
 
     /// The process of a corner, as it was last started.

@@ -15,5 +15,7 @@ mod refusals;
 mod replacing;
 mod restarts;
 mod surfaces;
+mod unread;
+mod upgrades;
 mod verifying;
 mod witness;

@@ -1,6 +1,6 @@
 //! The three processes: apart from each other, restarted when they fall, stopped together.
 
-use crate::domain::{Domain, PATIENCE, event, runs, text};
+use crate::domain::{Domain, PATIENCE, eleven, event, runs, text};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use rustix::process::{Signal, kill_process};
@@ -47,19 +47,79 @@ fn a_corner_stays_down_where_that_was_asked_for() {
 }
 
 #[test]
-fn a_configuration_that_nobody_approved_is_told_at_once_and_refused() {
+fn a_configuration_that_nobody_approved_is_told_at_once_and_the_point_is_not_ready() {
     let mut domain = Domain::make(&[]);
-    let file = domain.dir().join("eleven.toml");
-    let config = std::fs::read_to_string(&file).expect("the configuration");
-    std::fs::write(&file, config.replace("# max_run = 300", "max_run = 299")).expect("written");
-    let up = domain.up(&[]);
+    domain.configure(|config| config.replace("# max_run = 300", "max_run = 299"));
+    let up = domain.start(eleven(), &[]);
     let told = up.wait_for("that it is not approved", |value| event(value) == Some("unregistered"));
     assert!(told.get("detail").and_then(Value::as_str).is_some_and(|text| text.contains("eleven runtime register")));
-    let secret = domain.client("app", "svc:demo-app:dev");
-    let (_, _, body) = domain.call(&secret, "demo-summarizer");
-    assert_eq!(body.get("reason").and_then(Value::as_str), Some("runtime.integrity"), "{body}");
+    assert!(!up.has_said("ready"), "what refuses every call is not ready");
     domain.done(&["runtime", "register"]);
+    domain.supervisor().wait_for("ready", |value| event(value) == Some("ready"));
+    let secret = domain.client("app", "svc:demo-app:dev");
     domain.passes(&secret, "the configuration was approved");
+    // Taken back, it is refused, and says so.
+    domain.done(&["runtime", "remove"]);
+    let until = Instant::now() + PATIENCE;
+    while domain.status("runtime", "/health") == StatusCode::OK {
+        assert!(Instant::now() < until, "it goes on being ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (_, _, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(body.get("reason").and_then(Value::as_str), Some("runtime.unregistered"), "{body}");
+}
+
+#[test]
+fn a_second_supervisor_of_a_domain_ends_and_says_who_holds_it() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let ledger = domain.supervisor().pid("ledger").as_raw_nonzero();
+    let second = domain.run(&["up"]);
+    assert_eq!(second.status.code(), Some(1), "{}", text(&second));
+    assert!(text(&second).contains(&format!("is held by process {ledger}")), "{}", text(&second));
+    assert!(!text(&second).contains("ready"), "{}", text(&second));
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.passes(&secret, "the second ended");
+}
+
+#[test]
+fn corners_of_another_domain_are_not_announced_as_this_ones() {
+    let (mut first, mut second) = (Domain::make(&[]), Domain::make(&[]));
+    first.up(&[]);
+    let listens = |domain: &Domain| {
+        let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+        let lines = config.lines().filter(|line| line.starts_with("listen = ")).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    let (theirs, its) = (listens(&first), listens(&second));
+    assert_eq!((theirs.len(), its.len()), (3, 3));
+    // Of one name, too, as every domain that was made without one.
+    second.configure(|config| {
+        its.iter().zip(&theirs).fold(config.to_owned(), |text, (own, other)| text.replace(own, other))
+    });
+    let up = second.start(eleven(), &[]);
+    for _ in 0..2 {
+        up.wait_for("that it can't listen", |value| {
+            event(value) == Some("fallen") && value.get("corner").and_then(Value::as_str) == Some("runtime")
+        });
+    }
+    assert!(!up.has_said("ready"), "nothing of it runs");
+    assert_eq!(up.interrupt(), Some(0));
+    let doctor = second.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(text(&doctor).contains("it is not this domain's"), "{}", text(&doctor));
+}
+
+#[test]
+fn two_corners_on_one_address_are_refused() {
+    let domain = Domain::make(&[]);
+    let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+    let mut listens = config.lines().filter(|line| line.starts_with("listen = "));
+    let (one, other) = (listens.next().expect("a line"), listens.next().expect("a line"));
+    domain.configure(|config| config.replace(other, one));
+    let output = domain.run(&["up"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("are both reached at"), "{}", text(&output));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A planned restart of any one corner under load: no call is refused, and what ran meanwhile is proven.
 
-use crate::domain::{Domain, PATIENCE, eleven, event};
+use crate::domain::{Domain, PATIENCE, eleven, event, text};
 use bytes::Bytes;
 use eleven_api::client::Client;
 use eleven_core::encoding::{Value, parse};
+use eleven_store::Folder;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use rustix::process::{Pid, Signal, kill_process};
@@ -197,4 +198,97 @@ fn whoever_keeps_the_sockets_restarts_any_corner_and_refuses_no_call() {
         let told = format!("{}: {passed} calls passed, the longest took {} ms", corner.corner, longest.as_millis());
         assert_eq!(refused, Vec::<String>::new(), "{told}");
     }
+}
+
+#[test]
+fn another_listener_needs_more_than_a_restart_and_nothing_is_done() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let at = domain.url("runtime").trim_start_matches("http://").to_owned();
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free address");
+    domain.configure(|config| config.replace(&at, &free.to_string()));
+    let runtime = domain.supervisor().pid("runtime");
+    let refused = domain.run(&["runtime", "restart"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    for part in [&format!("nobody listens on {free}"), "`runtime.listen`", "nothing was done"] {
+        assert!(text(&refused).contains(part), "{part}: {}", text(&refused));
+    }
+    domain.passes(&secret, "nothing was done");
+    assert_eq!(domain.supervisor().pid("runtime"), runtime);
+    let all = domain.supervisor().all_said();
+    assert!(!all.contains("\"refused\"") && !all.contains("\"fallen\""), "{all}");
+}
+
+#[test]
+fn a_configuration_that_one_corner_refuses_stops_no_other() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+    domain.configure(|config| format!("half = \"edited\"\n{config}"));
+    let up = domain.supervisor();
+    let others = ["ledger", "authority"].map(|corner| up.pid(corner));
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    for _ in 0..2 {
+        let refused = up.wait_for("that it refuses", |value| event(value) == Some("refused"));
+        let detail = refused.get("detail").and_then(Value::as_str).unwrap_or_default();
+        assert!(detail.contains("the others go on") && detail.contains("starting again"), "{refused}");
+    }
+    assert_eq!(["ledger", "authority"].map(|corner| domain.status(corner, "/health")), [StatusCode::OK; 2]);
+    domain.configure(|_| config);
+    domain.passes(&secret, "it was edited to its end");
+    let up = domain.supervisor();
+    assert_eq!(["ledger", "authority"].map(|corner| up.pid(corner)), others);
+    assert_eq!(up.interrupt(), Some(0));
+}
+
+#[test]
+fn a_configuration_that_a_corner_refuses_from_the_start_stops_all() {
+    let mut domain = Domain::make(&[]);
+    domain.configure(|config| config.replace("name = \"11-11\"", "name = \"other.example\""));
+    let up = domain.start(eleven(), &[]);
+    up.wait_for("that it refuses", |value| event(value) == Some("refused"));
+    assert_eq!(up.ended(), Some(2));
+}
+
+#[test]
+fn a_corner_that_is_told_to_make_place_while_it_starts_makes_place() {
+    let domain = Domain::make(&[]);
+    // Neither of the others runs: what needs them waits for them, and makes place all the same.
+    for corner in ["ledger", "authority", "runtime"] {
+        let mut command = eleven();
+        command.args([corner, "serve", "--config", &domain.file("eleven.toml")]);
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the corner runs");
+        let until = Instant::now() + PATIENCE;
+        while Folder::holder(domain.dir().join(corner)).expect("a list of locks") != Some(process.id()) {
+            assert!(Instant::now() < until, "the {corner} never holds its folder");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        kill_process(Pid::from_child(&process), Signal::HUP).expect("it runs");
+        assert_eq!(process.wait().expect("it ends").code(), Some(75), "{corner}");
+    }
+}
+
+#[test]
+fn restarts_that_come_at_once_are_all_done_and_no_corner_falls() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    for corner in ["ledger", "authority", "runtime"] {
+        let restarts: Vec<Child> = (0..4)
+            .map(|_| {
+                let mut command = eleven();
+                command.args([corner, "restart", "--config", &domain.file("eleven.toml")]);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+            })
+            .collect();
+        for restart in restarts {
+            let output = restart.wait_with_output().expect("it ends");
+            assert_eq!(output.status.code(), Some(0), "{corner}: {}", text(&output));
+        }
+        domain.passes(&secret, &format!("the {corner} was restarted"));
+    }
+    let all = domain.supervisor().all_said();
+    assert!(!all.contains("\"event\":\"fallen\""), "{all}");
 }

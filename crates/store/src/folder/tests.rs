@@ -41,7 +41,56 @@ fn a_second_opener_is_told_who_holds_it() {
     let refused = Folder::open(&path, "ledger").expect_err("held");
     assert!(matches!(refused, FolderError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
     assert!(refused.to_string().contains(&format!("held by process {}", std::process::id())));
-    assert_eq!(Folder::last_holder(&path), Some(std::process::id()));
+}
+
+#[test]
+fn who_holds_a_folder_is_told_without_taking_it() {
+    let (_keep, path) = fresh();
+    let holder = || Folder::holder(&path).expect("a list of locks");
+    assert_eq!(holder(), None, "it is not there");
+    let held = Folder::open(&path, "ledger").expect("open");
+    assert_eq!(holder(), Some(std::process::id()));
+    drop(held);
+    let left = std::fs::read(path.join("LOCK")).expect("LOCK");
+    assert_eq!(holder(), None, "who held it last is named there, and holds it no more");
+    assert_eq!(std::fs::read(path.join("LOCK")).expect("LOCK"), left);
+    // One that was taken this moment does not name its holder yet.
+    let lock = File::options().write(true).open(path.join("LOCK")).expect("LOCK");
+    lock.set_len(0).expect("emptied");
+    lock.try_lock().expect("locked");
+    assert_eq!(holder(), Some(std::process::id()));
+    drop(lock);
+    // Whoever asks all the time is in nobody's way.
+    let asking = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while asking.load(std::sync::atomic::Ordering::Acquire) {
+                Folder::holder(&path).expect("a list of locks");
+            }
+        });
+        for _ in 0..200 {
+            Folder::open(&path, "ledger").map(drop).expect("open");
+        }
+        asking.store(false, std::sync::atomic::Ordering::Release);
+    });
+}
+
+#[test]
+fn another_users_folder_is_left_as_it_is() {
+    let (_keep, path) = fresh();
+    // Root can give a folder away; others find one that is root's.
+    let theirs = if rustix::process::geteuid().is_root() {
+        std::fs::create_dir_all(&path).expect("folder");
+        std::os::unix::fs::chown(&path, Some(4711), Some(4711)).expect("given away");
+        path.clone()
+    } else {
+        PathBuf::from("/usr")
+    };
+    let owner = std::fs::metadata(&theirs).expect("metadata").uid();
+    let refused = Folder::open(&theirs, "ledger").expect_err("another user's");
+    assert!(matches!(refused, FolderError::Owner { owner: found, .. } if found == owner), "{refused}");
+    assert!(refused.to_string().contains(&format!("`sudo -u '#{owner}'")), "{refused}");
+    assert!(!theirs.join("LOCK").exists() && !theirs.join("FORMAT").exists(), "nothing was written");
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! What two corners must not have in common.
+
+use super::{Config, ConfigError, Corner, Written};
+use std::path::{Component, Path, PathBuf};
+
+impl Config {
+    /// Each corner has a folder and a URL of its own.
+    pub(super) fn check_apart(&self, written: &Written) -> Result<(), ConfigError> {
+        self.check_urls(written)?;
+        self.check_folders(written)
+    }
+
+    /// Each corner has an address of its own, as it must where all three run on one machine: on three, `0.0.0.0:443` may be
+    /// said of each.
+    ///
+    /// # Errors
+    /// Where two would listen on one.
+    pub(crate) fn check_listeners(&self) -> Result<(), ConfigError> {
+        for (n, (name, corner)) in self.corners().into_iter().enumerate() {
+            for (other, its) in self.corners().into_iter().skip(n + 1) {
+                let (at, there) = (corner.listen, its.listen);
+                let all = at.ip().is_unspecified() || there.ip().is_unspecified();
+                if at.port() != 0 && at.port() == there.port() && (all || at.ip() == there.ip()) {
+                    let what = format!(
+                        "{name} and {other} listen on one address, {at} and {there}: give `{other}.listen` another port"
+                    );
+                    return Err(ConfigError { file: self.file.clone(), line: None, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    const fn corners(&self) -> [(&'static str, &Corner); 3] {
+        [("authority", &self.authority), ("ledger", &self.ledger), ("runtime", &self.runtime)]
+    }
+
+    /// URLs: what is sent to one corner must not reach another.
+    fn check_urls(&self, written: &Written) -> Result<(), ConfigError> {
+        for (n, (name, corner)) in self.corners().into_iter().enumerate() {
+            for (other, its) in self.corners().into_iter().skip(n + 1) {
+                if corner.url == its.url {
+                    let url = &corner.url;
+                    let what =
+                        format!("{name} and {other} are both reached at {url}: give each corner its own address");
+                    let key = ["url", "listen"].map(|key| [name, other].map(|corner| format!("{corner}.{key}")));
+                    let key = key.into_iter().flatten().find(|key| written.stands(key));
+                    return Err(written.refuse(key.as_deref().unwrap_or_default(), what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Folders: no two corners share one, and none lies in another's; each would hold what the other must not see.
+    fn check_folders(&self, written: &Written) -> Result<(), ConfigError> {
+        let corners = self.corners();
+        for (name, corner) in corners {
+            let data = spelled_out(&corner.data);
+            for (other, its) in corners {
+                if name != other && data.starts_with(spelled_out(&its.data)) {
+                    let what = format!("the folder of {name} lies in that of {other}: give each corner its own folder");
+                    return Err(written.refuse(&format!("{name}.data"), what));
+                }
+            }
+            let Some(archive) = self.archive.as_deref().map(spelled_out) else { continue };
+            // Where the ledger may write to its archive it may write to all beneath.
+            if archive.starts_with(&data) || data.starts_with(&archive) {
+                let what = format!("{} and the folder of {name} lie in each other: give it its own", archive.display());
+                return Err(written.refuse("ledger.archive", what));
+            }
+        }
+        if self.archive_every.is_some() && self.archive.is_none() {
+            let what = "content is moved to an archive: set `ledger.archive` to its folder".to_owned();
+            return Err(written.refuse("ledger.archive_every", what));
+        }
+        Ok(())
+    }
+}
+
+/// A path from the root on, without `.` and `..`: two spellings of one folder are one.
+fn spelled_out(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}

@@ -1,0 +1,101 @@
+//! What a process is told by signals, and that it ends with whoever started it.
+
+use crate::output::{EXIT_DONE, EXIT_RESTART, Failure};
+use rustix::process::Signal;
+use std::future::{Future, pending};
+use tokio::signal::unix::{self, SignalKind, signal};
+use tokio::sync::watch;
+
+/// What a process was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// To stop.
+    Stop,
+    /// To make place for another process of the same corner.
+    Restart,
+}
+
+impl Told {
+    /// The status with which a corner ends that was told.
+    pub(super) const fn status(self) -> u8 {
+        match self {
+            Self::Stop => EXIT_DONE,
+            Self::Restart => EXIT_RESTART,
+        }
+    }
+}
+
+/// The signals that tell a process something. From when this is made a SIGHUP is kept until somebody asks for it, so that a
+/// corner that is still starting makes place like any other, instead of falling. A signal to stop ends one that starts at
+/// once: what it has begun its next start recovers.
+pub(crate) struct Signals {
+    /// `None` where there is no handler: then the signal ends the process itself.
+    hangup: Option<unix::Signal>,
+}
+
+impl Signals {
+    /// Must be called within a Tokio runtime.
+    pub(crate) fn heard() -> Self {
+        Self { hangup: signal(SignalKind::hangup()).ok() }
+    }
+
+    /// Until it is told to make place.
+    pub(crate) async fn hangup(&mut self) {
+        let heard = match &mut self.hangup {
+            Some(hangup) => hangup.recv().await,
+            None => None,
+        };
+        if heard.is_none() {
+            pending::<()>().await;
+        }
+    }
+
+    /// Until it is told to stop (SIGTERM, SIGINT) or to make place (SIGHUP).
+    pub(crate) async fn told(mut self) -> Told {
+        let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
+            // Without handlers the signals end the process themselves.
+            return pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => Told::Stop,
+            _ = interrupt.recv() => Told::Stop,
+            () = self.hangup() => Told::Restart,
+        }
+    }
+}
+
+/// Until a signal says to stop or to make place.
+pub(crate) async fn until_told() -> Told {
+    Signals::heard().told().await
+}
+
+/// Runs what ends when told to, and tells it; gives the status to end with.
+pub(crate) async fn until_stopped<F, E>(
+    signals: Signals,
+    serve: impl FnOnce(watch::Receiver<bool>) -> F,
+) -> Result<u8, Failure>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let (stop, stopping) = watch::channel(false);
+    let serving = serve(stopping);
+    tokio::pin!(serving);
+    let told = tokio::select! {
+        ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Failure::new),
+        told = signals.told() => told,
+    };
+    stop.send_replace(true);
+    serving.await.map_err(Failure::new)?;
+    Ok(told.status())
+}
+
+/// Has the kernel end this process when its parent ends, however that ends.
+pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
+    let Some(parent) = parent else { return Ok(()) };
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::new)?;
+    // It may have ended before the kernel was asked.
+    let still = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
+    if still { Ok(()) } else { Err(Failure::new("the process that started this one is gone")) }
+}

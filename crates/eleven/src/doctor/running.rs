@@ -1,0 +1,121 @@
+//! What runs, held against the configuration and the registry: the processes themselves are asked, since this binary and this
+//! file may be others than theirs.
+
+use super::{Finding, bad, good, warn};
+use crate::config::Config;
+use crate::corner::{self, Which};
+use crate::health::Health;
+use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_core::encoding::Value;
+use eleven_core::registry::{Item as _, RuntimeRecord};
+use eleven_core::root::KeyRecord;
+use eleven_core::time::Time;
+use eleven_store::Folder;
+use std::net::TcpListener;
+
+/// Whether this domain's corner answers at its URL, and is ready.
+pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Finding {
+    let (name, corner) = (which.name(), which.of(config));
+    let (what, url) = (format!("{name} listener"), &corner.url);
+    match health {
+        Health::Ours(_) if matches!(Folder::holder(&corner.data), Ok(None)) && corner.data.exists() => {
+            let (domain, data) = (&config.domain, corner.data.display());
+            bad(what, format!("a {name} of {domain} answers at {url}, and none holds {data}: it is not this domain's"))
+        }
+        Health::Ours(said) if said.ready => good(what, format!("{url} answers and is ready")),
+        Health::Ours(said) => match said.unapproved() {
+            Some(why) => bad(what, format!("{url} answers and refuses every call: {why}")),
+            None => bad(what, format!("{url} answers and is not ready: its log says why")),
+        },
+        Health::Other(who) => bad(what, format!("{who} answers at {url}: stop it, or set another address")),
+        Health::Untrusted(why) => bad(what, format!("{url} answers, and whether it is ready is not seen: {why}")),
+        Health::Nobody => match TcpListener::bind(corner.listen) {
+            Ok(_) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
+            Err(error) => bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen)),
+        },
+    }
+}
+
+/// What makes a point what was approved.
+#[derive(Debug, PartialEq, Eq)]
+struct Measured {
+    binary: String,
+    config: String,
+    kid: String,
+}
+
+/// Whether the registry approves the point that runs; where none does, the one that would.
+pub(super) fn registration(config: &Config, snapshot: Option<&Value>, point: &Health) -> Finding {
+    let Some(snapshot) = snapshot else {
+        return warn("registration", "can't be compared: the authority does not answer");
+    };
+    let ours = Measured {
+        binary: corner::measure_binary().map(|binary| binary.to_string()).unwrap_or_default(),
+        config: config.point_digest().to_string(),
+        kid: corner::point_kid(config).unwrap_or_default(),
+    };
+    let running = match point {
+        Health::Ours(said) => Some(Measured::said(&said.value)),
+        _ => None,
+    };
+    compare(snapshot, &config.point.name, &ours, running.as_ref(), SystemClock.now())
+}
+
+impl Measured {
+    fn said(health: &Value) -> Self {
+        let text = |name: &str| health.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { binary: text("binary"), config: text("config"), kid: text("kid") }
+    }
+}
+
+fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measured>, now: Time) -> Finding {
+    let what = "registration";
+    let rows = |list: &str| snapshot.get(list).and_then(Value::as_array).unwrap_or_default().iter().cloned();
+    let mut points = rows("runtimes").filter_map(|row| RuntimeRecord::read(row).ok());
+    let Some(row) = points.find(|row| row.point == name) else {
+        return bad(what, format!("{name} is not registered: `eleven runtime register`"));
+    };
+    let approved = Measured { binary: row.binary.to_string(), config: row.config.to_string(), kid: row.kid };
+    let (it, who) = running.map_or((ours, "this one"), |running| (running, "the one that runs"));
+    if let Some(thing) = approved.differs(it) {
+        let next = match running {
+            Some(_) if approved.differs(ours).is_none() => {
+                "what was approved is here and does not run yet: `eleven runtime restart`"
+            }
+            _ => "if the change was meant, `eleven runtime register`",
+        };
+        return bad(what, format!("another {thing} was approved than {who}: {next}"));
+    }
+    let mut keys = rows("keys").filter_map(|key| KeyRecord::read(key).ok());
+    if !keys.any(|key| key.kid == it.kid && key.counts_at(now)) {
+        return bad(
+            what,
+            format!("{}, by which {name} signs, does not count now: `eleven runtime key replace`", it.kid),
+        );
+    }
+    match running.and_then(|running| running.differs(ours)) {
+        Some(thing) => warn(
+            what,
+            format!(
+                "{name} is approved as it runs, by another {thing} than this one: to change over, `eleven runtime register` \
+                 and then `eleven runtime restart`"
+            ),
+        ),
+        None => good(what, format!("{name} is approved with this binary, this configuration and its key")),
+    }
+}
+
+impl Measured {
+    /// In what it is not the other.
+    fn differs(&self, other: &Self) -> Option<&'static str> {
+        let things = [
+            ("binary", &self.binary, &other.binary),
+            ("configuration", &self.config, &other.config),
+            ("key", &self.kid, &other.kid),
+        ];
+        things.into_iter().find(|(_, one, another)| one != another).map(|(thing, ..)| thing)
+    }
+}
+
+#[cfg(test)]
+mod tests;

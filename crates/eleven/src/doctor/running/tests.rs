@@ -1,0 +1,67 @@
+use super::*;
+use crate::doctor::State;
+use eleven_core::encoding::Object;
+use eleven_core::hash::Sha3;
+use eleven_core::root::{KeyStatus, KeyUse};
+
+const POINT: &str = "host://here/gateway#gw-0";
+const KEY: &str = "key:d1/gw-0/1";
+
+fn measured(binary: u8) -> Measured {
+    Measured { binary: Sha3([binary; 64]).to_string(), config: Sha3([2; 64]).to_string(), kid: KEY.to_owned() }
+}
+
+/// A registry that approves binary 1, with the key in this state.
+fn snapshot(status: KeyStatus) -> Value {
+    let row = RuntimeRecord {
+        point: POINT.to_owned(),
+        runtime: "host://here/gateway".to_owned(),
+        region: "eu".to_owned(),
+        tenancy: "here".to_owned(),
+        mode: "gateway".to_owned(),
+        binary: Sha3([1; 64]),
+        config: Sha3([2; 64]),
+        kid: KEY.to_owned(),
+    };
+    let key = KeyRecord {
+        kid: KEY.to_owned(),
+        public: [7; 32],
+        usage: KeyUse::Event,
+        owner: POINT.to_owned(),
+        nbf: Time(0),
+        exp: Time(1_000_000_000),
+        status,
+    };
+    Value::Object(Object::new().with("runtimes", vec![row.to_value()]).with("keys", vec![key.to_value()]))
+}
+
+#[test]
+fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
+    let now = Time(5_000);
+    let with = |ours: u8, running: Option<u8>, status| {
+        compare(&snapshot(status), POINT, &measured(ours), running.map(measured).as_ref(), now)
+    };
+    let active = KeyStatus::Active;
+    for (ours, running, status, state, told) in [
+        (1, Some(1), active, State::Good, "is approved with this binary"),
+        (1, None, active, State::Good, "is approved with this binary"),
+        // The file was replaced, and what runs is what was approved.
+        (9, Some(1), active, State::Warn, "`eleven runtime register` and then `eleven runtime restart`"),
+        // The new binary runs, and nobody approved it.
+        (9, Some(9), active, State::Bad, "`eleven runtime register`"),
+        // It was approved, and the old one runs.
+        (1, Some(9), active, State::Bad, "`eleven runtime restart`"),
+        (9, Some(8), active, State::Bad, "`eleven runtime register`"),
+        (9, None, active, State::Bad, "another binary was approved than this one"),
+        (1, Some(1), KeyStatus::Retired(Time(4_000)), State::Bad, "`eleven runtime key replace`"),
+        (1, None, KeyStatus::Compromised(Time(4_000)), State::Bad, "`eleven runtime key replace`"),
+    ] {
+        let found = with(ours, running, status);
+        assert!(found.state == state && found.detail.contains(told), "{ours} {running:?}: {}", found.detail);
+    }
+    let other = Measured { kid: "key:d1/gw-0/2".to_owned(), ..measured(1) };
+    let found = compare(&snapshot(active), POINT, &measured(1), Some(&other), now);
+    assert!(found.state == State::Bad && found.detail.contains("another key was approved"), "{}", found.detail);
+    let found = compare(&snapshot(active), "host://here/gateway#gw-1", &measured(1), None, now);
+    assert!(found.state == State::Bad && found.detail.contains("is not registered"), "{}", found.detail);
+}

@@ -1,0 +1,87 @@
+//! How a corner is, by its own word, and whether whoever answers at its URL is that corner at all.
+
+use crate::config::Config;
+use crate::corner::Which;
+use bytes::Bytes;
+use eleven_api::client::{CallError, Client};
+use eleven_api::routes;
+use eleven_core::encoding::{Value, parse};
+use http::Request;
+use http_body_util::{BodyExt as _, Full, Limited};
+use std::time::Duration;
+
+/// How long a corner may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of what it says.
+const MAX_SAID: usize = 64 * 1024;
+
+/// Who answers at a corner's URL, and how it is.
+#[derive(Debug)]
+pub(crate) enum Health {
+    /// The corner of this domain.
+    Ours(Said),
+    /// Somebody else; who.
+    Other(String),
+    /// Somebody whose certificate is not trusted here; why, and what to do.
+    Untrusted(String),
+    /// Nobody.
+    Nobody,
+}
+
+/// What a corner says of itself.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Whether it is ready.
+    pub(crate) ready: bool,
+    /// All of it.
+    pub(crate) value: Value,
+}
+
+impl Said {
+    /// Why the registry does not approve what runs there, where the corner is an enforcement point and says so.
+    pub(crate) fn unapproved(&self) -> Option<&str> {
+        self.value.get("unapproved").and_then(Value::as_str)
+    }
+}
+
+/// Asks at a corner's URL.
+pub(crate) async fn of(which: Which, config: &Config) -> Health {
+    by(&Client::new(), which, config).await
+}
+
+/// Asks at a corner's URL, by a client that is asked with more than once.
+pub(crate) async fn by(client: &Client, which: Which, config: &Config) -> Health {
+    let url = &which.of(config).url;
+    let answered = tokio::time::timeout(PATIENCE, ask(client, url)).await;
+    match answered {
+        Ok(Ok((ready, body))) => judge(which, config, ready, &body),
+        Ok(Err(CallError::Untrusted(why))) => Health::Untrusted(why),
+        Ok(Err(_)) | Err(_) => Health::Nobody,
+    }
+}
+
+async fn ask(client: &Client, url: &str) -> Result<(bool, Bytes), CallError> {
+    let malformed = |error: &dyn std::fmt::Display| CallError::Malformed(error.to_string());
+    let request = Request::get(format!("{url}{}", routes::HEALTH)).body(Full::default());
+    let answer = client.send(request.map_err(|error| malformed(&error))?).await?;
+    let ready = answer.status().is_success();
+    // What is too long, or breaks off, is no corner's.
+    let body = Limited::new(answer.into_body(), MAX_SAID).collect().await;
+    Ok((ready, body.map(|body| body.to_bytes()).unwrap_or_default()))
+}
+
+fn judge(which: Which, config: &Config, ready: bool, body: &[u8]) -> Health {
+    let value = parse(body).unwrap_or(Value::Null);
+    let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    match (member("corner"), member("domain")) {
+        (Some(corner), Some(domain)) if corner == which.name() && domain == config.domain => {
+            Health::Ours(Said { ready, value })
+        }
+        (Some(corner), Some(domain)) => Health::Other(format!("the {corner} of {domain}")),
+        (Some(corner), None) => Health::Other(format!("a {corner} that names no domain")),
+        (None, _) => Health::Other("a server that is no corner".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+use super::*;
+use std::path::Path;
+
+fn config() -> Config {
+    let text = "[domain]\nname = \"d1\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+                [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
+    Config::read(Path::new("eleven.toml"), text).expect("a configuration")
+}
+
+#[test]
+fn a_corner_is_known_by_its_name_and_its_domains() {
+    let config = config();
+    let who = |body: &str| match judge(Which::Ledger, &config, true, body.as_bytes()) {
+        Health::Other(who) => who,
+        health => format!("{health:?}"),
+    };
+    let ours = judge(Which::Ledger, &config, false, br#"{"corner":"ledger","domain":"d1"}"#);
+    assert!(matches!(ours, Health::Ours(Said { ready: false, .. })), "{ours:?}");
+    assert_eq!(who(r#"{"corner":"ledger","domain":"d2"}"#), "the ledger of d2");
+    assert_eq!(who(r#"{"corner":"authority","domain":"d1"}"#), "the authority of d1");
+    assert_eq!(who(r#"{"corner":"witness","ok":true}"#), "a witness that names no domain");
+    for nobody in ["", "<html>", "[]", r#"{"ok":true}"#] {
+        assert_eq!(who(nobody), "a server that is no corner");
+    }
+}
+
+#[test]
+fn what_a_point_says_of_its_approval_is_heard() {
+    let body = br#"{"corner":"runtime","domain":"d1","approved":false,"unapproved":"another binary"}"#;
+    let Health::Ours(said) = judge(Which::Runtime, &config(), false, body) else { panic!("it is ours") };
+    assert_eq!(said.unapproved(), Some("another binary"));
+}

@@ -1,0 +1,57 @@
+use super::*;
+use std::io::Read as _;
+
+fn line(n: usize) -> Value {
+    Value::Object(Object::new().with("n", n as u64))
+}
+
+/// More than a pipe holds.
+const MANY: usize = 20_000;
+
+#[test]
+fn what_nobody_reads_is_dropped_and_counted_and_nobody_waits_for_it() {
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let out = File::from(std::os::fd::OwnedFd::from(writer));
+    let (teller, writing) = Teller::writing(Output::new(true), out, 16).expect("a thread");
+    for n in 0..MANY {
+        teller.either(|| line(n), String::new);
+    }
+    let dropped = teller.dropped.load(Ordering::Relaxed);
+    assert!(dropped > 0, "a pipe holds less than that");
+    // Once somebody reads, the gap stands where it was, before what is said next.
+    let reading = std::thread::spawn(move || {
+        let mut said = String::new();
+        reader.read_to_string(&mut said).map(|_| said)
+    });
+    while teller.dropped.load(Ordering::Relaxed) > 0 {
+        teller.either(|| line(MANY), String::new);
+        std::thread::yield_now();
+    }
+    drop(teller);
+    let said = reading.join().expect("it reads").expect("lines");
+    writing.end();
+    let values: Vec<Value> =
+        said.lines().map(|line| eleven_core::encoding::parse(line.as_bytes()).expect("a document a line")).collect();
+    let numbers = |name: &str| {
+        let numbers = values.iter().filter_map(|value| value.get(name).and_then(Value::as_int)).collect::<Vec<_>>();
+        numbers.into_iter().map(|number| usize::try_from(number).expect("a count")).collect::<Vec<_>>()
+    };
+    let (written, gaps) = (numbers("n"), numbers("lines"));
+    assert!(written.is_sorted(), "in the order in which it was said");
+    let of_many = written.iter().filter(|n| **n < MANY).count();
+    let after = written.len() - of_many;
+    assert!(gaps.iter().sum::<usize>() >= MANY - of_many && after > 0, "{of_many} {after} {gaps:?}");
+}
+
+#[test]
+fn a_reader_that_is_gone_ends_nothing() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let out = File::from(std::os::fd::OwnedFd::from(writer));
+    let (teller, writing) = Teller::writing(Output::new(false), out, 16).expect("a thread");
+    drop(reader);
+    for _ in 0..MANY {
+        teller.pass_on(Which::Ledger, "nobody hears this");
+    }
+    drop(teller);
+    writing.end();
+}
