@@ -267,7 +267,13 @@ impl Supervisor {
     fn fallen(&mut self, which: Which, status: Option<ExitStatus>) -> Option<u8> {
         let ran = self.running.remove(which.name()).map_or(Duration::ZERO, |running| running.since.elapsed());
         let code = status.and_then(|status| status.code());
-        if code == Some(i32::from(EXIT_RESTART)) {
+        let makes_place = code == Some(i32::from(EXIT_RESTART));
+        let refuses = code == Some(i32::from(EXIT_USAGE));
+        // Also where its answers could not be seen.
+        if makes_place || (ran >= STEADY && !refuses) {
+            self.ran.insert(which.name());
+        }
+        if makes_place {
             self.teller.say(which, "restarting", "made place for its next process: callers wait", None);
             let _ = self.events.send(Event::Due(which));
             return None;
@@ -275,7 +281,6 @@ impl Supervisor {
         // Nobody is to wait for what may not come back.
         self.sockets.remove(which.name());
         let how = status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string());
-        let refuses = code == Some(i32::from(EXIT_USAGE));
         if refuses && !self.ran.contains(which.name()) {
             self.teller.say(which, "refused", &format!("it refuses its configuration ({how}): all stop"), None);
             return Some(EXIT_USAGE);
