@@ -267,6 +267,7 @@ pub enum FolderError {
         path: PathBuf,
         /// Whose it should be.
         wanted: String,
+    },
     /// The folder is another user's.
     Owner {
         /// The folder.
