@@ -1,13 +1,51 @@
 //! Where time and randomness enter (DESIGN, invariant 7): a clock and random bytes, handed on as values.
 
 use eleven_core::time::Time;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock. Composition hands one to each corner; nothing else reads the time.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// Milliseconds since some moment, by a clock that nobody sets: it goes on whatever becomes of [`Clock::now`]. What an
+    /// age is counted by where it must not come out too small.
+    fn steady(&self) -> i64 {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A moment by both clocks, for its age to be counted by. The time of day agrees with the other corners and is set now and
+/// then; the steady one is never set, and stands while the machine sleeps. The older age is the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time of day.
+    pub at: Time,
+    /// The steady clock.
+    pub steady: i64,
+}
+
+impl Moment {
+    /// The present moment.
+    #[must_use]
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self { at: clock.now(), steady: clock.steady() }
+    }
+
+    /// The moment of `at`, which lies before this one by the time of day, or is taken to be this one.
+    #[must_use]
+    pub fn back_to(self, at: Time) -> Self {
+        Self { at, steady: self.steady.saturating_sub(self.at.since(at).max(0)) }
+    }
+
+    /// Milliseconds from this moment to `now`, by the clock that says more; never less than none.
+    #[must_use]
+    pub fn age_ms(self, now: Self) -> i64 {
+        now.at.since(self.at).max(now.steady.saturating_sub(self.steady)).max(0)
+    }
 }
 
 /// The machine's clock.
@@ -21,31 +59,40 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands where it is put: for tests and simulations.
+/// A clock that stands where it is put: for tests and simulations. Its steady side goes on with [`ManualClock::advance`]
+/// alone.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    steady: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that shows `at`.
     #[must_use]
     pub const fn new(at: Time) -> Self {
-        Self(AtomicI64::new(at.0))
+        Self { now: AtomicI64::new(at.0), steady: AtomicI64::new(0) }
     }
 
-    /// Moves it, forwards or back.
+    /// Sets the time of day, forwards or back, while no time passes.
     pub fn set(&self, at: Time) {
-        self.0.store(at.0, Ordering::SeqCst);
+        self.now.store(at.0, Ordering::SeqCst);
     }
 
-    /// Moves it by milliseconds.
+    /// Lets so many milliseconds pass.
     pub fn advance(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.now.fetch_add(millis, Ordering::SeqCst);
+        self.steady.fetch_add(millis.max(0), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Time {
-        Time(self.0.load(Ordering::SeqCst))
+        Time(self.now.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> i64 {
+        self.steady.load(Ordering::SeqCst)
     }
 }
 
@@ -69,3 +116,6 @@ pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
         _ => work(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,13 +16,12 @@ mod watch;
 
 use crate::ledger::Ledger;
 use bundles::Bundles;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{Clock, Moment};
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch as channel;
 
@@ -32,16 +31,13 @@ pub(crate) use drift::{Open, Subject};
 /// The time that an operator's act may take from durable to in force here.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
-/// When the ledger was heard from that never was, or is not followed any more.
-const NEVER: i64 = i64::MIN;
-
 /// The registry that this corner decides by and serves.
 pub struct Registry {
     current: channel::Sender<Option<Arc<Current>>>,
     /// What has to be contained.
     drifts: channel::Sender<Open>,
-    /// When the ledger was last heard from to its end, in milliseconds.
-    heard: AtomicI64,
+    /// When the ledger was last heard from to its end; `None` where it never was, or is not followed any more.
+    heard: Mutex<Option<Moment>>,
     pinned: TrustRoot,
     signer: Arc<dyn Signer>,
     clock: Arc<dyn Clock>,
@@ -70,7 +66,7 @@ impl Registry {
         Self {
             current: channel::Sender::new(None),
             drifts: channel::Sender::new(Open::new()),
-            heard: AtomicI64::new(NEVER),
+            heard: Mutex::new(None),
             pinned,
             signer,
             clock,
@@ -96,10 +92,16 @@ impl Registry {
         self.drifts.subscribe()
     }
 
-    /// Milliseconds since the ledger was heard from.
+    /// Milliseconds since the ledger was heard from, by the clock that says more: one that is set back makes nothing fresh.
     #[must_use]
     pub fn silence_ms(&self, now: Time) -> i64 {
-        now.0.saturating_sub(self.heard.load(Relaxed))
+        let now = Moment { at: now, steady: self.clock.steady() };
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map_or(i64::MAX, |heard| heard.age_ms(now))
+    }
+
+    fn hear(&self, heard: Option<Moment>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
     }
 
     fn heard_within(&self, fresh_ms: i64, now: Time) -> bool {

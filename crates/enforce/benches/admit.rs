@@ -102,6 +102,7 @@ impl World {
         let held = Held {
             view: Some(&self.view),
             stamped: Some(self.view.stamp().issued),
+            held_ms: 0,
             point: &self.point.name,
             binary: &self.point.binary,
             config: &self.point.config,

@@ -14,7 +14,7 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::lineage::issued_data;
 use eleven_core::reason::Reason;
-use eleven_core::registry::{RuntimeRecord, View, ViewKey};
+use eleven_core::registry::{RuntimeRecord, View, ViewError, ViewKey};
 use eleven_core::root::KeyUse;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::subject::Target;
@@ -27,6 +27,9 @@ pub struct Held<'a> {
     pub view: Option<&'a View>,
     /// When the newest stamp was issued, whether or not it verified.
     pub stamped: Option<Time>,
+    /// For how many milliseconds the view's stamp has been held here, by a clock that nobody sets: an age by the time of day
+    /// comes out too small where that was set back.
+    pub held_ms: i64,
     /// This point's name.
     pub point: &'a str,
     /// Digest of the running binary.
@@ -137,7 +140,9 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
         format!("the clock shows {now}, before a moment that this point has already seen")
     })?;
-    let ahead = held.stamped.map_or(0, |stamped| stamped.since(now));
+    // Of the stamp that was heard last and of the one that is held: after a clock went back they are not the same.
+    let stamps = [held.stamped, held.view.map(|view| view.stamp().issued)];
+    let ahead = stamps.into_iter().flatten().map(|stamped| stamped.since(now)).fold(0, i64::max);
     check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
         format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
     })?;
@@ -215,7 +220,9 @@ fn registry<'a>(held: &Held<'a>, artifact: &Artifact, now: Time) -> Result<&'a V
     let stale = |what: &str| Failed(Reason::IssuerUnavailable, what.into());
     let view =
         held.view.ok_or_else(|| stale("this point has no verified view of the registry; is the authority up?"))?;
-    view.usable_at(now).map_err(|error| stale(&format!("{error}; is the authority up?")))?;
+    let overdue = if held.held_ms > view.fresh_ms() { Err(ViewError::Stale) } else { Ok(()) };
+    let usable = view.usable_at(now).and(overdue);
+    usable.map_err(|error| stale(&format!("{error}; is the authority up?")))?;
     // A policy that is no longer in force is step 13's matter.
     let in_force = view.lists().policies.get(&artifact.pol.reference).is_some_and(|policy| policy.id == artifact.pol);
     let held_by_hash = held.bundles.is_none_or(|holds| holds(&artifact.pol.hash));

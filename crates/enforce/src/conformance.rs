@@ -39,11 +39,14 @@ pub fn admission(known: Value) -> Result<Result<(), Reason>, FormError> {
 
 /// Steps 1 to 16 of a case.
 pub(crate) fn admitted(known: Value) -> Result<Result<Admitted, Reason>, FormError> {
-    admitted_since(known, None)
+    admitted_where(known, |_| {})
 }
 
-/// The same at a point that knows what was used since some time only.
-pub(crate) fn admitted_since(known: Value, uses_since: Option<Time>) -> Result<Result<Admitted, Reason>, FormError> {
+/// The same at a point that holds something else, of what no vector speaks.
+pub(crate) fn admitted_where(
+    known: Value,
+    change: impl FnOnce(&mut Held<'_>),
+) -> Result<Result<Admitted, Reason>, FormError> {
     let mut case = Form::of(known, "admission case")?;
     let token = case.opt("token").and_then(|token| token.as_str().map(ToOwned::to_owned));
     let (now, last_now) = (case.millis("now")?, case.millis("last_now")?);
@@ -57,20 +60,22 @@ pub(crate) fn admitted_since(known: Value, uses_since: Option<Time>) -> Result<R
     let environment = Environment::read(case.take("environment")?)?;
     let holder = case.opt("holder").as_ref().and_then(Value::as_str).and_then(Sha256::parse);
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let held = Held {
+    let mut held = Held {
         view: view.as_ref(),
         stamped,
+        held_ms: 0,
         point: &point,
         binary: &binary,
         config: &config,
         last_now: Some(last_now),
         seen_epoch: case.uint("seen_epoch")?,
-        uses_since,
+        uses_since: None,
         bundles: None,
         backlog_ms: number(case.uint("backlog_ms")?),
         backlog_bound_ms: number(case.uint("backlog_bound_ms")?),
         unproven_ms: None,
     };
+    change(&mut held);
     let asked = Asked {
         now,
         caller: &caller,

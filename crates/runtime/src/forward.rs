@@ -1,5 +1,7 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
+#[cfg(test)]
+mod ages;
 mod outbox;
 
 pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
@@ -8,13 +10,12 @@ use crate::journal::Desks;
 use crate::standing::Standing;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
-use eleven_api::edge::Clock;
+use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
-use eleven_core::time::Time;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -37,15 +38,15 @@ const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten sec
 /// How far the ledger has acknowledged this point's records.
 pub(crate) struct Progress {
     /// The last moment at which the ledger had acknowledged everything.
-    all_at: AtomicI64,
+    all_at: Mutex<Moment>,
     acknowledged: AtomicU64,
     wake: Notify,
 }
 
 impl Progress {
     /// At start, where the ledger had acknowledged everything up to `all_at`.
-    pub(crate) fn new(all_at: Time) -> Self {
-        Self { all_at: AtomicI64::new(all_at.0), acknowledged: AtomicU64::new(0), wake: Notify::new() }
+    pub(crate) fn new(all_at: Moment) -> Self {
+        Self { all_at: Mutex::new(all_at), acknowledged: AtomicU64::new(0), wake: Notify::new() }
     }
 
     pub(crate) fn wake(&self) {
@@ -53,8 +54,8 @@ impl Progress {
     }
 
     /// Milliseconds since the ledger had acknowledged everything (step 16).
-    pub(crate) fn backlog_ms(&self, now: Time) -> i64 {
-        now.0.saturating_sub(self.all_at.load(Ordering::Acquire)).max(0)
+    pub(crate) fn backlog_ms(&self, now: Moment) -> i64 {
+        self.all_at.lock().unwrap_or_else(PoisonError::into_inner).age_ms(now)
     }
 
     /// The number the ledger expects next from this point.
@@ -62,14 +63,16 @@ impl Progress {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    fn advance(&self, next: u64, acknowledged: Acknowledged, asked_at: Time) {
+    fn advance(&self, next: u64, acknowledged: Acknowledged, asked_at: Moment) {
         self.acknowledged.fetch_max(next, Ordering::Relaxed);
         let all_at = match acknowledged {
             Acknowledged::All => asked_at,
-            Acknowledged::Until(ts) => ts,
-            Acknowledged::Open => return,
+            Acknowledged::Until(ts) if ts <= asked_at.at => asked_at.back_to(ts),
+            // A record of a time to come says nothing of how long ago it was made: the clock went back since.
+            Acknowledged::Until(_) | Acknowledged::Open => return,
         };
-        self.all_at.fetch_max(all_at.0, Ordering::Release);
+        let mut known = self.all_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Moment { at: known.at.max(all_at.at), steady: known.steady.max(all_at.steady) };
     }
 }
 
@@ -139,7 +142,7 @@ impl Forwarder {
     /// Takes the next step; `true` where more is waiting.
     async fn forward(&self, outbox: &mut Outbox) -> Result<bool, CallError> {
         let reader = self.desks.reader();
-        let asked_at = self.clock.now();
+        let asked_at = Moment::now(&*self.clock);
         let step = outbox.next(reader.as_ref()).map_err(|error| CallError::Malformed(error.to_string()))?;
         let (next, size, acknowledged) = match step {
             Step::Ask => {
@@ -156,7 +159,7 @@ impl Forwarder {
             }
         };
         self.progress.advance(next, acknowledged, asked_at);
-        self.standing.acknowledge(self.clock.now(), next, size);
+        self.standing.acknowledge(Moment::now(&*self.clock), next, size);
         Ok(outbox.is_behind(reader.as_ref()))
     }
 

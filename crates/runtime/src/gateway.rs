@@ -10,13 +10,14 @@ use crate::openai;
 use crate::opening::begin;
 use crate::refusal;
 use crate::running::Running;
+use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::standing::Standing;
 use crate::view::{Holding, Registry};
 use axum::body::Body;
 use bytes::Bytes;
 use eleven_api::client::Client;
-use eleven_api::edge::{self, Clock};
+use eleven_api::edge::{self, Clock, Moment};
 use eleven_api::govern::Execute;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
@@ -55,6 +56,8 @@ pub(crate) struct Gate {
     pub(crate) issuer: Issuer,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What that clock showed so far.
+    pub(crate) seen: Arc<Seen>,
     /// What runs behind this gateway, by digest.
     pub(crate) workload: Sha3,
     /// What the upstream gets as its credential, where it wants one.
@@ -312,11 +315,13 @@ pub(crate) fn admit_here(
     environment.runtime = runtime.unwrap_or(environment.runtime);
     let holds = |hash: &Sha3| held.as_ref().is_some_and(|held| held.bundles.contains_key(hash));
     // What is remembered is read before the clock: calls run side by side, and each record's time was the clock's too.
-    let (last_now, seen_epoch) = (gate.desks.last_now(), gate.desks.seen_epoch());
-    let now = gate.clock.now();
+    let (last_now, seen_epoch) = (gate.desks.last_now().max(gate.seen.highest()), gate.desks.seen_epoch());
+    let moment = Moment::now(&*gate.clock);
+    let now = moment.at;
     let holding = Held {
         view: held.as_ref().map(|held| &held.view),
         stamped: gate.registry.stamped(),
+        held_ms: held.as_ref().map_or(0, |held| held.held_ms(moment)),
         point: &gate.point.name,
         binary: &gate.point.binary,
         config: &gate.point.config,
@@ -324,9 +329,9 @@ pub(crate) fn admit_here(
         seen_epoch,
         uses_since: held.as_ref().and_then(|held| held.uses_since),
         bundles: Some(&holds),
-        backlog_ms: gate.progress.backlog_ms(now),
+        backlog_ms: gate.progress.backlog_ms(moment),
         backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),
-        unproven_ms: gate.standing.unproven_ms(now),
+        unproven_ms: gate.standing.unproven_ms(moment),
     };
     let asked = Asked { now, caller, holder: None, operation, request, environment: &environment };
     let admitted = match token {

@@ -2,6 +2,7 @@
 
 use crate::gateway::Gate;
 use axum::response::Response;
+use eleven_api::edge::Moment;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::RuntimeRecord;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 
 /// Ready is a point that can admit: its view of the registry is fresh and approves what runs here, and its journal is written.
 pub(crate) async fn health(gate: Arc<Gate>) -> Response {
-    let (now, point) = (gate.clock.now(), &gate.point);
+    let (now, point) = (Moment::now(&*gate.clock), &gate.point);
     let held = gate.registry.held();
-    let fresh = held.as_ref().is_some_and(|held| held.view.usable_at(now).is_ok());
+    let fresh = held.as_ref().is_some_and(|held| held.is_fresh(now));
     let unapproved = held.as_ref().map(|held| {
         let (row, key) = (held.view.runtime(&point.name), held.view.key(point.event.kid()));
-        unapproved(row, key.map(|key| &key.record), point, now)
+        unapproved(row, key.map(|key| &key.record), point, now.at)
     });
     let approved = unapproved.as_ref().map(Option::is_none);
     let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();

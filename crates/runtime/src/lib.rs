@@ -33,6 +33,7 @@ pub mod recover;
 mod refusal;
 mod release;
 mod running;
+mod seen;
 mod serve;
 mod settings;
 mod standing;

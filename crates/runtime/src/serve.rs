@@ -10,6 +10,7 @@ use crate::journal::Desks;
 use crate::recover;
 use crate::refusal;
 use crate::running::Running;
+use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::standing::{Asking, Standing};
 use crate::view::Registry;
@@ -20,7 +21,7 @@ use axum::routing::{any, get, post};
 use eleven_api::audit::LeftOpen;
 use eleven_api::client::{CallError, Client};
 use eleven_api::disclosure;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{Clock, Moment};
 use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
@@ -117,11 +118,13 @@ impl Runtime {
         listener: String,
     ) -> Result<Self, RuntimeError> {
         let credential = credential(settings.gateway.upstream_key.as_deref())?;
+        let seen = Arc::new(Seen::new(clock));
+        let clock: Arc<dyn Clock> = Arc::clone(&seen) as _;
         let client = Client::new();
         let (mut log, mut journal) = restore(folder, point.clone())?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let expected = agree(&client, &settings.ledger, &reader, &journal).await?;
-        let now = clock.now();
+        let now = Moment::now(&*clock);
         // What it is not known to have is behind from when it was made: a restart gives no new time to an old backlog.
         let behind = recover::oldest_from(&log, expected.unwrap_or(0)).map_err(RuntimeError::Journal)?;
         // Before anything else is written: what was closed already would otherwise be closed twice.
@@ -129,7 +132,7 @@ impl Runtime {
             close_lost(&client, &settings.ledger, &reader, &mut log, &mut journal).await?;
         }
         recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
-        let progress = Arc::new(Progress::new(behind.map_or(now, |behind| behind.min(now))));
+        let progress = Arc::new(Progress::new(behind.map_or(now, |behind| now.back_to(behind.min(now.at)))));
         let failed = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
         let on_stop = {
@@ -167,6 +170,7 @@ impl Runtime {
             issuer,
             client,
             clock,
+            seen,
         };
         Ok(Self { gate: Arc::new(gate), failed, stopping })
     }
@@ -325,7 +329,7 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
             () = stopped(&mut stop) => return,
         }
-        let now = gate.clock.now();
+        let now = Moment::now(&*gate.clock);
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
         let past = unproven || gate.progress.backlog_ms(now) > bound;
         let Some((event, from)) = halt.look(past, gate.progress.acknowledged(), &gate.running) else { continue };

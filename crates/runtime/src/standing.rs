@@ -3,7 +3,7 @@
 
 use eleven_api::audit::Durability;
 use eleven_api::client::Client;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
@@ -37,7 +37,7 @@ pub struct Required {
 pub(crate) struct Standing {
     required: Option<Required>,
     /// Acknowledgements that no head of the required level covers: when, and the ledger's size then.
-    waiting: Mutex<VecDeque<(Time, u64)>>,
+    waiting: Mutex<VecDeque<(Moment, u64)>>,
     /// The number that the ledger expects next of this point, and its size when it said so.
     acknowledged: watch::Sender<(u64, u64)>,
     /// The largest size under a head of each level.
@@ -73,7 +73,7 @@ impl Standing {
     }
 
     /// The ledger, of `size` entries, has all records of this point below `next`.
-    pub(crate) fn acknowledge(&self, now: Time, next: u64, size: u64) {
+    pub(crate) fn acknowledge(&self, now: Moment, next: u64, size: u64) {
         let further = self.acknowledged.send_if_modified(|known| {
             let further = next > known.0;
             if further {
@@ -88,7 +88,7 @@ impl Standing {
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.back_mut() {
-            Some((at, last)) if now.since(*at) < TOGETHER => *last = size.max(*last),
+            Some((at, last)) if at.age_ms(now) < TOGETHER => *last = size.max(*last),
             _ => waiting.push_back((now, size)),
         }
     }
@@ -116,10 +116,10 @@ impl Standing {
 
     /// Milliseconds for which the oldest acknowledged record has waited for a head of the required level, and how many it
     /// may (step 16); `None` where nothing is required.
-    pub(crate) fn unproven_ms(&self, now: Time) -> Option<(i64, i64)> {
+    pub(crate) fn unproven_ms(&self, now: Moment) -> Option<(i64, i64)> {
         let required = self.required?;
         let oldest = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
-        let waits = oldest.map_or(0, |(at, _)| now.since(at).max(0));
+        let waits = oldest.map_or(0, |(at, _)| at.age_ms(now));
         Some((waits, i64::try_from(required.window.as_millis()).unwrap_or(i64::MAX)))
     }
 

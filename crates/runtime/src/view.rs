@@ -3,11 +3,12 @@
 use crate::journal::Desks;
 use crate::running::Running;
 use eleven_api::client::{CallError, Client};
-use eleven_api::edge::Clock;
+use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
@@ -24,8 +25,24 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) struct Holding {
     pub(crate) view: View,
     pub(crate) bundles: Arc<HashMap<Sha3, Arc<PolicyBundle>>>,
+    /// When its stamp was asked for.
+    pub(crate) asked: Moment,
     /// Since when this point knows what was used here, where it signed by another key before: a journal is one key's.
     pub(crate) uses_since: Option<Time>,
+}
+
+impl Holding {
+    /// How long its stamp has been held, in milliseconds, by the clock that nobody sets.
+    pub(crate) const fn held_ms(&self, now: Moment) -> i64 {
+        now.steady.saturating_sub(self.asked.steady)
+    }
+
+    /// Whether it may be used now (PROTOCOL 4.1, steps 3 and 4).
+    pub(crate) fn is_fresh(&self, now: Moment) -> bool {
+        let view = &self.view;
+        let ahead = view.stamp_ahead_ms(now.at) > MAX_STAMP_AHEAD_MS;
+        view.usable_at(now.at).is_ok() && !ahead && self.held_ms(now) <= view.fresh_ms()
+    }
 }
 
 /// Keeps the holding fresh.
@@ -97,7 +114,7 @@ impl Registry {
                     failing = false;
                 }
                 Err(error) => {
-                    let fresh = self.held().is_some_and(|held| !held.view.is_stale(clock.now()));
+                    let fresh = self.held().is_some_and(|held| held.is_fresh(Moment::now(clock)));
                     if !failing {
                         tracing::warn!(%error, fresh, "the registry could not be refreshed");
                     }
@@ -131,17 +148,18 @@ impl Registry {
 
     /// Asks for the stamp and, where it names another epoch, for the snapshot. `true` where the epoch changed.
     async fn refresh(&self, desks: &Desks) -> Result<bool, CallError> {
+        let asked = Moment::now(&*self.reader.clock);
         let stamp = self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
         let stamp = Stamp::read(stamp).map_err(malformed)?;
         self.stamped.store(stamp.issued.0, Ordering::Release);
         let held = self.held();
         if let Some(held) = &held {
-            if stamp.issued < held.view.stamp().issued {
+            if is_behind(&stamp, &held.view, asked.at) {
                 return Err(CallError::Malformed("the authority's stamp is older than the one that is held".into()));
             }
             if (stamp.epoch, stamp.hash) == (held.view.epoch(), held.view.hash()) {
                 let view = held.view.restamped(stamp).map_err(malformed)?;
-                self.swap(Holding { view, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
+                self.swap(Holding { view, asked, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
                 return Ok(false);
             }
         }
@@ -155,7 +173,7 @@ impl Registry {
         // Step 4 compares with what is persisted; so it is durable before it is used.
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
         let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
-        self.swap(Holding { view, bundles: Arc::new(bundles), uses_since });
+        self.swap(Holding { view, asked, bundles: Arc::new(bundles), uses_since });
         Ok(true)
     }
 
@@ -204,6 +222,14 @@ impl Registry {
     fn swap(&self, holding: Holding) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(holding));
     }
+}
+
+/// Whether a stamp says less than the one that is held. One of a later epoch never does, whatever the clocks show: what it
+/// revokes is revoked. Nor does one of the same epoch where the held one lies ahead of `now`, since a clock was set back then,
+/// and the held one would look new until that moment comes again.
+fn is_behind(stamp: &Stamp, held: &View, now: Time) -> bool {
+    let again = stamp.epoch == held.epoch() && held.stamp_ahead_ms(now) > MAX_STAMP_AHEAD_MS;
+    stamp.issued < held.stamp().issued && stamp.epoch <= held.epoch() && !again
 }
 
 /// Since when a point knows what was used by its journal, where it has or had other event keys than `kid`: since this one

@@ -336,6 +336,7 @@ impl Up {
         let held = Held {
             view: self.view.as_ref(),
             stamped: self.view.as_ref().map(|view| view.stamp().issued),
+            held_ms: 0,
             point: &point.name,
             binary: &point.binary,
             config: &point.config,

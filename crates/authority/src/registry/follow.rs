@@ -1,10 +1,11 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
+use super::Registry;
 use super::current::Current;
 use super::drift::{Drifts, Open};
-use super::{NEVER, Registry};
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
+use eleven_api::edge::Moment;
 use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -12,7 +13,6 @@ use eleven_core::registry::{Fold, FoldError, KeyTables, PublishedPolicy};
 use eleven_core::root::TrustRoot;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -58,7 +58,7 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
             Ok(page) => {
                 silent = false;
                 if let Err(why) = following.take(&registry, page).await {
-                    registry.heard.store(NEVER, Relaxed);
+                    registry.hear(None);
                     tracing::error!(%why, "the registry is followed no further: from here on everything is refused");
                     return;
                 }
@@ -109,7 +109,7 @@ impl Following {
     /// Folds a page and, where it reaches the ledger's end, puts what that came to in place. What was in force before the
     /// end is nobody's to sign any more: its key may be a former one.
     async fn take(&mut self, registry: &Registry, page: Page) -> Result<(), String> {
-        let heard = registry.clock.now();
+        let heard = Moment::now(&*registry.clock);
         self.note(page.which);
         let with_drifts = page.which == Which::WithDiscontinuities;
         for row in &page.entries {
@@ -129,7 +129,7 @@ impl Following {
             return Ok(());
         }
         let next = self.next_current(registry).await?;
-        registry.heard.store(heard.0, Relaxed);
+        registry.hear(Some(heard));
         if let Some(next) = next {
             tracing::info!(epoch = next.view.epoch(), "the registry's next epoch");
             registry.current.send_replace(Some(Arc::new(next)));

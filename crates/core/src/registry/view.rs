@@ -183,8 +183,13 @@ impl View {
     /// Whether the stamp is older than `fresh`; one exactly that old is not.
     #[must_use]
     pub fn is_stale(&self, now: Time) -> bool {
-        let fresh = i64::try_from(self.epoch.header.fresh).unwrap_or(0).saturating_mul(1000);
-        now.since(self.stamp.issued) > fresh
+        now.since(self.stamp.issued) > self.fresh_ms()
+    }
+
+    /// The age that a view may have, in milliseconds.
+    #[must_use]
+    pub fn fresh_ms(&self) -> i64 {
+        i64::try_from(self.epoch.header.fresh).unwrap_or(0).saturating_mul(1000)
     }
 
     /// How many milliseconds the stamp lies ahead of `now`; negative where it lies behind.

@@ -27,7 +27,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -73,6 +73,25 @@ pub(crate) struct Plan {
     pub(crate) sensitive: Option<&'static str>,
     /// How often an artifact may be used.
     pub(crate) uses: u32,
+    /// What all corners read.
+    pub(crate) clock: Arc<OffClock>,
+}
+
+/// The machine's clock, off by some milliseconds.
+#[derive(Default)]
+pub(crate) struct OffClock(AtomicI64);
+
+impl OffClock {
+    /// From now on it shows so many milliseconds more than the machine's.
+    pub(crate) fn set_off_by(&self, millis: i64) {
+        self.0.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for OffClock {
+    fn now(&self) -> Time {
+        SystemClock.now().plus_millis(self.0.load(Ordering::SeqCst))
+    }
 }
 
 impl Default for Plan {
@@ -93,6 +112,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             required: None,
             sensitive: None,
             uses: 1,
+            clock: Arc::default(),
         }
     }
 }
@@ -232,7 +252,7 @@ impl Domain {
     /// A domain with everything running and one client of [`IDENTITY`].
     pub(crate) async fn start(plan: Plan) -> Self {
         let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::clone(&plan.clock) as _;
         let now = clock.now();
         let folder = tempfile::tempdir().expect("a folder");
         let root = root(now, if plan.witnessed { witnesses() } else { Witnesses::default() });

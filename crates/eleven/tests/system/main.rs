@@ -2,6 +2,7 @@
 //! its proof, and every way in which it is refused.
 
 mod calls;
+mod clocks;
 mod denials;
 mod evidence;
 mod evidence_answers;

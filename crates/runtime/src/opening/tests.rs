@@ -2,7 +2,7 @@ use super::*;
 use crate::forward::Progress;
 use crate::recover::tests::{again, begun};
 use axum::body::Body;
-use eleven_api::edge::ManualClock;
+use eleven_api::edge::{ManualClock, Moment};
 use eleven_core::artifact::{Environment, Operation, RequestBinding};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
@@ -37,6 +37,7 @@ pub(crate) fn admission() -> (Admission, Time) {
     let held = Held {
         view: Some(&view),
         stamped: Some(now),
+        held_ms: 0,
         point: &point,
         binary: &binary,
         config: &config,
@@ -84,7 +85,7 @@ fn desks(now: Time) -> (Arc<Desks>, Arc<dyn Clock>) {
     let log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(now));
     let journal = Journal::new(again(&begun()));
-    let progress = Arc::new(Progress::new(now));
+    let progress = Arc::new(Progress::new(Moment::now(&*clock)));
     let desks = Desks::start(log, journal, Arc::clone(&clock), progress, "a listener".into(), |_| {});
     (Arc::new(desks.expect("a thread")), clock)
 }

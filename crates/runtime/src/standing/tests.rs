@@ -10,6 +10,10 @@ fn at(ms: i64) -> Time {
     Time(1_800_000_000_000 + ms)
 }
 
+fn moment(ms: i64) -> Moment {
+    Moment { at: at(ms), steady: ms }
+}
+
 fn standing(level: Durability) -> Standing {
     Standing::new(Some(Required { level, window: WINDOW }))
 }
@@ -17,11 +21,11 @@ fn standing(level: Durability) -> Standing {
 #[test]
 fn what_is_acknowledged_waits_for_a_head_of_the_level() {
     let standing = standing(Durability::D4);
-    let waits = |ms| standing.unproven_ms(at(ms)).expect("required").0;
+    let waits = |ms| standing.unproven_ms(moment(ms)).expect("required").0;
     assert_eq!(waits(0), 0, "nothing was acknowledged");
-    standing.acknowledge(at(0), 3, 10);
-    standing.acknowledge(at(10), 5, 12);
-    standing.acknowledge(at(500), 9, 20);
+    standing.acknowledge(moment(0), 3, 10);
+    standing.acknowledge(moment(10), 5, 12);
+    standing.acknowledge(moment(500), 9, 20);
     assert_eq!(waits(1000), 1000, "from the oldest on");
     standing.cover(Durability::D3, 30);
     assert_eq!(waits(1000), 1000, "a head that is only signed does not do");
@@ -30,20 +34,28 @@ fn what_is_acknowledged_waits_for_a_head_of_the_level() {
     standing.cover(Durability::D5, 12);
     assert_eq!(waits(1000), 500, "mirrored is cosigned, too");
     standing.cover(Durability::D4, 20);
-    assert_eq!((waits(9000), standing.unproven_ms(at(9000)).map(|(_, most)| most)), (0, Some(2000)));
-    standing.acknowledge(at(9000), 10, 15);
+    assert_eq!((waits(9000), standing.unproven_ms(moment(9000)).map(|(_, most)| most)), (0, Some(2000)));
+    standing.acknowledge(moment(9000), 10, 15);
     assert_eq!(waits(9500), 0, "it is covered already");
-    assert_eq!(Standing::new(None).unproven_ms(at(0)), None);
+    assert_eq!(Standing::new(None).unproven_ms(moment(0)), None);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_nothing_wait_shorter() {
+    let standing = standing(Durability::D4);
+    standing.acknowledge(moment(0), 3, 10);
+    let back = Moment { at: at(-60_000), steady: 2_500 };
+    assert_eq!(standing.unproven_ms(back), Some((2_500, 2_000)));
 }
 
 #[test]
 fn an_idle_point_owes_nothing_while_the_ledger_grows() {
     let standing = standing(Durability::D4);
-    standing.acknowledge(at(0), 3, 10);
+    standing.acknowledge(moment(0), 3, 10);
     standing.cover(Durability::D4, 10);
     // The ledger grows by others; what it says of this point is the same as before.
-    standing.acknowledge(at(5000), 3, 99);
-    assert_eq!(standing.unproven_ms(at(9000)), Some((0, 2000)));
+    standing.acknowledge(moment(5000), 3, 99);
+    assert_eq!(standing.unproven_ms(moment(9000)), Some((0, 2000)));
 }
 
 #[tokio::test]
@@ -58,11 +70,11 @@ async fn a_release_waits_for_the_record_and_for_a_head_over_it() {
         tokio::task::yield_now().await;
     }
     assert!(standing.waits_for(Durability::D4) && !standing.waits_for(Durability::D3));
-    standing.acknowledge(at(0), 7, 50);
+    standing.acknowledge(moment(0), 7, 50);
     standing.cover(Durability::D4, 60);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!waiting.is_finished(), "record 7 is not acknowledged yet");
-    standing.acknowledge(at(1), 8, 61);
+    standing.acknowledge(moment(1), 8, 61);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!waiting.is_finished(), "the head does not cover it");
     standing.cover(Durability::D4, 61);

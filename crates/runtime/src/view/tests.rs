@@ -25,3 +25,25 @@ fn a_point_under_another_key_knows_uses_since_the_last_one_was_closed() {
     keys[0].status = KeyStatus::Compromised(Time(70_000));
     assert_eq!(since(&keys, 2), Some(Time(70_000)));
 }
+
+#[test]
+fn an_older_stamp_is_taken_where_it_is_of_a_later_epoch_or_where_a_clock_was_set_back() {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let member = |name: &str| file.pointer(&format!("/base/{name}")).expect("a member").clone();
+    let root = TrustRoot::read(member("root")).expect("a root");
+    let (snapshot, stamp) = (Snapshot::read(member("registry")), Stamp::read(member("stamp")).expect("a stamp"));
+    let held = View::open(&root, snapshot.expect("a snapshot"), stamp.clone(), &mut KeyTables::new()).expect("a view");
+    let (issued, epoch) = (stamp.issued, stamp.epoch);
+    let behind = |ms: i64, epoch: u64, now: Time| {
+        let stamp = Stamp { issued: issued.plus_millis(ms), epoch, ..stamp.clone() };
+        is_behind(&stamp, &held, now)
+    };
+    assert!(!behind(0, epoch, issued) && !behind(1, epoch, issued), "no older than what is held");
+    assert!(behind(-1, epoch, issued));
+    assert!(!behind(-70_000, epoch + 1, issued), "a later epoch is news");
+    assert!(behind(-70_000, epoch - 1, issued));
+    // The held stamp lies ahead of the clock, as far as it may, and further.
+    assert!(behind(-70_000, epoch, issued.plus_millis(-MAX_STAMP_AHEAD_MS)));
+    let back = issued.plus_millis(-MAX_STAMP_AHEAD_MS - 1);
+    assert!(!behind(-70_000, epoch, back) && behind(-70_000, epoch - 1, back));
+}

@@ -2,7 +2,7 @@ use super::*;
 use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
-use eleven_api::edge::ManualClock;
+use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::registry::{Item as _, genesis};
@@ -74,6 +74,22 @@ async fn an_epoch_that_is_not_this_authoritys_to_sign_ends_it() {
     assert_eq!(epoch(&registry, NOW), Some(1));
     let why = following.take(&registry, page(vec![successor_row(1)], 2)).await.expect_err("another key's");
     assert!(why.starts_with("epoch 2 cannot be signed"), "{why}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_make_a_silent_ledger_heard() {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
+    let registry = Registry::new(nowhere, root(), Arc::new(signer("registry")), clock.clone());
+    let mut following = Following::default();
+    following.take(&registry, page(vec![genesis_row()], 1)).await.expect("it can be signed");
+    clock.set(NOW.plus_seconds(-70));
+    clock.advance(10_000);
+    assert_eq!(epoch(&registry, clock.now()), Some(1));
+    clock.advance(1);
+    assert_eq!(epoch(&registry, clock.now()), None, "nothing is decided, and nothing stamped");
+    following.take(&registry, page(Vec::new(), 1)).await.expect("it is heard again");
+    assert_eq!(epoch(&registry, clock.now()), Some(1));
 }
 
 #[tokio::test]

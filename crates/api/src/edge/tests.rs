@@ -1,0 +1,27 @@
+use super::*;
+
+#[test]
+fn an_age_is_counted_by_whichever_clock_says_more() {
+    let clock = ManualClock::new(Time(100_000));
+    let began = Moment::now(&clock);
+    clock.advance(3_000);
+    assert_eq!(began.age_ms(Moment::now(&clock)), 3_000);
+    // A time of day that is set back makes nothing younger.
+    clock.set(Time(40_000));
+    assert_eq!(began.age_ms(Moment::now(&clock)), 3_000);
+    clock.advance(2_000);
+    assert_eq!(began.age_ms(Moment::now(&clock)), 5_000);
+    // A machine that slept has a steady clock that stood.
+    clock.set(Time(190_000));
+    assert_eq!(began.age_ms(Moment::now(&clock)), 90_000);
+    assert_eq!(Moment::now(&clock).age_ms(began), 0, "nothing is younger than now");
+}
+
+#[test]
+fn a_moment_that_lies_back_is_as_old_by_both_clocks() {
+    let clock = ManualClock::new(Time(100_000));
+    let then = Moment::now(&clock).back_to(Time(93_000));
+    assert_eq!(then.age_ms(Moment::now(&clock)), 7_000);
+    clock.set(Time(0));
+    assert_eq!(then.age_ms(Moment::now(&clock)), 7_000);
+}

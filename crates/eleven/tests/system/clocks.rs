@@ -1,0 +1,42 @@
+//! A clock that is set back: what was revoked since stays so, and nothing runs by what was known before.
+
+use crate::harness::{Answered, Domain, Plan, request};
+use eleven_authority::admin::Act;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::hash::unbase64url;
+
+fn artifact_of(token: &str) -> String {
+    let token = parse(&unbase64url(token).expect("base64url")).expect("I-JSON");
+    token.pointer("/artifact/id").and_then(Value::as_str).expect("an id").to_owned()
+}
+
+fn outcome(answered: &Answered) -> (u16, String) {
+    (answered.status.as_u16(), answered.reason())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_lets_nothing_run_that_is_revoked() {
+    // No call was ever made here: the point's journal knows of no moment.
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let (first, second) = (domain.token(&body).await, &domain.token(&body).await);
+    domain.plan.clock.set_off_by(-70_000);
+    let revoke = |token: &str| Act::ArtifactRevoke { artifact: artifact_of(token), why: "operator".into() };
+    // The new epoch is stamped seventy seconds before the one that the point holds, and the point takes it all the same.
+    domain.act_in_force(revoke(&first)).await;
+    let early = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
+    assert_eq!(outcome(&early), (403, "runtime.clock".into()), "this point has seen a later moment");
+    let inline = domain.chat(&body).await;
+    assert_eq!(outcome(&inline), (403, "runtime.clock".into()));
+    assert_eq!(domain.calls(), 0);
+    // The clock is set right again: what was known of before is old now, and the next stamp tells the truth.
+    domain.plan.clock.set_off_by(0);
+    domain
+        .until("calls pass again", |domain| async move {
+            domain.chat_with(&request("x"), &[("eleven-authorization", second)]).await.status.as_u16() == 200
+        })
+        .await;
+    let revoked = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
+    assert_eq!(outcome(&revoked), (403, "artifact.revoked".into()));
+    assert_eq!(domain.calls(), 1);
+}
