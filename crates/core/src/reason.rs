@@ -41,7 +41,7 @@ reasons! {
     RuntimeContained = "runtime.contained",
     /// Step 5: this point is not registered.
     RuntimeUnregistered = "runtime.unregistered",
-    /// Step 5: another binary or configuration than was approved.
+    /// Step 5: another binary or configuration than was approved, or a key of the point's that does not count.
     RuntimeIntegrity = "runtime.integrity",
     /// Step 6: the issuer's or the issuance record's key does not count.
     ArtifactIssuerUntrusted = "artifact.issuer.untrusted",

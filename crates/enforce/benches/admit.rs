@@ -106,6 +106,7 @@ impl World {
             point: &self.point.name,
             binary: &self.point.binary,
             config: &self.point.config,
+            signs: &self.point.signs(),
             last_now: Some(self.now),
             seen_epoch: self.view.epoch(),
             uses_since: None,

@@ -16,7 +16,7 @@ use eleven_core::lineage::issued_data;
 use eleven_core::reason::Reason;
 use eleven_core::registry::{RuntimeRecord, View, ViewError, ViewKey};
 use eleven_core::root::KeyUse;
-use eleven_core::signature::VerifyingKey;
+use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::subject::Target;
 use eleven_core::time::Time;
 
@@ -36,6 +36,8 @@ pub struct Held<'a> {
     pub binary: &'a Sha3,
     /// Digest of the effective configuration.
     pub config: &'a Sha3,
+    /// What this point signs with, and as what: a signature by a key that does not count proves nothing of what runs here.
+    pub signs: &'a [(KeyUse, &'a dyn Signer)],
     /// The last moment that this point has seen.
     pub last_now: Option<Time>,
     /// The highest registry epoch that this point has persisted.
@@ -155,6 +157,10 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     check(point.binary == *held.binary && point.config == *held.config, Reason::RuntimeIntegrity, || {
         "this point runs another binary or configuration than was registered; register the new one".into()
     })?;
+    let uncounted = held.signs.iter().find(|(usage, signer)| !signs(view, held.point, *usage, *signer, now));
+    check(uncounted.is_none(), Reason::RuntimeIntegrity, || {
+        uncounted.map_or_else(String::new, |(usage, signer)| uncounted_key(*usage, signer.kid()))
+    })?;
     // 6: the keys.
     let issuer = key(view, &artifact.sig.kid, KeyUse::Issuer, &artifact.iss, now)?;
     let recorder = key(view, &issued.kid, KeyUse::Event, &artifact.iss, now)?;
@@ -242,6 +248,26 @@ fn key<'a>(view: &'a View, kid: &str, usage: KeyUse, owner: &str, now: Time) -> 
         .filter(counts)
         .map(|key| &*key.verifying)
         .ok_or_else(|| Failed(Reason::ArtifactIssuerUntrusted, format!("{kid} is no key of {owner} that counts now")))
+}
+
+/// Step 5: whether what a point signs by a key counts now, as `usage`.
+#[must_use]
+pub fn signs(view: &View, point: &str, usage: KeyUse, signer: &dyn Signer, now: Time) -> bool {
+    let own = |key: &ViewKey| {
+        let record = &key.record;
+        record.usage == usage && record.owner == point && record.public == signer.public() && record.counts_at(now)
+    };
+    view.key(signer.kid()).is_some_and(own)
+}
+
+/// What a person should know of a key of this point that does not count.
+#[must_use]
+pub fn uncounted_key(usage: KeyUse, kid: &str) -> String {
+    format!(
+        "this point's {} key {kid} does not count now: it is not registered as that, outside its window, retired or \
+         compromised; replace it by `eleven runtime key replace`",
+        usage.name()
+    )
 }
 
 /// Step 8: whether a record is the `authorization.issued` of an artifact: the members of PROTOCOL 5.1 and no others.

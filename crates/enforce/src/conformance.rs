@@ -67,6 +67,7 @@ pub(crate) fn admitted_where(
         point: &point,
         binary: &binary,
         config: &config,
+        signs: &[],
         last_now: Some(last_now),
         seen_epoch: case.uint("seen_epoch")?,
         uses_since: None,

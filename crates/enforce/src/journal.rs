@@ -10,7 +10,7 @@ mod recovery;
 
 pub use line::{Forward, Line, LineError, encode_event};
 
-use crate::admission::Admitted;
+use crate::admission::{Admitted, signs, uncounted_key};
 use crate::denial::{Counted, Denial};
 use crate::permit::{Ending, Execution, Opened};
 use crate::uses::Uses;
@@ -28,6 +28,8 @@ use eleven_core::id;
 use eleven_core::lineage::{Lineage, Stage};
 use eleven_core::name;
 use eleven_core::reason::Reason;
+use eleven_core::registry::View;
+use eleven_core::root::KeyUse;
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 
@@ -53,6 +55,19 @@ pub struct Point {
 }
 
 impl Point {
+    /// What it signs with, and as what.
+    #[must_use]
+    pub fn signs(&self) -> [(KeyUse, &dyn Signer); 2] {
+        [(KeyUse::Event, &*self.event), (KeyUse::Attestation, &*self.attestation)]
+    }
+
+    /// What a person should know where a key of this point does not count by `view`.
+    #[must_use]
+    pub fn uncounted_key(&self, view: &View, now: Time) -> Option<String> {
+        let uncounted = |(usage, signer): &(KeyUse, &dyn Signer)| !signs(view, &self.name, *usage, *signer, now);
+        self.signs().into_iter().find(uncounted).map(|(usage, signer)| uncounted_key(usage, signer.kid()))
+    }
+
     /// The measured environment: SHA3-512 of the canonical {binary, config, point}.
     #[must_use]
     pub fn fingerprint(&self) -> Sha3 {

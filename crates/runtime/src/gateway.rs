@@ -325,6 +325,7 @@ pub(crate) fn admit_here(
         point: &gate.point.name,
         binary: &gate.point.binary,
         config: &gate.point.config,
+        signs: &gate.point.signs(),
         last_now,
         seen_epoch,
         uses_since: held.as_ref().and_then(|held| held.uses_since),

@@ -21,7 +21,8 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
         unapproved(row, key.map(|key| &key.record), point, now.at)
     });
     let approved = unapproved.as_ref().map(Option::is_none);
-    let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();
+    let uncounted = held.as_ref().and_then(|held| point.uncounted_key(&held.view, now.at));
+    let ready = fresh && approved == Some(true) && uncounted.is_none() && !gate.desks.is_stopped();
     let body = Object::new()
         .with("corner", "runtime")
         .with("domain", &gate.registry.root().domain)
@@ -32,6 +33,7 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
         .with("kid", point.event.kid())
         .with("approved", approved.map_or(Value::Null, Value::from))
         .with_some("unapproved", unapproved.flatten())
+        .with_some("uncounted_key", uncounted)
         .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
         .with("fresh", fresh)
         .with("backlog_ms", gate.progress.backlog_ms(now))

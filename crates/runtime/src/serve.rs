@@ -323,13 +323,14 @@ async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
 /// here what runs is interrupted, and both ends become events.
 async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
-    let mut halt = Halt::default();
+    let (mut halt, mut uncounted) = (Halt::default(), None);
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
             () = stopped(&mut stop) => return,
         }
         let now = Moment::now(&*gate.clock);
+        note_key(&mut uncounted, gate.registry.held().and_then(|held| gate.point.uncounted_key(&held.view, now.at)));
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
         let past = unproven || gate.progress.backlog_ms(now) > bound;
         let Some((event, from)) = halt.look(past, gate.progress.acknowledged(), &gate.running) else { continue };
@@ -347,6 +348,16 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             if past { "stay out past the bound" } else { "are back" }
         );
     }
+}
+
+/// Says once of a key of this point that it does not count any more, and once that all do.
+fn note_key(known: &mut Option<String>, uncounted: Option<String>) {
+    match &uncounted {
+        Some(why) if known.as_ref() != Some(why) => tracing::error!(why, "this point admits nothing"),
+        None if known.is_some() => tracing::info!("the keys of this point count again"),
+        _ => {}
+    }
+    *known = uncounted;
 }
 
 /// Whether this point has halted, and what the ledger had acknowledged then.

@@ -340,6 +340,7 @@ impl Up {
             point: &point.name,
             binary: &point.binary,
             config: &point.config,
+            signs: &point.signs(),
             last_now: self.journal.last_now(),
             seen_epoch: self.journal.seen_epoch(),
             uses_since: None,

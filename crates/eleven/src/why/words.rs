@@ -39,8 +39,10 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             ("The enforcement point stands in no registry.", "`eleven runtime register`, on the machine of the point")
         }
         Reason::RuntimeIntegrity => (
-            "The point runs another binary or another configuration than the one that was approved for it.",
-            "if the change was meant, approve it with `eleven runtime register`; if not, find out who made it",
+            "The point runs another binary or another configuration than the one that was approved for it, or signs with a key that \
+             does not count.",
+            "if the change was meant, approve it with `eleven runtime register`, or replace the key with `eleven runtime key \
+             replace`; if not, find out who made it",
         ),
         Reason::ArtifactIssuerUntrusted => (
             "The key behind the artifact, or behind its issuance record, is unknown, not active, out of its time, or not the \

@@ -161,6 +161,24 @@ fn allowed_id(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_point_whose_attestations_prove_nothing_admits_nothing() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    let attestation = crate::harness::point().attestation;
+    let since = domain.clock.now();
+    domain.act_in_force(Act::KeyCompromise { kid: attestation.kid().to_owned(), since }).await;
+    let event = refused(&domain, &present(&domain, &body, &token).await, 403, "runtime.integrity").await;
+    assert_eq!(event.get("identity").and_then(Value::as_str), Some(IDENTITY));
+    refused(&domain, &domain.chat(&body).await, 403, "runtime.integrity").await;
+    let (status, health) = domain.get(domain.gateway_at, "/health").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let health = parse(&health).expect("I-JSON");
+    let why = health.get("uncounted_key").and_then(Value::as_str).expect("which key, and what to do");
+    assert!(why.contains(attestation.kid()) && why.contains("runtime key replace"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_was_replaced_or_says_no() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("x");

@@ -1,6 +1,8 @@
 use super::*;
 use crate::conformance;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::signature::{SeedSigner, bytes32};
+use std::boxed::Box;
 use std::string::ToString as _;
 
 extern crate std;
@@ -75,4 +77,29 @@ fn the_stamp_that_is_held_counts_where_an_older_one_was_heard_since() {
     let known = Value::Object(base);
     let reason = conformance::admitted_where(known, |held| held.stamped = Some(back)).expect("readable").err();
     assert_eq!(reason, Some(Reason::RuntimeClock));
+}
+
+/// What a point signs with, by a key of the vectors.
+fn signing(usage: KeyUse, kid: &str, label: &str) -> &'static [(KeyUse, &'static dyn Signer)] {
+    let ledger = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let seed = ledger.get("seeds").and_then(|seeds| seeds.get(label)).and_then(Value::as_str).and_then(bytes32);
+    let signer: &'static SeedSigner = Box::leak(Box::new(SeedSigner::new(kid, &seed.expect("a seed"))));
+    Box::leak(Box::new([(usage, signer as &dyn Signer)]))
+}
+
+#[test]
+fn a_point_whose_own_key_does_not_count_admits_nothing() {
+    let (event, attestation) = ("key:11-11/gw-0/2026-q2", "key:11-11/attest-0/2026-q2");
+    for (usage, kid, label, expected) in [
+        (KeyUse::Event, event, "gw-0", None),
+        (KeyUse::Attestation, attestation, "attest-0", None),
+        (KeyUse::Attestation, event, "gw-0", Some(Reason::RuntimeIntegrity)),
+        (KeyUse::Attestation, "key:11-11/attest-0/never", "attest-0", Some(Reason::RuntimeIntegrity)),
+        (KeyUse::Attestation, attestation, "gw-0", Some(Reason::RuntimeIntegrity)),
+        // The neighbour's, sound as it is.
+        (KeyUse::Attestation, "key:11-11/attest-1/2026-q2", "attest-1", Some(Reason::RuntimeIntegrity)),
+    ] {
+        let signs = signing(usage, kid, label);
+        assert_eq!(refused(|held| held.signs = signs), expected, "{} {kid} of {label}", usage.name());
+    }
 }

@@ -41,6 +41,7 @@ pub(crate) fn admission() -> (Admission, Time) {
         point: &point,
         binary: &binary,
         config: &config,
+        signs: &[],
         last_now: None,
         seen_epoch: 0,
         uses_since: None,
