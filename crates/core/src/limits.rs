@@ -26,6 +26,10 @@ pub const DEFAULT_LIFE: i64 = 300;
 pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
 /// Bytes of a request body, where a listener sets nothing else.
 pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
+/// Top-level members of a request's body that a gateway reads.
+pub const MAX_MEMBERS: usize = 1024;
+/// Workloads that one point has admitted at once and that are not completed.
+pub const MAX_WORKLOADS: usize = 4096;
 /// The least age in seconds that a registry view may be given.
 pub const MIN_FRESH: i64 = 1;
 /// The greatest age in seconds that a registry view may be given.

@@ -27,6 +27,7 @@ use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, stopped};
 use eleven_core::encoding::Object;
+use eleven_core::limits::MAX_WORKLOADS;
 use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
@@ -386,7 +387,7 @@ impl Halt {
 }
 
 fn router(gate: Arc<Gate>) -> Router {
-    let workloads = Arc::new(Workloads::default());
+    let workloads = Arc::new(Workloads::new(MAX_WORKLOADS));
     let with = |gate: &Arc<Gate>| Arc::clone(gate);
     let (chat, models, admit, complete) = (with(&gate), with(&gate), with(&gate), with(&gate));
     let (opening, erasing) = (with(&gate), with(&gate));

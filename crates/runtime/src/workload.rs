@@ -14,6 +14,7 @@ use eleven_api::serve::json;
 use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token};
 use eleven_core::attestation::Outcome;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::event::About;
 use eleven_core::id;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
@@ -24,14 +25,17 @@ use http::Request;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Bytes of a request here.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Workloads that were admitted and are not completed.
-#[derive(Default)]
-pub(crate) struct Workloads(Mutex<HashMap<String, Started>>);
+pub(crate) struct Workloads {
+    started: Mutex<HashMap<String, Started>>,
+    /// One for each that may be admitted beside those.
+    places: Arc<Semaphore>,
+}
 
 struct Started {
     execution: Execution,
@@ -39,13 +43,30 @@ struct Started {
     /// What the policy asks of the evidence.
     durability: Durability,
     identity: String,
+    /// Free again once its evidence is committed.
+    _place: OwnedSemaphorePermit,
     /// Dropped with the rest once somebody completes it: then nobody watches over it any more.
     _watched: oneshot::Sender<()>,
 }
 
 impl Workloads {
+    /// None yet, and at most so many at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { started: Mutex::default(), places: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// A place for one more, before its use is taken: what a point has open it has to close when it starts again.
+    fn place(&self, admission: &Admission) -> Result<OwnedSemaphorePermit, Denial> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let detail =
+                "as many workloads as may be are admitted and not completed: complete some, or wait for their end";
+            let about = About::artifact(&admission.admitted.token().artifact);
+            Denial { reason: Reason::LimitsExceeded, detail: detail.into(), about }
+        })
+    }
+
     fn take(&self, attestation_id: &str, caller: Option<&str>) -> Option<Started> {
-        let mut started = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         let own = started.get(attestation_id).is_some_and(|s| caller.is_none_or(|caller| s.identity == caller));
         if own { started.remove(attestation_id) } else { None }
     }
@@ -65,13 +86,17 @@ pub(crate) async fn admit(
             Ok(asked) => asked,
             Err(error) => return Err(deny(&gate, Denial::new(Reason::ArtifactMalformed, error.to_string())).await),
         };
-        let admission = match admission(&gate, &caller.identity, &asked) {
-            Ok(admission) => admission,
+        let placed = admission(&gate, &caller.identity, &asked).and_then(|admission| {
+            let place = workloads.place(&admission)?;
+            Ok((admission, place))
+        });
+        let (admission, place) = match placed {
+            Ok(placed) => placed,
             Err(denial) => return Err(deny(&gate, denial).await),
         };
         let run = {
             let gate = Arc::clone(&gate);
-            move |begun| start(gate, workloads, caller.identity, begun)
+            move |begun| start(gate, workloads, caller.identity, place, begun)
         };
         begin(&gate.desks, &gate.clock, admission, asked.image, run).await
     };
@@ -79,7 +104,13 @@ pub(crate) async fn admit(
 }
 
 /// Keeps what was admitted until it is completed, and says so. Where nobody hears it any more it is interrupted in time.
-async fn start(gate: Arc<Gate>, workloads: Arc<Workloads>, identity: String, begun: Begun) {
+async fn start(
+    gate: Arc<Gate>,
+    workloads: Arc<Workloads>,
+    identity: String,
+    place: OwnedSemaphorePermit,
+    begun: Begun,
+) {
     let Begun { permit, bundle, reply } = begun;
     let execution = permit.run();
     let op = execution.op.clone();
@@ -94,8 +125,8 @@ async fn start(gate: Arc<Gate>, workloads: Arc<Workloads>, identity: String, beg
         gate,
     };
     let (digests, durability) = (bundle.terms.digests, asked_of(&bundle));
-    let started = Started { execution, digests, durability, identity, _watched: watched };
-    workloads.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
+    let started = Started { execution, digests, durability, identity, _place: place, _watched: watched };
+    workloads.started.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
     let admitted = Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 };
     reply.with(Ok(json(&admitted.to_value())));
     watch.over(completed).await;
@@ -196,4 +227,22 @@ async fn close(
     closed
         .map(|closing| closing.records.last().map(|record| record.src_seq))
         .map_err(|error| Problem::refused(Reason::AuditUnavailable, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opening::tests::admission;
+
+    #[test]
+    fn so_many_workloads_are_admitted_at_once_and_no_more() {
+        let workloads = Workloads::new(2);
+        let (admission, _) = admission();
+        let (first, _second) = (workloads.place(&admission).expect("free"), workloads.place(&admission).expect("free"));
+        let denial = workloads.place(&admission).expect_err("none is left");
+        assert_eq!(denial.reason, Reason::LimitsExceeded);
+        assert!(denial.about.identity.is_some() && denial.about.artifact_id.is_some());
+        drop(first);
+        assert!(workloads.place(&admission).is_ok(), "one is completed");
+    }
 }

@@ -70,14 +70,16 @@ impl Journal {
         self.open.insert(last.op.clone(), Begun { last: last.clone(), from });
     }
 
-    /// Closes truthfully, after a crash, every lineage that had begun: `execution.interrupted` with the effect unknown, and
-    /// `evidence.committed` without evidence (PROTOCOL 5.1). The records are one commit.
+    /// Closes truthfully, after a crash, lineages that had begun, at most so many: `execution.interrupted` with the effect
+    /// unknown, and `evidence.committed` without evidence (PROTOCOL 5.1). The records are one commit; there are none once
+    /// nothing is open.
     ///
     /// # Errors
     /// Where a record can't be made.
-    pub fn recover(&mut self, now: Time) -> Result<Vec<Record>, String> {
+    pub fn recover(&mut self, now: Time, most: usize) -> Result<Vec<Record>, String> {
         let mut records = Vec::new();
-        for (op, begun) in core::mem::take(&mut self.open) {
+        for _ in 0..most {
+            let Some((op, begun)) = self.open.pop_first() else { break };
             let ts = self.stamp(now);
             records.extend(self.interrupt(op, Open::after(&begun.last), "restart", ts)?);
         }

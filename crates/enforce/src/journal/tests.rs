@@ -127,7 +127,7 @@ fn after_a_crash_the_journal_knows_every_use_and_closes_what_had_started() {
             again.restore(&read).expect("continues");
         }
         let open = again.open_lineages();
-        let closing = again.recover(NOW.plus_seconds(5)).expect("closes");
+        let closing = again.recover(NOW.plus_seconds(5), usize::MAX).expect("closes");
         assert_eq!(closing.len(), 2 * open);
         assert_eq!(again.open_lineages(), 0);
         let consumed = lines[..cut].iter().any(|line| {
@@ -144,13 +144,35 @@ fn recovery_continues_the_lineage_that_the_crash_left() {
     let issued = single().token().issued.clone();
     let mut journal = Journal::new(point());
     let started = journal.open(single(), WORKLOAD, NOW).expect("a free use").records().to_vec();
-    let closing = journal.recover(NOW.plus_seconds(1)).expect("closes");
+    let closing = journal.recover(NOW.plus_seconds(1), usize::MAX).expect("closes");
     let mut lineage = Lineage::begin(&issued).expect("issued");
     for record in started.iter().chain(&closing) {
         lineage = lineage.advance(record).unwrap_or_else(|e| panic!("{}: {e}", record.event));
     }
     assert_eq!(lineage.stage, Stage::Closed);
     assert_eq!(closing[0].data_str("effect"), Some("unknown"));
+}
+
+#[test]
+fn what_is_open_is_closed_in_as_many_commits_as_it_takes_and_each_by_itself_is_whole() {
+    let started = Journal::new(point()).open(single(), WORKLOAD, NOW).expect("a free use").records()[2].clone();
+    let mut journal = Journal::new(point());
+    for n in 0..5 {
+        let mut record = started.clone();
+        record.op = format!("{n:032}");
+        journal.restore(&Line::Open(record)).expect("continues");
+    }
+    for (left, made) in [(3, 4), (1, 4), (0, 2), (0, 0)] {
+        let records = journal.recover(NOW, 2).expect("closes");
+        assert_eq!((journal.open_lineages(), records.len()), (left, made));
+        for pair in records.chunks(2) {
+            assert_eq!(pair[0].op, pair[1].op);
+            assert_eq!(
+                (pair[0].event.as_str(), pair[1].event.as_str()),
+                ("execution.interrupted", "evidence.committed")
+            );
+        }
+    }
 }
 
 #[test]
@@ -285,7 +307,7 @@ fn what_is_open_is_said_again_and_closed_by_that_alone() {
         let mut again = Journal::new(point());
         lines.iter().for_each(|line| again.restore(line).expect("continues"));
         again.continue_from(5);
-        again.recover(NOW.plus_seconds(9)).expect("closes")
+        again.recover(NOW.plus_seconds(9), usize::MAX).expect("closes")
     };
     let closing = closed(&[line]);
     assert_eq!(closing[0].event, "execution.interrupted");

@@ -65,3 +65,27 @@ fn the_oldest_event_that_the_ledger_may_not_have_is_found_by_its_number() {
     assert_eq!(oldest_from(&log, 2), Ok(Some(later)));
     assert_eq!(oldest_from(&log, 3), Ok(None), "the ledger has all of it");
 }
+
+#[test]
+fn more_that_is_open_than_one_commit_carries_is_closed_in_several() {
+    let begun = begun();
+    let point = again(&begun);
+    let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+    let started = begun.last().expect("started");
+    let open = 2 * AT_ONCE + 1;
+    let lines = (0..open).map(|n| {
+        let mut record = started.clone();
+        record.op = format!("{n:032}");
+        Line::Open(record)
+    });
+    let mut journal = Journal::new(point.clone());
+    for line in lines {
+        journal.restore(&line).expect("continues");
+    }
+    let syncs = |log: &SegmentLog| log.metrics().sync.summary().count;
+    let before = syncs(&log);
+    close_open(&mut log, &mut journal, started.ts).expect("the point starts");
+    assert_eq!((journal.open_lineages(), log.next()), (0, 2 * open as u64));
+    assert!(syncs(&log) - before >= 3, "three commits");
+    assert_eq!(read_back(&log, point).expect("a journal").open_lineages(), 0);
+}
