@@ -6,6 +6,7 @@
 
 use crate::gateway::Gate;
 use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, ending};
+use crate::passing;
 use crate::refusal;
 use crate::release::Holdback;
 use crate::running::Registered;
@@ -162,7 +163,7 @@ impl Run {
         };
         let mut answer = Response::new(axum::body::Body::from(body));
         *answer.status_mut() = parts.status;
-        *answer.headers_mut() = passed_on(&parts.headers);
+        *answer.headers_mut() = passing::to_caller(&parts.headers);
         name_lineage(answer.headers_mut(), &op, durability);
         self.answer_with(answer);
     }
@@ -180,7 +181,7 @@ impl Run {
         let (inlet, passing) = stream::channel();
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
-        *answer.headers_mut() = passed_on(&parts.headers);
+        *answer.headers_mut() = passing::to_caller(&parts.headers);
         name_lineage(answer.headers_mut(), &execution.op, Durability::D1);
         self.answer_with(answer);
 
@@ -272,25 +273,6 @@ fn how(status: StatusCode) -> (Outcome, Option<&'static str>) {
 fn are_events(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
-}
-
-/// The upstream's headers, less those of the connection and what belongs to the gateway.
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
-    for (name, value) in headers {
-        if !is_hop(name) && *name != header::CONTENT_LENGTH && !name.as_str().starts_with("eleven-") {
-            kept.append(name, value.clone());
-        }
-    }
-    kept
-}
-
-/// Headers that belong to one connection (RFC 9110, 7.6.1).
-pub(crate) fn is_hop(name: &http::HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
-    )
 }
 
 /// The durability that a policy asks of the evidence before anything is released: D1 where it says nothing.

@@ -2,12 +2,13 @@
 
 use crate::caller::{Caller, Callers};
 use crate::disclosures::{self, Store};
-use crate::execution::{self, is_hop};
+use crate::execution;
 use crate::forward::Progress;
 use crate::issuer::Issuer;
 use crate::journal::Desks;
 use crate::openai;
 use crate::opening::begin;
+use crate::passing;
 use crate::refusal;
 use crate::running::Running;
 use crate::seen::Seen;
@@ -97,6 +98,8 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
+        passing::addressed(&parts.uri)?;
+        passing::readable(&parts.headers)?;
         let body = body_of(&gate, &caller, body, gate.settings.gateway.max_body).await?;
         let operation = openai::invocation(&body, &gate.settings.gateway)?;
         let framed = Framed::new(parts, body, operation, gate.workload);
@@ -110,6 +113,7 @@ pub(crate) async fn models(gate: Arc<Gate>, request: Request<Body>) -> axum::res
     let answered = async {
         let (parts, _) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
+        passing::addressed(&parts.uri)?;
         let operation = openai::listing(&gate.settings.gateway)?;
         let framed = Framed::new(parts, Bytes::new(), operation, gate.workload);
         govern(&gate, &caller, framed).await
@@ -379,7 +383,7 @@ pub(crate) async fn deny(gate: &Gate, denial: Denial) -> Problem {
     }
 }
 
-/// The request that reaches the upstream: the very bytes, without the caller's credential and what belongs to Eleven.
+/// The request that reaches the upstream: the very bytes, under the headers that may pass.
 fn forwarded(gate: &Gate, framed: &Framed) -> Result<Request<Full<Bytes>>, Problem> {
     let upstream = gate.settings.gateway.upstream.trim_end_matches('/');
     let uri = format!("{upstream}{}", framed.path);
@@ -387,18 +391,9 @@ fn forwarded(gate: &Gate, framed: &Framed) -> Result<Request<Full<Bytes>>, Probl
     *request.method_mut() = framed.method.clone();
     *request.uri_mut() =
         uri.parse().map_err(|_| Problem::malformed(format!("{} is not a path that can be forwarded", framed.path)))?;
-    let headers = request.headers_mut();
-    for (name, value) in &framed.headers {
-        let ours = *name == header::AUTHORIZATION || *name == header::HOST || name.as_str().starts_with("eleven-");
-        let connection = is_hop(name) || *name == header::CONTENT_LENGTH || *name == header::ACCEPT_ENCODING;
-        if !ours && !connection {
-            headers.append(name, value.clone());
-        }
-    }
-    // A compressed stream can't be cut into its events; the upstream is asked for plain bytes.
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    *request.headers_mut() = passing::to_upstream(&framed.headers, !framed.body.is_empty());
     if let Some(credential) = &gate.credential {
-        headers.insert(header::AUTHORIZATION, credential.clone());
+        request.headers_mut().insert(header::AUTHORIZATION, credential.clone());
     }
     Ok(request)
 }

@@ -29,6 +29,7 @@ mod issuer;
 mod journal;
 mod openai;
 mod opening;
+mod passing;
 pub mod recover;
 mod refusal;
 mod release;

@@ -219,6 +219,16 @@ async fn what_is_no_governed_path_does_not_pass() {
         let (status, _) = domain.get(domain.gateway_at, path).await;
         assert!(status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED, "{path}: {status}");
     }
+    for (header, value) in [
+        ("content-type", "application/json; charset=utf-7"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-encoding", "gzip"),
+    ] {
+        let answered = domain.chat_with(&request("x"), &[(header, value)]).await;
+        assert_eq!(answered.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{header}: {value}");
+        let kind = answered.json().pointer("/error/type").and_then(Value::as_str).map(str::to_owned);
+        assert_eq!(kind.as_deref(), Some("invalid_request_error"));
+    }
     for body in ["", "{", "[]", r#"{"model":"demo","model":"other"}"#, "\u{feff}{}"] {
         let answered = domain.chat(body).await;
         assert_eq!(answered.status, StatusCode::BAD_REQUEST, "{body}");

@@ -1,0 +1,201 @@
+//! What passes between a caller and the upstream beside the body. What policy read must be what the upstream reads, so nothing
+//! passes that has it read the body otherwise or take the call for another; nor what belongs to one connection, or is a
+//! credential between others.
+
+use eleven_api::problem::Problem;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+
+/// The only type of a body that is read here, and that is forwarded.
+const JSON: &str = "application/json";
+/// Headers by which some upstreams take a request for one of another method or path.
+const OVERRIDES: [&str; 5] =
+    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Whether a body under these headers is read by everybody as it is read here: JSON in UTF-8, as it came.
+///
+/// # Errors
+/// 415, and what to send instead.
+pub(crate) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |what: &str| Err(Problem::with_status(415, what));
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let is_json = kinds.next().is_none_or(|kind| kind.to_str().is_ok_and(is_json));
+    if !is_json || kinds.next().is_some() {
+        return unsupported("the body is to be JSON in UTF-8: send it with content-type: application/json");
+    }
+    let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return unsupported("the body is encoded, and policy would not read what the upstream does: send it as it is");
+    }
+    Ok(())
+}
+
+/// Whether the address says nothing that policy does not read.
+///
+/// # Errors
+/// 400 where it has a query.
+pub(crate) fn addressed(uri: &Uri) -> Result<(), Problem> {
+    match uri.query().unwrap_or_default() {
+        "" => Ok(()),
+        _ => Err(Problem::malformed("the address has a query, which policy does not read: send the call without it")),
+    }
+}
+
+/// Whether a media type is JSON, in UTF-8 where it names a character set.
+fn is_json(kind: &str) -> bool {
+    let mut parts = kind.split(';').map(str::trim);
+    let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
+    let utf8 = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    named && parts.all(utf8)
+}
+
+/// The headers with which a request reaches the upstream: the caller's, less its credentials, what belongs to the gateway, to
+/// the connection or to a proxy, and what makes another request of it.
+pub(crate) fn to_upstream(headers: &HeaderMap, body: bool) -> HeaderMap {
+    let mut kept = across(headers);
+    for name in [header::AUTHORIZATION, header::COOKIE, header::HOST, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+        kept.remove(name);
+    }
+    for name in OVERRIDES {
+        kept.remove(name);
+    }
+    if body {
+        kept.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    // A compressed stream can't be cut into its events; the upstream is asked for plain bytes.
+    kept.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    kept
+}
+
+/// The headers with which an answer reaches the caller: the upstream's, less those of the connection and of a proxy, and what
+/// belongs to the gateway.
+pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
+    across(headers)
+}
+
+/// What goes from one connection to the next (RFC 9110, 7.6.1): not what a `Connection` header names, either.
+fn across(headers: &HeaderMap) -> HeaderMap {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        let stays = is_hop(name) || named.iter().any(|named| name.as_str().eq_ignore_ascii_case(named));
+        let ours = *name == header::CONTENT_LENGTH || name.as_str().starts_with("eleven-");
+        if !stays && !ours {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
+/// Headers that belong to one connection, or to the proxy at its end.
+fn is_hop(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("proxy-")
+        || matches!(name, "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf_8_or_it_is_not_read() {
+        for kind in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; profile=x",
+        ] {
+            assert!(readable(&headers(&[("content-type", kind)])).is_ok(), "{kind}");
+        }
+        assert!(readable(&headers(&[])).is_ok(), "it is forwarded as what it was read as");
+        assert!(readable(&headers(&[("content-encoding", "identity")])).is_ok());
+        for refused in [
+            &[("content-type", "application/json; charset=utf-7")][..],
+            &[("content-type", "application/json; charset=utf-8; Charset = utf-16")],
+            &[("content-type", "application/x-www-form-urlencoded")],
+            &[("content-type", "text/plain")],
+            &[("content-type", "")],
+            &[("content-encoding", "gzip")],
+            &[("content-encoding", "identity, gzip")],
+        ] {
+            assert_eq!(readable(&headers(refused)).expect_err("refused").status, 415, "{refused:?}");
+        }
+        let mut twice = headers(&[("content-type", "application/json")]);
+        twice.append(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert_eq!(readable(&twice).expect_err("refused").status, 415);
+    }
+
+    #[test]
+    fn an_address_says_nothing_beside_its_path() {
+        let addressed = |uri: &'static str| addressed(&Uri::from_static(uri));
+        assert!(addressed("/v1/chat/completions").is_ok() && addressed("/v1/chat/completions?").is_ok());
+        for uri in ["/v1/chat/completions?model=other", "/v1/models?api-version=2024-10-21"] {
+            assert_eq!(addressed(uri).expect_err("refused").status, 400, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_changes_a_call_or_was_not_meant_for_the_upstream_does_not_reach_it() {
+        let came = headers(&[
+            ("authorization", "Bearer elk_app_x"),
+            ("cookie", "session=1"),
+            ("host", "gateway"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("content-length", "7"),
+            ("content-encoding", "identity"),
+            ("accept-encoding", "gzip, br"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close, X-Nominated"),
+            ("x-nominated", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("proxy-authorization", "Basic eDp5"),
+            ("proxy-connection", "keep-alive"),
+            ("x-http-method-override", "DELETE"),
+            ("x-http-method", "DELETE"),
+            ("x-method-override", "DELETE"),
+            ("x-original-url", "/v1/files"),
+            ("x-rewrite-url", "/v1/files"),
+            ("eleven-authorization", "x"),
+            ("openai-organization", "org"),
+            ("user-agent", "OpenAI/Python 1.99"),
+            ("x-stainless-lang", "python"),
+        ]);
+        let kept = ["accept-encoding", "openai-organization", "user-agent", "x-stainless-lang"];
+        let forwarded = to_upstream(&came, true);
+        assert_eq!(names(&forwarded), [&kept[..1], &["content-type"], &kept[1..]].concat());
+        assert!(forwarded["content-type"] == JSON && forwarded["accept-encoding"] == "identity");
+        assert_eq!(names(&to_upstream(&came, false)), kept);
+    }
+
+    #[test]
+    fn what_was_not_meant_for_the_caller_does_not_reach_it() {
+        let came = headers(&[
+            ("content-type", "text/event-stream"),
+            ("content-length", "7"),
+            ("connection", "x-nominated"),
+            ("x-nominated", "1"),
+            ("proxy-authenticate", "Basic"),
+            ("eleven-decision", "allow"),
+            ("x-request-id", "r"),
+        ]);
+        assert_eq!(names(&to_caller(&came)), ["content-type", "x-request-id"]);
+    }
+}
