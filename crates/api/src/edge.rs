@@ -108,7 +108,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Does what may wait for the disk, on this thread: whatever else this thread was to run, others run meanwhile.
+/// Does what may wait for the disk or takes long, on this thread: whatever else this thread was to run, others run meanwhile.
 pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current() {

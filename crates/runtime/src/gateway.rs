@@ -43,6 +43,9 @@ pub(crate) const PRESENTED: &str = "eleven-authorization";
 /// The header in which a caller who brings an artifact names the salts of its commitments.
 const SALTS: &str = "eleven-salts";
 
+/// A body of more bytes than this is read and hashed beside what else this thread has to do.
+const LARGE: usize = 256 * 1024;
+
 /// Everything that enforcement at this point needs.
 pub(crate) struct Gate {
     pub(crate) settings: Settings,
@@ -101,8 +104,11 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
         passing::addressed(&parts.uri)?;
         passing::readable(&parts.headers)?;
         let body = body_of(&gate, &caller, body, gate.settings.gateway.max_body).await?;
-        let operation = openai::invocation(&body, &gate.settings.gateway)?;
-        let framed = Framed::new(parts, body, operation, gate.workload);
+        let frame = || {
+            let operation = openai::invocation(&body, &gate.settings.gateway)?;
+            Ok::<_, Problem>(Framed::new(parts, body.clone(), operation, gate.workload))
+        };
+        let framed = if body.len() > LARGE { edge::in_place(frame) } else { frame() }?;
         govern(&gate, &caller, framed).await
     };
     answered.await.unwrap_or_else(|problem| refusal::openai(&problem))

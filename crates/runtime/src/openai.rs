@@ -4,12 +4,13 @@ use crate::settings::Gateway;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::Operation;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::limits::MAX_MEMBERS;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The top-level members of a request's body, each as the text it came as; none twice.
+/// The top-level members of a request's body, each as the text it came as; none twice, and no more than are read.
 struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
@@ -25,6 +26,9 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    if members.len() == MAX_MEMBERS {
+                        return Err(serde::de::Error::custom(format!("it has more than {MAX_MEMBERS} members")));
+                    }
                     // What policy reads must be what the upstream reads: of two, nobody knows which.
                     if members.insert(name, value).is_some() {
                         return Err(serde::de::Error::custom("a member stands twice"));
@@ -41,10 +45,9 @@ impl Members<'_> {
     /// A member that is none of `known` by its bytes, and is one to an upstream that does not tell upper from lower case, as
     /// Go's `encoding/json`: of two the last one wins there, and policy would have read the other.
     fn lookalike<'k>(&self, known: impl Iterator<Item = &'k str>) -> Option<(&str, &'k str)> {
-        let known: Vec<(String, &str)> = known.map(|name| (fold(name), name)).collect();
+        let known: Vec<&str> = known.collect();
         self.0.keys().find_map(|member| {
-            let folded = fold(member);
-            let (_, alike) = known.iter().find(|(known, name)| *known == folded && name != member)?;
+            let alike = known.iter().find(|known| *known != member && fold(known).eq(fold(member)))?;
             Some((member.as_str(), *alike))
         })
     }
@@ -52,16 +55,16 @@ impl Members<'_> {
 
 /// A name without regard to case. Names that are one by Unicode's simple folding come out as one, so the long s (U+017F) is an
 /// s and the Kelvin sign (U+212A) a k; and some that are one only by other foldings.
-fn fold(name: &str) -> String {
+fn fold(name: &str) -> impl Iterator<Item = char> {
     let lower = name.chars().flat_map(char::to_lowercase);
-    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// The operation of a model call: `name`, `model`, `scope`, and the parameters that policy reads.
 ///
 /// # Errors
-/// 400 where the body is not JSON, a member stands twice or differs only in case from one that policy reads, or `model` is
-/// missing.
+/// 400 where the body is not JSON, has more members than are read, a member stands twice or differs only in case from one that
+/// policy reads, or `model` is missing.
 pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
     let members: Members<'_> = serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("the body is not an OpenAI request: {error}")))?;
@@ -154,6 +157,21 @@ mod tests {
         // What policy does not read is the upstream's own matter.
         let others = br#"{"model":"m","max_tokens":7,"Temperature":1,"temperature":0,"models":[],"User":"u"}"#;
         assert!(invocation(others, &settings).is_ok());
+    }
+
+    #[test]
+    fn a_body_has_as_many_members_as_are_read_and_no_more() {
+        let body = |members: usize| {
+            let others: String = (1..members).map(|n| format!(r#","m{n}":0"#)).collect();
+            format!(r#"{{"model":"m"{others}}}"#)
+        };
+        assert!(invocation(body(MAX_MEMBERS).as_bytes(), &settings()).is_ok());
+        let problem = invocation(body(MAX_MEMBERS + 1).as_bytes(), &settings()).expect_err("refused");
+        assert_eq!(problem.status, 400);
+        assert!(problem.detail.contains("more than 1024 members"), "{}", problem.detail);
+        // It is refused where the limit is passed; what comes behind is not read, let alone kept.
+        let cut = &body(2000).into_bytes()[..16_000];
+        assert!(invocation(cut, &settings()).expect_err("refused").detail.contains("more than 1024 members"));
     }
 
     #[test]
