@@ -27,6 +27,7 @@ use eleven_core::artifact::Token;
 use eleven_core::id;
 use eleven_core::reason::Reason;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use point::PointError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,10 +73,14 @@ async fn govern(
 ) -> Result<Allowed, Problem> {
     let now = authority.clock.now();
     let current = current(authority)?;
-    let (caller, point) = caller(authority, &current, headers, body, listening)?;
+    let (caller, bearer) = caller(authority, &current, headers, listening)?;
     let asked = Execute::read(body).map_err(|error| Problem::malformed(error.to_string()))?;
     let random = Random { nonce: edge::random(), salt: edge::random() };
-    let request = Request { caller, point, asked, now, random };
+    let request = Request { caller, point: None, asked, now, random };
+    let request = match point::acting(headers, body, bearer, &current, now) {
+        Ok(point) => Request { point, ..request },
+        Err(error) => return Err(not_believed(authority, &request, error).await),
+    };
     match decide_and_issue(authority, &current, request.clone()).await {
         Err(Failure::Overtaken) => {
             // A policy was replaced between the decision and its commit: decide once more, by what is in force now.
@@ -130,6 +135,14 @@ async fn issue(authority: &Authority, allowance: Allowance) -> Result<Allowed, F
     }
 }
 
+/// A caller who is known, behind a point that is not: that is the point's trouble, and an event with the caller's identity.
+async fn not_believed(authority: &Authority, request: &Request, error: PointError) -> Problem {
+    match error.reason() {
+        Some(reason) => record_refusal(authority, &Refusal::of_request(reason, error.to_string(), request)).await,
+        None => Problem::malformed(error.to_string()),
+    }
+}
+
 /// A refusal counts when it is recorded; one that can't be is `audit.unavailable`.
 async fn record_refusal(authority: &Authority, refusal: &Refusal) -> Problem {
     match authority.sequencer.submit(refusal.event()).await {
@@ -150,14 +163,13 @@ fn current(authority: &Authority) -> Result<Arc<Current>, Problem> {
     authority.registry.fresh(authority.clock.now()).ok_or_else(audit_unavailable)
 }
 
-/// Who calls, and which point acts for it.
-fn caller(
+/// Who calls, and the credential that says so.
+fn caller<'h>(
     authority: &Authority,
     current: &Current,
-    headers: &HeaderMap,
-    body: &Bytes,
+    headers: &'h HeaderMap,
     listening: &Listening,
-) -> Result<(String, Option<String>), Problem> {
+) -> Result<(String, &'h str), Problem> {
     let now = authority.clock.now();
     let unauthenticated = |detail: String| {
         authority.denials.count(now, &listening.0);
@@ -166,9 +178,7 @@ fn caller(
     let bearer = bearer(headers).map_err(|error| unauthenticated(error.to_string()))?;
     let identity = current.sources.authenticate(bearer, current.view.domain(), now);
     let identity = identity.map_err(|error| unauthenticated(error.to_string()))?;
-    let point =
-        point::acting(headers, body, bearer, current, now).map_err(|error| unauthenticated(error.to_string()))?;
-    Ok((identity, point))
+    Ok((identity, bearer))
 }
 
 /// The bearer credential.

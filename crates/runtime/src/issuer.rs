@@ -12,7 +12,7 @@ use eleven_core::hash::{Sha3, base64};
 use eleven_core::reason::Reason;
 use eleven_core::signature::Signer;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The authority, as this point asks it.
@@ -23,6 +23,40 @@ pub(crate) struct Issuer {
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline: Duration,
+    pub(crate) trouble: Trouble,
+}
+
+/// What keeps the authority from deciding for this point, as its operator was told: it is said once, not at each call.
+#[derive(Default)]
+pub(crate) struct Trouble(Mutex<Option<Reason>>);
+
+impl Trouble {
+    /// Whether this is something else than before.
+    fn is_news(&self, trouble: Option<Reason>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, trouble) != trouble
+    }
+
+    /// Says what an answer says of this point.
+    fn note<T>(&self, answer: &Result<T, CallError>) {
+        let trouble = match answer {
+            Ok(_) => None,
+            Err(CallError::Refused(problem)) => problem.reason.filter(|reason| is_ours(*reason)),
+            Err(_) => Some(Reason::IssuerUnavailable),
+        };
+        match (self.is_news(trouble), answer) {
+            (true, Err(error)) if trouble.is_some() => {
+                tracing::warn!(%error, "the authority decides nothing that this point asks for");
+            }
+            (true, _) => tracing::info!("the authority decides again what this point asks for"),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Whether a refusal is about the point that asked and not about its caller.
+const fn is_ours(reason: Reason) -> bool {
+    matches!(reason, Reason::RuntimeUnregistered | Reason::RuntimeClock)
 }
 
 impl Issuer {
@@ -35,7 +69,9 @@ impl Issuer {
     pub(crate) async fn obtain(&self, caller: &Caller, execute: &Execute) -> Result<Token, Problem> {
         let body = execute.to_value().canonical();
         let headers = self.signed(caller, &body)?;
-        match self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline).await {
+        let answer = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline).await;
+        self.trouble.note(&answer);
+        match answer {
             Ok(answer) => Allowed::read(&answer).map(|allowed| allowed.token).map_err(|error| {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),
@@ -62,5 +98,28 @@ impl Issuer {
             (HeaderName::from_static("eleven-point-time"), value(&time)?),
             (HeaderName::from_static("eleven-point-signature"), value(&signature)?),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_of_the_point_is_said_once_and_so_is_its_end() {
+        let trouble = Trouble::default();
+        let news: Vec<bool> = [
+            None,
+            Some(Reason::RuntimeUnregistered),
+            Some(Reason::RuntimeUnregistered),
+            Some(Reason::RuntimeClock),
+            None,
+            None,
+        ]
+        .into_iter()
+        .map(|reason| trouble.is_news(reason))
+        .collect();
+        assert_eq!(news, [false, true, false, true, true, false]);
+        assert!(is_ours(Reason::RuntimeUnregistered) && !is_ours(Reason::PolicyDenied));
     }
 }

@@ -5,7 +5,7 @@ use crate::disclosures::{self, Store};
 use crate::forward::{self, Forwarder, Progress};
 use crate::gateway::{self, Gate};
 use crate::health;
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, Trouble};
 use crate::journal::Desks;
 use crate::recover;
 use crate::refusal;
@@ -155,6 +155,7 @@ impl Runtime {
             signer: Arc::clone(&point.event),
             clock: Arc::clone(&clock),
             deadline: settings.decision_deadline,
+            trouble: Trouble::default(),
         };
         let gate = Gate {
             registry: Registry::new(root, settings.authority.clone(), client.clone(), point.name.clone(), reader),

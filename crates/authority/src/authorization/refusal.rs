@@ -34,6 +34,11 @@ impl Refusal {
         Self { reason, detail: detail.into(), about, data: Object::new(), blobs: Vec::new(), ts }
     }
 
+    /// The refusal of a request of which nothing was decided.
+    pub(crate) fn of_request(reason: Reason, detail: String, request: &Request) -> Self {
+        Self::new(reason, detail, about_request(request, None))
+    }
+
     /// The same refusal under the policy that decided.
     pub(super) fn under(mut self, policy: &PolicyBundle) -> Self {
         self.about.policy = Some(policy.id());

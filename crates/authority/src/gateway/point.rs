@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use eleven_core::encoding::Object;
 use eleven_core::hash::{Sha3, unbase64};
+use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use std::fmt;
 
@@ -19,7 +20,7 @@ const POINT: &str = "eleven-point";
 const TIME: &str = "eleven-point-time";
 const SIGNATURE: &str = "eleven-point-signature";
 
-/// Why the point is not believed: the reason is `identity.unauthenticated`.
+/// Why the point is not believed. Its caller is known by then, and its credential is in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PointError {
     /// Some of the three headers are there and some are not, or one is not of its form.
@@ -32,6 +33,17 @@ pub(super) enum PointError {
     Signature,
 }
 
+impl PointError {
+    /// The reason for which the request is refused; `None` where it is not of its form.
+    pub(super) const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Headers => None,
+            Self::Time => Some(Reason::RuntimeClock),
+            Self::Unknown | Self::Signature => Some(Reason::RuntimeUnregistered),
+        }
+    }
+}
+
 impl fmt::Display for PointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -40,7 +52,10 @@ impl fmt::Display for PointError {
             }
             Self::Time => "the point signed more than ten seconds away from this authority's clock: set its clock",
             Self::Unknown => "the point is not registered, or its event key does not count: register it",
-            Self::Signature => "the point's signature is not over this request and this caller's credential",
+            Self::Signature => {
+                "the signature is not by the event key that the point is registered with, over this request and this \
+                 caller's credential: register the point under the key that it signs with"
+            }
         })
     }
 }

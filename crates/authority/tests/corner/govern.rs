@@ -86,19 +86,28 @@ async fn a_point_acts_with_its_own_signature_over_request_and_caller() {
     let now = SystemClock.now();
     let headers = acting(&world.secret, &asked(), now);
     world.execute(&world.secret, &headers, &asked()).await.expect("the point acts");
-    for (what, headers, asked) in [
-        ("another request", acting(&world.secret, &asked_for("other"), now), asked()),
-        ("another caller", acting("elk_other", &asked(), now), asked()),
-        ("an old signature", acting(&world.secret, &asked(), now.plus_seconds(-11)), asked()),
-        ("no signature", headers[..2].to_vec(), asked()),
-    ] {
-        let problem = world.execute(&world.secret, &headers, &asked).await.expect_err(what);
-        assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated), "{what}");
-    }
+    let problem = world.execute(&world.secret, &headers[..2], &asked()).await.expect_err("no signature");
+    assert_eq!((problem.status, problem.reason), (400, None));
+    // Its caller is who it says, so that what is wrong with the point is no matter of credentials, and an event.
     let gone = eleven_core::encoding::Object::new().with("point", POINT);
-    world.act("runtime.remove", gone).await.expect("removed");
-    let problem = world.execute(&world.secret, &headers, &asked()).await.expect_err("a point that was removed");
-    assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
+    for (what, headers, reason) in [
+        ("another request", acting(&world.secret, &asked_for("other"), now), Reason::RuntimeUnregistered),
+        ("another caller", acting("elk_other", &asked(), now), Reason::RuntimeUnregistered),
+        ("an old signature", acting(&world.secret, &asked(), now.plus_seconds(-11)), Reason::RuntimeClock),
+        ("a point that was removed", headers, Reason::RuntimeUnregistered),
+    ] {
+        if what.ends_with("removed") {
+            world.act("runtime.remove", gone.clone()).await.expect("removed");
+        }
+        let problem = world.execute(&world.secret, &headers, &asked()).await.expect_err(what);
+        assert_eq!((problem.status, problem.reason), (403, Some(reason)), "{what}");
+        let lineage = world.lineage(problem.lineage.as_deref().expect("a lineage")).await;
+        let [denied] = lineage.as_slice() else { panic!("one event: {lineage:?}") };
+        assert_eq!((denied.about.identity.as_deref(), denied.about.reason), (Some(CALLER), Some(reason)), "{what}");
+    }
+    // Without a credential nobody knows whose matter it is.
+    let problem = world.execute("a.b.c", &acting("a.b.c", &asked(), now), &asked()).await.expect_err("nobody");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     let problem = world.ask().await.expect_err("a runtime without points");
     assert_eq!(problem.reason, Some(Reason::RuntimeUnregistered));
     world.stop().await;

@@ -179,6 +179,15 @@ async fn a_point_whose_attestations_prove_nothing_admits_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_was_removed_is_no_matter_of_its_callers_credentials() {
+    let domain = Domain::start(Plan::default()).await;
+    domain.act(Act::RuntimeRemove { point: crate::harness::POINT.into() }).await;
+    let event = refused(&domain, &domain.chat(&request("x")).await, 403, "runtime.unregistered").await;
+    assert_eq!(event.get("identity").and_then(Value::as_str), Some(IDENTITY));
+    assert_eq!(event.get("operation").and_then(Value::as_str), Some("model.invoke"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_was_replaced_or_says_no() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("x");
