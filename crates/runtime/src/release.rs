@@ -16,6 +16,8 @@ pub(crate) struct Holdback {
     events: bool,
     limit: usize,
     partial: BytesMut,
+    /// So many bytes of `partial` were looked at, and no event ends in them.
+    looked: usize,
     held: Vec<Bytes>,
     /// Bytes that are held.
     bytes: usize,
@@ -45,7 +47,7 @@ impl Holdback {
     /// For a stream of server-sent events, or of anything else, of which at most `limit` bytes are held.
     pub(crate) fn new(events: bool, limit: usize) -> Self {
         let (partial, held) = (BytesMut::new(), Vec::new());
-        Self { events, limit, partial, held, bytes: 0, content: false, ending: false }
+        Self { events, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
@@ -56,8 +58,7 @@ impl Holdback {
         let mut passing = Vec::new();
         if self.events {
             self.partial.extend_from_slice(&piece);
-            while let Some(end) = event_end(&self.partial) {
-                let event = self.partial.split_to(end).freeze();
+            while let Some(event) = self.event() {
                 self.next(kind(&event), event, &mut passing);
             }
         } else {
@@ -65,6 +66,13 @@ impl Holdback {
         }
         let holds = self.bytes.saturating_add(self.partial.len());
         if self.partial.len() > MAX_EVENT || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
+    }
+
+    /// Takes the first event off, where it is whole. Each byte is looked at once, in however many pieces the event comes.
+    fn event(&mut self) -> Option<Bytes> {
+        let end = event_end(&self.partial, self.looked);
+        self.looked = if end.is_some() { 0 } else { self.partial.len() };
+        end.map(|end| self.partial.split_to(end).freeze())
     }
 
     fn next(&mut self, kind: Kind, piece: Bytes, passing: &mut Vec<Bytes>) {
@@ -94,14 +102,11 @@ impl Holdback {
     }
 }
 
-/// Where the first event ends: behind an empty line.
-fn event_end(bytes: &[u8]) -> Option<usize> {
-    let lf = bytes.windows(2).position(|pair| pair == b"\n\n").map(|at| at + 2);
-    let crlf = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
-    match (lf, crlf) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+/// Where the first event ends: behind an empty line. None ends in the bytes before `from`.
+fn event_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let feeds = bytes.iter().enumerate().skip(from).filter(|(_, byte)| **byte == b'\n');
+    let mut ends = feeds.map(|(at, _)| at + 1);
+    ends.find(|end| bytes.get(..*end).is_some_and(|line| line.ends_with(b"\n\n") || line.ends_with(b"\r\n\r\n")))
 }
 
 /// What an event is: it ends the content by `[DONE]`, by a finish reason that is not null, and where it can't be read.
@@ -183,6 +188,36 @@ mod tests {
             passed.extend_from_slice(&holdback.finish());
             assert_eq!(passed, stream.as_bytes());
         }
+    }
+
+    #[test]
+    fn an_event_ends_behind_the_first_empty_line_wherever_the_pieces_part() {
+        for (stream, ends) in [
+            ("data: 1\n\ndata: 2\n\n", 9),
+            ("data: 1\r\n\r\ndata: 2\n\n", 11),
+            ("data: 1\n\r\n\n\n", 11),
+            ("\n\n", 2),
+            ("\r\n\r\n", 4),
+        ] {
+            assert_eq!(event_end(stream.as_bytes(), 0), Some(ends), "{stream:?}");
+            for cut in 0..ends {
+                assert_eq!(event_end(&stream.as_bytes()[..cut], 0), None, "{stream:?} up to {cut}");
+                assert_eq!(event_end(stream.as_bytes(), cut), Some(ends), "{stream:?} from {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_looked_at_once_is_not_looked_at_again() {
+        let mut holdback = Holdback::new(true, LIMIT);
+        let (content, part) = (chunk("a", "null"), format!("data: \"{}", "x".repeat(1000)));
+        for piece in [content.as_str(), &part, &part, "\"\n"] {
+            holdback.push(Bytes::copy_from_slice(piece.as_bytes())).expect("small");
+            assert_eq!(holdback.looked, holdback.partial.len(), "the next look begins behind what came so far");
+        }
+        let rest = ["\n", &content, &content, "data"].concat();
+        holdback.push(Bytes::from(rest)).expect("small");
+        assert_eq!((holdback.looked, holdback.partial.len()), (4, 4));
     }
 
     #[test]
