@@ -77,6 +77,13 @@ impl Secret {
         SourceRecord { name: row(kind, &self.holder), source: kind.to_owned(), mapping }
     }
 
+    /// The id of a token that a client's secret is exchanged for: it names the row, and of what the row holds enough to tell
+    /// it from another under that name ([`stands`]).
+    #[must_use]
+    pub fn token_id(&self, random: &[u8; 16]) -> String {
+        format!("{}:{}:{}", row(CLIENT, &self.holder), print(&self.hash()), id::base32(random))
+    }
+
     /// The text that is shown once.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -88,6 +95,19 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({})", self.holder)
     }
+}
+
+/// Whether the secret that a token of this id was exchanged for is still the one of its row, of which `hash_of` gives what is
+/// kept. A token that was exchanged for none names no row, and stands by itself.
+pub fn stands(token_id: &str, hash_of: impl FnOnce(&str) -> Option<Sha3>) -> bool {
+    let Some((row, rest)) = token_id.split_once(':') else { return true };
+    let kept = hash_of(row).map(|hash| print(&hash));
+    kept.is_some() && kept.as_deref() == rest.split(':').next()
+}
+
+/// What tells the hash of one secret from that of another.
+fn print(hash: &Sha3) -> String {
+    id::base32(hash.0.first_chunk::<16>().map_or(&[], |first| first.as_slice()))
 }
 
 fn is_holder(text: &str) -> bool {

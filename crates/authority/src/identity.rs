@@ -11,7 +11,7 @@
 //!
 //! A row that is not of its kind's form, or of another kind, authenticates nobody.
 
-use eleven_api::secret::{AUDITOR, CLIENT, Secret};
+use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::token::{self, Claims, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
@@ -153,11 +153,12 @@ impl Sources {
         });
         let claims = claims.map_err(IdentityError::Token)?;
         // A key speaks for its own issuer only.
-        if issuer == Some(claims.iss.as_str()) {
-            Ok(claims.sub)
-        } else {
-            Err(IdentityError::Token(TokenError::Untrusted))
+        if issuer != Some(claims.iss.as_str()) {
+            return Err(IdentityError::Token(TokenError::Untrusted));
         }
+        let hash_of =
+            |row: &str| self.clients.get(row.strip_prefix(CLIENT)?.strip_prefix('.')?).map(|known| known.hash);
+        if secret::stands(&claims.jti, hash_of) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
     }
 
     /// The operator whose key has this name.
@@ -197,12 +198,11 @@ pub fn operator_source(operator: &str, identity: &str, kid: &str, public: &[u8; 
     SourceRecord { name: format!("{OPERATOR}{operator}"), source: "operator".to_owned(), mapping }
 }
 
-/// Signs an identity token for `life` seconds; `random` makes its id.
+/// Signs an identity token for `life` seconds, under an id of its own.
 #[must_use]
-pub fn issue(signer: &dyn Signer, iss: &str, sub: &str, now: Time, life: i64, random: &[u8; 16]) -> String {
+pub fn issue(signer: &dyn Signer, iss: &str, sub: &str, now: Time, life: i64, jti: String) -> String {
     let iat = now.whole_seconds();
     let aud = name::authority_domain(iss).unwrap_or_default().to_owned();
-    let jti = eleven_core::id::base32(random);
     Claims { iss: iss.to_owned(), sub: sub.to_owned(), aud, iat, exp: iat.plus_seconds(life), jti }.sign(signer)
 }
 

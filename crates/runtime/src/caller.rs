@@ -6,6 +6,7 @@ use eleven_api::edge::Clock;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
+use eleven_api::secret::{self, CLIENT};
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -20,6 +21,10 @@ use std::time::Duration;
 /// How many authenticated credentials are remembered; past that the memory starts anew.
 const REMEMBERED: usize = 10_000;
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What a caller hears whose token names a client that the registry does not list so.
+const REVOKED: &str = "the client secret that this token was exchanged for was revoked, or is newer than what this point knows of \
+                       the registry: in the second case try again in a moment";
 
 /// An authenticated caller, with the token that says so.
 #[derive(Clone)]
@@ -48,7 +53,10 @@ impl Callers {
     /// 401 `identity.unauthenticated` where nobody is; `issuer.unavailable` where the authority is needed and gone.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap, registry: &Registry) -> Result<Caller, Problem> {
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let credential = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim).unwrap_or_default();
+        // The scheme's name is without regard to case (RFC 9110, 11.1).
+        let scheme = |(scheme, _): &(&str, &str)| scheme.eq_ignore_ascii_case("bearer");
+        let credential = bearer.and_then(|value| value.split_once(' ')).filter(scheme);
+        let credential = credential.map(|(_, credential)| credential.trim()).unwrap_or_default();
         if credential.is_empty() || credential.len() > token::MAX_LENGTH {
             return Err(unauthenticated("send an identity token or a client secret as Authorization: Bearer"));
         }
@@ -65,6 +73,11 @@ impl Callers {
             false => credential.to_owned(),
         };
         let claims = verify(&token, &held, now).map_err(|error| unauthenticated(&error.to_string()))?;
+        // Of a secret that was exchanged just now the authority knows more than this view.
+        let brought = token == credential;
+        if brought && !secret::stands(&claims.jti, |row| client_hash(&held, row)) {
+            return Err(unauthenticated(REVOKED));
+        }
         let caller = Caller { identity: claims.sub, token, exp: claims.exp };
         self.remember(held.view.epoch(), name, caller.clone());
         Ok(caller)
@@ -98,6 +111,13 @@ impl Callers {
 
 fn unauthenticated(detail: &str) -> Problem {
     Problem::refused(Reason::IdentityUnauthenticated, detail)
+}
+
+/// What the registry keeps of a client's secret.
+fn client_hash(held: &Holding, row: &str) -> Option<Sha3> {
+    let row = held.view.lists().sources.get(row)?;
+    let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
+    text("hash").filter(|_| text("kind") == Some(CLIENT)).and_then(Sha3::parse)
 }
 
 /// Verifies a token by the identity keys that the registry's sources name.

@@ -235,7 +235,8 @@ fn add_secret(current: &Current, kind: &str, holder: &str, identity: &str) -> Re
 
 fn issue_identity(authority: &Authority, identity: &str) -> Plan {
     let (signer, now) = (&*authority.signers.identity, authority.clock.now());
-    let token = identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, &edge::random());
+    let token =
+        identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, id::base32(&edge::random::<16>()));
     let plan = Plan { steps: Vec::new(), answer: Object::new() };
     plan.answering("token", token).answering("expires_in", token::MAX_LIFE)
 }

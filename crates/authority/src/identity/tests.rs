@@ -32,6 +32,20 @@ fn a_client_secret_is_its_owners_alone() {
 }
 
 #[test]
+fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
+    let secret = |seed: u8| Secret::new("demo_app", &[seed; 32]).expect("a name");
+    let jwt = || jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
+    let jti = secret(1).token_id(&[3; 16]);
+    let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti);
+    let asked = |rows: &[SourceRecord]| sources(rows).authenticate(&token, "11-11", NOW);
+    assert_eq!(asked(&[jwt(), secret(1).source(CLIENT, "svc:demo:dev")]), Ok("svc:demo:dev".into()));
+    assert_eq!(asked(&[jwt()]), Err(IdentityError::Secret), "it was revoked");
+    let another = asked(&[jwt(), secret(2).source(CLIENT, "svc:demo:dev")]);
+    assert_eq!(another, Err(IdentityError::Secret), "and the client was given another");
+    assert!(asked(&[jwt(), secret(1).source(AUDITOR, "svc:demo:dev")]).is_err());
+}
+
+#[test]
 fn an_auditors_secret_is_no_callers() {
     let secret = Secret::new("app", &[1; 32]).expect("a name");
     let sources = sources(&[secret.source(AUDITOR, "svc:demo:dev")]);
@@ -43,11 +57,11 @@ fn an_auditors_secret_is_no_callers() {
 fn a_token_counts_for_its_own_issuer_and_domain() {
     let row = jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
     let sources = sources(&[row]);
-    let token = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, &[3; 16]);
+    let token = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());
     assert_eq!(sources.authenticate(&token, "11-11", NOW), Ok("svc:app:dev".into()));
     assert!(sources.authenticate(&token, "eu.example", NOW).is_err());
     assert!(sources.authenticate(&token, "11-11", NOW.plus_seconds(60)).is_err());
-    let other = issue(&signer(), "governance://11-11/authority/prod", "svc:app:dev", NOW, EXCHANGED_LIFE, &[3; 16]);
+    let other = issue(&signer(), "governance://11-11/authority/prod", "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());
     assert_eq!(
         sources.authenticate(&other, "11-11", NOW),
         Err(IdentityError::Token(TokenError::Untrusted)),

@@ -40,6 +40,20 @@ async fn a_secret_is_exchanged_for_a_token_that_stands_for_the_same_identity() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_ends_with_the_client_whose_secret_it_was_exchanged_for() {
+    let world = World::founded().await;
+    let body = Exchange { secret: world.secret.clone() }.to_value().canonical();
+    let answer = world.client.post(&world.base, routes::IDENTITY_TOKEN, &[], body, crate::world::DEADLINE).await;
+    let token = Issued::read(&answer.expect("a token")).expect("its form").token;
+    world.execute(&token, &[], &asked()).await.expect("it is allowed");
+    let client = eleven_core::encoding::Object::new().with("client", "demo");
+    world.act("client.revoke", client).await.expect("revoked");
+    let refused = world.execute(&token, &[], &asked()).await.expect_err("a client that is no more");
+    assert_eq!((refused.status, refused.reason), (401, Some(Reason::IdentityUnauthenticated)));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_denial_is_recorded_before_it_is_told() {
     let world = World::founded().await;
     let problem = world.execute(&world.secret, &[], &asked_for("other")).await.expect_err("a denial");

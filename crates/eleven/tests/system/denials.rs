@@ -1,6 +1,7 @@
 //! Every way in which a call is refused: the exact reason, no call upstream, the event proven.
 
 use crate::harness::{Answered, Domain, IDENTITY, Plan, RUNTIME, SCOPE, policy, request, token_of};
+use eleven_api::identity::{Exchange, Issued};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{base64url, unbase64url};
@@ -51,6 +52,30 @@ async fn nobody_is_authenticated() {
         );
     }
     assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_revoked_is_nobody_by_its_token_either() {
+    let domain = Domain::start(Plan { cedar: "permit(principal, action, resource);", ..Plan::default() }).await;
+    let secret = domain.client_of("other", "svc:other:test").await;
+    let authority = format!("http://{}", domain.authority_at);
+    let body = Exchange { secret }.to_value().canonical();
+    let patience = std::time::Duration::from_secs(60);
+    let issued = domain.client.post(&authority, eleven_api::routes::IDENTITY_TOKEN, &[], body, patience).await;
+    let token = Issued::read(&issued.expect("a token")).expect("its form").token;
+    let bearer = format!("bearer {token}");
+    domain
+        .until("the gateway knows the client", |domain| {
+            let bearer = bearer.clone();
+            async move {
+                let answered = domain.chat_with(&request("x"), &[("authorization", &bearer)]).await;
+                answered.status == StatusCode::OK
+            }
+        })
+        .await;
+    domain.act_in_force(Act::ClientRevoke { client: "other".into() }).await;
+    let answered = domain.chat_with(&request("x"), &[("authorization", &bearer)]).await;
+    assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (401, "identity.unauthenticated"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
