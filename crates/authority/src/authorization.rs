@@ -246,9 +246,15 @@ fn bind(terms: &Terms, request: &Request, op: Operation) -> Result<(Operation, S
     for pointer in &terms.sensitive {
         let value = pointer.strip_prefix("/op").and_then(|inside| op.value().pointer(inside));
         if value.is_some_and(|value| !is_commitment(value)) {
-            let detail =
-                format!("`{pointer}` is sensitive under this policy: send its commitment instead of the value");
-            return Err((Reason::OperationMismatch, detail));
+            let sensitive = format!("`{pointer}` is sensitive under this policy");
+            return Err(match &request.point {
+                // It commits what its view calls sensitive: this policy is not in its view yet.
+                Some(_) => (
+                    Reason::PolicyMismatch,
+                    sensitive + ", and the point framed it by another: ask by the one in force",
+                ),
+                None => (Reason::OperationMismatch, sensitive + ": send its commitment instead of the value"),
+            });
         }
     }
     let salt = match terms.digests {

@@ -74,6 +74,9 @@ pub(crate) struct Framed {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    /// As it was asked for, nothing committed.
+    asked: Operation,
+    /// As it leaves this point.
     operation: Operation,
     binding: RequestBinding,
     /// What will run, by digest.
@@ -88,7 +91,8 @@ impl Framed {
         let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let binding =
             RequestBinding { body: Sha3::of(&[&body]), method: method.as_str().to_owned(), path: path.clone() };
-        Self { method, path, headers, body, operation, binding, workload, disclosures: Vec::new() }
+        let asked = operation.clone();
+        Self { method, path, headers, body, asked, operation, binding, workload, disclosures: Vec::new() }
     }
 
     pub(crate) fn disclosures(&self) -> &[Disclosure] {
@@ -168,7 +172,7 @@ async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axu
 pub(crate) async fn admission(gate: &Gate, caller: &Caller, framed: Framed) -> Result<Admission, Problem> {
     let framed = committed(gate, caller, framed).await?;
     let brought = match presented(&framed.headers) {
-        Ok(None) => return inline(gate, caller, &framed).await,
+        Ok(None) => return inline(gate, caller, framed).await,
         Ok(Some(text)) => Ok(Presented::Text((!text.is_empty()).then_some(text))),
         Err(denial) => Err(denial),
     };
@@ -186,6 +190,7 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
     let in_force = held.view.policies_in_force(&framed.operation.name, runtime);
     let bundles = in_force.filter_map(|policy| held.bundles.get(&policy.id.hash));
     let sensitive: Vec<String> = bundles.flat_map(|bundle| bundle.terms.sensitive.iter().cloned()).collect();
+    (framed.operation, framed.disclosures) = (framed.asked.clone(), Vec::new());
     if sensitive.is_empty() {
         return Ok(framed);
     }
@@ -194,7 +199,7 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
         let named = salts.get(path).and_then(Value::as_str).map(str::to_owned);
         named.unwrap_or_else(|| base64(&edge::random::<{ limits::SALT }>()))
     };
-    let op = framed.operation.value().as_object().cloned().unwrap_or_default();
+    let op = framed.asked.value().as_object().cloned().unwrap_or_default();
     let (op, disclosures) = disclosure::commit(op, &sensitive, salt);
     let operation = Operation::read(Value::Object(op));
     match operation {
@@ -229,29 +234,53 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Denial> {
     text.map_err(|_| Denial::new(Reason::ArtifactMalformed, "Eleven-Authorization is not text"))
 }
 
+/// Why an inline call is not admitted.
+enum Refused {
+    /// By this point: not an event yet.
+    Here(Denial),
+    /// By the authority, or because it did not answer.
+    There(Problem),
+}
+
+impl Refused {
+    /// Whether a policy was replaced meanwhile, of which one of the two knew first.
+    fn is_replaced(&self) -> bool {
+        match self {
+            Self::Here(denial) => denial.reason == Reason::PolicyMismatch,
+            Self::There(problem) => problem.reason == Some(Reason::PolicyMismatch),
+        }
+    }
+}
+
 /// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, the authority is asked once
-/// more, because nothing was sent yet: by a view that knows of it, since the authority may have been first to hear.
-async fn inline(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Admission, Problem> {
-    let execute = execute(gate, caller, framed);
-    let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
-    let admission = match admitted(gate, caller, framed, issued) {
-        Err(denial) if denial.reason == Reason::PolicyMismatch => {
+/// more, because nothing was sent yet: by a view that knows of it, since the authority may have been first to hear, and with
+/// committed what that policy calls sensitive.
+async fn inline(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<Admission, Problem> {
+    let admission = match issued(gate, caller, &framed).await {
+        Err(refused) if refused.is_replaced() => {
             let seen = gate.registry.held().map(|held| held.view.epoch());
             if let Err(error) = gate.registry.renew(&gate.desks, &gate.running, seen).await {
                 tracing::debug!(%error, "the registry could not be refreshed for a policy that was replaced");
             }
-            let issued = Presented::Issued(obtain(gate, caller, framed, &execute).await?);
-            admitted(gate, caller, framed, issued)
+            framed = committed(gate, caller, framed).await?;
+            issued(gate, caller, &framed).await
         }
         admission => admission,
     };
     match admission {
-        Err(denial) => Err(deny(gate, denial).await),
+        Err(Refused::Here(denial)) => Err(deny(gate, denial).await),
+        Err(Refused::There(problem)) => Err(problem),
         Ok(admission) => {
-            disclosures::keep(gate, framed, &admission.admitted.token().artifact).await?;
+            disclosures::keep(gate, &framed, &admission.admitted.token().artifact).await?;
             Ok(admission)
         }
     }
+}
+
+/// An artifact obtained once, and admitted.
+async fn issued(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Admission, Refused> {
+    let token = obtain(gate, caller, framed, &execute(gate, caller, framed)).await.map_err(Refused::There)?;
+    admitted(gate, caller, framed, Presented::Issued(token)).map_err(Refused::Here)
 }
 
 fn execute(gate: &Gate, caller: &Caller, framed: &Framed) -> Execute {

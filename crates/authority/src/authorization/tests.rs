@@ -140,6 +140,11 @@ fn a_sensitive_value_in_clear_is_refused_and_repeated_nowhere() {
     let committed = commitment(&hash::base64(&[9; 16]), "/op/patient", &"Jane Roe".into());
     allowed(&current, request(op().with("patient", committed)));
     allowed(&current, request(op()));
+    // A point commits by its view: that it did not says that its view is of before this policy.
+    let acting = Request { point: Some(POINT.into()), ..request(op().with("patient", "Jane Roe")) };
+    let refusal = refused(&current, acting);
+    assert_eq!(refusal.reason, Reason::PolicyMismatch);
+    assert!(!refusal.detail.contains("Jane"));
 }
 
 #[test]

@@ -148,3 +148,22 @@ async fn a_policy_that_is_replaced_refuses_no_inline_call() {
     assert_eq!(under, Some("policy://test/inference/v2"));
     assert_eq!(domain.calls(), 2, "each reached the model once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_calls_more_or_less_sensitive_refuses_no_inline_call() {
+    let slow = Duration::from_secs(5);
+    let domain = Domain::start(Plan { refresh: slow, sensitive: Some("user"), ..Plan::default() }).await;
+    let body = request("echo").replacen('{', r#"{"user":"juniper","#, 1);
+    let open = Plan { sensitive: None, ..domain.plan.clone() };
+    for (version, plan, clear) in [(2, &open, true), (3, &domain.plan, false)] {
+        domain.act(Act::PolicyPublish { bundle: policy(plan, version, plan.cedar) }).await;
+        let answered = domain.chat(&body).await;
+        assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+        let bundle = domain.bundle_of(answered.op(), 7).await;
+        assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+        let under = bundle.pointer("/artifact/pol/ref").and_then(Value::as_str);
+        assert_eq!(under, Some(format!("policy://test/inference/v{version}").as_str()));
+        assert_eq!(bundle.to_string().contains("juniper"), clear, "by the policy that decided");
+    }
+    assert_eq!(domain.calls(), 2, "each reached the model once");
+}
