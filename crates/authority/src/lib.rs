@@ -31,6 +31,7 @@ use axum::{Extension, Router};
 use denials::Denials;
 use eleven_api::client::Client;
 use eleven_api::edge::Clock;
+use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::{self, Listener};
 use eleven_core::encoding::{Object, Value};
@@ -50,6 +51,8 @@ use tokio::task::JoinSet;
 
 /// How long running requests may take to finish when the corner is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// What who asks for a path hears that is none of this corner's.
+const NOTHING: &str = "an authority serves nothing there: see spec/http.md for its paths";
 
 /// What an authority is told.
 #[derive(Clone, Debug)]
@@ -193,6 +196,8 @@ impl Authority {
             .merge(gateway::router(Arc::clone(self)))
             .merge(admin::router(Arc::clone(self)))
             .merge(registry::routes::router(Arc::clone(&self.registry)))
+            .fallback(|| async { Problem::with_status(404, NOTHING) })
+            .method_not_allowed_fallback(|| async { Problem::with_status(405, "it is not taken by that method") })
     }
 
     /// Serves on all listeners until told to stop, then lets running requests finish.

@@ -112,8 +112,11 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
             let operation = openai::invocation(&body, &gate.settings.gateway)?;
             Ok::<_, Problem>(Framed::new(parts, body.clone(), operation, gate.workload))
         };
-        let framed = if body.len() > LARGE { edge::in_place(frame) } else { frame() }?;
-        govern(&gate, &caller, framed).await
+        let framed = if body.len() > LARGE { edge::in_place(frame) } else { frame() };
+        match framed {
+            Ok(framed) => govern(&gate, &caller, framed).await,
+            Err(problem) => Err(on_record(&gate, &caller, problem).await),
+        }
     };
     answered.await.unwrap_or_else(|problem| refusal::openai(&problem))
 }
@@ -143,16 +146,19 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
 
 /// The body of a caller's request. One past the limit is refused like anything else: with a reason, by an event.
 pub(crate) async fn body_of(gate: &Gate, caller: &Caller, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let problem = match eleven_api::serve::body(body, limit).await {
-        Ok(body) => return Ok(body),
-        Err(problem) => problem,
-    };
-    let Some(reason) = problem.reason else { return Err(problem) };
-    // Which operation it is would have been read from it.
+    match eleven_api::serve::body(body, limit).await {
+        Ok(body) => Ok(body),
+        Err(problem) => Err(on_record(gate, caller, problem).await),
+    }
+}
+
+/// What is wrong with a request of which no operation is known: an event of its caller, where it has a reason.
+async fn on_record(gate: &Gate, caller: &Caller, problem: Problem) -> Problem {
+    let Some(reason) = problem.reason else { return problem };
     let about = About { identity: Some(caller.identity.clone()), ..About::default() };
     let denied = deny(gate, Denial { reason, detail: problem.detail, about }).await;
     let status = if denied.reason == Some(reason) { problem.status } else { denied.status };
-    Err(Problem { status, ..denied })
+    Problem { status, ..denied }
 }
 
 /// The seven stages of one governed call.

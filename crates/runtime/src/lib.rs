@@ -13,8 +13,10 @@
 //!
 //! What policy calls sensitive is committed between the first and the second; [`disclosures`] keeps what opens it.
 //!
-//! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh and
-//! [`running`] interrupts what a new view no longer allows.
+//! [`passing`] is what passes to and from the upstream beside the body.
+//!
+//! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh,
+//! [`running`] interrupts what a new view no longer allows, and [`seen`] remembers what the clock showed.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.

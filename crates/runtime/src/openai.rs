@@ -4,7 +4,8 @@ use crate::settings::Gateway;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::Operation;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::limits::MAX_MEMBERS;
+use eleven_core::limits::{MAX_MEMBERS, MAX_OP};
+use eleven_core::reason::Reason;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ fn fold(name: &str) -> impl Iterator<Item = char> {
 /// The operation of a model call: `name`, `model`, `scope`, and the parameters that policy reads.
 ///
 /// # Errors
-/// 400 where the body is not JSON, has more members than are read, a member stands twice or differs only in case from one that
+/// `limits.exceeded` where the operation would be larger than one may be. 400 where the body is not JSON, has more members than are read, a member stands twice or differs only in case from one that
 /// policy reads, or `model` is missing.
 pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
     let members: Members<'_> = serde_json::from_slice(body)
@@ -94,7 +95,13 @@ pub(crate) fn listing(settings: &Gateway) -> Result<Operation, Problem> {
 }
 
 fn operation(op: Object) -> Result<Operation, Problem> {
-    Operation::read(Value::Object(op))
+    let op = Value::Object(op);
+    if op.canonical().len() > MAX_OP {
+        let detail =
+            "the model and the parameters that policy reads come to more than the 4 KiB of an operation: send less";
+        return Err(Problem::refused(Reason::LimitsExceeded, detail));
+    }
+    Operation::read(op)
         .map_err(|error| Problem::malformed(format!("the request is not an operation that can be governed: {error}")))
 }
 
@@ -157,6 +164,17 @@ mod tests {
         // What policy does not read is the upstream's own matter.
         let others = br#"{"model":"m","max_tokens":7,"Temperature":1,"temperature":0,"models":[],"User":"u"}"#;
         assert!(invocation(others, &settings).is_ok());
+    }
+
+    #[test]
+    fn an_operation_past_its_limit_is_refused_with_the_reason_of_limits() {
+        for body in [
+            format!(r#"{{"model":"{}"}}"#, "m".repeat(MAX_OP)),
+            format!(r#"{{"model":"m","max_tokens":"{}"}}"#, "9".repeat(MAX_OP)),
+        ] {
+            let problem = invocation(body.as_bytes(), &settings()).expect_err("refused");
+            assert_eq!((problem.status, problem.reason), (403, Some(Reason::LimitsExceeded)));
+        }
     }
 
     #[test]

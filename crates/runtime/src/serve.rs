@@ -428,6 +428,10 @@ fn router(gate: Arc<Gate>) -> Router {
                 format!("{} {} is not governed here, so it does not pass", request.method(), request.uri().path());
             refusal::openai(&Problem::with_status(404, what))
         }))
+        .method_not_allowed_fallback(|request: Request<Body>| async move {
+            let what = format!("{} is not taken by another method than its own", request.uri().path());
+            refusal::openai(&Problem::with_status(405, what))
+        })
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ async fn root(State(registry): Shared) -> Answer {
     Ok(document(current(&registry)?.documents().root.clone()))
 }
 
-async fn root_version(State(registry): Shared, Path(version): Path<u64>) -> Answer {
+async fn root_version(State(registry): Shared, Path(version): Path<String>) -> Answer {
+    let version: u64 = version.parse().map_err(|_| Problem::malformed("name the root by its version, a number"))?;
     let current = current(&registry)?;
     let root = current.documents().roots.get(&version);
     root.cloned().map(document).ok_or_else(|| Problem::with_status(404, "there is no such version of the root"))

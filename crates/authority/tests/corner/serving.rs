@@ -28,6 +28,23 @@ async fn what_is_served_is_what_an_enforcement_point_accepts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_is_answered_in_the_form_of_every_other_error() {
+    let world = World::founded().await;
+    for (method, path, status, detail) in [
+        (Method::GET, "/v1/nothing", 404, "see spec/http.md"),
+        (Method::GET, routes::GOVERN_EXECUTE, 405, "by that method"),
+        (Method::POST, routes::REGISTRY_STAMP, 405, "by that method"),
+        (Method::GET, "/v1/registry/root/abc", 400, "a number"),
+    ] {
+        let answer = world.client.call(method, &world.base, path, &[], Bytes::new(), Duration::from_secs(60)).await;
+        let Err(CallError::Refused(problem)) = answer else { panic!("{path}: {answer:?}") };
+        assert_eq!(problem.status, status, "{path}");
+        assert!(problem.detail.contains(detail), "{path}: {problem}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_published_bundle_is_served_by_hash_and_nothing_else_is() {
     let world = World::founded().await;
     let hash = Sha3::of_value(&bundle(1));

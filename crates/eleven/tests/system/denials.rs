@@ -115,6 +115,14 @@ async fn a_body_past_the_limit_is_an_event_of_its_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operation_past_the_limit_is_an_event_of_its_caller() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x").replace("\"demo\"", &format!("\"{}\"", "m".repeat(4096)));
+    let event = refused(&domain, &domain.chat(&body).await, 403, "limits.exceeded").await;
+    assert_eq!(event.get("identity").and_then(Value::as_str), Some(IDENTITY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tampered_artifacts_fail_where_they_were_touched() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("x");
@@ -253,6 +261,10 @@ async fn what_is_no_governed_path_does_not_pass() {
         let (status, _) = domain.get(domain.gateway_at, path).await;
         assert!(status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED, "{path}: {status}");
     }
+    let (status, body) = domain.get(domain.gateway_at, "/v1/chat/completions").await;
+    let kind =
+        parse(&body).ok().and_then(|body| body.pointer("/error/type").and_then(Value::as_str).map(str::to_owned));
+    assert_eq!((status.as_u16(), kind.as_deref()), (405, Some("invalid_request_error")), "in the form of the others");
     for (header, value) in [
         ("content-type", "application/json; charset=utf-7"),
         ("content-type", "application/x-www-form-urlencoded"),
