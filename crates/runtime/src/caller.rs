@@ -1,5 +1,6 @@
 //! Who calls: an identity token verified here, or a client secret exchanged for one at the authority.
 
+use crate::issuer::ABSENT;
 use crate::view::{Holding, Registry};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
@@ -90,7 +91,10 @@ impl Callers {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),
             Err(CallError::Refused(problem)) => Err(problem),
-            Err(error) => Err(Problem::refused(Reason::IssuerUnavailable, error.to_string())),
+            Err(error) => {
+                tracing::debug!(%error, "a client secret could not be exchanged");
+                Err(Problem::refused(Reason::IssuerUnavailable, ABSENT))
+            }
         }
     }
 

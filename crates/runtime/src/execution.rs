@@ -12,7 +12,6 @@ use crate::release::Holdback;
 use crate::running::Registered;
 use bytes::Bytes;
 use eleven_api::audit::Durability;
-use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_core::attestation::Outcome;
 use eleven_core::id;
@@ -57,6 +56,7 @@ struct Run {
 
 /// How an execution came to its end before its response was whole.
 enum Break {
+    /// The upstream does not answer, or not to its end; and why, which is for the log only.
     Upstream(String),
     CallerLeft,
     Interrupted(Reason),
@@ -84,7 +84,7 @@ impl Break {
 
     fn problem(&self) -> Problem {
         match self {
-            Self::Upstream(what) => Problem::with_status(502, format!("the upstream failed: {what}")),
+            Self::Upstream(_) => Problem::with_status(502, "the upstream does not answer, or broke off its answer"),
             Self::TooLarge => Problem::with_status(502, "the upstream's response is larger than is held here"),
             Self::CallerLeft => Problem::with_status(NOBODY, "the caller left"),
             Self::Interrupted(reason) => Problem::refused(*reason, "the execution was interrupted"),
@@ -108,7 +108,7 @@ impl Run {
             Some(reason) => Err(Break::Interrupted(reason)),
             None => self.until(deadline, &mut registered, gate.client.send(request)).await,
         };
-        match head.and_then(|sent| sent.map_err(|error| Break::Upstream(upstream(error)))) {
+        match head.and_then(|sent| sent.map_err(|error| Break::Upstream(error.to_string()))) {
             Err(broken) => self.broken(execution, broken).await,
             Ok(response) if self.bundle.terms.release == Release::Stream => {
                 self.stream(execution, response, deadline, registered).await;
@@ -197,14 +197,23 @@ impl Run {
                 }
             }
             Err(broken) => {
+                Self::note(&broken, &execution);
                 let sent = inlet.break_off().with(&Bytes::new(), parts.status);
                 self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await;
             }
         }
     }
 
+    /// Tells the operator what the caller is not told: addresses, and what the network says.
+    fn note(broken: &Break, execution: &Execution) {
+        if let Break::Upstream(why) = broken {
+            tracing::warn!(op = execution.op, why, "the upstream failed");
+        }
+    }
+
     /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.
     async fn broken(mut self, execution: Execution, broken: Break) {
+        Self::note(&broken, &execution);
         let problem = broken.problem().in_lineage(id::lineage_name(&execution.op));
         let (parts, body) = refusal::openai(&problem).into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -288,6 +297,15 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
     }
 }
 
-fn upstream(error: CallError) -> String {
-    error.to_string()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_not_told_where_the_upstream_is() {
+        let why = "http://127.0.0.1:8000/v1/chat/completions is not reachable: tcp connect error";
+        let problem = Break::Upstream(why.into()).problem();
+        assert_eq!(problem.status, 502);
+        assert!(!problem.detail.contains("127.0.0.1") && !problem.detail.contains("tcp"), "{problem}");
+    }
 }

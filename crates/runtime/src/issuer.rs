@@ -15,6 +15,11 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// What a caller hears of an authority that nobody finds; where it is, and what the network says, is for the log.
+pub(crate) const ABSENT: &str = "the authority is not reachable: try again, and if it stays so, tell the operator";
+/// What a caller hears of one that takes too long.
+const LATE: &str = "the authority did not answer in time: try again, and if it stays so, tell the operator";
+
 /// The authority, as this point asks it.
 pub(crate) struct Issuer {
     pub(crate) client: Client,
@@ -69,14 +74,19 @@ impl Issuer {
     pub(crate) async fn obtain(&self, caller: &Caller, execute: &Execute) -> Result<Token, Problem> {
         let body = execute.to_value().canonical();
         let headers = self.signed(caller, &body)?;
-        let answer = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline).await;
+        // The deadline is this one, so that an authority that is late is told from one that is not there.
+        let asking = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline * 2);
+        let (answer, absence) = match tokio::time::timeout(self.deadline, asking).await {
+            Ok(answer) => (answer, ABSENT),
+            Err(late) => (Err(CallError::Unreachable(late.to_string())), LATE),
+        };
         self.trouble.note(&answer);
         match answer {
             Ok(answer) => Allowed::read(&answer).map(|allowed| allowed.token).map_err(|error| {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),
             Err(CallError::Refused(problem)) => Err(problem),
-            Err(error) => Err(Problem::refused(Reason::IssuerUnavailable, error.to_string())),
+            Err(_) => Err(Problem::refused(Reason::IssuerUnavailable, absence)),
         }
     }
 

@@ -19,6 +19,7 @@ async fn without_the_authority_inline_calls_stop_and_presented_ones_when_the_vie
     domain.stop_authority().await;
     let inline = domain.chat(&body).await;
     assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "issuer.unavailable"));
+    assert!(!inline.json().to_string().contains("127.0.0.1"), "where it is, is nobody's but the operator's");
     assert_eq!(inline.header("retry-after"), "1");
     let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
