@@ -8,6 +8,7 @@
 //! archive ([`kept`]), and only then its hash takes its place in the log. A ledger that runs does it by itself
 //! ([`running`]); [`archive`] does it for one that does not.
 
+use crate::backup;
 use crate::error::LedgerError;
 use crate::home::{CORNER, LOG, LOG_OPTIONS};
 use crate::recover::{self, Depth};
@@ -57,6 +58,7 @@ pub struct Archived {
 /// it was, and the same call goes on from there.
 pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerError> {
     let home = Folder::open_existing(folder, CORNER)?;
+    backup::finish(folder)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
     let replayed = recover::replay(&*reader, Depth::Resume)?;

@@ -11,7 +11,7 @@
 
 use crate::error::LedgerError;
 use crate::heads::HeadError;
-use crate::home::{CORNER, HEADS, LOG};
+use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::recover::{self, Depth, Replayed};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
@@ -35,6 +35,8 @@ const CHUNK_BYTES: usize = 8 << 20;
 const ATTEMPTS: u32 = 5;
 /// The document that the ledger puts into an entry when it starts next.
 const RECOVERY: &str = "recovery.json";
+/// Says that the restored logs are whole and are being put into their place, and where what stood there before goes.
+const RESTORING: &str = "restoring";
 
 /// What a backup or a restored ledger holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,24 +115,22 @@ pub fn restore(
     recovery: Option<&Recovery>,
 ) -> Result<Copied, LedgerError> {
     let home = Folder::open(folder, CORNER)?;
+    finish(folder)?;
     let copy = checked(source, Depth::Everything)?;
-    let going_back = match uncovered(folder, known, &copy.replayed)? {
-        Some(lost) => Some(check_back(&copy, &lost, recovery)?),
-        None => None,
-    };
-    let (next_log, next_heads) = (format!("{LOG}.restored"), format!("{HEADS}.restored"));
-    for left in [&next_log, &next_heads] {
-        remove_all(&folder.join(left))?;
+    let lost = uncovered(folder, known, &copy.replayed)?;
+    let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
+    for name in [LOG, HEADS] {
+        remove_all(&folder.join(restored(name)))?;
     }
-    copy_log(&*copy.log, &home, &next_log, None)?;
-    write_head(&home, &next_heads, &copy.last)?;
+    copy_log(&*copy.log, &home, &restored(LOG), None)?;
+    write_head(&home, &restored(HEADS), &copy.last)?;
     match going_back {
         Some(recovery) => write_whole(&folder.join(RECOVERY), &recovery.to_object().canonical())?,
         // What was to be recorded of an earlier restore is not true of this one.
         None if folder.join(RECOVERY).exists() => settled(folder)?,
         None => {}
     }
-    let before = put_in_place(folder, &[(&next_log, LOG), (&next_heads, HEADS)])?;
+    let before = put_in_place(folder)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before })
 }
 
@@ -176,9 +176,10 @@ fn write_head(home: &Folder, name: &str, head: &Kept) -> Result<(), LedgerError>
     Ok(())
 }
 
-/// Copies a ledger's log: up to and with entry `size - 1`, or all of it.
+/// Copies a ledger's log: up to and with entry `size - 1`, or all of it. As in the ledger's own folder full segments are
+/// packed, and all of them when this returns.
 fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: Option<u64>) -> Result<(), LedgerError> {
-    let mut to = SegmentLog::open(home.place(name)?, SegmentOptions::default())?;
+    let mut to = SegmentLog::open(home.place(name)?, SegmentOptions { ahead: false, ..LOG_OPTIONS })?;
     let (mut position, mut entries) = (from.first(), 0);
     while size.is_none_or(|size| entries < size) {
         let read = from.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
@@ -241,9 +242,9 @@ fn is_signed(replayed: &Replayed, head: &Head) -> bool {
     roots.any(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at).is_some_and(|key| head.verify(&key)))
 }
 
-/// The newest head that is known and that the copy does not hold, of those given, each signed by this ledger, and the
-/// folder's own: it covers more, or it is of another history.
-fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Option<TreeAt>, LedgerError> {
+/// The heads that are known and that the copy does not hold, of those given, each signed by this ledger, and the folder's
+/// own: each covers more, or is of another history. What the copy itself says was given up counts no more.
+fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Vec<TreeAt>, LedgerError> {
     if let Some(foreign) = known.iter().find(|known| !known.is_signed(replayed)) {
         let what = format!("a head of {} entries is not signed by this ledger", foreign.tree().size);
         return Err(LedgerError::Restore(what));
@@ -252,50 +253,98 @@ fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Opti
     if folder.join(HEADS).exists() {
         heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| tree_at(&last.head)));
     }
+    heads.retain(|head| !gave_up(replayed, head));
     if heads.is_empty() {
         let what = "no published head is known here: give the newest that anybody has, from a witness, an auditor or a \
                     proof file";
         return Err(LedgerError::Restore(what.to_owned()));
     }
-    let lost = heads.into_iter().filter(|head| replayed.tree.root_at(head.size) != Some(head.root));
-    Ok(lost.max_by_key(|head| head.size))
+    heads.retain(|head| replayed.tree.root_at(head.size) != Some(head.root));
+    Ok(heads)
 }
 
-/// The recovery, where it gives up exactly the head that is lost.
-fn check_back<'a>(copy: &Checked, lost: &TreeAt, recovery: Option<&'a Recovery>) -> Result<&'a Recovery, LedgerError> {
+/// Whether a ledger went back behind a head, by a word of the root that stands in it.
+fn gave_up(replayed: &Replayed, head: &TreeAt) -> bool {
+    replayed.resumed.recovered.iter().any(|recovery| recovery.lost == *head)
+}
+
+/// The recovery, where it gives up all that is `lost`: one of these heads by its name, and with it what went before.
+fn check_back<'a>(
+    folder: &Path,
+    copy: &Checked,
+    lost: &[TreeAt],
+    recovery: Option<&'a Recovery>,
+) -> Result<&'a Recovery, LedgerError> {
     let Checked { replayed, last, .. } = copy;
-    let there = replayed.tree.size();
-    let Some(recovery) = recovery else {
-        let what = if lost.size <= there {
-            format!(
-                "a head over {} entries is published that is of another history than the copy: keep both, and make \
-                 evidence of it (`eleven ledger compare`)",
-                lost.size
-            )
-        } else {
-            format!(
-                "the copy holds {there} entries and a head over {} is published: take a newer copy, or have the root sign \
-                 a recovery (`eleven ledger recovery sign`)",
-                lost.size
-            )
-        };
-        return Err(LedgerError::Restore(what));
-    };
+    let recovery = recovery.ok_or_else(|| not_held(replayed.tree.size(), lost))?;
     let refused = |what: &str| Err(LedgerError::Restore(format!("the recovery does not allow this: {what}")));
-    let registry = replayed.book.registry();
     if recovery.ledger != replayed.resumed.name {
         return refused("it is of another ledger");
     }
     if recovery.restored != tree_at(&last.head) {
         return refused("it restores another state than this copy's");
     }
-    if recovery.lost != *lost {
-        return refused("it gives up another head than the newest that is known");
-    }
-    if !registry.is_some_and(|registry| recovery.is_signed_by(registry.root())) {
+    if !replayed.book.registry().is_some_and(|registry| recovery.is_signed_by(registry.root())) {
         return refused("a threshold of the root's keys did not sign it");
     }
+    let replaced = Replaced::of(folder);
+    if replaced.went_back_by(recovery) {
+        return refused("it was used before, and what stands here goes on from it: have the root sign another");
+    }
+    if !lost.contains(&recovery.lost) {
+        return refused("it gives up another head than the newest that is known");
+    }
+    if let Some(other) = lost.iter().find(|head| !replaced.goes_with(head, &recovery.lost)) {
+        return refused(&format!(
+            "a head over {} entries is published too, and no log here shows that what is given up holds it: put the \
+             ledger's log into this folder, or take a newer copy; where that log is lost and a witness only lagged behind, \
+             name the head that is given up by --head and leave the witnesses out",
+            other.size
+        ));
+    }
     Ok(recovery)
+}
+
+/// Why a copy of so many entries may not be put back without the root's word.
+fn not_held(there: u64, lost: &[TreeAt]) -> LedgerError {
+    let newest = lost.iter().map(|head| head.size).max().unwrap_or(0);
+    LedgerError::Restore(if newest <= there {
+        format!(
+            "a head over {newest} entries is published that is of another history than the copy: keep both, and make \
+             evidence of it (`eleven ledger compare`)"
+        )
+    } else {
+        format!(
+            "the copy holds {there} entries and a head over {newest} is published: take a newer copy, or have the root \
+             sign a recovery (`eleven ledger recovery sign`)"
+        )
+    })
+}
+
+/// What the log shows that a copy is to take the place of: nothing where there is none, or it can't be read.
+struct Replaced(Option<Replayed>);
+
+impl Replaced {
+    fn of(folder: &Path) -> Self {
+        let log = open(&folder.join(LOG)).ok();
+        Self(log.and_then(|log| recover::replay(&*log, Depth::Resume).ok()))
+    }
+
+    /// Whether it is what came of this recovery.
+    fn went_back_by(&self, recovery: &Recovery) -> bool {
+        let mut used = self.0.iter().flat_map(|replayed| &replayed.resumed.recovered);
+        used.any(|used| used.payload() == recovery.payload())
+    }
+
+    /// Whether who gives up `lost` gives up this head with it: it is that one, an earlier state of it, or was given up
+    /// before.
+    fn goes_with(&self, head: &TreeAt, lost: &TreeAt) -> bool {
+        let stands = |replayed: &Replayed, at: &TreeAt| replayed.tree.root_at(at.size) == Some(at.root);
+        let earlier = |replayed: &Replayed| {
+            head.size < lost.size && stands(replayed, lost) && stands(replayed, head) || gave_up(replayed, head)
+        };
+        head == lost || self.0.as_ref().is_some_and(earlier)
+    }
 }
 
 /// What a head says of the tree.
@@ -324,22 +373,49 @@ pub fn checkpoint_of(folder: &Path) -> Result<Note, LedgerError> {
     note.ok_or_else(|| LedgerError::Head(HeadError::Store("its last record has no checkpoint".to_owned())))
 }
 
-/// Moves what stands in the folder aside and the restored logs into its place. A crash in between leaves log and heads of
-/// two histories, with which no ledger starts; then this is to be done again.
-fn put_in_place(folder: &Path, moves: &[(&String, &str)]) -> Result<Option<PathBuf>, LedgerError> {
-    let there = moves.iter().any(|(_, name)| folder.join(name).exists());
-    let before = there.then(|| (1..).map(|n| folder.join(format!("before-{n}"))).find(|path| !path.exists())).flatten();
+/// Moves what stands in the folder aside and the restored logs into its place. From when that it is done is durable a crash
+/// leaves it to whoever opens the folder next.
+fn put_in_place(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
+    let there = [LOG, HEADS].iter().any(|name| folder.join(name).exists());
+    let free = |n: u64| Some(format!("before-{n}")).filter(|name| !folder.join(name).exists());
+    let before = if there { (1..).find_map(free).unwrap_or_default() } else { String::new() };
+    write_whole(&folder.join(RESTORING), before.as_bytes())?;
+    sync(folder)?;
+    finish(folder)
+}
+
+/// Ends a restore that a crash cut short in the middle of moving logs, and says where what stood there before is kept.
+///
+/// # Errors
+/// Where a log can't be moved.
+pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
+    let before = match std::fs::read_to_string(folder.join(RESTORING)) {
+        Ok(name) => Some(name).filter(|name| !name.is_empty()).map(|name| folder.join(name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LedgerError::Io(error)),
+    };
     if let Some(before) = &before {
-        std::fs::create_dir(before).map_err(LedgerError::Io)?;
+        std::fs::create_dir_all(before).map_err(LedgerError::Io)?;
     }
-    for (next, name) in moves {
-        if let Some(before) = before.as_ref().filter(|_| folder.join(name).exists()) {
-            std::fs::rename(folder.join(name), before.join(name)).map_err(LedgerError::Io)?;
+    for name in [LOG, HEADS] {
+        let (next, place) = (folder.join(restored(name)), folder.join(name));
+        if !next.try_exists().map_err(LedgerError::Io)? {
+            continue;
         }
-        std::fs::rename(folder.join(next), folder.join(name)).map_err(LedgerError::Io)?;
+        if let Some(before) = before.as_ref().filter(|_| place.exists()) {
+            std::fs::rename(&place, before.join(name)).map_err(LedgerError::Io)?;
+        }
+        std::fs::rename(&next, &place).map_err(LedgerError::Io)?;
     }
     sync(folder)?;
+    std::fs::remove_file(folder.join(RESTORING)).map_err(LedgerError::Io)?;
+    sync(folder)?;
     Ok(before)
+}
+
+/// Where a log lies before it is in its place.
+fn restored(name: &str) -> String {
+    format!("{name}.restored")
 }
 
 /// The recovery that a restored ledger has to put into an entry, where there is one.

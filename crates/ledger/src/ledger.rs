@@ -220,6 +220,7 @@ impl Ledger {
         let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if log.next() != 0 {
             return Err(LedgerError::NotEmpty(folder.to_owned()));
+        backup::finish(folder)?;
         }
         Self::found(&mut log, root, fresh, keys, signer, now)
     }
@@ -275,6 +276,7 @@ impl Ledger {
         let log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if let Some(torn) = &log.recovery().torn {
             tracing::warn!(
+        backup::finish(&settings.folder)?;
                 segment = torn.segment,
                 bytes = torn.bytes,
                 "a commit that nobody was told of was cut short"

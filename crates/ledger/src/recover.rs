@@ -19,10 +19,12 @@ use crate::rules::{Book, Candidate, Judgement, Verified};
 use crate::state::{Places, Sealed};
 use content::Pending;
 use eleven_core::chain::{ChainValue, EntryHeader};
+use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::index::OperationIndex;
+use eleven_core::recovery::Recovery;
 use eleven_core::registry::history::Moment;
 use eleven_core::registry::{Fold, Header};
 use eleven_core::root::{KeyRecord, KeyUse};
@@ -71,13 +73,22 @@ pub(crate) struct Resumed {
     pub(crate) unsealed: u64,
     /// Whether the authority's registry was another than the ledger's when the log ends.
     pub(crate) contained: bool,
+    /// Each word of the root by which this ledger went back.
+    pub(crate) recovered: Vec<Recovery>,
 }
 
 impl Resumed {
-    fn note_registry(&mut self, record: &eleven_core::event::Record) {
+    fn note_registry(&mut self, record: &Record) {
         let about_it = record.data_str("cause") == Some(crate::audit::own::REGISTRY_CAUSE);
         if about_it && record.by.starts_with("ledger://") {
             self.contained = record.event == "audit.discontinuity";
+        }
+    }
+
+    fn note_recovery(&mut self, record: &Record) {
+        if record.event == "ledger.recovered" {
+            // What was not of its form did not pass the rules.
+            self.recovered.extend(Recovery::read(Value::Object(record.data.clone())));
         }
     }
 }
@@ -264,6 +275,7 @@ impl Replayed {
         self.resumed.changes.extend(applied.index);
         self.resumed.unsealed += 1;
         self.resumed.note_registry(record);
+        self.resumed.note_recovery(record);
         self.met.entries += 1;
         self.met.bytes += bytes;
         if seals {

@@ -221,6 +221,129 @@ async fn an_old_copy_is_refused_unless_the_root_gives_up_exactly_what_is_lost() 
 }
 
 #[tokio::test]
+async fn a_recovery_is_good_for_going_back_once() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    more(&home, &mut producers).await;
+    more(&home, &mut producers).await;
+    let lost = more(&home, &mut producers).await;
+    let signed = recovery(&old, &lost, at(&home)).signed(&signer("root"));
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+
+    // It goes on, for now with fewer entries than were lost.
+    let ledger = home.open().expect("opens");
+    let next = ledger.sealed().await;
+    drop(ledger);
+    assert!(old.commitment.size < next.commitment.size && next.commitment.size < lost.commitment.size);
+    let heads = [Known::Head(lost.clone()), Known::Head(next.clone())];
+    for known in [&heads[..0], &heads[..1], &heads[1..], &heads[..]] {
+        let refused = why(restore(home.path(), dest.path(), known, Some(&signed)));
+        assert!(refused.contains("it was used before"), "{refused}");
+    }
+    // Another for the same head does not answer for the one that came since.
+    let again = recovery(&old, &lost, at(&home).plus_millis(1)).signed(&signer("root"));
+    let refused = why(restore(home.path(), dest.path(), &heads, Some(&again)));
+    assert!(refused.contains(&format!("a head over {} entries is published too", next.commitment.size)), "{refused}");
+    assert_eq!(checked_whole(home.path()).head, next.commitment.size);
+
+    // A copy of what goes on says itself what was given up: who still shows that shows nothing that is lost.
+    let newer = tempfile::tempdir().expect("a folder");
+    backup(home.path(), newer.path()).expect("copied");
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    assert!(why(restore(other.path(), newer.path(), &heads[..1], None)).contains("no published head is known"));
+    restore(other.path(), newer.path(), &heads, None).expect("restored");
+
+    // And the root may let it go back once more, with what it gave up then still shown by somebody.
+    let signed = recovery(&old, &next, at(&home)).signed(&signer("root"));
+    restore(home.path(), dest.path(), &heads, Some(&signed)).expect("restored");
+}
+
+#[tokio::test]
+async fn a_smaller_head_is_given_up_with_a_larger_one_where_the_log_that_is_replaced_holds_both() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let between = more(&home, &mut producers).await;
+    let newest = more(&home, &mut producers).await;
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    let known = [Known::Head(between.clone()), Known::Head(newest.clone())];
+    let said = format!("a head over {} entries is published too", between.commitment.size);
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    let refused = why(restore(other.path(), dest.path(), &known, Some(&signed)));
+    assert!(refused.contains(&said), "{refused}");
+    let mut forked = eleven_core::head::checkpoint::Checkpoint::of(&between.commitment);
+    forked.root = newest.commitment.root;
+    let forked = Note { lines: vec![forked.sign(&signer("head"))], checkpoint: forked };
+    let refused = why(restore(home.path(), dest.path(), &[Known::Checkpoint(forked)], Some(&signed)));
+    assert!(refused.contains(&said), "{refused}");
+    restore(home.path(), dest.path(), &known, Some(&signed)).expect("restored");
+}
+
+/// A folder as a crash leaves it that comes after so many of a restore's moves.
+async fn cut_short(moves: usize) -> (Home, Head) {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let copy = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = tempfile::tempdir().expect("a folder");
+    [LOG, HEADS].iter().for_each(|log| copy_files(home.path(), old.path(), log));
+    more(&home, &mut producers).await;
+    let newest = backup(home.path(), copy.path()).expect("copied").head;
+    for log in [LOG, HEADS] {
+        std::fs::rename(home.path().join(log), home.path().join(restored(log))).expect("moved");
+        copy_files(old.path(), home.path(), log);
+    }
+    std::fs::write(home.path().join(RESTORING), "before-1").expect("written");
+    std::fs::create_dir(home.path().join("before-1")).expect("made");
+    let steps = [LOG, HEADS]
+        .into_iter()
+        .flat_map(|log| [(log.to_owned(), format!("before-1/{log}")), (restored(log), log.to_owned())]);
+    for (from, to) in steps.take(moves) {
+        std::fs::rename(home.path().join(from), home.path().join(to)).expect("moved");
+    }
+    (home, newest)
+}
+
+#[tokio::test]
+async fn a_restore_that_a_crash_cut_short_is_ended_by_the_next_start() {
+    for moves in 0..=4 {
+        let (home, newest) = cut_short(moves).await;
+        assert!(matches!(home.genesis(), Err(LedgerError::NotEmpty(_))), "after {moves} moves");
+        let (home, _) = cut_short(moves).await;
+        let ledger = home.open().unwrap_or_else(|error| panic!("after {moves} moves: {error}"));
+        assert!(ledger.sealed().await.commitment.size >= newest.commitment.size, "after {moves} moves");
+        drop(ledger);
+        checked_whole(home.path());
+        assert!(home.path().join("before-1/log").is_dir() && home.path().join("before-1/heads").is_dir());
+        assert!(![RESTORING, "log.restored", "heads.restored"].iter().any(|name| home.path().join(name).exists()));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_packed_as_the_ledger_is() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    let ledger = home.open().expect("opens");
+    ledger.must_append(&producers.set_up()).await;
+    // More than is copied at a time.
+    for n in 0..12 {
+        let mut append = Append::default();
+        let evidence = append.blob(vec![n; 800_000]);
+        append.record(&producers.denial(&evidence.to_string()));
+        ledger.must_append(&append).await;
+    }
+    ledger.sealed().await;
+    backup(home.path(), dest.path()).expect("copied");
+    let place = Folder::open(dest.path(), CORNER).expect("a folder").place(LOG).expect("a log");
+    let found = eleven_store::inspect(&place).expect("whole");
+    assert_eq!((found.segments, found.packed), (2, 1), "all but the one that was written to last");
+}
+
+#[tokio::test]
 async fn a_recovery_that_the_root_did_not_sign_never_becomes_an_entry() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let head = started(&home, &mut producers).await;
