@@ -237,8 +237,10 @@ fn scan(disk: &dyn Disk) -> Result<Scan, OpenError> {
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
     let mut last = None;
     for (at, (first, packed, name)) in files.iter().enumerate() {
-        let (mut segment, end, tail) =
-            if *packed { (open_packed(disk, name, *first)?, None, Tail::Zeros) } else { walk(disk, name, *first)? };
+        let (mut segment, end, tail) = open_segment(disk, name, *first, *packed)?;
+        if segment.is_packed() {
+            leftovers.retain(|left| left != segment.name());
+        }
         match files.get(at + 1) {
             Some((next_first, _, next_name)) => {
                 check_joint(&segment, &tail, *next_first, next_name)?;
@@ -249,6 +251,29 @@ fn scan(disk: &dyn Disk) -> Result<Scan, OpenError> {
         segments.push(segment);
     }
     Ok(Scan { segments, last, leftovers })
+}
+
+/// Reads a segment that was listed as `name`. Where another process writes the log, one that was not packed when it was listed
+/// may be by now, and its original gone: what counts is what is there.
+fn open_segment(
+    disk: &dyn Disk,
+    name: &str,
+    first: u64,
+    packed: bool,
+) -> Result<(Segment, Option<Last>, Tail), OpenError> {
+    let of_packed = |name: &str| Ok((open_packed(disk, name, first)?, None, Tail::Zeros));
+    if packed {
+        return of_packed(name);
+    }
+    let packed_since = packed_name_of(first);
+    match walk(disk, name, first) {
+        Err(OpenError::Io { cause, .. })
+            if cause.kind() == io::ErrorKind::NotFound && disk.open(&packed_since).is_ok() =>
+        {
+            of_packed(&packed_since)
+        }
+        read => read,
+    }
 }
 
 /// Reads a packed segment and checks every byte of it against its checksums.

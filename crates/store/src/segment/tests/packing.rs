@@ -253,3 +253,76 @@ fn a_segment_that_made_way_for_a_larger_one_is_not_taken_for_it() {
     }
     assert!(packs(&disk).len() > 1);
 }
+
+/// A disk whose log another process writes: in the moment before a closed segment is opened it is packed there, and the
+/// original taken away.
+struct PackedMeanwhile {
+    disk: FaultyDisk,
+    /// The same log, as it lies once all of it is packed.
+    packed: FaultyDisk,
+}
+
+impl Disk for PackedMeanwhile {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let into = name.replace(".seg", ".pack");
+        if let Some(bytes) = self.packed.bytes(&into).filter(|_| name != into) {
+            self.disk.put(&into, bytes);
+            self.disk.lose(name);
+        }
+        self.disk.open(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.create(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+
+    fn nonce(&self) -> u64 {
+        self.disk.nonce()
+    }
+}
+
+#[test]
+fn a_segment_that_is_packed_between_being_listed_and_being_opened_is_read_where_it_lies_then() {
+    let disk = filled(200);
+    let segments = disk.names().len();
+    let meanwhile = Place::on(PackedMeanwhile { disk, packed: filled_packed(200) });
+    let (log, recovery) = recover::read_only(&meanwhile).expect("read in one pass");
+    assert_eq!(
+        (recovery.segments, recovery.packed),
+        (segments, segments - 1),
+        "all but the last were packed meanwhile"
+    );
+    let all = log.read_from(0, usize::MAX, usize::MAX).expect("read");
+    assert!(all.iter().map(|(at, bytes)| (*at, bytes == &record(*at))).eq((0..200).map(|at| (at, true))));
+}
+
+#[test]
+fn a_packed_segment_that_takes_the_place_of_its_original_is_no_leftover() {
+    // Both are listed; the original goes before it is opened. Then the packed one is all there is.
+    let disk = filled(200);
+    let packed = filled_packed(200);
+    for name in packs(&packed) {
+        disk.put(&name, packed.bytes(&name).expect("a file"));
+    }
+    let place = Place::on(PackedMeanwhile { disk: disk.clone(), packed });
+    let log = SegmentLog::open(place, SMALL).expect("open");
+    assert_eq!(log.recovery().next, 200);
+    drop(log);
+    assert_eq!(open(&disk).reader().read_from(0, 1, 1).expect("read"), [(0, record(0))]);
+}
