@@ -160,7 +160,8 @@ impl Parts {
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));
         }
-        let Replayed { book, places, tree, sealed, resumed, .. } = replayed;
+        let Replayed { mut book, places, tree, sealed, resumed, .. } = replayed;
+        book.close_moved();
         let last_seal = last_seal(&sealed);
         let shared = Arc::new(Shared {
             durable: watch::Sender::new(tree.size()),

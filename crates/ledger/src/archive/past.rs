@@ -4,6 +4,7 @@ use super::{Archived, Moves, each};
 use crate::audit::hashes_named;
 use crate::error::LedgerError;
 use crate::life::{Life, ends_some_day};
+use crate::rules::OpKey;
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::event::Record;
@@ -20,6 +21,8 @@ use std::sync::atomic::AtomicBool;
 pub(super) struct Past {
     /// The hashes of content that is named by nothing but lineages that are past.
     pub(super) going: HashSet<Sha3>,
+    /// Of the artifacts among them, which lineage each began.
+    began: HashMap<Sha3, OpKey>,
     /// The position up to which the log was read.
     end: u64,
     lineages: HashSet<String>,
@@ -50,8 +53,13 @@ impl Past {
     pub(super) fn of(log: &dyn ReadLog, rules: Rules, now: Time, stop: &AtomicBool) -> Result<Self, LedgerError> {
         let read = log.first()..log.durable();
         let (lineages, held) = Lives::read(log, read.clone(), stop)?.past(&rules, now);
-        let going = going(log, read.clone(), &lineages, stop)?;
-        Ok(Self { going, end: read.end, lineages, held, rules })
+        let (going, began) = going(log, read.clone(), &lineages, stop)?;
+        Ok(Self { going, began, end: read.end, lineages, held, rules })
+    }
+
+    /// The lineage that the artifact of this hash began; `None` where it is no artifact that is past.
+    pub(super) fn began(&self, artifact: &Sha3) -> Option<&OpKey> {
+        self.began.get(artifact)
     }
 
     /// Takes back what entries name that came since; all of it, where a lineage that was past goes on, or `rules` are
@@ -131,32 +139,59 @@ impl Lives {
     }
 }
 
-/// The hashes of content that may go: named by nothing but lineages that are past.
+/// The hashes of content that may go: named by lineages that are past, and by nothing else. And of the artifacts among
+/// them, which lineage each began. In two passes, so that only what lineages name that are past is held in memory.
 fn going(
     log: &dyn ReadLog,
     part: Range<u64>,
     may_go: &HashSet<String>,
     stop: &AtomicBool,
-) -> Result<HashSet<Sha3>, LedgerError> {
-    let (mut going, mut staying) = (HashSet::new(), HashSet::new());
+) -> Result<(HashSet<Sha3>, HashMap<Sha3, OpKey>), LedgerError> {
+    let (mut going, mut began) = (HashSet::new(), HashMap::new());
+    if may_go.is_empty() {
+        return Ok((going, began));
+    }
+    let is_past = |record: &Record| ends_some_day(record).is_some_and(|content| may_go.contains(&content));
+    each_naming(log, part.clone(), stop, |record, named, artifact| {
+        if is_past(record) {
+            going.extend(named);
+            going.extend(artifact);
+            began.extend(artifact.zip(OpKey::of(&record.op)));
+        }
+    })?;
+    each_naming(log, part, stop, |record, named, artifact| {
+        if !is_past(record) {
+            named.chain(artifact).for_each(|hash| {
+                going.remove(&hash);
+            });
+        }
+    })?;
+    began.retain(|artifact, _| going.contains(artifact));
+    Ok((going, began))
+}
+
+/// Every entry of a part of the log with the hashes that it names and, of an issuance, that of its artifact: it stands right
+/// before the issuance, which names its body and not its bytes.
+fn each_naming(
+    log: &dyn ReadLog,
+    part: Range<u64>,
+    stop: &AtomicBool,
+    mut take: impl FnMut(&Record, &mut dyn Iterator<Item = Sha3>, Option<Sha3>),
+) -> Result<(), LedgerError> {
     let mut last_blob = None;
     each(log, part, stop, |_, stored| {
         match stored {
-            Stored::Blob(bytes) => last_blob = Some(Sha3::of(&[&bytes])),
+            Stored::Blob(bytes) => last_blob = Some(bytes),
             Stored::Entry(bytes) => {
                 let (_, record, canonical) = entry(&bytes)?;
-                let past = ends_some_day(&record).is_some_and(|content| may_go.contains(&content));
-                let names = if past { &mut going } else { &mut staying };
-                names.extend(hashes_named(&record, canonical));
-                // An artifact stands right before its issuance, which names its body and not its bytes.
-                names.extend(last_blob.take().filter(|_| record.event == "authorization.issued"));
+                let artifact = last_blob.take().filter(|_| record.event == "authorization.issued");
+                let artifact = artifact.map(|bytes| Sha3::of(&[&bytes]));
+                take(&record, &mut hashes_named(&record, canonical), artifact);
             }
             Stored::Header(_) | Stored::Moved(_) => last_blob = None,
         }
         Ok(())
-    })?;
-    going.retain(|hash| !staying.contains(hash));
-    Ok(going)
+    })
 }
 
 fn entry(bytes: &[u8]) -> Result<(Time, Record, &[u8]), LedgerError> {

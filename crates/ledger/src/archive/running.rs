@@ -99,7 +99,7 @@ fn move_past(
     let log = &*shared.log;
     let mut past = Past::of(log, rules, now, stop)?;
     let mut moves = copy(log, rewriter.closed(), archive, &past.going, stop)?;
-    mark(shared, &moves);
+    mark(shared, &moves, &past);
     until_durable(shared, stop)?;
     past.reconsider(log, self::rules(shared).as_ref(), stop)?;
     unmark(shared, &mut moves, &past);
@@ -111,12 +111,17 @@ fn rules(shared: &Shared) -> Option<Rules> {
     read(&shared.book).registry().and_then(Rules::of)
 }
 
-/// From here on whatever is sent again is stored again.
-fn mark(shared: &Shared, moves: &Moves) {
+/// From here on whatever is sent again is stored again, and nothing is consumed by an artifact that goes.
+fn mark(shared: &Shared, moves: &Moves, past: &Past) {
     let mut moves = moves.0.iter();
     while moves.len() > 0 {
-        let mut places = write(&shared.places);
-        moves.by_ref().take(MARKED_AT_ONCE).for_each(|(position, piece)| places.add_moved(&piece.hash, *position));
+        let (mut book, mut places) = (write(&shared.book), write(&shared.places));
+        for (position, piece) in moves.by_ref().take(MARKED_AT_ONCE) {
+            places.add_moved(&piece.hash, *position);
+            if let Some(lineage) = past.began(&piece.hash) {
+                book.set_moved(lineage, true);
+            }
+        }
     }
 }
 
@@ -137,7 +142,10 @@ fn unmark(shared: &Shared, moves: &mut Moves, past: &Past) {
     moves.0.retain(|position, piece| {
         let goes = past.going.contains(&piece.hash);
         if !goes {
-            let mut places = write(&shared.places);
+            let (mut book, mut places) = (write(&shared.book), write(&shared.places));
+            if let Some(lineage) = past.began(&piece.hash) {
+                book.set_moved(lineage, false);
+            }
             if places.blob(&piece.hash) == Some(*position) {
                 places.add_blob(&piece.hash, *position);
             }

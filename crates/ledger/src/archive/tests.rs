@@ -1,9 +1,13 @@
 use super::*;
+use crate::audit::Outcome;
+use crate::rules::Refusal;
 use crate::state::{Shared, read};
-use crate::world::{DOMAIN, Home, Operation, Producers, signer};
+use crate::world::{DOMAIN, Home, Operation, POINT, Producers, signer};
 use crate::{Ledger, Settings};
 use eleven_api::audit::Append;
-use eleven_core::artifact::Use;
+use eleven_core::artifact::{Use, nonce};
+use eleven_core::encoding::Object;
+use eleven_core::lineage::LineageError;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Lists};
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Survival};
@@ -16,7 +20,7 @@ fn checked_whole(folder: &Path) -> crate::Sound {
 }
 
 fn single(n: u8) -> Use {
-    Use::Single { nonce: eleven_core::artifact::nonce(&[n; 17]) }
+    Use::Single { nonce: nonce(&[n; 17]) }
 }
 
 fn approve(producers: &mut Producers, append: &mut Append, record: InterfaceRecord) {
@@ -264,6 +268,69 @@ fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
     let home = Home::new();
     let settings = Settings { archive_every: Some(Duration::from_secs(1)), ..home.settings() };
     assert!(matches!(home.open_with(settings), Err(LedgerError::Setting(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_consumed_by_an_artifact_that_was_moved_after_a_restart_as_before() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let ledger = moving(&home, to.path(), Duration::from_millis(10));
+    let mut append = producers.set_up();
+    let mut unused = producers.issue(single(1), &[], &mut append);
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    refusals(&ledger, &mut producers).await;
+    home.clock.set(days(11));
+    let artifact = Sha3::of(&[&unused.artifact.to_value().canonical()]);
+    for _ in 0..500 {
+        if matches!(stands(&ledger.inner.shared, &artifact), Stored::Moved(_)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(matches!(stands(&ledger.inner.shared, &artifact), Stored::Moved(_)));
+    let refused = [Outcome::Refused { why: Refusal::Lineage(LineageError::Order), numbered: true }];
+    let mut right = Append::default();
+    right.record(&producers.consume(&mut unused, 1));
+    assert_eq!(ledger.append(&right).await.outcomes, refused);
+    ledger.sealed().await;
+    drop(ledger);
+
+    // A replay does not know its nonce.
+    let ledger = home.open().expect("opens");
+    let mut wrong = Append::default();
+    unused.tip = unused.issued.tip();
+    let data = Object::new().with("nonce", nonce(&[2; 17])).with("use", 1u64);
+    wrong.record(&producers.next(&mut unused, "gw-0", POINT, "authorization.consumed", data));
+    assert_eq!(ledger.append(&wrong).await.outcomes, refused);
+    ledger.sealed().await;
+    drop(ledger);
+    checked_whole(home.path());
+}
+
+#[tokio::test]
+async fn what_a_lineage_names_that_is_not_past_stays_whoever_else_names_it() {
+    let home = Home::new();
+    let mut producers = Producers::new();
+    let ledger = home.open().expect("opens");
+    let mut append = producers.set_up();
+    retain(&mut producers, &mut append, 10);
+    let (both, old) = (append.blob(vec![1; 10_000]), append.blob(vec![2; 10_000]));
+    append.record(&producers.denial(&both.to_string()));
+    append.record(&producers.denial(&old.to_string()));
+    ledger.must_append(&append).await;
+    home.clock.set(days(5));
+    let mut later = Append::default();
+    later.record(&producers.denial(&both.to_string()));
+    ledger.must_append(&later).await;
+    let shared = &ledger.inner.shared;
+    let past = |now| {
+        let rules = read(&shared.book).registry().and_then(Rules::of).expect("a retention");
+        Past::of(&*shared.log, rules, now, &AtomicBool::new(false)).expect("read")
+    };
+    assert_eq!(past(days(9)).going, HashSet::new());
+    assert_eq!(past(days(11)).going, HashSet::from([old]));
+    assert_eq!(past(days(16)).going, HashSet::from([old, both]));
 }
 
 /// A disk that does this at that operation, and otherwise what it should.

@@ -104,6 +104,18 @@ impl Book {
         self.revoked.get(&OpKey::of_artifact(artifact)?).copied()
     }
 
+    /// Notes that the artifact of the lineage that it began is moved out, or that it stays after all: while it is gone nothing
+    /// is consumed by it, because nothing is left to hold a use against.
+    pub fn set_moved(&mut self, issued: &OpKey, moved: bool) {
+        self.operations.set_moved(issued, moved);
+    }
+
+    /// Ends a replay after which records are appended: what [`Book::set_moved`] closed when an artifact was moved is closed.
+    /// Not before its end, since what was consumed while the artifact was there stands in the entries.
+    pub fn close_moved(&mut self) {
+        self.operations.close_moved();
+    }
+
     /// Takes an accepted record as the next entry. `accepted` is this book's own judgement of it, unchanged since.
     pub fn apply(
         &mut self,

@@ -35,9 +35,12 @@ struct Slot {
 struct Open {
     lineage: Lineage,
     terms: Option<Terms>,
+    /// Whether its artifact was moved out, or is about to be: then nothing is consumed by it any more.
+    moved: bool,
 }
 
-/// What an artifact says about its uses, known where it came with its issuance.
+/// What an artifact says about its uses, known where it stands with its issuance; where it was moved to an archive, a replay
+/// does not know it.
 #[derive(Clone, Debug)]
 struct Terms {
     nonce: Box<str>,
@@ -135,7 +138,7 @@ impl Operations {
         let named = |k: u64| OpKey::of(&format!("{content}.{k}"));
         let is_known = |k: u64| named(k).is_some_and(|key| self.contains(&key));
         let slot = OpKey::of(content).and_then(|base| self.slots.get(&base)).ok_or(Refusal::OpUnknown)?;
-        let open = slot.open.as_ref().ok_or(Refusal::Lineage(LineageError::Order))?;
+        let open = slot.open.as_ref().filter(|open| !open.moved).ok_or(Refusal::Lineage(LineageError::Order))?;
         match k {
             None if is_known(1) => return Err(Refusal::Use),
             None => {}
@@ -171,7 +174,7 @@ impl Operations {
         let exp = issued_data(&record.data).map_or(0, |data| data.exp.0 / 1000);
         let issuer = self.place_of(&record.by);
         let terms = artifact.map(Terms::of);
-        let open = Some(Box::new(Open { lineage, terms }));
+        let open = Some(Box::new(Open { lineage, terms, moved: false }));
         self.put(key, Slot { last: seq, exp: u32::try_from(exp).unwrap_or(u32::MAX), issuer, open });
     }
 
@@ -186,16 +189,31 @@ impl Operations {
         let closed = lineage.stage == Stage::Closed;
         if let Some(slot) = self.slots.get_mut(&key) {
             self.running -= usize::from(slot.runs());
-            slot.open = if closed { None } else { Some(Box::new(Open { lineage, terms: None })) };
+            slot.open = if closed { None } else { Some(Box::new(Open::past_its_artifact(lineage))) };
             self.running += usize::from(slot.runs());
             return Some(std::mem::replace(&mut slot.last, seq));
         }
         // The first event of a use: event 1 stays where it is, under the artifact's own id.
         let base = id::split_operation(&record.op).and_then(|(content, _)| OpKey::of(content));
         let before = base.and_then(|base| self.last(&base));
-        let open = Some(Box::new(Open { lineage, terms: None }));
+        let open = Some(Box::new(Open::past_its_artifact(lineage)));
         self.put(key, Slot { last: seq, exp: 0, issuer: 0, open });
         before
+    }
+
+    /// Notes that the artifact of a lineage is moved out, or that it stays after all. What was consumed already goes on.
+    pub(super) fn set_moved(&mut self, key: &OpKey, moved: bool) {
+        if let Some(open) = self.slots.get_mut(key).and_then(|slot| slot.open.as_mut()) {
+            open.moved = moved && open.lineage.stage == Stage::Issued;
+        }
+    }
+
+    /// Closes each lineage by whose artifact something could still be consumed and whose artifact was not there when it was
+    /// replayed.
+    pub(super) fn close_moved(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.open.take_if(|open| open.lineage.stage == Stage::Issued && open.terms.is_none());
+        }
     }
 
     /// Notes a lineage that others continue or nobody does; returns the entry of the event before.
@@ -228,6 +246,13 @@ impl Slot {
     /// Whether its operation was admitted and has not ended.
     fn runs(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued)
+    }
+}
+
+impl Open {
+    /// One that is held against its own events alone.
+    const fn past_its_artifact(lineage: Lineage) -> Self {
+        Self { lineage, terms: None, moved: false }
     }
 }
 

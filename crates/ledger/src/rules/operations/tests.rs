@@ -1,8 +1,10 @@
+use super::{LineageError, OpKey, Refusal};
 use crate::world::{Bench, Operation, POINT, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
 
 /// Numbers that look random and are the same each time (xorshift).
 struct Numbers(u64);
@@ -91,4 +93,38 @@ fn how_many_run_is_what_a_look_at_every_lineage_finds() {
     }
     assert_eq!(history.bench.book.running(), busy.len());
     assert!(history.most > 3 && busy.len() < history.most, "{} of at most {}", busy.len(), history.most);
+}
+
+#[test]
+fn nothing_is_consumed_by_an_artifact_that_was_moved_and_what_runs_goes_on() {
+    let order = Refusal::Lineage(LineageError::Order);
+    let mut bench = Bench::new();
+    let bounded = || Use::Bounded { nonce: artifact::nonce(&[3; 17]), max: 3 };
+    let mut operation = bench.issue(bounded(), &[]);
+    let key = OpKey::of(&operation.op).expect("an operation");
+    let consumed = bench.producers.consume(&mut operation, 1);
+    bench.must(&consumed);
+    bench.book.set_moved(&key, true);
+    let workload = Object::new().with("workload", Sha3::of(&[b"workload"]));
+    let granted = bench.producers.next(&mut operation, "gw-0", POINT, "admission.granted", workload);
+    bench.must(&granted);
+    let second = bench.producers.consume(&mut operation, 2);
+    assert_eq!(bench.refusal("gw-0", &second), order);
+    bench.book.set_moved(&key, false);
+    let second = bench.producers.consume(&mut operation, 2);
+    bench.must(&second);
+
+    // A replay finds only the hash: what was consumed before it moved is taken, and from the end on nothing is.
+    let mut replayed = bench.producers.issue(single(4), &[], &mut Append::default());
+    bench.must(&replayed.issued);
+    let mut unused = bench.producers.issue(single(5), &[], &mut Append::default());
+    bench.must(&unused.issued);
+    let consumed = bench.producers.consume(&mut replayed, 1);
+    bench.must(&consumed);
+    bench.book.close_moved();
+    assert_eq!(bench.book.running(), 3);
+    let consumed = bench.producers.consume(&mut unused, 1);
+    assert_eq!(bench.refusal("gw-0", &consumed), order);
+    let third = bench.producers.consume(&mut operation, 3);
+    bench.must(&third);
 }
