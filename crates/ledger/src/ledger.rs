@@ -110,8 +110,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// This ledger, which reads the authority's registry by its event key.
     pub(crate) reader: ReadAs,
-    /// None where it can't be opened: the ledger goes on without.
-    pub(crate) search: Option<Arc<Search>>,
+    /// Where it can't be opened the ledger goes on without, and tries again.
+    pub(crate) search: Arc<Search>,
     /// True once the corner ends: whoever waits for something to come is answered now.
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the mover may wait for the writer, the head signer ends when the writer is gone, and only then are the
@@ -338,8 +338,10 @@ impl Ledger {
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
         let heads = heads::start(Arc::clone(&signing), settings.resign_every, seals, on_failure);
         let heads = heads.map_err(LedgerError::Io)?;
-        let search = Search::open(&settings.folder, &shared.source());
-        let search = search.inspect_err(|error| tracing::error!(%error, "there is no search")).ok().map(Arc::new);
+        let search = Arc::new(Search::of(&settings.folder));
+        if let Err(error) = search.begin(&shared.source()) {
+            tracing::error!(%error, "there is no search; it is tried again");
+        }
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
             Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),

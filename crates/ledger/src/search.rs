@@ -14,7 +14,7 @@ mod tests;
 use crate::error::LedgerError;
 use crate::home::{CORNER, LOG};
 use crate::recover::{self, Depth};
-use crate::state::{Places, read};
+use crate::state::{Places, read, write};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::Encoded;
@@ -24,6 +24,7 @@ use eleven_core::tree::{Hashes, MemoryTree};
 use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,24 +50,58 @@ const LEAVES: TableDefinition<'_, &str, &[u8; 32]> = TableDefinition::new("leave
 
 /// Why the index can't be read or written. Nothing of the ledger is lost by it.
 #[derive(Debug)]
-pub(crate) struct SearchError(String);
+pub(crate) enum SearchError {
+    /// The file holds no index that this build can read: it is to be made again.
+    Spoiled(String),
+    /// Something refused that may not refuse later: the disk, the log, another process.
+    Failed(String),
+}
 
 impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the search index: {}: run `eleven ledger reindex`", self.0)
+        match self {
+            Self::Spoiled(why) => write!(f, "the search index: {why}: run `eleven ledger reindex`"),
+            Self::Failed(why) => write!(f, "the search index: {why}"),
+        }
     }
 }
 
 /// Any of the database's errors.
 fn failed(error: impl Into<redb::Error>) -> SearchError {
-    SearchError(error.into().to_string())
+    use redb::Error;
+    let error = error.into();
+    let said = error.to_string();
+    let of_the_file = |error: &io::Error| matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof);
+    match error {
+        Error::Corrupted(_)
+        | Error::RepairAborted
+        | Error::UpgradeRequired(_)
+        | Error::TableTypeMismatch { .. }
+        | Error::TableIsMultimap(_)
+        | Error::TypeDefinitionChanged { .. }
+        | Error::TableDoesNotExist(_) => SearchError::Spoiled(said),
+        Error::Io(error) if of_the_file(&error) => SearchError::Spoiled(said),
+        _ => SearchError::Failed(said),
+    }
+}
+
+/// What else went wrong.
+fn other(error: impl fmt::Display) -> SearchError {
+    SearchError::Failed(error.to_string())
 }
 
 /// The index.
 pub(crate) struct Search {
-    database: Database,
+    file: PathBuf,
+    /// None while it can't be opened or written: after an error of the disk a database takes nothing until it is opened
+    /// anew.
+    database: RwLock<Option<Database>>,
     /// How many entries it knows.
     indexed: AtomicU64,
+}
+
+fn closed() -> SearchError {
+    other("it is not open: see the log")
 }
 
 /// What the fold is made of.
@@ -86,51 +121,75 @@ pub struct Reindexed {
 }
 
 impl Search {
-    /// Opens the index of a folder. One that can't be opened, is of another form or of another ledger begins anew.
-    pub(crate) fn open(folder: &Path, source: &Source<'_>) -> Result<Self, SearchError> {
-        let file = folder.join(FILE);
-        match Self::at(&file).and_then(|search| search.is_of(source).map(|same| (search, same))) {
-            Ok((search, true)) => Ok(search),
-            Ok((search, false)) => {
-                drop(search);
+    /// The index of a folder, which is not open yet.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { file: folder.join(FILE), database: RwLock::default(), indexed: AtomicU64::new(0) }
+    }
+
+    /// Opens it, where it is not open. One that is spoiled, of another form or of another ledger begins anew; one that can't be
+    /// opened at this moment is left as it is.
+    ///
+    /// # Errors
+    /// Where it is not open then.
+    pub(crate) fn begin(&self, source: &Source<'_>) -> Result<(), SearchError> {
+        let mut open = write(&self.database);
+        if open.is_some() {
+            return Ok(());
+        }
+        let same = self.at().and_then(|database| self.is_of(&database, source).map(|same| same.then_some(database)));
+        let database = match same {
+            Ok(Some(database)) => database,
+            Ok(None) => {
                 tracing::warn!("the search index is not this ledger's: it is made again");
-                Self::anew(&file)
+                self.anew()?
             }
-            Err(error) => {
-                tracing::warn!(%error, "the search index cannot be opened: it is made again");
-                Self::anew(&file)
+            Err(SearchError::Spoiled(why)) => {
+                tracing::warn!(why, "the search index cannot be read: it is made again");
+                self.anew()?
             }
+            Err(error) => return Err(error),
+        };
+        *open = Some(database);
+        Ok(())
+    }
+
+    /// Closes it: the next [`begin`](Self::begin) opens it anew.
+    pub(crate) fn end(&self) {
+        *write(&self.database) = None;
+    }
+
+    /// Whether it answers.
+    pub(crate) fn is_open(&self) -> bool {
+        read(&self.database).is_some()
+    }
+
+    fn anew(&self) -> Result<Database, SearchError> {
+        match std::fs::remove_file(&self.file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(other(error)),
+            _ => self.at(),
         }
     }
 
-    fn anew(file: &Path) -> Result<Self, SearchError> {
-        match std::fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SearchError(error.to_string())),
-            _ => Self::at(file),
-        }
-    }
-
-    fn at(file: &Path) -> Result<Self, SearchError> {
-        let database = Database::builder().set_cache_size(CACHE).create(file).map_err(failed)?;
-        let search = Self { database, indexed: AtomicU64::new(0) };
-        let write = search.database.begin_write().map_err(failed)?;
+    fn at(&self) -> Result<Database, SearchError> {
+        let database = Database::builder().set_cache_size(CACHE).create(&self.file).map_err(failed)?;
+        let write = database.begin_write().map_err(failed)?;
         {
             write.open_table(ROWS).map_err(failed)?;
             let mut marks = write.open_table(MARKS).map_err(failed)?;
             let indexed = marks.get("indexed").map_err(failed)?.map(|mark| mark.value());
-            match indexed {
-                Some(indexed) => search.indexed.store(indexed, Ordering::Release),
-                None => drop(marks.insert("form", FORM).map_err(failed)?),
+            self.indexed.store(indexed.unwrap_or(0), Ordering::Release);
+            if indexed.is_none() {
+                marks.insert("form", FORM).map_err(failed)?;
             }
             write.open_table(LEAVES).map_err(failed)?;
         }
         write.commit().map_err(failed)?;
-        Ok(search)
+        Ok(database)
     }
 
     /// Whether it was made of these entries, as far as it goes.
-    fn is_of(&self, source: &Source<'_>) -> Result<bool, SearchError> {
-        let view = self.database.begin_read().map_err(failed)?;
+    fn is_of(&self, database: &Database, source: &Source<'_>) -> Result<bool, SearchError> {
+        let view = database.begin_read().map_err(failed)?;
         let form = view.open_table(MARKS).map_err(failed)?.get("form").map_err(failed)?.map(|form| form.value());
         let Some(last) = self.indexed().checked_sub(1) else { return Ok(form == Some(FORM)) };
         let leaf =
@@ -156,7 +215,8 @@ impl Search {
 
     /// Makes what was taken outlive this process.
     pub(crate) fn keep(&self) -> Result<(), SearchError> {
-        let mut write = self.database.begin_write().map_err(failed)?;
+        let open = read(&self.database);
+        let mut write = open.as_ref().ok_or_else(closed)?.begin_write().map_err(failed)?;
         write.set_quick_repair(true);
         write.commit().map_err(failed)
     }
@@ -165,11 +225,12 @@ impl Search {
         let from = self.indexed();
         let mut rows = rows_of(source, from, until)?;
         rows.sort_unstable();
-        let mut write = self.database.begin_write().map_err(failed)?;
+        let open = read(&self.database);
+        let mut write = open.as_ref().ok_or_else(closed)?.begin_write().map_err(failed)?;
         if lasting {
             write.set_quick_repair(true);
         } else {
-            write.set_durability(Durability::None).map_err(|error| SearchError(error.to_string()))?;
+            write.set_durability(Durability::None).map_err(other)?;
         }
         {
             let mut table = write.open_table(ROWS).map_err(failed)?;
@@ -177,8 +238,7 @@ impl Search {
                 table.insert(row.bytes(), ()).map_err(failed)?;
             }
             write.open_table(MARKS).map_err(failed)?.insert("indexed", until).map_err(failed)?;
-            let leaf =
-                read(source.tree).node(0, until - 1).ok_or_else(|| SearchError("the tree has no such leaf".into()))?;
+            let leaf = read(source.tree).node(0, until - 1).ok_or_else(|| other("the tree has no such leaf"))?;
             write.open_table(LEAVES).map_err(failed)?.insert("last", &leaf.0).map_err(failed)?;
         }
         write.commit().map_err(failed)?;
@@ -192,22 +252,22 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
     let mut rows = Vec::new();
     let (mut position, mut seq) = match read(source.places).entry(from) {
         Some(position) => (position, from),
-        None => return Err(SearchError("an entry has no place in the log".into())),
+        None => return Err(other("an entry has no place in the log")),
     };
     while seq < until {
         let records = source.log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
-        let records = records.map_err(|error| SearchError(error.to_string()))?;
-        let Some((last, _)) = records.last() else { return Err(SearchError("the log ends before its entries".into())) };
+        let records = records.map_err(other)?;
+        let Some((last, _)) = records.last() else { return Err(other("the log ends before its entries")) };
         position = last + 1;
         for (_, bytes) in records {
             let Some(Stored::Entry(bytes)) = Stored::decode(bytes) else { continue };
             if seq >= until {
                 break;
             }
-            let (_, record) = EntryHeader::split(&bytes).map_err(|error| SearchError(error.to_string()))?;
-            let record = Encoded::of(record).map_err(|error| SearchError(error.to_string()))?;
+            let (_, record) = EntryHeader::split(&bytes).map_err(other)?;
+            let record = Encoded::of(record).map_err(other)?;
             if rows::adds(&record) {
-                let record = Record::read_encoded(&record).map_err(|error| SearchError(error.to_string()))?;
+                let record = Record::read_encoded(&record).map_err(other)?;
                 rows::push(&record, seq, source.places, &mut rows);
             }
             seq += 1;
@@ -228,7 +288,10 @@ pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
     let entries = replayed.book.size();
     let (places, tree) = (RwLock::new(replayed.places), RwLock::new(replayed.tree));
     let source = Source { log: log.as_ref(), places: &places, tree: &tree };
-    let file: PathBuf = folder.join(FILE);
-    let made = Search::anew(&file).and_then(|search| search.follow(&source, entries, true));
+    let search = Search::of(folder);
+    let made = search.anew().and_then(|database| {
+        *write(&search.database) = Some(database);
+        search.follow(&source, entries, true)
+    });
     made.map(|rows| Reindexed { entries, rows }).map_err(|error| LedgerError::Search(error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! Asking the index.
 
 use super::rows::{By, Row, Term, first_of};
-use super::{ROWS, Search, SearchError, failed};
+use super::{ROWS, Search, SearchError, closed, failed};
 use crate::lineage::{self, Standing};
 use crate::proof::ProofError;
 use crate::state::{LookError, Shared, read};
@@ -142,7 +142,8 @@ impl Search {
     /// The first entries of the lineages that name all of `terms`, from `lowest` up to, not including, `below`; the last
     /// one first.
     fn find(&self, terms: &[Term], lowest: u64, below: u64, most: Most) -> Result<Found, SearchError> {
-        let view = self.database.begin_read().map_err(failed)?;
+        let open = read(&self.database);
+        let view = open.as_ref().ok_or_else(closed)?.begin_read().map_err(failed)?;
         let mut walk = Walk { rows: view.open_table(ROWS).map_err(failed)?, lowest, steps: most.steps };
         let (mut entries, mut before) = (Vec::new(), below);
         while entries.len() < most.count {

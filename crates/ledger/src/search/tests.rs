@@ -32,7 +32,7 @@ async fn filled(home: &Home) -> (Ledger, Vec<String>) {
 }
 
 fn index(ledger: &Ledger) -> &Search {
-    let search = ledger.inner.search.as_deref().expect("an index");
+    let search = &*ledger.inner.search;
     let shared = &ledger.inner.shared;
     search.follow(&shared.source(), shared.size(), false).expect("indexed");
     search
@@ -176,13 +176,13 @@ async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_le
     index(&ledger).keep().expect("kept");
     drop(ledger);
     let ledger = home.open().expect("open again");
-    assert_eq!(ledger.inner.search.as_ref().expect("an index").indexed(), size);
+    assert_eq!(ledger.inner.search.indexed(), size);
     drop(ledger);
 
     let made = reindex(home.path()).expect("made again");
     assert!(made.entries >= size && made.rows > 50, "{made:?}");
     let ledger = home.open().expect("open again");
-    assert_eq!(ledger.inner.search.as_ref().expect("an index").indexed(), made.entries);
+    assert_eq!(ledger.inner.search.indexed(), made.entries);
     drop(ledger);
 
     // Another ledger's index, and one that is no database.
@@ -203,6 +203,35 @@ async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_le
     std::fs::write(home.path().join(FILE), b"no database at all").expect("written");
     let ledger = home.open().expect("open again");
     assert_eq!(members(&ask(&ledger.inner.shared, index(&ledger), &denied), "op").len(), 10);
+}
+
+#[tokio::test]
+async fn an_index_that_can_not_be_opened_is_left_as_it_is_and_opened_later() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    index(&ledger).keep().expect("kept");
+    let (shared, search) = (&ledger.inner.shared, &ledger.inner.search);
+    let known = search.indexed();
+    search.end();
+    assert!(!search.is_open());
+
+    // Somebody else has it open.
+    let holder = Database::open(home.path().join(FILE)).expect("opened");
+    assert!(matches!(search.begin(&shared.source()), Err(SearchError::Failed(_))));
+    assert!(search.follow(&shared.source(), shared.size(), false).is_err() || known == shared.size());
+    drop(holder);
+    search.begin(&shared.source()).expect("opened");
+    assert_eq!(search.indexed(), known, "it was not made again");
+
+    // The disk gives nothing to open.
+    search.end();
+    std::fs::remove_file(home.path().join(FILE)).expect("removed");
+    std::fs::create_dir(home.path().join(FILE)).expect("made");
+    assert!(matches!(search.begin(&shared.source()), Err(SearchError::Failed(_))));
+    std::fs::remove_dir(home.path().join(FILE)).expect("removed");
+    search.begin(&shared.source()).expect("begun anew");
+    let denied = Ask { reason: Some(Reason::PolicyDenied), ..Ask::default() };
+    assert_eq!(members(&ask(shared, index(&ledger), &denied), "op").len(), 10);
 }
 
 #[test]

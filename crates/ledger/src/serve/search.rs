@@ -4,7 +4,7 @@ use super::gate::Reader;
 use super::proofs::reading;
 use super::query::Query;
 use crate::ledger::Inner;
-use crate::search::{self, Ask, Search};
+use crate::search::{self, Ask, Search, SearchError};
 use crate::{lineage, state::Shared};
 use axum::extract::State;
 use axum::response::Response;
@@ -24,13 +24,17 @@ use tokio::sync::{oneshot, watch};
 const GATHER: Duration = Duration::from_millis(200);
 /// How often the index is made to outlive the process.
 const KEEP: Duration = Duration::from_secs(30);
+/// How long after an error it is opened anew.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// `GET /v1/audit/search?op=&identity=&operation=&artifact=&runtime=&reason=&event=&from=&until=&before=&count=`.
 pub(super) async fn search(State(inner): State<Arc<Inner>>, reader: Reader, query: Query) -> Result<Response, Problem> {
     reader.may_read_entries()?;
     let ask = read(&query)?;
-    let index =
-        inner.search.clone().ok_or_else(|| Problem::with_status(503, "there is no search index: see the log"))?;
+    let index = Arc::clone(&inner.search);
+    if !index.is_open() {
+        return Err(Problem::with_status(503, "there is no search index at this moment: see the log"));
+    }
     reading(inner, move |shared: &Shared| search::answer(&index, shared, &ask)).await
 }
 
@@ -58,7 +62,7 @@ fn read(query: &Query) -> Result<Ask, Problem> {
 
 /// Keeps the index up with the entries until told to end, on a thread that gives way to those that answer.
 pub(crate) async fn follow(inner: Arc<Inner>, end: watch::Receiver<bool>) {
-    let Some(index) = inner.search.clone() else { return };
+    let index = Arc::clone(&inner.search);
     let (runtime, (ended, wait)) = (Handle::current(), oneshot::channel::<()>());
     let work = move || {
         runtime.block_on(keep_up(&inner, &index, end));
@@ -76,13 +80,20 @@ pub(crate) async fn follow(inner: Arc<Inner>, end: watch::Receiver<bool>) {
 async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) {
     let mut durable = inner.shared.durable.subscribe();
     let mut kept = tokio::time::Instant::now();
+    let mut fails = false;
     loop {
         let size = *durable.borrow_and_update();
         let ends = *end.borrow();
         let lasting = ends || kept.elapsed() >= KEEP;
-        let taken = index.follow(&inner.shared.source(), size, false);
-        if let Err(error) = taken.and_then(|_| if lasting { index.keep() } else { Ok(()) }) {
-            return tracing::error!(%error, "the search index does not follow any more");
+        match take(inner, index, size, lasting) {
+            Ok(()) => fails = false,
+            Err(error) => {
+                if !fails {
+                    tracing::error!(%error, "the search index does not follow for now; it is tried again");
+                }
+                fails = true;
+                index.end();
+            }
         }
         if lasting {
             kept = tokio::time::Instant::now();
@@ -92,7 +103,8 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
         }
         tokio::select! {
             () = stopped(&mut end) => {}
-            changed = durable.changed() => {
+            () = tokio::time::sleep(AGAIN), if fails => {}
+            changed = durable.changed(), if !fails => {
                 if changed.is_err() {
                     return;
                 }
@@ -103,4 +115,12 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
             }
         }
     }
+}
+
+/// Takes what came up to `size`, into an index that is opened first where it is not open.
+fn take(inner: &Inner, index: &Search, size: u64, lasting: bool) -> Result<(), SearchError> {
+    let source = inner.shared.source();
+    index.begin(&source)?;
+    index.follow(&source, size, false)?;
+    if lasting { index.keep() } else { Ok(()) }
 }
