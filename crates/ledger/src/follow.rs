@@ -27,7 +27,7 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::root::{KeyUse, TrustRoot};
-use eleven_store::{Folder, FolderError, Log as _, OpenError, SegmentLog, SegmentOptions};
+use eleven_store::{Folder, FolderError, Log as _, OpenError, Place, SegmentLog, SegmentOptions};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,8 @@ pub enum FollowError {
     Kept(String),
     /// Something could not be written.
     Write(String),
+    /// A round was left before what it verified was kept.
+    Unfinished,
 }
 
 impl fmt::Display for FollowError {
@@ -96,6 +98,7 @@ impl fmt::Display for FollowError {
             Self::Open(error) => error.fmt(f),
             Self::Kept(what) => write!(f, "the mirror is damaged: {what}: remove its folder and follow again"),
             Self::Write(what) => write!(f, "the mirror cannot be written: {what}"),
+            Self::Unfinished => f.write_str("a round was left before what it verified was kept: start again"),
         }
     }
 }
@@ -113,6 +116,12 @@ impl FollowError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Call(_))
+    }
+
+    /// Whether it is this machine that fails, which says nothing of the ledger: its disk, or its mirror.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Self::Folder(_) | Self::Open(_) | Self::Kept(_) | Self::Write(_) | Self::Unfinished)
     }
 }
 
@@ -139,8 +148,34 @@ pub struct Follower {
     last: Option<Published>,
     /// [`CONTENT_BYTES`], or what a test says.
     content_bytes: usize,
-    /// Set where the state in memory is ahead of what was verified: nothing goes on from it.
-    tainted: bool,
+    /// Set where the state in memory is ahead of what was verified and kept: nothing goes on from it, and each round says
+    /// again why.
+    ahead: Option<Ahead>,
+}
+
+/// Why the state in memory is ahead of what was verified and kept.
+#[derive(Clone)]
+enum Ahead {
+    /// The window is being verified, or whoever waited for that left.
+    Unfinished,
+    /// Something in it is wrong.
+    Wrong(ReplayError),
+    /// It is not what the signed head commits to.
+    NotUnderHead { seq: u64, what: String },
+    /// All of it is right, and it could not be written.
+    Unwritten(String),
+}
+
+impl Ahead {
+    /// What a round that ended so says once more.
+    fn again(&self) -> FollowError {
+        match self.clone() {
+            Self::Unfinished => FollowError::Unfinished,
+            Self::Wrong(error) => FollowError::Wrong(error),
+            Self::NotUnderHead { seq, what } => FollowError::NotUnderHead { seq, what },
+            Self::Unwritten(what) => FollowError::Write(what),
+        }
+    }
 }
 
 impl Follower {
@@ -150,11 +185,15 @@ impl Follower {
     /// Where the folder can't be used, or does not hold what was verified.
     pub fn open(folder: &Path, pinned: TrustRoot) -> Result<Self, FollowError> {
         let folder = Folder::open(folder, CORNER).map_err(FollowError::Folder)?;
-        let open = |name| {
-            let place = folder.place(name).map_err(FollowError::Folder)?;
-            SegmentLog::open(place, SegmentOptions::default()).map_err(FollowError::Open)
-        };
-        let (log, heads) = (open("log")?, Heads::new(open("heads")?));
+        let place = |name| folder.place(name).map_err(FollowError::Folder);
+        let (log, heads) = (place("log")?, place("heads")?);
+        Self::on(folder, log, heads, pinned)
+    }
+
+    /// The same, with its logs in these places.
+    fn on(folder: Folder, log: Place, heads: Place, pinned: TrustRoot) -> Result<Self, FollowError> {
+        let open = |place| SegmentLog::open(place, SegmentOptions::default()).map_err(FollowError::Open);
+        let (log, heads) = (open(log)?, Heads::new(open(heads)?));
         let kept = |error: &dyn fmt::Display| FollowError::Kept(error.to_string());
         let replayed = if log.next() == 0 {
             Replayed::new(Depth::Everything, BTreeSet::new())
@@ -168,7 +207,7 @@ impl Follower {
                 return Err(kept(&HeadError::Fork { size: commitment.size }));
             }
         }
-        Ok(Self { folder, log, heads, pinned, replayed, last, content_bytes: CONTENT_BYTES, tainted: false })
+        Ok(Self { folder, log, heads, pinned, replayed, last, content_bytes: CONTENT_BYTES, ahead: None })
     }
 
     /// What was verified so far.
@@ -199,8 +238,8 @@ impl Follower {
         source: &dyn Source,
         progress: &mut (dyn FnMut(&Met) + Send),
     ) -> Result<Audited, FollowError> {
-        if self.tainted {
-            return Err(FollowError::Kept("an entry was wrong before".to_owned()));
+        if let Some(ahead) = &self.ahead {
+            return Err(ahead.again());
         }
         let said = source::fetch_head(source).await?;
         self.check_signed(&said)?;
@@ -270,22 +309,27 @@ impl Follower {
         let beginning = tiles.beginning(source, to).await?;
         // From here on memory is ahead of what was verified, until it is kept: nothing may fail that could pass, so all
         // that the ledger is asked for was fetched.
-        self.tainted = true;
-        self.take(&records)?;
+        self.ahead = Some(Ahead::Unfinished);
+        let taken = self.take(&records);
         progress(&self.replayed.met);
-        if !beginning.is_of(&self.replayed.tree.root(), &said.head.commitment.root) {
-            // Which entry it is may not be told any more; that one is wrong stands.
-            let first = tiles.first_other(source, from, to, &self.replayed.tree).await;
-            let seq = first.ok().flatten().unwrap_or(from);
-            let what = "its bytes are not those that the signed head commits to".to_owned();
-            return Err(FollowError::NotUnderHead { seq, what });
-        }
-        self.keep(&records)?;
-        self.tainted = false;
-        Ok(())
+        let outcome = match taken {
+            Err(error) => Err(Ahead::Wrong(error)),
+            Ok(()) if beginning.is_of(&self.replayed.tree.root(), &said.head.commitment.root) => {
+                self.keep(&records).map_err(Ahead::Unwritten)
+            }
+            Ok(()) => {
+                // Which entry it is may not be told any more; that one is wrong stands.
+                let first = tiles.first_other(source, from, to, &self.replayed.tree).await;
+                let seq = first.ok().flatten().unwrap_or(from);
+                let what = "its bytes are not those that the signed head commits to".to_owned();
+                Err(Ahead::NotUnderHead { seq, what })
+            }
+        };
+        self.ahead = outcome.err();
+        self.ahead.as_ref().map_or(Ok(()), |ahead| Err(ahead.again()))
     }
 
-    fn take(&mut self, records: &[Vec<u8>]) -> Result<(), FollowError> {
+    fn take(&mut self, records: &[Vec<u8>]) -> Result<(), ReplayError> {
         let keys = Arc::clone(&self.replayed.keys);
         let first = self.log.next();
         let mut pieces = (first..).zip(records).collect::<Vec<_>>().into_iter();
@@ -297,11 +341,10 @@ impl Follower {
             prepare_each(piece.into_iter().map(|(at, bytes)| (at, bytes.clone())), &keys, Depth::Everything)
         };
         let replayed = &mut self.replayed;
-        let taken = in_order(next, work, |prepared| prepared.into_iter().try_for_each(|one| replayed.take(one)));
-        taken.map_err(FollowError::Wrong)
+        in_order(next, work, |prepared| prepared.into_iter().try_for_each(|one| replayed.take(one)))
     }
 
-    fn keep(&mut self, records: &[Vec<u8>]) -> Result<(), FollowError> {
+    fn keep(&mut self, records: &[Vec<u8>]) -> Result<(), String> {
         let mut left = records;
         while !left.is_empty() {
             let mut bytes = 0;
@@ -312,7 +355,7 @@ impl Follower {
             let (commit, rest) = left.split_at(fits.count().max(1));
             let commit: Vec<&[u8]> = commit.iter().map(Vec::as_slice).collect();
             let durable = self.log.append(self.log.next(), &commit);
-            drop(durable.map_err(|error| FollowError::Write(error.to_string()))?);
+            drop(durable.map_err(|error| error.to_string())?);
             left = rest;
         }
         Ok(())

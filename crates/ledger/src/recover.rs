@@ -47,7 +47,7 @@ type Piece = Vec<(u64, Vec<u8>)>;
 const PROGRESS: u64 = 100_000;
 
 /// The log does not hold a ledger that this build would have written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReplayError {
     /// The entry at which the replay stopped.
     pub seq: u64,

@@ -48,7 +48,7 @@ impl Auditing {
 }
 
 fn held(error: &FollowError) -> Held {
-    if error.is_passing() { Held::NotYet(error.to_string()) } else { Held::Wrong(error.to_string()) }
+    if error.is_passing() || error.is_own() { Held::NotYet(error.to_string()) } else { Held::Wrong(error.to_string()) }
 }
 
 impl Gate for Auditing {

@@ -1,6 +1,7 @@
-//! A ledger that is not there for a moment while an auditor catches up.
+//! A ledger that is not there for a moment while an auditor catches up, and a mirror that has no room.
 
 use super::*;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A source whose answer to the `fails`th question, and to no other, is lost; and what was asked.
@@ -55,5 +56,34 @@ async fn an_answer_that_is_lost_while_catching_up_is_asked_for_again_by_the_next
     for part in [routes::PROOF_HEAD, routes::CHECKPOINT, routes::AUDIT_CONTENT, "/tile/entries/", "/tile/0/"] {
         assert!(lost.iter().any(|path| path.starts_with(part)), "{part} was lost once: {lost:?}");
     }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_mirror_that_can_not_be_written_says_so_each_time_and_goes_on_from_what_it_kept() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let checkpoint = Checkpoint::of(&served.covered(13).await.commitment);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, heads) = (FaultyDisk::new(1), FaultyDisk::new(2));
+    let open = || {
+        let folder = Folder::open(folder.path(), CORNER).expect("a folder");
+        Follower::on(folder, Place::on(log.clone()), Place::on(heads.clone()), root()).expect("an auditor")
+    };
+    let mut follower = open();
+    log.plan(log.operations(), Fault::Enospc(Effect::Nothing));
+    for n in 0..3 {
+        let error = round(&mut follower, &served.remote()).await.expect_err("there is no room");
+        let said = error.to_string();
+        assert!(matches!(error, FollowError::Write(_)) && error.is_own(), "round {n}: {said}");
+        assert!(said.contains("the mirror cannot be written") && said.contains("No space left"), "round {n}: {said}");
+    }
+    // That this disk is full is nothing that a witness says of the ledger.
+    let gate = Auditing::new(follower, Arc::new(served.remote()));
+    let held = gate.may_cosign(&checkpoint).await;
+    assert!(matches!(&held, Err(Held::NotYet(why)) if why.contains("cannot be written")), "{held:?}");
+    drop(gate);
+    let gate = Auditing::new(open(), Arc::new(served.remote()));
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()));
     served.end().await;
 }
