@@ -68,6 +68,8 @@ pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerEr
             "no retention is set, so all content is kept: set one with `eleven retention set`".to_owned(),
         )
     })?;
+    // Here an archive that is not there is made: whoever names a folder means it.
+    let archive = Archive::writing(to)?;
     let never = AtomicBool::new(false);
     let past = Past::of(&*reader, rules, now, &never)?;
     if past.going.is_empty() {
@@ -75,7 +77,7 @@ pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerEr
     }
     // What is in the segment that is written to can't be replaced there.
     log.close_segment().map_err(|error| LedgerError::Commit(error.to_string()))?;
-    let moves = copy(&*reader, reader.durable(), &Archive::writing(to)?, &past.going, &never)?;
+    let moves = copy(&*reader, reader.durable(), &archive, &past.going, &never)?;
     log.rewriter().rewrite(&moves.changes(), &never).map_err(LedgerError::Io)?;
     Ok(past.archived(&moves))
 }

@@ -150,7 +150,7 @@ impl Parts {
         log: &SegmentLog,
         heads: Heads,
         folder: &Path,
-        archive: Option<Archive>,
+        archive: impl FnOnce(&Replayed) -> Result<Option<Archive>, LedgerError>,
         pace: Pace,
         signers: Signers,
         clock: Arc<dyn Clock>,
@@ -160,6 +160,7 @@ impl Parts {
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));
         }
+        let archive = archive(&replayed)?;
         let Replayed { mut book, places, tree, sealed, resumed, .. } = replayed;
         book.close_moved();
         let last_seal = last_seal(&sealed);
@@ -328,11 +329,13 @@ impl Ledger {
         let (fail, failed) = watch::channel(None);
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
-        let (folder, archive) = (&settings.folder, open_archive(&settings)?);
+        let archive = |replayed: &Replayed| {
+            Archive::named(settings.archive.as_deref(), settings.archive_every.is_some(), replayed.met.moved)
+        };
         let rewriter = log.rewriter();
         let reader = ReadAs { signer: Arc::clone(&signers.event), clock: Arc::clone(&clock) };
         let Parts { shared, audit, signer, seals } =
-            Parts::new(&log, heads, folder, archive, pace, signers, Arc::clone(&clock))?;
+            Parts::new(&log, heads, &settings.folder, archive, pace, signers, Arc::clone(&clock))?;
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
@@ -445,16 +448,6 @@ pub(crate) async fn failure(failed: &mut watch::Receiver<Option<String>>) -> Str
         Some(why) => why,
         // The writer is gone without a word: closed by whoever holds it.
         None => std::future::pending().await,
-    }
-}
-
-/// The archive that is named, to add to it where content is to be moved.
-fn open_archive(settings: &Settings) -> Result<Option<Archive>, LedgerError> {
-    match (&settings.archive, settings.archive_every) {
-        (None, Some(_)) => Err(LedgerError::Setting("content is moved to an archive every so often: name the archive")),
-        (None, None) => Ok(None),
-        (Some(path), None) => Archive::open(path).map(Some),
-        (Some(path), Some(_)) => Archive::writing(path).map(Some),
     }
 }
 

@@ -51,6 +51,31 @@ impl Content {
 }
 
 impl Archive {
+    /// The archive that a ledger's settings name, to add to it where content is to be moved. From its log so many pieces
+    /// were moved before. One that would only be read and can't be is gone without.
+    ///
+    /// # Errors
+    /// Where content is to be moved and no archive is named, it can't be written, or there is none and what was moved
+    /// before has to be in one: where a folder was to be mounted an empty archive would take the place of the full one.
+    pub(crate) fn named(path: Option<&Path>, moving: bool, moved: u64) -> Result<Option<Self>, LedgerError> {
+        match (path, moving) {
+            (None, true) => {
+                Err(LedgerError::Setting("content is moved to an archive every so often: name the archive"))
+            }
+            (None, false) => Ok(None),
+            (Some(path), false) => {
+                let said = "the archive can't be read: what was moved to it is not served until a start that finds it";
+                Ok(Self::open(path).inspect_err(|error| tracing::error!(path = %path.display(), %error, said)).ok())
+            }
+            (Some(path), true) if moved > 0 && !path.join(CONTENT).is_dir() => Err(LedgerError::Restore(format!(
+                "{moved} pieces of content were moved to an archive, and {} holds none: mount it; where it was deleted, \
+                 begin another by `eleven ledger archive --to`",
+                path.display()
+            ))),
+            (Some(path), true) => Self::writing(path).map(Some),
+        }
+    }
+
     /// Opens an archive for reading; whoever writes to it may.
     ///
     /// # Errors

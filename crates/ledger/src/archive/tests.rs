@@ -270,6 +270,27 @@ fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
     assert!(matches!(home.open_with(settings), Err(LedgerError::Setting(_))));
 }
 
+#[tokio::test]
+async fn an_archive_that_is_not_mounted_is_not_replaced_by_an_empty_one() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let [ended, ..] = domain(&home, Some(10)).await;
+    assert!(archive(home.path(), to.path(), days(11)).expect("archived").pieces > 0);
+    let bare = tempfile::tempdir().expect("where it is to be mounted");
+    let settings = |every| Settings { archive: Some(bare.path().into()), archive_every: every, ..home.settings() };
+    let hourly = Some(Duration::from_secs(3600));
+    let refused = home.open_with(settings(hourly)).err().expect("refused").to_string();
+    assert!(refused.contains("holds none"), "{refused}");
+    assert_eq!(std::fs::read_dir(bare.path()).expect("a folder").count(), 0, "nothing was made there");
+
+    // One that is only read is gone without.
+    let absent = bundle(&home, Some(bare.path()), &ended).await.expect_err("its artifact is elsewhere");
+    assert!(absent.contains("ledger.archive"), "{absent}");
+
+    // Where it was deleted another is begun by name.
+    archive(home.path(), bare.path(), days(12)).expect("begun");
+    drop(home.open_with(settings(hourly)).expect("opens"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_consumed_by_an_artifact_that_was_moved_after_a_restart_as_before() {
     let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
