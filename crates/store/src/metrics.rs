@@ -34,6 +34,9 @@ pub struct Metrics {
     pub to_pack: AtomicU64,
     /// How often a segment could not be packed; it is tried again when the next one is closed.
     pub failed_packs: AtomicU64,
+    /// How often the next segment could not be written ahead, as on a disk without room for it: the commit that needs it
+    /// tries again.
+    pub failed_spares: AtomicU64,
 }
 
 /// A log-linear histogram of whole numbers: exact below 16, then 16 buckets per power of two.

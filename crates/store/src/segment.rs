@@ -201,7 +201,7 @@ impl SegmentLog {
     /// Has the next segment written in time: from when this one is half full.
     fn look_ahead(&mut self) {
         if self.options.ahead && self.active.end > self.active.capacity / 2 {
-            self.spare.prepare(&self.disk, self.options.capacity(self.active.capacity, 0));
+            self.spare.prepare(&self.disk, self.options.capacity(self.active.capacity, 0), &self.metrics);
         }
     }
 

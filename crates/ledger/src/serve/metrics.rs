@@ -39,6 +39,10 @@ pub(super) fn render(inner: &Inner) -> String {
     let failed = "Times that content could not be moved to the archive.";
     counter(&mut out, "eleven_ledger_failed_archivings_total", failed, failed_archivings);
     let (lineages, running, epoch) = {
+    let failed = "Times that the log's next segment could not be written ahead, as on a disk without room.";
+    counter(&mut out, "eleven_ledger_failed_spares_total", failed, &inner.metrics.failed_spares);
+    let failed = "Times that a full segment of the log could not be packed.";
+    counter(&mut out, "eleven_ledger_failed_packs_total", failed, &inner.metrics.failed_packs);
         let book = read(&inner.shared.book);
         (book.lineages(), book.running(), book.registry().map_or(0, eleven_core::registry::Fold::epoch))
     };

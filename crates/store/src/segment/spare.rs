@@ -10,7 +10,13 @@ use std::{
     time::Duration,
 };
 
-use crate::disk::{Disk, DiskFile, write_all};
+use crate::{
+    disk::{Disk, DiskFile, write_all},
+    metrics::Metrics,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// The name of a segment that is not one yet; opening a log removes it.
 pub(super) const NAME: &str = "spare.tmp";
@@ -33,14 +39,21 @@ struct Job {
 }
 
 impl Spare {
-    /// Starts to make one of `capacity` bytes in a thread of its own, unless there is one. Where no thread is to be
-    /// had nothing happens, and [`Spare::take`] does the work.
-    pub(super) fn prepare(&mut self, disk: &Arc<dyn Disk>, capacity: u64) {
+    /// Starts to make one of `capacity` bytes in a thread of its own, unless one was started. Where no thread is to be
+    /// had nothing happens, and where the disk refuses that is counted and nothing is left of it; then [`Spare::take`] does
+    /// the work.
+    pub(super) fn prepare(&mut self, disk: &Arc<dyn Disk>, capacity: u64, metrics: &Arc<Metrics>) {
         if self.job.is_some() {
             return;
         }
-        let (disk, stop) = (Arc::clone(disk), Arc::clone(&self.stop));
-        let work = move || prewrite(&*disk, capacity, PAUSE, &stop);
+        let (disk, stop, metrics) = (Arc::clone(disk), Arc::clone(&self.stop), Arc::clone(metrics));
+        let work = move || {
+            prewrite(&*disk, capacity, PAUSE, &stop).inspect_err(|_| {
+                if !stop.load(Relaxed) {
+                    metrics.failed_spares.fetch_add(1, Relaxed);
+                }
+            })
+        };
         if let Ok(thread) = std::thread::Builder::new().name("prewrite".into()).spawn(work) {
             self.job = Some(Job { capacity, thread });
         }
@@ -72,7 +85,15 @@ impl Drop for Spare {
     }
 }
 
+/// Makes the file, or leaves none: what a disk without room has taken of it would be room that commits need.
 fn prewrite(disk: &dyn Disk, capacity: u64, pause: Duration, stop: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
+    write_zeros(disk, capacity, pause, stop).inspect_err(|_| {
+        // Where not even this is to be had, opening the log removes it.
+        let _ = disk.remove(NAME);
+    })
+}
+
+fn write_zeros(disk: &dyn Disk, capacity: u64, pause: Duration, stop: &AtomicBool) -> io::Result<Arc<dyn DiskFile>> {
     let file = disk.create(NAME)?;
     let zeros = vec![0; PIECE.min(capacity as usize)];
     let mut offset = 0;
