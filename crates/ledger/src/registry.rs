@@ -50,8 +50,9 @@ pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     let Some(authority) = inner.settings.authority.clone() else { return };
     let client = Client::new();
     let mut durable = inner.shared.durable.subscribe();
+    let mut recorded = true;
     loop {
-        fetch(&inner, &client, &authority).await;
+        fetch(&inner, &client, &authority, &mut recorded).await;
         let wait = if is_lacking(&inner) { LACKING } else { HAVING };
         tokio::select! {
             () = stopped(&mut end) => return,
@@ -68,7 +69,8 @@ fn is_lacking(inner: &Inner) -> bool {
     read(&inner.shared.places).header(epoch).is_none()
 }
 
-async fn fetch(inner: &Inner, client: &Client, authority: &str) {
+/// Asks once. `recorded` says whether the disagreement that is known has been put into the ledger: if not, it is tried again.
+async fn fetch(inner: &Inner, client: &Client, authority: &str, recorded: &mut bool) {
     let asked = client.get_json_as(&inner.reader, authority, routes::REGISTRY_SNAPSHOT, DEADLINE);
     let snapshot = match asked.await {
         Ok(snapshot) => snapshot,
@@ -93,7 +95,9 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str) {
                     "the authority signed another registry than the ledger folds to: no head is signed any more; \
                      compare both with `eleven ledger fsck` before anything is started again"
                 );
-                record(inner, false, epoch, header).await;
+            }
+            if !known || !*recorded {
+                *recorded = record(inner, false, epoch, header).await;
             }
         }
     }
@@ -106,15 +110,19 @@ async fn agree(inner: &Inner, header: &Header, value: &Value) {
         return;
     }
     tracing::warn!(epoch = header.epoch, "the authority's registry and the ledger's agree again: heads are signed");
-    record(inner, true, header.epoch, value).await;
-    inner.shared.disagreement.store(false, Ordering::Release);
+    if record(inner, true, header.epoch, value).await {
+        inner.shared.disagreement.store(false, Ordering::Release);
+    } else {
+        inner.shared.carried.store(true, Ordering::Release);
+    }
 }
 
-async fn record(inner: &Inner, agrees: bool, epoch: u64, header: &Value) {
+/// Has it put into the ledger; `false` where the writer did not take it, and it is to be tried again.
+async fn record(inner: &Inner, agrees: bool, epoch: u64, header: &Value) -> bool {
     let request = Request::Registry { agrees, epoch, header: header.canonical() };
-    if let Err(error) = inner.submit(request).await {
-        tracing::error!(%error, "what the authority signed was not recorded");
-    }
+    let taken = inner.submit(request).await;
+    let taken = taken.inspect_err(|error| tracing::error!(%error, "what the authority signed is not recorded yet"));
+    taken.is_ok()
 }
 
 async fn keep(inner: &Inner, header: Header, value: &Value) {

@@ -21,6 +21,18 @@ impl Audit {
     /// Appends an event of the ledger's own. `false`, with a loud word, where its own key may not sign it: then the
     /// operator has to register another.
     pub(crate) fn append_own(&mut self, event: &'static str, data: Object, at: Time, batch: &mut Batch) -> bool {
+        self.append_own_with(None, event, data, at, batch)
+    }
+
+    /// The same, with content that the event names and that is not kept yet: where there is no entry, it is not kept either.
+    fn append_own_with(
+        &mut self,
+        content: Option<(Sha3, Vec<u8>)>,
+        event: &'static str,
+        data: Object,
+        at: Time,
+        batch: &mut Batch,
+    ) -> bool {
         let verified = match self.own(event, data, at) {
             Ok(verified) => verified,
             Err(why) => {
@@ -31,6 +43,10 @@ impl Audit {
         let judgement = read(&self.shared.book).judge(&verified, at, None);
         match judgement {
             Judgement::Accept(accepted) => {
+                if let Some((hash, bytes)) = content {
+                    let position = stage(batch, Stored::Blob(bytes));
+                    write(&self.shared.places).add_blob(&hash, position);
+                }
                 self.push(accepted, &verified, at, None, batch);
                 true
             }
@@ -83,10 +99,7 @@ impl Audit {
     pub(super) fn record_registry(&mut self, agrees: bool, epoch: u64, header: Vec<u8>, batch: &mut Batch) {
         let at = self.entry_time();
         let hash = Sha3::of(&[&header]);
-        if !read(&self.shared.places).keeps_blob(&hash) {
-            let position = stage(batch, Stored::Blob(header));
-            write(&self.shared.places).add_blob(&hash, position);
-        }
+        let content = Some((hash, header)).filter(|_| !read(&self.shared.places).keeps_blob(&hash));
         let producer = {
             let book = read(&self.shared.book);
             let mut roles = book.registry().into_iter().flat_map(|registry| &registry.root().roles);
@@ -99,7 +112,7 @@ impl Audit {
             .with_some("producer", producer)
             .with("to", epoch);
         let event = if agrees { "audit.resumed" } else { "audit.discontinuity" };
-        if !self.append_own(event, data, at, batch) {
+        if !self.append_own_with(content, event, data, at, batch) {
             tracing::error!(event, epoch, "what the authority signed could not be recorded");
         }
     }

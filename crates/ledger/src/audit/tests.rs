@@ -439,3 +439,24 @@ async fn another_registry_at_the_same_epoch_ends_the_heads() {
     let covered = crate::proof::covered(&shared, seq, wait, |_, _| true).await;
     assert!(covered.is_err(), "no head covers what came after");
 }
+
+#[tokio::test]
+async fn nothing_is_kept_of_what_could_not_be_recorded() {
+    let home = Home::new();
+    let ledger = home.open().expect("opens");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    ledger.sealed().await;
+    // The ledger's own key has lapsed: it makes no entry any more.
+    let mut append = Append::default();
+    append.record(&producers.by_authority("key.retired", Object::new().with("kid", kid("audit"))));
+    ledger.must_append(&append).await;
+    let header = b"a header of another registry".to_vec();
+    let hash = Sha3::of(&[&header]);
+    let size = ledger.inner.shared.size();
+    ledger.inner.submit(Request::Registry { agrees: false, epoch: 1, header }).await.expect("answered");
+    assert_eq!(ledger.inner.shared.size(), size);
+    assert!(!read(&ledger.inner.shared.places).keeps_blob(&hash));
+    drop(ledger);
+    crate::fsck(home.path(), &mut |_| ()).expect("sound");
+}
