@@ -5,7 +5,7 @@
 
 use crate::history::KEPT;
 use crate::seal::SealedEntry;
-use crate::state::{Counts, Published, Shared};
+use crate::state::{Counts, Published, Shared, read};
 use eleven_api::audit::Durability;
 use eleven_api::edge::Clock;
 use eleven_core::encoding::{Object, parse_canonical};
@@ -28,6 +28,9 @@ mod tests;
 
 /// So many records are kept in the log: each head, and each head again for its cosignatures.
 const RECORDS: usize = 4 * KEPT;
+
+/// How many milliseconds clocks may differ by.
+const CLOCKS_DIFFER: i64 = eleven_core::limits::MAX_STAMP_AHEAD_MS;
 
 /// Why a head was not signed.
 #[derive(Debug)]
@@ -162,6 +165,15 @@ fn level(note: &Note, witnesses: &Witnesses) -> (Durability, bool) {
     (level, level >= asked)
 }
 
+/// By how many milliseconds a clock that shows `now` is behind the last entry or head, where that is more than clocks may
+/// differ. Neither goes back: a clock that once ran ahead dates all that comes until it is that late.
+pub(crate) fn clock_behind(shared: &Shared, now: Time) -> Option<u64> {
+    let head = shared.published().map(|published| published.head.at);
+    let last = read(&shared.book).at().max(head)?;
+    let behind = last.0.saturating_sub(now.0);
+    u64::try_from(behind).ok().filter(|_| behind > CLOCKS_DIFFER)
+}
+
 /// Starts the thread that signs; it ends when the writer is gone, or where it may sign no more, through `on_failure`. With
 /// nothing new the same size is signed again every `idle` (PROTOCOL 7).
 pub(crate) fn start(
@@ -211,6 +223,8 @@ pub(crate) struct HeadSigner {
     /// `ledger://<domain>`.
     pub(crate) ledger: String,
     pub(crate) heads: Heads,
+    /// Whether it was said that the clock is behind what was signed.
+    pub(crate) behind: bool,
 }
 
 impl HeadSigner {
@@ -253,6 +267,21 @@ impl HeadSigner {
         }
     }
 
+    /// Says once that heads are dated by what was before them and not by the clock, and once that this is over.
+    fn look_at_clock(&mut self) {
+        let behind = clock_behind(&self.shared, self.clock.now());
+        match behind {
+            Some(behind) if !self.behind => tracing::error!(
+                behind_ms = behind,
+                "the clock is behind the last entry or head: it is wrong, or was ahead once; until it is that late again what is \
+                 signed bears that time, and is refused as from the future"
+            ),
+            None if self.behind => tracing::info!("heads bear the clock's time again"),
+            _ => {}
+        }
+        self.behind = behind.is_some();
+    }
+
     /// Signs the head over a seal, stores it, and only then shows it.
     pub(crate) fn sign(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
         let root = self.shared.root_at(seal.size);
@@ -260,6 +289,7 @@ impl HeadSigner {
         let SealedEntry { size, chain, index, registry, at: sealed } = seal;
         let commitment = Commitment { ledger: self.ledger.clone(), size, chain, root, index, registry };
         let last = self.heads.last(&self.shared.witnesses())?;
+        self.look_at_clock();
         let mut at = self.clock.now().max(sealed);
         if let Some(last) = &last {
             self.follows(&last.head, &commitment)?;
@@ -317,7 +347,7 @@ impl HeadSigner {
     }
 
     fn check_key(&self, at: Time) -> Result<(), HeadError> {
-        let sealed = crate::state::read(&self.shared.sealed);
+        let sealed = read(&self.shared.sealed);
         let kid = self.signer.kid();
         let key = sealed.registry.as_ref().and_then(|registry| registry.root().role(KeyUse::Head, kid, at));
         let counts = key.is_some_and(|key| key.public == self.signer.public());

@@ -193,6 +193,7 @@ impl Parts {
             signer: signers.head,
             ledger: resumed.name.clone(),
             heads,
+            behind: false,
         };
         signer.resume(last_seal).map_err(LedgerError::Head)?;
         if let Some(seal) = last_seal {
@@ -219,10 +220,10 @@ impl Ledger {
         now: Time,
     ) -> Result<(), LedgerError> {
         let home = Folder::open(folder, CORNER)?;
+        backup::finish(folder)?;
         let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if log.next() != 0 {
             return Err(LedgerError::NotEmpty(folder.to_owned()));
-        backup::finish(folder)?;
         }
         Self::found(&mut log, root, fresh, keys, signer, now)
     }
@@ -275,10 +276,10 @@ impl Ledger {
             ));
         }
         let home = Folder::open(&settings.folder, CORNER)?;
+        backup::finish(&settings.folder)?;
         let log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if let Some(torn) = &log.recovery().torn {
             tracing::warn!(
-        backup::finish(&settings.folder)?;
                 segment = torn.segment,
                 bytes = torn.bytes,
                 "a commit that nobody was told of was cut short"

@@ -13,6 +13,7 @@ mod tiles;
 
 pub(crate) use audit::first_refusal;
 
+use crate::heads::clock_behind;
 use crate::ledger::Inner;
 use crate::state::{self, Published};
 use axum::Router;
@@ -95,7 +96,8 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with_some("head", size_of(head))
         .with_some("cosigned", size_of(raised.cosigned))
         .with_some("mirrored", size_of(raised.mirrored))
-        .with_some("witness_ahead", ahead);
+        .with_some("witness_ahead", ahead)
+        .with_some("clock_behind_ms", clock_behind(shared, inner.clock.now()));
     let mut response = json(&Value::Object(object));
     if !takes || disagreement || headless || ahead.is_some() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -1,5 +1,6 @@
 //! `/metrics`: the corner's counters as Prometheus text.
 
+use crate::heads::clock_behind;
 use crate::ledger::Inner;
 use crate::state::{Counts, read};
 use axum::body::Body;
@@ -38,11 +39,11 @@ pub(super) fn render(inner: &Inner) -> String {
     counter(&mut out, "eleven_ledger_archived_total", "Pieces of content moved to the archive.", archived);
     let failed = "Times that content could not be moved to the archive.";
     counter(&mut out, "eleven_ledger_failed_archivings_total", failed, failed_archivings);
-    let (lineages, running, epoch) = {
     let failed = "Times that the log's next segment could not be written ahead, as on a disk without room.";
     counter(&mut out, "eleven_ledger_failed_spares_total", failed, &inner.metrics.failed_spares);
     let failed = "Times that a full segment of the log could not be packed.";
     counter(&mut out, "eleven_ledger_failed_packs_total", failed, &inner.metrics.failed_packs);
+    let (lineages, running, epoch) = {
         let book = read(&inner.shared.book);
         (book.lineages(), book.running(), book.registry().map_or(0, eleven_core::registry::Fold::epoch))
     };
@@ -62,6 +63,8 @@ pub(super) fn render(inner: &Inner) -> String {
     gauge("eleven_ledger_running", "Operations admitted and not ended.", running as u64);
     gauge("eleven_ledger_registry_epoch", "The registry's epoch.", epoch);
     gauge("eleven_ledger_registry_disagrees", "1 where the authority signed another registry.", disagrees);
+    let behind = "Milliseconds that the clock is behind the last entry or head, where more than 2 s; 0 is right.";
+    gauge("eleven_ledger_clock_behind_ms", behind, clock_behind(&inner.shared, inner.clock.now()).unwrap_or(0));
     gauge("eleven_ledger_waiting", "Requests that wait for the writer.", inner.waiting() as u64);
     let metrics = &inner.metrics;
     summary(&mut out, "eleven_ledger_fdatasync_microseconds", "Each fdatasync of the log.", &metrics.sync);

@@ -375,6 +375,29 @@ async fn health_metrics_and_plain_proofs_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_ran_ahead_once_is_told_of_until_it_is_that_late_again() {
+    let home = Home::new();
+    let behind = async |served: &Served| {
+        let health = served.get(routes::HEALTH).await.expect("health");
+        health.get("clock_behind_ms").and_then(Value::as_int)
+    };
+    let served = Served::start(&home).await;
+    assert_eq!(behind(&served).await, None);
+    home.clock.advance(3_600_000);
+    served.post(&Producers::new().set_up()).await.expect("set up");
+    served.get("/v1/proof/inclusion?seq=2").await.expect("under a head");
+    assert_eq!(behind(&served).await, None);
+    home.clock.set(crate::world::start());
+    assert_eq!(behind(&served).await, Some(3_600_000));
+    let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
+    let metrics = std::str::from_utf8(&metrics).expect("text");
+    assert!(metrics.contains("\neleven_ledger_clock_behind_ms 3600000\n"), "{metrics}");
+    home.clock.advance(3_598_000);
+    assert_eq!(behind(&served).await, None, "so much clocks may differ");
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_producers_at_once_keep_their_order() {
     let home = Home::new();
     let served = Served::start(&home).await;
