@@ -15,7 +15,7 @@ use crate::id;
 use crate::limits;
 use crate::name;
 use crate::time::Time;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 
@@ -157,13 +157,12 @@ impl Hold {
     /// The names of all holds that are placed.
     #[must_use]
     pub fn all(lists: &Lists) -> BTreeSet<String> {
-        let mut held = BTreeSet::new();
-        for (name, _) in lists.interfaces.iter().filter_map(numbered) {
-            if is_placed(last_of(lists, name)) {
-                held.insert(name.to_string());
-            }
+        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        for (name, n) in lists.interfaces.iter().filter_map(numbered) {
+            let known = last.entry(name).or_default();
+            *known = n.max(*known);
         }
-        held
+        last.into_iter().filter(|(_, n)| is_placed(*n)).map(|(name, _)| name.to_string()).collect()
     }
 }
 
