@@ -21,8 +21,8 @@ use tokio::sync::{Notify, watch};
 
 /// How long the ledger may take for one POST.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// An idle point asks the ledger this often, so that its backlog is known.
-const IDLE: Duration = Duration::from_millis(1000);
+/// An idle point asks the ledger at least this often, so that its backlog is known; more often under a short bound.
+const IDLE: Duration = Duration::from_secs(1);
 /// So long after a record was committed it is forwarded, and requests stand at least so far apart: what comes meanwhile goes
 /// together, and costs the ledger one fdatasync.
 const GATHER: Duration = Duration::from_millis(4);
@@ -76,6 +76,12 @@ impl Progress {
     }
 }
 
+/// How often an idle point asks the ledger. What was acknowledged is as old as the question: a fourth of the audit bound leaves
+/// three for the answer, so that a point that is well never comes to its bound by waiting.
+fn idle(audit_bound: Duration) -> Duration {
+    IDLE.min(audit_bound / 4)
+}
+
 /// The forwarding task.
 pub(crate) struct Forwarder {
     pub(crate) desks: Arc<Desks>,
@@ -83,6 +89,8 @@ pub(crate) struct Forwarder {
     pub(crate) standing: Arc<Standing>,
     pub(crate) client: Client,
     pub(crate) ledger: String,
+    /// How long the ledger may leave records unacknowledged.
+    pub(crate) audit_bound: Duration,
     /// The point's event key, whose stream this is.
     pub(crate) reader: ReadAs,
     pub(crate) clock: Arc<dyn Clock>,
@@ -102,9 +110,9 @@ impl Forwarder {
                         tracing::info!("the ledger acknowledges again");
                     }
                     self.desks.drop_before(outbox.unwanted_before(self.desks.open_from()));
-                    let idle = async {
+                    let waits = async {
                         let wake = || self.progress.wake.notified();
-                        if !more && tokio::time::timeout(IDLE, wake()).await.is_ok() {
+                        if !more && tokio::time::timeout(idle(self.audit_bound), wake()).await.is_ok() {
                             // A call has begun. It is not kept waiting by its own first records, and its last ones go with
                             // them; their own wake-up is spent by that.
                             tokio::time::sleep(GATHER).await;
@@ -113,7 +121,7 @@ impl Forwarder {
                         tokio::time::sleep_until(gathered).await;
                     };
                     tokio::select! {
-                        () = idle => {}
+                        () = waits => {}
                         () = eleven_api::serve::stopped(&mut stop) => return self.flush(outbox).await,
                     }
                 }
@@ -191,3 +199,6 @@ pub(crate) fn is_unknown(error: &CallError) -> bool {
 pub(crate) fn advice(error: &CallError) -> &'static str {
     if is_unknown(error) { UNKNOWN } else { "" }
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,6 +243,7 @@ fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), Runti
     let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
     let journal = recover::read_back(&log, point).map_err(RuntimeError::Journal)?;
     Ok((log, journal))
+            audit_bound: self.gate.settings.audit_bound,
 }
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives the number that it
@@ -364,12 +365,12 @@ fn note_key(known: &mut Option<String>, uncounted: Option<String>) {
 
 /// Whether this point has halted, and what the ledger had acknowledged then.
 #[derive(Default)]
-struct Halt(Option<u64>);
+pub(crate) struct Halt(Option<u64>);
 
 impl Halt {
     /// Interrupts what runs, at each look for as long as it is past the bound: what passed step 16 before may begin to run
     /// only now. Gives the event and its start where that begins or ends.
-    fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
+    pub(crate) fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
         if past {
             running.halt(Reason::AuditDiscontinuity);
         }
