@@ -34,6 +34,7 @@ use eleven_enforce::journal::{Journal, Point};
 use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
 use http::{HeaderValue, Request};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -118,11 +119,27 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         listener: String,
     ) -> Result<Self, RuntimeError> {
+        let wrong = |error: &dyn fmt::Display| RuntimeError::Journal(error.to_string());
+        let place = folder.place("journal").map_err(|error| wrong(&error))?;
+        let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
+        Self::over(log, settings, point, root, folder.path(), clock, listener).await
+    }
+
+    /// Opens the point over the log of its journal; what opens its disclosures is in the folder.
+    async fn over(
+        mut log: SegmentLog,
+        settings: Settings,
+        point: Point,
+        root: TrustRoot,
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        listener: String,
+    ) -> Result<Self, RuntimeError> {
         let credential = credential(settings.gateway.upstream_key.as_deref())?;
         let seen = Arc::new(Seen::new(clock));
         let clock: Arc<dyn Clock> = Arc::clone(&seen) as _;
         let client = Client::new();
-        let (mut log, mut journal) = restore(folder, point.clone())?;
+        let mut journal = recover::read_back(&log, point.clone()).map_err(RuntimeError::Journal)?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let expected = agree(&client, &settings.ledger, &reader, &journal).await?;
         let now = Moment::now(&*clock);
@@ -165,7 +182,7 @@ impl Runtime {
             credential,
             desks: Arc::new(desks),
             standing: Arc::new(Standing::new(settings.required)),
-            disclosures: Store::open(folder.path()).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
+            disclosures: Store::open(folder).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
             settings,
             point,
             progress,
@@ -226,6 +243,7 @@ impl Runtime {
             standing: Arc::clone(&self.gate.standing),
             client: self.gate.client.clone(),
             ledger: self.gate.settings.ledger.clone(),
+            audit_bound: self.gate.settings.audit_bound,
             reader: self.gate.registry.reader().clone(),
             clock: Arc::clone(&self.gate.clock),
         }
@@ -235,15 +253,6 @@ impl Runtime {
 /// A key that can't be sent is refused here and not at each call.
 fn credential(key: Option<&str>) -> Result<Option<HeaderValue>, RuntimeError> {
     key.map(|key| gateway::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
-}
-
-fn restore(folder: &Folder, point: Point) -> Result<(SegmentLog, Journal), RuntimeError> {
-    let wrong = |error: &dyn fmt::Display| RuntimeError::Journal(error.to_string());
-    let place = folder.place("journal").map_err(|error| wrong(&error))?;
-    let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
-    let journal = recover::read_back(&log, point).map_err(RuntimeError::Journal)?;
-    Ok((log, journal))
-            audit_bound: self.gate.settings.audit_bound,
 }
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives the number that it

@@ -9,7 +9,7 @@ use eleven_api::edge::ManualClock;
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::hash::Sha3;
-use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
 
 async fn running(home: &Home) -> (Ledger, Producers) {
@@ -393,12 +393,13 @@ async fn a_failed_sync_stops_the_corner() {
     let listener = eleven_api::serve::Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await;
     let inner = Arc::clone(&ledger.inner);
     let serving = tokio::spawn(ledger.serve(listener.expect("a listener"), stopping));
-    for at in disk.done().len()..disk.done().len() + 2 {
-        disk.plan(at, Fault::Eio(Effect::Nothing));
-    }
+    // An append is a write and its sync.
+    let sync = disk.done().len() + 1;
+    disk.plan(sync, Fault::Eio(Effect::Nothing));
     let received = crate::receive::Received::read(&Producers::new().set_up().to_bytes(), &inner.shared.keys);
     let answer = inner.submit(Request::Append(received.expect("an append"))).await;
     assert!(answer.is_err(), "nothing is acknowledged");
+    assert_eq!(disk.done().get(sync), Some(&Op::Sync), "that is what failed");
     drop(inner);
     let ended = serving.await.expect("served");
     assert!(matches!(ended, Err(LedgerError::Commit(_))), "{ended:?}");

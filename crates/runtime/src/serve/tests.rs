@@ -2,7 +2,7 @@ use super::*;
 use crate::recover::tests::{again, begun};
 use eleven_api::edge::SystemClock;
 use eleven_core::encoding::Value;
-use eleven_store::faulty::FaultyDisk;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
 use http::StatusCode;
 use std::collections::VecDeque;
@@ -125,4 +125,41 @@ async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
     let later = running.enter("three", &artifact);
     assert_eq!(halt.look(false, 9, &running), None);
     assert_eq!(*later.interrupted.borrow(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_of_the_journal_stops_the_process() {
+    let (at, _, _stop) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
+    let disk = FaultyDisk::new(1);
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
+    let settings = Settings {
+        authority: at.clone(),
+        ledger: at.clone(),
+        audit_bound: Duration::from_secs(5),
+        required: None,
+        release_wait: Duration::from_secs(2),
+        refresh: Duration::from_millis(50),
+        decision_deadline: Duration::from_secs(5),
+        gateway: crate::settings::Gateway { upstream: at, ..Default::default() },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
+    let (point, clock) = (again(&begun()), Arc::new(SystemClock));
+    let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await.expect("opens");
+    let gate = Arc::clone(&runtime.gate);
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let (_running, stop) = watch::channel(false);
+    let serving = tokio::spawn(runtime.serve(listener, stop));
+    gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+
+    // A commit is a write and its sync.
+    let sync = disk.operations() + 1;
+    disk.plan(sync, Fault::Eio(Effect::Nothing));
+    gate.desks.alone("audit.resumed", Object::new()).await.expect_err("nothing is acknowledged");
+    assert_eq!(disk.done().get(sync), Some(&Op::Sync), "that is what failed");
+    let ended = serving.await.expect("it ends by itself");
+    assert!(matches!(ended, Err(RuntimeError::Stopped(_))), "{ended:?}");
+    gate.desks.alone("audit.resumed", Object::new()).await.expect_err("nothing is written any more");
 }

@@ -88,19 +88,21 @@ async fn a_fault_at_every_operation_loses_nothing_acknowledged_and_takes_nothing
     assert!(operations > begin + 20 && whole.log.names().iter().any(|name| name.ends_with(".pack")));
     let faults = [Fault::Eio(Effect::Nothing), Fault::Eio(Effect::All), Fault::Enospc(Effect::Part(500)), Fault::Crash];
     let ends = [Survival::Lost, Survival::Kept, Survival::Scattered(3)];
+    // Which fault met which operation: one for each, and another at each round, since writes and syncs take turns.
+    let mut met = Vec::new();
     for (n, at) in (begin..operations).enumerate() {
-        let when = format!("{:?} at operation {at}", faults[n % faults.len()]);
+        let fault = faults[(n + n / faults.len()) % faults.len()];
+        let when = format!("{fault:?} at operation {at}");
         let disks = Disks::new(&genesis);
-        disks.log.plan(at, faults[n % faults.len()]);
+        disks.log.plan(at, fault);
         let (acknowledged, shown) = match disks.start(&home) {
             Ok(ledger) => send(&ledger, &posts).await,
             Err(LedgerError::Open(_) | LedgerError::Replay(_)) => (0, None),
             Err(error) => panic!("{when}: {error}"),
         };
         // Seals come with the clock: a run may ask less of the disk than the undisturbed one, and meet no fault.
-        if disks.log.done().len() <= at {
-            continue;
-        }
+        let Some(operation) = disks.log.done().get(at).cloned() else { continue };
+        met.push((operation, fault));
         disks.log.forget_plan();
         let disks = disks.reboot(ends[n % ends.len()]);
         let ledger = disks.start(&home).unwrap_or_else(|error| panic!("{when}: it must start again: {error}"));
@@ -123,6 +125,13 @@ async fn a_fault_at_every_operation_loses_nothing_acknowledged_and_takes_nothing
         drop(ledger);
         let reader: Arc<dyn ReadLog> = log(&disks.log.reboot(Survival::Lost)).reader();
         replay(reader.as_ref(), Depth::Everything).unwrap_or_else(|error| panic!("{when}: {error}"));
+    }
+    let missed = operations - begin - met.len();
+    assert!(missed * 10 < operations - begin, "{missed} of {} faults were not met", operations - begin);
+    for fault in faults {
+        let of = |is: fn(&Op) -> bool| met.iter().any(|(operation, by)| is(operation) && *by == fault);
+        assert!(of(|op| matches!(op, Op::Sync)), "no sync met {fault:?}: {met:?}");
+        assert!(of(|op| matches!(op, Op::Write(_))), "no write met {fault:?}: {met:?}");
     }
 }
 
