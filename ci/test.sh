@@ -17,10 +17,11 @@ fi
 
 readonly logs=target/ci
 readonly python="$PWD/.venv/bin/python"
-readonly skipped=77
+readonly nothing=77
 report=()
 passed=0
 failed=0
+skipped=0
 running=""
 
 # Whoever ends the script ends what it started.
@@ -32,7 +33,7 @@ trap 'exit 130' INT TERM
 # Ends a stage that has nothing to run on this machine. The reason is shown in the table at the end.
 skip() {
     echo "skipped: $*"
-    exit "$skipped"
+    exit "$nothing"
 }
 
 # Runs a command in its own process group for at most $1 seconds, and ends whatever of that group is left over.
@@ -47,34 +48,10 @@ bounded() (
     wait "$group"
 )
 
-# The numbers that the tools of a stage printed about themselves: "passed failed". A stage whose tools count nothing is
-# one case; one that failed without a counted failure adds that failure.
-count() { # log, exit status
-    awk -v status="$2" '
-        function number(pattern,   text) {
-            if (!match($0, pattern)) return 0
-            text = substr($0, RSTART, RLENGTH); gsub(/[^0-9]/, "", text); return text + 0
-        }
-        # cargo nextest: "Summary [ 1.0s] 12 tests run: 11 passed, 1 failed, 2 skipped"
-        /Summary \[/                         { p += number("[0-9]+ passed"); f += number("[0-9]+ failed") + number("[0-9]+ timed out"); next }
-        # cargo test: "test result: ok. 3 passed; 0 failed; ..."
-        /^test result: /                     { p += number("[0-9]+ passed"); f += number("[0-9]+ failed"); next }
-        # conformance runners and client tests: "450 passed, 0 failed"
-        /^[0-9]+ passed, [0-9]+ failed$/     { p += number("[0-9]+ passed"); f += number("[0-9]+ failed"); next }
-        # unittest: "Ran 45 tests in 0.3s", then "OK" or "FAILED (failures=1, errors=2)"
-        /^Ran [0-9]+ tests? in /             { ran += number("Ran [0-9]+"); next }
-        /^FAILED \(/                         { bad = number("failures=[0-9]+") + number("errors=[0-9]+"); f += bad; ran -= bad; next }
-        END {
-            p += ran
-            if (p + f == 0 && status == 0) p = 1
-            if (f == 0 && status != 0) f = 1
-            print p + 0, f + 0
-        }' "$1"
-}
-
-# Runs one stage, prints what it prints, and keeps its minutes and its result for the end.
+# Runs one stage, prints what it prints, and keeps its minutes and its result for the end: the numbers, and whatever did not
+# run and why.
 stage() { # name
-    local name=$1 begun=$EPOCHREALTIME log status=0 result p f minutes
+    local name=$1 begun=$EPOCHREALTIME log status=0 p f s minutes
     log="$logs/$name.log"
     printf '\n=== %s\n' "$name"
     # A job of its own, so that the script can end it as a whole; and not a condition, where `set -e` would not hold.
@@ -87,15 +64,16 @@ stage() { # name
     status=$(cat "$log.status")
     rm "$log.status"
     minutes=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", (b - a) / 60 }')
-    if [ "$status" -eq "$skipped" ]; then
-        result=$(grep -a '^skipped: ' "$log" | tail -n 1)
+    if [ "$status" -eq "$nothing" ]; then
+        p=0 f=0 s=1
     else
-        read -r p f < <(count "$log" "$status")
-        passed=$((passed + p))
-        failed=$((failed + f))
-        result="$p passed, $f failed"
+        read -r p f s < <(awk -v status="$status" -f ci/count.awk "$log")
     fi
-    report+=("$(printf '%-16s %7s  %s' "$name" "$minutes" "$result")")
+    passed=$((passed + p))
+    failed=$((failed + f))
+    skipped=$((skipped + s))
+    report+=("$(printf '%-16s %7s  %d passed, %d failed, %d skipped' "$name" "$minutes" "$p" "$f" "$s")")
+    report+=("$({ grep -aE '^skip(ped)?[: ]' "$log" || true; } | sed 's/^/                          /')")
 }
 
 # --- the stages -------------------------------------------------------------------------------------------------------
@@ -108,16 +86,18 @@ clippy() {
     cargo clippy --locked --workspace --all-targets -- -D warnings
 }
 
-# Licences, bans and sources need no network. Advisories need their database; where that can't be had, the stage says so.
+# Licences, bans and sources need no network. Advisories need their database; where that can't be had, they are skipped.
 deny() {
-    ci/tool.sh cargo-deny || skip "cargo-deny is not here and could not be installed"
+    bounded 1200 ci/tool.sh cargo-deny || skip "cargo-deny is not here and could not be installed"
     PATH="$PWD/target/tools/bin:$PATH"
     cargo deny --all-features --locked check --hide-inclusion-graph bans licenses sources
     if ! bounded 60 cargo deny --all-features --locked fetch db >"$logs/advisories.log" 2>&1; then
-        echo "advisories not checked: their database can't be fetched from here ($logs/advisories.log)"
+        echo "skipped: advisories, whose database can't be fetched from here ($logs/advisories.log)"
+        echo "1 passed, 0 failed, 1 skipped"
         return 0
     fi
     cargo deny --all-features --locked check --disable-fetch advisories
+    echo "2 passed, 0 failed"
 }
 
 # Tests and binaries in one profile and with one set of features, so that dependencies are built once for all that follows.
@@ -125,12 +105,18 @@ build() {
     cargo build --locked --workspace --bins --tests
 }
 
+# Each test in a process of its own, ended when it hangs (.config/nextest.toml). Where nextest can't be had, all tests of a
+# binary share a process, and what hangs is ended with the stage.
 rust() {
+    local seconds=3600
+    [ -z "${ELEVEN_LONG:-}" ] || seconds=14400
+    bounded 1200 ci/tool.sh cargo-nextest || true
+    PATH="$PWD/target/tools/bin:$PATH"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --workspace --no-fail-fast
+        bounded "$seconds" cargo nextest run --locked --workspace --no-fail-fast
     else
         echo "cargo-nextest is not here: cargo test instead"
-        cargo test --locked --workspace --lib --bins --tests --no-fail-fast
+        bounded "$seconds" cargo test --locked --workspace --lib --bins --tests --no-fail-fast -- --test-threads=4
     fi
 }
 
@@ -184,10 +170,13 @@ clients() {
 # The cosignatures of the demo's witness, by a crate that others wrote; its own project, built apart.
 cosignatures() {
     [ -f "$logs/demo/lineage.proof.json" ] || skip "the demo wrote no bundle"
-    local project=tests/cosignatures/Cargo.toml
-    # What it brings along is not on every machine; where it can't be built, the log says why.
-    bounded 600 cargo build --quiet --locked --manifest-path "$project" --target-dir target/cosignatures \
-        >"$logs/cosignatures-build.log" 2>&1 || skip "metamorphic-log could not be built here ($logs/cosignatures-build.log)"
+    local project=tests/cosignatures/Cargo.toml said="$logs/cosignatures-fetch.log"
+    # What it brings along can't be had on every machine. What is there has to build.
+    if ! bounded 300 cargo fetch --locked --manifest-path "$project" >"$said" 2>&1; then
+        ! grep -F -e '--locked was passed' "$said" || return 1
+        skip "metamorphic-log can't be fetched from here ($said)"
+    fi
+    bounded 600 cargo build --quiet --locked --offline --manifest-path "$project" --target-dir target/cosignatures
     bounded 60 target/cosignatures/debug/eleven-cosignatures "$logs/demo/lineage.proof.json" "$logs/demo/root.json"
 }
 
@@ -234,7 +223,7 @@ for name in "$@"; do
 done
 
 printf '\n%-16s %7s\n' stage minutes
-printf '%s\n' "${report[@]}"
+printf '%s\n' "${report[@]}" | sed '/^$/d'
 printf '%-16s %7s\n' all "$(awk -v s="$SECONDS" 'BEGIN { printf "%.2f", s / 60 }')"
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -2,7 +2,7 @@
 
 The gateway reaches the upstream where an authority that it trusts vouches for it, and nowhere else; and it serves TLS itself.
 The certificate is made for this run. Starts domains of its own from $ELEVEN_BIN, ends them, and closes with
-"N passed, N failed".
+"N passed, N failed, N skipped".
 """
 
 import datetime

@@ -1,7 +1,7 @@
 """The official OpenAI client through the gateway: what it does where a call is allowed, refused, or not decided.
 
 Nothing is changed for it but the base URL and the API key. Starts a domain of its own from $ELEVEN_BIN (target/debug/eleven
-where that is not set), ends it, and closes with "N passed, N failed".
+where that is not set), ends it, and closes with "N passed, N failed, N skipped".
 """
 
 import sys
