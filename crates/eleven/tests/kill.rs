@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "the demo uses more of it")]
 #[path = "../src/demo/caller.rs"]
 mod caller;
+#[path = "../src/demo/port.rs"]
+mod port;
 #[allow(dead_code, reason = "the demo and the benchmark use more of it")]
 #[path = "../src/demo/system.rs"]
 mod system;

@@ -6,6 +6,7 @@
 
 pub(crate) mod caller;
 mod examined;
+pub(crate) mod port;
 mod proofs;
 mod scenes;
 mod show;

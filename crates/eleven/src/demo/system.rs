@@ -3,10 +3,11 @@
 //! It knows the binary by its path and speaks to it by command line and HTTP, like anybody; the demo, the benchmark and the
 //! kill test run on it.
 
+use super::port::Port;
 use eleven_core::encoding::{Value, parse};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +74,8 @@ pub(crate) struct System {
     config: PathBuf,
     init: Value,
     upstream_args: Vec<String>,
+    /// Where corners and witness listen, whether they run or not.
+    _ports: Vec<Port>,
     /// The witness's folder and where it listens.
     witness: Option<(PathBuf, String)>,
     /// Base URL of the upstream.
@@ -92,6 +95,14 @@ impl System {
         if plan.log_calls {
             upstream_args.extend(["--log".to_owned(), logs.join(CALLS).display().to_string()]);
         }
+        let ports = (0..=Part::CORNERS.len()).map(|_| Port::keep()).collect::<Result<Vec<_>, _>>();
+        let ports = ports.map_err(|error| format!("no port on loopback: {error}"))?;
+        let listen: Vec<String> = Part::CORNERS
+            .iter()
+            .zip(&ports)
+            .map(|(corner, port)| format!("{}.listen={}", corner.name(), port.at()))
+            .collect();
+        let at = ports.last().map(|port| port.at().to_string()).unwrap_or_default();
         let mut system = Self {
             program: program.to_owned(),
             config: plan.dir.join("eleven.toml"),
@@ -99,19 +110,20 @@ impl System {
             init: Value::Null,
             witness: None,
             upstream_args,
+            _ports: ports,
             upstream: "http://127.0.0.1:0".to_owned(),
             running: Vec::new(),
         };
         system.start_upstream()?;
-        let mut args = vec!["init", "--json", "--free-ports", "--domain", plan.domain, "--upstream"];
+        let mut args = vec!["init", "--json", "--domain", plan.domain, "--upstream"];
         let upstream = system.upstream.clone();
         args.push(&upstream);
         args.extend(["--exposure", plan.exposure]);
-        for setting in plan.settings {
+        for setting in listen.iter().map(String::as_str).chain(plan.settings.iter().copied()) {
             args.extend(["--set", setting]);
         }
         let (dir, folder) = (plan.dir.display().to_string(), plan.dir.with_extension("witness"));
-        let (key, at) = (folder.join("witness.json").display().to_string(), free_port()?);
+        let key = folder.join("witness.json").display().to_string();
         let asked = format!("ledger.witnesses=[\"http://{at}\"]");
         if plan.witnessed {
             system.witness_command(&[
@@ -326,12 +338,6 @@ impl Drop for System {
             self.kill(part);
         }
     }
-}
-
-/// An address on loopback whose port is free at this moment.
-fn free_port() -> Result<String, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.to_string())
 }
 
 /// The status that `GET path` is answered with; `None` where nobody answers within a second.

@@ -1,5 +1,6 @@
 //! A domain that the binary made in a temporary folder, and the supervisor that runs it.
 
+use crate::port::Port;
 use bytes::Bytes;
 use eleven_api::client::Client;
 use eleven_api::govern::{Allowed, Execute};
@@ -29,6 +30,8 @@ pub(crate) struct Domain {
     folder: tempfile::TempDir,
     upstream: Child,
     up: Option<Up>,
+    /// Where the corners listen, whether they run or not.
+    _ports: [Port; 3],
 }
 
 /// `eleven up --json`, and what it says.
@@ -55,10 +58,15 @@ impl Domain {
         let at = line.trim().strip_prefix("listening ").expect("an address").to_owned();
         let dir = folder.path().join("d");
         let mut command = eleven();
-        command.args(["init", "--json", "--free-ports", "--upstream", &at]).args(options);
+        command.args(["init", "--json", "--upstream", &at]);
+        let ports = [(); 3].map(|()| Port::keep().expect("a port"));
+        for (corner, port) in ["ledger", "authority", "runtime"].iter().zip(&ports) {
+            command.arg("--set").arg(format!("{corner}.listen={}", port.at()));
+        }
+        command.args(options);
         let made = command.arg(&dir).output().expect("init runs");
         assert!(made.status.success(), "{}", text(&made));
-        Self { folder, upstream, up: None }
+        Self { folder, upstream, up: None, _ports: ports }
     }
 
     pub(crate) fn dir(&self) -> PathBuf {

@@ -10,6 +10,8 @@ mod keeping;
 mod lifetimes;
 mod measuring;
 mod operators;
+#[path = "../../src/demo/port.rs"]
+mod port;
 mod processes;
 mod refusals;
 mod replacing;

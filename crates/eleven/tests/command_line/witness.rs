@@ -1,6 +1,7 @@
 //! A witness as a process of its own: made, told of a log, killed, started again.
 
 use crate::domain::{Domain, PATIENCE, eleven, text};
+use crate::port::Port;
 use eleven_api::client::Client;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::Sha256;
@@ -136,10 +137,6 @@ fn watching(domain: &Domain, listen: std::net::SocketAddr) -> Witness {
     Witness::at(Path::new(&at), &listen.to_string())
 }
 
-fn free_port() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address")
-}
-
 /// Until the ledger's last head is as durable as this.
 fn until_durable(domain: &Domain, level: &str) {
     let until = std::time::Instant::now() + PATIENCE;
@@ -155,7 +152,8 @@ fn until_durable(domain: &Domain, level: &str) {
 
 #[test]
 fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
-    let free = free_port();
+    let kept = Port::keep().expect("a port");
+    let free = kept.at();
     let mut domain = Domain::make(&[&format!("ledger.witnesses=[\"http://{free}\"]")]);
     let root = domain.file("root.json");
     let _witness = watching(&domain, free);
@@ -222,7 +220,8 @@ fn foreign_witness(knows: u64) -> String {
 
 #[test]
 fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
-    let free = free_port();
+    let kept = Port::keep().expect("a port");
+    let free = kept.at();
     let mut domain = Domain::make(&[&format!("ledger.witnesses=[\"http://{free}\"]")]);
     let witness = watching(&domain, free);
     domain.up(&[]);

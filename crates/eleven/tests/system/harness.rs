@@ -1,6 +1,7 @@
 //! A domain in a temporary folder: ledger, authority, gateway and an upstream, each on a port of its own, each to be stopped
 //! and started again. Keys are derived here; nothing of it is a secret.
 
+use crate::port::Port;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -25,10 +26,11 @@ use eleven_runtime::{Gateway, Required, Runtime, Settings};
 use eleven_store::Folder;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -38,6 +40,26 @@ pub(crate) const RUNTIME: &str = "host://test/inference";
 pub(crate) const POINT: &str = "host://test/inference#gw-0";
 pub(crate) const IDENTITY: &str = "svc:app:test";
 pub(crate) const SCOPE: &str = "text.summarize";
+
+/// How long something may take that takes a blink on an idle machine, and how often it is looked for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(25);
+
+/// What opens once nobody holds it any more. Where the tests share one process, a program that one of them starts holds for a
+/// moment what another has just let go of: every file and socket that was open when it was forked, until it is that program.
+async fn opened<T, E: fmt::Debug>(held: &str, mut open: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match open().await {
+            Ok(opened) => return opened,
+            Err(error) => {
+                let error = format!("{error:?}");
+                assert!(error.contains(held) && Instant::now() < until, "{error}");
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
 
 /// A corner that runs.
 struct Corner {
@@ -137,6 +159,8 @@ pub(crate) struct Domain {
     pub(crate) ledger_at: SocketAddr,
     pub(crate) authority_at: SocketAddr,
     pub(crate) gateway_at: SocketAddr,
+    /// Where all of these listen, whether they run or not.
+    _ports: [Port; 4],
 }
 
 /// A test's own model server.
@@ -232,20 +256,8 @@ pub(crate) fn point() -> Point {
     }
 }
 
-async fn bind() -> (Listener, SocketAddr) {
-    bind_at("127.0.0.1:0".parse().expect("an address")).await
-}
-
-async fn bind_at(at: SocketAddr) -> (Listener, SocketAddr) {
-    // A port that was just given back may need a moment.
-    for _ in 0..50 {
-        if let Ok(listener) = Listener::bind(at, None).await {
-            let at = listener.local_addr().expect("bound");
-            return (listener, at);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("cannot listen on {at}");
+async fn listen(at: SocketAddr) -> Listener {
+    opened("AddrInUse", async || Listener::bind(at, None).await).await
 }
 
 impl Domain {
@@ -267,9 +279,8 @@ impl Domain {
             .collect();
         Ledger::genesis(&folder.path().join("ledger"), &root, plan.fresh, &keys, &*signer("audit"), now)
             .expect("genesis");
-        let nowhere: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        let (probe, authority_at) = bind().await;
-        drop(probe);
+        let ports = [(); 4].map(|()| Port::keep().expect("a port"));
+        let [ledger_at, authority_at, gateway_at, witness_at] = ports.each_ref().map(Port::at);
         let mut domain = Self {
             upstream: Upstream::start().await,
             plan,
@@ -281,13 +292,14 @@ impl Domain {
             archive: None,
             ledger: None,
             witness: None,
-            witness_at: nowhere,
+            witness_at,
             authority: None,
             runtime: None,
             authority_handle: None,
-            ledger_at: nowhere,
+            ledger_at,
             authority_at,
-            gateway_at: nowhere,
+            gateway_at,
+            _ports: ports,
         };
         if domain.plan.witnessed {
             domain.start_witness().await;
@@ -300,16 +312,16 @@ impl Domain {
     }
 
     pub(crate) async fn start_witness(&mut self) {
-        let (listener, at) = bind_at(self.witness_at).await;
-        self.witness_at = at;
+        let listener = listen(self.witness_at).await;
         let keys = self.root.roles.iter().filter(|key| key.usage == KeyUse::Head).map(|key| key.public);
         let log = eleven_ledger::witness::Log { origin: format!("{DOMAIN}/ledger"), keys: keys.collect() };
         let folder = self.folder.path().join("witness");
         let settings = eleven_ledger::witness::Settings { folder, name: WITNESS.into(), logs: vec![log] };
-        let gate = Arc::new(eleven_ledger::witness::Open);
-        let clock = Arc::clone(&self.clock);
-        let witness = eleven_ledger::witness::WitnessServer::open(settings, signer("witness"), clock, gate);
-        let witness = witness.expect("the witness opens");
+        let witness = opened("Locked", async || {
+            let (gate, clock) = (Arc::new(eleven_ledger::witness::Open), Arc::clone(&self.clock));
+            eleven_ledger::witness::WitnessServer::open(settings.clone(), signer("witness"), clock, gate)
+        });
+        let witness = witness.await;
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(async move { witness.serve(listener, stopping).await.expect("the witness serves") });
         self.witness = Some(Corner { stop, task });
@@ -320,8 +332,7 @@ impl Domain {
     }
 
     pub(crate) async fn start_ledger(&mut self) {
-        let (listener, at) = bind_at(self.ledger_at).await;
-        self.ledger_at = at;
+        let listener = listen(self.ledger_at).await;
         let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
         settings.authority = Some(format!("http://{}", self.authority_at));
         settings.seal_every = Duration::from_millis(100);
@@ -330,15 +341,16 @@ impl Domain {
             settings.witnesses = vec![format!("http://{}", self.witness_at)];
         }
         let signers = eleven_ledger::Signers { event: signer("audit"), head: signer("head") };
-        let ledger = Ledger::open(settings, signers, Arc::clone(&self.clock)).expect("the ledger opens");
+        let ledger =
+            opened("Locked", async || Ledger::open(settings.clone(), signers.clone(), Arc::clone(&self.clock)));
+        let ledger = ledger.await;
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(async move { ledger.serve(listener, stopping).await.expect("the ledger serves") });
         self.ledger = Some(Corner { stop, task });
     }
 
     pub(crate) async fn start_authority(&mut self) {
-        let (listener, at) = bind_at(self.authority_at).await;
-        self.authority_at = at;
+        let listener = listen(self.authority_at).await;
         let signers = Signers {
             issuer: signer("issuer"),
             event: signer("authority"),
@@ -350,7 +362,7 @@ impl Domain {
         let (stop, stopping) = watch::channel(false);
         let clock = Arc::clone(&self.clock);
         let authority = Authority::open(settings, signers, self.root.clone(), clock, stopping).expect("opens");
-        assert!(authority.ready(Duration::from_secs(10)).await, "the authority becomes ready");
+        assert!(authority.ready(PATIENCE).await, "the authority becomes ready");
         self.authority_handle = Some(Arc::clone(&authority));
         let task = tokio::spawn(authority.serve(vec![listener]));
         self.authority = Some(Corner { stop, task });
@@ -410,8 +422,7 @@ impl Domain {
     }
 
     pub(crate) async fn start_runtime(&mut self) {
-        let (listener, at) = bind_at(self.gateway_at).await;
-        self.gateway_at = at;
+        let (listener, at) = (listen(self.gateway_at).await, self.gateway_at);
         let settings = Settings {
             authority: format!("http://{}", self.authority_at),
             ledger: self.ledger_url(),
@@ -427,7 +438,8 @@ impl Domain {
                 ..Gateway::default()
             },
         };
-        let folder = Folder::open(self.folder.path().join("runtime"), "runtime").expect("the runtime's folder");
+        let path = self.folder.path().join("runtime");
+        let folder = opened("Locked", async || Folder::open(&path, "runtime")).await;
         let clock = Arc::clone(&self.clock);
         let runtime = Runtime::open(settings, point(), self.root.clone(), &folder, clock, at.to_string()).await;
         let runtime = runtime.expect("the runtime opens");
@@ -476,15 +488,13 @@ impl Domain {
         records.and_then(|records| records.parse().ok()).expect("a number")
     }
 
-    /// Waits until `test` holds, at most ten seconds.
+    /// Waits until `test` holds.
     pub(crate) async fn until<'a, F: Future<Output = bool>>(&'a self, what: &str, test: impl Fn(&'a Self) -> F) {
-        for _ in 0..400 {
-            if test(self).await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+        let until = Instant::now() + PATIENCE;
+        while !test(self).await {
+            assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+            tokio::time::sleep(LOOK).await;
         }
-        panic!("{what}: not within ten seconds");
     }
 
     pub(crate) async fn get(&self, at: SocketAddr, path: &str) -> (StatusCode, Bytes) {
@@ -548,7 +558,8 @@ impl Domain {
 
     /// The proof bundle of an operation, once a head covers it.
     pub(crate) async fn bundle(&self, op: &str) -> Value {
-        for _ in 0..400 {
+        let until = Instant::now() + PATIENCE;
+        loop {
             let (status, body) = self.get(self.ledger_at, &format!("/v1/proof/bundle/{op}")).await;
             if status == StatusCode::OK {
                 return parse(&body).expect("I-JSON");
@@ -558,21 +569,22 @@ impl Domain {
                 "{status}: {}",
                 String::from_utf8_lossy(&body)
             );
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            assert!(Instant::now() < until, "no bundle of {op} within {PATIENCE:?}");
+            tokio::time::sleep(LOOK).await;
         }
-        panic!("no bundle of {op} within ten seconds");
     }
 
     /// The bundle of an operation once its lineage holds `events` events.
     pub(crate) async fn bundle_of(&self, op: &str, events: usize) -> Value {
-        for _ in 0..400 {
+        let until = Instant::now() + PATIENCE;
+        loop {
             let bundle = self.bundle(op).await;
             if bundle.get("events").and_then(Value::as_array).is_some_and(|held| held.len() == events) {
                 return bundle;
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            assert!(Instant::now() < until, "the lineage of {op} did not come to {events} events within {PATIENCE:?}");
+            tokio::time::sleep(LOOK).await;
         }
-        panic!("the lineage of {op} did not come to {events} events within ten seconds");
     }
 
     /// Verifies a bundle with nothing but the root, and returns the verdict.
@@ -644,7 +656,8 @@ pub(crate) fn request(prompt: &str) -> String {
 
 impl Upstream {
     async fn start() -> Self {
-        let (listener, at) = bind().await;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let at = listener.local_addr().expect("an address");
         let calls = Arc::new(AtomicU64::new(0));
         let gate = watch::Sender::new(true);
         let upstream = Self { at, calls: Arc::clone(&calls), gate: gate.clone() };

@@ -10,6 +10,8 @@ mod examined;
 mod export;
 mod harness;
 mod outages;
+#[path = "../../src/demo/port.rs"]
+mod port;
 mod streaming;
 mod witnessed;
 mod workloads;

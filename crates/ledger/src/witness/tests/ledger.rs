@@ -128,7 +128,11 @@ fn is_cosigned(note: &Note, name: &str) -> bool {
 async fn a_head_rises_with_its_witnesses() {
     let (home, folders) = (home(2, 0), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
     let first = Served::start(folders[0].path(), NAMES[0]).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    // Bound and not listening: nobody else is given its port, and who connects is refused.
+    let kept = tokio::net::TcpSocket::new_v4().expect("a socket");
+    kept.set_reuseaddr(true).expect("to be shared with who listens");
+    kept.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let free = kept.local_addr().expect("an address");
     let second_url = format!("http://{free}");
     let mut ledger = Running::start(&home, &[&first.url, &second_url]).await;
 
