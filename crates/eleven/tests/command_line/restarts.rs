@@ -1,4 +1,6 @@
-//! A planned restart of any one corner under load: no call is refused, and what ran meanwhile is proven.
+//! A planned restart of any one corner under load: no call is refused or waits past its caller's deadline, and what ran
+//! meanwhile is proven.
+#![allow(clippy::print_stdout, reason = "how long callers waited is printed, for docs/performance.md")]
 
 use crate::domain::{Domain, PATIENCE, eleven, event, text};
 use bytes::Bytes;
@@ -18,6 +20,8 @@ use tokio::task::JoinSet;
 
 /// Callers at once: half of them keep their connection, half make a new one for each call.
 const CALLERS: usize = 8;
+/// How long a caller waits for an answer before it gives up.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// How long there is load after a corner is ready again.
 const AFTER: Duration = Duration::from_millis(600);
 
@@ -43,7 +47,8 @@ impl Load {
                 while !stop.load(Ordering::SeqCst) {
                     let client = if n % 2 == 0 { kept.clone() } else { Client::new() };
                     let began = Instant::now();
-                    call(&client, &url, &bearer).await?;
+                    let called = tokio::time::timeout(DEADLINE, call(&client, &url, &bearer)).await;
+                    called.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}")))?;
                     longest = longest.max(began.elapsed());
                     passed.fetch_add(1, Ordering::SeqCst);
                 }
@@ -106,6 +111,7 @@ fn a_planned_restart_of_any_corner_under_load_refuses_no_call() {
         load.goes_on();
         let (passed, longest, refused) = load.end();
         let told = format!("{corner}: {said}, {passed} calls passed, the longest took {} ms", longest.as_millis());
+        println!("{told}");
         assert_eq!(refused, Vec::<String>::new(), "{told}");
         let up = domain.supervisor();
         up.wait_for("a new start", |value| {
@@ -196,6 +202,7 @@ fn whoever_keeps_the_sockets_restarts_any_corner_and_refuses_no_call() {
         load.goes_on();
         let (passed, longest, refused) = load.end();
         let told = format!("{}: {passed} calls passed, the longest took {} ms", corner.corner, longest.as_millis());
+        println!("{told}");
         assert_eq!(refused, Vec::<String>::new(), "{told}");
     }
 }
