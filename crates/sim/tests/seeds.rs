@@ -37,24 +37,24 @@ fn runs(first: u64, count: u64) -> Report {
 
 #[test]
 fn many_seeds() {
-    let long = std::env::var_os("ELEVEN_LONG").is_some();
-    let all = runs(1, if long { MANY_SEEDS } else { SEEDS });
+    let seeds = if std::env::var_os("ELEVEN_LONG").is_some() { MANY_SEEDS } else { SEEDS };
+    let all = runs(1, seeds);
     eprintln!("{all:?}");
     // A world in which nothing goes wrong, or nothing happens, shows nothing.
     let Report { entries, heads, executions, interrupted, refused, open_fates, repeats, .. } = all;
     for (what, count) in [
-        ("entries", entries / SEEDS / 20),
-        ("heads", heads / SEEDS / 5),
-        ("executions", executions / SEEDS),
+        ("entries", entries / seeds / 20),
+        ("heads", heads / seeds / 5),
+        ("executions", executions / seeds),
         ("interrupted", interrupted),
         ("refused", refused),
         ("open fates", open_fates),
         ("repeats", repeats),
-        ("crashes", all.crashes / SEEDS),
+        ("crashes", all.crashes / seeds),
         ("failed commits", all.failed_commits),
         ("full disks", all.full_disks),
         ("steps back", all.steps_back),
-        ("cosignatures", all.cosignatures / SEEDS),
+        ("cosignatures", all.cosignatures / seeds),
     ] {
         assert!(count > 0, "too few {what}: {all:?}");
     }

@@ -12,6 +12,9 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use std::time::Duration;
 
+/// How long something may take that takes a blink on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_served_is_what_an_enforcement_point_accepts() {
     let world = World::founded().await;
@@ -76,7 +79,7 @@ async fn watchers_see_the_next_epoch_and_resume() {
             seen.push_str(&String::from_utf8_lossy(&frame.into_data().expect("data")));
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), watching).await.expect("the next epoch");
+    tokio::time::timeout(PATIENCE, watching).await.expect("the next epoch");
     assert!(seen.starts_with("event: stamp\n"), "the epoch that was known is not sent again: {seen}");
     drop(body);
     world.stop().await;
@@ -94,7 +97,7 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
     };
     let watched = watch().await.expect("an answer");
     world.act("exposure.set", Object::new().with("exposure", "private")).await.expect("set");
-    let ended = tokio::time::timeout(Duration::from_secs(5), watched.into_body().collect());
+    let ended = tokio::time::timeout(PATIENCE, watched.into_body().collect());
     ended.await.expect("a stream that a stranger had opened ends").expect("in order");
     let bearer =
         |text: &str| vec![(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {text}")).expect("a header"))];

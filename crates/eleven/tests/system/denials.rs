@@ -1,5 +1,6 @@
 //! Every way in which a call is refused: the exact reason, no call upstream, the event proven.
 
+use crate::export::examiner;
 use crate::harness::{Answered, Domain, IDENTITY, Plan, RUNTIME, SCOPE, policy, request, token_of};
 use eleven_api::identity::{Exchange, Issued};
 use eleven_authority::admin::Act;
@@ -85,20 +86,22 @@ async fn a_missing_or_malformed_artifact_is_counted() {
     assert_eq!((missing.status.as_u16(), missing.reason().as_str()), (403, "artifact.missing"));
     let malformed = present(&domain, &request("x"), "%%%").await;
     assert_eq!((malformed.status.as_u16(), malformed.reason().as_str()), (403, "artifact.malformed"));
-    domain.until("both are counted", |domain| async move { domain.journal_records().await >= 2 }).await;
+    let auditor = examiner(&domain).await;
+    domain.until_counted(&auditor, &[("artifact.missing", 1), ("artifact.malformed", 1)]).await;
     assert_eq!(domain.calls(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_that_stands_twice_or_is_no_text_is_malformed_and_counted() {
     let domain = Domain::start(Plan::default()).await;
+    let auditor = examiner(&domain).await;
     let token = domain.token(&request("x")).await;
     let header = "eleven-authorization";
     for (counted, headers) in [(1, vec![(header, token.as_str()), (header, &token)]), (2, vec![(header, "\u{fc}")])] {
         let malformed = domain.chat_with(&request("x"), &headers).await;
         assert_eq!((malformed.status.as_u16(), malformed.reason().as_str()), (403, "artifact.malformed"));
         assert_eq!(malformed.header("eleven-decision"), "deny");
-        domain.until("it is counted", |domain| async move { domain.journal_records().await >= counted }).await;
+        domain.until_counted(&auditor, &[("artifact.malformed", counted)]).await;
     }
     assert_eq!(domain.calls(), 0);
 }

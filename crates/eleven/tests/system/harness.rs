@@ -594,6 +594,55 @@ impl Domain {
         eleven_verify::verify(bundle, &caller)
     }
 
+    /// The ledger's records from an entry on, as an auditor reads them.
+    pub(crate) async fn records(&self, auditor: &str, mut from: i64) -> Vec<Value> {
+        let (mut records, until) = (Vec::new(), Instant::now() + PATIENCE);
+        loop {
+            let request = Request::get(format!("{}/v1/audit/entries?from={from}", self.ledger_url()))
+                .header("authorization", format!("Bearer {auditor}"));
+            let request = request.body(Full::<Bytes>::default()).expect("a request");
+            let (parts, body) = self.client.send(request).await.expect("the ledger answers").into_parts();
+            if parts.status == StatusCode::UNAUTHORIZED {
+                assert!(Instant::now() < until, "no head knows the auditor within {PATIENCE:?}");
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            let page = parse(&body.collect().await.expect("whole").to_bytes()).expect("I-JSON");
+            let entries = page.get("entries").and_then(Value::as_array).expect("entries");
+            if entries.is_empty() {
+                return records;
+            }
+            records.extend(entries.iter().map(|entry| entry.get("record").expect("a record").clone()));
+            from = page.get("next").and_then(Value::as_int).expect("a number");
+        }
+    }
+
+    /// How often the gateway has counted a denial for this reason, by the ledger. Of what is counted nothing is known but that.
+    pub(crate) async fn counted(&self, auditor: &str, reason: &str) -> i64 {
+        let text = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let of_it = |record: &Value| {
+            let counted = record.pointer("/data/count").and_then(Value::as_int);
+            let count = counted.filter(|_| text(record, "/reason").as_deref() == Some(reason))?;
+            assert_eq!(text(record, "/event").as_deref(), Some("execution.denied"), "{record}");
+            assert_eq!(text(record, "/data/listener"), Some(self.gateway_at.to_string()), "{record}");
+            assert!(text(record, "/data/window").is_some_and(|window| window.ends_with("/PT1S")), "{record}");
+            for member in ["identity", "operation", "artifact_id", "issuer", "policy", "policy_required"] {
+                assert_eq!(record.get(member), None, "{record}");
+            }
+            Some(count)
+        };
+        self.records(auditor, 0).await.iter().filter_map(of_it).sum()
+    }
+
+    /// Waits until these denials are counted in the ledger, and asserts that nothing else of these reasons is.
+    pub(crate) async fn until_counted(&self, auditor: &str, denials: &[(&str, i64)]) {
+        for (reason, expected) in denials {
+            let (reason, expected) = (*reason, *expected);
+            self.until(reason, |domain| async move { domain.counted(auditor, reason).await >= expected }).await;
+            assert_eq!(self.counted(auditor, reason).await, expected, "{reason}");
+        }
+    }
+
     /// The reasons of the denial events in an operation's bundle.
     pub(crate) async fn denial(&self, lineage: &str) -> Value {
         let op = lineage.strip_prefix("lineage://op/").expect("a lineage");

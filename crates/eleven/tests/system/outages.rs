@@ -1,13 +1,17 @@
 //! A corner is gone: what is refused, with which reason, what still runs, and what stands in the ledger when it is back
 //! (DESIGN, how the corners talk).
 
-use crate::harness::{Domain, Plan, request};
+use crate::export::examiner;
+use crate::harness::{Domain, PATIENCE, Plan, request};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use std::time::Duration;
 
+/// The audit bound of these domains, in milliseconds.
+const BOUND: i64 = 2000;
+
 fn short() -> Plan {
-    Plan { fresh: 2, audit_bound: Duration::from_secs(1), ..Plan::default() }
+    Plan { fresh: 2, audit_bound: Duration::from_millis(BOUND.unsigned_abs()), ..Plan::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +53,7 @@ async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bo
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
     let inline = domain.chat(&body).await;
     assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "audit.unavailable"));
-    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > 1000 }).await;
+    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > BOUND }).await;
     let calls = domain.calls();
     let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
     assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
@@ -77,22 +81,26 @@ async fn a_restart_gives_an_old_backlog_no_new_time() {
     domain.stop_ledger().await;
     let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
-    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > 1000 }).await;
+    // What it recorded of that is older.
+    let ran = domain.clock.now();
+    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > BOUND }).await;
     domain.stop_runtime().await;
     domain.start_runtime().await;
-    assert!(domain.health().await.backlog_ms > 1000, "it goes on from where it stood");
+    let since = domain.clock.now().0 - ran.0;
+    assert!(domain.health().await.backlog_ms >= since, "it goes on from where it stood");
+    domain.until("the bound is passed", |domain| async move { domain.health().await.backlog_ms > BOUND }).await;
     let calls = domain.calls();
     let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
     assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
     assert_eq!(domain.calls(), calls);
     domain.start_ledger().await;
-    domain.until("it is acknowledged", |domain| async move { domain.health().await.backlog_ms < 1000 }).await;
+    domain.until("it is acknowledged", |domain| async move { domain.health().await.backlog_ms < BOUND }).await;
     let bundle = domain.bundle_of(presented.op(), 7).await;
     assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
     // Where the ledger says that it has everything, nothing waits.
     domain.stop_runtime().await;
     domain.start_runtime().await;
-    assert!(domain.health().await.backlog_ms < 1000);
+    assert!(domain.health().await.backlog_ms < BOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +116,7 @@ async fn a_halt_interrupts_what_runs() {
     let op = response.headers().get("eleven-lineage").and_then(|v| v.to_str().ok()).expect("a lineage").to_owned();
     domain.stop_ledger().await;
     let body = http_body_util::BodyExt::collect(response.into_body());
-    let ended = tokio::time::timeout(Duration::from_secs(5), body).await.expect("it would have run for ever");
+    let ended = tokio::time::timeout(PATIENCE, body).await.expect("it would have run for ever");
     assert!(ended.is_err(), "the stream is broken off, not ended");
     domain.start_ledger().await;
     let bundle = domain.bundle_of(op.strip_prefix("lineage://op/").expect("an op"), 7).await;
@@ -162,22 +170,32 @@ async fn a_gateway_that_restarts_knows_every_use() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_bad_requests_is_a_few_events_and_trips_nothing() {
-    let domain = Domain::start(Plan { audit_bound: Duration::from_secs(2), ..Plan::default() }).await;
+    let domain = Domain::start(Plan::default()).await;
+    let auditor = examiner(&domain).await;
+    // The gateway knows the client before.
+    let token = domain.token(&request("x")).await;
+    let presented = domain.chat_with(&request("x"), &[("eleven-authorization", &token)]).await;
+    assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
+    domain.bundle_of(presented.op(), 7).await;
     let size = |head: &Value| head.get("size").and_then(Value::as_int).unwrap_or_default();
     let head = |body: bytes::Bytes| parse(&body).map(|head| size(&head)).unwrap_or_default();
     let before = head(domain.get(domain.ledger_at, "/v1/proof/head").await.1);
     let mut flood = tokio::task::JoinSet::new();
     for _ in 0..16 {
-        let (client, at) = (domain.client.clone(), domain.gateway_at);
+        let (client, at, secret) = (domain.client.clone(), domain.gateway_at, format!("Bearer {}", domain.secret));
         flood.spawn(async move {
-            for i in 0..1250 {
-                let mut request = http::Request::post(format!("http://{at}/v1/chat/completions"));
-                if i % 2 == 0 {
-                    request = request.header("authorization", "Bearer not.a.token");
-                }
-                let request = request.body(http_body_util::Full::default()).expect("a request");
-                let response = client.send(request).await.expect("answers");
-                assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            for i in 0..1252 {
+                let (status, headers) = match i % 4 {
+                    0 => (StatusCode::UNAUTHORIZED, vec![]),
+                    1 => (StatusCode::UNAUTHORIZED, vec![("authorization", "Bearer not.a.token")]),
+                    2 => (StatusCode::FORBIDDEN, vec![("authorization", &*secret), ("eleven-authorization", "")]),
+                    _ => (StatusCode::FORBIDDEN, vec![("authorization", &*secret), ("eleven-authorization", "%%%")]),
+                };
+                let bare = http::Request::post(format!("http://{at}/v1/chat/completions"));
+                let asked = headers.into_iter().fold(bare, |request, (name, value)| request.header(name, value));
+                let body = http_body_util::Full::new(bytes::Bytes::from(request("x")));
+                let response = client.send(asked.body(body).expect("a request")).await.expect("answers");
+                assert_eq!(response.status(), status);
                 use http_body_util::BodyExt as _;
                 let _ = response.into_body().collect().await;
             }
@@ -191,5 +209,12 @@ async fn a_flood_of_bad_requests_is_a_few_events_and_trips_nothing() {
     domain.bundle_of(answered.op(), 7).await;
     let after = head(domain.get(domain.ledger_at, "/v1/proof/head").await.1);
     assert!(after - before < 1000, "20,000 refusals became {} entries", after - before);
-    assert_eq!(domain.calls(), 1);
+    assert_eq!(domain.calls(), 2);
+    // Each is counted, and the point never halted over it.
+    let each = 16 * 1252 / 4;
+    let counts = [("identity.unauthenticated", 2 * each), ("artifact.missing", each), ("artifact.malformed", each)];
+    domain.until_counted(&auditor, &counts).await;
+    let events = domain.records(&auditor, before).await;
+    let event = |record: &Value| record.get("event").and_then(Value::as_str).map(str::to_owned);
+    assert!(!events.iter().filter_map(event).any(|event| event.starts_with("audit.")), "the flood halted the point");
 }

@@ -1,6 +1,6 @@
 //! `release: stream` (PROTOCOL 5.1): what passes, what is held, and how it ends when somebody leaves.
 
-use crate::harness::{Domain, Plan, request};
+use crate::harness::{Domain, PATIENCE, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::StatementResult;
@@ -31,9 +31,9 @@ async fn open(domain: &Domain, prompt: &str) -> (hyper::body::Incoming, String) 
     (response.into_body(), op)
 }
 
-/// The next piece, within two seconds.
+/// The next piece.
 async fn piece(body: &mut hyper::body::Incoming) -> Option<Result<bytes::Bytes, hyper::Error>> {
-    let frame = tokio::time::timeout(Duration::from_secs(2), body.frame()).await.expect("a piece in time")?;
+    let frame = tokio::time::timeout(PATIENCE, body.frame()).await.expect("a piece in time")?;
     Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 

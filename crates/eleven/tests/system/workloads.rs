@@ -115,7 +115,7 @@ async fn a_revocation_interrupts_an_admitted_workload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_halt_interrupts_an_admitted_workload() {
-    let mut domain = Domain::start(Plan { audit_bound: Duration::from_secs(1), ..open() }).await;
+    let mut domain = Domain::start(Plan { audit_bound: Duration::from_secs(2), ..open() }).await;
     let (id, op) = admitted(&domain).await;
     domain.bundle_of(&op, 4).await;
     domain.stop_ledger().await;
