@@ -2,14 +2,15 @@
 //! applies all of them to this repository; the tests beside each rule show that it can fail.
 //!
 //! [`edges`] which crate may use which · [`pure`] what the pure crates may not call · [`size`] how long a file may be ·
-//! [`spec`] that every reason and limit stands in the specification · [`links`] that links lead somewhere · [`words`] what no
-//! tracked file may say.
+//! [`spec`] that every reason, limit, path and metric stands on its page · [`links`] that links lead somewhere · [`locks`] that
+//! projects outside the workspace have locked what its crates use · [`words`] what no tracked file may say.
 
 use std::fmt;
 
 pub mod code;
 pub mod edges;
 pub mod links;
+pub mod locks;
 pub mod pure;
 pub mod size;
 pub mod spec;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::{File, Finding, edges, links, pure, size, spec, words};
+use xtask::{File, Finding, edges, links, locks, pure, size, spec, words};
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -44,11 +44,23 @@ fn none(findings: &[Finding]) {
     assert!(lines.is_empty(), "\n{}", lines.join("\n"));
 }
 
+/// What cargo says of the workspace's crates.
+fn metadata() -> String {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    printed(&cargo, &["metadata", "--no-deps", "--offline", "--format-version", "1"])
+}
+
 #[test]
 fn crates_use_only_what_they_may() {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let metadata = printed(&cargo, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-    none(&edges::check(&metadata).expect("metadata"));
+    none(&edges::check(&metadata()).expect("metadata"));
+}
+
+#[test]
+fn projects_outside_have_locked_what_the_crates_use() {
+    let metadata = metadata();
+    for path in locks::OUTSIDE {
+        none(&locks::check(&metadata, path, &read(path)).expect("a lock file"));
+    }
 }
 
 #[test]
