@@ -103,6 +103,8 @@ pub(crate) struct Point {
     pub(crate) tenancy: String,
     /// Milliseconds of the audit bound.
     pub(crate) audit_bound_ms: i64,
+    /// The predicate type of its attestations.
+    pub(crate) predicate_type: String,
     /// The durability that what is acknowledged has to reach.
     pub(crate) require_durability: String,
     /// Seconds within which.
@@ -217,6 +219,7 @@ impl Config {
             .with("operation", &point.operation)
             .with("parameters", texts(&point.parameters))
             .with("point", &point.name)
+            .with("predicate_type", &point.predicate_type)
             .with("region", &point.region)
             .with("require_durability", &point.require_durability)
             .with("scope", texts(&point.scope))
@@ -369,6 +372,7 @@ impl Written {
             region: self.text("runtime.region")?,
             tenancy: self.text("runtime.tenancy")?,
             audit_bound_ms: self.number::<i64>("runtime.audit_bound")? * 1000,
+            predicate_type: self.text("runtime.predicate_type")?,
             require_durability: self.text("runtime.require_durability")?,
             durability_window: self.number("runtime.durability_window")?,
             upstream: self.text("runtime.gateway.upstream")?.trim_end_matches('/').to_owned(),

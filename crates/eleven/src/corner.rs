@@ -35,8 +35,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The predicate type of attestations (PROTOCOL 10).
-const PREDICATE_TYPE: &str = "https://11-11.example/attestation/execution/v1";
 /// The binary that runs here, also where its file is gone.
 const RUNNING: &str = "/proc/self/exe";
 /// What the kernel adds to the name of a running binary whose file was removed or replaced.
@@ -204,7 +202,7 @@ async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> 
         attestation: keys.signer(KeyUse::Attestation)?,
         binary,
         config: config.point_digest(),
-        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate_type: config.point.predicate_type.clone(),
     };
     let opening = Runtime::open(settings(&config)?, point, root, &folder, clock, at);
     let runtime = tokio::select! {

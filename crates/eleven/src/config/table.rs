@@ -166,6 +166,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Seconds that the ledger may leave this point unacknowledged before it admits nothing more and interrupts what runs.",
     ),
     key(
+        "runtime.predicate_type",
+        Form::Url,
+        Preset::Text(eleven_core::attestation::PREDICATE_TYPE),
+        "The predicateType of attestations, which names their form to whoever reads them: one of your own where you have one.",
+    ),
+    key(
         "runtime.require_durability",
         Form::OneOf { words: &["D1", "D3", "D4", "D5"] },
         Preset::Text("D1"),

@@ -30,6 +30,7 @@ fn the_least_configuration_is_filled_with_presets_relative_to_the_file() {
     assert_eq!(config.runtime.data, Path::new("/etc/eleven/runtime"));
     assert_eq!(config.runtime.passphrase_file, Path::new("/etc/eleven/runtime/keystore.pass"));
     assert_eq!(config.point.audit_bound_ms, 5000);
+    assert_eq!(config.point.predicate_type, eleven_core::attestation::PREDICATE_TYPE);
     assert_eq!(config.point.upstream, "http://127.0.0.1:8000");
     assert_eq!((config.fresh, config.point.max_body), (10, 32 * 1024 * 1024));
 }
@@ -156,6 +157,9 @@ fn the_points_digest_follows_what_it_enforces_and_not_where_files_lie() {
     assert_eq!(plain, digest(&format!("{LEAST}[ledger]\ndata = \"elsewhere\"\n")));
     assert_ne!(plain, digest(&format!("{LEAST}scope = [\"a\"]\n")));
     assert_ne!(plain, digest(&LEAST.replace(":8000", ":8001")));
+    let own = LEAST.replace("[runtime]", "[runtime]\npredicate_type = \"https://eu.example/execution/v1\"");
+    assert_eq!(read(&own).expect("a configuration").point.predicate_type, "https://eu.example/execution/v1");
+    assert_ne!(plain, digest(&own), "it is what the point signs");
 }
 
 #[test]
