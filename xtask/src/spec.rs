@@ -1,16 +1,29 @@
-//! That every refusal code and every limit of the code stands in the specification, and nothing else does.
+//! That every refusal code, limit, path and metric of the code stands on its page, and nothing else does.
 //!
-//! Both are tables whose first cell is the name in backticks: `spec/reasons.md` has the codes of `core::reason`,
-//! `spec/limits.md` the constants of `core::limits`, with the value in the second cell as the source writes it.
+//! All but the paths are tables whose first cell is the name in backticks: `spec/reasons.md` has the codes of `core::reason`,
+//! `spec/limits.md` the constants of `core::limits`, with the value in the second cell as the source writes it,
+//! `docs/operating.md` the metrics of the corners. Paths are named anywhere in `spec/http.md`.
+
+use std::collections::BTreeSet;
 
 use eleven_core::reason::Reason;
 
-use crate::Finding;
+use crate::{File, Finding, is_test};
 
 /// Where the codes are.
 pub const REASONS: &str = "spec/reasons.md";
 /// Where the limits are.
 pub const LIMITS: &str = "spec/limits.md";
+
+/// Where the paths are.
+pub const HTTP: &str = "spec/http.md";
+/// Where the metrics are.
+pub const OPERATING: &str = "docs/operating.md";
+
+/// What serves paths and counts.
+const SERVING: &[&str] = &["crates/api/src/", "crates/authority/src/", "crates/ledger/src/", "crates/runtime/src/"];
+/// A name of this form that is no metric: the type of an error, for OpenAI clients.
+const NO_METRIC: &str = "eleven_error";
 
 /// Every reason that `page` does not name in a row of its own, and every row that names none.
 #[must_use]
@@ -44,6 +57,59 @@ pub fn limits(source: &str, page: &str) -> Vec<Finding> {
         findings.push(Finding::new(LIMITS, format!("names {name}, which core::limits does not have")));
     }
     findings
+}
+
+/// Every path of the sources, in the list of paths or in a router, that `page` does not name.
+#[must_use]
+pub fn paths(files: &[File<'_>], page: &str) -> Vec<Finding> {
+    let served: BTreeSet<&str> = serving(files)
+        .flat_map(|file| file.text.lines())
+        .filter_map(|line| {
+            let listed = line.strip_prefix("pub const ").and_then(|line| line.split_once(": &str = \"/"));
+            let routed = line.trim_start().strip_prefix(".route(\"/").map(|path| ("", path));
+            let (path, _) = listed.or(routed)?.1.split_once('"')?;
+            Some(path.split('{').next().unwrap_or(path).trim_end_matches('/'))
+        })
+        .collect();
+    let named = |path: &&str| {
+        page.match_indices(&format!("/{path}")).any(|(at, found)| {
+            let rest = page.get(at + found.len()..).unwrap_or_default();
+            !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-')
+        })
+    };
+    if served.is_empty() {
+        return vec![Finding::new(HTTP, "no path is served; are the sources where they were?")];
+    }
+    served
+        .iter()
+        .filter(|path| !named(path))
+        .map(|path| Finding::new(HTTP, format!("does not name /{path}; say what it is for")))
+        .collect()
+}
+
+/// Every metric of the sources that `page` does not name in a row of its own, and every row that names none.
+#[must_use]
+pub fn metrics(files: &[File<'_>], page: &str) -> Vec<Finding> {
+    let counted: BTreeSet<&str> = serving(files)
+        .flat_map(|file| {
+            file.text.match_indices("\"eleven_").map(|(at, _)| file.text.get(at + 1..).unwrap_or_default())
+        })
+        .map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default())
+        .map(|name| ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name))
+        .filter(|name| *name != NO_METRIC)
+        .collect();
+    if counted.is_empty() {
+        return vec![Finding::new(OPERATING, "nothing is counted; are the sources where they were?")];
+    }
+    let rows: BTreeSet<&str> =
+        rows(page).into_iter().map(|(name, _)| name).filter(|name| name.starts_with("eleven_")).collect();
+    let missing = counted.difference(&rows).map(|name| format!("does not name {name}; add its row"));
+    let unknown = rows.difference(&counted).map(|name| format!("names {name}, which no corner counts"));
+    missing.chain(unknown).map(|what| Finding::new(OPERATING, what)).collect()
+}
+
+fn serving<'a>(files: &'a [File<'a>]) -> impl Iterator<Item = &'a File<'a>> {
+    files.iter().filter(|file| SERVING.iter().any(|at| file.path.starts_with(at)) && !is_test(file.path))
 }
 
 /// The rows of a page's tables whose first cell is in backticks: that cell and the second, both without them.

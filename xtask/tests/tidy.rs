@@ -84,6 +84,18 @@ fn limits_stand_in_the_specification() {
 }
 
 #[test]
+fn paths_stand_in_the_specification() {
+    let page = read(spec::HTTP);
+    holds(|files| spec::paths(files, &page));
+}
+
+#[test]
+fn metrics_stand_in_the_operators_page() {
+    let page = read(spec::OPERATING);
+    holds(|files| spec::metrics(files, &page));
+}
+
+#[test]
 fn links_lead_somewhere() {
     let paths = paths();
     holds(|files| links::check(files, &paths));

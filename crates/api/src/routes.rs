@@ -1,4 +1,5 @@
-//! Every path of PROTOCOL 12.
+//! The paths of PROTOCOL 12, and those that this implementation has besides; `spec/http.md` says what each is for. The
+//! gateway's own are its upstream's.
 
 /// Decide and issue (authority).
 pub const GOVERN_EXECUTE: &str = "/v1/govern/execute";
@@ -18,7 +19,8 @@ pub const AUDIT_EVENTS: &str = "/v1/audit/events";
 pub const AUDIT_CURSOR: &str = "/v1/audit/cursor/";
 /// Lineages that the asking point left open under keys that are closed (ledger).
 pub const AUDIT_OPEN: &str = "/v1/audit/open";
-/// Entries in order, for the registry fold of another corner (ledger, loopback and peers only).
+/// Entries in order, for the registry fold of another corner and for auditors (ledger). Those that make an epoch are shown as
+/// the registry is; all others where the exposure setting is `open`, and to auditors.
 pub const AUDIT_ENTRIES: &str = "/v1/audit/entries";
 /// A blob by its hash (ledger).
 pub const AUDIT_BLOB: &str = "/v1/audit/blobs/";
@@ -38,6 +40,14 @@ pub const TILE: &str = "/tile/";
 pub const PROOF_LINEAGE: &str = "/v1/proof/lineage/";
 /// A proof bundle (ledger); the operation id follows.
 pub const PROOF_BUNDLE: &str = "/v1/proof/bundle/";
+/// Why an operation was refused, or how it ended (ledger); the operation id follows.
+pub const PROOF_WHY: &str = "/v1/proof/why/";
+/// That an entry is in the tree (ledger).
+pub const PROOF_INCLUSION: &str = "/v1/proof/inclusion";
+/// That a larger tree contains a smaller one (ledger).
+pub const PROOF_CONSISTENCY: &str = "/v1/proof/consistency";
+/// That the index lacks an operation (ledger).
+pub const PROOF_EXCLUSION: &str = "/v1/proof/exclusion";
 /// Lineages by what they name (ledger; as far as the exposure setting lets).
 pub const AUDIT_SEARCH: &str = "/v1/audit/search";
 /// Issuers with their windows and what became of them (authority, ledger).
@@ -56,8 +66,8 @@ pub const REGISTRY_STAMP: &str = "/v1/registry/stamp";
 pub const REGISTRY_POLICIES: &str = "/v1/registry/policies/";
 /// Epochs and stamps as they come (authority, SSE).
 pub const REGISTRY_WATCH: &str = "/v1/registry/watch";
-/// Operator acts (authority, loopback only).
-pub const ADMIN: &str = "/v1/admin/";
+/// An operator's signed act (authority, loopback only).
+pub const ADMIN_ACT: &str = "/v1/admin/act";
 /// Liveness and readiness of a corner.
 pub const HEALTH: &str = "/health";
 /// Counters of a corner, Prometheus text.

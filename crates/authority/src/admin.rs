@@ -39,7 +39,7 @@ pub use act::Act;
 pub use signed::{Replays, SignedAct, SignedError};
 
 /// The path of an act.
-pub const ACT: &str = "/v1/admin/act";
+pub const ACT: &str = eleven_api::routes::ADMIN_ACT;
 /// Bytes of an act: a policy bundle and what stands around it.
 const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
 

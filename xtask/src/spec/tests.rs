@@ -1,6 +1,7 @@
 use eleven_core::reason::Reason;
 
-use super::{limits, reasons};
+use super::{limits, metrics, paths, reasons};
+use crate::File;
 
 fn page_without(left_out: &str) -> String {
     let row = |reason: &Reason| format!("| `{}` | 1 | why |\n", reason.code());
@@ -35,4 +36,35 @@ fn every_limit_has_to_be_there_with_its_value() {
     assert_eq!(limits(source, &good.replace("| `SALT` | 16 | bytes |", "")).len(), 1, "a missing row");
     assert_eq!(limits(source, &format!("{good}| `MAX_OLD` | 1 | bytes |\n")).len(), 1, "a row too many");
     assert_eq!(limits("", "").len(), 1, "no constants at all");
+}
+
+#[test]
+fn every_path_has_to_be_named_and_another_that_begins_alike_does_not_do() {
+    let listed =
+        "/// The head.\npub const PROOF_HEAD: &str = \"/v1/proof/head\";\npub const TILE: &str = \"/tile/\";\n";
+    let routed =
+        "    Router::new()\n        .route(\"/v1/why/{*op}\", get(why))\n        .route(routes::TILE, get(tile))\n";
+    let files = [
+        File { path: "crates/api/src/routes.rs", text: listed },
+        File { path: "crates/ledger/src/serve.rs", text: routed },
+        File { path: "crates/ledger/src/serve/tests.rs", text: ".route(\"/only/a/test\", get(x))" },
+        File { path: "crates/eleven/src/demo/upstream.rs", text: ".route(\"/calls\", get(x))" },
+    ];
+    let good = "| `/v1/proof/head` | x |\n`GET /v1/why/{op}`, `/tile/<L>/<N>`\n";
+    assert_eq!(paths(&files, good), []);
+    for (path, other) in [("/v1/proof/head", "/v1/proof/heads"), ("/v1/why", "/why"), ("/tile", "/tiles")] {
+        assert_eq!(paths(&files, &good.replace(path, other)).len(), 1, "{path}");
+    }
+    assert_eq!(paths(&[], good).len(), 1, "no sources at all");
+}
+
+#[test]
+fn every_metric_has_to_have_its_row() {
+    let counted = "one(&mut out, \"eleven_ledger_size\", x);\nwriteln!(text, \"eleven_x_seconds_bucket{{le=1}} 2\")?;\n\
+                   writeln!(text, \"eleven_x_seconds_sum {}\")?; let kind = \"eleven_error\"; use eleven_core::hash;\n";
+    let files = [File { path: "crates/ledger/src/serve/metrics.rs", text: counted }];
+    let good = "| `eleven_ledger_size` | gauge |\n| `eleven_x_seconds` | histogram |\n";
+    assert_eq!(metrics(&files, good), []);
+    assert_eq!(metrics(&files, &good.replace("ledger_size", "ledger_length")).len(), 2, "one missing, one unknown");
+    assert_eq!(metrics(&[], good).len(), 1, "no sources at all");
 }
