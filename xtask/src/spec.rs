@@ -71,20 +71,22 @@ pub fn paths(files: &[File<'_>], page: &str) -> Vec<Finding> {
             Some(path.split('{').next().unwrap_or(path).trim_end_matches('/'))
         })
         .collect();
-    let named = |path: &&str| {
-        page.match_indices(&format!("/{path}")).any(|(at, found)| {
-            let rest = page.get(at + found.len()..).unwrap_or_default();
-            !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-')
-        })
-    };
     if served.is_empty() {
         return vec![Finding::new(HTTP, "no path is served; are the sources where they were?")];
     }
     served
         .iter()
-        .filter(|path| !named(path))
+        .filter(|path| !names(page, path))
         .map(|path| Finding::new(HTTP, format!("does not name /{path}; say what it is for")))
         .collect()
+}
+
+/// Whether a page names a path, and not only another that begins alike.
+fn names(page: &str, path: &str) -> bool {
+    page.match_indices(&format!("/{path}")).any(|(at, found)| {
+        let rest = page.get(at + found.len()..).unwrap_or_default();
+        !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-')
+    })
 }
 
 /// Every metric of the sources that `page` does not name in a row of its own, and every row that names none.

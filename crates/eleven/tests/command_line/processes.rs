@@ -192,7 +192,10 @@ fn a_corner_that_serves_is_confined_as_its_probe_is() {
         let _ = std::fs::remove_file(&lock);
         std::os::unix::fs::symlink(&planted, &lock).expect("a link");
         let mut serve = crate::domain::eleven();
-        serve.args([corner, "serve", "--config", &domain.file("eleven.toml")]).stderr(Stdio::piped());
+        serve
+            .args([corner, "serve", "--config", &domain.file("eleven.toml")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut serving = serve.spawn().expect("it runs");
         let until = Instant::now() + PATIENCE;
         while !planted.exists() && matches!(serving.try_wait(), Ok(None)) {
