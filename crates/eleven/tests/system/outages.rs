@@ -3,7 +3,6 @@
 
 use crate::export::examiner;
 use crate::harness::{Domain, PATIENCE, Plan, request};
-use eleven_api::edge::Clock as _;
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::running::Running;
 use crate::serve::Halt;
+use eleven_core::time::Time;
 
 const START: Time = Time(1_778_605_451_000);
 
