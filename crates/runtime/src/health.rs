@@ -6,8 +6,6 @@ use eleven_api::edge::Moment;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::RuntimeRecord;
-use eleven_core::root::KeyRecord;
-use eleven_core::time::Time;
 use eleven_enforce::journal::Point;
 use std::sync::Arc;
 
@@ -17,12 +15,10 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     let held = gate.registry.held();
     let fresh = held.as_ref().is_some_and(|held| held.is_fresh(now));
     let unapproved = held.as_ref().map(|held| {
-        let (row, key) = (held.view.runtime(&point.name), held.view.key(point.event.kid()));
-        unapproved(row, key.map(|key| &key.record), point, now.at)
+        unapproved(held.view.runtime(&point.name), point).or_else(|| point.uncounted_key(&held.view, now.at))
     });
     let approved = unapproved.as_ref().map(Option::is_none);
-    let uncounted = held.as_ref().and_then(|held| point.uncounted_key(&held.view, now.at));
-    let ready = fresh && approved == Some(true) && uncounted.is_none() && !gate.desks.is_stopped();
+    let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();
     let body = Object::new()
         .with("corner", "runtime")
         .with("domain", &gate.registry.root().domain)
@@ -33,7 +29,6 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
         .with("kid", point.event.kid())
         .with("approved", approved.map_or(Value::Null, Value::from))
         .with_some("unapproved", unapproved.flatten())
-        .with_some("uncounted_key", uncounted)
         .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
         .with("fresh", fresh)
         .with("backlog_ms", gate.progress.backlog_ms(now))
@@ -46,9 +41,9 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     response
 }
 
-/// Why the registry does not approve what runs here, and what to do; `None` where it does. `row` and `key` are what it has
-/// under the names of the point and of the key that the point signs by.
-fn unapproved(row: Option<&RuntimeRecord>, key: Option<&KeyRecord>, point: &Point, now: Time) -> Option<String> {
+/// Why the registry does not approve what runs here, and what to do; `None` where it does. `row` is what it has under the
+/// point's name.
+fn unapproved(row: Option<&RuntimeRecord>, point: &Point) -> Option<String> {
     let Point { name, binary, config, .. } = point;
     let kid = point.event.kid();
     let Some(row) = row else { return Some(format!("{name} is not registered: `eleven runtime register`")) };
@@ -59,12 +54,9 @@ fn unapproved(row: Option<&RuntimeRecord>, key: Option<&KeyRecord>, point: &Poin
     if row.config != *config {
         return Some(format!("another configuration {register}"));
     }
-    if row.kid != kid {
-        let approved = &row.kid;
-        return Some(format!("{name} was approved under {approved} and signs by {kid}: `eleven runtime register`"));
-    }
-    let counts = key.is_some_and(|key| key.counts_at(now));
-    (!counts).then(|| format!("{kid}, by which {name} signs, does not count now: `eleven runtime key replace`"))
+    let approved = &row.kid;
+    (approved != kid)
+        .then(|| format!("{name} was approved under {approved} and signs by {kid}: `eleven runtime register`"))
 }
 
 /// What it counted.

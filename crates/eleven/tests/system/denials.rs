@@ -210,7 +210,7 @@ async fn a_point_whose_attestations_prove_nothing_admits_nothing() {
     let (status, health) = domain.get(domain.gateway_at, "/health").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let health = parse(&health).expect("I-JSON");
-    let why = health.get("uncounted_key").and_then(Value::as_str).expect("which key, and what to do");
+    let why = health.get("unapproved").and_then(Value::as_str).expect("which key, and what to do");
     assert!(why.contains(attestation.kid()) && why.contains("runtime key replace"), "{why}");
 }
 
