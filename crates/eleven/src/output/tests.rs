@@ -30,5 +30,5 @@ fn only_the_marks_of_colours_reach_a_terminal_and_only_where_there_is_colour() {
 #[test]
 fn a_cell_of_a_table_begins_no_row() {
     let table = PLAIN.table(&[vec!["OP".into(), "WHO".into()], vec!["a\nVERIFIED".into(), "b".into()]]);
-    assert_eq!(table, "OP             WHO\na\\u{a}VERIFIED  b");
+    assert_eq!(table, "OP              WHO\na\\u{a}VERIFIED  b");
 }

@@ -45,13 +45,18 @@ fn answering(status: &'static str, body: String) -> String {
 #[test]
 fn a_proof_file_forges_no_verdict() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = format!(
-        r#"{{"v":"1","type":"11-11/proof","kind":"{FORGED}","op":"{FORGED}","head":{{"at":"{FORGED}"}},"{FORGED}":1}}"#
-    );
+    let file =
+        format!(r#"{{"v":"1","type":"11-11/proof","kind":"{FORGED}","op":"{FORGED}","head":{{"at":"{FORGED}"}}}}"#);
     let output = verify(folder.path(), &file, &[]);
     let said = harmless(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("FAILED ? of ?, in a ledger of ? entries, as of ?"), "{said}");
+    // A whole bundle with one member more, which the check of its form quotes.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors/bundle.proof.json");
+    let bundle = std::fs::read_to_string(path).expect("the vector");
+    let output = verify(folder.path(), &bundle.replacen('{', &format!("{{\"{FORGED}\":1,"), 1), &[]);
+    let said = harmless(&output);
+    assert_eq!(output.status.code(), Some(1));
     assert!(said.contains(r"\u{1b}[2J"), "the detail that quotes it shows what it is: {said}");
 }
 
