@@ -146,10 +146,15 @@ impl Source {
     /// numbered, and for content that was moved to an archive.
     ///
     /// # Errors
-    /// Where the ledger does not answer.
+    /// Where the ledger does not answer, or sends that of another operation: a file is named by its operation, and what the
+    /// ledger says there may be anything.
     pub(crate) async fn bundle(&self, op: &str) -> Result<Result<Value, String>, CallError> {
         match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
-            Ok(bundle) => Ok(Ok(bundle)),
+            Ok(bundle) if bundle.get("op").and_then(Value::as_str) == Some(op) => Ok(Ok(bundle)),
+            Ok(_) => Err(CallError::Malformed(format!(
+                "{} sent the proof file of another operation than {op}, which was asked for: export from a ledger that you trust",
+                self.base
+            ))),
             Err(CallError::Refused(problem)) if problem.status == 404 => Ok(Err(problem.detail)),
             Err(error) => Err(error),
         }

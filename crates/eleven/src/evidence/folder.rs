@@ -133,12 +133,16 @@ impl Writer {
     /// # Errors
     /// Where that fails.
     pub(crate) fn close(self, manifest: &[u8]) -> Result<Sha3, String> {
-        let path = self.place(MANIFEST)?;
+        let path = self.dir.join(MANIFEST);
         fs::write(&path, manifest).map_err(|error| at(&path, &error))?;
         Ok(Sha3::of(&[manifest]))
     }
 
+    /// Where a file goes. A name may come from the ledger, and never leads out of the folder.
     fn place(&self, name: &str) -> Result<PathBuf, String> {
+        if !is_name(name) {
+            return Err(format!("{name:?} is no name of a file in this folder: nothing was written under it"));
+        }
         let path = self.dir.join(name);
         let parent = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(parent).map_err(|error| at(parent, &error))?;
@@ -247,7 +251,7 @@ impl Folder {
     }
 }
 
-/// Whether a name in a manifest stays within the folder.
+/// Whether a name of a file stays within the folder, and is not the manifest's.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |part: &str| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');

@@ -1,4 +1,4 @@
-use super::folder::is_name;
+use super::folder::{Writer, is_name, proof};
 use super::moment;
 use super::regime::{Asked, Regime};
 use std::path::Path;
@@ -20,6 +20,21 @@ fn a_manifest_names_no_file_outside_of_its_folder() {
     for wrong in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a b", "manifest.json", "a\\b"] {
         assert!(!is_name(wrong), "{wrong}");
     }
+}
+
+#[test]
+fn an_export_writes_no_file_outside_of_its_folder() {
+    let around = tempfile::tempdir().expect("a folder");
+    let mut writer = Writer::make(&around.path().join("out/deep")).expect("made");
+    for op in ["../../escaped/authorized", "/tmp/escaped", "../up", "a/../../b"] {
+        assert!(writer.put(&proof(op), b"{}").is_err_and(|why| why.contains("nothing was written")), "{op}");
+        assert!(writer.lines(&proof(op)).is_err(), "{op}");
+    }
+    assert!(writer.put(&around.path().join("x").display().to_string(), b"{}").is_err());
+    let names = |dir: &Path| std::fs::read_dir(dir).expect("a folder").count();
+    assert_eq!((names(around.path()), names(&around.path().join("out"))), (1, 1));
+    assert_eq!(names(&around.path().join("out/deep")), 0, "a name that is refused leaves no folder behind");
+    writer.put(&proof("0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"), b"{}").expect("written");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 
-/// A ledger whose first answers are of a status, as those of one that is between two heads.
+/// A ledger that answers all alike; its first answers are of a status, as those of one that is between two heads.
 struct Fake {
     url: String,
     asked: Arc<AtomicU32>,
@@ -19,6 +19,10 @@ struct Fake {
 
 impl Fake {
     async fn start(answers: u32, status: u16) -> Self {
+        Self::saying(answers, status, r#"{"proof":[]}"#).await
+    }
+
+    async fn saying(answers: u32, status: u16, then: &'static str) -> Self {
         let asked = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&asked);
         let router = Router::new().fallback(move || {
@@ -27,7 +31,7 @@ impl Fake {
                 if n < answers {
                     return Problem::with_status(status, "the next head is being signed").into_response();
                 }
-                r#"{"proof":[]}"#.into_response()
+                then.into_response()
             }
         });
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
@@ -55,4 +59,21 @@ async fn a_ledger_between_two_heads_is_asked_again() {
     let closed = Fake::start(2, 403).await;
     assert!(closed.source().inclusion(3, 4).await.is_err(), "another refusal stands");
     assert_eq!(closed.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_proof_file_is_of_the_operation_that_was_asked_for_or_refused() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    for sent in [
+        r#"{"op":"../../escaped/authorized"}"#,
+        r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"}"#,
+        r#"{"op":["0123456789ABCDEFGHJKMNPQRSTVWXYZ"]}"#,
+        "{}",
+    ] {
+        let answer = Fake::saying(0, 0, sent).await.source().bundle(OP).await;
+        let why = answer.map(|_| sent).expect_err("refused").to_string();
+        assert!(why.contains(OP) && !why.contains("escaped"), "{why}");
+    }
+    let honest = Fake::saying(0, 0, r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ"}"#).await;
+    assert!(honest.source().bundle(OP).await.is_ok_and(|found| found.is_ok()));
 }
