@@ -8,6 +8,7 @@ use crate::event::{About, Record, Tip};
 use crate::hash::{Sha3, Sha256};
 use crate::head::RegistryRef;
 use crate::id;
+use crate::name;
 use crate::time::Time;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,7 +44,7 @@ pub enum LineageError {
     Binding,
     /// `data` is not what this event carries.
     Data,
-    /// Another point than the one that consumed the artifact.
+    /// Another point than the one that consumed the artifact, or one of another runtime than the artifact's.
     Producer,
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for LineageError {
             Self::Order => "no event of this name may stand here",
             Self::Binding => "the event names another identity, operation, artifact, issuer, runtime or policy",
             Self::Data => "the event's data is not what this event carries",
-            Self::Producer => "another point than the one that consumed the artifact",
+            Self::Producer => "another point than the one that consumed the artifact, or one of another runtime",
         })
     }
 }
@@ -110,9 +111,12 @@ impl Lineage {
         let fingerprinted = record.event == "admission.granted";
         let only = record.about.reason.is_none() && record.about.policy_required.is_none();
         check(only && record.about.fingerprint.is_some() == fingerprinted, LineageError::Binding)?;
-        if let Some(point) = &self.point {
-            check(*point == record.by, LineageError::Producer)?;
-        }
+        let lawful = match &self.point {
+            Some(point) => *point == record.by,
+            // An artifact is for one runtime, and what consumes it is a point of that one (PROTOCOL 4.1, step 12).
+            None => Some(name::runtime_of_point(&record.by)) == record.about.runtime.as_deref(),
+        };
+        check(lawful, LineageError::Producer)?;
         Ok(Self { stage, tip: record.tip(), point: Some(record.by.clone()), binding: self.binding })
     }
 }

@@ -205,3 +205,8 @@ def domain_of(authority_or_ledger: str) -> str:
 def lineage_base(op: str) -> str:
     """The artifact's part of an operation id: `<id>` of `<id>.<k>`."""
     return op.split(".", 1)[0]
+def runtime_of(point: str) -> str:
+    """The runtime in `<runtime>#<point>`; anything else as it is."""
+    return point.split("#", 1)[0]
+
+

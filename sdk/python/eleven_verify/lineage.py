@@ -48,6 +48,9 @@ def next_tip(tip: Tip | None, record: dict, use: int = 1) -> Tip:
         envelope = hashes.of(data["envelope"]) if name == "attestation.signed" else tip.envelope
     _require_optional(record)
     _check_data(record, crashed, use)
+    if name == "authorization.consumed":
+        # An artifact is for one runtime, and what consumes it is a point of that one (4.1, step 12).
+        require(form.runtime_of(record["by"]) == record["runtime"], "consumed by a point of another runtime")
     if name == "evidence.committed":
         require(data["events"] == record["n"], "events is not the number of events")
         require((data["evidence"] is None) == crashed, "evidence is null after a crash and only then")

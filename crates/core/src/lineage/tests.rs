@@ -68,6 +68,31 @@ fn with_data(event: &str, change: impl Fn(Object) -> Object) -> Result<Lineage, 
 }
 
 #[test]
+fn a_point_of_another_runtime_consumes_nothing() {
+    let entries = records(include_bytes!("../../../../spec/vectors/ledger.json"), "entries", "record");
+    let all = || entries.iter().map(|(_, record)| record);
+    let consumed = all().find(|record| record.event == "authorization.consumed").expect("a consumption");
+    let issued = all().find(|record| consumed.op.starts_with(&record.op));
+    let lineage = Lineage::begin(issued.expect("its issuance")).expect("a lineage");
+    let runtime = consumed.about.runtime.as_deref().expect("a runtime");
+    let by = |by: String| {
+        let mut record = consumed.clone();
+        record.by = by;
+        lineage.advance(&record).map(|lineage| lineage.stage)
+    };
+    assert_eq!(by(alloc::format!("{runtime}#another")), Ok(Stage::Consumed));
+    for other in ["k8s://lab-cluster/ns/sandbox#p-0", "governance://11-11/authority/prod", "k8s://cluster-east-1#gw-0"]
+    {
+        assert_eq!(by(other.into()), Err(LineageError::Producer), "{other}");
+    }
+    assert_eq!(
+        by(alloc::format!("{runtime}/below#gw-0")),
+        Err(LineageError::Producer),
+        "a path below is another runtime"
+    );
+}
+
+#[test]
 fn a_consumption_names_an_epoch_and_its_hash_or_no_view_at_all() {
     let hash = Sha3::of(&[b"registry"]);
     let whole = Object::new().with("epoch", 3u64).with("hash", hash);
