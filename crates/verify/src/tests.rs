@@ -4,6 +4,7 @@ extern crate std;
 
 mod bundles;
 pub(crate) mod mutations;
+mod terms;
 mod vectors;
 
 use alloc::vec::Vec;

@@ -203,7 +203,9 @@ class Ledger:
         if artifact:
             require(record["data"]["nonce"] == artifact["use"]["nonce"], "nonce is not the artifact's")
             single = artifact["use"]["mode"] == "single"
-            require(single == (lineage.use_of(record["op"]) is None), "uses are numbered where there may be many")
+            k = lineage.use_of(record["op"])
+            require(single == (k is None), "uses are numbered where there may be many")
+            require(lineage.within_max(artifact["use"], k), "more uses than the artifact has")
         chain = {record["artifact_id"], *artifact.get("parent", {}).get("ancestors", [])}
         require(not chain & self.registry.rows["revoked"].keys(), "the artifact or an ancestor is revoked")
 

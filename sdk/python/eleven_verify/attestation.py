@@ -3,6 +3,7 @@
 from . import ed25519, form, hashes, policy
 from .encoding import canonical, parse, same
 from .form import require
+from .result import NotChecked
 from .signatures import counts_at, find
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -83,7 +84,8 @@ def require_bound(envelope: dict, artifact: dict, terms: dict, events: list, reg
     moments = [form.millis(time) for time in times]
     require(moments == sorted(moments), "started and finished don't lie between consumption and attestation")
     _require_evidence(predicate["evidence"], terms, registered)
-    require(registered["runtime"] == artifact["env"]["runtime"], "the point is registered for another runtime")
+    for member in ("runtime", "region", "tenancy"):
+        require(registered[member] == artifact["env"][member], f"the point is registered for another {member}")
 
 
 def _require_evidence(evidence, terms: dict, registered: dict):
@@ -98,6 +100,12 @@ def _require_evidence(evidence, terms: dict, registered: dict):
             for member in ("binary", "config"):
                 require(item[member] == registered[member], f"{member} is not what the point registered")
     require(reached >= policy.LEVELS[terms["attestation"]], "the evidence does not reach the policy's level")
+
+
+def require_verifiable(terms: dict):
+    """What hardware says about itself nothing here verifies, whatever it is called."""
+    if policy.LEVELS[terms["attestation"]] > policy.LEVELS["software"]:
+        raise NotChecked("all agrees; that the evidence of hardware is genuine nothing here verifies")
 
 
 def envelope_hash(envelope: dict) -> str:

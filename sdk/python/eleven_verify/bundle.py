@@ -255,6 +255,7 @@ class _Verifier:
         if not events:
             return
         require((artifact["use"]["mode"] == "single") == (k is None), "uses are numbered where there may be many")
+        require(lineage.within_max(artifact["use"], k), "more uses than the artifact has")
         require(events[0]["data"]["nonce"] == artifact["use"]["nonce"], "another nonce was consumed")
         require(event.producer(events[0]["by"]) == "point", "consumed by no enforcement point")
         require(all(record["by"] == events[0]["by"] for record in events), "the lineage passes to another point")
@@ -348,6 +349,7 @@ class _Verifier:
         covered = policy.covers(held, artifact["op"]["name"], artifact["env"]["runtime"])
         require(covered, "the policy does not cover this operation there")
         policy.require_kept(held["terms"], artifact)
+        policy.require_shown(held["terms"])
 
     def policy_published(self):
         artifact, held, entry = self.artifact, self.b["policy"], self.b["published"]
@@ -399,6 +401,7 @@ class _Verifier:
         require(record["op"] == self.b["op"], "the attestation of another operation")
         envelope, terms = record["data"]["envelope"], self.b["policy"]["terms"]
         attestation.require_bound(envelope, self.artifact, terms, self.events, self._registration(record["by"]))
+        attestation.require_verifiable(terms)
         if "registered" in self.b:
             raise NotChecked("all agrees with an earlier registration; that it was still in force no file proves")
 

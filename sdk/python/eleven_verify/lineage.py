@@ -133,6 +133,11 @@ def _check_outcome(data: dict, crashed: bool):
     form.integer(data["result"]["status"], "status")
 
 
+def within_max(use: dict, k: int | None) -> bool:
+    """A bounded artifact has `max` uses; what a rate artifact has is a matter of time, which its point counts."""
+    return use["mode"] != "bounded" or k is None or k <= use["max"]
+
+
 def use_of(op: str) -> int | None:
     """k of `<id>.<k>`, None of `<id>`."""
     _, dot, k = op.partition(".")

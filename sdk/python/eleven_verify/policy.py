@@ -4,6 +4,7 @@ import re
 
 from . import form
 from .form import require
+from .result import NotChecked
 
 _MEMBERS = {"v", "ref", "operations", "runtimes", "cedar", "schema", "terms"}
 _TERMS = {"ttl", "use", "bind_params", "digests", "release", "attestation", "sensitive"}
@@ -155,6 +156,12 @@ def require_kept(terms: dict, artifact: dict):
 
 
 def is_commitment(value) -> bool:
+def require_shown(terms: dict):
+    """Of some terms nothing in a bundle shows that they were kept."""
+    if "approvals" in terms or "envelope" in terms:
+        raise NotChecked("all that is shown was kept; that of `approvals` and `envelope` no file shows")
+
+
     """Exactly `{"_sd":"sha3-512:…"}` (5.2): whatever else stands there stands in clear."""
     return isinstance(value, dict) and value.keys() == {"_sd"} and form.is_raw(value["_sd"], "sha3-512")
 

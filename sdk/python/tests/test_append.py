@@ -1,4 +1,5 @@
 import unittest
+import unittest.mock
 
 from eleven_verify import append, ed25519, event, form, hashes
 from eleven_verify.encoding import canonical
@@ -93,6 +94,30 @@ class Refusals(unittest.TestCase):
             data = {"kind": "runtime", "subject": subject, "cause": "drift.clock"}
             answer = self.judge("lifecycle.contained", data, "gw-0", op=event.subject_op(data))
             self.assertEqual(answer.outcome, outcome)
+
+    def test_a_bounded_artifact_has_as_many_uses_as_it_says(self):
+        cases = {case["what"]: case for case in vectors("append.json")["cases"]}
+        third = cases["use 3 after use 2"]["record"]
+        for use, outcome in (
+            ({"mode": "bounded", "max": 3}, append.ACCEPT),
+            ({"mode": "bounded", "max": 2}, append.REFUSED),
+            ({"mode": "rate", "max": 2, "per": 60}, append.ACCEPT),
+        ):
+            self.ledger.artifacts = {third["artifact_id"]: {"use": {**use, "nonce": third["data"]["nonce"]}}}
+            self.assertEqual(self.ledger.judge(third, self.at).outcome, outcome, use)
+        self.ledger.artifacts = {}
+
+    def test_a_revocation_past_what_a_time_can_say(self):
+        for day, outcome in (("9999-12-30", append.ACCEPT), ("9999-12-31", append.REFUSED)):
+            first = {**self.ledger._first[self._unused()], "exp": f"{day}T12:00:00Z"}
+            with unittest.mock.patch.dict(self.ledger._first, {self._unused(): first}):
+                data = {"artifact": "auth_" + self._unused(), "exp": first["exp"], "why": "operator"}
+                self.assertEqual(self.judge("authorization.revoked", data).outcome, outcome, day)
+
+    @staticmethod
+    def _unused() -> str:
+        cases = vectors("append.json")["cases"]
+        return next(c["record"]["op"] for c in cases if c["what"] == "the first event of an unused artifact's consumption")
 
     def test_a_form_that_is_wrong_takes_its_number(self):
         self.refused("key.retired", {"kid": "key:11-11/gw-0/2026-q2"}, unknown=1)

@@ -5,7 +5,7 @@ use crate::shown::{Event, Shown};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use eleven_core::artifact::Artifact;
+use eleven_core::artifact::{Artifact, Environment};
 use eleven_core::attestation::{Envelope, Evidence, PAYLOAD_TYPE, Statement, StatementResult, pae};
 use eleven_core::encoding::Value;
 use eleven_core::event::Producer;
@@ -56,8 +56,12 @@ pub(super) fn binding(shown: &Shown<'_>) -> Judged {
     states_the_artifact(&statement, artifact, &record.op)?;
     states_the_lineage(shown, &statement)?;
     let point = registration(shown, &record.by)?;
-    hold(point.runtime == artifact.env.runtime, "the point is registered for another runtime")?;
-    reaches(&statement.evidence, shown.policy()?.terms.attestation, &point)?;
+    stands_there(&point, &artifact.env)?;
+    let least = shown.policy()?.terms.attestation;
+    reaches(&statement.evidence, least, &point)?;
+    if least > EvidenceLevel::Software {
+        return Err(Stop::NotChecked("all agrees; that the evidence of hardware is genuine nothing here verifies"));
+    }
     match shown.value.get("registered") {
         None => Ok(()),
         Some(_) => Err(Stop::NotChecked(
@@ -85,6 +89,13 @@ fn registration(shown: &Shown<'_>, point: &str) -> Judged<RuntimeRecord> {
     let (seq, consumed) = (entry.header.seq, shown.entry(1)?.header.seq);
     hold(seq < consumed, "the registration that is shown came after the consumption")?;
     Ok(registered)
+}
+
+/// The point is registered where the artifact may be used (PROTOCOL 4.1, step 12).
+fn stands_there(point: &RuntimeRecord, env: &Environment) -> Judged {
+    hold(point.runtime == env.runtime, "the point is registered for another runtime")?;
+    hold(point.region == env.region, "the point is registered in another region")?;
+    hold(point.tenancy == env.tenancy, "the point is registered for another tenancy")
 }
 
 /// Position and event of `attestation.signed`.

@@ -96,8 +96,16 @@ fn next(mut lineage: Lineage, record: &Record, op: &Operation<'_>) -> Judged<Lin
 fn consumption(record: &Record, artifact: &Artifact, op: &Operation<'_>) -> Judged {
     hold(Producer::of(&record.by) == Some(Producer::Point), "what consumed the artifact is no enforcement point")?;
     hold(record.data_str("nonce") == Some(artifact.usage.nonce()), "another nonce was consumed than the artifact's")?;
-    let single = artifact.usage.mode() == UseMode::Single;
-    hold(single == op.number.is_none(), "uses are numbered where there may be many, and only there")
+    let mode = artifact.usage.mode();
+    let numbered = op.number.is_some() == (mode != UseMode::Single);
+    hold(numbered, "uses are numbered where there may be many, and only there")?;
+    // What a rate artifact may do is a matter of time, which its point counts.
+    match (op.number, artifact.usage.max()) {
+        (Some(k), Some(max)) if mode == UseMode::Bounded && k > max => {
+            failed(format!("this is use {k} of an artifact that has {max}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn ended_as(kind: &str, stage: Stage) -> Judged {

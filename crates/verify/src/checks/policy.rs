@@ -28,10 +28,15 @@ pub(super) fn hash(shown: &Shown<'_>) -> Judged {
     if !covered {
         return failed(format!("the policy does not cover the runtime `{runtime}`"));
     }
-    match policy.broken_term(artifact) {
-        Some(term) => failed(format!("the artifact does not keep the policy's `{term}`")),
-        None => Ok(()),
+    if let Some(term) = policy.broken_term(artifact) {
+        return failed(format!("the artifact does not keep the policy's `{term}`"));
     }
+    if policy.terms.approvals.is_some() || policy.terms.envelope.is_some() {
+        return Err(Stop::NotChecked(
+            "all that is shown was kept; that the policy's `approvals` were given, or its `envelope` was kept, no file shows",
+        ));
+    }
+    Ok(())
 }
 
 /// The policy key published it, as it stood then, before the artifact was issued.
