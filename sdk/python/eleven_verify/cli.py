@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from . import root as trust
 from .encoding import EncodingError, parse
 
 VERIFIED, FAILED, USAGE, NOT_I_JSON = 0, 1, 2, 3
+# C0 with DEL, C1, the separators of lines and paragraphs, and the marks that turn the direction of text.
+_STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class _Stop(Exception):
@@ -24,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except _Stop as stop:
-        print(f"eleven_verify: {stop}", file=sys.stderr)
+        print(shown(f"eleven_verify: {stop}"), file=sys.stderr)
         return stop.code
 
 
@@ -61,7 +64,7 @@ def _verify(arguments) -> int:
     )
     result = bundle.verify(_load(arguments.file), asked)
     if arguments.json:
-        print(json.dumps(result.document(), ensure_ascii=False))
+        print(json.dumps(result.document()))
     else:
         _print(result)
     return VERIFIED if result.verdict == "verified" else FAILED
@@ -93,13 +96,18 @@ def _load(path: Path):
 
 def _print(result: bundle.Result):
     for check in result.checks:
-        print(f"{check.status:<12} {check.name:<22} {check.detail or ''}".rstrip())
-    print(f"{result.verdict}: {result.kind} {result.op}, ledger size {result.size} at {result.at}")
+        print(shown(f"{check.status:<12} {check.name:<22} {check.detail or ''}".rstrip()))
+    print(shown(f"{result.verdict}: {result.kind} {result.op}, ledger size {result.size} at {result.at}"))
+
+
+def shown(text: str) -> str:
+    """A line in which nothing that a file says steers the terminal, or turns the order of what is read."""
+    return _STEERS.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
 
 
 def _conformance(arguments) -> int:
     if not arguments.folder.is_dir():
         raise _Stop(USAGE, f"{arguments.folder} is not a folder")
-    passed, failed = conformance.run(arguments.folder, print)
+    passed, failed = conformance.run(arguments.folder, lambda line: print(shown(line)))
     print(f"{passed} passed, {failed} failed")
     return VERIFIED if passed and not failed else FAILED

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from eleven_verify import Asked, canonical, conformance, parse, verify
-from eleven_verify.cli import main
+from eleven_verify.cli import main, shown
 
 from . import VECTORS, vectors
 
@@ -119,6 +119,22 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(self.run_main(path, "--root", root)[0], 3)
             path.write_bytes(b"[]")
             self.assertEqual(self.run_main(path, "--root", root)[0], 1)
+
+    def test_what_a_file_says_steers_no_terminal(self):
+        forged = "\x1b[2J\x1b[H\x1b[32mVERIFIED\x1b[0m\x9b1A\x7f\r\u202e\u2066\u2028"
+        bundle = {**vectors("bundle.proof.json"), "kind": forged, "op": forged, forged: 1}
+        bundle["head"] = {**bundle["head"], "at": forged}
+        for options in ([], ["--json"]):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "x.proof.json"
+                path.write_bytes(canonical(bundle))
+                code, out = self.run_main(path, "--root", VECTORS / "root.json", *options)
+            self.assertEqual(code, 1)
+            self.assertEqual([c for c in out.replace("\n", "") if not (" " <= c <= "~" or c == "\x7f")], [], options)
+        self.assertIn("bundle.form", out)
+
+    def test_a_line_shows_what_would_steer_a_terminal(self):
+        self.assertEqual(shown("a\x1b[2J\x9bé\u202e\u2069\t漢"), r"a\u{1b}[2J\u{9b}é\u{202e}\u{2069}\u{9}漢")
 
     def test_result_document(self):
         code, out = self.run_main(VECTORS / "bundle.proof.json", "--root", VECTORS / "root.json", "--json")
