@@ -24,6 +24,8 @@ pub const MAX_LIFE: i64 = 3600;
 pub const DEFAULT_LIFE: i64 = 300;
 /// Bytes of a policy bundle and of a proof bundle.
 pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
+/// Bytes of a proof file, which may be written otherwise than canonically.
+pub const MAX_PROOF_FILE: usize = 64 * 1024 * 1024;
 /// Bytes of a request body, where a listener sets nothing else.
 pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
 /// Top-level members of a request's body that a gateway reads.

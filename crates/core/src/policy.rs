@@ -182,6 +182,8 @@ impl PolicyBundle {
             _ => return Err(form.wrong("schema", "neither a text nor null")),
         };
         let entities = form.opt("entities");
+        let listed = entities.as_ref().is_none_or(|entities| entities.as_array().is_some());
+        require(listed, "policy bundle: `entities` is not a list of Cedar entities")?;
         let terms = Terms::read(form.take("terms")?)?;
         form.finish()?;
         let hash = Sha3::of(&[&canonical]);

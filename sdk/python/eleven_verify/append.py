@@ -7,7 +7,7 @@ from . import root as trust
 from .admission import named
 from .encoding import EncodingError, canonical, same
 from .form import FormError, require
-from .registry import Registry, check_runtime
+from .registry import DAY_MS, Registry, check_runtime
 from .signatures import (
     REGISTRY_USES,
     check_key,
@@ -343,6 +343,7 @@ class Ledger:
         require(record["by"] == first["issuer"] == record.get("issuer", record["by"]), "revoked by another than iss")
         require(data["exp"] == first["exp"], "exp is not the artifact's")
         require(data["artifact"] not in self._revoked, "revoked already")
+        form.to_seconds(form.seconds(data["exp"]) + DAY_MS)
 
     def _check_execution_denied(self, record: dict, now: int):
         event.check_denial(record)

@@ -80,14 +80,14 @@ def _root(path: Path) -> dict:
 
 
 def _load(path: Path):
-    """The parsed file. More than the limit of a bundle is not read."""
+    """The parsed file, which may be written as anyone writes JSON: the limit of a bundle is of its canonical bytes."""
     try:
         with path.open("rb") as file:
-            data = file.read(form.BUNDLE_LIMIT + 1)
+            data = file.read(form.PROOF_FILE_LIMIT + 1)
     except OSError as error:
         raise _Stop(USAGE, f"can't read {path}: {error.strerror}") from error
-    if len(data) > form.BUNDLE_LIMIT:
-        raise _Stop(FAILED, f"{path} is longer than 4 MiB, which no bundle is")
+    if len(data) > form.PROOF_FILE_LIMIT:
+        raise _Stop(USAGE, f"{path} is larger than any proof file (64 MiB)")
     try:
         return parse(data)
     except EncodingError as error:

@@ -1,5 +1,6 @@
 """Runs the protocol's vectors: any folder of files of those names and forms."""
 
+import copy
 from pathlib import Path
 
 from . import admission, append, bundle, ed25519, event, form, hashes, head, index, ledger, policy, registry
@@ -172,6 +173,24 @@ def _append(folder: Path):
         _same(prefix.append(entry["record"], entry["at"]).outcome, append.ACCEPT)
     for case in vectors["cases"]:
         yield case["what"], lambda c=case: _append_case(prefix, c)
+
+
+def _append_own(folder: Path):
+    """An addition of this project's: each case after all of ledger.json and the entries that it names itself."""
+    if not (folder / "append-own.json").exists():
+        return
+    whole = append.Ledger()
+    for entry in _read(folder, "ledger.json")["entries"]:
+        _same(whole.append(entry["record"], entry["at"]).outcome, append.ACCEPT)
+    for case in _read(folder, "append-own.json")["cases"]:
+        yield case["what"], lambda c=case: _append_own_case(copy.deepcopy(whole), c)
+
+
+def _append_own_case(grown: append.Ledger, case):
+    for entry in case["before"]:
+        _same((entry["seq"], (entry["prev"], entry["prev_alt"])), (grown.size, grown.chain))
+        _same(grown.append(entry["record"], entry["at"]).outcome, append.ACCEPT)
+    return _append_case(grown, case)
 
 
 def _append_case(prefix: append.Ledger, case):
@@ -357,6 +376,7 @@ _FILES = (
     ("admission.json", _admission),
     ("bundles.json", _bundles),
     ("bundles-that-fail.json", _bundles_that_fail),
+    ("append-own.json", _append_own),
     ("bundle.proof.json", _files),
     ("equivocation.json", _equivocation),
     ("registered.json", _registered),

@@ -5,7 +5,7 @@ import binascii
 import functools
 import itertools
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from . import encoding
 
@@ -14,6 +14,7 @@ ARTIFACT_LIMIT = 8 * 1024
 TOKEN_LIMIT = 14 * 1024
 EVENT_LIMIT = 16 * 1024
 BUNDLE_LIMIT = 4 * 1024 * 1024
+PROOF_FILE_LIMIT = 64 * 1024 * 1024
 SCOPE_LIMIT = 64
 DEPTH_LIMIT = 16
 LIFE_LIMIT_MS = 3_600_000
@@ -73,6 +74,7 @@ def canonical_within(value, limit: int, what: str) -> bytes:
 _SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _MILLIS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
 def seconds(value, what: str = "time") -> int:
@@ -87,18 +89,31 @@ def millis(value, what: str = "time") -> int:
     return _instant(value[:19], what) + int(value[20:23])
 
 
+# The calendar repeats itself after 400 years. `datetime` begins with the year 1, and four digits with the year 0.
+_ERA = timedelta(days=146_097)
+
+
 @functools.lru_cache(maxsize=4096)
 def _instant(value: str, what: str) -> int:
+    first = value.startswith("0000")
     try:
-        moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+        moment = datetime.strptime("0400" + value[4:] if first else value, "%Y-%m-%dT%H:%M:%S")
     except ValueError as error:
         raise FormError(f"{what} is not a date") from error
-    return int((moment - _EPOCH).total_seconds()) * 1000
+    since = moment.replace(tzinfo=timezone.utc) - _EPOCH - (_ERA if first else timedelta())
+    return (since.days * 86_400 + since.seconds) * 1000
 
 
 def to_seconds(ms: int) -> str:
     """Milliseconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ`, cut to the second."""
-    return datetime.fromtimestamp(ms // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = timedelta(seconds=ms // 1000)
+    first = since < _YEAR_ONE - _EPOCH
+    try:
+        moment = _EPOCH + (since + _ERA if first else since)
+    except OverflowError as error:
+        raise FormError("a moment past what a time can say") from error
+    text = moment.isoformat()[:19] + "Z"
+    return "0000" + text[4:] if first else text
 
 
 # Binary -----------------------------------------------------------------
@@ -202,11 +217,11 @@ def domain_of(authority_or_ledger: str) -> str:
     return authority_or_ledger.split("://", 1)[1].split("/", 1)[0]
 
 
-def lineage_base(op: str) -> str:
-    """The artifact's part of an operation id: `<id>` of `<id>.<k>`."""
-    return op.split(".", 1)[0]
 def runtime_of(point: str) -> str:
     """The runtime in `<runtime>#<point>`; anything else as it is."""
     return point.split("#", 1)[0]
 
 
+def lineage_base(op: str) -> str:
+    """The artifact's part of an operation id: `<id>` of `<id>.<k>`."""
+    return op.split(".", 1)[0]

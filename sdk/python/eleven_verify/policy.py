@@ -20,7 +20,8 @@ def check(bundle):
     require(bundle["v"] == "1", "policy of another version of the protocol")
     form.named(bundle["ref"], "policy")
     check_cover(bundle["operations"], bundle["runtimes"])
-    form.text(bundle["cedar"], "cedar")
+    # Text without a rule permits nothing, and is text.
+    require(isinstance(bundle["cedar"], str), "cedar is not a text")
     require(bundle["schema"] is None or isinstance(bundle["schema"], str), "schema is text or null")
     require(isinstance(bundle.get("entities", []), list), "entities is not a list")
     check_terms(bundle["terms"])
@@ -155,13 +156,13 @@ def require_kept(terms: dict, artifact: dict):
         require(not found or is_commitment(value), f"{pointer} stands in clear")
 
 
-def is_commitment(value) -> bool:
 def require_shown(terms: dict):
     """Of some terms nothing in a bundle shows that they were kept."""
     if "approvals" in terms or "envelope" in terms:
         raise NotChecked("all that is shown was kept; that of `approvals` and `envelope` no file shows")
 
 
+def is_commitment(value) -> bool:
     """Exactly `{"_sd":"sha3-512:…"}` (5.2): whatever else stands there stands in clear."""
     return isinstance(value, dict) and value.keys() == {"_sd"} and form.is_raw(value["_sd"], "sha3-512")
 

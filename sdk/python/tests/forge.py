@@ -34,12 +34,35 @@ class Parts:
         self.root["witnesses"] = {"quorum": 0, "auditors": 0, "keys": []}
         # Where it is set, the artifact is revoked at the end.
         self.revocation = None
+        # Where it is set, this is that use of an artifact that may have several.
+        self.number = None
 
     def event(self, name: str) -> dict:
         return next(body for body in self.events if body["event"] == name)
 
     def record(self, kind: str) -> dict:
         return next(item["record"] for item in self.records if item["kind"] == kind)
+
+    def use(self, number: int, **use):
+        """It is use `number` of an artifact of that mode."""
+        self.number = number
+        self.artifact["use"] = {**self.artifact["use"], **use}
+        self.event("authorization.consumed")["data"]["use"] = number
+
+    def ran_by(self, point: str):
+        """Another point, which is registered with keys of its own, ran it, and has not come to its attestation yet."""
+        kid = f"key:{DOMAIN}/{point.split('#')[1]}/2"
+        key = {**self.key("event", self.events[1]["by"]), "kid": kid, "public": public(kid), "owner": point}
+        runtime = {**self.record("runtime"), "point": point, "runtime": point.split("#")[0], "kid": kid}
+        self.records += [{"kind": "key", "record": key}, {"kind": "runtime", "record": runtime}]
+        for body in self.events[1:]:
+            body.update(by=point, kid=kid)
+        self.bundle["kind"] = "open"
+        del self.events[4:], self.bundle["entries"][4:]
+
+    def key(self, use: str, owner: str) -> dict:
+        keys = (item["record"] for item in self.records if item["kind"] == "key")
+        return next(key for key in keys if (key["use"], key["owner"]) == (use, owner))
 
     def revoke(self):
         entry = copy.deepcopy(_bundles()["interrupted-after-revocation"]["revocation"])
@@ -73,18 +96,18 @@ def _seeds() -> dict:
     return vectors("ledger.json")["seeds"]
 
 
-def _seed(kid: str) -> bytes:
+def seed(kid: str) -> bytes:
     """That of the vectors; of another key one that its name gives."""
     seeds, label = _seeds(), kid.split("/")[1]
     return form.binary(seeds[label]) if kid.endswith("/2026-q2") and label in seeds else hashes.sha256(kid.encode())
 
 
 def public(kid: str) -> str:
-    return form.to_binary(ed25519.public(_seed(kid)))
+    return form.to_binary(ed25519.public(seed(kid)))
 
 
 def sign(kid: str, body) -> dict:
-    return {"alg": "ed25519", "kid": kid, "val": form.to_binary(ed25519.sign(_seed(kid), canonical(body)))}
+    return {"alg": "ed25519", "kid": kid, "val": form.to_binary(ed25519.sign(seed(kid), canonical(body)))}
 
 
 def _signed_root(root: dict) -> dict:
@@ -110,7 +133,8 @@ def _authorize(parts: Parts):
 
 
 def _lineage(parts: Parts) -> list[dict]:
-    artifact, op, done, envelope = parts.artifact, parts.artifact["id"].removeprefix("auth_"), [], None
+    artifact, base, done, envelope = parts.artifact, parts.artifact["id"].removeprefix("auth_"), [], None
+    op = base if parts.number is None else f"{base}.{parts.number}"
     for body in parts.events:
         data = body["data"]
         body.update(named(artifact))
@@ -123,7 +147,7 @@ def _lineage(parts: Parts) -> list[dict]:
             data["envelope"] = envelope = _envelope(parts, op, data["envelope"]["signatures"][0]["keyid"])
         elif body["event"] == "evidence.committed":
             data["evidence"] = attestation.envelope_hash(envelope)
-        done.append(_record(body, op))
+        done.append(_record(body, op if done else base))
     return done
 
 
@@ -132,7 +156,7 @@ def _envelope(parts: Parts, op: str, kid: str) -> dict:
     value["subject"] = [{"name": artifact["id"], "digest": {"sha3_512": artifact["chash"].split(":")[1]}}]
     value["predicate"].update(op=op, operation=artifact["op"], identity=artifact["sub"], policy=artifact["pol"])
     payload = canonical(value)
-    sig = ed25519.sign(_seed(kid), attestation.pae(attestation.PAYLOAD_TYPE, payload))
+    sig = ed25519.sign(seed(kid), attestation.pae(attestation.PAYLOAD_TYPE, payload))
     return {
         "payloadType": attestation.PAYLOAD_TYPE,
         "payload": base64.b64encode(payload).decode(),
@@ -222,6 +246,6 @@ def _registry(parts: Parts) -> tuple[dict, dict]:
 def _checkpoint(over: dict) -> str:
     root = base64.b64encode(form.raw(over["root"], "sha256")).decode()
     text, name = f"{head.origin(DOMAIN)}\n{over['size']}\n{root}\n", head.origin(DOMAIN)
-    seed = _seed(over["kid"])
-    blob = head.key_id(name, ed25519.public(seed)) + ed25519.sign(seed, text.encode())
+    signing = seed(over["kid"])
+    blob = head.key_id(name, ed25519.public(signing)) + ed25519.sign(signing, text.encode())
     return f"{text}\n\u2014 {name} {base64.b64encode(blob).decode()}\n"

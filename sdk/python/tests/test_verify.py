@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from eleven_verify import Asked, canonical, conformance, parse, verify
+from eleven_verify import Asked, canonical, conformance, form, parse, verify
 from eleven_verify.cli import main, shown
 
 from . import VECTORS, vectors
@@ -135,6 +135,14 @@ class CommandLine(unittest.TestCase):
 
     def test_a_line_shows_what_would_steer_a_terminal(self):
         self.assertEqual(shown("a\x1b[2J\x9bé\u202e\u2069\t漢"), r"a\u{1b}[2J\u{9b}é\u{202e}\u{2069}\u{9}漢")
+
+    def test_a_file_may_be_written_with_more_white_space_than_a_bundle_is_long(self):
+        proof = (VECTORS / "bundle.proof.json").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.proof.json"
+            for length, code in ((5 * 1024 * 1024, 0), (form.PROOF_FILE_LIMIT + 1, 2)):
+                path.write_bytes(proof.ljust(length))
+                self.assertEqual(self.run_main(path, "--root", VECTORS / "root.json")[0], code, length)
 
     def test_result_document(self):
         code, out = self.run_main(VECTORS / "bundle.proof.json", "--root", VECTORS / "root.json", "--json")

@@ -69,7 +69,7 @@ impl fmt::Display for FoldError {
             Self::Retention(why) => why,
             Self::RootNotInForce => "the trust root is not in force: publish the next version",
             Self::Producer => "this producer may not make this event",
-            Self::KeyUse => "keys of this use stand in the trust root: publish a root instead",
+            Self::KeyUse => "keys of this use stand in no registry: those of the trust root come with a root, the others with their owners",
             Self::KeyNotActive => "a key is registered as active: set its status by an event of its own",
             Self::KeyUnsound => "the public key is not one that a key generation gives: make a new one",
             Self::PublicKnown => "the public key is known already: a key has one name and one use",

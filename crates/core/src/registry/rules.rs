@@ -100,7 +100,7 @@ impl Fold {
     /// Whether a key may enter the registry.
     pub(super) fn check_key(&self, granted: &GrantedKey, at: Time) -> Result<(), FoldError> {
         let key = &granted.key;
-        if key.usage.stands_in_root() {
+        if !key.usage.stands_in_registry() {
             return Err(FoldError::KeyUse);
         }
         if key.status != KeyStatus::Active {

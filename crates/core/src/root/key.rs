@@ -64,10 +64,16 @@ impl KeyUse {
         })
     }
 
-    /// Whether keys of this use stand in the trust root; all others stand in the registry.
+    /// Whether keys of this use stand in the trust root.
     #[must_use]
     pub const fn stands_in_root(self) -> bool {
         matches!(self, Self::Root | Self::Policy | Self::Registry | Self::Head)
+    }
+
+    /// Whether keys of this use stand in the registry. Those of witnesses and for identities stand beside both.
+    #[must_use]
+    pub const fn stands_in_registry(self) -> bool {
+        matches!(self, Self::Issuer | Self::Event | Self::Attestation)
     }
 
     /// Whether `owner` is the name of a party that can own a key of this use: a signature counts only for its owner, so

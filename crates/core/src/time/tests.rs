@@ -2,7 +2,13 @@ use super::*;
 
 #[test]
 fn written_forms_round_trip() {
-    for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-05-12T17:04:11Z", "2100-03-01T00:00:00Z"] {
+    for text in [
+        "0000-02-29T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "2000-02-29T23:59:59Z",
+        "2026-05-12T17:04:11Z",
+        "2100-03-01T00:00:00Z",
+    ] {
         assert_eq!(Time::parse_seconds(text).expect(text).seconds(), text);
     }
     let text = "2026-05-12T17:04:11.402Z";

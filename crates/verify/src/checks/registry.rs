@@ -82,8 +82,10 @@ fn name_of(kind: &str, record: &Value) -> Judged<String> {
 
 fn registered_key(record: &Value) -> Result<String, FormError> {
     let key = KeyRecord::read(record.clone())?;
-    match key.usage.stands_in_root() {
-        true => Err(FormError(format!("`{}` is a key of a trust root, not of a registry", key.kid))),
-        false => Ok(key.kid),
+    match key.usage.stands_in_registry() {
+        true => Ok(key.kid),
+        false => {
+            Err(FormError(format!("`{}` is a key for {}, which stands in no registry", key.kid, key.usage.name())))
+        }
     }
 }

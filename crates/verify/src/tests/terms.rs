@@ -117,3 +117,13 @@ fn the_word_of_hardware_is_not_evidence_of_it() {
     assert_eq!(attested("tdx", "tpm2-quote").0, Status::Failed, "that a level is not reached shows");
     assert_eq!(attested("software", "peer-lineage").0, Status::Failed);
 }
+
+#[test]
+fn cedar_is_a_text_and_its_entities_are_a_list() {
+    let of = |name: &str, value: Value| check(&under(&[(name, value)]), "policy.hash").0;
+    assert_eq!(of("cedar", "".into()), Status::Passed, "a text that permits nothing");
+    assert_eq!(of("cedar", Value::Null), Status::Failed);
+    assert_eq!(of("entities", Value::Array(Vec::new())), Status::Passed);
+    assert_eq!(of("entities", Value::Object(Object::new())), Status::Failed);
+    assert_eq!(of("entities", Value::Null), Status::Failed);
+}

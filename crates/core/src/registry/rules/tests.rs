@@ -145,6 +145,24 @@ fn a_key_enters_once_and_granted() {
 }
 
 #[test]
+fn a_registry_holds_keys_of_its_own_three_uses() {
+    let of = |usage, owner: &str| genesis().take("key.registered", &granted(key("other", 31, usage, owner)));
+    for (usage, owner) in [(KeyUse::Issuer, AUTHORITY), (KeyUse::Event, POINT), (KeyUse::Attestation, POINT)] {
+        assert_eq!(of(usage, owner), Ok(true), "{}", usage.name());
+    }
+    for (usage, owner) in [
+        (KeyUse::Root, AUTHORITY),
+        (KeyUse::Policy, AUTHORITY),
+        (KeyUse::Registry, AUTHORITY),
+        (KeyUse::Head, "ledger://test"),
+        (KeyUse::Witness, "witness.example"),
+        (KeyUse::Identity, AUTHORITY),
+    ] {
+        assert_eq!(of(usage, owner), Err(FoldError::KeyUse), "{}", usage.name());
+    }
+}
+
+#[test]
 fn a_key_s_status_goes_one_way() {
     let mut fold = genesis();
     let kid = "key:test/audit/1";
