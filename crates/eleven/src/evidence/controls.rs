@@ -116,7 +116,7 @@ fn look<'a>(evidence: &'a Evidence, regime: &Regime, facts: &Facts, head: &Head)
             let lives = match list.as_str() {
                 "keys" => history.keys.iter().collect::<Vec<_>>(),
                 "policies" => history.policies.iter().map(|policy| &policy.life).collect(),
-                "points" => history.points.iter().collect(),
+                "points" => history.points.iter().map(|(life, _)| life).collect(),
                 _ => history.sources.iter().collect(),
             };
             for life in lives.into_iter().filter(|life| life.in_force(facts.from, facts.to)) {

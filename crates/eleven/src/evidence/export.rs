@@ -182,6 +182,7 @@ impl Exporting {
                     let (op, failed) = (&lineage.op, failed.join(", "));
                     self.gaps.push(Gap::plain(format!("the proof file of operation {op} fails {failed}")));
                 }
+                self.gaps.extend(lineage.misbound(history).map(Gap::plain));
                 self.put(&folder::proof(&lineage.op), &bundle.canonical())?;
                 entries.iter().try_for_each(|bytes| records.add(bytes)).map_err(Failure::new)?;
                 lineages.push(lineage);

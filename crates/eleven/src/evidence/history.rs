@@ -27,8 +27,8 @@ pub(crate) struct History {
     pub(crate) keys: Vec<Life>,
     /// Every policy that was ever published.
     pub(crate) policies: Vec<PolicyLife>,
-    /// Every enforcement point that was ever registered.
-    pub(crate) points: Vec<Life>,
+    /// Every registration of an enforcement point that ever was, with what it said.
+    pub(crate) points: Vec<(Life, Value)>,
     /// Every source of identities that was ever registered.
     pub(crate) sources: Vec<Life>,
     /// Every retention that was ever set, each longer than the one before.
@@ -126,10 +126,11 @@ impl History {
             "key.registered" => self.keys.extend(text("/key/kid").map(life)),
             "key.retired" | "key.compromised" => end(&mut self.keys, text("/kid"), ended()),
             "runtime.registered" => {
-                end(&mut self.points, text("/point"), ended());
-                self.points.extend(text("/point").map(life));
+                end(self.points.iter_mut().map(|(life, _)| life), text("/point"), ended());
+                let said = Value::Object(record.data.clone());
+                self.points.extend(text("/point").map(|point| (life(point), said)));
             }
-            "runtime.removed" => end(&mut self.points, text("/point"), ended()),
+            "runtime.removed" => end(self.points.iter_mut().map(|(life, _)| life), text("/point"), ended()),
             "source.registered" => {
                 end(&mut self.sources, text("/name"), ended());
                 self.sources.extend(text("/name").map(life));
@@ -205,6 +206,13 @@ impl History {
         self.fold.key(kid)
     }
 
+    /// The registration of a point that was in force at an entry: the entry that made it, and what it says.
+    pub(crate) fn registration_at(&self, point: &str, seq: u64) -> Option<(u64, &Value)> {
+        let (life, said) = self.points.iter().rev().find(|(life, _)| life.name == point && life.began.seq < seq)?;
+        let ended = life.ended.as_ref().is_some_and(|(_, place)| place.seq < seq);
+        (!ended).then_some((life.began.seq, said))
+    }
+
     /// When the ledger began.
     pub(crate) fn began(&self) -> Time {
         self.events.first().map_or(Time(0), |genesis| genesis.place.at)
@@ -250,8 +258,8 @@ pub(crate) fn policies_value(policies: &[&PolicyLife]) -> Value {
     Value::Object(Object::new().with("v", "1").with("policies", policies))
 }
 
-fn end(lives: &mut [Life], name: Option<String>, ended: Option<(String, Place)>) {
-    let open = lives.iter_mut().filter(|life| life.ended.is_none());
+fn end<'a>(lives: impl IntoIterator<Item = &'a mut Life>, name: Option<String>, ended: Option<(String, Place)>) {
+    let open = lives.into_iter().filter(|life| life.ended.is_none());
     open.filter(|life| Some(&life.name) == name.as_ref()).for_each(|life| life.ended.clone_from(&ended));
 }
 

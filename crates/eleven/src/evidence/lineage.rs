@@ -1,6 +1,7 @@
 //! A lineage as its proof file shows it.
 
 use super::facts::{Fact, Place};
+use super::folder;
 use super::history::History;
 use eleven_core::artifact::RequestBinding;
 use eleven_core::chain::EntryHeader;
@@ -50,6 +51,35 @@ pub(crate) struct Lineage {
     pub(crate) events: Vec<Fact>,
     /// Size and root of the head that the file stands under.
     pub(crate) head: (u64, Sha256),
+    /// The registration that its attestation is held against, where something was attested.
+    pub(crate) bound: Option<Bound>,
+}
+
+/// The registration of a point as a proof file shows it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// The point.
+    point: String,
+    /// The entry in which it consumed.
+    consumed: u64,
+    /// The registration; nothing where the file shows none.
+    shown: Value,
+    /// Whether it is one that the registry under the file's head does not hold any more.
+    pub(crate) earlier: bool,
+}
+
+impl Bound {
+    fn of(bundle: &Value, consumed: Option<&(Place, Record)>) -> Option<Self> {
+        let (place, record) = consumed?;
+        let point = record.by.clone();
+        let earlier = bundle.pointer("/registered/record/data");
+        let records = bundle.pointer("/registry/records").and_then(Value::as_array).unwrap_or_default().iter();
+        let mut rows = records.filter(|row| row.get("kind").and_then(Value::as_str) == Some("runtime"));
+        let row =
+            || rows.find_map(|row| row.get("record").filter(|row| row.get("point") == Some(&point.as_str().into())));
+        let shown = earlier.or_else(row).cloned().unwrap_or(Value::Null);
+        Some(Self { earlier: bundle.get("registered").is_some(), consumed: place.seq, shown, point })
+    }
 }
 
 impl Lineage {
@@ -84,8 +114,9 @@ impl Lineage {
                 .and_then(|_| text("/artifact/op/params").and_then(Sha3::parse)),
             events: Vec::new(),
             head,
+            bound: None,
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut consumed, mut attested) = (Vec::new(), None, false);
         for (record, header) in records.iter().zip(headers) {
             let mut form = Form::of(header.clone(), "entry")?;
             let header = EntryHeader::take(&mut form)?;
@@ -94,7 +125,12 @@ impl Lineage {
             let place = Place { seq: header.seq, at: header.at, leaf: leaf_hash(&bytes) };
             lineage.take(place, &record);
             entries.push(bytes);
+            attested |= record.event == "attestation.signed";
+            if record.event == "authorization.consumed" {
+                consumed = Some((place, record));
+            }
         }
+        lineage.bound = Bound::of(bundle, consumed.as_ref().filter(|_| attested));
         Ok((lineage, entries))
     }
 
@@ -117,6 +153,19 @@ impl Lineage {
         self.events.push(Fact::of(place, record));
     }
 
+    /// What speaks against the registration that the attestation is held against: that the registry's history, which is
+    /// whole, has another one of the point in force at the consumption, or none. A proof file alone can't show that.
+    pub(crate) fn misbound(&self, history: &History) -> Option<String> {
+        let Bound { point, consumed, shown, .. } = self.bound.as_ref()?;
+        let what = match history.registration_at(point, *consumed) {
+            Some((_, registration)) if registration == shown => return None,
+            Some((seq, _)) => format!("was registered by entry {seq}, which says something else"),
+            None => "was not registered".to_owned(),
+        };
+        let name = folder::proof(&self.op);
+        Some(format!("{name}: attestation.binding was judged by a registration that was not in force: {point} {what}"))
+    }
+
     /// Whether this request is the one that was authorised; `None` where only caller and point can tell.
     pub(crate) fn is_request(&self, request: &RequestBinding) -> Option<bool> {
         self.request.map(|bound| bound == request.digest(""))
@@ -132,3 +181,6 @@ impl Lineage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

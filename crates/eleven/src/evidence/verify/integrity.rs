@@ -32,7 +32,10 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
         }
     }
     match &case.facts {
-        Ok(facts) => made_of(folder, case, facts, &mut against),
+        Ok(facts) => {
+            against.extend(facts.lineages.iter().filter_map(|lineage| lineage.misbound(&facts.history)));
+            made_of(folder, case, facts, &mut against);
+        }
         Err(error) => against.push(error.clone()),
     }
     match (&case.terms, &case.facts) {
@@ -49,6 +52,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
         "{} files are those of the manifest; {proofs} proof files hold together; keys, policies, counts and gaps are what they give",
         case.manifest.files.len()
     )];
+    rests_on.extend(case.facts.as_ref().ok().and_then(earlier));
     let [oscal, page] = documents::NAMES;
     rests_on.push(match with_documents {
         true => format!("{oscal} and {page} say what they give"),
@@ -57,6 +61,19 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
     let whose = case.terms.iter().flat_map(Terms::each);
     rests_on.extend(whose.map(|(regime, whose)| format!("{}: {whose}", regime.id)));
     Verdict::of(NAME, against, rests_on)
+}
+
+/// How many proof files are bound by a registration that the registry under their heads does not hold any more: what each of
+/// them leaves open, the registry's history decides.
+fn earlier(facts: &Facts) -> Option<String> {
+    let bound = facts.lineages.iter().filter_map(|lineage| lineage.bound.as_ref());
+    let earlier = bound.filter(|bound| bound.earlier).count();
+    (earlier > 0).then(|| {
+        format!(
+            "{earlier} of the proof files are bound by an earlier registration of their point, which the registry's history shows \
+             to have been in force"
+        )
+    })
 }
 
 /// Whether a check is of this verdict: neither about who signed nor about what is missing.
