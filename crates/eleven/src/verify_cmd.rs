@@ -195,3 +195,6 @@ fn conviction(report: &Report, output: Output) -> String {
 }
 
 const _: () = assert!(EXIT_USAGE == eleven_verify::EXIT_USAGE, "one number for a wrong command line");
+
+#[cfg(test)]
+mod tests;

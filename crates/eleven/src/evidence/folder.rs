@@ -34,6 +34,11 @@ pub(crate) const PAGE: &str = "index.html";
 /// The files that every export has beside its manifest.
 pub(crate) const ALWAYS: [&str; 11] =
     [RANGE, RANGE_PROOF, REGISTRY, REGISTRY_PROOFS, RECORDS, HEADS, KEYS, POLICIES, RETENTION, OSCAL, PAGE];
+/// Bytes of a file that is read whole: no honest one comes near.
+const MAX_FILE: u64 = 1024 * 1024 * 1024;
+/// Bytes of a line: an entry of the ledger, with a record of 16 KiB in it.
+const MAX_LINE: usize = 64 * 1024;
+
 /// How the name of a proof file ends.
 pub(crate) const PROOF: &str = ".proof.json";
 
@@ -165,7 +170,7 @@ impl Lines {
     }
 }
 
-/// A folder that is read.
+/// A folder that is read. It may come from a stranger: nothing in it is read but plain files, and no more than they hold.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -181,24 +186,45 @@ impl Folder {
     /// A file's bytes.
     ///
     /// # Errors
-    /// Where it can't be read.
+    /// Where it can't be read, or is larger than any that an export writes.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.0.join(name)).map_err(|error| format!("{name}: {error}"))
+        let (file, length) = self.file(name)?;
+        if length > MAX_FILE {
+            return Err(format!("{name} has {length} bytes, more than any file of an export that is read whole"));
+        }
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+        Ok(bytes)
+    }
+
+    /// A file, opened, and how long it is. A link may lead anywhere, and a pipe or a device has no end.
+    fn file(&self, name: &str) -> Result<(File, u64), String> {
+        let fails = |error: std::io::Error| format!("{name}: {error}");
+        let path = self.0.join(name);
+        let found = fs::symlink_metadata(&path).map_err(fails)?;
+        if !found.is_file() {
+            return Err(format!("{name} is no plain file, and was not read: put the file itself there"));
+        }
+        Ok((File::open(&path).map_err(fails)?, found.len()))
     }
 
     /// Takes a file's lines, one after the other.
     ///
     /// # Errors
-    /// Where it can't be read, the last line has no end, or a line is refused.
+    /// Where it can't be read, a line is longer than any entry, the last has no end, or one is refused.
     pub(crate) fn each_line(
         &self,
         name: &str,
         mut take: impl FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(), String> {
         let failed = |what: &dyn std::fmt::Display| format!("{name}: {what}");
-        let mut file = BufReader::new(File::open(self.0.join(name)).map_err(|error| failed(&error))?);
-        let mut line = Vec::new();
-        while file.read_until(b'\n', &mut line).map_err(|error| failed(&error))? > 0 {
+        let (file, length) = self.file(name)?;
+        let mut file = BufReader::new(file.take(length));
+        let (mut line, most) = (Vec::new(), MAX_LINE as u64 + 1);
+        while (&mut file).take(most).read_until(b'\n', &mut line).map_err(|error| failed(&error))? > 0 {
+            if line.len() > MAX_LINE {
+                return Err(failed(&"a line is longer than any entry"));
+            }
             let whole = line.strip_suffix(b"\n").ok_or_else(|| failed(&"the last line has no end"))?;
             take(whole).map_err(|error| failed(&error))?;
             line.clear();
@@ -208,7 +234,7 @@ impl Folder {
 
     /// Whether a file is there.
     pub(crate) fn holds(&self, name: &str) -> bool {
-        self.0.join(name).is_file()
+        fs::symlink_metadata(self.0.join(name)).is_ok_and(|found| found.is_file())
     }
 
     /// Whether a file is the one that was listed.
@@ -216,17 +242,21 @@ impl Folder {
     /// # Errors
     /// How it differs.
     pub(crate) fn is_listed(&self, name: &str, listed: Listed) -> Result<(), String> {
-        let fails = |error: &std::io::Error| format!("{name}: {error}");
-        let mut file = File::open(self.0.join(name)).map_err(|error| fails(&error))?;
+        let differs = || format!("{name} is not the file that the manifest lists");
+        let (file, length) = self.file(name)?;
+        if length != listed.bytes {
+            return Err(differs());
+        }
+        let mut file = file.take(length);
         let (mut hash, mut bytes, mut buffer) = (Sha3Stream::default(), 0, vec![0; 64 * 1024]);
         loop {
-            let read = file.read(&mut buffer).map_err(|error| fails(&error))?;
+            let read = file.read(&mut buffer).map_err(|error| format!("{name}: {error}"))?;
             let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
             hash.update(piece);
             bytes += u64::try_from(read).unwrap_or(0);
         }
         let found = Listed { bytes, hash: hash.finish() };
-        if found == listed { Ok(()) } else { Err(format!("{name} is not the file that the manifest lists")) }
+        if found == listed { Ok(()) } else { Err(differs()) }
     }
 
     /// The names of all files, the manifest's apart.

@@ -1,4 +1,4 @@
-use super::folder::{Writer, is_name, proof};
+use super::folder::{Folder, Listed, Writer, is_name, proof};
 use super::moment;
 use super::regime::{Asked, Regime};
 use std::path::Path;
@@ -35,6 +35,38 @@ fn an_export_writes_no_file_outside_of_its_folder() {
     assert_eq!((names(around.path()), names(&around.path().join("out"))), (1, 1));
     assert_eq!(names(&around.path().join("out/deep")), 0, "a name that is refused leaves no folder behind");
     writer.put(&proof("0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"), b"{}").expect("written");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_of_a_stranger_is_read_as_far_as_its_plain_files_go() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("manifest.json"), b"{}").expect("written");
+    let folder = Folder::open(dir.path()).expect("a folder");
+    let zero = Listed { bytes: 0, hash: Listed::of(b"").hash };
+    std::os::unix::fs::symlink("/dev/zero", path("retention.json")).expect("linked");
+    std::os::unix::fs::symlink("manifest.json", path("linked.json")).expect("linked");
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket.json")).expect("bound");
+    for name in ["retention.json", "linked.json", "socket.json"] {
+        let refusals =
+            [folder.read(name).err(), folder.each_line(name, |_| Ok(())).err(), folder.is_listed(name, zero).err()];
+        assert!(refusals.into_iter().all(|why| why.is_some_and(|why| why.contains("no plain file"))), "{name}");
+        assert!(!folder.holds(name), "{name}");
+    }
+    // A file of another length than the manifest's is not hashed, and one that has holes is not taken for a line.
+    let sparse = std::fs::File::create(path("entries.jsonl")).expect("made");
+    sparse.set_len(1 << 40).expect("stretched");
+    assert!(folder.is_listed("entries.jsonl", zero).is_err_and(|why| why.contains("manifest lists")));
+    assert!(folder.each_line("entries.jsonl", |_| Ok(())).is_err_and(|why| why.contains("longer than any entry")));
+    assert!(folder.read("entries.jsonl").is_err_and(|why| why.contains("more than any")));
+    std::fs::write(path("lines"), [vec![b'x'; 65_535], b"\ny\n".to_vec()].concat()).expect("written");
+    let mut lengths = Vec::new();
+    let taken = folder.each_line("lines", |line| {
+        lengths.push(line.len());
+        Ok(())
+    });
+    assert_eq!((taken, lengths), (Ok(()), vec![65_535, 1]));
 }
 
 #[test]
