@@ -8,17 +8,15 @@ use crate::output::{EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::id;
+use eleven_core::limits::MAX_PROOF_FILE;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::time::Time;
 use eleven_policy::Replay;
 use eleven_verify::equivocation;
 use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, Pinned, ReplayResult, Report, Status, Verdict, verify_bytes};
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-
-/// Bytes of a proof file: a bundle of 4 MiB and what stands around it, written as anyone may write JSON.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// Verifies, says what every check came to, and gives the exit status of the verdict.
 ///
@@ -109,11 +107,14 @@ fn operation(text: &str) -> &str {
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
-    let size = std::fs::metadata(file).map_err(|error| failed(&error))?.len();
-    if size > MAX_FILE {
+    let (mut bytes, most) = (Vec::new(), MAX_PROOF_FILE as u64 + 1);
+    std::fs::File::open(file)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .map_err(|error| failed(&error))?;
+    if bytes.len() > MAX_PROOF_FILE {
         return Err(failed(&"larger than any proof file (64 MiB)"));
     }
-    std::fs::read(file).map_err(|error| failed(&error))
+    Ok(bytes)
 }
 
 /// Pins the root of a file, as it is; what it is worth the checks say.

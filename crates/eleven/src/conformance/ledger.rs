@@ -1,4 +1,5 @@
-//! `ledger.json` (PROTOCOL 5, 6) and `append.json` (PROTOCOL 6.1), through the rules by which the ledger appends.
+//! `ledger.json` (PROTOCOL 5, 6), `append.json` (PROTOCOL 6.1) and this project's own `append-own.json`, through the rules by
+//! which the ledger appends.
 
 use super::Folder;
 use super::report::{Outcome, Report, Wrong, holds, items, member, number, read, same, text};
@@ -94,14 +95,33 @@ pub(super) fn append(folder: &Folder, report: &mut Report) -> Result<(), Wrong> 
     let (file, ledger) = (folder.read("append.json")?, folder.read("ledger.json")?);
     let prefix = usize::try_from(number(&file, "prefix")?).map_err(|_| Wrong::from("`prefix` is too large"))?;
     let entries = items(&ledger, "entries")?.get(..prefix).ok_or("ledger.json has fewer entries than `prefix`")?;
-    let mut book = Book::new();
-    for entry in entries {
-        conformance::replay(&mut book, entry)?;
-    }
+    let book = grown(entries)?;
     for case in items(&file, "cases")? {
         report.case(text(case, "what")?, appended(&book, case));
     }
     Ok(())
+}
+
+/// The same after all of ledger.json and the entries that a case names itself: an addition of this project's.
+pub(super) fn append_own(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
+    if !folder.has("append-own.json") {
+        return Ok(());
+    }
+    let (file, ledger) = (folder.read("append-own.json")?, folder.read("ledger.json")?);
+    let entries = items(&ledger, "entries")?;
+    for case in items(&file, "cases")? {
+        let book = grown(entries.iter().chain(items(case, "before")?));
+        report.case(text(case, "what")?, book.and_then(|book| appended(&book, case)));
+    }
+    Ok(())
+}
+
+fn grown<'a>(entries: impl IntoIterator<Item = &'a Value>) -> Result<Book, Wrong> {
+    let mut book = Book::new();
+    for entry in entries {
+        conformance::replay(&mut book, entry)?;
+    }
+    Ok(book)
 }
 
 fn appended(book: &Book, case: &Value) -> Outcome {

@@ -28,6 +28,7 @@ const FILES: &[(&str, Cases)] = &[
     ("artifacts.json", artifacts::cases),
     ("ledger.json", ledger::replay),
     ("append.json", ledger::append),
+    ("append-own.json", ledger::append_own),
     ("registry.json", registry::registry),
     ("index.json", registry::index),
     ("head.json", registry::head),
@@ -42,8 +43,9 @@ const FILES: &[(&str, Cases)] = &[
 
 /// Runs every file of `dir`: a line per case, then `N passed, N failed`; with `json` one document instead.
 ///
-/// A file that is missing is one failed case, save those that are this project's own additions, `equivocation.json` and
-/// `registered.json`; one that the kit does not know is named. The exit code is 0 where no case failed, 1 where one did, and 2 where `dir` is no folder.
+/// A file that is missing is one failed case, save those that are this project's own additions, `append-own.json`,
+/// `equivocation.json` and `registered.json`; one that the kit does not know is named. The exit code is 0 where no case failed,
+/// 1 where one did, and 2 where `dir` is no folder.
 pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
     if !dir.is_dir() {
         report::complain(&format!("{} is not a folder; name one with the files of spec/vectors", dir.display()));

@@ -32,8 +32,8 @@ fn a_file_that_is_missing_or_no_json_is_a_failure() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("jcs.json"), "{").expect("written");
     for (name, passed, failed) in counts(dir.path()) {
-        // The protocol's own kit has neither of these: a folder without them is whole.
-        let missed = u64::from(!["equivocation.json", "registered.json"].contains(&name));
+        // The protocol's own kit has none of these: a folder without them is whole.
+        let missed = u64::from(!["append-own.json", "equivocation.json", "registered.json"].contains(&name));
         assert_eq!((passed, failed), (0, missed), "{name}");
     }
     assert_eq!(run(dir.path(), true), ExitCode::FAILURE);
@@ -48,6 +48,7 @@ fn an_expectation_that_is_wrong_is_a_failure() {
         ("ed25519.json", r#""valid": true"#, r#""valid": false"#),
         ("artifacts.json", r#""method": "POST""#, r#""method": "PUT""#),
         ("append.json", r#""expect": "accept""#, r#""expect": "repeat""#),
+        ("append-own.json", r#""expect":"refused""#, r#""expect":"accept""#),
         ("admission.json", r#""expect": "permit""#, r#""expect": "artifact.expired""#),
         ("bundles.json", r#""policy.hash": "passed""#, r#""policy.hash": "not_checked""#),
         ("bundles-that-fail.json", r#""must_fail": "artifact.signature""#, r#""must_fail": "policy.replay""#),

@@ -31,3 +31,22 @@ fn evidence_is_spoken_of_as_evidence_whatever_it_calls_itself() {
     let renamed = said(&Value::Object(evidence.with("kind", "execution")));
     assert!(renamed.starts_with("NOT PROVEN that the ledger told two histories"), "{renamed}");
 }
+
+#[test]
+fn a_file_may_be_written_with_more_white_space_than_a_bundle_is_long() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("padded.proof.json");
+    let root = read_root(&vectors("root.json")).expect("a root");
+    let mut bytes = std::fs::read(vectors("bundle.proof.json")).expect("a proof");
+    bytes.resize(5 * 1024 * 1024, b' ');
+    std::fs::write(&path, &bytes).expect("written");
+    let caller = Caller { root: Some(&root), ..Caller::default() };
+    let report = verify_bytes(&read(&path).expect("within the limit"), &caller).expect("I-JSON");
+    assert_eq!(report.verdict, Verdict::Verified);
+    bytes.resize(MAX_PROOF_FILE, b' ');
+    std::fs::write(&path, &bytes).expect("written");
+    assert!(read(&path).is_ok());
+    bytes.push(b' ');
+    std::fs::write(&path, &bytes).expect("written");
+    assert!(read(&path).is_err(), "one byte past the limit");
+}

@@ -52,6 +52,24 @@ fn every_append_vector_comes_out_as_it_says() {
     }
 }
 
+/// Of this project: each case after all of ledger.json and the entries that it names itself.
+#[test]
+fn every_append_vector_of_our_own_comes_out_as_it_says() {
+    let vectors = vectors("append-own.json");
+    let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).expect(name).to_vec();
+    let cases = list(&vectors, "cases");
+    assert!(cases.len() >= 9);
+    for case in cases {
+        let mut book = Book::new();
+        for entry in entries().iter().chain(&list(&case, "before")) {
+            replay(&mut book, entry).expect("what comes before");
+        }
+        let at = Time::parse_millis(text(&case, "at")).expect("a time");
+        let (outcome, why) = append(&book, case.get("record").expect("record").clone(), at);
+        assert_eq!(outcome, text(&case, "expect"), "{}: {why:?}", text(&case, "what"));
+    }
+}
+
 #[test]
 fn only_a_genesis_begins_a_ledger() {
     let mut book = Book::new();
