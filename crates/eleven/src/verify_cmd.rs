@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Verifies each line of standard input, and answers each by a line: the verdict and the checks that failed. One process
+/// Verifies each line of standard input, and answers each by a line: the verdict and the status of each check. One process
 /// for many files: what a differential test against another implementation runs.
 fn batch(root: Option<&Pinned>) -> Result<ExitCode, Failure> {
     let caller = Caller { root, replay: Some(&replay), ..Caller::default() };
@@ -67,8 +67,9 @@ fn batch(root: Option<&Pinned>) -> Result<ExitCode, Failure> {
         let line = line.map_err(Failure::new)?;
         let answer = match verify_bytes(&line, &caller) {
             Ok(report) => {
-                let failed: Vec<Value> = report.failed().map(|check| check.name.into()).collect();
-                Object::new().with("verdict", report.verdict.name()).with("failed", failed)
+                let checks = report.checks.iter().map(|check| (check.name, check.status.name()));
+                let checks = checks.fold(Object::new(), |checks, (name, status)| checks.with(name, status));
+                Object::new().with("verdict", report.verdict.name()).with("checks", checks)
             }
             Err(error) => Object::new().with("error", error.to_string()),
         };

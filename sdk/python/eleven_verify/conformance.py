@@ -343,20 +343,26 @@ def _files(folder: Path):
 
 
 def _equivocation(folder: Path):
-    yield from _own(folder, "equivocation.json", "evidence")
+    for case, root in _own(folder, "equivocation.json"):
+        yield case["what"], lambda c=case, r=root: _same(_failed(c["evidence"], r), c["failed"])
 
 
 def _registered(folder: Path):
-    yield from _own(folder, "registered.json", "bundle")
+    for case, root in _own(folder, "registered.json"):
+        yield case["what"], lambda c=case, r=root: _same(_statuses(c["bundle"], r), c["checks"])
 
 
-def _own(folder: Path, name: str, member: str):
-    """An addition of this project's to the protocol's vectors, which a folder need not have."""
+def _own(folder: Path, name: str):
+    """The cases of an addition of this project's to the protocol's vectors, which a folder need not have, and its root."""
     if not (folder / name).exists():
         return
     vectors = _read(folder, name)
     for case in vectors["cases"]:
-        yield case["what"], lambda c=case: _same(_failed(c[member], vectors["root"]), c["failed"])
+        yield case, vectors["root"]
+
+
+def _statuses(shown, root) -> dict:
+    return bundle.verify(shown, bundle.Asked(root)).status()
 
 
 def _failed(shown, root) -> list[str]:
@@ -370,13 +376,13 @@ _FILES = (
     ("artifacts.json", _artifacts),
     ("ledger.json", _ledger),
     ("append.json", _append),
+    ("append-own.json", _append_own),
     ("registry.json", _registry),
     ("index.json", _index),
     ("head.json", _head),
     ("admission.json", _admission),
     ("bundles.json", _bundles),
     ("bundles-that-fail.json", _bundles_that_fail),
-    ("append-own.json", _append_own),
     ("bundle.proof.json", _files),
     ("equivocation.json", _equivocation),
     ("registered.json", _registered),

@@ -42,6 +42,12 @@ fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
 
 fn as_listed(case: &Value, root: &Pinned) -> Result<(), Wrong> {
     let result = verify(member(case, "bundle")?, &caller(root));
+    has_statuses(case, &result)?;
+    same(&result.verdict, &Verdict::Verified)
+}
+
+/// Each check has the status that the case lists.
+fn has_statuses(case: &Value, result: &Verification) -> Result<(), Wrong> {
     let wanted = member(case, "checks")?.as_object().ok_or("`checks` is not an object")?;
     holds(result.checks.iter().all(|check| wanted.get(check.name).is_some()), "the case lists other checks")?;
     for (name, status) in wanted.iter() {
@@ -50,7 +56,7 @@ fn as_listed(case: &Value, root: &Pinned) -> Result<(), Wrong> {
             return Err(Wrong(format!("{name} is {}, wanted {status}", got.unwrap_or("not a check"))));
         }
     }
-    same(&result.verdict, &Verdict::Verified)
+    Ok(())
 }
 
 /// Bundles that must not verify: `must_fail` binds, `all_failed` informs.
@@ -112,25 +118,26 @@ pub(super) fn file(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
 
 /// Evidence of equivocation: which checks fail, none where it is proven.
 pub(super) fn equivocation(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    own(
-        folder,
-        "equivocation.json",
-        |case, root| Ok(equivocation::verify(member(case, "evidence")?, &caller(root))),
-        report,
-    )
+    own(folder, "equivocation.json", report, |case, root| {
+        let result = equivocation::verify(member(case, "evidence")?, &caller(root));
+        let failed: Vec<Value> = result.failed().map(|check| check.name.into()).collect();
+        same(&failed.as_slice(), &items(case, "failed")?)
+    })
 }
 
-/// Bundles that show an earlier registration of the point: which checks fail, none where they verify.
+/// Bundles that show an earlier registration of the point, with the status of each check.
 pub(super) fn registered(folder: &Folder, report: &mut Report) -> Result<(), Wrong> {
-    own(folder, "registered.json", |case, root| Ok(verify(member(case, "bundle")?, &caller(root))), report)
+    own(folder, "registered.json", report, |case, root| {
+        has_statuses(case, &verify(member(case, "bundle")?, &caller(root)))
+    })
 }
 
 /// A file of this project's own, which a folder of the protocol's vectors need not have.
 fn own(
     folder: &Folder,
     name: &str,
-    judge: impl Fn(&Value, &Pinned) -> Result<Verification, Wrong>,
     report: &mut Report,
+    judge: impl Fn(&Value, &Pinned) -> Result<(), Wrong>,
 ) -> Result<(), Wrong> {
     if !folder.has(name) {
         return Ok(());
@@ -138,9 +145,7 @@ fn own(
     let file = folder.read(name)?;
     let root = Pinned::new(member(&file, "root")?.clone());
     for case in items(&file, "cases")? {
-        let result = judge(case, &root)?;
-        let failed: Vec<Value> = result.failed().map(|check| check.name.into()).collect();
-        report.check(text(case, "what")?, same(&failed.as_slice(), &items(case, "failed")?));
+        report.check(text(case, "what")?, judge(case, &root));
     }
     Ok(())
 }

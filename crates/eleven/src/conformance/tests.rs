@@ -52,6 +52,7 @@ fn an_expectation_that_is_wrong_is_a_failure() {
         ("admission.json", r#""expect": "permit""#, r#""expect": "artifact.expired""#),
         ("bundles.json", r#""policy.hash": "passed""#, r#""policy.hash": "not_checked""#),
         ("bundles-that-fail.json", r#""must_fail": "artifact.signature""#, r#""must_fail": "policy.replay""#),
+        ("registered.json", r#""attestation.binding":"not_checked""#, r#""attestation.binding":"passed""#),
         ("index.json", r#""proves": "absent""#, r#""proves": "present""#),
         ("head.json", r#""size": 64"#, r#""size": 65"#),
     ];
