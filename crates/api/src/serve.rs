@@ -1,28 +1,27 @@
 //! An HTTP/1.1 server for a corner: one accept loop over plain TCP or TLS, with the limits that keep a slow or large
-//! request from costing anything.
+//! request from costing anything, and whoever takes no answer from keeping a place.
+
+mod connection;
+mod line;
+mod patient;
 
 use crate::problem::Problem;
 use axum::Router;
 use axum::response::Response;
 use eleven_core::reason::Reason;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
-use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for one more request once the corner is told to stop.
-const LINGER: Duration = Duration::from_millis(100);
 /// Connections that may wait in front of a corner, to be accepted by it or by the process that takes its place.
 const BACKLOG: u32 = 4096;
 /// How long a client may take for its request's body.
@@ -30,7 +29,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 64 * 1024;
 /// Connections that are served at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
+const MAX_CONNECTIONS: u32 = 4096;
 
 /// The certificate and key of a listener.
 #[derive(Clone)]
@@ -124,12 +123,20 @@ impl Listener {
     }
 
     /// Serves until `stop` is true, then lets running requests finish for at most `grace`.
-    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>, grace: Duration) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    pub async fn serve(self, router: Router, stop: watch::Receiver<bool>, grace: Duration) {
+        self.serve_at_most(MAX_CONNECTIONS, router, stop, grace).await;
+    }
+
+    async fn serve_at_most(self, most: u32, router: Router, mut stop: watch::Receiver<bool>, grace: Duration) {
+        let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let accepted = tokio::select! {
-                accepted = self.tcp.accept() => accepted,
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.tcp.accept().await)
+            };
+            // Also where every place is taken: whoever takes them has no say in whether this corner stops.
+            let (place, accepted) = tokio::select! {
+                next = next => next,
                 () = stopped(&mut stop) => break,
             };
             let (stream, peer) = match accepted {
@@ -140,14 +147,14 @@ impl Listener {
                     continue;
                 }
             };
+            let _ = stream.set_nodelay(true);
             let (router, tls, stop) = (router.clone(), self.tls.clone(), stop.clone());
             tokio::spawn(async move {
-                connection(stream, peer, tls, router, stop).await;
+                connection::connection(stream, Peer(peer), tls, router, stop).await;
                 drop(place);
             });
         }
-        let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(grace, places.acquire_many(all)).await;
+        let _ = tokio::time::timeout(grace, places.acquire_many(most)).await;
     }
 }
 
@@ -172,61 +179,6 @@ pub fn listen(at: SocketAddr, tls: bool) -> Result<std::net::TcpListener, Listen
 /// The address of the peer, as an extension of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
-
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<Tls>,
-    router: Router,
-    stop: watch::Receiver<bool>,
-) {
-    let _ = stream.set_nodelay(true);
-    let told = stop.clone();
-    let last = axum::middleware::map_response(move |response: Response| last_answer(response, &told));
-    let router = router.layer(axum::Extension(Peer(peer))).layer(last);
-    match tls {
-        None => http(TokioIo::new(stream), router, stop).await,
-        Some(Tls(acceptor)) => match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http(TokioIo::new(stream), router, stop).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-        },
-    }
-}
-
-async fn http<Io>(io: Io, router: Router, mut stop: watch::Receiver<bool>)
-where
-    Io: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let service = TowerToHyperService::new(router);
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-    let connection = builder.serve_connection(io, service);
-    tokio::pin!(connection);
-    // A request that is on its way when the corner is told to stop still finds it: its answer ends the connection.
-    let told = async {
-        stopped(&mut stop).await;
-        tokio::time::sleep(LINGER).await;
-    };
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = told => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended");
-    }
-}
-
-/// Says with an answer, once the corner is told to stop, that it is its connection's last.
-fn last_answer(mut response: Response, stop: &watch::Receiver<bool>) -> Ready<Response> {
-    if *stop.borrow() {
-        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
-    }
-    ready(response)
-}
 
 /// Waits until the corner is told to stop, or until nobody is left to tell it.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -4,9 +4,11 @@ use http_body::Frame;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A body of some bytes whose end never comes.
-struct Endless(Option<Bytes>);
+pub(super) struct Endless(pub(super) Option<Bytes>);
 
 impl http_body::Body for Endless {
     type Data = Bytes;
@@ -31,4 +33,25 @@ async fn a_body_past_its_limit_is_refused_before_it_has_come() {
     assert_eq!((refused.status, refused.reason), (413, Some(Reason::LimitsExceeded)), "{refused}");
     let whole = body(axum::body::Body::from("whole"), 5).await.expect("within the limit");
     assert_eq!(whole, "whole");
+}
+
+#[tokio::test]
+async fn a_corner_whose_places_are_all_taken_hears_that_it_is_to_stop() {
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("a listener");
+    let at = listener.local_addr().expect("an address");
+    let (stop, stopping) = watch::channel(false);
+    let router = Router::new().route("/", axum::routing::get(async || "here"));
+    let serving = tokio::spawn(listener.serve_at_most(2, router, stopping, Duration::from_secs(3600)));
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let mut caller = TcpStream::connect(at).await.expect("it listens");
+        caller.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nG").await.expect("sent");
+        let mut answer = [0; 15];
+        caller.read_exact(&mut answer).await.expect("answered");
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        taken.push(caller);
+    }
+    let _waits = TcpStream::connect(at).await.expect("in the queue");
+    stop.send_replace(true);
+    tokio::time::timeout(Duration::from_secs(5), serving).await.expect("at once").expect("ended well");
 }

@@ -1,0 +1,103 @@
+//! One connection, from its handshake to its end.
+//!
+//! Once the corner is told to stop, a connection goes on for what it has to do and for nothing else. Nobody outside may make
+//! a planned restart longer by what it leaves unsaid: a head or a handshake that has only begun is not waited for, and a
+//! body that has only begun, or an answer that nobody takes, for a second.
+
+use super::line::{Answering, Line};
+use super::patient::{LAST, Patient};
+use super::{HEAD_TIMEOUT, MAX_HEAD, Peer, Tls, stopped};
+use axum::Router;
+use http::header::{CONNECTION, HeaderValue};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+/// How long a connection is kept for one more request once the corner is told to stop.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Serves a connection until either side ends it, or until the corner is told to stop and nothing is left to do.
+pub(super) async fn connection<S>(stream: S, peer: Peer, tls: Option<Tls>, router: Router, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let line = Line::new(stop.clone());
+    let stream = Patient::new(stream, Arc::clone(&line));
+    let Some(Tls(acceptor)) = tls else { return http(stream, peer, &line, router, stop).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)) => shaken,
+        () = over(stop.clone()) => return tracing::debug!(peer = %peer.0, "a TLS handshake had only begun"),
+    };
+    match shaken {
+        Ok(Ok(stream)) => http(stream, peer, &line, router, stop).await,
+        Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %peer.0, "a TLS handshake took too long"),
+    }
+}
+
+async fn http<S>(stream: S, peer: Peer, line: &Arc<Line>, router: Router, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (router, serving) = (TowerToHyperService::new(router), Arc::clone(line));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (line, held) = (Arc::clone(&serving), serving.request());
+        request.extensions_mut().insert(peer);
+        let answer = router.call(request.map(|body| line.receiving(body)));
+        async move {
+            let mut answer = answer.await?;
+            if line.is_told() {
+                // It is its connection's last.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer.map(|body| Answering::new(body, held)))
+        }
+    });
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        () = over(stop) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                served = connection => served,
+                () = left(line) => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(peer = %peer.0, %error, "a connection ended");
+    }
+}
+
+/// Waits until the corner is told to stop, and a little: a request that is on its way then still finds it.
+async fn over(mut stop: watch::Receiver<bool>) {
+    stopped(&mut stop).await;
+    tokio::time::sleep(LINGER).await;
+}
+
+/// Waits until nothing is left that a connection is worth waiting for. What a request does that came whole is; how long,
+/// says whoever stops.
+async fn left(line: &Line) {
+    tokio::time::sleep(LINGER).await;
+    if line.is_idle() {
+        return;
+    }
+    tokio::time::sleep(LAST).await;
+    if !line.is_idle() && !line.is_receiving() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! What a connection has to do: whether it is worth waiting for when the corner is told to stop.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use tokio::sync::watch;
+
+/// What is known of one connection. Whoever holds a clone of one of the two tokens has something to do still.
+pub(super) struct Line {
+    stop: watch::Receiver<bool>,
+    requests: Arc<()>,
+    bodies: Arc<()>,
+    blocked: AtomicBool,
+}
+
+impl Line {
+    pub(super) fn new(stop: watch::Receiver<bool>) -> Arc<Self> {
+        let (requests, bodies) = (Arc::default(), Arc::default());
+        Arc::new(Self { stop, requests, bodies, blocked: AtomicBool::new(false) })
+    }
+
+    /// Whether the corner is told to stop.
+    pub(super) fn is_told(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Held from a request's head to the end of its answer.
+    pub(super) fn request(&self) -> Arc<()> {
+        Arc::clone(&self.requests)
+    }
+
+    /// A request's body, which is known to be on its way until it is there or not wanted.
+    pub(super) fn receiving(&self, body: Incoming) -> Receiving {
+        let coming = (!body.is_end_stream()).then(|| Arc::clone(&self.bodies));
+        Receiving { body, coming }
+    }
+
+    /// Says whether what is written waits for the other side.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Whether there is no request, and nothing of an answer left to take: at most a head that has begun.
+    pub(super) fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.requests) == 1 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request's body is on its way.
+    pub(super) fn is_receiving(&self) -> bool {
+        Arc::strong_count(&self.bodies) > 1
+    }
+}
+
+/// The body of a request.
+pub(super) struct Receiving {
+    body: Incoming,
+    coming: Option<Arc<()>>,
+}
+
+impl HttpBody for Receiving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.coming = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer, whose request is not done before it.
+pub(super) struct Answering {
+    body: Body,
+    _request: Arc<()>,
+}
+
+impl Answering {
+    pub(super) const fn new(body: Body, request: Arc<()>) -> Self {
+        Self { body, _request: request }
+    }
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
