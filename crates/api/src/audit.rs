@@ -1,6 +1,6 @@
 //! The audit service's wire (PROTOCOL 12): events in, durability out.
 
-use eleven_core::encoding::{Item, Object, Value, parse_items};
+use eleven_core::encoding::{EncodingError, Item, Most, Object, TOO_MUCH, Value, parse_items};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
@@ -11,6 +11,12 @@ use std::fmt;
 
 /// The header in which a request names the level that its answer is to wait for, and an answer the level that is reached.
 pub const DURABILITY_HEADER: &str = "eleven-durability";
+
+/// The most records that one append may carry.
+pub const MAX_RECORDS: usize = 4096;
+
+/// The most of an append that is read: several times the values that so many records hold.
+const MOST: Most = Most { items: MAX_RECORDS, values: 128 * MAX_RECORDS };
 
 /// How safe a commit is (PROTOCOL 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,9 +157,9 @@ impl SentAppend {
     /// Reads a body as far as its records.
     ///
     /// # Errors
-    /// Where it is not of that form.
+    /// Where it is not of that form, or holds more records than [`MAX_RECORDS`].
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let (value, items) = parse_items(body, "records")?;
+        let (value, items) = parse_items(body, "records", MOST).map_err(not_read)?;
         let mut form = Form::of(value, "append request")?;
         form.array("records")?;
         let canonical = |item| match item {
@@ -167,6 +173,16 @@ impl SentAppend {
         require(named, NOT_A_BLOB)?;
         Ok(Self { records, blobs: SentBlobs(sent) })
     }
+}
+
+fn not_read(error: EncodingError) -> FormError {
+    if error.what != TOO_MUCH {
+        return error.into();
+    }
+    let each = MOST.values / MOST.items;
+    FormError(format!(
+        "append request: more than {MAX_RECORDS} records, or than {each} values for each of so many: send them in parts"
+    ))
 }
 
 impl SentBlobs {

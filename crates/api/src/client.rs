@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use bytes::Bytes;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Value, parse_at_most};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -20,6 +20,9 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_millis(5);
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Values in an answer that is read as I-JSON: as many as a registry or a page of entries of that size holds. Whoever
+/// answers has no say in how many times its bytes it takes here.
+const MAX_VALUES: usize = 1 << 21;
 
 /// Why a call gave no answer.
 #[derive(Debug)]
@@ -220,7 +223,8 @@ impl Client {
 }
 
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
-    parse(body).map_err(|error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}")))
+    let wrong = |error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}"));
+    parse_at_most(body, MAX_VALUES).map_err(wrong)
 }
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {

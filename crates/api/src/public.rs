@@ -3,7 +3,7 @@
 //! A handler says how long its answer may be kept by [`kept`]; [`readable`] stands around the routes and does the rest. An
 //! answer that is whole gets an `ETag` of its bytes, and whoever names it in `If-None-Match` is answered 304.
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -14,6 +14,10 @@ use http::header::{
     HeaderValue, IF_NONE_MATCH,
 };
 use http::{Method, StatusCode};
+use http_body::Frame;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// For what never changes under its name.
 pub const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -51,7 +55,7 @@ pub async fn readable(mut request: Request, next: Next) -> Response {
 }
 
 fn preflight() -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(Body::new(Absent));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, OPTIONS"));
@@ -94,7 +98,7 @@ async fn tagged(mut response: Response, known: Option<&str>) -> Response {
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
     if known.is_some_and(|known| names(known, tag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::empty();
+        *response.body_mut() = Body::new(Absent);
         response.headers_mut().remove(CONTENT_TYPE);
     }
     response
@@ -110,8 +114,25 @@ fn without_body(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact().filter(|_| response.status() == StatusCode::OK) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    *response.body_mut() = Body::empty();
+    *response.body_mut() = Body::new(Absent);
     response
+}
+
+/// The body where there is none and nothing is said of its length: that would be the length which an answer of 200, or to a
+/// GET, has (RFC 9110, 8.6).
+struct Absent;
+
+impl HttpBody for Absent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

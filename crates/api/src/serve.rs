@@ -1,9 +1,13 @@
 //! An HTTP/1.1 server for a corner: one accept loop over plain TCP or TLS, with the limits that keep a slow or large
 //! request from costing anything, and whoever takes no answer from keeping a place.
 
+mod budget;
 mod connection;
 mod line;
 mod patient;
+mod room;
+
+pub use budget::Budget;
 
 use crate::problem::Problem;
 use axum::Router;
@@ -18,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its request's head.
@@ -28,8 +33,8 @@ const BACKLOG: u32 = 4096;
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 64 * 1024;
-/// Connections that are served at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: u32 = 4096;
+/// How often it is said at most that connections can't be accepted: a flood of them makes no flood of lines.
+const SAY: Duration = Duration::from_secs(1);
 
 /// The certificate and key of a listener.
 #[derive(Clone)]
@@ -124,11 +129,12 @@ impl Listener {
 
     /// Serves until `stop` is true, then lets running requests finish for at most `grace`.
     pub async fn serve(self, router: Router, stop: watch::Receiver<bool>, grace: Duration) {
-        self.serve_at_most(MAX_CONNECTIONS, router, stop, grace).await;
+        self.serve_at_most(room::connections(), router, stop, grace).await;
     }
 
     async fn serve_at_most(self, most: u32, router: Router, mut stop: watch::Receiver<bool>, grace: Duration) {
         let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
+        let mut said: Option<Instant> = None;
         loop {
             let next = async {
                 let place = Arc::clone(&places).acquire_owned().await;
@@ -142,7 +148,10 @@ impl Listener {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
+                    if said.is_none_or(|said| said.elapsed() >= SAY) {
+                        tracing::warn!(%error, "{}", room::advice(&error));
+                        said = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
@@ -200,7 +209,10 @@ pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, 
     body_within(body, limit, BODY_TIMEOUT).await
 }
 
-async fn body_within(body: axum::body::Body, limit: usize, patience: Duration) -> Result<bytes::Bytes, Problem> {
+async fn body_within<B>(body: B, limit: usize, patience: Duration) -> Result<bytes::Bytes, Problem>
+where
+    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     use http_body_util::{BodyExt as _, LengthLimitError, Limited};
     match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -208,6 +220,7 @@ async fn body_within(body: axum::body::Body, limit: usize, patience: Duration) -
             let detail = format!("the body is larger than {limit} bytes");
             Err(Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) })
         }
+        Ok(Err(error)) if error.is::<budget::Exhausted>() => Err(budget::Exhausted.into()),
         Ok(Err(error)) => Err(Problem::malformed(format!("the body could not be read: {error}"))),
         Err(_) => {
             let detail = format!("the body did not come within {} s: send it again, at once", patience.as_secs());

@@ -43,6 +43,8 @@ pub struct Registry {
     clock: Arc<dyn Clock>,
     ledger: Ledger,
     bundles: Bundles,
+    /// Whoever watches is let go then.
+    stop: channel::Receiver<bool>,
 }
 
 impl Registry {
@@ -55,14 +57,20 @@ impl Registry {
         clock: Arc<dyn Clock>,
         stop: channel::Receiver<bool>,
     ) -> Arc<Self> {
-        let registry = Arc::new(Self::new(ledger, pinned, signer, clock));
+        let registry = Arc::new(Self::new(ledger, pinned, signer, clock, stop.clone()));
         tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
         tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
         registry
     }
 
     /// Nothing folded yet.
-    fn new(ledger: Ledger, pinned: TrustRoot, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>) -> Self {
+    fn new(
+        ledger: Ledger,
+        pinned: TrustRoot,
+        signer: Arc<dyn Signer>,
+        clock: Arc<dyn Clock>,
+        stop: channel::Receiver<bool>,
+    ) -> Self {
         Self {
             current: channel::Sender::new(None),
             drifts: channel::Sender::new(Open::new()),
@@ -72,6 +80,7 @@ impl Registry {
             clock,
             bundles: Bundles::new(ledger.clone()),
             ledger,
+            stop,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::recover::{self, Depth, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
 use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
+use crate::serve::Intake;
 use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use eleven_api::audit::{Appended, Durability};
@@ -110,6 +111,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// This ledger, which reads the authority's registry by its event key.
     pub(crate) reader: ReadAs,
+    pub(crate) intake: Intake,
     /// Where it can't be opened the ledger goes on without, and tries again.
     pub(crate) search: Arc<Search>,
     /// True once the corner ends: whoever waits for something to come is answered now.
@@ -356,12 +358,14 @@ impl Ledger {
         let mover = mover.map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
+        let intake = Intake::new(settings.body_limit);
         let inner = Inner {
             shared,
             settings,
             metrics,
             clock,
             reader,
+            intake,
             search,
             closing,
             _mover: mover,

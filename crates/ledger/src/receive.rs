@@ -13,9 +13,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// The most records that one POST may carry.
-pub const MAX_RECORDS: usize = 4096;
-
 /// From so many records on a POST is worth spreading over cores.
 const WORTH_SPREADING: usize = 32;
 
@@ -103,7 +100,6 @@ impl Received {
     /// Where the body is not that of an append.
     pub fn read(body: &[u8], keys: &Keys) -> Result<Self, FormError> {
         let SentAppend { records, blobs } = SentAppend::read(body)?;
-        require(records.len() <= MAX_RECORDS, "append request: more than 4096 records, send them in parts")?;
         require(!records.is_empty(), "append request: no records")?;
         let records = read_all(records, keys);
         let mut received = Self { records, artifacts: HashMap::new(), blobs: BTreeMap::new(), unread: None };

@@ -2,6 +2,7 @@
 
 mod audit;
 mod gate;
+mod intake;
 mod metrics;
 mod proofs;
 mod query;
@@ -29,6 +30,8 @@ use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+pub(crate) use intake::Intake;
 
 pub(crate) use audit::{hash_of, told, unavailable};
 pub(crate) use search::follow as follow_search;

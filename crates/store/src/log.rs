@@ -2,6 +2,8 @@
 
 use std::{fmt, io, sync::Arc};
 
+use rustix::io::Errno;
+
 use crate::metrics::Metrics;
 
 /// The most bytes of records that one append may carry (64 MiB). Far above the largest request body a listener takes
@@ -161,7 +163,13 @@ impl fmt::Display for AppendError {
                  ({MAX_COMMIT_RECORDS} records, {MAX_COMMIT_BYTES} bytes): split them"
             ),
             AppendError::NotWritten(cause) => {
-                write!(out, "nothing was written ({cause}): free or repair the disk, then start the process again")
+                let advice = match Errno::from_io_error(cause) {
+                    Some(Errno::MFILE | Errno::NFILE) => {
+                        "too many connections, or too low a limit on open files: raise LimitNOFILE, or `ulimit -n`"
+                    }
+                    _ => "free or repair the disk",
+                };
+                write!(out, "nothing was written ({cause}): {advice}, then start the process again")
             }
             AppendError::Unknown(cause) => write!(
                 out,

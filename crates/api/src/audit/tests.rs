@@ -25,3 +25,19 @@ fn open_lineages_are_read_as_they_were_written_and_nothing_else_is() {
         assert!(LeftOpen::read(parse(wrong.as_bytes()).expect("I-JSON")).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn an_append_of_more_records_than_may_be_or_of_values_without_end_is_not_read_to_its_end() {
+    let records = |count: usize| format!("{{\"records\":[{}0]}}", "0,".repeat(count - 1)).into_bytes();
+    assert_eq!(SentAppend::read(&records(MAX_RECORDS)).expect("as many as may be").records.len(), MAX_RECORDS);
+    let zeros = "0,".repeat(1 << 20);
+    for body in [
+        records(MAX_RECORDS + 1),
+        format!("{{\"records\":[[{zeros}0]]}}").into_bytes(),
+        format!("{{\"records\":[[ {zeros}0]]}}").into_bytes(),
+        format!("{{\"records\":[0],\"blobs\":[{zeros}0]}}").into_bytes(),
+    ] {
+        let FormError(why) = SentAppend::read(&body).expect_err("too much");
+        assert!(why.ends_with("send them in parts"), "{why}");
+    }
+}

@@ -1,11 +1,13 @@
 //! Epochs and stamps as server-sent events: `event: epoch` with the epoch as its id and `{"epoch","hash"}`, `event: stamp`
 //! with the signed stamp. A client that lost its connection names the last epoch it knows and misses none that counts:
 //! only the last epoch ever does. A stream that was opened while anybody might read ends when the domain becomes private;
-//! who may go on reading opens it anew.
+//! who may go on reading opens it anew. All streams end when the corner is told to stop: a planned restart waits for no
+//! reader.
 
 use super::gate::is_private;
 use super::{Current, Registry};
 use bytes::{Bytes, BytesMut};
+use eleven_api::serve::stopped;
 use http_body::{Body, Frame};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -36,10 +38,18 @@ pub(super) fn stream(registry: &Registry, known: Option<u64>) -> Events {
     let (events, body) = mpsc::channel(BACKLOG);
     let mut changes = registry.current.subscribe();
     changes.mark_changed();
+    let mut stop = registry.stop.clone();
     let judged = registry.current().is_some_and(|current| is_private(&current));
     tokio::spawn(async move {
         let mut last = known;
-        while changes.changed().await.is_ok() {
+        loop {
+            let changed = tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                () = stopped(&mut stop) => false,
+            };
+            if !changed {
+                return;
+            }
             let Some(current) = changes.borrow_and_update().clone() else { continue };
             if !judged && is_private(&current) {
                 return;

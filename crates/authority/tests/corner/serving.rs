@@ -86,6 +86,17 @@ async fn watchers_see_the_next_epoch_and_resume() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_is_let_go_when_the_corner_stops() {
+    let world = World::founded().await;
+    let request = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH));
+    let watched = world.client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    let stopping = tokio::spawn(world.stop());
+    let ended = tokio::time::timeout(Duration::from_secs(3), watched.into_body().collect());
+    ended.await.expect("it is not held until the grace is over").expect("in order");
+    stopping.await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
     let world = World::founded().await;
     let added = Object::new().with("auditor", "examiner").with("identity", "human:examiner:dev");

@@ -18,7 +18,7 @@ use core::fmt;
 pub use encoded::Encoded;
 pub(crate) use encoded::text;
 pub use names::Name;
-pub use parse::{Item, parse, parse_canonical, parse_items};
+pub use parse::{Item, Most, TOO_MUCH, parse, parse_at_most, parse_canonical, parse_items};
 
 /// A value of the protocol's data model: JSON without fractions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,13 +35,35 @@ pub enum Item {
     Other(Value),
 }
 
+/// How much of a text is read at most. A value takes many times the bytes that it is written in: what strangers send has a
+/// bound besides that on its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Items of the array that is asked for.
+    pub items: usize,
+    /// Values in all of the text, those inside others among them.
+    pub values: usize,
+}
+
+/// What is wrong with a text of more than is read at most.
+pub const TOO_MUCH: &str = "more than is read at once";
+
+/// [`parse`] of a text of at most so many values, those inside others among them.
+///
+/// # Errors
+/// As [`parse`], and [`TOO_MUCH`] as soon as there are more.
+pub fn parse_at_most(text: &[u8], values: usize) -> Result<Value, EncodingError> {
+    Parser { values, ..Parser::new(text, false) }.document()
+}
+
 /// [`parse`], but for the items of the array that is the object's member `member`: those are left where they stand, if they
 /// came in their canonical encoding, and the array is empty in the value. No items where there is no such array.
 ///
 /// # Errors
-/// As [`parse`].
-pub fn parse_items(text: &[u8], member: &str) -> Result<(Value, Vec<Item>), EncodingError> {
-    let mut parser = Parser { member: Some(member), ..Parser::new(text, false) };
+/// As [`parse`], and [`TOO_MUCH`] as soon as there is more than `most`.
+pub fn parse_items(text: &[u8], member: &str, most: Most) -> Result<(Value, Vec<Item>), EncodingError> {
+    let Most { items: most_items, values } = most;
+    let mut parser = Parser { member: Some(member), most_items, values, ..Parser::new(text, false) };
     let value = parser.whole()?;
     Ok((value, parser.items))
 }
@@ -54,11 +76,15 @@ struct Parser<'a> {
     /// The member of the outermost object whose items are wanted as they came.
     member: Option<&'a str>,
     items: Vec<Item>,
+    /// How many of them there may be.
+    most_items: usize,
+    /// How many more values there may be.
+    values: usize,
 }
 
 impl<'a> Parser<'a> {
     const fn new(text: &'a [u8], canonical: bool) -> Self {
-        Self { text, at: 0, canonical, member: None, items: Vec::new() }
+        Self { text, at: 0, canonical, member: None, items: Vec::new(), most_items: usize::MAX, values: usize::MAX }
     }
 
     fn document(mut self) -> Result<Value, EncodingError> {
@@ -73,6 +99,7 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, EncodingError> {
+        self.take(1)?;
         match self.peek() {
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
@@ -84,6 +111,12 @@ impl<'a> Parser<'a> {
             Some(_) => Err(self.error("not a value")),
             None => Err(self.error("the text ends where a value should stand")),
         }
+    }
+
+    /// Takes so many values off those that there may be.
+    fn take(&mut self, values: usize) -> Result<(), EncodingError> {
+        self.values = self.values.checked_sub(values).ok_or_else(|| self.error(TOO_MUCH))?;
+        Ok(())
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, EncodingError> {
@@ -143,6 +176,9 @@ impl<'a> Parser<'a> {
         let text = core::str::from_utf8(self.text).map_err(|_| self.error("not UTF-8"))?;
         self.items.clear();
         self.list(depth, |parser| {
+            if parser.items.len() >= parser.most_items {
+                return Err(parser.error(TOO_MUCH));
+            }
             let begun = parser.at;
             let mut scan = Scan::new(text, begun);
             let item = match scan.value(depth) {
@@ -150,6 +186,7 @@ impl<'a> Parser<'a> {
                 Some(())
                     if matches!(text.as_bytes().get(scan.at()), Some(b',' | b']' | b' ' | b'\t' | b'\n' | b'\r')) =>
                 {
+                    parser.take(scan.values())?;
                     parser.at = scan.at();
                     Item::Canonical(begun..scan.at())
                 }

@@ -13,12 +13,13 @@ pub(super) struct Scan<'a> {
     text: &'a [u8],
     at: usize,
     deepest: usize,
+    values: usize,
 }
 
 impl<'a> Scan<'a> {
     /// A walk that begins at a byte of `text`, whose strings are known to be UTF-8.
     pub(super) const fn new(text: &'a str, at: usize) -> Self {
-        Self { text: text.as_bytes(), at, deepest: 0 }
+        Self { text: text.as_bytes(), at, deepest: 0, values: 0 }
     }
 
     /// Where it stands.
@@ -36,8 +37,14 @@ impl<'a> Scan<'a> {
         self.deepest
     }
 
+    /// How many values it passed over, those inside others among them.
+    pub(super) const fn values(&self) -> usize {
+        self.values
+    }
+
     /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded.
     pub(super) fn value(&mut self, depth: usize) -> Option<()> {
+        self.values += 1;
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
             b'{' => self.object(depth, |_, _| ()),

@@ -4,6 +4,8 @@ use alloc::vec;
 
 extern crate std;
 
+const ANY: Most = Most { items: usize::MAX, values: usize::MAX };
+
 fn vectors() -> Value {
     parse(include_bytes!("../../../../spec/vectors/jcs.json")).expect("the vector file is I-JSON")
 }
@@ -148,7 +150,7 @@ mod properties {
                 prop_assert_eq!(encoded.without(left_out), object.canonical_without(left_out));
                 prop_assert_eq!(encoded.depth(), object.depth());
             }
-            let (again, found) = parse_items(&bytes, "r").expect("I-JSON");
+            let (again, found) = parse_items(&bytes, "r", ANY).expect("I-JSON");
             prop_assert_eq!(again, Value::Object(object.with("r", Vec::new())));
             let found: Vec<&[u8]> = found.iter().map(|item| canonical(&bytes, item)).collect();
             prop_assert_eq!(found, items.iter().map(Value::canonical).collect::<Vec<_>>());
@@ -244,7 +246,7 @@ fn items_that_came_in_their_canonical_encoding_are_left_where_they_stand() {
     ];
     let joined: Vec<&str> = items.iter().map(|(text, _)| *text).collect();
     let body = alloc::format!("{{ \"q\":[1],\"r\": [ {} ] ,\"a\":[7]}}", joined.join(" , "));
-    let (value, found) = parse_items(body.as_bytes(), "r").expect("I-JSON");
+    let (value, found) = parse_items(body.as_bytes(), "r", ANY).expect("I-JSON");
     assert_eq!(Ok(value), parse(br#"{"a":[7],"q":[1],"r":[]}"#));
     assert_eq!(found.len(), items.len());
     for ((text, is_canonical), item) in items.iter().zip(found) {
@@ -254,10 +256,32 @@ fn items_that_came_in_their_canonical_encoding_are_left_where_they_stand() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    assert_eq!(parse_items(b"{\"x\":{\"r\":[1]}}", "r").expect("I-JSON").1, []);
-    assert_eq!(parse_items(b"[1]", "r").expect("I-JSON").1, []);
+    assert_eq!(parse_items(b"{\"x\":{\"r\":[1]}}", "r", ANY).expect("I-JSON").1, []);
+    assert_eq!(parse_items(b"[1]", "r", ANY).expect("I-JSON").1, []);
     for broken in ["1.5", "01", "1 2", "\"\u{1}\"", "{\"a\":1,\"a\":1}", "tru", "-", "", "1,"] {
-        assert!(parse_items(alloc::format!("{{\"r\":[{broken}x]}}").as_bytes(), "r").is_err(), "{broken}");
-        assert!(parse_items(alloc::format!("{{\"r\":[1,{broken}]}}").as_bytes(), "r").is_err(), "{broken}");
+        assert!(parse_items(alloc::format!("{{\"r\":[{broken}x]}}").as_bytes(), "r", ANY).is_err(), "{broken}");
+        assert!(parse_items(alloc::format!("{{\"r\":[1,{broken}]}}").as_bytes(), "r", ANY).is_err(), "{broken}");
     }
+}
+
+#[test]
+fn a_text_of_more_than_is_read_at_most_is_not_read_to_its_end() {
+    let zeros = |count: usize| alloc::format!("{{\"r\":[{}0]}}", "0,".repeat(count - 1)).into_bytes();
+    let most = Most { items: 4096, values: 10_000 };
+    assert_eq!(parse_items(&zeros(4096), "r", most).expect("as many as may be").1.len(), 4096);
+    let text = zeros(1 << 20);
+    let error = parse_items(&text, "r", most).expect_err("more items");
+    assert_eq!((error.what, error.at), (TOO_MUCH, 6 + 2 * 4096), "at the first item that is too many");
+    // As one item of whatever encoding, and beside the items.
+    let inner = [b"{\"r\":[".as_slice(), &text, b"]}"].concat();
+    let spaced = [b"{\"r\":[ {\"r\": ".as_slice(), &text, b"}]}"].concat();
+    let beside = [b"{\"r\":[],\"s\":".as_slice(), &text, b"}"].concat();
+    for text in [&inner, &spaced, &beside] {
+        assert_eq!(parse_items(text, "r", most).expect_err("more values").what, TOO_MUCH);
+        assert_eq!(parse_at_most(text, 10_000).expect_err("more values").what, TOO_MUCH);
+    }
+    let (seven, more) = (b"{\"r\":[1,{\"a\":[2]}],\"z\":3}", Most { items: 2, values: 7 });
+    assert_eq!(parse_at_most(seven, 7), parse(seven));
+    assert!(parse_items(seven, "r", more).is_ok());
+    assert!(parse_at_most(seven, 6).is_err() && parse_items(seven, "r", Most { values: 5, ..more }).is_err());
 }

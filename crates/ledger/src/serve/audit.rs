@@ -6,7 +6,6 @@ use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
 use crate::lineage;
-use crate::receive::Received;
 use crate::rules::Last;
 use crate::state::{LookError, Shared, read};
 use crate::stored::Stored;
@@ -16,9 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
-use eleven_api::serve::{body as read_body, json, stopped};
+use eleven_api::serve::{json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
-use eleven_core::form::FormError;
 use eleven_core::hash::{Sha3, base64};
 use eleven_core::reason::Reason;
 use eleven_core::{id, name};
@@ -26,17 +24,20 @@ use eleven_store::{CommitError, Level};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A body up to so many bytes is read and verified where it arrived; a larger one may not hold up other requests.
-const READ_IN_PLACE: usize = 64 * 1024;
 /// The most entries, and about the most bytes of them, in one answer.
 const MAX_ENTRIES: usize = 1024;
 const MAX_ENTRY_BYTES: usize = 4 << 20;
+/// The most entries that one request for content looks at, whatever stands before them: a question that nobody waits for any
+/// more is answered to its end all the same.
+const MAX_SPAN: u64 = 4096;
+/// Bytes that the hash of content takes which was moved.
+const MOVED_BYTES: usize = 160;
 /// The longest that a request for entries waits, in milliseconds.
 const MAX_WAIT: u64 = 30_000;
 
 /// `POST /v1/audit/events`. 200 where every record is in the ledger now, with how durable it is; who asks for D3 or more by
 /// `Eleven-Durability` or `?durability=` is answered when that is reached, or with what was reached after `?wait=`
-/// milliseconds; 409 with the expected number where records
+/// milliseconds or where the ledger stops; 409 with the expected number where records
 /// before one are missing, or another record stands under its number; 422 where all were dealt with and some refused under
 /// their numbers; 403 where some are nobody's, or of a key that does not count.
 pub(super) async fn append(
@@ -46,16 +47,9 @@ pub(super) async fn append(
     body: Body,
 ) -> Result<Response, Problem> {
     let (asked, wait) = (wanted(&headers, &query)?, query.number("wait")?);
-    let body = read_body(body, inner.settings.body_limit).await?;
-    let received = if body.len() <= READ_IN_PLACE {
-        Received::read(&body, &inner.shared.keys)
-    } else {
-        let inner = Arc::clone(&inner);
-        let read = tokio::task::spawn_blocking(move || Received::read(&body, &inner.shared.keys));
-        read.await.map_err(|error| Problem::with_status(500, error.to_string()))?
-    };
-    let received = received.map_err(|FormError(what)| Problem::malformed(what))?;
+    let (held, received) = inner.intake.read(body, &inner.shared).await?;
     let committed = inner.submit(Request::Append(received)).await.map_err(|error| unavailable(&error))?;
+    drop(held);
     let durability = match committed.durable.level() {
         Level::D1 => Durability::D1,
         other => return Err(Problem::with_status(500, format!("the log answered a level that is not known: {other}"))),
@@ -64,7 +58,12 @@ pub(super) async fn append(
         None => durability,
         Some(asked) => {
             let wait = wait.map_or(inner.settings.proof_wait, |wait| Duration::from_millis(wait.min(MAX_WAIT)));
-            inner.shared.reached(committed.answer.size, asked, wait).await
+            let (size, mut closing) = (committed.answer.size, inner.closing.subscribe());
+            tokio::select! {
+                reached = inner.shared.reached(size, asked, wait) => reached,
+                // A ledger that stops says what is reached by now.
+                () = stopped(&mut closing) => inner.shared.durability(size),
+            }
         }
     };
     Ok(answer(&committed.answer, durability))
@@ -321,7 +320,8 @@ pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<Strin
 }
 
 /// `GET /v1/audit/content?from=SEQ&to=SEQ`: the content that stands before each of these entries, in its order: artifacts,
-/// policies, decision inputs, evidence. What somebody who replays the ledger needs besides its entries.
+/// policies, decision inputs, evidence. What somebody who replays the ledger needs besides its entries. It ends where there is
+/// much, at the latest after so many entries, and says where to go on.
 pub(super) async fn content(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
@@ -343,14 +343,17 @@ pub(super) async fn content(
 /// The content before the entries, and from which entry to ask on.
 fn content_of(inner: &Inner, from: u64, to: u64) -> Result<Value, LookError> {
     let (mut content, mut bytes, mut next) = (Vec::new(), 0, from);
-    for seq in from..to {
+    for seq in from..to.min(from.saturating_add(MAX_SPAN)) {
         let blobs = inner.shared.content_before(seq)?;
         next = seq + 1;
         if !blobs.is_empty() {
             let blobs: Vec<Value> = blobs
                 .into_iter()
                 .map(|stored| match stored {
-                    Stored::Moved(hash) => Value::Object(Object::new().with("moved", hash)),
+                    Stored::Moved(hash) => {
+                        bytes += MOVED_BYTES;
+                        Value::Object(Object::new().with("moved", hash))
+                    }
                     Stored::Blob(blob) | Stored::Entry(blob) | Stored::Header(blob) => {
                         bytes += blob.len();
                         base64(&blob).into()

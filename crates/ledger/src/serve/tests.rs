@@ -1,5 +1,6 @@
 //! Over real sockets: a ledger, an authority that serves what it folds from the ledger, and producers that post.
 
+mod crowded;
 mod exposed;
 mod foreign;
 mod lost;
@@ -228,6 +229,25 @@ async fn answers_name_what_is_wrong_with_a_post() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_waits_for_more_than_the_ledger_has_does_not_hold_up_its_stop() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let body = Producers::new().set_up().to_bytes();
+    let (client, base) = (served.client.clone(), served.base.clone());
+    // No witness cosigns anything here.
+    let path = format!("{}?durability=D4&wait=30000", routes::AUDIT_EVENTS);
+    let waiting = tokio::spawn(async move { client.post(&base, &path, &[], body, DEADLINE).await });
+    let mut durable = served.shared.durable.subscribe();
+    durable.wait_for(|size| *size > 0).await.expect("committed");
+    let told = std::time::Instant::now();
+    served.end().await;
+    assert!(told.elapsed() < Duration::from_secs(4), "the grace is five seconds: {:?}", told.elapsed());
+    let answer = waiting.await.expect("ended well").expect("it is in the ledger");
+    let answer = Appended::read(parse(&answer).expect("I-JSON")).expect("an answer");
+    assert!(answer.durability < Durability::D4, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn malformed_and_oversized_bodies_are_refused_without_harm() {
     let home = Home::new();
     let served = Served::with(&home, |settings| Settings { body_limit: 100_000, ..settings }).await;
@@ -245,6 +265,10 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
         let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], body.to_vec(), DEADLINE).await;
         assert_eq!(Served::status(answer).0, 400, "{}", String::from_utf8_lossy(body));
     }
+    let many = format!("{{\"records\":[{}0]}}", "0,".repeat(4096));
+    let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], many, DEADLINE).await;
+    let (status, detail) = Served::status(answer);
+    assert!(status == 400 && detail.ends_with("send them in parts"), "{detail}");
     let deep = [vec![b'['; 5000], vec![b']'; 5000]].concat();
     let body = [&b"{\"records\":"[..], &deep, b"}"].concat();
     let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], body, DEADLINE).await;

@@ -11,7 +11,8 @@ use eleven_core::time::Time;
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
 fn registry(role: &str) -> Registry {
     let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
-    Registry::new(nowhere, root(), Arc::new(signer(role)), Arc::new(ManualClock::new(NOW)))
+    let (_, stop) = tokio::sync::watch::channel(false);
+    Registry::new(nowhere, root(), Arc::new(signer(role)), Arc::new(ManualClock::new(NOW)), stop)
 }
 
 fn row(seq: u64, event: &'static str, by: &str, data: Object) -> Row {

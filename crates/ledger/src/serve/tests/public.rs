@@ -203,6 +203,33 @@ async fn a_tlog_proof_shows_an_event_to_any_tool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn content_is_looked_for_before_so_many_entries_at_once_and_no_more() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let mut append = Append::default();
+    append.record(&expose(&mut producers, 1, Exposure::Open));
+    let mut size = served.post(&append).await.expect("exposed").size;
+    served.get(&format!("/v1/proof/inclusion?seq={}", size - 1)).await.expect("a proof");
+    for _ in 0..3 {
+        let mut append = Append::default();
+        (0..2000).for_each(|n| append.record(&producers.denial(&format!("without content, {n}"))));
+        size = served.post(&append).await.expect("taken").size;
+    }
+    // Behind the policy of the set-up.
+    let from = size - 5900;
+    let mut at = from;
+    for expected in [from + 4096, size] {
+        let answer = served.get(&format!("{}?from={at}&to={size}", routes::AUDIT_CONTENT)).await.expect("an answer");
+        assert_eq!(answer.get("content"), Some(&Value::Array(Vec::new())));
+        at = u64::try_from(answer.get("next").and_then(Value::as_int).expect("next")).expect("a number");
+        assert_eq!(at, expected);
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_have_tags_and_pages_of_any_origin_may_read_them() {
     let home = Home::new();
     let served = Served::start(&home).await;
@@ -219,6 +246,9 @@ async fn answers_have_tags_and_pages_of_any_origin_may_read_them() {
         assert_eq!(tag.len(), 34, "{path}: {tag}");
         let (status, headers, none) = ask(&served, Method::GET, path, Some(&format!("\"other\", W/{tag}"))).await;
         assert_eq!((status, none.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+        assert_eq!(header(&headers, "content-length"), "", "the length would be said of an answer of 200");
+        let (status, unchanged, _) = ask(&served, Method::HEAD, path, Some(&tag)).await;
+        assert_eq!((status, header(&unchanged, "content-length")), (StatusCode::NOT_MODIFIED, ""), "{path}");
         assert_eq!((header(&headers, "etag"), header(&headers, "cache-control")), (tag.as_str(), kept));
         assert_eq!(ask(&served, Method::GET, path, Some("\"other\"")).await.2, body);
         let (status, headers, none) = ask(&served, Method::HEAD, path, None).await;
