@@ -66,7 +66,7 @@ pub const SALT: usize = 16;
 pub const MAX_ADD_CHECKPOINT: usize = 64 * 1024;
 /// Hashes of the consistency proof in such a request.
 pub const MAX_CONSISTENCY: usize = 63;
-/// What a witness keeps, for each log, of checkpoints that contradict what it has seen.
+/// Pairs of checkpoints that a witness keeps for each log: so many that are forks, and as many that only may be.
 pub const MAX_EVIDENCE: usize = 64;
 /// How long an answer may be withheld until its evidence is as durable as its policy asks, in milliseconds.
 pub const MAX_RELEASE_WAIT_MS: u64 = 10_000;

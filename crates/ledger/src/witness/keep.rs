@@ -10,7 +10,9 @@ const RENEW_AFTER: u64 = 4096;
 
 /// What the writer is asked for.
 pub(super) enum Request {
-    /// A checkpoint, and when it came.
+    /// What stands against a checkpoint that came then: it is not cosigned by that.
+    Weigh(Signed, Time),
+    /// A checkpoint that is to be cosigned, and when it came.
     Add(Signed, Time),
     /// What is remembered.
     Show,
@@ -60,9 +62,8 @@ impl Keeper {
         self.witness.seen().map(super::state::Seen::size).max().unwrap_or(0)
     }
 
-    /// Judges, and puts what has to be kept behind `records`, of which the first stands at `first` in the log.
-    fn remember(&mut self, signed: Signed, now: Time, first: u64, records: &mut Vec<Vec<u8>>) -> Judgement {
-        let mut judgement = self.witness.judge(signed, now);
+    /// Puts what a judgement has to keep behind `records`, of which the first stands at `first` in the log.
+    fn remember(&mut self, mut judgement: Judgement, first: u64, records: &mut Vec<Vec<u8>>) -> Judgement {
         let kept = std::mem::take(&mut judgement.records);
         let renew = !kept.is_empty() && first - self.needed_from > RENEW_AFTER;
         records.extend(kept);
@@ -71,6 +72,14 @@ impl Keeper {
             records.extend(self.witness.to_records());
         }
         judgement
+    }
+
+    /// The answer to whoever asked for a judgement, with its records in the commit.
+    fn answer(&mut self, judgement: Judgement, batch: &mut Batch) -> Answer {
+        let mut records = Vec::new();
+        let judgement = self.remember(judgement, batch.next(), &mut records);
+        records.into_iter().for_each(|record| stage(batch, record));
+        Answer::Judged(judgement, self.needed_from)
     }
 
     fn show(&self) -> Answer {
@@ -99,11 +108,13 @@ impl Stage for Keeper {
 
     fn stage(&mut self, request: Request, batch: &mut Batch) -> Answer {
         match request {
+            Request::Weigh(signed, now) => {
+                let judgement = self.witness.weigh(&signed, now);
+                self.answer(judgement, batch)
+            }
             Request::Add(signed, now) => {
-                let mut records = Vec::new();
-                let judgement = self.remember(signed, now, batch.next(), &mut records);
-                records.into_iter().for_each(|record| stage(batch, record));
-                Answer::Judged(judgement, self.needed_from)
+                let judgement = self.witness.judge(signed, now);
+                self.answer(judgement, batch)
             }
             Request::Show => self.show(),
         }
@@ -128,7 +139,8 @@ mod tests {
         for size in 1..2 * RENEW_AFTER {
             let signed = Log::signed(&logs(), tree.request(size - 1, size)).expect("signed");
             let mut records = Vec::new();
-            keeper.remember(signed, start(), log.len() as u64, &mut records).outcome.expect("cosigned");
+            let judgement = keeper.witness.judge(signed, start());
+            keeper.remember(judgement, log.len() as u64, &mut records).outcome.expect("cosigned");
             log.extend(records);
         }
         assert!(keeper.needed_from > RENEW_AFTER, "{}", keeper.needed_from);

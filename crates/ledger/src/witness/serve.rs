@@ -1,7 +1,7 @@
 //! A witness over HTTP: `add-checkpoint`, and what it has seen.
 
 use super::keep::{Answer, Keeper, Request};
-use super::state::{Log, Refusal, Signed};
+use super::state::{Judgement, Log, Refusal, Signed};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -34,8 +34,9 @@ const CORNER: &str = "witness";
 /// How many records may be kept beyond what is needed.
 const SLACK: u64 = 256;
 
-/// Whether a checkpoint, signed by its log, may be cosigned as far as anything but its history goes. An auditor answers
-/// when it has replayed the log up to that size.
+/// Whether a checkpoint, signed by its log, may be cosigned as far as anything but its history goes. It is asked only about
+/// one that continues that history, or says so by a proof that fails. An auditor answers when it has replayed the log up to
+/// that size.
 pub trait Gate: Send + Sync + 'static {
     /// Answers when it is known.
     fn may_cosign<'a>(
@@ -191,33 +192,58 @@ async fn add_checkpoint(State(inner): State<Arc<Inner>>, body: Body) -> Result<R
         Ok(signed) => signed,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    inner.gate.may_cosign(signed.checkpoint()).await.map_err(|held| match held {
-        Held::NotYet(why) => Problem::with_status(503, why),
-        Held::Wrong(why) => Problem::with_status(422, why),
-    })?;
-    cosign(&inner, signed).await
+    // What the log signed against itself is refused, and kept, whether or not anybody has replayed it.
+    let against =
+        match judged(&inner, Request::Weigh(signed.clone(), inner.clock.now()), signed.checkpoint()).await?.outcome {
+            Ok(_) => None,
+            Err(refusal @ Refusal::Inconsistent(_)) => Some(refusal),
+            Err(refusal) => return Ok(refused(&refusal)),
+        };
+    // Why a proof fails an auditor finds out by replaying: what it found says more than the proof.
+    match (inner.gate.may_cosign(signed.checkpoint()).await, against) {
+        (Err(Held::Wrong(why)), _) => Err(Problem::with_status(422, why)),
+        (_, Some(refusal)) => Ok(refused(&refusal)),
+        (Err(Held::NotYet(why)), None) => Err(Problem::with_status(503, why)),
+        (Ok(()), None) => cosign(&inner, signed).await,
+    }
 }
 
-/// Judged and durable first, signed then.
+/// Judged once more, since others may have been cosigned meanwhile, and durable first; signed then.
 async fn cosign(inner: &Inner, signed: Signed) -> Result<Response, Problem> {
     let checkpoint = signed.checkpoint().clone();
-    let Answer::Judged(judgement, needed_from) = inner.submit(Request::Add(signed, inner.clock.now())).await? else {
+    let judgement = judged(inner, Request::Add(signed, inner.clock.now()), &checkpoint).await?;
+    match judgement.cosignature(&checkpoint, &inner.settings.name, inner.signer.as_ref()) {
+        Ok(line) => Ok(text("text/plain; charset=utf-8", line)),
+        Err(refusal) => Ok(refused(&refusal)),
+    }
+}
+
+/// What the writer makes of a request about a checkpoint, once it is durable.
+async fn judged(inner: &Inner, request: Request, checkpoint: &Checkpoint) -> Result<Judgement, Problem> {
+    let Answer::Judged(judgement, needed_from) = inner.submit(request).await? else {
         return Err(Problem::with_status(500, "the witness's writer answered another question"));
     };
     inner.let_go(needed_from);
-    match judgement.cosignature(&checkpoint, &inner.settings.name, inner.signer.as_ref()) {
-        Ok(line) => Ok(text("text/plain; charset=utf-8", line)),
-        Err(refusal) => {
-            let origin = &checkpoint.origin;
-            match refusal {
-                Refusal::Fork(size) => tracing::error!(origin, size, "the log forked: both checkpoints are kept"),
-                Refusal::Inconsistent(size) => {
-                    tracing::error!(origin, size, "a checkpoint does not contain the last one");
-                }
-                _ => tracing::debug!(origin, %refusal, "not cosigned"),
-            }
-            Ok(refused(&refusal))
+    tell(checkpoint, &judgement);
+    Ok(judgement)
+}
+
+/// Tells the log of this process what speaks against the log that is watched, and whether that was kept just now.
+fn tell(checkpoint: &Checkpoint, judgement: &Judgement) {
+    let Checkpoint { origin, size, .. } = checkpoint;
+    match (&judgement.outcome, judgement.kept) {
+        (Ok(_), 0) => {}
+        (Err(Refusal::Fork(_)), 0) => tracing::warn!(origin, size, "the log forked: nothing new is kept"),
+        (Ok(_) | Err(Refusal::Fork(_)), _) => {
+            tracing::error!(origin, size, "the log forked: both checkpoints are kept")
         }
+        (Err(Refusal::Inconsistent(held)), 0) => {
+            tracing::warn!(origin, size, held, "a checkpoint does not contain the last one: nothing new is kept");
+        }
+        (Err(Refusal::Inconsistent(held)), _) => {
+            tracing::error!(origin, size, held, "a checkpoint does not contain the last one: both are kept");
+        }
+        (Err(refusal), _) => tracing::debug!(origin, size, %refusal, "not cosigned"),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Signed {
 pub struct Seen {
     /// The checkpoint and the log's lines.
     pub note: Note,
-    /// When it was seen, never before an earlier one of this log.
+    /// When it was cosigned last, never before an earlier one of this log.
     pub at: Time,
 }
 
@@ -75,6 +75,8 @@ pub struct Judgement {
     pub outcome: Result<u64, Refusal>,
     /// What has to be durable before the answer leaves.
     pub records: Vec<Vec<u8>>,
+    /// How many of the records are contradictions that were not kept before.
+    pub kept: usize,
 }
 
 /// What a witness remembers.
@@ -87,9 +89,12 @@ pub struct Witness {
 struct Memory {
     last: Option<Seen>,
     evidence: Vec<Evidence>,
-    /// The contradicting checkpoints that are kept already.
-    known: BTreeSet<(u64, [u8; 32])>,
+    /// The pairs that are kept already.
+    known: BTreeSet<Pair>,
 }
+
+/// Two checkpoints of one log: size and root of each.
+type Pair = [(u64, [u8; 32]); 2];
 
 impl Log {
     /// Reads the body of a request and holds its checkpoint against the keys of the log that it names.
@@ -110,7 +115,8 @@ impl Log {
         let origin = &note.checkpoint.origin;
         let log = logs.iter().find(|log| log.origin == *origin).ok_or_else(|| Refusal::Unknown(origin.clone()))?;
         let keys = log.keys.iter().filter_map(VerifyingKey::new);
-        let lines: Vec<_> = keys.flat_map(|key| note.lines_by(&key)).collect();
+        // One line of each key: another one by it says nothing more, and would be kept as well.
+        let lines: Vec<_> = keys.filter_map(|key| note.lines_by(&key).into_iter().next()).collect();
         if lines.is_empty() {
             return Err(Refusal::Unsigned);
         }
@@ -127,6 +133,11 @@ impl Signed {
 }
 
 impl Judgement {
+    /// An outcome, with the record of the contradiction where one is kept for it.
+    fn new(outcome: Result<u64, Refusal>, kept: Option<Vec<u8>>) -> Self {
+        Self { outcome, kept: usize::from(kept.is_some()), records: kept.into_iter().collect() }
+    }
+
     /// The answer to whoever asked, with `checkpoint` what was judged: the line of the cosignature, or the refusal. It may
     /// leave once the records are durable.
     ///
@@ -144,37 +155,38 @@ impl Witness {
         Self::default()
     }
 
-    /// Judges a checkpoint at `now`, and remembers what its answer says: the records must be durable before that leaves,
-    /// and where they can't be made so, this witness must not go on.
-    pub fn judge(&mut self, signed: Signed, now: Time) -> Judgement {
+    /// What is to be said about a checkpoint at `now`, short of cosigning it: [`Judgement::outcome`] is the time at which it
+    /// would be, or why it is not. Where it contradicts what was cosigned that is remembered, and the records must be durable
+    /// before the refusal leaves.
+    pub fn weigh(&mut self, signed: &Signed, now: Time) -> Judgement {
         let Signed { old, proof, note } = signed;
-        let memory = self.logs.entry(note.checkpoint.origin.clone()).or_default();
-        let at = memory.last.as_ref().map_or(now, |last| last.at.max(now));
-        let seconds = u64::try_from(at.0.div_euclid(1000)).unwrap_or(0);
+        let memory = self.memory(note);
+        let at = memory.time(now);
         let (size, root) = (note.checkpoint.size, note.checkpoint.root);
         let (known, known_root) =
             memory.last.as_ref().map_or((0, tree::empty_root()), |last| (last.size(), last.note.checkpoint.root));
-        let refuse = |why| Judgement { outcome: Err(why), records: Vec::new() };
         // Two roots of one size are a fork whatever else the request says.
         if size == known && root != known_root && memory.last.is_some() {
-            return Judgement { outcome: Err(Refusal::Fork(known)), records: memory.keep(note, at) };
+            return Judgement::new(Err(Refusal::Fork(known)), memory.keep(note.clone(), at));
         }
-        if old > size {
-            return refuse(Refusal::Malformed("`old` is beyond the checkpoint's size".to_owned()));
+        if *old > size {
+            let what = "`old` is beyond the checkpoint's size".to_owned();
+            return Judgement::new(Err(Refusal::Malformed(what)), None);
         }
-        if old != known {
-            return refuse(Refusal::Size(known));
+        if *old != known {
+            return Judgement::new(Err(Refusal::Size(known)), None);
         }
-        if !tree::verify_consistency(known, size, &known_root, &root, &proof) {
-            return Judgement { outcome: Err(Refusal::Inconsistent(known)), records: memory.keep(note, at) };
+        if !tree::verify_consistency(known, size, &known_root, &root, proof) {
+            return Judgement::new(Err(Refusal::Inconsistent(known)), memory.keep(note.clone(), at));
         }
-        if size == known && memory.last.is_some() {
-            return Judgement { outcome: Ok(seconds), records: Vec::new() };
-        }
-        let seen = Seen { note, at };
-        let record = seen.to_record();
-        memory.last = Some(seen);
-        Judgement { outcome: Ok(seconds), records: vec![record] }
+        Judgement::new(Ok(seconds(at)), None)
+    }
+
+    /// Judges a checkpoint at `now`, and remembers what its answer says: the records must be durable before that leaves,
+    /// and where they can't be made so, this witness must not go on.
+    pub fn judge(&mut self, signed: Signed, now: Time) -> Judgement {
+        let weighed = self.weigh(&signed, now);
+        if weighed.outcome.is_ok() { self.memory(&signed.note).cosign(signed.note, now) } else { weighed }
     }
 
     /// Takes a record back, in the order in which they were made.
@@ -193,7 +205,7 @@ impl Witness {
             "evidence" => {
                 let evidence = Evidence { held: note(&mut form, "held")?, shown: note(&mut form, "shown")?, at };
                 let memory = self.memory(&evidence.shown);
-                if memory.known.insert(key_of(&evidence.shown)) {
+                if memory.known.insert(evidence.pair()) {
                     memory.evidence.push(evidence);
                 }
             }
@@ -224,22 +236,47 @@ impl Witness {
 }
 
 impl Memory {
-    /// Keeps a checkpoint that contradicts the last one: once, and up to a number, since a consistency proof can be spoilt
-    /// by whoever sends it.
-    fn keep(&mut self, shown: Note, at: Time) -> Vec<Vec<u8>> {
-        let Some(last) = &self.last else { return Vec::new() };
-        if self.evidence.len() >= MAX_EVIDENCE || !self.known.insert(key_of(&shown)) {
-            return Vec::new();
+    /// The time of what is said at `now`: never before what was said last, whatever the clock does.
+    fn time(&self, now: Time) -> Time {
+        self.last.as_ref().map_or(now, |last| last.at.max(now))
+    }
+
+    /// Remembers what is cosigned at `now`. The same again at the same second says nothing new.
+    fn cosign(&mut self, note: Note, now: Time) -> Judgement {
+        let seen = Seen { note, at: self.time(now) };
+        let time = seconds(seen.at);
+        let same = |last: &Seen| last.note.checkpoint == seen.note.checkpoint && seconds(last.at) == time;
+        if self.last.as_ref().is_some_and(same) {
+            return Judgement::new(Ok(time), None);
         }
-        let evidence = Evidence { held: last.note.clone(), shown, at };
+        let (at, checkpoint) = (seen.at, seen.note.checkpoint.clone());
+        let mut records = vec![seen.to_record()];
+        self.last = Some(seen);
+        // What was shown of this very size before, and did not follow from what was held then, is a fork now.
+        let other =
+            |shown: &&Note| shown.checkpoint.size == checkpoint.size && shown.checkpoint.root != checkpoint.root;
+        let shown: Vec<Note> = self.evidence.iter().map(|kept| &kept.shown).filter(other).cloned().collect();
+        records.extend(shown.into_iter().filter_map(|shown| self.keep(shown, at)));
+        Judgement { outcome: Ok(time), kept: records.len() - 1, records }
+    }
+
+    /// Keeps a checkpoint that contradicts the last one: each pair once, and up to a number. Forks have a number of their
+    /// own, since a consistency proof can be spoilt by whoever sends it, and two roots of one size by the log alone.
+    fn keep(&mut self, shown: Note, at: Time) -> Option<Vec<u8>> {
+        let evidence = Evidence { held: self.last.as_ref()?.note.clone(), shown, at };
+        let alike = self.evidence.iter().filter(|kept| kept.is_fork() == evidence.is_fork()).count();
+        if alike >= MAX_EVIDENCE || !self.known.insert(evidence.pair()) {
+            return None;
+        }
         let record = evidence.to_record();
         self.evidence.push(evidence);
-        vec![record]
+        Some(record)
     }
 }
 
-fn key_of(note: &Note) -> (u64, [u8; 32]) {
-    (note.checkpoint.size, note.checkpoint.root.0)
+/// The seconds of a time, as they stand in a cosignature.
+fn seconds(at: Time) -> u64 {
+    u64::try_from(at.0.div_euclid(1000)).unwrap_or(0)
 }
 
 impl Seen {
@@ -256,6 +293,10 @@ impl Seen {
 }
 
 impl Evidence {
+    fn pair(&self) -> Pair {
+        [&self.held, &self.shown].map(|note| (note.checkpoint.size, note.checkpoint.root.0))
+    }
+
     /// Whether it convicts the log by itself: two roots of one size. Otherwise it says that a proof did not verify, which
     /// whoever sent it may have spoilt.
     #[must_use]
@@ -316,7 +357,7 @@ impl fmt::Display for Refusal {
             Self::Unsigned => f.write_str("none of the log's keys that are known here signed the checkpoint"),
             Self::Size(size) => write!(f, "the last checkpoint cosigned here has size {size}: prove from there"),
             Self::Fork(size) => {
-                write!(f, "another root of size {size} was cosigned here: the log forked, and both notes are kept")
+                write!(f, "another root of size {size} was cosigned here: the log forked")
             }
             Self::Inconsistent(size) => {
                 write!(f, "the proof does not show that the tree begins with the one of size {size} that was cosigned")

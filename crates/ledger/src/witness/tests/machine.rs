@@ -73,6 +73,37 @@ fn a_cosignature_is_never_older_than_the_one_before() {
 }
 
 #[test]
+fn the_same_again_is_no_step_back_for_the_next() {
+    let (tree, mut witness) = (Tree::new(2), Witness::new());
+    let mut records = Vec::new();
+    let mut at = |witness: &mut Witness, old, size, after| {
+        let signed = Log::signed(&logs(), tree.request(old, size)).expect("signed");
+        let judgement = witness.judge(signed, start().plus_seconds(after));
+        records.extend(judgement.records.clone());
+        (judgement.outcome.expect("cosigned") - seconds(), judgement.records.len())
+    };
+    assert_eq!(at(&mut witness, 0, 1, 0), (0, 1));
+    assert_eq!(at(&mut witness, 1, 1, 100), (100, 1), "a later time is remembered");
+    assert_eq!(at(&mut witness, 1, 1, 100), (100, 0), "and the same time is remembered already");
+    assert_eq!(at(&mut witness, 1, 1, 50), (100, 0), "the clock went back");
+    assert_eq!(at(&mut witness, 1, 2, 50), (100, 1));
+    let mut again = Witness::new();
+    records.iter().for_each(|record| again.restore(record).expect("a record"));
+    let signed = Log::signed(&logs(), tree.request(2, 2)).expect("signed");
+    assert_eq!(again.judge(signed, start()).outcome, Ok(seconds() + 100), "after a restart as well");
+}
+
+#[test]
+fn of_one_key_one_line_is_kept() {
+    let mut request = Tree::new(2).request(0, 1);
+    let line = request.note.lines[0].clone();
+    request.note.lines.extend([line.clone(), line.clone()]);
+    let mut witness = Witness::new();
+    judge(&mut witness, request).outcome.expect("cosigned");
+    assert_eq!(witness.seen().next().expect("seen").note.lines, [line]);
+}
+
+#[test]
 fn each_refusal_has_its_status() {
     let (tree, mut witness) = (Tree::new(20), Witness::new());
     judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
@@ -120,7 +151,7 @@ fn a_fork_is_refused_and_both_notes_are_kept_once() {
 
 #[test]
 fn what_anybody_could_spoil_is_kept_up_to_a_number() {
-    let (tree, mut witness) = (Tree::new(200), Witness::new());
+    let (tree, fork, mut witness) = (Tree::new(200), Tree::forked(200, 5), Witness::new());
     judge(&mut witness, tree.request(0, 1)).outcome.expect("cosigned");
     let mut kept = 0;
     for size in 3..200 {
@@ -129,6 +160,56 @@ fn what_anybody_could_spoil_is_kept_up_to_a_number() {
         kept += judge(&mut witness, spoilt).records.len();
     }
     assert_eq!(kept, MAX_EVIDENCE);
+    // What the log alone can make has room of its own.
+    judge(&mut witness, tree.request(1, 20)).outcome.expect("cosigned");
+    let judgement = judge(&mut witness, fork.request(20, 20));
+    assert_eq!((judgement.outcome, judgement.kept, judgement.records.len()), (Err(Refusal::Fork(20)), 1, 1));
+    assert_eq!(witness.evidence().filter(|evidence| evidence.is_fork()).count(), 1);
+}
+
+#[test]
+fn what_was_shown_too_early_is_a_fork_once_its_size_is_cosigned() {
+    let (tree, fork, mut witness) = (Tree::new(20), Tree::forked(20, 5), Witness::new());
+    judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
+    let shown = judge(&mut witness, fork.request(10, 20));
+    assert_eq!((shown.outcome, shown.kept), (Err(Refusal::Inconsistent(10)), 1));
+    let honest = judge(&mut witness, tree.request(10, 20));
+    assert_eq!((honest.outcome, honest.kept, honest.records.len()), (Ok(seconds()), 1, 2), "one note of each is here");
+    let shown = judge(&mut witness, fork.request(20, 20));
+    assert_eq!((shown.outcome, shown.kept), (Err(Refusal::Fork(20)), 0), "each pair once");
+    let pairs: Vec<_> =
+        witness.evidence().map(|one| (one.held.checkpoint.size, one.shown.checkpoint.size, one.is_fork())).collect();
+    assert_eq!(pairs, [(10, 20, false), (20, 20, true)]);
+    let mut again = Witness::new();
+    witness.to_records().iter().for_each(|record| again.restore(record).expect("a record"));
+    assert_eq!(again.to_records(), witness.to_records());
+}
+
+#[test]
+fn a_checkpoint_is_kept_with_each_that_it_contradicts() {
+    let (tree, fork, mut witness) = (Tree::new(30), Tree::forked(30, 5), Witness::new());
+    for known in [0, 10, 20] {
+        let honest = judge(&mut witness, tree.request(known, known + 10));
+        assert_eq!((honest.outcome, honest.kept), (Ok(seconds()), usize::from(known == 20)));
+        let shown = judge(&mut witness, fork.request(known + 10, 30));
+        assert_eq!(shown.kept, usize::from(known < 20), "the fork of 30 was kept when 30 was cosigned");
+    }
+    let held: Vec<_> = witness.evidence().map(|one| (one.held.checkpoint.size, one.is_fork())).collect();
+    assert_eq!(held, [(10, false), (20, false), (30, true)]);
+}
+
+#[test]
+fn who_weighs_a_checkpoint_has_cosigned_nothing() {
+    let (tree, fork, mut witness) = (Tree::new(20), Tree::forked(20, 5), Witness::new());
+    let weigh =
+        |witness: &mut Witness, request| witness.weigh(&Log::signed(&logs(), request).expect("signed"), start());
+    let weighed = weigh(&mut witness, tree.request(0, 10));
+    assert_eq!((weighed.outcome, weighed.records.len()), (Ok(seconds()), 0));
+    assert_eq!(witness.seen().count(), 0);
+    judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
+    assert_eq!(weigh(&mut witness, tree.request(0, 20)).outcome, Err(Refusal::Size(10)));
+    let weighed = weigh(&mut witness, fork.request(10, 10));
+    assert_eq!((weighed.outcome, weighed.records.len()), (Err(Refusal::Fork(10)), 1), "what convicts is kept");
 }
 
 proptest! {

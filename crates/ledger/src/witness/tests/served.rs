@@ -45,8 +45,11 @@ async fn a_witness_answers_as_tlog_witness_has_it() {
 
     let witness = Served::start(folder.path(), NAME).await;
     assert_eq!(witness.add(&tree.request(0, 20)).await, size("10\n"), "it remembers");
-    assert_eq!(witness.add(&tree.request(10, 20)).await.0, 200);
     assert_eq!(witness.get("/v1/witness/evidence").await, evidence);
+    assert_eq!(witness.add(&tree.request(10, 20)).await.0, 200);
+    let found = witness.get("/v1/witness/evidence").await;
+    let last = found.pointer("/evidence/2").expect("a third");
+    assert_eq!(last.get("what").and_then(Value::as_str), Some("fork"), "of what was shown of this size before");
     witness.end().await;
 }
 
@@ -64,8 +67,8 @@ async fn one_of_many_at_once_gets_each_size() {
     witness.end().await;
 }
 
-/// An auditor that has replayed so many entries.
-struct Replayed(u64);
+/// An auditor that has replayed so many entries, of this tree.
+struct Replayed(u64, Tree);
 
 impl Gate for Replayed {
     fn may_cosign<'a>(
@@ -73,19 +76,25 @@ impl Gate for Replayed {
         checkpoint: &'a Checkpoint,
     ) -> Pin<Box<dyn Future<Output = Result<(), Held>> + Send + 'a>> {
         Box::pin(async move {
+            let Self(replayed, tree) = self;
             match checkpoint.size {
                 13 => Err(Held::Wrong("entry 12 is wrong: its signature does not verify".to_owned())),
-                size if size > self.0 => Err(Held::NotYet(format!("{} of {size} entries are replayed", self.0))),
-                _ => Ok(()),
+                size if size > *replayed => Err(Held::NotYet(format!("{replayed} of {size} entries are replayed"))),
+                size if tree.checkpoint(size) == *checkpoint => Ok(()),
+                _ => Err(Held::Wrong("the entries do not come to this root".to_owned())),
             }
         })
     }
 }
 
+async fn audited(folder: &Path) -> Served {
+    Served::at(folder, NAME, ([127, 0, 0, 1], 0).into(), Arc::new(Replayed(13, Tree::new(20)))).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_cosigns_what_it_has_replayed_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
-    let witness = Served::at(folder.path(), NAME, ([127, 0, 0, 1], 0).into(), Arc::new(Replayed(13))).await;
+    let witness = audited(folder.path()).await;
     let tree = Tree::new(20);
     assert_eq!(witness.add(&tree.request(0, 12)).await.0, 200);
     let (status, _, body) = witness.add(&tree.request(12, 13)).await;
@@ -94,5 +103,25 @@ async fn an_auditor_cosigns_what_it_has_replayed_and_nothing_else() {
     let mut unsigned = tree.request(12, 14);
     unsigned.note.lines = vec![unsigned.note.checkpoint.sign(&signer("policy"))];
     assert_eq!(witness.add(&unsigned).await.0, 403, "nobody makes it replay for nothing");
+    witness.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_keeps_a_fork_that_its_own_replay_contradicts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let witness = audited(folder.path()).await;
+    let (tree, fork) = (Tree::new(20), Tree::forked(20, 5));
+    assert_eq!(witness.add(&tree.request(0, 12)).await.0, 200);
+    let size = (409, "text/x.tlog.size".to_owned(), "12\n".to_owned());
+    assert_eq!(witness.add(&fork.request(12, 12)).await, size, "a fork first of all");
+    assert_eq!(witness.add(&tree.request(3, 14)).await, size, "before anything is replayed");
+    let (status, _, body) = witness.add(&fork.request(12, 14)).await;
+    assert!(status == 422 && body.contains("the proof does not show"), "not that it has to be replayed: {body}");
+    let (status, _, body) = witness.add(&fork.request(12, 13)).await;
+    assert!(status == 422 && body.contains("entry 12 is wrong"), "what was found says more: {body}");
+    let evidence = witness.get("/v1/witness/evidence").await;
+    let kept = evidence.get("evidence").and_then(Value::as_array).expect("a list");
+    let what: Vec<_> = kept.iter().filter_map(|one| one.get("what").and_then(Value::as_str)).collect();
+    assert_eq!(what, ["fork", "inconsistent", "inconsistent"]);
     witness.end().await;
 }
