@@ -3,8 +3,9 @@
 use crate::cli::{Compare, Follow};
 use crate::output::{Failure, Output, Paint};
 use crate::{call, corner, keystore};
+use eleven_api::client::CallError;
 use eleven_core::encoding::{Object, Value};
-use eleven_ledger::follow::{self, Audited, Follower, Remote};
+use eleven_ledger::follow::{self, Audited, FollowError, Follower, Remote};
 use eleven_ledger::{Met, Progress, Sound};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -121,35 +122,71 @@ impl Shown {
 /// # Errors
 /// What is wrong with the ledger, or where it was not reached and only one round was asked for.
 pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
+    corner::log();
     let root = corner::read_root(&args.root)?;
     let source = Remote::new(&args.url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
-    let mut follower = Follower::open(&args.data, root).map_err(Failure::new)?;
+    let follower = Follower::open(&args.data, root).map_err(Failure::new)?;
+    let mut following = Following { follower, source, told: None, output };
     let every = Duration::from_millis(args.every.max(10));
     call::wait(async {
-        let mut told = None;
-        loop {
-            let mut shown = Shown::new(!output.json && std::io::stderr().is_terminal());
-            let before = follower.audited().met.entries;
-            let outcome = follower.round(&source, &mut |met| shown.follows(met, before)).await;
-            shown.end();
-            match outcome {
-                Ok(audited) if told != Some(audited.size) => {
-                    told = Some(audited.size);
-                    output.either(|| verified(&audited), || verified_text(&audited, output));
-                }
-                Ok(_) => {}
-                Err(error) if error.is_passing() && !args.once => tracing::warn!(%error, "asking again"),
-                Err(error) => return Err(Failure::new(error)),
-            }
-            if args.once {
-                return Ok(());
-            }
-            tokio::select! {
-                _ = corner::until_told() => return Ok(()),
-                () = tokio::time::sleep(every) => {}
-            }
+        if args.once {
+            return following.round().await.map_err(Failure::new);
+        }
+        // From the first round on: a signal that comes while nobody waits for one is lost.
+        tokio::select! {
+            _ = corner::until_told() => Ok(()),
+            failure = following.go_on(every) => Err(failure),
         }
     })?
+}
+
+/// A ledger that is followed, and what was said of it.
+struct Following {
+    follower: Follower,
+    source: Remote,
+    /// The size that was told last; none before anything was verified here.
+    told: Option<u64>,
+    output: Output,
+}
+
+impl Following {
+    /// Verifies what is new, and tells it.
+    async fn round(&mut self) -> Result<(), FollowError> {
+        let mut shown = Shown::new(!self.output.json && std::io::stderr().is_terminal());
+        let before = self.follower.audited().met.entries;
+        let outcome = self.follower.round(&self.source, &mut |met| shown.follows(met, before)).await;
+        shown.end();
+        let audited = outcome?;
+        if self.told.replace(audited.size) != Some(audited.size) {
+            self.output.either(|| verified(&audited), || verified_text(&audited, self.output));
+        }
+        Ok(())
+    }
+
+    /// Round after round, until something is wrong that asking again does not mend.
+    async fn go_on(&mut self, every: Duration) -> Failure {
+        let mut warned = String::new();
+        loop {
+            match self.round().await {
+                Ok(()) => warned.clear(),
+                Err(error) if error.is_passing() && !self.is_unknown(&error) => {
+                    let why = error.to_string();
+                    if warned != why {
+                        tracing::warn!(why, "nothing new is verified, and the ledger is asked again");
+                        warned = why;
+                    }
+                }
+                Err(error) => return Failure::new(error),
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    /// Whether the ledger does not show its entries to whoever asks here: it never did, so waiting does not help.
+    const fn is_unknown(&self, error: &FollowError) -> bool {
+        let FollowError::Call(CallError::Refused(problem)) = error else { return false };
+        self.told.is_none() && matches!(problem.status, 401 | 403)
+    }
 }
 
 impl Shown {

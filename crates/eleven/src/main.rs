@@ -74,7 +74,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Authority(command) => authority(command, file, output)?,
         Command::Runtime(command) => runtime(command, file, output)?,
         Command::Ledger(command) => return ledger(command, file, output),
-        Command::Witness(command) => witness_cmd::run(command, output)?,
+        Command::Witness(command) => return witness_cmd::run(command, output),
         Command::Identity(IdentityCommand::Issue { identity }) => admin::issue_identity(&config()?, &identity, output)?,
         Command::Client(command) => admin::client(&config()?, command, output)?,
         Command::Policy(command) => policy(command, &config()?, output)?,

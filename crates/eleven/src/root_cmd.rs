@@ -2,7 +2,7 @@
 
 use crate::admin;
 use crate::backup_cmd::root_signer;
-use crate::call;
+use crate::call::{self, Registry};
 use crate::cli::RootCommand;
 use crate::config::{Config, ConfigError};
 use crate::corner::read_root;
@@ -66,7 +66,7 @@ pub(crate) fn run(
             );
             admin::report(&done, &what, output);
         }
-        RootCommand::Show => output.document(&call::get(&config()?.authority.url, routes::REGISTRY_ROOT)?),
+        RootCommand::Show => output.document(&call::get(&Registry::of(&config()?), routes::REGISTRY_ROOT)?),
     }
     Ok(())
 }

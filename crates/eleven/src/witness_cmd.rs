@@ -6,7 +6,7 @@ use crate::call;
 use crate::cli::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 use crate::corner;
 use crate::keystore::{self, FileKeystore, Keystore as _, Wanted};
-use crate::output::{Failure, Output, shown};
+use crate::output::{EXIT_DONE, Failure, Output, shown};
 use eleven_api::edge::{self, SystemClock};
 use eleven_api::routes;
 use eleven_api::serve::{Listener, Tls};
@@ -20,6 +20,7 @@ use eleven_ledger::witness::{Gate, Log, Open, Settings, WitnessServer};
 use eleven_store::Folder;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -34,33 +35,31 @@ const WATCHED: &str = "watched";
 /// The mirror of a ledger that it audits.
 const MIRROR: &str = "mirror";
 
-/// Carries out a command.
+/// Carries out a command, and gives the status to end with.
 ///
 /// # Errors
 /// Where it can't be.
-pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        WitnessCommand::Serve(args) => serve(&args, output),
+        WitnessCommand::Serve(args) => return serve(&args, output).map(ExitCode::from),
         WitnessCommand::Key(WitnessKeyCommand::New { dir, name, audits, passphrase_file }) => {
             let passphrase_file = passphrase_file.unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
-            new_key(&dir, name, audits, &passphrase_file, output)
+            new_key(&dir, name, audits, &passphrase_file, output)?;
         }
         WitnessCommand::Log(WitnessLogCommand::Add { dir, root, vkey }) => {
-            add_log(&dir, root.as_deref(), vkey.as_deref(), output)
+            add_log(&dir, root.as_deref(), vkey.as_deref(), output)?;
         }
-        WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output),
-        WitnessCommand::Show { url } => show(&url, output),
+        WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output)?,
+        WitnessCommand::Show { url } => show(&url, output)?,
         WitnessCommand::Evidence { url, root, out } => {
             let evidence = call::get(&url, routes::WITNESS_EVIDENCE)?;
             match (root, out) {
-                (Some(root), Some(out)) => convict(&evidence, &corner::read_root(&root)?, &out, output),
-                _ => {
-                    output.document(&evidence);
-                    Ok(())
-                }
+                (Some(root), Some(out)) => convict(&evidence, &corner::read_root(&root)?, &out, output)?,
+                _ => output.document(&evidence),
             }
         }
     }
+    Ok(ExitCode::from(EXIT_DONE))
 }
 
 fn new_key(dir: &Path, name: String, audits: bool, passphrase_file: &Path, output: Output) -> Result<(), Failure> {
@@ -210,7 +209,8 @@ fn watched(dir: &Path) -> Result<Vec<Log>, Failure> {
     Ok(logs)
 }
 
-fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
+/// Runs the witness until it is told to stop; the status says whether another process is to take its place.
+fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     corner::follow_parent(args.serve.parent)?;
     corner::log();
     corner::close_to_others()?;
@@ -255,7 +255,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<(), Failure> {
         let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate);
         let witness = witness.map_err(Failure::new)?;
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
-        corner::until_stopped(corner::Signals::heard(), |stop| witness.serve(listener, stop)).await.map(drop)
+        corner::until_stopped(corner::Signals::heard(), |stop| witness.serve(listener, stop)).await
     })
 }
 

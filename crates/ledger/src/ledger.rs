@@ -31,7 +31,7 @@ use eleven_store::{
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -178,7 +178,7 @@ impl Parts {
             log: reader,
             raised: watch::Sender::default(),
             collecting: AtomicBool::new(false),
-            witness_ahead: AtomicU64::new(0),
+            ahead: crate::witness::Ahead::default(),
             disagreement: AtomicBool::new(resumed.contained),
             carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),

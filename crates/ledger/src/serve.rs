@@ -85,7 +85,13 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let head = shared.published();
     let raised = shared.raised.borrow().clone();
     let size_of = |head: Option<Arc<Published>>| head.map(|head| head.size());
-    let ahead = Some(shared.witness_ahead.load(Ordering::Acquire)).filter(|size| *size > shared.size());
+    let (ahead, claimed) = (shared.ahead.shown(shared.size()), shared.ahead.claimed(shared.size()));
+    let warning = |size| {
+        format!(
+            "a witness says that it cosigned {size} entries, which this ledger does not have, and shows no head of this ledger \
+             for them: the log has its URL, ask whoever runs it"
+        )
+    };
     let domain = state::read(&shared.book).registry().map(|registry| registry.root().domain.clone());
     let object = Object::new()
         .with("corner", "ledger")
@@ -100,7 +106,8 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with_some("cosigned", size_of(raised.cosigned))
         .with_some("mirrored", size_of(raised.mirrored))
         .with_some("witness_ahead", ahead)
-        .with_some("clock_behind_ms", clock_behind(shared, inner.clock.now()));
+        .with_some("clock_behind_ms", clock_behind(shared, inner.clock.now()))
+        .with_some("warning", claimed.map(warning));
     let mut response = json(&Value::Object(object));
     if !takes || disagreement || headless || ahead.is_some() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

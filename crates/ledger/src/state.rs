@@ -60,8 +60,8 @@ pub(crate) struct Shared {
     pub(crate) raised: watch::Sender<Raised>,
     /// Set while the last head waits for its witnesses: the next seal waits a little, too.
     pub(crate) collecting: AtomicBool,
-    /// The size that a witness cosigned and this ledger does not have; 0 where there is none.
-    pub(crate) witness_ahead: AtomicU64,
+    /// What witnesses say to have cosigned that this ledger does not have.
+    pub(crate) ahead: crate::witness::Ahead,
     /// The log.
     pub(crate) log: Arc<dyn ReadLog>,
     /// Set where the authority signed another registry than was folded here: no head is signed any more.

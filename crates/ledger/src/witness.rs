@@ -8,6 +8,7 @@
 //! A witness that also replays the ledger, an auditor, is the same server behind a [`Gate`] that it opens only for a tree
 //! that it has recomputed.
 
+mod ahead;
 mod collect;
 mod keep;
 mod request;
@@ -17,6 +18,7 @@ mod stepped;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use collect::collect;
 pub use collect::put;
 pub use request::{AddCheckpoint, size};

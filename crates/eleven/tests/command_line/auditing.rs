@@ -2,7 +2,14 @@
 
 use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 fn vectors() -> Value {
@@ -23,6 +30,9 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     let (url, root, mirror) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"));
     let refused = domain.run(&["ledger", "follow", &url, "--root", &root, "--data", &domain.file("none"), "--once"]);
     assert_eq!(refused.status.code(), Some(1), "a stranger is not shown the entries: {}", text(&refused));
+    let refused = domain.run(&["ledger", "follow", &url, "--root", &root, "--data", &domain.file("none")]);
+    let said = text(&refused);
+    assert!(refused.status.code() == Some(1) && said.contains("exposure is by-possession"), "nor later: {said}");
     let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
     let held = domain.file("auditor.secret");
     let secret = added.get("secret").and_then(Value::as_str).expect("a secret");
@@ -57,6 +67,66 @@ fn when_known(domain: &Domain, args: &[&str]) -> Value {
         assert!(Instant::now() < until, "{}", text(&output));
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A process that is killed with this value.
+struct Running(Child);
+
+impl Running {
+    /// The status with which it ends; none where it does not end before a ledger that says nothing is given up.
+    fn ended(&mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            if let Some(status) = self.0.try_wait().expect("a status") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn who_follows_a_ledger_that_does_not_answer_is_told_so_and_ends_when_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("root.json"), vectors().get("root").expect("a root").canonical()).expect("written");
+    // It breaks off what it is asked, and from some moment on keeps who asks waiting.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let silent = Arc::new(AtomicBool::new(false));
+    let (say, asked) = channel();
+    let keeps = Arc::clone(&silent);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming().map_while(Result::ok) {
+            if keeps.load(Ordering::Acquire) {
+                held.push(stream);
+                if say.send(()).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let mut command = eleven();
+    command.args(["ledger", "follow", &url, "--root", &at("root.json"), "--data", &at("mirror"), "--every", "10"]);
+    let mut process = Running(command.stderr(Stdio::piped()).spawn().expect("it runs"));
+    let mut said = String::new();
+    let mut errors = BufReader::new(process.0.stderr.take().expect("its errors"));
+    errors.read_line(&mut said).expect("a line");
+    assert!(said.contains("the ledger is asked again") && said.contains(&url), "{said}");
+    silent.store(true, Ordering::Release);
+    asked.recv_timeout(PATIENCE).expect("it asks again");
+    // In the middle of a round, and not the first.
+    kill_process(Pid::from_child(&process.0), Signal::TERM).expect("it runs");
+    assert_eq!(process.ended(), Some(0));
 }
 
 #[test]

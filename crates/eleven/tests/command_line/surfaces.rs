@@ -112,6 +112,11 @@ fn an_operator_sets_how_much_strangers_read() {
         domain.done(&["registry", "show"]).contains("registry of")
             && domain.done(&["policy", "list"]).contains("POLICY")
     );
+    assert_eq!(
+        domain.json(&["root", "show"]).get("version").and_then(Value::as_int),
+        Some(1),
+        "`root next` is made of it"
+    );
     assert_eq!(domain.status("authority", eleven_api::routes::REGISTRY_SNAPSHOT), StatusCode::UNAUTHORIZED);
     domain.json(&["auditor", "revoke", "examiner"]);
     until(&domain, &with_secret, 1);

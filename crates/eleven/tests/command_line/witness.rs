@@ -10,6 +10,7 @@ use eleven_core::signature::{SeedSigner, Signer as _, VerifyingKey};
 use eleven_core::tree::{self, MemoryTree};
 use eleven_ledger::witness::AddCheckpoint;
 use http_body_util::{BodyExt as _, Full};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -53,6 +54,14 @@ impl Witness {
             let body = response.into_body().collect().await.expect("a body").to_bytes();
             (status, String::from_utf8(body.to_vec()).expect("text"))
         })
+    }
+}
+
+impl Witness {
+    /// The status with which it ends when it is told by this signal.
+    fn told(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.process), signal).expect("it runs");
+        self.process.wait().expect("it ends").code()
     }
 }
 
@@ -125,6 +134,11 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     assert_eq!(witness.add(&request(&tree, 20, 50)), (409, "50\n".to_owned()));
     let evidence = eleven().args(["witness", "evidence", &witness.url]).output().expect("it runs");
     assert!(text(&evidence).contains("\"evidence\":[]"), "{}", text(&evidence));
+    // Told to make place it says so by its status, and its next process goes on.
+    assert_eq!(witness.told(Signal::HUP), Some(75), "start me again");
+    let witness = Witness::start(&dir);
+    assert_eq!(witness.add(&request(&tree, 20, 50)), (409, "50\n".to_owned()));
+    assert_eq!(witness.told(Signal::TERM), Some(0), "let me be");
 }
 
 /// Makes a witness of the domain's ledger, which stands in the domain's folder `w`, and starts it.

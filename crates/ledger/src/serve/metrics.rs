@@ -51,7 +51,8 @@ pub(super) fn render(inner: &Inner) -> String {
     let raised = inner.shared.raised.borrow().clone();
     let cosigned = raised.cosigned.map_or(0, |head| head.size());
     let mirrored = raised.mirrored.map_or(0, |head| head.size());
-    let ahead = inner.shared.witness_ahead.load(Ordering::Acquire);
+    let (held, said) = (inner.shared.size(), &inner.shared.ahead);
+    let (ahead, claimed) = (said.shown(held).unwrap_or(0), said.claimed(held).unwrap_or(0));
     let disagrees = u64::from(inner.shared.disagreement.load(Ordering::Acquire));
     let mut gauge = |name: &str, help: &str, value: u64| one(&mut out, name, "gauge", help, value);
     gauge("eleven_ledger_size", "Durable entries.", inner.shared.size());
@@ -59,6 +60,8 @@ pub(super) fn render(inner: &Inner) -> String {
     gauge("eleven_ledger_cosigned_size", "Entries under the last head at D4.", cosigned);
     gauge("eleven_ledger_mirrored_size", "Entries under the last head at D5.", mirrored);
     gauge("eleven_ledger_witness_ahead", "The size that a witness cosigned and this ledger lacks; 0 is right.", ahead);
+    let claims = "The size that a witness says to have cosigned, shows nothing for, and this ledger lacks; 0 is right.";
+    gauge("eleven_ledger_witness_claims", claims, claimed);
     gauge("eleven_ledger_lineages", "Lineages, those of one event among them.", lineages as u64);
     gauge("eleven_ledger_running", "Operations admitted and not ended.", running as u64);
     gauge("eleven_ledger_registry_epoch", "The registry's epoch.", epoch);

@@ -5,6 +5,7 @@
 //! every witness has answered, or the deadline is over. Meanwhile no new head is sealed, for a second at most. Who answers
 //! after the round still raises the head that it was asked about.
 
+use super::ahead::{self, Beyond};
 use super::request::{AddCheckpoint, size};
 use crate::heads::HeadSigner;
 use crate::ledger::Inner;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use eleven_api::client::Client;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
+use eleven_core::encoding::{Value, parse};
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
 use eleven_core::root::Witnesses;
@@ -32,6 +34,8 @@ use tokio::task::JoinSet;
 const ANSWER: Duration = Duration::from_secs(10);
 /// A head that a witness did not cosign is put to it again after this long, unless there is a newer one.
 const RETRY: Duration = Duration::from_secs(1);
+/// Bytes of what a witness shows of all that it remembers.
+const MAX_SHOWN: usize = 1 << 20;
 
 /// A head that is to be cosigned.
 type Target = Option<Arc<Published>>;
@@ -196,16 +200,15 @@ impl Asking {
             let old = self.known;
             match self.ask(checkpoint, old).await? {
                 Said::Cosigned(lines) => {
+                    self.shared.ahead.forget(&self.url);
                     self.known = checkpoint.size;
                     return Ok(lines);
                 }
-                Said::Size(size) if size > self.shared.size() => {
-                    self.shared.witness_ahead.fetch_max(size, Ordering::AcqRel);
-                    return Err(format!(
-                        "it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it"
-                    ));
+                Said::Size(size) if size > self.shared.size() => return Err(self.is_ahead(size).await),
+                Said::Size(size) => {
+                    self.shared.ahead.forget(&self.url);
+                    self.known = size;
                 }
-                Said::Size(size) => self.known = size,
             }
             if self.known > checkpoint.size {
                 return Err("it has cosigned a later head".to_owned());
@@ -215,6 +218,36 @@ impl Asking {
             }
         }
         Err("it names one size after the other".to_owned())
+    }
+
+    /// The witness answered with more entries than the ledger holds: what that comes to, by what it shows.
+    async fn is_ahead(&self, claimed: u64) -> String {
+        let shown = self.shows().await.filter(|size| *size > self.shared.size());
+        let fresh = self.shared.ahead.says(&self.url, shown.map_or(Beyond::Claimed(claimed), Beyond::Shown));
+        let Some(size) = shown else {
+            return format!(
+                "it says that it cosigned {claimed} entries, which the ledger does not have, and shows no head of the ledger \
+                 for them: ask whoever runs it"
+            );
+        };
+        if fresh {
+            tracing::error!(
+                witness = self.url,
+                size,
+                "a witness shows a head of this ledger that the ledger does not have"
+            );
+        }
+        format!("it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it")
+    }
+
+    /// The size of the largest checkpoint of this ledger, signed by its own key, that the witness shows.
+    async fn shows(&self) -> Option<u64> {
+        let request = Request::get(format!("{}{}", self.url, routes::WITNESS_LOGS)).body(Full::default()).ok()?;
+        let (status, body) = answer(&self.client, request, MAX_SHOWN).await.ok()?;
+        let said = parse(&body).ok().filter(|_| status == StatusCode::OK)?;
+        let note = |seen: &Value| Note::parse(seen.get("checkpoint")?.as_str()?).ok();
+        let notes = said.get("seen")?.as_array()?.iter().filter_map(note);
+        notes.filter(|note| ahead::is_own(&self.shared, note)).map(|note| note.checkpoint.size).max()
     }
 
     async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Said, String> {
@@ -260,10 +293,15 @@ pub async fn put(client: &Client, url: &str, asked: &AddCheckpoint) -> Result<(S
     let uri = format!("{}{}", url.trim_end_matches('/'), routes::ADD_CHECKPOINT).parse();
     *request.uri_mut() = uri.map_err(|error| format!("it has no address: {error}"))?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer(client, request, MAX_ADD_CHECKPOINT).await
+}
+
+/// Status and body of the answer to a request, where it comes within ten seconds and has no more bytes than `most`.
+async fn answer(client: &Client, request: Request<Full<Bytes>>, most: usize) -> Result<(StatusCode, Bytes), String> {
     let answered = async {
         let response = client.send(request).await.map_err(|error| error.to_string())?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ADD_CHECKPOINT).collect().await;
+        let body = Limited::new(response.into_body(), most).collect().await;
         Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
     };
     let answered = tokio::time::timeout(ANSWER, answered).await;

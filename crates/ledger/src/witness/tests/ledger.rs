@@ -105,6 +105,18 @@ impl Running {
         panic!("health is {last}");
     }
 
+    /// Until it calls itself unwell.
+    async fn until_unwell(&self) {
+        for _ in 0..1000 {
+            let health = self.client.get_json(&self.base, routes::HEALTH, DEADLINE).await;
+            if matches!(health, Err(CallError::Refused(problem)) if problem.status == 503) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it does not call itself unwell");
+    }
+
     async fn end(self) {
         self.stop.send(true).expect("it runs");
         self.task.await.expect("served").expect("ended well");
@@ -241,21 +253,79 @@ async fn a_ledger_that_was_rolled_back_is_found_by_its_witness() {
     let root = witnessed(1, 0);
     Ledger::genesis(other.path(), &root, 10, &genesis_keys(), &signer("audit"), start()).expect("a genesis");
     let ledger = Running::start(&other, &[&witness.url]).await;
-    let mut refused = false;
-    for _ in 0..1000 {
-        let health = ledger.client.get_json(&ledger.base, routes::HEALTH, DEADLINE).await;
-        refused = matches!(health, Err(CallError::Refused(problem)) if problem.status == 503);
-        if refused {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(refused, "it calls itself unwell");
+    ledger.until_unwell().await;
     let metrics = ledger.client.get(&ledger.base, routes::METRICS, DEADLINE).await.expect("metrics");
     let metrics = std::str::from_utf8(&metrics).expect("text");
     assert!(metrics.lines().any(|line| line.starts_with("eleven_ledger_witness_ahead ") && !line.ends_with(" 0")));
     ledger.end().await;
     witness.end().await;
+}
+
+/// Somebody who answers at a witness's URL, with no key that the root names: what he knows and shows is what he says.
+struct Fake {
+    url: String,
+    says: Arc<std::sync::Mutex<(u64, Vec<Note>)>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Fake {
+    async fn start() -> Self {
+        let says = Arc::new(std::sync::Mutex::new((0, Vec::new())));
+        let (known, shown) = (Arc::clone(&says), Arc::clone(&says));
+        let size = async move || (http::StatusCode::CONFLICT, format!("{}\n", known.lock().expect("whole").0));
+        let logs = async move || {
+            let seen = |note: &Note| Value::Object(Object::new().with("checkpoint", note.to_string()));
+            let seen: Vec<Value> = shown.lock().expect("whole").1.iter().map(seen).collect();
+            Value::Object(Object::new().with("seen", seen)).to_string()
+        };
+        let router = axum::Router::new()
+            .route(routes::ADD_CHECKPOINT, axum::routing::post(size))
+            .route(routes::WITNESS_LOGS, axum::routing::get(logs));
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(listener.serve(router, stopping, Duration::from_secs(5)));
+        Self { url, says, stop, task }
+    }
+
+    fn says(&self, size: u64, shown: Vec<Note>) {
+        *self.says.lock().expect("whole") = (size, shown);
+    }
+}
+
+/// A checkpoint of the ledger that nothing stands under, signed by a key of this role.
+fn of_nothing(size: u64, role: &str) -> Note {
+    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root: Sha256([7; 32]) };
+    Note { lines: vec![checkpoint.sign(&signer(role))], checkpoint }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_claims_more_than_the_ledger_has_makes_it_unwell_only_by_a_head_that_it_signed() {
+    const CLAIMED: u64 = 9_007_199_254_740_991;
+    let (home, fake) = (home(1, 0), Fake::start().await);
+    fake.says(CLAIMED, vec![of_nothing(CLAIMED, "policy"), of_nothing(1, "head")]);
+    let mut ledger = Running::start(&home, &[&fake.url]).await;
+    assert_eq!(ledger.append("D3", 20_000).await.durability, Durability::D3);
+    // Health that is answered with 503 is none here.
+    let health = ledger.health(|health| health.get("warning").is_some()).await;
+    assert!(text(&health, "warning").contains(&CLAIMED.to_string()), "{health}");
+    assert_eq!((health.get("ok"), health.get("witness_ahead")), (Some(&Value::Bool(true)), None));
+    let metrics = ledger.client.get(&ledger.base, routes::METRICS, DEADLINE).await.expect("metrics");
+    let metrics = std::str::from_utf8(&metrics).expect("text");
+    assert!(metrics.contains(&format!("\neleven_ledger_witness_claims {CLAIMED}\n")), "{metrics}");
+    assert!(metrics.contains("\neleven_ledger_witness_ahead 0\n"), "{metrics}");
+
+    fake.says(0, Vec::new());
+    ledger.health(|health| health.get("warning").is_none()).await;
+    fake.says(CLAIMED, vec![of_nothing(500, "head")]);
+    ledger.until_unwell().await;
+    fake.says(1, Vec::new());
+    let health = ledger.health(|_| true).await;
+    assert_eq!(health.get("warning"), None);
+    ledger.end().await;
+    fake.stop.send(true).expect("it runs");
+    fake.task.await.expect("served");
 }
 
 #[tokio::test(flavor = "multi_thread")]
