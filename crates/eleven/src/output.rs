@@ -104,9 +104,9 @@ impl Output {
         for piece in pieces {
             let ours = self.colour && MARKS.iter().any(|mark| piece.starts_with(mark));
             if ours {
-                out.push(ESCAPE)
+                out.push(ESCAPE);
             } else {
-                out.extend(ESCAPE.escape_unicode())
+                out.extend(ESCAPE.escape_unicode());
             }
             out += &foreign::lines(piece);
         }

@@ -150,7 +150,7 @@ mod properties {
                 prop_assert_eq!(encoded.without(left_out), object.canonical_without(left_out));
                 prop_assert_eq!(encoded.depth(), object.depth());
             }
-            let (again, found) = parse_items(&bytes, "r", ANY).expect("I-JSON");
+            let (again, found) = parse_items(&bytes, "r", super::ANY).expect("I-JSON");
             prop_assert_eq!(again, Value::Object(object.with("r", Vec::new())));
             let found: Vec<&[u8]> = found.iter().map(|item| canonical(&bytes, item)).collect();
             prop_assert_eq!(found, items.iter().map(Value::canonical).collect::<Vec<_>>());

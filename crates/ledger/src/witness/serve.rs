@@ -235,7 +235,7 @@ fn tell(checkpoint: &Checkpoint, judgement: &Judgement) {
         (Ok(_), 0) => {}
         (Err(Refusal::Fork(_)), 0) => tracing::warn!(origin, size, "the log forked: nothing new is kept"),
         (Ok(_) | Err(Refusal::Fork(_)), _) => {
-            tracing::error!(origin, size, "the log forked: both checkpoints are kept")
+            tracing::error!(origin, size, "the log forked: both checkpoints are kept");
         }
         (Err(Refusal::Inconsistent(held)), 0) => {
             tracing::warn!(origin, size, held, "a checkpoint does not contain the last one: nothing new is kept");

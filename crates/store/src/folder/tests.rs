@@ -82,7 +82,7 @@ fn another_users_folder_is_left_as_it_is() {
     let theirs = if rustix::process::geteuid().is_root() {
         std::fs::create_dir_all(&path).expect("folder");
         std::os::unix::fs::chown(&path, Some(4711), Some(4711)).expect("given away");
-        path.clone()
+        path
     } else {
         PathBuf::from("/usr")
     };
