@@ -90,10 +90,9 @@ async fn whoever_watches_is_let_go_when_the_corner_stops() {
     let world = World::founded().await;
     let request = http::Request::get(format!("{}{}", world.base, routes::REGISTRY_WATCH));
     let watched = world.client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
-    let stopping = tokio::spawn(world.stop());
     let ended = tokio::time::timeout(Duration::from_secs(3), watched.into_body().collect());
-    ended.await.expect("it is not held until the grace is over").expect("in order");
-    stopping.await.expect("stopped");
+    let (ended, ()) = tokio::join!(ended, world.stop());
+    ended.expect("it is not held until the grace is over").expect("in order");
 }
 
 #[tokio::test(flavor = "multi_thread")]

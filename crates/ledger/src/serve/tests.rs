@@ -232,13 +232,16 @@ async fn answers_name_what_is_wrong_with_a_post() {
 async fn an_append_that_waits_for_more_than_the_ledger_has_does_not_hold_up_its_stop() {
     let home = Home::new();
     let served = Served::start(&home).await;
-    let body = Producers::new().set_up().to_bytes();
-    let (client, base) = (served.client.clone(), served.base.clone());
+    let mut producers = Producers::new();
+    let before = served.post(&producers.set_up()).await.expect("set up").size;
+    let mut append = Append::default();
+    append.record(&producers.denial("waits"));
+    let (client, base, body) = (served.client.clone(), served.base.clone(), append.to_bytes());
     // No witness cosigns anything here.
     let path = format!("{}?durability=D4&wait=30000", routes::AUDIT_EVENTS);
     let waiting = tokio::spawn(async move { client.post(&base, &path, &[], body, DEADLINE).await });
     let mut durable = served.shared.durable.subscribe();
-    durable.wait_for(|size| *size > 0).await.expect("committed");
+    durable.wait_for(|size| *size > before).await.expect("committed");
     let told = std::time::Instant::now();
     served.end().await;
     assert!(told.elapsed() < Duration::from_secs(4), "the grace is five seconds: {:?}", told.elapsed());
