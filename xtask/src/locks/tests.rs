@@ -13,7 +13,7 @@ dependencies = [
 [[package]]
 name = "sha2"
 version = "0.11.1"
-source = "registry+https://github.com/rust-lang/crates.io-index"
+source = "registry"
 "#;
 
 fn findings(core: &[(&str, &str)], lock: &str) -> Result<Vec<String>, String> {

@@ -68,15 +68,16 @@ fn whoever_only_looks_makes_no_folder() {
     let config = std::fs::read_to_string(&file).expect("the configuration");
     std::fs::write(&file, config.replace("[ledger]\n", "[ledger]\ndata = \"elsewhere\"\n")).expect("written");
     let archive = domain.file("archive");
-    for args in [
-        &["ledger", "restart"][..],
-        &["ledger", "size"],
-        &["ledger", "reindex"],
-        &["ledger", "archive", "--to", &archive],
+    let none = "elsewhere is no data folder";
+    for (args, why) in [
+        (&["ledger", "restart"][..], "the ledger does not run"),
+        (&["ledger", "size"], none),
+        (&["ledger", "reindex"], none),
+        (&["ledger", "archive", "--to", &archive], none),
     ] {
         let output = domain.run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
-        assert!(text(&output).contains("elsewhere is no data folder"), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
         assert!(!domain.dir().join("elsewhere").exists(), "{args:?}: nothing was made");
     }
 }
