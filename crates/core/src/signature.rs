@@ -163,7 +163,7 @@ impl Tables {
     }
 }
 
-/// A key's table, made when it is first used: half a millisecond.
+/// A key's table, made when it is first used, in less than a millisecond.
 struct LazyTable {
     made: OnceBox<Option<Multiples>>,
     tables: Tables,

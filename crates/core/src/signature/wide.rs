@@ -263,7 +263,7 @@ impl<const W: usize> Table<W> {
 }
 
 impl Table<7> {
-    /// The table of a point: a fifth of a millisecond. `None` where nothing is multiplied in lanes.
+    /// The table of a point, made in less than a millisecond. `None` where nothing is multiplied in lanes.
     pub(super) fn of_point(point: &EdwardsPoint) -> Option<Self> {
         let base = base()?;
         let table = Self::of(base.avx512, point.compress().as_bytes());
