@@ -16,6 +16,7 @@ pub mod identity;
 pub mod ledger;
 pub mod mutate;
 pub mod policy;
+pub mod signatures;
 pub mod structures;
 pub mod vectors;
 
@@ -56,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     target("identity", Shape::Jwt, identity::presented, identity::tokens),
     target("identity_claims", Shape::Json, identity::claims, identity::claim_sets),
     target("http", Shape::Json, http::run, http::corpus),
+    target("signature", Shape::Text, signatures::run, signatures::corpus),
 ];
 
 /// The target of that name.

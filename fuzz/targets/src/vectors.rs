@@ -11,6 +11,7 @@ static FILES: &[(&str, &[u8])] = &[
     ("artifacts.json", include_bytes!("../../../spec/vectors/artifacts.json")),
     ("bundles.json", include_bytes!("../../../spec/vectors/bundles.json")),
     ("bundles-that-fail.json", include_bytes!("../../../spec/vectors/bundles-that-fail.json")),
+    ("ed25519.json", include_bytes!("../../../spec/vectors/ed25519.json")),
     ("equivocation.json", include_bytes!("../../../spec/vectors/equivocation.json")),
     ("head.json", include_bytes!("../../../spec/vectors/head.json")),
     ("jcs.json", include_bytes!("../../../spec/vectors/jcs.json")),

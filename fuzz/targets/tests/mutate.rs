@@ -74,5 +74,5 @@ macro_rules! targets {
 
 targets! {
     encoding artifact token event registry journal entry checkpoint policy decision bundle admission admission_case
-    identity identity_claims http
+    identity identity_claims http signature
 }

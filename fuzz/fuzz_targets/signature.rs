@@ -1,0 +1,3 @@
+#![no_main]
+
+eleven_fuzz::guided!("signature");
