@@ -355,12 +355,13 @@ pub(crate) fn admit_here(
     request: Option<&RequestBinding>,
     runtime: Option<String>,
 ) -> Result<Admission, Denial> {
+    // What is remembered is read before the clock and before the view: calls run side by side, each record's time was the
+    // clock's too, and an epoch that was in use is not newer than the view that is held then.
+    let (last_now, seen_epoch) = (gate.desks.last_now().max(gate.seen.highest()), gate.desks.seen_epoch());
     let held = gate.registry.held();
     let mut environment = environment(gate, held.as_deref());
     environment.runtime = runtime.unwrap_or(environment.runtime);
     let holds = |hash: &Sha3| held.as_ref().is_some_and(|held| held.bundles.contains_key(hash));
-    // What is remembered is read before the clock: calls run side by side, and each record's time was the clock's too.
-    let (last_now, seen_epoch) = (gate.desks.last_now().max(gate.seen.highest()), gate.desks.seen_epoch());
     let moment = Moment::now(&*gate.clock);
     let now = moment.at;
     let holding = Held {

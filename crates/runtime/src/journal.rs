@@ -105,7 +105,6 @@ impl Stage for Desk {
 
     fn committed(&mut self, durable: &Durable) {
         self.known.last_now.fetch_max(self.journal.last_now().map_or(i64::MIN, |t| t.0), Ordering::Release);
-        self.known.seen_epoch.fetch_max(self.journal.seen_epoch(), Ordering::Release);
         self.known.records.fetch_add(durable.count(), Ordering::Relaxed);
         if core::mem::take(&mut self.ticked) {
             self.known.open_from.store(self.journal.open_from(), Ordering::Release);
@@ -241,7 +240,7 @@ impl Desks {
         self.group.submit(Ask::Count(reason, self.listener.clone()), |_| {});
     }
 
-    /// Makes a higher registry epoch durable before its view is used.
+    /// Makes a higher registry epoch durable, before its view is used: then it is [said](Self::uses_epoch) to be.
     pub(crate) async fn note_epoch(&self, epoch: u64) -> Result<(), CommitError> {
         if epoch <= self.seen_epoch() {
             return Ok(());
@@ -277,7 +276,13 @@ impl Desks {
         Some(self.known.last_now.load(Ordering::Acquire)).filter(|ms| *ms != i64::MIN).map(Time)
     }
 
-    /// The highest registry epoch that is durable.
+    /// The view of this epoch is held from now on, and none of an earlier one may be used. A call that is admitted while the
+    /// epoch is durable already and its view not yet held goes by the view before.
+    pub(crate) fn uses_epoch(&self, epoch: u64) {
+        self.known.seen_epoch.fetch_max(epoch, Ordering::Release);
+    }
+
+    /// The highest registry epoch whose view was held, here or before this process: read before the view is.
     pub(crate) fn seen_epoch(&self) -> u64 {
         self.known.seen_epoch.load(Ordering::Acquire)
     }

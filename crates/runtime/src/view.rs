@@ -173,7 +173,9 @@ impl Registry {
         // Step 4 compares with what is persisted; so it is durable before it is used.
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
         let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
+        let epoch = view.epoch();
         self.swap(Holding { view, asked, bundles: Arc::new(bundles), uses_since });
+        desks.uses_epoch(epoch);
         Ok(true)
     }
 

@@ -6,6 +6,7 @@ use crate::harness::{Answered, Domain, IDENTITY, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::Value;
 use eleven_core::registry::retention::{Hold, Retention};
+use http::StatusCode;
 use std::path::Path;
 
 /// The texts of the gaps that an export told.
@@ -40,9 +41,10 @@ async fn set(domain: &Domain, days: u64, regime: &str) {
 
 /// A call that is proven; its operation.
 async fn called(domain: &Domain, prompt: &str) -> String {
-    let op = domain.chat(&request(prompt)).await.op().to_owned();
-    domain.bundle_of(&op, 7).await;
-    op
+    let answered = domain.chat(&request(prompt)).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+    domain.bundle_of(answered.op(), 7).await;
+    answered.op().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,3 +145,15 @@ async fn who_stays_gets_what_ran_and_a_second_use_gets_its_denial() {
     assert_eq!(denied.reason, Some(Reason::ArtifactReplayed));
     assert_eq!(events(&desks, 4).await[3].event, "execution.denied");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_beside_a_new_epoch_goes_by_the_view_before_until_the_new_one_is_held() {
+    let (desks, _) = desks(Time(1_800_000_000_000));
+    desks.note_epoch(7).await.expect("durable");
+    assert_eq!(desks.seen_epoch(), 0, "no view of it is held yet");
+    desks.uses_epoch(7);
+    desks.note_epoch(6).await.expect("nothing to write");
+    assert_eq!(desks.seen_epoch(), 7);
+    desks.uses_epoch(6);
+    assert_eq!(desks.seen_epoch(), 7);
+}
