@@ -8,14 +8,13 @@
 //! archive ([`kept`]), and only then its hash takes its place in the log. A ledger that runs does it by itself
 //! ([`running`]); [`archive`] does it for one that does not.
 
-use crate::backup;
 use crate::error::LedgerError;
-use crate::home::{CORNER, LOG, LOG_OPTIONS};
+use crate::home::{self, LOG, LOG_OPTIONS};
 use crate::recover::{self, Depth};
 use crate::stored::Stored;
 use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
-use eleven_store::{Folder, Log as _, ReadLog, SegmentLog};
+use eleven_store::{Log as _, ReadLog, SegmentLog};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
@@ -57,8 +56,7 @@ pub struct Archived {
 /// Where no retention is set, the ledger is not whole, or a log can't be read or written. Then what was not moved is where
 /// it was, and the same call goes on from there.
 pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerError> {
-    let home = Folder::open_existing(folder, CORNER)?;
-    backup::finish(folder)?;
+    let home = home::open_existing(folder)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
     let replayed = recover::replay(&*reader, Depth::Resume)?;

@@ -26,7 +26,7 @@ use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use eleven_core::tree;
 use eleven_store::{Batch, Durable, Stage};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 
 /// Bytes of a commit that are left for the seal that may close it.
 const RESERVED: usize = 16 * 1024;
@@ -162,6 +162,8 @@ impl Audit {
 
     fn take(&mut self, verified: &Verified, at: Time, content: &mut content::Content, batch: &mut Batch) -> Outcome {
         let artifact = content.artifact_of(verified);
+        let shared = Arc::clone(&self.shared);
+        let _judging = shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
         let judgement = read(&self.shared.book).judge(verified, at, artifact.map(|sent| &sent.artifact));
         match judgement {
             Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {

@@ -2,7 +2,9 @@
 //! computed again, on all cores. Nothing is changed.
 
 use crate::error::LedgerError;
+use crate::follow;
 use crate::heads::{self, HeadError};
+use crate::home;
 use crate::recover::{Depth, Met, Replayed};
 use crate::state::Published;
 use eleven_core::head::Commitment;
@@ -52,13 +54,11 @@ pub struct Progress {
 /// [`LedgerError::Replay`] names the first entry that is wrong, and how; [`LedgerError::Head`] the head;
 /// [`LedgerError::Open`] and [`LedgerError::Torn`] the file and the byte.
 pub fn fsck(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Sound, LedgerError> {
-    // Opening a folder makes one where there is none.
-    if !folder.join("FORMAT").exists() {
-        return Err(LedgerError::Empty(folder.to_owned()));
-    }
-    let home = Folder::open(folder, "ledger").or_else(|error| match error {
+    let home = home::open_existing(folder).or_else(|error| match error {
         // A mirror, kept by whoever follows a ledger, is checked alike.
-        FolderError::Corner { found, .. } if found == crate::follow::CORNER => Folder::open(folder, &found),
+        LedgerError::Folder(FolderError::Corner { found, .. }) if found == follow::CORNER => {
+            Ok(Folder::open_existing(folder, &found)?)
+        }
         other => Err(other),
     })?;
     let place = |name: &'static str| -> Result<Place, FolderError> { home.place(name) };

@@ -1,6 +1,9 @@
 //! Where a ledger lies: its folder's mark, and the two logs in it.
 
-use eleven_store::SegmentOptions;
+use crate::backup;
+use crate::error::LedgerError;
+use eleven_store::{Folder, SegmentOptions};
+use std::path::Path;
 
 /// The corner's name, as its folder is marked.
 pub(crate) const CORNER: &str = "ledger";
@@ -11,3 +14,14 @@ pub(crate) const HEADS: &str = "heads";
 /// a proof asks for records that lie near each other.
 pub(crate) const LOG_OPTIONS: SegmentOptions =
     SegmentOptions { smallest: 1 << 20, largest: 32 << 20, ahead: true, pack: true, recent: 4 << 20 };
+
+/// Opens the folder of a ledger that is there, a restore that a crash cut short being ended first: what is in between is
+/// neither of the two ledgers.
+///
+/// # Errors
+/// Where there is none, another process holds it, or a log can't be moved.
+pub(crate) fn open_existing(folder: &Path) -> Result<Folder, LedgerError> {
+    let home = Folder::open_existing(folder, CORNER)?;
+    backup::finish(folder)?;
+    Ok(home)
+}

@@ -183,6 +183,7 @@ impl Parts {
             carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),
             counts: Counts::default(),
+            judging: std::sync::Mutex::default(),
             archive,
         });
         if let Some(registry) = crate::state::read(&shared.book).registry() {

@@ -12,7 +12,7 @@ mod rows;
 mod tests;
 
 use crate::error::LedgerError;
-use crate::home::{CORNER, LOG};
+use crate::home::{self, LOG};
 use crate::recover::{self, Depth};
 use crate::state::{Places, read, write};
 use crate::stored::Stored;
@@ -21,7 +21,7 @@ use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::tree::{Hashes, MemoryTree};
-use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
+use eleven_store::{Log as _, ReadLog, SegmentLog, SegmentOptions};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -55,6 +55,8 @@ pub(crate) enum SearchError {
     Spoiled(String),
     /// Something refused that may not refuse later: the disk, the log, another process.
     Failed(String),
+    /// It is not open: what refused before is tried again in a while.
+    Closed,
 }
 
 impl fmt::Display for SearchError {
@@ -62,6 +64,7 @@ impl fmt::Display for SearchError {
         match self {
             Self::Spoiled(why) => write!(f, "the search index: {why}: run `eleven ledger reindex`"),
             Self::Failed(why) => write!(f, "the search index: {why}"),
+            Self::Closed => f.write_str("the search index is not open at this moment: the log says why"),
         }
     }
 }
@@ -98,10 +101,6 @@ pub(crate) struct Search {
     database: RwLock<Option<Database>>,
     /// How many entries it knows.
     indexed: AtomicU64,
-}
-
-fn closed() -> SearchError {
-    other("it is not open: see the log")
 }
 
 /// What the fold is made of.
@@ -153,14 +152,14 @@ impl Search {
         Ok(())
     }
 
-    /// Closes it: the next [`begin`](Self::begin) opens it anew.
-    pub(crate) fn end(&self) {
-        *write(&self.database) = None;
-    }
-
-    /// Whether it answers.
-    pub(crate) fn is_open(&self) -> bool {
-        read(&self.database).is_some()
+    /// Closes it after an error: the next [`begin`](Self::begin) opens it anew, or makes it again where it is spoiled.
+    pub(crate) fn end(&self, error: &SearchError) {
+        let mut open = write(&self.database);
+        *open = None;
+        if matches!(error, SearchError::Spoiled(_)) {
+            // Where it can't be removed it is found spoiled again.
+            let _ = std::fs::remove_file(&self.file);
+        }
     }
 
     fn anew(&self) -> Result<Database, SearchError> {
@@ -216,7 +215,7 @@ impl Search {
     /// Makes what was taken outlive this process.
     pub(crate) fn keep(&self) -> Result<(), SearchError> {
         let open = read(&self.database);
-        let mut write = open.as_ref().ok_or_else(closed)?.begin_write().map_err(failed)?;
+        let mut write = open.as_ref().ok_or(SearchError::Closed)?.begin_write().map_err(failed)?;
         write.set_quick_repair(true);
         write.commit().map_err(failed)
     }
@@ -226,7 +225,7 @@ impl Search {
         let mut rows = rows_of(source, from, until)?;
         rows.sort_unstable();
         let open = read(&self.database);
-        let mut write = open.as_ref().ok_or_else(closed)?.begin_write().map_err(failed)?;
+        let mut write = open.as_ref().ok_or(SearchError::Closed)?.begin_write().map_err(failed)?;
         if lasting {
             write.set_quick_repair(true);
         } else {
@@ -281,7 +280,7 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
 /// # Errors
 /// [`LedgerError`] where the folder can't be used or its log is no ledger.
 pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
-    let home = Folder::open_existing(folder, CORNER)?;
+    let home = home::open_existing(folder)?;
     let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
     let log = log.reader();
     let replayed = recover::replay(log.as_ref(), Depth::Resume)?;

@@ -1,11 +1,11 @@
 //! What a ledger takes on its disk, measured in its folder, so that what it will take can be foretold.
 
 use crate::error::LedgerError;
-use crate::home::{HEADS, LOG};
+use crate::home::{self, HEADS, LOG};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Value, parse_canonical};
-use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -76,7 +76,7 @@ impl Size {
 /// # Errors
 /// Where the folder can't be used or its log is damaged.
 pub fn size(folder: &Path) -> Result<Size, LedgerError> {
-    let home = Folder::open_existing(folder, "ledger")?;
+    let home = home::open_existing(folder)?;
     let mut size = Size::default();
     let files = files(&folder.join(LOG)).map_err(LedgerError::Io)?;
     // Packed segments are the oldest; a file's name begins with the position of its first record.

@@ -23,7 +23,7 @@ use eleven_store::{ReadError, ReadLog};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     /// Set where a head could not be signed or stored.
     pub(crate) headless: AtomicBool,
     pub(crate) counts: Counts,
+    /// Held from a record's judgement until it is applied: whoever takes it knows what later ones are judged by.
+    pub(crate) judging: Mutex<()>,
     /// Where content went that is past its retention, where that is at hand.
     pub(crate) archive: Option<Archive>,
 }
@@ -110,7 +112,6 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// How many entries it covers.
     pub(crate) const fn size(&self) -> u64 {
         self.head.commitment.size
     }

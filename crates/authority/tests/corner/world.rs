@@ -132,7 +132,7 @@ impl World {
     }
 
     pub(crate) async fn send_act(&self, body: Vec<u8>) -> Result<Value, Problem> {
-        let answer = self.client.post(&self.base, ACT, &[], body, DEADLINE).await;
+        let answer = self.client.post(&self.base, routes::ADMIN_ACT, &[], body, DEADLINE).await;
         answer.map(|body| parse(&body).expect("I-JSON")).map_err(problem)
     }
 

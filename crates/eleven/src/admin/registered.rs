@@ -61,7 +61,10 @@ impl Registered {
     /// Where it stands under them, or one of them does not count or is registered with another public key.
     pub(crate) fn may_take(&self, keys: &[PublicKey]) -> Result<(), Failure> {
         if let Some(kid) = self.under.as_deref().filter(|under| keys.iter().any(|key| key.kid == *under)) {
-            return Err(refused(&format!("the point is registered under {kid}, which it holds")));
+            return Err(Failure::usage(format!(
+                "the point is registered under {kid}, which it holds: its keys were replaced already. To replace them again, \
+                 name a --label that was never used; nothing was done"
+            )));
         }
         let now = SystemClock.now();
         let lost = keys

@@ -5,16 +5,17 @@
 //! sends it again; what was taken before that moment is read, and takes back what it names.
 
 use super::past::{Past, Rules};
-use super::{Archived, Moves, copy};
+use super::{Archived, Moves, Piece, copy};
 use crate::error::LedgerError;
 use crate::state::{Counts, Shared, read, write};
+use crate::stored::Stored;
 use eleven_api::edge::Clock;
 use eleven_core::time::Time;
 use eleven_store::{Rewriter, background};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -100,11 +101,26 @@ fn move_past(
     let mut past = Past::of(log, rules, now, stop)?;
     let mut moves = copy(log, rewriter.closed(), archive, &past.going, stop)?;
     mark(shared, &moves, &past);
+    let moved = move_marked(shared, rewriter, &mut past, &mut moves, stop);
+    if moved.is_err() {
+        // What is still there stays, and what it allows stays allowed, until this is tried again.
+        unmark(shared, &mut moves, &past, |position, _| matches!(shared.stored(position), Ok(Stored::Moved(_))));
+    }
+    moved.map(|()| Some(past.archived(&moves)))
+}
+
+fn move_marked(
+    shared: &Shared,
+    rewriter: &Rewriter,
+    past: &mut Past,
+    moves: &mut Moves,
+    stop: &AtomicBool,
+) -> Result<(), LedgerError> {
     until_durable(shared, stop)?;
-    past.reconsider(log, self::rules(shared).as_ref(), stop)?;
-    unmark(shared, &mut moves, &past);
+    past.reconsider(&*shared.log, self::rules(shared).as_ref(), stop)?;
+    unmark(shared, moves, past, |_, piece| past.going.contains(&piece.hash));
     rewriter.rewrite(&moves.changes(), stop).map_err(LedgerError::Io)?;
-    Ok(Some(past.archived(&moves)))
+    Ok(())
 }
 
 fn rules(shared: &Shared) -> Option<Rules> {
@@ -127,6 +143,8 @@ fn mark(shared: &Shared, moves: &Moves, past: &Past) {
 
 /// Waits until everything that was taken before is durable, and so can be read.
 fn until_durable(shared: &Shared, stop: &AtomicBool) -> Result<(), LedgerError> {
+    // One that was judged before the marks may not be among the entries yet.
+    drop(shared.judging.lock().unwrap_or_else(PoisonError::into_inner));
     let taken = read(&shared.places).last_entry();
     while taken.is_some_and(|taken| shared.log.durable() <= taken) {
         if stop.load(Ordering::Relaxed) {
@@ -137,10 +155,10 @@ fn until_durable(shared: &Shared, stop: &AtomicBool) -> Result<(), LedgerError> 
     Ok(())
 }
 
-/// Leaves what may not go after all where it is.
-fn unmark(shared: &Shared, moves: &mut Moves, past: &Past) {
+/// Leaves what does not go after all where it is.
+fn unmark(shared: &Shared, moves: &mut Moves, past: &Past, goes: impl Fn(u64, &Piece) -> bool) {
     moves.0.retain(|position, piece| {
-        let goes = past.going.contains(&piece.hash);
+        let goes = goes(*position, piece);
         if !goes {
             let (mut book, mut places) = (write(&shared.book), write(&shared.places));
             if let Some(lineage) = past.began(&piece.hash) {

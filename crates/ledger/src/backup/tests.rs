@@ -313,7 +313,10 @@ async fn a_restore_that_a_crash_cut_short_is_ended_by_the_next_start() {
     for moves in 0..=4 {
         let (home, newest) = cut_short(moves).await;
         assert!(matches!(home.genesis(), Err(LedgerError::NotEmpty(_))), "after {moves} moves");
+        // Whoever only looks looks at one of the two, too, and leaves what a start can go on with.
         let (home, _) = cut_short(moves).await;
+        checked_whole(home.path());
+        crate::size::size(home.path()).unwrap_or_else(|error| panic!("after {moves} moves: {error}"));
         let ledger = home.open().unwrap_or_else(|error| panic!("after {moves} moves: {error}"));
         assert!(ledger.sealed().await.commitment.size >= newest.commitment.size, "after {moves} moves");
         drop(ledger);

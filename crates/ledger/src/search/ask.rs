@@ -1,7 +1,7 @@
 //! Asking the index.
 
 use super::rows::{By, Row, Term, first_of};
-use super::{ROWS, Search, SearchError, closed, failed};
+use super::{ROWS, Search, SearchError, failed};
 use crate::lineage::{self, Standing};
 use crate::proof::ProofError;
 use crate::state::{LookError, Shared, read};
@@ -70,8 +70,10 @@ pub(super) fn answer_within(search: &Search, shared: &Shared, ask: &Ask, steps: 
         None => (below, lowest),
     };
     let most = Most { count, steps };
-    let Found { entries, next } =
-        search.find(&ask.terms(), lowest, below, most).map_err(|error| ProofError::Failed(error.to_string()))?;
+    let Found { entries, next } = search.find(&ask.terms(), lowest, below, most).map_err(|error| match error {
+        SearchError::Closed => ProofError::NotYet("the search index is not open at this moment: the log says why"),
+        other => ProofError::Failed(other.to_string()),
+    })?;
     let results: Result<Vec<Value>, LookError> = entries.into_iter().map(|seq| result(shared, seq)).collect();
     let object = Object::new().with("results", results?).with_some("next", next);
     Ok(Value::Object(object.with("indexed", indexed).with("size", shared.size())))
@@ -143,7 +145,7 @@ impl Search {
     /// one first.
     fn find(&self, terms: &[Term], lowest: u64, below: u64, most: Most) -> Result<Found, SearchError> {
         let open = read(&self.database);
-        let view = open.as_ref().ok_or_else(closed)?.begin_read().map_err(failed)?;
+        let view = open.as_ref().ok_or(SearchError::Closed)?.begin_read().map_err(failed)?;
         let mut walk = Walk { rows: view.open_table(ROWS).map_err(failed)?, lowest, steps: most.steps };
         let (mut entries, mut before) = (Vec::new(), below);
         while entries.len() < most.count {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proof::ProofError;
 use crate::world::{Home, IDENTITY, Producers, RUNTIME, single};
 use crate::{Ledger, state::Shared};
 use eleven_api::audit::Append;
@@ -212,8 +213,9 @@ async fn an_index_that_can_not_be_opened_is_left_as_it_is_and_opened_later() {
     index(&ledger).keep().expect("kept");
     let (shared, search) = (&ledger.inner.shared, &ledger.inner.search);
     let known = search.indexed();
-    search.end();
-    assert!(!search.is_open());
+    search.end(&other("the disk"));
+    let any = Ask { reason: Some(Reason::PolicyDenied), ..Ask::default() };
+    assert!(matches!(answer(search, shared, &any), Err(ProofError::NotYet(_))), "ask again");
 
     // Somebody else has it open.
     let holder = Database::open(home.path().join(FILE)).expect("opened");
@@ -224,7 +226,7 @@ async fn an_index_that_can_not_be_opened_is_left_as_it_is_and_opened_later() {
     assert_eq!(search.indexed(), known, "it was not made again");
 
     // The disk gives nothing to open.
-    search.end();
+    search.end(&other("the disk"));
     std::fs::remove_file(home.path().join(FILE)).expect("removed");
     std::fs::create_dir(home.path().join(FILE)).expect("made");
     assert!(matches!(search.begin(&shared.source()), Err(SearchError::Failed(_))));
@@ -232,6 +234,12 @@ async fn an_index_that_can_not_be_opened_is_left_as_it_is_and_opened_later() {
     search.begin(&shared.source()).expect("begun anew");
     let denied = Ask { reason: Some(Reason::PolicyDenied), ..Ask::default() };
     assert_eq!(members(&ask(shared, index(&ledger), &denied), "op").len(), 10);
+
+    // What is found spoiled while it is followed is made again, not opened again.
+    search.end(&SearchError::Spoiled("a page".to_owned()));
+    assert!(!home.path().join(FILE).exists());
+    search.begin(&shared.source()).expect("begun anew");
+    assert_eq!(search.indexed(), 0);
 }
 
 #[test]

@@ -20,14 +20,14 @@ pub(crate) struct Intake {
     limit: usize,
     budget: Budget,
     /// As many large bodies are read at once as there are cores: each is several times its size meanwhile.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 impl Intake {
     pub(crate) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let budget = Budget::new(HELD.max(limit.saturating_mul(4)));
-        Self { limit, budget, readers: Semaphore::new(cores) }
+        Self { limit, budget, readers: Arc::new(Semaphore::new(cores)) }
     }
 
     /// Reads an append and verifies its records. Its bytes count as held until they are dropped.
@@ -36,9 +36,13 @@ impl Intake {
         let received = if body.len() <= READ_IN_PLACE {
             Received::read(&body, &shared.keys)
         } else {
-            let _reader = self.readers.acquire().await;
+            let reader = Arc::clone(&self.readers).acquire_owned().await;
             let (body, shared) = (body.clone(), Arc::clone(shared));
-            let read = tokio::task::spawn_blocking(move || Received::read(&body, &shared.keys));
+            let read = tokio::task::spawn_blocking(move || {
+                // It goes on where whoever sent the body leaves.
+                let _reader = reader;
+                Received::read(&body, &shared.keys)
+            });
             read.await.map_err(|error| Problem::with_status(500, error.to_string()))?
         };
         Ok((body, received.map_err(|FormError(what)| Problem::malformed(what))?))

@@ -32,9 +32,6 @@ pub(super) async fn search(State(inner): State<Arc<Inner>>, reader: Reader, quer
     reader.may_read_entries()?;
     let ask = read(&query)?;
     let index = Arc::clone(&inner.search);
-    if !index.is_open() {
-        return Err(Problem::with_status(503, "there is no search index at this moment: see the log"));
-    }
     reading(inner, move |shared: &Shared| search::answer(&index, shared, &ask)).await
 }
 
@@ -92,7 +89,7 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
                     tracing::error!(%error, "the search index does not follow for now; it is tried again");
                 }
                 fails = true;
-                index.end();
+                index.end(&error);
             }
         }
         if lasting {
