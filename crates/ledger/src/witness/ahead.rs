@@ -22,16 +22,30 @@ pub(crate) enum Beyond {
     Shown(u64),
 }
 
+impl Beyond {
+    const fn is_shown(self) -> bool {
+        matches!(self, Self::Shown(_))
+    }
+}
+
 impl Ahead {
-    /// Remembers what the witness at `url` said; true where it did not say the like before.
+    /// Remembers what the witness at `url` said; true where it did not say the like before. No claim takes the place of what
+    /// was shown.
     pub(super) fn says(&self, url: &str, said: Beyond) -> bool {
-        let before = write(&self.0).insert(url.to_owned(), said);
-        before.is_none_or(|before| matches!(before, Beyond::Shown(_)) != matches!(said, Beyond::Shown(_)))
+        let mut all = write(&self.0);
+        match (all.get(url), said) {
+            (Some(Beyond::Shown(_)), Beyond::Claimed(_)) => false,
+            (before, _) => {
+                let fresh = before.is_none_or(|before| before.is_shown() != said.is_shown());
+                all.insert(url.to_owned(), said);
+                fresh
+            }
+        }
     }
 
-    /// The witness at `url` said otherwise.
+    /// The witness at `url` claims nothing any more. What it showed stays: the ledger signed that, and an answer signs nothing.
     pub(super) fn forget(&self, url: &str) {
-        if read(&self.0).contains_key(url) {
+        if read(&self.0).get(url).is_some_and(|said| !said.is_shown()) {
             write(&self.0).remove(url);
         }
     }
