@@ -343,11 +343,17 @@ impl Envelope {
         Sha3::of_value(&self.to_value())
     }
 
+    /// What the signature is over.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        pae(PAYLOAD_TYPE, &self.payload)
+    }
+
     /// Whether the signature is `key`'s. Whether that is an attestation key of the point that ran it, and counts when the
     /// ledger committed it, the registry says.
     #[must_use]
     pub fn verify(&self, key: &VerifyingKey) -> bool {
-        key.verifies(&pae(PAYLOAD_TYPE, &self.payload), &self.sig)
+        key.verifies(&self.signed_bytes(), &self.sig)
     }
 
     /// The statement inside.

@@ -40,7 +40,7 @@ pub struct Held<'a> {
     pub signs: &'a [(KeyUse, &'a dyn Signer)],
     /// The last moment that this point has seen.
     pub last_now: Option<Time>,
-    /// The highest registry epoch that this point has persisted.
+    /// The highest registry epoch whose view this point has held, here or before a restart.
     pub seen_epoch: u64,
     /// Since when this point knows what was used here; `None` where it always did. A point that lost its journal and
     /// returned under another key does not know what was used before.

@@ -94,7 +94,13 @@ impl PublishedPolicy {
     /// Whether a policy key of `root` that counts at `at` signed it for the root's domain.
     #[must_use]
     pub fn verifies(&self, root: &TrustRoot, at: Time) -> bool {
-        verifies(root, at, &self.record.id.reference, self.record.id.hash, &self.sig)
+        verifies(root, at, &self.signed_bytes(&root.domain), &self.sig)
+    }
+
+    /// What the signature is over, for a domain.
+    #[must_use]
+    pub fn signed_bytes(&self, domain: &str) -> Vec<u8> {
+        statement(domain, &self.record.id.reference, self.record.id.hash)
     }
 }
 
@@ -139,7 +145,7 @@ impl ApprovedInterface {
     #[must_use]
     pub fn verifies(&self, root: &TrustRoot, at: Time) -> bool {
         let reference = format!("{}/{}", self.record.service, self.record.version);
-        verifies(root, at, &reference, self.record.hash, &self.sig)
+        verifies(root, at, &statement(&root.domain, &reference, self.record.hash), &self.sig)
     }
 }
 
@@ -156,9 +162,9 @@ pub fn genesis(root: &TrustRoot, fresh: u64, keys: &[GrantedKey]) -> Object {
     Object::new().with("root", root.to_value()).with("fresh", fresh).with("keys", keys)
 }
 
-fn verifies(root: &TrustRoot, at: Time, reference: &str, hash: Sha3, sig: &Signature) -> bool {
+fn verifies(root: &TrustRoot, at: Time, signed: &[u8], sig: &Signature) -> bool {
     let key = root.role_key(KeyUse::Policy, &sig.kid, at);
-    key.is_some_and(|key| key.verifies(&statement(&root.domain, reference, hash), &sig.val))
+    key.is_some_and(|key| key.verifies(signed, &sig.val))
 }
 
 fn split_signature(value: Value, what: &'static str) -> Result<(Value, Signature), FormError> {

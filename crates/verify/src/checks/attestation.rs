@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use eleven_core::artifact::{Artifact, Environment};
-use eleven_core::attestation::{Envelope, Evidence, PAYLOAD_TYPE, Statement, StatementResult, pae};
+use eleven_core::attestation::{Envelope, Evidence, Statement, StatementResult};
 use eleven_core::encoding::Value;
 use eleven_core::event::Producer;
 use eleven_core::hash::Sha3;
@@ -27,12 +27,8 @@ pub(super) fn signature(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let envelope = Envelope::read(value.clone())?;
     let at = shown.entry(position)?.header.at;
     let key = shown.key(KeyUse::Attestation, &envelope.kid, &attested.record.by, at)?;
-    let signed = vec![Signed::by(
-        key,
-        pae(PAYLOAD_TYPE, &envelope.payload),
-        &envelope.sig,
-        "the attestation's signature does not verify",
-    )];
+    let signed =
+        vec![Signed::by(key, envelope.signed_bytes(), &envelope.sig, "the attestation's signature does not verify")];
     let events = shown.events()?;
     let committed = events.iter().find(|event| event.record.event == "evidence.committed");
     match committed.map(|event| event.record.data_str("evidence").and_then(Sha3::parse)) {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
-use eleven_core::registry::{PublishedPolicy, pattern, statement};
+use eleven_core::registry::{PublishedPolicy, pattern};
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 
@@ -64,8 +64,7 @@ pub(super) fn published(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let root = root_at(shown, at)?;
     let key = root.role(KeyUse::Policy, &published.sig.kid, at).and_then(|key| shown.caller.ready(key));
     let Some(key) = key else { return failed(OTHERWISE) };
-    let signed = statement(&root.domain, &record.id.reference, record.id.hash);
-    Ok(vec![Signed::by(&key, signed, &published.sig.val, OTHERWISE)])
+    Ok(vec![Signed::by(&key, published.signed_bytes(&root.domain), &published.sig.val, OTHERWISE)])
 }
 
 /// The newest root that was there at `at`; the oldest where none is shown.

@@ -61,7 +61,7 @@ impl Field {
         first.token()
     }
 
-    /// Of words below 2^61 the same element with words below 2^51 + 2^14: each hands what is above its 51 bits to the next,
+    /// Of words below 2^60 the same element with words below 2^51 + 2^14: each hands what is above its 51 bits to the next,
     /// the last one nineteen times to the first.
     #[inline(always)]
     fn carried([x0, x1, x2, x3, x4]: [Words; 5]) -> Self {
