@@ -1,7 +1,5 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
-#[cfg(test)]
-mod ages;
 mod outbox;
 
 pub use outbox::{Acknowledged, Outbox, OutboxError, Step};

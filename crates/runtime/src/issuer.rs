@@ -46,7 +46,11 @@ impl Trouble {
     fn note<T>(&self, answer: &Result<T, CallError>) {
         let trouble = match answer {
             Ok(_) => None,
-            Err(CallError::Refused(problem)) => problem.reason.filter(|reason| is_ours(*reason)),
+            Err(CallError::Refused(problem)) => match problem.reason.filter(|reason| is_ours(*reason)) {
+                // A refusal of the caller's is a decision where its event is in the ledger, and says nothing otherwise.
+                None if problem.lineage.is_none() => return,
+                ours => ours,
+            },
             Err(_) => Some(Reason::IssuerUnavailable),
         };
         match (self.is_news(trouble), answer) {
@@ -131,5 +135,18 @@ mod tests {
         .collect();
         assert_eq!(news, [false, true, false, true, true, false]);
         assert!(is_ours(Reason::RuntimeUnregistered) && !is_ours(Reason::PolicyDenied));
+    }
+
+    #[test]
+    fn an_authority_that_can_record_nothing_decides_nothing_again() {
+        let trouble = Trouble::default();
+        let told = || *trouble.0.lock().expect("whole");
+        let note = |answer: Result<(), CallError>| trouble.note(&answer);
+        note(Err(CallError::Unreachable("nobody".into())));
+        note(Err(CallError::Refused(Problem::refused(Reason::AuditUnavailable, "no ledger"))));
+        assert_eq!(told(), Some(Reason::IssuerUnavailable));
+        let denied = Problem::refused(Reason::PolicyDenied, "no rule");
+        note(Err(CallError::Refused(denied.in_lineage("lineage://op/X"))));
+        assert_eq!(told(), None);
     }
 }

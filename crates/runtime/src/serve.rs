@@ -202,10 +202,10 @@ impl Runtime {
         let (all, stopping) = watch::channel(false);
         let (flush, flushing) = watch::channel(false);
         let tasks = [
-            tokio::spawn(follow(Arc::clone(&self.gate), stopping.clone())),
+            tokio::spawn(follow(Arc::clone(&self.gate), flushing.clone())),
+            tokio::spawn(watch_backlog(Arc::clone(&self.gate), flushing.clone())),
+            tokio::spawn(Arc::clone(&self.gate.standing).follow(self.asking(), flushing.clone())),
             tokio::spawn(self.forwarder().run(flushing)),
-            tokio::spawn(watch_backlog(Arc::clone(&self.gate), stopping.clone())),
-            tokio::spawn(Arc::clone(&self.gate.standing).follow(self.asking(), stopping.clone())),
         ];
         let serving = tokio::spawn(accept(Arc::clone(&self.gate), listener, stopping));
         let (mut stop, mut journal) = (stop, self.stopping.clone());
@@ -215,7 +215,7 @@ impl Runtime {
         }
         all.send_replace(true);
         let _ = serving.await;
-        // What the last requests committed is forwarded before the forwarder stops.
+        // Until here the last requests heard of heads, revocations and halts; what they committed is forwarded now.
         flush.send_replace(true);
         for task in tasks {
             let _ = task.await;

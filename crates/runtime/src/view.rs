@@ -6,7 +6,6 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
-use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
@@ -35,6 +34,12 @@ impl Holding {
     /// How long its stamp has been held, in milliseconds, by the clock that nobody sets.
     pub(crate) const fn held_ms(&self, now: Moment) -> i64 {
         now.steady.saturating_sub(self.asked.steady)
+    }
+
+    /// Since when a stamp of its epoch is held that was asked for at `asked`. One that comes again, as from an authority that
+    /// hears nothing of the ledger, is as old as it was.
+    fn since(&self, stamp: &Stamp, asked: Moment) -> Moment {
+        if stamp.issued == self.view.stamp().issued { self.asked } else { asked }
     }
 
     /// Whether it may be used now (PROTOCOL 4.1, steps 3 and 4).
@@ -158,6 +163,7 @@ impl Registry {
                 return Err(CallError::Malformed("the authority's stamp is older than the one that is held".into()));
             }
             if (stamp.epoch, stamp.hash) == (held.view.epoch(), held.view.hash()) {
+                let asked = held.since(&stamp, asked);
                 let view = held.view.restamped(stamp).map_err(malformed)?;
                 self.swap(Holding { view, asked, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
                 return Ok(false);
@@ -182,8 +188,9 @@ impl Registry {
     /// The snapshot that a stamp names; where the authority has moved on meanwhile, the newer stamp with it.
     async fn snapshot(&self, mut stamp: Stamp) -> Result<(Snapshot, Stamp), CallError> {
         for _ in 0..3 {
-            let body = self.client.get_as(&self.reader, &self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
-            let snapshot = Snapshot::read(parse(&body).map_err(malformed)?).map_err(malformed)?;
+            let body =
+                self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
+            let snapshot = Snapshot::read(body).map_err(malformed)?;
             if snapshot.header.epoch == stamp.epoch {
                 return Ok((snapshot, stamp));
             }

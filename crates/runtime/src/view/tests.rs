@@ -1,4 +1,5 @@
 use super::*;
+use eleven_core::encoding::parse;
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
 
@@ -46,4 +47,18 @@ fn an_older_stamp_is_taken_where_it_is_of_a_later_epoch_or_where_a_clock_was_set
     assert!(behind(-70_000, epoch, issued.plus_millis(-MAX_STAMP_AHEAD_MS)));
     let back = issued.plus_millis(-MAX_STAMP_AHEAD_MS - 1);
     assert!(!behind(-70_000, epoch, back) && behind(-70_000, epoch - 1, back));
+}
+
+#[test]
+fn a_stamp_that_comes_again_is_as_old_as_it_was() {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let member = |name: &str| file.pointer(&format!("/base/{name}")).expect("a member").clone();
+    let root = TrustRoot::read(member("root")).expect("a root");
+    let (snapshot, stamp) = (Snapshot::read(member("registry")), Stamp::read(member("stamp")).expect("a stamp"));
+    let view = View::open(&root, snapshot.expect("a snapshot"), stamp.clone(), &mut KeyTables::new()).expect("a view");
+    let moment = |ms: i64| Moment { at: stamp.issued.plus_millis(ms), steady: ms };
+    let held = Holding { view, bundles: Arc::default(), asked: moment(0), uses_since: None };
+    assert_eq!(held.since(&stamp, moment(9_000)), moment(0));
+    let newer = Stamp { issued: stamp.issued.plus_millis(1), ..stamp.clone() };
+    assert_eq!(held.since(&newer, moment(9_000)), moment(9_000));
 }
