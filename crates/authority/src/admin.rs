@@ -38,8 +38,6 @@ use std::sync::Arc;
 pub use act::Act;
 pub use signed::{Replays, SignedAct, SignedError};
 
-/// The path of an act.
-pub const ACT: &str = eleven_api::routes::ADMIN_ACT;
 /// Bytes of an act: a policy bundle and what stands around it.
 const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
 
@@ -228,7 +226,7 @@ fn place(place: Place, before: Option<Tip>) -> Place {
 
 /// The route of acts.
 pub fn router(authority: Arc<Authority>) -> Router {
-    Router::new().route(ACT, post(act)).with_state(authority)
+    Router::new().route(eleven_api::routes::ADMIN_ACT, post(act)).with_state(authority)
 }
 
 async fn act(

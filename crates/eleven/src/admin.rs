@@ -14,7 +14,7 @@ use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::{routes, secret};
-use eleven_authority::admin::{ACT, SignedAct};
+use eleven_authority::admin::SignedAct;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
@@ -27,7 +27,7 @@ pub(crate) fn act(config: &Config, act: &str, args: Object) -> Result<Value, Fai
     let operator = OperatorKey::load(&config.operator_key)?;
     let signed = SignedAct::sign(act, args, SystemClock.now(), &operator.signer);
     let refused = |failure: Failure| failure.while_(&format!("{act} as {}", operator.identity));
-    call::post(&config.authority.url, ACT, signed.to_bytes()).map_err(refused)
+    call::post(&config.authority.url, routes::ADMIN_ACT, signed.to_bytes()).map_err(refused)
 }
 
 /// Says what an act came to: what it is, that it is durable, and by when every enforcement point knows or denies.

@@ -182,10 +182,11 @@ impl Following {
         }
     }
 
-    /// Whether the ledger does not show its entries to whoever asks here: it never did, so waiting does not help.
-    const fn is_unknown(&self, error: &FollowError) -> bool {
+    /// Whether the ledger does not show its entries to whoever asks here: it never did, also to a process before this one, so
+    /// waiting does not help.
+    fn is_unknown(&self, error: &FollowError) -> bool {
         let FollowError::Call(CallError::Refused(problem)) = error else { return false };
-        self.told.is_none() && matches!(problem.status, 401 | 403)
+        self.told.is_none() && self.follower.audited().size == 0 && matches!(problem.status, 401 | 403)
     }
 }
 

@@ -73,8 +73,9 @@ fn check_listener(which: Which, listen: SocketAddr, process: u32) -> Result<(), 
     }
     let name = which.name();
     Err(Failure::usage(format!(
-        "nobody listens on {listen}, and the {name} runs as process {process}: it was started with another \
-         `{name}.listen`. A restart keeps the socket: stop `eleven up`, or the units, and start them again; nothing was done"
+        "nobody listens on {listen}, and the {name} runs as process {process}: it still starts, or was started with another \
+         `{name}.listen`. In the first case wait and try again. In the second, since a restart keeps the socket, stop `eleven \
+         up` or the units and start them again; nothing was done"
     )))
 }
 

@@ -244,6 +244,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(Failure::new)?.block_on(async {
+        let signals = corner::Signals::heard();
         let tls = match (&args.tls_certificate, &args.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
             _ => None,
@@ -255,7 +256,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
         let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate);
         let witness = witness.map_err(Failure::new)?;
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
-        corner::until_stopped(corner::Signals::heard(), |stop| witness.serve(listener, stop)).await
+        corner::until_stopped(signals, |stop| witness.serve(listener, stop)).await
     })
 }
 

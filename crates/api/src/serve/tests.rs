@@ -53,5 +53,5 @@ async fn a_corner_whose_places_are_all_taken_hears_that_it_is_to_stop() {
     }
     let _waits = TcpStream::connect(at).await.expect("in the queue");
     stop.send_replace(true);
-    tokio::time::timeout(Duration::from_secs(5), serving).await.expect("at once").expect("ended well");
+    tokio::time::timeout(Duration::from_secs(60), serving).await.expect("at once").expect("ended well");
 }

@@ -1,10 +1,11 @@
 //! What runs, held against the configuration and the registry: the processes themselves are asked, since this binary and this
 //! file may be others than theirs.
 
-use super::{Finding, bad, good, warn};
+use super::{Finding, State, bad, good, warn};
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::health::Health;
+use crate::keystore;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_core::registry::{Item as _, RuntimeRecord};
@@ -54,11 +55,36 @@ pub(super) fn registration(config: &Config, snapshot: Option<&Value>, point: &He
         config: config.point_digest().to_string(),
         kid: corner::point_kid(config).unwrap_or_default(),
     };
-    let running = match point {
-        Health::Ours(said) => Some(Measured::said(&said.value)),
-        _ => None,
-    };
-    compare(snapshot, &config.point.name, &ours, running.as_ref(), SystemClock.now())
+    let now = SystemClock.now();
+    match point {
+        // What runs compares itself with the registry at each call, its attestation key too.
+        Health::Ours(said) => {
+            let found = compare(snapshot, &config.point.name, &ours, Some(&Measured::said(&said.value)), now);
+            match said.unapproved() {
+                Some(why) if found.state != State::Bad => bad("registration", why),
+                _ => found,
+            }
+        }
+        _ => {
+            let found = compare(snapshot, &config.point.name, &ours, None, now);
+            let keystore = config.runtime.data.join(keystore::FILE);
+            let keys = keystore::public_keys(&keystore, Which::Runtime.name()).unwrap_or_default();
+            match keys.iter().find(|key| !counts(snapshot, &key.kid, now)) {
+                Some(key) if found.state != State::Bad => bad("registration", uncounted(&config.point.name, &key.kid)),
+                _ => found,
+            }
+        }
+    }
+}
+
+/// Whether a key counts by the registry.
+fn counts(snapshot: &Value, kid: &str, now: Time) -> bool {
+    let rows = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default().iter().cloned();
+    rows.filter_map(|key| KeyRecord::read(key).ok()).any(|key| key.kid == kid && key.counts_at(now))
+}
+
+fn uncounted(name: &str, kid: &str) -> String {
+    format!("{kid}, by which {name} signs, does not count now: `eleven runtime key replace`")
 }
 
 impl Measured {
@@ -86,12 +112,8 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
         };
         return bad(what, format!("another {thing} was approved than {who}: {next}"));
     }
-    let mut keys = rows("keys").filter_map(|key| KeyRecord::read(key).ok());
-    if !keys.any(|key| key.kid == it.kid && key.counts_at(now)) {
-        return bad(
-            what,
-            format!("{}, by which {name} signs, does not count now: `eleven runtime key replace`", it.kid),
-        );
+    if !counts(snapshot, &it.kid, now) {
+        return bad(what, uncounted(name, &it.kid));
     }
     match running.and_then(|running| running.differs(ours)) {
         Some(thing) => warn(

@@ -197,15 +197,29 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// A file, opened, and how long it is. A link may lead anywhere, and a pipe or a device has no end.
+    /// A file, opened, and how long it is.
     fn file(&self, name: &str) -> Result<(File, u64), String> {
+        let (path, length) = self.plain(name)?;
+        Ok((File::open(&path).map_err(|error| format!("{name}: {error}"))?, length))
+    }
+
+    /// Where a plain file lies, and how long it is. A link may lead anywhere, and a pipe or a device has no end.
+    fn plain(&self, name: &str) -> Result<(PathBuf, u64), String> {
         let fails = |error: std::io::Error| format!("{name}: {error}");
-        let path = self.0.join(name);
-        let found = fs::symlink_metadata(&path).map_err(fails)?;
-        if !found.is_file() {
-            return Err(format!("{name} is no plain file, and was not read: put the file itself there"));
+        let refused = || format!("{name} is no plain file, and was not read: put the file itself there");
+        // The folders on the way, too.
+        let mut path = self.0.clone();
+        let mut found = None;
+        for part in Path::new(name) {
+            path.push(part);
+            let here = fs::symlink_metadata(&path).map_err(fails)?;
+            if here.is_symlink() {
+                return Err(refused());
+            }
+            found = Some(here);
         }
-        Ok((File::open(&path).map_err(fails)?, found.len()))
+        let found = found.filter(fs::Metadata::is_file).ok_or_else(refused)?;
+        Ok((path, found.len()))
     }
 
     /// Takes a file's lines, one after the other.
@@ -234,7 +248,7 @@ impl Folder {
 
     /// Whether a file is there.
     pub(crate) fn holds(&self, name: &str) -> bool {
-        fs::symlink_metadata(self.0.join(name)).is_ok_and(|found| found.is_file())
+        self.plain(name).is_ok()
     }
 
     /// Whether a file is the one that was listed.

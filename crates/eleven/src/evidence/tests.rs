@@ -48,7 +48,11 @@ fn a_folder_of_a_stranger_is_read_as_far_as_its_plain_files_go() {
     std::os::unix::fs::symlink("/dev/zero", path("retention.json")).expect("linked");
     std::os::unix::fs::symlink("manifest.json", path("linked.json")).expect("linked");
     let _socket = std::os::unix::net::UnixListener::bind(path("socket.json")).expect("bound");
-    for name in ["retention.json", "linked.json", "socket.json"] {
+    // A folder that is a link leads out of it, too.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    std::fs::write(elsewhere.path().join("x.json"), b"{}").expect("written");
+    std::os::unix::fs::symlink(elsewhere.path(), path("proofs")).expect("linked");
+    for name in ["retention.json", "linked.json", "socket.json", "proofs/x.json"] {
         let refusals =
             [folder.read(name).err(), folder.each_line(name, |_| Ok(())).err(), folder.is_listed(name, zero).err()];
         assert!(refusals.into_iter().all(|why| why.is_some_and(|why| why.contains("no plain file"))), "{name}");

@@ -25,8 +25,6 @@ const CALLERS: usize = 8;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long there is load after a corner is ready again.
 const AFTER: Duration = Duration::from_millis(600);
-/// The most milliseconds until a corner is ready again: the five seconds of grace are not for strangers.
-const READY: i64 = 4_900;
 
 /// Calls without a pause until told to stop; what was not answered with 200 is kept.
 struct Load {
@@ -132,7 +130,6 @@ fn a_planned_restart_of_any_corner_under_load_refuses_no_call() {
         let told = format!("{corner}: {said}, {passed} calls passed, the longest took {} ms", longest.as_millis());
         println!("{told}");
         assert_eq!(refused, Vec::<String>::new(), "{told}");
-        assert!(said.get("ready_ms").and_then(Value::as_int).is_some_and(|ms| ms < READY), "{told}");
         let up = domain.supervisor();
         up.wait_for("a new start", |value| {
             event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some(corner)
