@@ -116,13 +116,20 @@ async fn decide_and_issue(authority: &Authority, current: &Current, request: Req
     match authorization::decide(&authority.name, current, request) {
         Outcome::Malformed(error) => Err(Failure::Problem(Problem::malformed(error.to_string()))),
         Outcome::Deny(refusal) => Err(Failure::Problem(record_refusal(authority, &refusal).await)),
-        Outcome::Allow(allowance) => issue(authority, allowance).await,
+        Outcome::Allow(allowance) => issue(authority, current, allowance).await,
     }
 }
 
 /// Hands the artifact out only after the ledger has answered D1 for its event (PROTOCOL 5.1, commit 1).
-async fn issue(authority: &Authority, allowance: Allowance) -> Result<Allowed, Failure> {
-    let issuance = match allowance.issue(&*authority.signers.issuer) {
+async fn issue(authority: &Authority, current: &Current, allowance: Allowance) -> Result<Allowed, Failure> {
+    let Some(issuer) = authority.signers.issuer(current, authority.clock.now()) else {
+        tracing::error!("nothing is issued: no issuer key that is held here is registered and counts");
+        return Err(Failure::Problem(Problem::refused(
+            Reason::IssuerUnavailable,
+            "the authority has no issuer key that counts now: its operator has to renew it",
+        )));
+    };
+    let issuance = match allowance.issue(issuer) {
         Ok(issuance) => issuance,
         Err(refusal) => return Err(Failure::Problem(record_refusal(authority, &refusal).await)),
     };

@@ -36,12 +36,13 @@ use eleven_api::routes;
 use eleven_api::serve::{self, Listener};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
-use eleven_core::root::{RootError, TrustRoot};
-use eleven_core::signature::Signer;
+use eleven_core::root::{KeyUse, RootError, TrustRoot};
+use eleven_core::signature::{Keyring, Signer};
+use eleven_core::time::Time;
 use ledger::Ledger;
 use metrics::{Metrics, Sample};
-use registry::Registry;
-use sequencer::Sequencer;
+use registry::{Current, Registry};
+use sequencer::{EventKey, Sequencer};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,19 +64,36 @@ pub struct Settings {
     pub ledger: String,
 }
 
-/// The keys of this corner. What signs takes a signer, never a private key.
+/// The keys of this corner, more than one of a use while they are renewed. What signs takes a signer, never a private key.
 #[derive(Clone)]
 pub struct Signers {
-    /// Artifacts.
-    pub issuer: Arc<dyn Signer>,
-    /// Events. One process signs with it.
-    pub event: Arc<dyn Signer>,
-    /// Registry headers, stamps, grants.
-    pub registry: Arc<dyn Signer>,
-    /// Policies.
-    pub policy: Arc<dyn Signer>,
+    /// Artifacts: the newest that is registered signs, once every enforcement point knows of it.
+    pub issuer: Keyring,
+    /// Events. One process signs with them: the newest that is registered when it starts.
+    pub event: Keyring,
+    /// Registry headers, stamps, grants: each epoch is signed by the key that its header names.
+    pub registry: Keyring,
+    /// Policies: the first that the trust root lists and that is held.
+    pub policy: Keyring,
     /// Identity tokens.
     pub identity: Arc<dyn Signer>,
+}
+
+impl Signers {
+    /// What signs artifacts at `now`, under this registry: the newest key that every enforcement point has known for as long as
+    /// a view of the registry may be old; where there is none, the newest that counts at all.
+    fn issuer(&self, current: &Current, now: Time) -> Option<&dyn Signer> {
+        let known = now.plus_millis(-current.fresh_ms());
+        let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));
+        let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| key.nbf <= known));
+        settled.or_else(|| self.issuer.newest_of(counting)).map(Arc::as_ref)
+    }
+
+    /// What signs for the authority's part in the trust root, the use `policy` or `registry`, at `now`.
+    fn role(&self, usage: KeyUse, root: &TrustRoot, now: Time) -> Option<&dyn Signer> {
+        let held = if usage == KeyUse::Policy { &self.policy } else { &self.registry };
+        held.first_of(root.roles_at(usage, now)).map(Arc::as_ref)
+    }
 }
 
 /// Why an authority can't be opened.
@@ -144,10 +162,11 @@ impl Authority {
     ) -> Result<Arc<Self>, OpenError> {
         check(&settings, &signers, &root)?;
         let ledger = Ledger::new(Client::new(), settings.ledger);
-        let ledger = ledger.signing(Arc::clone(&signers.event), Arc::clone(&clock));
+        let event = EventKey::of(&signers.event);
+        let ledger = ledger.signing(Arc::clone(&event) as Arc<dyn Signer>, Arc::clone(&clock));
         let registry =
-            Registry::start(ledger.clone(), root, Arc::clone(&signers.registry), Arc::clone(&clock), stop.clone());
-        let sequencer = Sequencer::start(ledger.clone(), Arc::clone(&signers.event), settings.name.clone());
+            Registry::start(ledger.clone(), root, signers.registry.clone(), Arc::clone(&clock), stop.clone());
+        let sequencer = Sequencer::start(ledger.clone(), event, settings.name.clone());
         let denials = Arc::new(Denials::default());
         let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
         tokio::spawn(counted);
@@ -218,7 +237,7 @@ fn check(settings: &Settings, signers: &Signers, root: &TrustRoot) -> Result<(),
         return Err(OpenError::Name { name: settings.name.clone(), domain: root.domain.clone() });
     }
     root.verify_own().map_err(OpenError::Root)?;
-    for signer in [&signers.registry, &signers.policy] {
+    for signer in signers.registry.newest_first().chain(signers.policy.newest_first()) {
         let known = root.roles.iter().find(|key| key.kid == signer.kid());
         if known.is_some_and(|key| key.public != signer.public()) {
             return Err(OpenError::Role(signer.kid().to_owned()));

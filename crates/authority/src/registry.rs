@@ -19,7 +19,7 @@ use bundles::Bundles;
 use eleven_api::edge::{Clock, Moment};
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
-use eleven_core::signature::Signer;
+use eleven_core::signature::Keyring;
 use eleven_core::time::Time;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Registry {
     /// When the ledger was last heard from to its end; `None` where it never was, or is not followed any more.
     heard: Mutex<Option<Moment>>,
     pinned: TrustRoot,
-    signer: Arc<dyn Signer>,
+    keys: Keyring,
     clock: Arc<dyn Clock>,
     ledger: Ledger,
     bundles: Bundles,
@@ -48,16 +48,16 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts to follow `ledger`. What it holds must lead back to `pinned`; `signer` is the registry key.
+    /// Starts to follow `ledger`. What it holds must lead back to `pinned`; `keys` are registry keys.
     #[must_use]
     pub fn start(
         ledger: Ledger,
         pinned: TrustRoot,
-        signer: Arc<dyn Signer>,
+        keys: Keyring,
         clock: Arc<dyn Clock>,
         stop: channel::Receiver<bool>,
     ) -> Arc<Self> {
-        let registry = Arc::new(Self::new(ledger, pinned, signer, clock, stop.clone()));
+        let registry = Arc::new(Self::new(ledger, pinned, keys, clock, stop.clone()));
         tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
         tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
         registry
@@ -67,7 +67,7 @@ impl Registry {
     fn new(
         ledger: Ledger,
         pinned: TrustRoot,
-        signer: Arc<dyn Signer>,
+        keys: Keyring,
         clock: Arc<dyn Clock>,
         stop: channel::Receiver<bool>,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Registry {
             drifts: channel::Sender::new(Open::new()),
             heard: Mutex::new(None),
             pinned,
-            signer,
+            keys,
             clock,
             bundles: Bundles::new(ledger.clone()),
             ledger,

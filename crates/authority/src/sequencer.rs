@@ -8,6 +8,7 @@
 //! then nothing new is taken.
 
 mod batch;
+mod key;
 
 use crate::ledger::{Ledger, fate_unknown};
 use batch::{Batch, Signed};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+pub use key::EventKey;
 
 /// Drafts that may wait. Past it the ledger is too slow for what is asked of it, and callers are refused.
 const QUEUE: usize = 4096;
@@ -115,9 +118,10 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// Starts the stream of `signer`'s key, whose events are `by`'s. The task ends when the last handle is dropped.
+    /// Starts the stream of the key, whose events are `by`'s: of those that are held the newest that the ledger knows, until the
+    /// stream ends. The task ends when the last handle is dropped.
     #[must_use]
-    pub fn start(ledger: Ledger, signer: Arc<dyn Signer>, by: String) -> Self {
+    pub fn start(ledger: Ledger, signer: Arc<EventKey>, by: String) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
         let stream = Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress) };
@@ -148,7 +152,7 @@ impl Sequencer {
 /// The task's state: it alone knows the next number.
 struct Stream {
     ledger: Ledger,
-    signer: Arc<dyn Signer>,
+    signer: Arc<EventKey>,
     by: String,
     next: u64,
     progress: Arc<Progress>,
@@ -276,12 +280,16 @@ impl Stream {
         signed.fail(SubmitError::Refused(why));
     }
 
-    /// Asks the ledger for this key's next number; where it has to settle, until two answers are the same. `false` where
-    /// nobody is left to ask for.
+    /// Asks the ledger for this key's next number; where it has to settle, until two answers are the same, and where it does not
+    /// know the key then, by the one that was made before. `false` where nobody is left to ask for.
     async fn find_place(&mut self, settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut last = None;
         loop {
             match self.ledger.cursor(self.signer.kid()).await {
+                Err(CallError::Refused(problem)) if settle && problem.status == 404 && self.signer.use_older() => {
+                    tracing::info!(kid = self.signer.kid(), "a newer event key is not registered: this one signs");
+                    last = None;
+                }
                 Ok(cursor) if !settle || last == Some(cursor.next) => {
                     self.next = cursor.next;
                     self.progress.stalled.store(false, Relaxed);

@@ -6,16 +6,12 @@ use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{Failure, Output, Paint};
 use crate::published;
+use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::form::{Form, FormError};
-use eleven_core::name;
 use eleven_core::recovery::Recovery;
-use eleven_core::signature::{SeedSigner, bytes32};
 use eleven_ledger::{Copied, tree_at};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use zeroize::Zeroizing;
 
 /// `ledger backup`.
 ///
@@ -84,7 +80,7 @@ fn value(copied: &Copied, folder: &Path) -> Value {
 /// Where a file can't be read, or nothing is given up.
 pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Failure> {
     let RecoveryCommand::Sign { backup, lost, add_to, cause, root_key, out } = command;
-    let signer = root_signer(root_key)?;
+    let signer = root_key::load(root_key)?;
     let draft = match (add_to, backup, lost) {
         (Some(file), None, None) => recovery(file)?,
         (None, Some(backup), Some(lost)) => {
@@ -125,30 +121,4 @@ fn document(file: &Path) -> Result<Value, Failure> {
 
 fn recovery(file: &Path) -> Result<Recovery, Failure> {
     Recovery::read(document(file)?).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-}
-
-/// A root key's file, for its owner only.
-///
-/// # Errors
-/// Where it can't be read, others may read it, or it is not of its form.
-pub(crate) fn root_signer(file: &Path) -> Result<SeedSigner, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
-    let mode = std::fs::metadata(file).map_err(|error| failed(&error))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(failed(&"others may read this key: chmod 600 it"));
-    }
-    let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| failed(&error))?);
-    let value = parse(&bytes).map_err(|error| failed(&error))?;
-    read_root_key(value).map_err(|error| failed(&error))
-}
-
-fn read_root_key(value: Value) -> Result<SeedSigner, FormError> {
-    let mut form = Form::of(value, "root key")?;
-    form.version()?;
-    form.named("type", "\"11-11/root-key\"", |kind| kind == "11-11/root-key")?;
-    let kid = form.named("kid", "a key's name", name::is_key)?;
-    let seed = Zeroizing::new(form.string("seed")?);
-    let seed = bytes32(&seed).map(Zeroizing::new).ok_or_else(|| form.wrong("seed", "not 32 bytes in base64"))?;
-    form.finish()?;
-    Ok(SeedSigner::new(kid, &seed))
 }

@@ -13,7 +13,7 @@ pub(crate) use keeping::{
 };
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search};
-pub(crate) use root::RootCommand;
+pub(crate) use root::{Next, RootCommand};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
 use crate::{bench, config, demo, evidence};
@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Authorization artifacts.
     #[command(subcommand)]
     Artifact(ArtifactCommand),
-    /// The trust root: its next version, with other witnesses.
+    /// The trust root: its next version, with renewed keys or other witnesses.
     #[command(subcommand)]
     Root(RootCommand),
     /// Keys of the registry.
@@ -149,7 +149,7 @@ pub(crate) struct Init {
     /// How much of the ledger strangers may read: open, by-possession or private.
     #[arg(long, default_value = "by-possession")]
     pub(crate) exposure: String,
-    /// How many days the trust root and all keys count. Most of them can't be renewed yet: when they end, the domain does.
+    /// How many days the trust root and all keys count. Where they are not renewed before, the domain ends with them.
     #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
     pub(crate) valid_days: u16,
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
@@ -277,6 +277,30 @@ pub(crate) enum ArtifactCommand {
 pub(crate) enum KeyCommand {
     /// List the keys of the trust root and the registry.
     List,
+    /// Register issuer, event and attestation keys by the public ones that `eleven authority key renew --out` or another corner's
+    /// wrote. Those that are registered already are passed over, and so are keys that stand in the trust root.
+    Register {
+        /// The files.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// For how many days they count.
+        #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
+        valid_days: u16,
+    },
+    /// Take a key of the registry out of service: what it signed stays good, what it signs from now on counts for nothing. Its
+    /// producer's journal must be drained.
+    Retire {
+        /// The key's name.
+        kid: String,
+    },
+    /// Say that a key of the registry is in other hands: what the ledger dates later than `--since` counts for nothing.
+    Compromise {
+        /// The key's name.
+        kid: String,
+        /// From when it may have been, such as 2026-01-31T12:00:00Z; now where it is not said.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
 }
 
 /// `subject`.

@@ -8,7 +8,7 @@ mod signals;
 
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
-pub(crate) use keys::{new_keys, point_kid, replace_keys};
+pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use probe::probe;
 pub(crate) use signals::{Signals, follow_parent, until_stopped, until_told};
 
@@ -161,10 +161,10 @@ fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Autho
     let Prepared { config, root, keys, clock, .. } = prepared;
     let settings = eleven_authority::Settings { name: config.authority_name(), ledger: config.ledger.url.clone() };
     let signers = eleven_authority::Signers {
-        issuer: keys.signer(KeyUse::Issuer)?,
-        event: keys.signer(KeyUse::Event)?,
-        registry: keys.signer(KeyUse::Registry)?,
-        policy: keys.signer(KeyUse::Policy)?,
+        issuer: keys.ring(KeyUse::Issuer)?,
+        event: keys.ring(KeyUse::Event)?,
+        registry: keys.ring(KeyUse::Registry)?,
+        policy: keys.ring(KeyUse::Policy)?,
         identity: keys.signer(KeyUse::Identity)?,
     };
     let (stop, stopping) = watch::channel(false);
@@ -185,7 +185,7 @@ async fn ledger(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
         witness_deadline: Duration::from_millis(config.heads.witness_deadline),
         ..eleven_ledger::Settings::new(&corner.data)
     };
-    let signers = eleven_ledger::Signers { event: keys.signer(KeyUse::Event)?, head: keys.signer(KeyUse::Head)? };
+    let signers = eleven_ledger::Signers { event: keys.ring(KeyUse::Event)?, head: keys.ring(KeyUse::Head)? };
     let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
     let listener = listen(&corner)?;
     until_stopped(signals, |stop| ledger.serve(listener, stop)).await

@@ -44,8 +44,7 @@ const LOW_SPACE: u64 = 1 << 30;
 const SLOW_SYNC: Duration = Duration::from_millis(10);
 const SYNCS: usize = 50;
 /// What to do about an end.
-const ADVICE: &str = "what is signed by it from then on counts for nothing: docs/limits.md says what stops then, and what can \
-                      be renewed";
+const ADVICE: &str = "what is signed by it from then on counts for nothing: renew it as docs/operating.md says";
 /// Bytes of a small write.
 const BLOCK: usize = 512;
 

@@ -13,17 +13,19 @@ use crate::config::{self, Config};
 use crate::corner::{Which, founding_act, program};
 use crate::expiry::DAY;
 use crate::health::{self, Health};
-use crate::keystore::{PublicKey, write_new, write_public};
+use crate::key_cmd::{self, within};
+use crate::keystore::{PublicKey, write_public};
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
+use crate::root_key;
 use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};
 use eleven_authority::identity;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{GrantedKey, Item as _};
-use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
-use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
+use eleven_core::root::{KeyUse, TrustRoot, Witnesses};
+use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write as _};
@@ -35,8 +37,6 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// How long a key counts that the command line registers later, in days.
-const YEAR: i64 = 365;
 /// The last part of the keys' names.
 const LABEL: &str = "1";
 /// The development root key, in the domain's folder.
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let mut keys = BTreeMap::new();
     for which in Which::ALL {
         let made = corner(which, &["key", "new", "--json", "--label", LABEL], &file, None)?;
-        keys.insert(which.name(), read_keys(&made)?);
+        keys.insert(which.name(), key_cmd::read_printed(&made)?);
     }
     let now = SystemClock.now().whole_seconds();
     let window = (now, now.plus_seconds(i64::from(args.valid_days) * DAY));
@@ -158,30 +158,6 @@ fn free_ports() -> std::io::Result<[u16; 3]> {
 
 type Keys = BTreeMap<&'static str, Vec<PublicKey>>;
 
-fn read_keys(printed: &[u8]) -> Result<Vec<PublicKey>, Failure> {
-    let value = parse(printed).map_err(Failure::new)?;
-    let keys = value.get("keys").and_then(Value::as_array).unwrap_or_default();
-    Ok(keys.iter().cloned().map(PublicKey::read).collect::<Result<_, _>>()?)
-}
-
-/// The record of a key that is registered now: good for a year.
-pub(crate) fn record(key: &PublicKey, now: Time) -> KeyRecord {
-    within(key, (now.whole_seconds(), now.plus_seconds(YEAR * DAY).whole_seconds()))
-}
-
-/// The record of a key that counts within this window.
-fn within(key: &PublicKey, (nbf, exp): (Time, Time)) -> KeyRecord {
-    KeyRecord {
-        kid: key.kid.clone(),
-        public: key.public,
-        usage: key.usage,
-        owner: key.owner.clone(),
-        nbf,
-        exp,
-        status: KeyStatus::Active,
-    }
-}
-
 fn key_of(keys: &Keys, which: Which, usage: KeyUse) -> Result<&PublicKey, Failure> {
     let key = keys.get(which.name()).and_then(|keys| keys.iter().find(|key| key.usage == usage));
     key.ok_or_else(|| Failure::new(format!("the {} made no {} key", which.name(), usage.name())))
@@ -195,16 +171,8 @@ fn make_root(
     witnesses: Witnesses,
     window: (Time, Time),
 ) -> Result<TrustRoot, Failure> {
-    let seed = Zeroizing::new(edge::random::<32>());
-    let signer = SeedSigner::new(format!("key:{}/root/{LABEL}", config.domain), &seed);
+    let signer = root_key::create(&dir.join(ROOT_KEY), format!("key:{}/root/{LABEL}", config.domain))?;
     let owner = format!("human:root:{}", config.env);
-    let text = Zeroizing::new(base64_value(&*seed));
-    let file = Object::new()
-        .with("v", "1")
-        .with("type", "11-11/root-key")
-        .with("kid", signer.kid())
-        .with("seed", text.as_str());
-    write_new(&dir.join(ROOT_KEY), &Zeroizing::new(file.canonical()))?;
     let own = PublicKey { kid: signer.kid().to_owned(), usage: KeyUse::Root, owner, public: signer.public() };
     let root = TrustRoot {
         domain: config.domain.clone(),
@@ -369,8 +337,8 @@ fn summary(args: &Init, config: &Config, until: Time, output: Output) {
             "Take {dir}/{ROOT_KEY} away from this machine: whoever has it can replace every other key of the domain."
         );
         let ends = format!(
-            "The root and all keys count until {}: then the domain stops for good, since not all can be renewed yet. `eleven \
-             doctor` tells ahead.",
+            "The root and all keys count until {}: renew them before, or the domain stops for good then. `eleven doctor` tells \
+             ahead, docs/operating.md how.",
             until.seconds()
         );
         format!(

@@ -11,7 +11,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_core::signature::{Signer, base64_value, bytes32};
+use eleven_core::signature::{Keyring, Signer, base64_value, bytes32};
 use sealed::{Cost, Sealed};
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -48,11 +48,19 @@ pub(crate) trait Keystore {
     /// The keys it holds.
     fn keys(&self) -> &[PublicKey];
 
-    /// What signs with the corner's key of this use.
+    /// What signs with the corner's keys of this use: more than one while they are renewed.
     ///
     /// # Errors
     /// Where it holds none.
-    fn signer(&self, usage: KeyUse) -> Result<Arc<dyn Signer>, KeystoreError>;
+    fn ring(&self, usage: KeyUse) -> Result<Keyring, KeystoreError>;
+
+    /// What signs with the corner's newest key of this use.
+    ///
+    /// # Errors
+    /// Where it holds none.
+    fn signer(&self, usage: KeyUse) -> Result<Arc<dyn Signer>, KeystoreError> {
+        self.ring(usage).map(|ring| Arc::clone(ring.newest()))
+    }
 }
 
 /// Keys in one encrypted file, open.
@@ -163,19 +171,63 @@ impl FileKeystore {
     ) -> Result<Self, KeystoreError> {
         let mut store = Self { path: path.to_owned(), keys: Vec::new(), signers: Vec::new() };
         let mut seeds = Zeroizing::new(Vec::with_capacity(wanted.len() * 32));
+        store.make(wanted, &mut seeds, &random)?;
+        write_new(path, &store.sealed(corner, passphrase, &seeds, &random)?)?;
+        Ok(store)
+    }
+
+    /// Adds a new key for each of `wanted` to the keystore of `corner`, and gives back the public ones. The file is replaced as a
+    /// whole, and stays its owner's; who has it open already goes on with what it held.
+    ///
+    /// # Errors
+    /// As [`FileKeystore::open`], and where it can't be written.
+    pub(crate) fn add(
+        path: &Path,
+        corner: &str,
+        passphrase: &[u8],
+        wanted: Vec<Wanted>,
+        random: impl Fn() -> Zeroizing<[u8; 32]>,
+    ) -> Result<Vec<PublicKey>, KeystoreError> {
+        let (mut store, held) = Self::unsealed(path, corner, passphrase)?;
+        let before = store.keys.len();
+        // With room for all of them: what it grows out of would not be wiped.
+        let mut seeds = Zeroizing::new(Vec::with_capacity(held.len() + wanted.len() * 32));
+        seeds.extend_from_slice(&held);
+        store.make(wanted, &mut seeds, &random)?;
+        write_over(path, &store.sealed(corner, passphrase, &seeds, &random)?)?;
+        Ok(store.keys.split_off(before))
+    }
+
+    /// Makes a key for each of `wanted`; the seeds go to `seeds`.
+    fn make(
+        &mut self,
+        wanted: Vec<Wanted>,
+        seeds: &mut Vec<u8>,
+        random: &impl Fn() -> Zeroizing<[u8; 32]>,
+    ) -> Result<(), KeystoreError> {
         for Wanted { kid, usage, owner } in wanted {
             let seed = random();
             seeds.extend_from_slice(&*seed);
-            let signer = Held::new(kid.clone(), &seed).ok_or_else(|| KeystoreError::Sealed(path.to_owned()))?;
-            store.keys.push(PublicKey { kid, usage, owner, public: signer.public() });
-            store.signers.push(Arc::new(signer));
+            let signer = Held::new(kid.clone(), &seed).ok_or_else(|| KeystoreError::Sealed(self.path.clone()))?;
+            self.keys.push(PublicKey { kid, usage, owner, public: signer.public() });
+            self.signers.push(Arc::new(signer));
         }
+        Ok(())
+    }
+
+    /// The bytes of the file.
+    fn sealed(
+        &self,
+        corner: &str,
+        passphrase: &[u8],
+        seeds: &[u8],
+        random: &impl Fn() -> Zeroizing<[u8; 32]>,
+    ) -> Result<Vec<u8>, KeystoreError> {
         let (salt, nonce) = (random(), random());
         let mut sealed = Sealed { cost: Cost::PRESET, salt: *salt, nonce: sealed::nonce(&nonce), bytes: Vec::new() };
-        let open = open_part(corner, &store.keys, &sealed);
-        sealed.seal(passphrase, &open.canonical(), &seeds).map_err(|_| KeystoreError::Sealed(path.to_owned()))?;
-        write_new(path, &open.with("sealed", base64_value(&sealed.bytes)).canonical())?;
-        Ok(store)
+        let open = open_part(corner, &self.keys, &sealed);
+        sealed.seal(passphrase, &open.canonical(), seeds).map_err(|_| KeystoreError::Sealed(self.path.clone()))?;
+        Ok(open.with("sealed", base64_value(&sealed.bytes)).canonical())
     }
 
     /// Opens the keystore of `corner`.
@@ -183,20 +235,25 @@ impl FileKeystore {
     /// # Errors
     /// Where it is not there, not of its form, another corner's, or does not open with this passphrase.
     pub(crate) fn open(path: &Path, corner: &str, passphrase: &[u8]) -> Result<Self, KeystoreError> {
+        Self::unsealed(path, corner, passphrase).map(|(store, _)| store)
+    }
+
+    /// The keystore, and the seeds of its keys one after the other.
+    fn unsealed(path: &Path, corner: &str, passphrase: &[u8]) -> Result<(Self, Zeroizing<Vec<u8>>), KeystoreError> {
         let (keys, sealed) = read(path, corner)?;
         let open = open_part(corner, &keys, &sealed);
         let shut = || KeystoreError::Sealed(path.to_owned());
         let seeds = sealed.unseal(passphrase, &open.canonical()).map_err(|_| shut())?;
-        let (seeds, rest) = seeds.as_chunks::<32>();
-        if seeds.len() != keys.len() || !rest.is_empty() {
+        let (each, rest) = seeds.as_chunks::<32>();
+        if each.len() != keys.len() || !rest.is_empty() {
             return Err(shut());
         }
-        let signers = keys.iter().zip(seeds).map(|(key, seed)| Held::new(key.kid.clone(), seed).map(Arc::new));
+        let signers = keys.iter().zip(each).map(|(key, seed)| Held::new(key.kid.clone(), seed).map(Arc::new));
         let signers = signers.collect::<Option<Vec<_>>>().ok_or_else(shut)?;
         if keys.iter().zip(&signers).any(|(key, signer)| key.public != signer.public()) {
             return Err(shut());
         }
-        Ok(Self { path: path.to_owned(), keys, signers })
+        Ok((Self { path: path.to_owned(), keys, signers }, seeds))
     }
 }
 
@@ -205,11 +262,10 @@ impl Keystore for FileKeystore {
         &self.keys
     }
 
-    fn signer(&self, usage: KeyUse) -> Result<Arc<dyn Signer>, KeystoreError> {
-        let at = self.keys.iter().position(|key| key.usage == usage);
-        let signer =
-            at.and_then(|at| self.signers.get(at)).ok_or_else(|| KeystoreError::NoKey(self.path.clone(), usage))?;
-        Ok(Arc::clone(signer) as Arc<dyn Signer>)
+    fn ring(&self, usage: KeyUse) -> Result<Keyring, KeystoreError> {
+        let of_use = self.keys.iter().zip(&self.signers).filter(|(key, _)| key.usage == usage);
+        let ring = Keyring::new(of_use.map(|(_, signer)| Arc::clone(signer) as Arc<dyn Signer>));
+        ring.ok_or_else(|| KeystoreError::NoKey(self.path.clone(), usage))
     }
 }
 
@@ -292,9 +348,31 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeystoreE
         _ => KeystoreError::Io(path.to_owned(), error),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)).map_err(io)
+}
+
+/// Puts a file in the place of another, whole or not at all, for the same owner, and makes it durable.
+fn write_over(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    let draft = path.with_extension("new");
+    write_new(&draft, bytes)?;
+    let replaced = || {
+        let (before, made) = (std::fs::metadata(path)?, std::fs::metadata(&draft)?);
+        if (before.uid(), before.gid()) != (made.uid(), made.gid()) {
+            std::os::unix::fs::chown(&draft, Some(before.uid()), Some(before.gid()))?;
+        }
+        std::fs::rename(&draft, path)
+    };
+    if let Err(error) = replaced() {
+        // Keys that nobody asked for any more; where they can't be removed, the next one is told of them.
+        let _ = std::fs::remove_file(&draft);
+        return Err(KeystoreError::Io(path.to_owned(), error));
+    }
+    sync_folder(path).map_err(|error| KeystoreError::Io(path.to_owned(), error))
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+    File::open(folder).and_then(|folder| folder.sync_all())
 }
 
 /// All of the file but the sealed bytes: what is authenticated with them.

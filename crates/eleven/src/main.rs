@@ -21,6 +21,7 @@ mod expiry;
 mod hammer;
 mod health;
 mod init;
+mod key_cmd;
 mod keystore;
 mod ledger_cmd;
 mod lineage_cmd;
@@ -31,6 +32,7 @@ mod registry_cmd;
 mod restart;
 mod retention_cmd;
 mod root_cmd;
+mod root_key;
 mod search_cmd;
 mod up;
 mod verify_cmd;
@@ -39,7 +41,7 @@ mod witness_cmd;
 
 use clap::Parser as _;
 use cli::{
-    AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, KeyCommand, LedgerCommand,
+    AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, LedgerCommand,
     PolicyCommand, RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
 };
 use config::Config;
@@ -79,7 +81,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Client(command) => admin::client(&config()?, command, output)?,
         Command::Policy(command) => policy(command, &config()?, output)?,
         Command::Artifact(command) => admin::artifact(&config()?, command, output)?,
-        Command::Key(KeyCommand::List) => registry_cmd::keys(&config()?, output)?,
+        Command::Key(command) => key_cmd::run(&config()?, &command, output)?,
         Command::Root(command) => root_cmd::run(&command, config, output)?,
         Command::Subject(SubjectCommand::Contain(subject)) => {
             admin::subject(&config()?, "subject.contain", &subject, output)?;
@@ -110,12 +112,17 @@ fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<(
     match command {
         AuthorityCommand::Serve(args) => serve(Which::Authority, file, &args).map(drop),
         AuthorityCommand::Restart => restart::run(Which::Authority, &Config::load(file)?, output),
-        AuthorityCommand::Key(CornerKeyCommand::New { label }) => {
-            corner::new_keys(Which::Authority, file, &label, output)
-        }
+        AuthorityCommand::Key(command) => key(Which::Authority, &command, file, output),
         AuthorityCommand::Grant => corner::grant(file, output),
         AuthorityCommand::Found => corner::found(file, output),
         AuthorityCommand::Probe(args) => corner::probe(Which::Authority, file, &args.path, output),
+    }
+}
+
+fn key(which: Which, command: &CornerKeyCommand, file: &Path, output: Output) -> Result<(), Failure> {
+    match command {
+        CornerKeyCommand::New { label } => corner::new_keys(which, file, label, output),
+        CornerKeyCommand::Renew { label, out } => corner::renew_keys(which, file, label, out.as_deref(), output),
     }
 }
 
@@ -124,7 +131,9 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
         RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
         RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
         RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
-        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label }) => corner::replace_keys(file, &label, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label, valid_days }) => {
+            corner::replace_keys(file, &label, valid_days, output)
+        }
         RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
         RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
         RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output),
@@ -136,7 +145,7 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCod
     match command {
         LedgerCommand::Serve(args) => return serve(Which::Ledger, file, &args),
         LedgerCommand::Restart => restart::run(Which::Ledger, &Config::load(file)?, output)?,
-        LedgerCommand::Key(CornerKeyCommand::New { label }) => corner::new_keys(Which::Ledger, file, &label, output)?,
+        LedgerCommand::Key(command) => key(Which::Ledger, &command, file, output)?,
         LedgerCommand::Fsck { data } => {
             let data = data.map_or_else(|| Config::load(file).map(|config| config.ledger.data), Ok)?;
             audit_cmd::fsck(&data, output)?;

@@ -2,7 +2,6 @@
 
 use crate::call::{self, Registry};
 use crate::config::Config;
-use crate::corner::read_root;
 use crate::output::{Failure, Output, Paint, shown as on_one_line};
 use eleven_api::routes;
 use eleven_core::encoding::Value;
@@ -41,28 +40,6 @@ pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
         text
     };
     output.either(|| snapshot.clone(), text);
-    Ok(())
-}
-
-/// `key list`: the trust root's keys and the registry's.
-///
-/// # Errors
-/// Where the root can't be read, or the authority does not answer.
-pub(crate) fn keys(config: &Config, output: Output) -> Result<(), Failure> {
-    let root = read_root(&config.root)?;
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
-    let in_root = root.keys.iter().chain(&root.roles).map(|key| ("root", key.to_value()));
-    let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
-    let keys: Vec<(&str, Value)> = in_root.chain(listed.iter().map(|key| ("registry", key.clone()))).collect();
-    let rows = || {
-        let heading = ["KEY", "USE", "OWNER", "STATUS", "UNTIL", "STANDS IN"].map(str::to_owned).to_vec();
-        let row = |(place, key): &(&str, Value)| {
-            let cell = |name: &str| key.get(name).map(shown).unwrap_or_default();
-            vec![cell("kid"), cell("use"), cell("owner"), cell("status"), cell("exp"), (*place).to_owned()]
-        };
-        std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()
-    };
-    output.either(|| Value::Array(keys.iter().map(|(_, key)| key.clone()).collect()), || output.table(&rows()));
     Ok(())
 }
 

@@ -1,19 +1,22 @@
 //! `eleven root …`: the next version of the trust root, signed where the root key is kept and published by an operator.
 
 use crate::admin;
-use crate::backup_cmd::root_signer;
 use crate::call::{self, Registry};
-use crate::cli::RootCommand;
+use crate::cli::{Next, RootCommand};
 use crate::config::{Config, ConfigError};
 use crate::corner::read_root;
 use crate::expiry::{self, DAY};
-use crate::keystore::write_public;
+use crate::key_cmd;
+use crate::keystore::{PublicKey, write_public};
 use crate::output::{Failure, Output};
+use crate::root_key;
 use crate::witness_cmd::read_public;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
+use eleven_core::signature::{SeedSigner, Signer};
 use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 
@@ -27,33 +30,7 @@ pub(crate) fn run(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
-        RootCommand::Next { from, add, remove, quorum, auditors, extend, add_to, root_key, out } => {
-            let draft = match (from, add_to) {
-                (Some(from), None) => {
-                    let from = read_root(from)?;
-                    let witnesses = witnesses(&from, add, remove, *quorum, *auditors)?;
-                    next(from, witnesses, *extend, SystemClock.now().whole_seconds())?
-                }
-                (None, Some(file)) => unsigned_root(file)?,
-                _ => return Err(Failure::usage("name --from or --add-to")),
-            };
-            let root = draft.signed(&[&root_signer(root_key)?])?;
-            write_public(out, &root.to_value().canonical())?;
-            let text = || {
-                format!(
-                    "{}: version {} of the root of {}, {}; in force until {}; {} signatures{}\nNext: eleven root publish {}",
-                    out.display(),
-                    root.version,
-                    root.domain,
-                    told(&root.witnesses),
-                    root.exp.seconds(),
-                    root.sigs.len(),
-                    outlived(&root),
-                    out.display()
-                )
-            };
-            output.either(|| root.to_value(), text);
-        }
+        RootCommand::Next(args) => next(args, output)?,
         RootCommand::Publish { file } => {
             let root = read_root(file)?;
             let args = Object::new().with("root", root.to_value());
@@ -71,19 +48,138 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The version after `from`: its keys as they were, since no record of a key is ever changed (PROTOCOL 3), with these
-/// witnesses, and in force for as long as `from` or for so many days from now on.
-fn next(from: TrustRoot, witnesses: Witnesses, extend: Option<u16>, now: Time) -> Result<TrustRoot, Failure> {
-    let exp = extend.map_or(from.exp, |days| now.plus_seconds(i64::from(days) * DAY));
-    if extend.is_some() && exp <= from.exp {
+/// `root next`: signs the version after `--from`, or adds a signature to what another key signed.
+fn next(args: &Next, output: Output) -> Result<(), Failure> {
+    let signer = root_key::load(&args.root_key)?;
+    let root = match (&args.from, &args.add_to) {
+        (Some(from), None) => {
+            let now = SystemClock.now();
+            let mut draft = changed(read_root(from)?, args, now)?;
+            // Made last: where anything else is wrong, no key is.
+            let made = args.new_root_key.as_deref().map(|file| new_root_key(&mut draft, file)).transpose()?;
+            let signers: Vec<&dyn Signer> = made.iter().chain([&signer]).map(|signer| signer as &dyn Signer).collect();
+            draft.signed(&signers)?
+        }
+        (None, Some(file)) => unsigned_root(file)?.signed(&[&signer])?,
+        _ => return Err(Failure::usage("name --from or --add-to")),
+    };
+    write_public(&args.out, &root.to_value().canonical())?;
+    let text = || {
+        let kept = args.new_root_key.as_ref().map_or_else(String::new, |file| {
+            format!(
+                "\n{}: the root key that signs the versions after this one: keep it on no corner's machine",
+                file.display()
+            )
+        });
+        format!(
+            "{}: version {} of the root of {}, {}; in force until {}; {} signatures{}{kept}\nNext: eleven root publish {}",
+            args.out.display(),
+            root.version,
+            root.domain,
+            told(&root.witnesses),
+            root.exp.seconds(),
+            root.sigs.len(),
+            outlived(&root),
+            args.out.display()
+        )
+    };
+    output.either(|| root.to_value(), text);
+    Ok(())
+}
+
+/// The version after `from`, as it was asked for. No record of a key goes (PROTOCOL 3): new ones come first, for the first that
+/// counts is the one that signs, and an old one may end.
+fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure> {
+    let nbf = now.whole_seconds();
+    let exp = args.extend.map_or(from.exp, |days| nbf.plus_seconds(i64::from(days) * DAY));
+    if args.extend.is_some() && exp <= from.exp {
         let until = from.exp.seconds();
         return Err(Failure::usage(format!("version {} is in force until {until}: name more days", from.version)));
     }
-    if extend.is_none() && witnesses == from.witnesses {
-        return Err(Failure::usage("nothing would change: name --add, --remove, --quorum, --auditors or --extend"));
+    let witnesses = witnesses(&from, &args.add, &args.remove, args.quorum, args.auditors)?;
+    let mut next = TrustRoot {
+        version: from.version + 1,
+        prev: Some(from.hash_for_prev()),
+        witnesses,
+        nbf,
+        exp,
+        sigs: Vec::new(),
+        ..from.clone()
+    };
+    renew(&mut next, &args.renew)?;
+    for kid in &args.retire {
+        record(&mut next, kid)?.status = KeyStatus::Retired(now);
     }
-    let (version, prev) = (from.version + 1, Some(from.hash_for_prev()));
-    Ok(TrustRoot { version, prev, witnesses, nbf: now, exp, sigs: Vec::new(), ..from })
+    // The ledger's clock may be two seconds behind, and takes no moment to come; earlier is the safe side.
+    let since = args.since.as_deref().map(key_cmd::read_time).transpose()?;
+    let since = since.unwrap_or(now).min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
+    for kid in &args.compromise {
+        record(&mut next, kid)?.status = KeyStatus::Compromised(since);
+    }
+    let same =
+        |next: &TrustRoot| next.witnesses == from.witnesses && next.keys == from.keys && next.roles == from.roles;
+    if args.extend.is_none() && args.new_root_key.is_none() && same(&next) {
+        return Err(Failure::usage(
+            "nothing would change: name --renew, --new-root-key, --retire, --compromise, --add, --remove, --quorum, --auditors \
+             or --extend",
+        ));
+    }
+    let roles = [KeyUse::Head, KeyUse::Policy, KeyUse::Registry];
+    if let Some(without) = roles.into_iter().find(|usage| next.role_at(*usage, now).is_none()) {
+        return Err(Failure::usage(format!(
+            "no {} key would count under version {}: name one with --renew",
+            without.name(),
+            next.version
+        )));
+    }
+    Ok(next)
+}
+
+/// Names the role keys of these files first, for as long as the root is in force.
+fn renew(root: &mut TrustRoot, files: &[PathBuf]) -> Result<(), Failure> {
+    let window = (root.nbf, root.exp);
+    for file in files {
+        let roles = |key: &PublicKey| key.usage.stands_in_root() && key.usage != KeyUse::Root;
+        let renewed: Vec<PublicKey> = key_cmd::read_public(file)?.into_iter().filter(roles).collect();
+        if renewed.is_empty() {
+            return Err(Failure::usage(format!("{} holds no head, policy or registry key", file.display())));
+        }
+        if let Some(known) = renewed.iter().find(|key| root.records().any(|record| record.kid == key.kid)) {
+            return Err(Failure::usage(format!("{}: {} stands in the root already", file.display(), known.kid)));
+        }
+        let records = renewed.iter().map(|key| key_cmd::within(key, window)).collect();
+        let older = std::mem::replace(&mut root.roles, records);
+        root.roles.extend(older);
+    }
+    Ok(())
+}
+
+/// A new root key, of the owner of those before, for as long as the root is in force.
+fn new_root_key(root: &mut TrustRoot, file: &Path) -> Result<SeedSigner, Failure> {
+    let kid = format!("key:{}/root/{}", root.domain, root.version);
+    if root.records().any(|record| record.kid == kid) {
+        return Err(Failure::usage(format!("{kid} stands in the root already")));
+    }
+    let owner = root.keys.first().map(|key| key.owner.clone()).unwrap_or_default();
+    let signer = root_key::create(file, kid)?;
+    let own = PublicKey { kid: signer.kid().to_owned(), usage: KeyUse::Root, owner, public: signer.public() };
+    root.keys.insert(0, key_cmd::within(&own, (root.nbf, root.exp)));
+    Ok(signer)
+}
+
+/// The record of a key that is active.
+fn record<'a>(root: &'a mut TrustRoot, kid: &str) -> Result<&'a mut KeyRecord, Failure> {
+    let version = root.version - 1;
+    let record = root.keys.iter_mut().chain(&mut root.roles).find(|key| key.kid == kid);
+    let record = record.ok_or_else(|| {
+        Failure::usage(format!(
+            "version {version} names no key `{kid}`; one of the registry ends by `eleven key retire`"
+        ))
+    })?;
+    if record.status != KeyStatus::Active {
+        return Err(Failure::usage(format!("{kid} is not active any more")));
+    }
+    Ok(record)
 }
 
 /// The witnesses of `from` with what was asked for; as they are where nothing was.

@@ -87,7 +87,7 @@ fn appends(criterion: &mut Criterion) {
     let mut keys = vec![grant("audit", LEDGER)];
     keys.extend((0..PRODUCERS).map(|n| grant(&format!("gw-{n}"), &point(n))));
     Ledger::genesis(folder.path(), &root(now), 10, &keys, &signer("audit"), now).expect("a genesis");
-    let signers = Signers { event: Arc::new(signer("audit")), head: Arc::new(signer("head")) };
+    let signers = Signers { event: signer("audit").into(), head: signer("head").into() };
     let ledger = Ledger::open(Settings::new(folder.path()), signers, Arc::new(SystemClock)).expect("open");
     let (stop, stopping) = watch::channel(false);
     let listener =

@@ -13,7 +13,7 @@ use eleven_core::form::{Form, FormError};
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::head::{Commitment, Head};
 use eleven_core::root::{KeyUse, Witnesses};
-use eleven_core::signature::Signer;
+use eleven_core::signature::{Keyring, Signer};
 use eleven_core::time::Time;
 use eleven_store::{Log, ReadLog, SegmentLog};
 use std::fmt;
@@ -219,7 +219,7 @@ fn run(signing: &Mutex<HeadSigner>, idle: Duration, seals: &mpsc::Receiver<Seale
 pub(crate) struct HeadSigner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) keys: Keyring,
     /// `ledger://<domain>`.
     pub(crate) ledger: String,
     pub(crate) heads: Heads,
@@ -295,10 +295,10 @@ impl HeadSigner {
             self.follows(&last.head, &commitment)?;
             at = at.max(last.head.at);
         }
-        self.check_key(at)?;
-        let head = Head::sign(commitment, at, self.signer.as_ref());
+        let signer = self.key(at)?;
+        let head = Head::sign(commitment, at, signer.as_ref());
         let body = Checkpoint::of(&head.commitment);
-        let mut lines = vec![body.sign(self.signer.as_ref())];
+        let mut lines = vec![body.sign(signer.as_ref())];
         // The same size again is the same checkpoint: who cosigned it did so for this head, too.
         let again = last.filter(|last| last.note.checkpoint == body).map(|last| last.note.lines).unwrap_or_default();
         lines.extend(again.into_iter().filter(|line| line.name != body.origin));
@@ -346,11 +346,11 @@ impl HeadSigner {
         if same && self.shared.root_at(size) == Some(before.root) { Ok(()) } else { Err(HeadError::Fork { size }) }
     }
 
-    fn check_key(&self, at: Time) -> Result<(), HeadError> {
-        let sealed = read(&self.shared.sealed);
-        let kid = self.signer.kid();
-        let key = sealed.registry.as_ref().and_then(|registry| registry.root().role(KeyUse::Head, kid, at));
-        let counts = key.is_some_and(|key| key.public == self.signer.public());
-        if counts { Ok(()) } else { Err(HeadError::Key(kid.to_owned())) }
+    /// The key that signs at `at`: of those that are held the first that the root lists and that counts.
+    fn key(&self, at: Time) -> Result<Arc<dyn Signer>, HeadError> {
+        let registry = read(&self.shared.sealed).registry.clone();
+        let held =
+            registry.and_then(|registry| self.keys.first_of(registry.root().roles_at(KeyUse::Head, at)).cloned());
+        held.ok_or_else(|| HeadError::Key(self.keys.newest().kid().to_owned()))
     }
 }

@@ -2,7 +2,8 @@
 
 use eleven_core::registry::Fold;
 use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::{Tables, VerifyingKey};
+use eleven_core::signature::{Keyring, Signer, Tables, VerifyingKey};
+use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -66,6 +67,13 @@ impl Keys {
             }
         }
     }
+}
+
+/// The event key that the ledger itself signs with from now on: of those that it holds the newest that is registered and counts.
+/// Where none does, the newest: that it is not registered is said where it is to sign.
+pub(crate) fn own(held: &Keyring, registry: Option<&Fold>, now: Time) -> Arc<dyn Signer> {
+    let counting = |kid: &str| registry?.key(kid).filter(|key| key.counts_at(now));
+    Arc::clone(held.newest_of(counting).unwrap_or_else(|| held.newest()))
 }
 
 impl EventKey {

@@ -6,6 +6,7 @@ use crate::backup;
 use crate::error::LedgerError;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
+use crate::keys;
 use crate::receive::Received;
 use crate::recover::{self, Depth, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
@@ -24,7 +25,7 @@ use eleven_core::form::FormError;
 use eleven_core::limits::DEFAULT_REQUEST_BODY;
 use eleven_core::registry::{self, GrantedKey};
 use eleven_core::root::TrustRoot;
-use eleven_core::signature::{Signer, VerifyingKey};
+use eleven_core::signature::{Keyring, Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_store::{
     CommitError, Committed, Folder, GroupCommit, GroupOptions, Log as _, Metrics, SegmentLog, SegmentOptions, Stop,
@@ -88,13 +89,14 @@ impl Settings {
     }
 }
 
-/// The keys that the corner signs with.
+/// The keys that the corner holds. More than one of a use while they are renewed.
 #[derive(Clone)]
 pub struct Signers {
-    /// The ledger's event key, of use `event` and owned by `ledger://<domain>`.
-    pub event: Arc<dyn Signer>,
-    /// The head key of the trust root.
-    pub head: Arc<dyn Signer>,
+    /// The ledger's event keys, of use `event` and owned by `ledger://<domain>`: the newest that is registered when the ledger
+    /// opens signs until it closes.
+    pub event: Keyring,
+    /// Head keys: of those that it holds, each head is signed by the first of the trust root's that counts.
+    pub head: Keyring,
 }
 
 /// The running corner. Dropping it closes it: what was submitted is still answered.
@@ -193,7 +195,7 @@ impl Parts {
         let mut signer = HeadSigner {
             shared: Arc::clone(&shared),
             clock: Arc::clone(&clock),
-            signer: signers.head,
+            keys: signers.head,
             ledger: resumed.name.clone(),
             heads,
             behind: false,
@@ -203,7 +205,8 @@ impl Parts {
             // The receiver is here.
             let _ = to_sign.send(seal);
         }
-        let audit = Audit::new(Arc::clone(&shared), clock, signers.event, resumed, pace, to_sign);
+        let event = keys::own(&signers.event, crate::state::read(&shared.book).registry(), clock.now());
+        let audit = Audit::new(Arc::clone(&shared), clock, event, resumed, pace, to_sign);
         Ok(Self { shared, audit, signer, seals })
     }
 }
@@ -337,9 +340,9 @@ impl Ledger {
             Archive::named(settings.archive.as_deref(), settings.archive_every.is_some(), replayed.met.moved)
         };
         let rewriter = log.rewriter();
-        let reader = ReadAs { signer: Arc::clone(&signers.event), clock: Arc::clone(&clock) };
         let Parts { shared, audit, signer, seals } =
             Parts::new(&log, heads, &settings.folder, archive, pace, signers, Arc::clone(&clock))?;
+        let reader = ReadAs { signer: Arc::clone(&audit.signer), clock: Arc::clone(&clock) };
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));

@@ -25,7 +25,6 @@ use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Events of the lineage of one call.
 pub const EVENTS_PER_CALL: u64 = 7;
@@ -102,7 +101,7 @@ impl Domain {
     /// What the ledger signs with.
     #[must_use]
     pub fn signers(&self) -> Signers {
-        Signers { event: Arc::new(signer("audit")), head: Arc::new(signer("head")) }
+        Signers { event: signer("audit").into(), head: signer("head").into() }
     }
 
     /// What is sent before any lane: the policy, and each lane's keys and point.

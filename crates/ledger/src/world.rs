@@ -435,7 +435,7 @@ impl Home {
     }
 
     pub(crate) fn signers() -> Signers {
-        Signers { event: Arc::new(signer("audit")), head: Arc::new(signer("head")) }
+        Signers { event: signer("audit").into(), head: signer("head").into() }
     }
 
     pub(crate) fn open(&self) -> Result<Ledger, LedgerError> {

@@ -6,6 +6,7 @@ use crate::node::{Checked, Context, Fate, Message, Node, SEGMENTS, SMALL_SEGMENT
 use crate::{Flaw, domain};
 use eleven_api::edge::{Clock, ManualClock};
 use eleven_core::head::checkpoint::{Line, Note};
+use eleven_core::signature::{Keyring, Signer};
 use eleven_ledger::witness::{AddCheckpoint, Refusal};
 use eleven_ledger::{HeadError, LedgerError, Signers, SteppedLedger, WireAnswer};
 use eleven_store::faulty::FaultyDisk;
@@ -235,8 +236,9 @@ impl Up {
 
 fn open(log: SegmentLog, heads: &FaultyDisk, clock: &Arc<ManualClock>) -> Result<SteppedLedger, LedgerError> {
     let heads = SegmentLog::open(Place::on(heads.clone()), SMALL_SEGMENTS)?;
-    let signers = Signers { event: domain::signer("audit"), head: domain::signer("head") };
-    debug_assert_eq!(signers.event.kid(), kid("audit"), "a ledger's own key");
+    let held = |label| Keyring::from(domain::signer(label) as Arc<dyn Signer>);
+    let signers = Signers { event: held("audit"), head: held("head") };
+    debug_assert_eq!(signers.event.newest().kid(), kid("audit"), "a ledger's own key");
     SteppedLedger::open(log, heads, signers, Arc::clone(clock) as Arc<dyn Clock>)
 }
 

@@ -19,7 +19,8 @@ use eleven_core::registry::{
     ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
     PublishedPolicy,
 };
-use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use eleven_policy::CompiledPolicy;
 
@@ -63,7 +64,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::PolicyRetire { reference } => one("policy.retired", Object::new().with("ref", reference)),
         Act::ArtifactRevoke { artifact, why } => revoke(authority, current, artifact, why).await,
         Act::KeyRegister { key } => {
-            one("key.registered", GrantedKey::sign(key, &*authority.signers.registry).to_object())
+            one("key.registered", GrantedKey::sign(key, role(authority, current, KeyUse::Registry)?).to_object())
         }
         Act::KeyRetire { kid } => one("key.retired", Object::new().with("kid", kid)),
         Act::KeyCompromise { kid, since } => compromise(kid, since, authority.clock.now()),
@@ -79,11 +80,12 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
         Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
         Act::RetentionSet { retention } => {
-            Ok(approve(authority, current, retention.record(current.view.domain())).answering("days", retention.days))
+            let plan = approve(authority, current, retention.record(current.view.domain()))?;
+            Ok(plan.answering("days", retention.days))
         }
         Act::Hold { hold, placed } => {
             let record = hold.record(current.view.domain(), current.view.lists(), placed);
-            Ok(approve(authority, current, record.map_err(ActError::Impossible)?))
+            approve(authority, current, record.map_err(ActError::Impossible)?)
         }
         Act::SubjectContain { kind, subject } => {
             transitions(authority, &["lifecycle.contained"], &kind, &subject).await
@@ -110,12 +112,13 @@ fn compromise(kid: String, since: Time, now: Time) -> Result<Plan, ActError> {
 /// A root under which this authority could not go on, or a policy in force would be kept by nothing, is found before it is
 /// durable.
 fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot) -> Result<Plan, ActError> {
-    let signer = &authority.signers.registry;
     let signs = root.role_at(KeyUse::Registry, authority.clock.now());
-    if signs.is_some_and(|key| key.kid != signer.kid() || key.public != signer.public()) {
+    let held = |key: &KeyRecord| authority.signers.registry.first_of(std::iter::once(key)).is_some();
+    if signs.is_some_and(|key| !held(key)) {
         return Err(ActError::Impossible(
-            "the root names another registry key than this authority signs with, so that it could sign no epoch any more: \
-             make the next root with the registry key of the one in force",
+            "the root first names a registry key that this authority does not hold, so that it could sign no epoch any more: \
+             where its keystore has that key, restart the authority first; else make the next root with the registry key \
+             of the one in force",
         ));
     }
     if root.witnesses.keys.is_empty() && current.policies_in_force().any(|policy| waits_for_witnesses(&policy.bundle)) {
@@ -128,10 +131,19 @@ fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot) -> R
     Ok(Plan::one(Step::alone("root.published", published)).answering("version", root.version))
 }
 
+/// What signs for the authority's part in the trust root in force.
+fn role<'a>(authority: &'a Authority, current: &Current, usage: KeyUse) -> Result<&'a dyn Signer, ActError> {
+    let held = authority.signers.role(usage, current.view.root(), authority.clock.now());
+    held.ok_or(ActError::Impossible(
+        "the trust root in force names no key for this that counts now and that the authority holds: publish a root with a \
+         renewed one",
+    ))
+}
+
 /// An approved interface: what the policy key signs and the registry lists.
-fn approve(authority: &Authority, current: &Current, record: InterfaceRecord) -> Plan {
-    let approved = ApprovedInterface::sign(current.view.domain(), record, &*authority.signers.policy);
-    Plan::one(Step::alone("interface.approved", approved.to_object()))
+fn approve(authority: &Authority, current: &Current, record: InterfaceRecord) -> Result<Plan, ActError> {
+    let approved = ApprovedInterface::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
+    Ok(Plan::one(Step::alone("interface.approved", approved.to_object())))
 }
 
 fn members(record: Value) -> Object {
@@ -156,7 +168,7 @@ fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Pl
     let id = bundle.id();
     let record = PolicyRecord { id: id.clone(), operations: bundle.operations, runtimes: bundle.runtimes };
     let record = PolicyRecord::read(record.to_value())?;
-    let published = PublishedPolicy::sign(current.view.domain(), record, &*authority.signers.policy);
+    let published = PublishedPolicy::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
     Ok(Plan::one(step).answering("policy", id.to_value()))
 }
@@ -211,9 +223,7 @@ fn expose(authority: &Authority, current: &Current, exposure: Exposure) -> Resul
     if set && Exposure::in_force(domain, lists) == exposure {
         return Err(ActError::Impossible("the exposure is that already"));
     }
-    let approved = ApprovedInterface::sign(domain, record, &*authority.signers.policy);
-    let plan = Plan::one(Step::alone("interface.approved", approved.to_object()));
-    Ok(plan.answering("exposure", exposure.name()))
+    Ok(approve(authority, current, record)?.answering("exposure", exposure.name()))
 }
 
 fn revoke_secret(current: &Current, name: String) -> Result<Plan, ActError> {

@@ -82,6 +82,8 @@ pub(super) struct Documents {
 #[derive(Debug)]
 pub enum EpochError {
     /// This process does not hold the key that the header names.
+    NotHeld(String),
+    /// The signer is not of the key that the header names.
     Key(FormError),
     /// What would be served is not what an enforcement point accepts.
     View(ViewError),
@@ -90,6 +92,7 @@ pub enum EpochError {
 impl fmt::Display for EpochError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotHeld(kid) => write!(f, "{kid} is to sign it, and is not in this authority's keystore"),
             Self::Key(error) => error.fmt(f),
             Self::View(error) => write!(f, "no enforcement point would accept this epoch: {error}"),
         }

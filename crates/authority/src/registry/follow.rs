@@ -1,7 +1,7 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
 use super::Registry;
-use super::current::Current;
+use super::current::{Current, EpochError};
 use super::drift::{Drifts, Open};
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
@@ -198,7 +198,10 @@ impl Following {
         }
         let recent = self.recent.iter().copied().collect();
         let now = registry.clock.now();
-        let signed = Current::sign(fold.clone(), policies, recent, now, &*registry.signer, &mut self.tables);
+        let signed = match registry.keys.named(&fold.header().kid) {
+            Some(signer) => Current::sign(fold.clone(), policies, recent, now, signer.as_ref(), &mut self.tables),
+            None => Err(EpochError::NotHeld(fold.header().kid.clone())),
+        };
         signed.map(Some).map_err(|error| format!("epoch {} cannot be signed: {error}", fold.epoch()))
     }
 }
@@ -218,7 +221,9 @@ pub(super) async fn stamp(registry: Arc<Registry>, mut stop: watch::Receiver<boo
         }
         let now = registry.clock.now();
         let Some(current) = registry.fresh(now) else { continue };
-        match current.restamped(now, &*registry.signer) {
+        // Held, for it has signed the header.
+        let Some(signer) = registry.keys.named(&current.view.header().kid) else { continue };
+        match current.restamped(now, signer.as_ref()) {
             Ok(stamped) => {
                 let stamped = Arc::new(stamped);
                 registry.current.send_if_modified(|last| {

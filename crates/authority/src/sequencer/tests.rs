@@ -1,11 +1,15 @@
 use super::*;
 use crate::fixtures::{NOW, signer};
 use eleven_api::client::Client;
-use eleven_core::signature::SeedSigner;
+use eleven_core::signature::Keyring;
+
+fn key() -> Arc<EventKey> {
+    EventKey::of(&Keyring::from(signer("event")))
+}
 
 fn stream(next: u64) -> Stream {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
-    let signer: Arc<SeedSigner> = Arc::new(signer("event"));
+    let signer = key();
     let by = crate::fixtures::AUTHORITY.to_owned();
     Stream { ledger, signer, by, next, progress: Arc::default() }
 }
@@ -51,7 +55,7 @@ fn a_record_is_sent_in_the_same_bytes_however_often() {
 #[tokio::test]
 async fn without_a_ledger_nothing_is_taken_and_callers_know_at_once() {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
-    let sequencer = Sequencer::start(ledger, Arc::new(signer("event")), crate::fixtures::AUTHORITY.to_owned());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned());
     let answer = sequencer.submit(job("a").0.draft).await;
     assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
 }

@@ -9,7 +9,7 @@ use eleven_api::govern::{Allowed, Execute};
 use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
 use eleven_api::{reader, routes};
-use eleven_authority::admin::{ACT, Act, Done, SignedAct};
+use eleven_authority::admin::{Act, Done, SignedAct};
 use eleven_authority::identity::{jwt_source, operator_source};
 use eleven_authority::{Authority, Settings, Signers};
 use eleven_core::encoding::{Object, Value, parse};
@@ -70,10 +70,10 @@ pub(crate) fn operator() -> SeedSigner {
 
 fn signers() -> Signers {
     Signers {
-        issuer: Arc::new(signer("issuer")),
-        event: Arc::new(signer("event")),
-        registry: Arc::new(signer("registry")),
-        policy: Arc::new(signer("policy")),
+        issuer: signer("issuer").into(),
+        event: signer("event").into(),
+        registry: signer("registry").into(),
+        policy: signer("policy").into(),
         identity: Arc::new(signer("identity")),
     }
 }
@@ -214,7 +214,7 @@ impl World {
 }
 
 async fn serve_ledger(path: &Path, clock: Arc<OffClock>, stop: watch::Receiver<bool>) -> (String, JoinHandle<()>) {
-    let signers = LedgerSigners { event: Arc::new(signer("ledger")), head: Arc::new(signer("head")) };
+    let signers = LedgerSigners { event: signer("ledger").into(), head: signer("head").into() };
     let ledger = Ledger::open(LedgerSettings::new(path), signers, clock).expect("a ledger");
     let (listener, base) = listener().await;
     // One thread stays with the ledger, as its own process would.

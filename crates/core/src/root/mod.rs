@@ -308,10 +308,15 @@ impl TrustRoot {
         checkpoint::origin(&self.domain)
     }
 
+    /// The keys that may sign for a role at `at`, in the root's order: the first is to be used where it is held.
+    pub fn roles_at(&self, usage: KeyUse, at: Time) -> impl Iterator<Item = &KeyRecord> {
+        self.roles.iter().filter(move |key| key.usage == usage && key.counts_at(at))
+    }
+
     /// The key that signs for a role at `at`: the first that counts.
     #[must_use]
     pub fn role_at(&self, usage: KeyUse, at: Time) -> Option<&KeyRecord> {
-        self.roles.iter().find(|key| key.usage == usage && key.counts_at(at))
+        self.roles_at(usage, at).next()
     }
 
     /// This root with a signature of each of `signers`; one that signed before is replaced. Whether they are enough is

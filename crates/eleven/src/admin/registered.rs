@@ -3,6 +3,7 @@
 use super::{act, measured, members};
 use crate::call::{self, Registry};
 use crate::config::Config;
+use crate::key_cmd;
 use crate::keystore::PublicKey;
 use crate::output::Failure;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -75,12 +76,12 @@ impl Registered {
         })
     }
 
-    /// The acts of `runtime key replace`: the point's other keys are retired, `keys` registered, and the point with them. What
+    /// The acts of `runtime key replace`: the point's other keys are retired, `keys` registered for so many days, and the point with them. What
     /// the registry has already is not done again.
     ///
     /// # Errors
     /// As [`act`].
-    pub(crate) fn replace(&self, config: &Config, keys: &[PublicKey]) -> Result<Replaced, Failure> {
+    pub(crate) fn replace(&self, config: &Config, keys: &[PublicKey], valid_days: u16) -> Result<Replaced, Failure> {
         let ours = |kid: &str| keys.iter().any(|key| key.kid == kid);
         let mut retired = Vec::new();
         for key in self.keys.iter().filter(|key| key.owner == config.point.name && !ours(&key.kid)) {
@@ -90,7 +91,7 @@ impl Registered {
             }
         }
         for key in keys.iter().filter(|key| self.key(&key.kid).is_none()) {
-            let record = crate::init::record(key, SystemClock.now());
+            let record = key_cmd::record(key, SystemClock.now(), valid_days);
             act(config, "key.register", Object::new().with("key", record.to_value()))?;
         }
         let event = keys.iter().find(|key| key.usage == KeyUse::Event).map(|key| key.kid.clone()).unwrap_or_default();

@@ -22,6 +22,16 @@ pub(crate) enum CornerKeyCommand {
         #[arg(long, default_value = "1")]
         label: String,
     },
+    /// Add new keys to the keystore, the corner may run, and print the public ones: for `key register`, and for `root next
+    /// --renew`. The corner holds them from its next start on.
+    Renew {
+        /// The last part of the new keys' names, such as the year.
+        #[arg(long)]
+        label: String,
+        /// Write the public keys to this file, too.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// `runtime key`.
@@ -33,12 +43,15 @@ pub(crate) enum RuntimeKeyCommand {
         #[arg(long, default_value = "1")]
         label: String,
     },
-    /// Return under new keys after the journal was lost: the old ones are retired, and the ledger records where their
-    /// stream breaks off. The runtime must not run. Can be repeated where it was cut short.
+    /// Return under new keys, when they end or after the journal was lost: the old ones are retired, and where their stream breaks
+    /// off the ledger records that. The runtime must not run. Can be repeated where it was cut short.
     Replace {
         /// The last part of the new keys' names.
         #[arg(long)]
         label: String,
+        /// For how many days they count.
+        #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
+        valid_days: u16,
     },
 }
 

@@ -36,6 +36,44 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
     Ok(())
 }
 
+/// Adds new keys to those of a corner that may run, and prints the public ones: of every use whose keys come to an end. The corner
+/// holds them from its next start on, and signs with one when it is registered, or stands in the trust root.
+///
+/// # Errors
+/// Where the corner has no keystore, or keys of this label.
+pub(crate) fn renew_keys(
+    which: Which,
+    file: &Path,
+    label: &str,
+    out: Option<&Path>,
+    output: Output,
+) -> Result<(), Failure> {
+    let config = Config::load(file)?;
+    let corner = which.of(&config);
+    let store = corner.data.join(keystore::FILE);
+    let held = keystore::public_keys(&store, which.name())?;
+    let mut wanted = wanted(which, &config, label)?;
+    // Keys for identities have no window.
+    wanted.retain(|key| key.usage != KeyUse::Identity);
+    if let Some(used) = wanted.iter().find(|key| held.iter().any(|held| held.kid == key.kid)) {
+        return Err(Failure::usage(format!(
+            "{} is in the keystore already: name a --label that was never used",
+            used.kid
+        )));
+    }
+    if let Some(out) = out.filter(|out| out.exists()) {
+        return Err(Failure::usage(format!("{} is there already: name another file; nothing was done", out.display())));
+    }
+    let passphrase = keystore::passphrase(&corner.passphrase_file)?;
+    let random = || Zeroizing::new(edge::random());
+    let made = FileKeystore::add(&store, which.name(), &passphrase, wanted, random)?;
+    if let Some(out) = out {
+        keystore::write_public(out, &printed(which, &made).canonical())?;
+    }
+    show(which, &made, output);
+    Ok(())
+}
+
 /// Gives the enforcement point new keys after its journal was lost, retires the old ones, and registers it under the new.
 /// What was left of the journal is put aside: under the new key nothing of it may be sent. The ledger records by itself
 /// where the old key's stream breaks off.
@@ -43,7 +81,7 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
 /// # Errors
 /// Where the runtime runs, its passphrase or the registry can't be read, or the label was used before: nothing was done then.
 /// Where an act is not carried out: what was done stays, and the same command goes on from there.
-pub(crate) fn replace_keys(file: &Path, label: &str, output: Output) -> Result<(), Failure> {
+pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Output) -> Result<(), Failure> {
     let config = Config::load(file)?;
     let corner = &config.runtime;
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
@@ -66,7 +104,7 @@ pub(crate) fn replace_keys(file: &Path, label: &str, output: Output) -> Result<(
     };
     // Whoever registers is the operator, not the corner: its folder is no more needed.
     drop(folder);
-    let replaced = registered.replace(&config, &keys)?;
+    let replaced = registered.replace(&config, &keys, valid_days)?;
     let text = || {
         format!(
             "{} is registered under {}; keys retired: {}\nthe ledger records where their stream breaks off: look for \
@@ -108,11 +146,13 @@ fn show(which: Which, keys: &[PublicKey], output: Output) {
         };
         std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()
     };
-    let value = || {
-        let keys: Vec<Value> = keys.iter().map(PublicKey::to_value).collect();
-        Value::Object(Object::new().with("corner", which.name()).with("keys", keys))
-    };
-    output.either(value, || output.table(&rows()));
+    output.either(|| Value::Object(printed(which, keys)), || output.table(&rows()));
+}
+
+/// The public keys as key commands print them.
+fn printed(which: Which, keys: &[PublicKey]) -> Object {
+    let keys: Vec<Value> = keys.iter().map(PublicKey::to_value).collect();
+    Object::new().with("corner", which.name()).with("keys", keys)
 }
 
 /// The keys that a corner needs, by PROTOCOL 3: each of one use.

@@ -340,7 +340,7 @@ impl Domain {
         if self.plan.witnessed {
             settings.witnesses = vec![format!("http://{}", self.witness_at)];
         }
-        let signers = eleven_ledger::Signers { event: signer("audit"), head: signer("head") };
+        let signers = eleven_ledger::Signers { event: signer("audit").into(), head: signer("head").into() };
         let ledger =
             opened("Locked", async || Ledger::open(settings.clone(), signers.clone(), Arc::clone(&self.clock)));
         let ledger = ledger.await;
@@ -352,10 +352,10 @@ impl Domain {
     pub(crate) async fn start_authority(&mut self) {
         let listener = listen(self.authority_at).await;
         let signers = Signers {
-            issuer: signer("issuer"),
-            event: signer("authority"),
-            registry: signer("registry"),
-            policy: signer("policy"),
+            issuer: signer("issuer").into(),
+            event: signer("authority").into(),
+            registry: signer("registry").into(),
+            policy: signer("policy").into(),
             identity: signer("identity"),
         };
         let settings = eleven_authority::Settings { name: AUTHORITY.into(), ledger: self.ledger_url() };

@@ -105,7 +105,7 @@ async fn another_history_under_the_same_heads_does_not_start() {
 #[tokio::test]
 async fn a_key_that_is_no_head_key_signs_nothing() {
     let home = Home::new();
-    let signers = crate::Signers { head: Arc::new(signer("registry")), ..Home::signers() };
+    let signers = crate::Signers { head: signer("registry").into(), ..Home::signers() };
     let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
     let ledger = Ledger::open(home.settings(), signers, clock).expect("open");
     ledger.must_append(&Producers::new().set_up()).await;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Settings;
 use eleven_api::edge::ManualClock;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 #[test]

@@ -12,7 +12,7 @@ use eleven_core::time::Time;
 fn registry(role: &str) -> Registry {
     let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
     let (_, stop) = tokio::sync::watch::channel(false);
-    Registry::new(nowhere, root(), Arc::new(signer(role)), Arc::new(ManualClock::new(NOW)), stop)
+    Registry::new(nowhere, root(), signer(role).into(), Arc::new(ManualClock::new(NOW)), stop)
 }
 
 fn row(seq: u64, event: &'static str, by: &str, data: Object) -> Row {
@@ -81,7 +81,7 @@ async fn an_epoch_that_is_not_this_authoritys_to_sign_ends_it() {
 async fn a_clock_that_is_set_back_does_not_make_a_silent_ledger_heard() {
     let clock = Arc::new(ManualClock::new(NOW));
     let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
-    let registry = Registry::new(nowhere, root(), Arc::new(signer("registry")), clock.clone(), watch::channel(false).1);
+    let registry = Registry::new(nowhere, root(), signer("registry").into(), clock.clone(), watch::channel(false).1);
     let mut following = Following::default();
     following.take(&registry, page(vec![genesis_row()], 1)).await.expect("it can be signed");
     clock.set(NOW.plus_seconds(-70));
