@@ -21,7 +21,7 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();
     let body = Object::new()
         .with("corner", "runtime")
-        .with("domain", &gate.registry.root().domain)
+        .with("domain", &gate.registry.roots().last().domain)
         .with("ready", ready)
         .with("point", &point.name)
         .with("binary", point.binary)

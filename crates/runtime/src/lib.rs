@@ -16,7 +16,7 @@
 //! [`passing`] is what passes to and from the upstream beside the body.
 //!
 //! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh,
-//! [`running`] interrupts what a new view no longer allows, and [`seen`] remembers what the clock showed.
+//! [`roots`] knows the trust root in force, [`running`] interrupts what a new view no longer allows, and [`seen`] remembers what the clock showed.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
@@ -35,6 +35,7 @@ mod passing;
 pub mod recover;
 mod refusal;
 mod release;
+mod roots;
 mod running;
 mod seen;
 mod serve;

@@ -9,6 +9,7 @@ use crate::issuer::{Issuer, Trouble};
 use crate::journal::Desks;
 use crate::recover;
 use crate::refusal;
+use crate::roots::Roots;
 use crate::running::Running;
 use crate::seen::Seen;
 use crate::settings::Settings;
@@ -48,6 +49,8 @@ const FIRST_VIEW: Duration = Duration::from_secs(2);
 pub enum RuntimeError {
     /// The journal can't be opened or is damaged.
     Journal(String),
+    /// The versions of the trust root that the folder keeps can't be used.
+    Root(String),
     /// The store of disclosures can't be used.
     Disclosures(String),
     /// The upstream's key can't be sent.
@@ -74,6 +77,7 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Journal(what) => write!(f, "the journal cannot be used: {what}"),
+            Self::Root(what) => f.write_str(what),
             Self::Disclosures(what) => write!(f, "the store of disclosures cannot be used: {what}"),
             Self::UpstreamKey => f.write_str(
                 "the upstream's key holds what cannot stand in a header: let the file that upstream_key_file names hold the \
@@ -174,8 +178,9 @@ impl Runtime {
             deadline: settings.decision_deadline,
             trouble: Trouble::default(),
         };
+        let roots = Roots::open(folder, root).map_err(RuntimeError::Root)?;
         let gate = Gate {
-            registry: Registry::new(root, settings.authority.clone(), client.clone(), point.name.clone(), reader),
+            registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
@@ -231,7 +236,7 @@ impl Runtime {
             client: self.gate.client.clone(),
             reader: self.gate.registry.reader().clone(),
             ledger: self.gate.settings.ledger.clone(),
-            root: self.gate.registry.root().clone(),
+            roots: Arc::clone(self.gate.registry.roots()),
             clock: Arc::clone(&self.gate.clock),
         }
     }

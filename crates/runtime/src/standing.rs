@@ -1,6 +1,7 @@
 //! How far this point's records stand under heads that are signed, cosigned, mirrored (PROTOCOL 7 and 8). The ledger is
-//! asked for its checkpoints; what they are worth is judged here, by the pinned trust root.
+//! asked for its checkpoints; what they are worth is judged here, by the trust root in force.
 
+use crate::roots::Roots;
 use eleven_api::audit::Durability;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock, Moment};
@@ -179,7 +180,7 @@ pub(crate) struct Asking {
     /// The point, which reads by its event key.
     pub(crate) reader: ReadAs,
     pub(crate) ledger: String,
-    pub(crate) root: TrustRoot,
+    pub(crate) roots: Arc<Roots>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -191,7 +192,7 @@ impl Asking {
             self.client.get_as(&self.reader, &self.ledger, &path, DEADLINE).await.map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&body).map_err(|_| "its checkpoint is no text".to_owned())?;
         let note = Note::parse(text).map_err(|error| error.to_string())?;
-        let worth = judge(&self.root, &note, self.clock.now())?;
+        let worth = judge(&self.roots.last(), &note, self.clock.now())?;
         if worth < level {
             return Err(format!("by this point's trust root its checkpoint is {worth}, not {level}"));
         }

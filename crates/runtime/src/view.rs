@@ -1,6 +1,7 @@
-//! The point's view of the registry: fetched whole, verified against the pinned root, swapped in at once.
+//! The point's view of the registry: fetched whole, verified against the trust root in force, swapped in at once.
 
 use crate::journal::Desks;
+use crate::roots::Roots;
 use crate::running::Running;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
@@ -10,7 +11,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
-use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,7 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
-const DEADLINE: Duration = Duration::from_secs(2);
+/// How long the authority may take to answer.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What a point holds of the registry: the verified view, and the policy bundles that it names.
 pub(crate) struct Holding {
@@ -52,7 +54,7 @@ impl Holding {
 
 /// Keeps the holding fresh.
 pub(crate) struct Registry {
-    root: TrustRoot,
+    roots: Arc<Roots>,
     authority: String,
     client: Client,
     /// The point's name; it reads by its event key.
@@ -66,9 +68,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(root: TrustRoot, authority: String, client: Client, point: String, reader: ReadAs) -> Self {
+    pub(crate) fn new(roots: Roots, authority: String, client: Client, point: String, reader: ReadAs) -> Self {
         Self {
-            root,
+            roots: Arc::new(roots),
             authority,
             client,
             point,
@@ -85,9 +87,9 @@ impl Registry {
         &self.reader
     }
 
-    /// The pinned trust root.
-    pub(crate) const fn root(&self) -> &TrustRoot {
-        &self.root
+    /// The versions of the trust root that are known.
+    pub(crate) const fn roots(&self) -> &Arc<Roots> {
+        &self.roots
     }
 
     /// What is held now.
@@ -170,9 +172,11 @@ impl Registry {
             }
         }
         let (snapshot, stamp) = self.snapshot(stamp).await?;
+        // After the snapshot: the epoch that a new root makes is signed by a key of it.
+        let root = self.roots.follow(&self.client, &self.reader, &self.authority).await?;
         let view = {
             let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-            View::open(&self.root, snapshot, stamp, &mut tables).map_err(malformed)?
+            View::open(&root, snapshot, stamp, &mut tables).map_err(malformed)?
         };
         let known = held.as_ref().map(|held| Arc::clone(&held.bundles)).unwrap_or_default();
         let bundles = self.bundles(&view, &known).await?;
@@ -259,7 +263,8 @@ fn uses_since<'a>(keys: impl Iterator<Item = &'a KeyRecord>, point: &str, kid: &
     closed.map(|closed| own.map_or(Time(i64::MAX), |own| own.max(closed)))
 }
 
-fn malformed(error: impl std::fmt::Display) -> CallError {
+/// What was sent is not what it should be.
+pub(crate) fn malformed(error: impl std::fmt::Display) -> CallError {
     CallError::Malformed(error.to_string())
 }
 

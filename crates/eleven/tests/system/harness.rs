@@ -18,7 +18,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{GrantedKey, RuntimeRecord};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
-use eleven_core::signature::{SeedSigner, Signer};
+use eleven_core::signature::{Keyring, SeedSigner, Signer};
 use eleven_core::time::Time;
 use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
@@ -95,6 +95,8 @@ pub(crate) struct Plan {
     pub(crate) sensitive: Option<&'static str>,
     /// How often an artifact may be used.
     pub(crate) uses: u32,
+    /// Whether authority and ledger hold a newer key beside each of theirs, of a name that ends in `-2`.
+    pub(crate) renewed: bool,
     /// What all corners read.
     pub(crate) clock: Arc<OffClock>,
 }
@@ -134,6 +136,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             required: None,
             sensitive: None,
             uses: 1,
+            renewed: false,
             clock: Arc::default(),
         }
     }
@@ -178,7 +181,8 @@ pub(crate) fn signer(role: &str) -> Arc<dyn Signer> {
     Arc::new(SeedSigner::new(format!("key:{DOMAIN}/{role}/test"), &seed))
 }
 
-fn key(role: &str, usage: KeyUse, owner: &str, now: Time) -> KeyRecord {
+/// A key that counts for thirty days.
+pub(crate) fn key(role: &str, usage: KeyUse, owner: &str, now: Time) -> KeyRecord {
     let signer = signer(role);
     KeyRecord {
         kid: signer.kid().to_owned(),
@@ -331,6 +335,12 @@ impl Domain {
         self.witness.take().expect("the witness runs").stop().await;
     }
 
+    /// What a corner holds for a role.
+    fn ring(&self, role: &str) -> Keyring {
+        let newer = self.plan.renewed.then(|| signer(&format!("{role}-2")));
+        Keyring::new([signer(role)].into_iter().chain(newer)).expect("a key")
+    }
+
     pub(crate) async fn start_ledger(&mut self) {
         let listener = listen(self.ledger_at).await;
         let mut settings = eleven_ledger::Settings::new(self.folder.path().join("ledger"));
@@ -340,7 +350,7 @@ impl Domain {
         if self.plan.witnessed {
             settings.witnesses = vec![format!("http://{}", self.witness_at)];
         }
-        let signers = eleven_ledger::Signers { event: signer("audit").into(), head: signer("head").into() };
+        let signers = eleven_ledger::Signers { event: self.ring("audit"), head: self.ring("head") };
         let ledger =
             opened("Locked", async || Ledger::open(settings.clone(), signers.clone(), Arc::clone(&self.clock)));
         let ledger = ledger.await;
@@ -352,10 +362,10 @@ impl Domain {
     pub(crate) async fn start_authority(&mut self) {
         let listener = listen(self.authority_at).await;
         let signers = Signers {
-            issuer: signer("issuer").into(),
-            event: signer("authority").into(),
-            registry: signer("registry").into(),
-            policy: signer("policy").into(),
+            issuer: self.ring("issuer"),
+            event: self.ring("authority"),
+            registry: self.ring("registry"),
+            policy: self.ring("policy"),
             identity: signer("identity"),
         };
         let settings = eleven_authority::Settings { name: AUTHORITY.into(), ledger: self.ledger_url() };
@@ -384,10 +394,13 @@ impl Domain {
             config: point.config,
             kid: point.event.kid().to_owned(),
         };
+        // They outlive what a test does with the others'.
+        let exp = now.plus_seconds(400 * 86_400).whole_seconds();
+        let of_the_point = |role: &str, usage| KeyRecord { exp, ..key(role, usage, POINT, now) };
         let acts = [
             Act::SourceRegister { record: jwt },
-            Act::KeyRegister { key: key("gw-0", KeyUse::Event, POINT, now) },
-            Act::KeyRegister { key: key("attest-0", KeyUse::Attestation, POINT, now) },
+            Act::KeyRegister { key: of_the_point("gw-0", KeyUse::Event) },
+            Act::KeyRegister { key: of_the_point("attest-0", KeyUse::Attestation) },
             Act::RuntimeRegister { record: runtime },
             Act::PolicyPublish { bundle: policy(&self.plan, 1, self.plan.cedar) },
         ];

@@ -12,6 +12,7 @@ mod harness;
 mod outages;
 #[path = "../../src/demo/port.rs"]
 mod port;
+mod renewed;
 mod streaming;
 mod witnessed;
 mod workloads;

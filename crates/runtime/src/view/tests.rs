@@ -1,5 +1,6 @@
 use super::*;
 use eleven_core::encoding::parse;
+use eleven_core::root::TrustRoot;
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
 
