@@ -44,7 +44,7 @@ const LOW_SPACE: u64 = 1 << 30;
 const SLOW_SYNC: Duration = Duration::from_millis(10);
 const SYNCS: usize = 50;
 /// What to do about an end.
-const ADVICE: &str = "what is signed by it from then on counts for nothing: renew it as docs/operating.md says";
+const ADVICE: &str = "what is signed by it from then on counts for nothing: docs/keys.md says how to renew it";
 /// Bytes of a small write.
 const BLOCK: usize = 512;
 
@@ -161,8 +161,7 @@ fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
     if soon.is_empty() {
         return good(what, format!("trust root and keys count until {} at least", first.seconds()));
     }
-    let told: Vec<String> = soon.iter().map(|end| end.told(now)).collect();
-    let told = format!("{}: {ADVICE}", told.join("; "));
+    let told = format!("{}; {ADVICE}", expiry::told(&soon, now));
     if soon.iter().any(|end| end.is_over(now)) { bad(what, told) } else { warn(what, told) }
 }
 

@@ -64,15 +64,19 @@ impl End {
     pub(crate) fn is_over(&self, now: Time) -> bool {
         self.at <= now
     }
+}
 
-    /// It in words.
-    pub(crate) fn told(&self, now: Time) -> String {
-        let at = self.at.seconds();
-        if self.is_over(now) {
-            return format!("{} ended {at}", self.what);
+/// Ends in words, those of one moment together; they stand in the order of [`soon`].
+pub(crate) fn told(ends: &[End], now: Time) -> String {
+    let together = ends.chunk_by(|one, next| one.at == next.at).map(|ends| {
+        let what: Vec<&str> = ends.iter().map(|end| end.what.as_str()).collect();
+        let (what, at) = (what.join(", "), ends.first().map_or(now, |end| end.at));
+        if at <= now {
+            return format!("ended {}: {what}", at.seconds());
         }
-        format!("{} ends {at}, in {} days", self.what, self.at.since(now) / (DAY * 1000))
-    }
+        format!("ends {}, in {} days: {what}", at.seconds(), at.since(now) / (DAY * 1000))
+    });
+    together.collect::<Vec<_>>().join("; ")
 }
 
 fn longest<'a>(keys: impl Iterator<Item = &'a KeyRecord>) -> Option<End> {

@@ -338,7 +338,7 @@ fn summary(args: &Init, config: &Config, until: Time, output: Output) {
         );
         let ends = format!(
             "The root and all keys count until {}: renew them before, or the domain stops for good then. `eleven doctor` tells \
-             ahead, docs/operating.md how.",
+             ahead, docs/keys.md how.",
             until.seconds()
         );
         format!(

@@ -62,3 +62,6 @@ impl From<Arc<dyn Signer>> for Keyring {
         Self { first, newer: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,26 +49,31 @@ fn signer(label: &str, until: i64) -> KeyRecord {
     key(&format!("key:11-11/root/{label}"), KeyUse::Root, "human:root:dev", until)
 }
 
-fn told(ends: Vec<End>, now: i64) -> Vec<String> {
-    soon(ends, day(now)).iter().map(|end| end.told(day(now))).collect()
+fn told(ends: Vec<End>, now: i64) -> String {
+    super::told(&soon(ends, day(now)), day(now))
 }
 
 #[test]
 fn a_root_with_thirty_days_left_is_told_and_one_with_a_hundred_is_not() {
     let ends = || of_root(&root(130, vec![signer("1", 365)], 1));
-    assert_eq!(told(ends(), 30), Vec::<String>::new());
-    assert_eq!(told(ends(), 100), ["version 3 of the trust root ends 2026-05-11T00:00:00Z, in 30 days"]);
+    assert_eq!(told(ends(), 30), "");
+    assert_eq!(told(ends(), 100), "ends 2026-05-11T00:00:00Z, in 30 days: version 3 of the trust root");
     let [over] = &soon(ends(), day(130))[..] else { panic!("it is over at its last second") };
-    assert!(over.is_over(day(130)) && over.told(day(130)).ends_with("ended 2026-05-11T00:00:00Z"));
+    assert!(over.is_over(day(130)) && told(ends(), 130) == "ended 2026-05-11T00:00:00Z: version 3 of the trust root");
 }
 
 #[test]
 fn of_the_roots_own_keys_as_many_have_to_last_as_sign_the_next_version() {
     let keys = || vec![signer("a", 90), signer("b", 365), signer("c", 70), retired(signer("d", 365))];
     let two = told(of_root(&root(365, keys(), 2)), 60);
-    assert_eq!(two, ["key:11-11/root/a ends 2026-04-01T00:00:00Z, in 30 days"], "b and then a; d signs no more");
-    assert_eq!(told(of_root(&root(365, keys(), 1)), 60), Vec::<String>::new(), "b alone is enough");
-    assert_eq!(told(of_root(&root(365, keys(), 3)), 60).len(), 1, "c, the shortest of the three");
+    assert_eq!(two, "ends 2026-04-01T00:00:00Z, in 30 days: key:11-11/root/a", "b and then a; d signs no more");
+    assert_eq!(told(of_root(&root(365, keys(), 1)), 60), "", "b alone is enough");
+    assert!(told(of_root(&root(365, keys(), 3)), 60).ends_with(": key:11-11/root/c"), "the shortest of the three");
+    let all = told(of_root(&root(400, keys(), 1)), 310);
+    assert_eq!(
+        all,
+        "ends 2027-01-01T00:00:00Z, in 55 days: key:11-11/root/b, key:11-11/policy/1, key:11-11/registry/1"
+    );
 }
 
 #[test]

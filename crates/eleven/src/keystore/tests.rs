@@ -117,3 +117,31 @@ fn what_is_held_signs_as_the_protocols_own_signer_does() {
         assert!(VerifyingKey::new(&held.public()).is_some_and(|key| key.verifies(&message, &held.sign(&message))));
     }
 }
+
+#[test]
+fn keys_are_added_beside_those_that_are_held_and_both_sign() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystore.json");
+    let made = make(&path);
+    let newer = || {
+        let (kid, usage, owner) = ("key:11-11/head/b".to_owned(), KeyUse::Head, "ledger://11-11".to_owned());
+        vec![Wanted { kid, usage, owner }]
+    };
+    let before = std::fs::read(&path).expect("the file");
+    let wrong = FileKeystore::add(&path, "ledger", b"correct horse battery stable", newer(), random);
+    assert!(matches!(wrong, Err(KeystoreError::Sealed(_))));
+    assert_eq!(std::fs::read(&path).expect("the file"), before, "what is not opened is not replaced");
+    let added = FileKeystore::add(&path, "ledger", PASSPHRASE, newer(), random).expect("added");
+    let [newer] = &added[..] else { panic!("one key: {added:?}") };
+    let opened = FileKeystore::open(&path, "ledger", PASSPHRASE).expect("the keystore");
+    assert_eq!(opened.keys(), [made.keys(), &added].concat());
+    assert_eq!(std::fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o600);
+    let heads = opened.ring(KeyUse::Head).expect("head keys");
+    assert_eq!(heads.newest().kid(), newer.kid);
+    assert_eq!(opened.signer(KeyUse::Head).expect("a signer").kid(), newer.kid);
+    for key in opened.keys().iter().filter(|key| key.usage == KeyUse::Head) {
+        let signer = heads.named(&key.kid).expect("it is held");
+        assert!(VerifyingKey::new(&key.public).expect("a key").verifies(b"message", &signer.sign(b"message")));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "no draft is left");
+}

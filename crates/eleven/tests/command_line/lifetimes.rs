@@ -34,11 +34,11 @@ fn what_ends_in_thirty_days_is_told_and_a_root_is_extended_without_another_chang
     let mut domain = Domain::with(&["--valid-days", "30"]);
     let (state, detail) = lifetimes(&domain);
     assert_eq!(state, "look", "{detail}");
-    assert!(detail.contains("version 1 of the trust root ends") && detail.contains("in 29 days"), "{detail}");
+    assert!(detail.contains("version 1 of the trust root") && detail.contains("in 29 days"), "{detail}");
     assert!(detail.contains("key:11-11/head/1") && !detail.contains("key:11-11/issuer/1"), "no registry yet: {detail}");
     let up = domain.up(&[]);
     let told = up.wait_for("that it ends", |value| event(value) == Some("ending")).to_string();
-    assert!(told.contains("key:11-11/issuer/1 ends") && told.contains("key:11-11/gw-0/1 ends"), "{told}");
+    assert!(told.contains("key:11-11/issuer/1") && told.contains("key:11-11/gw-0/1"), "{told}");
 
     let (first, key, next) = (domain.file("root.json"), domain.file("root-key.json"), domain.file("next.json"));
     let sign = ["root", "next", "--from", &first, "--root-key", &key, "--out", &next];
@@ -57,5 +57,5 @@ fn what_ends_in_thirty_days_is_told_and_a_root_is_extended_without_another_chang
     domain.done(&["root", "publish", &next]);
     assert_eq!(domain.json(&["root", "show"]).get("version").and_then(Value::as_int), Some(2));
     let (state, detail) = lifetimes(&domain);
-    assert!(state == "look" && !detail.contains("trust root ends"), "its keys end when they did: {detail}");
+    assert!(state == "look" && !detail.contains("of the trust root"), "its keys end when they did: {detail}");
 }

@@ -14,6 +14,7 @@ mod operators;
 mod port;
 mod processes;
 mod refusals;
+mod renewing;
 mod replacing;
 mod restarts;
 mod surfaces;

@@ -1,0 +1,38 @@
+use super::*;
+use crate::root::{KeyStatus, KeyUse};
+use crate::signature::SeedSigner;
+use crate::time::Time;
+use alloc::format;
+use alloc::string::ToString as _;
+
+fn signer(n: u8) -> Arc<dyn Signer> {
+    Arc::new(SeedSigner::new(format!("key:d/head/{n}"), &[n; 32]))
+}
+
+fn record(n: u8) -> KeyRecord {
+    let (kid, public) = (signer(n).kid().to_string(), signer(n).public());
+    let (nbf, exp, status) = (Time(0), Time(1000), KeyStatus::Active);
+    KeyRecord { kid, public, usage: KeyUse::Head, owner: "ledger://d".into(), nbf, exp, status }
+}
+
+#[test]
+fn what_is_published_says_which_of_the_keys_signs() {
+    assert!(Keyring::new([]).is_none(), "there is at least one");
+    let ring = Keyring::new([signer(1), signer(2), signer(3)]).expect("keys");
+    let kids: Vec<&str> = ring.newest_first().map(|signer| signer.kid()).collect();
+    assert_eq!(kids, ["key:d/head/3", "key:d/head/2", "key:d/head/1"]);
+    assert_eq!(ring.newest().kid(), "key:d/head/3");
+    let kid = |signer: Option<&Arc<dyn Signer>>| signer.map(|signer| signer.kid().to_string());
+    // By a root: the first that it lists and that is held, with that very public key.
+    let listed = [record(4), record(2), record(1)];
+    assert_eq!(kid(ring.first_of(listed.iter())).as_deref(), Some("key:d/head/2"));
+    let other = KeyRecord { public: record(1).public, ..record(2) };
+    assert_eq!(kid(ring.first_of([&other, &listed[2]].into_iter())).as_deref(), Some("key:d/head/1"));
+    assert_eq!(kid(ring.first_of([&listed[0]].into_iter())), None);
+    // By a registry: the newest that it has.
+    let registry = |kid: &str| listed.iter().find(|record| record.kid == kid);
+    assert_eq!(kid(ring.newest_of(registry)).as_deref(), Some("key:d/head/2"));
+    assert_eq!(kid(ring.newest_of(|_| None)), None);
+    assert_eq!(kid(ring.newest_of(|kid| (kid == other.kid).then_some(&other))), None, "another key of that name");
+    assert_eq!(Keyring::from(signer(5)).newest().kid(), "key:d/head/5");
+}

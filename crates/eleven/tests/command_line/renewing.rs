@@ -1,0 +1,140 @@
+//! Keys that are renewed as `docs/keys.md` says, under a domain that runs; and those that are ended early.
+
+use crate::domain::{Domain, eleven, text};
+use eleven_core::encoding::{Value, parse};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The commands of the first block of the page.
+fn renewal() -> Vec<String> {
+    let page = include_str!("../../../../docs/keys.md");
+    let block = page.split("```").nth(1).expect("a block of commands");
+    block.lines().filter(|line| line.starts_with("eleven ")).map(str::to_owned).collect()
+}
+
+/// Runs a line as somebody types it in the domain's folder.
+fn typed(domain: &Domain, line: &str) -> Output {
+    let folder = Path::new(env!("CARGO_BIN_EXE_eleven")).parent().expect("a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir(domain.dir()).env("PATH", path);
+    let output = shell.output().expect("a shell");
+    assert!(output.status.success(), "{line}: {}", text(&output));
+    output
+}
+
+/// What `doctor` says of the lifetimes.
+fn lifetimes(domain: &Domain) -> String {
+    let findings = parse(&domain.run(&["doctor", "--json"]).stdout).expect("findings");
+    let of = |row: &&Value| row.get("what").and_then(Value::as_str) == Some("lifetimes");
+    let row = findings.as_array().expect("findings").iter().find(of).expect("a finding").clone();
+    row.get("detail").and_then(Value::as_str).expect("a detail").to_owned()
+}
+
+/// Takes the proof of a call that passes now, and verifies it by the first root.
+fn proven(domain: &Domain, secret: &str, name: &str) -> Value {
+    let lineage = domain.passes(secret, name);
+    domain.ended(&lineage);
+    let (file, root) = (domain.file(name), domain.file("root.json"));
+    domain.done(&["lineage", "bundle", &lineage, "--out", &file]);
+    let verified = eleven().args(["verify", &file, "--root", &root, "--json"]).output().expect("it runs");
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
+    parse(&std::fs::read(&file).expect("a proof")).expect("I-JSON")
+}
+
+fn label<'a>(bundle: &'a Value, path: &str) -> &'a str {
+    let kid = bundle.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}"));
+    kid.rsplit('/').next().expect("a label")
+}
+
+#[test]
+fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_old_key_any_more() {
+    let mut domain = Domain::with(&["--valid-days", "30"]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let first = proven(&domain, &secret, "first.proof.json");
+    assert_eq!(label(&first, "/head/kid"), "1");
+    assert!(lifetimes(&domain).contains("key:11-11/root/1"));
+
+    let lines = renewal();
+    assert_eq!(lines.len(), 8, "{lines:#?}");
+    let (publish, before) = lines.split_last().expect("lines");
+    for line in before {
+        typed(&domain, line);
+    }
+    // A label is used once, and a registered key is not registered again.
+    let again = domain.run(&["ledger", "key", "renew", "--label", "2027"]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again));
+    assert!(text(&again).contains("key:11-11/audit/2027 is in the keystore already"), "{}", text(&again));
+    let known = domain.done(&["key", "register", &domain.file("ledger-2027.json")]);
+    assert!(known.contains("registered already"), "{known}");
+    typed(&domain, publish);
+    let ends = lifetimes(&domain);
+    assert!(ends.contains("gw-0/1") && !ends.contains("root") && !ends.contains("issuer"), "the point's alone: {ends}");
+
+    let second = proven(&domain, &secret, "second.proof.json");
+    for member in ["/registry/header/sig/kid", "/head/kid", "/events/0/kid", "/seal/record/kid"] {
+        assert_eq!(label(&second, member), "2027", "{member}");
+    }
+    // The old ones are ended: those of the registry by the operator, those of the root by the new root key alone.
+    for key in ["audit", "authority", "issuer"] {
+        domain.done(&["key", "retire", &format!("key:11-11/{key}/1")]);
+    }
+    let of_the_root = domain.run(&["key", "retire", "key:11-11/head/1"]);
+    assert_eq!(of_the_root.status.code(), Some(2), "{}", text(&of_the_root));
+    assert!(text(&of_the_root).contains("eleven root next --retire key:11-11/head/1"), "{}", text(&of_the_root));
+    let (from, next) = (domain.file("root-next.json"), domain.file("root-third.json"));
+    let sign = |more: &[&str]| {
+        let key = domain.file("root-key-2027.json");
+        domain.run(&[&["root", "next", "--from", &from, "--root-key", &key, "--out", &next], more].concat())
+    };
+    for (refused, why) in [
+        (sign(&["--retire", "key:11-11/head/3"]), "names no key"),
+        (sign(&["--retire", "key:11-11/head/1", "--retire", "key:11-11/head/2027"]), "no head key would count"),
+        (sign(&["--renew", &domain.file("ledger-2027.json")]), "stands in the root already"),
+        (sign(&["--compromise", "key:11-11/head/1", "--since", "yesterday"]), "is no time"),
+        (sign(&[]), "nothing would change"),
+    ] {
+        assert!(refused.status.code() == Some(2) && text(&refused).contains(why), "{why}: {}", text(&refused));
+    }
+    let ended =
+        ["--retire", "key:11-11/root/1", "--retire", "key:11-11/policy/1", "--compromise", "key:11-11/registry/1"];
+    let signed = sign(&[&ended[..], &["--retire", "key:11-11/head/1"]].concat());
+    assert!(signed.status.success(), "{}", text(&signed));
+    domain.done(&["root", "publish", &next]);
+    domain.done(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    let third = proven(&domain, &secret, "third.proof.json");
+    assert_eq!(label(&third, "/artifact/sig/kid"), "2027");
+    let roots = third.get("roots").and_then(Value::as_array).expect("roots");
+    assert_eq!(roots.len(), 3);
+    let listed = domain.done(&["key", "list"]);
+    assert!(listed.contains("key:11-11/root/2") && listed.contains("compromised"), "{listed}");
+
+    // What was proven before is proven, and a point that starts with the first version learns the others.
+    let (file, root) = (domain.file("first.proof.json"), domain.file("root.json"));
+    assert_eq!(eleven().args(["verify", &file, "--root", &root]).output().expect("it runs").status.code(), Some(0));
+    std::fs::remove_file(domain.file("runtime/roots.json")).expect("it is kept there");
+    domain.done(&["runtime", "restart"]);
+    domain.passes(&secret, "the restart");
+    domain.done(&["ledger", "restart"]);
+    domain.passes(&secret, "the ledger's restart");
+    domain.supervisor().interrupt();
+    let sound = domain.done(&["ledger", "fsck"]);
+    assert!(sound.contains("sound"), "{sound}");
+}
+
+#[test]
+fn a_root_whose_first_registry_key_the_authority_does_not_hold_is_not_published() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let lines = renewal();
+    for line in lines.iter().filter(|line| !line.contains("restart") && !line.contains("publish")) {
+        typed(&domain, line);
+    }
+    let refused = domain.run(&["root", "publish", &domain.file("root-next.json")]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("restart the authority first"), "{}", text(&refused));
+    domain.done(&["authority", "restart"]);
+    domain.done(&["root", "publish", &domain.file("root-next.json")]);
+    domain.passes(&domain.client("app", "svc:demo-app:dev"), "the root was published");
+}
