@@ -20,6 +20,11 @@ use tokio::sync::watch;
 const LONG_POLL: Duration = Duration::from_millis(400);
 /// The pause after a question that failed.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the ledger is followed after it showed the last entry that was taken, before it is to show that once more.
+const SHOWN_AGAIN_MS: i64 = 1_000;
+/// Why a ledger is followed no further that has not what it told.
+const WENT_BACK: &str = "the ledger has not what it told before: it went back, or is another one; if its operator meant that, \
+                         restart this authority";
 /// The status of an answer to a reader whom the ledger does not know, or not by this signature.
 const UNKNOWN_READER: u16 = 401;
 /// How often the last epoch is stamped.
@@ -35,12 +40,19 @@ struct Following {
     fold: Option<Fold>,
     /// The entry that the fold goes on with.
     next: u64,
+    /// The last entry that was folded: a ledger that has it still is the one that is followed.
+    last: Option<Taken>,
+    /// When the ledger last showed the last entry that was taken of its kind, by the steady clock; `None` where it has to before
+    /// anything else is taken.
+    shown: Option<i64>,
     recent: VecDeque<(Sha3, u64)>,
     tables: KeyTables,
     drifts: Drifts,
     /// The entry that the drifts go on with: behind `next` where the ledger did not show discontinuities for a while. A drift
     /// and what answered it are told apart by their order, so that nothing is taken before what stands in between.
     drifts_next: u64,
+    /// The last entry that they took.
+    drifts_last: Option<Taken>,
     /// Whether the last page came without discontinuities.
     blind: bool,
 }
@@ -55,9 +67,9 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
             () = stopped(&mut stop) => return,
         };
         match asked {
-            Ok(page) => {
+            Ok(asked) => {
                 silent = false;
-                if let Err(why) = following.take(&registry, page).await {
+                if let Err(why) = following.go_on(&registry, asked).await {
                     registry.hear(None);
                     tracing::error!(%why, "the registry is followed no further: from here on everything is refused");
                     return;
@@ -68,23 +80,76 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
                     tracing::warn!(%error, "the ledger does not tell registry events");
                 }
                 silent = true;
+                // Whoever answers next may have been put back meanwhile.
+                following.shown = None;
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
+/// An entry's number and its record's hash.
+type Taken = (u64, Sha3);
+
+/// A page, and from which entry it was asked for.
+struct Asked {
+    from: u64,
+    page: Page,
+}
+
 impl Following {
     /// Asks for what comes next. Discontinuities are shown only to whoever the ledger knows, by a signature of its own time;
     /// the registry is not, where the domain is not private, and that two clocks disagree must not stop the domain.
-    async fn ask(&self, registry: &Registry) -> Result<Page, CallError> {
-        let ledger = &registry.ledger;
-        match ledger.registry_entries(Which::WithDiscontinuities, self.drifts_next, LONG_POLL).await {
+    async fn ask(&self, registry: &Registry) -> Result<Asked, CallError> {
+        match self.ask_for(registry, Which::WithDiscontinuities).await {
             Err(CallError::Refused(problem)) if problem.status == UNKNOWN_READER => {
-                ledger.registry_entries(Which::Registry, self.next, LONG_POLL).await
+                self.ask_for(registry, Which::Registry).await
             }
             asked => asked,
         }
+    }
+
+    /// Asks from where what is asked for goes on, or from the last entry before that, where the ledger has not shown it lately.
+    async fn ask_for(&self, registry: &Registry, which: Which) -> Result<Asked, CallError> {
+        let next = if which == Which::Registry { self.next } else { self.drifts_next };
+        let lately = self.shown.is_some_and(|shown| registry.clock.steady().saturating_sub(shown) < SHOWN_AGAIN_MS);
+        let from = self.last_of(which).filter(|_| !lately).map_or(next, |(seq, _)| seq);
+        let page = registry.ledger.registry_entries(which, from, LONG_POLL).await?;
+        Ok(Asked { from, page })
+    }
+
+    /// The last entry that was taken of such a page.
+    const fn last_of(&self, which: Which) -> Option<Taken> {
+        match which {
+            Which::Registry => self.last,
+            Which::WithDiscontinuities => self.drifts_last,
+        }
+    }
+
+    /// Takes a page of a ledger that has what it told. One that was put back, and has grown past where it was, does not show that
+    /// by its size: before another entry is taken it shows the last one that was.
+    async fn go_on(&mut self, registry: &Registry, Asked { from, page }: Asked) -> Result<(), String> {
+        let now = registry.clock.steady();
+        let last = self.last_of(page.which);
+        let shows_last = last.is_none_or(|(seq, _)| from <= seq);
+        if !shows_last && !page.entries.is_empty() {
+            self.shown = None;
+            return Ok(());
+        }
+        let has = |(seq, hash): &Taken| page.entries.iter().any(|row| row.seq == *seq && row.record.hash == *hash);
+        // Every page shows what was folded; what the drifts took only one with discontinuities.
+        let told = |(seq, _): &Taken| (from..page.next).contains(seq);
+        if [self.last, last].iter().flatten().any(|taken| told(taken) && !has(taken)) {
+            return Err(WENT_BACK.to_owned());
+        }
+        let more = page.next < page.size;
+        self.take(registry, page).await?;
+        if more {
+            self.shown = None;
+        } else if shows_last {
+            self.shown = Some(now);
+        }
+        Ok(())
     }
 
     /// Says once that discontinuities are not shown, and once that they are again.
@@ -110,6 +175,9 @@ impl Following {
     /// end is nobody's to sign any more: its key may be a former one.
     async fn take(&mut self, registry: &Registry, page: Page) -> Result<(), String> {
         let heard = Moment::now(&*registry.clock);
+        if page.size < self.next {
+            return Err(WENT_BACK.to_owned());
+        }
         self.note(page.which);
         let with_drifts = page.which == Which::WithDiscontinuities;
         for row in &page.entries {
@@ -167,6 +235,7 @@ impl Following {
                 self.recent.pop_front();
             }
             self.recent.push_back((record.hash, fold.epoch()));
+            self.last = Some((seq, record.hash));
         }
         Ok(())
     }
@@ -175,6 +244,7 @@ impl Following {
         if let Some(fold) = &self.fold {
             self.drifts.take(fold.domain(), &row.record);
         }
+        self.drifts_last = Some((row.seq, row.record.hash));
         self.drifts_next = row.seq + 1;
     }
 

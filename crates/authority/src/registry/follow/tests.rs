@@ -143,3 +143,59 @@ async fn what_was_answered_while_it_was_not_shown_is_not_raised_again() {
     following.take(&registry, page(vec![equivocation_row(5)], 6)).await.expect("taken");
     assert_eq!(drifted(&registry), 1, "what drifts after that asks anew");
 }
+
+/// What the ledger answers to a question for entries from `from` on.
+fn asked(from: u64, entries: Vec<Row>, size: u64) -> Asked {
+    let next = size.max(from);
+    Asked { from, page: Page { next, ..page(entries, size) } }
+}
+
+/// A registration that is not [`fixtures::runtime`]'s.
+fn other_row(seq: u64) -> Row {
+    row(seq, "runtime.registered", AUTHORITY, runtime_data().with("region", "eu-west-1"))
+}
+
+#[tokio::test]
+async fn a_ledger_that_has_less_than_it_told_is_followed_no_further() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let registered = row(1, "runtime.registered", AUTHORITY, runtime_data());
+    following.go_on(&registry, asked(0, vec![genesis_row(), registered], 5)).await.expect("taken");
+    assert_eq!((epoch(&registry, NOW), following.next), (Some(2), 5));
+    let why = following.go_on(&registry, asked(5, Vec::new(), 4)).await.expect_err("it lacks an entry");
+    assert_eq!(why, WENT_BACK);
+    let why = following.go_on(&registry, asked(1, Vec::new(), 1)).await.expect_err("and the last that was folded");
+    assert_eq!(why, WENT_BACK);
+    following.go_on(&registry, asked(5, Vec::new(), 5)).await.expect("what it told");
+}
+
+#[tokio::test]
+async fn a_ledger_that_outgrew_what_it_told_on_another_way_is_followed_no_further() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let registered = || row(1, "runtime.registered", AUTHORITY, runtime_data());
+    following.go_on(&registry, asked(0, vec![genesis_row(), registered()], 2)).await.expect("taken");
+    // More of it is not taken before it shows entry 1.
+    let removed = || row(2, "runtime.removed", AUTHORITY, Object::new().with("point", POINT));
+    following.go_on(&registry, asked(2, vec![removed()], 3)).await.expect("not taken");
+    assert_eq!((epoch(&registry, NOW), following.next, following.shown), (Some(2), 2, None));
+    for entries in [vec![other_row(1), removed()], vec![removed()], Vec::new()] {
+        let why = following.go_on(&registry, asked(1, entries, 3)).await.expect_err("entry 1 is another, or not there");
+        assert_eq!((why.as_str(), epoch(&registry, NOW)), (WENT_BACK, Some(2)));
+    }
+    following.go_on(&registry, asked(1, vec![registered(), removed()], 3)).await.expect("it is the same ledger");
+    assert_eq!((epoch(&registry, NOW), following.next), (Some(3), 3));
+}
+
+#[tokio::test]
+async fn what_was_folded_while_discontinuities_were_not_shown_is_shown_with_them_too() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    following.go_on(&registry, asked(0, vec![genesis_row(), equivocation_row(1)], 2)).await.expect("taken");
+    let registered = || row(2, "runtime.registered", AUTHORITY, runtime_data());
+    let from_the_last = Asked { from: 0, page: blind(vec![genesis_row(), registered()], 3) };
+    following.go_on(&registry, from_the_last).await.expect("the discontinuity is not missed");
+    assert_eq!((following.next, following.drifts_next), (3, 2));
+    let other = vec![equivocation_row(1), other_row(2)];
+    let why = following.go_on(&registry, asked(1, other, 3)).await.expect_err("entry 2 is another");
+    assert_eq!(why, WENT_BACK);
+    following.go_on(&registry, asked(1, vec![equivocation_row(1), registered()], 3)).await.expect("taken");
+    assert_eq!((following.drifts_next, drifted(&registry)), (3, 1));
+}
