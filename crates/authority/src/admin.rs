@@ -2,7 +2,8 @@
 //! [`Authority::operate`].
 //!
 //! `POST /v1/admin/act` takes `{"act","args","time","kid","sig"}`: `sig` is `base64:` of the 64 bytes that the operator's
-//! key makes over the canonical document without `sig`. The key is one of the registry's sources of kind `operator`.
+//! key makes over the canonical document without `sig`. The key is one of the registry's sources of kind `operator`, and `time` lies
+//! at most ten seconds back. One that is dated up to a second ahead is taken when its time has come.
 //!
 //! An act is made of events. It returns when they are durable and this corner decides by them, and says by when every
 //! enforcement point must know or deny.
@@ -34,12 +35,16 @@ use eleven_core::time::Time;
 use plan::Step;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use act::Act;
 pub use signed::{Replays, SignedAct, SignedError};
 
 /// Bytes of an act: a policy bundle and what stands around it.
 const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
+
+/// What a clock that shows milliseconds may be behind.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
 
 /// What an act came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +244,9 @@ async fn act(
     }
     let body = serve::body(body, MAX_BODY).await?;
     let signed = SignedAct::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
+    if let Some(ahead) = signed.ahead(authority.clock.now()) {
+        tokio::time::sleep(ahead + CLOCK_STEP).await;
+    }
     let operator = operator(&authority, &signed).map_err(SignedError::problem)?;
     let act = Act::read(&signed.act, signed.args.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
     let done = authority.operate(act, Some(&operator.identity)).await;
@@ -251,6 +259,6 @@ fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, Signe
     let current = authority.registry.fresh(now).ok_or(SignedError::Stale)?;
     let operator = current.sources.operator(&signed.kid).ok_or(SignedError::Unknown)?;
     signed.verify(&operator.key, now)?;
-    authority.replays.take(signed, now)?;
+    authority.replays.take(signed)?;
     Ok(operator.clone())
 }

@@ -7,12 +7,18 @@ use eleven_core::name;
 use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer, VerifyingKey, base64_value, bytes64};
 use eleven_core::time::Time;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-/// How far an act's time may lie from ours, in milliseconds.
-const MAX_APART_MS: i64 = 10_000;
+/// How old an act may be, in milliseconds.
+const MAX_AGE_MS: i64 = 10_000;
+/// How far ahead of our clock an act may be dated, in milliseconds: whoever reaches this machine's loopback from another has another
+/// clock.
+const MAX_AHEAD_MS: i64 = 1_000;
+/// Acts that are remembered.
+const REMEMBERED: usize = 4096;
 
 /// An act as it is sent: `{"act","args","time","kid","sig"}`.
 #[derive(Clone, Debug)]
@@ -35,8 +41,10 @@ pub enum SignedError {
     Stale,
     /// No operator has a key of that name.
     Unknown,
-    /// Signed more than ten seconds from our clock, or before this process began.
+    /// Signed more than ten seconds ago, or dated ahead of our clock.
     Time,
+    /// Signed before this process began, or before the last act that it has forgotten.
+    Before,
     /// Not that key's signature.
     Signature,
     /// It was taken before.
@@ -51,7 +59,14 @@ impl fmt::Display for SignedError {
                  does, this authority's log says why it is not followed), then sign the act again"
             }
             Self::Unknown => "no operator's key of that name is known here: add the operator first",
-            Self::Time => "the act was signed more than ten seconds away from this authority's clock: sign it again",
+            Self::Time => {
+                "the act was signed more than ten seconds ago, or a second ahead, by this authority's clock: sign it again, and \
+                 where that is refused too, set the clock of the machine that signs"
+            }
+            Self::Before => {
+                "the act was signed before this authority's process began, and the one before it may have taken it: sign it \
+                 again; where that is refused too, the clock was set back since: restart the authority"
+            }
             Self::Signature => "the signature is not the operator's over this act",
             Self::Replayed => "this very act was taken before: sign it again",
         })
@@ -64,7 +79,9 @@ impl SignedError {
     pub(super) fn problem(self) -> Problem {
         let reason = match self {
             Self::Stale => Reason::AuditUnavailable,
-            Self::Unknown | Self::Time | Self::Signature | Self::Replayed => Reason::IdentityUnauthenticated,
+            Self::Unknown | Self::Time | Self::Before | Self::Signature | Self::Replayed => {
+                Reason::IdentityUnauthenticated
+            }
         };
         Problem::refused(reason, self.to_string())
     }
@@ -106,43 +123,62 @@ impl SignedAct {
             .with("kid", &self.kid)
     }
 
-    /// Whether `key` signed it within ten seconds of `now`.
+    /// How long to wait until the act's time has come; `None` where it has, or is so far ahead that it is not waited for.
+    ///
+    /// No act is taken before its time: the process that takes this one's place knows by it whether it may have been taken.
+    #[must_use]
+    pub fn ahead(&self, now: Time) -> Option<Duration> {
+        let ahead = self.time.since(now);
+        (1..=MAX_AHEAD_MS).contains(&ahead).then(|| Duration::from_millis(ahead.unsigned_abs()))
+    }
+
+    /// Whether `key` signed it in the ten seconds before `now`.
     ///
     /// # Errors
     /// What does not hold.
     pub fn verify(&self, key: &VerifyingKey, now: Time) -> Result<(), SignedError> {
-        if now.since(self.time).saturating_abs() > MAX_APART_MS {
+        if !(0..=MAX_AGE_MS).contains(&now.since(self.time)) {
             return Err(SignedError::Time);
         }
         if key.verifies(&self.body().canonical(), &self.sig) { Ok(()) } else { Err(SignedError::Signature) }
     }
 }
 
-/// The acts of the last seconds, so that none is taken twice.
-pub struct Replays {
-    /// Acts signed before this process began may have been taken by the one before it.
+/// The last acts, so that none is taken twice. They are told apart by their own times, so that it changes nothing where the clock is
+/// set.
+pub struct Replays(Mutex<Taken>);
+
+struct Taken {
+    /// Acts of this time and before may have been taken: by the process before this one, or by this one, which forgot them.
     since: Time,
-    taken: Mutex<BTreeMap<[u8; 64], Time>>,
+    acts: BTreeSet<(Time, [u8; 64])>,
 }
 
 impl Replays {
     /// Nothing taken yet, by a process that begins at `since`.
     #[must_use]
     pub const fn new(since: Time) -> Self {
-        Self { since, taken: Mutex::new(BTreeMap::new()) }
+        Self(Mutex::new(Taken { since, acts: BTreeSet::new() }))
     }
 
-    /// Takes an act, once. Its signature has been verified: strict signatures have one form.
+    /// Takes an act, once. Its signature has been verified, and its time has come: strict signatures have one form.
     ///
     /// # Errors
     /// Where it was taken before, or may have been.
-    pub fn take(&self, signed: &SignedAct, now: Time) -> Result<(), SignedError> {
-        if signed.time < self.since {
-            return Err(SignedError::Time);
+    pub fn take(&self, signed: &SignedAct) -> Result<(), SignedError> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if signed.time <= taken.since {
+            return Err(SignedError::Before);
         }
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.retain(|_, time| now.since(*time) <= 2 * MAX_APART_MS);
-        if taken.insert(signed.sig, signed.time).is_some() { Err(SignedError::Replayed) } else { Ok(()) }
+        if !taken.acts.insert((signed.time, signed.sig)) {
+            return Err(SignedError::Replayed);
+        }
+        if taken.acts.len() > REMEMBERED
+            && let Some((oldest, _)) = taken.acts.pop_first()
+        {
+            taken.since = oldest;
+        }
+        Ok(())
     }
 }
 

@@ -158,3 +158,20 @@ async fn an_act_is_taken_once_from_an_operator_who_is_known() {
     assert!(matches!(founding, Err(ActError::Impossible(_))), "nobody acts unsigned once there is an operator");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_is_dated_ahead_is_not_taken_again_by_the_next_process() {
+    let mut world = World::founded().await;
+    let args = || Object::new().with("identity", crate::fixtures::CALLER);
+    let far = SignedAct::sign("identity.issue", args(), SystemClock.now().plus_millis(9_500), &operator());
+    assert_eq!(world.send_act(far.to_bytes()).await.expect_err("its time is not waited for").status, 401);
+    let near = SignedAct::sign("identity.issue", args(), SystemClock.now().plus_millis(500), &operator());
+    world.send_act(near.to_bytes()).await.expect("taken");
+    assert!(near.time <= SystemClock.now(), "when its time had come");
+    world.restart_authority().await;
+    let problem = world.send_act(near.to_bytes()).await.expect_err("taken by the process before");
+    assert_eq!(problem.status, 401);
+    assert!(problem.detail.contains("sign it again"), "{problem}");
+    world.act("identity.issue", args()).await.expect("the operator's next act");
+    world.stop().await;
+}
