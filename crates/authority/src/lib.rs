@@ -190,6 +190,18 @@ impl Authority {
         &self.registry
     }
 
+    /// A key of this authority without which it decides nothing, and which does not count in the registry at `now`: the one that
+    /// signs its events, or the newest of its issuer keys where none of them counts.
+    fn uncounted(&self, current: &Current, now: Time) -> Option<&str> {
+        let event = self.sequencer.key();
+        let record = current.fold.key(event.kid());
+        if !record.is_some_and(|record| record.counts_at(now) && record.public == event.public()) {
+            return Some(event.kid());
+        }
+        let issues = self.signers.issuer(current, now).is_some();
+        (!issues).then(|| self.signers.issuer.newest().kid())
+    }
+
     /// Waits until it can decide: the registry folded and the event counter known. `false` where that takes longer than
     /// `deadline`.
     pub async fn ready(&self, deadline: Duration) -> bool {
@@ -252,14 +264,16 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
     let current = authority.registry.current();
     let fresh = authority.registry.fresh(now).is_some();
     let stalled = authority.sequencer.progress().stalled.load(Relaxed);
-    let ready = fresh && !stalled;
+    let uncounted = current.as_ref().and_then(|current| authority.uncounted(current, now));
+    let ready = fresh && !stalled && uncounted.is_none();
     let body = Object::new()
         .with("corner", "authority")
         .with_some("domain", name::authority_domain(&authority.name))
         .with("status", if ready { "ok" } else { "unavailable" })
         .with("epoch", current.as_ref().map_or(0, |current| current.view.epoch()))
         .with("ledger", if fresh { "heard" } else { "silent" })
-        .with("events", if stalled { "stalled" } else { "flowing" });
+        .with("events", if stalled { "stalled" } else { "flowing" })
+        .with_some("uncounted", uncounted);
     let mut response = serve::json(&Value::Object(body));
     if !ready {
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

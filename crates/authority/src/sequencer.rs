@@ -114,6 +114,7 @@ pub struct Progress {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Job>,
+    key: Arc<EventKey>,
     progress: Arc<Progress>,
 }
 
@@ -124,9 +125,10 @@ impl Sequencer {
     pub fn start(ledger: Ledger, signer: Arc<EventKey>, by: String) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
+        let key = Arc::clone(&signer);
         let stream = Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress) };
         tokio::spawn(stream.run(jobs));
-        Self { queue, progress }
+        Self { queue, key, progress }
     }
 
     /// Makes the event and waits until the ledger has it.
@@ -140,6 +142,12 @@ impl Sequencer {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(Job { draft, answer }).map_err(|_| SubmitError::Unavailable { sent: false })?;
         answered.await.unwrap_or(Err(SubmitError::Unavailable { sent: true }))
+    }
+
+    /// The key that events are signed with.
+    #[must_use]
+    pub fn key(&self) -> &EventKey {
+        &self.key
     }
 
     /// What the stream has done so far.

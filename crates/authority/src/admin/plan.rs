@@ -1,5 +1,7 @@
 //! What events an act is made of.
 
+mod keys;
+
 use super::{Act, ActError};
 use crate::Authority;
 use crate::identity;
@@ -8,9 +10,7 @@ use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Record};
-use eleven_core::form::FormError;
 use eleven_core::id;
-use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -21,7 +21,6 @@ use eleven_core::registry::{
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
-use eleven_core::time::Time;
 use eleven_policy::CompiledPolicy;
 
 /// The events of an act, and what it answers besides.
@@ -66,8 +65,8 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::KeyRegister { key } => {
             one("key.registered", GrantedKey::sign(key, role(authority, current, KeyUse::Registry)?).to_object())
         }
-        Act::KeyRetire { kid } => one("key.retired", Object::new().with("kid", kid)),
-        Act::KeyCompromise { kid, since } => compromise(kid, since, authority.clock.now()),
+        Act::KeyRetire { kid } => keys::retire(authority, current, kid),
+        Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since),
         Act::RootPublish { root } => publish_root(authority, current, &root),
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
@@ -92,21 +91,6 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
-}
-
-/// A key that is compromised counts until `since`: named ahead of time, it would go on counting, and be past retiring.
-///
-/// The ledger judges it once more by its own clock, which may be behind this one's: a `since` of now would be refused there after
-/// it took its number. So one of the last two seconds becomes two seconds ago; earlier is the safe side.
-fn compromise(kid: String, since: Time, now: Time) -> Result<Plan, ActError> {
-    if since > now {
-        return Err(ActError::Form(FormError(format!(
-            "args: `since` is after {now}, which it is here: say from when the key may have been in other hands, or retire it"
-        ))));
-    }
-    let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
-    let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
-    Ok(Plan::one(Step::alone("key.compromised", compromised)))
 }
 
 /// A root under which this authority could not go on, or a policy in force would be kept by nothing, is found before it is

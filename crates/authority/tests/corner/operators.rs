@@ -1,12 +1,14 @@
-use crate::fixtures::{self, signer};
+use crate::fixtures::{self, AUTHORITY, key, signer};
 use crate::world::{World, asked_for, bundle, operator};
 use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::routes;
 use eleven_authority::admin::{Act, ActError, SignedAct};
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::reason::Reason;
-use eleven_core::root::{TrustRoot, Witness, Witnesses};
+use eleven_core::root::{KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
+use http_body_util::{BodyExt as _, Full};
 
 fn epoch(done: &Value) -> i64 {
     done.get("epoch").and_then(Value::as_int).expect("an epoch")
@@ -173,5 +175,55 @@ async fn an_act_that_is_dated_ahead_is_not_taken_again_by_the_next_process() {
     assert_eq!(problem.status, 401);
     assert!(problem.detail.contains("sign it again"), "{problem}");
     world.act("identity.issue", args()).await.expect("the operator's next act");
+    world.stop().await;
+}
+
+/// What the authority says of itself, and by which status.
+async fn health(world: &World) -> (u16, Value) {
+    let request = http::Request::get(format!("{}{}", world.base, routes::HEALTH));
+    let answer = world.client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    (status, parse(&body).expect("I-JSON"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_which_nothing_goes_on_does_not_end_before_another_counts() {
+    let world = World::founded().await;
+    let kid = |label: &str| signer(label).kid().to_owned();
+    let retired = |label: &str| Object::new().with("kid", kid(label));
+    let compromised = |label: &str| retired(label).with("since", SystemClock.now().to_millis_value());
+    for (label, renewed) in [("event", "authority"), ("ledger", "ledger"), ("issuer", "authority")] {
+        let problem = world.act("key.retire", retired(label)).await.expect_err(label);
+        assert_eq!(problem.status, 400, "{label}");
+        assert!(problem.detail.contains(&format!("eleven {renewed} key renew")), "{label}: {problem}");
+    }
+    for label in ["event", "ledger"] {
+        assert_eq!(world.act("key.compromise", compromised(label)).await.expect_err(label).status, 400, "{label}");
+    }
+    world.ask().await.expect("nothing has changed");
+    // Keys of that use which the authority does not hold, or does not use, come and go.
+    let more = [("replica", KeyUse::Event, AUTHORITY), ("spare", KeyUse::Event, "ledger://11-11")];
+    for (label, usage, owner) in more {
+        let args = Object::new().with("key", key(label, usage, owner).to_value());
+        world.act("key.register", args).await.expect("registered");
+    }
+    world.act("key.retire", retired("replica")).await.expect("retired");
+    world.act("key.retire", retired("spare")).await.expect("the ledger has another");
+    let (status, said) = health(&world).await;
+    assert_eq!((status, said.get("uncounted")), (200, None));
+    world.ask().await.expect("all goes on");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_whose_issuer_key_counts_no_more_is_not_ready_and_says_so() {
+    let world = World::founded().await;
+    let args = Object::new().with("kid", signer("issuer").kid()).with("since", SystemClock.now().to_millis_value());
+    world.act("key.compromise", args).await.expect("what is in other hands ends at once");
+    assert_eq!(world.ask().await.expect_err("nothing to sign with").reason, Some(Reason::IssuerUnavailable));
+    let (status, said) = health(&world).await;
+    assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("issuer").kid()))));
+    assert_eq!(said.get("events"), Some(&Value::from("flowing")), "another can be registered");
     world.stop().await;
 }

@@ -1,0 +1,77 @@
+//! How keys of the registry end. One without which nothing could be recorded any more, its successor neither, is found before its end
+//! is durable: no act could undo it.
+
+use super::{Plan, Step};
+use crate::Authority;
+use crate::admin::ActError;
+use crate::registry::Current;
+use eleven_core::encoding::Object;
+use eleven_core::form::FormError;
+use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::root::{KeyRecord, KeyUse};
+use eleven_core::signature::Signer as _;
+use eleven_core::time::Time;
+
+/// Takes a key out of service.
+pub(super) fn retire(authority: &Authority, current: &Current, kid: String) -> Result<Plan, ActError> {
+    check_events(authority, current, &kid)?;
+    check_issuers(authority, current, &kid)?;
+    Ok(Plan::one(Step::alone("key.retired", Object::new().with("kid", kid))))
+}
+
+/// A key that is compromised counts until `since`: named ahead of time, it would go on counting, and be past retiring.
+///
+/// The ledger judges it once more by its own clock, which may be behind this one's: a `since` of now would be refused there after
+/// it took its number. So one of the last two seconds becomes two seconds ago; earlier is the safe side.
+pub(super) fn compromise(authority: &Authority, current: &Current, kid: String, since: Time) -> Result<Plan, ActError> {
+    let now = authority.clock.now();
+    if since > now {
+        return Err(ActError::Form(FormError(format!(
+            "args: `since` is after {now}, which it is here: say from when the key may have been in other hands, or retire it"
+        ))));
+    }
+    // An issuer's key that is in other hands has to end at once, also where it is the last: another can be registered then.
+    check_events(authority, current, &kid)?;
+    let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
+    let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
+    Ok(Plan::one(Step::alone("key.compromised", compromised)))
+}
+
+/// Refuses the end of an event key that the authority signs with, or the last one of the ledger.
+fn check_events(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
+    if authority.sequencer.key().kid() == kid {
+        return Err(ActError::Impossible(
+            "this authority signs its events by that key: without it nothing could be recorded any more, its successor \
+             neither. Renew it first (`eleven authority key renew`, `eleven key register`, `eleven authority restart`), then end \
+             the old one",
+        ));
+    }
+    let (fold, now) = (&current.fold, authority.clock.now());
+    let of_the_ledger = |key: &&KeyRecord| {
+        key.usage == KeyUse::Event && key.owner.strip_prefix("ledger://") == Some(fold.domain()) && key.counts_at(now)
+    };
+    let mut others = fold.lists().keys.iter().filter(of_the_ledger).filter(|key| key.kid != kid);
+    if fold.key(kid).as_ref().is_some_and(of_the_ledger) && others.next().is_none() {
+        return Err(ActError::Impossible(
+            "it is the ledger's only event key that counts: without it no head could be signed any more. Renew it first \
+             (`eleven ledger key renew`, `eleven key register`, `eleven ledger restart`), then end the old one",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses the retirement of the last key that this authority issues with.
+fn check_issuers(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
+    let now = authority.clock.now();
+    let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));
+    let issuers = &authority.signers.issuer;
+    let remains = issuers.newest_of(|other| counting(other).filter(|_| other != kid)).is_some();
+    if issuers.named(kid).is_some() && counting(kid).is_some() && !remains {
+        return Err(ActError::Impossible(
+            "it is the only issuer key of this authority that counts: without it every call would be refused. Renew it first \
+             (`eleven authority key renew`, `eleven key register`, `eleven authority restart`), then retire the old one; one that \
+             is in other hands ends at once by `eleven key compromise`",
+        ));
+    }
+    Ok(())
+}
