@@ -6,6 +6,10 @@ use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::Sha3;
 use eleven_core::{id, name};
 
+/// Bytes of the runtime's name in a request: it stands in the event that records a refusal, and a name may have any number of
+/// segments.
+pub const MAX_RUNTIME: usize = 512;
+
 /// What a caller, or a point on a caller's behalf, asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execute {
@@ -29,7 +33,8 @@ impl Execute {
         let identity = form.named("identity", "an identity", name::is_identity)?;
         let op = form.object("op")?;
         let mut env = form.form("env", "env")?;
-        let runtime = env.named("runtime", "a runtime's name", name::is_runtime)?;
+        let fits = |runtime: &str| runtime.len() <= MAX_RUNTIME && name::is_runtime(runtime);
+        let runtime = env.named("runtime", "a runtime's name of at most 512 bytes", fits)?;
         env.finish()?;
         let request = form.opt("request").map(read_binding).transpose()?;
         form.finish()?;

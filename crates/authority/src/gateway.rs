@@ -150,9 +150,14 @@ async fn not_believed(authority: &Authority, request: &Request, error: PointErro
     }
 }
 
-/// A refusal counts when it is recorded; one that can't be is `audit.unavailable`.
+/// A refusal counts when it is recorded; one that can't be is `audit.unavailable`. That is the ledger's doing, never the caller's:
+/// what does not fit into a record is recorded without what is long.
 async fn record_refusal(authority: &Authority, refusal: &Refusal) -> Problem {
-    match authority.sequencer.submit(refusal.event()).await {
+    let recorded = match authority.sequencer.submit(refusal.event()).await {
+        Err(SubmitError::Form(_)) => authority.sequencer.submit(refusal.shortened().event()).await,
+        recorded => recorded,
+    };
+    match recorded {
         Ok(committed) => refusal.problem(id::lineage_name(&committed.record.op)),
         Err(error) => {
             tracing::warn!(%error, reason = %refusal.reason, "a refusal could not be recorded");

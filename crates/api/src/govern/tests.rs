@@ -35,3 +35,18 @@ fn an_answer_that_contradicts_itself_is_refused() {
         assert!(Allowed::read(&answer().with(name, value).canonical()).is_err(), "{name}");
     }
 }
+
+#[test]
+fn the_runtime_that_is_named_fits_into_an_event() {
+    let asked = |length: usize| {
+        let path: String = (0..length - "host://".len()).map(|at| if at % 60 == 59 { '/' } else { 'a' }).collect();
+        let env = Object::new().with("runtime", format!("host://{path}"));
+        let asked = Object::new().with("identity", "svc:a").with("op", Object::new()).with("env", env);
+        Execute::read(&asked.canonical())
+    };
+    assert_eq!(asked(MAX_RUNTIME).expect("of its form").runtime.len(), MAX_RUNTIME);
+    for length in [MAX_RUNTIME + 1, 18_000] {
+        let error = asked(length).expect_err("too long to be recorded");
+        assert!(error.0.contains("512 bytes"), "{error}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::Request;
 use crate::sequencer;
+use eleven_api::govern::MAX_RUNTIME;
 use eleven_api::problem::Problem;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place};
@@ -14,6 +15,8 @@ use eleven_policy::Denial;
 
 /// The longest text of a policy's author that an event repeats: the bundle holds it whole.
 const MAX_QUOTE: usize = 1024;
+/// The longest name in an event that has to be a record whatever it names.
+const MAX_NAME: usize = MAX_RUNTIME;
 
 /// Why a request was refused.
 #[derive(Clone, Debug)]
@@ -73,6 +76,19 @@ impl Refusal {
             about: self.about.clone(),
             blobs: self.blobs.clone(),
         }
+    }
+
+    /// The same with nothing in its event that may be long: what no record holds whole is recorded without that.
+    #[must_use]
+    pub fn shortened(&self) -> Self {
+        let mut short = self.clone();
+        let fits = |name: &str| name.len() <= MAX_NAME;
+        short.about.runtime = short.about.runtime.filter(|runtime| fits(runtime));
+        short.about.policy = short.about.policy.filter(|policy| fits(&policy.reference));
+        short.about.policy_required = short.about.policy_required.filter(|reference| fits(reference));
+        short.data.remove("rule");
+        short.data.remove("would_pass");
+        short
     }
 
     /// The answer, once the event is durable in `lineage`.

@@ -209,3 +209,21 @@ fn an_acting_point_decides_where_its_runtime_stands() {
     let acting = Request { point: Some(second.point), ..request(op()) };
     assert_eq!(allowed(&current, acting).artifact.env.region, "eu-west-1");
 }
+
+#[test]
+fn a_refusal_that_no_record_holds_is_recorded_without_what_is_long() {
+    let path = vec!["a".repeat(60); 200].join("/");
+    let bundles = vec![fixtures::bundle(&path, "model.invoke", Object::new())];
+    let current = current(fixtures::fold(&bundles), bundles);
+    let refusal = refused(&current, request(op().with("model", "other")));
+    let record = |refusal: &Refusal| {
+        let sequencer::Draft { event, place, ts, data, about, .. } = refusal.event();
+        let draft = eleven_core::event::Draft { event, place, ts, by: AUTHORITY.into(), src_seq: 0, data, about };
+        draft.sign(&signer("event"))
+    };
+    assert!(record(&refusal).is_err(), "its policy is named twice, in 24 KiB");
+    let short = record(&refusal.shortened()).expect("a record");
+    assert_eq!((short.about.reason, short.about.identity.as_deref()), (Some(Reason::PolicyDenied), Some(CALLER)));
+    assert_eq!((short.about.policy, short.about.runtime.as_deref()), (None, Some(RUNTIME)));
+    assert_eq!(short.data.get("request"), refusal.event().data.get("request"));
+}

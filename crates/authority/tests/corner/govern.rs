@@ -1,10 +1,10 @@
 use crate::fixtures::{CALLER, POINT, signer};
-use crate::world::{World, acting, asked, asked_for};
+use crate::world::{World, acting, asked, asked_for, bundle};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::routes;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
 use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer as _, VerifyingKey};
@@ -138,6 +138,8 @@ async fn what_is_no_request_is_refused_without_a_record() {
         (b"\xff".to_vec(), 400),
         (vec![b'['; 40_000], 413),
         (br#"{"identity":"svc:a","op":{},"env":{"runtime":"host://a"},"more":1}"#.to_vec(), 400),
+        // A runtime that would not fit into the event of a refusal.
+        (Execute { runtime: format!("host://{}", long_path(300)), ..asked() }.to_value().canonical(), 400),
     ] {
         let answer =
             world.client.post(&world.base, routes::GOVERN_EXECUTE, &headers, body, crate::world::DEADLINE).await;
@@ -146,5 +148,28 @@ async fn what_is_no_request_is_refused_without_a_record() {
     }
     let after = world.records().await.iter().filter(|record| record.event == "execution.denied").count();
     assert_eq!(before, after);
+    world.stop().await;
+}
+
+/// A path of so many segments of 60 characters.
+fn long_path(segments: usize) -> String {
+    vec!["a".repeat(60); segments].join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_names_what_is_long_is_recorded_and_told_for_its_own_reason() {
+    let world = World::founded().await;
+    let Value::Object(policy) = bundle(1) else { panic!("a bundle") };
+    // Its name fits into the record that publishes it, and not twice into that of a refusal.
+    let policy = policy.with("ref", format!("policy://{}/v1", long_path(200)));
+    let policy = policy.with("operations", vec![Value::from("tool.call")]);
+    world.act("policy.publish", Object::new().with("bundle", policy)).await.expect("published");
+    let op = asked().op.with("name", "tool.call");
+    let problem = world.execute(&world.secret, &[], &Execute { op, ..asked() }).await.expect_err("no rule permits it");
+    assert_eq!((problem.status, problem.reason), (403, Some(Reason::PolicyDenied)));
+    let lineage = world.lineage(problem.lineage.as_deref().expect("a lineage")).await;
+    let [denied] = lineage.as_slice() else { panic!("one event: {lineage:?}") };
+    assert_eq!((denied.about.reason, denied.about.identity.as_deref()), (Some(Reason::PolicyDenied), Some(CALLER)));
+    assert!(denied.data_str("request").is_some(), "the decision's input is kept");
     world.stop().await;
 }
