@@ -42,6 +42,7 @@ fn explain(said: &Value, output: Output) -> String {
         ("policy", policy),
         ("rule", data("rule")),
         ("cause", data("cause")),
+        ("effect", data("effect")),
         ("refused by", text("by")),
         ("at", text("at")),
     ];
@@ -66,19 +67,24 @@ fn explain(said: &Value, output: Output) -> String {
     out
 }
 
-/// An operation that was not refused: how far it came.
+/// An operation that was not refused: how it ended, or how far it came.
 fn ended(said: &Value, output: Output) -> String {
     let event = said.get("event").and_then(Value::as_str).unwrap_or_default();
-    let closed = "not refused: it ran to its end, and its evidence is committed";
+    let closed = matches!(said.get("closed"), Some(Value::Bool(true)));
+    let evidence = if closed { "its evidence is committed" } else { "its evidence is not committed yet" };
     let (paint, words) = match event {
-        "evidence.committed" => (Paint::Good, closed),
-        "authorization.issued" => (Paint::Good, "not refused: the artifact was issued and has not been used yet"),
-        "authorization.consumed" | "admission.granted" | "execution.started" => {
-            (Paint::Warn, "not refused: it was admitted and has not ended yet, or its point is down")
+        "execution.completed" => (Paint::Good, format!("not refused: it ran to its end, and {evidence}")),
+        "execution.failed" => (Paint::Bad, format!("not refused: it ran and failed, and {evidence}")),
+        "execution.interrupted" => (Paint::Warn, format!("not refused: it was cut off, and {evidence}")),
+        "authorization.issued" => {
+            (Paint::Good, "not refused: the artifact was issued and has not been used yet".to_owned())
         }
-        _ => (Paint::Warn, "not a refusal"),
+        "authorization.consumed" | "admission.granted" | "execution.started" | "attestation.signed" => {
+            (Paint::Warn, "not refused: it was admitted and has not ended yet, or its point is down".to_owned())
+        }
+        _ => (Paint::Warn, "not a refusal".to_owned()),
     };
-    format!("{} ({event})\n", output.paint(paint, words))
+    format!("{} ({event})\n", output.paint(paint, &words))
 }
 
 #[cfg(test)]

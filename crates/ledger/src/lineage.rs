@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) record: Record,
 }
 
+/// What closes the lineage of an operation that ran.
+const EVIDENCE: &str = "evidence.committed";
 /// The most events that a lineage is shown with; those of a subject may be many.
 const MAX_EVENTS: usize = 4096;
 /// The most open lineages that are shown at once: half a megabyte.
@@ -121,10 +123,15 @@ fn uses_of(shared: &Shared, op: &str) -> u64 {
     (1..=MAX_USES).take_while(|k| book.last_of(&format!("{op}.{k}")).is_some()).count() as u64
 }
 
-/// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says.
+/// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says;
+/// and whether its evidence is committed.
 pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
     let events = events_of(shared, op, shared.size())?;
-    let said = events.iter().rev().find(|standing| standing.record.about.reason.is_some()).or(events.last());
+    let evidence = |standing: &Standing| standing.record.event == EVIDENCE;
+    let closed = events.last().is_some_and(evidence);
+    // The evidence counts what came before it; how it ended, and by which cause, the outcome says.
+    let outcome = || events.iter().rev().find(|standing| !evidence(standing));
+    let said = events.iter().rev().find(|standing| standing.record.about.reason.is_some()).or_else(outcome);
     let said = said.ok_or(LookError::Absent)?;
     let record = &said.record;
     let head = shared.published().map_or(0, |published| published.head.commitment.size);
@@ -139,6 +146,7 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("durability", shared.durability(said.header.seq + 1).name())
         .with("sealed", said.header.seq < head)
         .with("data", record.data.clone())
+        .with_some("closed", closed.then_some(true))
         .with_some("reason", about.reason.map(eleven_core::reason::Reason::code))
         .with_some("identity", about.identity.as_ref())
         .with_some("operation", about.operation.as_ref())

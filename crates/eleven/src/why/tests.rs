@@ -29,8 +29,23 @@ fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
 
 #[test]
 fn what_was_not_refused_is_not_called_a_refusal() {
-    let said = br#"{"event":"evidence.committed","op":"X","by":"host://a/b#c","data":{}}"#;
+    let said = br#"{"event":"execution.completed","closed":true,"op":"X","by":"host://a/b#c","data":{}}"#;
     let text = explain(&parse(said).expect("a document"), Output::new(true));
-    assert!(text.starts_with("not refused: it ran to its end"), "{text}");
+    assert!(text.starts_with("not refused: it ran to its end, and its evidence is committed"), "{text}");
     assert!(!text.contains("would pass") && !text.contains("refused by"), "{text}");
+}
+
+#[test]
+fn what_failed_or_was_cut_off_did_not_run_to_its_end_and_says_its_cause() {
+    let told = |event: &str, cause: &str, closed: &str| {
+        let said =
+            format!(r#"{{"event":"{event}",{closed}"op":"X","by":"host://a/b#c","data":{{"cause":"{cause}"}}}}"#);
+        explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
+    };
+    let failed = told("execution.failed", "upstream.failed", r#""closed":true,"#);
+    assert!(failed.starts_with("not refused: it ran and failed, and its evidence is committed (execution.failed)"));
+    assert!(failed.contains("cause      upstream.failed"), "{failed}");
+    let cut_off = told("execution.interrupted", "caller.left", "");
+    assert!(cut_off.starts_with("not refused: it was cut off, and its evidence is not committed yet"), "{cut_off}");
+    assert!(cut_off.contains("cause      caller.left"), "{cut_off}");
 }

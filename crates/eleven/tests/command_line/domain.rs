@@ -170,7 +170,8 @@ impl Domain {
     /// Waits until the ledger has the end of an operation: its point forwards it a moment after the answer.
     pub(crate) fn ended(&self, lineage: &str) {
         let until = Instant::now() + PATIENCE;
-        while !self.done(&["why", lineage]).starts_with("not refused: it ran to its end") {
+        let ended = "not refused: it ran to its end, and its evidence is committed";
+        while !self.done(&["why", lineage]).starts_with(ended) {
             assert!(Instant::now() < until, "{lineage} never ends");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -227,6 +228,12 @@ impl Domain {
             std::thread::sleep(Duration::from_millis(20));
         }
         call
+    }
+
+    /// Ends the upstream for good.
+    pub(crate) fn upstream_ends(&mut self) {
+        self.upstream.kill().expect("it runs");
+        self.upstream.wait().expect("it ended");
     }
 
     /// Lets the upstream go on.

@@ -77,6 +77,30 @@ fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
 }
 
 #[test]
+fn what_an_upstream_left_undone_is_explained_as_a_failure_with_its_cause() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.upstream_ends();
+    let (status, lineage, body) = domain.call(&secret, "demo-summarizer");
+    assert_eq!(status, StatusCode::BAD_GATEWAY, "{body}");
+    // Its point forwards what it closed a moment after the answer.
+    let until = Instant::now() + PATIENCE;
+    let said = loop {
+        let said = domain.json(&["why", &lineage]);
+        if said.get("closed") == Some(&Value::Bool(true)) {
+            break said;
+        }
+        assert!(Instant::now() < until, "{said}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(member(&said, "event"), "execution.failed", "{said}");
+    assert_eq!(said.pointer("/data/cause").and_then(Value::as_str), Some("upstream.failed"), "{said}");
+    let told = domain.done(&["why", &lineage]);
+    assert!(told.starts_with("not refused: it ran and failed") && told.contains("upstream.failed"), "{told}");
+}
+
+#[test]
 fn an_operator_sets_how_much_strangers_read() {
     let fresh = std::time::Duration::from_secs(2);
     let mut domain =

@@ -1,5 +1,5 @@
 use super::*;
-use crate::world::{Home, Producers, single};
+use crate::world::{Home, POINT, Producers, single};
 use eleven_api::audit::Append;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,4 +40,40 @@ async fn a_lineage_that_goes_on_is_never_gone_meanwhile() {
         ended.store(true, Ordering::Release);
         assert_eq!(reader.join().expect("it was there all the time"), whole);
     }
+}
+
+#[tokio::test]
+async fn why_names_how_an_operation_ended_and_not_that_its_evidence_was_committed() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let shared = &ledger.inner.shared;
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    let mut append = Append::default();
+    let mut whole = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut whole, 1, &mut append);
+    producers.finish(&mut whole, &mut append);
+    let mut cut_off = producers.issue(single(2), &[], &mut append);
+    producers.begin(&mut cut_off, 1, &mut append);
+    ledger.must_append(&append).await;
+    let told = |op: &str| why(shared, op).expect("a lineage");
+    let text = |said: &Value, name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    let closed = |said: &Value| said.get("closed") == Some(&Value::Bool(true));
+    let said = told(&whole.op);
+    assert!(text(&said, "event").as_deref() == Some("execution.completed") && closed(&said), "{said}");
+    let said = told(&cut_off.op);
+    assert!(text(&said, "event").as_deref() == Some("execution.started") && !closed(&said), "{said}");
+
+    let mut append = Append::default();
+    let data = Object::new().with("cause", "restart").with("effect", "unknown");
+    append.record(&producers.next(&mut cut_off, "gw-0", POINT, "execution.interrupted", data));
+    ledger.must_append(&append).await;
+    assert!(!closed(&told(&cut_off.op)), "its evidence is still to come");
+    let mut append = Append::default();
+    let data = Object::new().with("evidence", Value::Null).with("events", 6u64);
+    append.record(&producers.next(&mut cut_off, "gw-0", POINT, "evidence.committed", data));
+    ledger.must_append(&append).await;
+    let said = told(&cut_off.op);
+    assert!(text(&said, "event").as_deref() == Some("execution.interrupted") && closed(&said), "{said}");
+    assert_eq!(said.pointer("/data/cause").and_then(Value::as_str), Some("restart"), "{said}");
 }
