@@ -134,6 +134,28 @@ pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Fail
     parse(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
 }
 
+/// Gets a document of a service, by which that is known: whoever else listens at the address may answer with any.
+///
+/// # Errors
+/// As [`get`], and where the document is not one of that service.
+pub(crate) fn get_of(
+    base: &(impl Base + ?Sized),
+    path: &str,
+    service: &str,
+    known: impl FnOnce(&Value) -> bool,
+) -> Result<Value, Failure> {
+    let answer = get(base, path)?;
+    if known(&answer) { Ok(answer) } else { Err(another(base, path, service)) }
+}
+
+/// The failure of whoever answers, and is not the service that was asked.
+pub(crate) fn another(base: &(impl Base + ?Sized), path: &str, service: &str) -> Failure {
+    match base.parts(path) {
+        Ok((url, _)) => Failure::new(format!("{url}{path} answers, and not as a {service} does: check the address")),
+        Err(failure) => failure,
+    }
+}
+
 /// Gets a document as its bytes.
 ///
 /// # Errors

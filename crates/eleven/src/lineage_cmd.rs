@@ -48,8 +48,16 @@ pub(crate) fn ledger(of: &Operation, file: &Path) -> Result<At, Failure> {
     At::of(of.ledger.as_deref(), of.secret_file.as_deref(), file)
 }
 
+/// The events of an operation, as the ledger answers them.
+fn lineage_of(ledger: &At, op: &str) -> Result<Value, Failure> {
+    let known = |answer: &Value| {
+        answer.get("op").and_then(Value::as_str).is_some() && answer.get("events").and_then(Value::as_array).is_some()
+    };
+    call::get_of(ledger, &format!("{}{op}", routes::PROOF_LINEAGE), "ledger", known)
+}
+
 fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
-    let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+    let lineage = lineage_of(ledger, op)?;
     let events = read_events(&lineage)?;
     let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
     let rows = || {
@@ -95,10 +103,13 @@ fn says(event: &Record) -> String {
 }
 
 fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
-    let bytes = call::get_bytes(ledger, &format!("{}{op}", routes::PROOF_BUNDLE))?;
+    let path = format!("{}{op}", routes::PROOF_BUNDLE);
+    let bytes = call::get_bytes(ledger, &path)?;
+    let value = parse(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
+    if value.get("type").and_then(Value::as_str) != Some(eleven_verify::bundle::TYPE) {
+        return Err(call::another(ledger, &path, "ledger"));
+    }
     let Some(out) = out else {
-        let value =
-            parse(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
         output.document(&value);
         return Ok(());
     };
@@ -134,7 +145,7 @@ fn written(out: &Path, bytes: &[u8], then: &str, output: Output) -> Result<(), F
 
 /// Decides once more by the policy and the input that the ledger kept, and compares with what was decided then.
 fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
-    let lineage = call::get(ledger, &format!("{}{op}", routes::PROOF_LINEAGE))?;
+    let lineage = lineage_of(ledger, op)?;
     let events = read_events(&lineage)?;
     let event = events.iter().find(|event| matches!(event.event.as_str(), "authorization.issued" | "execution.denied"));
     let event = event.ok_or_else(|| Failure::new(format!("{op} has no decision: it begins with another event")))?;

@@ -15,7 +15,11 @@ use std::path::Path;
 /// Where the ledger does not answer, or does not show this to whoever asks.
 pub(crate) fn search(args: &Search, file: &Path, output: Output) -> Result<(), Failure> {
     let at = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
-    let answer = call::get(&at, &path(args))?;
+    let known = |answer: &Value| {
+        let counts = |name: &str| answer.get(name).and_then(Value::as_int).is_some();
+        answer.get("results").and_then(Value::as_array).is_some() && counts("indexed") && counts("size")
+    };
+    let answer = call::get_of(&at, &path(args), "ledger", known)?;
     let text = || {
         let results = answer.get("results").and_then(Value::as_array).unwrap_or_default();
         let cell = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();

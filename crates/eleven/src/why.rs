@@ -19,7 +19,8 @@ const WHY: &str = "/v1/proof/why/";
 /// # Errors
 /// Where the ledger does not answer or has no such operation.
 pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), Failure> {
-    let said = call::get(&ledger(args, file)?, &format!("{WHY}{}", operation(args)))?;
+    let known = |said: &Value| ["lineage", "event"].iter().all(|name| said.get(name).and_then(Value::as_str).is_some());
+    let said = call::get_of(&ledger(args, file)?, &format!("{WHY}{}", operation(args)), "ledger", known)?;
     output.either(|| said.clone(), || explain(&shown_document(&said), output));
     Ok(())
 }

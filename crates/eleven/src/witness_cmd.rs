@@ -52,7 +52,7 @@ pub(crate) fn run(command: WitnessCommand, output: Output) -> Result<ExitCode, F
         WitnessCommand::Log(WitnessLogCommand::List { dir }) => list_logs(&dir, output)?,
         WitnessCommand::Show { url } => show(&url, output)?,
         WitnessCommand::Evidence { url, root, out } => {
-            let evidence = call::get(&url, routes::WITNESS_EVIDENCE)?;
+            let evidence = asked(&url, routes::WITNESS_EVIDENCE, "evidence")?;
             match (root, out) {
                 (Some(root), Some(out)) => convict(&evidence, &corner::read_root(&root)?, &out, output)?,
                 _ => output.document(&evidence),
@@ -260,6 +260,13 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     })
 }
 
+/// What a witness answers: its name, and a list.
+fn asked(url: &str, path: &str, list: &str) -> Result<Value, Failure> {
+    call::get_of(url, path, "witness", |said| {
+        said.get("name").and_then(Value::as_str).is_some() && said.get(list).and_then(Value::as_array).is_some()
+    })
+}
+
 /// Writes what a witness holds against a ledger as a file that convicts it.
 fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Result<(), Failure> {
     let held = evidence.get("evidence").and_then(Value::as_array).unwrap_or_default().iter();
@@ -276,7 +283,7 @@ fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Re
 }
 
 fn show(url: &str, output: Output) -> Result<(), Failure> {
-    let said = call::get(url, routes::WITNESS_LOGS)?;
+    let said = asked(url, routes::WITNESS_LOGS, "seen")?;
     let text = |value: &Value, name: &str| match value.get(name) {
         Some(Value::Str(text)) => text.clone(),
         Some(other) => other.to_string(),

@@ -93,3 +93,35 @@ fn a_ledger_forges_no_verdict_by_what_it_answers_or_refuses() {
     let said = harmless(&why(&answering("200 OK", answer)));
     assert!(said.contains(r"identity   \u{1b}[2J"), "{said}");
 }
+
+#[test]
+fn whoever_else_answers_is_no_ledger_and_no_witness() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("p.json").display().to_string();
+    // An upstream of the OpenAI kind answers any GET.
+    let models = || answering("200 OK", r#"{"object":"list","data":[{"id":"m","object":"model"}]}"#.to_owned());
+    let taken = |args: &[&str], url: &str, service: &str| {
+        let output = eleven().args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(url) && said.contains(&format!("not as a {service} does")), "{args:?}: {said}");
+        assert!(output.stdout.is_empty(), "{args:?}: {}", text(&output));
+    };
+    let commands: [&[&str]; 6] = [
+        &["why", "X"],
+        &["lineage", "show", "X"],
+        &["lineage", "replay", "X"],
+        &["lineage", "bundle", "X"],
+        &["lineage", "bundle", "X", "--out", &out],
+        &["ledger", "search"],
+    ];
+    for command in commands {
+        let url = models();
+        taken(&[command, &["--ledger", &url]].concat(), &url, "ledger");
+    }
+    assert!(!Path::new(&out).exists(), "no proof was written");
+    for command in ["show", "evidence"] {
+        let url = models();
+        taken(&["witness", command, &url], &url, "witness");
+    }
+}
