@@ -102,11 +102,23 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
             _ => {}
         }
         if began.elapsed() > PATIENCE {
-            let what = format!("process {before} made place, and no other is ready: is it supervised? look at its log");
-            return Err(Failure::new(what));
+            let holds = Folder::holder(&which.of(config).data)? == Some(before);
+            return Err(Failure::new(if holds { hangs(before) } else { unready(before) }));
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// A process that was told, and does not let go of its folder.
+fn hangs(before: u32) -> String {
+    format!(
+        "process {before} holds the folder, and does not make place: if it hangs, end it by `kill -9 {before}`; its supervisor \
+         starts the next"
+    )
+}
+
+fn unready(before: u32) -> String {
+    format!("process {before} made place, and no other is ready: is it supervised? look at its log")
 }
 
 fn say(which: Which, before: u32, after: u32, took: Duration, output: Output) {

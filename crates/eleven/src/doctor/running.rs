@@ -30,11 +30,22 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
         },
         Health::Other(who) => bad(what, format!("{who} answers at {url}: stop it, or set another address")),
         Health::Untrusted(why) => bad(what, format!("{url} answers, and whether it is ready is not seen: {why}")),
-        Health::Nobody => match TcpListener::bind(corner.listen) {
-            Ok(_) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
-            Err(error) => bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen)),
+        Health::Nobody => match (Folder::holder(&corner.data), TcpListener::bind(corner.listen)) {
+            (Ok(Some(pid)), _) => bad(what, silent(pid, url)),
+            (_, Ok(_)) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
+            (_, Err(error)) => {
+                bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen))
+            }
         },
     }
+}
+
+/// A process that holds a corner's folder, and is not heard at its URL.
+fn silent(pid: u32, url: &str) -> String {
+    format!(
+        "process {pid} holds its folder, and does not answer at {url}: if it neither starts at this moment nor was started with \
+         another address, it hangs; end it by `kill -9 {pid}`, and its supervisor starts the next"
+    )
 }
 
 /// What makes a point what was approved.

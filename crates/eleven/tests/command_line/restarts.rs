@@ -225,6 +225,32 @@ fn whoever_keeps_the_sockets_restarts_any_corner_and_refuses_no_call() {
 }
 
 #[test]
+fn a_corner_that_hangs_is_named_with_what_ends_it() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let hung = domain.supervisor().pid("ledger");
+    kill_process(hung, Signal::STOP).expect("it runs");
+    let mut restart = eleven();
+    restart.args(["ledger", "restart", "--config", &domain.file("eleven.toml")]);
+    let restart = restart.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let ends = format!("`kill -9 {}`", hung.as_raw_nonzero());
+    let doctor = domain.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{}", text(&doctor));
+    assert!(text(&doctor).contains("holds its folder") && text(&doctor).contains(&ends), "{}", text(&doctor));
+    let restart = restart.wait_with_output().expect("it ends");
+    assert_eq!(restart.status.code(), Some(1), "{}", text(&restart));
+    assert!(text(&restart).contains("does not make place"), "{}", text(&restart));
+    assert!(text(&restart).contains(&ends), "{}", text(&restart));
+    // What they say helps.
+    kill_process(hung, Signal::KILL).expect("it is there");
+    domain.supervisor().wait_for("the next start", |value| {
+        event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some("ledger")
+    });
+    domain.passes(&secret, "it hung");
+}
+
+#[test]
 fn another_listener_needs_more_than_a_restart_and_nothing_is_done() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);
