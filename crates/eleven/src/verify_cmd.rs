@@ -10,6 +10,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::id;
 use eleven_core::limits::MAX_PROOF_FILE;
 use eleven_core::policy::PolicyBundle;
+use eleven_core::root::TrustRoot;
 use eleven_core::time::Time;
 use eleven_policy::Replay;
 use eleven_verify::equivocation;
@@ -48,7 +49,8 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let bytes = read(file)?;
     match verify_bytes(&bytes, &caller) {
         Ok(report) => {
-            output.either(|| report.to_value(), || table(&report, output));
+            let text = || if is_proof(&report, &bytes) { table(&report, output) } else { no_proof(file, output) };
+            output.either(|| report.to_value(), text);
             Ok(ExitCode::from(report.exit_code()))
         }
         Err(error) => {
@@ -56,6 +58,17 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
             Ok(ExitCode::from(EXIT_NOT_I_JSON))
         }
     }
+}
+
+/// Whether a file says of itself that it proves something. What says neither how nor what is another file, and no forgery.
+fn is_proof(report: &Report, bytes: &[u8]) -> bool {
+    let names = |value: Value| value.get("kind").or_else(|| value.get("type")).is_some();
+    report.kind.is_some() || parse(bytes).is_ok_and(names)
+}
+
+fn no_proof(file: &Path, output: Output) -> String {
+    let file = shown(&file.display().to_string());
+    format!("{} {file} is no proof file: it has neither `kind` nor `type`", output.paint(Paint::Bad, "FAILED"))
 }
 
 /// Verifies each line of standard input, and answers each by a line: the verdict and the status of each check. One process
@@ -118,14 +131,15 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Pins the root of a file, as it is; what it is worth the checks say.
+/// Pins the root of a file, as it is; what its signatures are worth the checks say.
 ///
 /// # Errors
-/// Where it can't be read: status 2.
+/// Where it can't be read, or is another file: status 2, for nothing was verified.
 pub(crate) fn read_root(file: &Path) -> Result<Pinned, Failure> {
-    parse(&read(file)?)
-        .map(Pinned::new)
-        .map_err(|error| Failure::usage(format!("{} is no trust root: {error}", file.display())))
+    let none = |error: &dyn std::fmt::Display| Failure::usage(format!("{} is no trust root: {error}", file.display()));
+    let value = parse(&read(file)?).map_err(|error| none(&error))?;
+    TrustRoot::read(value.clone()).map_err(|error| none(&error))?;
+    Ok(Pinned::new(value))
 }
 
 fn table(report: &Report, output: Output) -> String {

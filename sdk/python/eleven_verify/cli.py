@@ -71,8 +71,9 @@ def _verify(arguments) -> int:
 
 
 def _root(path: Path) -> dict:
-    root = _load(path)
+    data = _read(path)
     try:
+        root = parse(data)
         trust.check(root)
     except (form.FormError, EncodingError, KeyError, TypeError) as error:
         raise _Stop(USAGE, f"{path} is not a trust root: {error}") from error
@@ -81,6 +82,14 @@ def _root(path: Path) -> dict:
 
 def _load(path: Path):
     """The parsed file, which may be written as anyone writes JSON: the limit of a bundle is of its canonical bytes."""
+    data = _read(path)
+    try:
+        return parse(data)
+    except EncodingError as error:
+        raise _Stop(NOT_I_JSON, f"{path} is not I-JSON: {error}") from error
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(form.PROOF_FILE_LIMIT + 1)
@@ -88,10 +97,7 @@ def _load(path: Path):
         raise _Stop(USAGE, f"can't read {path}: {error.strerror}") from error
     if len(data) > form.PROOF_FILE_LIMIT:
         raise _Stop(USAGE, f"{path} is larger than any proof file (64 MiB)")
-    try:
-        return parse(data)
-    except EncodingError as error:
-        raise _Stop(NOT_I_JSON, f"{path} is not I-JSON: {error}") from error
+    return data
 
 
 def _print(result: bundle.Result):

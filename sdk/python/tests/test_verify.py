@@ -117,6 +117,7 @@ class CommandLine(unittest.TestCase):
             path = Path(folder) / "x.proof.json"
             path.write_bytes(b'{"a":1,"a":2}')
             self.assertEqual(self.run_main(path, "--root", root)[0], 3)
+            self.assertEqual(self.run_main(proof, "--root", path)[0], 2)
             path.write_bytes(b"[]")
             self.assertEqual(self.run_main(path, "--root", root)[0], 1)
 

@@ -3,6 +3,7 @@
 use crate::domain::{Domain, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
+use std::path::Path;
 
 #[test]
 fn a_call_is_proven_to_whoever_has_the_root_and_one_changed_byte_shows() {
@@ -73,4 +74,29 @@ fn a_denial_is_explained_replayed_and_proven() {
     domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
     let output = domain.run(&["verify", &proof, "--root", &domain.file("root.json"), "--kind", "denial"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
+fn a_wrong_file_is_told_as_one_and_not_as_a_forgery() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("manifest.json"), "{}").expect("written");
+    let dir = folder.path().display().to_string();
+    let run = |args: &[&str]| eleven().current_dir(&vectors).args(args).output().expect("it runs");
+    let commands: [&[&str]; 2] = [&["verify", "bundle.proof.json", "--root"], &["evidence", "verify", &dir, "--root"]];
+    for args in commands {
+        for root in ["bundle.proof.json", "bundles.json"] {
+            let output = run(&[args, &[root]].concat());
+            assert_eq!(output.status.code(), Some(2), "{args:?} {root}: {}", text(&output));
+            assert!(text(&output).contains(&format!("{root} is no trust root")), "{}", text(&output));
+            assert!(!text(&output).contains("FAILED"), "nothing was verified: {}", text(&output));
+        }
+    }
+    let output = run(&["verify", "root.json", "--root", "root.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(text(&output).trim_end(), "FAILED root.json is no proof file: it has neither `kind` nor `type`");
+    let output = run(&["verify", "root.json", "--root", "root.json", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let report = parse(&output.stdout).expect("a report");
+    assert_eq!(report.get("verdict").and_then(Value::as_str), Some("failed"), "{report}");
 }
