@@ -16,7 +16,9 @@ pub(crate) use reading::{Compare, Follow, Operation, Search};
 pub(crate) use root::{Next, RootCommand};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
+use crate::output::Failure;
 use crate::{bench, config, demo, evidence};
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +44,34 @@ pub(crate) struct Cli {
     /// The configuration.
     #[arg(long, global = true, value_name = "FILE", default_value = config::FILE)]
     pub(crate) config: PathBuf,
+}
+
+/// The command line of this process. A wrong one ends it here, with what is wrong for people to read.
+///
+/// # Errors
+/// Where it is wrong and asks for JSON.
+pub(crate) fn parsed() -> Result<Cli, Failure> {
+    let mut error = match Cli::try_parse() {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    // It names the hidden commands, too.
+    error.remove(ContextKind::ValidSubcommand);
+    let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    Err(Failure::usage(wrong(&error)))
+}
+
+/// What is wrong with a command line, on one line.
+fn wrong(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; --help says which there are".to_owned();
+    }
+    let text = error.render().to_string();
+    let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    format!("{}; --help says what is taken", what.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The commands.

@@ -39,7 +39,6 @@ mod verify_cmd;
 mod why;
 mod witness_cmd;
 
-use clap::Parser as _;
 use cli::{
     AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, LedgerCommand,
     PolicyCommand, RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
@@ -51,7 +50,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli { command, json, config } = Cli::parse();
+    let Cli { command, json, config } = match cli::parsed() {
+        Ok(parsed) => parsed,
+        Err(failure) => return failure.report(true),
+    };
     let output = Output::new(json);
     run(command, &config, output).unwrap_or_else(|failure| failure.report(json))
 }

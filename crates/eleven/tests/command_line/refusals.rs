@@ -1,6 +1,7 @@
 //! Wrong command lines and configurations: status 2, what is wrong, and nothing done.
 
 use crate::domain::{Domain, eleven, text};
+use eleven_core::encoding::{Value, parse};
 
 #[test]
 fn an_unknown_key_stops_every_command_with_its_line() {
@@ -17,6 +18,35 @@ fn an_unknown_key_stops_every_command_with_its_line() {
         let expected =
             format!("eleven.toml:{line}: unknown key `runtime.audit_bond`: did you mean `runtime.audit_bound`?");
         assert!(text(&output).contains(&expected), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_to_machines_as_they_ask() {
+    let run = |args: &[&str]| eleven().args(args).output().expect("it runs");
+    for (args, what) in [
+        (&["verify", "--json"][..], "were not provided: <FILE>"),
+        (&["init", "--json"], "<DIR>"),
+        (&["nosuch", "--json"], "'nosuch'"),
+        (&["verify", "p.json", "--max-age", "soon", "--json"], "--max-age"),
+        (&["--json"], "requires a subcommand"),
+        (&["ledger", "--json"], "requires a subcommand"),
+        (&["--json", "ledger"], "a command is missing"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(output.stderr.is_empty(), "{args:?}: {}", text(&output));
+        let told = parse(String::from_utf8_lossy(&output.stdout).trim().as_bytes()).expect("a document");
+        let error = told.get("error").and_then(Value::as_str).unwrap_or_default();
+        assert!(error.contains(what) && error.contains("--help") && !error.contains('\n'), "{args:?}: {error}");
+        assert!(!error.contains("demo-upstream") && !error.contains("genesis"), "what is hidden is: {error}");
+    }
+    let output = run(&["--config", "eleven.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty() && !text(&output).contains("demo-upstream"), "{}", text(&output));
+    for asked in ["--help", "--version"] {
+        let output = run(&[asked, "--json"]);
+        assert!(output.status.success() && text(&output).contains("eleven"), "{}", text(&output));
     }
 }
 
