@@ -32,6 +32,10 @@ pub(crate) fn act(config: &Config, act: &str, args: Object) -> Result<Value, Fai
 
 /// Says what an act came to: what it is, that it is durable, and by when every enforcement point knows or denies.
 pub(crate) fn report(done: &Value, what: &str, output: Output) {
+    output.either(|| done.clone(), || told(done, what, output));
+}
+
+fn told(done: &Value, what: &str, output: Output) -> String {
     let text = |name: &str| done.get(name).and_then(Value::as_str).map_or_else(|| "?".to_owned(), shown);
     let epoch = done.get("epoch").and_then(Value::as_int).unwrap_or(0);
     let in_force = format!(
@@ -39,7 +43,7 @@ pub(crate) fn report(done: &Value, what: &str, output: Output) {
         text("durability"),
         text("effective_by")
     );
-    output.either(|| done.clone(), || format!("{}\n{}", what, output.paint(Paint::Dim, &in_force)));
+    format!("{what}\n{}", output.paint(Paint::Dim, &in_force))
 }
 
 /// `identity issue`.
@@ -80,8 +84,8 @@ pub(crate) fn auditor(config: &Config, command: AuditorCommand, output: Output) 
 fn add_secret(config: &Config, kind: &str, name: &str, identity: &str, output: Output) -> Result<(), Failure> {
     let done = act(config, &format!("{kind}.add"), Object::new().with(kind, name).with("identity", identity))?;
     let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
-    let what = format!("{secret}\nThe secret of {name}, for {identity}. It is shown this once: keep it.");
-    report(&done, &what, output);
+    let what = format!("The secret of {name}, for {identity}. It is shown this once: keep it.");
+    output.secret(|| done.clone(), secret, || told(&done, &what, output));
     Ok(())
 }
 

@@ -235,14 +235,10 @@ pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
     )))
 }
 
-/// An auditor's secret out of its file.
+/// An auditor's secret, where its file is named.
 ///
 /// # Errors
-/// Where it can't be read.
+/// As [`call::secret`].
 pub(crate) fn secret(file: Option<&Path>) -> Result<Option<String>, Failure> {
-    let read = |file: &Path| {
-        let secret = std::fs::read_to_string(file);
-        secret.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-    };
-    Ok(file.map(read).transpose()?.map(|secret| secret.trim().to_owned()))
+    Ok(file.map(call::secret).transpose()?.map(|secret| secret.as_str().to_owned()))
 }

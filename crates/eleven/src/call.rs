@@ -11,6 +11,7 @@ use eleven_core::encoding::{Value, parse};
 use eleven_core::reason::Reason;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use std::fmt::Display;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,26 +31,36 @@ impl At {
     /// The named ledger or the configuration's; `secret` is a file that holds an auditor's.
     ///
     /// # Errors
-    /// Where none is named and the configuration can't be read, or the file can't be.
+    /// Where none is named and the configuration can't be read; as [`secret`].
     pub(crate) fn of(ledger: Option<&str>, secret: Option<&Path>, file: &Path) -> Result<Self, Failure> {
         let url = match ledger {
             Some(ledger) => ledger.to_owned(),
             None => Config::load(file)?.ledger.url,
         };
-        let read = |file: &Path| {
-            let text = std::fs::read_to_string(file).map(Zeroizing::new);
-            text.map_err(|error| Failure::usage(format!("{}: the auditor's secret: {error}", file.display())))
-        };
-        Ok(Self { url, secret: secret.map(read).transpose()? })
+        Ok(Self { url, secret: secret.map(self::secret).transpose()? })
     }
 
     fn headers(&self) -> Result<Headers, Failure> {
         let Some(secret) = &self.secret else { return Ok(Vec::new()) };
-        let value = HeaderValue::from_str(&format!("Bearer {}", secret.trim()));
+        let value = HeaderValue::from_str(&format!("Bearer {}", secret.as_str()));
         let mut value = value.map_err(|_| Failure::usage("the auditor's secret is not one line of text"))?;
         value.set_sensitive(true);
         Ok(vec![(AUTHORIZATION, value)])
     }
+}
+
+/// An auditor's secret out of its file.
+///
+/// # Errors
+/// Where the file can't be read, or holds anything but one line.
+pub(crate) fn secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let failed = |what: &dyn Display| Failure::usage(format!("{}: the auditor's secret: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| failed(&error))?;
+    let secret = text.trim();
+    if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(failed(&"the file has to hold the one line that `eleven auditor add` prints, and nothing else"));
+    }
+    Ok(Zeroizing::new(secret.to_owned()))
 }
 
 /// What is sent with a request.

@@ -91,6 +91,17 @@ impl Output {
         print(&self.line(value, text));
     }
 
+    /// Prints `value` for machines, or a secret for people, and what is `told` of it. Into a file or another program the
+    /// secret goes alone, and that beside it.
+    pub(crate) fn secret(self, value: impl FnOnce() -> Value, secret: &str, told: impl FnOnce() -> String) {
+        if self.json || std::io::stdout().is_terminal() {
+            return self.either(value, || format!("{secret}\n{}", told()));
+        }
+        print(self.tame(secret).as_bytes());
+        // Nobody is left to tell where this fails.
+        let _ = writeln!(std::io::stderr(), "{}", self.tame(told().trim_end()));
+    }
+
     /// What [`Output::either`] prints, for whoever writes it elsewhere.
     pub(crate) fn line(self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> Vec<u8> {
         if self.json { value().canonical() } else { self.tame(text().trim_end()).into_bytes() }

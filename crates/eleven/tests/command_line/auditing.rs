@@ -56,6 +56,43 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
 }
 
+#[test]
+fn a_secret_that_went_into_a_file_opens_the_ledger_and_what_is_none_is_named() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let (url, root, held) = (domain.url("ledger"), domain.file("root.json"), domain.file("auditor.secret"));
+    let mut add = eleven();
+    add.args([
+        "auditor",
+        "add",
+        "examiner",
+        "--identity",
+        "human:examiner:dev",
+        "--config",
+        &domain.file("eleven.toml"),
+    ]);
+    let into = std::fs::File::create(&held).expect("a file");
+    let added = add.stdout(Stdio::from(into)).output().expect("it runs");
+    let told = text(&added);
+    assert!(added.status.success() && told.contains("The secret of examiner") && told.contains("durable"), "{told}");
+    let secret = std::fs::read_to_string(&held).expect("a text");
+    assert!(secret.lines().count() == 1 && !told.contains(secret.trim()), "it is there alone, and nowhere else");
+    let mirror = domain.file("mirror");
+    let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"];
+    when_known(&domain, &follow);
+
+    let search = ["ledger", "search", "--secret-file", &held];
+    for wrong in ["", "\n", &format!("{secret}It is shown this once: keep it.\n")] {
+        std::fs::write(&held, wrong).expect("written");
+        for args in [&follow[..], &search] {
+            let refused = domain.run(args);
+            assert_eq!(refused.status.code(), Some(2), "{args:?}: {}", text(&refused));
+            let said = text(&refused);
+            assert!(said.contains(&held) && said.contains("the one line that `eleven auditor add` prints"), "{said}");
+        }
+    }
+}
+
 /// The document of a command that an auditor is allowed once his registration is sealed, half a second at most.
 fn when_known(domain: &Domain, args: &[&str]) -> Value {
     let until = Instant::now() + PATIENCE;
