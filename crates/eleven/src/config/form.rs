@@ -34,6 +34,8 @@ pub(crate) enum Form {
     Address,
     /// An http or https base URL.
     Url,
+    /// The base URL of an upstream, to which the gateway adds `/v1` itself.
+    Upstream,
     /// One of some words.
     OneOf {
         /// The words.
@@ -67,6 +69,10 @@ impl Form {
             Self::Int { least, most } => format!("a whole number from {least} to {most}"),
             Self::Address => "an IP address and port such as \"127.0.0.1:1113\"".into(),
             Self::Url => "an http:// or https:// address without user, query or fragment".into(),
+            Self::Upstream => {
+                "an http:// or https:// address without user, query or fragment; leave `/v1` out: the gateway adds it"
+                    .into()
+            }
             Self::OneOf { words } => format!("one of {}", words.join(", ")),
             Self::Urls { most } => format!("a list of at most {most} http:// or https:// addresses, each once"),
             Self::Path => "a path; one that does not start with / is relative to this file".into(),
@@ -87,6 +93,7 @@ impl Form {
             (Self::Int { least, most }, Setting::Int(number)) => (least..=most).contains(&number),
             (Self::Address, Setting::Text(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Url, Setting::Text(text)) => is_base_url(text),
+            (Self::Upstream, Setting::Text(text)) => is_base_url(text) && !ends_in_v1(text),
             (Self::OneOf { words }, Setting::Text(text)) => words.contains(&text.as_str()),
             (Self::Urls { most }, Setting::List(list)) => {
                 let once = list.iter().enumerate().all(|(at, url)| !list[..at].contains(url));
@@ -115,6 +122,11 @@ fn is_base_url(text: &str) -> bool {
         !text.contains('@') && !text.ends_with(':') && !authority.host().is_empty()
     });
     scheme && host && uri.query().is_none() && !text.contains('#')
+}
+
+/// As most clients of the same API want it written: the gateway would ask for `/v1/v1/…`.
+fn ends_in_v1(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| uri.path().trim_end_matches('/').ends_with("/v1"))
 }
 
 /// `name`, `scope` and `params` are the operation's own members (PROTOCOL 4); `model` always enters it.

@@ -187,7 +187,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "runtime.gateway.upstream",
-        Form::Url,
+        Form::Upstream,
         Preset::Required("http://127.0.0.1:8000"),
         "Base URL of the upstream, without `/v1`.",
     ),

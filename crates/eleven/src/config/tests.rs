@@ -85,6 +85,20 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
 }
 
 #[test]
+fn an_upstream_is_named_without_what_the_gateway_adds() {
+    let upstream = |url: &str| read(&LEAST.replace("http://127.0.0.1:8000/", url)).map(|config| config.point.upstream);
+    for url in ["http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1/", "https://api.example/openai/v1"] {
+        let refused = upstream(url).expect_err("a refusal");
+        assert!(refused.contains(":6: `upstream` must be") && refused.contains("leave `/v1` out"), "{url}: {refused}");
+        let refused = assignment(&format!("runtime.gateway.upstream={url}")).expect_err("a refusal");
+        assert!(refused.contains("leave `/v1` out"), "{url}: {refused}");
+    }
+    for url in ["http://v1", "https://api.example/openai", "https://api.example/v1/models-of-mine"] {
+        assert_eq!(upstream(url).as_deref(), Ok(url));
+    }
+}
+
+#[test]
 fn a_listener_beyond_loopback_with_tls_is_reached_by_https() {
     let tls = "[ledger]\nlisten = \"0.0.0.0:1111\"\ntls_certificate = \"c.pem\"\ntls_key = \"/k.pem\"\n";
     let config = read(&format!("{LEAST}{tls}")).expect("a configuration");
