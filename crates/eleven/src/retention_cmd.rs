@@ -4,11 +4,13 @@ use crate::admin::{act, report};
 use crate::call::{self, Registry};
 use crate::cli::{HoldCommand, HoldOn, RetentionCommand};
 use crate::config::Config;
-use crate::output::{Failure, Output};
+use crate::operator::OperatorKey;
+use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::registry::retention::{REGIMES, Retention};
+use eleven_core::registry::retention::{Hold, REGIMES, RETENTION_SERVICE, Retention};
+use eleven_core::registry::{InterfaceRecord, Lists, Snapshot};
 use eleven_ledger::LedgerError;
 use eleven_store::FolderError;
 use std::path::Path;
@@ -28,16 +30,24 @@ pub(crate) fn retention(config: &Config, command: RetentionCommand, output: Outp
             report(&done, &format!("content is kept for {days} days ({regime})"), output);
         }
         RetentionCommand::Show => {
-            let records = interfaces(config, "retention")?;
-            let days = |record: &Record| record.version.split_once('.').and_then(|(days, _)| days.parse::<u64>().ok());
-            let longest = records.iter().filter_map(days).max();
+            let lists = lists(config)?;
+            let set = || lists.interfaces.iter().filter(|approved| approved.service == RETENTION_SERVICE);
+            let longest = Retention::in_force(&lists).map(|retention| retention.days);
             let value = || {
-                let set = records.iter().map(Record::to_value).collect::<Vec<_>>();
+                let row = |set: &InterfaceRecord| {
+                    Value::Object(Object::new().with("hash", set.hash).with("version", &set.version))
+                };
+                let set = set().map(row).collect::<Vec<_>>();
                 Value::Object(Object::new().with("days", longest.map(Value::from)).with("set", set))
             };
             let text = || match longest {
                 None => "no retention is set: all content is kept".to_owned(),
-                Some(days) => format!("content is kept for {days} days\n{}", table(&records, output)),
+                Some(days) => {
+                    let heading = ["VERSION", "HASH"].map(str::to_owned).to_vec();
+                    let rows = set().map(|set| vec![set.version.clone(), set.hash.to_string()]);
+                    let rows = std::iter::once(heading).chain(rows).collect::<Vec<_>>();
+                    format!("content is kept for {days} days\n{}", output.table(&rows))
+                }
             };
             output.either(value, text);
         }
@@ -54,9 +64,8 @@ pub(crate) fn hold(config: &Config, command: HoldCommand, output: Output) -> Res
         HoldCommand::Place(on) => set(config, "hold.place", &on, "is held: its content is kept", output),
         HoldCommand::Lift(on) => set(config, "hold.lift", &on, "is no longer held", output),
         HoldCommand::List => {
-            let records = interfaces(config, "hold")?;
-            let value = || Value::Array(records.iter().map(Record::to_value).collect());
-            output.either(value, || table(&records, output));
+            let held = Held::all(&lists(config)?, config);
+            output.either(|| Value::Array(held.iter().map(Held::to_value).collect()), || Held::table(&held, output));
             Ok(())
         }
     }
@@ -64,11 +73,14 @@ pub(crate) fn hold(config: &Config, command: HoldCommand, output: Output) -> Res
 
 fn set(config: &Config, name: &str, on: &HoldOn, state: &str, output: Output) -> Result<(), Failure> {
     let (kind, subject) = match (&on.operation, &on.identity) {
-        (Some(operation), None) => ("operation", operation),
-        (None, Some(identity)) => ("identity", identity),
+        // The registry writes ids in small letters, and an id has none.
+        (Some(operation), None) => {
+            ("operation", operation.strip_prefix("lineage://op/").unwrap_or(operation).to_ascii_uppercase())
+        }
+        (None, Some(identity)) => ("identity", identity.clone()),
         _ => return Err(Failure::usage("name one of --operation and --identity")),
     };
-    let done = act(config, name, Object::new().with("kind", kind).with("subject", subject))?;
+    let done = act(config, name, Object::new().with("kind", kind).with("subject", &subject))?;
     report(&done, &format!("{kind} {subject} {state}"), output);
     Ok(())
 }
@@ -105,28 +117,61 @@ pub(crate) fn archive(config: &Config, to: &Path, output: Output) -> Result<(), 
     Ok(())
 }
 
-/// What the registry lists of one service.
-struct Record {
-    version: String,
-    hash: String,
+/// The registry's lists, as the authority shows them.
+fn lists(config: &Config) -> Result<Lists, Failure> {
+    Ok(Snapshot::read(call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?)?.lists)
 }
 
-impl Record {
-    fn to_value(&self) -> Value {
-        Value::Object(Object::new().with("hash", &self.hash).with("version", &self.version))
+/// A subject that was ever held.
+struct Held {
+    kind: String,
+    /// An operation's id, or an identity's digest: the registry has no more of it.
+    id: String,
+    /// The identity, where the registry or the operator's key names one of this digest.
+    identity: Option<String>,
+    /// Whether it is held now.
+    is_held: bool,
+}
+
+impl Held {
+    /// Every subject, once.
+    fn all(lists: &Lists, config: &Config) -> Vec<Self> {
+        let sources = lists.sources.iter().filter_map(|source| source.mapping.get("identity")?.as_str());
+        let operator = OperatorKey::load(&config.operator_key).ok().map(|operator| operator.identity);
+        let known: Vec<(&str, Hold)> = sources
+            .chain(operator.as_deref())
+            .filter_map(|identity| Some((identity, Hold::on("identity", identity).ok()?)))
+            .collect();
+        let placed = Hold::all(lists);
+        let mut holds: Vec<Hold> = lists.interfaces.iter().filter_map(Hold::of).map(|(hold, _)| hold).collect();
+        // In the order of their names, so that what was placed and lifted of one subject is side by side.
+        holds.dedup();
+        let row = |hold: &Hold| {
+            let (kind, id) = hold.subject();
+            let identity = known.iter().find(|(_, known)| known == hold).map(|(identity, _)| (*identity).to_owned());
+            Self { kind: kind.to_owned(), id, identity, is_held: hold.is_in(&placed) }
+        };
+        holds.iter().map(row).collect()
     }
-}
 
-fn interfaces(config: &Config, service: &str) -> Result<Vec<Record>, Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
-    let rows = snapshot.get("interfaces").and_then(Value::as_array).unwrap_or_default();
-    let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    let of_service = rows.iter().filter(|row| row.get("service").and_then(Value::as_str) == Some(service));
-    Ok(of_service.filter_map(|row| Some(Record { version: text(row, "version")?, hash: text(row, "hash")? })).collect())
-}
+    fn to_value(&self) -> Value {
+        let id = if self.kind == "identity" { "digest" } else { "operation" };
+        let object = Object::new().with("held", self.is_held).with("kind", &self.kind).with(id, &self.id);
+        Value::Object(object.with_some("identity", self.identity.as_ref()))
+    }
 
-fn table(records: &[Record], output: Output) -> String {
-    let heading = ["VERSION", "HASH"].map(str::to_owned).to_vec();
-    let rows = records.iter().map(|record| vec![record.version.clone(), record.hash.clone()]);
-    output.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+    fn table(held: &[Self], output: Output) -> String {
+        let heading = ["KIND", "SUBJECT", "HELD"].map(str::to_owned).to_vec();
+        let row = |held: &Self| {
+            let subject = held.identity.as_ref().unwrap_or(&held.id).clone();
+            vec![held.kind.clone(), subject, if held.is_held { "yes" } else { "no" }.to_owned()]
+        };
+        let table = output.table(&std::iter::once(heading).chain(held.iter().map(row)).collect::<Vec<_>>());
+        if held.iter().any(|held| held.kind == "identity" && held.identity.is_none()) {
+            let why = "The registry has the digest of an identity alone: it is named where a client, an auditor or you are \
+                       of that name.";
+            return format!("{table}\n{}", output.paint(Paint::Dim, why));
+        }
+        table
+    }
 }

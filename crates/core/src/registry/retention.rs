@@ -148,6 +148,13 @@ impl Hold {
         numbered(approved).map(|(name, n)| (Self { name: name.into() }, is_placed(n)))
     }
 
+    /// The kind of its subject, and the content id of that: an operation's own, an identity's digest.
+    #[must_use]
+    pub fn subject(&self) -> (&str, String) {
+        let (kind, id) = self.name.split_once('.').unwrap_or_default();
+        (kind, id.to_ascii_uppercase())
+    }
+
     /// Whether it is placed.
     #[must_use]
     pub fn is_in(&self, held: &BTreeSet<String>) -> bool {

@@ -73,7 +73,7 @@ pub(crate) enum HoldCommand {
     Place(HoldOn),
     /// Lift a hold.
     Lift(HoldOn),
-    /// List what was placed (odd numbers) and lifted (even ones).
+    /// List what was ever held, and whether it is now.
     List,
 }
 

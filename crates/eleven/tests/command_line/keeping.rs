@@ -60,9 +60,31 @@ fn retention_is_only_raised_and_holds_are_placed_and_lifted() {
     domain.done(&["hold", "place", "--identity", "svc:demo-app:dev"]);
     let twice = domain.run(&["hold", "place", "--operation", &lineage]);
     assert!(!twice.status.success() && text(&twice).contains("held already"), "{}", text(&twice));
-    domain.done(&["hold", "lift", "--operation", &lineage]);
+    domain.done(&["hold", "place", "--identity", "svc:nobody:dev"]);
+    // An id as the registry writes it.
+    domain.done(&["hold", "lift", "--operation", &lineage.to_ascii_lowercase()]);
     let list = domain.json(&["hold", "list"]);
-    assert_eq!(list.as_array().map(<[Value]>::len), Some(3), "{list}");
+    let list = list.as_array().expect("a list").iter();
+    let row = |held: &Value| {
+        let text = |name: &str| held.get(name).and_then(Value::as_str).map(str::to_owned);
+        (held.get("held").cloned(), text("kind").expect("a kind"), text("operation"), text("identity"))
+    };
+    let mut list: Vec<_> = list.map(row).collect();
+    list.sort_by_key(|(_, kind, _, identity)| (kind.clone(), identity.clone()));
+    let op = lineage.strip_prefix("lineage://op/").expect("a lineage").split('.').next().map(str::to_owned);
+    let (identity, operation) = ("identity".to_owned(), "operation".to_owned());
+    let expected = [
+        (Some(Value::Bool(true)), identity.clone(), None, None),
+        (Some(Value::Bool(true)), identity, None, Some("svc:demo-app:dev".to_owned())),
+        (Some(Value::Bool(false)), operation, op.clone(), None),
+    ];
+    assert_eq!(list, expected);
+    let table = domain.done(&["hold", "list"]);
+    let line = |subject: &str| {
+        table.lines().find(|line| line.contains(subject)).map(|line| line.split_whitespace().next_back())
+    };
+    assert_eq!(line("svc:demo-app:dev"), Some(Some("yes")), "{table}");
+    assert_eq!(line(&op.expect("an id")), Some(Some("no")), "{table}");
     assert_eq!(domain.supervisor().interrupt(), Some(0));
     let done = domain.json(&["ledger", "archive", "--to", &domain.file("../archive")]);
     assert_eq!(done.get("pieces").and_then(Value::as_int), Some(0), "all of it is young: {done}");

@@ -66,6 +66,9 @@ fn a_hold_is_placed_and_lifted_in_turn() {
         assert!(hold.is_in(&Hold::all(&lists)));
     }
     assert_eq!(Hold::all(&lists).len(), 2);
+    let subject = |kind, of: &str| Hold::on(kind, of).map(|hold| (hold.subject().0 == kind, hold.subject().1));
+    assert_eq!(subject("operation", OP), Ok((true, OP.into())));
+    assert_eq!(subject("identity", "svc:app:prod"), Ok((true, id::content_id(&Value::from("svc:app:prod")))));
     assert_eq!(Hold::on("operation", &format!("{OP}.3")), Hold::on("operation", OP), "uses are held together");
     assert!(
         Hold::on("operation", "x").is_err() && Hold::on("identity", "x").is_err() && Hold::on("model", OP).is_err()
