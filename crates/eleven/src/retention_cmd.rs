@@ -9,7 +9,7 @@ use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::registry::retention::{Hold, REGIMES, RETENTION_SERVICE, Retention};
+use eleven_core::registry::retention::{Hold, OWN, REGIMES, RETENTION_SERVICE, Retention};
 use eleven_core::registry::{InterfaceRecord, Lists, Snapshot};
 use eleven_ledger::LedgerError;
 use eleven_store::FolderError;
@@ -23,7 +23,13 @@ pub(crate) fn retention(config: &Config, command: RetentionCommand, output: Outp
     match command {
         RetentionCommand::Set { days, regime } => {
             let floor = REGIMES.iter().find(|(name, _)| *name == regime).map_or(0, |(_, floor)| *floor);
-            let days = days.unwrap_or(floor);
+            let days = match days {
+                // A day is the least that may be set, and not what somebody asks for who says nothing.
+                None if regime == OWN => {
+                    return Err(Failure::usage("--regime own asks for no days: say how many by --days"));
+                }
+                days => days.unwrap_or(floor),
+            };
             // What the authority would refuse is refused here by name: it knows of no regime but of the days that it gave.
             Retention::new(days, &regime).map_err(|why| Failure::usage(format!("--regime {regime}: {why}")))?;
             let done = act(config, "retention.set", Object::new().with("days", days).with("regime", &regime))?;

@@ -15,6 +15,7 @@ use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::exposure::Exposure;
+use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{
     ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
     PublishedPolicy,
@@ -78,10 +79,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
         Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
-        Act::RetentionSet { retention } => {
-            let plan = approve(authority, current, retention.record(current.view.domain()))?;
-            Ok(plan.answering("days", retention.days))
-        }
+        Act::RetentionSet { retention } => set_retention(authority, current, &retention),
         Act::Hold { hold, placed } => {
             let record = hold.record(current.view.domain(), current.view.lists(), placed);
             approve(authority, current, record.map_err(ActError::Impossible)?)
@@ -128,6 +126,20 @@ fn role<'a>(authority: &'a Authority, current: &Current, usage: KeyUse) -> Resul
 fn approve(authority: &Authority, current: &Current, record: InterfaceRecord) -> Result<Plan, ActError> {
     let approved = ApprovedInterface::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     Ok(Plan::one(Step::alone("interface.approved", approved.to_object())))
+}
+
+/// What is in force for its regime already is not set again, and what was in force before a longer one not any more.
+fn set_retention(authority: &Authority, current: &Current, retention: &Retention) -> Result<Plan, ActError> {
+    let (record, lists) = (retention.record(current.view.domain()), current.view.lists());
+    if lists.interfaces.contains(&record.name()) {
+        let lower = Retention::in_force(lists).is_some_and(|set| retention.days < set.days);
+        return Err(ActError::Impossible(if lower {
+            "a retention is only ever raised"
+        } else {
+            "it is set so already"
+        }));
+    }
+    Ok(approve(authority, current, record)?.answering("days", retention.days))
 }
 
 fn members(record: Value) -> Object {

@@ -30,7 +30,7 @@ pub const HOLD_SERVICE: &str = "hold";
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 /// The regime of a retention that no regime asks for.
-const OWN: &str = "own";
+pub const OWN: &str = "own";
 
 /// A regime and the least that it asks for, in days.
 pub const REGIMES: &[(&str, u64)] = &[

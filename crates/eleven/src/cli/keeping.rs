@@ -55,7 +55,7 @@ pub(crate) enum RecoveryCommand {
 pub(crate) enum RetentionCommand {
     /// Set how long content is kept after the last event of its lineage. It can only be raised.
     Set {
-        /// Days; the least that the regime asks for, where none are given.
+        /// Days; where none are given, the least that the regime asks for. `own` asks for none.
         #[arg(long)]
         days: Option<u64>,
         /// eu-ai-act, hipaa, sec-17a-4, or own for none of them.

@@ -49,8 +49,15 @@ fn retention_is_only_raised_and_holds_are_placed_and_lifted() {
     let refused = domain.run(&["retention", "set", "--regime", "foo"]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(text(&refused).contains("eu-ai-act, hipaa, sec-17a-4 or own"), "{}", text(&refused));
+    let refused = domain.run(&["retention", "set", "--regime", "own"]);
+    assert!(refused.status.code() == Some(2) && text(&refused).contains("by --days"), "{}", text(&refused));
+    assert!(domain.done(&["retention", "show"]).contains("no retention is set"), "a day was nobody's wish");
     domain.done(&["retention", "set", "--regime", "eu-ai-act"]);
     domain.done(&["retention", "set", "--regime", "hipaa"]);
+    let refused = domain.run(&["retention", "set", "--regime", "hipaa"]);
+    assert!(!refused.status.success() && text(&refused).contains("it is set so already"), "{}", text(&refused));
+    let refused = domain.run(&["retention", "set", "--regime", "eu-ai-act"]);
+    assert!(!refused.status.success() && text(&refused).contains("only ever raised"), "{}", text(&refused));
     let refused = domain.run(&["retention", "set", "--regime", "eu-ai-act", "--days", "200"]);
     assert!(!refused.status.success() && text(&refused).contains("only ever raised"), "{}", text(&refused));
     let shown = domain.json(&["retention", "show"]);
