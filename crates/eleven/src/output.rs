@@ -71,6 +71,8 @@ pub(crate) struct Failure {
     what: String,
     reason: Option<Reason>,
     lineage: Option<String>,
+    /// How whoever did not answer is started, where that is why.
+    start: Option<&'static str>,
 }
 
 impl Output {
@@ -157,7 +159,7 @@ fn print(bytes: &[u8]) {
 impl Failure {
     /// It was refused or failed.
     pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None }
+        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None, start: None }
     }
 
     /// The command line or the configuration is wrong.
@@ -184,11 +186,24 @@ impl Failure {
         self
     }
 
+    /// The same where whoever did not answer is to be started otherwise than by `eleven up`.
+    pub(crate) fn started_by(mut self, start: &'static str) -> Self {
+        self.start = self.start.map(|_| start);
+        self
+    }
+
+    fn said(&self) -> String {
+        match self.start {
+            Some(start) => format!("{}: is it running? {start}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// Says it, and gives the exit status.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {
             let object = Object::new()
-                .with("error", &self.what)
+                .with("error", self.said())
                 .with_some("reason", self.reason.map(Reason::code))
                 .with_some("lineage", self.lineage.as_ref());
             print(&Value::Object(object).canonical());
@@ -206,7 +221,7 @@ impl fmt::Display for Failure {
         if let Some(reason) = self.reason {
             write!(f, "{reason}: ")?;
         }
-        f.write_str(&self.what)?;
+        f.write_str(&self.said())?;
         match &self.lineage {
             Some(lineage) => write!(f, " (eleven why {lineage})"),
             None => Ok(()),
@@ -253,9 +268,10 @@ impl From<eleven_api::client::CallError> for Failure {
                 what: problem.detail.clone(),
                 reason: problem.reason,
                 lineage: problem.lineage,
+                start: None,
             },
             CallError::Unreachable(what) | CallError::Broken(what) => {
-                Self::new(format!("{what}: is it running? `eleven up` starts all corners"))
+                Self { start: Some("`eleven up` starts all corners"), ..Self::new(what) }
             }
             CallError::Untrusted(what) | CallError::Malformed(what) => Self::new(what),
         }

@@ -44,7 +44,8 @@ pub(crate) enum RuntimeKeyCommand {
         label: String,
     },
     /// Return under new keys, when they end or after the journal was lost: the old ones are retired, and where their stream breaks
-    /// off the ledger records that. The runtime must not run. Can be repeated where it was cut short.
+    /// off the ledger records that. The runtime must not run, ledger and authority must: where `eleven up` ran all corners, stop it
+    /// and start `eleven ledger serve` and `eleven authority serve`. Can be repeated where it was cut short.
     Replace {
         /// The last part of the new keys' names.
         #[arg(long)]

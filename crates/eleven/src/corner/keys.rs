@@ -10,12 +10,14 @@ use eleven_api::edge;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_store::Folder;
+use eleven_store::{Folder, FolderError};
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The folder of the enforcement point's journal within its own.
 const JOURNAL: &str = "journal";
+/// Two of three corners have to run, and `eleven up` starts all of them.
+const START: &str = "start `eleven ledger serve` and `eleven authority serve`, and not the runtime";
 
 /// Makes the corner's keys and prints the public ones.
 ///
@@ -84,12 +86,15 @@ pub(crate) fn renew_keys(
 pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Output) -> Result<(), Failure> {
     let config = Config::load(file)?;
     let corner = &config.runtime;
-    let folder = Folder::open(&corner.data, Which::Runtime.name())?;
+    let folder = Folder::open(&corner.data, Which::Runtime.name()).map_err(|error| match error {
+        FolderError::Locked { .. } => Failure::new(format!("{error}; where `eleven up` ran all corners, then {START}")),
+        error => error.into(),
+    })?;
     let wanted = wanted(Which::Runtime, &config, label)?;
     // Whatever may stand in the way is looked at before anything is moved.
     let passphrase = keystore::passphrase(&corner.passphrase_file)?;
     OperatorKey::load(&config.operator_key)?;
-    let registered = Registered::of(&config)?;
+    let registered = Registered::of(&config).map_err(|failure| failure.started_by(START))?;
     let store = folder.path().join(keystore::FILE);
     let held = if store.exists() { keystore::public_keys(&store, Which::Runtime.name())? } else { Vec::new() };
     let made = held.len() == wanted.len() && wanted.iter().all(|one| held.iter().any(|key| key.kid == one.kid));
@@ -104,7 +109,7 @@ pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Ou
     };
     // Whoever registers is the operator, not the corner: its folder is no more needed.
     drop(folder);
-    let replaced = registered.replace(&config, &keys, valid_days)?;
+    let replaced = registered.replace(&config, &keys, valid_days).map_err(|failure| failure.started_by(START))?;
     let text = || {
         format!(
             "{} is registered under {}; keys retired: {}\nthe ledger records where their stream breaks off: look for \

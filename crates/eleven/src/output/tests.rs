@@ -32,3 +32,15 @@ fn a_cell_of_a_table_begins_no_row() {
     let table = PLAIN.table(&[vec!["OP".into(), "WHO".into()], vec!["a\nVERIFIED".into(), "b".into()]]);
     assert_eq!(table, "OP              WHO\na\\u{a}VERIFIED  b");
 }
+
+#[test]
+fn who_does_not_answer_is_said_to_be_started_by_what_starts_it() {
+    use eleven_api::client::CallError;
+    let silent = || Failure::from(CallError::Unreachable("http://127.0.0.1:1 is not reachable".into()));
+    let of_a_corner = silent().while_("key.retire").to_string();
+    let expected = "key.retire: http://127.0.0.1:1 is not reachable: is it running? `eleven up` starts all corners";
+    assert_eq!(of_a_corner, expected);
+    let other = silent().started_by("`eleven witness serve` starts it").to_string();
+    assert_eq!(other, "http://127.0.0.1:1 is not reachable: is it running? `eleven witness serve` starts it");
+    assert_eq!(Failure::new("it is none").started_by("`eleven witness serve` starts it").to_string(), "it is none");
+}

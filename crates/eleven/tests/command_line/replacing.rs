@@ -1,8 +1,10 @@
 //! `eleven runtime key replace` where it can't be done: nothing is moved, and the point goes on as it was.
 
-use crate::domain::{Domain, eleven, event, text};
+use crate::domain::{Domain, PATIENCE, eleven, event, text};
 use eleven_core::encoding::{Value, parse};
 use rustix::process::{Signal, kill_process};
+use std::process::Child;
+use std::time::{Duration, Instant};
 
 /// The keystore, what stands in the point's folder, and the registry's keys and points.
 fn as_it_is(domain: &Domain) -> (Vec<u8>, Vec<String>, Option<Value>, Option<Value>) {
@@ -83,4 +85,48 @@ fn what_was_interrupted_is_gone_on_with_by_the_same_command() {
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
     assert!(text(&done).contains("\"retired\":[\"key:11-11/attest-gw-0/1\",\"key:11-11/gw-0/1\"]"), "{}", text(&done));
     assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "made once");
+}
+
+/// A process that is killed with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn whoever_ran_all_corners_is_told_how_the_two_that_are_needed_start() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let replace = || domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    let next = "start `eleven ledger serve` and `eleven authority serve`, and not the runtime";
+    let runs = replace();
+    assert_eq!(runs.status.code(), Some(1), "{}", text(&runs));
+    assert!(text(&runs).contains("is held by process") && text(&runs).contains(next), "{}", text(&runs));
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    let keystore = std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore");
+    let replace = || domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    let alone = replace();
+    assert_eq!(alone.status.code(), Some(1), "{}", text(&alone));
+    assert!(text(&alone).contains(next) && !text(&alone).contains("`eleven up`"), "{}", text(&alone));
+    assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "nothing moved");
+
+    let serve = |corner: &str| {
+        let serve = eleven().args([corner, "serve", "--config", &domain.file("eleven.toml")]).spawn();
+        Running(serve.expect("it runs"))
+    };
+    let _corners = ["ledger", "authority"].map(serve);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let done = replace();
+        if done.status.success() {
+            break;
+        }
+        assert!(Instant::now() < until, "{}", text(&done));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_ne!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore);
 }
