@@ -17,7 +17,7 @@ use crate::keystore::{self, FileKeystore, Keystore as _};
 use crate::output::{EXIT_RESTART, Failure};
 use eleven_api::audit::Durability;
 use eleven_api::edge::{Clock, SystemClock};
-use eleven_api::serve::{Listener, Tls};
+use eleven_api::serve::{ListenError, Listener, Tls};
 use eleven_authority::Authority;
 use eleven_core::encoding::parse;
 use eleven_core::hash::{Sha3, Sha3Stream};
@@ -27,7 +27,7 @@ use eleven_enforce::journal::Point;
 use eleven_ledger::Ledger;
 use eleven_runtime::Runtime;
 use eleven_store::Folder;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,7 +143,7 @@ pub(crate) fn close_to_others() -> Result<(), Failure> {
 async fn authority(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
     // One process signs with the event key.
     let _folder = Folder::open(&prepared.corner.data, Which::Authority.name())?;
-    let listener = listen(&prepared.corner)?;
+    let listener = listen(Which::Authority, &prepared.corner)?;
     let (stop, authority) = open_authority(&prepared)?;
     let ended = tokio::spawn(async move {
         // Who connected meanwhile waits, instead of being refused by an authority that knows nothing yet.
@@ -187,14 +187,14 @@ async fn ledger(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
     };
     let signers = eleven_ledger::Signers { event: keys.ring(KeyUse::Event)?, head: keys.ring(KeyUse::Head)? };
     let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
-    let listener = listen(&corner)?;
+    let listener = listen(Which::Ledger, &corner)?;
     until_stopped(signals, |stop| ledger.serve(listener, stop)).await
 }
 
 async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> Result<u8, Failure> {
     let Prepared { config, corner, root, keys, clock } = prepared;
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
-    let listener = listen(&corner)?;
+    let listener = listen(Which::Runtime, &corner)?;
     let at = listener.local_addr().map_err(Failure::new)?.to_string();
     let point = Point {
         name: config.point.name.clone(),
@@ -250,7 +250,7 @@ fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
 }
 
 /// The corner's listener: the one that was handed over on standard input, where one was.
-fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
+fn listen(which: Which, corner: &config::Corner) -> Result<Listener, Failure> {
     let tls = match &corner.tls {
         Some((certificate, key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
         None => None,
@@ -259,7 +259,9 @@ fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
     let from_before = handed.is_some();
     let socket = match handed {
         Some(socket) => socket,
-        None => eleven_api::serve::listen(corner.listen, tls.is_some()).map_err(Failure::new)?,
+        None => {
+            eleven_api::serve::listen(corner.listen, tls.is_some()).map_err(|error| not_listening(which, &error))?
+        }
     };
     let listener = Listener::over(socket, tls).map_err(Failure::new)?;
     let at = listener.local_addr().map_err(Failure::new)?;
@@ -273,6 +275,18 @@ fn listen(corner: &config::Corner) -> Result<Listener, Failure> {
     }
     tracing::info!(%at, from_before, "listening");
     Ok(listener)
+}
+
+/// Why a corner does not listen, and what to do about it.
+fn not_listening(which: Which, error: &ListenError) -> Failure {
+    let name = which.name();
+    match error {
+        ListenError::Bind(_, cause) if cause.kind() == ErrorKind::AddrInUse => {
+            Failure::new(format!("{error}: stop who listens there, or set another `{name}.listen`"))
+        }
+        ListenError::Bind(..) => Failure::new(format!("{error}: set another `{name}.listen`")),
+        error => Failure::new(error),
+    }
 }
 
 /// The listening socket that standard input is, where it is one: whoever started this process keeps it open while one

@@ -113,6 +113,21 @@ fn corners_of_another_domain_are_not_announced_as_this_ones() {
 }
 
 #[test]
+fn a_corner_whose_address_is_taken_says_what_to_do() {
+    let domain = Domain::make(&[]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("an address");
+    let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+    let authority = config.lines().find(|line| line.starts_with("listen = ")).expect("the authority's stands first");
+    domain.configure(|config| config.replace(authority, &format!("listen = \"{at}\"")));
+    let output = domain.run(&["authority", "serve"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    for told in [&format!("cannot listen on {at}: "), ": stop who listens there, or set another `authority.listen`"] {
+        assert!(text(&output).contains(told), "{}", text(&output));
+    }
+}
+
+#[test]
 fn two_corners_on_one_address_are_refused() {
     let domain = Domain::make(&[]);
     let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
