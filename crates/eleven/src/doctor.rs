@@ -2,6 +2,7 @@
 
 mod running;
 mod secrets;
+mod upstream;
 
 use crate::call::{self, Registry};
 use crate::config::Config;
@@ -17,7 +18,7 @@ use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::time::Time;
 use std::fs::OpenOptions;
-use std::io::{Seek as _, Write as _};
+use std::io::{ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ struct Finding {
     detail: String,
 }
 
+/// Disk space below which nothing more fits.
+const FULL: u64 = 1 << 20;
 /// Disk space below which a corner will soon refuse.
 const LOW_SPACE: u64 = 1 << 30;
 /// A commit that takes longer than this is felt by every call.
@@ -65,6 +68,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT).ok();
     findings.push(root(&config));
     findings.push(lifetimes(&config, snapshot.as_ref()));
+    findings.push(secrets::operator(&config));
     let mut point = Health::Nobody;
     for which in Which::ALL {
         findings.push(folder(which, &config));
@@ -75,6 +79,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
             point = health;
         }
     }
+    findings.push(upstream::look(&config.point.upstream));
     findings.push(space(&config));
     findings.push(sync_time(&config));
     findings.push(clock(&config));
@@ -195,14 +200,19 @@ fn space(config: &Config) -> Finding {
     });
     match free.into_iter().flatten().min() {
         None => warn("disk space", "can't be told: the folders are not there"),
-        Some((least, name)) => {
-            let detail = format!("{} MiB free for the {name}", least >> 20);
-            if least < LOW_SPACE {
-                warn("disk space", detail + ": make room before a corner has to stop")
-            } else {
-                good("disk space", detail)
-            }
-        }
+        Some((least, name)) => room(least, name),
+    }
+}
+
+/// How much room is left where a corner writes.
+fn room(least: u64, name: &str) -> Finding {
+    let (what, detail) = ("disk space", format!("{} MiB free for the {name}", least >> 20));
+    if least < FULL {
+        bad(what, detail + ": a corner that can't write admits nothing: make room")
+    } else if least < LOW_SPACE {
+        warn(what, detail + ": make room before a corner has to stop")
+    } else {
+        good(what, detail)
     }
 }
 
@@ -212,15 +222,22 @@ fn sync_time(config: &Config) -> Finding {
     let measured = measure_sync(&file);
     // It was made for this only.
     let _ = std::fs::remove_file(&file);
+    synced(measured)
+}
+
+fn synced(measured: std::io::Result<Duration>) -> Finding {
+    let what = "fdatasync";
     match measured {
-        Err(error) => warn("fdatasync", format!("can't be measured: {error}")),
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            bad(what, format!("can't be measured, since nothing can be written: {error}: make room"))
+        }
+        Err(error) => warn(what, format!("can't be measured: {error}")),
         Ok(median) => {
             let detail = format!("{} us (median of {SYNCS})", median.as_micros());
-            let slow = median > SLOW_SYNC;
-            if slow {
-                warn("fdatasync", detail + ": every call waits for three of these")
+            if median > SLOW_SYNC {
+                warn(what, detail + ": every call waits for three of these")
             } else {
-                good("fdatasync", detail)
+                good(what, detail)
             }
         }
     }
@@ -255,3 +272,6 @@ fn clock(config: &Config) -> Finding {
         good("clock", format!("the authority's stamp is {age} ms old"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
-//! Files that hold what nobody else may read: a corner that finds one open to others does not start, or tells nobody.
+//! Files that hold what nobody else may read: who finds one open to others does not start by it, or tells nobody.
 
 use super::{Finding, bad, good, warn};
 use crate::config::Config;
 use crate::corner::Which;
 use crate::keystore::{self, KeystoreError};
+use crate::operator::OperatorKey;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -32,6 +34,19 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
         (true, true) => good(what, "what nobody else may read, nobody else may read"),
         (true, false) => warn(what, open.join("; ")),
         (false, _) => bad(what, [wrong, open].concat().join("; ")),
+    }
+}
+
+/// The key that signs the acts of admin commands.
+pub(super) fn operator(config: &Config) -> Finding {
+    let (what, file) = ("operator key", &config.operator_key);
+    match (File::open(file), OperatorKey::load(file)) {
+        // An operator may have it elsewhere, and not show it to whoever runs a corner.
+        (Err(error), _) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            warn(what, format!("{}: {error}: no command that signs an act goes from here", file.display()))
+        }
+        (_, Err(failure)) => bad(what, format!("{failure}: every command that signs an act fails")),
+        (_, Ok(key)) => good(what, format!("{} signs as {}", file.display(), key.identity)),
     }
 }
 

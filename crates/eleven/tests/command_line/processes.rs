@@ -2,10 +2,11 @@
 #![allow(clippy::print_stdout, reason = "what a kernel without Landlock can't show is said")]
 
 use crate::domain::{Domain, PATIENCE, eleven, event, runs, text};
+use crate::port::Port;
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use rustix::process::{Signal, kill_process};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,36 @@ fn a_corner_whose_address_is_taken_says_what_to_do() {
     for told in [&format!("cannot listen on {at}: "), ": stop who listens there, or set another `authority.listen`"] {
         assert!(text(&output).contains(told), "{}", text(&output));
     }
+}
+
+#[test]
+fn doctor_sees_what_breaks_the_first_call() {
+    let found = |domain: &Domain, what: &str| {
+        let output = domain.run(&["doctor", "--json"]);
+        let findings = parse(&output.stdout).expect("findings");
+        let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut rows = findings.as_array().expect("findings").iter();
+        let row = rows.find(|row| text(row, "what") == what).expect("a finding");
+        (output.status.code(), text(row, "state"), text(row, "detail"))
+    };
+    let nobody = Port::keep().expect("a port");
+    let url = format!("http://{}", nobody.at());
+    let domain = Domain::make(&[&format!("runtime.gateway.upstream={url}")]);
+    let (code, state, detail) = found(&domain, "upstream");
+    assert!(code == Some(0) && state == "look" && detail.contains(&url), "{state} {detail}");
+    let answers = Domain::make(&[]);
+    let (_, state, detail) = found(&answers, "upstream");
+    assert_eq!(state, "ok", "{detail}");
+
+    let (_, state, detail) = found(&domain, "operator key");
+    assert!(state == "ok" && detail.contains("human:operator:dev"), "{state} {detail}");
+    let key = domain.dir().join("operator.key");
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).expect("set");
+    let (code, state, detail) = found(&domain, "operator key");
+    assert!(code == Some(1) && state == "bad" && detail.contains("chmod 600"), "{state} {detail}");
+    std::fs::remove_file(&key).expect("removed");
+    let (code, state, detail) = found(&domain, "operator key");
+    assert!(code == Some(0) && state == "look" && detail.contains("operator.key"), "{state} {detail}");
 }
 
 #[test]
