@@ -184,7 +184,7 @@ impl Follower {
     /// # Errors
     /// Where the folder can't be used, or does not hold what was verified.
     pub fn open(folder: &Path, pinned: TrustRoot) -> Result<Self, FollowError> {
-        let folder = Folder::open(folder, CORNER).map_err(FollowError::Folder)?;
+        let folder = Folder::open_or_begin(folder, CORNER).map_err(FollowError::Folder)?;
         let place = |name| folder.place(name).map_err(FollowError::Folder);
         let (log, heads) = (place("log")?, place("heads")?);
         Self::on(folder, log, heads, pinned)

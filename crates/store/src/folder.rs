@@ -19,6 +19,8 @@ mod tests;
 pub const DATA_FORMAT: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
+/// What becomes `FORMAT`, until it is durable.
+const FORMAT_DRAFT: &str = "FORMAT.tmp";
 const LOCK_FILE: &str = "LOCK";
 /// Where the kernel says who holds which lock.
 const KERNEL_LOCKS: &str = "/proc/locks";
@@ -85,6 +87,21 @@ impl Folder {
         match path.join(FORMAT_FILE).try_exists() {
             Ok(true) => Self::open(path, corner),
             Ok(false) => Err(FolderError::Absent { path: path.to_owned(), wanted: corner.to_owned() }),
+            Err(cause) => Err(FolderError::io("look into", path, cause)),
+        }
+    }
+
+    /// Opens the folder of `corner` at `path`, or begins one where there is none or an empty one: for whoever is told by a person
+    /// where that is. What is in a folder of another kind is left as it is.
+    ///
+    /// # Errors
+    /// [`FolderError::Taken`], and those of [`Folder::open`].
+    pub fn open_or_begin(path: impl AsRef<Path>, corner: &str) -> Result<Folder, FolderError> {
+        let path = path.as_ref();
+        check_owner(path)?;
+        match path.join(FORMAT_FILE).try_exists().and_then(|begun| Ok(begun || is_empty(path)?)) {
+            Ok(true) => Self::open(path, corner),
+            Ok(false) => Err(FolderError::Taken { path: path.to_owned(), wanted: corner.to_owned() }),
             Err(cause) => Err(FolderError::io("look into", path, cause)),
         }
     }
@@ -180,6 +197,21 @@ fn check_owner(path: &Path) -> Result<(), FolderError> {
     Err(FolderError::Owner { path: path.to_owned(), owner })
 }
 
+/// Whether nothing is there but what is left of a process that ended before the folder was marked.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if name != LOCK_FILE && name != FORMAT_DRAFT {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -241,7 +273,7 @@ fn check_format(path: &Path, text: &str, corner: &str) -> Result<(), FolderError
 
 /// Durable before it has its name, so that a crash leaves a whole `FORMAT` or none.
 fn write_format(path: &Path, corner: &str) -> io::Result<()> {
-    let draft = path.join("FORMAT.tmp");
+    let draft = path.join(FORMAT_DRAFT);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     write!(file, "eleven data folder\ncorner = {corner}\nformat = {DATA_FORMAT}\n")?;
     file.sync_all()?;
@@ -266,6 +298,13 @@ pub enum FolderError {
         /// Where it was looked for.
         path: PathBuf,
         /// Whose it should be.
+        wanted: String,
+    },
+    /// There is no data folder, and something else is there.
+    Taken {
+        /// Where.
+        path: PathBuf,
+        /// Whose folder was to be begun.
         wanted: String,
     },
     /// The folder is another user's.
@@ -325,6 +364,11 @@ impl fmt::Display for FolderError {
             FolderError::Absent { path, wanted } => {
                 write!(out, "{} is no data folder: name the folder of {wanted}", path.display())
             }
+            FolderError::Taken { path, wanted } => write!(
+                out,
+                "{} holds something else: name an empty folder, or the folder of {wanted}; nothing was done",
+                path.display()
+            ),
             FolderError::Owner { path, owner } => write!(
                 out,
                 "{} is the user's with the number {owner}: run this as that user (`sudo -u '#{owner}' …`); nothing was \

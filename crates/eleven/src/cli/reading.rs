@@ -68,7 +68,7 @@ pub(crate) struct Follow {
     /// A version of the domain's trust root, from where you trust it.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: PathBuf,
-    /// The mirror's folder; made where it is not there.
+    /// The mirror's folder; made where it is not there. It is to hold nothing else.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// A file with a registered auditor's secret, where the domain shows its entries to those only.

@@ -167,6 +167,29 @@ fn who_follows_a_ledger_that_does_not_answer_is_told_so_and_ends_when_told() {
 }
 
 #[test]
+fn a_mirror_is_begun_in_an_empty_folder_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("root.json"), vectors().get("root").expect("a root").canonical()).expect("written");
+    std::fs::create_dir(at("empty")).expect("made");
+    // Nobody is there: whether there is a mirror does not hang on that.
+    let follow = |data: &str| {
+        let args = ["ledger", "follow", "http://127.0.0.1:9", "--root", &at("root.json"), "--data", data, "--once"];
+        let output = eleven().args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        text(&output)
+    };
+    let refused = follow(&folder.path().display().to_string());
+    assert!(refused.contains("holds something else: name an empty folder"), "{refused}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing was made");
+    for data in [at("empty"), at("new"), at("new")] {
+        let unreachable = follow(&data);
+        assert!(unreachable.contains("127.0.0.1:9") && !unreachable.contains("something else"), "{unreachable}");
+        assert!(Path::new(&data).join("FORMAT").exists(), "{data}");
+    }
+}
+
+#[test]
 fn evidence_is_verified_by_its_type_and_is_no_bundle() {
     let folder = tempfile::tempdir().expect("a folder");
     let vectors = vectors();

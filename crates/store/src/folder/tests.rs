@@ -35,6 +35,26 @@ fn whoever_only_looks_makes_no_folder() {
 }
 
 #[test]
+fn a_folder_is_begun_beside_nothing_else() {
+    let (_keep, path) = fresh();
+    std::fs::create_dir_all(&path).expect("a folder");
+    std::fs::write(path.join("starter.cedar"), "permit").expect("written");
+    let refused = Folder::open_or_begin(&path, "auditor").expect_err("something else is there");
+    assert!(matches!(&refused, FolderError::Taken { wanted, .. } if wanted == "auditor"), "{refused}");
+    assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 1, "nothing was made");
+    std::fs::remove_file(path.join("starter.cedar")).expect("removed");
+    for left in ["LOCK", "FORMAT.tmp"] {
+        std::fs::write(path.join(left), "").expect("written");
+    }
+    Folder::open_or_begin(&path, "auditor").map(drop).expect("begun, where it was begun once and not marked");
+    std::fs::write(path.join("more"), "").expect("written");
+    Folder::open_or_begin(&path, "auditor").map(drop).expect("it is the auditor's, whatever is in it");
+    assert!(matches!(Folder::open_or_begin(&path, "ledger"), Err(FolderError::Corner { .. })));
+    Folder::open_or_begin(path.join("deeper"), "ledger").map(drop).expect("made");
+    Folder::open_or_begin(path.join("more"), "ledger").expect_err("a file");
+}
+
+#[test]
 fn a_second_opener_is_told_who_holds_it() {
     let (_keep, path) = fresh();
     let _held = Folder::open(&path, "ledger").expect("open");
