@@ -22,6 +22,7 @@ use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::KeyUse;
 use eleven_store::{Folder, Log as _, OpenError, ReadLog, SegmentLog, SegmentOptions, peek};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,6 +115,7 @@ pub fn restore(
     known: &[Known],
     recovery: Option<&Recovery>,
 ) -> Result<Copied, LedgerError> {
+    is_copy(source)?;
     let home = Folder::open(folder, CORNER)?;
     finish(folder)?;
     let copy = checked(source, Depth::Everything)?;
@@ -132,6 +134,21 @@ pub fn restore(
     }
     let before = put_in_place(folder)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before })
+}
+
+/// Whether a ledger's logs are there at all. What is not there is no damage to the disk.
+fn is_copy(folder: &Path) -> Result<(), LedgerError> {
+    let absent = |name: &str| {
+        let found = std::fs::metadata(folder.join(name));
+        found.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+    };
+    match [LOG, HEADS].into_iter().find(|&name| absent(name)) {
+        None => Ok(()),
+        Some(name) => Err(LedgerError::Restore(format!(
+            "{} holds no copy of a ledger, since there is no `{name}` in it: name the folder that `eleven ledger backup` made",
+            folder.display()
+        ))),
+    }
 }
 
 /// A log that another process may be writing to. Its last frame may be half there at this moment.
@@ -358,6 +375,7 @@ pub const fn tree_at(head: &Head) -> TreeAt {
 /// # Errors
 /// Where none was signed, or the heads can't be read.
 pub fn head_of(folder: &Path) -> Result<Head, LedgerError> {
+    is_copy(folder)?;
     Ok(last_head(&*open(&folder.join(HEADS))?)?.head)
 }
 
@@ -366,6 +384,7 @@ pub fn head_of(folder: &Path) -> Result<Head, LedgerError> {
 /// # Errors
 /// As [`head_of`].
 pub fn checkpoint_of(folder: &Path) -> Result<Note, LedgerError> {
+    is_copy(folder)?;
     let record = last_head(&*open(&folder.join(HEADS))?)?.record;
     let value = parse_canonical(&record).ok();
     let note = value.as_ref().and_then(|value| value.get("checkpoint")).and_then(|note| note.as_str());
@@ -391,7 +410,7 @@ fn put_in_place(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
 pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
     let before = match std::fs::read_to_string(folder.join(RESTORING)) {
         Ok(name) => Some(name).filter(|name| !name.is_empty()).map(|name| folder.join(name)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LedgerError::Io(error)),
     };
     if let Some(before) = &before {
@@ -422,7 +441,7 @@ fn restored(name: &str) -> String {
 pub(crate) fn pending(folder: &Path) -> Result<Option<Recovery>, LedgerError> {
     let bytes = match std::fs::read(folder.join(RECOVERY)) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LedgerError::Io(error)),
     };
     let read = parse(&bytes).map_err(Into::into).and_then(Recovery::read);
@@ -451,7 +470,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
 
 fn remove_all(path: &Path) -> Result<(), LedgerError> {
     match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LedgerError::Io(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(LedgerError::Io(error)),
         _ => Ok(()),
     }
 }

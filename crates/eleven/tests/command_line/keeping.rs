@@ -19,6 +19,11 @@ fn a_running_ledger_is_copied_and_an_old_copy_comes_back_only_by_the_roots_word(
     assert_eq!(runs.status.code(), Some(1), "it runs");
     assert_eq!(domain.supervisor().interrupt(), Some(0));
 
+    for none in [domain.file("nosuch"), domain.file("authority"), domain.file("eleven.toml")] {
+        let refused = domain.run(&["ledger", "restore", &none]);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        assert!(text(&refused).contains(&format!("{none} holds no copy of a ledger")), "{}", text(&refused));
+    }
     let refused = domain.run(&["ledger", "restore", &copy]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused).contains("is published"), "{}", text(&refused));
