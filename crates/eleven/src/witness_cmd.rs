@@ -147,19 +147,22 @@ fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Ou
     if let Some(wrong) = added.iter().find(|vkey| read_vkey(vkey).is_none()) {
         return Err(Failure::usage(format!("`{wrong}` is no verifier key of Ed25519: `<origin>+<id>+<key>`")));
     }
-    if !dir.join(keystore::FILE).exists() {
-        return Err(Failure::usage(format!(
-            "{} holds no witness: make it with `eleven witness key new`",
-            dir.display()
-        )));
-    }
+    holds_witness(dir)?;
     let mut lines = watched_lines(dir)?;
     lines.extend(added.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>());
     write_watched(dir, &lines).map_err(|error| Failure::new(format!("{}: {error}", dir.join(WATCHED).display())))?;
     list_logs(dir, output)
 }
 
+fn holds_witness(dir: &Path) -> Result<(), Failure> {
+    if dir.join(keystore::FILE).exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{} holds no witness: make it with `eleven witness key new`", dir.display())))
+}
+
 fn list_logs(dir: &Path, output: Output) -> Result<(), Failure> {
+    holds_witness(dir)?;
     let lines = watched_lines(dir)?;
     let origin = |line: &String| read_vkey(line).map_or_else(String::new, |(origin, _)| origin);
     let value = || {
@@ -215,12 +218,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     corner::log();
     corner::close_to_others()?;
     let dir = std::path::absolute(&args.dir).map_err(Failure::new)?;
-    if !dir.join(keystore::FILE).exists() {
-        return Err(Failure::usage(format!(
-            "{} holds no witness: make it with `eleven witness key new`",
-            dir.display()
-        )));
-    }
+    holds_witness(&dir)?;
     let passphrase_file = args.passphrase_file.clone().unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
     let audited = args.root.as_deref().map(corner::read_root).transpose()?;
     let secret = audit_cmd::secret(args.secret_file.as_deref())?;

@@ -91,6 +91,8 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     };
     let (code, said) = run(&["witness", "log", "add", &at, "--vkey", &vkey(ORIGIN, &signer().public())]);
     assert!(code == Some(2) && said.contains("eleven witness key new"), "{said}");
+    let (code, said) = run(&["witness", "log", "list", &at]);
+    assert!(code == Some(2) && said.contains("holds no witness: make it with `eleven witness key new`"), "{said}");
     let (code, said) = run(&["witness", "key", "new", &at, "--name", "witness.example/one", "--json"]);
     assert_eq!(code, Some(0), "{said}");
     let made = parse(said.trim().as_bytes()).expect("I-JSON");
