@@ -123,8 +123,9 @@ impl Shown {
 /// What is wrong with the ledger, or where it was not reached and only one round was asked for.
 pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
     corner::log();
+    let url = call::address(&args.url)?;
     let root = corner::read_root(&args.root)?;
-    let source = Remote::new(&args.url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
+    let source = Remote::new(url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
     let follower = Follower::open(&args.data, root).map_err(Failure::new)?;
     let mut following = Following { follower, source, told: None, output };
     let every = Duration::from_millis(args.every.max(10));
@@ -219,10 +220,11 @@ fn verified_text(audited: &Audited, output: Output) -> String {
 /// # Errors
 /// Where the two differ, or one was not reached.
 pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
+    let (one, two) = (call::address(&args.one)?, call::address(&args.two)?);
     let root = corner::read_root(&args.root)?;
     let secret = secret(args.secret_file.as_deref())?;
     let remote = |url: &str| Remote::new(url, secret.as_deref()).map_err(Failure::new);
-    let (one, two) = (remote(&args.one)?, remote(&args.two)?);
+    let (one, two) = (remote(one)?, remote(two)?);
     let found = call::wait(async { follow::compare(&one, &two, &root).await })?.map_err(Failure::new)?;
     let Some(evidence) = found else {
         output.either(|| Value::Object(Object::new().with("agree", true)), || "both show one history".to_owned());

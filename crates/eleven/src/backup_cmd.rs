@@ -1,6 +1,7 @@
 //! Copies of a ledger: made while it runs, put back while it does not, and the root's word where putting one back gives up a
 //! head that was published.
 
+use crate::call;
 use crate::cli::{LedgerRestore, RecoveryCommand};
 use crate::config::Config;
 use crate::keystore::write_public;
@@ -35,10 +36,11 @@ pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(),
 /// # Errors
 /// Where the copy is not whole, or a published head would be given up and nobody signed for that.
 pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> Result<(), Failure> {
+    let witnesses = args.witnesses.iter().map(|url| call::address(url)).collect::<Result<Vec<_>, _>>()?;
     let mut known = args.heads.iter().map(|file| published::in_file(file)).collect::<Result<Vec<_>, _>>()?;
     if !args.unwitnessed {
         let copy = eleven_ledger::checkpoint_of(&args.source).map_err(Failure::new)?;
-        for url in config.heads.witnesses.iter().chain(&args.witnesses) {
+        for url in config.heads.witnesses.iter().map(String::as_str).chain(witnesses) {
             known.extend(published::by_witness(url, &copy).map_err(|why| {
                 Failure::new(format!(
                     "{why}; what it cosigned is not known: start it, or leave all out by --unwitnessed"

@@ -1,6 +1,6 @@
 //! Asking a running corner from the command line.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::operator::OperatorKey;
 use crate::output::Failure;
 use bytes::Bytes;
@@ -31,10 +31,10 @@ impl At {
     /// The named ledger or the configuration's; `secret` is a file that holds an auditor's.
     ///
     /// # Errors
-    /// Where none is named and the configuration can't be read; as [`secret`].
+    /// Where the named one is no address, or none is named and the configuration can't be read; as [`secret`].
     pub(crate) fn of(ledger: Option<&str>, secret: Option<&Path>, file: &Path) -> Result<Self, Failure> {
         let url = match ledger {
-            Some(ledger) => ledger.to_owned(),
+            Some(ledger) => address(ledger)?.to_owned(),
             None => Config::load(file)?.ledger.url,
         };
         Ok(Self { url, secret: secret.map(self::secret).transpose()? })
@@ -122,6 +122,22 @@ impl Base for Registry<'_> {
     fn parts(&self, path: &str) -> Result<(&str, Headers), Failure> {
         Ok((self.url, self.operator.as_ref().map(|operator| operator.headers(path)).unwrap_or_default()))
     }
+}
+
+/// A base URL as somebody typed it, without a slash at its end.
+///
+/// # Errors
+/// Where it is none: status 2.
+pub(crate) fn address(text: &str) -> Result<&str, Failure> {
+    if config::is_base_url(text) {
+        return Ok(text.trim_end_matches('/'));
+    }
+    let how = if text.contains("://") {
+        "write it as http://127.0.0.1:1111 or https://ledger.example, without user, query or fragment"
+    } else {
+        "begin it with http:// or https://"
+    };
+    Err(Failure::usage(format!("`{text}` is no address: {how}")))
 }
 
 /// Runs a future on this thread until it is done.

@@ -9,7 +9,7 @@ mod form;
 mod table;
 
 pub(crate) use document::{markdown, sample};
-pub(crate) use form::Setting;
+pub(crate) use form::{Setting, is_base_url};
 
 use crate::keystore;
 use eleven_core::encoding::{Object, Value};

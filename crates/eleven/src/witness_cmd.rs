@@ -230,7 +230,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     let name = name.ok_or_else(|| Failure::new("the keystore holds no witness key"))?;
     let gate: Arc<dyn Gate> = match (&args.audit, audited) {
         (Some(url), Some(root)) => {
-            let source = Remote::new(url, secret.as_deref()).map_err(Failure::new)?;
+            let source = Remote::new(call::address(url)?, secret.as_deref()).map_err(Failure::new)?;
             let follower = Follower::open(&dir.join(MIRROR), root).map_err(Failure::new)?;
             Arc::new(Auditing::new(follower, Arc::new(source)))
         }
@@ -260,7 +260,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
 
 /// What a witness answers: its name, and a list.
 fn asked(url: &str, path: &str, list: &str) -> Result<Value, Failure> {
-    call::get_of(url, path, "witness", |said| {
+    call::get_of(call::address(url)?, path, "witness", |said| {
         said.get("name").and_then(Value::as_str).is_some() && said.get(list).and_then(Value::as_array).is_some()
     })
 }

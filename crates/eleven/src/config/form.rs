@@ -113,7 +113,8 @@ impl Form {
     }
 }
 
-fn is_base_url(text: &str) -> bool {
+/// Whether a text is an http or https address that paths are added to.
+pub(crate) fn is_base_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
     // A colon without a port is what is left of a second scheme: `http://http://…`.

@@ -129,6 +129,27 @@ fn what_is_not_there_is_named_with_what_to_do() {
 }
 
 #[test]
+fn what_is_no_address_is_said_to_be_none() {
+    let domain = Domain::make(&[]);
+    let (root, copy, data) = (domain.file("root.json"), domain.file("ledger"), domain.file("mirror"));
+    for (args, why) in [
+        (&["why", "X", "--ledger", "127.0.0.1:40135"][..], "`127.0.0.1:40135` is no address: begin it with http://"),
+        (&["ledger", "search", "--ledger", "ledger.example"], "`ledger.example` is no address"),
+        (&["verify", "lineage://op/X", "--from", "127.0.0.1:9"], "begin it with http://"),
+        (&["ledger", "compare", "http://127.0.0.1:9", "mirror", "--root", &root], "`mirror` is no address"),
+        (&["ledger", "follow", "127.0.0.1:9", "--root", &root, "--data", &data], "begin it with http://"),
+        (&["ledger", "restore", &copy, "--witness", "127.0.0.1:1114"], "begin it with http://"),
+        (&["witness", "show", "127.0.0.1:1114"], "begin it with http://"),
+        (&["witness", "evidence", "ftp://127.0.0.1:1114"], "write it as http://"),
+    ] {
+        let output = domain.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+    }
+    assert!(!domain.dir().join("mirror").exists(), "nothing was made");
+}
+
+#[test]
 fn a_corner_without_its_keys_or_with_anothers_does_not_start() {
     let domain = Domain::make(&[]);
     let again = domain.run(&["ledger", "key", "new"]);
