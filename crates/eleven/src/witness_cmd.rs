@@ -263,6 +263,7 @@ fn asked(url: &str, path: &str, list: &str) -> Result<Value, Failure> {
     call::get_of(call::address(url)?, path, "witness", |said| {
         said.get("name").and_then(Value::as_str).is_some() && said.get(list).and_then(Value::as_array).is_some()
     })
+    .map_err(|failure| failure.started_by("`eleven witness serve` starts a witness"))
 }
 
 /// Writes what a witness holds against a ledger as a file that convicts it.

@@ -2,6 +2,7 @@
 
 use crate::domain::{Domain, eleven, text};
 use eleven_core::encoding::{Value, parse};
+use crate::port::Port;
 
 #[test]
 fn an_unknown_key_stops_every_command_with_its_line() {
@@ -126,6 +127,14 @@ fn what_is_not_there_is_named_with_what_to_do() {
     let output = domain.run(&["policy", "list", "--json"]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("{\"error\":"), "{}", text(&output));
     assert_eq!(eleven().arg("nonsense").output().expect("it runs").status.code(), Some(2));
+    let nobody = Port::keep().expect("a port");
+    let url = format!("http://{}", nobody.at());
+    for command in ["show", "evidence"] {
+        let output = eleven().args(["witness", command, &url]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        let said = text(&output);
+        assert!(said.contains("`eleven witness serve` starts") && !said.contains("eleven up"), "{said}");
+    }
 }
 
 #[test]
