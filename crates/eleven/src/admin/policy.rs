@@ -17,12 +17,19 @@ impl Source {
     /// Reads `starter.json`, and `starter.cedar` and `starter.cedarschema` where the JSON has no such members.
     ///
     /// # Errors
-    /// Where a file can't be read, or is not I-JSON.
+    /// Where a file can't be read, is not I-JSON, or is the Cedar text or schema itself.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let text = |file: &Path| {
             let text = std::fs::read_to_string(file);
             text.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
         };
+        if file.extension().is_some_and(|extension| extension == "cedar" || extension == "cedarschema") {
+            return Err(Failure::usage(format!(
+                "{} is what a bundle takes from beside it: name the `.json` beside it, {}",
+                file.display(),
+                file.with_extension("json").display()
+            )));
+        }
         let value = parse(text(file)?.as_bytes());
         let value = value.map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))?;
         let Value::Object(mut bundle) = value else {

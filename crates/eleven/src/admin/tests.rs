@@ -17,6 +17,10 @@ fn cedar_text_and_schema_are_read_from_beside_the_bundle_where_it_has_none() {
     std::fs::write(&file, r#"{"cedar":"forbid(principal, action, resource);","ref":"policy://p/v1"}"#)
         .expect("written");
     assert_eq!(text("cedar"), Some(Value::from("forbid(principal, action, resource);")), "its own text stays");
+    for extension in ["cedar", "cedarschema"] {
+        let refused = Source::read(&file.with_extension(extension)).err().expect("no bundle").to_string();
+        assert!(refused.contains(&format!("name the `.json` beside it, {}", file.display())), "{refused}");
+    }
     std::fs::write(&file, "{").expect("written");
     assert!(Source::read(&file).is_err());
 }
