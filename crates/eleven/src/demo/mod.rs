@@ -56,6 +56,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let out = args.out.clone().unwrap_or_else(|| folder.0.join("proofs"));
     proven(&mut show, &stage, &out).map_err(Failure::new)?;
     examined::shown(&mut show, &out).map_err(Failure::new)?;
+    if args.out.is_none() {
+        show.remark("these files go with the demo: `eleven demo --out DIR` keeps them");
+    }
     let code = closing(&show, begun);
     drop(interrupted);
     if args.keep {
