@@ -12,7 +12,7 @@ pub(crate) use keeping::{
     Disclose, DisclosureCommand, HoldCommand, HoldOn, LedgerRestore, RecoveryCommand, RetentionCommand,
 };
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
-pub(crate) use reading::{Compare, Follow, Operation, Search};
+pub(crate) use reading::{Compare, Follow, Operation, Search, moment};
 pub(crate) use root::{Next, RootCommand};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::time::Time;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub(crate) fn search(args: &Search, file: &Path, output: Output) -> Result<(), F
 fn path(args: &Search) -> String {
     let number = |number: Option<u64>| number.map(|number| number.to_string());
     let (before, count) = (number(args.before), number(args.count));
+    let (from, until) = (args.from.map(Time::millis), args.until.map(Time::millis));
     let named = [
         ("op", &args.op),
         ("identity", &args.identity),
@@ -49,8 +51,8 @@ fn path(args: &Search) -> String {
         ("runtime", &args.runtime),
         ("reason", &args.reason),
         ("event", &args.event),
-        ("from", &args.from),
-        ("until", &args.until),
+        ("from", &from),
+        ("until", &until),
         ("before", &before),
         ("count", &count),
     ];

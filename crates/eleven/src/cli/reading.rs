@@ -1,6 +1,7 @@
 //! What commands take that read a ledger.
 
 use clap::Args;
+use eleven_core::time::Time;
 use std::path::PathBuf;
 
 /// An operation, and the ledger that is asked about it.
@@ -40,12 +41,12 @@ pub(crate) struct Search {
     /// The first event, such as `execution.denied`.
     #[arg(long)]
     pub(crate) event: Option<String>,
-    /// Begun at this time or later, such as `2026-05-12T17:00:00Z`.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
+    /// Begun at this time or later, such as `2026-05-12` or `2026-05-12T17:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: Option<Time>,
     /// Begun before this time.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Time>,
     /// Begun before this entry: where the answer before ended.
     #[arg(long, value_name = "ENTRY")]
     pub(crate) before: Option<u64>,
@@ -98,4 +99,11 @@ pub(crate) struct Compare {
     /// A file with a registered auditor's secret, where the domain shows its tree to those only.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// A moment as people write it: a day, or a time to the second or to the millisecond, in UTC.
+pub(crate) fn moment(text: &str) -> Result<Time, String> {
+    let day = || Time::parse_seconds(&format!("{text}T00:00:00Z"));
+    let read = Time::parse_millis(text).or_else(|| Time::parse_seconds(text)).or_else(day);
+    read.ok_or_else(|| "write it in UTC as 2026-01-31, 2026-01-31T08:00:00Z or 2026-01-31T08:00:00.000Z".to_owned())
 }

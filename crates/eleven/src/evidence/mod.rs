@@ -22,6 +22,7 @@ mod stretch;
 mod verifier;
 mod verify;
 
+use crate::cli::moment;
 use crate::output::{Failure, Output};
 use clap::{Args, Subcommand};
 use eleven_core::time::Time;
@@ -113,13 +114,6 @@ pub(crate) fn run(command: &EvidenceCommand, config: &Path, output: Output) -> R
         EvidenceCommand::Export(args) => export::run(args, config, output),
         EvidenceCommand::Verify(args) => verify::run(args, output),
     }
-}
-
-/// A moment as people write it: a day, or a time to the second or to the millisecond, in UTC.
-fn moment(text: &str) -> Result<Time, String> {
-    let day = || Time::parse_seconds(&format!("{text}T00:00:00Z"));
-    let read = Time::parse_millis(text).or_else(|| Time::parse_seconds(text)).or_else(day);
-    read.ok_or_else(|| "write it in UTC as 2026-01-31, 2026-01-31T08:00:00Z or 2026-01-31T08:00:00.000Z".to_owned())
 }
 
 #[cfg(test)]

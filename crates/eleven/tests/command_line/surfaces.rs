@@ -73,6 +73,14 @@ fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
     assert!(shown.contains("evidence.committed") && shown.contains("policy.denied"), "{shown}");
     let denied = domain.json(&[&with_secret[..], &["--reason", "policy.denied"]].concat());
     assert_eq!(denied.get("results").and_then(Value::as_array).map(<[Value]>::len), Some(1), "{denied}");
+    // By the day, as an export of evidence takes it.
+    let found = |range: &[&str]| {
+        let found = domain.json(&[&with_secret[..], range].concat());
+        found.get("results").and_then(Value::as_array).map(<[Value]>::len)
+    };
+    assert!(found(&["--from", "2020-01-01"]) >= Some(2) && found(&["--until", "2020-01-01"]) == Some(0));
+    let wrong = domain.run(&[&with_secret[..], &["--from", "yesterday"]].concat());
+    assert!(wrong.status.code() == Some(2) && text(&wrong).contains("write it in UTC"), "{}", text(&wrong));
     assert!(domain.done(&["auditor", "list"]).contains("human:examiner:dev"));
 }
 
