@@ -326,7 +326,7 @@ fn summary(args: &Init, config: &Config, until: Time, output: Output) {
                 .with("domain", &config.domain)
                 .with("config", config.file.display().to_string())
                 .with("root", config.root.display().to_string())
-                .with("root_key", args.dir.join(ROOT_KEY).display().to_string())
+                .with("root_key", config.file.with_file_name(ROOT_KEY).display().to_string())
                 .with("point", &config.point.name)
                 .with("until", until.to_seconds_value())
                 .with("urls", urls),

@@ -260,11 +260,15 @@ fn a_corner_that_serves_is_confined_as_its_probe_is() {
 #[test]
 fn free_ports_are_three_that_nobody_listens_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let dir = folder.path().join("d");
-    let init = ["init", "--json", "--free-ports", "--upstream", "http://127.0.0.1:9"];
-    let made = crate::domain::eleven().args(init).arg(&dir).output().expect("it runs");
+    let init = ["init", "--json", "--free-ports", "--upstream", "http://127.0.0.1:9", "d"];
+    let made = crate::domain::eleven().current_dir(folder.path()).args(init).output().expect("it runs");
     assert!(made.status.success(), "{}", text(&made));
     let made = parse(made.stdout.trim_ascii()).expect("a JSON document");
+    // Whoever reads this may stand elsewhere.
+    for file in ["config", "root", "root_key"] {
+        let file = std::path::Path::new(made.get(file).and_then(Value::as_str).expect("a file"));
+        assert!(file.is_absolute() && file.exists(), "{}", file.display());
+    }
     let urls = made.get("urls").and_then(Value::as_object).expect("addresses");
     let at = ["ledger", "authority", "runtime"].map(|corner| urls.get(corner).and_then(Value::as_str).expect("one"));
     let ports = at.map(|url| url.strip_prefix("http://127.0.0.1:").expect("loopback").parse::<u16>().expect("a port"));
