@@ -1,8 +1,8 @@
 //! Wrong command lines and configurations: status 2, what is wrong, and nothing done.
 
 use crate::domain::{Domain, eleven, text};
-use eleven_core::encoding::{Value, parse};
 use crate::port::Port;
+use eleven_core::encoding::{Value, parse};
 
 #[test]
 fn an_unknown_key_stops_every_command_with_its_line() {
