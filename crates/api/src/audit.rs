@@ -213,7 +213,7 @@ impl SentBlobs {
 pub struct Appended {
     /// How durable what was sent is now.
     pub durability: Durability,
-    /// The next number of the last record's key.
+    /// The next number of the last record's key; the number after its own where the ledger had that record before.
     pub next: u64,
     /// The ledger's size.
     pub size: u64,

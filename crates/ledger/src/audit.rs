@@ -50,12 +50,24 @@ pub(crate) enum Request {
 pub(crate) enum Outcome {
     /// It is in the ledger, now or since before.
     Taken,
-    /// Another record stands under its number.
-    Equivocation,
+    /// Another record stands under its number; `new` where no other of that kind is kept under it.
+    Equivocation { new: bool },
     /// Records before it are missing.
     Gap { expected: u64 },
     /// It was refused; `numbered` where an entry says so under its number.
     Refused { why: Refusal, numbered: bool },
+}
+
+impl Outcome {
+    /// The number up to which whoever sent a record under `number` may be told where its key's stream stands. Who has the key
+    /// alone can send what the ledger did not have; what it has, a refused record among it, anybody may have read there.
+    const fn tells(&self, number: u64) -> u64 {
+        match self {
+            Self::Equivocation { new: true } => u64::MAX,
+            // One that was taken now ends its stream, and where one is not the next yet the stream ends before it.
+            _ => number.saturating_add(1),
+        }
+    }
 }
 
 /// The writer's answer; it leaves after the commit.
@@ -63,9 +75,9 @@ pub(crate) enum Outcome {
 pub(crate) struct Answer {
     /// One for each record, in order.
     pub(crate) outcomes: Vec<Outcome>,
-    /// The next number of the last record's key, or of the key asked for.
+    /// The next number of the last record's key, as far as [`Outcome::tells`] it, or of the key asked for.
     pub(crate) next: Option<u64>,
-    /// The last record under that key.
+    /// The last record under the key asked for.
     pub(crate) last: Option<Last>,
     /// How many entries there are.
     pub(crate) size: u64,
@@ -116,13 +128,13 @@ impl Audit {
         }
         let Received { records, artifacts, blobs, .. } = received.settled(&self.shared.keys);
         let mut content = content::Content::new(artifacts, blobs, &records);
-        let (mut kid, mut outcomes) = (None, Vec::with_capacity(records.len()));
+        let (mut last, mut outcomes) = (None, Vec::with_capacity(records.len()));
         for reading in records {
             let outcome = match self.verified(reading) {
                 Ok(verified) => {
                     // Each anew: an entry of our own, a refusal, may have come between.
                     let outcome = self.take(&verified, self.entry_time(), &mut content, batch);
-                    kid = Some(verified.kid().to_owned());
+                    last = Some((verified.kid().to_owned(), outcome.tells(verified.src_seq())));
                     outcome
                 }
                 Err(why) => Outcome::Refused { why, numbered: false },
@@ -133,7 +145,9 @@ impl Audit {
             self.count(&outcome);
             outcomes.push(outcome);
         }
-        self.answer(kid.as_deref(), outcomes)
+        let answer = self.answer(last.as_ref().map(|(kid, _)| kid.as_str()), outcomes);
+        let next = answer.next.zip(last).map(|(next, (_, tells))| next.min(tells));
+        Answer { next, last: None, ..answer }
     }
 
     fn answer(&self, kid: Option<&str>, outcomes: Vec<Outcome>) -> Answer {
@@ -184,10 +198,11 @@ impl Audit {
                 Outcome::Taken
             }
             Judgement::Equivocation => {
-                if read(&self.shared.book).wants_evidence(verified.kid(), verified.src_seq()) {
+                let new = read(&self.shared.book).wants_evidence(verified.kid(), verified.src_seq());
+                if new {
                     self.record_refusal(verified, "record.equivocation", "drift.equivocation", batch);
                 }
-                Outcome::Equivocation
+                Outcome::Equivocation { new }
             }
             Judgement::Gap { expected } => Outcome::Gap { expected },
             Judgement::Refused { why, takes_number: true } => self.refuse(verified, why, batch),
@@ -245,7 +260,7 @@ impl Audit {
         let counts = &self.shared.counts;
         match outcome {
             Outcome::Taken => {}
-            Outcome::Equivocation => Counts::add(&counts.equivocations),
+            Outcome::Equivocation { .. } => Counts::add(&counts.equivocations),
             Outcome::Gap { .. } => Counts::add(&counts.gaps),
             Outcome::Refused { .. } => Counts::add(&counts.refused),
         }

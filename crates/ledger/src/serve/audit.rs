@@ -39,7 +39,8 @@ const MAX_WAIT: u64 = 30_000;
 /// `Eleven-Durability` or `?durability=` is answered when that is reached, or with what was reached after `?wait=`
 /// milliseconds or where the ledger stops; 409 with the expected number where records
 /// before one are missing, or another record stands under its number; 422 where all were dealt with and some refused under
-/// their numbers; 403 where some are nobody's, or of a key that does not count.
+/// their numbers; 403 where some are nobody's, or of a key that does not count. `next` says no more of a record that was there
+/// before than its own number does: such a one anybody can send.
 pub(super) async fn append(
     State(inner): State<Arc<Inner>>,
     headers: HeaderMap,
@@ -144,7 +145,7 @@ fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
         let mut found = outcomes.iter().enumerate();
         found.find_map(|(at, outcome)| rank(outcome).map(|status| (status, format!("record {at}: {}", say(outcome)))))
     };
-    with(|outcome| matches!(outcome, Outcome::Gap { .. } | Outcome::Equivocation).then_some(409))
+    with(|outcome| matches!(outcome, Outcome::Gap { .. } | Outcome::Equivocation { .. }).then_some(409))
         .or_else(|| with(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. }).then_some(403)))
         .or_else(|| with(|outcome| matches!(outcome, Outcome::Refused { .. }).then_some(422)))
 }
@@ -152,7 +153,7 @@ fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
 fn say(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Taken => "it is in the ledger".to_owned(),
-        Outcome::Equivocation => "another record stands under its number: the producer is at fault".to_owned(),
+        Outcome::Equivocation { .. } => "another record stands under its number: the producer is at fault".to_owned(),
         Outcome::Gap { expected } => format!("records before it are missing: send from number {expected} on"),
         Outcome::Refused { why, .. } => format!("{}: {why}", why.code()),
     }
@@ -161,7 +162,7 @@ fn say(outcome: &Outcome) -> String {
 fn refused((at, outcome): (usize, &Outcome)) -> Option<Value> {
     let (code, taken) = match outcome {
         Outcome::Taken => return None,
-        Outcome::Equivocation => ("record.equivocation", false),
+        Outcome::Equivocation { .. } => ("record.equivocation", false),
         Outcome::Gap { .. } => ("record.gap", false),
         Outcome::Refused { why, numbered } => (why.code(), *numbered),
     };

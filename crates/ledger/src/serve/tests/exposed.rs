@@ -8,7 +8,7 @@ use eleven_api::client::CallError;
 use eleven_api::edge::Clock as _;
 use eleven_api::secret::{AUDITOR, CLIENT, Secret};
 use eleven_api::{public, reader, routes};
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
@@ -16,7 +16,7 @@ use eleven_core::registry::exposure::{EXPOSURE_SERVICE, Exposure};
 use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Item as _};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 
 type Headers = Vec<(HeaderName, HeaderValue)>;
 
@@ -243,6 +243,60 @@ async fn where_a_stream_stands_is_told_to_whoever_has_its_key_and_to_no_stranger
     let open = expose(&mut domain.producers, 1, Exposure::Open);
     set(&served, &open).await;
     assert_eq!(status(&served, &path, &Headers::new()).await, SHOWN, "all entries are anybody's");
+    served.end().await;
+}
+
+/// What an append of records is answered: the status, and the numbers that it tells as `next` and as `expected`.
+async fn told(served: &Served, records: &[&Record]) -> (u16, Option<i64>, Option<i64>) {
+    let mut append = Append::default();
+    records.iter().for_each(|record| append.record(record));
+    let request = Request::post(format!("{}{}", served.base, routes::AUDIT_EVENTS));
+    let request = request.body(Full::new(Bytes::from(append.to_bytes()))).expect("a request");
+    let (parts, body) = served.client.send(request).await.expect("answered").into_parts();
+    let body = parse(&body.collect().await.expect("a body").to_bytes()).expect("I-JSON");
+    let number = |name: &str| body.get(name).and_then(Value::as_int);
+    (parts.status.as_u16(), number("next"), number("expected"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_again_what_is_in_the_ledger_is_told_no_more_than_that_says() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    posted(&served, &producers.set_up()).await;
+    let [zero, one, two, three] = ["zero", "one", "two", "three"].map(|details| producers.denial(details));
+    let taken = |next| (200, Some(next), None);
+    assert_eq!(told(&served, &[&zero, &one, &two]).await, taken(3));
+    assert_eq!(told(&served, &[&zero]).await, taken(1), "anybody can send what anybody may read");
+    // A producer whose answer was lost sends again, in whatever pieces, and comes to where its stream stands.
+    assert_eq!(told(&served, &[&zero, &one]).await, taken(2));
+    assert_eq!(told(&served, &[&zero, &one, &two]).await, taken(3));
+    assert_eq!(told(&served, &[&two, &three]).await, taken(4));
+
+    // What was refused is served as evidence: it is told as much as what was taken.
+    let refused = producers.alone("gw-0", POINT, "policy.retired", Object::new());
+    assert_eq!(told(&served, &[&refused]).await, (422, Some(5), None));
+    let five = producers.denial("five");
+    assert_eq!(told(&served, &[&five]).await, taken(6));
+    assert_eq!(told(&served, &[&refused]).await, (403, Some(5), None));
+    producers.set_number("gw-0", 0);
+    let other = producers.denial("another under the same number");
+    assert_eq!(told(&served, &[&other]).await, (409, Some(6), Some(6)), "signed by whoever has the key");
+    assert_eq!(told(&served, &[&other]).await, (409, Some(1), Some(1)), "and by now evidence");
+    producers.set_number("gw-0", 9);
+    let far = producers.denial("nine");
+    assert_eq!(told(&served, &[&far]).await, (409, Some(6), Some(6)));
+
+    // An answer speaks of the last record's key, whatever else came along.
+    let another = producers.by_authority("approval.granted", Object::new());
+    assert_eq!(told(&served, &[&another, &one]).await, taken(2));
+    let retired = producers.by_authority("key.retired", Object::new().with("kid", kid("gw-0")));
+    let next = i64::try_from(producers.number("authority")).expect("a number");
+    assert_eq!(told(&served, &[&one, &retired]).await, taken(next));
+    assert_eq!(told(&served, &[&two]).await, taken(3), "a repeat is one under a key that counts no more, too");
+    producers.set_number("gw-0", 6);
+    let six = producers.denial("six");
+    assert_eq!(told(&served, &[&six]).await, (403, Some(6), None), "it was not there before");
     served.end().await;
 }
 
