@@ -7,14 +7,18 @@
 //! It moves in three steps, each whole before the next: what may go is found ([`past`]), it is copied and durable in the
 //! archive ([`kept`]), and only then its hash takes its place in the log. A ledger that runs does it by itself
 //! ([`running`]); [`archive`] does it for one that does not.
+//!
+//! **Invariant**: nothing moves before a head that the ledger has signed lets it go by its time, and the clock does. Whoever
+//! follows the ledger judges by its heads, and no later one has an earlier time.
 
+use crate::backup;
 use crate::error::LedgerError;
-use crate::home::{self, LOG, LOG_OPTIONS};
-use crate::recover::{self, Depth};
+use crate::home::{self, HEADS, LOG, LOG_OPTIONS};
+use crate::recover::{self, Depth, Replayed};
 use crate::stored::Stored;
 use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
-use eleven_store::{Log as _, ReadLog, SegmentLog};
+use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, read_only};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
@@ -28,7 +32,7 @@ mod tests;
 
 pub(crate) use kept::Archive;
 use past::{Past, Rules};
-pub(crate) use running::Mover;
+pub(crate) use running::{Mover, signed_at};
 
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
@@ -50,12 +54,30 @@ pub struct Archived {
 }
 
 /// Moves the content of every lineage that ended longer than the retention ago, and is not held, from the ledger in
-/// `folder`, which must not run, to the archive `to`.
+/// `folder`, which must not run, to the archive `to`: as of its last head, or of `now` where that is earlier.
 ///
 /// # Errors
-/// Where no retention is set, the ledger is not whole, or a log can't be read or written. Then what was not moved is where
-/// it was, and the same call goes on from there.
+/// Where no retention is set, no head was signed, the ledger is not whole, or a log can't be read or written. Then what was
+/// not moved is where it was, and the same call goes on from there.
 pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerError> {
+    archive_by(folder, to, |home, replayed| {
+        let (heads, _) = read_only(&home.place(HEADS)?)?;
+        let signed = backup::signed_at(&*heads, replayed)?.ok_or_else(|| {
+            LedgerError::Restore("no head was signed yet, and content goes by its time: let the ledger run".to_owned())
+        })?;
+        Ok(signed.min(now))
+    })
+}
+
+/// The same, as of the time that `time` finds for the ledger.
+///
+/// # Errors
+/// Those of `time`, and as [`archive`].
+pub(crate) fn archive_by(
+    folder: &Path,
+    to: &Path,
+    time: impl FnOnce(&Folder, &Replayed) -> Result<Time, LedgerError>,
+) -> Result<Archived, LedgerError> {
     let home = home::open_existing(folder)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
@@ -66,10 +88,11 @@ pub fn archive(folder: &Path, to: &Path, now: Time) -> Result<Archived, LedgerEr
             "no retention is set, so all content is kept: set one with `eleven retention set`".to_owned(),
         )
     })?;
+    let time = time(&home, &replayed)?;
     // Here an archive that is not there is made: whoever names a folder means it.
     let archive = Archive::writing(to)?;
     let never = AtomicBool::new(false);
-    let past = Past::of(&*reader, rules, now, &never)?;
+    let past = Past::of(&*reader, rules, time, &never)?;
     if past.going.is_empty() {
         return Ok(past.archived(&Moves::default()));
     }

@@ -20,6 +20,7 @@ use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Note, origin};
 use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::KeyUse;
+use eleven_core::time::Time;
 use eleven_store::{Folder, Log as _, OpenError, ReadLog, SegmentLog, SegmentOptions, peek};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -238,9 +239,14 @@ fn checked(folder: &Path, depth: Depth) -> Result<Checked, LedgerError> {
     let last = last_head(&*open(&folder.join(HEADS))?)?;
     let log = open(&folder.join(LOG))?;
     let replayed = recover::replay(&*log, depth)?;
-    let head = &last.head;
+    check_head(&replayed, &last.head)?;
+    Ok(Checked { log, replayed, last })
+}
+
+/// A head is signed by the ledger that was replayed, and commits to what is there.
+fn check_head(replayed: &Replayed, head: &Head) -> Result<(), LedgerError> {
     let (size, there) = (head.commitment.size, replayed.tree.size());
-    if !is_signed(&replayed, head) {
+    if !is_signed(replayed, head) {
         return Err(LedgerError::Head(HeadError::Key(head.sig.kid.clone())));
     }
     if size > there {
@@ -249,7 +255,17 @@ fn checked(folder: &Path, depth: Depth) -> Result<Checked, LedgerError> {
     if replayed.tree.root_at(size) != Some(head.commitment.root) {
         return Err(LedgerError::Head(HeadError::Fork { size }));
     }
-    Ok(Checked { log, replayed, last })
+    Ok(())
+}
+
+/// When the last of these heads was signed, which is of the ledger that was replayed; `None` where there is none.
+///
+/// # Errors
+/// Where it can't be read, or is of another history.
+pub(crate) fn signed_at(heads: &dyn ReadLog, replayed: &Replayed) -> Result<Option<Time>, LedgerError> {
+    let Some(last) = last_of(heads)? else { return Ok(None) };
+    check_head(replayed, &last.head)?;
+    Ok(Some(last.head.at))
 }
 
 /// Whether a head key of one of the ledger's roots signed a head.

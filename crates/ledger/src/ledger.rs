@@ -1,6 +1,6 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
-use crate::archive::{Archive, Mover};
+use crate::archive::{self, Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
@@ -343,6 +343,8 @@ impl Ledger {
         let Parts { shared, audit, signer, seals } =
             Parts::new(&log, heads, &settings.folder, archive, pace, signers, Arc::clone(&clock))?;
         let reader = ReadAs { signer: Arc::clone(&audit.signer), clock: Arc::clone(&clock) };
+        // Before this process signs one.
+        let signed = crate::archive::signed_at(&shared);
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = fail.clone();
         let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
@@ -358,8 +360,8 @@ impl Ledger {
             Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
-        let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, every)).transpose();
-        let mover = mover.map_err(LedgerError::Io)?;
+        let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, signed, every));
+        let mover = mover.transpose().map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
         let intake = Intake::new(settings.body_limit);

@@ -46,7 +46,7 @@ impl Rules {
 }
 
 impl Past {
-    /// Reads `log` as of now.
+    /// Reads `log` as of `now`.
     ///
     /// # Errors
     /// Where the log can't be read, or `stop` was set.

@@ -24,14 +24,17 @@ const MARKED_AT_ONCE: usize = 1000;
 /// How often it is looked whether what the writer has taken is durable.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Moves what is past its retention at the start and then every so often. Dropping it waits for what it is doing.
+/// Moves what is past its retention at the start and then every so often, each time as of the last head and the clock when it
+/// did so before; at the start, as of the last head of an earlier process. So a clock that is ahead, which dates heads ahead
+/// for good, takes content out early only where it stays ahead from one time to the next; and whoever copies or follows the
+/// ledger by its newest head has that long before anything moves that this head keeps. Dropping it waits for what it is doing.
 pub(crate) struct Mover {
     stop: Arc<AtomicBool>,
     thread: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Mover {
-    /// Starts its thread.
+    /// Starts its thread. A process before signed its last head at `signed`.
     ///
     /// # Errors
     /// Where there is none to be had.
@@ -39,6 +42,7 @@ impl Mover {
         shared: &Arc<Shared>,
         rewriter: Rewriter,
         clock: &Arc<dyn Clock>,
+        signed: Option<Time>,
         every: Duration,
     ) -> io::Result<Self> {
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
@@ -46,8 +50,13 @@ impl Mover {
         let (ends, ended) = channel();
         let stopping = Arc::clone(&stop);
         let work = move || {
+            let mut before = signed;
             loop {
-                told(&shared.counts, move_past(&shared, &rewriter, clock.now(), &stopping), &stopping);
+                let now = clock.now();
+                let time = before.map(|before| before.min(now));
+                before = signed_at(&shared).map(|signed| signed.min(now));
+                let moved = time.map_or(Ok(None), |time| move_past(&shared, &rewriter, time, &stopping));
+                told(&shared.counts, moved, &stopping);
                 if !matches!(ended.recv_timeout(every), Err(RecvTimeoutError::Timeout)) {
                     return;
                 }
@@ -68,6 +77,11 @@ impl Drop for Mover {
     }
 }
 
+/// When the last head was signed; `None` before the first.
+pub(crate) fn signed_at(shared: &Shared) -> Option<Time> {
+    shared.published().map(|published| published.head.at)
+}
+
 /// Says in log and metrics what was done.
 pub(super) fn told(counts: &Counts, done: Result<Option<Archived>, LedgerError>, stop: &AtomicBool) {
     match done {
@@ -85,7 +99,7 @@ pub(super) fn told(counts: &Counts, done: Result<Option<Archived>, LedgerError>,
     }
 }
 
-/// Moves what is past its retention at `now` to the archive of `shared`; `None` where there is no retention, or no archive.
+/// Moves what is past its retention at `time` to the archive of `shared`; `None` where there is no retention, or no archive.
 /// What stands in the segment that is written to stays until a later time.
 ///
 /// # Errors
@@ -93,12 +107,12 @@ pub(super) fn told(counts: &Counts, done: Result<Option<Archived>, LedgerError>,
 fn move_past(
     shared: &Shared,
     rewriter: &Rewriter,
-    now: Time,
+    time: Time,
     stop: &AtomicBool,
 ) -> Result<Option<Archived>, LedgerError> {
     let (Some(archive), Some(rules)) = (&shared.archive, rules(shared)) else { return Ok(None) };
     let log = &*shared.log;
-    let mut past = Past::of(log, rules, now, stop)?;
+    let mut past = Past::of(log, rules, time, stop)?;
     let mut moves = copy(log, rewriter.closed(), archive, &past.going, stop)?;
     mark(shared, &moves, &past);
     let moved = move_marked(shared, rewriter, &mut past, &mut moves, stop);

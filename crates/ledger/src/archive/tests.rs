@@ -60,6 +60,28 @@ async fn domain(home: &Home, retention: Option<u64>) -> [String; 3] {
     [ended.op, held.op, running.op]
 }
 
+/// Waits until the ledger's last head is of that time.
+async fn signs(ledger: &Ledger, at: Time) {
+    let mut heads = ledger.inner.shared.head.subscribe();
+    let signed = heads.wait_for(|last| last.as_ref().is_some_and(|last| last.head.at >= at));
+    drop(tokio::time::timeout(Duration::from_secs(10), signed).await.expect("in time").expect("it runs"));
+}
+
+/// Has the ledger run at that time, until it has signed a head.
+async fn ran(home: &Home, at: Time) {
+    home.clock.set(at);
+    signs(&home.open().expect("opens"), at).await;
+}
+
+/// A denial under a head of that time, by which content goes.
+async fn goes_on(home: &Home, ledger: &Ledger, producers: &mut Producers, at: Time) {
+    home.clock.set(at);
+    let mut append = Append::default();
+    append.record(&producers.denial("later"));
+    ledger.must_append(&append).await;
+    signs(ledger, at).await;
+}
+
 async fn bundle(home: &Home, archive: Option<&Path>, op: &str) -> Result<String, String> {
     let settings = Settings { archive: archive.map(Path::to_owned), ..home.settings() };
     let ledger = home.open_with(settings).expect("opens");
@@ -72,6 +94,7 @@ async fn bundle(home: &Home, archive: Option<&Path>, op: &str) -> Result<String,
 async fn content_past_its_retention_moves_and_every_proof_stays() {
     let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
     let [ended, held, running] = domain(&home, Some(10)).await;
+    ran(&home, days(11)).await;
     let before = bundle(&home, None, &ended).await.expect("a bundle");
     let sound = checked_whole(home.path());
     let early = archive(home.path(), to.path(), days(9)).expect("nothing to do");
@@ -110,6 +133,24 @@ async fn without_a_retention_nothing_moves() {
     let running = home.open().expect("opens");
     assert!(matches!(archive(home.path(), to.path(), days(1)), Err(LedgerError::Folder(_))), "it runs");
     drop(running);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_moves_nothing_that_no_head_lets_go() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    domain(&home, Some(10)).await;
+    let moved = |now| archive(home.path(), to.path(), now).map(|done| (done.pieces, done.lineages));
+    assert_eq!(moved(days(376)).expect("looked"), (0, 0), "its heads are of the first day");
+    ran(&home, days(11)).await;
+    assert_eq!(moved(days(9)).expect("looked"), (0, 0), "a head that is of a time to come moves nothing either");
+    // Without heads there is nobody who could judge by one.
+    let (heads, away) = (home.path().join(HEADS), home.path().join("away"));
+    std::fs::rename(&heads, &away).expect("moved");
+    assert!(moved(days(376)).expect_err("refused").to_string().contains("no head was signed yet"));
+    std::fs::remove_dir_all(&heads).expect("removed");
+    std::fs::rename(&away, &heads).expect("moved back");
+    assert_eq!(moved(days(376)).expect("archived"), (2, 1));
+    checked_whole(home.path());
 }
 
 #[tokio::test]
@@ -173,7 +214,7 @@ async fn a_ledger_that_runs_moves_what_is_past_by_itself() {
     let artifact = Sha3::of(&[&ended.artifact.to_value().canonical()]);
     assert!(matches!(stands(&shared, &artifact), Stored::Blob(_)), "nothing is past yet");
 
-    home.clock.set(days(11));
+    goes_on(&home, &ledger, &mut producers, days(11)).await;
     for _ in 0..500 {
         if matches!(stands(&shared, &evidence[0]), Stored::Moved(_)) {
             break;
@@ -208,6 +249,47 @@ async fn a_ledger_that_runs_moves_what_is_past_by_itself() {
     let ledger = home.open().expect("opens");
     assert!(matches!(stands(&ledger.inner.shared, &evidence[0]), Stored::Blob(_)), "also after a restart");
     assert!(matches!(stands(&ledger.inner.shared, &evidence[1]), Stored::Moved(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_moves_nothing_out_of_a_ledger_that_runs() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let often = Duration::from_millis(10);
+    let ledger = moving(&home, to.path(), often);
+    let mut append = producers.set_up();
+    let ended = run(&mut producers, &mut append, 1);
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    let evidence = refusals(&ledger, &mut producers).await;
+    ledger.sealed().await;
+    let artifact = Sha3::of(&[&ended.artifact.to_value().canonical()]);
+    let stays = async |ledger: &Ledger, why: &str| {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for content in [&artifact, &evidence[0]] {
+            assert!(matches!(stands(&ledger.inner.shared, content), Stored::Blob(_)), "{why}");
+        }
+    };
+    home.clock.set(days(376));
+    stays(&ledger, "its last head is of the first day").await;
+    drop(ledger);
+
+    // A clock that is ahead when it starts dates a head, but not the one by which content goes then.
+    home.clock.set(days(40));
+    let ledger = moving(&home, to.path(), Duration::from_secs(3600));
+    signs(&ledger, days(40)).await;
+    stays(&ledger, "an earlier process signed the head that counts").await;
+    drop(ledger);
+
+    // Once it is right again nothing goes by what it dated.
+    home.clock.set(days(1));
+    let ledger = moving(&home, to.path(), often);
+    stays(&ledger, "the clock does not let it go").await;
+    goes_on(&home, &ledger, &mut producers, days(2)).await;
+    stays(&ledger, "nor does it later").await;
+    assert_eq!(ledger.inner.shared.counts.failed_archivings.load(Ordering::Relaxed), 0);
+    drop(ledger);
+    checked_whole(home.path());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,6 +356,7 @@ fn an_archiving_that_failed_is_counted_and_one_that_was_stopped_is_not() {
 async fn an_archive_that_is_not_mounted_is_not_replaced_by_an_empty_one() {
     let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
     let [ended, ..] = domain(&home, Some(10)).await;
+    ran(&home, days(11)).await;
     assert!(archive(home.path(), to.path(), days(11)).expect("archived").pieces > 0);
     let bare = tempfile::tempdir().expect("where it is to be mounted");
     let settings = |every| Settings { archive: Some(bare.path().into()), archive_every: every, ..home.settings() };
@@ -301,7 +384,7 @@ async fn nothing_is_consumed_by_an_artifact_that_was_moved_after_a_restart_as_be
     retain(&mut producers, &mut append, 10);
     ledger.must_append(&append).await;
     refusals(&ledger, &mut producers).await;
-    home.clock.set(days(11));
+    goes_on(&home, &ledger, &mut producers, days(11)).await;
     let artifact = Sha3::of(&[&unused.artifact.to_value().canonical()]);
     for _ in 0..500 {
         if matches!(stands(&ledger.inner.shared, &artifact), Stored::Moved(_)) {

@@ -468,7 +468,8 @@ async fn archived(now: Time, clock: Time, kept: bool) -> (Served, tempfile::Temp
     let producers = Producers::new();
     let home = served.end().await;
     let to = tempfile::tempdir().expect("a folder");
-    assert_eq!(crate::archive(home.path(), to.path(), now).expect("archived").pieces, 2);
+    let moved = crate::archive::archive_by(home.path(), to.path(), |_, _| Ok(now));
+    assert_eq!(moved.expect("archived").pieces, 2);
     home.clock.set(clock);
     let archive = kept.then(|| to.path().to_owned());
     let ledger = home.open_with(crate::Settings { archive, ..home.settings() }).expect("opens");
