@@ -48,31 +48,37 @@ pub struct Progress {
 
 /// Reads all of a ledger's folder, or a mirror's, which no other process may hold, and checks it: each entry's bytes, both chains, the
 /// tree, every signature, the rules it was appended by, its content, the index that every seal names, every registry
-/// header; and that every signed head that is kept is over this very history. `progress` is told now and then.
+/// header; that every signed head that is kept is over this very history; and that content was moved out only where it
+/// might be when the last head was signed. `progress` is told now and then.
 ///
 /// # Errors
 /// [`LedgerError::Replay`] names the first entry that is wrong, and how; [`LedgerError::Head`] the head;
 /// [`LedgerError::Open`] and [`LedgerError::Torn`] the file and the byte.
 pub fn fsck(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Sound, LedgerError> {
-    let home = home::open_existing(folder).or_else(|error| match error {
+    let (home, mirror) = match home::open_existing(folder) {
         // A mirror, kept by whoever follows a ledger, is checked alike.
-        LedgerError::Folder(FolderError::Corner { found, .. }) if found == follow::CORNER => {
-            Ok(Folder::open_existing(folder, &found)?)
+        Err(LedgerError::Folder(FolderError::Corner { found, .. })) if found == follow::CORNER => {
+            (Folder::open_existing(folder, &found)?, true)
         }
-        other => Err(other),
-    })?;
+        home => (home?, false),
+    };
     let place = |name: &'static str| -> Result<Place, FolderError> { home.place(name) };
-    check(&place("log")?, &place("heads")?, progress)
+    check(&place("log")?, &place("heads")?, mirror, progress)
 }
 
-/// Checks the two logs of a ledger.
+/// Checks the two logs of a ledger, or of a `mirror` of one.
 ///
 /// # Errors
 /// As [`fsck`].
-pub(crate) fn check(log: &Place, heads: &Place, progress: &mut dyn FnMut(Progress)) -> Result<Sound, LedgerError> {
+pub(crate) fn check(
+    log: &Place,
+    heads: &Place,
+    mirror: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Sound, LedgerError> {
     let (log, log_end) = open(log)?;
     let (heads, heads_end) = open(heads)?;
-    let sound = check_records(log.as_ref(), heads.as_ref(), progress)?;
+    let sound = check_records(log.as_ref(), heads.as_ref(), mirror, progress)?;
     // After all else: a head that covers more than there is says more than a torn end does.
     match log_end.map(|torn| ("log", torn)).or_else(|| heads_end.map(|torn| ("heads", torn))) {
         Some((log, torn)) => Err(LedgerError::Torn { log, torn }),
@@ -84,6 +90,7 @@ pub(crate) fn check(log: &Place, heads: &Place, progress: &mut dyn FnMut(Progres
 fn check_records(
     log: &dyn ReadLog,
     heads: &dyn ReadLog,
+    mirror: bool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Sound, LedgerError> {
     let heads = heads::all(heads).map_err(LedgerError::Head)?;
@@ -91,8 +98,14 @@ fn check_records(
     let mut replayed = Replayed::new(Depth::Everything, sizes);
     let records = log.durable();
     replayed.extend(log, &mut |met| progress(Progress { met: *met, records }))?;
-    let replayed = replayed.finish()?;
+    let mut replayed = replayed.finish()?;
     let head = check_heads(&replayed, &heads).map_err(LedgerError::Head)?;
+    // By the ledger's own signed time, as whoever follows it. What a mirror copied past its last head is judged by the next.
+    let judged = !mirror || head == replayed.book.size();
+    let at = heads.last().map(|last| last.head.at).or(replayed.book.at());
+    if let Some(at) = at.filter(|_| judged) {
+        replayed.check_moved(at)?;
+    }
     let registry = replayed.book.registry().ok_or(LedgerError::Genesis("there is no entry".to_owned()))?;
     Ok(Sound {
         ledger: replayed.resumed.name.clone(),

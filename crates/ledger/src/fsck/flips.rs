@@ -74,7 +74,7 @@ async fn small() -> (Records, Records) {
 }
 
 fn run(log: &Records, heads: &Records) -> Result<Sound, LedgerError> {
-    check_records(log, heads, &mut |_| ())
+    check_records(log, heads, false, &mut |_| ())
 }
 
 /// Does the work for every number below `count` on two threads, and gathers what it has to say.
@@ -185,7 +185,7 @@ fn placed(files: &[(String, Vec<u8>)]) -> Place {
 
 /// Changes bytes of a log's files one at a time, and says which change was not found at its place.
 fn missed(log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String> {
-    check(&placed(log), &placed(heads), &mut |_| ()).expect("sound as it is");
+    check(&placed(log), &placed(heads), false, &mut |_| ()).expect("sound as it is");
     let bytes: Vec<(usize, usize)> =
         (0..).zip(log).flat_map(|(file, (_, bytes))| (0..bytes.len()).map(move |at| (file, at))).collect();
     gather(bytes.len().div_ceil(stride()), |n| {
@@ -194,7 +194,7 @@ fn missed(log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String>
         changed[file].1[at] ^= 1 << (n % 8);
         let name = log[file].0.clone();
         let packed = name.ends_with(".pack");
-        let outcome = check(&placed(&changed), &placed(heads), &mut |_| ());
+        let outcome = check(&placed(&changed), &placed(heads), false, &mut |_| ());
         let found = match &outcome {
             // A frame, a packed block, or a file's header; or a frame of the file before is the last that is whole.
             Err(LedgerError::Open(error)) => error.to_string().contains(&name),

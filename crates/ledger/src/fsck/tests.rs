@@ -1,11 +1,13 @@
 use super::*;
 use crate::recover;
 use crate::stored::Stored;
-use crate::world::{AUTHORITY, Home, Producers, kid};
+use crate::world::{AUTHORITY, DOMAIN, Home, Producers, kid, signer, single};
 use eleven_api::audit::Append;
 use eleven_core::chain;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha256;
+use eleven_core::registry::ApprovedInterface;
+use eleven_core::registry::retention::Retention;
 use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 
 /// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.
@@ -125,4 +127,80 @@ async fn an_artifact_that_is_not_stored_with_its_issuance_is_found() {
         Err(LedgerError::Replay(error)) => assert!(error.what.contains("artifact"), "{error}"),
         other => panic!("{other:?}"),
     }
+}
+
+fn day(n: i64) -> Time {
+    crate::world::start().plus_millis(n * 86_400_000)
+}
+
+/// A ledger that keeps content for ten days, with an operation of the first day; that one's content was moved out as on the
+/// eleventh. And the entry that issued it.
+async fn moved_out() -> (Home, u64) {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let ledger = home.open().expect("open");
+    let mut append = producers.set_up();
+    let mut operation = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    let ten = Retention::new(10, "own").expect("a retention").record(DOMAIN);
+    let approved = ApprovedInterface::sign(DOMAIN, ten, &signer("policy"));
+    append.record(&producers.by_authority("interface.approved", approved.to_object()));
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    let shared = &ledger.inner.shared;
+    let event = |seq: u64| crate::lineage::standing(shared, seq).expect("an entry").record.event;
+    let issued = (0..shared.size()).find(|seq| event(*seq) == "authorization.issued").expect("issued");
+    drop(ledger);
+    let to = tempfile::tempdir().expect("a folder");
+    let moved = crate::archive::archive_by(home.path(), to.path(), |_, _| Ok(day(11)));
+    assert_eq!(moved.expect("moved").pieces, 2);
+    (home, issued)
+}
+
+#[tokio::test]
+async fn content_that_was_moved_out_though_it_may_not_be_gone_is_found() {
+    let (home, issued) = moved_out().await;
+    let is_found = || match fsck(home.path(), &mut |_| ()) {
+        Err(LedgerError::Replay(error)) => {
+            assert_eq!(error.seq, issued);
+            assert!(error.what.contains("the retention keeps it until"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    };
+    is_found();
+
+    // Where no head says what time it is the last entry does.
+    let (heads, away) = (home.path().join("heads"), home.path().join("away"));
+    std::fs::rename(&heads, &away).expect("moved");
+    is_found();
+    std::fs::remove_dir_all(&heads).expect("removed");
+    std::fs::rename(&away, &heads).expect("moved back");
+
+    // By a head of the eleventh day it may be gone.
+    home.clock.set(day(11));
+    let ledger = home.open().expect("opens");
+    let mut signed = ledger.inner.shared.head.subscribe();
+    let signed = signed.wait_for(|last| last.as_ref().is_some_and(|last| last.head.at == day(11)));
+    drop(tokio::time::timeout(std::time::Duration::from_secs(10), signed).await.expect("in time").expect("it runs"));
+    drop(ledger);
+    assert_eq!(fsck(home.path(), &mut |_| ()).expect("sound").met.moved, 2);
+}
+
+#[tokio::test]
+async fn a_mirror_that_has_not_come_to_a_head_does_not_judge_what_is_gone() {
+    let (home, _) = moved_out().await;
+    let mirror = tempfile::tempdir().expect("a folder");
+    drop(Folder::open(mirror.path(), follow::CORNER).expect("marked"));
+    let copied = |log: &str| {
+        std::fs::create_dir_all(mirror.path().join(log)).expect("made");
+        for file in std::fs::read_dir(home.path().join(log)).expect("a log") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), mirror.path().join(log).join(file.file_name())).expect("copied");
+        }
+    };
+    copied("log");
+    assert_eq!(fsck(mirror.path(), &mut |_| ()).expect("sound as far as it can tell").met.moved, 2);
+    copied("heads");
+    let early = fsck(mirror.path(), &mut |_| ()).expect_err("it may not be gone").to_string();
+    assert!(early.contains("the retention keeps it until"), "{early}");
 }
