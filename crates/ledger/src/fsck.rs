@@ -46,19 +46,19 @@ pub struct Progress {
     pub records: u64,
 }
 
-/// Reads all of a ledger's folder, or a mirror's, which no other process may hold, and checks it: each entry's bytes, both chains, the
-/// tree, every signature, the rules it was appended by, its content, the index that every seal names, every registry
-/// header; that every signed head that is kept is over this very history; and that content was moved out only where it
-/// might be when the last head was signed. `progress` is told now and then.
+/// Reads all of a ledger's folder, or a mirror's, which no other process may hold, and checks it: each entry's bytes, both
+/// chains, the tree, every signature, the rules it was appended by, its content, the index that every seal names, every
+/// registry header; that every signed head that is kept is over this very history; and that content was moved out only where
+/// it might be when the last head was signed. Nothing has to be writable there. `progress` is told now and then.
 ///
 /// # Errors
 /// [`LedgerError::Replay`] names the first entry that is wrong, and how; [`LedgerError::Head`] the head;
 /// [`LedgerError::Open`] and [`LedgerError::Torn`] the file and the byte.
 pub fn fsck(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Sound, LedgerError> {
-    let (home, mirror) = match home::open_existing(folder) {
+    let (home, mirror) = match home::open_to_read(folder) {
         // A mirror, kept by whoever follows a ledger, is checked alike.
         Err(LedgerError::Folder(FolderError::Corner { found, .. })) if found == follow::CORNER => {
-            (Folder::open_existing(folder, &found)?, true)
+            (Folder::open_to_read(folder, &found)?, true)
         }
         home => (home?, false),
     };

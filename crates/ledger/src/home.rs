@@ -25,3 +25,13 @@ pub(crate) fn open_existing(folder: &Path) -> Result<Folder, LedgerError> {
     backup::finish(folder)?;
     Ok(home)
 }
+
+/// The same to read what is there, also where nothing can be written: a copy on a medium that is for reading alone.
+///
+/// # Errors
+/// As [`open_existing`].
+pub(crate) fn open_to_read(folder: &Path) -> Result<Folder, LedgerError> {
+    let home = Folder::open_to_read(folder, CORNER)?;
+    backup::finish(folder)?;
+    Ok(home)
+}

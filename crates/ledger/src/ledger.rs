@@ -490,6 +490,11 @@ impl Inner {
         self.group.waiting()
     }
 
+    /// Whether the archive that is named was not to be read at the start: what was moved to it is not served.
+    pub(crate) fn lacks_archive(&self) -> bool {
+        self.settings.archive.is_some() && self.shared.archive.is_none()
+    }
+
     /// Whether the writer takes requests.
     pub(crate) fn is_stopped(&self) -> bool {
         self.group.is_stopped()

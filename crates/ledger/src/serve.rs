@@ -107,6 +107,7 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with_some("mirrored", size_of(raised.mirrored))
         .with_some("witness_ahead", ahead)
         .with_some("clock_behind_ms", clock_behind(shared, inner.clock.now()))
+        .with_some("archive", inner.lacks_archive().then_some("unreadable"))
         .with_some("warning", claimed.map(warning));
     let mut response = json(&Value::Object(object));
     if !takes || disagreement || headless || ahead.is_some() {

@@ -21,7 +21,7 @@ pub trait Disk: Send + Sync {
     /// Whatever the disk says.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Opens `name` for reading and writing.
+    /// Opens `name` for reading, and for writing where files of this disk may be written.
     ///
     /// # Errors
     /// `NotFound` where there is no such file; else whatever the disk says.
@@ -119,30 +119,44 @@ pub(crate) fn read_exact(file: &dyn DiskFile, mut offset: u64, mut into: &mut [u
 pub(crate) struct Directory {
     path: PathBuf,
     handle: File,
+    /// Whether it, and what is in it, is opened to be changed, too.
+    writes: bool,
 }
 
 impl Directory {
     pub(crate) fn open(path: &Path) -> io::Result<Directory> {
-        Ok(Directory { path: path.to_owned(), handle: File::open(path)? })
+        Ok(Directory { path: path.to_owned(), handle: File::open(path)?, writes: true })
+    }
+
+    /// Opens it for reading alone: nothing is asked of the disk that a folder refuses in which nobody may write.
+    pub(crate) fn to_read(path: &Path) -> io::Result<Directory> {
+        Ok(Directory { writes: false, ..Directory::open(path)? })
+    }
+
+    fn changes(&self) -> io::Result<()> {
+        if self.writes { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 }
 
 impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.changes()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(0o600);
         Ok(Arc::new(options.open(self.path.join(name))?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(self.path.join(name))?))
+        Ok(Arc::new(OpenOptions::new().read(true).write(self.writes).open(self.path.join(name))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.changes()?;
         std::fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.changes()?;
         std::fs::remove_file(self.path.join(name))
     }
 

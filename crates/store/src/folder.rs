@@ -24,6 +24,8 @@ const FORMAT_DRAFT: &str = "FORMAT.tmp";
 const LOCK_FILE: &str = "LOCK";
 /// Where the kernel says who holds which lock.
 const KERNEL_LOCKS: &str = "/proc/locks";
+/// What is being done where the lock is taken, as an error names it.
+const LOCKING: &str = "lock";
 /// A `FORMAT` file has three short lines; more is not one.
 const FORMAT_FILE_BYTES: u64 = 4096;
 
@@ -39,7 +41,9 @@ pub struct Folder {
 struct Held {
     path: PathBuf,
     /// Locked for as long as it is open.
-    _lock: File,
+    _lock: Option<File>,
+    /// Whether what is in it may be changed.
+    writes: bool,
     /// Names of the places that have a writer.
     claimed: Mutex<BTreeSet<String>>,
 }
@@ -74,8 +78,12 @@ impl Folder {
             Some(found) => check_format(path, &found, corner)?,
             None => write_format(path, corner).map_err(|cause| FolderError::io("write FORMAT in", path, cause))?,
         }
-        let held = Held { path: path.to_owned(), _lock: lock, claimed: Mutex::default() };
-        Ok(Folder { held: Arc::new(held) })
+        Ok(Folder::held(path, Some(lock), true))
+    }
+
+    fn held(path: &Path, lock: Option<File>, writes: bool) -> Folder {
+        let held = Held { path: path.to_owned(), _lock: lock, writes, claimed: Mutex::default() };
+        Folder { held: Arc::new(held) }
     }
 
     /// Opens the folder of `corner` at `path`, and makes none where there is none: for whoever does not begin one.
@@ -106,6 +114,36 @@ impl Folder {
         }
     }
 
+    /// Opens the folder of `corner` at `path` as [`Folder::open_existing`] does, and where nothing can be written there, a copy on
+    /// a medium that is for reading alone, as it lies: then nothing is opened in its places but to read.
+    ///
+    /// # Errors
+    /// As [`Folder::open_existing`].
+    pub fn open_to_read(path: impl AsRef<Path>, corner: &str) -> Result<Folder, FolderError> {
+        let path = path.as_ref();
+        match Self::open_existing(path, corner) {
+            Err(FolderError::Io { doing: LOCKING, cause, .. }) if refuses_writing(&cause) => {
+                Self::as_it_lies(path, corner)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens a folder in which nothing is written, its own lock included: that is taken where there is one.
+    fn as_it_lies(path: &Path, corner: &str) -> Result<Folder, FolderError> {
+        let lock = match File::open(path.join(LOCK_FILE)) {
+            Ok(file) => {
+                take(path, &file)?;
+                Some(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(FolderError::io(LOCKING, path, error)),
+        };
+        let absent = || FolderError::Absent { path: path.to_owned(), wanted: corner.to_owned() };
+        check_format(path, &read_format(path)?.ok_or_else(absent)?, corner)?;
+        Ok(Folder::held(path, lock, false))
+    }
+
     /// The process that holds the folder at `path` now; `None` where none does. Nothing is taken or written for that: who
     /// opens the folder meanwhile is not refused because somebody asked.
     ///
@@ -131,8 +169,8 @@ impl Folder {
         &self.held.path
     }
 
-    /// The place for the log `name` (a plain file name) within the folder, made if absent. It is claimed until what
-    /// was opened there is gone.
+    /// The place for the log `name` (a plain file name) within the folder, made if absent and the folder is not only read. It
+    /// is claimed until what was opened there is gone.
     ///
     /// # Errors
     /// [`FolderError::Claimed`] where it has a writer already; [`FolderError::Io`] where it can't be made.
@@ -140,6 +178,9 @@ impl Folder {
         let path = self.held.path.join(name);
         let claim = Claim::take(&self.held, name).ok_or_else(|| FolderError::Claimed { path: path.clone() })?;
         let open = || {
+            if !self.held.writes {
+                return Directory::to_read(&path);
+            }
             make_private(&path)?;
             File::open(&self.held.path)?.sync_all()?;
             Directory::open(&path)
@@ -218,23 +259,33 @@ fn make_private(path: &Path) -> io::Result<()> {
 
 /// Takes the lock and leaves this process's number in it for whoever is refused.
 fn lock(path: &Path) -> Result<File, FolderError> {
-    let failed = |cause| FolderError::io("lock", path, cause);
+    let failed = |cause| FolderError::io(LOCKING, path, cause);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(path.join(LOCK_FILE)).map_err(failed)?;
+    take(path, &file)?;
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(file)
+}
+
+/// Takes the lock on an open file; where another has it, says who.
+fn take(path: &Path, file: &File) -> Result<(), FolderError> {
     match file.try_lock() {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             // A lock that was taken this moment may not name its holder yet.
-            let read = (&mut file).take(32).read_to_string(&mut holder);
+            let read = file.take(32).read_to_string(&mut holder);
             let pid = read.ok().and_then(|_| holder.trim().parse().ok());
-            return Err(FolderError::Locked { path: path.to_owned(), pid });
+            Err(FolderError::Locked { path: path.to_owned(), pid })
         }
-        Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        Err(TryLockError::Error(cause)) => Err(FolderError::io(LOCKING, path, cause)),
     }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-    Ok(file)
+}
+
+/// Whether the file system refused because nothing may be written there.
+fn refuses_writing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn read_format(path: &Path) -> Result<Option<String>, FolderError> {

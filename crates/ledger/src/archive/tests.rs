@@ -369,6 +369,20 @@ async fn an_archive_that_is_not_mounted_is_not_replaced_by_an_empty_one() {
     let absent = bundle(&home, Some(bare.path()), &ended).await.expect_err("its artifact is elsewhere");
     assert!(absent.contains("ledger.archive"), "{absent}");
 
+    // One in which nothing can be written is read all the same; root could write there.
+    let content = to.path().join("content");
+    let set_mode = |path: &Path, mode| {
+        let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("changed");
+    };
+    for file in std::fs::read_dir(&content).expect("a log") {
+        set_mode(&file.expect("a file").path(), 0o400);
+    }
+    set_mode(&content, 0o500);
+    let served = bundle(&home, Some(to.path()), &ended).await;
+    set_mode(&content, 0o700);
+    served.expect("served from the archive");
+
     // Where it was deleted another is begun by name.
     archive(home.path(), bare.path(), days(12)).expect("begun");
     drop(home.open_with(settings(hourly)).expect("opens"));

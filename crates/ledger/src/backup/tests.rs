@@ -74,6 +74,34 @@ async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost
     );
 }
 
+/// Takes the right to write into a folder and what is in it from its owner, or gives it back. Root writes all the same.
+fn writable(folder: &Path, on: bool) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let set =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { writable(&path, on) } else { set(&path, if on { 0o600 } else { 0o400 }) }
+    }
+    set(folder, if on { 0o700 } else { 0o500 });
+}
+
+#[tokio::test]
+async fn a_copy_in_which_nothing_can_be_written_is_checked_copied_and_put_back() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let (dest, next) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let copied = backup(home.path(), dest.path()).expect("copied");
+    writable(dest.path(), false);
+    assert_eq!(checked_whole(dest.path()).entries, copied.entries);
+    assert_eq!(head_of(dest.path()).expect("a head"), copied.head);
+    assert_eq!(backup(dest.path(), next.path()).expect("copied again"), copied);
+    let restored = restore(home.path(), dest.path(), &[], None);
+    writable(dest.path(), true);
+    assert_eq!(restored.expect("restored").entries, copied.entries);
+    checked_whole(home.path());
+}
+
 #[tokio::test]
 async fn a_checkpoint_that_the_ledger_signed_counts_as_its_head_does() {
     let (home, mut producers) = (Home::new(), Producers::new());

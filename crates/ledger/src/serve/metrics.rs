@@ -68,6 +68,8 @@ pub(super) fn render(inner: &Inner) -> String {
     gauge("eleven_ledger_registry_disagrees", "1 where the authority signed another registry.", disagrees);
     let behind = "Milliseconds that the clock is behind the last entry or head, where more than 2 s; 0 is right.";
     gauge("eleven_ledger_clock_behind_ms", behind, clock_behind(&inner.shared, inner.clock.now()).unwrap_or(0));
+    let lacks = "1 where the archive that is named was not to be read at the start.";
+    gauge("eleven_ledger_lacks_archive", lacks, u64::from(inner.lacks_archive()));
     gauge("eleven_ledger_waiting", "Requests that wait for the writer.", inner.waiting() as u64);
     let metrics = &inner.metrics;
     summary(&mut out, "eleven_ledger_fdatasync_microseconds", "Each fdatasync of the log.", &metrics.sync);

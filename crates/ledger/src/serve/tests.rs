@@ -425,6 +425,21 @@ async fn a_clock_that_ran_ahead_once_is_told_of_until_it_is_that_late_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_cannot_be_read_is_told_of_for_as_long_as_it_is_not_served() {
+    let (home, archive) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    for (path, told) in [(None, None), (Some("absent"), Some("unreadable"))] {
+        let path = path.map(|name| archive.path().join(name));
+        let served = Served::with(&home, |settings| Settings { archive: path, ..settings }).await;
+        let health = served.get(routes::HEALTH).await.expect("it goes on without");
+        assert_eq!(health.get("archive").and_then(Value::as_str), told);
+        let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
+        let line = format!("\neleven_ledger_lacks_archive {}\n", u64::from(told.is_some()));
+        assert!(std::str::from_utf8(&metrics).expect("text").contains(&line), "{line}");
+        served.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_producers_at_once_keep_their_order() {
     let home = Home::new();
     let served = Served::start(&home).await;

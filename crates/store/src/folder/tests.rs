@@ -128,6 +128,41 @@ fn a_log_keeps_the_folder_locked_and_its_place_claimed() {
 }
 
 #[test]
+fn a_folder_in_which_nothing_can_be_written_is_opened_to_read() {
+    let (_keep, path) = fresh();
+    let folder = Folder::open(&path, "ledger").expect("open");
+    drop(folder.place("log").expect("place"));
+    std::fs::write(path.join("log/a"), "hello").expect("written");
+    assert!(matches!(Folder::open_to_read(&path, "ledger"), Err(FolderError::Locked { .. })), "somebody may write");
+    assert!(matches!(Folder::as_it_lies(&path, "ledger"), Err(FolderError::Locked { .. })));
+    drop(folder);
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(path.join(name), std::fs::Permissions::from_mode(mode)).expect("changed");
+    };
+    [("LOCK", 0o400), ("FORMAT", 0o400), ("log/a", 0o400), ("log", 0o500), ("", 0o500)]
+        .map(|(name, to)| mode(name, to));
+    // Root may write there all the same.
+    drop(Folder::open_to_read(&path, "ledger").expect("open").place("log").expect("place"));
+    let before = std::fs::read(path.join("LOCK")).expect("LOCK");
+    let folder = Folder::as_it_lies(&path, "ledger").expect("open");
+    assert!(matches!(Folder::as_it_lies(&path, "ledger"), Err(FolderError::Locked { .. })), "and holds it");
+    let place = folder.place("log").expect("place");
+    assert!(place.disk.open("a").is_ok() && place.disk.create("b").is_err());
+    assert!(matches!(folder.place("log"), Err(FolderError::Claimed { .. })));
+    folder.place("heads").map(drop).expect_err("none is made");
+    drop((folder, place));
+    assert_eq!(std::fs::read(path.join("LOCK")).expect("LOCK"), before);
+    assert!(matches!(Folder::as_it_lies(&path, "runtime"), Err(FolderError::Corner { .. })));
+    set_mode("", 0o700);
+    set_mode("log", 0o700);
+    std::fs::remove_file(path.join("LOCK")).expect("removed");
+    drop(Folder::as_it_lies(&path, "ledger").expect("nobody can hold it"));
+    assert!(!path.join("LOCK").exists(), "and none is made");
+    std::fs::remove_file(path.join("FORMAT")).expect("removed");
+    assert!(matches!(Folder::as_it_lies(&path, "ledger"), Err(FolderError::Absent { .. })));
+}
+
+#[test]
 fn another_corner_another_format_and_nonsense_are_refused() {
     let (_keep, path) = fresh();
     drop(Folder::open(&path, "ledger").expect("open"));

@@ -132,12 +132,12 @@ pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenErro
 }
 
 /// Reads the log in the folder `path` as [`read_only`] does, whoever holds and writes to it: what was whole at this moment
-/// is shown, and nothing that is added later.
+/// is shown, and nothing that is added later. Nothing has to be writable there.
 ///
 /// # Errors
 /// As opening. Where another process writes to the log at this moment it may seem damaged: try again.
 pub fn peek(path: &Path) -> Result<Arc<dyn ReadLog>, OpenError> {
-    let disk = Directory::open(path).map_err(|cause| OpenError::io(format!("open {}", path.display()), cause))?;
+    let disk = Directory::to_read(path).map_err(|cause| OpenError::io(format!("open {}", path.display()), cause))?;
     Ok(read_only(&Place::on(disk))?.0)
 }
 
