@@ -105,8 +105,7 @@ fn look<'a>(evidence: &'a Evidence, regime: &Regime, facts: &Facts, head: &Head)
             }
         }
         Asked::Lineages(kinds) => {
-            for lineage in facts.lineages.iter().filter(|lineage| kinds.contains(&lineage.kind)) {
-                let Some(last) = lineage.events.last() else { continue };
+            for (lineage, last) in facts.came_to().filter(|(lineage, _)| kinds.contains(&lineage.kind)) {
                 let what = format!("{} {}, {}", lineage.kind, lineage.op, lineage.ended_as());
                 take(last.place, &what, &folder::proof(&lineage.op));
             }

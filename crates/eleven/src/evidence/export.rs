@@ -337,7 +337,8 @@ fn told(args: &Export, manifest: &Manifest, hash: Sha3, output: Output) -> Strin
     let mut lines = vec![
         format!("{} from {} to {}", manifest.head.commitment.ledger, manifest.query.from, manifest.query.to),
         format!(
-            "  {} entries, complete under the head of {} entries; {} lineages: {} executed, {} refused, {} unused, {} open",
+            "  {} entries, complete under the head of {} entries; {} lineages: {} executed, {} refused, {} unused, {} open, \
+             {} with events after the range",
             count("entries"),
             manifest.head.commitment.size,
             count("lineages"),
@@ -345,6 +346,7 @@ fn told(args: &Export, manifest: &Manifest, hash: Sha3, output: Output) -> Strin
             count("denial"),
             count("unused"),
             count("open"),
+            count("later"),
         ),
     ];
     for gap in &manifest.gaps {

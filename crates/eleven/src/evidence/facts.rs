@@ -67,22 +67,35 @@ impl Fact {
 }
 
 impl Facts {
-    /// Every event that counts as evidence: those of the lineages and those of no operation, with the file that proves it.
+    /// Whether the ledger took this in the range. A lineage is shown whole, so that some of it may lie before or after.
+    fn holds(&self, place: Place) -> bool {
+        (self.from..self.to).contains(&place.at)
+    }
+
+    /// Every event of the range that counts as evidence: those of the lineages and those of no operation, with the file that
+    /// proves it.
     pub(crate) fn events(&self) -> impl Iterator<Item = (&Fact, String)> {
-        let proven = |lineage: &Lineage| folder::proof(&lineage.op);
         let lineages = self.lineages.iter().flat_map(move |lineage| {
-            let file = proven(lineage);
-            lineage.events.iter().map(move |fact| (fact, file.clone()))
+            let here = lineage.events.iter().filter(move |fact| self.holds(fact.place));
+            here.map(move |fact| (fact, folder::proof(&lineage.op)))
         });
         lineages.chain(self.stretch.domain.iter().map(|fact| (fact, folder::RANGE_PROOF.to_owned())))
+    }
+
+    /// The lineages whose last event lies in the range, with that event: of those that go on after it the range does not tell
+    /// what became of them.
+    pub(crate) fn came_to(&self) -> impl Iterator<Item = (&Lineage, &Fact)> {
+        let lineages = self.lineages.iter().filter_map(|lineage| Some((lineage, lineage.events.last()?)));
+        lineages.filter(move |(_, last)| self.holds(last.place))
     }
 
     /// How many there are of what.
     pub(crate) fn counts(&self) -> Object {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let kinds = |kind: &str| number(self.lineages.iter().filter(|lineage| lineage.kind == kind).count());
+        let kinds = |kind: &str| number(self.came_to().filter(|(lineage, _)| lineage.kind == kind).count());
+        let here = |lineage: &Lineage| lineage.events.iter().filter(|fact| self.holds(fact.place)).count();
         let mut refusals: BTreeMap<&str, u64> = BTreeMap::new();
-        for lineage in &self.lineages {
+        for (lineage, _) in self.came_to() {
             if let Some(reason) = lineage.reason {
                 *refusals.entry(reason.code()).or_default() += 1;
             }
@@ -96,7 +109,8 @@ impl Facts {
             .with("open", kinds("open"))
             .with("unused", kinds("unused"))
             .with("denial", kinds("denial"))
-            .with("events", number(self.lineages.iter().map(|lineage| lineage.events.len()).sum()))
+            .with("later", number(self.lineages.len().saturating_sub(self.came_to().count())))
+            .with("events", number(self.lineages.iter().map(here).sum()))
             .with("domain_events", number(self.stretch.domain.len()))
             .with("counted_refusals", self.stretch.counted)
             .with("policies", number(self.history.policies_in(self.from, self.to).count()))

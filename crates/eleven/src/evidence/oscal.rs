@@ -66,15 +66,14 @@ fn result(manifest: &Manifest, facts: &Facts, regime: &Regime) -> Object {
         .with("findings", findings)
 }
 
-/// Without a regime nothing is judged: each lineage is an observation.
+/// Without a regime nothing is judged: each lineage that came to its last event in the range is an observation.
 fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
     let mut observed = Observed { manifest, made: BTreeMap::new() };
-    for lineage in facts.lineages.iter().take(controls::SHOWN) {
-        let Some(last) = lineage.events.last() else { continue };
+    for (lineage, last) in facts.came_to().take(controls::SHOWN) {
         let what = format!("{} {}, {}", lineage.kind, lineage.op, lineage.ended_as());
         observed.note(&Shown { place: last.place, what, proof: folder::proof(&lineage.op) });
     }
-    let all = facts.lineages.len();
+    let all = facts.came_to().count();
     head(manifest, "lineages", "Operations of the range")
         .with("props", vec![prop("found", &all.to_string()), prop("observed", &all.min(controls::SHOWN).to_string())])
         .with("reviewed-controls", selection(Object::new().with("include-all", Object::new())))

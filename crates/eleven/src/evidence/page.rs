@@ -109,6 +109,7 @@ fn numbers(out: &mut String, manifest: &Manifest) {
         ("denial", "refused"),
         ("unused", "not used"),
         ("open", "not ended"),
+        ("later", "with events after the range"),
         ("entries", "entries in the range"),
         ("counted_refusals", "refusals of strangers, counted"),
     ];

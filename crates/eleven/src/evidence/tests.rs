@@ -1,6 +1,17 @@
+use super::facts::Facts;
 use super::folder::{Folder, Listed, Writer, is_name, proof};
-use super::moment;
+use super::history::History;
+use super::lineage::Lineage;
+use super::manifest::Query;
 use super::regime::{Asked, Regime};
+use super::retention::Samples;
+use super::stretch::Stretch;
+use super::{controls, moment};
+use eleven_core::chain::Entry;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::event::Event;
+use eleven_core::head::Head;
+use eleven_core::time::Time;
 use std::path::Path;
 
 #[test]
@@ -115,5 +126,76 @@ fn a_regime_that_asks_for_what_no_ledger_has_is_refused() {
     ] {
         let refused = with(wrong).expect_err(wrong);
         assert!(refused.contains(why), "{refused}");
+    }
+}
+
+fn vectors(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors").join(name);
+    parse(&std::fs::read(path).expect("a file")).expect("I-JSON")
+}
+
+/// The execution of the vectors, issued at .072 of a second and ended at .253 of it, as an export of a range shows it; and the
+/// head that it stands under.
+fn executed(from: Time, to: Time) -> (Facts, Head) {
+    let file = vectors("bundles.json");
+    let mut cases = file.as_array().expect("cases").iter();
+    let execution = cases.find(|case| case.get("what").and_then(Value::as_str) == Some("execution"));
+    let bundle = execution.and_then(|case| case.get("bundle")).expect("a bundle");
+    let (lineage, _) = Lineage::of(bundle).expect("a lineage");
+    let head = Head::read(bundle.get("head").expect("a head").clone()).expect("a head");
+    let file = vectors("ledger.json");
+    let entries = file.get("entries").and_then(Value::as_array).expect("entries").iter();
+    let entries = entries.map(|entry| Entry::read(entry.clone()).expect("an entry"));
+    let is_of_registry = |entry: &Entry| {
+        let event = entry.record.get("event").and_then(Value::as_str).and_then(Event::parse);
+        event.is_some_and(|event| event.registry)
+    };
+    let history = History::of(&entries.filter(is_of_registry).collect::<Vec<_>>()).expect("a history");
+    let query = Query { from, to, identity: None, operation: None, regimes: Vec::new() };
+    let (stretch, lineages) = (Stretch::new(&query), vec![lineage]);
+    (Facts { stretch, lineages, history, samples: Samples::default(), from, to }, head)
+}
+
+#[test]
+fn what_lies_outside_of_the_range_is_shown_and_meets_no_control() {
+    let control = |id: &str, evidence: &str| {
+        format!(
+            r#"{{"id":"{id}","title":"t","asks":"a","needs":"all","does_not_show":"n","evidence":[{{"what":"w","minimum":1,{evidence}}}]}}"#
+        )
+    };
+    let asked = [
+        r#""events":["authorization.issued"]"#,
+        r#""events":["execution.started"]"#,
+        r#""events":["execution.completed"]"#,
+        r#""lineages":["execution"]"#,
+    ];
+    let list = ["c1", "c2", "c3", "c4"].iter().zip(asked).map(|(id, evidence)| control(id, evidence));
+    let list = list.collect::<Vec<_>>().join(",");
+    let text = format!(r#"{{"v":"1","regime":"own","title":"t","does_not_show":"n","controls":[{list}]}}"#);
+    let regime = Regime::read(text.as_bytes()).expect("a regime");
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let ranges: [(i64, i64, [u64; 4], [i64; 4]); 6] = [
+        (0, 1000, [1, 1, 1, 1], [1, 1, 0, 7]),
+        (72, 254, [1, 1, 1, 1], [1, 1, 0, 7]),
+        // It goes on after the range, or began before it.
+        (72, 253, [1, 1, 1, 0], [1, 0, 1, 6]),
+        (0, 144, [1, 0, 0, 0], [1, 0, 1, 3]),
+        (73, 1000, [0, 1, 1, 1], [1, 1, 0, 6]),
+        (253, 254, [0, 0, 0, 1], [1, 1, 0, 1]),
+    ];
+    for (from, to, found, counts) in ranges {
+        let (facts, head) = executed(at(from), at(to));
+        let findings = controls::findings(&regime, &facts, &head);
+        let there: Vec<u64> = findings.iter().map(|finding| finding.found[0].count).collect();
+        assert_eq!(there, found, "{from} to {to}");
+        let met: Vec<bool> = findings.iter().map(controls::Finding::is_met).collect();
+        assert_eq!(met, found.map(|count| count > 0), "{from} to {to}");
+        let shown = findings.iter().flat_map(|finding| &finding.found[0].shown);
+        assert!(shown.map(|shown| shown.place.at).all(|place| (at(from)..at(to)).contains(&place)), "{from} to {to}");
+        let missing = found.iter().filter(|count| **count == 0).count();
+        assert_eq!(controls::gaps(std::slice::from_ref(&regime), &facts, &head).len(), missing, "{from} to {to}");
+        let all = facts.counts();
+        let told = ["lineages", "execution", "later", "events"].map(|name| all.get(name).and_then(Value::as_int));
+        assert_eq!(told, counts.map(Some), "{from} to {to}");
     }
 }
