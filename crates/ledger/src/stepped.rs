@@ -4,11 +4,12 @@
 use crate::audit::{Answer, Audit, Request};
 use crate::error::LedgerError;
 use crate::heads::{HeadError, HeadSigner, Heads};
-use crate::ledger::{Ledger, Parts, Signers};
+use crate::ledger::{Ledger, Parts};
 use crate::receive::Received;
 use crate::recover::{Depth, ReplayError, replay};
 use crate::seal::{Pace, SealedEntry};
 use crate::serve::{hash_of, told, unavailable};
+use crate::settings::Signers;
 use crate::state::{Shared, read};
 use eleven_api::audit::{Cursor, Durability};
 use eleven_api::edge::Clock;

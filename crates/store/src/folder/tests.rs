@@ -139,8 +139,9 @@ fn a_folder_in_which_nothing_can_be_written_is_opened_to_read() {
     let mode = |name: &str, mode| {
         std::fs::set_permissions(path.join(name), std::fs::Permissions::from_mode(mode)).expect("changed");
     };
-    [("LOCK", 0o400), ("FORMAT", 0o400), ("log/a", 0o400), ("log", 0o500), ("", 0o500)]
-        .map(|(name, to)| mode(name, to));
+    for (name, to) in [("LOCK", 0o400), ("FORMAT", 0o400), ("log/a", 0o400), ("log", 0o500), ("", 0o500)] {
+        mode(name, to);
+    }
     // Root may write there all the same.
     drop(Folder::open_to_read(&path, "ledger").expect("open").place("log").expect("place"));
     let before = std::fs::read(path.join("LOCK")).expect("LOCK");
@@ -153,8 +154,8 @@ fn a_folder_in_which_nothing_can_be_written_is_opened_to_read() {
     drop((folder, place));
     assert_eq!(std::fs::read(path.join("LOCK")).expect("LOCK"), before);
     assert!(matches!(Folder::as_it_lies(&path, "runtime"), Err(FolderError::Corner { .. })));
-    set_mode("", 0o700);
-    set_mode("log", 0o700);
+    mode("", 0o700);
+    mode("log", 0o700);
     std::fs::remove_file(path.join("LOCK")).expect("removed");
     drop(Folder::as_it_lies(&path, "ledger").expect("nobody can hold it"));
     assert!(!path.join("LOCK").exists(), "and none is made");
