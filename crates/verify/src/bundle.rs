@@ -5,7 +5,7 @@
 //! done here: a verifier reads each member on its own.
 
 mod form;
-pub(crate) use form::{form, registry as registry_form};
+pub(crate) use form::{event as event_form, form, registry as registry_form};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -92,6 +92,8 @@ class _Evidence:
         require(e["v"] == "1" and e["type"] == TYPE, "no evidence of this version")
         form.listing(e["roots"], "roots")
         form.listing(e["statements"], "statements")
+        if "record" in e:
+            event.check_members(e["record"])
         if "registry" in e:
             registry.check_shown(e["registry"])
         form.canonical_within(e, form.BUNDLE_LIMIT, "evidence")

@@ -1,7 +1,7 @@
 import copy
 import unittest
 
-from eleven_verify import Asked, verify
+from eleven_verify import Asked, canonical, ed25519, form, hashes, index, ledger, verify
 
 from . import vectors
 
@@ -25,6 +25,26 @@ class Evidence(unittest.TestCase):
                 self.assertEqual(self.failed(evidence, kind="execution"), ["evidence.form"])
                 self.assertEqual(self.failed(evidence, max_age_ms=1000, now_ms=0), ["evidence.form"])
 
+    def omission_of(self, record: dict) -> dict:
+        """The omission of what stands here as a record, from a tree that holds nothing else."""
+        evidence = copy.deepcopy(dict(self.proven)["an event that a later index lacks"])
+        head = evidence["statements"][0]["head"]
+        entry = {"seq": 0, "at": head["at"], "prev": None, "prev_alt": None, "record": record}
+        empty = "sha256:" + "0" * 64
+        over = {**head, "root": index.shown(ledger.leaf_hash(ledger.bytes_of(entry))), "index": empty}
+        statements = [{"head": _signed({**over, "size": size})} for size in (1, 2)]
+        entry = {**hashes.without(entry, "record"), "proof": []}
+        proof = {"siblings": [], "end": None}
+        return {**evidence, "statements": statements, "record": record, "entry": entry, "index": proof}
+
+    def test_what_is_not_of_an_events_form_nobody_promised(self):
+        record = dict(self.proven)["an event that a later index lacks"]["record"]
+        self.assertEqual(self.failed(self.omission_of(record)), [])
+        promise, large = ["promise.made", "promise.broken"], {"note": "x" * form.EVENT_LIMIT}
+        self.assertEqual(self.failed(self.omission_of({**record, "note": "x"})), ["evidence.form", *promise])
+        self.assertEqual(self.failed(self.omission_of({**record, "data": large})), promise)
+        self.assertEqual(self.failed(self.omission_of({**record, **large})), ["evidence.form", *promise])
+
     def test_no_unknown_member_anywhere(self):
         for what, evidence in self.proven:
             for path in _objects(evidence):
@@ -37,6 +57,13 @@ class Evidence(unittest.TestCase):
                     holder = holder[step]
                 holder["note"] = ""
                 self.assertNotEqual(self.failed(changed), [], (what, path))
+
+
+def _signed(head: dict) -> dict:
+    """By the head key of these vectors, whose seed is a hash of its label."""
+    body = hashes.without(head, "sig")
+    value = ed25519.sign(hashes.sha256(b"seed of head"), canonical(body))
+    return {**body, "sig": {"alg": "ed25519", "kid": head["kid"], "val": form.to_binary(value)}}
 
 
 def _objects(value, path=()):

@@ -105,7 +105,7 @@ fn history(bundle: &Object) -> Judged {
     if n == m { Ok(()) } else { failed(format!("there are {n} events and {m} entries, not one for each")) }
 }
 
-fn event(event: &Value) -> Judged {
+pub(crate) fn event(event: &Value) -> Judged {
     const REQUIRED: &[&str] = &[
         "v",
         "event",

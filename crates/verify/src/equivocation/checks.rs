@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::About;
+use eleven_core::event::{About, Record};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha256;
 use eleven_core::head::checkpoint::Note;
@@ -141,8 +141,11 @@ impl<'a> Shown<'a> {
         self.value.get(name).map_or_else(|| failed(format!("the evidence has no `{name}`")), Ok)
     }
 
+    /// The event, of a record's form and within its limit: what no ledger appends nobody promised.
     fn record(&self) -> Judged<Event> {
-        Ok(Event::read(self.member("record")?)?)
+        let record = self.member("record")?;
+        Record::read(record.clone())?;
+        Ok(Event::read(record)?)
     }
 
     /// Stops a check that only an omission has something for.
@@ -185,6 +188,7 @@ fn form(shown: &Shown<'_>) -> Judged {
     hold(text("v") == Some("1") && text("type") == Some(TYPE), "this is no evidence of this version")?;
     let listed = |name: &str| object.get(name).and_then(Value::as_array).is_some();
     hold(listed("roots") && listed("statements"), "`roots` or `statements` is not an array")?;
+    object.get("record").map_or(Ok(()), crate::bundle::event_form)?;
     object.get("registry").map_or(Ok(()), crate::bundle::registry_form)?;
     hold(shown.value.canonical().len() <= MAX_BUNDLE, "the evidence is larger than 4 MiB")?;
     // Who asks for a kind or an age needs an operation shown: evidence shows none, and stands for good.

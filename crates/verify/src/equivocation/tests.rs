@@ -11,8 +11,10 @@ use crate::{Pinned, Verdict, verify_bytes};
 use alloc::format;
 use domain::{Domain, History, at, root};
 use eleven_core::encoding::parse;
+use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::index;
+use eleven_core::limits::MAX_RECORD;
 use eleven_core::tree;
 use std::string::ToString as _;
 
@@ -234,6 +236,35 @@ fn a_statement_that_the_ledger_did_not_sign_convicts_nobody() {
     let statements = [Statement::Head(fake.early.clone()), forged];
     let evidence = Evidence { roots: vec![root()], conflict: Conflict::Fork { statements, leaves: None } };
     assert_eq!(failures(&run(&evidence.to_value())), ["statements.signed"]);
+}
+
+/// The omission of what stands here as a record, from a tree that holds nothing else.
+fn omission_of(record: &Object) -> Value {
+    let fake = fake();
+    let header = EntryHeader { seq: 0, at: at(1), prev: None };
+    let hash = tree::leaf_hash(&header.bytes(&record.canonical()));
+    let head = |size: u64, seconds: i64| {
+        let commitment = Commitment { size, root: hash, index: Sha256::ZERO, ..fake.early.commitment.clone() };
+        Head::sign(commitment, at(seconds), &fake.domain.signer("head"))
+    };
+    let promise = Promise::Included { under: Statement::Head(head(1, 1)), header, proof: Vec::new() };
+    let index = Proof { siblings: Vec::new(), end: None };
+    let conflict = Conflict::Omission { record: fake.issued.clone(), promise, head: head(2, 2), index, last: None };
+    let evidence = Evidence { roots: vec![root()], conflict }.to_value();
+    let Value::Object(evidence) = evidence else { panic!("an object") };
+    Value::Object(evidence.with("record", record.clone()))
+}
+
+#[test]
+fn what_is_not_of_an_event_s_form_nobody_promised() {
+    let Value::Object(record) = fake().shown.entry(2).0.to_value() else { panic!("an object") };
+    assert!(failures(&run(&omission_of(&record))).is_empty());
+    let unknown = record.clone().with("note", "x");
+    assert_eq!(failures(&run(&omission_of(&unknown))), ["evidence.form", "promise.made", "promise.broken"]);
+    let large = record.clone().with("data", Object::new().with("note", "x".repeat(MAX_RECORD)));
+    assert_eq!(failures(&run(&omission_of(&large))), ["promise.made", "promise.broken"]);
+    let both = large.with("note", "x");
+    assert_eq!(failures(&run(&omission_of(&both))), ["evidence.form", "promise.made", "promise.broken"]);
 }
 
 #[test]
