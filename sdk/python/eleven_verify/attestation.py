@@ -54,12 +54,13 @@ def statement(envelope: dict) -> dict:
     return value
 
 
-def require_bound(envelope: dict, artifact: dict, terms: dict, events: list, registered: dict):
+def require_bound(envelope: dict, artifact: dict, terms: dict, events: list, ended: dict | None, registered: dict):
     """The statement agrees with the artifact, the lineage and the point's registration.
 
-    `events` are the lineage from authorization.issued; the positions are those of 5.1.
+    `events` are the lineage from authorization.issued; the positions are those of 5.1. `ended` is the outcome, where
+    the ledger has it.
     """
-    consumed, granted, signed, ended = events[1], events[2], events[4], events[5]
+    consumed, granted, signed = events[1], events[2], events[4]
     require(granted["event"] == "admission.granted", "the third event is not admission.granted")
     require(signed["event"] == "attestation.signed", "the fifth event is not attestation.signed")
     value = statement(envelope)
@@ -75,9 +76,9 @@ def require_bound(envelope: dict, artifact: dict, terms: dict, events: list, reg
         "policy": artifact["pol"],
         "workload": granted["data"]["workload"],
         "environment": granted["fingerprint"],
-        "outcome": ended["event"].removeprefix("execution."),
-        "result": ended["data"]["result"],
     }
+    if ended is not None:
+        expected |= {"outcome": ended["event"].removeprefix("execution."), "result": ended["data"]["result"]}
     for member, wanted in expected.items():
         require(same(predicate[member], wanted), f"{member} is not what was authorized and done")
     times = (consumed["ts"], predicate["started"], predicate["finished"], signed["ts"])

@@ -84,6 +84,17 @@ def _ran_by(point: str):
     return lambda parts: parts.ran_by(point)
 
 
+def _attested(**more):
+    """The ledger has the attestation and not what follows it yet."""
+
+    def change(parts):
+        parts.bundle["kind"] = "open"
+        parts.statement["predicate"].update(more)
+        del parts.events[5:], parts.bundle["entries"][5:]
+
+    return change
+
+
 def _key(use: str, **more):
     """The registry holds a further key of that use."""
 
@@ -184,6 +195,13 @@ CASES = [
     ("a point of another runtime", _ran_by("k8s://lab-cluster/ns/sandbox#p-0"), "lineage.order"),
     ("another region than the point's", _env(region="eu-west-1"), "attestation.binding"),
     ("another tenancy than the point's", _env(tenancy="shared"), "attestation.binding"),
+    # What has not come yet can't be compared, and nothing else is left out (5.1, 10).
+    ("an attestation without its outcome", _attested(), NotShown("attestation.binding")),
+    ("one of another workload", _attested(workload=_HASH), "attestation.binding"),
+    ("one of another environment", _attested(environment=_HASH), "attestation.binding"),
+    ("one that began before it was consumed", _attested(started="2026-05-12T17:00:00.000Z"), "attestation.binding"),
+    ("one with other evidence", _attested(evidence=[{"type": "software", "binary": _HASH, "config": _HASH}]),
+     "attestation.binding"),
     # Evidence of hardware is a word here (10).
     ("a quote that is none", _evidence("tdx", {"type": "tdx"}), NotShown("attestation.binding")),
     ("the word beside the software", _evidence("software", {"type": "tdx"}, software=True), None),
@@ -235,10 +253,11 @@ CASES = [
 _STATUSES = ("passed", "failed", "not_checked")
 
 
-def _open(kind: str) -> set:
+def _open(bundle: dict) -> set:
     """What the bundles here leave open: nobody asked for an age, shows a decision, or is a witness."""
-    attested = {"attestation.signature", "attestation.binding"} if kind == "open" else set()
-    return {"head.fresh", "witness.quorum", "policy.replay"} | attested
+    attested = any(record["event"] == "attestation.signed" for record in bundle["events"])
+    nothing = set() if attested else {"attestation.signature", "attestation.binding"}
+    return {"head.fresh", "witness.quorum", "policy.replay"} | nothing
 
 
 class Forged(unittest.TestCase):
@@ -246,11 +265,12 @@ class Forged(unittest.TestCase):
         root = vectors("root.json")
         for what, change, check in CASES:
             with self.subTest(what):
-                result = verify(forge.forged(change), Asked(root))
+                bundle = forge.forged(change)
+                result = verify(bundle, Asked(root))
                 of = {status: [c.name for c in result.checks if c.status == status] for status in _STATUSES}
                 if check is None or isinstance(check, NotShown):
                     self.assertEqual((result.verdict, of["failed"]), ("verified", []))
-                    self.assertEqual(set(of["not_checked"]), _open(result.kind) | ({check} if check else set()))
+                    self.assertEqual(set(of["not_checked"]), _open(bundle) | ({check} if check else set()))
                 else:
                     self.assertEqual(result.verdict, "failed")
                     self.assertIn(check, of["failed"])

@@ -156,6 +156,25 @@ fn a_decision_is_put_to_the_policy_again() {
     assert_eq!(status(decision().with("op", other), Some(&permits)), Status::Failed);
 }
 
+#[test]
+fn an_attestation_without_its_outcome_is_held_against_all_the_rest() {
+    let bundle = valid("execution");
+    let events = items(bundle.get("events").expect("events"));
+    let status = |kind: &str, events: &[Value]| {
+        let bundle = bundle.as_object().expect("a bundle").clone();
+        let bundle = Value::Object(bundle.with("kind", kind).with("events", events.to_vec()));
+        verify(&bundle, &Caller::default()).status("attestation.binding").expect("the check")
+    };
+    assert_eq!(status("execution", events), Status::Passed);
+    assert_eq!(status("open", &events[..6]), Status::Passed);
+    assert_eq!(status("open", &events[..5]), Status::NotChecked, "its end is not in the ledger yet");
+    assert_eq!(status("execution", &events[..5]), Status::Failed, "and belongs there");
+    let mut others = events[..5].to_vec();
+    let granted = others[2].as_object().expect("an event").clone();
+    others[2] = Value::Object(granted.with("data", Object::new().with("workload", Sha3::of(&[b"another"]))));
+    assert_eq!(status("open", &others), Status::Failed);
+}
+
 /// The key of the root of the vectors.
 fn root_signer(root: &TrustRoot) -> SeedSigner {
     let file = vector("ledger.json");
