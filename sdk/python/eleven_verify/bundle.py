@@ -381,7 +381,17 @@ class _Verifier:
             raise NotChecked("no decision input was given")
         request = self.events[0]["data"]["request"]
         require(hashes.of(self.b["decision"]) == request, "the decision input is not the one recorded")
+        self._asked_for(self.b["decision"])
         raise NotChecked("the input is the one recorded; this verifier does not evaluate Cedar")
+
+    def _asked_for(self, decision: dict):
+        """The decision was about what the artifact authorises; the request's own digest is added after it."""
+        artifact = self.artifact
+        decided = {**decision, "op": hashes.without(decision["op"], "params")}
+        authorised = {"identity": artifact["sub"], "op": hashes.without(artifact["op"], "params")}
+        authorised |= {"env": artifact["env"], "policy": artifact["pol"]}
+        for member, wanted in authorised.items():
+            require(same(decided[member], wanted), f"the decision was about another {member} than the artifact's")
 
     def attestation_signature(self):
         position, record = self.attested()

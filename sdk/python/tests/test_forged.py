@@ -3,7 +3,7 @@ the other verifier says the same (`test_differential`)."""
 
 import unittest
 
-from eleven_verify import Asked, verify
+from eleven_verify import Asked, hashes, verify
 
 from . import forge, vectors
 
@@ -95,6 +95,20 @@ def _attested(**more):
     return change
 
 
+def _decided(**more):
+    """The bundle shows the decision's input, which the issuance recorded."""
+
+    def change(parts):
+        artifact = parts.artifact
+        op = {name: value for name, value in artifact["op"].items() if name != "params"}
+        decision = {"identity": artifact["sub"], "op": op, "env": artifact["env"], "policy": artifact["pol"]}
+        decision |= {"facts": {}, "at": "2026-05-12T17:04:11.000Z", **more}
+        parts.bundle["decision"] = decision
+        parts.event("authorization.issued")["data"]["request"] = hashes.of(decision)
+
+    return change
+
+
 def _key(use: str, **more):
     """The registry holds a further key of that use."""
 
@@ -170,6 +184,13 @@ CASES = [
     ("operations out of order", _policy(operations=["model.invoke", "a.b"]), "policy.hash"),
     ("a pattern of another scheme", _policy(runtimes=["k8s://*/ns/inference", "ftp://a"]), "policy.hash"),
     ("a pattern for every scheme", _policy(runtimes=["k8s://*/ns/inference", "*://a"]), "policy.hash"),
+    # What was decided is what was authorised (11).
+    ("a decision", _decided(), None),
+    ("a decision about another identity", _decided(identity="svc:another:prod"), "policy.replay"),
+    ("a decision about another operation", _decided(op={"name": "model.train", "scope": []}), "policy.replay"),
+    ("a decision about no operation", _decided(op=None), "policy.replay"),
+    ("a decision for another place", _decided(env={"runtime": "k8s://a", "region": "a", "tenancy": "b"}), "policy.replay"),
+    ("a decision by another policy", _decided(policy={"ref": "policy://a/v1", "hash": _HASH}), "policy.replay"),
     # An event record is at most 16 KiB and of its form, wherever it stands (5, 13).
     ("an event of more than 16 KiB", _data("execution.completed", cause="x" * 16_384), "lineage.order"),
     ("a publication of more than 16 KiB", _many_operations, "policy.published"),

@@ -82,10 +82,10 @@ pub(super) fn replay(shown: &Shown<'_>) -> Judged {
     };
     let recorded = shown.event(0)?.record.data_str("request").and_then(Sha3::parse);
     hold(recorded == Some(Sha3::of_value(decision)), "the decision input is not the one that was recorded")?;
+    asks_for(decision, shown.artifact()?)?;
     let Some(replay) = shown.caller.replay else {
         return Err(Stop::NotChecked("the decision input is the recorded one, and nothing is here to evaluate policy"));
     };
-    asks_for(decision, shown.artifact()?)?;
     match replay(shown.policy()?, decision) {
         ReplayResult::Permits => Ok(()),
         ReplayResult::Denies(reason) => failed(format!("the policy permitted then and denies now: {reason}")),

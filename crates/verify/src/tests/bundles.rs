@@ -157,6 +157,26 @@ fn a_decision_is_put_to_the_policy_again() {
 }
 
 #[test]
+fn what_was_decided_is_what_was_authorised_also_where_no_policy_is_evaluated() {
+    let status = |decision: Object| {
+        let bundle = decided(&Value::Object(decision));
+        verify(&bundle, &Caller::default()).status("policy.replay").expect("the check")
+    };
+    assert_eq!(status(decision()), Status::NotChecked);
+    for (name, other) in [
+        ("identity", Value::from("svc:another:prod")),
+        ("op", Value::Object(Object::new().with("name", "model.train"))),
+        ("env", Value::Null),
+        ("policy", Value::Null),
+    ] {
+        assert_eq!(status(decision().with(name, other)), Status::Failed, "{name}");
+        let mut less = decision();
+        less.remove(name);
+        assert_eq!(status(less), Status::Failed, "without {name}");
+    }
+}
+
+#[test]
 fn an_attestation_without_its_outcome_is_held_against_all_the_rest() {
     let bundle = valid("execution");
     let events = items(bundle.get("events").expect("events"));
