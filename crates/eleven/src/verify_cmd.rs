@@ -6,7 +6,7 @@ use crate::call::At;
 use crate::cli::Verify;
 use crate::output::{EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, TOO_MUCH, Value};
 use eleven_core::id;
 use eleven_core::limits::MAX_PROOF_FILE;
 use eleven_core::policy::PolicyBundle;
@@ -14,7 +14,9 @@ use eleven_core::root::TrustRoot;
 use eleven_core::time::Time;
 use eleven_policy::Replay;
 use eleven_verify::equivocation;
-use eleven_verify::{Caller, EXIT_NOT_I_JSON, Kind, Pinned, ReplayResult, Report, Status, Verdict, verify_bytes};
+use eleven_verify::{
+    Caller, EXIT_NOT_I_JSON, Kind, Pinned, ReplayResult, Report, Status, Verdict, parse_file, verify_bytes,
+};
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -53,6 +55,9 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
             output.either(|| report.to_value(), text);
             Ok(ExitCode::from(report.exit_code()))
         }
+        Err(error) if error.what == TOO_MUCH => {
+            Err(Failure::usage(format!("{}: more values than any proof file has", file.display())))
+        }
         Err(error) => {
             Failure::new(format!("{} is not I-JSON: {error}", file.display())).report(output.json);
             Ok(ExitCode::from(EXIT_NOT_I_JSON))
@@ -63,7 +68,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
 /// Whether a file says of itself that it proves something. What says neither how nor what is another file, and no forgery.
 fn is_proof(report: &Report, bytes: &[u8]) -> bool {
     let names = |value: Value| value.get("kind").or_else(|| value.get("type")).is_some();
-    report.kind.is_some() || parse(bytes).is_ok_and(names)
+    report.kind.is_some() || parse_file(bytes).is_ok_and(names)
 }
 
 fn no_proof(file: &Path, output: Output) -> String {
@@ -137,7 +142,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// Where it can't be read, or is another file: status 2, for nothing was verified.
 pub(crate) fn read_root(file: &Path) -> Result<Pinned, Failure> {
     let none = |error: &dyn std::fmt::Display| Failure::usage(format!("{} is no trust root: {error}", file.display()));
-    let value = parse(&read(file)?).map_err(|error| none(&error))?;
+    let value = parse_file(&read(file)?).map_err(|error| none(&error))?;
     TrustRoot::read(value.clone()).map_err(|error| none(&error))?;
     Ok(Pinned::new(value))
 }

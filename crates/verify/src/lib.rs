@@ -46,7 +46,12 @@ pub use bundle::{Bundle, Kind};
 pub use caller::{Caller, Keys, Pinned, Replay, ReplayResult};
 pub use report::{Check, EXIT_NOT_I_JSON, EXIT_USAGE, Report, Status, Verdict};
 
-use eleven_core::encoding::{EncodingError, Value, parse};
+use eleven_core::encoding::{EncodingError, Value, parse_at_most};
+use eleven_core::limits::MAX_BUNDLE;
+
+/// How many values a proof file may hold: in its canonical encoding, which has a limit, each takes two bytes or more, with
+/// what parts it from the next. A file that is written otherwise is larger, and what it is parsed into larger still.
+const MAX_VALUES: usize = MAX_BUNDLE / 2 + 1;
 
 /// The names of the checks, in the order in which they run and are reported.
 pub fn check_names() -> impl ExactSizeIterator<Item = &'static str> {
@@ -63,12 +68,22 @@ pub fn verify(bundle: &Value, caller: &Caller<'_>) -> Report {
     Report::new(bundle, caller.root.is_some(), checks::run(&checks::CHECKS, &shown))
 }
 
-/// Parses the bytes of a bundle, or of [evidence of equivocation](equivocation), and runs every check of it.
+/// Parses the bytes of a bundle, or of [evidence of equivocation](equivocation).
 ///
 /// # Errors
-/// Where the bytes are not I-JSON as PROTOCOL 1 restricts it: the exit status for that is [`EXIT_NOT_I_JSON`].
+/// Where the bytes are not I-JSON as PROTOCOL 1 restricts it: the exit status for that is [`EXIT_NOT_I_JSON`]. And
+/// [`TOO_MUCH`](eleven_core::encoding::TOO_MUCH) where they hold more values than any file that is within its limit: the
+/// exit status for that is [`EXIT_USAGE`].
+pub fn parse_file(bytes: &[u8]) -> Result<Value, EncodingError> {
+    parse_at_most(bytes, MAX_VALUES)
+}
+
+/// [`parse_file`], and runs every check of what was parsed.
+///
+/// # Errors
+/// As [`parse_file`].
 pub fn verify_bytes(bytes: &[u8], caller: &Caller<'_>) -> Result<Report, EncodingError> {
-    let value = parse(bytes)?;
+    let value = parse_file(bytes)?;
     Ok(if equivocation::is_evidence(&value) { equivocation::verify(&value, caller) } else { verify(&value, caller) })
 }
 

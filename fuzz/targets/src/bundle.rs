@@ -2,10 +2,10 @@
 //! it is evidence of equivocation is verified by checks of its own.
 
 use crate::{evidence, vectors};
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, Value};
 use eleven_policy::Replay;
 use eleven_verify::equivocation::{self, is_evidence};
-use eleven_verify::{Caller, Pinned, ReplayResult, Verdict, check_names, verify, verify_bytes};
+use eleven_verify::{Caller, Pinned, ReplayResult, Verdict, check_names, parse_file, verify, verify_bytes};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 /// # Panics
 /// Where something else is verified, or a report is not whole.
 pub fn run(bytes: &[u8]) {
-    let Ok(value) = parse(bytes) else {
+    let Ok(value) = parse_file(bytes) else {
         assert!(verify_bytes(bytes, &caller()).is_err(), "verified, and no I-JSON");
         return;
     };

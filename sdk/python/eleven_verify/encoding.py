@@ -5,6 +5,7 @@ rejects: duplicate keys, fractions, lone surrogates, NaN, a byte order mark.
 """
 
 import functools
+import math
 import re
 
 MAX_INT = 2**53 - 1
@@ -15,6 +16,10 @@ class EncodingError(ValueError):
     """The bytes are not the protocol's I-JSON, or the value can't be encoded."""
 
 
+class TooMuch(EncodingError):
+    """The bytes hold more values than are read at once."""
+
+
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -23,13 +28,14 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
 
-def parse(data: bytes):
-    """The value that `data` encodes. Whitespace between tokens is allowed."""
+def parse(data: bytes, most: int | None = None):
+    """The value that `data` encodes. Whitespace between tokens is allowed. Where `most` is given: of at most so many values,
+    those inside others among them, since a value takes many times the bytes that it is written in."""
     try:
         text = data.decode("utf-8", "strict")
     except UnicodeDecodeError as error:
         raise EncodingError("not UTF-8") from error
-    parser = _Parser(text)
+    parser = _Parser(text, most)
     value = parser.value(0)
     parser.skip()
     if parser.at != len(text):
@@ -46,9 +52,10 @@ def parse_canonical(data: bytes):
 
 
 class _Parser:
-    def __init__(self, text: str):
+    def __init__(self, text: str, most: int | None):
         self.text = text
         self.at = 0
+        self.left = math.inf if most is None else most
 
     def skip(self):
         self.at = _SPACE.match(self.text, self.at).end()
@@ -60,6 +67,9 @@ class _Parser:
         return self.text[self.at]
 
     def value(self, depth: int):
+        if self.left == 0:
+            raise TooMuch("more values than are read at once")
+        self.left -= 1
         first = self.peek()
         if first == '"':
             return self.string()

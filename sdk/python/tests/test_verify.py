@@ -145,6 +145,14 @@ class CommandLine(unittest.TestCase):
                 path.write_bytes(proof.ljust(length))
                 self.assertEqual(self.run_main(path, "--root", VECTORS / "root.json")[0], code, length)
 
+    def test_a_file_of_more_values_than_any_bundle_has_is_not_read(self):
+        # Two bytes a value, the array's own among them: the shorter one is past a bundle's 4 MiB by a byte.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.proof.json"
+            for values, code in ((form.VALUES_LIMIT, 1), (form.VALUES_LIMIT + 1, 2)):
+                path.write_bytes(b"[" + b"0," * (values - 2) + b"0]")
+                self.assertEqual(self.run_main(path)[0], code, values)
+
     def test_result_document(self):
         code, out = self.run_main(VECTORS / "bundle.proof.json", "--root", VECTORS / "root.json", "--json")
         document = parse(out.encode())

@@ -6,7 +6,7 @@ fn vectors(name: &str) -> PathBuf {
 }
 
 fn vector(name: &str) -> Value {
-    parse(&read(&vectors(name)).expect("a file")).expect("I-JSON")
+    parse_file(&read(&vectors(name)).expect("a file")).expect("I-JSON")
 }
 
 /// What is said in the end of a file, without a root.

@@ -13,14 +13,14 @@ use crate::call::{self, At};
 use crate::output::{EXIT_FAILED, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::head::{Commitment, Head};
 use eleven_core::index::{self, Proof, Proves};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::tree;
-use eleven_verify::{Caller, Kind, Pinned, Report, verify_bytes};
+use eleven_verify::{Caller, Kind, Pinned, Report, parse_file, verify_bytes};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -56,7 +56,7 @@ pub(super) fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let fetched = fetch(at, op)?;
-    let bundle = parse(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
+    let bundle = parse_file(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
     let steps = walk(op, &fetched, &bundle, root.map(Pinned::value));
     let now = Some(SystemClock.now());
     let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay), keys: None };

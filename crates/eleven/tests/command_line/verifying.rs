@@ -2,6 +2,7 @@
 
 use crate::domain::{Domain, eleven, text};
 use eleven_core::encoding::{Value, parse};
+use eleven_core::limits::MAX_BUNDLE;
 use http::StatusCode;
 use std::path::Path;
 
@@ -53,6 +54,17 @@ fn a_call_is_proven_to_whoever_has_the_root_and_one_changed_byte_shows() {
     assert!(text(&output).contains("failed") && text(&output).contains("FAILED"), "{}", text(&output));
     std::fs::write(&copy, &whole[..whole.len() - 2]).expect("written");
     assert_eq!(verify(&["--root", "root.json"]).status.code(), Some(3), "not I-JSON");
+}
+
+#[test]
+fn a_file_of_more_values_than_any_bundle_has_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Two bytes a value, the array's own among them: the shorter one is past a bundle's 4 MiB by a byte, and fails for that.
+    for (values, status) in [(MAX_BUNDLE / 2 + 1, 1), (MAX_BUNDLE / 2 + 2, 2)] {
+        std::fs::write(folder.path().join("p.json"), format!("[{}0]", "0,".repeat(values - 2))).expect("written");
+        let output = eleven().current_dir(folder.path()).args(["verify", "p.json"]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(status), "{values}: {}", text(&output));
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, TOO_MUCH, Value};
+use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::registry::KeyTables;
 use eleven_core::root::KeyRecord;
 use eleven_core::time::Time;
@@ -85,6 +86,18 @@ fn the_file_verifies_under_its_root_and_is_unpinned_without() {
     assert_eq!(unpinned.status("root.pinned"), Some(Status::NotChecked));
     assert!(verify_bytes(b"{\"v\":1.5}", &Caller::default()).is_err());
     assert!(verify_bytes(b"", &Caller::default()).is_err());
+}
+
+#[test]
+fn more_values_than_a_bundle_has_bytes_for_are_not_read() {
+    let file = |values: usize| format!("[{}0]", "0,".repeat(values - 2)).into_bytes();
+    let most = MAX_BUNDLE / 2 + 1;
+    // What it refuses is past the limit of a bundle's bytes.
+    assert!(file(most).len() > MAX_BUNDLE);
+    let read = verify_bytes(&file(most), &Caller::default());
+    assert_eq!(read.map(|report| report.verdict), Ok(Verdict::Failed));
+    let refused = verify_bytes(&file(most + 1), &Caller::default());
+    assert_eq!(refused.map_err(|error| error.what).map(drop), Err(TOO_MUCH));
 }
 
 #[test]

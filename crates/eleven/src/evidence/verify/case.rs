@@ -15,7 +15,7 @@ use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::root::KeyUse;
-use eleven_verify::{Pinned, Report};
+use eleven_verify::{Pinned, Report, parse_file};
 use std::collections::BTreeSet;
 
 /// Proof files that are in memory at the same time.
@@ -148,7 +148,8 @@ struct Read {
 
 fn proof(folder: &Folder, op: &str, verifier: &Verifier) -> Read {
     let name = folder::proof(op);
-    let bundle = match value(folder, &name) {
+    let read = folder.read(&name).and_then(|bytes| parse_file(&bytes).map_err(|error| format!("{name}: {error}")));
+    let bundle = match read {
         Ok(bundle) => bundle,
         Err(error) => return Read { report: Err(error.clone()), lineage: Err(error), entries: Vec::new() },
     };
