@@ -2,7 +2,7 @@
 
 import itertools
 
-from . import form, hashes, index, policy
+from . import ed25519, form, hashes, index, policy
 from .encoding import canonical
 from .form import require
 from .signatures import REGISTRY_USES, check_key, check_signature, counts_at
@@ -187,7 +187,7 @@ def check_header(header):
 
 
 def check_lists(lists: dict):
-    """Every list of known records, strictly ascending by name, no public key twice."""
+    """Every list of known records, strictly ascending by name; every public key a key, and none twice."""
     for listed in LISTS:
         rows = form.listing(lists[listed], listed)
         for record in rows:
@@ -196,6 +196,7 @@ def check_lists(lists: dict):
         require(all(a < b for a, b in itertools.pairwise(names)), f"{listed} is not strictly ascending")
     publics = [record["public"] for record in lists["keys"]]
     require(len(set(publics)) == len(publics), "a public key stands twice")
+    require(all(ed25519.acceptable_point(form.binary(public)) for public in publics), "a public key that is none")
 
 
 def check_snapshot(snapshot):

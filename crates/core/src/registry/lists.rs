@@ -101,7 +101,7 @@ impl<T: Item> List<T> {
 /// All lists of a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lists {
-    /// Keys of issuers, events, attestations and identities; never removed.
+    /// Keys of issuers, for events and for attestations; never removed.
     pub keys: List<KeyRecord>,
     /// Policies in force.
     pub policies: List<PolicyRecord>,
@@ -123,7 +123,8 @@ impl Lists {
     /// Takes the eight lists out of a snapshot.
     ///
     /// # Errors
-    /// Where a list is missing, not of its form, or not strictly ascending; where a public key stands twice.
+    /// Where a list is missing, not of its form, or not strictly ascending; where a public key stands twice, or a key is of a
+    /// use that stands in no registry.
     pub fn read(form: &mut Form<'_>) -> Result<Self, FormError> {
         let lists = Self {
             keys: List::read(form)?,

@@ -48,7 +48,11 @@ impl Item for KeyRecord {
     }
 
     fn read(value: Value) -> Result<Self, FormError> {
-        Self::read(value)
+        let key = Self::read(value)?;
+        if key.usage.stands_in_registry() {
+            return Ok(key);
+        }
+        Err(FormError(format!("`{}` is a key for {}, which stands in no registry", key.kid, key.usage.name())))
     }
 
     fn to_value(&self) -> Value {

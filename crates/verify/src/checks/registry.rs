@@ -67,7 +67,7 @@ fn name_of(kind: &str, record: &Value) -> Judged<String> {
         T::read(record.clone()).map(|item| item.name())
     }
     let named = match kind {
-        "key" => registered_key(record),
+        "key" => name::<KeyRecord>(record),
         "policy" => name::<PolicyRecord>(record),
         "runtime" => name::<RuntimeRecord>(record),
         "interface" => name::<InterfaceRecord>(record),
@@ -78,14 +78,4 @@ fn name_of(kind: &str, record: &Value) -> Judged<String> {
         _ => return failed(format!("a registry has no records of the kind `{kind}`")),
     };
     Ok(named?)
-}
-
-fn registered_key(record: &Value) -> Result<String, FormError> {
-    let key = KeyRecord::read(record.clone())?;
-    match key.usage.stands_in_registry() {
-        true => Ok(key.kid),
-        false => {
-            Err(FormError(format!("`{}` is a key for {}, which stands in no registry", key.kid, key.usage.name())))
-        }
-    }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::encoding::{Object, Value, parse};
 use crate::hash::Sha256;
+use crate::index::OperationIndex;
 use crate::signature::{SeedSigner, Signer as _, bytes32};
 use alloc::format;
 
@@ -193,6 +194,43 @@ fn a_snapshot_s_form_is_strict() {
         assert!(with(more).is_err(), "{name}: an unknown member");
     }
     assert!(Snapshot::read(Value::Object(good.with("others", Object::new()))).is_err());
+}
+
+/// Whoever signed such a list, the point takes nothing for true that it says.
+#[test]
+fn a_list_with_a_key_that_stands_in_no_registry_or_is_none_opens_nothing() {
+    let (root, snapshot, stamp, signer) = registry();
+    let held = snapshot.lists.keys.iter().find(|key| key.usage == KeyUse::Event).expect("an event key").clone();
+    let further = KeyRecord {
+        kid: "key:11-11/further/1".into(),
+        public: SeedSigner::new("key:11-11/further/1", &[9; 32]).public(),
+        ..held
+    };
+    let open = |key: KeyRecord| {
+        let mut lists = snapshot.lists.clone();
+        lists.keys.put(key, &mut OperationIndex::new());
+        let header = Header { items: lists.items(), ..snapshot.header.clone() };
+        let sig = signer.signature(&header.payload());
+        let stamp = Stamp::sign(&header, stamp.issued, &signer);
+        let read = Snapshot::read(Snapshot { header, sig, lists }.to_value()).map_err(|error| format!("{error}"))?;
+        View::open(&root, read, stamp, &mut KeyTables::new()).map(drop).map_err(|error| format!("{error}"))
+    };
+    assert_eq!(open(further.clone()), Ok(()));
+    for (usage, owner) in [
+        (KeyUse::Identity, "svc:a:prod"),
+        (KeyUse::Witness, "witness.example"),
+        (KeyUse::Root, "human:root"),
+        (KeyUse::Policy, "governance://11-11/authority/prod"),
+    ] {
+        let key = KeyRecord { usage, owner: owner.into(), ..further.clone() };
+        assert!(open(key).is_err_and(|why| why.contains("stands in no registry")), "{}", usage.name());
+    }
+    let mut small_order = [0; 32];
+    small_order[0] = 1;
+    for public in [small_order, [0xff; 32]] {
+        let key = KeyRecord { public, ..further.clone() };
+        assert_eq!(open(key), Err(format!("{}", ViewError::Key)), "{public:?}");
+    }
 }
 
 #[test]

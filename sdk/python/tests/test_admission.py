@@ -1,0 +1,54 @@
+"""Further cases in the form of `admission.json`: lists that the registry key signed, and that no point takes for a registry."""
+
+import copy
+import unittest
+
+from eleven_verify import admission, form, hashes, index, registry
+
+from . import forge, vectors
+
+KID = "key:11-11/further/1"
+FURTHER = {
+    "kid": KID,
+    "alg": "ed25519",
+    "public": forge.public(KID),
+    "use": "event",
+    "owner": "k8s://lab#p-0",
+    "nbf": "2026-04-01T00:00:00Z",
+    "exp": "2026-07-01T00:00:00Z",
+    "status": "active",
+    "since": None,
+}
+CASES = [
+    ("a further key", {}, None),
+    ("a key for identities", {"use": "identity", "owner": "svc:a:prod"}, "issuer.unavailable"),
+    ("a key of a witness", {"use": "witness", "owner": "witness.example"}, "issuer.unavailable"),
+    ("a root key", {"use": "root", "owner": "human:root"}, "issuer.unavailable"),
+    ("a public key of small order", {"public": form.to_binary(b"\x01" + bytes(31))}, "issuer.unavailable"),
+    ("a public key that is no point", {"public": form.to_binary(b"\xff" * 32)}, "issuer.unavailable"),
+]
+
+
+def _signed(body: dict) -> dict:
+    return {**body, "sig": forge.sign(body["kid"], body)}
+
+
+class FurtherKeys(unittest.TestCase):
+    def test_what_stands_in_no_registry_makes_none(self):
+        base = vectors("admission.json")["base"]
+        for what, change, expected in CASES:
+            with self.subTest(what):
+                known = copy.deepcopy(base)
+                snapshot, stamp = known["registry"], known["stamp"]
+                snapshot["keys"].append({**FURTHER, **change})
+                snapshot["keys"].sort(key=lambda key: key["kid"])
+                listed = [(name, record) for name in registry.LISTS for record in snapshot[name]]
+                items = index.shown(index.root(dict(registry.item(name, record) for name, record in listed)))
+                snapshot["header"] = _signed({**hashes.without(snapshot["header"], "sig"), "items": items})
+                hashed = {"hash": registry.header_hash(snapshot["header"])}
+                known["stamp"] = _signed({**hashes.without(stamp, "sig"), **hashed})
+                self.assertEqual(admission.decide(known), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
