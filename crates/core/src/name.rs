@@ -1,13 +1,13 @@
 //! Names (PROTOCOL 2): made of `[a-z0-9._-]`, 1 to 64 characters a segment, other characters percent-encoded.
 
-/// A segment: 1 to 64 of `[a-z0-9._-]` and upper-case percent escapes.
+/// A segment: 1 to 64 of `[a-z0-9._-]` and upper-case percent escapes of other characters.
 #[must_use]
 pub fn is_segment(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         at += match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => 1,
+            plain if is_plain(*plain) => 1,
             b'%' if is_escape(bytes.get(at + 1..at + 3)) => 3,
             _ => return false,
         };
@@ -15,8 +15,21 @@ pub fn is_segment(text: &str) -> bool {
     (1..=64).contains(&bytes.len())
 }
 
+/// A character that stands in a name as it is.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')
+}
+
+/// Two upper-case digits of a character that stands escaped. One that stands as it is has no second spelling: two names for
+/// one party would be two to contain, and to compare.
 fn is_escape(digits: Option<&[u8]>) -> bool {
-    digits.is_some_and(|pair| pair.iter().all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F')))
+    let value = |digit: &u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    };
+    let Some([high, low]) = digits else { return false };
+    value(high).zip(value(low)).is_some_and(|(high, low)| !is_plain((high << 4) | low))
 }
 
 /// A path: one or more segments with `/` between them.
@@ -114,3 +127,6 @@ pub fn is_key(text: &str) -> bool {
 pub fn is_operation(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,8 +173,10 @@ def sha3(value, what: str = "hash") -> str:
 
 # Names ------------------------------------------------------------------
 
-# 1 to 64 characters of a name, those of an escape counted one by one; a domain is one segment, of labels.
-_SEGMENT = r"(?=[a-zA-F0-9._%-]{1,64}(?![a-zA-F0-9._%-]))(?:[a-z0-9._-]|%[0-9A-F]{2})+"
+# 1 to 64 characters of a name, those of an escape counted one by one; a domain is one segment, of labels. What stands as it
+# is has no second spelling: no escape is of [a-z0-9._-].
+_ESCAPE = r"%(?!2[DE]|3[0-9]|5F|6[1-9A-F]|7[0-9A])[0-9A-F]{2}"
+_SEGMENT = rf"(?=[a-zA-F0-9._%-]{{1,64}}(?![a-zA-F0-9._%-]))(?:[a-z0-9._-]|{_ESCAPE})+"
 _LABELS = r"(?=[a-z0-9._-]{1,64}(?![a-z0-9._-]))[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
 _ID = "[0-9A-HJKMNP-TV-Z]{32}"
 _RUNTIME = rf"(?:k8s|host|exec|mesh|edge)://{_SEGMENT}(?:/{_SEGMENT})*"

@@ -246,6 +246,8 @@ CASES = [
     ("a tenancy of 65 characters", _env(tenancy="t" * 65), "artifact.digest"),
     ("an identity of 64 characters", _identity("svc:" + "%C3%A9" * 10 + "abcd"), None),
     ("an identity of 65 characters", _identity("svc:" + "%C3%A9" * 10 + "abcde"), "artifact.digest"),
+    ("an identity with an escape", _identity("svc:%41"), None),
+    ("an identity with the escape of what stands as it is", _identity("svc:%61"), "artifact.digest"),
     ("an identity of a domain with _", _identity("svc:a@my_domain.eu"), None),
     ("an identity of a domain with an empty label", _identity("svc:a@my..eu"), "artifact.digest"),
     # Times (1).

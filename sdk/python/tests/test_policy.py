@@ -84,6 +84,13 @@ class Names(unittest.TestCase):
         ):
             self.assertFalse(form.is_named(bad, kind), bad)
 
+    def test_an_escape_stands_for_what_does_not_stand_there_itself(self):
+        plain = set(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
+        for byte in range(256):
+            self.assertEqual(form.is_named(f"a%{byte:02X}", "segment"), byte not in plain, byte)
+        for name in ("svc:%61", "svc:a:%70rod", "svc:%4", "svc:%GG"):
+            self.assertFalse(form.is_named(name, "identity"), name)
+
     def test_times(self):
         self.assertEqual(form.to_seconds(form.seconds("2026-05-12T17:05:00Z")), "2026-05-12T17:05:00Z")
         for time in (

@@ -1,0 +1,18 @@
+use super::*;
+
+#[test]
+fn an_escape_stands_for_what_does_not_stand_there_itself() {
+    for name in ["a%20b", "%41", "%5A", "%C3%A9", "%2F", "%25", "%60", "%7B", "%00", "%FF"] {
+        assert!(is_segment(name), "{name}");
+    }
+    for name in ["%61", "a%7Ab", "%30", "%39", "%2E", "%2D", "%5F", "%c3", "%4", "%", "a%2", "%GG"] {
+        assert!(!is_segment(name), "{name}");
+    }
+}
+
+#[test]
+fn a_party_has_one_name() {
+    assert!(is_identity("svc:a") && is_identity("svc:%41:prod") && is_runtime("k8s://c/%C3%A9"));
+    assert!(!is_identity("svc:%61") && !is_identity("svc:a:%70rod") && !is_runtime("k8s://%63"));
+    assert!(!is_point("k8s://c#%70") && !is_policy("policy://%61/v1") && !is_key("key:11-11/%61/1"));
+}
