@@ -126,14 +126,14 @@ impl Evidence {
     pub fn read(value: Value) -> Result<Self, FormError> {
         let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Value::Object(object) = value else { return Err(FormError("evidence is not an object".to_owned())) };
+        let small = object.canonical().len() <= limits::MAX_INLINE_EVIDENCE;
+        require(small, "evidence: larger than 4 KiB, which stands by digest")?;
         if kind == "software" {
             let mut form = Form::of_object(object, "software evidence");
             return Ok(Self::Software { binary: form.sha3("binary")?, config: form.sha3("config")? });
         }
         let known = EvidenceLevel::of_type(&kind).is_some() || kind == "peer-lineage";
         require(known, "evidence: `type` is none of PROTOCOL 10")?;
-        let small = object.canonical().len() <= limits::MAX_INLINE_EVIDENCE;
-        require(small, "evidence: larger than 4 KiB, which stands by digest")?;
         Ok(Self::Other(object))
     }
 

@@ -94,8 +94,7 @@ def _require_evidence(evidence, terms: dict, registered: dict):
     for item in form.listing(evidence, "evidence"):
         kind = item["type"]
         require(kind in policy.LEVELS or kind == "peer-lineage", "evidence of an unknown type")
-        inline = kind == "software" or len(canonical(item)) <= MAX_INLINE_EVIDENCE
-        require(inline, "evidence larger than 4 KiB, which stands by digest")
+        require(len(canonical(item)) <= MAX_INLINE_EVIDENCE, "evidence larger than 4 KiB, which stands by digest")
         reached = max(reached, policy.LEVELS.get(kind, 0))
         if kind == "software":
             for member in ("binary", "config"):

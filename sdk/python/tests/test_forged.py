@@ -3,7 +3,7 @@ the other verifier says the same (`test_differential`)."""
 
 import unittest
 
-from eleven_verify import Asked, hashes, verify
+from eleven_verify import Asked, canonical, hashes, verify
 
 from . import forge, vectors
 
@@ -131,6 +131,17 @@ def _evidence(level: str, *items, software: bool = False):
     return change
 
 
+def _noted(size: int):
+    """The software's evidence has a member besides, and so many bytes."""
+
+    def change(parts):
+        (software,) = parts.statement["predicate"]["evidence"]
+        software["note"] = ""
+        software["note"] = "n" * (size - len(canonical(software)))
+
+    return change
+
+
 def _parent(ancestors: str, op: str = "2", artifact: str = "2"):
     def auth(digit: str) -> str:
         return "auth_" + digit * 32
@@ -226,6 +237,9 @@ CASES = [
     # Evidence of hardware is a word here (10).
     ("a quote that is none", _evidence("tdx", {"type": "tdx"}), NotShown("attestation.binding")),
     ("the word beside the software", _evidence("software", {"type": "tdx"}, software=True), None),
+    # More than 4 KiB of it stands by digest (5).
+    ("software of 4 KiB", _noted(4096), None),
+    ("software of more than 4 KiB", _noted(4097), "attestation.binding"),
     ("a level that is not reached", _evidence("tdx", {"type": "tpm2-quote"}), "attestation.binding"),
     # A parent's operation is its artifact's, and its ancestors are a chain (2, 4).
     ("a parent", _parent("12"), None),

@@ -88,5 +88,12 @@ fn a_predicate_may_hold_more_and_must_not_lack_anything() {
         let quote = Object::new().with("type", "tpm2-quote").with("quote", "q".repeat(bytes - 32));
         assert_eq!(quote.canonical().len(), bytes);
         assert_eq!(parsed(predicate.clone().with("evidence", vec![Value::Object(quote)])).is_ok(), taken, "{bytes}");
+        // So does what the software says of itself, whatever stands beside it.
+        let digest = Sha3::of(&[b"measured"]);
+        let software = Object::new().with("type", "software").with("binary", digest).with("config", digest);
+        let noted = |note: usize| software.clone().with("note", "n".repeat(note));
+        let noted = noted(bytes - noted(0).canonical().len());
+        assert_eq!(noted.canonical().len(), bytes);
+        assert_eq!(parsed(predicate.clone().with("evidence", vec![Value::Object(noted)])).is_ok(), taken, "{bytes}");
     }
 }
