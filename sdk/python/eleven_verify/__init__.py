@@ -1,7 +1,7 @@
 """An independent implementation of the 11/11 protocol, version 1, for whoever verifies proofs.
 
 Modules follow the protocol's sections: encoding, form and hashes (1, 2, 13), ed25519 and signatures (3),
-artifact (4), admission (4.1), event and lineage (5), ledger and append (6), head (7), index (9),
+artifact (4), admission (4.1), event and lineage (5), ledger, append and rules (6), head (7), index (9),
 attestation (10), root, registry and policy (11), bundle (11.1).
 """
 

@@ -3,22 +3,12 @@
 from dataclasses import dataclass, field
 
 from . import event, form, hashes, index, ledger, lineage, policy
-from . import root as trust
 from .admission import named
 from .encoding import EncodingError, canonical, same
 from .form import FormError, require
-from .registry import DAY_MS, Registry, check_runtime
-from .signatures import (
-    REGISTRY_USES,
-    check_key,
-    check_public,
-    check_signature,
-    counts_at,
-    find,
-    require_of_domain,
-    require_signed,
-    valid,
-)
+from .registry import DAY_MS, Registry
+from .rules import Rules, require_recovery
+from .signatures import REGISTRY_USES, check_key, check_signature, counts_at, find, valid
 
 ACCEPT, REPEAT, EQUIVOCATION, GAP, REFUSED = "accept", "repeat", "equivocation", "gap", "refused"
 _BAD = (FormError, EncodingError, KeyError, TypeError, ValueError)
@@ -43,7 +33,7 @@ class Ledger:
     """One ledger, from genesis. `artifacts` holds the artifact blobs that came with issuances, by id."""
 
     artifacts: dict[str, dict] = field(default_factory=dict)
-    registry: Registry = field(default_factory=Registry)
+    rules: Rules = field(default_factory=lambda: Rules(Registry()))
     leaves: list[bytes] = field(default_factory=list)
     items: dict[bytes, bytes] = field(default_factory=dict)
     chain: tuple[str | None, str | None] = (None, None)
@@ -54,6 +44,10 @@ class Ledger:
     _seen: dict[str, list[bytes]] = field(default_factory=dict)
     _revoked: set[str] = field(default_factory=set)
     _final: set[str] = field(default_factory=set)
+
+    @property
+    def registry(self) -> Registry:
+        return self.rules.registry
 
     @property
     def size(self) -> int:
@@ -127,13 +121,17 @@ class Ledger:
             return
         if name.startswith("lifecycle."):
             self._check_subject(record)
-            return
+        else:
+            self._check_single(record)
+        self.rules.check(record, now)
+
+    def _check_single(self, record: dict):
         require(record["n"] == 1, "this event is a lineage of its own")
         require(record["op"] == event.single_op(record), "op is not the content id of the body")
         require(record["op"] not in self._tips, "the op is known")
-        check = getattr(self, "_check_" + name.replace(".", "_"), None)
+        check = getattr(self, "_check_" + record["event"].replace(".", "_"), None)
         if check:
-            check(record, now)
+            check(record)
 
     def _check_producer(self, record: dict):
         corner = event.producer(record["by"])
@@ -211,9 +209,15 @@ class Ledger:
 
     def _check_subject(self, record: dict):
         data = record["data"]
-        form.members(data, {"kind", "subject", "cause"}, what="data")
-        for member in data:
+        # The end of an episode names its continuity proof.
+        proven = record["event"] == "lifecycle.proven" and "proof" in data
+        form.members(data, {"kind", "subject", "proof" if proven else "cause"}, what="data")
+        for member in ("kind", "subject"):
             form.text(data[member], member)
+        if proven:
+            form.sha3(data["proof"], "proof")
+        else:
+            form.named(data["cause"], "segment", "cause")
         if event.producer(record["by"]) == "point":
             require(data["kind"] == "runtime" and data["subject"] == record["by"], "a point speaks for itself only")
         require(record["op"] == event.subject_op(data), "op is another subject's")
@@ -226,26 +230,14 @@ class Ledger:
 
     # Single events, each by its name -----------------------------------------------
 
-    def _check_ledger_genesis(self, record: dict, now: int):
-        data = record["data"]
-        form.members(data, {"root", "fresh", "keys"}, what="data")
-        trust.check(data["root"])
-        trust.require_signed(data["root"], data["root"])
-        require(form.FRESH_MIN <= form.integer(data["fresh"], "fresh") <= form.FRESH_MAX, "fresh is not 1 to 60 s")
-        known: list[dict] = []
-        for granted in data["keys"]:
-            form.members(granted, {"key", "grant"}, what="granted key")
-            self._check_new_key(granted, data["root"], known, now)
-            known.append(granted["key"])
-
-    def _check_ledger_sealed(self, record: dict, now: int):
+    def _check_ledger_sealed(self, record: dict):
         data = record["data"]
         form.members(data, {"size", "index", "registry"}, what="data")
         require(form.integer(data["size"], "size") == self.size, "size is not the entry's own number")
         require(data["index"] == self.index_root(), "the index is another")
         require(same(data["registry"], self.registry_state()), "the registry is another")
 
-    def _check_ledger_refused(self, record: dict, now: int):
+    def _check_ledger_refused(self, record: dict):
         data = record["data"]
         form.members(data, {"hash", "reason"}, {"kid", "src_seq"}, "data")
         form.sha3(data["hash"])
@@ -254,86 +246,14 @@ class Ledger:
             known = self.registry.rows["keys"][data["kid"]]["kid"]
             require(data["src_seq"] == len(self._seen.get(known, [])), "not the next number of that key")
 
-    def _check_root_published(self, record: dict, now: int):
-        form.members(record["data"], {"root"}, what="data")
-        root = record["data"]["root"]
-        trust.check(root)
-        trust.require_successor(root, self.registry.root)
-        stolen = [key for key in root["keys"] + root["roles"] if key["status"] == "compromised"]
-        require(all(form.millis(key["since"]) <= now for key in stolen), "compromised in the future")
+    def _check_ledger_recovered(self, record: dict):
+        require_recovery(record["data"], record["by"], self.size, self.registry.root)
 
-    def _check_key_registered(self, record: dict, now: int):
-        form.members(record["data"], {"key", "grant"}, what="data")
-        self._check_new_key(record["data"], self.registry.root, self.registry.rows["keys"].values(), now)
+    def _check_runtime_step(self, record: dict):
+        form.members(record["data"], {"step", "outcome"}, what="data")
+        require(form.integer(record["data"]["step"], "step", 1) <= 10, "a step is numbered 1 to 10")
 
-    def _check_new_key(self, granted: dict, root: dict, known, now: int):
-        key = granted["key"]
-        check_key(key, REGISTRY_USES)
-        check_public(key["public"])
-        require(key["status"] == "active", "a new key is active")
-        for record in [*known, *root["keys"], *root["roles"]]:
-            require(record["kid"] != key["kid"], "a known kid")
-            require(record["public"] != key["public"], "a known public key")
-        by = require_signed(root["roles"], "registry", None, now, key, granted["grant"], "grant")
-        require_of_domain(by, root["domain"], "grant")
-
-    def _check_key_retired(self, record: dict, now: int):
-        form.members(record["data"], {"kid"}, what="data")
-        require(self.registry.rows["keys"][record["data"]["kid"]]["status"] == "active", "the key is not active")
-
-    def _check_key_compromised(self, record: dict, now: int):
-        form.members(record["data"], {"kid", "since"}, what="data")
-        since, row = form.millis(record["data"]["since"]), self.registry.rows["keys"][record["data"]["kid"]]
-        require(row["status"] in ("active", "retired"), "the key is compromised already")
-        # A key that was taken out of service does not come back for a while by being called compromised.
-        last = now if row["status"] == "active" else form.millis(row["since"])
-        require(since <= last, "compromised in the future, or from after it was retired")
-
-    def _policy_signed(self, sig: dict, ref: str, digest: str, now: int):
-        root = self.registry.root
-        body = {"domain": root["domain"], "hash": digest, "ref": ref}
-        require_of_domain(require_signed(root["roles"], "policy", None, now, body, sig, ref), root["domain"], ref)
-
-    def _check_policy_published(self, record: dict, now: int):
-        data = record["data"]
-        policy.check_publication(data)
-        self._policy_signed(data["sig"], data["ref"], data["hash"], now)
-        for row in self.registry.rows["policies"].values():
-            if policy.path(row["ref"]) == policy.path(data["ref"]):
-                require(policy.version(row["ref"]) < policy.version(data["ref"]), "not a newer version")
-            else:
-                require(not policy.overlap(row, data), f"it would cover an operation of {row['ref']}")
-
-    def _check_policy_retired(self, record: dict, now: int):
-        form.members(record["data"], {"ref"}, what="data")
-        require(record["data"]["ref"] in self.registry.rows["policies"], "no such policy in force")
-
-    def _check_runtime_registered(self, record: dict, now: int):
-        check_runtime(record["data"])
-
-    def _check_runtime_removed(self, record: dict, now: int):
-        form.members(record["data"], {"point"}, what="data")
-        require(record["data"]["point"] in self.registry.rows["runtimes"], "no such point registered")
-
-    def _check_interface_approved(self, record: dict, now: int):
-        data = record["data"]
-        form.members(data, {"service", "version", "hash", "sig"}, what="data")
-        ref = f"{form.text(data['service'], 'service')}/{form.text(data['version'], 'version')}"
-        form.sha3(data["hash"])
-        self._policy_signed(data["sig"], ref, data["hash"], now)
-
-    def _check_source_registered(self, record: dict, now: int):
-        form.text(record["data"].get("name"), "source name")
-
-    def _check_source_removed(self, record: dict, now: int):
-        form.members(record["data"], {"name"}, what="data")
-        require(record["data"]["name"] in self.registry.rows["sources"], "no such source registered")
-
-    def _check_domain_stated(self, record: dict, now: int):
-        form.members(record["data"], {"statement"}, what="data")
-        check_signature(record["data"]["statement"]["sig"], record["data"]["statement"]["kid"])
-
-    def _check_authorization_revoked(self, record: dict, now: int):
+    def _check_authorization_revoked(self, record: dict):
         data = record["data"]
         form.members(data, {"artifact", "exp", "why"}, what="data")
         form.text(data["why"], "why")
@@ -345,7 +265,7 @@ class Ledger:
         require(data["artifact"] not in self._revoked, "revoked already")
         form.to_seconds(form.seconds(data["exp"]) + DAY_MS)
 
-    def _check_execution_denied(self, record: dict, now: int):
+    def _check_execution_denied(self, record: dict):
         event.check_denial(record)
 
     # The folds ---------------------------------------------------------------------
@@ -360,6 +280,7 @@ class Ledger:
             self._seen.setdefault(record["data"]["kid"], []).append(form.raw(record["data"]["hash"], "sha3-512"))
         self._fold_tip(record)
         self.registry.apply(record, at)
+        self.rules.note(record)
 
     def _fold_tip(self, record: dict):
         op, name = record["op"], record["event"]

@@ -102,6 +102,8 @@ def check(record):
     check_members(record)
     check_values(record)
     form.canonical_within(record, form.EVENT_LIMIT, "event")
+    # The request that brings the record and the bundle that shows it hold it in a list: two containers more.
+    canonical([[record]])
 
 
 def producer(by) -> str:

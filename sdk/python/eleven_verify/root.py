@@ -54,8 +54,8 @@ def _check_unique(root):
         check_public(record["public"])
     kids = [record["kid"] for record in records]
     require(len(set(kids)) == len(kids), "a kid stands twice in the root")
-    publics = [key["public"] for key in records + root["witnesses"]["keys"]]
-    require(len(set(publics)) == len(publics), "a public key stands twice in the root")
+    known = publics(root)
+    require(len(set(known)) == len(known), "a public key stands twice in the root")
 
 
 def _within(value, most: int, what: str):
@@ -88,16 +88,26 @@ def root_hash(root: dict) -> str:
     return hashes.of(body(root))
 
 
-def require_signed(root: dict, by: dict):
-    """`root` carries the threshold of `by`'s root keys, judged at the `nbf` of `root`."""
-    message, t = canonical(body(root)), form.seconds(root["nbf"])
+def publics(root: dict) -> list[str]:
+    """Every public key in it, those of witnesses too."""
+    return [key["public"] for key in root["keys"] + root["roles"] + root["witnesses"]["keys"]]
+
+
+def signers(signed: dict, sigs: list, by: dict, t: int) -> int:
+    """How many distinct root keys of `by` that count at `t` signed."""
+    message, found = canonical(signed), set()
     keys = {record["kid"]: record for record in by["keys"]}
-    signers = set()
-    for sig in root["sigs"]:
+    for sig in sigs:
         record = keys.get(sig["kid"])
         if record and counts_at(record, t) and valid(record, message, sig["val"]):
-            signers.add(record["public"])
-    require(len(signers) >= by["threshold"], "fewer signatures than the root's threshold")
+            found.add(record["public"])
+    return len(found)
+
+
+def require_signed(root: dict, by: dict):
+    """`root` carries the threshold of `by`'s root keys, judged at the `nbf` of `root`."""
+    found = signers(body(root), root["sigs"], by, form.seconds(root["nbf"]))
+    require(found >= by["threshold"], "fewer signatures than the root's threshold")
 
 
 def require_successor(root: dict, former: dict):

@@ -1,7 +1,10 @@
+import copy
+import functools
 import unittest
 import unittest.mock
 
 from eleven_verify import append, ed25519, event, form, hashes
+from eleven_verify import root as trust
 from eleven_verify.encoding import canonical
 
 from . import vectors
@@ -121,6 +124,33 @@ class Refusals(unittest.TestCase):
 
     def test_a_form_that_is_wrong_takes_its_number(self):
         self.refused("key.retired", {"kid": "key:11-11/gw-0/2026-q2"}, unknown=1)
+
+    def test_a_genesis_has_a_root_that_holds(self):
+        entry = vectors("ledger.json")["entries"][0]
+        first = {name: value for name, value in event.body(entry["record"]).items() if name != "op"}
+
+        def with_root(change) -> append.Answer:
+            root = copy.deepcopy(trust.body(first["data"]["root"]))
+            change(root)
+            kid = root["keys"][0]["kid"]
+            sig = {"kid": kid, "val": form.to_binary(ed25519.sign(self.seeds["root"], canonical(root)))}
+            data = {**first["data"], "root": {**root, "sigs": [sig]}}
+            return append.Ledger().judge(_signed({**first, "data": data}, self.seeds["audit"]), entry["at"])
+
+        retired = {"status": "retired", "since": "2026-05-12T16:59:00.000Z"}
+        for what, change, outcome in (
+            ("as it is", lambda root: None, append.ACCEPT),
+            ("lapsed", lambda root: root.update(exp="2026-05-12T16:59:00Z"), append.REFUSED),
+            ("without a registry key that counts", lambda root: root["roles"][2].update(retired), append.REFUSED),
+        ):
+            self.assertEqual(with_root(change).outcome, outcome, what)
+
+    def test_a_record_is_no_deeper_than_a_list_of_records_can_hold(self):
+        for depth, outcome in ((30, append.ACCEPT), (31, append.REFUSED)):
+            # The record and its data are two of them.
+            details = functools.reduce(lambda inner, _: [inner], range(depth - 2), 0)
+            answer = self.judge("execution.denied", {"details": details}, reason="policy.denied")
+            self.assertEqual(answer.outcome, outcome, depth)
 
     def test_the_clock_does_not_go_back(self):
         record = vectors("append.json")["cases"][0]["record"]
