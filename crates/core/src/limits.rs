@@ -14,6 +14,8 @@ pub const MAX_TOKEN: usize = 14 * 1024;
 pub const MAX_RECORD: usize = 16 * 1024;
 /// Canonical bytes of a piece of evidence in a statement; more stands by digest.
 pub const MAX_INLINE_EVIDENCE: usize = 4 * 1024;
+/// Keys of each list of a trust root, and signatures on it.
+pub const MAX_ROOT_KEYS: usize = 256;
 /// Entries of a scope.
 pub const MAX_SCOPE: usize = 64;
 /// Length of a delegation, in artifacts.

@@ -25,6 +25,9 @@ def check_members(root):
 def check(root):
     """Form of a trust root: everything but its signatures."""
     check_members(root)
+    # First of all: what follows looks at every key.
+    for listed in (root["keys"], root["roles"], root["witnesses"]["keys"], root["sigs"]):
+        require(len(listed) <= form.ROOT_KEYS_LIMIT, "root: a list holds more than 256 keys or signatures")
     form.named(root["domain"], "domain")
     form.integer(root["version"], "version", 1)
     for record in root["keys"]:

@@ -94,6 +94,20 @@ class Forms(unittest.TestCase):
         self.refused(_set("keys", 0, public=torsion))
         self.refused(lambda root: root["witnesses"]["keys"][1].update(public=torsion))
 
+    def test_no_list_goes_on_without_end(self):
+        first = vectors("root.json")
+
+        def check(listed: str, made, many: int):
+            trust.check({**first, listed: [made(number) for number in range(many)]})
+
+        for listed, made in (
+            ("keys", lambda number: _key(f"root-{number}", "root", "human:root")),
+            ("sigs", lambda number: {**first["sigs"][0], "kid": f"key:11-11/root-{number}/2"}),
+        ):
+            check(listed, made, form.ROOT_KEYS_LIMIT)
+            with self.assertRaisesRegex(form.FormError, "more than 256"):
+                check(listed, made, form.ROOT_KEYS_LIMIT + 1)
+
     def test_a_witness_s_name_stands_in_a_note(self):
         for name in ("a+b", "a b", "a\u00a0b", "\u00e9", "", "a\x7f"):
             self.refused(lambda root, name=name: root["witnesses"]["keys"][0].update(name=name))

@@ -10,11 +10,11 @@ use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
 use crate::head::checkpoint::{self, Note};
-use crate::limits::MAX_INTEGER;
+use crate::limits::{MAX_INTEGER, MAX_ROOT_KEYS};
 use crate::name;
 use crate::signature::{Signer, VerifyingKey, base64_value, bytes32, bytes64};
 use crate::time::Time;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -153,11 +153,18 @@ impl TrustRoot {
     }
 
     /// The rules of PROTOCOL 3 and 11 that span members: uses and owners of the keys, thresholds and quorums between 1
-    /// and the number of distinct public keys, no name and no public key twice, `prev` null at version 1 and only there.
+    /// and the number of distinct public keys, no name and no public key twice, `prev` null at version 1 and only there, no
+    /// list past its limit.
     ///
     /// # Errors
     /// Where one does not hold.
     pub fn check(&self) -> Result<(), FormError> {
+        // First of all: what follows looks at every key.
+        let lists = [self.keys.len(), self.roles.len(), self.witnesses.keys.len(), self.sigs.len()];
+        require(
+            lists.iter().all(|keys| *keys <= MAX_ROOT_KEYS),
+            "root: a list holds more than 256 keys or signatures",
+        )?;
         require(self.nbf < self.exp, "root: `nbf` is not before `exp`")?;
         require((self.version == 1) == self.prev.is_none(), "root: `prev` is null at version 1 and only there")?;
         require(self.version <= MAX_INTEGER, "root: `version` is past 2^53-1")?;
@@ -262,7 +269,8 @@ impl TrustRoot {
         if self.prev != Some(previous.hash_for_prev()) {
             return Err(RootError::Prev);
         }
-        let kept = |before: &KeyRecord| self.records().any(|record| record.follows(before));
+        let records: BTreeMap<&str, &KeyRecord> = self.records().map(|key| (key.kid.as_str(), key)).collect();
+        let kept = |before: &KeyRecord| records.get(before.kid.as_str()).is_some_and(|record| record.follows(before));
         if let Some(lost) = previous.records().find(|before| !kept(before)) {
             return Err(RootError::Record(lost.kid.clone()));
         }

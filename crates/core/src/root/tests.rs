@@ -1,5 +1,6 @@
 use super::*;
 use crate::encoding::parse;
+use crate::hash::Sha256;
 use crate::signature::SeedSigner;
 use alloc::format;
 use alloc::vec;
@@ -232,6 +233,26 @@ fn rules_that_span_members() {
         change(&mut root);
         assert!(root.check().is_err(), "{what}");
     }
+}
+
+#[test]
+fn no_list_goes_on_without_end() {
+    let numbered = |number: usize| {
+        let kid = format!("key:test/root/{number}");
+        let seed = Sha256::of(&[kid.as_bytes()]).0;
+        KeyRecord { public: SeedSigner::new(kid.as_str(), &seed).public(), kid, ..root_key("a", 1) }
+    };
+    let mut most = unsigned();
+    most.keys = (0..MAX_ROOT_KEYS).map(numbered).collect();
+    most.check().expect("256 keys");
+    most.keys.push(numbered(MAX_ROOT_KEYS));
+    assert!(most.check().is_err_and(|error| error.0.contains("more than 256")));
+    let mut signed = unsigned();
+    let sig = |number: usize| RootSignature { kid: format!("key:test/root/{number}"), val: [0; 64] };
+    signed.sigs = (0..MAX_ROOT_KEYS).map(sig).collect();
+    signed.check().expect("256 signatures");
+    signed.sigs.push(sig(MAX_ROOT_KEYS));
+    assert!(signed.check().is_err_and(|error| error.0.contains("more than 256")));
 }
 
 #[test]
