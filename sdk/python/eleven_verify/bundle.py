@@ -13,7 +13,7 @@ from . import root as trust
 from .admission import named, require_issuance
 from .encoding import same
 from .form import require
-from .result import Asked, NotChecked, Result, judge
+from .result import Asked, NotChecked, Result, judge, once
 from .signatures import find, require_of_domain, require_signed
 
 KINDS = ("execution", "open", "unused", "denial")
@@ -44,10 +44,22 @@ class _Verifier:
 
     # What several checks read ------------------------------------------------
 
+    @once
+    def roots(self) -> list[dict]:
+        """The roots, each of its form."""
+        roots = _some(self.b["roots"], "roots")
+        for root in roots:
+            trust.check(root)
+        return roots
+
     @property
     def root(self) -> dict:
         """The last root: the one in force at the head."""
-        return self.b["roots"][-1]
+        return self.roots[-1]
+
+    @property
+    def kind(self):
+        return self.b.get("kind") if isinstance(self.b, dict) else None
 
     @property
     def domain(self) -> str:
@@ -69,7 +81,7 @@ class _Verifier:
         return events
 
     def not_of_denial(self):
-        if self.b["kind"] == "denial":
+        if self.kind == "denial":
             raise NotChecked("a denial has no artifact")
 
     def at(self, position: int) -> int:
@@ -83,7 +95,7 @@ class _Verifier:
         """Position and record of attestation.signed."""
         self.not_of_denial()
         for position, record in enumerate(self.events):
-            if record["event"] == "attestation.signed":
+            if isinstance(record, dict) and record.get("event") == "attestation.signed":
                 return position, record
         raise NotChecked("nothing was attested")
 
@@ -133,12 +145,11 @@ class _Verifier:
             raise NotChecked("no root was given")
         pinned = trust.body(self.asked.root)
         roots = self.b["roots"]
-        require(any(trust.body(root) == pinned for root in roots), "none of the roots is the caller's")
+        require(any(same(trust.body(root), pinned) for root in roots), "none of the roots is the caller's")
 
     def root_signed(self):
-        roots = _some(self.b["roots"], "roots")
+        roots = self.roots
         for root in roots:
-            trust.check(root)
             trust.require_signed(root, root)
         for former, root in itertools.pairwise(roots):
             trust.require_successor(root, former)
@@ -230,7 +241,7 @@ class _Verifier:
     def lineage_order(self):
         for record in self.events:
             event.check(record)
-        if self.b["kind"] == "denial":
+        if self.kind == "denial":
             self._denial_order()
             return
         artifact, tip = self.artifact, None
@@ -242,7 +253,7 @@ class _Verifier:
         require_issuance(self.events[0], artifact)
         self._one_point(artifact, k)
         lengths = {"unused": tip.n == 1, "open": tip.n > 1 and not tip.finished, "execution": tip.finished}
-        require(lengths[self.b["kind"]], f"the lineage is not that of {self.b['kind']}")
+        require(lengths[self.kind], f"the lineage is not that of {self.kind}")
 
     @staticmethod
     def _names_artifact(record: dict, artifact: dict):
@@ -296,7 +307,7 @@ class _Verifier:
         value = index.op_value(last["op"], last["n"], last["event_hash"], last["event_hash_alt"])
         proven = index.proves(shown["op"], index.op_key(self.b["op"]), over["index"])
         require(proven == ("present", value), "the index does not end this lineage here")
-        if self.b["kind"] == "unused" and self.b["artifact"]["use"]["mode"] != "single":
+        if self.kind == "unused" and self.b["artifact"]["use"]["mode"] != "single":
             first_use = index.op_key(self.b["op"] + ".1")
             require(index.proves(shown["use"], first_use, over["index"])[0] == "absent", "the first use is not absent")
 
@@ -313,7 +324,7 @@ class _Verifier:
 
     def artifact_window(self):
         artifact = self.artifact
-        if self.b["kind"] == "unused":
+        if self.kind == "unused":
             raise NotChecked("nothing was consumed")
         consumed = self.events[1]
         require(consumed["event"] == "authorization.consumed", "the second event is not a consumption")
@@ -338,7 +349,7 @@ class _Verifier:
         self._hashes_follow(record)
         require(value == index.revoked_value(record["event_hash"]), "another revocation than the index has")
         self.included(entry, record)
-        require(self.b["kind"] != "unused", "revoked before anyone used it")
+        require(self.kind != "unused", "revoked before anyone used it")
         require(self.events[1]["event"] == "authorization.consumed", "the second event is not a consumption")
         require(entry["seq"] > self.b["entries"][1]["seq"], "revoked before it was consumed")
 
@@ -372,8 +383,8 @@ class _Verifier:
 
     def _root_at(self, at: int) -> dict:
         """The newest root of the bundle that was there at `at`, else its oldest."""
-        there = [root for root in self.b["roots"] if form.seconds(root["nbf"]) <= at]
-        return there[-1] if there else self.b["roots"][0]
+        there = [root for root in self.roots if form.seconds(root["nbf"]) <= at]
+        return there[-1] if there else self.roots[0]
 
     def policy_replay(self):
         self.not_of_denial()
@@ -398,7 +409,7 @@ class _Verifier:
         envelope = record["data"]["envelope"]
         attestation.require_signed(envelope, self.keys, record["by"], self.at(position))
         committed = [later for later in self.events if later["event"] == "evidence.committed"]
-        if self.b["kind"] != "execution" and not committed:
+        if self.kind != "execution" and not committed:
             return
         require(bool(committed), "no evidence was committed")
         digest = attestation.envelope_hash(envelope)
@@ -411,7 +422,7 @@ class _Verifier:
         require(record["op"] == self.b["op"], "the attestation of another operation")
         envelope, terms = record["data"]["envelope"], self.b["policy"]["terms"]
         # Of an open operation the ledger may have the attestation already and not what follows it.
-        ended = None if self.b["kind"] == "open" and len(self.events) == 5 else self.events[5]
+        ended = None if self.kind == "open" and len(self.events) == 5 else self.events[5]
         registered = self._registration(record["by"])
         attestation.require_bound(envelope, self.artifact, terms, self.events, ended, registered)
         attestation.require_verifiable(terms)

@@ -10,7 +10,7 @@ from . import root as trust
 from .admission import require_issuance
 from .encoding import same
 from .form import require
-from .result import Asked, NotChecked, Result, judge
+from .result import Asked, NotChecked, Result, judge, once
 from .signatures import require_of_domain, require_signed
 
 TYPE = "11-11/equivocation"
@@ -46,7 +46,7 @@ class _Evidence:
 
     # What several checks read ------------------------------------------------
 
-    @property
+    @once
     def roots(self) -> list[dict]:
         roots = form.listing(self.e["roots"], "roots")
         require(bool(roots), "the evidence has no roots")
@@ -72,7 +72,7 @@ class _Evidence:
         return last.head
 
     def of_omission(self):
-        if self.e["kind"] != "omission":
+        if self.e.get("kind") != "omission":
             raise NotChecked("nothing was promised here")
 
     def of_issuance(self):
@@ -108,7 +108,7 @@ class _Evidence:
         if self.asked.root is None:
             raise NotChecked("no root was given")
         pinned = trust.body(self.asked.root)
-        require(any(trust.body(root) == pinned for root in self.e["roots"]), "none of the roots is the caller's")
+        require(any(same(trust.body(root), pinned) for root in self.e["roots"]), "none of the roots is the caller's")
 
     def root_signed(self):
         roots = self.roots

@@ -12,6 +12,24 @@ class NotChecked(Exception):
     """The check does not apply, or there is no input for it."""
 
 
+def once(method):
+    """A property that is worked out once, also where that fails: several checks read it."""
+    name = f"_{method.__name__}_once"
+
+    def read(self):
+        if name not in self.__dict__:
+            try:
+                self.__dict__[name] = method(self), None
+            except _FAILS as error:
+                self.__dict__[name] = None, error
+        value, error = self.__dict__[name]
+        if error is not None:
+            raise error
+        return value
+
+    return property(read, doc=method.__doc__)
+
+
 @dataclass
 class Asked:
     """What the caller brings: the pinned root, and what else the bundle must be."""

@@ -1,5 +1,5 @@
-"""The two verifiers, which share no code, over the same changed bundles: equal verdicts, and where both fail a check that
-both name; where both verify, the same checks left open. Every single leaf of each valid bundle, then random changes by a seed
+"""The two verifiers, which share no code, over the same changed bundles: equal verdicts, the same checks left open, and where
+both fail a check that both name. Every single leaf of each valid bundle, then random changes by a seed
 that is printed; and what was changed before it was signed, so that no signature and no hash tells.
 
 Needs the binary: `ELEVEN_BIN`. `ELEVEN_SEED` and `ELEVEN_MUTATIONS` choose other random changes, or more.
@@ -172,10 +172,10 @@ def _agree(ours: dict, theirs: dict) -> bool:
         return "error" in ours and "error" in theirs
     if ours["verdict"] != theirs["verdict"]:
         return False
-    if ours["verdict"] == "failed":
-        return bool(_of(ours, "failed") & _of(theirs, "failed"))
     # A `passed` that should be `not_checked` is no less wrong than a verdict. Only the other one evaluates Cedar.
-    return _of(ours, "not_checked") - {"policy.replay"} == _of(theirs, "not_checked") - {"policy.replay"}
+    if _of(ours, "not_checked") - {"policy.replay"} != _of(theirs, "not_checked") - {"policy.replay"}:
+        return False
+    return ours["verdict"] != "failed" or bool(_of(ours, "failed") & _of(theirs, "failed"))
 
 
 def _of(said: dict, status: str) -> set:

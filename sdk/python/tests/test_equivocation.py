@@ -25,6 +25,14 @@ class Evidence(unittest.TestCase):
                 self.assertEqual(self.failed(evidence, kind="execution"), ["evidence.form"])
                 self.assertEqual(self.failed(evidence, max_age_ms=1000, now_ms=0), ["evidence.form"])
 
+    def test_what_is_of_no_kind_promised_nothing(self):
+        for what, evidence in self.proven:
+            result = verify({name: value for name, value in evidence.items() if name != "kind"}, Asked(self.root))
+            status = result.status()
+            self.assertEqual((status["evidence.form"], status["statements.conflict"]), ("failed", "failed"), what)
+            for name in ("registry.signed", "registry.committed", "registry.records", "promise.made", "promise.broken"):
+                self.assertEqual(status[name], "not_checked", (what, name))
+
     def omission_of(self, record: dict) -> dict:
         """The omission of what stands here as a record, from a tree that holds nothing else."""
         evidence = copy.deepcopy(dict(self.proven)["an event that a later index lacks"])

@@ -312,6 +312,20 @@ class Forged(unittest.TestCase):
                     self.assertEqual(result.verdict, "failed")
                     self.assertIn(check, of["failed"])
 
+    def test_a_root_that_is_none_fails_all_that_reads_roots(self):
+        for at in (0, 1):
+            bundle = forge.forged()
+            bundle["roots"][at] = {**bundle["roots"][at], "threshold": 0}
+            failed = {c.name for c in verify(bundle, Asked(vectors("root.json"))).checks if c.status == "failed"}
+            reads = {"root.signed", "registry.signed", "head.signed", "head.checkpoint", "head.sealed", "witness.quorum"}
+            self.assertLessEqual(reads | {"artifact.signature", "policy.published"}, failed, at)
+
+    def test_a_pinned_root_is_compared_as_it_is_written(self):
+        bundle = forge.forged()
+        keys = bundle["roots"][0]["witnesses"]["keys"]
+        keys[0] = {**keys[0], "audits": 1}
+        self.assertEqual(verify(bundle, Asked(vectors("root.json"))).status()["root.pinned"], "failed")
+
 
 if __name__ == "__main__":
     unittest.main()

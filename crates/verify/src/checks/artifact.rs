@@ -63,10 +63,11 @@ pub(super) fn signature(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
 
 /// It was consumed in its window, and the ledger saw that when it happened.
 pub(super) fn window(shown: &Shown<'_>) -> Judged {
-    let artifact = shown.artifact()?;
+    shown.not_of_denial()?;
     if shown.kind() == "unused" {
         return Err(Stop::NotChecked("nothing was consumed"));
     }
+    let artifact = shown.artifact()?;
     let ts = shown.consumed()?.record.ts;
     if ts < artifact.nbf || ts >= artifact.exp {
         return failed(format!("consumed at {ts}, and valid from {} to {}", artifact.nbf, artifact.exp));

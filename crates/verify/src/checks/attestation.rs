@@ -101,9 +101,11 @@ fn stands_there(point: &RuntimeRecord, env: &Environment) -> Judged {
 /// Position and event of `attestation.signed`.
 fn attested<'a>(shown: &'a Shown<'_>) -> Judged<(usize, &'a Event)> {
     shown.not_of_denial()?;
-    let mut events = shown.events()?.into_iter().enumerate();
-    let found = events.find(|(_, event)| event.record.event == "attestation.signed");
-    found.ok_or(Stop::NotChecked("nothing was attested"))
+    let events = shown.value.get("events").and_then(Value::as_array).unwrap_or_default();
+    hold(!events.is_empty(), "the bundle has no events")?;
+    let named = |event: &Value| event.get("event").and_then(Value::as_str) == Some("attestation.signed");
+    let position = events.iter().position(named).ok_or(Stop::NotChecked("nothing was attested"))?;
+    Ok((position, shown.event(position)?))
 }
 
 fn envelope(attested: &Event) -> Judged<&Value> {
