@@ -26,6 +26,18 @@ pub const MAX_LIFE: i64 = 3600;
 pub const DEFAULT_LIFE: i64 = 300;
 /// Bytes of a policy bundle and of a proof bundle.
 pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
+/// Bytes of a policy's Cedar text.
+pub const MAX_CEDAR: usize = 256 * 1024;
+/// Operators and opening brackets of one rule of a policy.
+pub const MAX_RULE: usize = 512;
+/// Bytes of a policy's Cedar schema.
+pub const MAX_SCHEMA: usize = 64 * 1024;
+/// What a policy's Cedar schema comes to with its common types put in place, about in bytes.
+pub const MAX_SCHEMA_SIZE: usize = 1 << 20;
+/// The rules of a policy times what they are checked against of its schema, in bytes by bytes.
+pub const MAX_VALIDATION: usize = 1 << 31;
+/// Ancestors of a policy's entities, all together.
+pub const MAX_ANCESTORS: usize = 1 << 20;
 /// Bytes of a proof file, which may be written otherwise than canonically.
 pub const MAX_PROOF_FILE: usize = 64 * 1024 * 1024;
 /// Bytes of a request body, where a listener sets nothing else.

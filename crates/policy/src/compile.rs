@@ -1,6 +1,7 @@
 //! Compiling a bundle: everything about its Cedar text that can be wrong is found here, at publication.
 
 use crate::slices::Slices;
+use crate::{bounds, stack};
 use cedar_policy::{
     Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, Validator,
 };
@@ -14,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 /// Why a bundle can't be compiled, and so not be published. Each variant carries what Cedar says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyError {
+    /// It is more than Cedar is given: of the limits of PROTOCOL 13 one is passed.
+    Size(String),
     /// The Cedar text is not Cedar.
     Text(String),
     /// The text has no rule: it could only deny, and more likely something was lost.
@@ -33,6 +36,7 @@ pub enum PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Size(what) => write!(f, "make the policy smaller: {what}"),
             Self::Text(what) => write!(f, "correct the Cedar text: {what}"),
             Self::Empty => {
                 f.write_str("the Cedar text has no rule; to deny all, write forbid(principal, action, resource);")
@@ -69,6 +73,8 @@ pub(crate) struct Cedar {
     pub(crate) named: Vec<Rule>,
     /// Where in `named` a rule stands.
     pub(crate) places: HashMap<RuleId, usize>,
+    /// The signs of the largest rule: what stack a decision needs.
+    pub(crate) signs: usize,
 }
 
 /// The entity types of a request: read once, since Cedar parses a type's name.
@@ -94,14 +100,16 @@ impl CompiledPolicy {
     /// Compiles a bundle: parses its Cedar text, schema and entities, and validates strictly where there is a schema.
     ///
     /// # Errors
-    /// Where any of it is malformed, or would silently never apply.
+    /// Where any of it is malformed, would silently never apply, or is more than Cedar is given.
     pub fn compile(bundle: &PolicyBundle) -> Result<Self, PolicyError> {
+        let signs = bounds::signs(bundle)?;
+        let cedar = stack::compiling(signs, || Cedar::compile(bundle, signs))?;
         Ok(Self {
             id: bundle.id(),
             operations: bundle.operations.iter().cloned().collect(),
             runtimes: bundle.runtimes.clone(),
             approvals: bundle.terms.approvals.clone(),
-            cedar: Cedar::compile(bundle)?,
+            cedar,
         })
     }
 
@@ -133,7 +141,7 @@ impl CompiledPolicy {
 }
 
 impl Cedar {
-    fn compile(bundle: &PolicyBundle) -> Result<Self, PolicyError> {
+    fn compile(bundle: &PolicyBundle, signs: usize) -> Result<Self, PolicyError> {
         let rules = PolicySet::from_str(&bundle.cedar).map_err(|error| PolicyError::Text(in_full(&error)))?;
         let types = EntityTypes::new()?;
         let schema = bundle.schema.as_deref().map(read_schema).transpose()?;
@@ -145,7 +153,7 @@ impl Cedar {
         let named = name_rules(&rules)?;
         let slices = Slices::of(&named, &bundle.operations, &types.action, &entities)?;
         let places = named.iter().enumerate().map(|(place, rule)| (rule.policy.id().clone(), place)).collect();
-        Ok(Self { slices, entities, schema, types, named, places })
+        Ok(Self { slices, entities, schema, types, named, places, signs })
     }
 
     /// The first of some rules in the order of the text.

@@ -2,7 +2,7 @@
 
 use crate::compile::{Cedar, CompiledPolicy, Rule};
 use crate::input::DecisionInput;
-use crate::request;
+use crate::{request, stack};
 use cedar_policy::authorization_errors::PolicyEvaluationError;
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Entities, EntityTypeName, EntityUid, PrincipalConstraint,
@@ -53,10 +53,11 @@ impl Denial {
 
 /// Decides by `policy`. Reasons: `policy.mismatch` where the input names another policy, `policy.none` where this one does
 /// not cover the operation on the runtime, `policy.error` where anything fails to evaluate, `policy.denied` where no
-/// `permit` holds or a `forbid` does, `approval.required` where too few approvals stand in `facts.approvals`.
+/// `permit` holds or a `forbid` does, `approval.required` where too few approvals stand in `facts.approvals`. The verdict is
+/// the same whatever stack the caller has left.
 #[must_use]
 pub fn decide(policy: &CompiledPolicy, input: &DecisionInput) -> Decision {
-    match permitting_rule(policy, input) {
+    match stack::deciding(policy.cedar.signs, || permitting_rule(policy, input)) {
         Ok(rule) => Decision::Permit { rule },
         Err(denial) => Decision::Deny(denial),
     }

@@ -108,6 +108,28 @@ fn entities_are_read_and_are_of_the_schema() {
 }
 
 #[test]
+fn what_cedar_would_take_too_long_for_is_refused() {
+    let types: String = (0..34).map(|n| format!("type T{n} = {{a: T{}, b: T{}}}; ", n + 1, n + 1)).collect();
+    let doubling = format!("{types}type T34 = Long; {}", SCHEMA.replace("facts: {}", "facts: {f: T0}"));
+    let error = compile_with(PERMIT, "schema", doubling).unwrap_err();
+    assert!(matches!(&error, PolicyError::Size(_)), "{error}");
+    let names: String = (0..300).map(|n| format!(", T{n}")).collect();
+    let applied = SCHEMA
+        .replace("entity Group", &format!("entity Group{names}"))
+        .replace("principal: Identity", &format!("principal: [Identity{names}]"))
+        .replace("resource: Runtime", &format!("resource: [Runtime{names}]"));
+    let error = compile_with(&PERMIT.repeat(300), "schema", applied).unwrap_err();
+    assert!(matches!(&error, PolicyError::Size(_)), "{error}");
+    let uid = |n: usize| Object::new().with("type", "Group").with("id", n.to_string());
+    let entity = |n: usize| {
+        let entity = Object::new().with("uid", uid(n)).with("attrs", Object::new());
+        Value::Object(entity.with("parents", vec![Value::Object(uid(n + 1))]))
+    };
+    let error = compile_with(PERMIT, "entities", (0..4000).map(entity).collect::<Vec<_>>()).unwrap_err();
+    assert!(matches!(&error, PolicyError::Size(_)), "{error}");
+}
+
+#[test]
 fn a_term_that_is_not_understood_makes_the_bundle_invalid() {
     let mut value = bundle_value(PERMIT);
     let Some(Value::Object(terms)) = value.remove("terms") else { panic!("the fixture has terms") };

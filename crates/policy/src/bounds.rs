@@ -1,0 +1,42 @@
+//! What of a bundle Cedar is given to read (PROTOCOL 13): everything is measured here before Cedar sees any of it.
+//!
+//! Cedar descends into rules, types and hierarchies by recursion, and what it does with a schema grows with products of its
+//! parts. A text of some kilobytes could use up any stack, or an hour. What passes here needs a stack of a known size, which
+//! [`crate::stack`] provides, and seconds at most. So two documents come to one verdict wherever they are read.
+
+mod entities;
+mod rules;
+mod schema;
+mod tokens;
+
+use crate::compile::PolicyError;
+use eleven_core::limits::MAX_VALIDATION;
+use eleven_core::policy::PolicyBundle;
+
+/// The signs of the largest rule of a bundle, where Cedar may be given it.
+///
+/// # Errors
+/// What of it is too much.
+pub(crate) fn signs(bundle: &PolicyBundle) -> Result<usize, PolicyError> {
+    let rules = rules::measure(&bundle.cedar)?;
+    if let Some(entities) = &bundle.entities {
+        entities::check(entities)?;
+    }
+    if let Some(schema) = &bundle.schema {
+        let schema = schema::measure(schema)?;
+        let checked = schema.size.saturating_add(schema.requests.saturating_mul(schema.largest));
+        require(rules.size.saturating_mul(checked) <= MAX_VALIDATION, || {
+            "there is too much to check of its rules against its schema: make it several, each with the operations and types \
+             that it needs"
+                .into()
+        })?;
+    }
+    Ok(rules.signs)
+}
+
+fn require(within: bool, why: impl FnOnce() -> String) -> Result<(), PolicyError> {
+    if within { Ok(()) } else { Err(PolicyError::Size(why())) }
+}
+
+#[cfg(test)]
+mod tests;

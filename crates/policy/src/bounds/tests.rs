@@ -1,0 +1,188 @@
+use super::tokens::{Token, tokens};
+use super::*;
+use crate::compile::tests::SCHEMA;
+use crate::fixtures::bundle_value;
+use eleven_core::encoding::{Object, Value};
+use eleven_core::limits::{MAX_CEDAR, MAX_DEPTH, MAX_RULE, MAX_SCHEMA};
+
+const PERMIT: &str = "permit(principal, action, resource);";
+
+/// A rule whose condition is `body`: its head has two signs.
+fn rule(body: &str) -> String {
+    format!("permit(principal, action, resource) when {{ {body} }};")
+}
+
+fn of_rules(cedar: &str) -> Result<usize, PolicyError> {
+    rules::measure(cedar).map(|rules| rules.signs)
+}
+
+fn is_too_much<T: core::fmt::Debug>(measured: Result<T, PolicyError>, says: &str) {
+    match measured {
+        Err(PolicyError::Size(what)) => assert!(what.contains(says), "{what}"),
+        other => panic!("not too much: {other:?}"),
+    }
+}
+
+#[test]
+fn tokens_are_those_of_cedar() {
+    let (word, sign) = (Token::Word, Token::Sign);
+    let read = |text| tokens(text).collect::<Vec<_>>();
+    assert_eq!(read("a::b_1.c"), [word("a"), sign("::"), word("b_1"), sign("."), word("c")]);
+    assert_eq!(read("1if\u{a0}!=!!"), [word("1"), word("if"), sign("!="), sign("!"), sign("!")]);
+    assert_eq!(read("// ( \" \n(// ["), [sign("(")]);
+    assert_eq!(read("// (\r[\u{2028}"), [sign("[")], "a comment ends with its line");
+    assert_eq!(read(r#""(\"//" ("#), [Token::Text(r#""(\"//""#), sign("(")]);
+    assert_eq!(read(r#""\\" ["#), [Token::Text(r#""\\""#), sign("[")]);
+    assert_eq!(read("\"(\n[ é"), [Token::Text("\"(\n[ é")], "a string that is never closed takes all");
+    assert_eq!(read("é|"), [sign("é"), sign("|")]);
+}
+
+#[test]
+fn the_signs_of_the_largest_rule_count() {
+    assert_eq!(of_rules(PERMIT).unwrap(), 1);
+    let larger =
+        rule(r#"context has op && context.op.scope.contains("a && (b)") || if true then !x is A in [y] else a.in > 1"#);
+    assert_eq!(of_rules(&format!("// ((((\n{PERMIT} {larger} {PERMIT}")).unwrap(), 2 + 15);
+}
+
+#[test]
+fn a_rule_of_too_many_signs_is_not_read() {
+    let most = MAX_RULE - 2;
+    for sign in ["(", "[", "{", "true || ", "true && ", "1 + ", "- ", "! ", "if ", "a.", "1 == "] {
+        of_rules(&rule(&sign.repeat(most))).unwrap();
+        is_too_much(of_rules(&format!("{PERMIT}{}", rule(&sign.repeat(most + 1)))), "policy1,");
+        is_too_much(of_rules(&sign.repeat(MAX_CEDAR / 10)), "policy0,");
+    }
+    // What closes takes nothing back: a parser that drops tokens does not match them as they stand.
+    is_too_much(of_rules(&rule(&"{x}:".repeat(most + 1))), "policy0,");
+    of_rules(&rule("true").repeat(MAX_RULE)).unwrap();
+    of_rules(&rule(&format!("[{}].contains(context.op.model)", "\"m\",".repeat(10_000)))).unwrap();
+}
+
+#[test]
+fn a_text_that_is_too_long_is_not_read() {
+    let padded = |bytes: usize| format!("{PERMIT}{}", " ".repeat(bytes - PERMIT.len()));
+    of_rules(&padded(MAX_CEDAR)).unwrap();
+    is_too_much(of_rules(&padded(MAX_CEDAR + 1)), "256 KiB");
+    let padded = |bytes: usize| format!("{SCHEMA}{}", " ".repeat(bytes - SCHEMA.len()));
+    schema::measure(&padded(MAX_SCHEMA)).unwrap();
+    is_too_much(schema::measure(&padded(MAX_SCHEMA + 1)), "64 KiB");
+}
+
+#[test]
+fn a_schema_comes_to_its_declarations_for_each_of_their_names() {
+    let sizes = |text: &str| {
+        let measured = schema::measure(text).unwrap();
+        (measured.size, measured.largest, measured.requests)
+    };
+    assert_eq!(sizes("entity A;"), (8, 8, 0));
+    assert_eq!(sizes("entity A, B ;"), (2 * 10, 10, 0));
+    assert_eq!(sizes("namespace N { @doc(\"an, a\") entity A; }\n// entity B;\nentity C;"), (8 + 8, 8, 0));
+    assert_eq!(sizes("entity A in [B, C];"), (15 + 1, 15, 0));
+    assert_eq!(sizes("type T = {a: Long}; entity A {T: T, b?: N::T};"), (15 + 21 + 2 * 15, 21 + 2 * 15, 0));
+    let action = "action a, b appliesTo {principal: [P, Q, R], resource: S, context: {principal: Long, c: Set<Long>}};";
+    let bytes = action.bytes().filter(|byte| *byte != b' ').count();
+    assert_eq!(sizes(action), (2 * bytes + 2 * 3 * 16, bytes, 2 * 3));
+}
+
+#[test]
+fn common_types_in_common_types_are_put_in_place() {
+    let doubling = |levels: usize| {
+        let types: String = (0..levels).map(|n| format!("type T{n} = {{a: T{}, b: T{}}}; ", n + 1, n + 1)).collect();
+        format!("{types}type T{levels} = Long; {}", SCHEMA.replace("facts: {}", "facts: {f: T0}"))
+    };
+    schema::measure(&doubling(10)).unwrap();
+    is_too_much(schema::measure(&doubling(18)), "too large");
+    is_too_much(schema::measure(&doubling(34)), "deep");
+    is_too_much(schema::measure("type T = U; type U = {a: T};"), "circle");
+    let nested = |depth: usize| format!("entity A {{a: {}Long{}}};", "Set<".repeat(depth - 1), ">".repeat(depth - 1));
+    schema::measure(&nested(MAX_DEPTH)).unwrap();
+    is_too_much(schema::measure(&nested(MAX_DEPTH + 1)), "deep");
+    is_too_much(schema::measure(&format!("type T = {}", nested(10_000))), "deep");
+    let chain = |length: usize| (1..=length).map(|n| format!("type T{n} = Set<T{}>;", n - 1)).collect::<String>();
+    schema::measure(&chain(MAX_DEPTH)).unwrap();
+    is_too_much(schema::measure(&chain(MAX_DEPTH + 1)), "deep");
+}
+
+#[test]
+fn what_a_schema_multiplies_is_bounded() {
+    let names = |count: usize| (0..count).map(|n| format!("N{n}")).collect::<Vec<_>>().join(",");
+    let applied = |count: usize| {
+        let names = names(count);
+        format!("entity {names}; action a appliesTo {{principal: [{names}], resource: [{names}]}};")
+    };
+    assert_eq!(schema::measure(&applied(200)).unwrap().requests, 40_000);
+    is_too_much(schema::measure(&applied(300)), "too large");
+    let chain = |length: usize| (1..=length).map(|n| format!("entity N{n} in N{};", n - 1)).collect::<String>();
+    schema::measure(&chain(900)).unwrap();
+    is_too_much(schema::measure(&chain(1025)), "too large");
+    let members = "a: String,".repeat(500);
+    schema::measure(&format!("entity {} {{{members}}};", names(100))).unwrap();
+    is_too_much(schema::measure(&format!("entity {} {{{members}}};", names(1000))), "too large");
+}
+
+fn of_bundle(cedar: &str, schema: &str) -> Result<usize, PolicyError> {
+    let value = bundle_value(cedar).with("schema", schema);
+    signs(&PolicyBundle::read(Value::Object(value)).unwrap())
+}
+
+#[test]
+fn rules_times_schema_is_bounded() {
+    let types: String = (0..300).map(|n| format!("entity T{n};")).collect();
+    let list = |count: usize| (0..count).map(|n| format!("T{n}")).collect::<Vec<_>>().join(",");
+    let schema = |count: usize| {
+        let (principals, resources) = (format!("[Identity, {}]", list(count)), format!("[Runtime, {}]", list(count)));
+        let applied = SCHEMA.replace("principal: Identity", &format!("principal: {principals}"));
+        format!("{types}{}", applied.replace("resource: Runtime", &format!("resource: {resources}")))
+    };
+    of_bundle(PERMIT, SCHEMA).unwrap();
+    of_bundle(&PERMIT.repeat(6_000), SCHEMA).unwrap();
+    of_bundle(PERMIT, &schema(100)).unwrap();
+    is_too_much(of_bundle(&PERMIT.repeat(300), &schema(100)), "against its schema");
+}
+
+fn entity(id: &str, parents: &[&str]) -> Value {
+    let uid = |id: &str| Value::Object(Object::new().with("type", "Group").with("id", id));
+    let escaped = |id: &str| Value::Object(Object::new().with("__entity", uid(id)));
+    let parents: Vec<Value> = parents.iter().map(|id| escaped(id)).collect();
+    let entity = Object::new().with("uid", uid(id)).with("attrs", Object::new()).with("parents", parents);
+    Value::Object(entity)
+}
+
+fn of_entities(entities: impl IntoIterator<Item = Value>) -> Result<(), PolicyError> {
+    entities::check(&Value::Array(entities.into_iter().collect()))
+}
+
+#[test]
+fn entities_stand_in_each_other_so_deep_and_no_deeper() {
+    let within = |n: usize| entity(&n.to_string(), &[(n + 1).to_string().as_str()]);
+    let chain = |length: usize| (0..length).map(within).collect::<Vec<_>>();
+    of_entities(chain(MAX_DEPTH)).unwrap();
+    is_too_much(of_entities(chain(MAX_DEPTH + 1)), "deep");
+    is_too_much(of_entities(chain(10_000)), "deep");
+    is_too_much(of_entities([entity("a", &["b"]), entity("b", &["a"])]), "circle");
+    is_too_much(of_entities([entity("a", &["a"])]), "circle");
+}
+
+#[test]
+fn entities_have_so_many_ancestors_and_no_more() {
+    // Two on each level, each in both of the next: each way counts, and there are twice as many with each level.
+    let doubled = |levels: usize| {
+        let pair = |n: usize| {
+            let above = [format!("l{}", n + 1), format!("r{}", n + 1)];
+            let above = above.each_ref().map(String::as_str);
+            [entity(&format!("l{n}"), &above), entity(&format!("r{n}"), &above)]
+        };
+        (0..levels).flat_map(pair).collect::<Vec<_>>()
+    };
+    of_entities(doubled(17)).unwrap();
+    is_too_much(of_entities(doubled(18)), "ancestors");
+}
+
+#[test]
+fn an_entity_is_named_in_one_form() {
+    let seq = Value::Array(vec!["Group".into(), "a".into()]);
+    for row in [Value::Null, seq.clone(), Value::Object(Object::new().with("uid", seq))] {
+        assert!(matches!(of_entities([row]), Err(PolicyError::Entities(_))));
+    }
+}
