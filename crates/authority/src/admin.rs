@@ -14,7 +14,7 @@ mod signed;
 
 use crate::Authority;
 use crate::identity::Operator;
-use crate::registry::Subject;
+use crate::registry::{NotCompiled, Subject};
 use crate::sequencer::{Committed, Draft, SubmitError};
 use axum::body::Body;
 use axum::extract::State;
@@ -102,6 +102,18 @@ impl std::error::Error for ActError {}
 impl From<FormError> for ActError {
     fn from(error: FormError) -> Self {
         Self::Form(error)
+    }
+}
+
+impl From<NotCompiled> for ActError {
+    fn from(error: NotCompiled) -> Self {
+        match error {
+            NotCompiled::Form(error) => Self::Form(error),
+            NotCompiled::Policy(error) => Self::Policy(error),
+            NotCompiled::Late => Self::Impossible(
+                "the policy was not compiled in time, or one that came before it: try again alone, or make it smaller",
+            ),
+        }
     }
 }
 

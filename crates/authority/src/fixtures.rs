@@ -96,6 +96,11 @@ pub(crate) fn runtime() -> RuntimeRecord {
 
 /// A bundle that permits [`CALLER`] one model, with `change` merged over its terms.
 pub(crate) fn bundle(path: &str, operation: &str, change: Object) -> PolicyBundle {
+    PolicyBundle::read(bundle_value(path, operation, change)).expect("a bundle")
+}
+
+/// The same as it is published.
+pub(crate) fn bundle_value(path: &str, operation: &str, change: Object) -> Value {
     let mut terms = Object::new()
         .with("ttl", 60u64)
         .with("use", vec![Value::from("single")])
@@ -112,7 +117,7 @@ pub(crate) fn bundle(path: &str, operation: &str, change: Object) -> PolicyBundl
 permit(principal == Identity::"{CALLER}", action == Action::"{operation}", resource)
 when {{ context.op.model == "clinical-summary-v4" && context.op.scope.contains("phi.read") }};"#
     );
-    let value = Object::new()
+    let bundle = Object::new()
         .with("v", "1")
         .with("ref", format!("policy://{path}/v1"))
         .with("operations", vec![Value::from(operation)])
@@ -120,7 +125,7 @@ when {{ context.op.model == "clinical-summary-v4" && context.op.scope.contains("
         .with("cedar", cedar)
         .with("schema", Value::Null)
         .with("terms", terms);
-    PolicyBundle::read(Value::Object(value)).expect("a bundle")
+    Value::Object(bundle)
 }
 
 /// The registry with one point and these policies.

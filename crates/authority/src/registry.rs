@@ -17,6 +17,7 @@ mod watch;
 use crate::ledger::Ledger;
 use bundles::Bundles;
 use eleven_api::edge::{Clock, Moment};
+use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
 use eleven_core::signature::Keyring;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch as channel;
 
+pub(crate) use bundles::NotCompiled;
 pub use current::{Current, EpochError, Placement, Policy};
 pub(crate) use drift::{Open, Subject};
 
@@ -115,6 +117,11 @@ impl Registry {
 
     fn heard_within(&self, fresh_ms: i64, now: Time) -> bool {
         self.silence_ms(now) <= fresh_ms
+    }
+
+    /// Compiles a bundle that is to be published, one at a time and apart from what serves; gives its canonical bytes besides.
+    pub(crate) async fn compile(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
+        self.bundles.compile(bundle).await
     }
 
     /// Waits until the event with this hash is folded, and returns the epoch that it made; `None` where that takes longer

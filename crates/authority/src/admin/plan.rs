@@ -22,7 +22,6 @@ use eleven_core::registry::{
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
-use eleven_policy::CompiledPolicy;
 
 /// The events of an act, and what it answers besides.
 pub(super) struct Plan {
@@ -60,7 +59,7 @@ impl Plan {
 pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Result<Plan, ActError> {
     let one = |event, data| Ok(Plan::one(Step::alone(event, data)));
     match act {
-        Act::PolicyPublish { bundle } => publish(authority, current, bundle),
+        Act::PolicyPublish { bundle } => publish(authority, bundle).await,
         Act::PolicyRetire { reference } => one("policy.retired", Object::new().with("ref", reference)),
         Act::ArtifactRevoke { artifact, why } => revoke(authority, current, artifact, why).await,
         Act::KeyRegister { key } => {
@@ -153,16 +152,18 @@ fn present(found: bool, what: impl FnOnce() -> String) -> Result<(), ActError> {
     if found { Ok(()) } else { Err(ActError::Unknown(what())) }
 }
 
-/// A bundle that decides nothing, or only by mistake, is found before it is published.
-fn publish(authority: &Authority, current: &Current, bundle: Value) -> Result<Plan, ActError> {
-    let bytes = bundle.canonical();
-    let bundle = PolicyBundle::read(bundle)?;
-    CompiledPolicy::compile(&bundle).map_err(ActError::Policy)?;
-    if let Some(why) = unenforced(&bundle, current.view.root().witnesses.keys.len()) {
+/// A bundle that decides nothing, or only by mistake, is found before it is published. What is in force may have changed by the
+/// time that it is compiled.
+async fn publish(authority: &Authority, bundle: Value) -> Result<Plan, ActError> {
+    let (policy, bytes) = authority.registry.compile(bundle).await?;
+    let current = &authority.registry.current().ok_or_else(|| ActError::Unavailable("the registry is gone".into()))?;
+    let bundle = &policy.bundle;
+    if let Some(why) = unenforced(bundle, current.view.root().witnesses.keys.len()) {
         return Err(ActError::Impossible(why));
     }
     let id = bundle.id();
-    let record = PolicyRecord { id: id.clone(), operations: bundle.operations, runtimes: bundle.runtimes };
+    let (operations, runtimes) = (bundle.operations.clone(), bundle.runtimes.clone());
+    let record = PolicyRecord { id: id.clone(), operations, runtimes };
     let record = PolicyRecord::read(record.to_value())?;
     let published = PublishedPolicy::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };

@@ -3,20 +3,41 @@
 use super::current::Policy;
 use crate::ledger::Ledger;
 use bytes::Bytes;
-use eleven_core::encoding::parse_canonical;
+use eleven_core::encoding::{Value, parse_canonical};
+use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::PolicyRecord;
+use eleven_policy::PolicyError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// Bundles that are kept at once. Those in force are fetched again where they were dropped.
 const KEPT: usize = 256;
+/// How long whoever publishes a bundle waits for it to be compiled, and those before it. Within the limits it takes seconds; the
+/// command line has ten for the whole act.
+const COMPILED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Bundles by hash.
 pub(super) struct Bundles {
     ledger: Ledger,
     held: Mutex<Held>,
+    /// One bundle is compiled for publication at a time.
+    turn: Arc<Semaphore>,
+}
+
+/// Why a bundle can't be published.
+#[derive(Debug)]
+pub(crate) enum NotCompiled {
+    /// It is none.
+    Form(FormError),
+    /// It does not compile.
+    Policy(PolicyError),
+    /// That was not known in time.
+    Late,
 }
 
 #[derive(Default)]
@@ -24,11 +45,33 @@ struct Held {
     /// What the ledger says was published: nothing else is served by hash, whatever the ledger stores beside it.
     published: BTreeSet<Sha3>,
     bytes: BTreeMap<Sha3, Bytes>,
+    /// What was compiled last to be published, until the ledger has it.
+    compiled: Option<Arc<Policy>>,
 }
 
 impl Bundles {
     pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger, held: Mutex::default() }
+        Self { ledger, held: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Reads and compiles a bundle that is to be published, and gives its canonical bytes besides. What it came to decides once
+    /// it is in force: it is not compiled again.
+    pub(super) async fn compile(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
+        let compiled = tokio::time::timeout(COMPILED_WITHIN, self.compile_in_turn(bundle)).await;
+        let (policy, bytes) = compiled.unwrap_or(Err(NotCompiled::Late))?;
+        self.held().compiled = Some(Arc::clone(&policy));
+        Ok((policy, bytes))
+    }
+
+    /// On a thread of its own: those that serve go on.
+    async fn compile_in_turn(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let compiling = spawn_blocking(move || {
+            // Until it is done, also where nobody waits for it any more.
+            let _turn = turn;
+            read_and_compile(bundle)
+        });
+        compiling.await.unwrap_or(Err(NotCompiled::Late))
     }
 
     /// Notes that a bundle was published.
@@ -73,13 +116,24 @@ impl Bundles {
                 policies.insert(hash, Arc::clone(policy));
                 continue;
             }
+            if let Some(policy) = self.compiled_of(row) {
+                policies.insert(hash, policy);
+                continue;
+            }
             let Some(bytes) = self.get(hash).await else { continue };
-            match compile(row, &bytes) {
+            let listed = row.clone();
+            let compiled = spawn_blocking(move || compile(&listed, &bytes)).await;
+            match compiled.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok(policy) => drop(policies.insert(hash, Arc::new(policy))),
                 Err(why) => tracing::error!(policy = %row.id.reference, %why, "a policy in force does not decide"),
             }
         }
         policies
+    }
+
+    /// What was compiled to be published, where it is the row's.
+    fn compiled_of(&self, row: &PolicyRecord) -> Option<Arc<Policy>> {
+        self.held().compiled.take_if(|policy| is_of(&policy.bundle, row))
     }
 
     fn keep(&self, hash: Sha3, bytes: Bytes) {
@@ -95,12 +149,27 @@ impl Bundles {
     }
 }
 
+fn read_and_compile(bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
+    let bytes = bundle.canonical();
+    let bundle = PolicyBundle::read(bundle).map_err(NotCompiled::Form)?;
+    let policy = Policy::compile(bundle).map_err(NotCompiled::Policy)?;
+    Ok((Arc::new(policy), bytes))
+}
+
 /// Reads and compiles a bundle, which must be the row's.
 fn compile(row: &PolicyRecord, bytes: &Bytes) -> Result<Policy, String> {
     let value = parse_canonical(bytes).map_err(|error| error.to_string())?;
     let bundle = PolicyBundle::read(value).map_err(|error| error.to_string())?;
-    if bundle.id() != row.id || bundle.operations != row.operations || bundle.runtimes != row.runtimes {
+    if !is_of(&bundle, row) {
         return Err("the bundle is not what the registry lists".to_owned());
     }
     Policy::compile(bundle).map_err(|error| error.to_string())
 }
+
+/// Whether a bundle is the one that a row lists.
+fn is_of(bundle: &PolicyBundle, row: &PolicyRecord) -> bool {
+    bundle.id() == row.id && bundle.operations == row.operations && bundle.runtimes == row.runtimes
+}
+
+#[cfg(test)]
+mod tests;

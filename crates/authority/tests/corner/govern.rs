@@ -6,6 +6,7 @@ use eleven_api::identity::{Exchange, Issued};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
+use eleven_core::limits::MAX_CEDAR;
 use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer as _, VerifyingKey};
 use std::time::Duration;
@@ -171,5 +172,29 @@ async fn a_refusal_that_names_what_is_long_is_recorded_and_told_for_its_own_reas
     let [denied] = lineage.as_slice() else { panic!("one event: {lineage:?}") };
     assert_eq!((denied.about.reason, denied.about.identity.as_deref()), (Some(Reason::PolicyDenied), Some(CALLER)));
     assert!(denied.data_str("request").is_some(), "the decision's input is kept");
+    world.stop().await;
+}
+
+/// Each character of this publication is an error to Cedar, so that it takes a second to refuse it; one thread serves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn others_are_decided_while_a_publication_compiles() {
+    let world = World::founded().await;
+    let Value::Object(slow) = bundle(2) else { panic!("a bundle") };
+    let slow = Object::new().with("bundle", slow.with("cedar", ";".repeat(MAX_CEDAR)));
+    let mut decided = 0;
+    let refused = {
+        let mut publishing = std::pin::pin!(world.act("policy.publish", slow));
+        loop {
+            tokio::select! {
+                refused = &mut publishing => break refused.expect_err("it is not Cedar"),
+                allowed = world.ask() => {
+                    allowed.expect("it is decided meanwhile");
+                    decided += 1;
+                }
+            }
+        }
+    };
+    assert_eq!(refused.status, 400);
+    assert!(decided >= 5, "{decided} were decided meanwhile");
     world.stop().await;
 }

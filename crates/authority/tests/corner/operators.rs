@@ -65,6 +65,12 @@ async fn a_bundle_that_does_not_compile_is_refused_before_it_is_signed() {
     let Value::Object(broken) = bundle(2) else { panic!("a bundle") };
     let broken = Object::new().with("bundle", broken.with("cedar", "permit(principal"));
     assert_eq!(world.act("policy.publish", broken).await.expect_err("not Cedar").status, 400);
+    let Value::Object(deep) = bundle(2) else { panic!("a bundle") };
+    let cedar = format!("permit(principal, action, resource) when {{ {}true{} }};", "(".repeat(1000), ")".repeat(1000));
+    let deep = Object::new().with("bundle", deep.with("cedar", cedar));
+    let problem = world.act("policy.publish", deep).await.expect_err("deeper than any stack");
+    assert_eq!(problem.status, 400);
+    assert!(problem.detail.contains("operators and brackets"), "{problem}");
     world.ask().await.expect("version 1 is still in force");
     world.stop().await;
 }

@@ -1,0 +1,49 @@
+use super::*;
+use crate::fixtures;
+use eleven_api::client::Client;
+use eleven_core::encoding::Object;
+
+/// Bundles of a ledger that does not answer.
+fn bundles() -> Bundles {
+    Bundles::new(Ledger::new(Client::new(), "http://127.0.0.1:9"))
+}
+
+fn bundle(path: &str) -> Value {
+    fixtures::bundle_value(path, "model.invoke", Object::new())
+}
+
+fn row(path: &str) -> PolicyRecord {
+    let bundle = PolicyBundle::read(bundle(path)).expect("a bundle");
+    PolicyRecord { id: bundle.id(), operations: bundle.operations, runtimes: bundle.runtimes }
+}
+
+#[tokio::test]
+async fn what_was_compiled_to_be_published_is_in_force_without_the_ledgers_copy() {
+    let (bundles, none) = (bundles(), BTreeMap::new());
+    let (row, other) = (row("one"), row("other"));
+    bundles.published(row.id.hash);
+    assert!(bundles.policies(std::slice::from_ref(&row), &none).await.is_empty(), "the ledger has the only copy");
+    let (compiled, bytes) = bundles.compile(bundle("one")).await.expect("it compiles");
+    assert_eq!(Sha3::of(&[&bytes]), row.id.hash);
+    let policies = bundles.policies(&[other, row.clone()], &none).await;
+    assert_eq!(policies.len(), 1, "another's it is not");
+    assert!(Arc::ptr_eq(policies.get(&row.id.hash).expect("the policy"), &compiled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bundle_that_is_not_compiled_in_time_is_not_published() {
+    let bundles = bundles();
+    let compiling = Arc::clone(&bundles.turn).acquire_owned().await.expect("the turn of one that takes long");
+    assert!(matches!(bundles.compile(bundle("one")).await, Err(NotCompiled::Late)));
+    drop(compiling);
+    bundles.compile(bundle("one")).await.expect("it has its turn");
+}
+
+#[tokio::test]
+async fn what_is_no_bundle_or_does_not_compile_is_told_apart() {
+    let Value::Object(object) = bundle("one") else { panic!("an object") };
+    let wrong = Value::Object(object.clone().with("cedar", "permit("));
+    assert!(matches!(bundles().compile(wrong).await, Err(NotCompiled::Policy(_))));
+    let wrong = Value::Object(object.with("cedar", 1u32));
+    assert!(matches!(bundles().compile(wrong).await, Err(NotCompiled::Form(_))));
+}
