@@ -19,11 +19,14 @@ pub enum Replay {
 }
 
 /// Decides `input` by `bundle` once more. Whether the input is the recorded one is the caller's to check: its digest stands
-/// in `authorization.issued` as `data.request`.
+/// in `authorization.issued` as `data.request`. A bundle that is not the input's is not compiled.
 #[must_use]
 pub fn replay(bundle: &PolicyBundle, input: &Value) -> Replay {
-    let Ok(policy) = CompiledPolicy::compile(bundle) else { return Replay::Unreadable };
     let Ok(input) = DecisionInput::read(input.clone()) else { return Replay::Unreadable };
+    if input.policy != bundle.id() {
+        return Replay::Denies(Reason::PolicyMismatch);
+    }
+    let Ok(policy) = CompiledPolicy::compile(bundle) else { return Replay::Unreadable };
     match decide(&policy, &input) {
         Decision::Permit { .. } => Replay::Permits,
         Decision::Deny(denial) => Replay::Denies(denial.reason),

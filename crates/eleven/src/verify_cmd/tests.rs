@@ -1,4 +1,5 @@
 use super::*;
+use eleven_core::hash::Sha3;
 use std::path::PathBuf;
 
 fn vectors(name: &str) -> PathBuf {
@@ -49,4 +50,48 @@ fn a_file_may_be_written_with_more_white_space_than_a_bundle_is_long() {
     bytes.push(b' ');
     std::fs::write(&path, &bytes).expect("written");
     assert!(read(&path).is_err(), "one byte past the limit");
+}
+
+/// The proof file of the vectors with another policy, and with all rewritten by which the policy is known: what is left to tell
+/// are signatures and hashes.
+fn forged(cedar: &str) -> Value {
+    let object = |value: Option<&Value>| value.and_then(Value::as_object).expect("an object").clone();
+    let bundle = object(Some(&vector("bundle.proof.json")));
+    let policy = object(bundle.get("policy")).with("cedar", cedar);
+    let id = PolicyBundle::read(Value::Object(policy.clone())).expect("a policy").id();
+    let artifact = object(bundle.get("artifact")).with("pol", id.to_value());
+    let of_artifact = |name: &str| artifact.get(name).expect("a member").clone();
+    let decision = Object::new()
+        .with("identity", of_artifact("sub"))
+        .with("op", of_artifact("op"))
+        .with("env", of_artifact("env"))
+        .with("facts", Object::new())
+        .with("policy", id.to_value())
+        .with("at", "2026-05-12T17:00:00.000Z");
+    let decision = Value::Object(decision);
+    let mut events = bundle.get("events").and_then(Value::as_array).expect("events").to_vec();
+    let issued = object(events.first());
+    let data = object(issued.get("data")).with("request", Sha3::of_value(&decision));
+    events[0] = Value::Object(issued.with("data", data));
+    Value::Object(
+        bundle.with("artifact", artifact).with("decision", decision).with("events", events).with("policy", policy),
+    )
+}
+
+#[test]
+fn a_policy_that_was_made_to_break_its_reader_fails_and_the_report_is_told() {
+    let root = read_root(&vectors("root.json")).expect("a root");
+    let caller = Caller { root: Some(&root), replay: Some(&replay), ..Caller::default() };
+    let replayed = |cedar: &str| {
+        let report = verify_bytes(&forged(cedar).canonical(), &caller).expect("I-JSON");
+        assert_eq!(report.exit_code(), 1, "the file is forged");
+        report.checks.iter().find(|check| check.name == "policy.replay").expect("the check").status
+    };
+    assert_eq!(replayed("permit(principal, action, resource);"), Status::Passed, "it is replayed");
+    let deep = |open: &str, close: &str| {
+        format!("permit(principal, action, resource) when {{ {}true{} }};", open.repeat(100_000), close.repeat(100_000))
+    };
+    for cedar in [deep("(", ")"), deep("[", "]"), deep("", " || true")] {
+        assert_eq!(replayed(&cedar), Status::Failed);
+    }
 }

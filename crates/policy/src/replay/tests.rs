@@ -15,6 +15,9 @@ fn a_replay_decides_as_the_authority_did() {
 fn a_replay_by_another_bundle_is_a_mismatch() {
     let (one, other) = (bundle("permit(principal, action, resource);"), vector_bundles().remove(0).0);
     assert_eq!(replay(&one, &input(&other.id(), "{}").to_value()), Replay::Denies(Reason::PolicyMismatch));
+    let broken = bundle("permit(");
+    let mismatch = replay(&broken, &input(&other.id(), "{}").to_value());
+    assert_eq!(mismatch, Replay::Denies(Reason::PolicyMismatch), "what is not the input's is not compiled");
 }
 
 #[test]
