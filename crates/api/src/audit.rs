@@ -248,6 +248,8 @@ pub struct Cursor {
     pub next: u64,
     /// The hash of the last record, where there is one.
     pub hash: Option<Sha3>,
+    /// Whether the key counts now, by the ledger's clock: what it signs is taken.
+    pub counts: bool,
     /// The ledger's size.
     pub size: u64,
 }
@@ -257,7 +259,7 @@ impl Cursor {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let object = Object::new().with("next", self.next).with("hash", self.hash.map(Value::from));
-        Value::Object(object.with("size", self.size))
+        Value::Object(object.with("counts", self.counts).with("size", self.size))
     }
 
     /// Reads a body.
@@ -266,9 +268,10 @@ impl Cursor {
     /// Where it is not of that form.
     pub fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "cursor")?;
-        let (next, hash, size) = (form.uint("next")?, form.sha3_or_null("hash")?, form.uint("size")?);
+        let (next, hash) = (form.uint("next")?, form.sha3_or_null("hash")?);
+        let (counts, size) = (form.boolean("counts")?, form.uint("size")?);
         form.finish()?;
-        Ok(Self { next, hash, size })
+        Ok(Self { next, hash, counts, size })
     }
 }
 

@@ -166,6 +166,8 @@ impl Authority {
     /// # Errors
     /// Why it was not carried out, or not to its end. What was made durable before that stays.
     pub async fn operate(&self, act: Act, operator: Option<&str>) -> Result<Done, ActError> {
+        // Until what it does is in force, and the next one sees it.
+        let _alone = if act.ends_a_key() { Some(self.ending.lock().await) } else { None };
         let current =
             self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is not at hand".into()))?;
         if operator.is_none() && current.sources.has_operators() {

@@ -106,6 +106,16 @@ impl Ledger {
         Cursor::read(self.get_json(&path, QUESTION).await?).map_err(malformed)
     }
 
+    /// The event key that the ledger signs with now, as it says itself.
+    ///
+    /// # Errors
+    /// Where it does not answer, is not well, or does not say.
+    pub async fn event_key(&self) -> Result<String, CallError> {
+        let health = self.get_json(routes::HEALTH, QUESTION).await?;
+        let kid = health.get("kid").and_then(Value::as_str).map(str::to_owned);
+        kid.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `kid`".to_owned()))
+    }
+
     /// Registry entries from `from` on, with or without discontinuities; where there are none the ledger waits up to `wait`
     /// for one.
     ///

@@ -37,12 +37,12 @@ use eleven_api::serve::{self, Listener};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::{KeyUse, RootError, TrustRoot};
-use eleven_core::signature::{Keyring, Signer};
+use eleven_core::signature::{InUse, Keyring, Signer};
 use eleven_core::time::Time;
 use ledger::Ledger;
 use metrics::{Metrics, Sample};
 use registry::{Current, Registry};
-use sequencer::{EventKey, Sequencer};
+use sequencer::Sequencer;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -69,7 +69,8 @@ pub struct Settings {
 pub struct Signers {
     /// Artifacts: the newest that is registered signs, once every enforcement point knows of it.
     pub issuer: Keyring,
-    /// Events. One process signs with them: the newest that is registered when it starts.
+    /// Events. One process signs with them, by one at a time: the newest that counts when it starts, and another when that one
+    /// counts no more.
     pub event: Keyring,
     /// Registry headers, stamps, grants: each epoch is signed by the key that its header names.
     pub registry: Keyring,
@@ -139,6 +140,8 @@ pub struct Authority {
     pub(crate) sequencer: Sequencer,
     pub(crate) denials: Arc<Denials>,
     pub(crate) replays: Replays,
+    /// Keys end one after the other: whether one may depends on those that are left.
+    pub(crate) ending: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
     stop: watch::Receiver<bool>,
 }
@@ -162,7 +165,7 @@ impl Authority {
     ) -> Result<Arc<Self>, OpenError> {
         check(&settings, &signers, &root)?;
         let ledger = Ledger::new(Client::new(), settings.ledger);
-        let event = EventKey::of(&signers.event);
+        let event = InUse::of(signers.event.clone());
         let ledger = ledger.signing(Arc::clone(&event) as Arc<dyn Signer>, Arc::clone(&clock));
         let registry =
             Registry::start(ledger.clone(), root, signers.registry.clone(), Arc::clone(&clock), stop.clone());
@@ -170,10 +173,21 @@ impl Authority {
         let denials = Arc::new(Denials::default());
         let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
         tokio::spawn(counted);
-        let replays = Replays::new(clock.now());
+        let (replays, ending) = (Replays::new(clock.now()), tokio::sync::Mutex::default());
         let (name, metrics, stopping) = (settings.name, Metrics::default(), stop.clone());
-        let authority =
-            Arc::new(Self { name, signers, clock, ledger, registry, sequencer, denials, replays, metrics, stop });
+        let authority = Arc::new(Self {
+            name,
+            signers,
+            clock,
+            ledger,
+            registry,
+            sequencer,
+            denials,
+            replays,
+            ending,
+            metrics,
+            stop,
+        });
         tokio::spawn(containment::contain(Arc::clone(&authority), stopping));
         Ok(authority)
     }
@@ -273,6 +287,7 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
         .with("epoch", current.as_ref().map_or(0, |current| current.view.epoch()))
         .with("ledger", if fresh { "heard" } else { "silent" })
         .with("events", if stalled { "stalled" } else { "flowing" })
+        .with("kid", authority.sequencer.key().kid())
         .with_some("uncounted", uncounted);
     let mut response = serve::json(&Value::Object(body));
     if !ready {

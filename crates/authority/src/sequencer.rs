@@ -8,7 +8,6 @@
 //! then nothing new is taken.
 
 mod batch;
-mod key;
 
 use crate::ledger::{Ledger, fate_unknown};
 use batch::{Batch, Signed};
@@ -17,15 +16,13 @@ use eleven_api::client::CallError;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
-use eleven_core::signature::Signer;
+use eleven_core::signature::{InUse, Signer as _};
 use eleven_core::time::Time;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-
-pub use key::EventKey;
 
 /// Drafts that may wait. Past it the ledger is too slow for what is asked of it, and callers are refused.
 const QUEUE: usize = 4096;
@@ -114,15 +111,15 @@ pub struct Progress {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Job>,
-    key: Arc<EventKey>,
+    key: Arc<InUse>,
     progress: Arc<Progress>,
 }
 
 impl Sequencer {
-    /// Starts the stream of the key, whose events are `by`'s: of those that are held the newest that the ledger knows, until the
-    /// stream ends. The task ends when the last handle is dropped.
+    /// Starts the stream of the key, whose events are `by`'s: of those that are held the newest that counts, and when that counts no
+    /// more the newest that does. The task ends when the last handle is dropped.
     #[must_use]
-    pub fn start(ledger: Ledger, signer: Arc<EventKey>, by: String) -> Self {
+    pub fn start(ledger: Ledger, signer: Arc<InUse>, by: String) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
         let key = Arc::clone(&signer);
@@ -146,7 +143,7 @@ impl Sequencer {
 
     /// The key that events are signed with.
     #[must_use]
-    pub fn key(&self) -> &EventKey {
+    pub fn key(&self) -> &InUse {
         &self.key
     }
 
@@ -160,7 +157,7 @@ impl Sequencer {
 /// The task's state: it alone knows the next number.
 struct Stream {
     ledger: Ledger,
-    signer: Arc<EventKey>,
+    signer: Arc<InUse>,
     by: String,
     next: u64,
     progress: Arc<Progress>,
@@ -238,9 +235,10 @@ impl Stream {
                 }
             }
         }
+        let kid = self.signer.kid().to_owned();
         self.see_through(batch, &mut following, jobs).await;
         self.find_place(false, jobs).await;
-        if self.next != first_following {
+        if self.next != first_following || self.signer.kid() != kid {
             following.discard();
         }
         self.next += following.len() as u64;
@@ -288,36 +286,55 @@ impl Stream {
         signed.fail(SubmitError::Refused(why));
     }
 
-    /// Asks the ledger for this key's next number; where it has to settle, until two answers are the same, and where it does not
-    /// know the key then, by the one that was made before. `false` where nobody is left to ask for.
-    async fn find_place(&mut self, settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
+    /// Asks the ledger for the next number of the key in use; where it has to settle, until two answers are the same. Where the key
+    /// is not registered or does not count, it is the one that was made before, and at last the newest again; that one has to settle.
+    /// `false` where nobody is left to ask for.
+    async fn find_place(&mut self, mut settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut last = None;
         loop {
-            match self.ledger.cursor(self.signer.kid()).await {
-                Err(CallError::Refused(problem)) if settle && problem.status == 404 && self.signer.use_older() => {
-                    tracing::info!(kid = self.signer.kid(), "a newer event key is not registered: this one signs");
-                    last = None;
-                }
-                Ok(cursor) if !settle || last == Some(cursor.next) => {
+            let pause = match self.ledger.cursor(self.signer.kid()).await {
+                Ok(cursor) if cursor.counts && (!settle || last == Some(cursor.next)) => {
                     self.next = cursor.next;
                     self.progress.stalled.store(false, Relaxed);
                     return true;
                 }
-                Ok(cursor) => {
+                Ok(cursor) if cursor.counts => {
                     last = Some(cursor.next);
-                    tokio::time::sleep(SETTLE).await;
+                    SETTLE
+                }
+                Ok(_) => {
+                    (settle, last) = (true, None);
+                    self.use_another("does not count", jobs)
+                }
+                // Of a compromised one nobody is told.
+                Err(CallError::Refused(problem)) if matches!(problem.status, 401 | 403 | 404) => {
+                    (settle, last) = (true, None);
+                    self.use_another("is not registered, or compromised", jobs)
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the ledger does not tell this key's number");
                     last = None;
                     self.stall(jobs);
-                    tokio::time::sleep(RETRY).await;
+                    RETRY
                 }
-            }
+            };
             if jobs.is_closed() {
                 return false;
             }
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Passes over the key in use. Gives how long to wait before the next is asked for: none where there is an older one.
+    fn use_another(&self, why: &str, jobs: &mut mpsc::Receiver<Job>) -> Duration {
+        let kid = self.signer.kid().to_owned();
+        if self.signer.use_older() {
+            tracing::info!(kid, why, signs = self.signer.kid(), "an event key is passed over");
+            return Duration::ZERO;
+        }
+        tracing::error!(kid, why, "no event is made: none of the event keys counts");
+        self.stall(jobs);
+        RETRY
     }
 
     /// From here on nothing new is taken, and what waits is refused: before those are told whose records' fate is open, so

@@ -29,7 +29,7 @@ use once_cell::race::OnceBox;
 use sha2::Digest as _;
 use table::Table;
 
-pub use keyring::Keyring;
+pub use keyring::{InUse, Keyring};
 
 /// A signature as it stands in a structure: `{"alg":"ed25519","kid","val"}`.
 #[derive(Clone, PartialEq, Eq)]

@@ -79,6 +79,8 @@ pub(crate) enum KeystoreError {
     Passphrase(PathBuf, &'static str),
     /// There is one already.
     Exists(PathBuf),
+    /// Somebody else adds keys to it now.
+    Busy(PathBuf),
     /// It is not of its form.
     Form(PathBuf, String),
     /// It is another corner's.
@@ -97,6 +99,7 @@ impl fmt::Display for KeystoreError {
             Self::Exists(path) => {
                 write!(f, "{} is there already: move it away, or name another place", path.display())
             }
+            Self::Busy(path) => write!(f, "{}: somebody else adds keys to it now: try again", path.display()),
             Self::Form(path, what) => write!(f, "{} is no keystore ({what}): restore it from a copy", path.display()),
             Self::Corner(path, found) => write!(f, "{} is the keystore of {found}", path.display()),
             Self::Sealed(path) => {
@@ -188,6 +191,8 @@ impl FileKeystore {
         wanted: Vec<Wanted>,
         random: impl Fn() -> Zeroizing<[u8; 32]>,
     ) -> Result<Vec<PublicKey>, KeystoreError> {
+        // Until the new one stands in its place: of two who add at once the second would take away what the first has added.
+        let _locked = lock(path)?;
         let (mut store, held) = Self::unsealed(path, corner, passphrase)?;
         let before = store.keys.len();
         // With room for all of them: what it grows out of would not be wiped.
@@ -351,23 +356,35 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeystoreE
     file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)).map_err(io)
 }
 
-/// Puts a file in the place of another, whole or not at all, for the same owner, and makes it durable.
-fn write_over(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
-    let draft = path.with_extension("new");
-    write_new(&draft, bytes)?;
-    let replaced = || {
-        let (before, made) = (std::fs::metadata(path)?, std::fs::metadata(&draft)?);
-        if (before.uid(), before.gid()) != (made.uid(), made.gid()) {
-            std::os::unix::fs::chown(&draft, Some(before.uid()), Some(before.gid()))?;
-        }
-        std::fs::rename(&draft, path)
-    };
-    if let Err(error) = replaced() {
-        // Keys that nobody asked for any more; where they can't be removed, the next one is told of them.
-        let _ = std::fs::remove_file(&draft);
-        return Err(KeystoreError::Io(path.to_owned(), error));
+/// Locks the file at a path against others who would replace it.
+fn lock(path: &Path) -> Result<File, KeystoreError> {
+    let io = |error: std::io::Error| KeystoreError::Io(path.to_owned(), error);
+    let file = File::open(path).map_err(io)?;
+    let locked = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    let (opened, stands) = (file.metadata().map_err(io)?, std::fs::metadata(path).map_err(io)?);
+    // One that was replaced meanwhile is nobody's any more.
+    if locked.is_err() || (opened.dev(), opened.ino()) != (stands.dev(), stands.ino()) {
+        return Err(KeystoreError::Busy(path.to_owned()));
     }
-    sync_folder(path).map_err(|error| KeystoreError::Io(path.to_owned(), error))
+    Ok(file)
+}
+
+/// Puts a file in the place of another that is locked, whole or not at all, for the same owner, and makes it durable.
+fn write_over(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    // What one that was cut short has left is nobody's.
+    let draft = path.with_extension("new");
+    let replaced = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        let (before, made) = (std::fs::metadata(path)?, file.metadata()?);
+        if (before.uid(), before.gid()) != (made.uid(), made.gid()) {
+            std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
+        file.sync_all()?;
+        std::fs::rename(&draft, path)?;
+        sync_folder(path)
+    };
+    replaced().map_err(|error| KeystoreError::Io(path.to_owned(), error))
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

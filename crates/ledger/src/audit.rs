@@ -22,7 +22,7 @@ use eleven_core::hash::Sha256;
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
-use eleven_core::signature::Signer;
+use eleven_core::signature::InUse;
 use eleven_core::time::Time;
 use eleven_core::tree;
 use eleven_store::{Batch, Durable, Stage};
@@ -90,7 +90,7 @@ pub(crate) struct Audit {
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The ledger's event key.
-    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) signer: Arc<InUse>,
     /// `ledger://<domain>`.
     pub(crate) name: String,
     /// Both chains after the last entry.
@@ -112,7 +112,7 @@ impl Audit {
     pub(crate) fn new(
         shared: Arc<Shared>,
         clock: Arc<dyn Clock>,
-        signer: Arc<dyn Signer>,
+        signer: Arc<InUse>,
         resumed: crate::recover::Resumed,
         pace: Pace,
         heads: mpsc::Sender<SealedEntry>,

@@ -2,9 +2,10 @@
 
 use eleven_core::registry::Fold;
 use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::{Keyring, Signer, Tables, VerifyingKey};
+use eleven_core::signature::{InUse, Tables, VerifyingKey};
 use eleven_core::time::Time;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// How many keys have a table. Those that are used first get one; the others verify at half the speed.
@@ -16,11 +17,13 @@ const TABLES: usize = 128;
 pub struct Keys {
     keys: RwLock<HashMap<String, Arc<EventKey>>>,
     tables: Tables,
+    /// Whether the ledger's last event of its own could not be made.
+    mute: AtomicBool,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { keys: RwLock::default(), tables: Tables::new(TABLES) }
+        Self { keys: RwLock::default(), tables: Tables::new(TABLES), mute: AtomicBool::new(false) }
     }
 }
 
@@ -51,6 +54,16 @@ impl Keys {
         keys.get(kid).filter(|key| key.usage == usage).cloned()
     }
 
+    /// Whether the ledger can make no event of its own: then nothing is sealed, and no head signed over what comes.
+    #[must_use]
+    pub fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::Release);
+    }
+
     /// Adds the keys that the registry has and this has not.
     pub fn learn(&self, registry: &Fold) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,11 +82,10 @@ impl Keys {
     }
 }
 
-/// The event key that the ledger itself signs with from now on: of those that it holds the newest that is registered and counts.
-/// Where none does, the newest: that it is not registered is said where it is to sign.
-pub(crate) fn own(held: &Keyring, registry: Option<&Fold>, now: Time) -> Arc<dyn Signer> {
-    let counting = |kid: &str| registry?.key(kid).filter(|key| key.counts_at(now));
-    Arc::clone(held.newest_of(counting).unwrap_or_else(|| held.newest()))
+/// Has the ledger itself sign by the newest of its event keys that is registered and counts at `now`. Where none does, it stays the
+/// one that it is: that it does not count is said where it is to sign.
+pub(crate) fn choose(own: &InUse, registry: Option<&Fold>, now: Time) {
+    own.use_newest_of(|kid| registry?.key(kid).filter(|key| key.counts_at(now)));
 }
 
 impl EventKey {

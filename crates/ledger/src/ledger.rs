@@ -25,7 +25,7 @@ use eleven_core::event::{About, Draft, Place};
 use eleven_core::form::FormError;
 use eleven_core::registry::{self, GrantedKey};
 use eleven_core::root::TrustRoot;
-use eleven_core::signature::{Signer, VerifyingKey};
+use eleven_core::signature::{InUse, Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_store::{
     CommitError, Committed, Folder, GroupCommit, GroupOptions, Log as _, Metrics, SegmentLog, SegmentOptions, Stop,
@@ -144,7 +144,8 @@ impl Parts {
             // The receiver is here.
             let _ = to_sign.send(seal);
         }
-        let event = keys::own(&signers.event, crate::state::read(&shared.book).registry(), clock.now());
+        let event = InUse::of(signers.event);
+        keys::choose(&event, crate::state::read(&shared.book).registry(), clock.now());
         let audit = Audit::new(Arc::clone(&shared), clock, event, resumed, pace, to_sign);
         Ok(Self { shared, audit, signer, seals })
     }
@@ -281,7 +282,7 @@ impl Ledger {
         let rewriter = log.rewriter();
         let Parts { shared, audit, signer, seals } =
             Parts::new(&log, heads, &settings.folder, archive, pace, signers, Arc::clone(&clock))?;
-        let reader = ReadAs { signer: Arc::clone(&audit.signer), clock: Arc::clone(&clock) };
+        let reader = ReadAs { signer: Arc::clone(&audit.signer) as Arc<dyn Signer>, clock: Arc::clone(&clock) };
         // Before this process signs one.
         let signed = archive::signed_at(&shared);
         let signing = Arc::new(Mutex::new(signer));

@@ -80,7 +80,7 @@ fn wildcard(path: &str) -> String {
 async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let shared = &inner.shared;
     let disagreement = shared.disagreement.load(Ordering::Acquire);
-    let headless = shared.headless.load(Ordering::Acquire);
+    let headless = shared.headless.load(Ordering::Acquire) || shared.keys.is_mute();
     let takes = !inner.is_stopped();
     let head = shared.published();
     let raised = shared.raised.borrow().clone();
@@ -97,6 +97,7 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with("corner", "ledger")
         .with_some("domain", domain)
         .with("ok", takes && !disagreement && !headless && ahead.is_none())
+        .with("kid", inner.reader.signer.kid())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)
         .with("registry_agrees", !disagreement)

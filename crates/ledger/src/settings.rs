@@ -59,8 +59,8 @@ impl Settings {
 /// The keys that the corner holds. More than one of a use while they are renewed.
 #[derive(Clone)]
 pub struct Signers {
-    /// The ledger's event keys, of use `event` and owned by `ledger://<domain>`: the newest that is registered when the ledger
-    /// opens signs until it closes.
+    /// The ledger's event keys, of use `event` and owned by `ledger://<domain>`: the newest that counts when the ledger opens signs,
+    /// and another when that one counts no more.
     pub event: Keyring,
     /// Head keys: of those that it holds, each head is signed by the first of the trust root's that counts.
     pub head: Keyring,

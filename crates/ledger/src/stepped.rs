@@ -97,8 +97,9 @@ impl SteppedLedger {
 
     /// `GET /v1/audit/cursor/{kid}`: likewise.
     pub fn cursor(&self, kid: &str, reply: impl FnOnce(WireAnswer) + Send + 'static) {
-        let shared = Arc::clone(&self.shared);
-        self.commit.submit(Request::Cursor(kid.to_owned()), move |outcome| reply(cursor(&shared, outcome)));
+        let (shared, now) = (Arc::clone(&self.shared), self.signer.clock.now());
+        let counts = read(&shared.book).registry().and_then(|fold| fold.key(kid)).is_some_and(|key| key.counts_at(now));
+        self.commit.submit(Request::Cursor(kid.to_owned()), move |outcome| reply(cursor(&shared, counts, outcome)));
     }
 
     /// One commit of what waits, with a seal where `seal`.
@@ -174,11 +175,11 @@ fn appended(outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     }
 }
 
-fn cursor(shared: &Shared, outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
+fn cursor(shared: &Shared, counts: bool, outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     match outcome {
         Err(error) => WireAnswer::problem(&unavailable(&error)),
         Ok(Committed { answer: Answer { next: Some(next), last, size, .. }, .. }) => match hash_of(shared, last) {
-            Ok(hash) => WireAnswer { status: 200, body: Cursor { next, hash, size }.to_value().canonical() },
+            Ok(hash) => WireAnswer { status: 200, body: Cursor { next, hash, counts, size }.to_value().canonical() },
             Err(error) => WireAnswer::problem(&Problem::with_status(500, error.to_string())),
         },
         Ok(_) => WireAnswer::problem(&Problem::with_status(404, "no key of that name is registered")),

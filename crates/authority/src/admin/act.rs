@@ -196,6 +196,12 @@ impl Act {
         Ok(read)
     }
 
+    /// Whether it takes a key of the registry out of service.
+    #[must_use]
+    pub const fn ends_a_key(&self) -> bool {
+        matches!(self, Self::KeyRetire { .. } | Self::KeyCompromise { .. })
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -65,8 +65,8 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::KeyRegister { key } => {
             one("key.registered", GrantedKey::sign(key, role(authority, current, KeyUse::Registry)?).to_object())
         }
-        Act::KeyRetire { kid } => keys::retire(authority, current, kid),
-        Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since),
+        Act::KeyRetire { kid } => keys::retire(authority, current, kid).await,
+        Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since).await,
         Act::RootPublish { root } => publish_root(authority, current, &root),
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),

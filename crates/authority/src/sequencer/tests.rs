@@ -3,8 +3,8 @@ use crate::fixtures::{NOW, signer};
 use eleven_api::client::Client;
 use eleven_core::signature::Keyring;
 
-fn key() -> Arc<EventKey> {
-    EventKey::of(&Keyring::from(signer("event")))
+fn key() -> Arc<InUse> {
+    InUse::of(Keyring::from(signer("event")))
 }
 
 fn stream(next: u64) -> Stream {

@@ -214,8 +214,13 @@ async fn a_key_without_which_nothing_goes_on_does_not_end_before_another_counts(
         let args = Object::new().with("key", key(label, usage, owner).to_value());
         world.act("key.register", args).await.expect("registered");
     }
+    // That another is registered does not mean that the ledger has it.
+    for (act, args) in [("key.retire", retired("ledger")), ("key.compromise", compromised("ledger"))] {
+        let problem = world.act(act, args).await.expect_err("the ledger signs by it");
+        assert!(problem.status == 400 && problem.detail.contains("eleven ledger restart"), "{problem}");
+    }
     world.act("key.retire", retired("replica")).await.expect("retired");
-    world.act("key.retire", retired("spare")).await.expect("the ledger has another");
+    world.act("key.retire", retired("spare")).await.expect("the ledger signs by another");
     let (status, said) = health(&world).await;
     assert_eq!((status, said.get("uncounted")), (200, None));
     world.ask().await.expect("all goes on");

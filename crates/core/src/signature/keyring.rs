@@ -1,10 +1,11 @@
 //! The keys that a party holds for one use. While one is renewed there are two of them, and what is published says which
 //! signs.
 
-use super::Signer;
+use super::{Signature, Signer};
 use crate::root::KeyRecord;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Signers of one use, in the order in which their keys were made. There is at least one.
 #[derive(Clone)]

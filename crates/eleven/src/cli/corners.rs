@@ -23,7 +23,7 @@ pub(crate) enum CornerKeyCommand {
         label: String,
     },
     /// Add new keys to the keystore, the corner may run, and print the public ones: for `key register`, and for `root next
-    /// --renew`. The corner holds them from its next start on.
+    /// --renew`. The corner holds them from its next start on. Where it has keys of the label, those are printed.
     Renew {
         /// The last part of the new keys' names, such as the year.
         #[arg(long)]

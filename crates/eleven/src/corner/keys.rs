@@ -39,10 +39,11 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
 }
 
 /// Adds new keys to those of a corner that may run, and prints the public ones: of every use whose keys come to an end. The corner
-/// holds them from its next start on, and signs with one when it is registered, or stands in the trust root.
+/// holds them from its next start on, and signs with one when it is registered, or stands in the trust root. Where it has keys of
+/// this label, those are printed.
 ///
 /// # Errors
-/// Where the corner has no keystore, or keys of this label.
+/// Where the corner has no keystore, has some of the keys of this label and not all, or the file is there.
 pub(crate) fn renew_keys(
     which: Which,
     file: &Path,
@@ -57,18 +58,24 @@ pub(crate) fn renew_keys(
     let mut wanted = wanted(which, &config, label)?;
     // Keys for identities have no window.
     wanted.retain(|key| key.usage != KeyUse::Identity);
-    if let Some(used) = wanted.iter().find(|key| held.iter().any(|held| held.kid == key.kid)) {
+    if let Some(out) = out.filter(|out| out.exists()) {
+        return Err(Failure::usage(format!("{} is there already: name another file; nothing was done", out.display())));
+    }
+    let known = |one: &Wanted| held.iter().find(|key| key.kid == one.kid && key.usage == one.usage).cloned();
+    let known: Vec<PublicKey> = wanted.iter().filter_map(known).collect();
+    let made = if known.len() == wanted.len() {
+        // Made before, and perhaps never shown: a label names the same keys for good.
+        known
+    } else if let Some(used) = known.first() {
         return Err(Failure::usage(format!(
             "{} is in the keystore already: name a --label that was never used",
             used.kid
         )));
-    }
-    if let Some(out) = out.filter(|out| out.exists()) {
-        return Err(Failure::usage(format!("{} is there already: name another file; nothing was done", out.display())));
-    }
-    let passphrase = keystore::passphrase(&corner.passphrase_file)?;
-    let random = || Zeroizing::new(edge::random());
-    let made = FileKeystore::add(&store, which.name(), &passphrase, wanted, random)?;
+    } else {
+        let passphrase = keystore::passphrase(&corner.passphrase_file)?;
+        let random = || Zeroizing::new(edge::random());
+        FileKeystore::add(&store, which.name(), &passphrase, wanted, random)?
+    };
     if let Some(out) = out {
         keystore::write_public(out, &printed(which, &made).canonical())?;
     }

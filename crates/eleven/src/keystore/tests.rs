@@ -145,3 +145,30 @@ fn keys_are_added_beside_those_that_are_held_and_both_sign() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "no draft is left");
 }
+
+#[test]
+fn of_two_who_add_keys_at_once_none_takes_away_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystore.json");
+    make(&path);
+    // One that was cut short.
+    std::fs::write(path.with_extension("new"), b"half of a keystore").expect("written");
+    let add = |label: usize| {
+        let (kid, usage) = (format!("key:11-11/head/{label}"), KeyUse::Head);
+        let wanted = vec![Wanted { kid, usage, owner: "ledger://11-11".into() }];
+        FileKeystore::add(&path, "ledger", PASSPHRASE, wanted, random)
+    };
+    let added: Vec<bool> = std::thread::scope(|scope| {
+        let adding: Vec<_> = (0..4).map(|label| scope.spawn(move || add(label).map(drop))).collect();
+        let ended = adding.into_iter().map(|one| one.join().expect("it ends"));
+        ended
+            .map(|added| added.map_err(|error| assert!(matches!(error, KeystoreError::Busy(_)), "{error}")).is_ok())
+            .collect()
+    });
+    let opened = FileKeystore::open(&path, "ledger", PASSPHRASE).expect("the keystore");
+    let labels: Vec<String> = opened.keys().iter().map(|key| key.kid.clone()).collect();
+    for (label, added) in added.iter().enumerate() {
+        assert_eq!(labels.contains(&format!("key:11-11/head/{label}")), *added, "{label}: {labels:?}");
+    }
+    assert!(added.contains(&true) && !path.with_extension("new").exists());
+}

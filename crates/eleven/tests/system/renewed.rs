@@ -102,3 +102,26 @@ async fn a_domain_goes_on_when_the_keys_that_it_began_with_have_ended() {
     let report = domain.verify(&first);
     assert_eq!(report.exit_code(), 0, "{}", report.to_value());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_key_that_ended_is_passed_over_and_of_the_last_two_one_stays() {
+    let mut domain = Domain::start(Plan { renewed: true, ..Plan::default() }).await;
+    let now = domain.clock.now();
+    for (role, usage) in [("authority-2", KeyUse::Event), ("issuer-2", KeyUse::Issuer)] {
+        domain.act(Act::KeyRegister { key: renewed(role, usage, AUTHORITY, now) }).await;
+    }
+    let retire = |role: &str| Act::KeyRetire { kid: signer(role).kid().to_owned() };
+    // Both at once: each finds another that counts, unless one waits for the other.
+    let authority = domain.authority_handle.clone().expect("it runs");
+    let ended = tokio::join!(authority.operate(retire("issuer"), None), authority.operate(retire("issuer-2"), None));
+    assert_ne!(ended.0.is_ok(), ended.1.is_ok(), "{ended:?}");
+    drop(authority);
+    passes(&domain).await;
+    // Registered, held, and retired before it signed anything.
+    domain.act(retire("authority-2")).await;
+    domain.stop_authority().await;
+    domain.start_authority().await;
+    domain.until("calls pass", |domain| async { domain.chat(&request("x")).await.status == StatusCode::OK }).await;
+    let bundle = passes(&domain).await;
+    assert_eq!(signed_by(&bundle)[2], "authority");
+}

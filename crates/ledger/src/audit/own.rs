@@ -1,6 +1,7 @@
 //! The ledger's own events: they go through the same rules as anybody's, under the ledger's own key.
 
 use super::{Audit, stage};
+use crate::keys;
 use crate::rules::{BrokenStream, Candidate, Judgement, Verified};
 use crate::state::{read, write};
 use crate::stored::Stored;
@@ -8,6 +9,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::hash::Sha3;
 use eleven_core::root::KeyUse;
+use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use eleven_store::Batch;
 
@@ -37,10 +39,12 @@ impl Audit {
             Ok(verified) => verified,
             Err(why) => {
                 tracing::error!(event, %why, "the ledger cannot make an event of its own");
+                self.shared.keys.mute(true);
                 return false;
             }
         };
         let judgement = read(&self.shared.book).judge(&verified, at, None);
+        self.shared.keys.mute(!matches!(judgement, Judgement::Accept(_)));
         match judgement {
             Judgement::Accept(accepted) => {
                 if let Some((hash, bytes)) = content {
@@ -58,6 +62,7 @@ impl Audit {
     }
 
     fn own(&self, event: &'static str, data: Object, at: Time) -> Result<Verified, String> {
+        self.keep_to_a_key_that_counts(at);
         let src_seq = read(&self.shared.book).cursor(self.signer.kid()).map_or(0, |(next, _)| next);
         let by = self.name.clone();
         let draft = Draft { event, place: Place::Alone, ts: at, by, src_seq, data, about: About::default() };
@@ -66,6 +71,24 @@ impl Audit {
         let key = self.shared.keys.get(self.signer.kid()).ok_or("the ledger's event key is not registered")?;
         let key = key.verifying().ok_or("the ledger's event key is no key")?;
         candidate.verify(key).map_err(|why| why.to_string())
+    }
+
+    /// Signs by another key from now on where the one in use counts no more.
+    fn keep_to_a_key_that_counts(&self, at: Time) {
+        let book = read(&self.shared.book);
+        let record = book.registry().and_then(|fold| fold.key(self.signer.kid()));
+        if record.is_some_and(|record| record.counts_at(at)) {
+            return;
+        }
+        let before = self.signer.kid();
+        keys::choose(&self.signer, book.registry(), at);
+        if self.signer.kid() != before {
+            tracing::warn!(
+                before,
+                kid = self.signer.kid(),
+                "the ledger's event key counts no more: it signs by another"
+            );
+        }
     }
 
     /// Records that a record was refused: an entry that names it and, where its number is the next, takes that number;

@@ -2,13 +2,15 @@ mod faults;
 mod violations;
 
 use super::*;
-use crate::world::{AUTHORITY, Home, POINT, Producers, kid, signed_header, signer, single, start};
+use crate::world::{AUTHORITY, Home, LEDGER, POINT, Producers, granted, kid, signed_header, signer, single, start};
 use crate::{Ledger, LedgerError};
 use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::hash::Sha3;
+use eleven_core::root::KeyUse;
+use eleven_core::signature::{Keyring, Signer};
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
 
@@ -458,6 +460,35 @@ async fn nothing_is_kept_of_what_could_not_be_recorded() {
     ledger.inner.submit(Request::Registry { agrees: false, epoch: 1, header }).await.expect("answered");
     assert_eq!(ledger.inner.shared.size(), size);
     assert!(!read(&ledger.inner.shared.places).keeps_blob(&hash));
+    assert!(ledger.inner.shared.keys.is_mute(), "and says so");
+    drop(ledger);
+    crate::fsck(home.path(), &mut |_| ()).expect("sound");
+}
+
+#[tokio::test]
+async fn an_event_key_that_ends_is_followed_by_another_that_is_held() {
+    let home = Home::new();
+    let held = ["audit", "audit-2"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+    let signers = crate::Signers { event: Keyring::new(held).expect("keys"), ..Home::signers() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
+    let ledger = crate::Ledger::open(home.settings(), signers, clock).expect("opens");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    ledger.sealed().await;
+    let last = |ledger: &crate::Ledger| {
+        let bytes = ledger.inner.shared.entry_bytes(ledger.inner.shared.size() - 1).expect("an entry");
+        String::from_utf8(bytes).expect("a text")
+    };
+    assert!(last(&ledger).contains(&format!("\"{}\"", kid("audit"))), "the newer one is not registered");
+    let registered = granted("audit-2", KeyUse::Event, LEDGER).to_object();
+    ledger.must_append(&one(&producers.by_authority("key.registered", registered))).await;
+    ledger.sealed().await;
+    assert!(last(&ledger).contains(&format!("\"{}\"", kid("audit"))), "one key for as long as it counts");
+    let retired = Object::new().with("kid", kid("audit"));
+    ledger.must_append(&one(&producers.by_authority("key.retired", retired))).await;
+    ledger.sealed().await;
+    assert!(last(&ledger).contains(&format!("\"{}\"", kid("audit-2"))));
+    assert!(!ledger.inner.shared.keys.is_mute());
     drop(ledger);
     crate::fsck(home.path(), &mut |_| ()).expect("sound");
 }

@@ -99,7 +99,7 @@ fn signer_of(
 }
 
 /// A key that is registered, be it under a head or not yet. Nobody verifies by it while the book is held: its writer waits.
-fn registered(inner: &Inner, kid: &str) -> Option<KeyRecord> {
+pub(super) fn registered(inner: &Inner, kid: &str) -> Option<KeyRecord> {
     read(&inner.shared.book).registry()?.key(kid).cloned()
 }
 

@@ -13,8 +13,8 @@ use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 
 /// Takes a key out of service.
-pub(super) fn retire(authority: &Authority, current: &Current, kid: String) -> Result<Plan, ActError> {
-    check_events(authority, current, &kid)?;
+pub(super) async fn retire(authority: &Authority, current: &Current, kid: String) -> Result<Plan, ActError> {
+    check_events(authority, current, &kid).await?;
     check_issuers(authority, current, &kid)?;
     Ok(Plan::one(Step::alone("key.retired", Object::new().with("kid", kid))))
 }
@@ -23,7 +23,12 @@ pub(super) fn retire(authority: &Authority, current: &Current, kid: String) -> R
 ///
 /// The ledger judges it once more by its own clock, which may be behind this one's: a `since` of now would be refused there after
 /// it took its number. So one of the last two seconds becomes two seconds ago; earlier is the safe side.
-pub(super) fn compromise(authority: &Authority, current: &Current, kid: String, since: Time) -> Result<Plan, ActError> {
+pub(super) async fn compromise(
+    authority: &Authority,
+    current: &Current,
+    kid: String,
+    since: Time,
+) -> Result<Plan, ActError> {
     let now = authority.clock.now();
     if since > now {
         return Err(ActError::Form(FormError(format!(
@@ -31,14 +36,14 @@ pub(super) fn compromise(authority: &Authority, current: &Current, kid: String, 
         ))));
     }
     // An issuer's key that is in other hands has to end at once, also where it is the last: another can be registered then.
-    check_events(authority, current, &kid)?;
+    check_events(authority, current, &kid).await?;
     let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
     let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
     Ok(Plan::one(Step::alone("key.compromised", compromised)))
 }
 
-/// Refuses the end of an event key that the authority signs with, or the last one of the ledger.
-fn check_events(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
+/// Refuses the end of an event key that the authority or the ledger signs with now.
+async fn check_events(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
     if authority.sequencer.key().kid() == kid {
         return Err(ActError::Impossible(
             "this authority signs its events by that key: without it nothing could be recorded any more, its successor \
@@ -46,14 +51,20 @@ fn check_events(authority: &Authority, current: &Current, kid: &str) -> Result<(
              the old one",
         ));
     }
-    let (fold, now) = (&current.fold, authority.clock.now());
-    let of_the_ledger = |key: &&KeyRecord| {
-        key.usage == KeyUse::Event && key.owner.strip_prefix("ledger://") == Some(fold.domain()) && key.counts_at(now)
+    let now = authority.clock.now();
+    let of_the_ledger = |key: &KeyRecord| {
+        key.usage == KeyUse::Event
+            && key.owner.strip_prefix("ledger://") == Some(current.fold.domain())
+            && key.counts_at(now)
     };
-    let mut others = fold.lists().keys.iter().filter(of_the_ledger).filter(|key| key.kid != kid);
-    if fold.key(kid).as_ref().is_some_and(of_the_ledger) && others.next().is_none() {
+    if !current.fold.key(kid).is_some_and(of_the_ledger) {
+        return Ok(());
+    }
+    // Which of them it holds and uses only the ledger knows: one that is registered may be nobody's.
+    let used = authority.ledger.event_key().await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    if used == kid {
         return Err(ActError::Impossible(
-            "it is the ledger's only event key that counts: without it no head could be signed any more. Renew it first \
+            "the ledger signs its events by that key: without it no head could be signed any more. Renew it first \
              (`eleven ledger key renew`, `eleven key register`, `eleven ledger restart`), then end the old one",
         ));
     }

@@ -36,3 +36,21 @@ fn what_is_published_says_which_of_the_keys_signs() {
     assert_eq!(kid(ring.newest_of(|kid| (kid == other.kid).then_some(&other))), None, "another key of that name");
     assert_eq!(Keyring::from(signer(5)).newest().kid(), "key:d/head/5");
 }
+
+#[test]
+fn one_of_the_keys_is_in_use_and_may_become_another() {
+    let ring = Keyring::new([signer(1), signer(2), signer(3)]).expect("keys");
+    let used = InUse::of(ring);
+    assert_eq!(used.kid(), "key:d/head/3", "the newest first");
+    assert!(used.use_older() && used.use_older());
+    assert_eq!((used.kid(), used.public()), ("key:d/head/1", signer(1).public()));
+    assert_eq!(used.sign(b"message"), signer(1).sign(b"message"));
+    assert_eq!(used.signature(b"message").kid, "key:d/head/1");
+    assert!(!used.use_older(), "there is none older");
+    assert_eq!(used.kid(), "key:d/head/3");
+    let listed = [record(2), record(1)];
+    assert!(used.use_newest_of(|kid| listed.iter().find(|record| record.kid == kid)));
+    assert_eq!(used.kid(), "key:d/head/2");
+    assert!(!used.use_newest_of(|_| None));
+    assert_eq!(used.kid(), "key:d/head/2", "as it was");
+}
