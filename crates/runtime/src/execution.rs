@@ -19,7 +19,7 @@ use eleven_core::policy::{PolicyBundle, Release};
 use eleven_core::reason::Reason;
 use eleven_enforce::containment;
 use eleven_enforce::permit::Execution;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -36,20 +36,24 @@ const UNPROVEN: &str = "the evidence has not reached the durability that the pol
 /// What a caller hears whose execution has no evidence.
 const UNCOMMITTED: &str = "the execution's evidence could not be committed";
 
-/// Runs the operation that was begun, and answers once its release allows: whole with its evidence durable, or as a stream
-/// whose end waits for it.
-pub(crate) async fn run(gate: Arc<Gate>, begun: Begun, mut request: Request<Full<Bytes>>) {
+/// Runs the operation that was begun, and answers a caller who speaks `version` once its release allows: whole with its evidence
+/// durable, or as a stream whose end waits for it.
+pub(crate) async fn run(gate: Arc<Gate>, begun: Begun, mut request: Request<Full<Bytes>>, version: Version) {
     let Begun { permit, bundle, reply } = begun;
+    // Before HTTP/1.1 an answer of unknown length ends as its connection does: one that is broken off would look whole.
+    let streams = bundle.terms.release == Release::Stream && version >= Version::HTTP_11;
     // So that the upstream's own log can be held against the ledger.
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(permit.op())) {
         request.headers_mut().insert("eleven-lineage", lineage);
     }
-    Run { gate, bundle, reply: Some(reply) }.go(permit.run(), request).await;
+    Run { gate, bundle, streams, reply: Some(reply) }.go(permit.run(), request).await;
 }
 
 struct Run {
     gate: Arc<Gate>,
     bundle: Arc<PolicyBundle>,
+    /// Whether the answer passes as it comes.
+    streams: bool,
     /// Taken by the answer.
     reply: Option<Reply>,
 }
@@ -110,9 +114,7 @@ impl Run {
         };
         match head.and_then(|sent| sent.map_err(|error| Break::Upstream(error.to_string()))) {
             Err(broken) => self.broken(execution, broken).await,
-            Ok(response) if self.bundle.terms.release == Release::Stream => {
-                self.stream(execution, response, deadline, registered).await;
-            }
+            Ok(response) if self.streams => self.stream(execution, response, deadline, registered).await,
             Ok(response) => self.whole(execution, response, deadline, registered).await,
         }
     }
@@ -133,7 +135,7 @@ impl Run {
         until(deadline, registered, left, work).await
     }
 
-    /// `release: whole`: the body is held until its evidence is durable.
+    /// `release: whole`, or a caller to whom nothing can be streamed: the body is held until its evidence is durable.
     async fn whole(
         mut self,
         execution: Execution,

@@ -34,7 +34,7 @@ use eleven_core::reason::Reason;
 use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
-use http::{HeaderMap, HeaderValue, Method, Request, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header, request};
 use http_body_util::Full;
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub(crate) struct Gate {
 pub(crate) struct Framed {
     method: Method,
     path: String,
+    /// What its caller speaks.
+    version: Version,
     headers: HeaderMap,
     body: Bytes,
     /// As it was asked for, nothing committed.
@@ -87,12 +89,12 @@ pub(crate) struct Framed {
 
 impl Framed {
     pub(crate) fn new(parts: request::Parts, body: Bytes, operation: Operation, workload: Sha3) -> Self {
-        let request::Parts { method, uri, headers, .. } = parts;
+        let request::Parts { method, uri, version, headers, .. } = parts;
         let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let binding =
             RequestBinding { body: Sha3::of(&[&body]), method: method.as_str().to_owned(), path: path.clone() };
         let asked = operation.clone();
-        Self { method, path, headers, body, asked, operation, binding, workload, disclosures: Vec::new() }
+        Self { method, path, version, headers, body, asked, operation, binding, workload, disclosures: Vec::new() }
     }
 
     pub(crate) fn disclosures(&self) -> &[Disclosure] {
@@ -165,11 +167,11 @@ async fn on_record(gate: &Gate, caller: &Caller, problem: Problem) -> Problem {
 async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axum::response::Response, Problem> {
     // What can't be forwarded is refused before anything is begun.
     let request = forwarded(gate, &framed)?;
-    let workload = framed.workload;
+    let (workload, version) = (framed.workload, framed.version);
     let admission = admission(gate, caller, framed).await?;
     let run = {
         let gate = Arc::clone(gate);
-        move |begun| execution::run(gate, begun, request)
+        move |begun| execution::run(gate, begun, request, version)
     };
     begin(&gate.desks, &gate.clock, admission, workload, run).await
 }

@@ -6,7 +6,7 @@ use eleven_core::artifact::result_digest;
 use eleven_core::attestation::StatementResult;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use std::time::Duration;
 
@@ -111,6 +111,29 @@ async fn an_upstream_that_breaks_off_never_looks_whole() {
     };
     assert!(broken, "the connection is broken off: {}", String::from_utf8_lossy(&got));
     assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("upstream.failed"), sent(&got, 200)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_off_looks_whole_to_no_caller_of_http_1_0_either() {
+    let domain = Domain::start(streaming()).await;
+    for (prompt, status, expected) in [
+        ("stream", StatusCode::OK, ("execution.completed", None)),
+        ("break", StatusCode::BAD_GATEWAY, ("execution.failed", Some("upstream.failed"))),
+    ] {
+        let request = Request::post(format!("http://{}/v1/chat/completions", domain.gateway_at))
+            .version(Version::HTTP_10)
+            .header("authorization", format!("Bearer {}", domain.secret))
+            .body(Full::new(bytes::Bytes::from(stream_request(prompt))))
+            .expect("a request");
+        let (parts, body) = domain.client.send(request).await.expect("answers").into_parts();
+        let body = body.collect().await.expect("whole").to_bytes();
+        assert_eq!(parts.status, status, "{}", String::from_utf8_lossy(&body));
+        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        assert_eq!(length, Some(body.len().to_string().as_str()), "its end is told by more than the connection's");
+        let op = parts.headers["eleven-lineage"].to_str().ok().and_then(|op| op.strip_prefix("lineage://op/"));
+        let sent = sent(&body, status.as_u16());
+        assert_eq!(ended(&domain, op.expect("an op")).await, by(expected.0, expected.1, sent));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
