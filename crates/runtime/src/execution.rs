@@ -8,7 +8,7 @@ use crate::gateway::Gate;
 use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, ending};
 use crate::passing;
 use crate::refusal;
-use crate::release::Holdback;
+use crate::release::{Holdback, has_end};
 use crate::running::Registered;
 use bytes::Bytes;
 use eleven_api::audit::Durability;
@@ -20,6 +20,7 @@ use eleven_core::reason::Reason;
 use eleven_enforce::containment;
 use eleven_enforce::permit::Execution;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -69,6 +70,11 @@ enum Break {
 }
 
 impl Break {
+    /// Of an answer whose end is its connection's, and that does not say itself that it is at its end.
+    fn cut() -> Self {
+        Self::Upstream("its events ended with its connection, and without an end of their own".into())
+    }
+
     const fn outcome(&self) -> Outcome {
         match self {
             Self::Upstream(_) | Self::TooLarge => Outcome::Failed,
@@ -144,6 +150,7 @@ impl Run {
         mut registered: Registered<'_>,
     ) {
         let (parts, body) = response.into_parts();
+        let by_close = ends_by_close(&parts.headers) && !body.is_end_stream();
         let limit = self.gate.settings.gateway.max_response;
         let collecting = http_body_util::Limited::new(body, limit).collect();
         let collected = self.until(deadline, &mut registered, collecting).await;
@@ -152,7 +159,8 @@ impl Run {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Break::TooLarge),
             Err(error) => Err(Break::Upstream(error.to_string())),
         });
-        let body = match body {
+        let events = by_close && are_events(&parts.headers);
+        let body = match body.and_then(|body| if events && !has_end(&body) { Err(Break::cut()) } else { Ok(body) }) {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,
         };
@@ -179,7 +187,9 @@ impl Run {
         mut registered: Registered<'_>,
     ) {
         let (parts, mut body) = response.into_parts();
-        let mut holdback = Holdback::new(are_events(&parts.headers), self.gate.settings.gateway.max_response);
+        let events = are_events(&parts.headers);
+        let by_close = events && ends_by_close(&parts.headers);
+        let mut holdback = Holdback::new(events, self.gate.settings.gateway.max_response);
         let (inlet, passing) = stream::channel();
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
@@ -188,7 +198,8 @@ impl Run {
         self.answer_with(answer);
 
         let passed = self.until(deadline, &mut registered, inlet.pass(&mut body, &mut holdback)).await;
-        match passed.and_then(|passed| passed) {
+        let passed = passed.and_then(|passed| passed);
+        match passed.and_then(|place| if by_close && !holdback.is_ending() { Err(Break::cut()) } else { Ok(place) }) {
             Ok(place) => {
                 let tail = holdback.finish();
                 let sent = inlet.delivered().with(&tail, parts.status);
@@ -286,6 +297,18 @@ fn are_events(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
+/// Whether an answer's end is that of its connection, as it is where the upstream dies, too (RFC 9112, 6.3).
+fn ends_by_close(headers: &HeaderMap) -> bool {
+    let chunked = |coding: &HeaderValue| {
+        let last = coding.to_str().ok().and_then(|codings| codings.rsplit(',').next());
+        last.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+    };
+    match headers.get_all(header::TRANSFER_ENCODING).iter().next_back() {
+        Some(coding) => !chunked(coding),
+        None => !headers.contains_key(header::CONTENT_LENGTH),
+    }
+}
+
 /// The durability that a policy asks of the evidence before anything is released: D1 where it says nothing.
 pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
     bundle.terms.durability.as_deref().and_then(Durability::parse).unwrap_or(Durability::D1)
@@ -302,6 +325,25 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_without_a_length_and_not_in_chunks_ends_with_its_connection() {
+        for (ends, headers) in [
+            (true, vec![("content-type", "text/event-stream")]),
+            (false, vec![("content-length", "7")]),
+            (false, vec![("transfer-encoding", "chunked")]),
+            (false, vec![("transfer-encoding", "gzip, Chunked")]),
+            (false, vec![("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")]),
+            (true, vec![("transfer-encoding", "gzip")]),
+            (true, vec![("transfer-encoding", "gzip"), ("content-length", "7")]),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in &headers {
+                map.append(*name, HeaderValue::from_static(*value));
+            }
+            assert_eq!(ends_by_close(&map), ends, "{headers:?}");
+        }
+    }
 
     #[test]
     fn a_caller_is_not_told_where_the_upstream_is() {

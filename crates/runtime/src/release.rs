@@ -91,6 +91,11 @@ impl Holdback {
         self.held.push(piece);
     }
 
+    /// Whether an end came: a finish reason, `[DONE]`, or what can't be read.
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.ending
+    }
+
     /// The end that was held, once its evidence is durable.
     pub(crate) fn finish(self) -> Bytes {
         let mut tail = BytesMut::new();
@@ -100,6 +105,14 @@ impl Holdback {
         tail.extend_from_slice(&self.partial);
         tail.freeze()
     }
+}
+
+/// Whether there is an end among events that came in one piece.
+pub(crate) fn has_end(events: &Bytes) -> bool {
+    let mut holdback = Holdback::new(true, usize::MAX);
+    // What is too large for an event, and did not end, ends nothing either.
+    let _ = holdback.push(events.clone());
+    holdback.is_ending()
 }
 
 /// Where the first event ends: behind an empty line. None ends in the bytes before `from`.
@@ -286,6 +299,16 @@ mod tests {
         assert!(holdback.push(Bytes::from_static(b"one")).expect("small").is_empty());
         assert_eq!(holdback.push(Bytes::from_static(b"two")).expect("small"), vec![Bytes::from_static(b"one")]);
         assert_eq!(holdback.finish(), Bytes::from_static(b"two"));
+    }
+
+    #[test]
+    fn events_have_an_end_where_a_whole_one_says_so() {
+        let cut = [chunk("a", "null"), ": keep-alive\n\n".into(), chunk("", "null")].concat();
+        for end in [chunk("b", "\"length\""), "data: [DONE]\n\n".into()] {
+            assert!(has_end(&Bytes::from([cut.as_str(), &end].concat())), "{end}");
+            assert!(!has_end(&Bytes::from([cut.as_str(), &end[..end.len() - 1]].concat())), "{end} is not whole");
+        }
+        assert!(!has_end(&Bytes::from(cut)) && !has_end(&Bytes::new()));
     }
 
     #[test]

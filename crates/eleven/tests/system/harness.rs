@@ -31,6 +31,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -486,6 +488,20 @@ impl Domain {
         self.upstream.calls.load(Ordering::SeqCst)
     }
 
+    /// Puts another upstream behind the gateway: it gives each call these bytes, and closes the connection.
+    pub(crate) async fn answer_by(&mut self, answer: String) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        self.upstream.at = listener.local_addr().expect("an address");
+        // It ends with the test's process.
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer_once(stream, answer.clone()));
+            }
+        });
+        self.stop_runtime().await;
+        self.start_runtime().await;
+    }
+
     /// What the gateway says of itself.
     pub(crate) async fn health(&self) -> Health {
         let health = parse(&self.get(self.gateway_at, "/health").await.1).expect("I-JSON");
@@ -741,6 +757,25 @@ impl Upstream {
         });
         upstream
     }
+}
+
+/// Takes a request whole, for a connection that is closed with bytes unread is broken off by the system; answers it, and closes.
+async fn answer_once(mut stream: TcpStream, answer: String) {
+    let mut request = Vec::new();
+    while !is_whole(&request) {
+        if !stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
+            return;
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    body.len() >= length.map_or(0, |length| length.parse().expect("a length"))
 }
 
 /// Answers by what the prompt asks for: `echo …`, `slow`, `break`, `error`, `keep alive`.

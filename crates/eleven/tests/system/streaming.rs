@@ -137,6 +137,45 @@ async fn what_breaks_off_looks_whole_to_no_caller_of_http_1_0_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_end_with_their_connection_are_whole_where_they_say_so_themselves() {
+    let event = |text: &str| {
+        let delta = format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}"#);
+        format!("data: {{\"choices\":[{delta}]}}\n\n")
+    };
+    let cut = [event("one "), event("two "), event("three ")].concat();
+    let all = format!("{cut}data: [DONE]\n\n");
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    for release in ["stream", "whole"] {
+        let mut domain = Domain::start(Plan { release, ..streaming() }).await;
+        domain.answer_by(format!("{head}{all}")).await;
+        let answered = domain.chat(&stream_request("x")).await;
+        assert_eq!((answered.status, answered.body.as_ref()), (StatusCode::OK, all.as_bytes()), "{release}");
+        assert_eq!(ended(&domain, answered.op()).await, by("execution.completed", None, sent(all.as_bytes(), 200)));
+
+        domain.answer_by(format!("{head}{cut}")).await;
+        let (op, sent) = if release == "whole" {
+            let answered = domain.chat(&stream_request("x")).await;
+            assert_eq!(answered.status, StatusCode::BAD_GATEWAY);
+            (answered.op().to_owned(), sent(&answered.body, 502))
+        } else {
+            let (mut body, op) = open(&domain, "x").await;
+            let mut got = Vec::new();
+            let broken = loop {
+                match piece(&mut body).await {
+                    Some(Ok(next)) => got.extend_from_slice(&next),
+                    Some(Err(_)) => break true,
+                    None => break false,
+                }
+            };
+            assert!(broken, "it is broken off: {}", String::from_utf8_lossy(&got));
+            assert_eq!(got, [event("one "), event("two ")].concat().as_bytes(), "and what was held is not passed on");
+            (op, sent(&got, 200))
+        };
+        assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("upstream.failed"), sent), "{release}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_interrupts_what_runs() {
     let domain = Domain::start(streaming()).await;
     domain.upstream.gate.send_replace(false);
