@@ -180,7 +180,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
         let malformed = |error: eleven_core::form::FormError| Problem::malformed(error.to_string());
         let asked = Disclose::read(&body).map_err(malformed)?;
         let operation = asked.operation(asking).map_err(malformed)?;

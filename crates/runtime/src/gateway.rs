@@ -109,7 +109,8 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
         let caller = authenticate(&gate, &parts.headers).await?;
         passing::addressed(&parts.uri)?;
         passing::readable(&parts.headers)?;
-        let body = body_of(&gate, &caller, body, gate.settings.gateway.max_body).await?;
+        let limit = gate.settings.gateway.max_body;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, limit).await?;
         let frame = || {
             let operation = openai::invocation(&body, &gate.settings.gateway)?;
             Ok::<_, Problem>(Framed::new(parts, body.clone(), operation, gate.workload))
@@ -146,10 +147,17 @@ pub(crate) async fn authenticate(gate: &Gate, headers: &HeaderMap) -> Result<Cal
     authenticated
 }
 
-/// The body of a caller's request. One past the limit is refused like anything else: with a reason, by an event.
-pub(crate) async fn body_of(gate: &Gate, caller: &Caller, body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// The body of a caller's request, and who the caller is once it is there: a body may take its time, and a credential that was
+/// revoked meanwhile, or has ended, calls no more. One past the limit is refused like anything else: with a reason, by an event.
+pub(crate) async fn body_of(
+    gate: &Gate,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<(Caller, Bytes), Problem> {
     match eleven_api::serve::body(body, limit).await {
-        Ok(body) => Ok(body),
+        Ok(body) => Ok((authenticate(gate, headers).await?, body)),
         Err(problem) => Err(on_record(gate, caller, problem).await),
     }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn admit(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
         let asked = match Admit::read(&body) {
             Ok(asked) => asked,
             Err(error) => return Err(deny(&gate, Denial::new(Reason::ArtifactMalformed, error.to_string())).await),
@@ -195,7 +195,7 @@ pub(crate) async fn complete(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let body = body_of(&gate, &caller, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
         let done = Complete::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
         let outcome = Outcome::parse(&done.outcome).ok_or_else(|| Problem::malformed("not an outcome"))?;
         let started = workloads.take(&done.attestation_id, Some(&caller.identity)).ok_or_else(|| {

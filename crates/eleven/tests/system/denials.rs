@@ -7,6 +7,8 @@ use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{base64url, unbase64url};
 use http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// The refusal's reason, its status, that the model was not called, and that its event is under a signed head.
 async fn refused(domain: &Domain, answered: &Answered, status: u16, reason: &str) -> Value {
@@ -77,6 +79,41 @@ async fn a_client_that_was_revoked_is_nobody_by_its_token_either() {
     domain.act_in_force(Act::ClientRevoke { client: "other".into() }).await;
     let answered = domain.chat_with(&request("x"), &[("authorization", &bearer)]).await;
     assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (401, "identity.unauthenticated"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_revoked_while_its_body_comes_is_nobody_once_it_is_there() {
+    let domain = Domain::start(Plan::default()).await;
+    let (body, artifact) = (request("x"), domain.token(&request("x")).await);
+    let mut calls = Vec::new();
+    for (path, header) in [
+        ("/v1/chat/completions", format!("eleven-authorization: {artifact}\r\n")),
+        ("/v1/chat/completions", String::new()),
+        ("/runtime/admit", String::new()),
+        ("/runtime/complete", String::new()),
+        ("/runtime/disclosures/open", String::new()),
+    ] {
+        let mut stream = TcpStream::connect(domain.gateway_at).await.expect("it listens");
+        let (secret, length) = (&domain.secret, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\nauthorization: Bearer {secret}\r\n{header}\
+             content-type: application/json\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("it is taken");
+        // The body is asked for once the caller is authenticated.
+        let mut asked = [0u8; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut asked).await.expect("an answer");
+        assert_eq!(asked.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n", "{path}");
+        calls.push((path, stream));
+    }
+    domain.act_in_force(Act::ClientRevoke { client: "app".into() }).await;
+    for (path, mut stream) in calls {
+        stream.write_all(body.as_bytes()).await.expect("it is taken");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("identity.unauthenticated"), "{path}: {answer}");
+    }
+    assert_eq!(domain.calls(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
