@@ -3,7 +3,7 @@
 use crate::settings::Gateway;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::Operation;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, parse_at_most};
 use eleven_core::limits::{MAX_MEMBERS, MAX_OP};
 use eleven_core::reason::Reason;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -80,7 +80,7 @@ pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, P
     let mut op = Object::new().with("name", &settings.operation).with("model", model).with("scope", scope(settings));
     for name in &settings.parameters {
         if let Some(raw) = members.0.get(name) {
-            op.insert(name.as_str(), parameter(raw.get()));
+            op.insert(name.as_str(), parameter(raw.get())?);
         }
     }
     operation(op)
@@ -97,12 +97,16 @@ pub(crate) fn listing(settings: &Gateway) -> Result<Operation, Problem> {
 fn operation(op: Object) -> Result<Operation, Problem> {
     let op = Value::Object(op);
     if op.canonical().len() > MAX_OP {
-        let detail =
-            "the model and the parameters that policy reads come to more than the 4 KiB of an operation: send less";
-        return Err(Problem::refused(Reason::LimitsExceeded, detail));
+        return Err(too_large());
     }
     Operation::read(op)
         .map_err(|error| Problem::malformed(format!("the request is not an operation that can be governed: {error}")))
+}
+
+fn too_large() -> Problem {
+    let detail =
+        "the model and the parameters that policy reads come to more than the 4 KiB of an operation: send less";
+    Problem::refused(Reason::LimitsExceeded, detail)
 }
 
 fn scope(settings: &Gateway) -> Value {
@@ -113,9 +117,14 @@ fn scope(settings: &Gateway) -> Value {
 }
 
 /// A parameter that policy reads: as it is where the protocol's encoding has it, and a number that is not an integer as
-/// the text it was written as (PROTOCOL 4). What is neither stands as its text too.
-fn parameter(raw: &str) -> Value {
-    eleven_core::encoding::parse(raw.as_bytes()).unwrap_or_else(|_| Value::from(raw))
+/// the text it was written as (PROTOCOL 4). What is neither stands as its text too. Each value takes at least a byte of an
+/// operation, and many times that here: no more are made than an operation has room for.
+fn parameter(raw: &str) -> Result<Value, Problem> {
+    match parse_at_most(raw.as_bytes(), MAX_OP) {
+        Ok(value) => Ok(value),
+        Err(_) if raw.len() > MAX_OP => Err(too_large()),
+        Err(_) => Ok(Value::from(raw)),
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +184,20 @@ mod tests {
             let problem = invocation(body.as_bytes(), &settings()).expect_err("refused");
             assert_eq!((problem.status, problem.reason), (403, Some(Reason::LimitsExceeded)));
         }
+    }
+
+    #[test]
+    fn a_parameter_of_more_values_than_an_operation_has_bytes_is_refused_before_they_are_made() {
+        let list = |values: usize| format!("[{}]", vec!["0"; values - 1].join(","));
+        assert!(parameter(&list(MAX_OP)).is_ok(), "its size is judged with the operation's");
+        // Nothing behind the one that is too many is read; and what stands as its text has no more room.
+        let (more, cut) = (list(MAX_OP + 1), list(MAX_OP + 1).replace(']', ""));
+        for raw in [more, cut, "0.5".repeat(MAX_OP)] {
+            let problem = parameter(&raw).expect_err("refused");
+            assert_eq!((problem.status, problem.reason), (403, Some(Reason::LimitsExceeded)));
+        }
+        let spaced = format!("[0,{}0]", " ".repeat(2 * MAX_OP));
+        assert_eq!(parameter(&spaced).expect("small").to_string(), "[0,0]");
     }
 
     #[test]
