@@ -21,6 +21,7 @@ use eleven_api::client::Client;
 use eleven_api::edge::{self, Clock, Moment};
 use eleven_api::govern::Execute;
 use eleven_api::problem::Problem;
+use eleven_api::serve::Budget;
 use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
 use eleven_core::disclosure::{self, Disclosure};
 use eleven_core::encoding::{Object, Value, parse};
@@ -57,6 +58,8 @@ pub(crate) struct Gate {
     pub(crate) standing: Arc<Standing>,
     pub(crate) running: Running,
     pub(crate) callers: Callers,
+    /// What its callers' bodies may take of this machine.
+    pub(crate) bodies: Budget,
     pub(crate) issuer: Issuer,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
@@ -111,11 +114,13 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
         passing::readable(&parts.headers)?;
         let limit = gate.settings.gateway.max_body;
         let (caller, body) = body_of(&gate, &caller, &parts.headers, body, limit).await?;
+        let large = body.len() > LARGE;
+        // It goes along: once it was sent on nobody holds it any more.
         let frame = || {
             let operation = openai::invocation(&body, &gate.settings.gateway)?;
-            Ok::<_, Problem>(Framed::new(parts, body.clone(), operation, gate.workload))
+            Ok::<_, Problem>(Framed::new(parts, body, operation, gate.workload))
         };
-        let framed = if body.len() > LARGE { edge::in_place(frame) } else { frame() };
+        let framed = if large { edge::in_place(frame) } else { frame() };
         match framed {
             Ok(framed) => govern(&gate, &caller, framed).await,
             Err(problem) => Err(on_record(&gate, &caller, problem).await),
@@ -156,7 +161,7 @@ pub(crate) async fn body_of(
     body: Body,
     limit: usize,
 ) -> Result<(Caller, Bytes), Problem> {
-    match eleven_api::serve::body(body, limit).await {
+    match gate.bodies.body(body, limit).await {
         Ok(body) => Ok((authenticate(gate, headers).await?, body)),
         Err(problem) => Err(on_record(gate, caller, problem).await),
     }

@@ -1,5 +1,6 @@
 //! The corner as a whole: start, recovery, its tasks, its router.
 
+use crate::bodies;
 use crate::caller::Callers;
 use crate::disclosures::{self, Store};
 use crate::forward::{self, Forwarder, Progress};
@@ -182,6 +183,7 @@ impl Runtime {
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
+            bodies: bodies::room(settings.gateway.max_body),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
             credential,
