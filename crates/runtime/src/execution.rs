@@ -120,7 +120,10 @@ impl Run {
         };
         match head.and_then(|sent| sent.map_err(|error| Break::Upstream(error.to_string()))) {
             Err(broken) => self.broken(execution, broken).await,
-            Ok(response) if self.streams => self.stream(execution, response, deadline, registered).await,
+            // Of an answer without a body the connection asks for no piece: it drops the body as it does where the caller leaves.
+            Ok(response) if self.streams && !response.body().is_end_stream() => {
+                self.stream(execution, response, deadline, registered).await;
+            }
             Ok(response) => self.whole(execution, response, deadline, registered).await,
         }
     }
@@ -141,7 +144,7 @@ impl Run {
         until(deadline, registered, left, work).await
     }
 
-    /// `release: whole`, or a caller to whom nothing can be streamed: the body is held until its evidence is durable.
+    /// `release: whole`, or nothing that could be streamed: the body is held until its evidence is durable.
     async fn whole(
         mut self,
         execution: Execution,

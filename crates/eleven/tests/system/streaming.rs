@@ -176,6 +176,36 @@ async fn events_that_end_with_their_connection_are_whole_where_they_say_so_thems
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
+    let mut domain = Domain::start(streaming()).await;
+    for (method, path, answer, status) in [
+        ("POST", "/v1/chat/completions", "204 No Content\r\n", 204),
+        ("POST", "/v1/chat/completions", "304 Not Modified\r\netag: \"x\"\r\n", 304),
+        ("POST", "/v1/chat/completions", "200 OK\r\ncontent-length: 0\r\n", 200),
+        ("HEAD", "/v1/models", "200 OK\r\ncontent-length: 20\r\n", 200),
+        ("HEAD", "/v1/models", "200 OK\r\ncontent-type: text/event-stream\r\n", 200),
+    ] {
+        domain.answer_by(format!("HTTP/1.1 {answer}connection: close\r\n\r\n")).await;
+        // As one whose caller left it was recorded at random.
+        for _ in 0..4 {
+            let body = if method == "POST" { stream_request("x") } else { String::new() };
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("http://{}{path}", domain.gateway_at))
+                .header("authorization", format!("Bearer {}", domain.secret))
+                .body(Full::new(bytes::Bytes::from(body)))
+                .expect("a request");
+            let (parts, body) = domain.client.send(request).await.expect("answers").into_parts();
+            assert_eq!(parts.status.as_u16(), status, "{method}: {answer}");
+            assert!(body.collect().await.expect("whole").to_bytes().is_empty());
+            let op = parts.headers["eleven-lineage"].to_str().ok().and_then(|op| op.strip_prefix("lineage://op/"));
+            let expected = by("execution.completed", None, sent(b"", status));
+            assert_eq!(ended(&domain, op.expect("an op")).await, expected, "{method}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_interrupts_what_runs() {
     let domain = Domain::start(streaming()).await;
     domain.upstream.gate.send_replace(false);
