@@ -63,6 +63,11 @@ pub(crate) fn to_upstream(headers: &HeaderMap, body: bool) -> HeaderMap {
     for name in OVERRIDES {
         kept.remove(name);
     }
+    // Hosts of the CGI kind take `_` for `-`: by such a name would come what does not pass under its own.
+    let folded: Vec<HeaderName> = kept.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in folded {
+        kept.remove(name);
+    }
     if body {
         kept.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
@@ -173,6 +178,11 @@ mod tests {
             ("x-method-override", "DELETE"),
             ("x-original-url", "/v1/files"),
             ("x-rewrite-url", "/v1/files"),
+            ("x_http_method_override", "DELETE"),
+            ("x-http_method", "DELETE"),
+            ("content_length", "0"),
+            ("transfer_encoding", "chunked"),
+            ("openai_organization", "org"),
             ("eleven-authorization", "x"),
             ("openai-organization", "org"),
             ("user-agent", "OpenAI/Python 1.99"),
