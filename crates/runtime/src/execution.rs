@@ -75,6 +75,11 @@ impl Break {
         Self::Upstream("its events ended with its connection, and without an end of their own".into())
     }
 
+    /// Of an answer that goes on in another protocol. Nobody here asked for one, and what comes is none of this.
+    fn switched() -> Self {
+        Self::Upstream("it switches to another protocol (101), which it was not asked for".into())
+    }
+
     const fn outcome(&self) -> Outcome {
         match self {
             Self::Upstream(_) | Self::TooLarge => Outcome::Failed,
@@ -120,6 +125,9 @@ impl Run {
         };
         match head.and_then(|sent| sent.map_err(|error| Break::Upstream(error.to_string()))) {
             Err(broken) => self.broken(execution, broken).await,
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.broken(execution, Break::switched()).await;
+            }
             // Of an answer without a body the connection asks for no piece: it drops the body as it does where the caller leaves.
             Ok(response) if self.streams && !response.body().is_end_stream() => {
                 self.stream(execution, response, deadline, registered).await;

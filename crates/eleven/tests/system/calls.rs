@@ -60,6 +60,23 @@ async fn models_are_listed_under_an_artifact_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_switches_to_another_protocol_has_failed() {
+    for release in ["whole", "stream"] {
+        let mut domain = Domain::start(Plan { release, ..Plan::default() }).await;
+        let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+        domain.answer_by(format!("{head}and on it goes")).await;
+        let answered = domain.chat(&request("x")).await;
+        assert_eq!(answered.status, StatusCode::BAD_GATEWAY, "{release}");
+        assert!(!answered.headers.contains_key("upgrade"));
+        let bundle = domain.bundle_of(answered.op(), 7).await;
+        assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+        let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let ended = (text("/events/5/event"), text("/events/5/data/cause"));
+        assert_eq!(ended, (Some("execution.failed".into()), Some("upstream.failed".into())), "{release}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_brings_an_artifact_names_the_salts_of_its_own_commitments() {
     let domain = Domain::start(Plan { sensitive: Some("user"), ..Plan::default() }).await;
     let body = request("echo").replacen('{', r#"{"user":"juniper","#, 1);
