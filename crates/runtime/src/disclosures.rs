@@ -241,6 +241,6 @@ async fn carry_out(
 }
 
 /// What runs when a disclosure is opened or erased, as an attestation names it: the point's own store.
-fn workload() -> Sha3 {
+pub(crate) fn workload() -> Sha3 {
     Sha3::of_value(&Value::Object(Object::new().with("store", "disclosures")))
 }

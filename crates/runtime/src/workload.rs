@@ -3,18 +3,21 @@
 //! The request that such an artifact binds is the admission itself: method `ADMIT`, the runtime as the path, the image's
 //! digest as the body.
 
+use crate::disclosures;
 use crate::execution::asked as asked_of;
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
+use eleven_api::disclosure::Asking;
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
 use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token};
 use eleven_core::attestation::Outcome;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::About;
+use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
@@ -137,7 +140,22 @@ fn admission(gate: &Gate, caller: &str, asked: &Admit) -> Result<Admission, Deni
     let operation = operation.map_err(|error| Denial::new(Reason::ArtifactMalformed, error.to_string()))?;
     let request = RequestBinding { body: asked.image, method: "ADMIT".into(), path: asked.runtime.clone() };
     let token = asked.token.as_ref().map(Token::text);
-    admit_here(gate, caller, Presented::Text(token.as_deref()), &operation, Some(&request), Some(asked.runtime.clone()))
+    let (token, runtime) = (Presented::Text(token.as_deref()), Some(asked.runtime.clone()));
+    let admission = admit_here(gate, caller, token, &operation, Some(&request), runtime)?;
+    if is_own(gate, &operation.name, asked.image) {
+        let detail = "it names what this point runs itself, by its operation or by its image: call it where it runs";
+        let about = About::artifact(&admission.admitted.token().artifact);
+        return Err(Denial { reason: Reason::OperationMismatch, detail: detail.into(), about });
+    }
+    Ok(admission)
+}
+
+/// Whether this is what the point runs itself. What comes of a workload is the word of who completes it: under that name or
+/// that digest it would be evidence of a call or an erasure that never was.
+fn is_own(gate: &Gate, operation: &str, image: Sha3) -> bool {
+    let listing = gate.settings.gateway.list_operation.as_str();
+    let operations = [Asking::Open.operation(), Asking::Erase.operation(), listing];
+    operations.contains(&operation) || [gate.workload, disclosures::workload()].contains(&image)
 }
 
 /// What a workload does is what its artifact says: the point that admits it sees only the image.

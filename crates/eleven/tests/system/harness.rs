@@ -251,6 +251,15 @@ pub(crate) fn policy(plan: &Plan, v: u32, cedar: &str) -> Value {
     value
 }
 
+/// A policy bundle beside it, over opening and erasing what was committed to.
+pub(crate) fn disclosing(plan: &Plan) -> Value {
+    let bundle = policy(plan, 1, "permit(principal, action, resource);").as_object().cloned().expect("an object");
+    let operations: Vec<Value> = vec!["disclosure.erase".into(), "disclosure.open".into()];
+    let value = Value::Object(bundle.with("ref", "policy://test/disclosure/v1").with("operations", operations));
+    PolicyBundle::read(value.clone()).expect("a bundle");
+    value
+}
+
 pub(crate) fn point() -> Point {
     Point {
         name: POINT.into(),

@@ -1,6 +1,6 @@
 //! `/runtime/admit` and `/runtime/complete` (PROTOCOL 12): a workload that somebody else starts.
 
-use crate::harness::{Domain, IDENTITY, Plan, RUNTIME};
+use crate::harness::{Domain, IDENTITY, Plan, RUNTIME, disclosing};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
@@ -29,13 +29,18 @@ async fn post(domain: &Domain, at: std::net::SocketAddr, path: &str, body: Objec
 /// The body of an admission, its artifact just issued.
 async fn admission(domain: &Domain) -> Object {
     let op = Object::new().with("name", "model.invoke").with("model", "demo").with("scope", Vec::new());
-    let bound = Object::new().with("body", image()).with("method", "ADMIT").with("path", RUNTIME);
+    admission_of(domain, op, image()).await
+}
+
+/// The same for an operation, and an image that is to run for it.
+async fn admission_of(domain: &Domain, op: Object, image: Sha3) -> Object {
+    let bound = Object::new().with("body", image).with("method", "ADMIT").with("path", RUNTIME);
     let env = Object::new().with("runtime", RUNTIME);
     let ask = Object::new().with("identity", IDENTITY).with("op", op).with("env", env).with("request", bound);
     let (status, allowed) = post(domain, domain.authority_at, "/v1/govern/execute", ask).await;
     assert_eq!(status, StatusCode::OK, "{allowed}");
     let member = |name: &str| allowed.get(name).expect("a member").clone();
-    let workload = Object::new().with("image", image()).with("runtime", RUNTIME);
+    let workload = Object::new().with("image", image).with("runtime", RUNTIME);
     let admit = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
     admit.with("salt", member("salt")).with("workload", workload)
 }
@@ -92,6 +97,29 @@ async fn another_image_than_was_authorised_is_not_admitted() {
     let (status, refused) = post(&domain, domain.gateway_at, "/runtime/admit", admit.with("workload", other)).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{refused}");
     assert_eq!(refused.get("reason").and_then(Value::as_str), Some("operation.mismatch"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_point_runs_itself_is_nobodys_workload() {
+    let domain = Domain::start(open()).await;
+    domain.act_in_force(Act::PolicyPublish { bundle: disclosing(&domain.plan) }).await;
+    let digest = |name: &str, what: &str| Sha3::of_value(&Value::Object(Object::new().with(name, what)));
+    let (upstream, store) = (format!("http://{}", domain.upstream.at), digest("store", "disclosures"));
+    for (name, image) in [
+        ("model.invoke", digest("upstream", &upstream)),
+        ("model.invoke", store),
+        ("model.list", image()),
+        ("disclosure.open", image()),
+        ("disclosure.erase", store),
+    ] {
+        let op = Object::new().with("name", name).with("scope", Vec::new());
+        let admit = admission_of(&domain, op, image).await;
+        let (status, refused) = post(&domain, domain.gateway_at, "/runtime/admit", admit).await;
+        let text = |member: &str| refused.get(member).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!((status, text("reason")), (StatusCode::FORBIDDEN, "operation.mismatch"), "{name}: {refused}");
+        let event = domain.denial(text("lineage")).await;
+        assert_eq!(event.get("operation").and_then(Value::as_str), Some(name), "{event}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
