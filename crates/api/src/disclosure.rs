@@ -60,13 +60,15 @@ impl Disclose {
         Value::Object(object.with("purpose", &self.purpose))
     }
 
-    /// The operation that has to be authorised.
+    /// The operation that has to be authorised. All uses of an artifact share its commitments, so it names what they share:
+    /// whoever names one use reaches what was kept of them all, and no policy is to hear of a use that never was.
     ///
     /// # Errors
     /// Where it is past a limit: shorten the purpose.
     pub fn operation(&self, asking: Asking) -> Result<Operation, FormError> {
         let name = asking.operation();
-        let op = Object::new().with("lineage", &self.op).with("name", name).with("paths", self.paths.as_slice());
+        let lineage = id::split_operation(&self.op).map_or(self.op.as_str(), |(content, _)| content);
+        let op = Object::new().with("lineage", lineage).with("name", name).with("paths", self.paths.as_slice());
         Operation::read(Value::Object(op.with("purpose", &self.purpose).with("scope", vec![Value::from(name)])))
     }
 }

@@ -33,6 +33,17 @@ async fn what_is_kept_is_the_owners_alone_and_is_gone_when_it_is_erased() {
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("nothing there"), Vec::new());
 }
 
+#[test]
+fn what_is_opened_is_authorised_by_the_name_that_it_is_kept_under() {
+    for op in [OP, &format!("{OP}.1"), &format!("{OP}.77")] {
+        for asking in [Asking::Open, Asking::Erase] {
+            let operation = asked(op, &["/op/a"]).operation(asking).expect("an operation");
+            assert_eq!(operation.parameter("lineage"), Some(OP), "{op}");
+        }
+        assert_eq!(file_of(op).expect("a name"), format!("{OP}.json"));
+    }
+}
+
 #[tokio::test]
 async fn what_a_crash_left_half_written_does_not_stay() {
     let folder = tempfile::tempdir().expect("a folder");
