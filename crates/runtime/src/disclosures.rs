@@ -4,12 +4,13 @@
 //! What the policy calls sensitive is committed before anything leaves this point; what opens the commitments lies here,
 //! one file for each artifact, mode 0600 in a folder of mode 0700, and nowhere else. Erasing is removing a file.
 //!
-//! **Invariant**: nothing of the store is shown or erased without a permit.
+//! **Invariant**: nothing of the store is shown or erased without a permit, and no answer leaves before its evidence is as durable
+//! as the policy asks.
 
+use crate::execution::{asked as asked_of, name_lineage};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, ending};
 use axum::body::Body;
-use eleven_api::audit::Durability;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
@@ -19,7 +20,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::policy::Digests;
+use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
@@ -38,6 +39,9 @@ mod tests;
 const MAX_BODY: usize = 64 * 1024;
 /// What a file is called until it is whole.
 const DRAFT: &str = ".draft";
+/// What a caller hears whose answer is withheld.
+const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for: what was to be shown is withheld, and \
+                        what was to be erased is erased";
 
 /// How many operations' files may be changed at once.
 const TURNS: usize = 32;
@@ -190,7 +194,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
         let run = {
             let gate = Arc::clone(&gate);
             move |Begun { permit, bundle, reply }: Begun| async move {
-                reply.with(carry_out(gate, asking, asked, permit, bundle.terms.digests).await);
+                reply.with(carry_out(gate, asking, asked, permit, &bundle).await);
             }
         };
         begin(&gate.desks, &gate.clock, admission, workload, run).await
@@ -198,15 +202,15 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
-/// Shows or erases, commits the evidence, and only then answers.
+/// Shows or erases, commits the evidence, and answers once that is as durable as the policy asks.
 async fn carry_out(
     gate: Arc<Gate>,
     asking: Asking,
     asked: Disclose,
     permit: Permit,
-    digests: Digests,
+    bundle: &PolicyBundle,
 ) -> Result<axum::response::Response, Problem> {
-    let execution = permit.run();
+    let (execution, durability) = (permit.run(), asked_of(bundle));
     let lineage = id::lineage_name(&execution.op);
     let done = match asking {
         Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
@@ -218,7 +222,7 @@ async fn carry_out(
             (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
         }
         Ok((count, disclosures)) => {
-            let answer = Disclosed { disclosures, count, lineage: lineage.clone(), durability: Durability::D1 };
+            let answer = Disclosed { disclosures, count, lineage: lineage.clone(), durability };
             (Outcome::Completed, None, Ok(answer))
         }
         Err(error) => {
@@ -234,9 +238,17 @@ async fn carry_out(
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let sent = Sent::whole(&body, parts.status.as_u16());
-    let ending = ending(&execution, digests, (outcome, cause), sent, gate.clock.now());
-    gate.desks.close(execution, ending).await.map_err(|error| Problem::refused(Reason::AuditUnavailable, error))?;
-    crate::execution::name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), Durability::D1);
+    let ending = ending(&execution, bundle.terms.digests, (outcome, cause), sent, gate.clock.now());
+    let closed = gate.desks.close(execution, ending).await;
+    let closing = closed.map_err(|error| Problem::refused(Reason::AuditUnavailable, error))?;
+    let reached = match closing.records.last() {
+        Some(record) => gate.standing.reached(record.src_seq, durability, gate.settings.release_wait).await,
+        None => false,
+    };
+    if !reached {
+        return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(lineage));
+    }
+    name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), durability);
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
 }
 

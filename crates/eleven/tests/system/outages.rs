@@ -2,9 +2,15 @@
 //! (DESIGN, how the corners talk).
 
 use crate::export::examiner;
-use crate::harness::{Domain, PATIENCE, Plan, request};
-use eleven_core::encoding::{Value, parse};
+use crate::harness::{Answered, Domain, IDENTITY, PATIENCE, Plan, RUNTIME, disclosing, request, token_of};
+use bytes::Bytes;
+use eleven_api::disclosure::{Asking, Disclose, Disclosed};
+use eleven_api::routes;
+use eleven_authority::admin::Act;
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::Sha3;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use std::time::Duration;
 
 /// The audit bound of these domains, in milliseconds.
@@ -123,6 +129,79 @@ async fn a_halt_interrupts_what_runs() {
     assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
     let text = bundle.to_string();
     assert!(text.contains("execution.interrupted") && text.contains("audit.discontinuity"), "{text}");
+}
+
+async fn post(domain: &Domain, url: &str, body: Vec<u8>, presented: Option<&str>) -> Answered {
+    let request = http::Request::post(url).header("authorization", format!("Bearer {}", domain.secret));
+    let request = presented.into_iter().fold(request, |request, token| request.header("eleven-authorization", token));
+    let request = request.body(http_body_util::Full::new(Bytes::from(body))).expect("a request");
+    let (parts, body) = domain.client.send(request).await.expect("answers").into_parts();
+    let body = body.collect().await.expect("whole").to_bytes();
+    Answered { status: parts.status, headers: parts.headers, body }
+}
+
+/// An artifact for what is asked of the owner's store, to be presented.
+async fn artifact(domain: &Domain, asking: Asking, asked: &Disclose, path: &str) -> String {
+    let op = asked.operation(asking).expect("an operation").value().clone();
+    let body = Sha3::of(&[&asked.to_value().canonical()]);
+    let bound = Object::new().with("body", body).with("method", "POST").with("path", path);
+    let env = Object::new().with("runtime", RUNTIME);
+    let ask = Object::new().with("identity", IDENTITY).with("op", op).with("env", env).with("request", bound);
+    let url = format!("http://{}{}", domain.authority_at, routes::GOVERN_EXECUTE);
+    let allowed = post(domain, &url, ask.canonical(), None).await;
+    assert_eq!(allowed.status, StatusCode::OK, "{}", allowed.json());
+    token_of(&allowed.json())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disclosure_is_withheld_until_its_evidence_is_as_durable_as_its_policy_asks() {
+    let mut domain = Domain::start(Plan {
+        cedar: "permit(principal, action, resource);",
+        sensitive: Some("user"),
+        durability: Some("D3"),
+        // Neither bound is what refuses here.
+        fresh: 60,
+        audit_bound: Duration::from_secs(60),
+        ..Plan::default()
+    })
+    .await;
+    domain.act_in_force(Act::PolicyPublish { bundle: disclosing(&domain.plan) }).await;
+    let called = domain.chat(&request("x").replacen('{', r#"{"user":"juniper","#, 1)).await;
+    assert_eq!(called.status, StatusCode::OK, "{}", String::from_utf8_lossy(&called.body));
+    let asked = Disclose { op: called.op().to_owned(), paths: Vec::new(), purpose: "a test".into() };
+    let (open, erase) = (routes::RUNTIME_DISCLOSURES_OPEN, routes::RUNTIME_DISCLOSURES_ERASE);
+    let early = artifact(&domain, Asking::Open, &asked, open).await;
+    let late = artifact(&domain, Asking::Open, &asked, open).await;
+    let last = artifact(&domain, Asking::Erase, &asked, erase).await;
+    let ask = async |domain: &Domain, path: &str, token: &str| {
+        let url = format!("http://{}{path}", domain.gateway_at);
+        post(domain, &url, asked.to_value().canonical(), Some(token)).await
+    };
+    let shown = ask(&domain, open, early.as_str()).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.json());
+    assert_eq!(shown.header("eleven-durability"), "D3");
+    let disclosed = Disclosed::read(&shown.body).expect("its form");
+    assert_eq!((disclosed.count, disclosed.durability.name()), (1, "D3"));
+    assert_eq!(disclosed.disclosures.first().map(|kept| kept.value.clone()), Some("juniper".into()));
+
+    domain.stop_ledger().await;
+    for (path, token) in [(open, late.as_str()), (erase, last.as_str())] {
+        let withheld = ask(&domain, path, token).await;
+        assert_eq!((withheld.status.as_u16(), withheld.reason().as_str()), (503, "audit.unavailable"), "{path}");
+        assert!(!withheld.json().to_string().contains("juniper"), "{path}");
+    }
+    domain.start_ledger().await;
+    let body = asked.to_value().canonical();
+    domain
+        .until("the word that what was to be erased is erased", |domain| {
+            let (url, body) = (format!("http://{}{open}", domain.gateway_at), body.clone());
+            async move {
+                let again = post(domain, &url, body, None).await;
+                assert_ne!(again.status, StatusCode::OK, "{}", again.json());
+                again.status == StatusCode::NOT_FOUND && again.header("eleven-durability") == "D3"
+            }
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
