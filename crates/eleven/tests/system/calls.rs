@@ -114,6 +114,23 @@ async fn a_caller_who_brings_an_artifact_names_the_salts_of_its_own_commitments(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_brings_no_artifact_names_no_salts() {
+    let domain = Domain::start(Plan { sensitive: Some("user"), ..Plan::default() }).await;
+    let body = request("echo").replacen('{', r#"{"user":"juniper","#, 1);
+    let salt = "AAAAAAAAAAAAAAAAAAAAAA==";
+    let named = base64url(&Object::new().with("/op/user", salt).canonical());
+    let mut stood = vec![commitment(salt, "/op/user", &"juniper".into())];
+    for salts in [named.as_str(), named.as_str(), "no salts at all"] {
+        let answered = domain.chat_with(&body, &[("eleven-salts", salts)]).await;
+        assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
+        let bundle = domain.bundle_of(answered.op(), 7).await;
+        let stands = bundle.pointer("/artifact/op/user").cloned().expect("a commitment");
+        assert!(stands.get("_sd").is_some() && !stood.contains(&stands), "{stands}");
+        stood.push(stands);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_presented_artifact_runs_once_and_no_second_time() {
     let domain = Domain::start(Plan::default()).await;
     let body = request("presented");
