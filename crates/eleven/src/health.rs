@@ -6,6 +6,7 @@ use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::encoding::{Value, parse};
+use eleven_core::reason::Reason;
 use http::Request;
 use http_body_util::{BodyExt as _, Full, Limited};
 use std::time::Duration;
@@ -41,6 +42,23 @@ impl Said {
     /// Why the registry does not approve what runs there, where the corner is an enforcement point and says so.
     pub(crate) fn unapproved(&self) -> Option<&str> {
         self.value.get("unapproved").and_then(Value::as_str)
+    }
+
+    /// Why every call is refused there, whatever it presents, where the corner is an enforcement point and says so.
+    pub(crate) fn denies(&self) -> Option<&str> {
+        self.value.get("denies").and_then(Value::as_str)
+    }
+
+    /// Whether that alone keeps it from being ready.
+    pub(crate) fn only_denies(&self) -> bool {
+        let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));
+        self.denies().is_some() && is("fresh") && is("approved")
+    }
+
+    /// Whether the process is up: ready, or contained, as every process in its place would be.
+    pub(crate) fn is_up(&self) -> bool {
+        let contained = self.denies().is_some_and(|why| why.starts_with(Reason::RuntimeContained.code()));
+        self.ready || (contained && self.only_denies())
     }
 }
 

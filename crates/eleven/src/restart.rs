@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long there may be no process where one makes place for the next this moment.
 const BETWEEN: Duration = Duration::from_secs(2);
+/// How long a point may take to be rid of what has it deny every call, before it is said to be up and to do so: it is over, mostly,
+/// once the ledger has answered.
+const SETTLES: Duration = Duration::from_secs(5);
 /// How long a connection to a listener of this machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
 /// How often it is looked.
@@ -48,8 +51,8 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
         Ok(()) | Err(Errno::SRCH) => {}
         Err(error) => return Err(Failure::new(format!("process {before} could not be told: {error}: whose is it?"))),
     }
-    let after = comes_back(which, config, before, began)?;
-    say(which, before, after, began.elapsed(), output);
+    let (after, denies) = comes_back(which, config, before, began)?;
+    say(which, (before, after), began.elapsed(), denies.as_deref(), output);
     Ok(())
 }
 
@@ -79,8 +82,9 @@ fn check_listener(which: Which, listen: SocketAddr, process: u32) -> Result<(), 
     )))
 }
 
-/// Waits until the next process holds the folder and is ready; its number.
-fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Result<u32, Failure> {
+/// Waits until the next process holds the folder and is ready; its number, and why it denies every call where that is not its own
+/// matter.
+fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Result<(u32, Option<String>), Failure> {
     loop {
         let next = Folder::holder(&which.of(config).data)?.filter(|pid| *pid != before);
         let health = match next {
@@ -88,8 +92,10 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
             None => Health::Nobody,
         };
         match (next, health) {
-            (Some(pid), Health::Ours(said)) if said.ready => return Ok(pid),
             (Some(pid), Health::Ours(said)) => {
+                if said.is_up() || (said.only_denies() && began.elapsed() > SETTLES) {
+                    return Ok((pid, said.denies().map(str::to_owned)));
+                }
                 if let Some(why) = said.unapproved() {
                     let what = format!("process {pid} is in the place of {before}, and every call is refused: {why}");
                     return Err(Failure::new(what));
@@ -121,15 +127,19 @@ fn unready(before: u32) -> String {
     format!("process {before} made place, and no other is ready: is it supervised? look at its log")
 }
 
-fn say(which: Which, before: u32, after: u32, took: Duration, output: Output) {
+fn say(which: Which, (before, after): (u32, u32), took: Duration, denies: Option<&str>, output: Output) {
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let value = || {
         let object = Object::new().with("corner", which.name()).with("before", before).with("after", after);
-        Value::Object(object.with("ready_ms", ms))
+        Value::Object(object.with_some("ready_ms", denies.is_none().then_some(ms)).with_some("denies", denies))
     };
     let text = || {
-        let done = output.paint(Paint::Good, "restarted:");
-        format!("{done} the {} is ready again after {ms} ms, process {after} in the place of {before}", which.name())
+        let (done, name) = (output.paint(Paint::Good, "restarted:"), which.name());
+        let place = format!("after {ms} ms, process {after} in the place of {before}");
+        match denies {
+            None => format!("{done} the {name} is ready again {place}"),
+            Some(why) => format!("{done} the {name} is up again {place}, and every call is refused: {why}"),
+        }
     };
     output.either(value, text);
 }

@@ -104,7 +104,7 @@ struct Supervisor {
     falls: BTreeMap<&'static str, u32>,
     /// Corners that ran by their configuration.
     ran: BTreeSet<&'static str>,
-    /// Corners that were ready.
+    /// Corners that were ready, or contained.
     ready: BTreeSet<&'static str>,
     /// What was said last of what keeps a corner from being ready.
     told: BTreeMap<&'static str, String>,
@@ -207,18 +207,19 @@ impl Supervisor {
         socket.map_or_else(Stdio::null, |socket| Stdio::from(OwnedFd::from(socket)))
     }
 
-    /// Takes note of who answers at a corner's URL; whether all are ready with that. What answers is a corner of this
+    /// Takes note of who answers at a corner's URL; whether all are up with that. What answers is a corner of this
     /// supervisor's where the address is its own and its process holds the folder.
     fn answered(&mut self, which: Which, health: Health) -> bool {
         let (name, url) = (which.name(), &which.of(&self.config).url);
         let what = match health {
             Health::Ours(said) if self.is_own(which) => {
                 self.ran.insert(name);
-                if said.ready {
+                if said.is_up() {
                     self.ready.insert(name);
                 }
-                let refused = said.unapproved().map(|why| format!("every call is refused: {why}"));
-                refused.map(|what| ("unregistered", what))
+                let contained = said.denies().filter(|_| said.is_up()).map(|why| ("contained", why));
+                let why = said.unapproved().map(|why| ("unregistered", why)).or(contained);
+                why.map(|(event, why)| (event, format!("every call is refused: {why}")))
             }
             Health::Other(who) => Some(("other", format!("{who} answers at {url}: stop it, or set another address"))),
             Health::Untrusted(why) => Some(("untrusted", format!("whether it is ready is not seen: {why}"))),

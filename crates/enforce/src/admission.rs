@@ -139,15 +139,7 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     let Token { artifact, issued, salt } = token;
     let now = asked.now;
     // 3: the clock.
-    check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
-        format!("the clock shows {now}, before a moment that this point has already seen")
-    })?;
-    // Of the stamp that was heard last and of the one that is held: after a clock went back they are not the same.
-    let stamps = [held.stamped, held.view.map(|view| view.stamp().issued)];
-    let ahead = stamps.into_iter().flatten().map(|stamped| stamped.since(now)).fold(0, i64::max);
-    check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
-        format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
-    })?;
+    clock(held, now)?;
     // 4: the registry view.
     let view = registry(held, artifact, now)?;
     // 5: this point.
@@ -206,18 +198,62 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
         "a containment covers this operation; see the registry's containments".into()
     })?;
     // 16: the audit bound, and the window for heads of the required durability.
+    audit_bound(held)?;
+    // 17, as far as it needs no journal: what may have been used under a journal that is lost is taken as used.
+    check(held.uses_since.is_none_or(|since| issued.ts >= since), Reason::ArtifactReplayed, || {
+        "it is older than this point's journal, so that it may have been used; ask for a new one".into()
+    })?;
+    Ok(view)
+}
+
+/// Why every operation is denied at this moment, whatever is presented: what of steps 3, 4, 15 and 16 no artifact has a say in.
+/// Whether the view is fresh and approves this point (steps 4 and 5) is told apart from that.
+#[must_use]
+pub fn denies_all(held: &Held<'_>, now: Time) -> Option<(Reason, String)> {
+    let checks = || -> Result<(), Failed> {
+        clock(held, now)?;
+        if let Some(view) = held.view {
+            forwards(held, view)?;
+            if let Some(row) = containment::of_point(view, held.point) {
+                let (kind, subject) = (&row.kind, &row.subject);
+                let what = format!("{kind} {subject} is contained; `eleven subject lift {kind} {subject}` ends that");
+                return Err(Failed(Reason::RuntimeContained, what));
+            }
+        }
+        audit_bound(held)
+    };
+    checks().err().map(|Failed(reason, detail)| (reason, detail))
+}
+
+/// Step 3: no moment before one that was seen, and no stamp from a time to come.
+fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
+    check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
+        format!("the clock shows {now}, before a moment that this point has already seen")
+    })?;
+    // Of the stamp that was heard last and of the one that is held: after a clock went back they are not the same.
+    let stamps = [held.stamped, held.view.map(|view| view.stamp().issued)];
+    let ahead = stamps.into_iter().flatten().map(|stamped| stamped.since(now)).fold(0, i64::max);
+    check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
+        format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
+    })
+}
+
+/// Step 16.
+fn audit_bound(held: &Held<'_>) -> Result<(), Failed> {
     check(held.backlog_ms <= held.backlog_bound_ms, Reason::AuditDiscontinuity, || {
         format!("the ledger has not acknowledged for {} ms, {} are allowed", held.backlog_ms, held.backlog_bound_ms)
     })?;
     let (waits, most) = held.unproven_ms.unwrap_or((0, 0));
     check(waits <= most, Reason::AuditDiscontinuity, || {
         format!("no head of the required durability covers what was acknowledged {waits} ms ago, {most} are allowed")
-    })?;
-    // 17, as far as it needs no journal: what may have been used under a journal that is lost is taken as used.
-    check(held.uses_since.is_none_or(|since| issued.ts >= since), Reason::ArtifactReplayed, || {
-        "it is older than this point's journal, so that it may have been used; ask for a new one".into()
-    })?;
-    Ok(view)
+    })
+}
+
+/// Of step 4: the view is not older than one that was seen.
+fn forwards(held: &Held<'_>, view: &View) -> Result<(), Failed> {
+    check(view.epoch() >= held.seen_epoch, Reason::RuntimeContained, || {
+        format!("the registry went back from epoch {} to {}", held.seen_epoch, view.epoch())
+    })
 }
 
 /// Step 4: the root in force, the view signed, of its domain, fresh, with the policy's bundle held, and not older than one
@@ -235,9 +271,7 @@ fn registry<'a>(held: &Held<'a>, artifact: &Artifact, now: Time) -> Result<&'a V
     check(!in_force || held_by_hash, Reason::IssuerUnavailable, || {
         format!("this point does not hold the bundle of {}", artifact.pol.reference)
     })?;
-    check(view.epoch() >= held.seen_epoch, Reason::RuntimeContained, || {
-        format!("the registry went back from epoch {} to {}", held.seen_epoch, view.epoch())
-    })?;
+    forwards(held, view)?;
     Ok(view)
 }
 

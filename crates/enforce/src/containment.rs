@@ -2,8 +2,10 @@
 
 use crate::admission::target;
 use eleven_core::artifact::Artifact;
+use eleven_core::name;
 use eleven_core::reason::Reason;
-use eleven_core::registry::View;
+use eleven_core::registry::{ContainmentRecord, View};
+use eleven_core::subject::Target;
 
 /// Why an execution under `artifact` must stop now that `view` holds, `None` where it may go on.
 #[must_use]
@@ -25,4 +27,12 @@ pub(crate) fn is_revoked(view: &View, artifact: &Artifact) -> bool {
 #[must_use]
 pub(crate) fn is_contained(view: &View, point: &str, artifact: &Artifact) -> bool {
     view.containment(&target(view, point, artifact)).is_some()
+}
+
+/// The containment that covers whatever this point does: its own, its runtime's, the domain's or the mesh's.
+#[must_use]
+pub(crate) fn of_point<'a>(view: &'a View, point: &str) -> Option<&'a ContainmentRecord> {
+    let registered = view.runtime(point).map(|row| row.runtime.as_str());
+    let runtime = registered.unwrap_or_else(|| name::runtime_of_point(point));
+    view.containment(&Target { point, runtime, domain: view.domain(), ..Target::default() })
 }

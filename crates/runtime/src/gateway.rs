@@ -32,6 +32,7 @@ use eleven_core::limits;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
+use eleven_core::time::Time;
 use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
@@ -69,6 +70,40 @@ pub(crate) struct Gate {
     pub(crate) workload: Sha3,
     /// What the upstream gets as its credential, where it wants one.
     pub(crate) credential: Option<HeaderValue>,
+}
+
+impl Gate {
+    /// What this point remembers, the last moment and the highest epoch. It is read before the clock and before the view: calls run
+    /// side by side, each record's time was the clock's too, and an epoch that was in use is not newer than the view that is held
+    /// then.
+    pub(crate) fn remembered(&self) -> (Option<Time>, u64) {
+        (self.desks.last_now().max(self.seen.highest()), self.desks.seen_epoch())
+    }
+
+    /// What it holds at a moment, its keys and bundles aside.
+    pub(crate) fn holding<'a>(
+        &'a self,
+        held: Option<&'a Holding>,
+        (last_now, seen_epoch): (Option<Time>, u64),
+        now: Moment,
+    ) -> Held<'a> {
+        Held {
+            view: held.map(|held| &held.view),
+            stamped: self.registry.stamped(),
+            held_ms: held.map_or(0, |held| held.held_ms(now)),
+            point: &self.point.name,
+            binary: &self.point.binary,
+            config: &self.point.config,
+            signs: &[],
+            last_now,
+            seen_epoch,
+            uses_since: held.and_then(|held| held.uses_since),
+            bundles: None,
+            backlog_ms: self.progress.backlog_ms(now),
+            backlog_bound_ms: i64::try_from(self.settings.audit_bound.as_millis()).unwrap_or(0),
+            unproven_ms: self.standing.unproven_ms(now),
+        }
+    }
 }
 
 /// A request as it came, framed as an operation.
@@ -372,31 +407,15 @@ pub(crate) fn admit_here(
     request: Option<&RequestBinding>,
     runtime: Option<String>,
 ) -> Result<Admission, Denial> {
-    // What is remembered is read before the clock and before the view: calls run side by side, each record's time was the
-    // clock's too, and an epoch that was in use is not newer than the view that is held then.
-    let (last_now, seen_epoch) = (gate.desks.last_now().max(gate.seen.highest()), gate.desks.seen_epoch());
+    let remembered = gate.remembered();
     let held = gate.registry.held();
     let mut environment = environment(gate, held.as_deref());
     environment.runtime = runtime.unwrap_or(environment.runtime);
     let holds = |hash: &Sha3| held.as_ref().is_some_and(|held| held.bundles.contains_key(hash));
     let moment = Moment::now(&*gate.clock);
     let now = moment.at;
-    let holding = Held {
-        view: held.as_ref().map(|held| &held.view),
-        stamped: gate.registry.stamped(),
-        held_ms: held.as_ref().map_or(0, |held| held.held_ms(moment)),
-        point: &gate.point.name,
-        binary: &gate.point.binary,
-        config: &gate.point.config,
-        signs: &gate.point.signs(),
-        last_now,
-        seen_epoch,
-        uses_since: held.as_ref().and_then(|held| held.uses_since),
-        bundles: Some(&holds),
-        backlog_ms: gate.progress.backlog_ms(moment),
-        backlog_bound_ms: i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0),
-        unproven_ms: gate.standing.unproven_ms(moment),
-    };
+    let signs = gate.point.signs();
+    let holding = Held { signs: &signs, bundles: Some(&holds), ..gate.holding(held.as_deref(), remembered, moment) };
     let asked = Asked { now, caller, holder: None, operation, request, environment: &environment };
     let admitted = match token {
         Presented::Text(text) => admit(&holding, &asked, text)?,

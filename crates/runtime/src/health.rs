@@ -6,19 +6,22 @@ use eleven_api::edge::Moment;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::RuntimeRecord;
+use eleven_enforce::admission::denies_all;
 use eleven_enforce::journal::Point;
 use std::sync::Arc;
 
-/// Ready is a point that can admit: its view of the registry is fresh and approves what runs here, and its journal is written.
+/// Ready is a point that can admit: its view of the registry is fresh and approves what runs here, its journal is written, and
+/// nothing denies whatever comes.
 pub(crate) async fn health(gate: Arc<Gate>) -> Response {
-    let (now, point) = (Moment::now(&*gate.clock), &gate.point);
-    let held = gate.registry.held();
+    let (remembered, held, point) = (gate.remembered(), gate.registry.held(), &gate.point);
+    let now = Moment::now(&*gate.clock);
     let fresh = held.as_ref().is_some_and(|held| held.is_fresh(now));
     let unapproved = held.as_ref().map(|held| {
         unapproved(held.view.runtime(&point.name), point).or_else(|| point.uncounted_key(&held.view, now.at))
     });
     let approved = unapproved.as_ref().map(Option::is_none);
-    let ready = fresh && approved == Some(true) && !gate.desks.is_stopped();
+    let denies = denies_all(&gate.holding(held.as_deref(), remembered, now), now.at);
+    let ready = fresh && approved == Some(true) && denies.is_none() && !gate.desks.is_stopped();
     let body = Object::new()
         .with("corner", "runtime")
         .with("domain", &gate.registry.roots().last().domain)
@@ -31,6 +34,7 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
         .with_some("unapproved", unapproved.flatten())
         .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
         .with("fresh", fresh)
+        .with_some("denies", denies.map(|(reason, why)| format!("{reason}: {why}")))
         .with("backlog_ms", gate.progress.backlog_ms(now))
         .with_some("unproven_ms", gate.standing.unproven_ms(now).map(|(waits, _)| waits))
         .with("running", u64::try_from(gate.running.len()).unwrap_or(u64::MAX));

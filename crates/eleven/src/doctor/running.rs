@@ -24,7 +24,7 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
             bad(what, format!("a {name} of {domain} answers at {url}, and none holds {data}: it is not this domain's"))
         }
         Health::Ours(said) if said.ready => good(what, format!("{url} answers and is ready")),
-        Health::Ours(said) => match said.unapproved() {
+        Health::Ours(said) => match said.unapproved().or_else(|| said.denies()) {
             Some(why) => bad(what, format!("{url} answers and refuses every call: {why}")),
             None => bad(what, format!("{url} answers and is not ready: its log says why")),
         },

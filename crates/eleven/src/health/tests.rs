@@ -25,6 +25,30 @@ fn a_corner_is_known_by_its_name_and_its_domains() {
 }
 
 #[test]
+fn a_point_that_is_contained_is_up_and_not_ready() {
+    let said = |ready: bool, body: &str| {
+        let body = format!(r#"{{"corner":"runtime","domain":"d1",{body}}}"#);
+        let Health::Ours(said) = judge(Which::Runtime, &config(), ready, body.as_bytes()) else { panic!("it is ours") };
+        said
+    };
+    let contained = r#""denies":"runtime.contained: mesh * is contained""#;
+    let behind = r#""denies":"audit.discontinuity: the ledger has not acknowledged""#;
+    for (ready, body, only_denies, up) in [
+        (true, r#""approved":true,"fresh":true"#.to_owned(), false, true),
+        (false, r#""approved":true,"fresh":true"#.to_owned(), false, false),
+        (false, format!(r#"{contained},"approved":true,"fresh":true"#), true, true),
+        (false, format!(r#"{contained},"approved":true,"fresh":false"#), false, false),
+        (false, format!(r#"{contained},"approved":false,"fresh":true"#), false, false),
+        (false, format!(r#"{contained},"approved":null,"fresh":false"#), false, false),
+        (false, format!(r#"{behind},"approved":true,"fresh":true"#), true, false),
+    ] {
+        let said = said(ready, &body);
+        assert_eq!((said.only_denies(), said.is_up()), (only_denies, up), "{body}");
+        assert_eq!(said.denies().is_some(), body.contains("denies"), "{body}");
+    }
+}
+
+#[test]
 fn what_a_point_says_of_its_approval_is_heard() {
     let body = br#"{"corner":"runtime","domain":"d1","approved":false,"unapproved":"another binary"}"#;
     let Health::Ours(said) = judge(Which::Runtime, &config(), false, body) else { panic!("it is ours") };

@@ -164,6 +164,40 @@ fn a_corner_that_fell_is_not_waited_for() {
     assert!(said.contains("does not run"), "{said} {}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_contained_point_comes_up_and_says_that_it_refuses_every_call() {
+    let mut domain = Domain::make(&["domain.fresh=2"]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.passes(&secret, "the start");
+    let point = domain.get("runtime", "/health").get("point").and_then(Value::as_str).expect("a name").to_owned();
+    domain.done(&["subject", "contain", "runtime", &point]);
+    let until = Instant::now() + PATIENCE;
+    while domain.status("runtime", "/health") == StatusCode::OK {
+        assert!(Instant::now() < until, "what denies every call goes on being ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let tells = |said: &str| {
+        for part in ["runtime.contained", "`eleven subject lift runtime"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    };
+    tells(&domain.done(&["runtime", "restart"]));
+    let restarted = domain.json(&["runtime", "restart"]);
+    tells(restarted.get("denies").and_then(Value::as_str).unwrap_or_default());
+    let doctor = domain.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{}", text(&doctor));
+    tells(&text(&doctor));
+
+    assert_eq!(domain.supervisor().interrupt(), Some(0));
+    let up = domain.up(&[]);
+    assert!(up.has_said("contained"), "before it is said to be up");
+    domain.done(&["subject", "lift", "runtime", &point]);
+    domain.passes(&secret, "the containment was lifted");
+    let restarted = domain.json(&["runtime", "restart"]);
+    assert!(restarted.get("ready_ms").is_some() && restarted.get("denies").is_none(), "{restarted}");
+}
+
 /// A corner's process on a socket that is kept for it, as systemd does (`StandardInput=socket`, `deploy/systemd`).
 struct Kept {
     socket: TcpListener,

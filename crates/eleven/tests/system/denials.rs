@@ -1,7 +1,7 @@
 //! Every way in which a call is refused: the exact reason, no call upstream, the event proven.
 
 use crate::export::examiner;
-use crate::harness::{Answered, Domain, IDENTITY, Plan, RUNTIME, SCOPE, policy, request, token_of};
+use crate::harness::{Answered, DOMAIN, Domain, IDENTITY, POINT, Plan, RUNTIME, SCOPE, policy, request, token_of};
 use eleven_api::identity::{Exchange, Issued};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
@@ -249,6 +249,33 @@ async fn a_point_whose_attestations_prove_nothing_admits_nothing() {
     let health = parse(&health).expect("I-JSON");
     let why = health.get("unapproved").and_then(Value::as_str).expect("which key, and what to do");
     assert!(why.contains(attestation.kid()) && why.contains("runtime key replace"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_is_contained_is_not_ready_and_names_what_is() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("x");
+    let health = async || {
+        let (status, health) = domain.get(domain.gateway_at, "/health").await;
+        let health = parse(&health).expect("I-JSON");
+        (status.as_u16(), health.get("denies").and_then(Value::as_str).map(str::to_owned))
+    };
+    for (kind, subject) in [("runtime", POINT), ("runtime", RUNTIME), ("domain", DOMAIN), ("mesh", "*")] {
+        let token = domain.token(&body).await;
+        let (kind, subject) = (kind.to_owned(), subject.to_owned());
+        domain.act_in_force(Act::SubjectContain { kind: kind.clone(), subject: subject.clone() }).await;
+        refused(&domain, &present(&domain, &body, &token).await, 403, "runtime.contained").await;
+        let (status, denies) = health().await;
+        assert_eq!(status, 503, "{kind} {subject}");
+        let denies = denies.expect("why");
+        assert!(denies.starts_with(&format!("runtime.contained: {kind} {subject} ")), "{denies}");
+        domain.act_in_force(Act::SubjectLift { kind, subject }).await;
+        assert_eq!(health().await, (200, None));
+    }
+    // What covers one caller alone leaves it ready.
+    let (kind, subject) = ("identity".to_owned(), IDENTITY.to_owned());
+    domain.act_in_force(Act::SubjectContain { kind, subject }).await;
+    assert_eq!(health().await, (200, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,12 +64,18 @@ async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bo
     let halted = domain.chat_with(&body, &[("eleven-authorization", &second)]).await;
     assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
     assert_eq!(domain.calls(), calls);
+    let (status, health) = domain.get(domain.gateway_at, "/health").await;
+    let health = parse(&health).expect("I-JSON");
+    assert_eq!((status, health.get("ready")), (StatusCode::SERVICE_UNAVAILABLE, Some(&false.into())), "{health}");
+    let why = health.get("denies").and_then(Value::as_str).unwrap_or_default();
+    assert!(why.starts_with("audit.discontinuity: "), "{health}");
     domain.start_ledger().await;
     domain
         .until("inline calls work again", |domain| async move {
             domain.chat(&request("again")).await.status == StatusCode::OK
         })
         .await;
+    assert_eq!(domain.get(domain.gateway_at, "/health").await.0, StatusCode::OK);
     // What was refused, and what ran, while the ledger was gone is in it now.
     for (answered, reason) in [(&inline, "audit.unavailable"), (&halted, "audit.discontinuity")] {
         let event = domain.denial(answered.header("eleven-lineage")).await;

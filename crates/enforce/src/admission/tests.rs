@@ -79,6 +79,65 @@ fn the_stamp_that_is_held_counts_where_an_older_one_was_heard_since() {
     assert_eq!(reason, Some(Reason::RuntimeClock));
 }
 
+#[test]
+fn what_denies_every_operation_is_told_without_one_and_denies_the_vectors_too() {
+    let file = file();
+    let base = file.get("base").and_then(Value::as_object).expect("base");
+    let moment = |known: &Value| known.get("now").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time");
+    let told = [
+        ("the clock is behind what this point has seen", Reason::RuntimeClock),
+        ("a stamp three seconds ahead of the clock", Reason::RuntimeClock),
+        ("an older epoch than this point has seen", Reason::RuntimeContained),
+        ("this runtime is contained", Reason::RuntimeContained),
+        ("this point is contained", Reason::RuntimeContained),
+        ("its cluster is contained", Reason::RuntimeContained),
+        ("the domain is contained", Reason::RuntimeContained),
+        ("the mesh is contained", Reason::RuntimeContained),
+        ("audit backlog past its bound", Reason::AuditDiscontinuity),
+    ];
+    let mut found = Vec::new();
+    let mut whys = Vec::new();
+    for case in file.get("cases").and_then(Value::as_array).expect("cases") {
+        let what = case.get("what").and_then(Value::as_str).expect("what");
+        let known = changed(base, case.get("change").expect("change"));
+        let (now, mut all) = (moment(&known), None);
+        let admitted = conformance::admitted_where(known, |held| all = denies_all(held, now));
+        let admitted = admitted.unwrap_or_else(|error| panic!("{what}: {error}"));
+        if let Some((reason, why)) = all {
+            assert!(admitted.is_err(), "{what}: {why}");
+            found.push((what, reason));
+            whys.push(why);
+        }
+    }
+    let named = |what: &str| told.iter().find(|(told, _)| *told == what).copied();
+    for (what, reason) in told {
+        assert!(found.contains(&(what, reason)), "{what}: {found:?}");
+    }
+    for (what, reason) in &found {
+        assert_eq!(named(what), Some((*what, *reason)), "what depends on the operation is left to it");
+    }
+
+    let lifts = "`eleven subject lift runtime k8s://cluster-east-1`";
+    assert!(whys.iter().any(|why| why.contains(lifts)), "which of them, and what to do: {whys:?}");
+
+    // What no vector speaks of.
+    let all = |change: &dyn Fn(&mut Held<'_>)| {
+        let (known, mut all) = (Value::Object(base.clone()), None);
+        let now = moment(&known);
+        let admitted = conformance::admitted_where(known, |held| {
+            change(held);
+            all = denies_all(held, now);
+        });
+        let denied = admitted.expect("readable").err();
+        assert_eq!(denied, all.as_ref().map(|(reason, _)| *reason));
+        all
+    };
+    assert_eq!(all(&|_| {}), None);
+    assert_eq!(all(&|held| held.unproven_ms = Some((2000, 2000))), None);
+    let (reason, why) = all(&|held| held.unproven_ms = Some((2001, 2000))).expect("it denies");
+    assert!(reason == Reason::AuditDiscontinuity && why.contains("2001 ms"), "{why}");
+}
+
 /// What a point signs with, by a key of the vectors.
 fn signing(usage: KeyUse, kid: &str, label: &str) -> &'static [(KeyUse, &'static dyn Signer)] {
     let ledger = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
