@@ -240,13 +240,14 @@ impl Producers {
             holder: None,
         };
         let artifact = draft.issue(&signer("issuer")).expect("an artifact");
-        let input = Object::new().with("identity", IDENTITY).with("nonce", artifact.usage.nonce());
+        let (sub, op) = (IDENTITY, artifact.op.value().clone());
+        let asked = Object::new().with("identity", sub).with("op", op).with("env", artifact.env.to_value());
+        let input =
+            asked.with("facts", Object::new()).with("policy", artifact.pol.to_value()).with("at", start().millis());
         let request = append.blob(input.canonical());
         append.blob(artifact.canonical().to_vec());
-        let data = Object::new()
-            .with("chash", artifact.chash)
-            .with("exp", artifact.exp.to_seconds_value())
-            .with("request", request);
+        let exp = artifact.exp.to_seconds_value();
+        let data = Object::new().with("chash", artifact.chash).with("exp", exp).with("request", request);
         let op = artifact.content_id().to_owned();
         let place = Place::First { op: op.clone() };
         let about = About::artifact(&artifact);

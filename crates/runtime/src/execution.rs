@@ -350,7 +350,7 @@ mod tests {
         ] {
             let mut map = HeaderMap::new();
             for (name, value) in &headers {
-                map.append(*name, HeaderValue::from_static(*value));
+                map.append(*name, HeaderValue::from_static(value));
             }
             assert_eq!(ends_by_close(&map), ends, "{headers:?}");
         }

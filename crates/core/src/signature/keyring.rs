@@ -46,9 +46,65 @@ impl Keyring {
 
     /// The newest key for which `record_of` its name has a record, and for that very key.
     pub fn newest_of<'a>(&self, record_of: impl Fn(&str) -> Option<&'a KeyRecord>) -> Option<&Arc<dyn Signer>> {
-        let recorded =
-            |signer: &&Arc<dyn Signer>| record_of(signer.kid()).is_some_and(|record| record.public == signer.public());
-        self.newest_first().find(recorded)
+        self.newest_first().find(|signer| is_recorded(signer.as_ref(), &record_of))
+    }
+}
+
+fn is_recorded<'a>(signer: &dyn Signer, record_of: impl Fn(&str) -> Option<&'a KeyRecord>) -> bool {
+    record_of(signer.kid()).is_some_and(|record| record.public == signer.public())
+}
+
+/// The one key of a ring that signs now, for whoever signs a stream: one process signs with one event key at a time. Which it is
+/// may change between two signatures; whoever changes it is the one who signs, and others read in its name.
+pub struct InUse {
+    keys: Keyring,
+    /// How many newer ones are passed over.
+    passed: AtomicUsize,
+}
+
+impl InUse {
+    /// The newest of these, until it is another.
+    #[must_use]
+    pub fn of(keys: Keyring) -> Arc<Self> {
+        Arc::new(Self { keys, passed: AtomicUsize::new(0) })
+    }
+
+    /// Uses the key that was made before the one in use from now on. `false` where there is none: it is the newest again.
+    pub fn use_older(&self) -> bool {
+        let passed = self.passed.load(Relaxed).saturating_add(1);
+        let older = self.keys.newest_first().nth(passed).is_some();
+        self.passed.store(if older { passed } else { 0 }, Relaxed);
+        older
+    }
+
+    /// Uses the newest key for which `record_of` its name has a record, and for that very key. `false` where there is none: it
+    /// stays as it is.
+    pub fn use_newest_of<'a>(&self, record_of: impl Fn(&str) -> Option<&'a KeyRecord>) -> bool {
+        let newest = self.keys.newest_first().position(|signer| is_recorded(signer.as_ref(), &record_of));
+        newest.map(|passed| self.passed.store(passed, Relaxed)).is_some()
+    }
+
+    fn key(&self) -> &dyn Signer {
+        let used = self.keys.newest_first().nth(self.passed.load(Relaxed));
+        used.unwrap_or_else(|| self.keys.newest()).as_ref()
+    }
+}
+
+impl Signer for InUse {
+    fn kid(&self) -> &str {
+        self.key().kid()
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.key().public()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key().sign(message)
+    }
+
+    fn signature(&self, message: &[u8]) -> Signature {
+        self.key().signature(message)
     }
 }
 

@@ -475,6 +475,11 @@ async fn an_event_key_that_ends_is_followed_by_another_that_is_held() {
     let mut producers = Producers::new();
     ledger.must_append(&producers.set_up()).await;
     ledger.sealed().await;
+    let one = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
     let last = |ledger: &crate::Ledger| {
         let bytes = ledger.inner.shared.entry_bytes(ledger.inner.shared.size() - 1).expect("an entry");
         String::from_utf8(bytes).expect("a text")

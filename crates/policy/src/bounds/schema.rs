@@ -146,7 +146,7 @@ impl<'a> Declaration<'a> {
                 Token::Sign(",") => declaration.count(list),
                 Token::Word("in") if depth == 0 => declaration.has_parents = true,
                 Token::Word(word) if kind == "type" && declaration.defines.is_none() => {
-                    declaration.defines = Some(word)
+                    declaration.defines = Some(word);
                 }
                 // The name of a member, not of its type.
                 Token::Word(word) if matches!(tokens.peek(), Some(Token::Sign(":" | "?"))) => {

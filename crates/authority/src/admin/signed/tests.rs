@@ -37,7 +37,7 @@ fn what_was_signed_is_what_is_done() {
     for other in [
         SignedAct { act: "policy.publish".into(), ..signed() },
         SignedAct { args: Object::new().with("ref", "policy://a/v2"), ..signed() },
-        SignedAct { time: NOW.plus_millis(1), ..signed() },
+        SignedAct { time: NOW.plus_millis(-1), ..signed() },
         SignedAct { kid: "key:11-11/operator/other".into(), ..signed() },
     ] {
         assert_eq!(other.verify(&key(), NOW), Err(SignedError::Signature));
