@@ -90,7 +90,8 @@ fn next(args: &Next, output: Output) -> Result<(), Failure> {
 /// The version after `from`, as it was asked for. No record of a key goes (PROTOCOL 3): new ones come first, for the first that
 /// counts is the one that signs, and an old one may end.
 fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure> {
-    let nbf = now.whole_seconds();
+    // No version begins before the one before it, also where the clock of the machine that signs is behind.
+    let nbf = now.whole_seconds().max(from.nbf);
     let exp = args.extend.map_or(from.exp, |days| nbf.plus_seconds(i64::from(days) * DAY));
     if args.extend.is_some() && exp <= from.exp {
         let until = from.exp.seconds();
@@ -108,7 +109,8 @@ fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure
     };
     renew(&mut next, &args.renew)?;
     for kid in &args.retire {
-        record(&mut next, kid)?.status = KeyStatus::Retired(now);
+        // From the version's first moment on: it signs nothing under this one.
+        record(&mut next, kid)?.status = KeyStatus::Retired(nbf);
     }
     // The ledger's clock may be two seconds behind, and takes no moment to come; earlier is the safe side.
     let since = args.since.as_deref().map(key_cmd::read_time).transpose()?;

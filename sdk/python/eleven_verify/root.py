@@ -97,27 +97,32 @@ def publics(root: dict) -> list[str]:
 
 
 def signers(signed: dict, sigs: list, by: dict, t: int) -> int:
-    """How many distinct root keys of `by` that count at `t` signed."""
+    """How many distinct root keys of `by` that are active and in their window at `t` signed.
+
+    Whoever signs says what `t` is, so of a key that was taken out of service no moment counts.
+    """
     message, found = canonical(signed), set()
     keys = {record["kid"]: record for record in by["keys"]}
     for sig in sigs:
         record = keys.get(sig["kid"])
-        if record and counts_at(record, t) and valid(record, message, sig["val"]):
+        counts = record is not None and record["status"] == "active" and counts_at(record, t)
+        if counts and valid(record, message, sig["val"]):
             found.add(record["public"])
     return len(found)
 
 
 def require_signed(root: dict, by: dict):
-    """`root` carries the threshold of `by`'s root keys, judged at the `nbf` of `root`."""
+    """`root` carries the threshold of `by`'s root keys, each active there and judged at the `nbf` of `root`."""
     found = signers(body(root), root["sigs"], by, form.seconds(root["nbf"]))
     require(found >= by["threshold"], "fewer signatures than the root's threshold")
 
 
 def require_successor(root: dict, former: dict):
-    """`root` is the next version of `former`, has its records, and is signed by its own threshold and by `former`'s."""
+    """`root` is the next version of `former`, begins no earlier, has its records, and is signed by both thresholds."""
     require(root["domain"] == former["domain"], "a root of another domain")
     require(root["version"] == former["version"] + 1, "root versions are not consecutive")
     require(root["prev"] == root_hash(former), "the root does not follow from the one before")
+    require(form.seconds(root["nbf"]) >= form.seconds(former["nbf"]), "the root begins before the one before")
     records = {record["kid"]: record for record in root["keys"] + root["roles"]}
     for record in former["keys"] + former["roles"]:
         _require_kept(record, records.get(record["kid"]))

@@ -23,6 +23,7 @@ KIDS = {
     "ledger://11-11": "key:11-11/audit/2026-q2",
 }
 REGISTRY_KEY, POLICY_KEY = "key:11-11/registry/2026-q2", "key:11-11/policy/2026-q2"
+ROOT_KEY, NEXT_ROOT_KEY = "key:11-11/root/2026-q2", "key:11-11/root/2"
 HASH = "sha3-512:" + "0" * 128
 
 
@@ -63,15 +64,15 @@ class _Case:
                "nbf": "2026-04-01T00:00:00Z", "exp": "2026-07-01T00:00:00Z", "status": "active", "since": None, **more}  # fmt: skip
         return self.event("key.registered", {"key": key, "grant": forge.sign(REGISTRY_KEY, key)})
 
-    def root(self, change=lambda root: None, **more) -> dict:
-        """`root.published` of the version after the last."""
+    def root(self, change=lambda root: None, by: tuple = (), **more) -> dict:
+        """`root.published` of the version after the last, signed by these keys; by its first where none is named."""
         last = self.ledger.registry.root
         root = {**copy.deepcopy(trust.body(last)), "version": last["version"] + 1, "prev": trust.root_hash(last)}
         root.update(more)
         change(root)
-        kid = root["keys"][0]["kid"]
-        sig = {"kid": kid, "val": forge.sign(kid, root)["val"]}
-        return self.event("root.published", {"root": {**root, "sigs": [sig]}})
+        kids = by or (root["keys"][0]["kid"],)
+        sigs = [{"kid": kid, "val": forge.sign(kid, root)["val"]} for kid in kids]
+        return self.event("root.published", {"root": {**root, "sigs": sigs}})
 
     def policy(self, ref: str, **more) -> dict:
         """`policy.published`, for an operation of its own."""
@@ -152,6 +153,13 @@ def _retired(root):
     registry.update(status="retired", since="2026-05-12T17:00:00.000Z")
 
 
+def _other_root_key(root):
+    """The root key of before is retired, long after the root begins, and another is there."""
+    former = root["keys"][0]
+    root["keys"].insert(0, {**former, "kid": NEXT_ROOT_KEY, "public": forge.public(NEXT_ROOT_KEY)})
+    former.update(status="retired", since="2026-05-12T17:04:14.000Z")
+
+
 def _witnessed(case: _Case) -> dict:
     """A root with a witness whose key is registered."""
     registered = case.ledger.registry.rows["keys"][KIDS[POINT]]["public"]
@@ -167,6 +175,8 @@ def _once_a_witness(case: _Case) -> dict:
 
 
 _ENDS = _of("root", exp="2026-05-12T17:04:16Z")
+_BEGINS = _of("root", nbf="2026-05-12T17:04:14Z")
+_REPLACED = _of("root", _other_root_key, (ROOT_KEY, NEXT_ROOT_KEY))
 _IN_TIME, _LATE = "2026-05-12T17:04:15.999Z", "2026-05-12T17:04:16.000Z"
 _CONTAINED = _of("subject", "contained", "model", "m")
 _RECOVERING = _of("subject", "recovering", "model", "m")
@@ -197,6 +207,12 @@ _CASES = [
     ("a root that is to come", "refused", _of("root", nbf="2026-05-12T17:04:15Z")),
     ("a root whose registry key does not count any more", "refused", _of("root", _retired)),
     ("a root with a registered key as a witness's", "refused", _witnessed),
+    ("a root that begins with the last", "accept", _then(_BEGINS, _of("root"))),
+    ("a root that begins before the last", "refused", _then(_BEGINS, _of("root", nbf="2026-05-12T17:04:13Z"))),
+    ("a root by the key that it retires", "refused", _of("root", _other_root_key, (ROOT_KEY,))),
+    ("a root by the key that it retires and another", "accept", _REPLACED),
+    ("a root by the key that the last one added", "accept", _then(_REPLACED, _of("root", by=(NEXT_ROOT_KEY,)))),
+    ("a root by the key that the last one retired", "refused", _then(_REPLACED, _of("root", by=(ROOT_KEY,)))),
     ("a key under a root that is about to lapse", "accept", _then(_ENDS, _of("key", "further"), at=_IN_TIME)),
     ("a key under a root that has lapsed", "refused", _then(_ENDS, _of("key", "further"), at=_LATE)),
     ("a policy under a root that has lapsed", "refused", _then(_ENDS, _V1, at=_LATE)),

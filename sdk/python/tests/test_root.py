@@ -19,6 +19,10 @@ def _set(listed: str, at: int, **more):
     return lambda root: root[listed][at].update(more)
 
 
+def _nbf(nbf: str):
+    return lambda root: root.update(nbf=nbf)
+
+
 def _retire(root, at=0):
     root["roles"][at].update(status="retired", since=_SINCE)
 
@@ -32,14 +36,42 @@ class Successors(unittest.TestCase):
         cls.retired = forge.second_root(_retire)
         cls.first = first
 
-    def follow(self, former: dict, change) -> dict:
+    def follow(self, former: dict, change, *kids: str) -> dict:
         root = {**copy.deepcopy(trust.body(former)), "version": former["version"] + 1, "prev": trust.root_hash(former)}
         change(root)
-        kid = root["keys"][0]["kid"]
-        root = {**root, "sigs": [{"kid": kid, "val": forge.sign(kid, root)["val"]}]}
+        kids = kids or (root["keys"][0]["kid"],)
+        root = {**root, "sigs": [{"kid": kid, "val": forge.sign(kid, root)["val"]} for kid in kids]}
         trust.check(root)
         trust.require_successor(root, former)
         return root
+
+    def test_it_begins_no_earlier(self):
+        self.follow(self.first, _nbf(self.first["nbf"]))
+        later = self.follow(self.first, _nbf("2026-05-01T00:00:00Z"))
+        with self.assertRaisesRegex(form.FormError, "begins before"):
+            self.follow(later, _nbf("2026-04-30T23:59:59Z"))
+
+    def test_a_key_that_was_ended_signs_none_whenever_that_begins(self):
+        former, kid = self.first["keys"][0]["kid"], "key:11-11/root/2"
+        for status in ("retired", "compromised"):
+
+            def end(root, status=status):
+                root["keys"].insert(0, _key("root", "root", "human:root"))
+                root["keys"][1].update(status=status, since=_SINCE)
+
+            # It counted when this version begins, and yet it can't sign for itself that it ends.
+            with self.assertRaisesRegex(form.FormError, "fewer signatures"):
+                self.follow(self.first, end, former)
+            second = self.follow(self.first, end, former, kid)
+            self.follow(second, _nbf("2026-06-01T00:00:00Z"), kid)
+            for nbf in (second["nbf"], "2026-04-30T00:00:00Z"):
+                with self.assertRaisesRegex(form.FormError, "fewer signatures"):
+                    self.follow(second, _nbf(nbf), former)
+            # Nor does it let a ledger go back.
+            document = {"at": "2026-04-30T00:00:00.000Z"}
+            sigs = [{"kid": former, "val": forge.sign(former, document)["val"]}]
+            at = form.millis(document["at"])
+            self.assertEqual([trust.signers(document, sigs, root, at) for root in (self.first, second)], [1, 0])
 
     def test_what_may_be_added_and_go_on(self):
         head = _key("head", "head", "ledger://11-11")

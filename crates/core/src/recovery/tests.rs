@@ -59,6 +59,9 @@ fn a_threshold_of_the_roots_keys_lets_a_ledger_go_back() {
     assert!(both.is_signed_by(&root()));
     let later = Recovery { at: time("2027-03-01T00:00:00Z"), ..recovery() }.signed(&a).signed(&b);
     assert!(!later.is_signed_by(&root()), "keys that no longer count");
+    let mut retired = root();
+    retired.keys[0].status = KeyStatus::Retired(time("2026-04-01T00:00:00Z"));
+    assert!(!both.is_signed_by(&retired), "a key that the root has ended, though not before `at`");
     let changed = Recovery { cause: "another".into(), ..both };
     assert!(!changed.is_signed_by(&root()));
 }

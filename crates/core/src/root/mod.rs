@@ -92,6 +92,8 @@ pub enum RootError {
     Version,
     /// Its `prev` is not the hash of the version before.
     Prev,
+    /// It begins before the version before.
+    Begins,
     /// The record of this key is missing or is another than the version before has.
     Record(String),
 }
@@ -107,6 +109,7 @@ impl fmt::Display for RootError {
             Self::Domain => "the root is of another domain than the version before",
             Self::Version => "the root is not the next version: number it one above the version in force",
             Self::Prev => "the root's `prev` is not the hash of the version before",
+            Self::Begins => "the root's `nbf` is before that of the version before: sign it anew, by a clock that is right",
             Self::Record(kid) => {
                 return write!(
                     f,
@@ -246,7 +249,7 @@ impl TrustRoot {
         self.nbf <= at && at < self.exp
     }
 
-    /// Whether a threshold of this root's own keys signed it, each judged at this root's `nbf`.
+    /// Whether a threshold of this root's own keys signed it, each active in it and judged at its `nbf`.
     ///
     /// # Errors
     /// [`RootError::OwnThreshold`].
@@ -254,8 +257,8 @@ impl TrustRoot {
         if self.signers_among(self) >= self.threshold { Ok(()) } else { Err(RootError::OwnThreshold) }
     }
 
-    /// Whether this root follows `previous`: the same domain, the next version, its hash, every record of its keys, and
-    /// signed by a threshold of both, each key judged at this root's `nbf`.
+    /// Whether this root follows `previous`: the same domain, the next version, its hash, no earlier `nbf`, every record of
+    /// its keys, and signed by a threshold of both, each key active in its version and judged at this root's `nbf`.
     ///
     /// # Errors
     /// What does not hold.
@@ -269,6 +272,9 @@ impl TrustRoot {
         if self.prev != Some(previous.hash_for_prev()) {
             return Err(RootError::Prev);
         }
+        if self.nbf < previous.nbf {
+            return Err(RootError::Begins);
+        }
         let records: BTreeMap<&str, &KeyRecord> = self.records().map(|key| (key.kid.as_str(), key)).collect();
         let kept = |before: &KeyRecord| records.get(before.kid.as_str()).is_some_and(|record| record.follows(before));
         if let Some(lost) = previous.records().find(|before| !kept(before)) {
@@ -280,16 +286,18 @@ impl TrustRoot {
         self.verify_own()
     }
 
-    /// How many distinct keys of `holders` signed this root, of those that count at its `nbf`.
+    /// How many distinct keys of `holders` signed this root, of those that are active there and count at its `nbf`.
     fn signers_among(&self, holders: &Self) -> u64 {
         holders.signers_of(&self.payload(), &self.sigs, self.nbf)
     }
 
-    /// How many distinct keys of this root signed a payload, of those that count at `at`.
+    /// How many distinct keys of this root signed a payload, of those that are active and in their window at `at`. Whoever
+    /// signs says what `at` is, so of a key that was taken out of service no moment counts: it could name one before that.
     #[must_use]
     pub fn signers_of(&self, payload: &[u8], sigs: &[RootSignature], at: Time) -> u64 {
         let signed = |key: &KeyRecord| {
-            let verifying = key.verifying().filter(|_| key.counts_at(at));
+            let counts = key.status == KeyStatus::Active && key.counts_at(at);
+            let verifying = key.verifying().filter(|_| counts);
             let mut sigs = sigs.iter().filter(|sig| sig.kid == key.kid);
             verifying.is_some_and(|verifying| sigs.any(|sig| verifying.verifies(payload, &sig.val)))
         };

@@ -129,6 +129,10 @@ fn a_threshold_of_distinct_keys_signs() {
     retired.keys[2].status = KeyStatus::Retired(retired.nbf);
     let retired = signed_by(retired, &[signer("a", 1), signer("c", 3)]);
     assert_eq!(retired.verify_own(), Err(RootError::OwnThreshold), "c is retired when the root begins");
+    let mut retires = unsigned();
+    retires.keys[2].status = KeyStatus::Retired(retires.nbf.plus_millis(1));
+    let retires = signed_by(retires, &[signer("a", 1), signer("c", 3)]);
+    assert_eq!(retires.verify_own(), Err(RootError::OwnThreshold), "and no root is signed by a key that it retires");
 }
 
 #[test]
@@ -151,6 +155,35 @@ fn a_successor_is_signed_by_both_versions() {
     second.keys.iter_mut().skip(3).for_each(|key| key.exp = time("2028-01-01T00:00:00Z"));
     let late = signed_by(second, &[signer("a", 1), signer("b", 2), signer("d", 11), signer("e", 12)]);
     assert_eq!(late.succeeds(&first), Err(RootError::PreviousThreshold), "the old keys are past their window");
+}
+
+#[test]
+fn a_key_that_was_taken_out_of_service_signs_no_successor_whenever_that_begins() {
+    let first = signed_by(unsigned(), &[signer("a", 1), signer("b", 2)]);
+    let since = next(&first).nbf.plus_millis(1);
+    for status in [KeyStatus::Retired(since), KeyStatus::Compromised(since)] {
+        let mut second = next(&first);
+        second.keys[0].status = status;
+        let second = signed_by(second, &[signer("a", 1), signer("b", 2), signer("c", 3)]);
+        second.succeeds(&first).expect("b and c sign for both");
+        // Whoever holds the key that ended names a moment before its end, and keys of its own.
+        let by_the_thief = |nbf: Time| {
+            let mut third = TrustRoot { nbf, ..next(&second) };
+            third.keys.extend([root_key("d", 11), root_key("e", 12)]);
+            signed_by(third, &[signer("a", 1), signer("b", 2), signer("d", 11), signer("e", 12)]).succeeds(&second)
+        };
+        assert_eq!(by_the_thief(second.nbf), Err(RootError::PreviousThreshold), "{status:?}");
+        assert_eq!(by_the_thief(first.nbf), Err(RootError::Begins), "{status:?}");
+    }
+}
+
+#[test]
+fn a_successor_begins_no_earlier_than_the_version_before() {
+    let first = signed_by(unsigned(), &[signer("a", 1), signer("b", 2)]);
+    let from =
+        |nbf: Time| signed_by(TrustRoot { nbf, ..next(&first) }, &[signer("a", 1), signer("b", 2)]).succeeds(&first);
+    assert_eq!(from(first.nbf), Ok(()));
+    assert_eq!(from(first.nbf.plus_seconds(-1)), Err(RootError::Begins));
 }
 
 #[test]

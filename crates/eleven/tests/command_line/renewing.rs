@@ -2,6 +2,8 @@
 
 use crate::domain::{Domain, eleven, text};
 use eleven_core::encoding::{Value, parse};
+use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
+use eleven_core::signature::{SeedSigner, Signer as _, bytes32};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -21,6 +23,10 @@ fn typed(domain: &Domain, line: &str) -> Output {
     let output = shell.output().expect("a shell");
     assert!(output.status.success(), "{line}: {}", text(&output));
     output
+}
+
+fn root(file: &str) -> TrustRoot {
+    TrustRoot::read(parse(&std::fs::read(file).expect("a file")).expect("I-JSON")).expect("a root")
 }
 
 /// What `doctor` says of the lifetimes.
@@ -104,6 +110,9 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
         ["--retire", "key:11-11/root/1", "--retire", "key:11-11/policy/1", "--compromise", "key:11-11/registry/1"];
     let signed = sign(&[&ended[..], &["--retire", "key:11-11/head/1"]].concat());
     assert!(signed.status.success(), "{}", text(&signed));
+    let signed = root(&next);
+    let retired = signed.records().filter(|key| key.status == KeyStatus::Retired(signed.nbf));
+    assert_eq!(retired.count(), 3, "from its first moment on");
     domain.done(&["root", "publish", &next]);
     domain.done(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
     let third = proven(&domain, &secret, "third.proof.json");
@@ -140,4 +149,34 @@ fn a_root_whose_first_registry_key_the_authority_does_not_hold_is_not_published(
     domain.done(&["authority", "restart"]);
     domain.done(&["root", "publish", &domain.file("root-next.json")]);
     domain.passes(&domain.client("app", "svc:demo-app:dev"), "the root was published");
+}
+
+#[test]
+fn a_root_key_that_is_in_other_hands_signs_no_version_after_the_one_that_says_so() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let (first, second, stolen) = (domain.file("root.json"), domain.file("root-2.json"), domain.file("root-key.json"));
+    let next = ["root", "next", "--from", &first, "--root-key", &stolen, "--out", &second];
+    let new = domain.file("root-key-2.json");
+    domain.done(&[&next[..], &["--new-root-key", &new, "--compromise", "key:11-11/root/1"]].concat());
+    domain.done(&["root", "publish", &second]);
+
+    let (one, two) = (root(&first), root(&second));
+    let key = parse(&std::fs::read(&stolen).expect("the key")).expect("I-JSON");
+    let seed = key.get("seed").and_then(Value::as_str).and_then(bytes32).expect("a seed");
+    let (old, thief) = (SeedSigner::new("key:11-11/root/1", &seed), SeedSigner::new("key:11-11/root/9", &[9; 32]));
+    let own = KeyRecord { kid: thief.kid().to_owned(), public: thief.public(), nbf: one.nbf, ..two.keys[0].clone() };
+    // It says itself when it begins: before the key was ended, or as early as it may.
+    for nbf in [one.nbf, two.nbf] {
+        let mut third = TrustRoot { version: 3, prev: Some(two.hash_for_prev()), nbf, sigs: Vec::new(), ..two.clone() };
+        third.keys.insert(0, own.clone());
+        let file = domain.file("root-3.json");
+        std::fs::write(&file, third.signed(&[&old, &thief]).expect("a root").to_value().canonical()).expect("written");
+        let refused = domain.run(&["root", "publish", &file]);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        let why =
+            if nbf < two.nbf { "`nbf` is before that of the version before" } else { "collect signatures of its keys" };
+        assert!(text(&refused).contains(why), "{}", text(&refused));
+    }
+    assert_eq!(domain.json(&["root", "show"]).get("version").and_then(Value::as_int), Some(2));
 }
