@@ -18,19 +18,28 @@ pub(crate) struct End {
     pub(crate) at: Time,
 }
 
-/// The ends of a root and of what it names: of its own keys as many as have to sign the next version, and of each role the key
-/// that counts longest.
+/// The ends of a root and of what it names: of its own keys as many as have to sign the next version, which are over where fewer
+/// can, and of each role the key that counts longest.
 pub(crate) fn of_root(root: &TrustRoot) -> Vec<End> {
     let mut ends = vec![End { what: format!("version {} of the trust root", root.version), at: root.exp }];
-    let mut signers: Vec<&KeyRecord> = root.keys.iter().filter(|key| is_active(key)).collect();
-    signers.sort_by_key(|key| std::cmp::Reverse(key.exp));
+    let mut signers: Vec<End> =
+        root.keys.iter().map(|key| End { at: signs_until(root, key), ..End::of(key) }).collect();
+    signers.sort_by_key(|end| std::cmp::Reverse(end.at));
     let needed = usize::try_from(root.threshold).ok().and_then(|threshold| threshold.checked_sub(1));
-    ends.extend(needed.and_then(|last| signers.get(last)).map(|key| End::of(key)));
+    ends.extend(needed.and_then(|last| signers.into_iter().nth(last)));
     ends.extend([KeyUse::Head, KeyUse::Policy, KeyUse::Registry].into_iter().filter_map(|usage| {
         let of_use = root.roles.iter().filter(|key| key.usage == usage);
         longest(of_use)
     }));
     ends
+}
+
+/// Until when a root key can sign the next version; one that this version took out of service can't from its beginning on.
+fn signs_until(root: &TrustRoot, key: &KeyRecord) -> Time {
+    match key.status {
+        KeyStatus::Active => key.exp,
+        KeyStatus::Retired(since) | KeyStatus::Compromised(since) => key.exp.min(since).min(root.nbf),
+    }
 }
 
 /// The ends of the registry's keys with which the corners of this configuration sign: of each use the key that counts longest.

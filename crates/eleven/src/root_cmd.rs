@@ -134,6 +134,14 @@ fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure
             next.version
         )));
     }
+    let signers = next.keys.iter().filter(|key| key.status == KeyStatus::Active && key.counts_at(nbf)).count() as u64;
+    let signers = signers + u64::from(args.new_root_key.is_some());
+    if signers < next.threshold {
+        return Err(Failure::usage(format!(
+            "{signers} root keys would count under version {}, and the next is signed by {}: name another with --new-root-key",
+            next.version, next.threshold
+        )));
+    }
     Ok(next)
 }
 

@@ -77,6 +77,19 @@ fn of_the_roots_own_keys_as_many_have_to_last_as_sign_the_next_version() {
 }
 
 #[test]
+fn a_root_that_too_few_keys_can_follow_is_at_its_end() {
+    let keys = || vec![signer("a", 365), retired(signer("b", 365))];
+    assert_eq!(told(of_root(&root(365, keys(), 1)), 10), "");
+    // It ended with the version that took it out of service, or before.
+    let told = |keys, threshold| told(of_root(&root(365, keys, threshold)), 10);
+    assert_eq!(told(keys(), 2), "ended 2026-01-01T00:00:00Z: key:11-11/root/b");
+    assert_eq!(told(vec![retired(signer("a", 365))], 1), "ended 2026-01-01T00:00:00Z: key:11-11/root/a");
+    let since = KeyStatus::Compromised(day(-3));
+    let stolen = KeyRecord { status: since, ..signer("a", 365) };
+    assert_eq!(told(vec![stolen], 1), "ended 2025-12-29T00:00:00Z: key:11-11/root/a");
+}
+
+#[test]
 fn of_each_use_the_key_that_counts_longest_is_the_one_that_ends() {
     let config = Config::read(Path::new("eleven.toml"), LEAST).expect("a configuration");
     let (authority, ledger, point) = (config.authority_name(), config.ledger_name(), config.point.name.clone());
