@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigError};
 use crate::corner::read_root;
 use crate::expiry::{self, DAY};
 use crate::key_cmd;
-use crate::keystore::{PublicKey, write_public};
+use crate::keystore::{KeystoreError, PublicKey, write_public};
 use crate::output::{Failure, Output};
 use crate::root_key;
 use crate::witness_cmd::read_public;
@@ -16,7 +16,7 @@ use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
-use eleven_core::signature::{SeedSigner, Signer};
+use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 
@@ -51,19 +51,20 @@ pub(crate) fn run(
 /// `root next`: signs the version after `--from`, or adds a signature to what another key signed.
 fn next(args: &Next, output: Output) -> Result<(), Failure> {
     let signer = root_key::load(&args.root_key)?;
+    if args.out.exists() {
+        return Err(KeystoreError::Exists(args.out.clone()).into());
+    }
     let root = match (&args.from, &args.add_to) {
         (Some(from), None) => {
-            let now = SystemClock.now();
-            let mut draft = changed(read_root(from)?, args, now)?;
-            // Made last: where anything else is wrong, no key is.
-            let made = args.new_root_key.as_deref().map(|file| new_root_key(&mut draft, file)).transpose()?;
-            let signers: Vec<&dyn Signer> = made.iter().chain([&signer]).map(|signer| signer as &dyn Signer).collect();
-            draft.signed(&signers)?
+            let draft = changed(read_root(from)?, args, SystemClock.now())?;
+            match &args.new_root_key {
+                Some(file) => with_new_root_key(draft, file, &signer, &args.out)?,
+                None => written(draft.signed(&[&signer])?, &args.out)?,
+            }
         }
-        (None, Some(file)) => unsigned_root(file)?.signed(&[&signer])?,
+        (None, Some(file)) => written(unsigned_root(file)?.signed(&[&signer])?, &args.out)?,
         _ => return Err(Failure::usage("name --from or --add-to")),
     };
-    write_public(&args.out, &root.to_value().canonical())?;
     let text = || {
         let kept = args.new_root_key.as_ref().map_or_else(String::new, |file| {
             format!(
@@ -85,6 +86,29 @@ fn next(args: &Next, output: Output) -> Result<(), Failure> {
     };
     output.either(|| root.to_value(), text);
     Ok(())
+}
+
+/// The draft with a new root key, signed by that and by the one that there is. The key is made last: where anything else is
+/// wrong, none is made. Where the version can't be written none stays, so that the same can be asked for again.
+fn with_new_root_key(mut draft: TrustRoot, file: &Path, signer: &SeedSigner, out: &Path) -> Result<TrustRoot, Failure> {
+    let made = new_root_key(&mut draft, file)?;
+    let root = draft.signed(&[&made, signer]).map_err(Failure::from).and_then(|root| written(root, out));
+    if root.is_err() {
+        // Where it can't be removed, the next try is told of it.
+        let _ = std::fs::remove_file(file);
+    }
+    root
+}
+
+/// Writes a version to a file that was not there.
+fn written(root: TrustRoot, out: &Path) -> Result<TrustRoot, Failure> {
+    let wrote = write_public(out, &root.to_value().canonical());
+    if matches!(wrote, Err(KeystoreError::Io(..))) {
+        // Half a version, where the disk is full.
+        let _ = std::fs::remove_file(out);
+    }
+    wrote?;
+    Ok(root)
 }
 
 /// The version after `from`, as it was asked for. No record of a key goes (PROTOCOL 3): new ones come first, for the first that

@@ -182,3 +182,28 @@ fn a_root_key_that_is_in_other_hands_signs_no_version_after_the_one_that_says_so
     }
     assert_eq!(domain.json(&["root", "show"]).get("version").and_then(Value::as_int), Some(2));
 }
+
+#[test]
+fn a_new_root_key_is_kept_with_its_version_or_not_at_all() {
+    let domain = Domain::make(&[]);
+    let (from, key, new) = (domain.file("root.json"), domain.file("root-key.json"), domain.file("root-key-2.json"));
+    let sign = |out: &str| {
+        let next = ["root", "next", "--from", &from, "--root-key", &key, "--new-root-key", &new];
+        domain.run(&[&next[..], &["--out", out]].concat())
+    };
+    let taken = sign(&from);
+    assert!(taken.status.code() == Some(1) && text(&taken).contains("root.json is there already"), "{}", text(&taken));
+    let nowhere = sign(&domain.file("no-folder/root-2.json"));
+    assert!(nowhere.status.code() == Some(1) && text(&nowhere).contains("no-folder"), "{}", text(&nowhere));
+    let one = sign(&new);
+    assert!(one.status.code() == Some(1) && text(&one).contains("is there already"), "{}", text(&one));
+    assert!(!Path::new(&new).exists(), "no key without the version that names it");
+    let made = sign(&domain.file("root-2.json"));
+    assert!(made.status.success(), "{}", text(&made));
+    // One that is there is nobody's to remove.
+    let kept = std::fs::read(&new).expect("the key");
+    let again = sign(&domain.file("root-3.json"));
+    assert!(again.status.code() == Some(1) && text(&again).contains("root-key-2.json"), "{}", text(&again));
+    assert_eq!(std::fs::read(&new).expect("the key"), kept);
+    assert!(!Path::new(&domain.file("root-3.json")).exists());
+}
