@@ -11,7 +11,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
-use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -167,6 +167,7 @@ impl Registry {
             if (stamp.epoch, stamp.hash) == (held.view.epoch(), held.view.hash()) {
                 let asked = held.since(&stamp, asked);
                 let view = held.view.restamped(stamp).map_err(malformed)?;
+                check_signers(&view, &self.roots.last(), asked.at)?;
                 self.swap(Holding { view, asked, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
                 return Ok(false);
             }
@@ -178,6 +179,7 @@ impl Registry {
             let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
             View::open(&root, snapshot, stamp, &mut tables).map_err(malformed)?
         };
+        check_signers(&view, &root, asked.at)?;
         let known = held.as_ref().map(|held| Arc::clone(&held.bundles)).unwrap_or_default();
         let bundles = self.bundles(&view, &known).await?;
         // Step 4 compares with what is persisted; so it is durable before it is used.
@@ -234,6 +236,19 @@ impl Registry {
 
     fn swap(&self, holding: Holding) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(holding));
+    }
+}
+
+/// Whether the keys that signed header and stamp count at `now`, by the last version of the root that is known. Asked before an
+/// epoch is noted, for nothing goes back behind that: whoever has a key that was ended could number one too high for good.
+fn check_signers(view: &View, root: &TrustRoot, now: Time) -> Result<(), CallError> {
+    let kids = [&view.header().kid, &view.stamp().sig.kid];
+    match kids.into_iter().find(|kid| root.role(KeyUse::Registry, kid, now).is_none()) {
+        None => Ok(()),
+        Some(kid) => Err(malformed(format!(
+            "the authority's registry is signed by {kid}, which does not count under version {} of the trust root",
+            root.version
+        ))),
     }
 }
 

@@ -271,7 +271,7 @@ pub(crate) fn point() -> Point {
     }
 }
 
-async fn listen(at: SocketAddr) -> Listener {
+pub(crate) async fn listen(at: SocketAddr) -> Listener {
     opened("AddrInUse", async || Listener::bind(at, None).await).await
 }
 

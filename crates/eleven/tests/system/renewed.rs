@@ -1,11 +1,21 @@
 //! Keys that are renewed: a domain goes on when those that it began with have ended, and what was proven stays proven.
 
-use crate::harness::{AUTHORITY, DOMAIN, Domain, Plan, key, request, signer};
+use crate::harness::{AUTHORITY, DOMAIN, Domain, Plan, key, listen, request, signer};
+use axum::Router;
+use axum::routing::get;
+use eleven_api::routes;
+use eleven_api::serve::json;
 use eleven_authority::admin::Act;
-use eleven_core::encoding::Value;
-use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+use eleven_core::encoding::{Value, parse};
+use eleven_core::registry::{Snapshot, Stamp};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
+use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use http::StatusCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
@@ -124,4 +134,48 @@ async fn a_newer_key_that_ended_is_passed_over_and_of_the_last_two_one_stays() {
     domain.until("calls pass", |domain| async { domain.chat(&request("x")).await.status == StatusCode::OK }).await;
     let bundle = passes(&domain).await;
     assert_eq!(signed_by(&bundle)[2], "authority");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_registry_key_in_other_hands_signs_halts_no_point() {
+    let mut domain = Domain::start(Plan { renewed: true, ..Plan::default() }).await;
+    passes(&domain).await;
+    let (_, before) = domain.get(domain.authority_at, routes::REGISTRY_SNAPSHOT).await;
+    let now = domain.clock.now();
+    let mut second =
+        next(&domain.root, vec![], vec![renewed("registry-2", KeyUse::Registry, AUTHORITY, now)], now, &[]);
+    let stolen = second.roles.iter_mut().find(|key| key.kid == signer("registry").kid()).expect("the old key");
+    stolen.status = KeyStatus::Compromised(now.plus_millis(-2000));
+    let second = second.signed(&[&*signer("root")]).expect("a root");
+    domain.act_in_force(Act::RootPublish { root: second }).await;
+    passes(&domain).await;
+
+    // Whoever has it stands where the authority did: with the registry of before, and a number that nothing comes after.
+    let mut fork = Snapshot::read(parse(&before).expect("I-JSON")).expect("a snapshot");
+    fork.header.epoch = 1_000_000;
+    fork.sig = signer("registry").signature(&fork.header.payload());
+    let stamp = Stamp::sign(&fork.header, domain.clock.now(), &*signer("registry")).to_value();
+    let (fork, root, asked) = (fork.to_value(), domain.root.to_value(), Arc::new(AtomicU64::new(0)));
+    let counted = Arc::clone(&asked);
+    let router = Router::new()
+        .route(routes::REGISTRY_STAMP, get(async move || json(&stamp)))
+        .route(
+            routes::REGISTRY_SNAPSHOT,
+            get(async move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                json(&fork)
+            }),
+        )
+        .route(routes::REGISTRY_ROOT, get(async move || json(&root)));
+    domain.stop_authority().await;
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(listen(domain.authority_at).await.serve(router, stopping, Duration::ZERO));
+    let asked = &asked;
+    domain.until("it is asked", |_| async move { asked.load(Ordering::SeqCst) >= 20 }).await;
+    stop.send_replace(true);
+    serving.await.expect("it ends");
+
+    domain.start_authority().await;
+    domain.until("calls pass", |domain| async { domain.chat(&request("x")).await.status == StatusCode::OK }).await;
+    passes(&domain).await;
 }

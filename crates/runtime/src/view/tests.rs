@@ -1,6 +1,5 @@
 use super::*;
 use eleven_core::encoding::parse;
-use eleven_core::root::TrustRoot;
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
 
@@ -62,4 +61,22 @@ fn a_stamp_that_comes_again_is_as_old_as_it_was() {
     assert_eq!(held.since(&stamp, moment(9_000)), moment(0));
     let newer = Stamp { issued: stamp.issued.plus_millis(1), ..stamp.clone() };
     assert_eq!(held.since(&newer, moment(9_000)), moment(9_000));
+}
+
+#[test]
+fn what_a_registry_key_signs_that_counts_no_more_is_no_epoch_here() {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let member = |name: &str| file.pointer(&format!("/base/{name}")).expect("a member").clone();
+    let root = TrustRoot::read(member("root")).expect("a root");
+    let (snapshot, stamp) = (Snapshot::read(member("registry")), Stamp::read(member("stamp")).expect("a stamp"));
+    let now = stamp.issued;
+    let view = View::open(&root, snapshot.expect("a snapshot"), stamp, &mut KeyTables::new()).expect("a view");
+    check_signers(&view, &root, now).expect("it counts");
+    for status in [KeyStatus::Retired(now), KeyStatus::Compromised(now)] {
+        let mut next = root.clone();
+        next.roles.iter_mut().filter(|key| key.usage == KeyUse::Registry).for_each(|key| key.status = status);
+        assert!(check_signers(&view, &next, now.plus_millis(-1)).is_ok(), "{status:?}");
+        let refused = check_signers(&view, &next, now).expect_err("it was ended").to_string();
+        assert!(refused.contains(&view.header().kid), "{refused}");
+    }
 }
