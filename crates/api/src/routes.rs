@@ -56,7 +56,7 @@ pub const REGISTRY_ISSUERS: &str = "/v1/registry/issuers";
 pub const REGISTRY_REVOCATIONS: &str = "/v1/registry/revocations";
 /// Which policies were in force when (ledger).
 pub const REGISTRY_POLICY_HISTORY: &str = "/v1/registry/policies";
-/// The trust root (authority).
+/// The trust root (authority, ledger); a version's number may follow.
 pub const REGISTRY_ROOT: &str = "/v1/registry/root";
 /// The registry snapshot (authority).
 pub const REGISTRY_SNAPSHOT: &str = "/v1/registry/snapshot";

@@ -272,7 +272,10 @@ fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Re
     let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut files = held.filter_map(|one| follow::convicts(root, &text(one, "held"), &text(one, "shown")));
     let Some(file) = files.next() else {
-        return Err(Failure::new("the witness holds nothing that convicts the ledger of this root"));
+        return Err(Failure::new(
+            "the witness holds nothing that convicts the ledger of this root: name the domain's newest version, in which every \
+             head key stands",
+        ));
     };
     keystore::write_public(out, &file.canonical())?;
     let out = out.display().to_string();

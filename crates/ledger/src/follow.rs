@@ -14,6 +14,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod trust;
 
 pub use contradiction::{compare, convicts};
 pub use gate::Auditing;
@@ -26,7 +27,7 @@ use eleven_api::client::CallError;
 use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
-use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::root::TrustRoot;
 use eleven_store::{Folder, FolderError, Log as _, OpenError, Place, SegmentLog, SegmentOptions};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -242,15 +243,16 @@ impl Follower {
             return Err(ahead.again());
         }
         let said = source::fetch_head(source).await?;
-        self.check_signed(&said)?;
-        self.check_not_contradicted(&said)?;
+        let mut roots = self.roots();
+        trust::lead(source, &mut roots, &said).await?;
+        self.check_not_contradicted(&said, &roots)?;
         let size = said.head.commitment.size;
         if size < self.replayed.book.size() {
             // An answer of before, from a cache on the way; or more was kept than a head was taken for.
             return Ok(self.audited());
         }
         let mut tiles = HashTiles::new(size);
-        self.check_goes_on(source, &mut tiles, &said).await?;
+        self.check_goes_on(source, &mut tiles, &said, &roots).await?;
         while self.replayed.book.size() < size {
             self.window(source, &mut tiles, &said, progress).await?;
         }
@@ -258,22 +260,13 @@ impl Follower {
         Ok(self.audited())
     }
 
-    /// A head key of a root that the pinned one leads to signed head and checkpoint, for this domain's ledger.
-    fn check_signed(&self, said: &Said) -> Result<(), FollowError> {
-        let head = &said.head;
+    /// The versions of the root that are known, the newest last: those that the entries published, and the pinned one.
+    fn roots(&self) -> Vec<TrustRoot> {
         let folded = self.replayed.book.registry().into_iter().flat_map(|registry| registry.roots());
-        let roots: Vec<&TrustRoot> = folded.chain([&self.pinned]).collect();
-        let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
-        let key = in_force.and_then(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
-        let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(&self.pinned.domain);
-        let signed = key.is_some_and(|key| head.verify(&key) && said.note.signed_by(&key));
-        if of_domain && signed {
-            return Ok(());
-        }
-        let (size, kid) = (head.commitment.size, &head.sig.kid);
-        Err(FollowError::Untrusted(format!(
-            "the head of {size} entries is not signed by a head key of a root in force ({kid}): pin the domain's newest root"
-        )))
+        let others = folded.filter(|root| root.version != self.pinned.version);
+        let mut roots: Vec<TrustRoot> = others.chain([&self.pinned]).cloned().collect();
+        roots.sort_by_key(|root| root.version);
+        roots
     }
 
     /// The new head's tree begins with the tree that was verified.
@@ -282,6 +275,7 @@ impl Follower {
         source: &dyn Source,
         tiles: &mut HashTiles,
         said: &Said,
+        roots: &[TrustRoot],
     ) -> Result<(), FollowError> {
         let (size, root) = (self.replayed.book.size(), self.replayed.tree.root());
         if size == 0 || size > said.head.commitment.size {
@@ -290,7 +284,7 @@ impl Follower {
         if tiles.begins_with(source, size, &root, &said.head.commitment.root).await? {
             return Ok(());
         }
-        self.explain_fork(source, tiles, said).await
+        self.explain_fork(source, tiles, said, roots).await
     }
 
     /// Fetches, verifies and keeps the next entries.
@@ -372,6 +366,11 @@ impl Follower {
         if sealed.as_ref() != Some(&said.head.commitment) {
             let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
             return Err(FollowError::NotUnderHead { seq: said.head.commitment.size.saturating_sub(1), what });
+        }
+        // What led to its key is what the entries published, and not only what was shown beside them.
+        if !trust::signs(&self.roots(), &said) {
+            let what = "the head is not signed by a head key of a root that the entries under it publish";
+            return Err(FollowError::Untrusted(what.to_owned()));
         }
         self.replayed.check_moved(said.head.at).map_err(FollowError::Wrong)?;
         let order = |head: &Head| (head.commitment.size, head.at);

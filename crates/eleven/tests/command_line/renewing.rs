@@ -1,11 +1,14 @@
 //! Keys that are renewed as `docs/keys.md` says, under a domain that runs; and those that are ended early.
 
-use crate::domain::{Domain, eleven, text};
+use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
 use eleven_core::signature::{SeedSigner, Signer as _, bytes32};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// The commands of the first block of the page.
 fn renewal() -> Vec<String> {
@@ -23,6 +26,69 @@ fn typed(domain: &Domain, line: &str) -> Output {
     let output = shell.output().expect("a shell");
     assert!(output.status.success(), "{line}: {}", text(&output));
     output
+}
+
+/// Somebody who follows the ledger by its first root. It is killed with this value.
+struct Mirror {
+    process: Child,
+    said: Receiver<Value>,
+}
+
+impl Mirror {
+    /// The command that follows into a folder, for an auditor whose secret is in the file.
+    fn command(domain: &Domain, folder: &str) -> Command {
+        let (url, root, held) = (domain.url("ledger"), domain.file("root.json"), domain.file("auditor.secret"));
+        let (data, mut command) = (domain.file(folder), eleven());
+        command.args(["ledger", "follow", &url, "--root", &root, "--data", &data, "--secret-file", &held, "--json"]);
+        command
+    }
+
+    /// Follows once, and tells how many entries were verified; a registration may not stand under a head yet.
+    fn once(domain: &Domain, folder: &str) -> i64 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let output = Self::command(domain, folder).arg("--once").output().expect("it runs");
+            if output.status.success() {
+                return size(&parse(&output.stdout).expect("a document"), "/size");
+            }
+            assert!(Instant::now() < until, "{}", text(&output));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn start(domain: &Domain, folder: &str) -> Self {
+        let mut process = Self::command(domain, folder).stdout(Stdio::piped()).spawn().expect("it runs");
+        let out = BufReader::new(process.stdout.take().expect("its output"));
+        let (say, said) = channel();
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let _ = say.send(parse(line.as_bytes()).expect("a JSON document a line"));
+            }
+        });
+        Self { process, said }
+    }
+
+    /// Waits until it has verified so many entries; it says each size once.
+    fn verified(&self, entries: i64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let said = self.said.recv_timeout(until.saturating_duration_since(Instant::now()));
+            if size(&said.expect("it goes on"), "/size") >= entries {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn size(value: &Value, path: &str) -> i64 {
+    value.pointer(path).and_then(Value::as_int).unwrap_or_else(|| panic!("{path} of {value}"))
 }
 
 fn root(file: &str) -> TrustRoot {
@@ -61,6 +127,11 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     let first = proven(&domain, &secret, "first.proof.json");
     assert_eq!(label(&first, "/head/kid"), "1");
     assert!(lifetimes(&domain).contains("key:11-11/root/1"));
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let shown = added.get("secret").and_then(Value::as_str).expect("a secret");
+    std::fs::write(domain.file("auditor.secret"), shown).expect("written");
+    Mirror::once(&domain, "mirror");
+    let mirror = Mirror::start(&domain, "mirror");
 
     let lines = renewal();
     assert_eq!(lines.len(), 8, "{lines:#?}");
@@ -85,6 +156,7 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     for member in ["/registry/header/sig/kid", "/head/kid", "/events/0/kid", "/seal/record/kid"] {
         assert_eq!(label(&second, member), "2027", "{member}");
     }
+    mirror.verified(size(&second, "/head/size"));
     // The old ones are ended: those of the registry by the operator, those of the root by the new root key alone.
     for key in ["audit", "authority", "issuer"] {
         domain.done(&["key", "retire", &format!("key:11-11/{key}/1")]);
@@ -121,6 +193,10 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     assert_eq!(label(&third, "/artifact/sig/kid"), "2027");
     let roots = third.get("roots").and_then(Value::as_array).expect("roots");
     assert_eq!(roots.len(), 3);
+    mirror.verified(size(&third, "/head/size"));
+    assert!(Mirror::once(&domain, "another") >= size(&third, "/head/size"), "also who begins now, by the first root");
+    let (url, first_root) = (domain.url("ledger"), domain.file("root.json"));
+    assert!(domain.done(&["ledger", "compare", &url, &url, "--root", &first_root]).contains("one history"));
     let listed = domain.done(&["key", "list"]);
     assert!(listed.contains("key:11-11/root/2") && listed.contains("compromised"), "{listed}");
 

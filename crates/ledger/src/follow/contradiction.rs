@@ -2,10 +2,10 @@
 
 use super::source::{self, Said, Source};
 use super::tiles::HashTiles;
-use super::{FollowError, Follower};
+use super::{FollowError, Follower, trust};
 use eleven_core::encoding::Value;
 use eleven_core::head::Head;
-use eleven_core::root::TrustRoot;
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::tree::{self, MemoryTree};
 use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
 use eleven_verify::{Caller, Pinned, Verdict};
@@ -18,11 +18,11 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError::Equivocation`], with the evidence written.
-    pub(super) fn check_not_contradicted(&self, said: &Said) -> Result<(), FollowError> {
+    pub(super) fn check_not_contradicted(&self, said: &Said, roots: &[TrustRoot]) -> Result<(), FollowError> {
         let Some(last) = &self.last else { return Ok(()) };
         match conflict_of(&last.head, &said.head) {
             None => Ok(()),
-            Some((what, conflict)) => self.convict(what, conflict),
+            Some((what, conflict)) => self.convict(what, conflict, roots),
         }
     }
 
@@ -33,6 +33,7 @@ impl Follower {
         source: &dyn Source,
         tiles: &mut HashTiles,
         said: &Said,
+        roots: &[TrustRoot],
     ) -> Result<(), FollowError> {
         let Some(last) = &self.last else {
             let what = "entries were verified under a head that it does not show any more".to_owned();
@@ -45,17 +46,14 @@ impl Follower {
         };
         let leaves = leaves_at(source, tiles, mine, size, seq).await?;
         let statements = [Statement::Head(last.head.clone()), Statement::Head(said.head.clone())];
-        self.convict(FORKED, Conflict::Fork { statements, leaves })?;
+        self.convict(FORKED, Conflict::Fork { statements, leaves }, roots)?;
         let what = "it is not the entry that was verified, and its tiles do not prove the new one".to_owned();
         Err(FollowError::NotUnderHead { seq, what })
     }
 
     /// Writes the evidence of a conflict, where it is proven.
-    fn convict(&self, what: &'static str, conflict: Conflict) -> Result<(), FollowError> {
-        let folded = self.replayed.book.registry();
-        let roots: Vec<TrustRoot> = folded.map_or_else(Vec::new, |registry| registry.roots().cloned().collect());
-        let roots = if roots.is_empty() { vec![self.pinned.clone()] } else { roots };
-        let Some(evidence) = proven(roots, conflict, &self.pinned) else { return Ok(()) };
+    fn convict(&self, what: &'static str, conflict: Conflict, roots: &[TrustRoot]) -> Result<(), FollowError> {
+        let Some(evidence) = proven(roots.to_vec(), conflict, &self.pinned) else { return Ok(()) };
         Err(FollowError::Equivocation { what, file: self.write_evidence(&evidence)? })
     }
 }
@@ -105,20 +103,22 @@ async fn leaves_at(
 /// agree, so far as the smaller of both reaches.
 ///
 /// # Errors
-/// Where one is not reached, or a head is not signed by the root's head key; [`FollowError::NotUnderHead`] where they
-/// differ and not enough is shown for evidence.
+/// Where one is not reached, or a head is not signed by a head key of the root or of one that follows it;
+/// [`FollowError::NotUnderHead`] where they differ and not enough is shown for evidence.
 pub async fn compare(one: &dyn Source, two: &dyn Source, root: &TrustRoot) -> Result<Option<Value>, FollowError> {
     let (first, second) = (source::fetch_head(one).await?, source::fetch_head(two).await?);
-    for said in [&first, &second] {
-        let key = root.role_key(eleven_core::root::KeyUse::Head, &said.head.sig.kid, said.head.at);
+    let mut roots = vec![root.clone()];
+    for (source, said) in [(one, &first), (two, &second)] {
+        // The root that is given may be newer than what is shown by one of them.
+        let key = root.role_key(KeyUse::Head, &said.head.sig.kid, said.head.at);
         if !key.is_some_and(|key| said.head.verify(&key)) {
-            let size = said.head.commitment.size;
-            let what = format!("the head of {size} entries is not signed by a head key of this root");
-            return Err(FollowError::Untrusted(what));
+            trust::lead(source, &mut roots, said).await?;
         }
     }
     if let Some((_, conflict)) = conflict_of(&first.head, &second.head) {
-        return Ok(proven(vec![root.clone()], conflict, root));
+        let what = "the two heads differ, and no root that is known convicts whoever signed them".to_owned();
+        let seq = first.head.commitment.size.min(second.head.commitment.size);
+        return proven(roots, conflict, root).map(Some).ok_or(FollowError::NotUnderHead { seq, what });
     }
     let by_first = first.head.commitment.size <= second.head.commitment.size;
     let (small, large, small_source, large_source) =
@@ -136,7 +136,7 @@ pub async fn compare(one: &dyn Source, two: &dyn Source, root: &TrustRoot) -> Re
     let leaves = leaf(&mut small_tiles, small_source).await?.zip(leaf(&mut large_tiles, large_source).await?);
     let leaves = leaves.map(|(first, second)| Leaves { seq, first, second });
     let statements = [Statement::Head(small.head.clone()), Statement::Head(large.head.clone())];
-    let evidence = proven(vec![root.clone()], Conflict::Fork { statements, leaves }, root);
+    let evidence = proven(roots, Conflict::Fork { statements, leaves }, root);
     let what = "the two differ, and their tiles do not prove it".to_owned();
     evidence.map(Some).ok_or(FollowError::NotUnderHead { seq, what })
 }

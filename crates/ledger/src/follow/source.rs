@@ -5,11 +5,12 @@ use crate::stored::Stored;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Value, parse, parse_at_most};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::unbase64;
 use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::root::TrustRoot;
 use eleven_core::tile::{Content, Tile, read_entries};
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -22,6 +23,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often head and checkpoint are asked for, until both are of one tree.
 const ATTEMPTS: usize = 5;
+/// Values in a version of the root: its lists have 256 entries of ten values at most.
+const ROOT_VALUES: usize = 1 << 15;
 
 /// Where a ledger is read from.
 pub trait Source: Send + Sync {
@@ -84,6 +87,16 @@ pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError>
         }
     }
     Err(FollowError::Malformed("head and checkpoint are of two trees, however often they are asked for".to_owned()))
+}
+
+/// A version of the trust root, as it is; `None` where it is not shown.
+pub(super) async fn fetch_root(source: &dyn Source, version: u64) -> Result<Option<TrustRoot>, FollowError> {
+    let bytes = match source.get(&format!("{}/{version}", routes::REGISTRY_ROOT)).await {
+        Err(CallError::Refused(problem)) if matches!(problem.status, 403 | 404) => return Ok(None),
+        answer => answer?,
+    };
+    let root = parse_at_most(&bytes, ROOT_VALUES).map_err(FormError::from).and_then(TrustRoot::read);
+    root.map(Some).map_err(|error| FollowError::Malformed(format!("version {version} of the root: {error}")))
 }
 
 /// The bytes of a tile.

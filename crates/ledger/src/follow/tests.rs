@@ -1,7 +1,7 @@
 use super::*;
-use crate::Ledger;
 use crate::witness::{Gate as _, Held};
 use crate::world::{Home, Producers, root, signer, single};
+use crate::{Ledger, Signers};
 use bytes::Bytes;
 use eleven_api::audit::Append;
 use eleven_api::routes;
@@ -11,6 +11,7 @@ use eleven_core::encoding::{Value, parse};
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{ApprovedInterface, Item as _};
+use eleven_core::signature::{Keyring, Signer};
 use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use std::future::Future;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 mod hostile;
 mod passing;
+mod renewed;
 
 /// What the auditor of these tests reads by: the domain shows its entries to registered ones only.
 fn secret() -> Secret {
@@ -38,8 +40,16 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
+        Self::holding(&["head"]).await
+    }
+
+    /// One that holds these head keys, the oldest first.
+    async fn holding(heads: &[&str]) -> Self {
         let home = Home::new();
-        let ledger = home.open().expect("open");
+        let heads = heads.iter().map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+        let signers = Signers { head: Keyring::new(heads).expect("a key"), ..Home::signers() };
+        let clock = Arc::clone(&home.clock) as Arc<dyn eleven_api::edge::Clock>;
+        let ledger = Ledger::open(home.settings(), signers, clock).expect("open");
         let mut producers = Producers::new();
         let mut set_up = producers.set_up();
         let Value::Object(source) = secret().source(AUDITOR, "human:auditor:prod").to_value() else { panic!("a row") };
@@ -272,8 +282,12 @@ async fn a_wrong_entry_is_named() {
 
 /// Head and checkpoint as the ledger's key signs them over another commitment.
 fn signed_answers(head: &Head) -> (Bytes, Bytes) {
+    signed_answers_by(head, "head")
+}
+
+fn signed_answers_by(head: &Head, label: &str) -> (Bytes, Bytes) {
     let body = Checkpoint::of(&head.commitment);
-    let line = body.sign(&signer("head"));
+    let line = body.sign(&signer(label));
     let note = Note { checkpoint: body, lines: vec![line] };
     (head.to_value().canonical().into(), note.to_string().into())
 }

@@ -59,7 +59,7 @@ impl Reader {
 }
 
 /// The registry as of the last seal; before the first, as it is.
-fn registry(shared: &Shared) -> Option<Arc<Fold>> {
+pub(super) fn registry(shared: &Shared) -> Option<Arc<Fold>> {
     let sealed = read(&shared.sealed).registry.clone();
     sealed.or_else(|| read(&shared.book).registry().cloned().map(Arc::new))
 }

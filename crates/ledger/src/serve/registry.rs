@@ -1,6 +1,7 @@
 //! `/v1/registry/…` of the ledger: the registry as the entries say it, for whoever does not ask the authority.
 
 use super::audit::look;
+use super::gate;
 use super::proofs::{problem, reading, reading_off};
 use super::query::Query;
 use crate::ledger::Inner;
@@ -14,9 +15,32 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use eleven_api::problem::Problem;
 use eleven_api::public;
+use eleven_api::serve::json;
 use eleven_core::hash::Sha3;
 use eleven_core::name;
+use eleven_core::root::TrustRoot;
 use std::sync::Arc;
+
+/// `GET /v1/registry/root`: the version that the last seal stands under.
+pub(super) async fn root(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
+    let registry = gate::registry(&inner.shared).ok_or_else(|| look(&LookError::Absent))?;
+    Ok(shown(registry.root()))
+}
+
+/// `GET /v1/registry/root/{version}`: what leads from a version that somebody pinned to the key that signs heads now.
+pub(super) async fn root_version(
+    State(inner): State<Arc<Inner>>,
+    Path(version): Path<String>,
+) -> Result<Response, Problem> {
+    let version: u64 = version.parse().map_err(|_| Problem::malformed("name the root by its version, a number"))?;
+    let registry = gate::registry(&inner.shared).ok_or_else(|| look(&LookError::Absent))?;
+    let found = registry.roots().find(|root| root.version == version).map(shown);
+    found.ok_or_else(|| Problem::with_status(404, "there is no such version of the root"))
+}
+
+fn shown(root: &TrustRoot) -> Response {
+    public::kept(json(&root.to_value()), public::ASK)
+}
 
 /// `GET /v1/registry/issuers`.
 pub(super) async fn issuers(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {

@@ -112,6 +112,8 @@ impl Domain {
             format!("{}{}", routes::PROOF_BUNDLE, self.op),
             format!("/v1/proof/why/{}", self.op),
             format!("{}{}", routes::AUDIT_BLOB, self.request),
+            routes::REGISTRY_ROOT.to_owned(),
+            format!("{}/1", routes::REGISTRY_ROOT),
             routes::REGISTRY_ISSUERS.to_owned(),
             routes::REGISTRY_POLICY_HISTORY.to_owned(),
             routes::REGISTRY_REVOCATIONS.to_owned(),

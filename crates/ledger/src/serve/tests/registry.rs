@@ -1,14 +1,15 @@
 //! The registry's surfaces: who issues, which policy was in force when, what is revoked and by which event.
 
 use super::Served;
-use crate::world::{Home, Producers, RUNTIME, kid, policy_bundle, policy_id, single};
+use crate::world::{Home, Producers, RUNTIME, kid, policy_bundle, policy_id, root, signer, single};
 use eleven_api::audit::Append;
 use eleven_api::routes;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::head::Head;
 use eleven_core::index::{Proof, Proves, item_key, item_value};
 use eleven_core::registry::Header;
+use eleven_core::root::TrustRoot;
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path} in {value:?}"))
@@ -51,6 +52,27 @@ async fn issuers_have_their_windows_their_history_and_their_proof() {
     let proven = Proof::read(proof).expect("a proof").proves(&header.items, &item_key("key", &kid("issuer")));
     assert_eq!(proven, Proves::Present(item_value(key)));
     assert_eq!(items(&issuers, "roots").len(), 1);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_of_the_root_is_shown_under_its_number() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let (first, mut producers) = (root(), Producers::new());
+    let (version, prev) = (2, Some(first.hash_for_prev()));
+    let second = TrustRoot { version, prev, sigs: Vec::new(), ..first.clone() };
+    let second = second.signed(&[&signer("root")]).expect("a root");
+    let mut append = producers.set_up();
+    append.record(&producers.by_authority("root.published", Object::new().with("root", second.to_value())));
+    let last = served.post(&append).await.expect("published").size - 1;
+    served.get(&format!("/v1/proof/inclusion?seq={last}")).await.expect("a head over it");
+    let at = async |version: &str| served.get(&format!("{}{version}", routes::REGISTRY_ROOT)).await;
+    assert_eq!(at("").await.expect("the last"), second.to_value());
+    assert_eq!(at("/1").await.expect("the first"), first.to_value());
+    assert_eq!(at("/2").await.expect("the second"), second.to_value());
+    assert_eq!(Served::status(at("/3").await).0, 404);
+    assert_eq!(Served::status(at("/last").await).0, 400);
     served.end().await;
 }
 

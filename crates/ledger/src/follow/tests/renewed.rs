@@ -1,0 +1,141 @@
+//! A ledger whose head key is renewed by the next version of the root, for whoever pinned the one before.
+
+use super::*;
+use crate::world::kid;
+use eleven_core::encoding::Object;
+use eleven_core::root::KeyRecord;
+
+/// The version after `previous`, which names the head key of this label first.
+fn next(previous: &TrustRoot, label: &str) -> TrustRoot {
+    let key = KeyRecord { kid: kid(label), public: signer(label).public(), ..previous.roles[0].clone() };
+    let (version, prev) = (previous.version + 1, Some(previous.hash_for_prev()));
+    let mut next = TrustRoot { version, prev, sigs: Vec::new(), ..previous.clone() };
+    next.roles.insert(0, key);
+    next.signed(&[&signer("root")]).expect("a root")
+}
+
+impl Served {
+    async fn publish(&mut self, root: &TrustRoot) {
+        let mut append = Append::default();
+        append.record(&self.producers.by_authority("root.published", Object::new().with("root", root.to_value())));
+        self.post(&append).await;
+    }
+
+    /// Until a head is signed by the key of this label.
+    async fn signed_by(&self, label: &str) -> Head {
+        let mut size = 0;
+        loop {
+            let head = self.covered(size).await;
+            if head.sig.kid == kid(label) {
+                return head;
+            }
+            size = head.commitment.size + 1;
+        }
+    }
+
+    /// The ledger's own words, but for what is another's: its head, its checkpoint, and the second version of its root.
+    fn shown_with(&self, head: &Head, label: &str, second: &TrustRoot) -> impl Source + use<> {
+        let ((head, note), second) = (signed_answers_by(head, label), Bytes::from(second.to_value().canonical()));
+        let path = format!("{}/2", routes::REGISTRY_ROOT);
+        Lying {
+            remote: self.remote(),
+            change: move |asked: &str, bytes: Bytes| match asked {
+                routes::PROOF_HEAD => head.clone(),
+                routes::CHECKPOINT => note.clone(),
+                asked if asked == path => second.clone(),
+                _ => bytes,
+            },
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_head_key_is_followed_by_whoever_pinned_a_version_before() {
+    let mut served = Served::holding(&["head", "head-2", "head-3"]).await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let [running, first, later, cosigning, ahead] = [(); 5].map(|()| tempfile::tempdir().expect("a folder"));
+    let mut follower = auditor(&running);
+    let before = round(&mut follower, &served.remote()).await.expect("verified").size;
+    let second = next(&root(), "head-2");
+    served.publish(&second).await;
+    let head = served.signed_by("head-2").await;
+    let audited = round(&mut follower, &served.remote()).await.expect("it goes on by itself");
+    assert!(audited.size >= head.commitment.size && head.commitment.size > before, "{audited:?}");
+
+    // Two versions at once, for who begins now and for who was away.
+    drop(follower);
+    let third = next(&second, "head-3");
+    served.publish(&third).await;
+    served.operate(2).await;
+    let head = served.signed_by("head-3").await;
+    for (folder, pinned) in [(&running, root()), (&first, root()), (&later, second)] {
+        let version = pinned.version;
+        let mut follower = Follower::open(folder.path(), pinned).expect("an auditor");
+        let audited = round(&mut follower, &served.remote()).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+        assert!(audited.size >= head.commitment.size, "{version}: {audited:?}");
+        assert_eq!(follower.root_at(head.commitment.size), Some(head.commitment.root), "{version}");
+    }
+    assert_eq!(compare(&served.remote(), &served.remote(), &root()).await.expect("compared"), None);
+    let gate = Auditing::new(auditor(&cosigning), Arc::new(served.remote()));
+    assert_eq!(gate.may_cosign(&Checkpoint::of(&head.commitment)).await, Ok(()), "a witness that audits goes on, too");
+
+    // A version that is signed and not published is none of the ledger's yet.
+    let mut follower = Follower::open(ahead.path(), next(&third, "head-4")).expect("an auditor");
+    let refused = round(&mut follower, &served.remote()).await;
+    assert!(matches!(refused, Err(FollowError::Untrusted(_))), "{refused:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_does_not_follow_the_pinned_root_leads_to_no_head() {
+    let mut served = Served::holding(&["head", "head-2"]).await;
+    served.operate(1).await;
+    served.publish(&next(&root(), "head-2")).await;
+    let head = served.signed_by("head-2").await;
+    let stranger = |second: &TrustRoot| TrustRoot { sigs: Vec::new(), ..second.clone() }.signed(&[&signer("stranger")]);
+    let forged = stranger(&next(&root(), "thief")).expect("a root");
+    let skipped = next(&next(&root(), "head-2"), "thief");
+    for (what, second) in [("another signed it", &forged), ("it is the third", &skipped)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut follower = auditor(&folder);
+        let by_thief = Head::sign(head.commitment.clone(), head.at, &signer("thief"));
+        let refused = round(&mut follower, &served.shown_with(&by_thief, "thief", second)).await;
+        assert!(matches!(refused, Err(FollowError::Untrusted(_))), "{what}: {refused:?}");
+        assert_eq!((follower.replayed.book.size(), follower.audited().size), (0, 0), "{what}: nothing is kept");
+    }
+    // The root's own key signed two versions, and the entries publish the other one.
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let by_thief = Head::sign(head.commitment.clone(), head.at, &signer("thief"));
+    let source = served.shown_with(&by_thief, "thief", &next(&root(), "thief"));
+    match round(&mut follower, &source).await {
+        Err(FollowError::Untrusted(what)) => assert!(what.contains("the entries under it publish"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(follower.audited().size, 0, "no head is taken");
+    round(&mut follower, &served.remote()).await.expect("the ledger's own is");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_fork_by_a_renewed_key_convicts_also_who_did_not_show_its_publication() {
+    let mut served = Served::holding(&["head", "head-2"]).await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    round(&mut follower, &served.remote()).await.expect("verified");
+    let last = follower.last.as_ref().expect("a head").head.clone();
+    let second = next(&root(), "head-2");
+    served.publish(&second).await;
+    served.signed_by("head-2").await;
+
+    let mut other = last.commitment.clone();
+    other.root = Sha256([7; 32]);
+    let forked = Head::sign(other, last.at.plus_millis(1), &signer("head-2"));
+    let evidence = evidence_of(&mut follower, &served.shown_with(&forked, "head-2", &second)).await;
+    assert_eq!(kind_proven(&evidence), "fork");
+    assert_eq!(evidence.get("roots").and_then(Value::as_array).map(<[Value]>::len), Some(2));
+    served.end().await;
+}

@@ -1,0 +1,43 @@
+//! Whose heads are taken: those by a head key of a root that is known, or that the ledger shows to follow one.
+//!
+//! The entry that publishes a version of the root stands under the first head by that version's keys, so the version is asked for
+//! before its entry is here. Each is signed by the one before: whoever holds no key of the root leads nowhere, and none of its
+//! entries are kept.
+
+use super::FollowError;
+use super::source::{self, Said, Source};
+use eleven_core::root::{KeyUse, TrustRoot};
+
+/// Whether a head key of the newest of `roots` that was in force then signed head and checkpoint, for that root's ledger.
+pub(super) fn signs(roots: &[TrustRoot], said: &Said) -> bool {
+    let head = &said.head;
+    let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
+    in_force.is_some_and(|root| {
+        let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(root.domain.as_str());
+        let key = root.role_key(KeyUse::Head, &head.sig.kid, head.at);
+        of_domain && key.is_some_and(|key| head.verify(&key) && said.note.signed_by(&key))
+    })
+}
+
+/// Adds to `roots`, whose last is the newest, the versions after it that the ledger shows, up to the one whose key signed.
+///
+/// # Errors
+/// Where none of them did; [`FollowError::Call`] where the ledger does not answer.
+pub(super) async fn lead(source: &dyn Source, roots: &mut Vec<TrustRoot>, said: &Said) -> Result<(), FollowError> {
+    while !signs(roots, said) {
+        let last = roots.last().ok_or_else(|| untrusted(said))?;
+        match source::fetch_root(source, last.version + 1).await? {
+            Some(next) if next.succeeds(last).is_ok() => roots.push(next),
+            _ => return Err(untrusted(said)),
+        }
+    }
+    Ok(())
+}
+
+fn untrusted(said: &Said) -> FollowError {
+    let (size, kid) = (said.head.commitment.size, &said.head.sig.kid);
+    FollowError::Untrusted(format!(
+        "the head of {size} entries is not signed by a head key of a root in force ({kid}), and no version of the root that is \
+         shown leads to one: pin the domain's newest root"
+    ))
+}
