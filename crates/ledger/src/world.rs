@@ -240,10 +240,9 @@ impl Producers {
             holder: None,
         };
         let artifact = draft.issue(&signer("issuer")).expect("an artifact");
-        let (sub, op) = (IDENTITY, artifact.op.value().clone());
-        let asked = Object::new().with("identity", sub).with("op", op).with("env", artifact.env.to_value());
-        let input =
-            asked.with("facts", Object::new()).with("policy", artifact.pol.to_value()).with("at", start().millis());
+        let asked = Object::new().with("identity", IDENTITY).with("op", artifact.op.value().clone());
+        let asked = asked.with("policy", artifact.pol.to_value()).with("at", start().millis());
+        let input = asked.with("facts", Object::new()).with("env", artifact.env.to_value());
         let request = append.blob(input.canonical());
         append.blob(artifact.canonical().to_vec());
         let exp = artifact.exp.to_seconds_value();

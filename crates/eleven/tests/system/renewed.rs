@@ -9,7 +9,6 @@ use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::registry::{Snapshot, Stamp};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
-use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use http::StatusCode;
 use std::sync::Arc;
