@@ -249,11 +249,22 @@ fn audit_bound(held: &Held<'_>) -> Result<(), Failed> {
     })
 }
 
+/// What a person should know of a registry at `epoch` where the point has seen `seen`: by it nothing is admitted. `None` where
+/// it did not go back.
+#[must_use]
+pub fn went_back(epoch: u64, seen: u64) -> Option<String> {
+    (epoch < seen).then(|| {
+        format!(
+            "the registry went back from epoch {seen} to {epoch}: the ledger went back; do again what was done since, until \
+             epoch {seen} is reached"
+        )
+    })
+}
+
 /// Of step 4: the view is not older than one that was seen.
 fn forwards(held: &Held<'_>, view: &View) -> Result<(), Failed> {
-    check(view.epoch() >= held.seen_epoch, Reason::RuntimeContained, || {
-        format!("the registry went back from epoch {} to {}", held.seen_epoch, view.epoch())
-    })
+    let why = went_back(view.epoch(), held.seen_epoch);
+    why.map_or(Ok(()), |why| Err(Failed(Reason::RuntimeContained, why)))
 }
 
 /// Step 4: the root in force, the view signed, of its domain, fresh, with the policy's bundle held, and not older than one

@@ -13,6 +13,7 @@ use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::time::Time;
+use eleven_enforce::admission::went_back;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -147,7 +148,7 @@ impl Registry {
         }
         let changed = self.refresh(desks).await?;
         if let Some(held) = self.held().filter(|_| changed) {
-            tracing::info!(epoch = held.view.epoch(), "a new registry epoch is in force here");
+            announce(held.view.epoch(), desks.seen_epoch());
             running.review(&held.view);
         }
         Ok(())
@@ -236,6 +237,14 @@ impl Registry {
 
     fn swap(&self, holding: Holding) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(holding));
+    }
+}
+
+/// Says that a view of another epoch is held now; of one behind what this point has `seen`, that nothing is admitted by it.
+fn announce(epoch: u64, seen: u64) {
+    match went_back(epoch, seen) {
+        None => tracing::info!(epoch, "a new registry epoch is in force here"),
+        Some(why) => tracing::error!(why, "this point admits nothing"),
     }
 }
 

@@ -15,6 +15,14 @@ fn every_reason_has_words_of_its_own() {
 }
 
 #[test]
+fn who_finds_no_containment_is_told_of_a_ledger_that_went_back() {
+    let would_pass = words::would_pass(Reason::RuntimeContained);
+    for part in ["`eleven subject lift KIND SUBJECT`", "the ledger went back", "until the epoch is reached"] {
+        assert!(would_pass.contains(part), "{part}: {would_pass}");
+    }
+}
+
+#[test]
 fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
     let said = br#"{"at":"2026-05-12T17:00:00.000Z","by":"governance://11-11/authority/dev",
         "data":{"rule":"demo-app-may-summarize","would_pass":"call the model demo-summarizer"},"event":"execution.denied",

@@ -33,7 +33,9 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::RuntimeContained => (
             "A containment covers this call, or the point was shown an older registry than it knows.",
-            "find the containment with `eleven registry show`, end its cause, then `eleven subject lift KIND SUBJECT`",
+            "find the containment with `eleven registry show`, end its cause, then `eleven subject lift KIND SUBJECT`; where there \
+             is none, the ledger went back: do again what was done since, until the epoch is reached that the point's `/health` \
+             names in `denies`",
         ),
         Reason::RuntimeUnregistered => {
             ("The enforcement point stands in no registry.", "`eleven runtime register`, on the machine of the point")

@@ -119,6 +119,8 @@ fn what_denies_every_operation_is_told_without_one_and_denies_the_vectors_too() 
 
     let lifts = "`eleven subject lift runtime k8s://cluster-east-1`";
     assert!(whys.iter().any(|why| why.contains(lifts)), "which of them, and what to do: {whys:?}");
+    let again = |why: &String| why.contains("went back from epoch") && why.contains("do again what was done since");
+    assert!(whys.iter().any(again), "there is nothing to be lifted: {whys:?}");
 
     // What no vector speaks of.
     let all = |change: &dyn Fn(&mut Held<'_>)| {
@@ -136,6 +138,14 @@ fn what_denies_every_operation_is_told_without_one_and_denies_the_vectors_too() 
     assert_eq!(all(&|held| held.unproven_ms = Some((2000, 2000))), None);
     let (reason, why) = all(&|held| held.unproven_ms = Some((2001, 2000))).expect("it denies");
     assert!(reason == Reason::AuditDiscontinuity && why.contains("2001 ms"), "{why}");
+}
+
+#[test]
+fn a_registry_went_back_until_the_epoch_that_was_seen_is_reached() {
+    let why = went_back(4, 7).expect("it went back");
+    assert!(why.contains("from epoch 7 to 4") && why.ends_with("until epoch 7 is reached"), "{why}");
+    assert!(went_back(6, 7).is_some());
+    assert_eq!((went_back(7, 7), went_back(8, 7)), (None, None));
 }
 
 /// What a point signs with, by a key of the vectors.

@@ -1,5 +1,7 @@
 use super::*;
 use eleven_core::encoding::parse;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
 
@@ -79,4 +81,42 @@ fn what_a_registry_key_signs_that_counts_no_more_is_no_epoch_here() {
         let refused = check_signers(&view, &next, now).expect_err("it was ended").to_string();
         assert!(refused.contains(&view.header().kid), "{refused}");
     }
+}
+
+/// The levels at which something was logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<Level>>>);
+
+impl Subscriber for Logged {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        self.0.lock().expect("whole").push(*event.metadata().level());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
+    let logged = Logged::default();
+    tracing::subscriber::with_default(logged.clone(), || {
+        for epoch in [4, 6, 7, 8] {
+            announce(epoch, 7);
+        }
+    });
+    let levels = logged.0.lock().expect("whole").clone();
+    assert_eq!(levels, [Level::ERROR, Level::ERROR, Level::INFO, Level::INFO]);
 }
