@@ -5,7 +5,8 @@ use axum::response::Response;
 use eleven_api::edge::Moment;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::registry::RuntimeRecord;
+use eleven_core::registry::{RuntimeRecord, View};
+use eleven_core::time::Time;
 use eleven_enforce::admission::denies_all;
 use eleven_enforce::journal::Point;
 use std::sync::Arc;
@@ -16,9 +17,7 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     let (remembered, held, point) = (gate.remembered(), gate.registry.held(), &gate.point);
     let now = Moment::now(&*gate.clock);
     let fresh = held.as_ref().is_some_and(|held| held.is_fresh(now));
-    let unapproved = held.as_ref().map(|held| {
-        unapproved(held.view.runtime(&point.name), point).or_else(|| point.uncounted_key(&held.view, now.at))
-    });
+    let unapproved = held.as_ref().map(|held| unapproved(&held.view, point, now.at));
     let approved = unapproved.as_ref().map(Option::is_none);
     let denies = denies_all(&gate.holding(held.as_deref(), remembered, now), now.at);
     let ready = fresh && approved == Some(true) && denies.is_none() && !gate.desks.is_stopped();
@@ -45,9 +44,14 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     response
 }
 
-/// Why the registry does not approve what runs here, and what to do; `None` where it does. `row` is what it has under the
-/// point's name.
-fn unapproved(row: Option<&RuntimeRecord>, point: &Point) -> Option<String> {
+/// Why the registry does not approve what runs here, and what to do; `None` where it does. Its keys come first: who replaces them
+/// registers binary and configuration with them, and who registers those alone lets nothing pass.
+fn unapproved(view: &View, point: &Point, now: Time) -> Option<String> {
+    point.uncounted_key(view, now).or_else(|| unregistered(view.runtime(&point.name), point))
+}
+
+/// What runs here, its keys aside, that the registry does not have in the row under the point's name; `None` where it has all.
+fn unregistered(row: Option<&RuntimeRecord>, point: &Point) -> Option<String> {
     let Point { name, binary, config, .. } = point;
     let Some(row) = row else { return Some(format!("{name} is not registered: `eleven runtime register`")) };
     let register = "was approved than runs here: if the change was meant, `eleven runtime register`";

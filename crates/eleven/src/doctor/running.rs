@@ -66,26 +66,24 @@ pub(super) fn registration(config: &Config, snapshot: Option<&Value>, point: &He
         config: config.point_digest().to_string(),
         kid: corner::point_kid(config).unwrap_or_default(),
     };
-    let now = SystemClock.now();
-    match point {
+    let (name, now) = (&config.point.name, SystemClock.now());
+    let keystore = config.runtime.data.join(keystore::FILE);
+    let keys = keystore::public_keys(&keystore, Which::Runtime.name()).unwrap_or_default();
+    let lost = keys.iter().find(|key| !counts(snapshot, &key.kid, now)).map(|key| uncounted(name, &key.kid));
+    let (running, told) = match point {
         // What runs compares itself with the registry at each call, its attestation key too.
-        Health::Ours(said) => {
-            let found = compare(snapshot, &config.point.name, &ours, Some(&Measured::said(&said.value)), now);
-            match said.unapproved() {
-                Some(why) if found.state != State::Bad => bad("registration", why),
-                _ => found,
-            }
-        }
-        _ => {
-            let found = compare(snapshot, &config.point.name, &ours, None, now);
-            let keystore = config.runtime.data.join(keystore::FILE);
-            let keys = keystore::public_keys(&keystore, Which::Runtime.name()).unwrap_or_default();
-            match keys.iter().find(|key| !counts(snapshot, &key.kid, now)) {
-                Some(key) if found.state != State::Bad => bad("registration", uncounted(&config.point.name, &key.kid)),
-                _ => found,
-            }
-        }
-    }
+        Health::Ours(said) => (Some(Measured::said(&said.value)), said.unapproved().map(str::to_owned)),
+        _ => (None, lost.clone()),
+    };
+    first(compare(snapshot, name, &ours, running.as_ref(), now), lost, told)
+}
+
+/// What helps first. Where the registration is bad that is a key here that does not count (`lost`): who replaces it registers
+/// binary and configuration with it, and who registers those alone lets nothing pass. Where nothing was found to be bad, it is
+/// what else is known to be.
+fn first(found: Finding, lost: Option<String>, told: Option<String>) -> Finding {
+    let known = if found.state == State::Bad { lost } else { told };
+    known.map_or(found, |why| bad("registration", why))
 }
 
 /// Whether a key counts by the registry.

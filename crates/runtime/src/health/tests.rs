@@ -1,6 +1,10 @@
 use super::*;
 use crate::recover::tests::{again, begun};
+use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
+use eleven_core::registry::{KeyTables, Snapshot, Stamp};
+use eleven_core::root::TrustRoot;
+use eleven_core::signature::{SeedSigner, bytes32};
 
 #[test]
 fn a_point_says_what_of_it_was_not_approved_and_what_to_do() {
@@ -15,13 +19,47 @@ fn a_point_says_what_of_it_was_not_approved_and_what_to_do() {
         config: point.config,
         kid: point.event.kid().to_owned(),
     };
-    assert_eq!(unapproved(Some(&approved), &point), None);
+    assert_eq!(unregistered(Some(&approved), &point), None);
     for (row, told) in [
         (None, "is not registered"),
         (Some(RuntimeRecord { binary: Sha3([9; 64]), ..approved.clone() }), "another binary"),
         (Some(RuntimeRecord { config: Sha3([9; 64]), ..approved }), "another configuration"),
     ] {
-        let why = unapproved(row.as_ref(), &point).unwrap_or_else(|| panic!("{told}: it was approved"));
+        let why = unregistered(row.as_ref(), &point).unwrap_or_else(|| panic!("{told}: it was approved"));
         assert!(why.contains(told) && why.contains("`eleven runtime register`"), "{told}: {why}");
+    }
+}
+
+#[test]
+fn a_key_that_does_not_count_is_named_before_another_binary() {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let member = |name: &str| file.pointer(&format!("/base/{name}")).expect("a member").clone();
+    let text = |name: &str| member(name).as_str().expect("a text").to_owned();
+    let root = TrustRoot::read(member("root")).expect("a root");
+    let (snapshot, stamp) = (Snapshot::read(member("registry")), Stamp::read(member("stamp")).expect("a stamp"));
+    let now = stamp.issued;
+    let view = View::open(&root, snapshot.expect("a snapshot"), stamp, &mut KeyTables::new()).expect("a view");
+    let ledger = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
+    let signer = |kid: &str, label: &str| {
+        let seed = ledger.pointer(&format!("/seeds/{label}")).and_then(Value::as_str).and_then(bytes32);
+        Arc::new(SeedSigner::new(kid, &seed.expect("a seed")))
+    };
+    let sha3 = |name: &str| Sha3::parse(&text(name)).expect("a digest");
+    let approved = Point {
+        name: text("point"),
+        event: signer("key:11-11/gw-0/2026-q2", "gw-0"),
+        attestation: signer("key:11-11/attest-0/2026-q2", "attest-0"),
+        binary: sha3("binary"),
+        config: sha3("config"),
+        ..again(&begun())
+    };
+    let why = |point: &Point| unapproved(&view, point, now);
+    assert_eq!(why(&approved), None);
+    let replaced = Point { binary: Sha3([9; 64]), ..approved.clone() };
+    assert!(why(&replaced).expect("another binary").contains("`eleven runtime register`"));
+    let lost = signer("key:11-11/attest-0/never", "attest-0");
+    for point in [Point { attestation: lost.clone(), ..approved }, Point { attestation: lost, ..replaced }] {
+        let why = why(&point).expect("its key does not count");
+        assert!(why.contains("`eleven runtime key replace`") && !why.contains("`eleven runtime register`"), "{why}");
     }
 }

@@ -65,3 +65,20 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
     let found = compare(&snapshot(active), "host://here/gateway#gw-1", &measured(1), None, now);
     assert!(found.state == State::Bad && found.detail.contains("is not registered"), "{}", found.detail);
 }
+
+#[test]
+fn a_key_that_does_not_count_is_named_before_another_binary() {
+    let now = Time(5_000);
+    let lost = || Some(uncounted(POINT, KEY));
+    let retired = snapshot(KeyStatus::Retired(Time(4_000)));
+    let found = first(compare(&retired, POINT, &measured(9), None, now), lost(), lost());
+    assert!(found.state == State::Bad && found.detail.contains("`eleven runtime key replace`"), "{}", found.detail);
+    let active = snapshot(KeyStatus::Active);
+    let found = first(compare(&active, POINT, &measured(9), None, now), None, None);
+    assert!(found.state == State::Bad && found.detail.contains("`eleven runtime register`"), "{}", found.detail);
+    // What runs knows of its attestation key, and that one here which does not run does not count is no matter yet.
+    let running = || compare(&active, POINT, &measured(1), Some(&measured(1)), now);
+    let found = first(running(), None, Some("its attestation key".to_owned()));
+    assert!(found.state == State::Bad && found.detail == "its attestation key", "{}", found.detail);
+    assert_eq!(first(running(), lost(), None).state, State::Good);
+}
