@@ -12,6 +12,8 @@ use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::parse;
+use eleven_core::reason::Reason;
+use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,13 +100,13 @@ impl Forwarder {
     /// Runs until told to stop. What is not acknowledged by then is forwarded at the next start.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut outbox = Outbox::default();
-        // What was advised when the ledger did not acknowledge: it is said again where that is something else.
-        let mut down = None;
+        // What was said last of a ledger that does not acknowledge: it is said again where it is something else by now.
+        let mut said = None;
         loop {
             let gathered = tokio::time::Instant::now() + GATHER;
             match self.forward(&mut outbox).await {
                 Ok(more) => {
-                    if down.take().is_some() {
+                    if said.take().is_some() {
                         tracing::info!("the ledger acknowledges again");
                     }
                     self.desks.drop_before(outbox.unwanted_before(self.desks.open_from()));
@@ -124,8 +126,8 @@ impl Forwarder {
                     }
                 }
                 Err(error) => {
-                    let advice = advice(&error);
-                    if down.replace(advice) != Some(advice) {
+                    let (kind, advice) = (kind(&error), advice(&error));
+                    if said.replace(kind) != Some(kind) {
                         tracing::warn!(%error, "the ledger does not acknowledge this point's records; they stay in the journal{advice}");
                     }
                     tokio::select! {
@@ -191,6 +193,15 @@ pub(crate) async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Re
 /// Whether the ledger answered that it does not know who reads: it will not by itself at the next try.
 pub(crate) fn is_unknown(error: &CallError) -> bool {
     matches!(error, CallError::Refused(problem) if problem.status == 401)
+}
+
+/// What an error is beside the numbers and words that vary from one try to the next; of a refusal its status and reason.
+fn kind(error: &CallError) -> (Discriminant<CallError>, Option<(u16, Option<Reason>)>) {
+    let refusal = match error {
+        CallError::Refused(problem) => Some((problem.status, problem.reason)),
+        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Untrusted(_) | CallError::Malformed(_) => None,
+    };
+    (discriminant(error), refusal)
 }
 
 /// What an operator can do about it, behind what is said of an error; nothing where the error says all.

@@ -2,6 +2,7 @@ use super::*;
 use crate::running::Running;
 use crate::serve::Halt;
 use eleven_api::edge::ManualClock;
+use eleven_api::problem::Problem;
 use eleven_core::time::Time;
 
 /// The moment so many milliseconds after the start.
@@ -76,4 +77,31 @@ fn a_backlog_counts_from_the_oldest_record_that_the_ledger_may_not_have() {
     assert_eq!(progress.backlog_ms(Moment::now(&clock)), 9_000);
     clock.set(BEGAN.plus_millis(-60_000));
     assert_eq!(progress.backlog_ms(Moment::now(&clock)), 9_000);
+}
+
+#[test]
+fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_where_a_number_is() {
+    let refused = |reason, detail: &str| CallError::Refused(Problem::refused(reason, detail));
+    let plain = |status| CallError::Refused(Problem::with_status(status, "x"));
+    let errors = [
+        CallError::Unreachable("the ledger is not reachable".into()),
+        CallError::Broken("it broke off".into()),
+        CallError::Untrusted("by whom".into()),
+        CallError::Malformed("no I-JSON".into()),
+        refused(Reason::AuditUnavailable, "nothing was written: no space left"),
+        refused(Reason::LimitsExceeded, "too much"),
+        plain(401),
+        plain(409),
+        plain(503),
+    ];
+    for (at, one) in errors.iter().enumerate() {
+        let same: Vec<usize> = (0..errors.len()).filter(|other| kind(&errors[*other]) == kind(one)).collect();
+        assert_eq!(same, [at], "{one}");
+    }
+    for (one, another) in [
+        (CallError::Unreachable("within 9998 ms".into()), CallError::Unreachable("within 9997 ms".into())),
+        (refused(Reason::AuditUnavailable, "7 wait"), refused(Reason::AuditUnavailable, "8 wait")),
+    ] {
+        assert_eq!(kind(&one), kind(&another), "{one}");
+    }
 }
