@@ -18,13 +18,15 @@ pub struct Problem {
     pub detail: String,
     /// The lineage that holds the denial, where there is one.
     pub lineage: Option<String>,
+    /// Whether the operation had been allowed before: then this is a failure, and says nothing of a decision.
+    pub allowed: bool,
 }
 
 impl Problem {
     /// The refusal for a reason of the protocol, under its status.
     #[must_use]
     pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { status: reason.status(), reason: Some(reason), detail: detail.into(), lineage: None }
+        Self { status: reason.status(), reason: Some(reason), detail: detail.into(), lineage: None, allowed: false }
     }
 
     /// A request that is not of its form: 400 without a protocol reason.
@@ -36,7 +38,7 @@ impl Problem {
     /// A problem of plain HTTP.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, reason: None, detail: detail.into(), lineage: None }
+        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false }
     }
 
     /// The same problem with the lineage that holds it.
@@ -44,6 +46,18 @@ impl Problem {
     pub fn in_lineage(mut self, lineage: impl Into<String>) -> Self {
         self.lineage = Some(lineage.into());
         self
+    }
+
+    /// The same problem of an operation that was allowed, and ran or may have.
+    #[must_use]
+    pub const fn once_allowed(mut self) -> Self {
+        self.allowed = true;
+        self
+    }
+
+    /// The reason for which the operation is denied, where it is.
+    fn denies(&self) -> Option<Reason> {
+        self.reason.filter(|_| !self.allowed)
     }
 
     /// The document's members.
@@ -55,7 +69,7 @@ impl Problem {
             .with("title", title)
             .with("status", u32::from(self.status))
             .with("detail", &self.detail)
-            .with_some("decision", self.reason.map(|_| "deny"))
+            .with_some("decision", self.denies().map(|_| "deny"))
             .with_some("reason", self.reason.map(Reason::code))
             .with_some("lineage", self.lineage.as_ref())
     }
@@ -66,7 +80,8 @@ impl Problem {
         let value = eleven_core::encoding::parse(body).ok();
         let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
-        Self { status, reason: text("reason").as_deref().and_then(Reason::parse), detail, lineage: text("lineage") }
+        let reason = text("reason").as_deref().and_then(Reason::parse);
+        Self { status, reason, detail, lineage: text("lineage"), allowed: false }
     }
 
     /// The status as a typed code.
@@ -88,7 +103,7 @@ impl Problem {
             // A lineage is named when its event is durable, and not before.
             headers.insert(DURABILITY_HEADER, HeaderValue::from_static(Durability::D1.name()));
         }
-        if self.reason.is_some() {
+        if self.denies().is_some() {
             headers.insert("eleven-decision", HeaderValue::from_static("deny"));
         }
     }
@@ -118,5 +133,24 @@ impl axum::response::IntoResponse for Problem {
         *response.status_mut() = self.status_code();
         self.decorate(response.headers_mut());
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_befalls_an_operation_that_was_allowed_is_no_decision_to_deny_it() {
+        let denied = Problem::refused(Reason::AuditUnavailable, "x").in_lineage("lineage://op/X");
+        for (problem, decision) in [(denied.clone(), Some("deny")), (denied.once_allowed(), None)] {
+            let mut headers = http::HeaderMap::new();
+            problem.decorate(&mut headers);
+            assert_eq!(headers.get("eleven-decision").and_then(|value| value.to_str().ok()), decision);
+            assert_eq!(problem.to_object().get("decision").and_then(Value::as_str), decision);
+            // All else is the same.
+            assert_eq!(problem.to_object().get("reason").and_then(Value::as_str), Some("audit.unavailable"));
+            assert!(headers.contains_key("eleven-lineage") && headers.contains_key(RETRY_AFTER));
+        }
     }
 }

@@ -240,13 +240,14 @@ async fn carry_out(
     let sent = Sent::whole(&body, parts.status.as_u16());
     let ending = ending(&execution, bundle.terms.digests, (outcome, cause), sent, gate.clock.now());
     let closed = gate.desks.close(execution, ending).await;
-    let closing = closed.map_err(|error| Problem::refused(Reason::AuditUnavailable, error))?;
+    let unavailable = |why: String| Problem::refused(Reason::AuditUnavailable, why).once_allowed();
+    let closing = closed.map_err(unavailable)?;
     let reached = match closing.records.last() {
         Some(record) => gate.standing.reached(record.src_seq, durability, gate.settings.release_wait).await,
         None => false,
     };
     if !reached {
-        return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(lineage));
+        return Err(unavailable(UNPROVEN.to_owned()).in_lineage(lineage));
     }
     name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), durability);
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))

@@ -11,7 +11,7 @@ use crate::refusal;
 use crate::release::{Holdback, has_end};
 use crate::running::Registered;
 use bytes::Bytes;
-use eleven_api::audit::Durability;
+use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
 use eleven_core::attestation::Outcome;
 use eleven_core::id;
@@ -179,8 +179,8 @@ impl Run {
         let sent = Sent::whole(&body, parts.status.as_u16());
         let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
         let Some(durability) = self.released(closed).await else {
-            let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).in_lineage(id::lineage_name(&op));
-            return self.answer_with(refusal::openai(&problem));
+            let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed();
+            return self.answer_with(refusal::openai(&problem.in_lineage(id::lineage_name(&op))));
         };
         let mut answer = Response::new(axum::body::Body::from(body));
         *answer.status_mut() = parts.status;
@@ -238,7 +238,8 @@ impl Run {
     /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.
     async fn broken(mut self, execution: Execution, broken: Break) {
         Self::note(&broken, &execution);
-        let problem = broken.problem().in_lineage(id::lineage_name(&execution.op));
+        // It was admitted, and reached the upstream or may have.
+        let problem = broken.problem().once_allowed().in_lineage(id::lineage_name(&execution.op));
         let (parts, body) = refusal::openai(&problem).into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {
@@ -246,10 +247,7 @@ impl Run {
             _ => Sent::whole(&body, parts.status.as_u16()),
         };
         if self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await.is_some() {
-            let mut answer = Response::from_parts(parts, axum::body::Body::from(body));
-            // It was admitted, and reached the upstream or may have.
-            answer.headers_mut().remove("eleven-decision");
-            self.answer_with(answer);
+            self.answer_with(Response::from_parts(parts, axum::body::Body::from(body)));
         }
     }
 
@@ -268,8 +266,7 @@ impl Run {
             Ok(closing) => closing.records.last().map(|record| record.src_seq),
             Err(error) => {
                 tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
-                let problem = Problem::refused(Reason::AuditUnavailable, UNCOMMITTED);
-                self.answer_with(refusal::openai(&problem.in_lineage(id::lineage_name(&op))));
+                self.answer_with(uncommitted(&op));
                 None
             }
         }
@@ -280,6 +277,14 @@ impl Run {
             reply.with(Ok(answer));
         }
     }
+}
+
+/// The answer of an execution that has no evidence. It was admitted, and what came of it is durable nowhere.
+fn uncommitted(op: &str) -> Answer {
+    let problem = Problem::refused(Reason::AuditUnavailable, UNCOMMITTED).once_allowed();
+    let mut answer = refusal::openai(&problem.in_lineage(id::lineage_name(op)));
+    answer.headers_mut().remove(DURABILITY_HEADER);
+    answer
 }
 
 /// Waits for `work`, unless the caller leaves, the execution is interrupted, or its time is over.
@@ -327,7 +332,7 @@ pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
 
 pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durability) {
     headers.insert("eleven-decision", HeaderValue::from_static("allow"));
-    headers.insert("eleven-durability", HeaderValue::from_static(durability.name()));
+    headers.insert(DURABILITY_HEADER, HeaderValue::from_static(durability.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {
         headers.insert("eleven-lineage", lineage);
     }
@@ -354,6 +359,15 @@ mod tests {
             }
             assert_eq!(ends_by_close(&map), ends, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn an_execution_without_evidence_was_not_denied_and_is_durable_nowhere() {
+        let answer = uncommitted("X");
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        assert_eq!((header("eleven-decision"), header("eleven-durability")), (None, None));
+        assert_eq!((header("eleven-lineage"), header("retry-after")), (Some("lineage://op/X"), Some("1")));
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[test]

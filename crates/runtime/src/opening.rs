@@ -72,7 +72,8 @@ where
             Ok(permit) => run(Begun { permit, bundle, reply }).await,
         }
     });
-    answer.await.unwrap_or_else(|_| Err(Problem::refused(Reason::AuditUnavailable, "the execution broke off")))
+    let broke_off = |_| Err(Problem::refused(Reason::AuditUnavailable, "the execution broke off").once_allowed());
+    answer.await.unwrap_or_else(broke_off)
 }
 
 /// Closes what nobody waits for any more and nothing was done of.

@@ -244,7 +244,7 @@ async fn close(
     let closed = gate.desks.close(execution, ending).await;
     closed
         .map(|closing| closing.records.last().map(|record| record.src_seq))
-        .map_err(|error| Problem::refused(Reason::AuditUnavailable, error))
+        .map_err(|error| Problem::refused(Reason::AuditUnavailable, error).once_allowed())
 }
 
 #[cfg(test)]

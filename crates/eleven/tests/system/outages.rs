@@ -195,6 +195,7 @@ async fn a_disclosure_is_withheld_until_its_evidence_is_as_durable_as_its_policy
         let withheld = ask(&domain, path, token).await;
         assert_eq!((withheld.status.as_u16(), withheld.reason().as_str()), (503, "audit.unavailable"), "{path}");
         assert!(!withheld.json().to_string().contains("juniper"), "{path}");
+        assert_eq!(withheld.header("eleven-decision"), "", "{path}: it was allowed");
     }
     domain.start_ledger().await;
     let body = asked.to_value().canonical();

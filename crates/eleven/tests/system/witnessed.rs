@@ -47,6 +47,8 @@ async fn an_answer_is_withheld_until_its_evidence_is_as_durable_as_its_policy_as
     let withheld = domain.chat(&request("y")).await;
     assert_eq!((withheld.status.as_u16(), withheld.reason().as_str()), (503, "audit.unavailable"));
     assert_eq!(domain.calls(), calls + 1, "it ran, and its lineage says so");
+    assert_eq!((withheld.header("eleven-decision"), withheld.header("eleven-durability")), ("", "D1"));
+    assert_eq!(withheld.json().get("decision"), None, "it was allowed");
     domain.start_witness().await;
     domain
         .until("answers come again", |domain| async move { domain.chat(&request("z")).await.status == StatusCode::OK })
