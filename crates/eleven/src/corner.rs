@@ -37,6 +37,10 @@ use tokio::sync::watch;
 
 /// The binary that runs here, also where its file is gone.
 const RUNNING: &str = "/proc/self/exe";
+/// The folder of the ledger's log within its own.
+const LOG: &str = "log";
+/// The folder of the enforcement point's journal within its own.
+const JOURNAL: &str = "journal";
 /// What the kernel adds to the name of a running binary whose file was removed or replaced.
 const GONE: &str = " (deleted)";
 /// How long a starting authority waits until it can decide before it answers all the same.
@@ -117,9 +121,7 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
 fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
     let corner = which.of(&config).clone();
     if !corner.data.join(keystore::FILE).exists() {
-        let make =
-            format!("make it with `eleven init DIR`, or the corner's part with `eleven {} key new`", which.name());
-        return Err(Failure::new(format!("{} holds no keystore: {make}", corner.data.display())));
+        return Err(Failure::new(no_keystore(which, &corner.data)));
     }
     close_to_others()?;
     let confinement = confine::to_own(which, &config)?;
@@ -132,6 +134,21 @@ fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
     let passphrase = keystore::passphrase(&corner.passphrase_file)?;
     let keys = FileKeystore::open(&corner.data.join(keystore::FILE), which.name(), &passphrase)?;
     Ok(Prepared { config, corner, root, keys, clock: Arc::new(SystemClock) })
+}
+
+/// What to do about a folder without a keystore. Where it holds what was signed by one, that was lost.
+fn no_keystore(which: Which, data: &Path) -> String {
+    let back = "put it back from where you keep it";
+    let next = match which {
+        Which::Ledger if data.join(LOG).exists() => {
+            format!("its log is there, and new keys would stand in no trust root: {back}")
+        }
+        Which::Runtime if data.join(JOURNAL).exists() => {
+            format!("its journal is there: {back}, or return under new keys with `eleven runtime key replace`")
+        }
+        _ => format!("make it with `eleven init DIR`, or the corner's part with `eleven {} key new`", which.name()),
+    };
+    format!("{} holds no keystore: {next}", data.display())
 }
 
 /// Whoever runs as the same user could read keys out of a process that may be dumped.

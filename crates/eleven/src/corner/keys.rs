@@ -1,6 +1,6 @@
 //! `eleven <corner> key new`: each corner makes its own folder, keystore and keys, in its own process.
 
-use super::Which;
+use super::{JOURNAL, Which};
 use crate::admin::Registered;
 use crate::config::Config;
 use crate::keystore::{self, FileKeystore, Keystore as _, PublicKey, Wanted};
@@ -14,8 +14,6 @@ use eleven_store::{Folder, FolderError};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The folder of the enforcement point's journal within its own.
-const JOURNAL: &str = "journal";
 /// Two of three corners have to run, and `eleven up` starts all of them.
 const START: &str = "start `eleven ledger serve` and `eleven authority serve`, and not the runtime";
 

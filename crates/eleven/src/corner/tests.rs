@@ -19,3 +19,21 @@ fn a_program_whose_file_was_replaced_is_the_new_file() {
     assert_eq!(running("eleven (deleted)".to_owned()), Next { file: odd, note: None });
     assert_eq!(next_of(None).file, Path::new(RUNNING));
 }
+
+#[test]
+fn who_lost_a_keystore_is_told_to_put_it_back_and_not_to_make_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let told = |which: Which| no_keystore(which, data);
+    for which in Which::ALL {
+        let make = format!("`eleven {} key new`", which.name());
+        assert!(told(which).contains("holds no keystore") && told(which).contains(&make), "{}", told(which));
+    }
+    for (which, holds) in [(Which::Ledger, LOG), (Which::Runtime, JOURNAL)] {
+        std::fs::create_dir(data.join(holds)).expect("made");
+        let told = told(which);
+        assert!(told.contains("holds no keystore") && told.contains("put it back"), "{told}");
+        assert!(!told.contains("key new"), "{told}");
+    }
+    assert!(told(Which::Authority).contains("key new"), "what it has signed is not here");
+}
