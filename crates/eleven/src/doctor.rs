@@ -17,6 +17,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::time::Time;
+use rustix::fs::StatVfsMountFlags;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -184,6 +185,10 @@ fn folder(which: Which, config: &Config) -> Finding {
     if metadata.permissions().mode() & 0o077 != 0 {
         return bad(what, format!("others may read {}: chmod 700 it", corner.data.display()));
     }
+    let read_only = rustix::fs::statvfs(&corner.data).ok().and_then(|stat| read_only(&what, &corner.data, stat.f_flag));
+    if let Some(found) = read_only {
+        return found;
+    }
     match keystore::public_keys(&corner.data.join(keystore::FILE), which.name()) {
         Err(error) => bad(what, error.to_string()),
         Ok(keys) if corner.passphrase_file.starts_with(&corner.data) => {
@@ -191,6 +196,14 @@ fn folder(which: Which, config: &Config) -> Finding {
         }
         Ok(keys) => good(what, format!("{}, {} keys", corner.data.display(), keys.len())),
     }
+}
+
+/// A folder that no corner can write into, whoever it runs as: a disk that fails is often made one.
+fn read_only(what: &str, data: &Path, flags: StatVfsMountFlags) -> Option<Finding> {
+    flags.contains(StatVfsMountFlags::RDONLY).then(|| {
+        let place = data.display();
+        bad(what, format!("{place} is on a file system that is read-only: find out why, and make it writable"))
+    })
 }
 
 fn space(config: &Config) -> Finding {
@@ -230,6 +243,9 @@ fn synced(measured: std::io::Result<Duration>) -> Finding {
     match measured {
         Err(error) if error.kind() == ErrorKind::StorageFull => {
             bad(what, format!("can't be measured, since nothing can be written: {error}: make room"))
+        }
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            bad(what, format!("can't be measured, since nothing can be written: {error}"))
         }
         Err(error) => warn(what, format!("can't be measured: {error}")),
         Ok(median) => {

@@ -18,3 +18,17 @@ fn a_full_disk_is_bad_and_not_only_to_be_looked_at() {
     assert_eq!(synced(Ok(SLOW_SYNC)).state, State::Good);
     assert_eq!(synced(Ok(SLOW_SYNC + Duration::from_micros(1))).state, State::Warn);
 }
+
+#[test]
+fn a_folder_on_a_read_only_file_system_is_bad_for_each_corner() {
+    let data = Path::new("/srv/corner");
+    for which in Which::ALL {
+        let what = format!("{} folder", which.name());
+        let found = |flags| read_only(&what, data, flags);
+        let bad = found(StatVfsMountFlags::RDONLY | StatVfsMountFlags::NOATIME).expect("nothing can be written");
+        assert!(bad.state == State::Bad && bad.what == what && bad.detail.contains("read-only"), "{}", bad.detail);
+        assert!(found(StatVfsMountFlags::NOATIME).is_none());
+    }
+    let found = synced(Err(std::io::Error::from(ErrorKind::ReadOnlyFilesystem)));
+    assert!(found.state == State::Bad && found.detail.contains("nothing can be written"), "{}", found.detail);
+}
