@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use bytes::Bytes;
-use eleven_core::encoding::{Value, parse_at_most};
+use eleven_core::encoding::{EncodingError, Value, parse_at_most};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -222,9 +222,17 @@ impl Client {
     }
 }
 
+/// Reads what another corner answered as I-JSON, of no more values than a registry or a page of entries holds.
+///
+/// # Errors
+/// Where it is not I-JSON, or holds more.
+pub fn read_json(answer: &[u8]) -> Result<Value, EncodingError> {
+    parse_at_most(answer, MAX_VALUES)
+}
+
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
     let wrong = |error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}"));
-    parse_at_most(body, MAX_VALUES).map_err(wrong)
+    read_json(body).map_err(wrong)
 }
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {

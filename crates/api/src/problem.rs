@@ -1,6 +1,7 @@
 //! Refusals as RFC 9457 problem documents (PROTOCOL 12).
 
 use crate::audit::{DURABILITY_HEADER, Durability};
+use crate::client::read_json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use http::StatusCode;
@@ -77,7 +78,7 @@ impl Problem {
     /// Reads a document that another corner sent. Members it does not know are left alone: a problem is read to be shown.
     #[must_use]
     pub fn read(status: u16, body: &[u8]) -> Self {
-        let value = eleven_core::encoding::parse(body).ok();
+        let value = read_json(body).ok();
         let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
         let reason = text("reason").as_deref().and_then(Reason::parse);

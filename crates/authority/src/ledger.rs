@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use eleven_api::audit::{Appended, Cursor};
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::{CallError, Client, read_json};
 use eleven_api::edge::Clock;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
@@ -169,7 +169,7 @@ pub fn fate_unknown(error: &CallError) -> bool {
 }
 
 fn read<T>(answer: &Bytes, form: impl FnOnce(Value) -> Result<T, FormError>) -> Result<T, CallError> {
-    let value = parse(answer).map_err(|error| CallError::Malformed(format!("the ledger's answer: {error}")))?;
+    let value = read_json(answer).map_err(|error| CallError::Malformed(format!("the ledger's answer: {error}")))?;
     form(value).map_err(malformed)
 }
 

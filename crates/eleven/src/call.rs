@@ -4,10 +4,10 @@ use crate::config::{self, Config};
 use crate::operator::OperatorKey;
 use crate::output::Failure;
 use bytes::Bytes;
-use eleven_api::client::Client;
+use eleven_api::client::{Client, read_json};
 use eleven_api::edge::SystemClock;
 use eleven_api::reader::ReadAs;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -158,7 +158,7 @@ pub(crate) fn wait<F: Future>(future: F) -> Result<F::Output, Failure> {
 pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Failure> {
     let bytes = get_bytes(base, path)?;
     let url = base.parts(path)?.0;
-    parse(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
+    read_json(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
 }
 
 /// Gets a document of a service, by which that is known: whoever else listens at the address may answer with any.
@@ -200,7 +200,7 @@ pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u
 /// As [`get`].
 pub(crate) fn post(base: &str, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
     let answer = wait(async { Client::new().post(base, path, &[], body, PATIENCE).await })??;
-    parse(&answer).map_err(|error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")))
+    read_json(&answer).map_err(|error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")))
 }
 
 /// Posts a document with a credential, and gives the answer's bytes.

@@ -11,8 +11,9 @@ use crate::output::{Failure, Output, Paint};
 use eleven_api::disclosure::{Disclose, Disclosed};
 use eleven_api::routes;
 use eleven_core::disclosure::Disclosure;
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
+use eleven_verify::parse_file;
 use std::path::Path;
 
 /// `lineage disclose`: puts disclosures into a proof file.
@@ -31,7 +32,7 @@ pub(crate) fn disclose(
         Some(file) => std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?,
         None => call::get_bytes(&config.ledger.url, &format!("{}{op}", routes::PROOF_BUNDLE))?,
     };
-    let read = parse(&text).map_err(|error| Failure::usage(format!("the bundle is not I-JSON: {error}")))?;
+    let read = parse_file(&text).map_err(|error| Failure::usage(format!("the bundle is not I-JSON: {error}")))?;
     let Value::Object(mut whole) = read else { return Err(Failure::usage("the bundle is not an object")) };
     if whole.get("op").and_then(Value::as_str) != Some(op.as_str()) {
         return Err(Failure::usage(format!("the bundle is of another operation than {op}")));

@@ -3,9 +3,9 @@
 use crate::config::Config;
 use crate::corner::Which;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::{CallError, Client, read_json};
 use eleven_api::routes;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use http::Request;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -89,7 +89,7 @@ async fn ask(client: &Client, url: &str) -> Result<(bool, Bytes), CallError> {
 }
 
 fn judge(which: Which, config: &Config, ready: bool, body: &[u8]) -> Health {
-    let value = parse(body).unwrap_or(Value::Null);
+    let value = read_json(body).unwrap_or(Value::Null);
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     match (member("corner"), member("domain")) {
         (Some(corner), Some(domain)) if corner == which.name() && domain == config.domain => {

@@ -5,14 +5,16 @@ use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
+use eleven_api::client::read_json;
 use eleven_api::routes;
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::head::tlog_proof::TlogProof;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_policy::Replay;
+use eleven_verify::parse_file;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -105,7 +107,8 @@ fn says(event: &Record) -> String {
 fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
     let path = format!("{}{op}", routes::PROOF_BUNDLE);
     let bytes = call::get_bytes(ledger, &path)?;
-    let value = parse(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
+    let value =
+        parse_file(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
     if value.get("type").and_then(Value::as_str) != Some(eleven_verify::bundle::TYPE) {
         return Err(call::another(ledger, &path, "ledger"));
     }
@@ -197,7 +200,7 @@ fn blob(ledger: &At, hash: Sha3) -> Result<Value, Failure> {
     if Sha3::of(&[&bytes]) != hash {
         return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));
     }
-    parse(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))
+    read_json(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))
 }
 
 fn read_events(lineage: &Value) -> Result<Vec<Record>, Failure> {

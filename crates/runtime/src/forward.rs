@@ -7,11 +7,10 @@ pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 use crate::journal::Desks;
 use crate::standing::Standing;
 use eleven_api::audit::{Appended, Cursor};
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::{CallError, Client, read_json};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
-use eleven_core::encoding::parse;
 use eleven_core::reason::Reason;
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,7 +172,7 @@ impl Forwarder {
 
     async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {
         let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], body, DEADLINE).await?;
-        let answer = parse(&answer).map_err(|error| CallError::Malformed(error.to_string()))?;
+        let answer = read_json(&answer).map_err(|error| CallError::Malformed(error.to_string()))?;
         Appended::read(answer).map_err(|error| CallError::Malformed(error.to_string()))
     }
 

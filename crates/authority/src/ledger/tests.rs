@@ -1,4 +1,5 @@
 use super::*;
+use eleven_core::encoding::parse;
 
 #[test]
 fn a_key_is_one_segment_of_a_path() {

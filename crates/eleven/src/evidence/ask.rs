@@ -4,10 +4,10 @@
 use crate::call::{At, Base as _, Headers, PATIENCE};
 use crate::output::Failure;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::{CallError, Client, read_json};
 use eleven_api::routes;
 use eleven_core::chain::Entry;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::Value;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
@@ -62,7 +62,7 @@ impl Source {
     async fn get(&self, path: &str) -> Result<Value, CallError> {
         let bytes = self.bytes(path).await?;
         let wrong = |error| CallError::Malformed(format!("{}{path} answered what is not I-JSON: {error}", self.base));
-        parse(&bytes).map_err(wrong)
+        read_json(&bytes).map_err(wrong)
     }
 
     /// What stands there. A ledger that is between two heads says so, and is asked again.
@@ -169,7 +169,7 @@ impl Source {
         if Sha3::of(&[&bytes]) != hash {
             return Err(Failure::new(format!("the ledger sent other bytes than those of {hash}")));
         }
-        parse(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))?;
+        read_json(&bytes).map_err(|error| Failure::new(format!("{hash} is not I-JSON: {error}")))?;
         Ok(bytes.to_vec())
     }
 }

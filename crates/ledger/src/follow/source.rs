@@ -3,9 +3,9 @@
 use super::FollowError;
 use crate::stored::Stored;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client};
+use eleven_api::client::{CallError, Client, read_json};
 use eleven_api::routes;
-use eleven_core::encoding::{Value, parse, parse_at_most};
+use eleven_core::encoding::{Value, parse_at_most};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::unbase64;
 use eleven_core::head::Head;
@@ -76,7 +76,7 @@ pub struct Said {
 pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError> {
     for _ in 0..ATTEMPTS {
         let head = source.get(routes::PROOF_HEAD).await?;
-        let head = parse(&head).map_err(Into::into).and_then(Head::read);
+        let head = read_json(&head).map_err(Into::into).and_then(Head::read);
         let head = head.map_err(|error| FollowError::Malformed(error.to_string()))?;
         let note = source.get(routes::CHECKPOINT).await?;
         let text = String::from_utf8(note.to_vec());
@@ -158,7 +158,7 @@ pub(super) async fn fetch_content(
 
 fn read_content(answer: &[u8]) -> Result<(ContentBefore, u64), FormError> {
     let mut content = BTreeMap::new();
-    let mut form = Form::of(parse(answer)?, "content")?;
+    let mut form = Form::of(read_json(answer)?, "content")?;
     for one in form.array("content")? {
         let mut form = Form::of(one, "an entry's content")?;
         let seq = form.uint("seq")?;

@@ -11,10 +11,10 @@ use crate::heads::HeadSigner;
 use crate::ledger::Inner;
 use crate::state::{Published, Shared, read};
 use bytes::Bytes;
-use eleven_api::client::Client;
+use eleven_api::client::{Client, read_json};
 use eleven_api::routes;
 use eleven_api::serve::stopped;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
 use eleven_core::root::Witnesses;
@@ -244,7 +244,7 @@ impl Asking {
     async fn shows(&self) -> Option<u64> {
         let request = Request::get(format!("{}{}", self.url, routes::WITNESS_LOGS)).body(Full::default()).ok()?;
         let (status, body) = answer(&self.client, request, MAX_SHOWN).await.ok()?;
-        let said = parse(&body).ok().filter(|_| status == StatusCode::OK)?;
+        let said = read_json(&body).ok().filter(|_| status == StatusCode::OK)?;
         let note = |seen: &Value| Note::parse(seen.get("checkpoint")?.as_str()?).ok();
         let notes = said.get("seen")?.as_array()?.iter().filter_map(note);
         notes.filter(|note| ahead::is_own(&self.shared, note)).map(|note| note.checkpoint.size).max()
