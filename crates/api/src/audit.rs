@@ -5,15 +5,13 @@ use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
 use eleven_core::head::checkpoint::Note;
+use eleven_core::limits::MAX_RECORDS;
 use eleven_core::root::Witnesses;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The header in which a request names the level that its answer is to wait for, and an answer the level that is reached.
 pub const DURABILITY_HEADER: &str = "eleven-durability";
-
-/// The most records that one append may carry.
-pub const MAX_RECORDS: usize = 4096;
 
 /// The most of an append that is read: several times the values that so many records hold.
 const MOST: Most = Most { items: MAX_RECORDS, values: 128 * MAX_RECORDS };

@@ -12,6 +12,8 @@ pub const MAX_ARTIFACT: usize = 8 * 1024;
 pub const MAX_TOKEN: usize = 14 * 1024;
 /// Canonical bytes of an event record.
 pub const MAX_RECORD: usize = 16 * 1024;
+/// Records of one append.
+pub const MAX_RECORDS: usize = 4096;
 /// Canonical bytes of a piece of evidence in a statement; more stands by digest.
 pub const MAX_INLINE_EVIDENCE: usize = 4 * 1024;
 /// Keys of each list of a trust root, and signatures on it.
