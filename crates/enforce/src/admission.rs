@@ -267,15 +267,27 @@ fn forwards(held: &Held<'_>, view: &View) -> Result<(), Failed> {
     why.map_or(Ok(()), |why| Err(Failed(Reason::RuntimeContained, why)))
 }
 
+/// Of step 4: the root is in force, the registry's keys count, and the view, its stamp held for `held_ms`, is not older than it
+/// may be by either clock.
+fn usable(view: &View, held_ms: i64, now: Time) -> Result<(), ViewError> {
+    let overdue = if held_ms > view.fresh_ms() { Err(ViewError::Stale) } else { Ok(()) };
+    view.usable_at(now).and(overdue)
+}
+
+/// Whether a view, its stamp held for `held_ms`, may be used now: steps 3 and 4, as far as neither an artifact nor what the point
+/// remembers has a say in them.
+#[must_use]
+pub fn is_fresh(view: &View, held_ms: i64, now: Time) -> bool {
+    usable(view, held_ms, now).is_ok() && view.stamp_ahead_ms(now) <= MAX_STAMP_AHEAD_MS
+}
+
 /// Step 4: the root in force, the view signed, of its domain, fresh, with the policy's bundle held, and not older than one
 /// that was seen.
 fn registry<'a>(held: &Held<'a>, artifact: &Artifact, now: Time) -> Result<&'a View, Failed> {
     let stale = |what: &str| Failed(Reason::IssuerUnavailable, what.into());
     let view =
         held.view.ok_or_else(|| stale("this point has no verified view of the registry; is the authority up?"))?;
-    let overdue = if held.held_ms > view.fresh_ms() { Err(ViewError::Stale) } else { Ok(()) };
-    let usable = view.usable_at(now).and(overdue);
-    usable.map_err(|error| stale(&format!("{error}; is the authority up?")))?;
+    usable(view, held.held_ms, now).map_err(|error| stale(&format!("{error}; is the authority up?")))?;
     // A policy that is no longer in force is step 13's matter.
     let in_force = view.lists().policies.get(&artifact.pol.reference).is_some_and(|policy| policy.id == artifact.pol);
     let held_by_hash = held.bundles.is_none_or(|holds| holds(&artifact.pol.hash));

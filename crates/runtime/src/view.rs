@@ -13,7 +13,7 @@ use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::time::Time;
-use eleven_enforce::admission::went_back;
+use eleven_enforce::admission::{is_fresh, went_back};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -47,9 +47,7 @@ impl Holding {
 
     /// Whether it may be used now (PROTOCOL 4.1, steps 3 and 4).
     pub(crate) fn is_fresh(&self, now: Moment) -> bool {
-        let view = &self.view;
-        let ahead = view.stamp_ahead_ms(now.at) > MAX_STAMP_AHEAD_MS;
-        view.usable_at(now.at).is_ok() && !ahead && self.held_ms(now) <= view.fresh_ms()
+        is_fresh(&self.view, self.held_ms(now), now.at)
     }
 }
 

@@ -68,6 +68,19 @@ fn a_view_from_before_the_clock_went_back_is_no_fresh_one() {
 }
 
 #[test]
+fn a_view_is_fresh_by_both_clocks_and_where_its_stamp_is_not_of_a_time_to_come() {
+    let admitted = refused(|held| {
+        let view = held.view.expect("a view");
+        let (most, issued) = (view.fresh_ms(), view.stamp().issued);
+        let fresh = |held_ms: i64, after: i64| is_fresh(view, held_ms, issued.plus_millis(after));
+        assert!(fresh(0, 0) && fresh(most, most));
+        assert!(!fresh(most + 1, 0) && !fresh(0, most + 1));
+        assert!(fresh(0, -MAX_STAMP_AHEAD_MS) && !fresh(0, -MAX_STAMP_AHEAD_MS - 1));
+    });
+    assert_eq!(admitted, None);
+}
+
+#[test]
 fn the_stamp_that_is_held_counts_where_an_older_one_was_heard_since() {
     let mut base = file().get("base").and_then(Value::as_object).expect("base").clone();
     let now = Time::parse_millis(base.get("now").and_then(Value::as_str).expect("a time")).expect("a time");
