@@ -81,7 +81,7 @@ pub(crate) fn archive_by(
     let home = home::open_existing(folder)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
-    let replayed = recover::replay(&*reader, Depth::Resume)?;
+    let replayed = recover::replay(&*reader, Depth::RESUME)?;
     let registry = replayed.book.registry().ok_or_else(|| LedgerError::Empty(folder.to_owned()))?;
     let rules = Rules::of(registry).ok_or_else(|| {
         LedgerError::Restore(

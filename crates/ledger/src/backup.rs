@@ -100,7 +100,7 @@ pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     let home = Folder::open(dest, CORNER)?;
     copy_log(&*log, &home, LOG, Some(head.head.commitment.size))?;
     write_head(&home, HEADS, &head)?;
-    let copy = checked(dest, Depth::Resume)?;
+    let copy = checked(dest, Depth::RESUME)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before: None })
 }
 
@@ -360,7 +360,7 @@ struct Replaced(Option<Replayed>);
 impl Replaced {
     fn of(folder: &Path) -> Self {
         let log = open(&folder.join(LOG)).ok();
-        Self(log.and_then(|log| recover::replay(&*log, Depth::Resume).ok()))
+        Self(log.and_then(|log| recover::replay(&*log, Depth::RESUME).ok()))
     }
 
     /// Whether it is what came of this recovery.

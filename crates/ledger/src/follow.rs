@@ -199,7 +199,7 @@ impl Follower {
         let replayed = if log.next() == 0 {
             Replayed::new(Depth::Everything, BTreeSet::new())
         } else {
-            replay(log.reader().as_ref(), Depth::Resume).map_err(|error| kept(&error))?.checking_everything()
+            replay(log.reader().as_ref(), Depth::RESUME).map_err(|error| kept(&error))?.checking_everything()
         };
         let last = heads.last(&pinned.witnesses).map_err(|error| kept(&error))?;
         if let Some(last) = &last {

@@ -70,7 +70,11 @@ impl fmt::Display for HeadError {
                 )
             }
             Self::Fork { size } => {
-                write!(f, "the last head, of {size} entries, is not this ledger's: restore the folder from a copy")
+                write!(
+                    f,
+                    "the last head, of {size} entries, is not that of the entries that are here: `eleven ledger fsck` names the first \
+                     that is wrong; restore the folder from a copy"
+                )
             }
             Self::Key(kid) => write!(f, "{kid} is no head key of the root that counts now: publish a root with one"),
             Self::Store(why) => write!(f, "the log of heads failed: {why}"),

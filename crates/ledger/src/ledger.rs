@@ -24,7 +24,7 @@ use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::form::FormError;
 use eleven_core::registry::{self, GrantedKey};
-use eleven_core::root::TrustRoot;
+use eleven_core::root::{TrustRoot, Witnesses};
 use eleven_core::signature::{InUse, Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_store::{
@@ -99,7 +99,9 @@ impl Parts {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let reader = log.reader();
-        let replayed = recover::replay(reader.as_ref(), Depth::Resume)?;
+        // Its root is compared below, where heads are resumed.
+        let under = heads.last(&Witnesses::default()).map_err(LedgerError::Head)?.map_or(0, |last| last.size());
+        let replayed = recover::replay(reader.as_ref(), Depth::Resume { under })?;
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));
         }

@@ -1,7 +1,7 @@
 //! A POST of events, read and verified on whatever core is free, before it reaches the one writer.
 
 use crate::keys::{EventKey, Keys};
-use crate::rules::{Candidate, Refusal, Verified};
+use crate::rules::{Candidate, Hashed, Refusal, Verified};
 use eleven_api::audit::{SentAppend, SentBlobs};
 use eleven_core::artifact::Artifact;
 use eleven_core::form::{FormError, require};
@@ -203,7 +203,8 @@ fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
 
 /// Reads records and verifies the signatures of those whose key is registered.
 fn read_part(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
-    verify_each(Candidate::read_each(records.iter().map(Vec::as_slice)), keys)
+    let anew = records.iter().map(|record| (record.as_slice(), Hashed::Anew));
+    verify_each(Candidate::read_each(anew), keys)
 }
 
 /// Verifies the signatures of those whose key is registered, each by itself.

@@ -107,6 +107,8 @@ pub(crate) struct Replayed {
     /// What a head of one of these sizes commits to, and when it was sealed.
     pub(crate) wanted: BTreeMap<u64, Option<(Commitment, Time)>>,
     depth: Depth,
+    /// Whether the last entry's chain values were computed.
+    chained: bool,
     /// What the last seal names as index.
     sealed_index: Option<Sha256>,
     pending: Pending,
@@ -131,10 +133,20 @@ pub struct Met {
 /// How much a replay checks beyond the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// The chains; signatures and seals were checked when they were appended, and the log's checksums cover them.
-    Resume,
+    /// The chains and hashes of entries from `under` on; signatures and seals were checked when they were appended, and the log's
+    /// checksums cover them. Entries before are under a head, and whoever resumes compares its root with that of their leaves: so
+    /// their bytes are those that were appended, and each chain value is the one that the next entry names.
+    Resume {
+        /// The size of that head; 0 where there is none.
+        under: u64,
+    },
     /// Every signature, every seal's index, every entry's content, every registry header.
     Everything,
+}
+
+impl Depth {
+    /// All chains and hashes: for whoever has no head to compare with.
+    pub(crate) const RESUME: Self = Self::Resume { under: 0 };
 }
 
 /// Replays a log from its first record.
@@ -157,6 +169,7 @@ impl Replayed {
             met: Met::default(),
             wanted: sizes.into_iter().map(|size| (size, None)).collect(),
             depth,
+            chained: true,
             sealed_index: None,
             pending: Pending::default(),
             moved_out: MovedOut::default(),
@@ -238,7 +251,7 @@ impl Replayed {
 
     fn take_entry(&mut self, position: u64, entry: Entry) -> Result<(), ReplayError> {
         let Entry { header, reading, chain, leaf, bytes } = entry;
-        if header.seq != self.book.size() || header.prev != self.resumed.chain {
+        if header.seq != self.book.size() || (self.chained && header.prev != self.resumed.chain) {
             return Err(self.wrong("its number or its `prev` does not follow"));
         }
         if self.book.at().is_some_and(|at| header.at < at) {
@@ -270,7 +283,8 @@ impl Replayed {
         if let Some(registry) = self.book.registry().filter(|_| applied.registry && self.depth == Depth::Everything) {
             self.keys.learn(registry);
         }
-        self.resumed.chain = Some(chain);
+        self.chained = chain.is_some();
+        self.resumed.chain = chain;
         self.tree.append(leaf);
         self.resumed.changes.extend(applied.index);
         self.resumed.unsealed += 1;
@@ -281,7 +295,7 @@ impl Replayed {
         if seals {
             self.note_seal(&header, chain);
         }
-        if self.depth == Depth::Resume && self.book.size().is_multiple_of(PROGRESS) {
+        if matches!(self.depth, Depth::Resume { .. }) && self.book.size().is_multiple_of(PROGRESS) {
             tracing::info!(entries = self.book.size(), "reading the ledger");
         }
         Ok(())
@@ -333,12 +347,12 @@ impl Replayed {
         Err(self.wrong("the operation index before it is not the one that the seal names"))
     }
 
-    fn note_seal(&mut self, header: &EntryHeader, chain: ChainValue) {
+    fn note_seal(&mut self, header: &EntryHeader, chain: Option<ChainValue>) {
         self.resumed.changes.clear();
         self.resumed.unsealed = 0;
         self.sealed.size = header.seq + 1;
         self.sealed.at = Some(header.at);
-        self.sealed.chain = Some(chain);
+        self.sealed.chain = chain;
         let known = self.sealed.registry.as_ref().map(|registry| registry.epoch());
         if let Some(registry) = self.book.registry().filter(|registry| known != Some(registry.epoch())) {
             self.sealed.registry = Some(Arc::new(registry.clone()));
@@ -386,6 +400,9 @@ impl Replayed {
     /// Where the last seal names another index, or content is left that no entry names.
     pub(crate) fn finish(mut self) -> Result<Self, ReplayError> {
         self.check_index()?;
+        if !self.chained {
+            return Err(self.wrong("the chain before it was not computed"));
+        }
         if self.depth == Depth::Everything && self.pending.is_left() {
             return Err(self.wrong("there is none, and content before it that no entry names"));
         }

@@ -283,7 +283,7 @@ pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
     let home = home::open_existing(folder)?;
     let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
     let log = log.reader();
-    let replayed = recover::replay(log.as_ref(), Depth::Resume)?;
+    let replayed = recover::replay(log.as_ref(), Depth::RESUME)?;
     let entries = replayed.book.size();
     let (places, tree) = (RwLock::new(replayed.places), RwLock::new(replayed.tree));
     let source = Source { log: log.as_ref(), places: &places, tree: &tree };

@@ -182,7 +182,7 @@ async fn what_a_copy_holds_past_its_last_head_is_put_back_too() {
     other.clock.set(at(&home));
     let head = more(&other, &mut producers).await;
     assert!(head.commitment.size > entries);
-    let replayed = recover::replay(&*open(&other.path().join(LOG)).expect("a log"), Depth::Resume).expect("whole");
+    let replayed = recover::replay(&*open(&other.path().join(LOG)).expect("a log"), Depth::RESUME).expect("whole");
     assert_eq!(replayed.tree.root_at(between.commitment.size), Some(between.commitment.root), "it is the same history");
 }
 

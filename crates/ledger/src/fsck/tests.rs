@@ -14,7 +14,7 @@ use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
     let folder = Folder::open(home.path(), "ledger").expect("the folder");
     let mut log = SegmentLog::open(folder.place("log").expect("a place"), SegmentOptions::default()).expect("the log");
-    let replayed = recover::replay(log.reader().as_ref(), Depth::Resume).expect("whole");
+    let replayed = recover::replay(log.reader().as_ref(), Depth::RESUME).expect("whole");
     let (next, _) = replayed.book.cursor(&kid(if seal { "audit" } else { "authority" })).expect("known");
     let mut producers = Producers::new();
     producers.set_number("audit", next);
@@ -112,7 +112,7 @@ async fn an_artifact_that_is_not_stored_with_its_issuance_is_found() {
     let home = home().await;
     let folder = Folder::open(home.path(), "ledger").expect("the folder");
     let mut log = SegmentLog::open(folder.place("log").expect("a place"), SegmentOptions::default()).expect("the log");
-    let replayed = recover::replay(log.reader().as_ref(), Depth::Resume).expect("whole");
+    let replayed = recover::replay(log.reader().as_ref(), Depth::RESUME).expect("whole");
     let mut producers = Producers::new();
     producers.set_number("authority", replayed.book.cursor(&kid("authority")).expect("known").0);
     let operation = producers.issue(crate::world::single(1), &[], &mut Append::default());

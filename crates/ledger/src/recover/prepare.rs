@@ -3,7 +3,7 @@
 use crate::keys::Keys;
 use crate::receive::{Reading, SentArtifact, read_artifacts, verify_each};
 use crate::recover::Depth;
-use crate::rules::{Candidate, Refusal};
+use crate::rules::{Candidate, Hashed, Refusal};
 use crate::stored::Stored;
 use eleven_core::chain::{self, ChainValue, EntryHeader};
 use eleven_core::encoding::parse_canonical;
@@ -37,8 +37,9 @@ pub(super) enum What {
 pub(super) struct Entry {
     pub(super) header: EntryHeader,
     pub(super) reading: Reading,
-    /// Both chains after it, given that its `prev` and `prev_alt` are those before it.
-    pub(super) chain: ChainValue,
+    /// Both chains after it, given that its `prev` and `prev_alt` are those before it; `None` where they are those that the next
+    /// entry names.
+    pub(super) chain: Option<ChainValue>,
     pub(super) leaf: Sha256,
     /// How many bytes it has.
     pub(super) bytes: u64,
@@ -94,17 +95,36 @@ pub(crate) fn prepare_each(
 fn prepare_entries(entries: &[&[u8]], keys: &Keys, depth: Depth) -> Vec<What> {
     let split: Vec<Result<(EntryHeader, &[u8]), FormError>> =
         entries.iter().map(|entry| EntryHeader::split(entry)).collect();
+    let hashed = |seq: u64| match depth {
+        Depth::Resume { under } if seq < under => Hashed::Before,
+        Depth::Resume { .. } | Depth::Everything => Hashed::Anew,
+    };
+    let records = split.iter().flatten().map(|(header, record)| (*record, hashed(header.seq)));
+    let candidates = Candidate::read_each(records);
+    // Of those that are hashed already: of seals, which are what heads are of, and of the last, which is what comes next goes on from.
+    let last = candidates.len().saturating_sub(1);
+    let is_chained = |at: usize, header: &EntryHeader, candidate: &Result<Candidate, Refusal>| {
+        let seals = candidate.as_ref().is_ok_and(|candidate| candidate.event() == Some("ledger.sealed"));
+        hashed(header.seq) == Hashed::Anew || seals || at == last
+    };
     let of_form = split.iter().zip(entries).filter_map(|(split, entry)| Some((&split.as_ref().ok()?.0, *entry)));
-    let chains = chain::advance_each(&of_form.collect::<Vec<_>>());
-    let candidates = Candidate::read_each(split.iter().flatten().map(|(_, record)| *record));
+    let chained: Vec<bool> = of_form
+        .clone()
+        .zip(&candidates)
+        .enumerate()
+        .map(|(at, ((header, _), one))| is_chained(at, header, one))
+        .collect();
+    let advanced = of_form.zip(&chained).filter(|(_, chained)| **chained).map(|(one, _)| one);
+    let mut advanced = chain::advance_each(&advanced.collect::<Vec<_>>()).into_iter();
+    let chains = chained.into_iter().map(|chained| if chained { advanced.next() } else { None });
     let readings: Vec<Reading> = match depth {
         Depth::Everything => verify_each(candidates, keys),
-        Depth::Resume => {
+        Depth::Resume { .. } => {
             candidates.into_iter().map(|one| one.map_or_else(Reading::Refused, Reading::Unknown)).collect()
         }
     };
     // There are both for each that is of an entry's form, in their order.
-    let mut looked_at = chains.into_iter().zip(readings);
+    let mut looked_at = chains.zip(readings);
     let what = |(split, entry): (Result<_, FormError>, &&[u8])| {
         let (header, _) = match split {
             Ok(split) => split,

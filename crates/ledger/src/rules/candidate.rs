@@ -80,19 +80,21 @@ impl Candidate {
     /// [`Refusal::Unreadable`] where one of the three is missing, or it is not canonically encoded: such a record is
     /// nobody's.
     pub fn read(canonical: &[u8]) -> Result<Self, Refusal> {
-        Self::read_each([canonical]).pop().unwrap_or(Err(Refusal::Unreadable))
+        Self::read_each([(canonical, Hashed::Anew)]).pop().unwrap_or(Err(Refusal::Unreadable))
     }
 
-    /// [`Candidate::read`] of each, in their order: several are hashed at a time.
+    /// [`Candidate::read`] of each, in their order: several are hashed at a time, and what was hashed before is not.
     #[must_use]
-    pub fn read_each<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<Self, Refusal>> {
-        let read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(Unhashed::read).collect();
-        let of_form = read.iter().flatten().filter_map(|read| read.content.as_deref().ok());
+    pub fn read_each<'a>(records: impl IntoIterator<Item = (&'a [u8], Hashed)>) -> Vec<Result<Self, Refusal>> {
+        let read = |(canonical, hashed)| Unhashed::read(canonical, hashed);
+        let read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(read).collect();
+        let anew = |read: &'_ &Unhashed| read.hashed == Hashed::Anew;
+        let of_form = read.iter().flatten().filter(anew).filter_map(|read| read.content.as_deref().ok());
         let mut follow = Record::hashes_follow_each(&of_form.collect::<Vec<_>>()).into_iter();
         let candidate = |read: Result<Unhashed, Refusal>| {
-            let Unhashed { content, op_is_content } = read?;
-            // There is an answer for each that is of an event's form, in their order.
-            let hashes_follow = content.is_ok() && follow.next() == Some(true);
+            let Unhashed { content, op_is_content, hashed } = read?;
+            // There is an answer for each that is of an event's form and hashed anew, in their order.
+            let hashes_follow = content.is_ok() && (hashed == Hashed::Before || follow.next() == Some(true));
             let digest = OnceLock::new();
             let mark = match &content {
                 Ok(record) if hashes_follow => Mark::of_hashed(record),
@@ -101,6 +103,12 @@ impl Candidate {
             Ok(Self { content, digest, mark, derived: Derived { hashes_follow, op_is_content } })
         };
         read.into_iter().map(candidate).collect()
+    }
+
+    /// The event it says to be; `None` where it is not of an event's form.
+    #[must_use]
+    pub fn event(&self) -> Option<&str> {
+        self.content.as_ref().ok().map(|record| record.event.as_str())
     }
 
     /// The key it names.
@@ -235,18 +243,31 @@ fn canonical(content: &Content) -> &[u8] {
     }
 }
 
+/// Whether a record's hashes are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashed {
+    /// They are.
+    Anew,
+    /// They were, when it was appended, and it is known that its bytes are those: what stands in it is taken as it stands.
+    Before,
+}
+
 /// A record as far as it follows from its bytes without their hashes.
 struct Unhashed {
     content: Content,
     op_is_content: bool,
+    hashed: Hashed,
 }
 
 impl Unhashed {
-    fn read(canonical: &[u8]) -> Result<Self, Refusal> {
+    fn read(canonical: &[u8], hashed: Hashed) -> Result<Self, Refusal> {
         let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
         Ok(match Record::read_encoded(&encoded) {
-            Ok(record) => Self { op_is_content: op_is_content(&record, &encoded), content: Ok(Box::new(record)) },
-            Err(why) => Self { content: Err(Box::new(Malformed::read(&encoded, why)?)), op_is_content: false },
+            Ok(record) => {
+                let op_is_content = hashed == Hashed::Before || op_is_content(&record, &encoded);
+                Self { op_is_content, content: Ok(Box::new(record)), hashed }
+            }
+            Err(why) => Self { content: Err(Box::new(Malformed::read(&encoded, why)?)), op_is_content: false, hashed },
         })
     }
 }
