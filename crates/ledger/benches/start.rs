@@ -23,7 +23,7 @@ fn filled(folder: &Path, entries: u64) -> Domain {
     domain.genesis(folder).expect("a genesis");
     let (ledger, mut lane) = (open(&domain, folder), domain.lane(0));
     let (send, receive) = channel();
-    let mut submit = |body: &[u8]| {
+    let submit = |body: &[u8]| {
         let send = send.clone();
         ledger.submit(body, move |outcome| send.send(outcome).expect("it is waited for")).expect("a body");
         receive.recv().expect("an answer").expect("taken").size

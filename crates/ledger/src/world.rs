@@ -242,14 +242,14 @@ impl Producers {
         let artifact = draft.issue(&signer("issuer")).expect("an artifact");
         let asked = Object::new().with("identity", IDENTITY).with("op", artifact.op.value().clone());
         let asked = asked.with("policy", artifact.pol.to_value()).with("at", start().millis());
-        let input = asked.with("facts", Object::new()).with("env", artifact.env.to_value());
+        let facts = Object::new().with("nonce", artifact.usage.nonce());
+        let input = asked.with("facts", facts).with("env", artifact.env.to_value());
         let request = append.blob(input.canonical());
         append.blob(artifact.canonical().to_vec());
         let exp = artifact.exp.to_seconds_value();
         let data = Object::new().with("chash", artifact.chash).with("exp", exp).with("request", request);
-        let op = artifact.content_id().to_owned();
+        let (op, about) = (artifact.content_id().to_owned(), About::artifact(&artifact));
         let place = Place::First { op: op.clone() };
-        let about = About::artifact(&artifact);
         let issued = self.record("authority", AUTHORITY, "authorization.issued", place, data, about);
         append.record(&issued);
         Operation { tip: issued.tip(), issued, op, events: 1, artifact, started: self.now }
