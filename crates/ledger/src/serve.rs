@@ -87,7 +87,7 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let head = shared.published();
     let raised = shared.raised.borrow().clone();
     let size_of = |head: Option<Arc<Published>>| head.map(|head| head.size());
-    let (ahead, claimed) = (shared.ahead.shown(shared.size()), shared.ahead.claimed(shared.size()));
+    let (ahead, claimed) = (shared.ahead.shown(&state::read(&shared.tree)), shared.ahead.claimed(shared.size()));
     let warning = |size| {
         format!(
             "a witness says that it cosigned {size} entries, which this ledger does not have, and shows no head of this ledger \

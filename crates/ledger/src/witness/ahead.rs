@@ -1,29 +1,32 @@
-//! Which witnesses have cosigned more than this ledger holds. The answer that says so is not signed, so whoever answers at
-//! a witness's URL can give it: it is a claim, for somebody to look at. A checkpoint beyond what the ledger holds, under
-//! the ledger's own head key, is more than that: the ledger was rolled back.
+//! Which witnesses have cosigned what is not in this ledger's tree. An answer that says so by a size is not signed, so
+//! whoever answers at a witness's URL can give it: it is a claim, for somebody to look at. A checkpoint under the ledger's
+//! own head key that is not in its tree, beyond what it holds or of another root, is more than that: the ledger was put
+//! back or forked, and no entry that comes later mends it.
 
 use crate::state::{Shared, read, write};
 use eleven_core::head::checkpoint::Note;
+use eleven_core::recovery::TreeAt;
 use eleven_core::root::{KeyStatus, KeyUse};
 use eleven_core::signature::VerifyingKey;
+use eleven_core::tree::MemoryTree;
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-/// What each witness, by its URL, said last of more than the ledger holds.
+/// What each witness, by its URL, said last of what the ledger does not have.
 #[derive(Default)]
 pub(crate) struct Ahead(RwLock<BTreeMap<String, Beyond>>);
 
-/// So many entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the ledger does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Beyond {
-    /// It answered with this size, and showed nothing for it.
+    /// It answered with this size, which is beyond the ledger's, and showed nothing for it.
     Claimed(u64),
-    /// It showed a checkpoint of this size that the ledger signed.
-    Shown(u64),
+    /// It showed a checkpoint of this tree that the ledger signed.
+    Shown(TreeAt),
 }
 
 impl Beyond {
-    const fn is_shown(self) -> bool {
+    const fn is_shown(&self) -> bool {
         matches!(self, Self::Shown(_))
     }
 }
@@ -33,36 +36,51 @@ impl Ahead {
     /// was shown.
     pub(super) fn says(&self, url: &str, said: Beyond) -> bool {
         let mut all = write(&self.0);
-        match (all.get(url), said) {
-            (Some(Beyond::Shown(_)), Beyond::Claimed(_)) => false,
-            (before, _) => {
-                let fresh = before.is_none_or(|before| before.is_shown() != said.is_shown());
-                all.insert(url.to_owned(), said);
-                fresh
-            }
+        let before = all.get(url).map(Beyond::is_shown);
+        if before == Some(true) && !said.is_shown() {
+            return false;
         }
+        let fresh = before != Some(said.is_shown());
+        all.insert(url.to_owned(), said);
+        fresh
     }
 
     /// The witness at `url` claims nothing any more. What it showed stays: the ledger signed that, and an answer signs nothing.
-    pub(super) fn forget(&self, url: &str) {
+    pub(super) fn claims_nothing(&self, url: &str) {
         if read(&self.0).get(url).is_some_and(|said| !said.is_shown()) {
             write(&self.0).remove(url);
         }
     }
 
-    /// The largest size that was shown, where it is beyond the `held` entries of the ledger.
-    pub(crate) fn shown(&self, held: u64) -> Option<u64> {
-        self.largest(held, |said| if let Beyond::Shown(size) = said { Some(size) } else { None })
+    /// The witness at `url` signed that the ledger goes on from what it saw.
+    pub(super) fn cosigned(&self, url: &str) {
+        if read(&self.0).contains_key(url) {
+            write(&self.0).remove(url);
+        }
+    }
+
+    /// The largest size that was shown of another tree than the ledger's.
+    pub(crate) fn shown(&self, tree: &MemoryTree) -> Option<u64> {
+        let lacking = |said: &Beyond| match said {
+            Beyond::Shown(head) if is_lacking(tree, head) => Some(head.size),
+            _ => None,
+        };
+        read(&self.0).values().filter_map(lacking).max()
     }
 
     /// The largest size that was claimed and not shown, where it is beyond the `held` entries of the ledger.
     pub(crate) fn claimed(&self, held: u64) -> Option<u64> {
-        self.largest(held, |said| if let Beyond::Claimed(size) = said { Some(size) } else { None })
+        let beyond = |said: &Beyond| match said {
+            Beyond::Claimed(size) if *size > held => Some(*size),
+            _ => None,
+        };
+        read(&self.0).values().filter_map(beyond).max()
     }
+}
 
-    fn largest(&self, held: u64, of: impl Fn(Beyond) -> Option<u64>) -> Option<u64> {
-        read(&self.0).values().filter_map(|said| of(*said)).filter(|size| *size > held).max()
-    }
+/// Whether a tree does not begin with what a head says of it.
+pub(super) fn is_lacking(tree: &MemoryTree, head: &TreeAt) -> bool {
+    tree.root_at(head.size) != Some(head.root)
 }
 
 /// Whether a checkpoint is of this ledger, by a head key of its root that nobody else is known to have.

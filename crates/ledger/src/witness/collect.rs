@@ -12,11 +12,13 @@ use crate::ledger::Inner;
 use crate::state::{Published, Shared, read};
 use bytes::Bytes;
 use eleven_api::client::{Client, read_json};
+use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
+use eleven_core::recovery::TreeAt;
 use eleven_core::root::Witnesses;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree;
@@ -136,6 +138,8 @@ enum Said {
     Cosigned(Vec<Line>),
     /// It knows another size.
     Size(u64),
+    /// What it was shown does not go on from what it cosigned, in its words.
+    Refused(String),
 }
 
 impl Asking {
@@ -200,21 +204,23 @@ impl Asking {
             let old = self.known;
             match self.ask(checkpoint, old).await? {
                 Said::Cosigned(lines) => {
-                    self.shared.ahead.forget(&self.url);
+                    self.shared.ahead.cosigned(&self.url);
                     self.known = checkpoint.size;
                     return Ok(lines);
                 }
                 Said::Size(size) if size > self.shared.size() => return Err(self.is_ahead(size).await),
                 Said::Size(size) => {
-                    self.shared.ahead.forget(&self.url);
+                    self.shared.ahead.claims_nothing(&self.url);
                     self.known = size;
                 }
+                Said::Refused(why) => return Err(self.refuses(why).await),
             }
             if self.known > checkpoint.size {
                 return Err("it has cosigned a later head".to_owned());
             }
             if self.known == old {
-                return Err(format!("it refuses a head of size {} over {old} that it cosigned", checkpoint.size));
+                let why = format!("it refuses a head of size {} over {old} that it cosigned", checkpoint.size);
+                return Err(self.refuses(why).await);
             }
         }
         Err("it names one size after the other".to_owned())
@@ -222,45 +228,71 @@ impl Asking {
 
     /// The witness answered with more entries than the ledger holds: what that comes to, by what it shows.
     async fn is_ahead(&self, claimed: u64) -> String {
-        let shown = self.shows().await.filter(|size| *size > self.shared.size());
-        let fresh = self.shared.ahead.says(&self.url, shown.map_or(Beyond::Claimed(claimed), Beyond::Shown));
-        let Some(size) = shown else {
-            return format!(
-                "it says that it cosigned {claimed} entries, which the ledger does not have, and shows no head of the ledger \
-                 for them: ask whoever runs it"
-            );
-        };
-        if fresh {
+        if let Some(head) = self.shows().await.filter(|head| head.size > self.shared.size()) {
+            return self.lacks(head);
+        }
+        self.shared.ahead.says(&self.url, Beyond::Claimed(claimed));
+        format!(
+            "it says that it cosigned {claimed} entries, which the ledger does not have, and shows no head of the ledger \
+             for them: ask whoever runs it"
+        )
+    }
+
+    /// The witness knows no more entries than the ledger holds, and refuses to go on from there. Where it shows a head that
+    /// is not in the ledger's tree, that is why: the ledger has grown since it was put back.
+    async fn refuses(&self, why: String) -> String {
+        self.shows().await.map_or(why, |head| self.lacks(head))
+    }
+
+    /// The witness shows a head of this ledger that is not in its tree: why it does not cosign, and what to do.
+    fn lacks(&self, head: TreeAt) -> String {
+        let size = head.size;
+        if self.shared.ahead.says(&self.url, Beyond::Shown(head)) {
             tracing::error!(
                 witness = self.url,
                 size,
                 "a witness shows a head of this ledger that the ledger does not have"
             );
         }
-        format!("it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it")
+        if size > self.shared.size() {
+            return format!(
+                "it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it"
+            );
+        }
+        format!(
+            "it has cosigned {size} entries of another history than the ledger's: the folder was rolled back and has grown \
+             since, or was forked; keep it, and restore the one that holds them"
+        )
     }
 
-    /// The size of the largest checkpoint of this ledger, signed by its own key, that the witness shows.
-    async fn shows(&self) -> Option<u64> {
+    /// The largest tree of a checkpoint of this ledger, signed by its own key, that the witness shows and the ledger does not
+    /// have.
+    async fn shows(&self) -> Option<TreeAt> {
         let request = Request::get(format!("{}{}", self.url, routes::WITNESS_LOGS)).body(Full::default()).ok()?;
         let (status, body) = answer(&self.client, request, MAX_SHOWN).await.ok()?;
         let said = read_json(&body).ok().filter(|_| status == StatusCode::OK)?;
         let note = |seen: &Value| Note::parse(seen.get("checkpoint")?.as_str()?).ok();
         let notes = said.get("seen")?.as_array()?.iter().filter_map(note);
-        notes.filter(|note| ahead::is_own(&self.shared, note)).map(|note| note.checkpoint.size).max()
+        let own = notes.filter(|note| ahead::is_own(&self.shared, note));
+        let head = |Note { checkpoint, .. }: Note| TreeAt { size: checkpoint.size, root: checkpoint.root };
+        let heads: Vec<TreeAt> = own.map(head).collect();
+        let tree = read(&self.shared.tree);
+        heads.into_iter().filter(|head| ahead::is_lacking(&tree, head)).max_by_key(|head| head.size)
     }
 
     async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Said, String> {
         let request = self.request(checkpoint, old)?;
         let (status, body) = put(&self.client, &self.url, &request).await?;
         let text = std::str::from_utf8(&body).unwrap_or_default();
+        let why = || Problem::read(status.as_u16(), &body).to_string();
         match status {
             StatusCode::OK => self.lines(checkpoint, text).map(Said::Cosigned),
             StatusCode::CONFLICT => {
                 let known = text.strip_suffix('\n').and_then(size);
                 known.map(Said::Size).ok_or_else(|| "it answers 409 without a size".to_owned())
             }
-            other => Err(eleven_api::problem::Problem::read(other.as_u16(), &body).to_string()),
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(Said::Refused(why())),
+            _ => Err(why()),
         }
     }
 

@@ -261,6 +261,86 @@ async fn a_ledger_that_was_rolled_back_is_found_by_its_witness() {
     witness.end().await;
 }
 
+/// A ledger of the same keys that a witness saw another history of, and a size to which that reaches.
+struct PutBack {
+    home: Home,
+    witness: Served,
+    held: u64,
+    /// Where the witness listens; kept from others while it does not run.
+    at: SocketAddr,
+    _kept: tokio::net::TcpSocket,
+}
+
+impl PutBack {
+    async fn new(folder: &Path) -> Self {
+        let (first, home) = (home(1, 0), home(1, 0));
+        let kept = tokio::net::TcpSocket::new_v4().expect("a socket");
+        kept.set_reuseaddr(true).expect("to be shared with who listens");
+        kept.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let at = kept.local_addr().expect("an address");
+        let witness = Served::at(folder, NAMES[0], at, Arc::new(Open)).await;
+        let mut ledger = Running::start(&first, &[&witness.url]).await;
+        assert_eq!(ledger.append("D4", 20_000).await.durability, Durability::D4);
+        ledger.end().await;
+        let logs = witness.get(routes::WITNESS_LOGS).await;
+        let held = number(logs.pointer("/seen/0").expect("a log"), "size");
+        // What comes at another time is another history, though it is sent again byte by byte.
+        home.clock.advance(1000);
+        Self { home, witness, held: u64::try_from(held).expect("a size"), at, _kept: kept }
+    }
+
+    /// Lets a ledger grow beyond what the witness saw.
+    async fn outgrown(&self, ledger: &mut Running) {
+        let mut size = 0;
+        while size <= self.held {
+            size = ledger.append("D3", 20_000).await.size;
+        }
+    }
+
+    /// It is unwell, and says by what.
+    async fn is_found(&self, ledger: &Running) {
+        ledger.until_unwell().await;
+        let metrics = ledger.client.get(&ledger.base, routes::METRICS, DEADLINE).await.expect("metrics");
+        let metrics = std::str::from_utf8(&metrics).expect("text");
+        assert!(metrics.contains(&format!("\neleven_ledger_witness_ahead {}\n", self.held)), "{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_put_back_is_found_when_it_has_outgrown_what_its_witness_saw() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let back = PutBack::new(folders[0].path()).await;
+    let mut alone = Running::start(&back.home, &[]).await;
+    back.outgrown(&mut alone).await;
+    let producers = std::mem::replace(&mut alone.producers, Producers::new());
+    alone.end().await;
+
+    let mut ledger = Running { producers, ..Running::start(&back.home, &[&back.witness.url]).await };
+    back.is_found(&ledger).await;
+    assert_eq!(ledger.append("D3", 20_000).await.durability, Durability::D3, "nobody cosigns it");
+    back.is_found(&ledger).await;
+    // Only a signature says otherwise; here that of a witness that has lost its memory.
+    let at = back.at;
+    back.witness.end().await;
+    let witness = Served::at(folders[1].path(), NAMES[0], at, Arc::new(Open)).await;
+    ledger.health(|health| health.get("ok") == Some(&Value::Bool(true))).await;
+    ledger.end().await;
+    witness.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_put_back_is_not_well_by_growing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let back = PutBack::new(folder.path()).await;
+    let mut ledger = Running::start(&back.home, &[&back.witness.url]).await;
+    back.is_found(&ledger).await;
+    back.outgrown(&mut ledger).await;
+    assert_eq!(ledger.append("D3", 20_000).await.durability, Durability::D3, "nobody cosigns it");
+    back.is_found(&ledger).await;
+    ledger.end().await;
+    back.witness.end().await;
+}
+
 /// Somebody who answers at a witness's URL, with no key that the root names: what he knows and shows is what he says.
 struct Fake {
     url: String,
