@@ -58,7 +58,7 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
             client: client.clone(),
             url: url.trim_end_matches('/').to_owned(),
             known: 0,
-            failing: false,
+            told: Told::default(),
         };
         asking.spawn(one.run(targets.clone(), report.clone()));
     }
@@ -125,7 +125,26 @@ struct Asking {
     url: String,
     /// The size that the witness cosigned last, as far as is known.
     known: u64,
-    failing: bool,
+    told: Told,
+}
+
+/// What was said last of a witness that does not cosign.
+#[derive(Default)]
+pub(super) struct Told(Option<String>);
+
+impl Told {
+    /// Whether a reason is another than was said last. Its numbers are no part of it: they go on from head to head.
+    pub(super) fn is_new(&mut self, why: &str) -> bool {
+        let words: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let new = self.0.as_ref() != Some(&words);
+        self.0 = Some(words);
+        new
+    }
+
+    /// It cosigns: whether anything was said against it.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.0.take().is_some()
+    }
 }
 
 /// Until there are no targets any more.
@@ -169,8 +188,9 @@ impl Asking {
             () = gone => return false,
         };
         match asked {
-            Ok(lines) => {
-                if std::mem::take(&mut self.failing) {
+            Ok(None) => false,
+            Ok(Some(lines)) => {
+                if self.told.is_over() {
                     tracing::info!(witness = self.url, "the witness cosigns again");
                 }
                 let (signing, checkpoint) = (Arc::clone(&self.signing), head.note.checkpoint.clone());
@@ -190,7 +210,7 @@ impl Asking {
                 }
             }
             Err(why) => {
-                if !std::mem::replace(&mut self.failing, true) {
+                if self.told.is_new(&why) {
                     tracing::warn!(witness = self.url, why, "the witness does not cosign");
                 }
                 false
@@ -198,15 +218,16 @@ impl Asking {
         }
     }
 
-    /// Asks, and once more where the witness knows another size than was believed.
-    async fn cosignature(&mut self, checkpoint: &Checkpoint) -> Result<Vec<Line>, String> {
+    /// Asks, and once more where the witness knows another size than was believed; `None` where a newer head is there by then.
+    async fn cosignature(&mut self, checkpoint: &Checkpoint) -> Result<Option<Vec<Line>>, String> {
         for _ in 0..2 {
             let old = self.known;
-            match self.ask(checkpoint, old).await? {
+            let Some(said) = self.ask(checkpoint, old).await? else { return Ok(None) };
+            match said {
                 Said::Cosigned(lines) => {
                     self.shared.ahead.cosigned(&self.url);
                     self.known = checkpoint.size;
-                    return Ok(lines);
+                    return Ok(Some(lines));
                 }
                 Said::Size(size) if size > self.shared.size() => return Err(self.is_ahead(size).await),
                 Said::Size(size) => {
@@ -280,12 +301,13 @@ impl Asking {
         heads.into_iter().filter(|head| ahead::is_lacking(&tree, head)).max_by_key(|head| head.size)
     }
 
-    async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Said, String> {
-        let request = self.request(checkpoint, old)?;
+    async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Option<Said>, String> {
+        let Some(request) = self.request(checkpoint, old)? else { return Ok(None) };
         let (status, body) = put(&self.client, &self.url, &request).await?;
         let text = std::str::from_utf8(&body).unwrap_or_default();
-        let why = || Problem::read(status.as_u16(), &body).to_string();
-        match status {
+        // With the status, in words: of two that say no more it is another reason.
+        let why = || format!("{status}: {}", Problem::read(status.as_u16(), &body));
+        let said = match status {
             StatusCode::OK => self.lines(checkpoint, text).map(Said::Cosigned),
             StatusCode::CONFLICT => {
                 let known = text.strip_suffix('\n').and_then(size);
@@ -293,16 +315,17 @@ impl Asking {
             }
             StatusCode::UNPROCESSABLE_ENTITY => Ok(Said::Refused(why())),
             _ => Err(why()),
-        }
+        };
+        said.map(Some)
     }
 
-    fn request(&self, checkpoint: &Checkpoint, old: u64) -> Result<AddCheckpoint, String> {
+    fn request(&self, checkpoint: &Checkpoint, old: u64) -> Result<Option<AddCheckpoint>, String> {
         let proof = tree::consistency_proof(&*read(&self.shared.tree), old, checkpoint.size);
         let proof = proof.ok_or("the tree does not reach back to what the witness cosigned")?;
         let published = self.shared.published().filter(|published| published.note.checkpoint == *checkpoint);
-        let published = published.ok_or("a newer head was signed meanwhile")?;
+        let Some(published) = published else { return Ok(None) };
         let own = published.note.lines.iter().filter(|line| line.name == checkpoint.origin).cloned().collect();
-        Ok(AddCheckpoint { old, proof, note: Note { checkpoint: checkpoint.clone(), lines: own } })
+        Ok(Some(AddCheckpoint { old, proof, note: Note { checkpoint: checkpoint.clone(), lines: own } }))
     }
 
     /// The lines of an answer that a witness of the root signed; the others say nothing.

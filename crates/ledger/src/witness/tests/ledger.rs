@@ -1,6 +1,7 @@
 //! A ledger and the witnesses that its trust root names, over loopback.
 
 use super::*;
+use crate::witness::collect::Told;
 use crate::world::{Home, Producers, genesis_keys, root};
 use crate::{Ledger, LedgerError};
 use eleven_api::audit::{Append, Appended, Cursor, Durability};
@@ -407,6 +408,25 @@ async fn whoever_claims_more_than_the_ledger_has_makes_it_unwell_only_by_a_head_
     ledger.end().await;
     fake.stop.send(true).expect("it runs");
     fake.task.await.expect("served");
+}
+
+#[test]
+fn why_a_witness_does_not_cosign_is_said_again_where_it_is_another_reason() {
+    let mut told = Told::default();
+    let said = [
+        ("http://w: connection refused (os error 111)", true),
+        ("http://w: connection refused (os error 111)", false),
+        ("422 Unprocessable Entity: the tree does not begin with the one of size 279", true),
+        ("422 Unprocessable Entity: the tree does not begin with the one of size 280", false),
+        ("502 Bad Gateway: the other side answered 502", true),
+        ("504 Gateway Timeout: the other side answered 504", true),
+        ("http://w: connection refused (os error 111)", true),
+    ];
+    for (why, new) in said {
+        assert_eq!(told.is_new(why), new, "{why}");
+    }
+    assert!(told.is_over() && !told.is_over());
+    assert!(told.is_new("http://w: connection refused (os error 111)"), "it had cosigned since");
 }
 
 #[tokio::test(flavor = "multi_thread")]
