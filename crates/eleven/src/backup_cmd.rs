@@ -14,6 +14,10 @@ use eleven_core::recovery::Recovery;
 use eleven_ledger::{Copied, tree_at};
 use std::path::Path;
 
+/// What a recovery leaves to be done.
+const REFUSE: &str = "\nA witness that cosigned what was given up never cosigns this ledger again, and a mirror of it goes no further: \
+                      name other witnesses, under new keys and names, in the next root (docs/witness.md, After a recovery).";
+
 /// `ledger backup`.
 ///
 /// # Errors
@@ -55,7 +59,8 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
         let kept = restored.before.as_ref().map_or_else(String::new, |before| {
             format!("\nWhat stood there is kept in {}: remove it when all is well.", before.display())
         });
-        format!("{} {}{kept}", output.paint(Paint::Good, "restored:"), extent(&restored))
+        let next = recovery.as_ref().map_or("", |_| REFUSE);
+        format!("{} {}{kept}{next}", output.paint(Paint::Good, "restored:"), extent(&restored))
     };
     output.either(|| value(&restored, &config.ledger.data), text);
     Ok(())

@@ -294,6 +294,9 @@ impl Stage for Audit {
             Request::Recovered(recovery) => {
                 let at = self.entry_time();
                 let taken = self.append_own("ledger.recovered", recovery.to_object(), at, batch);
+                if taken {
+                    self.shared.ahead.went_back(*recovery);
+                }
                 Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
             }
             Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),

@@ -121,7 +121,7 @@ impl Parts {
             log: reader,
             raised: watch::Sender::default(),
             collecting: AtomicBool::new(false),
-            ahead: crate::witness::Ahead::default(),
+            ahead: crate::witness::Ahead::new(resumed.recovered.clone()),
             disagreement: AtomicBool::new(resumed.contained),
             carried: AtomicBool::new(resumed.contained),
             headless: AtomicBool::new(false),

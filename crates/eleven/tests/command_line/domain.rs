@@ -122,6 +122,25 @@ impl Domain {
         self.up.as_mut().expect("up was started")
     }
 
+    /// Base URL of the ledger, whether or not all are ready.
+    pub(crate) fn ledger(&self) -> String {
+        let [ledger, ..] = &self._ports;
+        format!("http://{}", ledger.at())
+    }
+
+    /// Runs a command until it succeeds, for what it asks may not be up yet, and gives back what it printed.
+    pub(crate) fn done_at_last(&self, args: &[&str]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let output = self.run(args);
+            if output.status.success() {
+                return String::from_utf8(output.stdout).expect("a text");
+            }
+            assert!(Instant::now() < until, "eleven {}: {}", args.join(" "), text(&output));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Changes the configuration's text.
     pub(crate) fn configure(&self, change: impl FnOnce(&str) -> String) {
         let file = self.dir().join("eleven.toml");

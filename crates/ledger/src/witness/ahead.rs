@@ -5,16 +5,21 @@
 
 use crate::state::{Shared, read, write};
 use eleven_core::head::checkpoint::Note;
-use eleven_core::recovery::TreeAt;
+use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::{KeyStatus, KeyUse};
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree::MemoryTree;
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-/// What each witness, by its URL, said last of what the ledger does not have.
+/// What witnesses have cosigned that the ledger does not have.
 #[derive(Default)]
-pub(crate) struct Ahead(RwLock<BTreeMap<String, Beyond>>);
+pub(crate) struct Ahead {
+    /// What each of them, by its URL, said last of that.
+    said: RwLock<BTreeMap<String, Beyond>>,
+    /// Each word of the root by which the ledger went back.
+    recovered: RwLock<Vec<Recovery>>,
+}
 
 /// What the ledger does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +37,20 @@ impl Beyond {
 }
 
 impl Ahead {
+    /// Nothing was said yet to a ledger that went back by these words of the root.
+    pub(crate) fn new(recovered: Vec<Recovery>) -> Self {
+        Self { said: RwLock::default(), recovered: RwLock::new(recovered) }
+    }
+
+    /// The ledger went back by one more.
+    pub(crate) fn went_back(&self, recovery: Recovery) {
+        write(&self.recovered).push(recovery);
+    }
+
     /// Remembers what the witness at `url` said; true where it did not say the like before. No claim takes the place of what
     /// was shown.
     pub(super) fn says(&self, url: &str, said: Beyond) -> bool {
-        let mut all = write(&self.0);
+        let mut all = write(&self.said);
         let before = all.get(url).map(Beyond::is_shown);
         if before == Some(true) && !said.is_shown() {
             return false;
@@ -47,15 +62,15 @@ impl Ahead {
 
     /// The witness at `url` claims nothing any more. What it showed stays: the ledger signed that, and an answer signs nothing.
     pub(super) fn claims_nothing(&self, url: &str) {
-        if read(&self.0).get(url).is_some_and(|said| !said.is_shown()) {
-            write(&self.0).remove(url);
+        if read(&self.said).get(url).is_some_and(|said| !said.is_shown()) {
+            write(&self.said).remove(url);
         }
     }
 
     /// The witness at `url` signed that the ledger goes on from what it saw.
     pub(super) fn cosigned(&self, url: &str) {
-        if read(&self.0).contains_key(url) {
-            write(&self.0).remove(url);
+        if read(&self.said).contains_key(url) {
+            write(&self.said).remove(url);
         }
     }
 
@@ -65,7 +80,7 @@ impl Ahead {
             Beyond::Shown(head) if is_lacking(tree, head) => Some(head.size),
             _ => None,
         };
-        read(&self.0).values().filter_map(lacking).max()
+        read(&self.said).values().filter_map(lacking).max()
     }
 
     /// The largest size that was claimed and not shown, where it is beyond the `held` entries of the ledger.
@@ -74,7 +89,35 @@ impl Ahead {
             Beyond::Claimed(size) if *size > held => Some(*size),
             _ => None,
         };
-        read(&self.0).values().filter_map(beyond).max()
+        read(&self.said).values().filter_map(beyond).max()
+    }
+
+    /// Why a witness that cosigned a head which is not in the tree cosigns nothing of this ledger, which has `held` entries, and
+    /// what to do.
+    pub(super) fn advice(&self, head: &TreeAt, held: u64) -> String {
+        let size = head.size;
+        if self.is_given_up(head) {
+            return format!(
+                "it has cosigned {size} entries, and the root let this ledger go back behind them: it never cosigns another \
+                 history; name a witness under a new key and name in the next root (docs/witness.md)"
+            );
+        }
+        if size > held {
+            return format!(
+                "it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it"
+            );
+        }
+        format!(
+            "it has cosigned {size} entries of another history than the ledger's: the folder was rolled back and has grown \
+             since, or was forked; keep it, and restore the one that holds them"
+        )
+    }
+
+    /// Whether the root gave a head up: by its name, or as one that came before that and after what was put back.
+    fn is_given_up(&self, head: &TreeAt) -> bool {
+        read(&self.recovered)
+            .iter()
+            .any(|Recovery { restored, lost, .. }| lost == head || (restored.size < head.size && head.size < lost.size))
     }
 }
 

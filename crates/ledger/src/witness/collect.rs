@@ -267,7 +267,7 @@ impl Asking {
 
     /// The witness shows a head of this ledger that is not in its tree: why it does not cosign, and what to do.
     fn lacks(&self, head: TreeAt) -> String {
-        let size = head.size;
+        let (size, why) = (head.size, self.shared.ahead.advice(&head, self.shared.size()));
         if self.shared.ahead.says(&self.url, Beyond::Shown(head)) {
             tracing::error!(
                 witness = self.url,
@@ -275,15 +275,7 @@ impl Asking {
                 "a witness shows a head of this ledger that the ledger does not have"
             );
         }
-        if size > self.shared.size() {
-            return format!(
-                "it has cosigned {size} entries and the ledger has fewer: the folder was rolled back, restore it"
-            );
-        }
-        format!(
-            "it has cosigned {size} entries of another history than the ledger's: the folder was rolled back and has grown \
-             since, or was forked; keep it, and restore the one that holds them"
-        )
+        why
     }
 
     /// The largest tree of a checkpoint of this ledger, signed by its own key, that the witness shows and the ledger does not

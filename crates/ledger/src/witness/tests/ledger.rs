@@ -10,6 +10,7 @@ use eleven_api::edge::Clock;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::{TrustRoot, Witness, Witnesses};
 use eleven_core::signature::VerifyingKey;
 use http::{HeaderName, HeaderValue};
@@ -408,6 +409,49 @@ async fn whoever_claims_more_than_the_ledger_has_makes_it_unwell_only_by_a_head_
     ledger.end().await;
     fake.stop.send(true).expect("it runs");
     fake.task.await.expect("served");
+}
+
+#[tokio::test]
+async fn who_cosigned_what_the_root_gave_up_is_to_be_replaced_and_the_folder_not_restored() {
+    let (home, copy, mut producers) = (home(1, 0), tempfile::tempdir().expect("a folder"), Producers::new());
+    let ledger = home.open().expect("opens");
+    ledger.must_append(&producers.set_up()).await;
+    ledger.sealed().await;
+    drop(ledger);
+    let restored = crate::backup(home.path(), copy.path()).expect("copied").head;
+    let ledger = home.open().expect("opens");
+    let mut append = Append::default();
+    append.record(&producers.denial("it was copied"));
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    drop(ledger);
+    let lost = crate::head_of(home.path()).expect("a head");
+    let word = Recovery {
+        ledger: crate::world::LEDGER.to_owned(),
+        restored: crate::tree_at(&restored),
+        lost: crate::tree_at(&lost),
+        cause: "the disk is gone".to_owned(),
+        at: home.clock.now(),
+        sigs: Vec::new(),
+    };
+    let word = word.signed(&signer("root"));
+    crate::restore(home.path(), copy.path(), &[], Some(&word)).expect("restored");
+
+    // As it goes back, and as it is opened again.
+    for _ in 0..2 {
+        let ledger = home.open().expect("opens");
+        let advice = |head: &TreeAt| ledger.inner.shared.ahead.advice(head, word.restored.size);
+        let said = advice(&word.lost);
+        assert!(said.contains("under a new key and name") && !said.contains("restore it"), "{said}");
+        let between = TreeAt { size: word.lost.size - 1, ..word.lost.clone() };
+        assert!(advice(&between).contains("under a new key and name"), "one that lagged behind");
+        let other = TreeAt { root: Sha256([7; 32]), ..word.lost.clone() };
+        assert!(advice(&other).contains("restore it"), "the root named another");
+        let beyond = TreeAt { size: word.lost.size + 1, ..word.lost.clone() };
+        assert!(advice(&beyond).contains("restore it"), "the root gave up less");
+        let before = TreeAt { size: word.restored.size, ..other };
+        assert!(advice(&before).contains("another history"), "nothing was given up there");
+    }
 }
 
 #[test]
