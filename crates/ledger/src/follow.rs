@@ -71,6 +71,8 @@ pub enum FollowError {
         what: &'static str,
         /// The file of evidence.
         file: PathBuf,
+        /// The entry by which the root let it, where it shows one.
+        recovered: Option<u64>,
     },
     /// The folder can't be used.
     Folder(FolderError),
@@ -94,7 +96,15 @@ impl fmt::Display for FollowError {
             Self::NotUnderHead { seq, what } => {
                 write!(f, "from entry {seq} on the ledger shows another history: {what}")
             }
-            Self::Equivocation { what, file } => write!(f, "{what}: the evidence is {}", file.display()),
+            Self::Equivocation { what, file, recovered } => {
+                write!(f, "{what}: the evidence is {}", file.display())?;
+                let Some(seq) = recovered else { return Ok(()) };
+                write!(
+                    f,
+                    "; its entry {seq} answers for that (`ledger.recovered`): the root let it go back; keep this folder and \
+                     follow it into another"
+                )
+            }
             Self::Folder(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Kept(what) => write!(f, "the mirror is damaged: {what}: remove its folder and follow again"),
@@ -245,7 +255,7 @@ impl Follower {
         let said = source::fetch_head(source).await?;
         let mut roots = self.roots();
         trust::lead(source, &mut roots, &said).await?;
-        self.check_not_contradicted(&said, &roots)?;
+        self.check_not_contradicted(source, &said, &roots).await?;
         let size = said.head.commitment.size;
         if size < self.replayed.book.size() {
             // An answer of before, from a cache on the way; or more was kept than a head was taken for.

@@ -3,8 +3,10 @@
 use super::source::{self, Said, Source};
 use super::tiles::HashTiles;
 use super::{FollowError, Follower, trust};
-use eleven_core::encoding::Value;
+use eleven_core::chain::EntryHeader;
+use eleven_core::encoding::{Value, parse};
 use eleven_core::head::Head;
+use eleven_core::recovery::Recovery;
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::tree::{self, MemoryTree};
 use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
@@ -12,17 +14,25 @@ use eleven_verify::{Caller, Pinned, Verdict};
 
 const FORKED: &str = "the ledger signed two histories";
 const WENT_BACK: &str = "the ledger signed a head that goes back";
+/// So many entries after two histories part the root's word for that is looked for: it is appended before anything is taken,
+/// behind what was put back past its last head.
+const NEAR: u64 = 1024;
 
 impl Follower {
     /// The new head and the last one are of one history as far as the two alone tell.
     ///
     /// # Errors
     /// [`FollowError::Equivocation`], with the evidence written.
-    pub(super) fn check_not_contradicted(&self, said: &Said, roots: &[TrustRoot]) -> Result<(), FollowError> {
+    pub(super) async fn check_not_contradicted(
+        &self,
+        source: &dyn Source,
+        said: &Said,
+        roots: &[TrustRoot],
+    ) -> Result<(), FollowError> {
         let Some(last) = &self.last else { return Ok(()) };
         match conflict_of(&last.head, &said.head) {
             None => Ok(()),
-            Some((what, conflict)) => self.convict(what, conflict, roots),
+            Some((what, conflict)) => self.convict(what, conflict, source, said, roots).await,
         }
     }
 
@@ -46,15 +56,48 @@ impl Follower {
         };
         let leaves = leaves_at(source, tiles, mine, size, seq).await?;
         let statements = [Statement::Head(last.head.clone()), Statement::Head(said.head.clone())];
-        self.convict(FORKED, Conflict::Fork { statements, leaves }, roots)?;
+        self.convict(FORKED, Conflict::Fork { statements, leaves }, source, said, roots).await?;
         let what = "it is not the entry that was verified, and its tiles do not prove the new one".to_owned();
         Err(FollowError::NotUnderHead { seq, what })
     }
 
     /// Writes the evidence of a conflict, where it is proven.
-    fn convict(&self, what: &'static str, conflict: Conflict, roots: &[TrustRoot]) -> Result<(), FollowError> {
+    async fn convict(
+        &self,
+        what: &'static str,
+        conflict: Conflict,
+        source: &dyn Source,
+        said: &Said,
+        roots: &[TrustRoot],
+    ) -> Result<(), FollowError> {
         let Some(evidence) = proven(roots.to_vec(), conflict, &self.pinned) else { return Ok(()) };
-        Err(FollowError::Equivocation { what, file: self.write_evidence(&evidence)? })
+        let file = self.write_evidence(&evidence)?;
+        Err(FollowError::Equivocation { what, file, recovered: self.recovered(source, said, roots).await })
+    }
+
+    /// The entry of the new history that holds the root's word for what was verified here being given up; none where the
+    /// ledger does not show one. It undoes no evidence, so what can't be read says as little as what is not there.
+    async fn recovered(&self, source: &dyn Source, said: &Said, roots: &[TrustRoot]) -> Option<u64> {
+        let (size, mine) = (said.head.commitment.size, &self.replayed.tree);
+        let both = size.min(mine.size());
+        let parted = HashTiles::new(size).first_other(source, 0, both, mine).await.ok()?;
+        let from = parted.unwrap_or(both);
+        let entries = source::fetch_entries(source, from, size.min(from + NEAR), size).await.ok()?;
+        let word = entries.into_iter().find(|(_, entry)| self.is_answered_by(entry, said, roots));
+        word.map(|(seq, _)| seq)
+    }
+
+    /// Whether an entry is a recovery of that ledger by the newest root, from what stands here, which gives up the rest of it.
+    pub(super) fn is_answered_by(&self, entry: &[u8], said: &Said, roots: &[TrustRoot]) -> bool {
+        let record = EntryHeader::split(entry).ok().and_then(|(_, record)| parse(record).ok());
+        let data = record.as_ref().and_then(|record| record.get("data"));
+        let Some(word) = data.and_then(|data| Recovery::read(data.clone()).ok()) else { return false };
+        let (mine, last) = (&self.replayed.tree, self.last.as_ref().map_or(0, |last| last.head.commitment.size));
+        word.ledger == said.head.commitment.ledger
+            && roots.last().is_some_and(|root| word.is_signed_by(root))
+            && mine.root_at(word.restored.size) == Some(word.restored.root)
+            && last <= word.lost.size
+            && mine.root_at(word.lost.size).is_none_or(|root| root == word.lost.root)
     }
 }
 

@@ -4,11 +4,13 @@ use crate::world::{Home, Producers, root, signer, single};
 use crate::{Ledger, Signers};
 use bytes::Bytes;
 use eleven_api::audit::Append;
+use eleven_api::edge::Clock as _;
 use eleven_api::routes;
 use eleven_api::secret::{AUDITOR, Secret};
 use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::head::checkpoint::{Checkpoint, Note};
+use eleven_core::recovery::Recovery;
 use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{ApprovedInterface, Item as _};
 use eleven_core::signature::{Keyring, Signer};
@@ -349,6 +351,68 @@ async fn a_head_of_the_same_size_and_one_that_goes_back_are_kept_as_evidence() {
     let stranger = Head::sign(back.commitment, back.at, &signer("policy"));
     let untrusted = round(&mut follower, &saying(served.remote(), &stranger)).await;
     assert!(matches!(untrusted, Err(FollowError::Untrusted(_))), "{untrusted:?}");
+    served.end().await;
+}
+
+/// What ends the round of a mirror that verified another history.
+async fn ended(follower: &mut Follower, served: &Served) -> (String, Option<u64>) {
+    let error = round(follower, &served.remote()).await.expect_err("it is another");
+    let FollowError::Equivocation { recovered, .. } = &error else { panic!("{error:?}") };
+    (error.to_string(), *recovered)
+}
+
+#[tokio::test]
+async fn a_ledger_that_went_back_by_the_roots_word_is_convicted_and_its_entry_named() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let [copy, folder] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let old = crate::backup(served.home.path(), copy.path()).expect("copied").head;
+    let numbers = ["authority", "gw-0"].map(|label| (label, served.producers.number(label)));
+    served.operate(2).await;
+    served.covered(old.commitment.size + 7).await;
+    let mut follower = auditor(&folder);
+    let verified = round(&mut follower, &served.remote()).await.expect("verified").size;
+    let home = served.end().await;
+    let lost = crate::head_of(home.path()).expect("a head");
+    home.clock.advance(1000);
+    let word = Recovery {
+        ledger: crate::world::LEDGER.to_owned(),
+        restored: crate::tree_at(&old),
+        lost: crate::tree_at(&lost),
+        cause: "the disk is gone".to_owned(),
+        at: home.clock.now(),
+        sigs: Vec::new(),
+    };
+    let word = word.signed(&signer("root"));
+    crate::restore(home.path(), copy.path(), &[], Some(&word)).expect("restored");
+    let ledger = home.open().expect("opens");
+    ledger.sealed().await;
+    let mut producers = Producers::new();
+    numbers.iter().for_each(|(label, number)| producers.set_number(label, *number));
+    let mut served = Served::serve(home, ledger, producers).await;
+
+    // While it is smaller than the mirror its head goes back; once it is larger the two part at a leaf.
+    let (said, recovered) = ended(&mut follower, &served).await;
+    assert!(said.starts_with("the ledger signed a head that goes back"), "{said}");
+    let entry = recovered.expect("the root's word");
+    assert!(entry >= old.commitment.size && said.contains(&format!("entry {entry} answers for that")), "{said}");
+    for nonce in 3..6 {
+        served.operate(nonce).await;
+    }
+    served.covered(verified + 1).await;
+    let (said, recovered) = ended(&mut follower, &served).await;
+    assert!(said.starts_with("the ledger signed two histories") && said.contains("into another"), "{said}");
+    assert_eq!(recovered, Some(entry));
+
+    // What the root did not sign answers for nothing.
+    let said = source::fetch_head(&served.remote()).await.expect("a head");
+    let size = said.head.commitment.size;
+    let entries = source::fetch_entries(&served.remote(), entry, entry + 1, size).await.expect("an entry");
+    let entry = String::from_utf8(entries[0].1.clone()).expect("text");
+    assert!(follower.is_answered_by(entry.as_bytes(), &said, &[root()]));
+    let forged = entry.replace("the disk is gone", "the disk is here");
+    assert!(forged != entry && !follower.is_answered_by(forged.as_bytes(), &said, &[root()]));
     served.end().await;
 }
 
