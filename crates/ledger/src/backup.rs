@@ -21,24 +21,25 @@ use eleven_core::head::checkpoint::{Note, origin};
 use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::KeyUse;
 use eleven_core::time::Time;
-use eleven_store::{Folder, Log as _, OpenError, ReadLog, SegmentLog, SegmentOptions, peek};
-use std::fs::File;
+use eleven_store::{
+    AppendError, Folder, FolderError, Log as _, OpenError, Place, ReadLog, SegmentLog, SegmentOptions, peek,
+};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod placed;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use placed::{finish, pending, settled};
+use placed::{mark, remove_all, restored, set_word, undo, word};
 
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 8 << 20;
 /// How often a log is opened anew whose writer was in the middle of something.
 const ATTEMPTS: u32 = 5;
-/// The document that the ledger puts into an entry when it starts next.
-const RECOVERY: &str = "recovery.json";
-/// Says that the restored logs are whole and are being put into their place, and where what stood there before goes.
-const RESTORING: &str = "restoring";
 
 /// What a backup or a restored ledger holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +99,8 @@ pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     let head = last_head(&*open(&folder.join(HEADS))?)?;
     let log = open(&folder.join(LOG))?;
     let home = Folder::open(dest, CORNER)?;
-    copy_log(&*log, &home, LOG, Some(head.head.commitment.size))?;
-    write_head(&home, HEADS, &head)?;
+    copy_log(&*log, home.place(LOG)?, Some(head.head.commitment.size))?;
+    write_head(home.place(HEADS)?, &head)?;
     let copy = checked(dest, Depth::RESUME)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before: None })
 }
@@ -116,25 +117,62 @@ pub fn restore(
     known: &[Known],
     recovery: Option<&Recovery>,
 ) -> Result<Copied, LedgerError> {
+    restore_by(folder, source, known, recovery, &Folder::place)
+}
+
+/// The same, with the places of its logs made by `place`.
+fn restore_by(
+    folder: &Path,
+    source: &Path,
+    known: &[Known],
+    recovery: Option<&Recovery>,
+    place: &dyn Fn(&Folder, &str) -> Result<Place, FolderError>,
+) -> Result<Copied, LedgerError> {
     is_copy(source)?;
     let home = Folder::open(folder, CORNER)?;
     finish(folder)?;
     let copy = checked(source, Depth::Everything)?;
     let lost = uncovered(folder, known, &copy.replayed)?;
     let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
-    for name in [LOG, HEADS] {
-        remove_all(&folder.join(restored(name)))?;
-    }
-    copy_log(&*copy.log, &home, &restored(LOG), None)?;
-    write_head(&home, &restored(HEADS), &copy.last)?;
-    match going_back {
-        Some(recovery) => write_whole(&folder.join(RECOVERY), &recovery.to_object().canonical())?,
+    let before = word(folder)?;
+    let prepare = || -> Result<(), LedgerError> {
+        for name in [LOG, HEADS] {
+            remove_all(&folder.join(restored(name)))?;
+        }
+        copy_log(&*copy.log, place(&home, &restored(LOG))?, None)?;
+        write_head(place(&home, &restored(HEADS))?, &copy.last)?;
         // What was to be recorded of an earlier restore is not true of this one.
-        None if folder.join(RECOVERY).exists() => settled(folder)?,
-        None => {}
-    }
-    let before = put_in_place(folder)?;
+        set_word(folder, going_back.map(|recovery| recovery.to_object().canonical()).as_deref())?;
+        mark(folder)
+    };
+    prepare().map_err(|error| not_restored(&error, undo(folder, before.as_deref())))?;
+    let before = finish(folder)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before })
+}
+
+/// Why a copy was not put back. No corner speaks here, which would have to stop and be started again.
+fn not_restored(error: &LedgerError, undone: Result<(), LedgerError>) -> LedgerError {
+    let why = |error: &LedgerError| match error {
+        LedgerError::Io(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    let cause = why(error);
+    LedgerError::Restore(match undone {
+        Ok(()) => format!("not restored, the folder is as it was: {cause}"),
+        Err(left) => {
+            format!("not restored: {cause}; what was begun stays, restore again to have it taken away: {}", why(&left))
+        }
+    })
+}
+
+/// Why records of a copy were not written.
+fn not_copied(error: AppendError) -> LedgerError {
+    LedgerError::Restore(match error {
+        AppendError::NotWritten(cause) | AppendError::Unknown(cause) => {
+            format!("the copy could not be written ({cause}): free or repair the disk, and do it again")
+        }
+        other => other.to_string(),
+    })
 }
 
 /// Whether a ledger's logs are there at all. What is not there is no damage to the disk.
@@ -187,17 +225,17 @@ fn last_head(heads: &dyn ReadLog) -> Result<Kept, LedgerError> {
     last_of(heads)?.ok_or_else(none)
 }
 
-fn write_head(home: &Folder, name: &str, head: &Kept) -> Result<(), LedgerError> {
-    let mut log = SegmentLog::open(home.place(name)?, SegmentOptions::default())?;
-    let durable = log.append(log.next(), &[&head.record]).map_err(|error| LedgerError::Commit(error.to_string()))?;
+fn write_head(to: Place, head: &Kept) -> Result<(), LedgerError> {
+    let mut log = SegmentLog::open(to, SegmentOptions::default())?;
+    let durable = log.append(log.next(), &[&head.record]).map_err(not_copied)?;
     debug_assert_eq!(durable.count(), 1, "a head is one record");
     Ok(())
 }
 
 /// Copies a ledger's log: up to and with entry `size - 1`, or all of it. As in the ledger's own folder full segments are
 /// packed, and all of them when this returns.
-fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: Option<u64>) -> Result<(), LedgerError> {
-    let mut to = SegmentLog::open(home.place(name)?, SegmentOptions { ahead: false, ..LOG_OPTIONS })?;
+fn copy_log(from: &dyn ReadLog, to: Place, size: Option<u64>) -> Result<(), LedgerError> {
+    let mut to = SegmentLog::open(to, SegmentOptions { ahead: false, ..LOG_OPTIONS })?;
     let (mut position, mut entries) = (from.first(), 0);
     while size.is_none_or(|size| entries < size) {
         let read = from.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
@@ -218,7 +256,7 @@ fn copy_log(from: &dyn ReadLog, home: &Folder, name: &str, size: Option<u64>) ->
             return Err(LedgerError::Restore(what));
         }
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let durable = to.append(to.next(), &records).map_err(|error| LedgerError::Commit(error.to_string()))?;
+        let durable = to.append(to.next(), &records).map_err(not_copied)?;
         debug_assert_eq!(durable.count(), records.len() as u64, "a copy is whole");
     }
     Ok(())
@@ -408,89 +446,8 @@ pub fn checkpoint_of(folder: &Path) -> Result<Note, LedgerError> {
     note.ok_or_else(|| LedgerError::Head(HeadError::Store("its last record has no checkpoint".to_owned())))
 }
 
-/// Moves what stands in the folder aside and the restored logs into its place. From when that it is done is durable a crash
-/// leaves it to whoever opens the folder next.
-fn put_in_place(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
-    let there = [LOG, HEADS].iter().any(|name| folder.join(name).exists());
-    let free = |n: u64| Some(format!("before-{n}")).filter(|name| !folder.join(name).exists());
-    let before = if there { (1..).find_map(free).unwrap_or_default() } else { String::new() };
-    write_whole(&folder.join(RESTORING), before.as_bytes())?;
-    sync(folder)?;
-    finish(folder)
-}
-
-/// Ends a restore that a crash cut short in the middle of moving logs, and says where what stood there before is kept.
-///
-/// # Errors
-/// Where a log can't be moved.
-pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
-    let before = match std::fs::read_to_string(folder.join(RESTORING)) {
-        Ok(name) => Some(name).filter(|name| !name.is_empty()).map(|name| folder.join(name)),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(LedgerError::Io(error)),
-    };
-    if let Some(before) = &before {
-        std::fs::create_dir_all(before).map_err(LedgerError::Io)?;
-    }
-    for name in [LOG, HEADS] {
-        let (next, place) = (folder.join(restored(name)), folder.join(name));
-        if !next.try_exists().map_err(LedgerError::Io)? {
-            continue;
-        }
-        if let Some(before) = before.as_ref().filter(|_| place.exists()) {
-            std::fs::rename(&place, before.join(name)).map_err(LedgerError::Io)?;
-        }
-        std::fs::rename(&next, &place).map_err(LedgerError::Io)?;
-    }
-    sync(folder)?;
-    std::fs::remove_file(folder.join(RESTORING)).map_err(LedgerError::Io)?;
-    sync(folder)?;
-    Ok(before)
-}
-
-/// Where a log lies before it is in its place.
-fn restored(name: &str) -> String {
-    format!("{name}.restored")
-}
-
-/// The recovery that a restored ledger has to put into an entry, where there is one.
-pub(crate) fn pending(folder: &Path) -> Result<Option<Recovery>, LedgerError> {
-    let bytes = match std::fs::read(folder.join(RECOVERY)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(LedgerError::Io(error)),
-    };
-    let read = parse(&bytes).map_err(Into::into).and_then(Recovery::read);
-    read.map(Some).map_err(|error| LedgerError::Restore(format!("{RECOVERY}: {error}")))
-}
-
-/// The entry is durable: what asked for it may go.
-pub(crate) fn settled(folder: &Path) -> Result<(), LedgerError> {
-    std::fs::remove_file(folder.join(RECOVERY)).map_err(LedgerError::Io)?;
-    sync(folder)
-}
-
 /// Whether an entry's record is this recovery.
 pub(crate) fn is_entry_of(bytes: &[u8], recovery: &Recovery) -> bool {
     let record = EntryHeader::split(bytes).ok().and_then(|(_, record)| parse(record).ok());
     record.is_some_and(|record| record.get("data").and_then(|data| data.as_object()) == Some(&recovery.to_object()))
-}
-
-fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
-    use std::io::Write as _;
-    let draft = file.with_extension("draft");
-    let mut out = File::create(&draft).map_err(LedgerError::Io)?;
-    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(LedgerError::Io)?;
-    std::fs::rename(&draft, file).map_err(LedgerError::Io)
-}
-
-fn remove_all(path: &Path) -> Result<(), LedgerError> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(LedgerError::Io(error)),
-        _ => Ok(()),
-    }
-}
-
-fn sync(folder: &Path) -> Result<(), LedgerError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(LedgerError::Io)
 }

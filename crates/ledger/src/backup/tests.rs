@@ -1,7 +1,11 @@
+use super::placed::RESTORING;
 use super::*;
 use crate::world::{Home, LEDGER, Producers, signer};
 use eleven_api::audit::Append;
 use eleven_core::time::Time;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 fn checked_whole(folder: &Path) -> crate::Sound {
     crate::fsck(folder, &mut |_| ()).expect("sound")
@@ -352,6 +356,76 @@ async fn a_restore_that_a_crash_cut_short_is_ended_by_the_next_start() {
         assert!(home.path().join("before-1/log").is_dir() && home.path().join("before-1/heads").is_dir());
         assert!(![RESTORING, "log.restored", "heads.restored"].iter().any(|name| home.path().join(name).exists()));
     }
+}
+
+/// The names of what a folder holds.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect()
+}
+
+#[tokio::test]
+async fn a_copy_for_which_there_is_no_room_leaves_the_folder_as_it_was() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    let newest = started(&home, &mut producers).await;
+    backup(home.path(), dest.path()).expect("copied");
+    let before = names(home.path());
+    for name in [LOG, HEADS] {
+        // Full from the first, and by the last sync of what is copied there.
+        let (small, late, tried) = (FaultyDisk::new(1), FaultyDisk::new(1), FaultyDisk::new(1));
+        let written = if name == LOG {
+            copy_log(&*open(&dest.path().join(LOG)).expect("a log"), Place::on(tried.clone()), None)
+        } else {
+            let last = last_head(&*open(&dest.path().join(HEADS)).expect("heads")).expect("a head");
+            write_head(Place::on(tried.clone()), &last)
+        };
+        written.expect("there is room");
+        small.set_room(Some(4096));
+        let sync = tried.done().iter().rposition(|op| *op == Op::Sync).expect("it is synced");
+        late.plan(sync, Fault::Enospc(Effect::Nothing));
+        for disk in [small, late] {
+            let place = |home: &Folder, at: &str| -> Result<Place, FolderError> {
+                let place = home.place(at)?;
+                Ok(if at == restored(name) { Place::on(disk.clone()) } else { place })
+            };
+            let refused = why(restore_by(home.path(), dest.path(), &[], None, &place));
+            assert!(refused.starts_with("not restored, the folder is as it was: "), "{name}: {refused}");
+            assert!(refused.contains("No space left") && !refused.contains("the ledger stops"), "{name}: {refused}");
+            assert!(!refused.contains("start the process"), "no process runs: {refused}");
+            assert_eq!(names(home.path()), before, "{name}");
+        }
+    }
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size);
+    restore(home.path(), dest.path(), &[], None).expect("restored");
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_at_its_end_takes_its_copies_and_its_word_back() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let [dest, next] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    backup(home.path(), next.path()).expect("copied");
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    // A folder stands where the file is to be written.
+    let fails = |draft: &str, copy: &Path, recovery: Option<&Recovery>| {
+        let draft = home.path().join(draft);
+        std::fs::create_dir(&draft).expect("made");
+        let before = names(home.path());
+        let refused = why(restore(home.path(), copy, &[], recovery));
+        assert!(refused.starts_with("not restored, the folder is as it was: "), "{refused}");
+        assert_eq!(names(home.path()), before, "{refused}");
+        std::fs::remove_dir(&draft).expect("removed");
+    };
+    fails("recovery.draft", dest.path(), Some(&signed));
+    fails("restoring.draft", dest.path(), Some(&signed));
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size);
+
+    // What an earlier restore left to be recorded is still to be recorded.
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+    fails("restoring.draft", next.path(), None);
+    assert_eq!(pending(home.path()).expect("read"), Some(signed));
 }
 
 #[tokio::test]
