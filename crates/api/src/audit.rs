@@ -267,7 +267,9 @@ impl Cursor {
     pub fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "cursor")?;
         let (next, hash) = (form.uint("next")?, form.sha3_or_null("hash")?);
-        let (counts, size) = (form.boolean("counts")?, form.uint("size")?);
+        // One that was made before does not say, and answered for keys that count.
+        let counts = if form.has("counts") { form.boolean("counts")? } else { true };
+        let size = form.uint("size")?;
         form.finish()?;
         Ok(Self { next, hash, counts, size })
     }

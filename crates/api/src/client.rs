@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::reader::ReadAs;
+use crate::routes;
 use bytes::Bytes;
 use eleven_core::encoding::{EncodingError, Value, parse_at_most};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -140,6 +141,21 @@ impl Client {
     /// As [`Client::call`], and [`CallError::Malformed`] where it is not I-JSON.
     pub async fn get_json(&self, base: &str, path: &str, deadline: Duration) -> Result<Value, CallError> {
         json(base, path, &self.get(base, path, deadline).await?)
+    }
+
+    /// What a corner says of itself at its `/health`, and whether it is ready: one that is not says as much.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`], but for the status.
+    pub async fn health(&self, base: &str, deadline: Duration) -> Result<(bool, Value), CallError> {
+        let uri: Uri = format!("{base}{}", routes::HEALTH)
+            .parse()
+            .map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = uri;
+        let late = |_| CallError::Unreachable(format!("{base} did not answer within {} ms", deadline.as_millis()));
+        let (status, body) = tokio::time::timeout(deadline, self.answer(request)).await.map_err(late)??;
+        Ok((status.is_success(), json(base, routes::HEALTH, &body)?))
     }
 
     /// Posts a document and returns the answer's body.

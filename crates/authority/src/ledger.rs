@@ -109,9 +109,9 @@ impl Ledger {
     /// The event key that the ledger signs with now, as it says itself.
     ///
     /// # Errors
-    /// Where it does not answer, is not well, or does not say.
+    /// Where it does not answer, or does not say. One that is not well says it all the same.
     pub async fn event_key(&self) -> Result<String, CallError> {
-        let health = self.get_json(routes::HEALTH, QUESTION).await?;
+        let (_, health) = self.client.health(&self.base, QUESTION).await?;
         let kid = health.get("kid").and_then(Value::as_str).map(str::to_owned);
         kid.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `kid`".to_owned()))
     }

@@ -290,7 +290,7 @@ impl Stream {
     /// is not registered or does not count, it is the one that was made before, and at last the newest again; that one has to settle.
     /// `false` where nobody is left to ask for.
     async fn find_place(&mut self, mut settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
-        let mut last = None;
+        let (mut last, mut told) = (None, false);
         loop {
             let pause = match self.ledger.cursor(self.signer.kid()).await {
                 Ok(cursor) if cursor.counts && (!settle || last == Some(cursor.next)) => {
@@ -312,8 +312,10 @@ impl Stream {
                     self.use_another("is not registered, or compromised", jobs)
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the ledger does not tell this key's number");
-                    last = None;
+                    if !told {
+                        tracing::warn!(%error, "the ledger does not tell this key's number: it is asked until it does");
+                    }
+                    (last, told) = (None, true);
                     self.stall(jobs);
                     RETRY
                 }

@@ -14,7 +14,7 @@ use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
 use crate::serve::Intake;
 use crate::settings::{Settings, Signers};
-use crate::state::{Counts, Shared};
+use crate::state::{Counts, Published, Shared};
 use crate::stored::Stored;
 use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::{self, Clock};
@@ -99,8 +99,14 @@ impl Parts {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let reader = log.reader();
-        // Its root is compared below, where heads are resumed.
-        let under = heads.last(&Witnesses::default()).map_err(LedgerError::Head)?.map_or(0, |last| last.size());
+        // Its root is compared below, where heads are resumed. One by a key that is not held here is nobody's word: the keystore is
+        // the one thing that does not lie beside the entries.
+        let own = |last: &Published| {
+            let key = signers.head.named(&last.head.sig.kid).and_then(|key| VerifyingKey::new(&key.public()));
+            key.is_some_and(|key| last.head.verify(&key))
+        };
+        let last = heads.last(&Witnesses::default()).map_err(LedgerError::Head)?;
+        let under = last.filter(own).map_or(0, |last| last.size());
         let replayed = recover::replay(reader.as_ref(), Depth::Resume { under })?;
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));

@@ -233,6 +233,8 @@ impl Domain {
     /// Starts a model call of which the upstream gives no answer, and waits until the ledger has it as begun. The upstream
     /// answers again as soon as it may go on.
     pub(crate) fn begun(&self, secret: &str) -> std::thread::JoinHandle<()> {
+        // The end of a call before this one may be on its way yet.
+        self.until_running(0);
         let upstream = Pid::from_child(&self.upstream);
         kill_process(upstream, Signal::STOP).expect("it runs");
         let (url, secret) = (self.url("runtime"), secret.to_owned());
@@ -241,12 +243,17 @@ impl Domain {
             let body = br#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell."}]}"#;
             let _ = post(&url, "/v1/chat/completions", &secret, &[], body.to_vec());
         });
+        self.until_running(1);
+        call
+    }
+
+    /// Waits until the ledger has so many operations as begun and not ended.
+    fn until_running(&self, many: u64) {
         let until = Instant::now() + PATIENCE;
-        while !self.text("ledger", "/metrics").contains("\neleven_ledger_running 1\n") {
-            assert!(Instant::now() < until, "the call never begins");
+        while !self.text("ledger", "/metrics").contains(&format!("\neleven_ledger_running {many}\n")) {
+            assert!(Instant::now() < until, "there are never {many} running");
             std::thread::sleep(Duration::from_millis(20));
         }
-        call
     }
 
     /// Ends the upstream for good.

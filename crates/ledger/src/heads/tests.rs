@@ -1,11 +1,14 @@
 use super::*;
+use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
+use crate::stored::Stored;
 use crate::world::{Home, Producers, signer, start};
 use crate::{Ledger, LedgerError, Settings};
 use eleven_api::audit::Append;
 use eleven_core::head::checkpoint::Note;
 use eleven_core::signature::VerifyingKey;
+use eleven_core::tree::{MemoryTree, leaf_hash};
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Survival};
-use eleven_store::{Place, SegmentOptions};
+use eleven_store::{Folder, Place, SegmentOptions};
 use std::path::Path;
 
 fn one(producers: &mut Producers) -> Append {
@@ -57,6 +60,46 @@ async fn with_nothing_new_the_same_head_is_signed_again_without_an_entry() {
     let later = later.expect("a head");
     assert_eq!(later.head.commitment, first.commitment);
     assert_eq!(ledger.inner.shared.size(), size);
+}
+
+/// Exchanges a word in every entry, and has the last head name the root of what that comes to: all that somebody can do who may
+/// write the folder and holds no key.
+fn exchange(home: &Home, before: &str, after: &str) {
+    let folder = Folder::open(home.path(), CORNER).expect("the ledger does not run");
+    let log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    let records = log.reader().read_from(0, usize::MAX, usize::MAX).expect("records");
+    drop(log);
+    let mut tree = MemoryTree::new();
+    let changed = records.into_iter().map(|(_, bytes)| match Stored::decode(bytes).expect("a record") {
+        Stored::Entry(bytes) => {
+            let entry = String::from_utf8(bytes).expect("a text").replace(before, after).into_bytes();
+            tree.append(leaf_hash(&entry));
+            Stored::Entry(entry).encode()
+        }
+        other => other.encode(),
+    });
+    let changed: Vec<Vec<u8>> = changed.collect();
+    std::fs::remove_dir_all(home.path().join(LOG)).expect("removed");
+    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    drop(log.append(0, &changed.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect("written"));
+    let heads = SegmentLog::open(folder.place(HEADS).expect("a place"), SegmentOptions::default()).expect("heads");
+    let mut heads = Heads::new(heads);
+    let mut last = heads.last(&Witnesses::default()).expect("heads").expect("a head");
+    last.head.commitment.root = tree.root_at(last.size()).expect("a root");
+    heads.store(&last).expect("stored");
+}
+
+#[tokio::test]
+async fn entries_under_a_head_that_nobody_here_signed_are_hashed_again() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home, home.settings()).await;
+    ledger.must_append(&one(&mut producers)).await;
+    ledger.sealed().await;
+    drop(ledger);
+    drop(home.open().expect("it starts"));
+    exchange(&home, "one more", "two more");
+    let Err(LedgerError::Replay(wrong)) = home.open() else { panic!("what was exchanged is found") };
+    assert!(wrong.what.contains("hash"), "{wrong}");
 }
 
 fn copy(from: &Path, to: &Path) {

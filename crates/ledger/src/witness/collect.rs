@@ -132,10 +132,17 @@ struct Asking {
 #[derive(Default)]
 pub(super) struct Told(Option<String>);
 
+/// What stands between a reason in our words and the witness's own, which may be any and other each time.
+const IN_ITS_WORDS: &str = ", in its words: ";
+/// So many characters of them are told.
+const WORDS: usize = 200;
+
 impl Told {
-    /// Whether a reason is another than was said last. Its numbers are no part of it: they go on from head to head.
+    /// Whether a reason is another than was said last. Its numbers are no part of it: they go on from head to head; nor is what the
+    /// witness itself says.
     pub(super) fn is_new(&mut self, why: &str) -> bool {
-        let words: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let ours = why.split(IN_ITS_WORDS).next().unwrap_or_default();
+        let words: String = ours.chars().filter(|c| !c.is_ascii_digit()).collect();
         let new = self.0.as_ref() != Some(&words);
         self.0 = Some(words);
         new
@@ -298,7 +305,10 @@ impl Asking {
         let (status, body) = put(&self.client, &self.url, &request).await?;
         let text = std::str::from_utf8(&body).unwrap_or_default();
         // With the status, in words: of two that say no more it is another reason.
-        let why = || format!("{status}: {}", Problem::read(status.as_u16(), &body));
+        let why = || {
+            let said = Problem::read(status.as_u16(), &body).to_string();
+            format!("{status}{IN_ITS_WORDS}{}", said.chars().take(WORDS).collect::<String>())
+        };
         let said = match status {
             StatusCode::OK => self.lines(checkpoint, text).map(Said::Cosigned),
             StatusCode::CONFLICT => {

@@ -14,7 +14,7 @@ use eleven_core::time::Time;
 
 /// Takes a key out of service.
 pub(super) async fn retire(authority: &Authority, current: &Current, kid: String) -> Result<Plan, ActError> {
-    check_events(authority, current, &kid).await?;
+    check_events(authority, current, &kid, false).await?;
     check_issuers(authority, current, &kid)?;
     Ok(Plan::one(Step::alone("key.retired", Object::new().with("kid", kid))))
 }
@@ -36,14 +36,15 @@ pub(super) async fn compromise(
         ))));
     }
     // An issuer's key that is in other hands has to end at once, also where it is the last: another can be registered then.
-    check_events(authority, current, &kid).await?;
+    check_events(authority, current, &kid, true).await?;
     let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
     let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
     Ok(Plan::one(Step::alone("key.compromised", compromised)))
 }
 
-/// Refuses the end of an event key that the authority or the ledger signs with now.
-async fn check_events(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
+/// Refuses the end of an event key that the authority or the ledger signs with now. Where the ledger does not say which that is and the
+/// end is `urgent`, it is enough that another of its keys counts: it goes on by that where it holds it.
+async fn check_events(authority: &Authority, current: &Current, kid: &str, urgent: bool) -> Result<(), ActError> {
     if authority.sequencer.key().kid() == kid {
         return Err(ActError::Impossible(
             "this authority signs its events by that key: without it nothing could be recorded any more, its successor \
@@ -61,8 +62,15 @@ async fn check_events(authority: &Authority, current: &Current, kid: &str) -> Re
         return Ok(());
     }
     // Which of them it holds and uses only the ledger knows: one that is registered may be nobody's.
-    let used = authority.ledger.event_key().await.map_err(|error| ActError::Unavailable(error.to_string()))?;
-    if used == kid {
+    let is_used = match authority.ledger.event_key().await {
+        Ok(used) => used == kid,
+        Err(_) if urgent => {
+            let mut others = current.fold.lists().keys.iter().filter(|key| key.kid != kid);
+            !others.any(of_the_ledger)
+        }
+        Err(error) => return Err(ActError::Unavailable(error.to_string())),
+    };
+    if is_used {
         return Err(ActError::Impossible(
             "the ledger signs its events by that key: without it no head could be signed any more. Renew it first \
              (`eleven ledger key renew`, `eleven key register`, `eleven ledger restart`), then end the old one",

@@ -460,10 +460,12 @@ fn why_a_witness_does_not_cosign_is_said_again_where_it_is_another_reason() {
     let said = [
         ("http://w: connection refused (os error 111)", true),
         ("http://w: connection refused (os error 111)", false),
-        ("422 Unprocessable Entity: the tree does not begin with the one of size 279", true),
-        ("422 Unprocessable Entity: the tree does not begin with the one of size 280", false),
-        ("502 Bad Gateway: the other side answered 502", true),
-        ("504 Gateway Timeout: the other side answered 504", true),
+        ("it has cosigned 279 entries and the ledger has fewer", true),
+        ("it has cosigned 280 entries and the ledger has fewer", false),
+        ("422 Unprocessable Entity, in its words: the tree does not begin with the one of size 279", true),
+        ("422 Unprocessable Entity, in its words: another word each time", false),
+        ("502 Bad Gateway, in its words: the other side answered 502", true),
+        ("504 Gateway Timeout, in its words: the other side answered 504", true),
         ("http://w: connection refused (os error 111)", true),
     ];
     for (why, new) in said {
