@@ -246,8 +246,8 @@ pub struct Cursor {
     pub next: u64,
     /// The hash of the last record, where there is one.
     pub hash: Option<Sha3>,
-    /// Whether the key counts now, by the ledger's clock: what it signs is taken.
-    pub counts: bool,
+    /// Whether the key counts now, by the ledger's clock: what it signs is taken. A ledger of an earlier build does not say.
+    pub counts: Option<bool>,
     /// The ledger's size.
     pub size: u64,
 }
@@ -257,7 +257,7 @@ impl Cursor {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let object = Object::new().with("next", self.next).with("hash", self.hash.map(Value::from));
-        Value::Object(object.with("counts", self.counts).with("size", self.size))
+        Value::Object(object.with_some("counts", self.counts).with("size", self.size))
     }
 
     /// Reads a body.
@@ -267,8 +267,7 @@ impl Cursor {
     pub fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "cursor")?;
         let (next, hash) = (form.uint("next")?, form.sha3_or_null("hash")?);
-        // One that was made before does not say, and answered for keys that count.
-        let counts = if form.has("counts") { form.boolean("counts")? } else { true };
+        let counts = if form.has("counts") { Some(form.boolean("counts")?) } else { None };
         let size = form.uint("size")?;
         form.finish()?;
         Ok(Self { next, hash, counts, size })

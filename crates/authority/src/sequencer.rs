@@ -293,12 +293,12 @@ impl Stream {
         let (mut last, mut told) = (None, false);
         loop {
             let pause = match self.ledger.cursor(self.signer.kid()).await {
-                Ok(cursor) if cursor.counts && (!settle || last == Some(cursor.next)) => {
+                Ok(cursor) if cursor.counts != Some(false) && (!settle || last == Some(cursor.next)) => {
                     self.next = cursor.next;
                     self.progress.stalled.store(false, Relaxed);
                     return true;
                 }
-                Ok(cursor) if cursor.counts => {
+                Ok(cursor) if cursor.counts != Some(false) => {
                     last = Some(cursor.next);
                     SETTLE
                 }

@@ -179,7 +179,10 @@ fn cursor(shared: &Shared, counts: bool, outcome: Result<Committed<Answer>, Comm
     match outcome {
         Err(error) => WireAnswer::problem(&unavailable(&error)),
         Ok(Committed { answer: Answer { next: Some(next), last, size, .. }, .. }) => match hash_of(shared, last) {
-            Ok(hash) => WireAnswer { status: 200, body: Cursor { next, hash, counts, size }.to_value().canonical() },
+            Ok(hash) => WireAnswer {
+                status: 200,
+                body: Cursor { next, hash, counts: Some(counts), size }.to_value().canonical(),
+            },
             Err(error) => WireAnswer::problem(&Problem::with_status(500, error.to_string())),
         },
         Ok(_) => WireAnswer::problem(&Problem::with_status(404, "no key of that name is registered")),

@@ -187,7 +187,7 @@ pub(super) async fn cursor(
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
     let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
     let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
-    Ok(json(&Cursor { next, hash, counts, size }.to_value()))
+    Ok(json(&Cursor { next, hash, counts: Some(counts), size }.to_value()))
 }
 
 /// `GET /v1/audit/open?after=OP`: what the asking point left open under keys that are closed by now. A point that lost its
