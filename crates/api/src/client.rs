@@ -1,10 +1,11 @@
 //! An HTTP client for talking to another corner or an upstream: pooled connections, a deadline and a limit on every call.
 
+use crate::answer::read_json;
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use crate::routes;
 use bytes::Bytes;
-use eleven_core::encoding::{EncodingError, Value, parse_at_most};
+use eleven_core::encoding::Value;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -21,9 +22,6 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_millis(5);
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
-/// Values in an answer that is read as I-JSON: as many as a registry or a page of entries of that size holds. Whoever
-/// answers has no say in how many times its bytes it takes here.
-const MAX_VALUES: usize = 1 << 21;
 
 /// Why a call gave no answer.
 #[derive(Debug)]
@@ -236,14 +234,6 @@ impl Client {
         let body = body.map_err(|error| CallError::Broken(format!("{to} broke off its answer: {error}")))?;
         Ok((status, body.to_bytes()))
     }
-}
-
-/// Reads what another corner answered as I-JSON, of no more values than a registry or a page of entries holds.
-///
-/// # Errors
-/// Where it is not I-JSON, or holds more.
-pub fn read_json(answer: &[u8]) -> Result<Value, EncodingError> {
-    parse_at_most(answer, MAX_VALUES)
 }
 
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {

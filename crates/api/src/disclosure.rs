@@ -100,7 +100,7 @@ impl Disclosed {
     /// # Errors
     /// Where it is not of its form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(crate::client::read_json(body)?, "disclosure answer")?;
+        let mut form = Form::of(crate::answer::read_json(body)?, "disclosure answer")?;
         let disclosures = form.array("disclosures")?.iter().map(Disclosure::read).collect::<Result<_, _>>()?;
         let (count, lineage) = (form.uint("count")?, form.string("lineage")?);
         let durability = form.string("durability")?;

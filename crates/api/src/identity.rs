@@ -67,7 +67,7 @@ impl Issued {
     /// # Errors
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(crate::client::read_json(body)?, "token answer")?;
+        let mut form = Form::of(crate::answer::read_json(body)?, "token answer")?;
         let token = form.string("access_token")?;
         form.named("issued_token_type", JWT, |kind| kind == JWT)?;
         form.named("token_type", BEARER, |kind| kind == BEARER)?;

@@ -3,12 +3,13 @@
 //! The wire types of PROTOCOL 12, one module a service: [`govern`] (gateway, policy and authorization), [`identity`],
 //! [`admission`] (runtime and attest), [`audit`], [`routes`] (all paths, the proof and registry surfaces among them).
 //! Beside them what every corner needs at its edge and none owns: [`edge`] (time and randomness enter here, as values),
-//! [`token`] (identity tokens), [`secret`] (what callers and auditors hold), [`reader`] (who reads), [`problem`] (refusals as RFC 9457 documents), [`serve`], [`public`] and
+//! [`token`] (identity tokens), [`secret`] (what callers and auditors hold), [`reader`] (who reads), [`problem`] (refusals as RFC 9457 documents), [`answer`] (what is read of others), [`serve`], [`public`] and
 //! [`client`] (HTTP).
 //!
 //! **Invariant**: nothing here decides. These types are read strictly, unknown members refused, and handed on.
 
 pub mod admission;
+pub mod answer;
 pub mod audit;
 pub mod client;
 pub mod disclosure;

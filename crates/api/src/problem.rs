@@ -1,7 +1,7 @@
 //! Refusals as RFC 9457 problem documents (PROTOCOL 12).
 
+use crate::answer::read_json;
 use crate::audit::{DURABILITY_HEADER, Durability};
-use crate::client::read_json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use http::StatusCode;

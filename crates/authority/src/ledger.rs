@@ -3,8 +3,9 @@
 //! Nothing is kept here. The sequencer alone appends; the registry alone follows.
 
 use bytes::Bytes;
+use eleven_api::answer::read_json;
 use eleven_api::audit::{Appended, Cursor};
-use eleven_api::client::{CallError, Client, read_json};
+use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;

@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::corner::Which;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client, read_json};
+use eleven_api::answer::read_json;
+use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;

@@ -5,7 +5,7 @@ use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
-use eleven_api::client::read_json;
+use eleven_api::answer::read_json;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;

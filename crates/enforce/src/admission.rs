@@ -17,7 +17,6 @@ use eleven_core::reason::Reason;
 use eleven_core::registry::{RuntimeRecord, View, ViewError, ViewKey};
 use eleven_core::root::KeyUse;
 use eleven_core::signature::{Signer, VerifyingKey};
-use eleven_core::subject::Target;
 use eleven_core::time::Time;
 
 /// What a point holds when a request comes: its view of the registry, itself, and what it remembers.
@@ -379,22 +378,6 @@ fn policy(view: &View, artifact: &Artifact) -> Result<(), Failed> {
         }
         _ => format!("more than one policy covers {} on {}", artifact.op.name, artifact.env.runtime),
     })
-}
-
-/// Everything that a containment could cover.
-pub(crate) fn target<'a>(view: &'a View, point: &'a str, artifact: &'a Artifact) -> Target<'a> {
-    Target {
-        point,
-        runtime: &artifact.env.runtime,
-        identity: &artifact.sub,
-        operation: &artifact.op.name,
-        model: artifact.op.parameter("model"),
-        tool: artifact.op.parameter("tool"),
-        policy: &artifact.pol.reference,
-        domain: view.domain(),
-        origin: artifact.origin.as_ref().map(|origin| origin.domain.as_str()),
-        route: artifact.origin.as_ref().map(|origin| origin.route),
-    }
 }
 
 /// What a denial event says it is about: the caller, the operation that was asked for, and what the artifact claims.

@@ -1,6 +1,5 @@
 //! What a new registry view means for what already runs (PROTOCOL 14.2): a revocation or a containment interrupts it.
 
-use crate::admission::target;
 use eleven_core::artifact::Artifact;
 use eleven_core::name;
 use eleven_core::reason::Reason;
@@ -35,4 +34,20 @@ pub(crate) fn of_point<'a>(view: &'a View, point: &str) -> Option<&'a Containmen
     let registered = view.runtime(point).map(|row| row.runtime.as_str());
     let runtime = registered.unwrap_or_else(|| name::runtime_of_point(point));
     view.containment(&Target { point, runtime, domain: view.domain(), ..Target::default() })
+}
+
+/// Everything that a containment could cover.
+fn target<'a>(view: &'a View, point: &'a str, artifact: &'a Artifact) -> Target<'a> {
+    Target {
+        point,
+        runtime: &artifact.env.runtime,
+        identity: &artifact.sub,
+        operation: &artifact.op.name,
+        model: artifact.op.parameter("model"),
+        tool: artifact.op.parameter("tool"),
+        policy: &artifact.pol.reference,
+        domain: view.domain(),
+        origin: artifact.origin.as_ref().map(|origin| origin.domain.as_str()),
+        route: artifact.origin.as_ref().map(|origin| origin.route),
+    }
 }

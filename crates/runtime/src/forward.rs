@@ -6,8 +6,9 @@ pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 
 use crate::journal::Desks;
 use crate::standing::Standing;
+use eleven_api::answer::read_json;
 use eleven_api::audit::{Appended, Cursor};
-use eleven_api::client::{CallError, Client, read_json};
+use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;

@@ -1,7 +1,6 @@
 use super::*;
 use crate::serve::{Listener, Tls};
 use axum::Router;
-use eleven_core::encoding::TOO_MUCH;
 use std::path::PathBuf;
 use tokio::sync::watch;
 
@@ -38,15 +37,4 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
     let refused = Client::new().get(&format!("https://{free}"), "/health", DEADLINE).await.expect_err("nobody");
     assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
-}
-
-#[test]
-fn an_answer_of_more_values_than_are_read_is_refused() {
-    assert_eq!(read_json(br#"{"a":[0]}"#).map(|value| value.to_string()), Ok(r#"{"a":[0]}"#.to_owned()));
-    let many = format!("[{}0]", "0,".repeat(MAX_VALUES - 1));
-    assert_eq!(read_json(many.as_bytes()).map_err(|error| error.what), Err(TOO_MUCH));
-    // A refusal is an answer, too.
-    let refusal = format!(r#"{{"detail":"x","reason":"policy.denied","more":{many}}}"#);
-    let problem = Problem::read(403, refusal.as_bytes());
-    assert_eq!((problem.reason, problem.detail.as_str()), (None, "the other side answered 403"));
 }

@@ -4,7 +4,8 @@
 use crate::call::{At, Base as _, Headers, PATIENCE};
 use crate::output::Failure;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client, read_json};
+use eleven_api::answer::read_json;
+use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::Value;

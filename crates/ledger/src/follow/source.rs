@@ -3,7 +3,8 @@
 use super::FollowError;
 use crate::stored::Stored;
 use bytes::Bytes;
-use eleven_api::client::{CallError, Client, read_json};
+use eleven_api::answer::read_json;
+use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::encoding::{Value, parse_at_most};
 use eleven_core::form::{Form, FormError};
