@@ -10,6 +10,7 @@
 use crate::execution::{asked as asked_of, name_lineage};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, ending};
+use crate::whole::{self, DRAFT};
 use axum::body::Body;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::problem::Problem;
@@ -26,9 +27,9 @@ use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
 use http::Request;
 use http_body_util::BodyExt as _;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,11 +38,9 @@ mod tests;
 
 /// Bytes of a request here.
 const MAX_BODY: usize = 64 * 1024;
-/// What a file is called until it is whole.
-const DRAFT: &str = ".draft";
 /// What a caller hears whose answer is withheld.
-const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for: what was to be shown is withheld, and \
-                        what was to be erased is erased";
+const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for: what became of it is withheld; where it \
+                        was an erasure, ask again: what is gone is said to be";
 
 /// How many operations' files may be changed at once.
 const TURNS: usize = 32;
@@ -151,16 +150,9 @@ fn read(folder: &Path, op: &str) -> io::Result<Vec<Disclosure>> {
     value.as_array().unwrap_or_default().iter().map(|kept| Disclosure::read(kept).map_err(io::Error::other)).collect()
 }
 
-/// A whole file or none: written under another name, synced, and only then named.
 fn write(folder: &Path, op: &str, disclosures: &[Disclosure]) -> io::Result<()> {
-    let name = file_of(op)?;
-    let draft = folder.join(format!("{name}{DRAFT}"));
     let value = Value::Array(disclosures.iter().map(Disclosure::to_value).collect());
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(&value.canonical())?;
-    file.sync_data()?;
-    std::fs::rename(&draft, folder.join(name))?;
-    File::open(folder)?.sync_all()
+    whole::write(folder, &file_of(op)?, &value.canonical())
 }
 
 /// Keeps what was committed for an artifact that is about to be used. What can't be kept is not committed to.

@@ -44,6 +44,7 @@ mod serve;
 mod settings;
 mod standing;
 mod view;
+mod whole;
 mod workload;
 
 pub use forward::{Acknowledged, Outbox, OutboxError, Step};

@@ -2,14 +2,13 @@
 //! one before, and kept in the point's folder before anything is judged by it: no restart goes back behind it.
 
 use crate::view::{DEADLINE, malformed};
+use crate::whole;
 use eleven_api::client::{CallError, Client};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::root::TrustRoot;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,10 +18,9 @@ const FILE: &str = "roots.json";
 /// The versions that a point knows.
 pub(crate) struct Roots {
     folder: PathBuf,
-    /// From the pinned one to the last.
-    known: RwLock<Vec<Arc<TrustRoot>>>,
-    /// The pinned one, where nothing is known: there always is one.
     pinned: Arc<TrustRoot>,
+    /// Those that were published after it, as far as they are known.
+    published: RwLock<Vec<Arc<TrustRoot>>>,
 }
 
 impl Roots {
@@ -32,9 +30,9 @@ impl Roots {
     /// Where they can't be read, or do not follow the pinned one.
     pub(crate) fn open(folder: &Path, pinned: TrustRoot) -> Result<Self, String> {
         let pinned = Arc::new(pinned);
-        let mut known = vec![Arc::clone(&pinned)];
+        let mut published: Vec<Arc<TrustRoot>> = Vec::new();
         for root in read(folder).map_err(|error| format!("{FILE}: {error}"))? {
-            let last = known.last().unwrap_or(&pinned);
+            let last = published.last().unwrap_or(&pinned);
             if root.version <= last.version {
                 continue;
             }
@@ -45,15 +43,15 @@ impl Roots {
                     root.version
                 )
             })?;
-            known.push(Arc::new(root));
+            published.push(Arc::new(root));
         }
-        Ok(Self { folder: folder.to_owned(), known: RwLock::new(known), pinned })
+        Ok(Self { folder: folder.to_owned(), pinned, published: RwLock::new(published) })
     }
 
     /// The last version that is known.
     pub(crate) fn last(&self) -> Arc<TrustRoot> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.last().unwrap_or(&self.pinned))
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(published.last().unwrap_or(&self.pinned))
     }
 
     /// Asks the authority for what was published after the last version that is known. What it sends is verified, and durable
@@ -93,13 +91,13 @@ impl Roots {
 
     /// Keeps versions that follow the last one.
     async fn learn(&self, learnt: Vec<Arc<TrustRoot>>) -> io::Result<()> {
-        let mut known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut known = self.published.read().unwrap_or_else(PoisonError::into_inner).clone();
         known.extend(learnt);
-        let published: Vec<Value> = known.iter().skip(1).map(|root| root.to_value()).collect();
+        let published = Value::Array(known.iter().map(|root| root.to_value()).collect());
         let folder = self.folder.clone();
-        let written = tokio::task::spawn_blocking(move || write(&folder, &Value::Array(published))).await;
+        let written = tokio::task::spawn_blocking(move || whole::write(&folder, FILE, &published.canonical())).await;
         written.map_err(io::Error::other)??;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(())
     }
 }
@@ -113,16 +111,6 @@ fn read(folder: &Path) -> io::Result<Vec<TrustRoot>> {
     let value = parse(&bytes).map_err(io::Error::other)?;
     let roots = value.as_array().ok_or_else(|| io::Error::other("it is not an array"))?;
     roots.iter().cloned().map(|root| TrustRoot::read(root).map_err(io::Error::other)).collect()
-}
-
-/// The whole file or none: written under another name, synced, and only then named.
-fn write(folder: &Path, roots: &Value) -> io::Result<()> {
-    let draft = folder.join(format!("{FILE}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(&roots.canonical())?;
-    file.sync_data()?;
-    std::fs::rename(&draft, folder.join(FILE))?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
