@@ -81,8 +81,9 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// What signs artifacts at `now`, under this registry: the newest key that every enforcement point has known for as long as
-    /// a view of the registry may be old; where there is none, the newest that counts at all.
+    /// What signs artifacts at `now`, under this registry: the newest key that has counted for as long as a view of the registry may
+    /// be old, so that every enforcement point knows it where it was registered when it began to count; where there is none, the
+    /// newest that counts at all.
     fn issuer(&self, current: &Current, now: Time) -> Option<&dyn Signer> {
         let known = now.plus_millis(-current.fresh_ms());
         let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));

@@ -304,12 +304,12 @@ impl Stream {
                 }
                 Ok(_) => {
                     (settle, last) = (true, None);
-                    self.use_another("does not count", jobs)
+                    self.use_another("it does not count", &mut told, jobs)
                 }
-                // Of a compromised one nobody is told.
+                // Of a compromised one nobody is told; nor of any where the clocks are apart, and then it is asked for again.
                 Err(CallError::Refused(problem)) if matches!(problem.status, 401 | 403 | 404) => {
                     (settle, last) = (true, None);
-                    self.use_another("is not registered, or compromised", jobs)
+                    self.use_another(&problem.detail, &mut told, jobs)
                 }
                 Err(error) => {
                     if !told {
@@ -327,14 +327,21 @@ impl Stream {
         }
     }
 
-    /// Passes over the key in use. Gives how long to wait before the next is asked for: none where there is an older one.
-    fn use_another(&self, why: &str, jobs: &mut mpsc::Receiver<Job>) -> Duration {
+    /// Passes over the key in use. Gives how long to wait before the next is asked for: none where there is an older one. It is
+    /// said until all of them were passed over once.
+    fn use_another(&self, why: &str, told: &mut bool, jobs: &mut mpsc::Receiver<Job>) -> Duration {
         let kid = self.signer.kid().to_owned();
-        if self.signer.use_older() {
-            tracing::info!(kid, why, signs = self.signer.kid(), "an event key is passed over");
+        let older = self.signer.use_older();
+        if !*told {
+            tracing::warn!(kid, why, "an event key is passed over");
+        }
+        if older {
             return Duration::ZERO;
         }
-        tracing::error!(kid, why, "no event is made: none of the event keys counts");
+        if !*told {
+            tracing::error!("no event is made: the ledger takes none of the event keys, and is asked until it does");
+        }
+        *told = true;
         self.stall(jobs);
         RETRY
     }
