@@ -146,7 +146,11 @@ fn restore_by(
         mark(folder)
     };
     prepare().map_err(|error| not_restored(&error, undo(folder, before.as_deref())))?;
-    let before = finish(folder)?;
+    let before = finish(folder).map_err(|error| {
+        LedgerError::Restore(format!(
+            "the copy is whole and not in its place yet ({error}): the next command or start ends that"
+        ))
+    })?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before })
 }
 

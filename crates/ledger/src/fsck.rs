@@ -1,5 +1,5 @@
 //! Checking a ledger's folder from its bytes alone: every chain value, signature, rule, piece of content, index and head is
-//! computed again, on all cores. Nothing is changed.
+//! computed again, on all cores. Nothing is changed, but that a restore which a crash cut short is ended.
 
 use crate::error::LedgerError;
 use crate::follow;

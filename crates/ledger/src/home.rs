@@ -26,7 +26,8 @@ pub(crate) fn open_existing(folder: &Path) -> Result<Folder, LedgerError> {
     Ok(home)
 }
 
-/// The same to read what is there, also where nothing can be written: a copy on a medium that is for reading alone.
+/// The same to read what is there, also where nothing can be written: a copy on a medium that is for reading alone. A restore that
+/// was cut short is ended all the same, which needs a folder that can be written.
 ///
 /// # Errors
 /// As [`open_existing`].

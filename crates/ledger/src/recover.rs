@@ -145,7 +145,7 @@ pub(crate) enum Depth {
 }
 
 impl Depth {
-    /// All chains and hashes: for whoever has no head to compare with.
+    /// All chains and hashes: for whoever takes no head's word.
     pub(crate) const RESUME: Self = Self::Resume { under: 0 };
 }
 
@@ -400,9 +400,7 @@ impl Replayed {
     /// Where the last seal names another index, or content is left that no entry names.
     pub(crate) fn finish(mut self) -> Result<Self, ReplayError> {
         self.check_index()?;
-        if !self.chained {
-            return Err(self.wrong("the chain before it was not computed"));
-        }
+        debug_assert!(self.chained, "the chain of a piece's last entry is computed");
         if self.depth == Depth::Everything && self.pending.is_left() {
             return Err(self.wrong("there is none, and content before it that no entry names"));
         }

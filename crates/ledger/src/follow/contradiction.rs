@@ -87,14 +87,14 @@ impl Follower {
         word.map(|(seq, _)| seq)
     }
 
-    /// Whether an entry is a recovery of that ledger by the newest root, from what stands here, which gives up the rest of it.
+    /// Whether an entry is a recovery of that ledger by the root, as it was then, from what stands here, which gives up the rest of it.
     pub(super) fn is_answered_by(&self, entry: &[u8], said: &Said, roots: &[TrustRoot]) -> bool {
         let record = EntryHeader::split(entry).ok().and_then(|(_, record)| parse(record).ok());
         let data = record.as_ref().and_then(|record| record.get("data"));
         let Some(word) = data.and_then(|data| Recovery::read(data.clone()).ok()) else { return false };
         let (mine, last) = (&self.replayed.tree, self.last.as_ref().map_or(0, |last| last.head.commitment.size));
         word.ledger == said.head.commitment.ledger
-            && roots.last().is_some_and(|root| word.is_signed_by(root))
+            && roots.iter().any(|root| word.is_signed_by(root))
             && mine.root_at(word.restored.size) == Some(word.restored.root)
             && last <= word.lost.size
             && mine.root_at(word.lost.size).is_none_or(|root| root == word.lost.root)
