@@ -20,6 +20,7 @@ use crate::output::Failure;
 use crate::{bench, config, demo, evidence};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
+use eleven_core::time::Time;
 use std::path::PathBuf;
 
 /// Infrastructure between an authenticated identity and any executable operation: verified before, enforced during,
@@ -328,8 +329,8 @@ pub(crate) enum KeyCommand {
         /// The key's name.
         kid: String,
         /// From when it may have been, such as 2026-01-31T12:00:00Z; now where it is not said.
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
+        #[arg(long, value_name = "TIME", value_parser = reading::moment)]
+        since: Option<Time>,
     },
 }
 

@@ -12,6 +12,7 @@ use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
 use eleven_core::time::Time;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Carries out a command.
@@ -28,10 +29,7 @@ pub(crate) fn run(config: &Config, command: &KeyCommand, output: Output) -> Resu
             Ok(())
         }
         KeyCommand::Compromise { kid, since } => {
-            let since = match since {
-                Some(since) => read_time(since)?,
-                None => SystemClock.now(),
-            };
+            let since = since.unwrap_or_else(|| SystemClock.now());
             let args = Object::new().with("kid", kid).with("since", since.to_millis_value());
             let done = ended(config, "key.compromise", args, kid)?;
             let what = format!("{kid} is compromised since {since}: what the ledger dates later counts for nothing");
@@ -39,15 +37,6 @@ pub(crate) fn run(config: &Config, command: &KeyCommand, output: Output) -> Resu
             Ok(())
         }
     }
-}
-
-/// A time as people write it: to the second or the millisecond, of UTC.
-///
-/// # Errors
-/// Where it is none.
-pub(crate) fn read_time(text: &str) -> Result<Time, Failure> {
-    let time = Time::parse_millis(text).or_else(|| Time::parse_seconds(text));
-    time.ok_or_else(|| Failure::usage(format!("`{}` is no time: write it as 2026-01-31T12:00:00Z", shown(text))))
 }
 
 /// An act on a key of the registry. Those of the trust root end by its next version.
@@ -90,6 +79,9 @@ fn register(config: &Config, files: &[PathBuf], valid_days: u16, output: Output)
     for file in files {
         wanted.extend(read_public(file)?.into_iter().filter(|key| key.usage.stands_in_registry()));
     }
+    // A key may stand in two of them.
+    let mut kids = BTreeSet::new();
+    wanted.retain(|key: &PublicKey| kids.insert(key.kid.clone()));
     if wanted.is_empty() {
         return Err(Failure::usage("the files hold no issuer, event or attestation key: nothing was done"));
     }

@@ -353,7 +353,12 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeystoreE
         _ => KeystoreError::Io(path.to_owned(), error),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)).map_err(io)
+    let wrote = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
+    if wrote.is_err() {
+        // Half a file, where the disk is full. Where it can't be removed, the next try is told of it.
+        let _ = std::fs::remove_file(path);
+    }
+    wrote.map_err(io)
 }
 
 /// Locks the file at a path against others who would replace it.
@@ -371,10 +376,14 @@ fn lock(path: &Path) -> Result<File, KeystoreError> {
 
 /// Puts a file in the place of another that is locked, whole or not at all, for the same owner, and makes it durable.
 fn write_over(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
-    // What one that was cut short has left is nobody's.
     let draft = path.with_extension("new");
     let replaced = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // What one that was cut short has left is nobody's; nor is a link followed that somebody else put there.
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
         let (before, made) = (std::fs::metadata(path)?, file.metadata()?);
         if (before.uid(), before.gid()) != (made.uid(), made.gid()) {

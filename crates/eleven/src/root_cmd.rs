@@ -102,12 +102,7 @@ fn with_new_root_key(mut draft: TrustRoot, file: &Path, signer: &SeedSigner, out
 
 /// Writes a version to a file that was not there.
 fn written(root: TrustRoot, out: &Path) -> Result<TrustRoot, Failure> {
-    let wrote = write_public(out, &root.to_value().canonical());
-    if matches!(wrote, Err(KeystoreError::Io(..))) {
-        // Half a version, where the disk is full.
-        let _ = std::fs::remove_file(out);
-    }
-    wrote?;
+    write_public(out, &root.to_value().canonical())?;
     Ok(root)
 }
 
@@ -134,13 +129,17 @@ fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure
     renew(&mut next, &args.renew)?;
     for kid in &args.retire {
         // From the version's first moment on: it signs nothing under this one.
-        record(&mut next, kid)?.status = KeyStatus::Retired(nbf);
+        end(&mut next, kid, KeyStatus::Retired(nbf))?;
     }
     // The ledger's clock may be two seconds behind, and takes no moment to come; earlier is the safe side.
-    let since = args.since.as_deref().map(key_cmd::read_time).transpose()?;
-    let since = since.unwrap_or(now).min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
+    if let Some(since) = args.since.filter(|since| *since > now) {
+        return Err(Failure::usage(format!(
+            "--since {since} is not yet: a key that is in other hands ends now at the latest"
+        )));
+    }
+    let since = args.since.unwrap_or(now).min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
     for kid in &args.compromise {
-        record(&mut next, kid)?.status = KeyStatus::Compromised(since);
+        end(&mut next, kid, KeyStatus::Compromised(since))?;
     }
     let same =
         |next: &TrustRoot| next.witnesses == from.witnesses && next.keys == from.keys && next.roles == from.roles;
@@ -151,7 +150,7 @@ fn changed(from: TrustRoot, args: &Next, now: Time) -> Result<TrustRoot, Failure
         ));
     }
     let roles = [KeyUse::Head, KeyUse::Policy, KeyUse::Registry];
-    if let Some(without) = roles.into_iter().find(|usage| next.role_at(*usage, now).is_none()) {
+    if let Some(without) = roles.into_iter().find(|usage| next.role_at(*usage, nbf).is_none()) {
         return Err(Failure::usage(format!(
             "no {} key would count under version {}: name one with --renew",
             without.name(),
@@ -201,8 +200,8 @@ fn new_root_key(root: &mut TrustRoot, file: &Path) -> Result<SeedSigner, Failure
     Ok(signer)
 }
 
-/// The record of a key that is active.
-fn record<'a>(root: &'a mut TrustRoot, kid: &str) -> Result<&'a mut KeyRecord, Failure> {
+/// Takes a key out of service, in one of the ways in which a record may go on.
+fn end(root: &mut TrustRoot, kid: &str, status: KeyStatus) -> Result<(), Failure> {
     let version = root.version - 1;
     let record = root.keys.iter_mut().chain(&mut root.roles).find(|key| key.kid == kid);
     let record = record.ok_or_else(|| {
@@ -210,10 +209,12 @@ fn record<'a>(root: &'a mut TrustRoot, kid: &str) -> Result<&'a mut KeyRecord, F
             "version {version} names no key `{kid}`; one of the registry ends by `eleven key retire`"
         ))
     })?;
-    if record.status != KeyStatus::Active {
-        return Err(Failure::usage(format!("{kid} is not active any more")));
+    let ended = KeyRecord { status, ..record.clone() };
+    if record.status == status || !ended.follows(record) {
+        return Err(Failure::usage(format!("{kid} has ended already, and not later than that")));
     }
-    Ok(record)
+    *record = ended;
+    Ok(())
 }
 
 /// The witnesses of `from` with what was asked for; as they are where nothing was.

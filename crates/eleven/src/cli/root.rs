@@ -1,6 +1,8 @@
 //! `eleven root …`.
 
+use super::reading::moment;
 use clap::{Args, Subcommand};
+use eleven_core::time::Time;
 use std::path::PathBuf;
 
 /// `root`.
@@ -56,8 +58,8 @@ pub(crate) struct Next {
     #[arg(long = "compromise", value_name = "KID")]
     pub(crate) compromise: Vec<String>,
     /// From when it may have been, such as 2026-01-31T12:00:00Z; now where it is not said.
-    #[arg(long, value_name = "TIME", requires = "compromise")]
-    pub(crate) since: Option<String>,
+    #[arg(long, value_name = "TIME", requires = "compromise", value_parser = moment)]
+    pub(crate) since: Option<Time>,
     /// Add a signature to what another root key signed, where more than one is needed.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "from", "add", "remove", "quorum", "auditors", "extend", "renew", "new_root_key", "retire", "compromise",

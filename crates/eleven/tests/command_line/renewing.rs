@@ -175,7 +175,8 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
         (sign(&["--retire", "key:11-11/root/1", "--retire", "key:11-11/root/2"]), "0 root keys would count"),
         (sign(&["--compromise", "key:11-11/root/1", "--compromise", "key:11-11/root/2"]), "0 root keys would count"),
         (sign(&["--renew", &domain.file("ledger-2027.json")]), "stands in the root already"),
-        (sign(&["--compromise", "key:11-11/head/1", "--since", "yesterday"]), "is no time"),
+        (sign(&["--compromise", "key:11-11/head/1", "--since", "yesterday"]), "write it in UTC"),
+        (sign(&["--compromise", "key:11-11/head/1", "--since", "2999-01-31"]), "is not yet"),
         (sign(&[]), "nothing would change"),
     ] {
         assert!(refused.status.code() == Some(2) && text(&refused).contains(why), "{why}: {}", text(&refused));
