@@ -76,6 +76,18 @@ pub struct Lineage {
 }
 
 impl Lineage {
+    /// One that was put by, from what it told: its parts and its [`binding`](Self::binding).
+    #[must_use]
+    pub const fn resumed(stage: Stage, tip: Tip, point: Option<String>, binding: Sha256) -> Self {
+        Self { stage, tip, point, binding }
+    }
+
+    /// A digest of the members that stay alike, for [`resumed`](Self::resumed) and of no other meaning.
+    #[must_use]
+    pub const fn binding(&self) -> Sha256 {
+        self.binding
+    }
+
     /// Begins with `authorization.issued`.
     ///
     /// # Errors
@@ -125,7 +137,7 @@ fn check(holds: bool, error: LineageError) -> Result<(), LineageError> {
     if holds { Ok(()) } else { Err(error) }
 }
 
-/// A digest of the members that stay alike through a lineage, of no meaning outside of this process: each behind its
+/// A digest of the members that stay alike through a lineage, of no meaning outside of this build: each behind its
 /// length, or a mark that it is not there.
 fn binding(about: &About) -> Sha256 {
     let policy = about.policy.as_ref();

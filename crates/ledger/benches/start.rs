@@ -1,5 +1,6 @@
-//! How long a ledger takes to start: from its files to the moment at which it appends. `cargo bench -p eleven-ledger --bench
-//! start`. A planned restart has callers wait for it.
+//! How long a ledger takes to start, from its files to the moment at which it appends: reading its log, as after a crash, and by
+//! the state that it saved at a clean end; and how long that end takes. `cargo bench -p eleven-ledger --bench start`. A planned
+//! restart has callers wait for the end and the start.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -39,24 +40,36 @@ fn filled(folder: &Path, entries: u64) -> Domain {
 }
 
 fn starts(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut group = criterion.benchmark_group("start");
     group.sample_size(10);
     for entries in [10_000, 100_000] {
         let folder = tempfile::tempdir().expect("a folder");
         let domain = filled(folder.path(), entries);
         group.throughput(Throughput::Elements(entries));
-        group.bench_function(BenchmarkId::new("entries", entries), |bencher| {
-            bencher.iter_custom(|rounds| {
-                let mut taken = Duration::ZERO;
-                for _ in 0..rounds {
-                    let began = Instant::now();
-                    let ledger = open(&domain, folder.path());
-                    taken += began.elapsed();
-                    drop(ledger);
-                }
-                taken
+        let mut measure = |name, closes: bool, of_end: bool| {
+            group.bench_function(BenchmarkId::new(name, entries), |bencher| {
+                bencher.iter_custom(|rounds| {
+                    let mut taken = Duration::ZERO;
+                    for _ in 0..rounds {
+                        let began = Instant::now();
+                        let ledger = open(&domain, folder.path());
+                        let started = began.elapsed();
+                        let ending = Instant::now();
+                        if closes {
+                            runtime.block_on(ledger.close());
+                        } else {
+                            drop(ledger);
+                        }
+                        taken += if of_end { ending.elapsed() } else { started };
+                    }
+                    taken
+                });
             });
-        });
+        };
+        measure("log", false, false);
+        measure("end", true, true);
+        measure("saved", true, false);
     }
     group.finish();
 }

@@ -15,6 +15,7 @@ use crate::backup;
 use crate::error::LedgerError;
 use crate::home::{self, HEADS, LOG, LOG_OPTIONS};
 use crate::recover::{self, Depth, Replayed};
+use crate::saved;
 use crate::stored::Stored;
 use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
@@ -79,6 +80,7 @@ pub(crate) fn archive_by(
     time: impl FnOnce(&Folder, &Replayed) -> Result<Time, LedgerError>,
 ) -> Result<Archived, LedgerError> {
     let home = home::open_existing(folder)?;
+    saved::forget(folder).map_err(LedgerError::Io)?;
     let mut log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
     let reader = log.reader();
     let replayed = recover::replay(&*reader, Depth::RESUME)?;

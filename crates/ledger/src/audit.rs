@@ -41,6 +41,8 @@ pub(crate) enum Request {
     Registry { agrees: bool, epoch: u64, header: Vec<u8> },
     /// The root's word for a restored ledger.
     Recovered(Box<Recovery>),
+    /// That what came since the last seal is sealed now, whatever the pace: the ledger ends.
+    Seal,
     /// A commit of nothing: its answer says where the ledger durably stands.
     Cursor(String),
 }
@@ -298,6 +300,10 @@ impl Stage for Audit {
                     self.shared.ahead.went_back(*recovery);
                 }
                 Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
+            }
+            Request::Seal => {
+                self.seal(batch);
+                self.answer(None, Vec::new())
             }
             Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),
         }

@@ -26,6 +26,11 @@ impl<T> Chunked<T> {
         self.0.get(at / PIECE)?.get(at % PIECE)
     }
 
+    /// All items, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
+    }
+
     /// How many items at the beginning `before` holds for; it holds for none behind one that it does not hold for.
     pub(crate) fn partition_point(&self, before: impl Fn(&T) -> bool) -> u64 {
         let (mut low, mut high) = (0, self.len());

@@ -195,7 +195,7 @@ pub(crate) fn start(
     })
 }
 
-fn lock(signing: &Mutex<HeadSigner>) -> std::sync::MutexGuard<'_, HeadSigner> {
+pub(crate) fn lock(signing: &Mutex<HeadSigner>) -> std::sync::MutexGuard<'_, HeadSigner> {
     signing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

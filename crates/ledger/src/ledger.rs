@@ -4,12 +4,13 @@ use crate::archive::{self, Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
-use crate::heads::{self, HeadError, HeadSigner, Heads};
+use crate::heads::{self, HeadError, HeadSigner, Heads, lock};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::keys;
 use crate::receive::Received;
 use crate::recover::{self, Depth, Replayed};
 use crate::rules::{Book, Candidate, Judgement};
+use crate::saved::{self, Checker, Saved};
 use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
 use crate::serve::Intake;
@@ -38,6 +39,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
+/// How long a ledger that ends waits for the head over what came last.
+const LAST_HEAD: Duration = Duration::from_millis(500);
+
 /// The running corner. Dropping it closes it: what was submitted is still answered.
 pub struct Ledger {
     pub(crate) inner: Arc<Inner>,
@@ -59,7 +63,8 @@ pub(crate) struct Inner {
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the mover may wait for the writer, the head signer ends when the writer is gone, and only then are the
     // folder's logs free.
-    _mover: Option<Mover>,
+    checker: Option<Checker>,
+    mover: Option<Mover>,
     pub(crate) group: GroupCommit<Audit>,
     _heads: Joined,
     /// Signs heads and keeps their cosignatures.
@@ -82,10 +87,12 @@ pub(crate) struct Parts {
     pub(crate) audit: Audit,
     pub(crate) signer: HeadSigner,
     pub(crate) seals: mpsc::Receiver<SealedEntry>,
+    /// Whether the folds were loaded, and the log is still to be read.
+    pub(crate) loaded: bool,
 }
 
 impl Parts {
-    /// Every fold rebuilt from the log; the last seal waits to be signed for again.
+    /// Every fold rebuilt from the log, or loaded as it was saved; the last seal waits to be signed for again.
     ///
     /// # Errors
     /// Where the log is none of a ledger, or the last head is not this ledger's.
@@ -93,6 +100,7 @@ impl Parts {
         log: &SegmentLog,
         heads: Heads,
         folder: &Path,
+        saved: Option<Saved>,
         archive: impl FnOnce(&Replayed) -> Result<Option<Archive>, LedgerError>,
         pace: Pace,
         signers: Signers,
@@ -106,8 +114,16 @@ impl Parts {
             key.is_some_and(|key| last.head.verify(&key))
         };
         let last = heads.last(&Witnesses::default()).map_err(LedgerError::Head)?;
-        let under = last.filter(own).map_or(0, |last| last.size());
-        let replayed = recover::replay(reader.as_ref(), Depth::Resume { under })?;
+        let last = last.filter(own);
+        let loaded = saved.zip(last.as_ref()).and_then(|(saved, last)| {
+            let loaded = saved.load(reader.as_ref(), last, &signers.head);
+            loaded.inspect_err(|why| tracing::warn!(why, "the saved state is not used: the log is read")).ok()
+        });
+        let under = last.map_or(0, |last| last.size());
+        let (replayed, loaded) = match loaded {
+            Some(replayed) => (replayed, true),
+            None => (recover::replay(reader.as_ref(), Depth::Resume { under })?, false),
+        };
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));
         }
@@ -155,7 +171,7 @@ impl Parts {
         let event = InUse::of(signers.event);
         keys::choose(&event, crate::state::read(&shared.book).registry(), clock.now());
         let audit = Audit::new(Arc::clone(&shared), clock, event, resumed, pace, to_sign);
-        Ok(Self { shared, audit, signer, seals })
+        Ok(Self { shared, audit, signer, seals, loaded })
     }
 }
 
@@ -231,6 +247,7 @@ impl Ledger {
         }
         let home = Folder::open(&settings.folder, CORNER)?;
         backup::finish(&settings.folder)?;
+        let saved = saved::take(&settings.folder).map_err(LedgerError::Io)?;
         let log = SegmentLog::open(home.place(LOG)?, LOG_OPTIONS)?;
         if let Some(torn) = &log.recovery().torn {
             tracing::warn!(
@@ -240,7 +257,13 @@ impl Ledger {
             );
         }
         let heads = Heads::new(SegmentLog::open(home.place(HEADS)?, SegmentOptions::default())?);
-        let ledger = Self::start(log, heads, settings, signers, clock)?;
+        let ledger = Self::start(log, heads, saved, settings, signers, clock)?;
+        if ledger.inner.is_checking() {
+            tracing::info!(
+                entries = ledger.inner.shared.size(),
+                "goes on from the saved state, and reads the log behind it"
+            );
+        }
         ledger.record_recovery()?;
         Ok(ledger)
     }
@@ -277,6 +300,7 @@ impl Ledger {
     pub(crate) fn start(
         log: SegmentLog,
         heads: Heads,
+        saved: Option<Saved>,
         settings: Settings,
         signers: Signers,
         clock: Arc<dyn Clock>,
@@ -288,8 +312,8 @@ impl Ledger {
             Archive::named(settings.archive.as_deref(), settings.archive_every.is_some(), replayed.met.moved)
         };
         let rewriter = log.rewriter();
-        let Parts { shared, audit, signer, seals } =
-            Parts::new(&log, heads, &settings.folder, archive, pace, signers, Arc::clone(&clock))?;
+        let Parts { shared, audit, signer, seals, loaded } =
+            Parts::new(&log, heads, &settings.folder, saved, archive, pace, signers, Arc::clone(&clock))?;
         let reader = ReadAs { signer: Arc::clone(&audit.signer) as Arc<dyn Signer>, clock: Arc::clone(&clock) };
         // Before this process signs one.
         let signed = archive::signed_at(&shared);
@@ -302,6 +326,9 @@ impl Ledger {
         if let Err(error) = search.begin(&shared.source()) {
             tracing::error!(%error, "there is no search; it is tried again");
         }
+        let unsound = fail.clone();
+        let on_unsound = move |why| drop(unsound.send_replace(Some(why)));
+        let checker = loaded.then(|| Checker::start(&shared, on_unsound)).transpose().map_err(LedgerError::Io)?;
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
             Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
@@ -322,7 +349,8 @@ impl Ledger {
             intake,
             search,
             closing,
-            _mover: mover,
+            checker,
+            mover,
             group,
             _heads: heads,
             signing,
@@ -392,11 +420,33 @@ impl Ledger {
                 tracing::error!(%error, "a task of the ledger did not end well");
             }
         }
+        // After a failure what is in memory may be ahead of the log.
+        let settled = outcome.is_ok() && self.inner.settle().await;
+        self.end(settled).await;
+        outcome
+    }
+
+    /// Ends in order, as at the end of [`Ledger::serve`]: what came last is put under a head, and the state is saved, so that the
+    /// next start need not read the log. Dropping a ledger does neither.
+    pub async fn close(self) {
+        let settled = self.inner.settle().await;
+        self.end(settled).await;
+    }
+
+    /// Ends its threads; a state that is `settled` is saved, while the log is still this process's.
+    async fn end(self, settled: bool) {
+        let end = move || {
+            let Some(mut inner) = Arc::into_inner(self.inner) else { return };
+            // It changes what is saved.
+            inner.mover = None;
+            if settled {
+                inner.save();
+            }
+        };
         // Closing the writer joins its thread, which may be in a sync.
-        if let Err(error) = tokio::task::spawn_blocking(move || drop(self)).await {
+        if let Err(error) = tokio::task::spawn_blocking(end).await {
             tracing::error!(%error, "the ledger was not closed in order");
         }
-        outcome
     }
 }
 
@@ -433,9 +483,29 @@ impl Inner {
         receive.await.unwrap_or(Err(CommitError::Stopped))
     }
 
+    /// Puts all that came under a head, when nothing comes any more; false where that could not be.
+    async fn settle(&self) -> bool {
+        let Ok(Committed { answer: Answer { size, .. }, .. }) = self.submit(Request::Seal).await else { return false };
+        self.shared.reached(size, Durability::D3, LAST_HEAD).await >= Durability::D3
+    }
+
+    /// Saves the state for the next start.
+    fn save(&self) {
+        let keys = lock(&self.signing).keys.clone();
+        match saved::save(&self.shared, &self.settings.folder, &keys) {
+            Ok(()) => tracing::debug!("the state is saved for the next start"),
+            Err(why) => tracing::warn!(why, "the state is not saved: the next start reads the log"),
+        }
+    }
+
     /// How many requests wait for the writer.
     pub(crate) fn waiting(&self) -> usize {
         self.group.waiting()
+    }
+
+    /// Whether this started from a saved state: then the log behind it is read now.
+    pub(crate) fn is_checking(&self) -> bool {
+        self.checker.is_some()
     }
 
     /// Whether the archive that is named was not to be read at the start: what was moved to it is not served.

@@ -15,6 +15,8 @@
 //! 8. `records`, `search`: what the registry was, and which lineages name whom; how much strangers are shown of all this the
 //!    domain's exposure setting says (`serve::gate`).
 //!
+//! Opening replays the log, or goes on from what a replay would come to, as an orderly end saved it (`saved`).
+//!
 //! And from the outside: [`fsck()`] checks a ledger's files, [`follow`] another's ledger as it grows; both by the replay
 //! that opening runs.
 //!
@@ -37,12 +39,14 @@ mod ledger;
 mod life;
 mod lineage;
 pub mod load;
+mod places;
 mod proof;
 pub mod receive;
 mod records;
 mod recover;
 mod registry;
 pub mod rules;
+mod saved;
 mod seal;
 mod search;
 mod serve;

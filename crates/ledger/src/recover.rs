@@ -176,6 +176,24 @@ impl Replayed {
         }
     }
 
+    /// What a replay came to before, as it was put by. Nothing of it was replayed here.
+    pub(crate) fn of_saved(
+        book: Book,
+        places: Places,
+        tree: MemoryTree,
+        sealed: Sealed,
+        recovered: Vec<Recovery>,
+    ) -> Self {
+        let mut replayed = Self::new(Depth::RESUME, BTreeSet::new());
+        replayed.resumed.name =
+            book.registry().map(|registry| format!("ledger://{}", registry.domain())).unwrap_or_default();
+        replayed.resumed.chain = sealed.chain;
+        replayed.resumed.recovered = recovered;
+        replayed.met.entries = book.size();
+        replayed.met.moved = places.moved();
+        Self { book, places, tree, sealed, ..replayed }
+    }
+
     /// Replays all of a log, from its first record. `progress` is told after each piece how much was met.
     ///
     /// # Errors

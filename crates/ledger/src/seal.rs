@@ -68,11 +68,18 @@ impl Pace {
 }
 
 impl Audit {
-    /// Seals what came since the last seal. Where the authority signed another registry than was folded here, nothing is
-    /// sealed any more: no head may say that either is right.
+    /// Seals what came since the last seal, where it is time.
     pub(crate) fn seal_if_due(&mut self, batch: &mut Batch) {
         let held = self.shared.collecting.load(Ordering::Acquire);
-        if !self.pace.is_due(self.unsealed, held) || self.shared.disagreement.load(Ordering::Acquire) {
+        if self.pace.is_due(self.unsealed, held) {
+            self.seal(batch);
+        }
+    }
+
+    /// Seals what came since the last seal. Where the authority signed another registry than was folded here, nothing is
+    /// sealed any more: no head may say that either is right.
+    pub(crate) fn seal(&mut self, batch: &mut Batch) {
+        if self.unsealed == 0 || self.shared.disagreement.load(Ordering::Acquire) {
             return;
         }
         let at = self.entry_time();

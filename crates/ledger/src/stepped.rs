@@ -80,8 +80,8 @@ impl SteppedLedger {
         let heads = Heads::new(heads);
         // Whoever drives it says when to seal.
         let pace = Pace::new(Duration::ZERO, Duration::ZERO, 0);
-        let parts = Parts::new(&log, heads, Path::new("memory"), |_| Ok(None), pace, signers, clock)?;
-        let Parts { shared, audit, signer, seals } = parts;
+        let parts = Parts::new(&log, heads, Path::new("memory"), None, |_| Ok(None), pace, signers, clock)?;
+        let Parts { shared, audit, signer, seals, .. } = parts;
         let commit = SteppedCommit::new(log, audit, GroupOptions::default());
         Ok(Self { shared, commit, signer, seals, last: None })
     }

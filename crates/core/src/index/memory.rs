@@ -50,6 +50,26 @@ impl OperationIndex {
         (leaf.key == *key).then_some(leaf.value)
     }
 
+    /// All keys and their values, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&Sha256, &Sha256)> {
+        let mut next = Vec::from([self.root]);
+        core::iter::from_fn(move || {
+            loop {
+                match next.pop()?.subtree() {
+                    Subtree::Empty => {}
+                    Subtree::Leaf(at) => {
+                        let leaf = self.nodes.leaf(at);
+                        return Some((&leaf.key, &leaf.value));
+                    }
+                    Subtree::Branch(at) => {
+                        let branch = self.nodes.branch(at);
+                        next.extend([branch.right, branch.left]);
+                    }
+                }
+            }
+        })
+    }
+
     /// Sets the value of `key`, and returns the one it had.
     pub fn insert(&mut self, key: Sha256, value: Sha256) -> Option<Sha256> {
         let Some(nearest) = self.nearest(&key) else {

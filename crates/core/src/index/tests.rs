@@ -207,6 +207,7 @@ proptest! {
             prop_assert_eq!((index.get(&key), index.is_empty()), (items.get(&key).copied(), items.is_empty()));
         }
         prop_assert_eq!((index.root(), index.len()), (reference_root(&pairs(&items), 0), items.len()));
+        prop_assert_eq!(index.iter().collect::<Vec<_>>(), items.iter().collect::<Vec<_>>());
     }
 
     #[test]

@@ -390,7 +390,7 @@ async fn a_failed_sync_stops_the_corner() {
     let clock = Arc::new(ManualClock::new(start()));
     // The first tick would seal at once, and that commit is another one than the one that is to fail.
     let settings = crate::Settings { seal_every: std::time::Duration::from_secs(1), ..home.settings() };
-    let ledger = Ledger::start(log, heads, settings, Home::signers(), clock).expect("start");
+    let ledger = Ledger::start(log, heads, None, settings, Home::signers(), clock).expect("start");
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let listener = eleven_api::serve::Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await;
     let inner = Arc::clone(&ledger.inner);

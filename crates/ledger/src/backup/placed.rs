@@ -3,6 +3,7 @@
 
 use crate::error::LedgerError;
 use crate::home::{HEADS, LOG};
+use crate::saved;
 use eleven_core::encoding::parse;
 use eleven_core::recovery::Recovery;
 use std::fs::File;
@@ -67,6 +68,8 @@ pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
         }
         std::fs::rename(&next, &place).map_err(LedgerError::Io)?;
     }
+    // It is of the ledger that stood there before.
+    saved::forget(folder).map_err(LedgerError::Io)?;
     sync(folder)?;
     std::fs::remove_file(folder.join(RESTORING)).map_err(LedgerError::Io)?;
     sync(folder)?;

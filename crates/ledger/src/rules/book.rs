@@ -5,6 +5,7 @@ use super::cursor::{Cursor, Last};
 use super::judge::{Accepted, Path};
 use super::operations::Operations;
 use super::subjects::Subjects;
+use crate::saved::{In, Out, Save};
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
@@ -13,6 +14,7 @@ use eleven_core::index;
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
 use std::collections::HashMap;
+use std::io;
 
 /// All that the rules of append remember. It grows by [`Book::apply`] and by nothing else.
 #[derive(Debug, Default)]
@@ -26,6 +28,31 @@ pub struct Book {
     pub(super) revoked: HashMap<OpKey, u64>,
     size: u64,
     at: Option<Time>,
+}
+
+/// All but the registry, which follows from the entries that made its epochs.
+impl Save for Book {
+    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let Self { registry: _, cursors, operations, subjects, revoked, size, at } = self;
+        cursors.save(out)?;
+        operations.save(out)?;
+        subjects.save(out)?;
+        revoked.save(out)?;
+        size.save(out)?;
+        at.save(out)
+    }
+
+    fn load(from: &mut In<'_>) -> io::Result<Self> {
+        Ok(Self {
+            registry: None,
+            cursors: Save::load(from)?,
+            operations: Save::load(from)?,
+            subjects: Save::load(from)?,
+            revoked: Save::load(from)?,
+            size: Save::load(from)?,
+            at: Save::load(from)?,
+        })
+    }
 }
 
 /// What an entry changed, for those who keep other folds.
@@ -62,6 +89,11 @@ impl Book {
     #[must_use]
     pub const fn registry(&self) -> Option<&Fold> {
         self.registry.as_ref()
+    }
+
+    /// Takes the registry that its entries come to, for a book that was loaded without it.
+    pub(crate) fn set_registry(&mut self, registry: Fold) {
+        self.registry = Some(registry);
     }
 
     /// The number that comes next under a key, and the last record sent under it; `None` for a key that is not

@@ -1,6 +1,7 @@
 //! A record as it arrives: read once, hashed and verified away from the one writer.
 
 use super::refusal::Refusal;
+use crate::saved::saved_inner;
 use eleven_core::encoding::Encoded;
 use eleven_core::event::{Record, SEAL};
 use eleven_core::form::{Form, FormError};
@@ -45,6 +46,8 @@ struct Derived {
 /// What tells a record from any other that was sent under its number: 16 bytes that follow from all of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark([u8; 16]);
+
+saved_inner!(Mark, OpKey);
 
 impl Mark {
     /// The mark of a record by the hash of its canonical bytes.

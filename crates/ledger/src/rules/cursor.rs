@@ -3,8 +3,10 @@
 
 use super::candidate::Mark;
 use crate::chunked::Chunked;
+use crate::saved::{In, Out, Save, invalid, saved_fields};
 use eleven_core::hash::Sha3;
 use std::collections::BTreeSet;
+use std::io;
 
 /// How many equivocations of one key are kept as evidence: a proof needs one, a disk no flood.
 const MAX_EVIDENCE: usize = 16;
@@ -25,6 +27,25 @@ pub enum Last {
     Entry(u64),
     /// It was refused, and this is the hash of its canonical bytes.
     Refused(Sha3),
+}
+
+saved_fields!(Cursor { sent, last, refused, equivocated });
+
+impl Save for Last {
+    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
+        match self {
+            Self::Entry(seq) => (0u8, *seq).save(out),
+            Self::Refused(hash) => (1u8, *hash).save(out),
+        }
+    }
+
+    fn load(from: &mut In<'_>) -> io::Result<Self> {
+        match u8::load(from)? {
+            0 => Save::load(from).map(Self::Entry),
+            1 => Save::load(from).map(Self::Refused),
+            _ => Err(invalid()),
+        }
+    }
 }
 
 /// How a number relates to a stream.

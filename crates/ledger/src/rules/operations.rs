@@ -2,12 +2,14 @@
 
 use super::candidate::OpKey;
 use super::refusal::Refusal;
+use crate::saved::{In, Out, Save, saved_fields};
 use eleven_core::artifact::{Artifact, UseMode};
 use eleven_core::event::Record;
 use eleven_core::id;
 use eleven_core::lineage::{Lineage, LineageError, Stage, issued_data};
 use eleven_core::time::Time;
 use std::collections::HashMap;
+use std::io;
 
 /// Every lineage there is, by operation id; those of one event among them.
 #[derive(Debug, Default)]
@@ -43,10 +45,10 @@ struct Open {
 /// does not know it.
 #[derive(Clone, Debug)]
 struct Terms {
-    nonce: Box<str>,
+    nonce: String,
     single: bool,
     max: Option<u64>,
-    ancestors: Box<[String]>,
+    ancestors: Vec<String>,
 }
 
 /// A lineage after an event that was judged to continue it.
@@ -61,6 +63,43 @@ pub(super) struct Issuance<'a> {
     /// Its `exp`.
     pub(super) exp: Time,
 }
+
+impl Save for Operations {
+    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
+        self.slots.save(out)?;
+        self.issuers.save(out)
+    }
+
+    fn load(from: &mut In<'_>) -> io::Result<Self> {
+        let (slots, issuers): (HashMap<OpKey, Slot>, _) = (Save::load(from)?, Save::load(from)?);
+        let running = slots.values().filter(|slot| slot.runs()).count();
+        Ok(Self { slots, running, issuers })
+    }
+}
+
+impl Save for Slot {
+    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
+        self.last.save(out)?;
+        self.exp.save(out)?;
+        self.issuer.save(out)?;
+        // As after a replay: by what was moved nothing is consumed any more.
+        let open = self.open.as_ref().filter(|open| !open.moved);
+        open.is_some().save(out)?;
+        open.map_or(Ok(()), |open| {
+            open.lineage.save(out)?;
+            open.terms.save(out)
+        })
+    }
+
+    fn load(from: &mut In<'_>) -> io::Result<Self> {
+        let (last, exp, issuer) = (Save::load(from)?, Save::load(from)?, Save::load(from)?);
+        let open: Option<(Lineage, Option<Terms>)> = Save::load(from)?;
+        let open = open.map(|(lineage, terms)| Box::new(Open { lineage, terms, moved: false }));
+        Ok(Self { last, exp, issuer, open })
+    }
+}
+
+saved_fields!(Terms { nonce, single, max, ancestors });
 
 impl Operations {
     /// Whether there is a lineage of that id.
@@ -264,12 +303,12 @@ impl Terms {
             single: artifact.usage.mode() == UseMode::Single,
             // What a rate artifact may do is a matter of time, which its point has counted.
             max: if artifact.usage.mode() == UseMode::Bounded { artifact.usage.max() } else { None },
-            ancestors: parent.map(|parent| parent.ancestors.clone()).unwrap_or_default().into_boxed_slice(),
+            ancestors: parent.map(|parent| parent.ancestors.clone()).unwrap_or_default(),
         }
     }
 
     fn judge(&self, nonce: Option<&str>, k: Option<u64>) -> Result<(), Refusal> {
-        if nonce != Some(&*self.nonce) || self.single != k.is_none() {
+        if nonce != Some(self.nonce.as_str()) || self.single != k.is_none() {
             return Err(Refusal::Use);
         }
         match (k, self.max) {

@@ -2,6 +2,7 @@
 
 use super::candidate::OpKey;
 use super::refusal::Refusal;
+use crate::saved::{saved_fields, saved_inner};
 use eleven_core::encoding::Value;
 use eleven_core::event::{Record, Tip};
 use eleven_core::hash::Sha3;
@@ -19,6 +20,9 @@ struct Subject {
     tip: Tip,
     revoked: bool,
 }
+
+saved_inner!(Subjects);
+saved_fields!(Subject { tip, revoked });
 
 impl Subjects {
     /// Whether a `lifecycle.*` may follow: its lineage is the subject's, it continues the tip, and nothing follows a

@@ -42,6 +42,11 @@ impl Ahead {
         Self { said: RwLock::default(), recovered: RwLock::new(recovered) }
     }
 
+    /// Each word of the root by which the ledger went back.
+    pub(crate) fn recovered(&self) -> Vec<Recovery> {
+        read(&self.recovered).clone()
+    }
+
     /// The ledger went back by one more.
     pub(crate) fn went_back(&self, recovery: Recovery) {
         write(&self.recovered).push(recovery);

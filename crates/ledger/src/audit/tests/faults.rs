@@ -34,7 +34,7 @@ impl Disks {
     fn start(&self, home: &Home) -> Result<Ledger, LedgerError> {
         let open = |disk: &FaultyDisk| SegmentLog::open(LogPlace::on(disk.clone()), OPTIONS).map_err(LedgerError::Open);
         let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
-        Ledger::start(open(&self.log)?, Heads::new(open(&self.heads)?), home.settings(), Home::signers(), clock)
+        Ledger::start(open(&self.log)?, Heads::new(open(&self.heads)?), None, home.settings(), Home::signers(), clock)
     }
 }
 

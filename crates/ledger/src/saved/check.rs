@@ -1,0 +1,70 @@
+//! After a start from a saved state: the log is read as a replay would read it, by a thread that gives way, and each entry is
+//! held against the tree.
+
+use crate::state::{Shared, read};
+use crate::stored::Stored;
+use eleven_core::tree::{self, Hashes as _};
+use eleven_store::background;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Read at a time.
+const PIECE_RECORDS: usize = 512;
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The thread. Dropping it ends it.
+pub(crate) struct Checker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checker {
+    /// Starts it on the log as it stands. `on_failure` is told what is wrong with it: the process must end then, and the next
+    /// start, which replays, says more.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub(crate) fn start(shared: &Arc<Shared>, on_failure: impl FnOnce(String) + Send + 'static) -> io::Result<Self> {
+        let (shared, stop) = (Arc::clone(shared), Arc::new(AtomicBool::new(false)));
+        let (end, stopping) = (shared.log.durable(), Arc::clone(&stop));
+        let work = move || match check(&shared, end, &stopping) {
+            Ok(()) => {}
+            Err(why) => {
+                tracing::error!(%why, "the log is not what was saved of it");
+                on_failure(why);
+            }
+        };
+        Ok(Self { stop, thread: Some(background("check", work)?) })
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A panic there was reported by the panic itself; nothing of it is needed here.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Every entry before the position `end` is the leaf that it should be.
+fn check(shared: &Shared, end: u64, stop: &AtomicBool) -> Result<(), String> {
+    let (mut position, mut seq) = (0, 0);
+    while position < end && !stop.load(Ordering::Relaxed) {
+        let records = shared.log.read_from(position, PIECE_RECORDS, PIECE_BYTES).map_err(|error| error.to_string())?;
+        let Some((last, _)) = records.last() else { break };
+        position = last + 1;
+        for (_, bytes) in records {
+            if let Some(Stored::Entry(bytes)) = Stored::decode(bytes) {
+                if read(&shared.tree).node(0, seq) != Some(tree::leaf_hash(&bytes)) {
+                    return Err(format!(
+                        "entry {seq} of the ledger is wrong: it is not the one that its head commits to"
+                    ));
+                }
+                seq += 1;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+use super::*;
+use crate::audit::Outcome;
+use crate::fsck;
+use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
+use crate::ledger::{Ledger, failure};
+use crate::world::{Home, POINT, Producers, signer, single};
+use eleven_api::audit::Append;
+use eleven_core::artifact::{Use, nonce};
+use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A ledger in which something of everything is: uses that ended, run and were never made, denials, a refusal, an
+/// equivocation, a revocation.
+async fn filled(home: &Home) -> (Ledger, Producers) {
+    let mut producers = Producers::new();
+    let ledger = home.open().expect("opens");
+    let mut append = producers.set_up();
+    let mut ended = producers.issue(single(1), &[], &mut append);
+    producers.begin(&mut ended, 1, &mut append);
+    producers.finish(&mut ended, &mut append);
+    let mut running = producers.issue(single(2), &[], &mut append);
+    producers.begin(&mut running, 1, &mut append);
+    let mut bounded = producers.issue(Use::Bounded { nonce: nonce(&[3; 17]), max: 3 }, &[], &mut append);
+    producers.begin(&mut bounded, 1, &mut append);
+    producers.finish(&mut bounded, &mut append);
+    let unused = producers.issue(single(4), &[], &mut append);
+    append.record(&producers.denial("first"));
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    let mut append = Append::default();
+    append.record(&producers.revoke(&unused.artifact));
+    ledger.must_append(&append).await;
+
+    let number = producers.number("gw-0");
+    let mut append = Append::default();
+    // Nobody but the authority publishes.
+    append.record(&producers.alone("gw-0", POINT, "policy.retired", Object::new().with("ref", "policy://medical/v1")));
+    assert!(matches!(ledger.append(&append).await.outcomes[..], [Outcome::Refused { numbered: true, .. }]));
+    producers.set_number("gw-0", number - 1);
+    let mut append = Append::default();
+    append.record(&producers.denial("another under the same number"));
+    assert_eq!(ledger.append(&append).await.outcomes, [Outcome::Equivocation { new: true }]);
+    producers.set_number("gw-0", number + 1);
+    (ledger, producers)
+}
+
+fn state(home: &Home) -> PathBuf {
+    home.path().join(FILE)
+}
+
+/// The fields of a state, as they are written.
+fn bytes_of(shared: &Shared) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    fields_of(shared, &mut bytes).expect("memory takes all");
+    bytes
+}
+
+/// Whether the saved state of a closed ledger is used, or why not.
+fn loaded(home: &Home) -> Result<(), String> {
+    let file = File::open(state(home)).expect("a state");
+    let folder = Folder::open(home.path(), CORNER).expect("a folder");
+    let log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    let heads = SegmentLog::open(folder.place(HEADS).expect("a place"), SegmentOptions::default()).expect("a log");
+    let last = crate::heads::all(&*heads.reader()).expect("heads").pop().expect("a head");
+    Saved(file).load(&*log.reader(), &last, &Home::signers().head).map(drop)
+}
+
+#[test]
+fn what_is_written_is_read_across_blocks() {
+    const BLOCK: usize = 1 << 20;
+    for length in [0, 1, BLOCK - 9, BLOCK - 8, BLOCK - 7, BLOCK, 2 * BLOCK - 8, 2 * BLOCK + 1] {
+        let text = "x".repeat(length);
+        let mut bytes = Vec::new();
+        let mut out = Out::new(&mut bytes);
+        text.save(&mut out).expect("written");
+        let digest = out.finish().expect("written");
+        let mut from = bytes.as_slice();
+        let mut input = In::new(&mut from, bytes.len() as u64);
+        assert!(String::load(&mut input).expect("read") == text);
+        assert_eq!(input.finish().expect("all of it"), digest, "{length}");
+        bytes.push(0);
+        let mut from = bytes.as_slice();
+        let mut input = In::new(&mut from, bytes.len() as u64);
+        drop(String::load(&mut input).expect("read"));
+        assert!(input.finish().is_err(), "there is more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_state_is_what_a_replay_comes_to() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    assert_eq!(loaded(&home), Ok(()));
+
+    let ledger = home.open().expect("opens");
+    assert!(ledger.inner.is_checking(), "the state was used");
+    assert!(!state(&home).exists(), "it is read once");
+    let by_state = bytes_of(&ledger.inner.shared);
+    let history = format!("{:?}", read(&ledger.inner.shared.places).history());
+    drop(ledger);
+    let ledger = home.open().expect("opens");
+    assert!(!ledger.inner.is_checking(), "there was none");
+    assert!(by_state == bytes_of(&ledger.inner.shared), "what was saved while it ran is what the log comes to");
+    assert_eq!(history, format!("{:?}", read(&ledger.inner.shared.places).history()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_goes_on_from_its_saved_state_as_from_its_log() {
+    let home = Home::new();
+    let (ledger, mut producers) = filled(&home).await;
+    let size = ledger.inner.shared.size();
+    ledger.close().await;
+    let ledger = home.open().expect("opens");
+    let head = ledger.inner.shared.published().expect("a head");
+    assert_eq!(head.size(), size + 1, "what was not sealed is sealed at the end");
+    let mut append = Append::default();
+    let mut operation = producers.issue(single(9), &[], &mut append);
+    producers.begin(&mut operation, 1, &mut append);
+    producers.finish(&mut operation, &mut append);
+    ledger.must_append(&append).await;
+    ledger.close().await;
+    let ledger = home.open().expect("opens");
+    let size = ledger.inner.shared.size();
+    ledger.close().await;
+    assert_eq!(loaded(&home), Ok(()));
+    assert_eq!(fsck(home.path(), &mut |_| ()).expect("sound").met.entries, size, "nothing to seal, no entry more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_clean_end_saves() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    drop(ledger);
+    assert!(!state(&home).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_saved_while_the_authority_has_another_registry() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.inner.shared.disagreement.store(true, Ordering::Release);
+    ledger.close().await;
+    assert!(!state(&home).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_with_one_bit_changed_is_not_used() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let whole = std::fs::read(state(&home)).expect("a state");
+    // Each byte of what says what it is, and some of the fields.
+    let document = whole.len().saturating_sub(600);
+    for at in (0..whole.len()).filter(|at| *at >= document || at % 61 == 0) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << (at % 8);
+        std::fs::write(state(&home), &changed).expect("written");
+        assert!(loaded(&home).is_err(), "byte {at}");
+    }
+    for length in [0, 1, 3, 4, 100, whole.len() - 1] {
+        std::fs::write(state(&home), &whole[..length]).expect("written");
+        assert!(loaded(&home).is_err(), "{length} bytes of it");
+    }
+    // Nobody minds: the log is there.
+    let ledger = home.open().expect("opens");
+    assert!(!ledger.inner.is_checking());
+    drop(ledger);
+    std::fs::write(state(&home), &whole).expect("written");
+    assert_eq!(loaded(&home), Ok(()), "it was this very state");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_of_this_log_and_by_the_ledgers_own_head_key() {
+    let home = Home::new();
+    let (ledger, mut producers) = filled(&home).await;
+    ledger.close().await;
+    let kept = std::fs::read(state(&home)).expect("a state");
+
+    let ledger = home.open().expect("opens");
+    let stranger = signer("stranger");
+    write(&ledger.inner.shared, home.path(), &stranger).expect("written");
+    let mut append = Append::default();
+    append.record(&producers.denial("one more"));
+    ledger.must_append(&append).await;
+    drop(ledger);
+    assert_eq!(loaded(&home), Err("it is not signed by a head key of this ledger".to_owned()));
+    std::fs::write(state(&home), &kept).expect("written");
+    assert_eq!(loaded(&home), Err("the log has changed since".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_damaged_under_its_saved_state_ends_the_ledger() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    // An entry in the middle, as somebody writes it who knows how logs are written.
+    let folder = Folder::open(home.path(), CORNER).expect("a folder");
+    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    let end = log.next();
+    log.close_segment().expect("closed");
+    let entry = |bytes: Vec<u8>| matches!(Stored::decode(bytes), Some(Stored::Entry(_)));
+    let records = log.reader().read_from(20, 10, usize::MAX).expect("records");
+    let (at, bytes) = records.into_iter().find(|(_, bytes)| entry(bytes.clone())).expect("an entry");
+    let mut changed = bytes;
+    let last = changed.len() - 40;
+    changed[last] ^= 1;
+    let rewritten = log.rewriter().rewrite(&[(at, changed)].into(), &false.into());
+    rewritten.expect("rewritten");
+    assert_eq!(log.next(), end);
+    drop((log, folder));
+    assert_eq!(loaded(&home), Ok(()), "a start does not see it");
+
+    let ledger = home.open().expect("opens");
+    let mut failed = ledger.failed.clone();
+    let why = tokio::time::timeout(Duration::from_secs(20), failure(&mut failed)).await.expect("it is found");
+    assert!(why.contains("is wrong: it is not the one that its head commits to"), "{why}");
+    drop(ledger);
+    assert!(home.open().is_err(), "and the next start, which reads the log, says no");
+}
