@@ -4,11 +4,8 @@ use eleven_core::artifact::{RequestBinding, Token};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_RUNTIME;
 use eleven_core::{id, name};
-
-/// Bytes of the runtime's name in a request: it stands in the event that records a refusal, and a name may have any number of
-/// segments.
-pub const MAX_RUNTIME: usize = 512;
 
 /// What a caller, or a point on a caller's behalf, asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

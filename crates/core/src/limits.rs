@@ -42,8 +42,15 @@ pub const MAX_VALIDATION: usize = 1 << 31;
 pub const MAX_ANCESTORS: usize = 1 << 20;
 /// Bytes of a proof file, which may be written otherwise than canonically.
 pub const MAX_PROOF_FILE: usize = 64 * 1024 * 1024;
+/// Bytes of a runtime's name in a request: it stands in the event that records a refusal, and a name may have any number of
+/// segments.
+pub const MAX_RUNTIME: usize = 512;
 /// Bytes of a request body, where a listener sets nothing else.
 pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
+/// Bytes of calls' bodies that a point holds at once, but for 64 KiB of each; four of the largest where that is more.
+pub const MAX_CALLS_HELD: usize = 512 * 1024 * 1024;
+/// Bytes of appends that a ledger holds at once, but for 64 KiB of each; four of the largest where that is more.
+pub const MAX_APPENDS_HELD: usize = 128 * 1024 * 1024;
 /// Top-level members of a request's body that a gateway reads.
 pub const MAX_MEMBERS: usize = 1024;
 /// Workloads that one point has admitted at once and that are not completed.

@@ -1,13 +1,11 @@
 //! How much of its callers' bodies a point holds at once.
 
 use eleven_api::serve::Budget;
-
-/// Bytes of larger bodies that are held at once; where a body may be larger than usual, four of that size.
-const HELD: usize = 512 << 20;
+use eleven_core::limits::MAX_CALLS_HELD;
 
 /// What the bodies of calls share while they are read, decided about and sent on, where one is of at most `limit` bytes.
 pub(crate) fn room(limit: usize) -> Budget {
-    Budget::new(HELD.max(limit.saturating_mul(4)))
+    Budget::new(MAX_CALLS_HELD.max(limit.saturating_mul(4)))
 }
 
 #[cfg(test)]
@@ -39,7 +37,11 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_room_for_several_of_the_largest_bodies_and_not_for_any_number() {
-        for (limit, held) in [(1024, HELD), (DEFAULT_REQUEST_BODY, 16 * DEFAULT_REQUEST_BODY), (HELD, 4 * HELD)] {
+        for (limit, held) in [
+            (1024, MAX_CALLS_HELD),
+            (DEFAULT_REQUEST_BODY, 16 * DEFAULT_REQUEST_BODY),
+            (MAX_CALLS_HELD, 4 * MAX_CALLS_HELD),
+        ] {
             // What of each body is not counted.
             let most = held + 64 * 1024;
             assert!(room(limit).body(Body::new(Says(most)), usize::MAX).await.is_ok(), "{limit}");

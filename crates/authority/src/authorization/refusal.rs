@@ -2,11 +2,11 @@
 
 use super::Request;
 use crate::sequencer;
-use eleven_api::govern::MAX_RUNTIME;
 use eleven_api::problem::Problem;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place};
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_RUNTIME;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;

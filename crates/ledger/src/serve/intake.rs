@@ -7,13 +7,12 @@ use bytes::Bytes;
 use eleven_api::problem::Problem;
 use eleven_api::serve::Budget;
 use eleven_core::form::FormError;
+use eleven_core::limits::MAX_APPENDS_HELD;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// A body up to so many bytes is read and verified where it arrived; a larger one may not hold up other requests.
 const READ_IN_PLACE: usize = 64 * 1024;
-/// Bytes of larger bodies that are held at once; where a body may be larger than usual, four of that size.
-const HELD: usize = 128 << 20;
 
 /// Where appends come in.
 pub(crate) struct Intake {
@@ -26,7 +25,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let budget = Budget::new(HELD.max(limit.saturating_mul(4)));
+        let budget = Budget::new(MAX_APPENDS_HELD.max(limit.saturating_mul(4)));
         Self { limit, budget, readers: Arc::new(Semaphore::new(cores)) }
     }
 
