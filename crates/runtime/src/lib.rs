@@ -22,7 +22,6 @@
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
 
-mod bodies;
 mod caller;
 mod disclosures;
 mod execution;

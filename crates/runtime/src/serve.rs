@@ -1,6 +1,5 @@
 //! The corner as a whole: start, recovery, its tasks, its router.
 
-use crate::bodies;
 use crate::caller::Callers;
 use crate::disclosures::{self, Store};
 use crate::forward::{self, Forwarder, Progress};
@@ -27,9 +26,9 @@ use eleven_api::edge::{Clock, Moment};
 use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
-use eleven_api::serve::{Listener, stopped};
+use eleven_api::serve::{Budget, Listener, stopped};
 use eleven_core::encoding::Object;
-use eleven_core::limits::MAX_WORKLOADS;
+use eleven_core::limits::{MAX_CALLS_HELD, MAX_WORKLOADS};
 use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
@@ -183,7 +182,7 @@ impl Runtime {
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
-            bodies: bodies::room(settings.gateway.max_body),
+            bodies: Budget::shared(MAX_CALLS_HELD, settings.gateway.max_body),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
             credential,

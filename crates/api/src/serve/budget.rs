@@ -20,9 +20,13 @@ const UNCOUNTED: usize = 64 * 1024;
 pub struct Budget(Arc<Semaphore>);
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// What bodies of at most `largest` bytes share: so many bytes, or four of that size where that is more.
     #[must_use]
-    pub fn new(bytes: usize) -> Self {
+    pub fn shared(bytes: usize, largest: usize) -> Self {
+        Self::new(bytes.max(largest.saturating_mul(4)))
+    }
+
+    fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let budget = Budget::new(MAX_APPENDS_HELD.max(limit.saturating_mul(4)));
+        let budget = Budget::shared(MAX_APPENDS_HELD, limit);
         Self { limit, budget, readers: Arc::new(Semaphore::new(cores)) }
     }
 

@@ -1,4 +1,6 @@
 use super::*;
+use eleven_core::limits::{DEFAULT_REQUEST_BODY, MAX_CALLS_HELD};
+use std::convert::Infallible;
 
 const LIMIT: usize = 1 << 20;
 
@@ -10,7 +12,7 @@ struct Pieces {
 
 impl HttpBody for Pieces {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         assert!(!self.says || self.left <= UNCOUNTED, "read although there was no room");
@@ -49,4 +51,33 @@ async fn bodies_take_of_the_budget_while_they_are_held_and_small_ones_nothing() 
     assert_eq!(refused.status, 503, "{refused}");
     let refused = budget.body(silent(100_001), 100_000).await.expect_err("too large");
     assert_eq!(refused.status, 413, "{refused}");
+}
+
+/// A body that says its length, and nothing else.
+struct Says(usize);
+
+impl HttpBody for Says {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0 as u64)
+    }
+}
+
+#[tokio::test]
+async fn there_is_room_for_several_of_the_largest_bodies_and_not_for_any_number() {
+    let several = 4 * MAX_CALLS_HELD;
+    for (largest, held) in
+        [(1024, MAX_CALLS_HELD), (DEFAULT_REQUEST_BODY, 16 * DEFAULT_REQUEST_BODY), (MAX_CALLS_HELD, several)]
+    {
+        let (budget, most) = (Budget::shared(MAX_CALLS_HELD, largest), held + UNCOUNTED);
+        assert!(budget.body(Body::new(Says(most)), usize::MAX).await.is_ok(), "{largest}");
+        let refused = budget.body(Body::new(Says(most + 1)), usize::MAX).await.expect_err("no room");
+        assert_eq!((refused.status, refused.reason), (503, None), "{largest}");
+    }
 }
