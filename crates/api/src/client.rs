@@ -22,6 +22,8 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_millis(5);
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Bytes of what a corner says of itself.
+const MAX_SAID: usize = 64 * 1024;
 
 /// Why a call gave no answer.
 #[derive(Debug)]
@@ -144,16 +146,20 @@ impl Client {
     /// What a corner says of itself at its `/health`, and whether it is ready: one that is not says as much.
     ///
     /// # Errors
-    /// As [`Client::get_json`], but for the status.
+    /// As [`Client::get_json`], but for the status; [`CallError::Malformed`] too where the answer is longer than a corner's, or
+    /// breaks off.
     pub async fn health(&self, base: &str, deadline: Duration) -> Result<(bool, Value), CallError> {
-        let uri: Uri = format!("{base}{}", routes::HEALTH)
-            .parse()
-            .map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
         let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = uri;
+        *request.uri_mut() = address(base, routes::HEALTH)?;
+        let said = async {
+            let answer = self.send(request).await?;
+            let ready = answer.status().is_success();
+            let body = Limited::new(answer.into_body(), MAX_SAID).collect().await;
+            let body = body.map_err(|error| CallError::Malformed(format!("{base} broke off its answer: {error}")))?;
+            Ok::<_, CallError>((ready, json(base, routes::HEALTH, &body.to_bytes())?))
+        };
         let late = |_| CallError::Unreachable(format!("{base} did not answer within {} ms", deadline.as_millis()));
-        let (status, body) = tokio::time::timeout(deadline, self.answer(request)).await.map_err(late)??;
-        Ok((status.is_success(), json(base, routes::HEALTH, &body)?))
+        tokio::time::timeout(deadline, said).await.map_err(late)?
     }
 
     /// Posts a document and returns the answer's body.
@@ -185,9 +191,7 @@ impl Client {
         body: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, CallError> {
-        let to: Uri = format!("{}{path}", base.trim_end_matches('/'))
-            .parse()
-            .map_err(|error| CallError::Malformed(format!("{base}{path} is not an address: {error}")))?;
+        let to = address(base, path)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = to.clone();
@@ -234,6 +238,12 @@ impl Client {
         let body = body.map_err(|error| CallError::Broken(format!("{to} broke off its answer: {error}")))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// An address below a base URL, which may end in a slash.
+fn address(base: &str, path: &str) -> Result<Uri, CallError> {
+    let address = format!("{}{path}", base.trim_end_matches('/')).parse::<Uri>();
+    address.map_err(|error| CallError::Malformed(format!("{base}{path} is not an address: {error}")))
 }
 
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {

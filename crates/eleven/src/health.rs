@@ -2,20 +2,13 @@
 
 use crate::config::Config;
 use crate::corner::Which;
-use bytes::Bytes;
-use eleven_api::answer::read_json;
 use eleven_api::client::{CallError, Client};
-use eleven_api::routes;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
-use http::Request;
-use http_body_util::{BodyExt as _, Full, Limited};
 use std::time::Duration;
 
 /// How long a corner may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes of what it says.
-const MAX_SAID: usize = 64 * 1024;
 
 /// Who answers at a corner's URL, and how it is.
 #[derive(Debug)]
@@ -70,27 +63,17 @@ pub(crate) async fn of(which: Which, config: &Config) -> Health {
 
 /// Asks at a corner's URL, by a client that is asked with more than once.
 pub(crate) async fn by(client: &Client, which: Which, config: &Config) -> Health {
-    let url = &which.of(config).url;
-    let answered = tokio::time::timeout(PATIENCE, ask(client, url)).await;
-    match answered {
-        Ok(Ok((ready, body))) => judge(which, config, ready, &body),
-        Ok(Err(CallError::Untrusted(why))) => Health::Untrusted(why),
-        Ok(Err(_)) | Err(_) => Health::Nobody,
-    }
+    judge(which, config, client.health(&which.of(config).url, PATIENCE).await)
 }
 
-async fn ask(client: &Client, url: &str) -> Result<(bool, Bytes), CallError> {
-    let malformed = |error: &dyn std::fmt::Display| CallError::Malformed(error.to_string());
-    let request = Request::get(format!("{url}{}", routes::HEALTH)).body(Full::default());
-    let answer = client.send(request.map_err(|error| malformed(&error))?).await?;
-    let ready = answer.status().is_success();
-    // What is too long, or breaks off, is no corner's.
-    let body = Limited::new(answer.into_body(), MAX_SAID).collect().await;
-    Ok((ready, body.map(|body| body.to_bytes()).unwrap_or_default()))
-}
-
-fn judge(which: Which, config: &Config, ready: bool, body: &[u8]) -> Health {
-    let value = read_json(body).unwrap_or(Value::Null);
+fn judge(which: Which, config: &Config, answered: Result<(bool, Value), CallError>) -> Health {
+    let (ready, value) = match answered {
+        Ok(said) => said,
+        Err(CallError::Untrusted(why)) => return Health::Untrusted(why),
+        // What answers otherwise than a corner does is none.
+        Err(CallError::Malformed(_)) => (false, Value::Null),
+        Err(_) => return Health::Nobody,
+    };
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     match (member("corner"), member("domain")) {
         (Some(corner), Some(domain)) if corner == which.name() && domain == config.domain => {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::serve::{Listener, Tls};
 use axum::Router;
+use axum::routing::get;
 use std::path::PathBuf;
 use tokio::sync::watch;
 
@@ -37,4 +38,25 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
     let refused = Client::new().get(&format!("https://{free}"), "/health", DEADLINE).await.expect_err("nobody");
     assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_corner_says_how_it_is_below_an_address_that_ends_in_a_slash_too() {
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let at = format!("http://{}", listener.local_addr().expect("an address"));
+    let (_stop, stopping) = watch::channel(false);
+    let router = Router::new()
+        .route("/health", get(|| async { (http::StatusCode::SERVICE_UNAVAILABLE, r#"{"ok":false}"#) }))
+        .route("/page/health", get(|| async { "<html>" }))
+        .route("/long/health", get(|| async { " ".repeat(MAX_SAID - 1) + "[]" }));
+    tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    for base in [at.clone(), format!("{at}/")] {
+        let (ready, said) = Client::new().health(&base, DEADLINE).await.expect("it says how it is");
+        assert!(!ready, "{base}");
+        assert_eq!(said.get("ok"), Some(&Value::Bool(false)), "{base}");
+    }
+    for base in [format!("{at}/page"), format!("{at}/long")] {
+        let refused = Client::new().health(&base, DEADLINE).await.expect_err("it is no corner");
+        assert!(matches!(refused, CallError::Malformed(_)), "{base}: {refused:?}");
+    }
 }

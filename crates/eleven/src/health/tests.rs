@@ -1,4 +1,5 @@
 use super::*;
+use eleven_api::answer::read_json;
 use std::path::Path;
 
 fn config() -> Config {
@@ -7,14 +8,19 @@ fn config() -> Config {
     Config::read(Path::new("eleven.toml"), text).expect("a configuration")
 }
 
+/// What an answer with this body is taken for.
+fn judged(which: Which, ready: bool, body: &str) -> Health {
+    let said = read_json(body.as_bytes()).map_err(|error| CallError::Malformed(error.to_string()));
+    judge(which, &config(), said.map(|value| (ready, value)))
+}
+
 #[test]
 fn a_corner_is_known_by_its_name_and_its_domains() {
-    let config = config();
-    let who = |body: &str| match judge(Which::Ledger, &config, true, body.as_bytes()) {
+    let who = |body: &str| match judged(Which::Ledger, true, body) {
         Health::Other(who) => who,
         health => format!("{health:?}"),
     };
-    let ours = judge(Which::Ledger, &config, false, br#"{"corner":"ledger","domain":"d1"}"#);
+    let ours = judged(Which::Ledger, false, r#"{"corner":"ledger","domain":"d1"}"#);
     assert!(matches!(ours, Health::Ours(Said { ready: false, .. })), "{ours:?}");
     assert_eq!(who(r#"{"corner":"ledger","domain":"d2"}"#), "the ledger of d2");
     assert_eq!(who(r#"{"corner":"authority","domain":"d1"}"#), "the authority of d1");
@@ -28,7 +34,7 @@ fn a_corner_is_known_by_its_name_and_its_domains() {
 fn a_point_that_is_contained_is_up_and_not_ready() {
     let said = |ready: bool, body: &str| {
         let body = format!(r#"{{"corner":"runtime","domain":"d1",{body}}}"#);
-        let Health::Ours(said) = judge(Which::Runtime, &config(), ready, body.as_bytes()) else { panic!("it is ours") };
+        let Health::Ours(said) = judged(Which::Runtime, ready, &body) else { panic!("it is ours") };
         said
     };
     let contained = r#""denies":"runtime.contained: mesh * is contained""#;
@@ -50,7 +56,7 @@ fn a_point_that_is_contained_is_up_and_not_ready() {
 
 #[test]
 fn what_a_point_says_of_its_approval_is_heard() {
-    let body = br#"{"corner":"runtime","domain":"d1","approved":false,"unapproved":"another binary"}"#;
-    let Health::Ours(said) = judge(Which::Runtime, &config(), false, body) else { panic!("it is ours") };
+    let body = r#"{"corner":"runtime","domain":"d1","approved":false,"unapproved":"another binary"}"#;
+    let Health::Ours(said) = judged(Which::Runtime, false, body) else { panic!("it is ours") };
     assert_eq!(said.unapproved(), Some("another binary"));
 }
