@@ -38,6 +38,11 @@ impl Said {
         self.value.get("unapproved").and_then(Value::as_str)
     }
 
+    /// Whether the registry went back there, behind what the point has seen.
+    pub(crate) fn went_back(&self) -> bool {
+        self.value.get("seen_epoch").is_some()
+    }
+
     /// Why every call is refused there, whatever it presents, where the corner is an enforcement point and says so.
     pub(crate) fn denies(&self) -> Option<&str> {
         self.value.get("denies").and_then(Value::as_str)
@@ -49,9 +54,10 @@ impl Said {
         self.denies().is_some() && is("fresh") && is("approved")
     }
 
-    /// Whether the process is up: ready, or contained, as every process in its place would be.
+    /// Whether the process is up: ready, or contained, or with a registry that went back, as every process in its place would be.
     pub(crate) fn is_up(&self) -> bool {
-        let contained = self.denies().is_some_and(|why| why.starts_with(Reason::RuntimeContained.code()));
+        let reason = self.value.get("reason").and_then(Value::as_str);
+        let contained = reason == Some(Reason::RuntimeContained.code());
         self.ready || (contained && self.only_denies())
     }
 }

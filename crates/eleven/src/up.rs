@@ -217,8 +217,9 @@ impl Supervisor {
                 if said.is_up() {
                     self.ready.insert(name);
                 }
-                let contained = said.denies().filter(|_| said.is_up()).map(|why| ("contained", why));
-                let why = said.unapproved().map(|why| ("unregistered", why)).or(contained);
+                let event = if said.went_back() { "behind" } else { "contained" };
+                let denies = said.denies().filter(|_| said.is_up()).map(|why| (event, why));
+                let why = said.unapproved().map(|why| ("unregistered", why)).or(denies);
                 why.map(|(event, why)| (event, format!("every call is refused: {why}")))
             }
             Health::Other(who) => Some(("other", format!("{who} answers at {url}: stop it, or set another address"))),

@@ -7,7 +7,7 @@ use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::{RuntimeRecord, View};
 use eleven_core::time::Time;
-use eleven_enforce::admission::denies_all;
+use eleven_enforce::admission::{denies_all, went_back};
 use eleven_enforce::journal::Point;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// nothing denies whatever comes.
 pub(crate) async fn health(gate: Arc<Gate>) -> Response {
     let (remembered, held, point) = (gate.remembered(), gate.registry.held(), &gate.point);
+    let (_, seen) = remembered;
+    let behind = held.as_ref().and_then(|held| went_back(held.view.epoch(), seen)).map(|_| seen);
     let now = Moment::now(&*gate.clock);
     let fresh = held.as_ref().is_some_and(|held| held.is_fresh(now));
     let unapproved = held.as_ref().map(|held| unapproved(&held.view, point, now.at));
@@ -32,7 +34,9 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
         .with("approved", approved.map_or(Value::Null, Value::from))
         .with_some("unapproved", unapproved.flatten())
         .with("epoch", held.as_ref().map_or(Value::Null, |held| Value::from(held.view.epoch())))
+        .with_some("seen_epoch", behind)
         .with("fresh", fresh)
+        .with_some("reason", denies.as_ref().map(|(reason, _)| reason.code()))
         .with_some("denies", denies.map(|(reason, why)| format!("{reason}: {why}")))
         .with("backlog_ms", gate.progress.backlog_ms(now))
         .with_some("unproven_ms", gate.standing.unproven_ms(now).map(|(waits, _)| waits))

@@ -37,8 +37,8 @@ fn a_point_that_is_contained_is_up_and_not_ready() {
         let Health::Ours(said) = judged(Which::Runtime, ready, &body) else { panic!("it is ours") };
         said
     };
-    let contained = r#""denies":"runtime.contained: mesh * is contained""#;
-    let behind = r#""denies":"audit.discontinuity: the ledger has not acknowledged""#;
+    let contained = r#""reason":"runtime.contained","denies":"runtime.contained: mesh * is contained""#;
+    let behind = r#""reason":"audit.discontinuity","denies":"audit.discontinuity: the ledger has not acknowledged""#;
     for (ready, body, only_denies, up) in [
         (true, r#""approved":true,"fresh":true"#.to_owned(), false, true),
         (false, r#""approved":true,"fresh":true"#.to_owned(), false, false),
@@ -49,9 +49,14 @@ fn a_point_that_is_contained_is_up_and_not_ready() {
         (false, format!(r#"{behind},"approved":true,"fresh":true"#), true, false),
     ] {
         let said = said(ready, &body);
+        assert!(!said.went_back(), "{body}");
         assert_eq!((said.only_denies(), said.is_up()), (only_denies, up), "{body}");
         assert_eq!(said.denies().is_some(), body.contains("denies"), "{body}");
     }
+    // By its reason, whatever the sentence is; and told apart from a containment, which somebody can lift.
+    let back = r#""reason":"runtime.contained","denies":"from epoch 7 to 4","epoch":4,"seen_epoch":7"#;
+    let said = said(false, &format!(r#"{back},"approved":true,"fresh":true"#));
+    assert!(said.is_up() && said.went_back(), "{said:?}");
 }
 
 #[test]

@@ -258,24 +258,27 @@ async fn a_point_that_is_contained_is_not_ready_and_names_what_is() {
     let health = async || {
         let (status, health) = domain.get(domain.gateway_at, "/health").await;
         let health = parse(&health).expect("I-JSON");
-        (status.as_u16(), health.get("denies").and_then(Value::as_str).map(str::to_owned))
+        let member = |name: &str| health.get(name).and_then(Value::as_str).map(str::to_owned);
+        assert_eq!(health.get("seen_epoch"), None, "its registry did not go back");
+        (status.as_u16(), member("denies"), member("reason"))
     };
     for (kind, subject) in [("runtime", POINT), ("runtime", RUNTIME), ("domain", DOMAIN), ("mesh", "*")] {
         let token = domain.token(&body).await;
         let (kind, subject) = (kind.to_owned(), subject.to_owned());
         domain.act_in_force(Act::SubjectContain { kind: kind.clone(), subject: subject.clone() }).await;
         refused(&domain, &present(&domain, &body, &token).await, 403, "runtime.contained").await;
-        let (status, denies) = health().await;
+        let (status, denies, reason) = health().await;
         assert_eq!(status, 503, "{kind} {subject}");
         let denies = denies.expect("why");
         assert!(denies.starts_with(&format!("runtime.contained: {kind} {subject} ")), "{denies}");
+        assert_eq!(reason.as_deref(), Some("runtime.contained"));
         domain.act_in_force(Act::SubjectLift { kind, subject }).await;
-        assert_eq!(health().await, (200, None));
+        assert_eq!(health().await, (200, None, None));
     }
     // What covers one caller alone leaves it ready.
     let (kind, subject) = ("identity".to_owned(), IDENTITY.to_owned());
     domain.act_in_force(Act::SubjectContain { kind, subject }).await;
-    assert_eq!(health().await, (200, None));
+    assert_eq!(health().await, (200, None, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
