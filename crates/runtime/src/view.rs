@@ -249,8 +249,7 @@ fn announce(epoch: u64, seen: u64) {
 /// Whether the keys that signed header and stamp count at `now`, by the last version of the root that is known. Asked before an
 /// epoch is noted, for nothing goes back behind that: whoever has a key that was ended could number one too high for good.
 fn check_signers(view: &View, root: &TrustRoot, now: Time) -> Result<(), CallError> {
-    let kids = [&view.header().kid, &view.stamp().sig.kid];
-    match kids.into_iter().find(|kid| root.role(KeyUse::Registry, kid, now).is_none()) {
+    match view.uncounted_signer(root, now) {
         None => Ok(()),
         Some(kid) => Err(malformed(format!(
             "the authority's registry is signed by {kid}, which does not count under version {} of the trust root",

@@ -173,11 +173,17 @@ impl View {
         if !root.in_force(now) {
             return Err(ViewError::RootNotInForce);
         }
-        let counts = |kid: &str| root.role(KeyUse::Registry, kid, now).is_some();
-        if !counts(&self.epoch.header.kid) || !counts(&self.stamp.sig.kid) {
+        if self.uncounted_signer(root, now).is_some() {
             return Err(ViewError::RegistryKey);
         }
         if self.is_stale(now) { Err(ViewError::Stale) } else { Ok(()) }
+    }
+
+    /// The key that signed header or stamp and does not count at `now` by `root`, where one of them does not.
+    #[must_use]
+    pub fn uncounted_signer(&self, root: &TrustRoot, now: Time) -> Option<&str> {
+        let kids = [&self.epoch.header.kid, &self.stamp.sig.kid];
+        kids.into_iter().find(|kid| root.role(KeyUse::Registry, kid, now).is_none()).map(String::as_str)
     }
 
     /// Whether the stamp is older than `fresh`; one exactly that old is not.
