@@ -81,13 +81,12 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// What signs artifacts at `now`, under this registry: the newest key that has counted for as long as a view of the registry may
-    /// be old, so that every enforcement point knows it where it was registered when it began to count; where there is none, the
-    /// newest that counts at all.
+    /// What signs artifacts at `now`, under this registry: the newest key that has counted there for as long as a view of it may be
+    /// old, so that every enforcement point knows it; where there is none, the newest that counts at all.
     fn issuer(&self, current: &Current, now: Time) -> Option<&dyn Signer> {
         let known = now.plus_millis(-current.fresh_ms());
         let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));
-        let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| key.nbf <= known));
+        let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| current.issues_since(key) <= known));
         settled.or_else(|| self.issuer.newest_of(counting)).map(Arc::as_ref)
     }
 

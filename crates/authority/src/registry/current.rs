@@ -63,9 +63,20 @@ pub struct Current {
     policies: Arc<BTreeMap<Sha3, Arc<Policy>>>,
     /// The epochs that the last events made.
     recent: Arc<BTreeMap<Sha3, u64>>,
+    /// When each issuer key was registered, by the ledger.
+    issuers: Arc<BTreeMap<String, Time>>,
     documents: Arc<Documents>,
     /// The signed stamp.
     pub stamp: Bytes,
+}
+
+/// What no registry says of its entries, and the ledger does.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The epochs that the last events made.
+    pub(super) recent: BTreeMap<Sha3, u64>,
+    /// When each issuer key was registered.
+    pub(super) issuers: BTreeMap<String, Time>,
 }
 
 /// The bytes that are served of an epoch.
@@ -108,14 +119,14 @@ impl Current {
     /// Where `signer` is not the registry key of the epoch, or a public key is none.
     pub fn of_fold(fold: Fold, policies: Vec<Policy>, now: Time, signer: &dyn Signer) -> Result<Self, EpochError> {
         let policies = policies.into_iter().map(|policy| (policy.bundle.hash, Arc::new(policy))).collect();
-        Self::sign(fold, policies, BTreeMap::new(), now, signer, &mut KeyTables::new())
+        Self::sign(fold, policies, Known::default(), now, signer, &mut KeyTables::new())
     }
 
     /// Signs an epoch and its first stamp, and verifies both as an enforcement point will.
     pub(super) fn sign(
         fold: Fold,
         policies: BTreeMap<Sha3, Arc<Policy>>,
-        recent: BTreeMap<Sha3, u64>,
+        known: Known,
         now: Time,
         signer: &dyn Signer,
         tables: &mut KeyTables,
@@ -129,7 +140,8 @@ impl Current {
             sources: Arc::new(Sources::of(fold.lists())),
             placements: Arc::new(placements(fold.lists().runtimes.iter())),
             policies: Arc::new(policies),
-            recent: Arc::new(recent),
+            recent: Arc::new(known.recent),
+            issuers: Arc::new(known.issuers),
             documents: Arc::new(documents),
             fold: Arc::new(fold),
             stamp: bytes,
@@ -148,6 +160,7 @@ impl Current {
             placements: Arc::clone(&self.placements),
             policies: Arc::clone(&self.policies),
             recent: Arc::clone(&self.recent),
+            issuers: Arc::clone(&self.issuers),
             documents: Arc::clone(&self.documents),
             stamp: bytes,
         })
@@ -178,6 +191,11 @@ impl Current {
         let record = &key.record;
         let own = record.usage == KeyUse::Event && record.owner == point && record.counts_at(now);
         own.then(|| &*key.verifying)
+    }
+
+    /// From when on an issuer key is in the registry and counts: by the ledger's time, whatever the key says of itself.
+    pub(crate) fn issues_since(&self, key: &KeyRecord) -> Time {
+        self.issuers.get(&key.kid).map_or(key.nbf, |registered| key.nbf.max(*registered))
     }
 
     /// The epoch that an event made, where it is one of the last thousand.

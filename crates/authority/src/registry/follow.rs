@@ -1,7 +1,7 @@
 //! The two tasks that make what is served: one follows the ledger and folds, one stamps.
 
 use super::Registry;
-use super::current::{Current, EpochError};
+use super::current::{Current, EpochError, Known};
 use super::drift::{Drifts, Open};
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
@@ -10,7 +10,8 @@ use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{Fold, FoldError, KeyTables, PublishedPolicy};
-use eleven_core::root::TrustRoot;
+use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::time::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct Following {
     /// anything else is taken.
     shown: Option<i64>,
     recent: VecDeque<(Sha3, u64)>,
+    /// When each issuer key was registered, by the ledger.
+    issuers: BTreeMap<String, Time>,
     tables: KeyTables,
     drifts: Drifts,
     /// The entry that the drifts go on with: behind `next` where the ledger did not show discontinuities for a while. A drift
@@ -236,6 +239,11 @@ impl Following {
             }
             self.recent.push_back((record.hash, fold.epoch()));
             self.last = Some((seq, record.hash));
+            if matches!(record.event.as_str(), "ledger.genesis" | "key.registered") {
+                for key in fold.lists().keys.iter().filter(|key| key.usage == KeyUse::Issuer) {
+                    self.issuers.entry(key.kid.clone()).or_insert(row.at);
+                }
+            }
         }
         Ok(())
     }
@@ -266,10 +274,10 @@ impl Following {
         if in_place && held.len() == policies.len() {
             return Ok(None);
         }
-        let recent = self.recent.iter().copied().collect();
+        let known = Known { recent: self.recent.iter().copied().collect(), issuers: self.issuers.clone() };
         let now = registry.clock.now();
         let signed = match registry.keys.named(&fold.header().kid) {
-            Some(signer) => Current::sign(fold.clone(), policies, recent, now, signer.as_ref(), &mut self.tables),
+            Some(signer) => Current::sign(fold.clone(), policies, known, now, signer.as_ref(), &mut self.tables),
             None => Err(EpochError::NotHeld(fold.header().kid.clone())),
         };
         signed.map(Some).map_err(|error| format!("epoch {} cannot be signed: {error}", fold.epoch()))

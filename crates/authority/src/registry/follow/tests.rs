@@ -1,12 +1,13 @@
 use super::*;
+use crate::Signers;
 use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
-use eleven_core::registry::{Item as _, genesis};
-use eleven_core::time::Time;
+use eleven_core::registry::{GrantedKey, Item as _, genesis};
+use eleven_core::signature::{Keyring, Signer};
 
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
 fn registry(role: &str) -> Registry {
@@ -198,4 +199,30 @@ async fn what_was_folded_while_discontinuities_were_not_shown_is_shown_with_them
     assert_eq!(why, WENT_BACK);
     following.go_on(&registry, asked(1, vec![equivocation_row(1), registered()], 3)).await.expect("taken");
     assert_eq!((following.drifts_next, drifted(&registry)), (3, 1));
+}
+
+#[tokio::test]
+async fn a_renewed_issuer_key_signs_when_every_point_knows_it_however_long_it_says_that_it_counts() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let issuer = Keyring::new(["issuer", "renewed"].map(|role| Arc::new(signer(role)) as Arc<dyn Signer>));
+    let signers = Signers {
+        issuer: issuer.expect("two keys"),
+        event: signer("event").into(),
+        registry: signer("registry").into(),
+        policy: signer("policy").into(),
+        identity: Arc::new(signer("identity")),
+    };
+    let issues = |at: Time| {
+        let current = registry.current().expect("an epoch");
+        signers.issuer(&current, at).map(|issuer| issuer.kid().to_owned())
+    };
+    let founded = Row { at: NOW.plus_seconds(-60), ..genesis_row() };
+    following.take(&registry, page(vec![founded], 1)).await.expect("taken");
+    // Its window began years ago, and no view of the registry from before this moment has it.
+    let key = GrantedKey::sign(fixtures::key("renewed", KeyUse::Issuer, AUTHORITY), &signer("registry"));
+    let registered = row(1, "key.registered", AUTHORITY, key.to_object());
+    following.take(&registry, page(vec![registered], 2)).await.expect("taken");
+    for (millis, role) in [(0, "issuer"), (9_999, "issuer"), (10_000, "renewed")] {
+        assert_eq!(issues(NOW.plus_millis(millis)), Some(signer(role).kid().to_owned()), "{millis}");
+    }
 }
