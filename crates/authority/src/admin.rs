@@ -78,6 +78,8 @@ pub enum ActError {
     Refused(String),
     /// The ledger does not answer; nothing was done, or its fate is open.
     Unavailable(String),
+    /// Something of this authority's broke off at it; nothing was done.
+    Broken(&'static str),
     /// It is durable, but this corner does not decide by it yet.
     Pending,
 }
@@ -89,7 +91,7 @@ impl fmt::Display for ActError {
             Self::Policy(error) => error.fmt(f),
             Self::Registry(error) => error.fmt(f),
             Self::Unknown(what) => write!(f, "there is no {what}"),
-            Self::Impossible(why) => f.write_str(why),
+            Self::Impossible(why) | Self::Broken(why) => f.write_str(why),
             Self::Refused(why) => write!(f, "the ledger refused it: {why}"),
             Self::Unavailable(why) => write!(f, "the ledger does not answer: {why}"),
             Self::Pending => f.write_str("it is durable, but not in force here yet: look at the registry's epoch"),
@@ -112,6 +114,10 @@ impl From<NotCompiled> for ActError {
             NotCompiled::Policy(error) => Self::Policy(error),
             NotCompiled::Late => Self::Impossible(
                 "the policy was not compiled in time, or one that came before it: try again alone, or make it smaller",
+            ),
+            NotCompiled::Broken => Self::Broken(
+                "the authority broke off when it compiled the policy, which is a fault of the authority's: its log says at what; \
+                 nothing was done",
             ),
         }
     }
@@ -137,6 +143,7 @@ impl ActError {
             Self::Form(_) | Self::Policy(_) | Self::Impossible(_) => Problem::malformed(text),
             Self::Registry(_) | Self::Refused(_) => Problem::with_status(409, text),
             Self::Unknown(_) => Problem::with_status(404, text),
+            Self::Broken(_) => Problem::with_status(500, text),
             Self::Unavailable(_) | Self::Pending => Problem::refused(Reason::AuditUnavailable, text),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) enum NotCompiled {
     Policy(PolicyError),
     /// That was not known in time.
     Late,
+    /// What compiles it broke off.
+    Broken,
 }
 
 #[derive(Default)]
@@ -57,21 +59,28 @@ impl Bundles {
     /// Reads and compiles a bundle that is to be published, and gives its canonical bytes besides. What it came to decides once
     /// it is in force: it is not compiled again.
     pub(super) async fn compile(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
-        let compiled = tokio::time::timeout(COMPILED_WITHIN, self.compile_in_turn(bundle)).await;
+        let compiling = self.in_turn(move || read_and_compile(bundle));
+        let compiled = tokio::time::timeout(COMPILED_WITHIN, compiling).await;
         let (policy, bytes) = compiled.unwrap_or(Err(NotCompiled::Late))?;
         self.held().compiled = Some(Arc::clone(&policy));
         Ok((policy, bytes))
     }
 
     /// On a thread of its own: those that serve go on.
-    async fn compile_in_turn(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        compile: impl FnOnce() -> Result<T, NotCompiled> + Send + 'static,
+    ) -> Result<T, NotCompiled> {
         let turn = Arc::clone(&self.turn).acquire_owned().await;
         let compiling = spawn_blocking(move || {
             // Until it is done, also where nobody waits for it any more.
             let _turn = turn;
-            read_and_compile(bundle)
+            compile()
         });
-        compiling.await.unwrap_or(Err(NotCompiled::Late))
+        compiling.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what compiles a policy that is to be published broke off");
+            Err(NotCompiled::Broken)
+        })
     }
 
     /// Notes that a bundle was published.

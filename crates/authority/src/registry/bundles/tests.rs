@@ -40,6 +40,14 @@ async fn a_bundle_that_is_not_compiled_in_time_is_not_published() {
 }
 
 #[tokio::test]
+async fn a_compiler_that_breaks_off_is_not_taken_for_one_that_is_late() {
+    let bundles = bundles();
+    let broken = bundles.in_turn(|| -> Result<(), NotCompiled> { panic!("as no bundle should make it") }).await;
+    assert!(matches!(broken, Err(NotCompiled::Broken)), "{broken:?}");
+    bundles.compile(bundle("one")).await.expect("the next has its turn");
+}
+
+#[tokio::test]
 async fn what_is_no_bundle_or_does_not_compile_is_told_apart() {
     let Value::Object(object) = bundle("one") else { panic!("an object") };
     let wrong = Value::Object(object.clone().with("cedar", "permit("));
