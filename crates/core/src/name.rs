@@ -62,7 +62,13 @@ pub fn authority_domain(authority: &str) -> Option<&str> {
 /// A ledger: `ledger://<domain>`.
 #[must_use]
 pub fn is_ledger(text: &str) -> bool {
-    text.strip_prefix("ledger://").is_some_and(is_domain)
+    ledger_domain(text).is_some_and(is_domain)
+}
+
+/// The domain of a ledger's name.
+#[must_use]
+pub fn ledger_domain(ledger: &str) -> Option<&str> {
+    ledger.strip_prefix("ledger://")
 }
 
 /// An identity: `<kind>:<name>[:<env>]`, kind `human svc model agent workload`, `@<domain>` behind it where it is another

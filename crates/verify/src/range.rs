@@ -12,6 +12,7 @@ use eleven_core::chain::{ChainValue, Entry, advance};
 use eleven_core::hash::Sha256;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::head::{Commitment, Head};
+use eleven_core::name;
 use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use eleven_core::tree::{leaf_hash, node_hash};
@@ -153,7 +154,7 @@ pub fn head_counts(root: &TrustRoot, head: &Head, note: &Note) -> Result<(), Str
     if !root.in_force(head.at) {
         return Err(format!("root {} is in force from {} to {}, not at {}", root.version, root.nbf, root.exp, head.at));
     }
-    if commitment.ledger.strip_prefix("ledger://") != Some(&root.domain) {
+    if name::ledger_domain(&commitment.ledger) != Some(&root.domain) {
         return Err(format!("the head is of `{}`, the root of `{}`", commitment.ledger, root.domain));
     }
     let kid = &head.sig.kid;

@@ -53,7 +53,7 @@ impl Drifts {
 
     fn drifted(&mut self, domain: &str, record: &Record) {
         // A point says of its own stream what it knows; that another's is broken is the ledger's to say.
-        if record.by.strip_prefix("ledger://") != Some(domain) {
+        if name::ledger_domain(&record.by) != Some(domain) {
             return;
         }
         let Some((subject, cause)) = to_contain(domain, record) else { return };

@@ -6,6 +6,7 @@ use super::Commitment;
 use crate::form::{FormError, require};
 use crate::hash::{self, Sha256};
 use crate::limits::MAX_INTEGER;
+use crate::name;
 use crate::signature::{Signer, VerifyingKey};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -71,7 +72,7 @@ fn key_id(name: &str, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
 /// The origin of a ledger, `ledger://<domain>` or the domain alone: the first line of its checkpoints.
 #[must_use]
 pub fn origin(ledger: &str) -> String {
-    format!("{}/ledger", ledger.strip_prefix("ledger://").unwrap_or(ledger))
+    format!("{}/ledger", name::ledger_domain(ledger).unwrap_or(ledger))
 }
 
 /// The verifier key of a ledger as others configure it: `<origin>+<key id>+<base64 of 0x01 || public key>`.

@@ -74,7 +74,7 @@ impl Fold {
         let fresh = form.positive("fresh")?;
         let keys = form.array("keys")?;
         form.finish()?;
-        if !name::is_ledger(by) || by.strip_prefix("ledger://") != Some(&root.domain) {
+        if !name::is_ledger(by) || name::ledger_domain(by) != Some(&root.domain) {
             return Err(FoldError::Producer);
         }
         require(is_fresh(fresh), "genesis: `fresh` is not within 1 to 60 seconds")?;

@@ -65,7 +65,7 @@ impl Fold {
         let producer = Producer::of(by).filter(|producer| event.producers.contains(producer));
         let own = match producer {
             Some(Producer::Authority) => name::authority_domain(by) == Some(self.domain()),
-            Some(Producer::Ledger) => by.strip_prefix("ledger://") == Some(self.domain()),
+            Some(Producer::Ledger) => name::ledger_domain(by) == Some(self.domain()),
             Some(Producer::Point) => true,
             None => false,
         };

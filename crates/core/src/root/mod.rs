@@ -184,7 +184,7 @@ impl TrustRoot {
 
     fn is_role(&self, key: &KeyRecord) -> bool {
         match key.usage {
-            KeyUse::Head => key.owner.strip_prefix("ledger://") == Some(&self.domain),
+            KeyUse::Head => name::ledger_domain(&key.owner) == Some(&self.domain),
             KeyUse::Policy | KeyUse::Registry => name::authority_domain(&key.owner) == Some(&self.domain),
             _ => false,
         }

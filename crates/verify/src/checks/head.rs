@@ -9,6 +9,7 @@ use eleven_core::chain;
 use eleven_core::encoding::Object;
 use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::Checkpoint;
+use eleven_core::name;
 use eleven_core::root::KeyUse;
 
 /// How far ahead of the caller's clock a head may lie, in milliseconds.
@@ -18,7 +19,7 @@ const AHEAD_MS: i64 = 2_000;
 pub(super) fn signed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let (root, head) = (shown.root()?, shown.head()?);
     let ledger = &head.commitment.ledger;
-    if ledger.strip_prefix("ledger://") != Some(&root.domain) {
+    if name::ledger_domain(ledger) != Some(&root.domain) {
         return failed(format!("the head is of `{ledger}`, the root of `{}`", root.domain));
     }
     let key = root.role(KeyUse::Head, &head.sig.kid, head.at);
@@ -72,7 +73,7 @@ fn seal_is_the_ledgers(shown: &Shown<'_>, seal: &Event) -> Judged {
     if record.event != "ledger.sealed" || record.n != 1 {
         return failed(format!("the last entry is `{}`, not a seal", record.event));
     }
-    if record.by.strip_prefix("ledger://") != Some(&shown.root()?.domain) {
+    if name::ledger_domain(&record.by) != Some(&shown.root()?.domain) {
         return failed(format!("`{}` sealed it, not the domain's ledger", record.by));
     }
     hold(record.op == seal.content_id(), "the seal's `op` is not its content's id")

@@ -17,6 +17,7 @@ use eleven_core::head::{Commitment, Head};
 use eleven_core::index::{Proof, Proves, op_key, op_value};
 use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::lineage::{Lineage, issued_data};
+use eleven_core::name;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::tree::{leaf_hash, read_proof, verify_inclusion};
 
@@ -221,7 +222,7 @@ fn statements_signed(shown: &Shown<'_>) -> Judged {
 fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
     let root = roots.iter().rev().find(|root| root.in_force(head.at));
     let Some(root) = root else { return failed(format!("no root was in force at {}", head.at)) };
-    if head.commitment.ledger.strip_prefix("ledger://") != Some(&root.domain) {
+    if name::ledger_domain(&head.commitment.ledger) != Some(&root.domain) {
         return failed(format!("a head is of `{}`, the root of `{}`", head.commitment.ledger, root.domain));
     }
     let Some(key) = root.role_key(KeyUse::Head, &head.sig.kid, head.at) else {

@@ -8,6 +8,7 @@ use crate::registry::Current;
 use eleven_core::encoding::Object;
 use eleven_core::form::FormError;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::name;
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
@@ -55,7 +56,7 @@ async fn check_events(authority: &Authority, current: &Current, kid: &str, urgen
     let now = authority.clock.now();
     let of_the_ledger = |key: &KeyRecord| {
         key.usage == KeyUse::Event
-            && key.owner.strip_prefix("ledger://") == Some(current.fold.domain())
+            && name::ledger_domain(&key.owner) == Some(current.fold.domain())
             && key.counts_at(now)
     };
     if !current.fold.key(kid).is_some_and(of_the_ledger) {
