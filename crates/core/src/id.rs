@@ -6,6 +6,8 @@ use alloc::format;
 use alloc::string::String;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// What the names of lineages begin with.
+const LINEAGE: &str = "lineage://op/";
 /// Characters of a content id.
 pub const LENGTH: usize = 32;
 
@@ -80,7 +82,19 @@ pub fn split_operation(op: &str) -> Option<(&str, Option<u64>)> {
 /// The lineage's name of an operation: `lineage://op/<id>`.
 #[must_use]
 pub fn lineage_name(op: &str) -> String {
-    format!("lineage://op/{op}")
+    format!("{LINEAGE}{op}")
+}
+
+/// The operation id in a lineage's name, of whatever form it is.
+#[must_use]
+pub fn operation_of_lineage(lineage: &str) -> Option<&str> {
+    lineage.strip_prefix(LINEAGE)
+}
+
+/// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id. It may be of no form.
+#[must_use]
+pub fn operation_at_hand(text: &str) -> &str {
+    operation_of_lineage(text).or_else(|| text.strip_prefix("auth_")).unwrap_or(text)
 }
 
 /// The attestation id: `att_` and the content id of {artifact_id, by, op} (PROTOCOL 2).
@@ -95,3 +109,6 @@ pub fn attestation_id(artifact_id: &str, by: &str, op: &str) -> String {
 pub fn subject_op(kind: &str, subject: &str) -> String {
     content_id(&Value::Object(Object::new().with("kind", kind).with("subject", subject)))
 }
+
+#[cfg(test)]
+mod tests;

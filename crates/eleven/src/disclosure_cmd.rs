@@ -100,7 +100,7 @@ fn ask(config: &Config, args: &Args, op: &str, path: &str) -> Result<Disclosed, 
 
 /// The operation id in whatever a person has at hand.
 fn operation(text: &str) -> Result<String, Failure> {
-    let op = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
+    let op = id::operation_at_hand(text);
     let found = id::split_operation(op).map(|_| op.to_owned());
     found.ok_or_else(|| Failure::usage(format!("{text} is no operation: give its id, lineage://op/… or auth_…")))
 }

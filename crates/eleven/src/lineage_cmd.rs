@@ -11,6 +11,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::head::tlog_proof::TlogProof;
+use eleven_core::id;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_policy::Replay;
@@ -39,7 +40,7 @@ pub(crate) fn run(command: LineageCommand, file: &Path, output: Output) -> Resul
 
 /// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
 pub(crate) fn operation(of: &Operation) -> &str {
-    of.id.strip_prefix("lineage://op/").or_else(|| of.id.strip_prefix("auth_")).unwrap_or(&of.id)
+    id::operation_at_hand(&of.id)
 }
 
 /// Base URL of the ledger that is asked: the named one, or the configuration's.

@@ -9,6 +9,7 @@ use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::id;
 use eleven_core::registry::retention::{Hold, OWN, REGIMES, RETENTION_SERVICE, Retention};
 use eleven_core::registry::{InterfaceRecord, Lists, Snapshot};
 use eleven_ledger::LedgerError;
@@ -81,7 +82,7 @@ fn set(config: &Config, name: &str, on: &HoldOn, state: &str, output: Output) ->
     let (kind, subject) = match (&on.operation, &on.identity) {
         // The registry writes ids in small letters, and an id has none.
         (Some(operation), None) => {
-            ("operation", operation.strip_prefix("lineage://op/").unwrap_or(operation).to_ascii_uppercase())
+            ("operation", id::operation_of_lineage(operation).unwrap_or(operation).to_ascii_uppercase())
         }
         (None, Some(identity)) => ("identity", identity.clone()),
         _ => return Err(Failure::usage("name one of --operation and --identity")),

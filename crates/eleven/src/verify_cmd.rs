@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
         Kind::parse(kind)
             .ok_or_else(|| Failure::usage(format!("`{kind}` is no kind: use execution, open, unused or denial")))
     });
-    let op = args.op.as_deref().map(operation);
+    let op = args.op.as_deref().map(id::operation_at_hand);
     if let Some((at, named)) = walked(args)? {
         return walk::run(&at, named, (root.as_ref(), kind.transpose()?, args.max_age), output);
     }
@@ -99,12 +99,12 @@ fn batch(root: Option<&Pinned>) -> Result<ExitCode, Failure> {
 
 /// The ledger and the operation, where it is one that is named and not a file.
 fn walked(args: &Verify) -> Result<Option<(At, &str)>, Failure> {
-    let named = args.file.as_deref().and_then(Path::to_str).and_then(|name| name.strip_prefix("lineage://op/"));
+    let named = args.file.as_deref().and_then(Path::to_str).and_then(id::operation_of_lineage);
     match (named, args.from.as_deref()) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Failure::usage("--from walks an operation: name it as lineage://op/…")),
         (Some(_), None) => Err(Failure::usage("name the ledger that is walked with --from URL")),
-        (Some(named), Some(from)) if args.op.as_deref().map(operation).is_none_or(|op| op == named) => {
+        (Some(named), Some(from)) if args.op.as_deref().map(id::operation_at_hand).is_none_or(|op| op == named) => {
             Ok(Some((At::of(Some(from), args.secret_file.as_deref(), Path::new(""))?, named)))
         }
         (Some(_), Some(_)) => Err(Failure::usage("--op names another operation")),
@@ -118,10 +118,6 @@ pub(crate) fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
         Replay::Denies(reason) => ReplayResult::Denies(reason),
         Replay::Unreadable => ReplayResult::Unreadable,
     }
-}
-
-fn operation(text: &str) -> &str {
-    text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -27,7 +27,7 @@ const MAX_USES: u64 = 1000;
 /// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
 #[must_use]
 pub(crate) fn operation(text: &str) -> Option<&str> {
-    let text = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
+    let text = id::operation_at_hand(text);
     id::split_operation(text).map(|_| text)
 }
 

@@ -241,7 +241,7 @@ async fn carry_out(
     if !reached {
         return Err(unavailable(UNPROVEN.to_owned()).in_lineage(lineage));
     }
-    name_lineage(&mut parts.headers, lineage.trim_start_matches("lineage://op/"), durability);
+    name_lineage(&mut parts.headers, id::operation_of_lineage(lineage).unwrap_or(lineage), durability);
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
 }
 

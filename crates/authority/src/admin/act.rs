@@ -238,7 +238,7 @@ fn read_revoke(form: &mut Form<'_>) -> Result<Act, FormError> {
         form.named("artifact", "an artifact id", is_artifact_id)?
     } else {
         let operation = form.string("operation")?;
-        let operation = operation.strip_prefix("lineage://op/").unwrap_or(&operation);
+        let operation = id::operation_of_lineage(&operation).unwrap_or(&operation);
         let base = id::split_operation(operation).map(|(base, _)| base);
         format!("auth_{}", base.ok_or_else(|| form.wrong("operation", "not an operation id"))?)
     };
@@ -257,7 +257,7 @@ fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
 
 fn read_hold(form: &mut Form<'_>) -> Result<Hold, FormError> {
     let (kind, subject) = (form.string("kind")?, form.string("subject")?);
-    let subject = subject.strip_prefix("lineage://op/").unwrap_or(&subject);
+    let subject = id::operation_of_lineage(&subject).unwrap_or(&subject);
     Hold::on(&kind, subject).map_err(|why| FormError(why.into()))
 }
 

@@ -9,6 +9,7 @@ use eleven_api::routes;
 use eleven_core::artifact::{RequestBinding, Token};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
+use eleven_core::id;
 use eleven_core::name;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -48,7 +49,7 @@ impl Answer {
     /// The operation whose lineage holds what happened.
     pub(crate) fn op(&self) -> Option<String> {
         let lineage = self.headers.get("eleven-lineage")?.to_str().ok()?;
-        lineage.strip_prefix("lineage://op/").map(str::to_owned)
+        id::operation_of_lineage(lineage).map(str::to_owned)
     }
 
     /// The summary in a plain answer.
