@@ -133,9 +133,7 @@ pub(crate) fn fold(bundles: &[PolicyBundle]) -> Fold {
     let mut fold = Fold::genesis(NOW, "ledger://11-11", &genesis(&root(), 10, &keys())).expect("a genesis");
     apply(&mut fold, "runtime.registered", runtime().to_value());
     for bundle in bundles {
-        let record =
-            PolicyRecord { id: bundle.id(), operations: bundle.operations.clone(), runtimes: bundle.runtimes.clone() };
-        let published = PublishedPolicy::sign("11-11", record, &signer("policy"));
+        let published = PublishedPolicy::sign("11-11", PolicyRecord::of(bundle), &signer("policy"));
         apply(&mut fold, "policy.published", Value::Object(published.to_object()));
     }
     fold

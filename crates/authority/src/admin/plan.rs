@@ -161,13 +161,10 @@ async fn publish(authority: &Authority, bundle: Value) -> Result<Plan, ActError>
     if let Some(why) = unenforced(bundle, current.view.root().witnesses.keys.len()) {
         return Err(ActError::Impossible(why));
     }
-    let id = bundle.id();
-    let (operations, runtimes) = (bundle.operations.clone(), bundle.runtimes.clone());
-    let record = PolicyRecord { id: id.clone(), operations, runtimes };
-    let record = PolicyRecord::read(record.to_value())?;
+    let record = PolicyRecord::read(PolicyRecord::of(bundle).to_value())?;
     let published = PublishedPolicy::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
-    Ok(Plan::one(step).answering("policy", id.to_value()))
+    Ok(Plan::one(step).answering("policy", bundle.id().to_value()))
 }
 
 /// A term that this version reads and does not enforce: a policy that promises it is not published.

@@ -177,7 +177,7 @@ fn compile(row: &PolicyRecord, bytes: &Bytes) -> Result<Policy, String> {
 
 /// Whether a bundle is the one that a row lists.
 fn is_of(bundle: &PolicyBundle, row: &PolicyRecord) -> bool {
-    bundle.id() == row.id && bundle.operations == row.operations && bundle.runtimes == row.runtimes
+    PolicyRecord::of(bundle) == *row
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::form::{Form, FormError, require};
 use crate::hash::{Sha3, Sha256};
 use crate::index::{item_key, item_value};
 use crate::name;
-use crate::policy::PolicyId;
+use crate::policy::{PolicyBundle, PolicyId};
 use crate::root::KeyRecord;
 use crate::time::Time;
 use alloc::format;
@@ -72,6 +72,12 @@ pub struct PolicyRecord {
 }
 
 impl PolicyRecord {
+    /// What the registry lists of a bundle.
+    #[must_use]
+    pub fn of(bundle: &PolicyBundle) -> Self {
+        Self { id: bundle.id(), operations: bundle.operations.clone(), runtimes: bundle.runtimes.clone() }
+    }
+
     /// Whether it covers `operation` on `runtime`.
     #[must_use]
     pub fn covers(&self, operation: &str, runtime: &str) -> bool {

@@ -9,7 +9,7 @@ use eleven_core::event::Record;
 use eleven_core::hash::{self, Sha3};
 use eleven_core::lineage::issued_data;
 use eleven_core::policy::PolicyBundle;
-use eleven_core::registry::{Fold, PublishedPolicy};
+use eleven_core::registry::{Fold, PolicyRecord, PublishedPolicy};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -94,10 +94,7 @@ impl Content {
         let bytes = self.blobs.get(&published.id.hash).ok_or(Refusal::Blob("the policy's bundle"))?;
         let bundle = parse(bytes).map_err(eleven_core::form::FormError::from).and_then(PolicyBundle::read);
         let bundle = bundle.map_err(|error| Refusal::Registry(error.to_string()))?;
-        let same = bundle.id() == published.id
-            && bundle.operations == published.operations
-            && bundle.runtimes == published.runtimes;
-        if !same {
+        if PolicyRecord::of(&bundle) != published {
             return Err(Refusal::Registry("the policy's bundle is not the one that the event describes".to_owned()));
         }
         let taken = self.blobs.remove_entry(&published.id.hash);

@@ -13,8 +13,7 @@ fn bundle(path: &str) -> Value {
 }
 
 fn row(path: &str) -> PolicyRecord {
-    let bundle = PolicyBundle::read(bundle(path)).expect("a bundle");
-    PolicyRecord { id: bundle.id(), operations: bundle.operations, runtimes: bundle.runtimes }
+    PolicyRecord::of(&PolicyBundle::read(bundle(path)).expect("a bundle"))
 }
 
 #[tokio::test]
