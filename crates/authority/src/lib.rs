@@ -85,7 +85,7 @@ impl Signers {
     /// old, so that every enforcement point knows it; where there is none, the newest that counts at all.
     fn issuer(&self, current: &Current, now: Time) -> Option<&dyn Signer> {
         let known = now.plus_millis(-current.fresh_ms());
-        let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));
+        let counting = |kid: &str| current.counting(kid, now);
         let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| current.issues_since(key) <= known));
         settled.or_else(|| self.issuer.newest_of(counting)).map(Arc::as_ref)
     }
@@ -208,8 +208,7 @@ impl Authority {
     /// signs its events, or the newest of its issuer keys where none of them counts.
     fn uncounted(&self, current: &Current, now: Time) -> Option<&str> {
         let event = self.sequencer.key();
-        let record = current.fold.key(event.kid());
-        if !record.is_some_and(|record| record.counts_at(now) && record.public == event.public()) {
+        if current.counting(event.kid(), now).is_none_or(|record| record.public != event.public()) {
             return Some(event.kid());
         }
         let issues = self.signers.issuer(current, now).is_some();

@@ -193,6 +193,11 @@ impl Current {
         own.then(|| &*key.verifying)
     }
 
+    /// The record of a registered key, where it counts at `now`.
+    pub(crate) fn counting(&self, kid: &str, now: Time) -> Option<&KeyRecord> {
+        self.fold.key(kid).filter(|key| key.counts_at(now))
+    }
+
     /// From when on an issuer key is in the registry and counts: by the ledger's time, whatever the key says of itself.
     pub(crate) fn issues_since(&self, key: &KeyRecord) -> Time {
         self.issuers.get(&key.kid).map_or(key.nbf, |registered| key.nbf.max(*registered))

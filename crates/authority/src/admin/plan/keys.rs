@@ -83,7 +83,7 @@ async fn check_events(authority: &Authority, current: &Current, kid: &str, urgen
 /// Refuses the retirement of the last key that this authority issues with.
 fn check_issuers(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
     let now = authority.clock.now();
-    let counting = |kid: &str| current.fold.key(kid).filter(|key| key.counts_at(now));
+    let counting = |kid: &str| current.counting(kid, now);
     let issuers = &authority.signers.issuer;
     let remains = issuers.newest_of(|other| counting(other).filter(|_| other != kid)).is_some();
     if issuers.named(kid).is_some() && counting(kid).is_some() && !remains {
