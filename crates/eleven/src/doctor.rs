@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::expiry;
 use crate::health::{self, Health};
+use crate::key_cmd;
 use crate::keystore;
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -157,8 +158,7 @@ fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
     let Some(root) = in_force.or_else(|| corner::read_root(&config.root).ok()) else {
         return warn(what, "can't be told: there is no trust root to tell them by");
     };
-    let rows = snapshot.and_then(|snapshot| snapshot.get("keys")).and_then(Value::as_array).unwrap_or_default();
-    let keys: Vec<KeyRecord> = rows.iter().filter_map(|row| KeyRecord::read(row.clone()).ok()).collect();
+    let keys: Vec<KeyRecord> = snapshot.into_iter().flat_map(key_cmd::registered).filter_map(Result::ok).collect();
     let mut ends = expiry::of_root(&root);
     ends.extend(expiry::of_registry(&keys, config));
     let first = ends.iter().map(|end| end.at).min().unwrap_or(root.exp);

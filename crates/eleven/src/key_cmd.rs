@@ -10,6 +10,7 @@ use crate::output::{Failure, Output, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::form::FormError;
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
 use eleven_core::time::Time;
 use std::collections::BTreeSet;
@@ -86,8 +87,7 @@ fn register(config: &Config, files: &[PathBuf], valid_days: u16, output: Output)
         return Err(Failure::usage("the files hold no issuer, event or attestation key: nothing was done"));
     }
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
-    let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
-    let known = listed.iter().cloned().map(KeyRecord::read).collect::<Result<Vec<_>, _>>()?;
+    let known = registered(&snapshot).collect::<Result<Vec<_>, _>>()?;
     let record_of = |key: &PublicKey| known.iter().find(|record| record.kid == key.kid);
     if let Some(other) = wanted.iter().find(|key| record_of(key).is_some_and(|record| record.public != key.public)) {
         let what = format!("{} is registered with another public key: nothing was done", other.kid);
@@ -120,6 +120,11 @@ fn register(config: &Config, files: &[PathBuf], valid_days: u16, output: Output)
     };
     admin::report(&done, &what, output);
     Ok(())
+}
+
+/// The keys that a registry's snapshot lists.
+pub(crate) fn registered(snapshot: &Value) -> impl Iterator<Item = Result<KeyRecord, FormError>> {
+    snapshot.get("keys").and_then(Value::as_array).unwrap_or_default().iter().cloned().map(KeyRecord::read)
 }
 
 /// The record of a key that is registered now.

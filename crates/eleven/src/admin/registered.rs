@@ -34,10 +34,10 @@ impl Registered {
     /// Where it does not answer.
     pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
         let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
-        let list = |name: &str| snapshot.get(name).and_then(Value::as_array).unwrap_or_default();
-        let keys = list("keys").iter().cloned().map(KeyRecord::read).collect::<Result<Vec<_>, _>>()?;
+        let keys = key_cmd::registered(&snapshot).collect::<Result<Vec<_>, _>>()?;
+        let points = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();
         let is_ours = |row: &&Value| row.get("point").and_then(Value::as_str) == Some(&config.point.name);
-        let under = list("runtimes").iter().find(is_ours).and_then(|row| row.get("kid")?.as_str());
+        let under = points.iter().find(is_ours).and_then(|row| row.get("kid")?.as_str());
         Ok(Self { keys, under: under.map(str::to_owned) })
     }
 

@@ -5,11 +5,11 @@ use super::{Finding, State, bad, good, warn};
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::health::Health;
+use crate::key_cmd;
 use crate::keystore;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_core::registry::{Item as _, RuntimeRecord};
-use eleven_core::root::KeyRecord;
 use eleven_core::time::Time;
 use eleven_store::Folder;
 use std::net::TcpListener;
@@ -88,8 +88,7 @@ fn first(found: Finding, lost: Option<String>, told: Option<String>) -> Finding 
 
 /// Whether a key counts by the registry.
 fn counts(snapshot: &Value, kid: &str, now: Time) -> bool {
-    let rows = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default().iter().cloned();
-    rows.filter_map(|key| KeyRecord::read(key).ok()).any(|key| key.kid == kid && key.counts_at(now))
+    key_cmd::registered(snapshot).filter_map(Result::ok).any(|key| key.kid == kid && key.counts_at(now))
 }
 
 fn uncounted(name: &str, kid: &str) -> String {

@@ -2,7 +2,7 @@ use super::*;
 use crate::doctor::State;
 use eleven_core::encoding::Object;
 use eleven_core::hash::Sha3;
-use eleven_core::root::{KeyStatus, KeyUse};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 
 const POINT: &str = "host://here/gateway#gw-0";
 const KEY: &str = "key:d1/gw-0/1";
