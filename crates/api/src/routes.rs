@@ -58,6 +58,8 @@ pub const REGISTRY_REVOCATIONS: &str = "/v1/registry/revocations";
 pub const REGISTRY_POLICY_HISTORY: &str = "/v1/registry/policies";
 /// The trust root (authority, ledger); a version's number may follow.
 pub const REGISTRY_ROOT: &str = "/v1/registry/root";
+/// The same with that number, as it is routed.
+pub const REGISTRY_ROOT_VERSION: &str = "/v1/registry/root/{version}";
 /// The registry snapshot (authority).
 pub const REGISTRY_SNAPSHOT: &str = "/v1/registry/snapshot";
 /// The registry stamp (authority).

@@ -51,7 +51,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(routes::PROOF_EXCLUSION, get(proofs::exclusion))
         .route(&wildcard(routes::TILE), get(tiles::tile))
         .route(routes::REGISTRY_ROOT, get(registry::root))
-        .route("/v1/registry/root/{version}", get(registry::root_version))
+        .route(routes::REGISTRY_ROOT_VERSION, get(registry::root_version))
         .route(routes::REGISTRY_ISSUERS, get(registry::issuers))
         .route(routes::REGISTRY_REVOCATIONS, get(registry::revocations))
         .route(routes::REGISTRY_POLICY_HISTORY, get(registry::policies))

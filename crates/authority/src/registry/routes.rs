@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new()
         .route(routes::REGISTRY_ROOT, get(root))
-        .route("/v1/registry/root/{version}", get(root_version))
+        .route(routes::REGISTRY_ROOT_VERSION, get(root_version))
         .route(routes::REGISTRY_SNAPSHOT, get(snapshot))
         .route(routes::REGISTRY_STAMP, get(stamp))
         .route(routes::REGISTRY_ISSUERS, get(issuers))
