@@ -25,7 +25,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A ledger, and the secret to read it with where it is not shown to everybody.
 pub(crate) struct At {
     url: String,
-    secret: Option<Zeroizing<String>>,
+    secret: Option<Secret>,
+}
+
+/// An auditor's secret, and the header that sends it.
+pub(crate) struct Secret {
+    text: Zeroizing<String>,
+    header: HeaderValue,
 }
 
 impl At {
@@ -41,12 +47,23 @@ impl At {
         Ok(Self { url, secret: secret.map(self::secret).transpose()? })
     }
 
-    fn headers(&self) -> Result<Headers, Failure> {
-        let Some(secret) = &self.secret else { return Ok(Vec::new()) };
-        let value = HeaderValue::from_str(&format!("Bearer {}", secret.as_str()));
-        let mut value = value.map_err(|_| Failure::usage("the auditor's secret is not one line of text"))?;
-        value.set_sensitive(true);
-        Ok(vec![(AUTHORIZATION, value)])
+    fn headers(&self) -> Headers {
+        self.secret.iter().map(|secret| (AUTHORIZATION, secret.header.clone())).collect()
+    }
+}
+
+impl Secret {
+    /// `None` where this is not one line of text: what can't stand in a header is none either.
+    fn of(text: &str) -> Option<Self> {
+        let is_line = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok().filter(|_| is_line)?;
+        header.set_sensitive(true);
+        Some(Self { text: Zeroizing::new(text.to_owned()), header })
+    }
+
+    /// The secret itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -54,14 +71,11 @@ impl At {
 ///
 /// # Errors
 /// Where the file can't be read, or holds anything but one line.
-pub(crate) fn secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn secret(file: &Path) -> Result<Secret, Failure> {
     let failed = |what: &dyn Display| Failure::usage(format!("{}: the auditor's secret: {what}", file.display()));
     let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| failed(&error))?;
-    let secret = text.trim();
-    if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(failed(&"the file has to hold the one line that `eleven auditor add` prints, and nothing else"));
-    }
-    Ok(Zeroizing::new(secret.to_owned()))
+    let what = "the file has to hold the one line that `eleven auditor add` prints, and nothing else";
+    Secret::of(text.trim()).ok_or_else(|| failed(&what))
 }
 
 /// What is sent with a request.
@@ -70,10 +84,7 @@ pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 /// Where a document is asked for.
 pub(crate) trait Base {
     /// The base URL, and what is sent with a request for `path`.
-    ///
-    /// # Errors
-    /// Where what is to be sent is not of its form.
-    fn parts(&self, path: &str) -> Result<(&str, Headers), Failure>;
+    fn parts(&self, path: &str) -> (&str, Headers);
 
     /// A refusal with what this command line can do about it.
     fn advised(&self, refused: Failure) -> Failure {
@@ -82,20 +93,20 @@ pub(crate) trait Base {
 }
 
 impl Base for str {
-    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
-        Ok((self, Vec::new()))
+    fn parts(&self, _: &str) -> (&str, Headers) {
+        (self, Vec::new())
     }
 }
 
 impl Base for String {
-    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
-        Ok((self.as_str(), Vec::new()))
+    fn parts(&self, _: &str) -> (&str, Headers) {
+        (self.as_str(), Vec::new())
     }
 }
 
 impl Base for At {
-    fn parts(&self, _: &str) -> Result<(&str, Headers), Failure> {
-        Ok((self.url.as_str(), self.headers()?))
+    fn parts(&self, _: &str) -> (&str, Headers) {
+        (self.url.as_str(), self.headers())
     }
 
     fn advised(&self, refused: Failure) -> Failure {
@@ -120,8 +131,8 @@ impl<'a> Registry<'a> {
 }
 
 impl Base for Registry<'_> {
-    fn parts(&self, path: &str) -> Result<(&str, Headers), Failure> {
-        Ok((self.url, self.operator.as_ref().map(|operator| operator.headers(path)).unwrap_or_default()))
+    fn parts(&self, path: &str) -> (&str, Headers) {
+        (self.url, self.operator.as_ref().map(|operator| operator.headers(path)).unwrap_or_default())
     }
 }
 
@@ -158,7 +169,7 @@ pub(crate) fn wait<F: Future>(future: F) -> Result<F::Output, Failure> {
 /// Where nobody answers, or the answer is a refusal.
 pub(crate) fn get(base: &(impl Base + ?Sized), path: &str) -> Result<Value, Failure> {
     let bytes = get_bytes(base, path)?;
-    let url = base.parts(path)?.0;
+    let url = base.parts(path).0;
     read_json(&bytes).map_err(|error| Failure::new(format!("{url}{path} answered what is not I-JSON: {error}")))
 }
 
@@ -178,10 +189,8 @@ pub(crate) fn get_of(
 
 /// The failure of whoever answers, and is not the service that was asked.
 pub(crate) fn another(base: &(impl Base + ?Sized), path: &str, service: &str) -> Failure {
-    match base.parts(path) {
-        Ok((url, _)) => Failure::new(format!("{url}{path} answers, and not as a {service} does: check the address")),
-        Err(failure) => failure,
-    }
+    let url = base.parts(path).0;
+    Failure::new(format!("{url}{path} answers, and not as a {service} does: check the address"))
 }
 
 /// Gets a document as its bytes.
@@ -189,7 +198,7 @@ pub(crate) fn another(base: &(impl Base + ?Sized), path: &str, service: &str) ->
 /// # Errors
 /// As [`get`].
 pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u8>, Failure> {
-    let (url, headers) = base.parts(path)?;
+    let (url, headers) = base.parts(path);
     let asked = async { Client::new().call(Method::GET, url, path, &headers, Bytes::new(), PATIENCE).await };
     let answer = wait(asked)?.map_err(|error| base.advised(error.into()))?;
     Ok(answer.to_vec())
@@ -214,3 +223,6 @@ pub(crate) fn post_as(base: &str, path: &str, bearer: &str, body: Vec<u8>) -> Re
     let headers = [(http::header::AUTHORIZATION, value)];
     Ok(wait(async { Client::new().post(base, path, &headers, body, PATIENCE).await })??.to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Export, file: &Path, output: Output) -> Result<ExitCode
     let ledger = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
     let root = root(args, file)?;
     let writer = Writer::make(&args.out).map_err(Failure::usage)?;
-    let export = Exporting { source: Source::new(&ledger)?, root, writer, gaps: Vec::new() };
+    let export = Exporting { source: Source::new(&ledger), root, writer, gaps: Vec::new() };
     let (manifest, hash) = call::wait(export.all(args, &regimes))??;
     let unproven = manifest.gaps.iter().filter(|gap| gap.control.is_none()).count();
     output.either(|| said(args, &manifest, hash), || told(args, &manifest, hash, output));

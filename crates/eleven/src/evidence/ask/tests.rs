@@ -43,7 +43,7 @@ impl Fake {
 
     fn source(&self) -> Source {
         let at = At::of(Some(&self.url), None, Path::new("eleven.toml")).expect("a ledger");
-        Source::new(&at).expect("a source")
+        Source::new(&at)
     }
 
     fn asked(&self) -> u32 {
