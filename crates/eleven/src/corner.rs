@@ -262,6 +262,7 @@ fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
             max_body: point.max_body,
             max_response: point.max_response,
             max_run: Duration::from_secs(point.max_run),
+            ..eleven_runtime::Gateway::default()
         },
     })
 }

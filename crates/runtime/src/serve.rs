@@ -182,7 +182,7 @@ impl Runtime {
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
-            bodies: Budget::shared(MAX_CALLS_HELD, settings.gateway.max_body),
+            bodies: Budget::shared(settings.gateway.bodies, settings.gateway.max_body),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
             credential,

@@ -41,6 +41,8 @@ pub struct Gateway {
     pub parameters: Vec<String>,
     /// Bytes of a request's body.
     pub max_body: usize,
+    /// Bytes that larger bodies may take of this machine at once; four of the largest in any case.
+    pub bodies: usize,
     /// Bytes that are held of a response: all of it, or the end of a stream.
     pub max_response: usize,
     /// How long an execution may run where its policy does not say.
@@ -57,6 +59,7 @@ impl Default for Gateway {
             scope: Vec::new(),
             parameters: Vec::new(),
             max_body: eleven_core::limits::DEFAULT_REQUEST_BODY,
+            bodies: eleven_core::limits::MAX_CALLS_HELD,
             max_response: 64 * 1024 * 1024,
             max_run: Duration::from_secs(300),
         }

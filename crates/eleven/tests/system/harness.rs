@@ -97,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) sensitive: Option<&'static str>,
     /// How often an artifact may be used.
     pub(crate) uses: u32,
+    /// Bytes of the largest body that the gateway takes, and of all of them at once, where there are to be less than usual.
+    pub(crate) bodies: Option<(usize, usize)>,
     /// Whether authority and ledger hold a newer key beside each of theirs, of a name that ends in `-2`.
     pub(crate) renewed: bool,
     /// What all corners read.
@@ -138,6 +140,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             required: None,
             sensitive: None,
             uses: 1,
+            bodies: None,
             renewed: false,
             clock: Arc::default(),
         }
@@ -447,6 +450,8 @@ impl Domain {
 
     pub(crate) async fn start_runtime(&mut self) {
         let (listener, at) = (listen(self.gateway_at).await, self.gateway_at);
+        let usual = Gateway::default();
+        let (max_body, bodies) = self.plan.bodies.unwrap_or((usual.max_body, usual.bodies));
         let settings = Settings {
             authority: format!("http://{}", self.authority_at),
             ledger: self.ledger_url(),
@@ -459,7 +464,9 @@ impl Domain {
                 upstream: format!("http://{}", self.upstream.at),
                 scope: vec![SCOPE.into()],
                 parameters: self.plan.sensitive.iter().map(|name| (*name).to_owned()).collect(),
-                ..Gateway::default()
+                max_body,
+                bodies,
+                ..usual
             },
         };
         let path = self.folder.path().join("runtime");

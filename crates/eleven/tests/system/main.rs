@@ -1,6 +1,7 @@
 //! The three corners together, in one process, over real sockets, folders and clocks: one governed call from its bytes to
 //! its proof, and every way in which it is refused.
 
+mod bodies;
 mod calls;
 mod clocks;
 mod denials;
