@@ -9,7 +9,7 @@
 
 use crate::execution::{asked as asked_of, name_lineage};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
-use crate::opening::{Begun, Sent, begin, ending};
+use crate::opening::{Begun, Sent, begin, close, ending, uncommitted};
 use crate::whole::{self, DRAFT};
 use axum::body::Body;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
@@ -203,7 +203,8 @@ async fn carry_out(
     bundle: &PolicyBundle,
 ) -> Result<axum::response::Response, Problem> {
     let (execution, durability) = (permit.run(), asked_of(bundle));
-    let lineage = id::lineage_name(&execution.op);
+    let op = execution.op.clone();
+    let lineage = id::lineage_name(&op);
     let done = match asking {
         Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
         Asking::Erase => gate.disclosures.erase(&asked).await.map(|count| (count, Vec::new())),
@@ -231,17 +232,13 @@ async fn carry_out(
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let sent = Sent::whole(&body, parts.status.as_u16());
     let ending = ending(&execution, bundle.terms.digests, (outcome, cause), sent, gate.clock.now());
-    let closed = gate.desks.close(execution, ending).await;
-    let unavailable = |why: String| Problem::refused(Reason::AuditUnavailable, why).once_allowed();
-    let closing = closed.map_err(unavailable)?;
-    let reached = match closing.records.last() {
-        Some(record) => gate.standing.reached(record.src_seq, durability, gate.settings.release_wait).await,
-        None => false,
+    let Some(closed) = close(&gate.desks, execution, ending).await else {
+        return Ok(uncommitted(&op, axum::response::IntoResponse::into_response));
     };
-    if !reached {
-        return Err(unavailable(UNPROVEN.to_owned()).in_lineage(lineage));
+    if !gate.standing.reached(closed, durability, gate.settings.release_wait).await {
+        return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed().in_lineage(lineage));
     }
-    name_lineage(&mut parts.headers, id::operation_of_lineage(lineage).unwrap_or(lineage), durability);
+    name_lineage(&mut parts.headers, &op, durability);
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
 }
 

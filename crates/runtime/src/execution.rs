@@ -5,7 +5,7 @@
 //! evidence.
 
 use crate::gateway::Gate;
-use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, ending};
+use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, close, ending, uncommitted};
 use crate::passing;
 use crate::refusal;
 use crate::release::{Holdback, has_end};
@@ -34,8 +34,6 @@ type Answer = axum::response::Response;
 const UPSTREAM_FAILED: &str = "upstream.failed";
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
-/// What a caller hears whose execution has no evidence.
-const UNCOMMITTED: &str = "the execution's evidence could not be committed";
 
 /// Runs the operation that was begun, and answers a caller who speaks `version` once its release allows: whole with its evidence
 /// durable, or as a stream whose end waits for it.
@@ -257,19 +255,15 @@ impl Run {
         self.gate.standing.reached(closed, asked, self.gate.settings.release_wait).await.then_some(asked)
     }
 
-    /// Attest, Audit: one commit. The number of its last record, or none where it could not be made; nothing is released
-    /// then.
+    /// Attest, Audit. The number of the last record, or none where the caller had to be told that there is none.
     async fn close(&mut self, execution: Execution, how: (Outcome, Option<&'static str>), sent: Sent) -> Option<u64> {
         let ending = ending(&execution, self.bundle.terms.digests, how, sent, self.gate.clock.now());
         let op = execution.op.clone();
-        match self.gate.desks.close(execution, ending).await {
-            Ok(closing) => closing.records.last().map(|record| record.src_seq),
-            Err(error) => {
-                tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
-                self.answer_with(uncommitted(&op));
-                None
-            }
+        let closed = close(&self.gate.desks, execution, ending).await;
+        if closed.is_none() {
+            self.answer_with(uncommitted(&op, |problem| refusal::openai(&problem)));
         }
+        closed
     }
 
     fn answer_with(&mut self, answer: Answer) {
@@ -277,14 +271,6 @@ impl Run {
             reply.with(Ok(answer));
         }
     }
-}
-
-/// The answer of an execution that has no evidence. It was admitted, and what came of it is durable nowhere.
-fn uncommitted(op: &str) -> Answer {
-    let problem = Problem::refused(Reason::AuditUnavailable, UNCOMMITTED).once_allowed();
-    let mut answer = refusal::openai(&problem.in_lineage(id::lineage_name(op)));
-    answer.headers_mut().remove(DURABILITY_HEADER);
-    answer
 }
 
 /// Waits for `work`, unless the caller leaves, the execution is interrupted, or its time is over.
@@ -341,6 +327,11 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opening::begin;
+    use crate::opening::tests::{admission, assert_uncommitted};
+    use crate::serve::tests::{fail_next, ledger, opened};
+    use eleven_core::hash::Sha3;
+    use eleven_store::faulty::FaultyDisk;
 
     #[test]
     fn an_answer_without_a_length_and_not_in_chunks_ends_with_its_connection() {
@@ -361,13 +352,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_execution_without_evidence_was_not_denied_and_is_durable_nowhere() {
-        let answer = uncommitted("X");
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        assert_eq!((header("eleven-decision"), header("eleven-durability")), (None, None));
-        assert_eq!((header("eleven-lineage"), header("retry-after")), (Some("lineage://op/X"), Some("1")));
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    #[tokio::test]
+    async fn an_answer_whose_evidence_could_not_be_committed_is_not_released() {
+        let disk = FaultyDisk::new(1);
+        let (upstream, asked, _stop) = ledger(vec![(StatusCode::OK, "an answer".to_owned())]).await;
+        let point = opened(&disk, &upstream).await;
+        let gate = Arc::clone(&point.gate);
+        let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default());
+        let request = request.expect("a request");
+        let run = move |begun| async move {
+            fail_next(&disk);
+            run(gate, begun, request, Version::HTTP_11).await;
+        };
+        let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
+        assert_uncommitted(begun.expect("an answer")).await;
+        assert_eq!(asked.lock().expect("whole").len(), 1, "it ran");
     }
 
     #[test]

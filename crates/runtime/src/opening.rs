@@ -4,11 +4,13 @@
 use crate::gateway::{Admission, recorded};
 use crate::journal::Desks;
 use axum::response::Response;
+use eleven_api::audit::DURABILITY_HEADER;
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Outcome, StatementResult};
 use eleven_core::hash::Sha3;
+use eleven_core::id;
 use eleven_core::policy::{Digests, PolicyBundle};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
@@ -20,6 +22,8 @@ use tokio::sync::oneshot;
 pub(crate) const CALLER_LEFT: &str = "caller.left";
 /// The status that is recorded where nobody was there to be answered.
 pub(crate) const NOBODY: u16 = 499;
+/// What a caller hears whose operation has no evidence.
+const UNCOMMITTED: &str = "the execution's evidence could not be committed";
 
 /// An operation that may run: its permit, the policy under which it was admitted, and who waits for the answer.
 pub(crate) struct Begun {
@@ -79,11 +83,30 @@ where
 /// Closes what nobody waits for any more and nothing was done of.
 async fn left(desks: &Desks, permit: Permit, digests: Digests, now: Time) {
     let execution = permit.run();
-    let op = execution.op.clone();
     let ending = ending(&execution, digests, (Outcome::Interrupted, Some(CALLER_LEFT)), Sent::nothing(NOBODY), now);
-    if let Err(error) = desks.close(execution, ending).await {
-        tracing::error!(op, error, "an operation whose caller left could not be closed");
+    close(desks, execution, ending).await;
+}
+
+/// Attest, Audit: one commit. The number of its last record, or none where it could not be made. The operator is told why;
+/// nothing is released then, and the caller hears that it is [`uncommitted`].
+pub(crate) async fn close(desks: &Desks, execution: Execution, ending: Ending) -> Option<u64> {
+    let op = execution.op.clone();
+    match desks.close(execution, ending).await {
+        Ok(closing) => closing.records.last().map(|record| record.src_seq),
+        Err(error) => {
+            tracing::error!(op, error, "the evidence of an execution could not be committed; nothing is released");
+            None
+        }
     }
+}
+
+/// The answer of an operation that has no evidence, in the form of its surface. It was admitted, and what came of it is durable
+/// nowhere.
+pub(crate) fn uncommitted(op: &str, form: impl FnOnce(Problem) -> Response) -> Response {
+    let problem = Problem::refused(Reason::AuditUnavailable, UNCOMMITTED).once_allowed();
+    let mut answer = form(problem.in_lineage(id::lineage_name(op)));
+    answer.headers_mut().remove(DURABILITY_HEADER);
+    answer
 }
 
 /// What was sent to a caller.

@@ -451,4 +451,4 @@ fn router(gate: Arc<Gate>) -> Router {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@
 use crate::disclosures;
 use crate::execution::asked as asked_of;
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
-use crate::opening::{Begun, Sent, begin, ending};
+use crate::opening::{self, Begun, Sent, begin, ending, uncommitted};
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
@@ -197,10 +197,7 @@ impl Watch {
             },
         };
         let Some(started) = self.workloads.take(&self.attestation_id, None) else { return };
-        if let Err(error) = close(gate, started, (Outcome::Interrupted, Some(cause)), Sent::nothing(0)).await {
-            let id = &self.attestation_id;
-            tracing::error!(attestation_id = id, %error, "a workload that was interrupted could not be closed");
-        }
+        close(gate, started, (Outcome::Interrupted, Some(cause)), Sent::nothing(0)).await;
     }
 }
 
@@ -220,37 +217,35 @@ pub(crate) async fn complete(
             let what = format!("{} is no admission of yours that waits for its completion", done.attestation_id);
             Problem::with_status(404, what)
         })?;
-        let asked = started.durability;
         let sent = Sent { body: done.body, bytes: done.bytes, status: done.status };
-        let closed = close(&gate, started, (outcome, None), sent).await?;
-        let reached = match closed {
-            Some(src_seq) => gate.standing.reached(src_seq, asked, gate.settings.release_wait).await,
-            None => false,
-        };
-        // It is complete either way; whoever asked for more sees by the name that it is not there yet.
-        Ok::<_, Problem>(json(&completed(if reached { asked } else { Durability::D1 })))
+        Ok::<_, Problem>(finish(&gate, started, outcome, sent).await)
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
-async fn close(
-    gate: &Gate,
-    started: Started,
-    how: (Outcome, Option<&'static str>),
-    sent: Sent,
-) -> Result<Option<u64>, Problem> {
+/// Closes a workload as whoever completes it says, and answers.
+async fn finish(gate: &Gate, started: Started, outcome: Outcome, sent: Sent) -> axum::response::Response {
+    let (op, asked) = (started.execution.op.clone(), started.durability);
+    let Some(src_seq) = close(gate, started, (outcome, None), sent).await else {
+        return uncommitted(&op, axum::response::IntoResponse::into_response);
+    };
+    let reached = gate.standing.reached(src_seq, asked, gate.settings.release_wait).await;
+    // It is complete either way; whoever asked for more sees by the name that it is not there yet.
+    json(&completed(if reached { asked } else { Durability::D1 }))
+}
+
+async fn close(gate: &Gate, started: Started, how: (Outcome, Option<&'static str>), sent: Sent) -> Option<u64> {
     let Started { execution, digests, .. } = started;
     let ending = ending(&execution, digests, how, sent, gate.clock.now());
-    let closed = gate.desks.close(execution, ending).await;
-    closed
-        .map(|closing| closing.records.last().map(|record| record.src_seq))
-        .map_err(|error| Problem::refused(Reason::AuditUnavailable, error).once_allowed())
+    opening::close(&gate.desks, execution, ending).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::opening::tests::admission;
+    use crate::opening::tests::{admission, assert_uncommitted};
+    use crate::serve::tests::{fail_next, opened};
+    use eleven_store::faulty::FaultyDisk;
 
     #[test]
     fn so_many_workloads_are_admitted_at_once_and_no_more() {
@@ -262,5 +257,25 @@ mod tests {
         assert!(denial.about.identity.is_some() && denial.about.artifact_id.is_some());
         drop(first);
         assert!(workloads.place(&admission).is_ok(), "one is completed");
+    }
+
+    #[tokio::test]
+    async fn whoever_completes_a_workload_hears_that_its_evidence_could_not_be_committed() {
+        let disk = FaultyDisk::new(1);
+        let point = opened(&disk, "http://127.0.0.1:9").await;
+        let (gate, (admission, _)) = (Arc::clone(&point.gate), admission());
+        let workloads = Workloads::new(1);
+        let place = workloads.place(&admission).expect("free");
+        let run = move |Begun { permit, reply, .. }: Begun| async move {
+            let (digests, durability, identity) = (Digests::Plain, Durability::D1, String::new());
+            let (watched, _completed) = oneshot::channel();
+            let started =
+                Started { execution: permit.run(), digests, durability, identity, _place: place, _watched: watched };
+            fail_next(&disk);
+            reply.with(Ok(finish(&gate, started, Outcome::Completed, Sent::nothing(0)).await));
+        };
+        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        assert_uncommitted(begun.expect("an answer")).await;
+        assert_eq!(workloads.places.available_permits(), 1, "it takes no place any more");
     }
 }

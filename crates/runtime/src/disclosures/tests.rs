@@ -1,4 +1,7 @@
 use super::*;
+use crate::opening::tests::{admission, assert_uncommitted};
+use crate::serve::tests::{fail_next, opened};
+use eleven_store::faulty::FaultyDisk;
 use std::os::unix::fs::PermissionsExt as _;
 
 const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -75,5 +78,21 @@ async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
         }
         let left = store.shown(&asked(OP, &[])).await.expect("whole");
         assert_eq!(left, [disclosure("/op/0")], "nobody wrote back what another erased");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_shown_of_which_the_evidence_could_not_be_committed() {
+    for asking in [Asking::Open, Asking::Erase] {
+        let disk = FaultyDisk::new(1);
+        let point = opened(&disk, "http://127.0.0.1:9").await;
+        let gate = Arc::clone(&point.gate);
+        gate.disclosures.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+        let run = move |Begun { permit, bundle, reply }: Begun| async move {
+            fail_next(&disk);
+            reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);
+        };
+        let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, workload(), run).await;
+        assert_uncommitted(begun.expect("an answer")).await;
     }
 }

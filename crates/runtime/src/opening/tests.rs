@@ -2,6 +2,7 @@ use super::*;
 use crate::forward::Progress;
 use crate::recover::tests::{again, begun};
 use axum::body::Body;
+use axum::response::IntoResponse as _;
 use eleven_api::edge::{ManualClock, Moment};
 use eleven_core::artifact::{Environment, Operation, RequestBinding};
 use eleven_core::encoding::{Object, Value, parse};
@@ -80,6 +81,27 @@ fn policy() -> PolicyBundle {
         .with("schema", Value::Null)
         .with("terms", terms);
     PolicyBundle::read(Value::Object(bundle)).expect("a bundle")
+}
+
+/// That this is what whoever called an operation hears that has no evidence: nothing of its answer, and no decision.
+pub(crate) async fn assert_uncommitted(answer: Response) {
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    assert_eq!(answer.status(), 503);
+    assert_eq!((header("eleven-decision"), header("eleven-durability")), (None, None));
+    assert_eq!((header("retry-after"), header("content-type")), (Some("1"), Some("application/problem+json")));
+    let lineage = header("eleven-lineage").expect("a lineage").to_owned();
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("whole");
+    let body = parse(&body).expect("I-JSON");
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    assert!(lineage.starts_with("lineage://op/") && text("lineage") == Some(lineage.as_str()), "{body}");
+    assert_eq!((text("reason"), text("decision")), (Some("audit.unavailable"), None), "{body}");
+    assert_eq!(text("detail"), Some(UNCOMMITTED), "{body}");
+}
+
+#[tokio::test]
+async fn an_execution_without_evidence_was_not_denied_and_is_durable_nowhere_on_each_surface() {
+    assert_uncommitted(uncommitted("X", Problem::into_response)).await;
+    assert_uncommitted(uncommitted("X", |problem| crate::refusal::openai(&problem))).await;
 }
 
 fn desks(now: Time) -> (Arc<Desks>, Arc<dyn Clock>) {

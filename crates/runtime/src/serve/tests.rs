@@ -1,6 +1,7 @@
 use super::*;
+use crate::opening::tests::admission;
 use crate::recover::tests::{again, begun};
-use eleven_api::edge::SystemClock;
+use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
@@ -9,7 +10,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 /// A ledger that gives these answers one after the other, and none besides; and what it was asked.
-async fn ledger(answers: Vec<(StatusCode, String)>) -> (String, Arc<Mutex<Vec<String>>>, watch::Sender<bool>) {
+pub(crate) async fn ledger(
+    answers: Vec<(StatusCode, String)>,
+) -> (String, Arc<Mutex<Vec<String>>>, watch::Sender<bool>) {
     let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
     let at = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -22,6 +25,45 @@ async fn ledger(answers: Vec<(StatusCode, String)>) -> (String, Arc<Mutex<Vec<St
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(listener.serve(Router::new().fallback(answer), stopping, Duration::ZERO));
     (at, asked, stop)
+}
+
+/// A point that does not serve yet. Its folder and its ledger, which has nothing of it, are there as long as this is.
+pub(crate) struct Opened {
+    pub(crate) gate: Arc<Gate>,
+    runtime: Runtime,
+    _folder: tempfile::TempDir,
+    _ledger: watch::Sender<bool>,
+}
+
+/// A point with its journal on this disk and before this upstream, at the moment of the vectors' admission.
+pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
+    let (at, _, ledger) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
+    let settings = Settings {
+        authority: at.clone(),
+        ledger: at,
+        audit_bound: Duration::from_secs(5),
+        required: None,
+        release_wait: Duration::from_secs(2),
+        refresh: Duration::from_millis(50),
+        decision_deadline: Duration::from_secs(5),
+        gateway: crate::settings::Gateway { upstream: upstream.to_owned(), ..Default::default() },
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
+    let (point, clock) = (again(&begun()), Arc::new(ManualClock::new(admission().1)));
+    let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await.expect("opens");
+    Opened { gate: Arc::clone(&runtime.gate), runtime, _folder: folder, _ledger: ledger }
+}
+
+/// Has the next commit fail.
+pub(crate) fn fail_next(disk: &FaultyDisk) -> usize {
+    // A commit is a write and its sync.
+    let sync = disk.operations() + 1;
+    disk.plan(sync, Fault::Eio(Effect::Nothing));
+    sync
 }
 
 #[tokio::test]
@@ -129,34 +171,14 @@ async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_sync_of_the_journal_stops_the_process() {
-    let (at, _, _stop) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
     let disk = FaultyDisk::new(1);
-    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
-    let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
-    let settings = Settings {
-        authority: at.clone(),
-        ledger: at.clone(),
-        audit_bound: Duration::from_secs(5),
-        required: None,
-        release_wait: Duration::from_secs(2),
-        refresh: Duration::from_millis(50),
-        decision_deadline: Duration::from_secs(5),
-        gateway: crate::settings::Gateway { upstream: at, ..Default::default() },
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
-    let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
-    let (point, clock) = (again(&begun()), Arc::new(SystemClock));
-    let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await.expect("opens");
-    let gate = Arc::clone(&runtime.gate);
+    let Opened { gate, runtime, _folder, _ledger } = opened(&disk, "http://127.0.0.1:9").await;
     let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
     let (_running, stop) = watch::channel(false);
     let serving = tokio::spawn(runtime.serve(listener, stop));
     gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
 
-    // A commit is a write and its sync.
-    let sync = disk.operations() + 1;
-    disk.plan(sync, Fault::Eio(Effect::Nothing));
+    let sync = fail_next(&disk);
     gate.desks.alone("audit.resumed", Object::new()).await.expect_err("nothing is acknowledged");
     assert_eq!(disk.done().get(sync), Some(&Op::Sync), "that is what failed");
     let ended = serving.await.expect("it ends by itself");
