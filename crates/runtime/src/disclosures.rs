@@ -7,7 +7,7 @@
 //! **Invariant**: nothing of the store is shown or erased without a permit, and no answer leaves before its evidence is as durable
 //! as the policy asks.
 
-use crate::execution::{asked as asked_of, name_lineage};
+use crate::execution::{DECISION, asked as asked_of, name_lineage};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, close, ending, uncommitted};
 use crate::whole::{self, DRAFT};
@@ -239,6 +239,10 @@ async fn carry_out(
         return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed().in_lineage(lineage));
     }
     name_lineage(&mut parts.headers, &op, durability);
+    if outcome == Outcome::Failed {
+        // It was allowed, and what befell it after that is no decision.
+        parts.headers.remove(DECISION);
+    }
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
 }
 

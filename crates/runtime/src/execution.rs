@@ -30,6 +30,8 @@ mod stream;
 
 type Answer = axum::response::Response;
 
+/// The header that says what was decided.
+pub(crate) const DECISION: &str = "eleven-decision";
 /// The cause of a failure that is the upstream's.
 const UPSTREAM_FAILED: &str = "upstream.failed";
 /// What a caller hears whose answer is withheld.
@@ -316,8 +318,9 @@ pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
     bundle.terms.durability.as_deref().and_then(Durability::parse).unwrap_or(Durability::D1)
 }
 
+/// The headers of an answer about an operation that ran.
 pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durability) {
-    headers.insert("eleven-decision", HeaderValue::from_static("allow"));
+    headers.insert(DECISION, HeaderValue::from_static("allow"));
     headers.insert(DURABILITY_HEADER, HeaderValue::from_static(durability.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {
         headers.insert("eleven-lineage", lineage);

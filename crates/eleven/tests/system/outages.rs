@@ -212,6 +212,54 @@ async fn a_disclosure_is_withheld_until_its_evidence_is_as_durable_as_its_policy
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_disclosures_that_cannot_be_used_commits_to_nothing_and_fails_on_record() {
+    let allowing = "permit(principal, action, resource);";
+    let domain = Domain::start(Plan { cedar: allowing, sensitive: Some("user"), ..Plan::default() }).await;
+    domain.act_in_force(Act::PolicyPublish { bundle: disclosing(&domain.plan) }).await;
+    let body = request("x").replacen('{', r#"{"user":"juniper","#, 1);
+    let (store, away) = (domain.folder.path().join("runtime/disclosures"), domain.folder.path().join("away"));
+    std::fs::rename(&store, &away).expect("moved");
+    let refused = domain.chat(&body).await;
+    assert_eq!((refused.status.as_u16(), refused.reason().as_str()), (503, "audit.unavailable"));
+    assert_eq!((refused.header("eleven-decision"), domain.calls()), ("deny", 0));
+    let detail =
+        |answered: &Answered| answered.json().get("detail").and_then(Value::as_str).expect("a detail").to_owned();
+    let why = "what opens this operation's commitments could not be kept: ";
+    assert!(detail(&refused).starts_with(why), "{}", refused.json());
+    let event = domain.denial(refused.header("eleven-lineage")).await;
+    assert_eq!(event.get("reason").and_then(Value::as_str), Some("audit.unavailable"));
+    std::fs::rename(&away, &store).expect("moved back");
+    let called = domain.chat(&body).await;
+    assert_eq!(called.status, StatusCode::OK, "{}", String::from_utf8_lossy(&called.body));
+
+    let asked = Disclose { op: called.op().to_owned(), paths: Vec::new(), purpose: "a test".into() };
+    let content = called.op().split('.').next().expect("its artifact's");
+    let file = store.join(format!("{content}.json"));
+    let kept = std::fs::read(&file).expect("what was kept");
+    std::fs::write(&file, b"{").expect("written");
+    let ask = async |path: &str| {
+        let url = format!("http://{}{path}", domain.gateway_at);
+        post(&domain, &url, asked.to_value().canonical(), None).await
+    };
+    for path in [routes::RUNTIME_DISCLOSURES_OPEN, routes::RUNTIME_DISCLOSURES_ERASE] {
+        let failed = ask(path).await;
+        assert_eq!((failed.status.as_u16(), failed.reason().as_str()), (500, ""), "{path}: {}", failed.json());
+        assert!(detail(&failed).starts_with("the store of disclosures cannot be used: "), "{path}: {}", failed.json());
+        assert_eq!((failed.header("eleven-decision"), failed.header("eleven-durability")), ("", "D1"), "{path}");
+        assert_eq!(std::fs::read(&file).expect("a file"), b"{", "{path}: nothing is erased");
+        let bundle = domain.bundle_of(failed.op(), 7).await;
+        assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+        let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);
+        assert_eq!(text("/events/5/event"), Some("execution.failed"), "{path}");
+        assert_eq!(text("/events/5/data/cause"), Some("disclosure.store"), "{path}");
+    }
+    std::fs::write(&file, kept).expect("written");
+    let shown = ask(routes::RUNTIME_DISCLOSURES_OPEN).await;
+    assert_eq!((shown.status, shown.header("eleven-decision")), (StatusCode::OK, "allow"), "{}", shown.json());
+    assert_eq!(Disclosed::read(&shown.body).expect("its form").count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_whom_nobody_can_authenticate_is_counted_and_the_ledger_takes_it() {
     let mut domain = Domain::start(short()).await;
     domain.stop_authority().await;
