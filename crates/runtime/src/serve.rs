@@ -43,6 +43,10 @@ use tokio::sync::watch;
 
 /// How long a starting point waits for its first view of the registry before it answers all the same.
 const FIRST_VIEW: Duration = Duration::from_secs(2);
+/// How long a point that is told to stop goes on with the calls that it has.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long of that an answer may wait for the durability of its evidence.
+const LAST_RELEASE: Duration = Duration::from_secs(4);
 
 /// Why an enforcement point could not start, or had to stop.
 #[derive(Debug)]
@@ -220,6 +224,7 @@ impl Runtime {
             () = stopped(&mut journal) => {}
         }
         all.send_replace(true);
+        self.gate.standing.end_within(LAST_RELEASE);
         let _ = serving.await;
         // Until here the last requests heard of heads, revocations and halts; what they committed is forwarded now.
         flush.send_replace(true);
@@ -329,7 +334,7 @@ async fn accept(gate: Arc<Gate>, listener: Listener, mut stop: watch::Receiver<b
             () = stopped(&mut stop) => break,
         }
     }
-    listener.serve(router(gate), stop, Duration::from_secs(5)).await;
+    listener.serve(router(gate), stop, GRACE).await;
 }
 
 async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {

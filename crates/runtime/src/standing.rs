@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// How often the ledger is asked while something waits for its heads.
 const ASK: Duration = Duration::from_millis(100);
@@ -45,6 +46,8 @@ pub(crate) struct Standing {
     covered: watch::Sender<[u64; 3]>,
     /// How many executions wait for each level.
     wanted: [AtomicU64; 3],
+    /// When the last of them has to know, once this point is told to stop.
+    end: watch::Sender<Option<Instant>>,
     wake: Notify,
 }
 
@@ -69,6 +72,7 @@ impl Standing {
             acknowledged: watch::Sender::new((0, 0)),
             covered: watch::Sender::new([0; 3]),
             wanted: Default::default(),
+            end: watch::Sender::new(None),
             wake: Notify::new(),
         }
     }
@@ -124,8 +128,14 @@ impl Standing {
         Some((waits, i64::try_from(required.window.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// From now on nothing waits for longer than this: this point is about to end, and whoever waits is to hear before that its
+    /// answer is withheld.
+    pub(crate) fn end_within(&self, most: Duration) {
+        self.end.send_replace(Some(Instant::now() + most));
+    }
+
     /// Waits until the record of number `src_seq` stands under a head of `level`; false where that takes longer than
-    /// `most`.
+    /// `most`, or than this point is there.
     pub(crate) async fn reached(&self, src_seq: u64, level: Durability, most: Duration) -> bool {
         let Some(at) = place(level) else { return true };
         let Some(wanted) = self.wanted.get(at) else { return true };
@@ -137,7 +147,18 @@ impl Standing {
             self.wake.notify_one();
             covered.wait_for(|sizes| sizes.get(at).is_some_and(|covered| *covered >= size)).await.ok().map(|_| ())
         };
-        tokio::time::timeout(most, both).await.is_ok_and(|reached| reached.is_some())
+        let mut end = self.end.subscribe();
+        let ending = async {
+            let end = end.wait_for(Option::is_some).await.ok().and_then(|end| *end);
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reached = tokio::time::timeout(most, both) => reached.is_ok_and(|reached| reached.is_some()),
+            () = ending => false,
+        }
     }
 
     /// Whether anything waits for a level.

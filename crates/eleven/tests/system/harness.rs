@@ -93,6 +93,8 @@ pub(crate) struct Plan {
     pub(crate) witnessed: bool,
     /// What the point requires of all that is acknowledged.
     pub(crate) required: Option<Required>,
+    /// How long an answer is withheld at most.
+    pub(crate) release_wait: Duration,
     /// A member of the request's body that enters the operation, and that the policy calls sensitive.
     pub(crate) sensitive: Option<&'static str>,
     /// How often an artifact may be used.
@@ -138,6 +140,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             durability: None,
             witnessed: false,
             required: None,
+            release_wait: Duration::from_secs(2),
             sensitive: None,
             uses: 1,
             bodies: None,
@@ -458,7 +461,7 @@ impl Domain {
             audit_bound: self.plan.audit_bound,
             refresh: self.plan.refresh,
             required: self.plan.required,
-            release_wait: Duration::from_secs(2),
+            release_wait: self.plan.release_wait,
             decision_deadline: Duration::from_secs(5),
             gateway: Gateway {
                 upstream: format!("http://{}", self.upstream.at),

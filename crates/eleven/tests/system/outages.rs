@@ -4,11 +4,13 @@
 use crate::export::examiner;
 use crate::harness::{Answered, Domain, IDENTITY, PATIENCE, Plan, RUNTIME, disclosing, request, token_of};
 use bytes::Bytes;
+use eleven_api::client::Client;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::routes;
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_RELEASE_WAIT_MS;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use std::time::Duration;
@@ -138,10 +140,14 @@ async fn a_halt_interrupts_what_runs() {
 }
 
 async fn post(domain: &Domain, url: &str, body: Vec<u8>, presented: Option<&str>) -> Answered {
-    let request = http::Request::post(url).header("authorization", format!("Bearer {}", domain.secret));
+    post_as(&domain.client, url, &domain.secret, body, presented).await
+}
+
+async fn post_as(client: &Client, url: &str, bearer: &str, body: Vec<u8>, presented: Option<&str>) -> Answered {
+    let request = http::Request::post(url).header("authorization", format!("Bearer {bearer}"));
     let request = presented.into_iter().fold(request, |request, token| request.header("eleven-authorization", token));
     let request = request.body(http_body_util::Full::new(Bytes::from(body))).expect("a request");
-    let (parts, body) = domain.client.send(request).await.expect("answers").into_parts();
+    let (parts, body) = client.send(request).await.expect("answers").into_parts();
     let body = body.collect().await.expect("whole").to_bytes();
     Answered { status: parts.status, headers: parts.headers, body }
 }
@@ -209,6 +215,61 @@ async fn a_disclosure_is_withheld_until_its_evidence_is_as_durable_as_its_policy
             }
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_durability_is_answered_before_its_point_stops() {
+    let plan = Plan {
+        durability: Some("D3"),
+        // As long as the product waits, and longer than a point that stops is there.
+        release_wait: Duration::from_millis(MAX_RELEASE_WAIT_MS),
+        // Neither bound is what refuses here.
+        fresh: 60,
+        audit_bound: Duration::from_secs(60),
+        ..Plan::default()
+    };
+    let mut domain = Domain::start(plan).await;
+    let body = request("x");
+    let call = |domain: &Domain, token: &str| {
+        let (url, body) = (format!("http://{}/v1/chat/completions", domain.gateway_at), body.clone().into_bytes());
+        let (bearer, token, client) = (domain.secret.clone(), token.to_owned(), domain.client.clone());
+        tokio::spawn(async move { post_as(&client, &url, &bearer, body, Some(token.as_str())).await })
+    };
+    let (first, second) = (domain.token(&body).await, domain.token(&body).await);
+    // The ledger is there: what is committed while the point stops is forwarded, proven and released.
+    domain.upstream.gate.send_replace(false);
+    let calling = call(&domain, &first);
+    domain.until("it runs", |domain| async move { domain.calls() == 1 }).await;
+    let gate = domain.upstream.gate.clone();
+    tokio::join!(domain.stop_runtime(), async { gate.send_replace(true) });
+    let released = calling.await.expect("no panic");
+    assert_eq!((released.status, released.header("eleven-durability")), (StatusCode::OK, "D3"));
+    domain.start_runtime().await;
+    assert_eq!(domain.chat(&body).await.status, StatusCode::OK, "the client's token is known now");
+
+    // It is gone: who waits hears that the answer is withheld, and that it was allowed.
+    domain.stop_ledger().await;
+    let (before, calls) = (domain.journal_records().await, domain.calls());
+    let calling = call(&domain, &second);
+    domain
+        .until("its evidence is committed", |domain| async move { domain.journal_records().await >= before + 6 })
+        .await;
+    domain.stop_runtime().await;
+    let withheld = calling.await.expect("no panic");
+    assert_eq!((withheld.status.as_u16(), withheld.reason().as_str()), (503, "audit.unavailable"));
+    let why = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
+    assert_eq!(withheld.json().get("detail"), Some(&Value::from(why)));
+    assert_eq!((withheld.header("eleven-decision"), withheld.header("eleven-durability")), ("", "D1"));
+    assert_eq!(domain.calls(), calls + 1);
+
+    domain.start_ledger().await;
+    domain.start_runtime().await;
+    for op in [released.op(), withheld.op()] {
+        let bundle = domain.bundle_of(op, 7).await;
+        assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+        let outcome = bundle.pointer("/events/5/event").and_then(Value::as_str);
+        assert_eq!(outcome, Some("execution.completed"), "it ran to its end, whoever heard of it");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,28 @@ async fn a_release_waits_for_the_record_and_for_a_head_over_it() {
     assert!(standing.reached(99, Durability::D1, most).await, "that is what durable means anyway");
 }
 
+#[tokio::test]
+async fn whoever_waits_hears_that_it_is_withheld_before_the_point_is_gone() {
+    let standing = Arc::new(Standing::new(None));
+    let (most, soon) = (Duration::from_secs(600), Duration::from_millis(20));
+    let waiting = tokio::spawn({
+        let standing = Arc::clone(&standing);
+        async move { standing.reached(7, Durability::D3, most).await }
+    });
+    while !standing.waits_for(Durability::D3) {
+        tokio::task::yield_now().await;
+    }
+    standing.end_within(soon);
+    assert!(!waiting.await.expect("no panic"), "it never came");
+    assert!(!standing.waits_for(Durability::D3));
+    assert!(!standing.reached(7, Durability::D3, most).await, "nor does anybody wait who comes later");
+    // What is there is told all the same.
+    standing.end_within(most);
+    standing.acknowledge(moment(0), 8, 50);
+    standing.cover(Durability::D3, 50);
+    assert!(standing.reached(7, Durability::D3, most).await);
+}
+
 #[test]
 fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
     let (head, witness) = (SeedSigner::new("key:d/head/1", &[1; 32]), SeedSigner::new("key:w/w/1", &[2; 32]));
