@@ -1,5 +1,10 @@
 use super::*;
+use axum::Router;
+use axum::routing::get;
+use eleven_api::serve::Listener;
 use eleven_core::encoding::parse;
+use http::StatusCode;
+use tokio::sync::watch;
 
 #[test]
 fn a_key_is_one_segment_of_a_path() {
@@ -29,4 +34,34 @@ fn only_an_answer_about_the_records_settles_their_fate() {
     assert!(fate_unknown(&CallError::Refused(Problem::with_status(503, "starting"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(409, "gap"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(422, "refused"))));
+}
+
+/// A ledger that says this of itself.
+async fn saying(status: StatusCode, health: &'static str) -> (Ledger, watch::Sender<bool>) {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().route(routes::HEALTH, get(move || async move { (status, health) }));
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    (Ledger::new(Client::new(), base), stop)
+}
+
+#[tokio::test]
+async fn the_key_that_the_ledger_signs_with_is_what_it_says_well_or_not_and_nobodys_guess() {
+    for status in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
+        let (ledger, _stop) = saying(status, r#"{"kid":"key:11-11/audit/1","size":7}"#).await;
+        assert_eq!(ledger.event_key().await.expect("it says so"), "key:11-11/audit/1", "{status}");
+        for health in ["{}", r#"{"kid":null}"#, r#"{"kid":7}"#, r#"["kid"]"#] {
+            let (ledger, _stop) = saying(status, health).await;
+            match ledger.event_key().await.expect_err("it does not say") {
+                CallError::Malformed(what) => {
+                    assert_eq!(what, "the ledger's health lacks the member `kid`", "{health}")
+                }
+                other => panic!("{health}: {other}"),
+            }
+        }
+        let (ledger, _stop) = saying(status, "key:11-11/audit/1").await;
+        let error = ledger.event_key().await.expect_err("no document");
+        assert!(matches!(error, CallError::Malformed(_)), "{error}");
+    }
 }
