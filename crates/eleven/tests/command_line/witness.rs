@@ -143,6 +143,33 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     assert_eq!(witness.told(Signal::TERM), Some(0), "let me be");
 }
 
+#[test]
+fn a_witness_that_is_to_audit_nothing_that_has_an_address_does_not_start() {
+    let domain = Domain::make(&[]);
+    let (at, root) = (domain.file("w"), domain.file("root.json"));
+    let made = eleven().args(["witness", "key", "new", &at, "--name", "witness.example/one"]).output();
+    assert!(made.expect("it runs").status.success());
+    for (args, why) in [
+        (&["--audit"][..], "a value is required for '--audit <URL>'"),
+        (&["--audit", "--root", &root], "a value is required for '--audit <URL>'"),
+        (&["--audit", "http://127.0.0.1:9"], "--root <FILE>"),
+        (&["--root", &root], "--audit <URL>"),
+        (&["--audit", "", "--root", &root], "`` is no address: begin it with http:// or https://"),
+        (
+            &["--audit", "127.0.0.1:9", "--root", &root],
+            "`127.0.0.1:9` is no address: begin it with http:// or https://",
+        ),
+        (&["--audit", "ftp://127.0.0.1:9", "--root", &root], "`ftp://127.0.0.1:9` is no address: write it as http://"),
+    ] {
+        let serve = ["witness", "serve", "--listen", "127.0.0.1:0", at.as_str()];
+        let output = eleven().args(serve).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+        assert!(!text(&output).contains("listening"), "{args:?}: {}", text(&output));
+        assert!(!Path::new(&domain.file("w/mirror")).exists(), "{args:?}: nothing is mirrored");
+    }
+}
+
 /// Makes a witness of the domain's ledger, which stands in the domain's folder `w`, and starts it.
 fn watching(domain: &Domain, listen: std::net::SocketAddr) -> Witness {
     watching_as(domain, "w", "witness.example/one", &listen.to_string())
