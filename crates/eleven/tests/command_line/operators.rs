@@ -1,8 +1,9 @@
 //! What operators type, against a running domain.
 
-use crate::domain::{Domain, text};
+use crate::domain::{Domain, PATIENCE, event, text};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
+use rustix::process::{Signal, kill_process};
 
 fn member<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name} in {value}"))
@@ -116,6 +117,40 @@ fn doctor_finds_nothing_bad_and_tells_of_another_configuration() {
     domain.done(&["runtime", "restart"]);
     let findings = domain.json(&["doctor"]);
     assert_eq!(bad(&findings), Vec::<String>::new(), "{findings}");
+}
+
+#[test]
+fn doctor_names_an_attestation_key_that_counts_no_more_whether_its_point_runs_or_not() {
+    let mut domain = Domain::make(&["domain.fresh=2"]);
+    domain.up(&["--no-restart"]);
+    let (kid, next) = ("key:11-11/attest-gw-0/1", "`eleven runtime key replace`");
+    let point = member(&domain.get("runtime", "/health"), "point").to_owned();
+    let registration = |domain: &Domain| {
+        let output = domain.run(&["doctor", "--json"]);
+        let findings = parse(&output.stdout).expect("findings");
+        let mut rows = findings.as_array().expect("findings").iter();
+        let row = rows.find(|row| member(row, "what") == "registration").expect("a finding");
+        (output.status.code(), member(row, "state").to_owned(), member(row, "detail").to_owned())
+    };
+    assert_eq!(registration(&domain).1, "ok");
+    domain.done(&["key", "retire", kid]);
+    // The point hears of it a moment after it is durable.
+    let until = std::time::Instant::now() + PATIENCE;
+    let (code, _, detail) = loop {
+        let found = registration(&domain);
+        if found.1 == "bad" {
+            break found;
+        }
+        assert!(std::time::Instant::now() < until, "{found:?}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert!(code == Some(1) && detail.contains(kid) && detail.contains(next), "{detail}");
+    let up = domain.supervisor();
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    up.wait_for("that it is down", |value| event(value) == Some("down"));
+    let (code, state, detail) = registration(&domain);
+    assert_eq!((code, state.as_str()), (Some(1), "bad"), "{detail}");
+    assert_eq!(detail, format!("{kid}, by which {point} signs, does not count now: {next}"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Keys that are renewed as `docs/keys.md` says, under a domain that runs; and those that are ended early.
 
 use crate::domain::{Domain, PATIENCE, eleven, text};
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
 use eleven_core::signature::{SeedSigner, Signer as _, bytes32};
 use std::io::{BufRead as _, BufReader};
@@ -212,6 +212,88 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     domain.supervisor().interrupt();
     let sound = domain.done(&["ledger", "fsck"]);
     assert!(sound.contains("sound"), "{sound}");
+}
+
+/// The keys in a file of public ones.
+fn keys_in(file: &str) -> Vec<Value> {
+    let printed = parse(&std::fs::read(file).expect("a file")).expect("I-JSON");
+    printed.get("keys").and_then(Value::as_array).expect("keys").to_vec()
+}
+
+#[test]
+fn keys_that_can_not_be_registered_or_ended_here_are_named_with_why_and_nothing_is_done() {
+    let mut domain = Domain::make(&[]);
+    let (printed, file) = (domain.file("ledger-2.json"), domain.file("keys.json"));
+    domain.done(&["ledger", "key", "renew", "--label", "2", "--out", &printed]);
+    let keys = keys_in(&printed);
+    let of_use = |usage: &str| {
+        let mut keys = keys.iter().filter_map(Value::as_object);
+        keys.find(|key| key.get("use").and_then(Value::as_str) == Some(usage)).expect("a key").clone()
+    };
+    let (event, head) = (of_use("event"), of_use("head"));
+    let holding = |keys: &[&Object]| {
+        let keys: Vec<Value> = keys.iter().map(|key| Value::Object((*key).clone())).collect();
+        Object::new().with("keys", keys).canonical()
+    };
+    let refused = |domain: &Domain, args: &[&str], why: &str| {
+        let output = domain.run(args);
+        assert_eq!(output.status.code(), Some(2), "{why}: {}", text(&output));
+        assert_eq!(text(&output), format!("eleven: {why}\n"));
+    };
+    let register = ["key", "register", file.as_str()];
+    refused(&domain, &register, &format!("{file}: No such file or directory (os error 2)"));
+    let none = "it holds no public keys: name what `eleven authority key renew --out` or another corner's wrote";
+    for nothing in [holding(&[]), b"[]".to_vec(), br#"{"keys":7}"#.to_vec()] {
+        std::fs::write(&file, nothing).expect("written");
+        refused(&domain, &register, &format!("{file}: {none}"));
+    }
+    std::fs::write(&file, b"{").expect("written");
+    let unread = domain.run(&register);
+    assert_eq!(unread.status.code(), Some(2), "{}", text(&unread));
+    assert!(text(&unread).starts_with(&format!("eleven: {file}: ")), "{}", text(&unread));
+    std::fs::write(&file, holding(&[&event, &head.clone().with("use", "nothing")])).expect("written");
+    refused(&domain, &register, &format!("{file}: public key: `use` is not a use of keys"));
+    std::fs::write(&file, holding(&[&head])).expect("written");
+    let none = "the files hold no issuer, event or attestation key: nothing was done";
+    refused(&domain, &register, none);
+
+    domain.up(&[]);
+    let before = domain.json(&["key", "list"]);
+    refused(&domain, &register, none);
+    // The name of one that is registered, behind one that could be.
+    let taken = "key:11-11/audit/1";
+    std::fs::write(&file, holding(&[&event, &head.with("kid", taken).with("use", "event")])).expect("written");
+    refused(&domain, &register, &format!("{taken} is registered with another public key: nothing was done"));
+    for end in ["retire", "compromise"] {
+        for kid in ["key:11-11/head/1", "key:11-11/registry/1", "key:11-11/root/1"] {
+            let next = format!("make its next version with `eleven root next --{end} {kid}`");
+            refused(&domain, &["key", end, kid], &format!("{kid} stands in the trust root: {next}"));
+        }
+    }
+    assert_eq!(domain.json(&["key", "list"]), before);
+}
+
+#[test]
+fn a_label_of_which_some_keys_are_there_is_used_up() {
+    let domain = Domain::make(&[]);
+    let (keystore, out) = (domain.file("ledger/keystore.json"), domain.file("ledger-2.json"));
+    let renew = || domain.run(&["ledger", "key", "renew", "--label", "2", "--out", &out]);
+    assert!(renew().status.success());
+    std::fs::remove_file(&out).expect("it was written");
+    // As where this program has made keys of fewer uses once.
+    let made = parse(&std::fs::read(&keystore).expect("a keystore")).expect("I-JSON");
+    let made = made.as_object().cloned().expect("an object");
+    let mut keys = made.get("keys").and_then(Value::as_array).expect("keys").to_vec();
+    let last = keys.pop().expect("a key");
+    assert_eq!(last.get("kid").and_then(Value::as_str), Some("key:11-11/head/2"));
+    let fewer = made.with("keys", keys).canonical();
+    std::fs::write(&keystore, &fewer).expect("written");
+    let refused = renew();
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    let why = "key:11-11/audit/2 is in the keystore already: name a --label that was never used";
+    assert_eq!(text(&refused), format!("eleven: {why}\n"));
+    assert_eq!(std::fs::read(&keystore).expect("a keystore"), fewer, "nothing is added");
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]
