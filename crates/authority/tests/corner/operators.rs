@@ -4,8 +4,9 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_authority::admin::{Act, ActError, SignedAct};
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Record;
 use eleven_core::reason::Reason;
-use eleven_core::root::{KeyUse, TrustRoot, Witness, Witnesses};
+use eleven_core::root::{KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
@@ -57,6 +58,42 @@ async fn the_next_root_is_published_where_the_one_before_signed_it() {
     assert_eq!(world.act("root.publish", publish(&second)).await.expect_err("published already").status, 409);
     world.ask().await.expect("who asks is answered as before");
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_in_a_role_whose_key_the_root_in_force_gives_to_another() {
+    let world = World::founded().await;
+    let first = fixtures::root();
+    let (version, prev) = (2, Some(first.hash_for_prev()));
+    let mut second = TrustRoot { version, prev, sigs: Vec::new(), ..first };
+    let policy = second.roles.iter_mut().filter(|key| key.usage == KeyUse::Policy);
+    policy.for_each(|key| key.status = KeyStatus::Retired(SystemClock.now()));
+    second.roles.push(key("renewed", KeyUse::Policy, AUTHORITY));
+    let second = second.signed(&[&signer("root")]).expect("a root");
+    world.act("root.publish", Object::new().with("root", second.to_value())).await.expect("the registry key is held");
+
+    let before = world.records().await.len();
+    for (act, args) in [
+        ("policy.publish", Object::new().with("bundle", bundle(2))),
+        ("retention.set", Object::new().with("days", 10u64).with("regime", "own")),
+        ("exposure.set", Object::new().with("exposure", "open")),
+        ("hold.place", Object::new().with("kind", "identity").with("subject", "agent:x")),
+    ] {
+        let problem = world.act(act, args).await.expect_err(act);
+        assert_eq!(problem.status, 400, "{act}: {problem}");
+        assert!(problem.detail.starts_with("the trust root in force names no key for this"), "{act}: {problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    // What the other role signs goes on, and what is in force stays.
+    let args = Object::new().with("key", key("replica", KeyUse::Event, AUTHORITY).to_value());
+    world.act("key.register", args).await.expect("registered");
+    world.ask().await.expect("version 1 is in force");
+    world.stop().await;
+}
+
+/// How many of these records the authority made.
+fn own(records: &[Record]) -> usize {
+    records.iter().filter(|record| record.by == AUTHORITY).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

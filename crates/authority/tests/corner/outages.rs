@@ -3,10 +3,12 @@ use crate::world::{DEADLINE, World};
 use eleven_api::audit::Append;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
+use eleven_authority::admin::{Act, ActError};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
 use eleven_core::root::KeyUse;
+use eleven_core::signature::Signer as _;
 use std::time::Duration;
 
 /// The numbers of the authority's key in the ledger, which must be 0, 1, 2, …
@@ -163,4 +165,55 @@ async fn many_callers_share_appends() {
     };
     assert!(value("eleven_authority_appends_total ") < value("eleven_authority_events_total "), "{text}");
     drop(world);
+}
+
+/// How many events of the ledger end a key of the registry.
+async fn keys_ended(world: &World) -> usize {
+    let ends = |event: &str| matches!(event, "key.retired" | "key.compromised");
+    world.records().await.iter().filter(|record| ends(&record.event)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_ledgers_ends_while_that_is_silent_only_where_it_is_urgent_and_another_counts() {
+    let world = World::founded().await;
+    let kid = |label: &str| signer(label).kid().to_owned();
+    // As if an operator had signed while the ledger was heard: from there on nothing asks how long ago that was.
+    let operate = async |act: Act| world.authority.operate(act, Some("human:operator:dev")).await.expect_err("silent");
+    let retire = |label: &str| Act::KeyRetire { kid: kid(label) };
+    let compromise = |label: &str| Act::KeyCompromise { kid: kid(label), since: SystemClock.now() };
+    let asked = |error: &ActError| match error {
+        ActError::Unavailable(why) => why.contains(routes::HEALTH),
+        _ => false,
+    };
+
+    // The only key of its use that counts: whether the ledger signs by it is not known, and then it is taken to.
+    world.relay.refuse(true);
+    let error = operate(retire("ledger")).await;
+    assert!(asked(&error), "{error:?}");
+    match operate(compromise("ledger")).await {
+        ActError::Impossible(why) => assert!(why.starts_with("the ledger signs its events by that key"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+    let spare = key("spare", KeyUse::Event, "ledger://11-11");
+    world.act("key.register", Object::new().with("key", spare.to_value())).await.expect("registered");
+    world.relay.refuse(true);
+    for label in ["spare", "ledger"] {
+        let error = operate(retire(label)).await;
+        assert!(asked(&error), "{label}: {error:?}");
+    }
+    assert_eq!(keys_ended(&world).await, 0, "nothing of all that was recorded");
+
+    // Which of two it signs by is not waited for where one is in other hands: that is sent until the ledger has it.
+    match operate(compromise("spare")).await {
+        ActError::Unavailable(why) => assert_eq!(why, "what became of it is open, it is sent again"),
+        other => panic!("{other:?}"),
+    }
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+    assert_eq!(keys_ended(&world).await, 1);
+    assert_gapless(&world).await;
+    world.stop().await;
 }
