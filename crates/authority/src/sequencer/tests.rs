@@ -1,7 +1,16 @@
 use super::*;
 use crate::fixtures::{NOW, signer};
+use axum::Router;
+use axum::response::Response;
+use eleven_api::audit::Cursor;
 use eleven_api::client::Client;
-use eleven_core::signature::Keyring;
+use eleven_api::problem::Problem;
+use eleven_api::serve::{self, Listener};
+use eleven_core::signature::{Keyring, Signer};
+use http::Uri;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use tokio::sync::watch;
 
 fn key() -> Arc<InUse> {
     InUse::of(Keyring::from(signer("event")))
@@ -77,4 +86,125 @@ async fn when_a_caller_hears_that_its_record_is_open_the_stream_takes_nothing_mo
     let answer = turned_away.await.expect("an answer");
     assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }), "what waited was never sent");
     delivering.abort();
+}
+
+/// What a ledger says of a key to whoever asks for its cursor: whether it counts, or by which status that is refused.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Counts(bool),
+    Refused(u16),
+}
+
+/// The event keys that a stream holds, the older first.
+const RING: [&str; 2] = ["older", "newer"];
+
+/// A ledger of which only cursors are asked, and for which of the keys it was.
+#[derive(Clone, Default)]
+struct Cursors {
+    says: Arc<Mutex<HashMap<&'static str, Says>>>,
+    asked: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Cursors {
+    /// One that says this of the older and of the newer key.
+    fn saying(says: [Says; 2]) -> Self {
+        let cursors = Self::default();
+        RING.into_iter().zip(says).for_each(|(label, says)| cursors.say(label, says));
+        cursors
+    }
+
+    fn say(&self, label: &'static str, says: Says) {
+        self.says.lock().expect("whole").insert(label, says);
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        self.asked.lock().expect("whole").clone()
+    }
+
+    fn answer(&self, path: &str) -> Response {
+        let label = RING.into_iter().find(|label| path.ends_with(&format!("%2F{label}%2F1"))).expect("one of the two");
+        self.asked.lock().expect("whole").push(label);
+        let says = self.says.lock().expect("whole")[label];
+        match says {
+            Says::Counts(counts) => {
+                let cursor = Cursor { next: 7, hash: None, counts: Some(counts), size: 9 };
+                serve::json(&cursor.to_value())
+            }
+            Says::Refused(status) => Problem::with_status(status, "as the test says").into(),
+        }
+    }
+
+    /// A stream of both keys before this ledger, which is served for as long as the sender is there.
+    async fn stream(&self) -> (Stream, watch::Sender<bool>) {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let (stop, stopping) = watch::channel(false);
+        let cursors = self.clone();
+        let answer = move |uri: Uri| std::future::ready(cursors.answer(uri.path()));
+        tokio::spawn(listener.serve(Router::new().fallback(answer), stopping, Duration::from_secs(1)));
+        let keys = RING.map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+        let keys = InUse::of(Keyring::new(keys).expect("two keys"));
+        (Stream { ledger: Ledger::new(Client::new(), base), signer: keys, ..stream(0) }, stop)
+    }
+}
+
+#[tokio::test]
+async fn an_event_key_that_the_ledger_does_not_take_is_passed_over_for_the_one_before() {
+    for says in [Says::Counts(false), Says::Refused(401), Says::Refused(403), Says::Refused(404)] {
+        let cursors = Cursors::saying([Says::Counts(true), says]);
+        let (mut stream, _serving) = cursors.stream().await;
+        stream.progress.stalled.store(true, Relaxed);
+        let (_queue, mut jobs) = mpsc::channel(1);
+        assert!(stream.find_place(false, &mut jobs).await, "{says:?}");
+        assert_eq!((stream.signer.kid(), stream.next), (signer("older").kid(), 7), "{says:?}");
+        assert_eq!(cursors.asked(), ["newer", "older", "older"], "{says:?}: the one before has to settle");
+        assert!(!stream.progress.stalled.load(Relaxed), "{says:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_ledger_takes_no_event_key_nothing_waits_and_it_is_asked_until_it_takes_one() {
+    let cursors = Cursors::saying([Says::Refused(404), Says::Counts(false)]);
+    let (mut stream, _serving) = cursors.stream().await;
+    let progress = Arc::clone(&stream.progress);
+    let (queue, mut jobs) = mpsc::channel(4);
+    let (waiting, turned_away) = job("a");
+    queue.try_send(waiting).unwrap_or_else(|_| panic!("room for it"));
+    let finding = tokio::spawn(async move { (stream.find_place(true, &mut jobs).await, stream) });
+    let answer = turned_away.await.expect("an answer");
+    assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
+    assert!(progress.stalled.load(Relaxed), "and whoever asks now is refused by `submit`");
+    assert_eq!(cursors.asked(), ["newer", "older"], "each of them was asked for before");
+
+    cursors.say("older", Says::Counts(true));
+    let (found, stream) = finding.await.expect("no panic");
+    assert!(found && !progress.stalled.load(Relaxed));
+    assert_eq!((stream.signer.kid(), stream.next), (signer("older").kid(), 7));
+    assert_eq!(cursors.asked(), ["newer", "older", "newer", "older", "older"], "the newest comes first again");
+}
+
+#[tokio::test]
+async fn an_event_key_is_kept_where_the_ledger_says_nothing_of_it() {
+    let cursors = Cursors::saying([Says::Counts(true), Says::Refused(503)]);
+    let (mut stream, _serving) = cursors.stream().await;
+    let (queue, mut jobs) = mpsc::channel(4);
+    let (waiting, turned_away) = job("a");
+    queue.try_send(waiting).unwrap_or_else(|_| panic!("room for it"));
+    let finding = tokio::spawn(async move { (stream.find_place(false, &mut jobs).await, stream) });
+    let answer = turned_away.await.expect("an answer");
+    assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
+    cursors.say("newer", Says::Counts(true));
+    let (found, stream) = finding.await.expect("no panic");
+    assert!(found && stream.signer.kid() == signer("newer").kid());
+    assert!(cursors.asked().iter().all(|label| *label == "newer"), "{:?}", cursors.asked());
+}
+
+#[tokio::test]
+async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
+    let cursors = Cursors::saying([Says::Refused(404); 2]);
+    let (mut stream, _serving) = cursors.stream().await;
+    let (queue, mut jobs) = mpsc::channel(1);
+    drop(queue);
+    assert!(!stream.find_place(true, &mut jobs).await);
+    assert_eq!(cursors.asked(), ["newer"]);
 }
