@@ -7,7 +7,7 @@ use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::head::Head;
 use eleven_core::recovery::Recovery;
-use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::root::TrustRoot;
 use eleven_core::tree::{self, MemoryTree};
 use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
 use eleven_verify::{Caller, Pinned, Verdict};
@@ -153,8 +153,7 @@ pub async fn compare(one: &dyn Source, two: &dyn Source, root: &TrustRoot) -> Re
     let mut roots = vec![root.clone()];
     for (source, said) in [(one, &first), (two, &second)] {
         // The root that is given may be newer than what is shown by one of them.
-        let key = root.role_key(KeyUse::Head, &said.head.sig.kid, said.head.at);
-        if !key.is_some_and(|key| said.head.verify(&key)) {
+        if !trust::signs_under(root, said) {
             trust::lead(source, &mut roots, said).await?;
         }
     }

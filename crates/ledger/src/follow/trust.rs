@@ -10,13 +10,15 @@ use eleven_core::root::{KeyUse, TrustRoot};
 
 /// Whether a head key of the newest of `roots` that was in force then signed head and checkpoint, for that root's ledger.
 pub(super) fn signs(roots: &[TrustRoot], said: &Said) -> bool {
-    let head = &said.head;
-    let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
-    in_force.is_some_and(|root| {
-        let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(root.domain.as_str());
-        let key = root.role_key(KeyUse::Head, &head.sig.kid, head.at);
-        of_domain && key.is_some_and(|key| head.verify(&key) && said.note.signed_by(&key))
-    })
+    let in_force = roots.iter().filter(|root| root.in_force(said.head.at)).max_by_key(|root| root.version);
+    in_force.is_some_and(|root| signs_under(root, said))
+}
+
+/// Whether a head key of this root, whenever that was in force, signed head and checkpoint, for its ledger.
+pub(super) fn signs_under(root: &TrustRoot, Said { head, note, .. }: &Said) -> bool {
+    let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(root.domain.as_str());
+    let key = root.role_key(KeyUse::Head, &head.sig.kid, head.at);
+    of_domain && key.is_some_and(|key| head.verify(&key) && note.signed_by(&key))
 }
 
 /// Adds to `roots`, whose last is the newest, the versions after it that the ledger shows, up to the one whose key signed.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::world::kid;
 use eleven_core::encoding::Object;
-use eleven_core::root::KeyRecord;
+use eleven_core::root::{KeyRecord, KeyStatus};
 
 /// The version after `previous`, which names the head key of this label first.
 fn next(previous: &TrustRoot, label: &str) -> TrustRoot {
@@ -137,5 +137,73 @@ async fn a_fork_by_a_renewed_key_convicts_also_who_did_not_show_its_publication(
     let evidence = evidence_of(&mut follower, &served.shown_with(&forked, "head-2", &second)).await;
     assert_eq!(kind_proven(&evidence), "fork");
     assert_eq!(evidence.get("roots").and_then(Value::as_array).map(<[Value]>::len), Some(2));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn two_heads_of_a_time_before_the_root_that_is_given_convict_nobody_by_it() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let mut other = head.commitment.clone();
+    other.root = Sha256([9; 32]);
+    let forked = Head::sign(other, head.at, &signer("head"));
+    let (one, two) = (saying(served.remote(), &head), saying(served.remote(), &forked));
+
+    // Its head key signed both, and it was not in force yet: the version that was is not at hand.
+    let later = next(&root(), "head-2");
+    let later = TrustRoot { nbf: head.at.plus_seconds(60).whole_seconds(), sigs: Vec::new(), ..later };
+    let later = later.signed(&[&signer("root")]).expect("a root");
+    match compare(&one, &two, &later).await {
+        Err(FollowError::NotUnderHead { seq, what }) => {
+            assert_eq!(seq, head.commitment.size);
+            assert_eq!(what, "the two heads differ, and no root that is known convicts whoever signed them");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(compare(&one, &one, &later).await.expect("compared"), None, "nor does it keep two from agreeing");
+    let evidence = compare(&one, &two, &root()).await.expect("compared").expect("the one in force then convicts");
+    assert_eq!(kind_proven(&evidence), "fork");
+
+    // A head whose checkpoint is another's is not taken either.
+    let unsigned = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| match path {
+            routes::PROOF_HEAD => signed_answers(&head).0,
+            routes::CHECKPOINT => signed_answers_by(&head, "policy").1,
+            _ => bytes,
+        },
+    };
+    let refused = compare(&unsigned, &two, &root()).await;
+    assert!(matches!(refused, Err(FollowError::Untrusted(_))), "{refused:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_head_by_a_key_that_was_in_other_hands_then_convicts_nobody_and_is_followed_no_further() {
+    let mut served = Served::holding(&["head", "head-2"]).await;
+    served.operate(1).await;
+    served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let verified = round(&mut follower, &served.remote()).await.expect("verified");
+    let last = follower.last.as_ref().expect("a head").head.clone();
+    let mut second = next(&root(), "head-2");
+    let stolen = second.roles.iter_mut().filter(|key| key.kid == kid("head"));
+    stolen.for_each(|key| key.status = KeyStatus::Compromised(crate::world::start().plus_seconds(-60)));
+    let second = TrustRoot { sigs: Vec::new(), ..second }.signed(&[&signer("root")]).expect("a root");
+
+    let mut other = last.commitment.clone();
+    other.root = Sha256([7; 32]);
+    let forked = Head::sign(other, last.at.plus_millis(1), &signer("head-2"));
+    match round(&mut follower, &served.shown_with(&forked, "head-2", &second)).await {
+        Err(FollowError::NotUnderHead { seq, what }) => {
+            assert_eq!(seq, verified.size);
+            assert_eq!(what, "its tiles do not add up to the tree that its head signs");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!folder.path().join(EVIDENCE).exists(), "whose head the last one was nobody can say");
+    assert_eq!(follower.audited(), verified, "and that is what was verified still");
     served.end().await;
 }
