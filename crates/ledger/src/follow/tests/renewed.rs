@@ -207,3 +207,34 @@ async fn a_head_by_a_key_that_was_in_other_hands_then_convicts_nobody_and_is_fol
     assert_eq!(follower.audited(), verified, "and that is what was verified still");
     served.end().await;
 }
+
+#[tokio::test]
+async fn a_version_of_the_root_that_is_malformed_leads_nowhere_and_is_named() {
+    let mut served = Served::holding(&["head", "head-2"]).await;
+    served.operate(1).await;
+    let second = next(&root(), "head-2");
+    served.publish(&second).await;
+    served.signed_by("head-2").await;
+    let path = format!("{}/2", routes::REGISTRY_ROOT);
+    let Value::Object(members) = second.to_value() else { panic!("an object") };
+    let many = format!("[{}0]", "0,".repeat(1 << 15));
+    let more = members.clone().with("more", 1u64).canonical();
+    let without = members.with("prev", Value::Null).canonical();
+    for malformed in [b"no JSON".to_vec(), b"{}".to_vec(), many.into_bytes(), more, without] {
+        let source = Lying {
+            remote: served.remote(),
+            change: |asked: &str, bytes: Bytes| if asked == path { Bytes::from(malformed.clone()) } else { bytes },
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut follower = auditor(&folder);
+        let error = round(&mut follower, &source).await.expect_err("it is no root");
+        assert!(!error.is_passing() && !error.is_own(), "{error}");
+        match error {
+            FollowError::Malformed(what) => assert!(what.starts_with("version 2 of the root: "), "{what}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((follower.replayed.book.size(), follower.audited().size), (0, 0), "nothing is kept");
+        round(&mut follower, &served.remote()).await.expect("the ledger's own leads on");
+    }
+    served.end().await;
+}
