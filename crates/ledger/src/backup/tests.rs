@@ -429,6 +429,35 @@ async fn a_restore_that_fails_at_its_end_takes_its_copies_and_its_word_back() {
 }
 
 #[tokio::test]
+async fn a_restore_that_can_not_be_taken_back_says_that_what_it_began_stays() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    let newest = started(&home, &mut producers).await;
+    backup(home.path(), dest.path()).expect("copied");
+    // While it copies a folder comes to stand where its mark is to be: that is neither written nor taken away.
+    let marked = home.path().join(RESTORING);
+    let place = |folder: &Folder, at: &str| -> Result<Place, FolderError> {
+        if at == restored(HEADS) {
+            std::fs::create_dir(&marked).expect("made");
+        }
+        folder.place(at)
+    };
+    let refused = why(restore_by(home.path(), dest.path(), &[], None, &place));
+    let (cause, left) = refused.split_once("; ").expect("why, and what stays");
+    assert!(cause.starts_with("not restored: ") && cause.contains("os error"), "{refused}");
+    let said = "what was begun stays, restore again to have it taken away: ";
+    assert!(left.starts_with(said) && left.contains("os error"), "{refused}");
+    assert!([LOG, HEADS].iter().all(|name| home.path().join(restored(name)).is_dir()), "it stays");
+    assert!(!home.path().join("before-1").exists() && !home.path().join("restoring.draft").exists());
+
+    std::fs::remove_dir(&marked).expect("removed");
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size, "the ledger is what it was");
+    restore(home.path(), dest.path(), &[], None).expect("restored");
+    assert!(![LOG, HEADS].iter().any(|name| home.path().join(restored(name)).exists()), "it is taken away");
+    checked_whole(home.path());
+}
+
+#[tokio::test]
 async fn a_copy_is_packed_as_the_ledger_is() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let dest = tempfile::tempdir().expect("a folder");
