@@ -104,7 +104,7 @@ pub(super) fn told(counts: &Counts, done: Result<Option<Archived>, LedgerError>,
 ///
 /// # Errors
 /// Where a log can't be read or written, or `stop` was set.
-fn move_past(
+pub(super) fn move_past(
     shared: &Shared,
     rewriter: &Rewriter,
     time: Time,

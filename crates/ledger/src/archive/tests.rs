@@ -1,8 +1,9 @@
 use super::*;
 use crate::audit::Outcome;
+use crate::heads::Heads;
 use crate::rules::Refusal;
 use crate::state::{Shared, read};
-use crate::world::{DOMAIN, Home, Operation, POINT, Producers, signer};
+use crate::world::{DOMAIN, Home, IDENTITY, Operation, POINT, Producers, signer};
 use crate::{Ledger, Settings};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{Use, nonce};
@@ -11,7 +12,7 @@ use eleven_core::lineage::LineageError;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Lists};
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Survival};
-use eleven_store::{Place, SegmentOptions};
+use eleven_store::{Place, Rewriter, SegmentOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -333,6 +334,126 @@ async fn what_is_named_again_meanwhile_stays() {
     assert!(held.going.is_empty(), "a hold was placed");
     let stopped = Past::of(&*shared.log, rules().expect("rules"), days(11), &AtomicBool::new(true));
     assert!(matches!(stopped, Err(LedgerError::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted));
+}
+
+/// A ledger that has an archive and is too slow to move anything to it by itself, and what changes its log.
+fn by_hand(home: &Home, to: &Path) -> (Ledger, Rewriter) {
+    let folder = Folder::open(home.path(), crate::home::CORNER).expect("the folder");
+    let open = |name, options| SegmentLog::open(folder.place(name).expect("a place"), options).expect("a log");
+    let (log, heads) = (open(LOG, LOG_OPTIONS), Heads::new(open(HEADS, SegmentOptions::default())));
+    let every = Some(Duration::from_secs(3600));
+    let settings = Settings { archive: Some(to.to_owned()), archive_every: every, ..home.settings() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn eleven_api::edge::Clock>;
+    let rewriter = log.rewriter();
+    (Ledger::start(log, heads, settings, Home::signers(), clock).expect("starts"), rewriter)
+}
+
+/// Waits, on this thread, until it is so.
+fn until(what: &str, is: impl Fn() -> bool) {
+    for _ in 0..2000 {
+        if is() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("never {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_leave_the_log_is_marked_no_more_and_goes_the_next_time() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let (ledger, rewriter) = by_hand(&home, to.path());
+    let mut append = producers.set_up();
+    let mut unused = producers.issue(single(1), &[], &mut append);
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    // A folder stands where a segment is written anew.
+    let taken = home.path().join(LOG).join("pack.tmp");
+    std::fs::create_dir(&taken).expect("made");
+    let evidence = refusals(&ledger, &mut producers).await;
+    let (shared, never) = (&ledger.inner.shared, AtomicBool::new(false));
+    let artifact = Sha3::of(&[&unused.artifact.to_value().canonical()]);
+
+    let failed = running::move_past(shared, &rewriter, days(11), &never).expect_err("the log cannot be written");
+    assert!(matches!(failed, LedgerError::Io(_)), "{failed}");
+    let archive = shared.archive.as_ref().expect("an archive");
+    for content in [&artifact, &evidence[0]] {
+        assert!(archive.content(content).is_some(), "it is in the archive");
+        assert!(read(&shared.places).keeps_blob(content), "and nobody has to send it again");
+        assert!(matches!(stands(shared, content), Stored::Blob(_)));
+    }
+    // What an artifact allows that is still there is still allowed.
+    let mut append = Append::default();
+    producers.begin(&mut unused, 1, &mut append);
+    ledger.must_append(&append).await;
+
+    std::fs::remove_dir(&taken).expect("removed");
+    let done = running::move_past(shared, &rewriter, days(11), &never).expect("moved").expect("a retention");
+    assert!(done.pieces > 0, "{done:?}");
+    assert!(matches!(stands(shared, &evidence[0]), Stored::Moved(hash) if hash == evidence[0]));
+    assert_eq!(Sha3::of(&[&shared.blob(&evidence[0]).expect("served from the archive")]), evidence[0]);
+    assert!(matches!(stands(shared, &artifact), Stored::Blob(_)), "its lineage runs now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_before_content_was_marked_is_waited_for() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let (ledger, rewriter) = by_hand(&home, to.path());
+    let mut append = producers.set_up();
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    let evidence = refusals(&ledger, &mut producers).await;
+    let (shared, never) = (&ledger.inner.shared, AtomicBool::new(false));
+    let done = std::thread::scope(|scope| {
+        let judging = shared.judging.lock().expect("whole");
+        let mover = scope.spawn(|| running::move_past(shared, &rewriter, days(11), &never));
+        until("marked", || !read(&shared.places).keeps_blob(&evidence[0]));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!mover.is_finished() && matches!(stands(shared, &evidence[0]), Stored::Blob(_)));
+        drop(judging);
+        mover.join().expect("no panic")
+    });
+    assert!(done.expect("moved").expect("a retention").pieces > 0);
+    assert!(matches!(stands(shared, &evidence[0]), Stored::Moved(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_judged_while_content_is_to_move_keeps_it() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let mut producers = Producers::new();
+    let (ledger, rewriter) = by_hand(&home, to.path());
+    let mut append = producers.set_up();
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    let evidence = refusals(&ledger, &mut producers).await;
+    // Nothing is left that the writer would do by itself.
+    ledger.sealed().await;
+    let mut placed = Append::default();
+    let hold = Hold::on("identity", IDENTITY).expect("a hold");
+    approve(&mut producers, &mut placed, hold.record(DOMAIN, &Lists::default(), true).expect("placed"));
+    let (shared, never) = (&ledger.inner.shared, AtomicBool::new(false));
+    let runtime = tokio::runtime::Handle::current();
+    let done = std::thread::scope(|scope| {
+        // As long as somebody reads the book the writer judges, and cannot apply what it judged.
+        let book = read(&shared.book);
+        let appending = scope.spawn(|| runtime.block_on(ledger.must_append(&placed)));
+        until("judged", || shared.judging.try_lock().is_err());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(shared.judging.try_lock().is_err(), "it is held from the judgement until that is applied");
+        let mover = scope.spawn(|| running::move_past(shared, &rewriter, days(11), &never));
+        std::thread::sleep(Duration::from_millis(100));
+        drop(book);
+        appending.join().expect("it is taken");
+        mover.join().expect("no panic")
+    });
+    let done = done.expect("looked").expect("a retention");
+    assert_eq!(done.pieces, 0, "{done:?}");
+    for content in &evidence {
+        assert!(read(&shared.places).keeps_blob(content) && matches!(stands(shared, content), Stored::Blob(_)));
+    }
+    assert!(shared.judging.try_lock().is_ok());
 }
 
 #[test]
