@@ -3,7 +3,7 @@
 use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -164,6 +164,49 @@ fn who_follows_a_ledger_that_does_not_answer_is_told_so_and_ends_when_told() {
     // In the middle of a round, and not the first.
     kill_process(Pid::from_child(&process.0), Signal::TERM).expect("it runs");
     assert_eq!(process.ended(), Some(0));
+}
+
+#[test]
+fn who_goes_on_with_a_mirror_and_without_the_secret_is_told_and_waits() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let (url, root, mirror) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"));
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    std::fs::write(&held, added.get("secret").and_then(Value::as_str).expect("a secret")).expect("written");
+    let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror];
+    let known = [&follow[..], &["--secret-file", &held, "--once"]].concat();
+    let size = |value: &Value| value.get("size").and_then(Value::as_int).expect("a size");
+    let verified = size(&when_known(&domain, &known));
+    // Heads are shown to anybody: only what is new under one needs the secret.
+    domain.client("app", "svc:demo-app:dev");
+    let until = Instant::now() + PATIENCE;
+    while size(&domain.get("ledger", "/v1/proof/head")) <= verified {
+        assert!(Instant::now() < until, "no head covers what is new");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    let refused = domain.run(&[&follow[..], &["--once"]].concat());
+    let said = text(&refused);
+    assert!(refused.status.code() == Some(1) && said.contains("exposure is by-possession"), "{said}");
+    // What it was shown once it may be shown again, as when its secret is renewed: it does not end, and says so once.
+    let mut command = eleven();
+    command.args(follow).args(["--every", "10"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = Running(command.spawn().expect("it runs"));
+    let mut errors = BufReader::new(process.0.stderr.take().expect("its errors"));
+    let (mut said, mut more) = (String::new(), String::new());
+    errors.read_line(&mut said).expect("a line");
+    assert!(said.contains("the ledger is asked again") && said.contains("exposure is by-possession"), "{said}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(process.0.try_wait().expect("a status").is_none(), "it waits");
+    kill_process(Pid::from_child(&process.0), Signal::TERM).expect("it runs");
+    assert_eq!(process.ended(), Some(0));
+    errors.read_to_string(&mut more).expect("text");
+    assert!(!more.contains("asked again"), "{more}");
+
+    let sound = domain.json(&["ledger", "fsck", "--data", &mirror]);
+    assert_eq!(sound.get("entries").and_then(Value::as_int), Some(verified), "the mirror is what it was: {sound}");
+    assert!(size(&when_known(&domain, &known)) > verified, "and goes on with the secret");
 }
 
 #[test]
