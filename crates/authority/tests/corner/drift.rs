@@ -123,3 +123,36 @@ async fn a_ledger_whose_clock_is_a_minute_off_is_followed_and_what_drifts_is_con
     assert_eq!(times_contained(&world).await, 1);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_of_which_two_registries_are_signed_is_contained_until_an_operator_lifts_it() {
+    // Two ledgers of one domain, each with its authority, under one root: each registry has secrets of its own.
+    let other = World::founded().await;
+    let mut world = World::founded_over(Some(&other.base)).await;
+    let row = until_contained(&world).await;
+    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+    let expected = ["domain", "11-11", "contained", "drift.registry"].map(|text| Some(text.to_owned()));
+    assert_eq!(["kind", "subject", "state", "cause"].map(text), expected);
+    assert_eq!(world.ask().await.expect_err("contained").reason, Some(Reason::RuntimeContained));
+    assert_eq!(asked_by_the_point(&world).await.expect_err("contained").reason, Some(Reason::RuntimeContained));
+    let records = world.records().await;
+    let broken: Vec<_> = records.iter().filter(|record| record.event == "audit.discontinuity").collect();
+    let [broken] = broken[..] else { panic!("one, and not again with each look: {broken:?}") };
+    assert_eq!((broken.by.as_str(), broken.data_str("cause")), ("ledger://11-11", Some("drift.registry")));
+    // Which of the two is right no head says.
+    let health = world.client.health(&world.ledger, DEADLINE).await.expect("an answer");
+    assert_eq!((health.0, health.1.get("registry_agrees")), (false, Some(&Value::Bool(false))));
+
+    let domain = || Object::new().with("kind", "domain").with("subject", "11-11");
+    world.act("subject.lift", domain()).await.expect("lifted");
+    world.ask().await.expect("it is allowed again");
+    // It still is what it was, and who lifted it knows: nor does a process that starts over contain it once more.
+    world.restart_authority().await;
+    world.ask_until_allowed().await;
+    asked_by_the_point(&world).await.expect("it is allowed still");
+    assert_eq!((containments(&world).await.len(), times_contained(&world).await), (0, 1));
+    other.ask().await.expect("whose ledger looks at no other authority has met nothing");
+    assert_eq!(containments(&other).await.len(), 0);
+    world.stop().await;
+    other.stop().await;
+}

@@ -21,7 +21,6 @@ use eleven_core::time::Time;
 use eleven_ledger::{Ledger, Settings as LedgerSettings, Signers as LedgerSigners};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
@@ -81,7 +80,12 @@ fn signers() -> Signers {
 impl World {
     /// A founded domain: one point, one policy, one client, one operator.
     pub(crate) async fn founded() -> Self {
-        let mut world = Self::begun().await;
+        Self::founded_over(None).await
+    }
+
+    /// The same, where the ledger holds what it folds against the registry of the authority that is named.
+    pub(crate) async fn founded_over(registry: Option<&str>) -> Self {
+        let mut world = Self::begun(registry).await;
         let bundle = bundle(1);
         world
             .found(Act::SourceRegister {
@@ -98,14 +102,15 @@ impl World {
     }
 
     /// A domain with its genesis and nothing else.
-    pub(crate) async fn begun() -> Self {
+    async fn begun(registry: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ledger");
         let now = SystemClock.now();
         Ledger::genesis(&path, &fixtures::root(), 2, &fixtures::keys(), &signer("ledger"), now).expect("a genesis");
         let (stop, stopping) = watch::channel(false);
         let clock = Arc::new(OffClock::default());
-        let (ledger, ledger_serving) = serve_ledger(&path, Arc::clone(&clock), stopping.clone()).await;
+        let settings = LedgerSettings { authority: registry.map(str::to_owned), ..LedgerSettings::new(&path) };
+        let (ledger, ledger_serving) = serve_ledger(settings, Arc::clone(&clock), stopping.clone()).await;
         let relay = Relay::start(&ledger).await;
         let (authority, base, serving) = serve_authority(&relay.base(), stopping).await;
         let client = Client::new();
@@ -213,9 +218,13 @@ impl World {
     }
 }
 
-async fn serve_ledger(path: &Path, clock: Arc<OffClock>, stop: watch::Receiver<bool>) -> (String, JoinHandle<()>) {
+async fn serve_ledger(
+    settings: LedgerSettings,
+    clock: Arc<OffClock>,
+    stop: watch::Receiver<bool>,
+) -> (String, JoinHandle<()>) {
     let signers = LedgerSigners { event: signer("ledger").into(), head: signer("head").into() };
-    let ledger = Ledger::open(LedgerSettings::new(path), signers, clock).expect("a ledger");
+    let ledger = Ledger::open(settings, signers, clock).expect("a ledger");
     let (listener, base) = listener().await;
     // One thread stays with the ledger, as its own process would.
     let runtime = tokio::runtime::Handle::current();
