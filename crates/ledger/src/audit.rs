@@ -249,6 +249,7 @@ impl Audit {
         let applied = book.apply(accepted, record, verified.mark(), at, artifact);
         let epoch = book.registry().filter(|_| applied.registry).map(|registry| {
             self.shared.keys.learn(registry);
+            self.shared.ahead.learn(registry.root());
             registry.hash()
         });
         write(&self.shared.places).note(Moment { seq, at }, position, &applied, epoch, record);

@@ -5,7 +5,7 @@
 //! every witness has answered, or the deadline is over. Meanwhile no new head is sealed, for a second at most. Who answers
 //! after the round still raises the head that it was asked about.
 
-use super::ahead::{self, Beyond};
+use super::ahead::{self, Seen};
 use super::request::{AddCheckpoint, size};
 use crate::heads::HeadSigner;
 use crate::ledger::Inner;
@@ -13,13 +13,13 @@ use crate::state::{Published, Shared, read};
 use bytes::Bytes;
 use eleven_api::answer::read_json;
 use eleven_api::client::Client;
+use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
-use eleven_core::recovery::TreeAt;
 use eleven_core::root::Witnesses;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree;
@@ -56,6 +56,7 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
         let one = Asking {
             shared: Arc::clone(&inner.shared),
             signing: Arc::clone(&inner.signing),
+            clock: Arc::clone(&inner.clock),
             client: client.clone(),
             url: url.trim_end_matches('/').to_owned(),
             known: 0,
@@ -122,6 +123,7 @@ async fn round(
 struct Asking {
     shared: Arc<Shared>,
     signing: Arc<Mutex<HeadSigner>>,
+    clock: Arc<dyn Clock>,
     client: Client,
     url: String,
     /// The size that the witness cosigned last, as far as is known.
@@ -257,10 +259,10 @@ impl Asking {
 
     /// The witness answered with more entries than the ledger holds: what that comes to, by what it shows.
     async fn is_ahead(&self, claimed: u64) -> String {
-        if let Some(head) = self.shows().await.filter(|head| head.size > self.shared.size()) {
-            return self.lacks(head);
+        if let Some(seen) = self.shows().await.filter(|seen| seen.head.size > self.shared.size()) {
+            return self.lacks(seen);
         }
-        self.shared.ahead.says(&self.url, Beyond::Claimed(claimed));
+        self.shared.ahead.claims(&self.url, claimed);
         format!(
             "it says that it cosigned {claimed} entries, which the ledger does not have, and shows no head of the ledger \
              for them: ask whoever runs it"
@@ -270,13 +272,13 @@ impl Asking {
     /// The witness knows no more entries than the ledger holds, and refuses to go on from there. Where it shows a head that
     /// is not in the ledger's tree, that is why: the ledger has grown since it was put back.
     async fn refuses(&self, why: String) -> String {
-        self.shows().await.map_or(why, |head| self.lacks(head))
+        self.shows().await.map_or(why, |seen| self.lacks(seen))
     }
 
     /// The witness shows a head of this ledger that is not in its tree: why it does not cosign, and what to do.
-    fn lacks(&self, head: TreeAt) -> String {
-        let (size, why) = (head.size, self.shared.ahead.advice(&head, self.shared.size()));
-        if self.shared.ahead.says(&self.url, Beyond::Shown(head)) {
+    fn lacks(&self, seen: Seen) -> String {
+        let (size, why) = (seen.head.size, self.shared.ahead.advice(&seen.head, self.shared.size()));
+        if self.shared.ahead.shows(&self.shared, &self.url, seen) {
             tracing::error!(
                 witness = self.url,
                 size,
@@ -286,19 +288,18 @@ impl Asking {
         why
     }
 
-    /// The largest tree of a checkpoint of this ledger, signed by its own key, that the witness shows and the ledger does not
-    /// have.
-    async fn shows(&self) -> Option<TreeAt> {
+    /// The checkpoint of the largest tree, of this ledger and signed by its own key, that the witness shows and the ledger does
+    /// not have.
+    async fn shows(&self) -> Option<Seen> {
         let request = Request::get(format!("{}{}", self.url, routes::WITNESS_LOGS)).body(Full::default()).ok()?;
         let (status, body) = answer(&self.client, request, MAX_SHOWN).await.ok()?;
         let said = read_json(&body).ok().filter(|_| status == StatusCode::OK)?;
         let note = |seen: &Value| Note::parse(seen.get("checkpoint")?.as_str()?).ok();
         let notes = said.get("seen")?.as_array()?.iter().filter_map(note);
-        let own = notes.filter(|note| ahead::is_own(&self.shared, note));
-        let head = |Note { checkpoint, .. }: Note| TreeAt { size: checkpoint.size, root: checkpoint.root };
-        let heads: Vec<TreeAt> = own.map(head).collect();
+        let now = self.clock.now();
+        let own: Vec<Seen> = notes.filter_map(|note| Seen::of(&self.shared, &note, now)).collect();
         let tree = read(&self.shared.tree);
-        heads.into_iter().filter(|head| ahead::is_lacking(&tree, head)).max_by_key(|head| head.size)
+        own.into_iter().filter(|seen| ahead::is_lacking(&tree, &seen.head)).max_by_key(|seen| seen.head.size)
     }
 
     async fn ask(&self, checkpoint: &Checkpoint, old: u64) -> Result<Option<Said>, String> {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::witness::collect::Told;
-use crate::world::{Home, Producers, genesis_keys, root};
-use crate::{Ledger, LedgerError};
+use crate::world::{Home, Producers, genesis_keys, kid, root};
+use crate::{Ledger, LedgerError, Signers};
 use eleven_api::audit::{Append, Appended, Cursor, Durability};
 use eleven_api::client::CallError;
 use eleven_api::edge::Clock;
@@ -11,8 +11,9 @@ use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::recovery::{Recovery, TreeAt};
-use eleven_core::root::{TrustRoot, Witness, Witnesses};
-use eleven_core::signature::VerifyingKey;
+use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot, Witness, Witnesses};
+use eleven_core::signature::{Keyring, Signer, VerifyingKey};
+use eleven_core::time::Time;
 use http::{HeaderName, HeaderValue};
 
 const NAMES: [&str; 2] = ["witness.test/a", "witness.test/b"];
@@ -54,9 +55,16 @@ struct Running {
 
 impl Running {
     async fn start(home: &Home, witnesses: &[&str]) -> Self {
+        Self::holding(home, witnesses, &["head"]).await
+    }
+
+    /// One that holds these head keys, the oldest first.
+    async fn holding(home: &Home, witnesses: &[&str], heads: &[&str]) -> Self {
         let witnesses = witnesses.iter().map(|url| (*url).to_owned()).collect();
         let settings = crate::Settings { witnesses, ..home.settings() };
-        let ledger = home.open_with(settings).expect("open");
+        let heads = heads.iter().map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+        let signers = Signers { head: Keyring::new(heads).expect("a key"), ..Home::signers() };
+        let ledger = Ledger::open(settings, signers, Arc::clone(&home.clock) as Arc<dyn Clock>).expect("open");
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let (stop, stopping) = watch::channel(false);
@@ -409,6 +417,46 @@ async fn whoever_claims_more_than_the_ledger_has_makes_it_unwell_only_by_a_head_
     ledger.end().await;
     fake.stop.send(true).expect("it runs");
     fake.task.await.expect("served");
+}
+
+/// The version after a root that names another head key first, and says since when the one before is in other hands.
+fn renewed(previous: &TrustRoot, since: Time) -> TrustRoot {
+    let mut roles = previous.roles.clone();
+    let head = KeyRecord { kid: kid("head-2"), public: signer("head-2").public(), ..roles[0].clone() };
+    roles[0].status = KeyStatus::Compromised(since);
+    roles.insert(0, head);
+    TrustRoot { roles, ..next(previous, previous.witnesses.clone()) }.signed(&[&signer("root")]).expect("a root")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shown_under_a_head_key_counts_until_the_root_says_that_it_was_in_other_hands_by_then() {
+    const SHOWN: u64 = 500;
+    let shown_at = start();
+    for (since, counts) in [(shown_at, false), (shown_at.plus_millis(1), true)] {
+        let (home, fake) = (home(1, 0), Fake::start().await);
+        fake.says(SHOWN, vec![of_nothing(SHOWN, "head")]);
+        let mut ledger = Running::holding(&home, &[&fake.url], &["head", "head-2"]).await;
+        assert_eq!(ledger.append("D3", 20_000).await.durability, Durability::D3);
+        ledger.until_unwell().await;
+        // It is shown again and again; what counts is when it was there first.
+        home.clock.advance(60_000);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let second = renewed(&witnessed(1, 0), since);
+        assert_eq!(ledger.publish(&second, "D3", 20_000).await.durability, Durability::D3, "the other key signs heads");
+        if counts {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            let (well, said) = ledger.client.health(&ledger.base, DEADLINE).await.expect("an answer");
+            assert_eq!((well, number(&said, "witness_ahead")), (false, 500), "{said}");
+            assert_eq!((said.get("signs_heads"), said.get("warning")), (Some(&Value::Bool(true)), None), "{said}");
+        } else {
+            let said = ledger.health(|health| health.get("warning").is_some()).await;
+            assert!(text(&said, "warning").contains("cosigned 500 entries"), "it is a claim now: {said}");
+            assert_eq!((said.get("ok"), said.get("witness_ahead")), (Some(&Value::Bool(true)), None));
+        }
+        ledger.end().await;
+        fake.stop.send(true).expect("it runs");
+        fake.task.await.expect("served");
+    }
 }
 
 #[tokio::test]
