@@ -85,12 +85,13 @@ impl Archive {
         Ok(Self { content: RwLock::new(content), writer: None })
     }
 
-    /// Opens an archive to add to it, a new one where there is none.
+    /// Opens an archive to add to it, a new one where there is none or an empty folder: what else is there is somebody's, or of a
+    /// format that nothing says any more.
     ///
     /// # Errors
     /// Where it is another's, somebody else adds to it, or it can't be read or written.
     pub(crate) fn writing(path: &Path) -> Result<Self, LedgerError> {
-        let folder = Folder::open(path, MARK)?;
+        let folder = Folder::open_or_begin(path, MARK)?;
         Self::adding(move || Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?))
     }
 

@@ -509,6 +509,32 @@ async fn an_archive_that_is_not_mounted_is_not_replaced_by_an_empty_one() {
     drop(home.open_with(settings(hourly)).expect("opens"));
 }
 
+#[tokio::test]
+async fn an_archive_is_begun_in_an_empty_folder_only() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    domain(&home, Some(10)).await;
+    ran(&home, days(11)).await;
+    let other = to.path().join("letters");
+    std::fs::write(&other, "somebody's").expect("written");
+    let said = "holds something else: name an empty folder, or the folder of archive";
+    let refused = archive(home.path(), to.path(), days(11)).expect_err("refused").to_string();
+    assert!(refused.contains(said), "{refused}");
+    let hourly = Some(Duration::from_secs(3600));
+    let settings = Settings { archive: Some(to.path().to_owned()), archive_every: hourly, ..home.settings() };
+    let refused = home.open_with(settings).err().expect("refused").to_string();
+    assert!(refused.contains(said), "{refused}");
+    assert_eq!(std::fs::read_dir(to.path()).expect("a folder").count(), 1, "nothing was made there");
+
+    std::fs::remove_file(&other).expect("removed");
+    assert!(archive(home.path(), to.path(), days(11)).expect("begun").pieces > 0);
+    archive(home.path(), to.path(), days(12)).expect("and opened again");
+    // Content that does not say its format any more is not called this build's.
+    let format = to.path().join("FORMAT");
+    std::fs::remove_file(&format).expect("removed");
+    let refused = archive(home.path(), to.path(), days(12)).expect_err("refused").to_string();
+    assert!(refused.contains(said) && !format.exists(), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_consumed_by_an_artifact_that_was_moved_after_a_restart_as_before() {
     let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
