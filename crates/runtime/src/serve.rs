@@ -28,7 +28,7 @@ use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::{Budget, Listener, stopped};
 use eleven_core::encoding::Object;
-use eleven_core::limits::{MAX_CALLS_HELD, MAX_WORKLOADS};
+use eleven_core::limits::MAX_WORKLOADS;
 use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};

@@ -55,7 +55,7 @@ async fn the_key_that_the_ledger_signs_with_is_what_it_says_well_or_not_and_nobo
             let (ledger, _stop) = saying(status, health).await;
             match ledger.event_key().await.expect_err("it does not say") {
                 CallError::Malformed(what) => {
-                    assert_eq!(what, "the ledger's health lacks the member `kid`", "{health}")
+                    assert_eq!(what, "the ledger's health lacks the member `kid`", "{health}");
                 }
                 other => panic!("{health}: {other}"),
             }

@@ -345,7 +345,7 @@ fn by_hand(home: &Home, to: &Path) -> (Ledger, Rewriter) {
     let settings = Settings { archive: Some(to.to_owned()), archive_every: every, ..home.settings() };
     let clock = Arc::clone(&home.clock) as Arc<dyn eleven_api::edge::Clock>;
     let rewriter = log.rewriter();
-    (Ledger::start(log, heads, settings, Home::signers(), clock).expect("starts"), rewriter)
+    (Ledger::start(log, heads, None, settings, Home::signers(), clock).expect("starts"), rewriter)
 }
 
 /// Waits, on this thread, until it is so.
