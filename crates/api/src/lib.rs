@@ -3,6 +3,7 @@
 //! The wire types of PROTOCOL 12, one module a service: [`govern`] (gateway, policy and authorization), [`identity`],
 //! [`admission`] (runtime and attest), [`audit`], [`routes`] (all paths, the proof and registry surfaces among them).
 //! Beside them what every corner needs at its edge and none owns: [`edge`] (time and randomness enter here, as values),
+//! [`keyring`] (the keys that a process holds, and which of them it uses),
 //! [`token`] (identity tokens), [`secret`] (what callers and auditors hold), [`reader`] (who reads), [`problem`] (refusals as RFC 9457 documents), [`answer`] (what is read of others), [`serve`], [`public`] and
 //! [`client`] (HTTP).
 //!
@@ -16,6 +17,7 @@ pub mod disclosure;
 pub mod edge;
 pub mod govern;
 pub mod identity;
+pub mod keyring;
 pub mod problem;
 pub mod public;
 pub mod reader;

@@ -4,7 +4,6 @@
 //! equation, `encode([S]B - [k]A) = R` byte for byte. Libraries that follow ZIP-215 and batch verification accept more.
 //! [`VerifyingKey::verify_each`] is no batch verification: it checks that equation for every signature by itself.
 
-mod keyring;
 mod table;
 mod wide;
 
@@ -28,8 +27,6 @@ use ed25519_dalek::Signer as _;
 use once_cell::race::OnceBox;
 use sha2::Digest as _;
 use table::Table;
-
-pub use keyring::{InUse, Keyring};
 
 /// A signature as it stands in a structure: `{"alg":"ed25519","kid","val"}`.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,11 +7,12 @@
 mod sealed;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use eleven_api::keyring::Keyring;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_core::signature::{Keyring, Signer, base64_value, bytes32};
+use eleven_core::signature::{Signer, base64_value, bytes32};
 use sealed::{Cost, Sealed};
 use std::fmt;
 use std::fs::{File, OpenOptions};

@@ -1,8 +1,9 @@
 //! Event and issuer keys ready to verify, each made so when it is first used.
 
+use eleven_api::keyring::InUse;
 use eleven_core::registry::Fold;
 use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::{InUse, Tables, VerifyingKey};
+use eleven_core::signature::{Tables, VerifyingKey};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

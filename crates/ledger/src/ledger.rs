@@ -19,6 +19,7 @@ use crate::state::{Counts, Published, Shared};
 use crate::stored::Stored;
 use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::{self, Clock};
+use eleven_api::keyring::InUse;
 use eleven_api::reader::ReadAs;
 use eleven_api::serve::Listener;
 use eleven_core::chain;
@@ -26,7 +27,7 @@ use eleven_core::event::{About, Draft, Place};
 use eleven_core::form::FormError;
 use eleven_core::registry::{self, GrantedKey};
 use eleven_core::root::{TrustRoot, Witnesses};
-use eleven_core::signature::{InUse, Signer, VerifyingKey};
+use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_store::{
     CommitError, Committed, Folder, GroupCommit, GroupOptions, Log as _, Metrics, SegmentLog, SegmentOptions, Stop,

@@ -1,7 +1,7 @@
 //! What a ledger is told, and the keys that it holds.
 
+use eleven_api::keyring::Keyring;
 use eleven_core::limits::DEFAULT_REQUEST_BODY;
-use eleven_core::signature::Keyring;
 use std::path::PathBuf;
 use std::time::Duration;
 

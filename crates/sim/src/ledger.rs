@@ -5,8 +5,9 @@ use crate::lazy::Lazy;
 use crate::node::{Checked, Context, Fate, Message, Node, SEGMENTS, SMALL_SEGMENTS, Timer, is_the_disks};
 use crate::{Flaw, domain};
 use eleven_api::edge::{Clock, ManualClock};
+use eleven_api::keyring::Keyring;
 use eleven_core::head::checkpoint::{Line, Note};
-use eleven_core::signature::{Keyring, Signer};
+use eleven_core::signature::Signer;
 use eleven_ledger::witness::{AddCheckpoint, Refusal};
 use eleven_ledger::{HeadError, LedgerError, Signers, SteppedLedger, WireAnswer};
 use eleven_store::faulty::FaultyDisk;
@@ -236,7 +237,7 @@ impl Up {
 
 fn open(log: SegmentLog, heads: &FaultyDisk, clock: &Arc<ManualClock>) -> Result<SteppedLedger, LedgerError> {
     let heads = SegmentLog::open(Place::on(heads.clone()), SMALL_SEGMENTS)?;
-    let held = |label| Keyring::from(domain::signer(label) as Arc<dyn Signer>);
+    let held = |label| Keyring::one(domain::signer(label) as Arc<dyn Signer>);
     let signers = Signers { event: held("audit"), head: held("head") };
     debug_assert_eq!(signers.event.newest().kid(), kid("audit"), "a ledger's own key");
     SteppedLedger::open(log, heads, signers, Arc::clone(clock) as Arc<dyn Clock>)

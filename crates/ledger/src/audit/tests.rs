@@ -6,11 +6,12 @@ use crate::world::{AUTHORITY, Home, LEDGER, POINT, Producers, granted, kid, sign
 use crate::{Ledger, LedgerError};
 use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
+use eleven_api::keyring::Keyring;
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::hash::Sha3;
 use eleven_core::root::KeyUse;
-use eleven_core::signature::{Keyring, Signer};
+use eleven_core::signature::Signer;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
 

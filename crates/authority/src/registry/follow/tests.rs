@@ -4,10 +4,11 @@ use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock as _, ManualClock};
+use eleven_api::keyring::Keyring;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::registry::{GrantedKey, Item as _, genesis};
-use eleven_core::signature::{Keyring, Signer};
+use eleven_core::signature::Signer;
 
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
 fn registry(role: &str) -> Registry {

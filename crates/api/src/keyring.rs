@@ -1,11 +1,10 @@
 //! The keys that a party holds for one use. While one is renewed there are two of them, and what is published says which
 //! signs.
 
-use super::{Signature, Signer};
-use crate::root::KeyRecord;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use eleven_core::root::KeyRecord;
+use eleven_core::signature::{Signature, Signer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Signers of one use, in the order in which their keys were made. There is at least one.
 #[derive(Clone)]
@@ -22,9 +21,15 @@ impl Keyring {
         signers.next().map(|first| Self { first, newer: signers.collect() })
     }
 
+    /// One key alone.
+    #[must_use]
+    pub fn one(signer: Arc<dyn Signer>) -> Self {
+        Self { first: signer, newer: Vec::new() }
+    }
+
     /// The keys, the newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = &Arc<dyn Signer>> {
-        self.newer.iter().rev().chain(core::iter::once(&self.first))
+        self.newer.iter().rev().chain(std::iter::once(&self.first))
     }
 
     /// The key that was made last, whether it counts or not.
@@ -110,13 +115,7 @@ impl Signer for InUse {
 
 impl<S: Signer + 'static> From<S> for Keyring {
     fn from(signer: S) -> Self {
-        Self::from(Arc::new(signer) as Arc<dyn Signer>)
-    }
-}
-
-impl From<Arc<dyn Signer>> for Keyring {
-    fn from(first: Arc<dyn Signer>) -> Self {
-        Self { first, newer: Vec::new() }
+        Self::one(Arc::new(signer))
     }
 }
 

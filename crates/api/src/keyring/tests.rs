@@ -1,9 +1,7 @@
 use super::*;
-use crate::root::{KeyStatus, KeyUse};
-use crate::signature::SeedSigner;
-use crate::time::Time;
-use alloc::format;
-use alloc::string::ToString as _;
+use eleven_core::root::{KeyStatus, KeyUse};
+use eleven_core::signature::SeedSigner;
+use eleven_core::time::Time;
 
 fn signer(n: u8) -> Arc<dyn Signer> {
     Arc::new(SeedSigner::new(format!("key:d/head/{n}"), &[n; 32]))
