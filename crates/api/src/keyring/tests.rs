@@ -32,7 +32,7 @@ fn what_is_published_says_which_of_the_keys_signs() {
     assert_eq!(kid(ring.newest_of(registry)).as_deref(), Some("key:d/head/2"));
     assert_eq!(kid(ring.newest_of(|_| None)), None);
     assert_eq!(kid(ring.newest_of(|kid| (kid == other.kid).then_some(&other))), None, "another key of that name");
-    assert_eq!(Keyring::from(signer(5)).newest().kid(), "key:d/head/5");
+    assert_eq!(Keyring::one(signer(5)).newest().kid(), "key:d/head/5");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use crate::{Ledger, LedgerError, Signers};
 use eleven_api::audit::{Append, Appended, Cursor, Durability};
 use eleven_api::client::CallError;
 use eleven_api::edge::Clock;
+use eleven_api::keyring::Keyring;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot, Witness, Witnesses};
-use eleven_core::signature::{Keyring, Signer, VerifyingKey};
+use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use http::{HeaderName, HeaderValue};
 
