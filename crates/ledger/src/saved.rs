@@ -168,7 +168,7 @@ pub(crate) fn save(shared: &Shared, folder: &Path, keys: &Keyring) -> Result<(),
 fn write(shared: &Shared, folder: &Path, signer: &dyn Signer) -> io::Result<()> {
     let draft = folder.join(DRAFT);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    let digest = fields_of(shared, &mut file)?;
+    let digest = save_shared(shared, &mut file)?;
     let document = Document { position: shared.log.durable(), digest }.to_object();
     let sig = signer.signature(&document.canonical());
     let document = document.with("sig", sig.to_value()).canonical();
@@ -177,16 +177,37 @@ fn write(shared: &Shared, folder: &Path, signer: &dyn Signer) -> io::Result<()> 
     std::fs::rename(&draft, folder.join(FILE))
 }
 
-/// Writes the fields; their digest.
-fn fields_of(shared: &Shared, to: &mut dyn io::Write) -> io::Result<Sha256> {
+/// Writes the fields of the state in memory; their digest.
+fn save_shared(shared: &Shared, to: &mut dyn io::Write) -> io::Result<Sha256> {
+    let (book, places) = (read(&shared.book), read(&shared.places));
+    let (tree, sealed) = (read(&shared.tree), read(&shared.sealed));
+    save_fields(&book, &places, &tree, &sealed, &shared.ahead.recovered(), to)
+}
+
+fn save_fields(
+    book: &Book,
+    places: &Places,
+    tree: &MemoryTree,
+    sealed: &Sealed,
+    recovered: &[Recovery],
+    to: &mut dyn io::Write,
+) -> io::Result<Sha256> {
     let mut out = Out::new(to);
-    read(&shared.book).save(&mut out)?;
-    read(&shared.places).save(&mut out)?;
-    read(&shared.tree).save(&mut out)?;
-    read(&shared.sealed).save(&mut out)?;
-    let recovered = shared.ahead.recovered();
+    book.save(&mut out)?;
+    places.save(&mut out)?;
+    tree.save(&mut out)?;
+    sealed.save(&mut out)?;
     recovered.iter().map(|recovery| recovery.to_object().canonical()).collect::<Vec<_>>().save(&mut out)?;
     out.finish()
+}
+
+/// Whether the state in memory, of which all is durable, is the one that a replay of its log came to. For tests: it looks at
+/// all that would be saved.
+pub(crate) fn is_replayed(shared: &Shared, replayed: &Replayed) -> bool {
+    let Replayed { book, places, tree, sealed, resumed, .. } = replayed;
+    let there = save_fields(book, places, tree, sealed, &resumed.recovered, &mut io::sink());
+    let here = save_shared(shared, &mut io::sink());
+    matches!((here, there), (Ok(here), Ok(there)) if here == there)
 }
 
 /// What is put by.

@@ -156,12 +156,17 @@ impl SteppedLedger {
         tree::consistency_proof(&*read(&self.shared.tree), first, second)
     }
 
-    /// Replays the whole log as `fsck` does.
+    /// Replays the whole log as `fsck` does, and holds what that comes to against what is in memory.
     ///
     /// # Errors
-    /// The first entry that is wrong.
+    /// The first entry that is wrong; or that the state in memory is another.
     pub fn check(&self) -> Result<(), ReplayError> {
-        replay(self.shared.log.as_ref(), Depth::Everything).map(drop)
+        let replayed = replay(self.shared.log.as_ref(), Depth::Everything)?;
+        if crate::saved::is_replayed(&self.shared, &replayed) {
+            Ok(())
+        } else {
+            Err(replayed.wrong("a replay up to here comes to another state than the one in memory"))
+        }
     }
 }
 

@@ -52,7 +52,7 @@ fn state(home: &Home) -> PathBuf {
 /// The fields of a state, as they are written.
 fn bytes_of(shared: &Shared) -> Vec<u8> {
     let mut bytes = Vec::new();
-    fields_of(shared, &mut bytes).expect("memory takes all");
+    save_shared(shared, &mut bytes).expect("memory takes all");
     bytes
 }
 
