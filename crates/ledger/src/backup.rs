@@ -19,7 +19,8 @@ use eleven_core::encoding::{parse, parse_canonical};
 use eleven_core::head::Head;
 use eleven_core::head::checkpoint::{Note, origin};
 use eleven_core::recovery::{Recovery, TreeAt};
-use eleven_core::root::KeyUse;
+use eleven_core::registry::Fold;
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use eleven_store::{
     AppendError, Folder, FolderError, Log as _, OpenError, Place, ReadLog, SegmentLog, SegmentOptions, peek,
@@ -359,10 +360,10 @@ fn check_back<'a>(
     if recovery.restored != tree_at(&last.head) {
         return refused("it restores another state than this copy's");
     }
-    if !replayed.book.registry().is_some_and(|registry| recovery.is_signed_by(registry.root())) {
-        return refused("a threshold of the root's keys did not sign it");
-    }
     let replaced = Replaced::of(folder);
+    if let Some(why) = not_signed(recovery, newest_root(replayed), replaced.root()) {
+        return refused(&why);
+    }
     if replaced.went_back_by(recovery) {
         return refused("it was used before, and what stands here goes on from it: have the root sign another");
     }
@@ -378,6 +379,27 @@ fn check_back<'a>(
         ));
     }
     Ok(recovery)
+}
+
+/// Whose word a recovery lacks: a threshold of the newest root that the copy holds, by which whoever replays it judges, and of
+/// the one that was in force, where the log that is replaced shows a newer one: what that has ended lets nothing go back.
+fn not_signed(recovery: &Recovery, copy: Option<&TrustRoot>, replaced: Option<&TrustRoot>) -> Option<String> {
+    let Some(copy) = copy else { return Some("the copy holds no root".to_owned()) };
+    let newer = replaced.filter(|root| root.domain == copy.domain && root.version > copy.version);
+    let missing = [Some(copy), newer].into_iter().flatten().find(|root| !recovery.is_signed_by(root))?;
+    let both = newer.map_or_else(String::new, |newer| {
+        format!(
+            ": the copy's newest is version {} and the one in force here is version {}, so keys of both have to sign it \
+             (`eleven ledger recovery sign --add-to`)",
+            copy.version, newer.version
+        )
+    });
+    Some(format!("a threshold of the root's keys of version {} did not sign it{both}", missing.version))
+}
+
+/// The newest root that was published in a log.
+fn newest_root(replayed: &Replayed) -> Option<&TrustRoot> {
+    replayed.book.registry().map(Fold::root)
 }
 
 /// Why a copy of so many entries may not be put back without the root's word.
@@ -403,6 +425,11 @@ impl Replaced {
     fn of(folder: &Path) -> Self {
         let log = open(&folder.join(LOG)).ok();
         Self(log.and_then(|log| recover::replay(&*log, Depth::RESUME).ok()))
+    }
+
+    /// The root in force there.
+    fn root(&self) -> Option<&TrustRoot> {
+        self.0.as_ref().and_then(newest_root)
     }
 
     /// Whether it is what came of this recovery.

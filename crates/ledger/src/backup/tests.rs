@@ -1,7 +1,10 @@
 use super::placed::RESTORING;
 use super::*;
-use crate::world::{Home, LEDGER, Producers, signer};
+use crate::world::{Home, LEDGER, Producers, kid, root, signer, start};
 use eleven_api::audit::Append;
+use eleven_core::encoding::Object;
+use eleven_core::root::{KeyRecord, KeyStatus};
+use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use std::collections::BTreeSet;
@@ -314,6 +317,44 @@ async fn a_smaller_head_is_given_up_with_a_larger_one_where_the_log_that_is_repl
     let refused = why(restore(home.path(), dest.path(), &[Known::Checkpoint(forked)], Some(&signed)));
     assert!(refused.contains(&said), "{refused}");
     restore(home.path(), dest.path(), &known, Some(&signed)).expect("restored");
+}
+
+/// The version after the first, which names another root key and calls the one before compromised.
+fn second_root() -> TrustRoot {
+    let first = root();
+    let ended = KeyRecord { status: KeyStatus::Compromised(start()), ..first.keys[0].clone() };
+    let key = KeyRecord { kid: kid("root-2"), public: signer("root-2").public(), ..first.keys[0].clone() };
+    let (prev, keys) = (Some(first.hash_for_prev()), vec![key, ended]);
+    let next = TrustRoot { version: 2, prev, keys, sigs: Vec::new(), ..first };
+    next.signed(&[&signer("root-2"), &signer("root")]).expect("a root")
+}
+
+#[tokio::test]
+async fn a_root_key_that_ended_since_the_copy_was_made_lets_nothing_go_back_alone() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let ledger = home.open().expect("opens");
+    let mut append = Append::default();
+    let published = Object::new().with("root", second_root().to_value());
+    append.record(&producers.by_authority("root.published", published));
+    ledger.must_append(&append).await;
+    let newest = ledger.sealed().await;
+    drop(ledger);
+    let word = recovery(&old, &newest, at(&home));
+    for (label, lacking) in [("root", 2), ("root-2", 1)] {
+        let signed = word.clone().signed(&signer(label));
+        let refused = why(restore(home.path(), dest.path(), &[], Some(&signed)));
+        assert!(refused.contains(&format!("keys of version {lacking} did not sign it")), "{label}: {refused}");
+        assert!(refused.contains("keys of both have to sign it"), "{label}: {refused}");
+    }
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size);
+    // One document: the old key's word is for whoever replays the copy, the new one's is the word of the root in force.
+    let both = word.signed(&signer("root")).signed(&signer("root-2"));
+    restore(home.path(), dest.path(), &[], Some(&both)).expect("restored");
+    home.open().expect("it goes on").sealed().await;
+    checked_whole(home.path());
 }
 
 /// A folder as a crash leaves it that comes after so many of a restore's moves.
