@@ -87,16 +87,19 @@ impl Follower {
         word.map(|(seq, _)| seq)
     }
 
-    /// Whether an entry is a recovery of that ledger by the root, as it was then, from what stands here, which gives up the rest of it.
+    /// Whether an entry is a recovery of that ledger by the root in force then, from what stands here, which gives up the rest of it.
     pub(super) fn is_answered_by(&self, entry: &[u8], said: &Said, roots: &[TrustRoot]) -> bool {
         let record = EntryHeader::split(entry).ok().and_then(|(_, record)| parse(record).ok());
         let data = record.as_ref().and_then(|record| record.get("data"));
         let Some(word) = data.and_then(|data| Recovery::read(data.clone()).ok()) else { return false };
-        let (mine, last) = (&self.replayed.tree, self.last.as_ref().map_or(0, |last| last.head.commitment.size));
+        let (mine, last) = (&self.replayed.tree, self.last.as_ref().map(|last| &last.head));
+        // Whoever signs says when that was: a key that had ended under what was verified here names no moment before its end.
+        let then = last.map_or(word.at, |last| last.at.max(word.at));
+        let in_force = roots.iter().filter(|root| root.nbf <= then).max_by_key(|root| root.version);
         word.ledger == said.head.commitment.ledger
-            && roots.iter().any(|root| word.is_signed_by(root))
+            && in_force.is_some_and(|root| word.is_signed_by(root))
             && mine.root_at(word.restored.size) == Some(word.restored.root)
-            && last <= word.lost.size
+            && last.is_none_or(|last| last.commitment.size <= word.lost.size)
             && mine.root_at(word.lost.size).is_none_or(|root| root == word.lost.root)
     }
 }

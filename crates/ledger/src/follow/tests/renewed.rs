@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::kid;
+use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::Object;
 use eleven_core::root::{KeyRecord, KeyStatus};
 
@@ -235,6 +236,51 @@ async fn a_version_of_the_root_that_is_malformed_leads_nowhere_and_is_named() {
         }
         assert_eq!((follower.replayed.book.size(), follower.audited().size), (0, 0), "nothing is kept");
         round(&mut follower, &served.remote()).await.expect("the ledger's own leads on");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_a_root_key_signs_that_had_ended_answers_for_no_second_history() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    served.operate(2).await;
+    served.covered(early.commitment.size + 7).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    round(&mut follower, &served.remote()).await.expect("verified");
+    let last = follower.last.as_ref().expect("a head").head.clone();
+    let said = source::fetch_head(&served.remote()).await.expect("a head");
+
+    let first = root();
+    let ended = KeyRecord { status: KeyStatus::Compromised(first.nbf), ..first.keys[0].clone() };
+    let key = KeyRecord { kid: kid("root-2"), public: signer("root-2").public(), ..first.keys[0].clone() };
+    let second = |nbf: Time| {
+        let (prev, keys) = (Some(first.hash_for_prev()), vec![key.clone(), ended.clone()]);
+        let next = TrustRoot { version: 2, prev, keys, nbf, sigs: Vec::new(), ..first.clone() };
+        next.signed(&[&signer("root-2"), &signer("root")]).expect("a root")
+    };
+    let before = [first.clone(), second(last.at.whole_seconds())];
+    let after = [first.clone(), second(last.at.plus_seconds(60))];
+    // It names a moment before its end, too, at which the version that ends it was not there.
+    for at in [first.nbf, last.at.plus_seconds(1)] {
+        let answered = |label: &str, roots: &[TrustRoot]| {
+            let word = Recovery {
+                ledger: crate::world::LEDGER.to_owned(),
+                restored: crate::tree_at(&early),
+                lost: crate::tree_at(&last),
+                cause: "the disk is gone".to_owned(),
+                at,
+                sigs: Vec::new(),
+            };
+            let record = Object::new().with("data", word.signed(&signer(label)).to_object());
+            let entry = EntryHeader { seq: 0, at: last.at, prev: None }.bytes(&record.canonical());
+            follower.is_answered_by(&entry, &said, roots)
+        };
+        assert!(!answered("root", &before), "at {at}");
+        assert!(answered("root-2", &before), "at {at}");
+        assert!(answered("root", &after), "at {at}: the version that ends it came later");
     }
     served.end().await;
 }
