@@ -280,7 +280,7 @@ class Ledger:
             self._seen.setdefault(record["data"]["kid"], []).append(form.raw(record["data"]["hash"], "sha3-512"))
         self._fold_tip(record)
         self.registry.apply(record, at)
-        self.rules.note(record)
+        self.rules.note(record, self.at)
 
     def _fold_tip(self, record: dict):
         op, name = record["op"], record["event"]

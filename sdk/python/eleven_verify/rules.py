@@ -7,7 +7,7 @@ from . import root as trust
 from .admission import under
 from .form import require
 from .registry import Registry, check_record, check_runtime, name
-from .signatures import REGISTRY_USES, check_key, check_public, counts_at, require_of_domain, require_signed
+from .signatures import REGISTRY_USES, check_key, check_public, counts_at, find, require_of_domain, require_signed
 
 # A retention's regimes with the least days that each asks for (spec/registry.md).
 REGIMES = {"eu-ai-act": 183, "hipaa": 2192, "own": 1, "sec-17a-4": 2192}
@@ -22,6 +22,8 @@ class Rules:
         self.registry = registry
         self.roots: list[dict] = []
         self._versions: dict[str, int] = {}
+        # When each policy key last signed a policy that was published.
+        self._published: dict[str, int] = {}
         # The contained subjects that the authority contained: no point lifts its own containment from it.
         self._held: set[str] = set()
 
@@ -37,13 +39,14 @@ class Rules:
         elif check:
             check(record["data"], now)
 
-    def note(self, record: dict):
-        """Takes what was appended."""
+    def note(self, record: dict, now: int):
+        """Takes what was appended at `now`."""
         kind, data = record["event"], record["data"]
         if kind in ("ledger.genesis", "root.published"):
             self.roots.append(data["root"])
         elif kind == "policy.published":
             self._versions[policy.path(data["ref"])] = policy.version(data["ref"])
+            self._published[data["sig"]["kid"]] = now
         elif kind.startswith("lifecycle."):
             self._note_transition(record)
 
@@ -80,6 +83,10 @@ class Rules:
         require(all(form.millis(key["since"]) <= now for key in stolen), "compromised in the future")
         registered = {key["public"] for key in self.registry.rows["keys"].values()}
         require(not registered & set(trust.publics(root)), "a registered public key")
+        # Who verifies a policy goes by the newest version that had begun when it was published.
+        for kid, at in self._published.items():
+            counts = form.seconds(root["nbf"]) > at or counts_at(find(root["roles"], kid, "policy"), at)
+            require(counts, f"{kid} would end before what it published")
 
     def _key_registered(self, data: dict, now: int):
         self._require_root(now)

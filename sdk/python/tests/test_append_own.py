@@ -160,6 +160,18 @@ def _other_root_key(root):
     former.update(status="retired", since="2026-05-12T17:04:14.000Z")
 
 
+def _other_policy_key(status: str, since: str):
+    """The policy key of before is ended then, and another is there."""
+
+    def change(root):
+        former = next(key for key in root["roles"] if key["kid"] == POLICY_KEY)
+        kid = "key:11-11/policy/2"
+        root["roles"].insert(0, {**former, "kid": kid, "public": forge.public(kid)})
+        former.update(status=status, since=since)
+
+    return change
+
+
 def _witnessed(case: _Case) -> dict:
     """A root with a witness whose key is registered."""
     registered = case.ledger.registry.rows["keys"][KIDS[POINT]]["public"]
@@ -185,6 +197,7 @@ _REVOKED = _of("subject", "revoked", "runtime", "k8s://lab-cluster")
 _BY_ITSELF = {"kind": "runtime", "subject": POINT, "by": POINT}
 _V1 = _of("policy", "policy://further/v1")
 _RETIRED = _of("event", "policy.retired", {"ref": "policy://further/v1"})
+_GAP = _of("root", _other_policy_key("retired", "2026-05-12T17:04:14.000Z"), nbf="2026-05-12T17:04:14Z")
 _HOLD = "operation." + "0" * 32
 _SOURCE = {"name": "corp", "source": "https://id.example", "mapping": {}}
 
@@ -213,6 +226,17 @@ _CASES = [
     ("a root by the key that it retires and another", "accept", _REPLACED),
     ("a root by the key that the last one added", "accept", _then(_REPLACED, _of("root", by=(NEXT_ROOT_KEY,)))),
     ("a root by the key that the last one retired", "refused", _then(_REPLACED, _of("root", by=(ROOT_KEY,)))),
+    ("a root that ends a policy key", "accept", _GAP),
+    ("a root that ends a policy key before a policy by it", "refused", _then(_V1, _GAP)),
+    ("a root that ends a policy key before a policy that was retired", "refused", _then(_V1, _RETIRED, _GAP)),
+    ("a root that begins before a policy and ends its key after it", "accept",
+     _then(_V1, _of("root", _other_policy_key("retired", "2026-05-12T17:04:14.501Z"), nbf="2026-05-12T17:04:14Z"))),
+    ("a root that begins after a policy and calls its key compromised from before", "accept",
+     _then(_V1, _of("root", _other_policy_key("compromised", "2026-05-12T17:04:14.000Z"),
+                    nbf="2026-05-12T17:04:15Z"), at=_LATE)),
+    ("a root that begins before a policy and calls its key compromised from before", "refused",
+     _then(_V1, _of("root", _other_policy_key("compromised", "2026-05-12T17:04:14.000Z"),
+                    nbf="2026-05-12T17:04:14Z"), at=_LATE)),
     ("a key under a root that is about to lapse", "accept", _then(_ENDS, _of("key", "further"), at=_IN_TIME)),
     ("a key under a root that has lapsed", "refused", _then(_ENDS, _of("key", "further"), at=_LATE)),
     ("a policy under a root that has lapsed", "refused", _then(_ENDS, _V1, at=_LATE)),

@@ -36,6 +36,8 @@ pub enum FoldError {
     Unknown(&'static str),
     /// The policy key did not sign it.
     PolicySignature,
+    /// A root would end this policy key before a policy that it published, under a version that had begun by then.
+    PolicyKeyEnded(String),
     /// Not the version that follows the last published one of its path.
     PolicyVersion,
     /// Another policy could cover the same operation on the same runtime.
@@ -65,6 +67,13 @@ impl fmt::Display for FoldError {
             Self::Unknown(what) => return write!(f, "there is no such {what}: look at the registry's list"),
             Self::PolicyOverlap(other) => {
                 return write!(f, "{other} could cover the same operation and runtime: narrow one, or retire it first");
+            }
+            Self::PolicyKeyEnded(kid) => {
+                return write!(
+                    f,
+                    "a policy was published by `{kid}` since this version begins, and it ends that key before that, so that no \
+                     proof under that policy would verify: make the version anew"
+                );
             }
             Self::Retention(why) => why,
             Self::RootNotInForce => "the trust root is not in force: publish the next version",

@@ -35,6 +35,8 @@ pub struct Fold {
     pub(super) publics: BTreeMap<[u8; 32], String>,
     /// The highest version of each policy path that was ever published.
     pub(super) versions: BTreeMap<String, u64>,
+    /// The time of the last entry that published a policy by each policy key.
+    pub(super) published_by: BTreeMap<String, Time>,
     /// The contained subjects that the authority contained: no point lifts its own containment from it.
     pub(super) held_by_authority: BTreeSet<String>,
     /// The rows of `revoked` by the moment they are dropped.
@@ -49,7 +51,7 @@ pub struct Fold {
 pub(super) enum Effect {
     Root(TrustRoot),
     Key(KeyRecord),
-    Policy(PolicyRecord),
+    Policy { policy: PolicyRecord, kid: String, at: Time },
     PolicyRetired(String),
     Runtime(RuntimeRecord),
     RuntimeRemoved(String),
@@ -101,6 +103,7 @@ impl Fold {
             lists: Lists::default(),
             publics: BTreeMap::new(),
             versions: BTreeMap::new(),
+            published_by: BTreeMap::new(),
             held_by_authority: BTreeSet::new(),
             expiries: BTreeSet::new(),
             tree,
@@ -145,7 +148,10 @@ impl Fold {
                 self.publics.insert(key.public, key.kid.clone());
                 lists.keys.put(key, tree);
             }
-            Effect::Policy(policy) => self.replace_policy(policy),
+            Effect::Policy { policy, kid, at } => {
+                self.published_by.insert(kid, at);
+                self.replace_policy(policy);
+            }
             Effect::PolicyRetired(reference) => drop(lists.policies.take(&reference, tree)),
             Effect::Runtime(runtime) => lists.runtimes.put(runtime, tree),
             Effect::RuntimeRemoved(point) => drop(lists.runtimes.take(&point, tree)),

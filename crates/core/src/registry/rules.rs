@@ -88,6 +88,13 @@ impl Fold {
         if root.publics().any(|public| self.publics.contains_key(public)) {
             return Err(FoldError::PublicKnown);
         }
+        // Who verifies a policy goes by the newest version that had begun when it was published, also where that came later.
+        let mut published = self.published_by.iter();
+        if let Some((kid, _)) =
+            published.find(|(kid, at)| root.nbf <= **at && root.role(KeyUse::Policy, kid, **at).is_none())
+        {
+            return Err(FoldError::PolicyKeyEnded(kid.clone()));
+        }
         Ok(Effect::Root(root))
     }
 
@@ -169,7 +176,7 @@ impl Fold {
         let others = self.lists.policies.iter().filter(|other| Some(*other) != replaced);
         match others.into_iter().find(|other| policy.overlaps(other)) {
             Some(other) => Err(FoldError::PolicyOverlap(other.id.reference.clone())),
-            None => Ok(Effect::Policy(published.record)),
+            None => Ok(Effect::Policy { policy: published.record, kid: published.sig.kid, at }),
         }
     }
 

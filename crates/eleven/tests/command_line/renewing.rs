@@ -313,6 +313,33 @@ fn a_root_whose_first_registry_key_the_authority_does_not_hold_is_not_published(
 }
 
 #[test]
+fn a_root_that_ends_a_policy_key_before_a_policy_that_came_meanwhile_is_made_anew() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let [first, key, renewed] = ["root.json", "root-key.json", "authority-2.json"].map(|name| domain.file(name));
+    domain.done(&["authority", "key", "renew", "--label", "2", "--out", &renewed]);
+    domain.done(&["authority", "restart"]);
+    let sign = |out: &str| {
+        let next = ["root", "next", "--from", &first, "--root-key", &key, "--out", out];
+        domain.done(&[&next[..], &["--renew", &renewed, "--retire", "key:11-11/policy/1"]].concat());
+    };
+    let (early, late) = (domain.file("root-early.json"), domain.file("root-late.json"));
+    sign(&early);
+    domain.done(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    let refused = domain.run(&["root", "publish", &early]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("make the version anew"), "{}", text(&refused));
+    // A version begins with a second: that of the publication has to be over.
+    std::thread::sleep(Duration::from_secs(1));
+    sign(&late);
+    domain.done(&["root", "publish", &late]);
+    let proof = proven(&domain, &secret, "meanwhile.proof.json");
+    assert_eq!(label(&proof, "/published/record/data/sig/kid"), "1");
+    assert_eq!(proof.get("roots").and_then(Value::as_array).map(<[Value]>::len), Some(2));
+}
+
+#[test]
 fn a_root_key_that_is_in_other_hands_signs_no_version_after_the_one_that_says_so() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);

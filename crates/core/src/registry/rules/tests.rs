@@ -410,6 +410,39 @@ fn later_documents_verify_under_a_published_root() {
     assert_eq!(fold.take("key.registered", &GrantedKey::sign(gw, &new).to_object()), Ok(true));
 }
 
+#[test]
+fn a_root_ends_no_policy_key_before_what_that_published() {
+    let mut fold = genesis();
+    let later = now().plus_seconds(2);
+    let ending = |fold: &Fold, nbf: Time, status: KeyStatus| {
+        let (prev, sigs) = (Some(fold.root().hash_for_prev()), vec![]);
+        let mut next = TrustRoot { version: 2, prev, nbf, sigs, ..fold.root().clone() };
+        let old = next.roles.iter_mut().find(|key| key.usage == KeyUse::Policy);
+        old.expect("a policy key").status = status;
+        next.roles.push(key("policy-new", 45, KeyUse::Policy, AUTHORITY));
+        let root = next.signed(&[&signer("root", 1)]).expect("a root");
+        fold.check(later, "root.published", AUTHORITY, &Object::new().with("root", root.to_value()))
+    };
+    let (gone, since) = (KeyStatus::Retired(now()), now().plus_seconds(1));
+    assert_eq!(ending(&fold, now(), gone), Ok(()), "nothing was published yet");
+    let operations = &["op.a"];
+    assert_eq!(fold.take("policy.published", &policy("policy://a/v1", operations, &["k8s://c/ns/*"])), Ok(true));
+    let refused = Err(FoldError::PolicyKeyEnded("key:test/policy/1".into()));
+    let stolen = KeyStatus::Compromised(now().plus_seconds(-60));
+    for status in [gone, stolen] {
+        assert_eq!(ending(&fold, now(), status), refused);
+    }
+    assert_eq!(ending(&fold, now(), KeyStatus::Active), Ok(()));
+    assert_eq!(ending(&fold, now(), KeyStatus::Retired(since)), Ok(()), "it ends after that");
+    // A version that begins after the publication says nothing of it.
+    for status in [KeyStatus::Retired(since), stolen] {
+        assert_eq!(ending(&fold, since, status), Ok(()));
+    }
+    // What was proven under a policy that is in force no more is to verify as well.
+    assert_eq!(fold.take("policy.retired", &named("ref", "policy://a/v1")), Ok(true));
+    assert_eq!(ending(&fold, now(), gone), refused);
+}
+
 fn stated(seq: u64, prev: Option<Sha3>, change: impl Fn(Object) -> Object) -> Object {
     let policy = signer("policy", 3);
     let body = Object::new()
