@@ -213,14 +213,7 @@ async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> 
     let folder = Folder::open(&corner.data, Which::Runtime.name())?;
     let listener = listen(Which::Runtime, &corner)?;
     let at = listener.local_addr().map_err(Failure::new)?.to_string();
-    let point = Point {
-        name: config.point.name.clone(),
-        event: keys.signer(KeyUse::Event)?,
-        attestation: keys.signer(KeyUse::Attestation)?,
-        binary,
-        config: config.point_digest(),
-        predicate_type: config.point.predicate_type.clone(),
-    };
+    let point = point(&config, &keys, binary)?;
     let opening = Runtime::open(settings(&config)?, point, root, &folder, clock, at);
     let runtime = tokio::select! {
         runtime = opening => runtime.map_err(Failure::new)?,
@@ -228,6 +221,18 @@ async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> 
         () = signals.hangup() => return Ok(EXIT_RESTART),
     };
     until_stopped(signals, |stop| runtime.serve(listener, stop)).await
+}
+
+/// The enforcement point, of the keys that it holds.
+fn point(config: &Config, keys: &FileKeystore, binary: Sha3) -> Result<Point, Failure> {
+    Ok(Point {
+        name: config.point.name.clone(),
+        event: keys.signer(KeyUse::Event)?,
+        attestation: keys.signer(KeyUse::Attestation)?,
+        binary,
+        config: config.point_digest(),
+        predicate_type: config.point.predicate_type.clone(),
+    })
 }
 
 /// The settings of the enforcement point.

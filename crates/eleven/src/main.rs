@@ -133,8 +133,8 @@ fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), F
         RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
         RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
         RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
-        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label, valid_days }) => {
-            corner::replace_keys(file, &label, valid_days, output)
+        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label, valid_days, journal_lost }) => {
+            corner::replace_keys(file, &label, valid_days, journal_lost, output)
         }
         RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
         RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),

@@ -183,7 +183,10 @@ impl Forwarder {
 }
 
 /// What the ledger knows of the stream of the key that reads.
-pub(crate) async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Result<Cursor, CallError> {
+///
+/// # Errors
+/// Where it does not answer, or not to this key.
+pub async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Result<Cursor, CallError> {
     let kid = reader.signer.kid();
     let path = format!("{}{}", routes::AUDIT_CURSOR, kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A"));
     let value = client.get_json_as(reader, ledger, &path, DEADLINE).await?;

@@ -45,6 +45,17 @@ impl Registered {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
+    /// Whether the key of this name counts now.
+    pub(crate) fn counts(&self, kid: &str) -> bool {
+        self.key(kid).is_some_and(|key| key.counts_at(SystemClock.now()))
+    }
+
+    /// The names of the event keys of a point, `keys` apart.
+    pub(crate) fn former<'a>(&'a self, point: &str, keys: &[PublicKey]) -> impl Iterator<Item = &'a str> {
+        let others = move |key: &&KeyRecord| is_other(key, point, keys) && key.usage == KeyUse::Event;
+        self.keys.iter().filter(others).map(|key| key.kid.as_str())
+    }
+
     /// Whether keys of these names can be made: a name is never used for two.
     ///
     /// # Errors
@@ -76,28 +87,46 @@ impl Registered {
         })
     }
 
-    /// The acts of `runtime key replace`: the point's other keys are retired, `keys` registered for so many days, and the point with them. What
-    /// the registry has already is not done again.
+    /// The acts of `runtime key replace`: `keys` are registered for so many days, the point with them, and its other keys retired:
+    /// last where their journal is `drained`, so that nothing is missing between them, and else first, by which the ledger knows
+    /// that something may be. What the registry has already is not done again.
     ///
     /// # Errors
     /// As [`act`].
-    pub(crate) fn replace(&self, config: &Config, keys: &[PublicKey], valid_days: u16) -> Result<Replaced, Failure> {
-        let ours = |kid: &str| keys.iter().any(|key| key.kid == kid);
-        let mut retired = Vec::new();
-        for key in self.keys.iter().filter(|key| key.owner == config.point.name && !ours(&key.kid)) {
-            if matches!(key.status, KeyStatus::Active) {
-                act(config, "key.retire", Object::new().with("kid", &key.kid))?;
-                retired.push(key.kid.clone());
-            }
-        }
+    pub(crate) fn replace(
+        &self,
+        config: &Config,
+        keys: &[PublicKey],
+        valid_days: u16,
+        drained: bool,
+    ) -> Result<Replaced, Failure> {
+        let before = if drained { Vec::new() } else { self.retire_others(config, keys)? };
         for key in keys.iter().filter(|key| self.key(&key.kid).is_none()) {
             let record = key_cmd::record(key, SystemClock.now(), valid_days);
             act(config, "key.register", Object::new().with("key", record.to_value()))?;
         }
         let event = keys.iter().find(|key| key.usage == KeyUse::Event).map(|key| key.kid.clone()).unwrap_or_default();
         act(config, "runtime.register", members(measured(config, event.clone())?.to_value()))?;
+        let retired = if drained { self.retire_others(config, keys)? } else { before };
         Ok(Replaced { kid: event, retired })
     }
+
+    /// Retires the point's keys, `keys` apart, and names those that were not.
+    fn retire_others(&self, config: &Config, keys: &[PublicKey]) -> Result<Vec<String>, Failure> {
+        let mut retired = Vec::new();
+        for key in self.keys.iter().filter(|key| is_other(key, &config.point.name, keys)) {
+            if matches!(key.status, KeyStatus::Active) {
+                act(config, "key.retire", Object::new().with("kid", &key.kid))?;
+                retired.push(key.kid.clone());
+            }
+        }
+        Ok(retired)
+    }
+}
+
+/// Whether a registered key is the point's, and none of `keys`.
+fn is_other(key: &KeyRecord, point: &str, keys: &[PublicKey]) -> bool {
+    key.owner == point && !keys.iter().any(|ours| ours.kid == key.kid)
 }
 
 /// Why nothing was replaced.

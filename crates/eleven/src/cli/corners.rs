@@ -43,9 +43,10 @@ pub(crate) enum RuntimeKeyCommand {
         #[arg(long, default_value = "1")]
         label: String,
     },
-    /// Return under new keys, when they end or after the journal was lost: the old ones are retired, and where their stream breaks
-    /// off the ledger records that. The runtime must not run, ledger and authority must: where `eleven up` ran all corners, stop it
-    /// and start `eleven ledger serve` and `eleven authority serve`. Can be repeated where it was cut short.
+    /// Return under new keys, when they end or after the journal was lost: the old ones are retired. What the journal holds has to
+    /// be in the ledger; where it is lost, the ledger records where their stream breaks off. The runtime must not run, ledger and
+    /// authority must: where `eleven up` ran all corners, stop it and start `eleven ledger serve` and `eleven authority serve`. Can
+    /// be repeated where it was cut short.
     Replace {
         /// The last part of the new keys' names.
         #[arg(long)]
@@ -53,6 +54,9 @@ pub(crate) enum RuntimeKeyCommand {
         /// For how many days they count.
         #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
         valid_days: u16,
+        /// Give up what the ledger has not of the journal: it never gets it, and records that something may be missing.
+        #[arg(long)]
+        journal_lost: bool,
     },
 }
 

@@ -1,21 +1,40 @@
 //! `eleven <corner> key new`: each corner makes its own folder, keystore and keys, in its own process.
 
-use super::{JOURNAL, Which};
+use super::{JOURNAL, Which, measure_binary, point};
 use crate::admin::Registered;
+use crate::call;
 use crate::config::Config;
 use crate::keystore::{self, FileKeystore, Keystore as _, PublicKey, Wanted};
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output};
-use eleven_api::edge;
+use eleven_api::client::Client;
+use eleven_api::edge::{self, SystemClock};
+use eleven_api::reader::ReadAs;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_store::{Folder, FolderError};
+use eleven_runtime::recover;
+use eleven_store::{Folder, FolderError, SegmentLog, SegmentOptions};
+use std::cmp::Ordering;
 use std::path::Path;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Two of three corners have to run, and `eleven up` starts all of them.
 const START: &str = "start `eleven ledger serve` and `eleven authority serve`, and not the runtime";
+/// What whoever gives a journal up says.
+const GIVE_UP: &str = "name --journal-lost where the journal is to be given up";
+
+/// How a journal stands to the ledger that its point does not go on with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// The ledger has all of it, and nothing in it is open.
+    Drained,
+    /// Something of it would still reach the ledger, were the point started.
+    Behind,
+    /// It is not there, can't be used, or is older than what the ledger has; or its key counts no more.
+    Lost,
+}
 
 /// Makes the corner's keys and prints the public ones.
 ///
@@ -81,14 +100,21 @@ pub(crate) fn renew_keys(
     Ok(())
 }
 
-/// Gives the enforcement point new keys after its journal was lost, retires the old ones, and registers it under the new.
-/// What was left of the journal is put aside: under the new key nothing of it may be sent. The ledger records by itself
-/// where the old key's stream breaks off.
+/// Gives the enforcement point new keys, registers it under them, and retires the old ones. The journal is put aside: under the
+/// new key nothing of it may be sent. So the ledger has to have all of it; where it was lost, or is given up, the old keys are
+/// retired first, and the ledger records by itself where their stream breaks off.
 ///
 /// # Errors
-/// Where the runtime runs, its passphrase or the registry can't be read, or the label was used before: nothing was done then.
-/// Where an act is not carried out: what was done stays, and the same command goes on from there.
-pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Output) -> Result<(), Failure> {
+/// Where the runtime runs, its passphrase or the registry can't be read, the label was used before, or the ledger lacks something
+/// of the journal: nothing was done then. Where an act is not carried out: what was done stays, and the same command goes on from
+/// there.
+pub(crate) fn replace_keys(
+    file: &Path,
+    label: &str,
+    valid_days: u16,
+    journal_lost: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let config = Config::load(file)?;
     let corner = &config.runtime;
     let folder = Folder::open(&corner.data, Which::Runtime.name()).map_err(|error| match error {
@@ -103,26 +129,44 @@ pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Ou
     let store = folder.path().join(keystore::FILE);
     let held = if store.exists() { keystore::public_keys(&store, Which::Runtime.name())? } else { Vec::new() };
     let made = held.len() == wanted.len() && wanted.iter().all(|one| held.iter().any(|key| key.kid == one.kid));
-    let keys = if made {
+    let left = |aside: &str| {
+        if journal_lost { Ok(Left::Lost) } else { left(&config, &folder, aside, &passphrase, &registered) }
+    };
+    let (keys, drained) = if made {
         registered.may_take(&held)?;
-        held
+        // What was moved away before they were made was drained, or given up then.
+        let mut drained = false;
+        for kid in registered.former(&config.point.name, &held) {
+            drained |= left(&aside(label, Some(kid)))? == Left::Drained;
+        }
+        (held, drained)
     } else {
         registered.lacks(wanted.iter().map(|key| key.kid.as_str()))?;
+        let left = left("")?;
+        if left == Left::Behind {
+            return Err(Failure::new(format!(
+                "the ledger has not all that the journal of {} is to send it: start the runtime once so that it sends what it \
+                 has, or {GIVE_UP}; nothing was done",
+                config.point.name
+            )));
+        }
         put_aside(&folder, &held, label)?;
         let random = || Zeroizing::new(edge::random());
-        FileKeystore::create(&store, Which::Runtime.name(), &passphrase, wanted, random)?.keys().to_vec()
+        let made = FileKeystore::create(&store, Which::Runtime.name(), &passphrase, wanted, random)?;
+        (made.keys().to_vec(), left == Left::Drained)
     };
     // Whoever registers is the operator, not the corner: its folder is no more needed.
     drop(folder);
-    let replaced = registered.replace(&config, &keys, valid_days).map_err(|failure| failure.started_by(START))?;
+    let replaced = registered.replace(&config, &keys, valid_days, drained);
+    let replaced = replaced.map_err(|failure| failure.started_by(START))?;
     let text = || {
-        format!(
-            "{} is registered under {}; keys retired: {}\nthe ledger records where their stream breaks off: look for \
-             audit.discontinuity",
-            config.point.name,
-            replaced.kid,
-            replaced.retired.join(", ")
-        )
+        let stream = if drained {
+            "the ledger has all that their journal held"
+        } else {
+            "the ledger records where their stream breaks off: look for audit.discontinuity"
+        };
+        let (point, retired) = (&config.point.name, replaced.retired.join(", "));
+        format!("{point} is registered under {}; keys retired: {retired}\n{stream}", replaced.kid)
     };
     let value = || {
         let retired: Vec<Value> = replaced.retired.iter().map(Value::from).collect();
@@ -133,11 +177,50 @@ pub(crate) fn replace_keys(file: &Path, label: &str, valid_days: u16, output: Ou
     Ok(())
 }
 
-/// Moves keystore and journal out of the way, under names that say until when they were used.
+/// How the journal of the point's folder, or what was put aside of it under this suffix, stands to the ledger.
+fn left(
+    config: &Config,
+    folder: &Folder,
+    aside: &str,
+    passphrase: &[u8],
+    registered: &Registered,
+) -> Result<Left, Failure> {
+    let (store, journal) = (folder.path().join(format!("{}{aside}", keystore::FILE)), format!("{JOURNAL}{aside}"));
+    if !store.exists() || !folder.path().join(&journal).exists() {
+        return Ok(Left::Lost);
+    }
+    let keys = FileKeystore::open(&store, Which::Runtime.name(), passphrase);
+    let keys = keys.map_err(|error| Failure::from(error).or_else_try(false, GIVE_UP))?;
+    let point = point(config, &keys, measure_binary()?)?;
+    let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::new(SystemClock) };
+    if !registered.counts(reader.signer.kid()) {
+        return Ok(Left::Lost);
+    }
+    let log = SegmentLog::open(folder.place(&journal)?, SegmentOptions::default());
+    let read = log.map_err(|error| error.to_string()).and_then(|log| recover::read_back(&log, point));
+    let Ok(journal) = read else { return Ok(Left::Lost) };
+    let asked = async { eleven_runtime::cursor(&Client::new(), &config.ledger.url, &reader).await };
+    let cursor = call::wait(asked)?.map_err(|error| {
+        let failure = Failure::from(error).or_else_try(false, GIVE_UP).while_("how far the ledger has the journal");
+        failure.started_by(START)
+    })?;
+    Ok(match journal.next_seq().cmp(&cursor.next) {
+        Ordering::Less => Left::Lost,
+        Ordering::Equal if journal.open_lineages() == 0 => Left::Drained,
+        Ordering::Equal | Ordering::Greater => Left::Behind,
+    })
+}
+
+/// What is added to the names of a keystore and a journal that keys of this label take the place of: until when they were used.
+fn aside(label: &str, kid: Option<&str>) -> String {
+    format!(".before-{label}.{}", kid.and_then(|kid| kid.rsplit('/').next()).unwrap_or("lost"))
+}
+
+/// Moves keystore and journal out of the way.
 fn put_aside(folder: &Folder, held: &[PublicKey], label: &str) -> Result<(), Failure> {
-    let old = held.first().and_then(|key| key.kid.rsplit('/').next()).unwrap_or("lost");
+    let aside = aside(label, held.first().map(|key| key.kid.as_str()));
     for name in [keystore::FILE, JOURNAL] {
-        let (from, to) = (folder.path().join(name), folder.path().join(format!("{name}.before-{label}.{old}")));
+        let (from, to) = (folder.path().join(name), folder.path().join(format!("{name}{aside}")));
         if from.exists() {
             let failed = |error| Failure::new(format!("{}: {error}", from.display()));
             std::fs::rename(&from, &to).map_err(failed)?;

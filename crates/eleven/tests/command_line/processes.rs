@@ -363,7 +363,7 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
 }
 
 /// The records of a ledger that has ended, read from its log.
-fn records(ledger: &std::path::Path) -> Vec<Value> {
+pub(crate) fn records(ledger: &std::path::Path) -> Vec<Value> {
     use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
     let home = Folder::open(ledger, "ledger").expect("the ledger has ended");
     let log = SegmentLog::open(home.place("log").expect("a place"), SegmentOptions::default()).expect("its log");

@@ -1,8 +1,11 @@
-//! `eleven runtime key replace` where it can't be done: nothing is moved, and the point goes on as it was.
+//! `eleven runtime key replace`: in order, so that nothing is missing between the keys; and where it can't be done, so that nothing
+//! is moved and the point goes on as it was.
 
 use crate::domain::{Domain, PATIENCE, eleven, event, text};
+use crate::processes::records;
 use eleven_core::encoding::{Value, parse};
-use rustix::process::{Signal, kill_process};
+use http::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -85,6 +88,73 @@ fn what_was_interrupted_is_gone_on_with_by_the_same_command() {
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
     assert!(text(&done).contains("\"retired\":[\"key:11-11/attest-gw-0/1\",\"key:11-11/gw-0/1\"]"), "{}", text(&done));
     assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "made once");
+}
+
+/// Kills a corner that stays down.
+fn killed(domain: &mut Domain, corner: &str) {
+    let up = domain.supervisor();
+    kill_process(up.pid(corner), Signal::KILL).expect("it runs");
+    up.wait_for("that it is down", |value| {
+        event(value) == Some("down") && value.get("corner").and_then(Value::as_str) == Some(corner)
+    });
+}
+
+#[test]
+fn what_a_journal_holds_is_in_the_ledger_before_its_keys_are_replaced_or_given_up() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&["--no-restart"]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.ended(&domain.passes(&secret, "the start"));
+    let body = br#"{"model":"demo-summarizer","messages":[{"role":"user","content":"Rain fell on the hills."}]}"#;
+    let token = domain.artifact(&secret, "svc:demo-app:dev", body);
+    killed(&mut domain, "ledger");
+    assert_eq!(domain.presents(&secret, &token, body).0, StatusCode::OK, "only its journal knows");
+    killed(&mut domain, "runtime");
+    let serve = |corner: &str| {
+        let serve = eleven().args([corner, "serve", "--config", &domain.file("eleven.toml")]).spawn();
+        Running(serve.expect("it runs"))
+    };
+    let ledger = serve("ledger");
+    let replace = |more: &[&str]| domain.run(&[&["runtime", "key", "replace", "--label"], more].concat());
+
+    let before = as_it_is(&domain);
+    let until = Instant::now() + PATIENCE;
+    let refused = loop {
+        let refused = replace(&["2"]);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        if text(&refused).contains("start the runtime once") {
+            break refused;
+        }
+        assert!(Instant::now() < until, "the ledger does not answer: {}", text(&refused));
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(text(&refused).contains("--journal-lost") && text(&refused).contains("nothing was done"));
+    assert_eq!(as_it_is(&domain), before);
+
+    // Sent, by a point that is started once and told to stop.
+    let sent = |mut point: Running, after: &str| {
+        domain.ended(&domain.passes(&secret, after));
+        kill_process(Pid::from_child(&point.0), Signal::TERM).expect("it runs");
+        point.0.wait().expect("it ends");
+    };
+    sent(serve("runtime"), "the ledger is back");
+    let done = replace(&["2"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    assert!(text(&done).contains("the ledger has all that their journal held"), "{}", text(&done));
+    assert!(text(&done).contains("keys retired: key:11-11/attest-gw-0/1, key:11-11/gw-0/1"), "{}", text(&done));
+    sent(serve("runtime"), "the keys were replaced");
+    let lost = replace(&["3", "--journal-lost"]);
+    assert_eq!(lost.status.code(), Some(0), "{}", text(&lost));
+    assert!(text(&lost).contains("audit.discontinuity"), "{}", text(&lost));
+
+    drop(ledger);
+    domain.supervisor().interrupt();
+    let of = |name: &str, record: &Value| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let records = records(&domain.dir().join("ledger"));
+    let breaks = records.iter().filter(|record| of("by", record).starts_with("ledger://"));
+    let breaks = breaks.map(|record| of("event", record)).filter(|event| event.starts_with("audit."));
+    assert_eq!(breaks.collect::<Vec<_>>(), ["audit.discontinuity"], "of what was given up alone");
+    assert!(!records.iter().any(|record| of("event", record) == "execution.interrupted"), "what ran has its end");
 }
 
 /// A process that is killed with this value.

@@ -13,7 +13,7 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::index;
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 /// All that the rules of append remember. It grows by [`Book::apply`] and by nothing else.
@@ -26,6 +26,8 @@ pub struct Book {
     /// Every artifact that was ever revoked, and the entry that did: only the first counts, also after its row was
     /// dropped.
     pub(super) revoked: HashMap<OpKey, u64>,
+    /// The event keys under which enforcement points return all of whose others were closed.
+    pub(super) returned: BTreeSet<String>,
     size: u64,
     at: Option<Time>,
 }
@@ -33,11 +35,12 @@ pub struct Book {
 /// All but the registry, which follows from the entries that made its epochs.
 impl Save for Book {
     fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let Self { registry: _, cursors, operations, subjects, revoked, size, at } = self;
+        let Self { registry: _, cursors, operations, subjects, revoked, returned, size, at } = self;
         cursors.save(out)?;
         operations.save(out)?;
         subjects.save(out)?;
         revoked.save(out)?;
+        returned.save(out)?;
         size.save(out)?;
         at.save(out)
     }
@@ -49,6 +52,7 @@ impl Save for Book {
             operations: Save::load(from)?,
             subjects: Save::load(from)?,
             revoked: Save::load(from)?,
+            returned: Save::load(from)?,
             size: Save::load(from)?,
             at: Save::load(from)?,
         })
@@ -195,6 +199,7 @@ impl Book {
             self.revoked.insert(revoked, seq);
             index.push((index::revoked_key(artifact), index::revoked_value(&record.hash)));
         }
+        self.note_return(record);
         Applied { index, before, registry: self.fold(record, at) || seq == 0 }
     }
 

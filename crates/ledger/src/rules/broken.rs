@@ -23,36 +23,48 @@ pub struct BrokenStream {
 impl Book {
     /// The stream that a record, which is about to be taken, shows to have broken off: it registers an event key for an
     /// enforcement point all of whose event keys were closed before, or is the first under such a key. Who changes keys in
-    /// order registers the new one while the old one still counts, and nothing is missing.
+    /// order registers the new one while the old one still counts, and nothing is missing, whenever that is closed.
     #[must_use]
     pub fn broken_stream(&self, verified: &Verified) -> Option<BrokenStream> {
         let record = verified.record().ok()?;
         let resumed = record.event != "key.registered";
         let (owner, kid) = if resumed {
-            (record.src_seq == 0).then(|| (record.by.clone(), record.kid.clone()))?
+            let first = record.src_seq == 0 && self.returned.contains(&record.kid);
+            first.then(|| (record.by.clone(), record.kid.clone()))?
         } else {
             registered(record)?
         };
-        let registry = self.registry()?;
-        if !eleven_core::name::is_point(&owner) {
-            return None;
-        }
+        let last = self.last_closed(&owner, &kid)?;
+        let from = self.cursor(&last.kid).map_or(0, |(next, _)| next);
+        Some(BrokenStream { kid: last.kid.clone(), producer: owner, from, resumed })
+    }
+
+    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before.
+    pub(super) fn note_return(&mut self, record: &Record) {
+        let returned = registered(record).filter(|(owner, kid)| self.last_closed(owner, kid).is_some());
+        self.returned.extend(returned.map(|(_, kid)| kid));
+    }
+
+    /// Which of an enforcement point's event keys, `kid` apart, was closed last. None where one still counts, which takes over:
+    /// nothing breaks off then.
+    fn last_closed(&self, owner: &str, kid: &str) -> Option<&KeyRecord> {
+        let registry = self.registry().filter(|_| eleven_core::name::is_point(owner))?;
         let others = || {
             let keys = registry.lists().keys.iter();
             keys.filter(|key| key.usage == KeyUse::Event && key.owner == owner && key.kid != kid)
         };
-        // One that still counts takes over: nothing breaks off.
         if others().any(|key| matches!(key.status, KeyStatus::Active)) {
             return None;
         }
-        let last = others().max_by_key(|key| closed_at(key))?;
-        let from = self.cursor(&last.kid).map_or(0, |(next, _)| next);
-        Some(BrokenStream { producer: owner, kid: last.kid.clone(), from, resumed })
+        others().max_by_key(|key| closed_at(key))
     }
 }
 
 /// Owner and name of the event key that a `key.registered` adds.
 fn registered(record: &Record) -> Option<(String, String)> {
+    if record.event != "key.registered" {
+        return None;
+    }
     let granted = GrantedKey::read(record.data.clone().into()).ok()?;
     let key = granted.key;
     (key.usage == KeyUse::Event).then_some((key.owner, key.kid))

@@ -292,7 +292,7 @@ impl Save for String {
     }
 }
 
-impl Save for BTreeSet<u64> {
+impl<T: Save + Ord> Save for BTreeSet<T> {
     fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
         save_each(out, self.len() as u64, self.iter())
     }

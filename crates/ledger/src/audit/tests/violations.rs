@@ -378,6 +378,19 @@ async fn nothing_follows_a_subjects_revocation() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_of_a_point_whose_old_key_is_retired_once_the_new_one_is_registered() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.registered", granted("gw-0b", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0"))));
+    append.record(&scene.producers.alone("gw-0b", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    let kinds = events(&scene.ledger);
+    assert!(!kinds.iter().any(|kind| kind.starts_with("audit.")), "{kinds:?}");
+}
+
+#[tokio::test]
 async fn a_point_that_lost_its_journal_returns_under_a_new_key_and_the_break_is_recorded() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;
