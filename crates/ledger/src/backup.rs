@@ -75,7 +75,7 @@ impl Known {
     /// Whether it is of the ledger that was replayed, signed by a head key of one of its roots.
     fn is_signed(&self, replayed: &Replayed) -> bool {
         match self {
-            Self::Head(head) => is_signed(replayed, head) && head.commitment.ledger == replayed.resumed.name,
+            Self::Head(head) => replayed.key_of(head).is_some() && head.commitment.ledger == replayed.resumed.name,
             Self::Checkpoint(note) => {
                 let registry = replayed.book.registry();
                 registry.into_iter().flat_map(|registry| registry.roots()).any(|root| {
@@ -289,7 +289,7 @@ fn checked(folder: &Path, depth: Depth) -> Result<Checked, LedgerError> {
 /// A head is signed by the ledger that was replayed, and commits to what is there.
 fn check_head(replayed: &Replayed, head: &Head) -> Result<(), LedgerError> {
     let (size, there) = (head.commitment.size, replayed.tree.size());
-    if !is_signed(replayed, head) {
+    if replayed.key_of(head).is_none() {
         return Err(LedgerError::Head(HeadError::Key(head.sig.kid.clone())));
     }
     if size > there {
@@ -309,13 +309,6 @@ pub(crate) fn signed_at(heads: &dyn ReadLog, replayed: &Replayed) -> Result<Opti
     let Some(last) = last_of(heads)? else { return Ok(None) };
     check_head(replayed, &last.head)?;
     Ok(Some(last.head.at))
-}
-
-/// Whether a head key of one of the ledger's roots signed a head.
-fn is_signed(replayed: &Replayed, head: &Head) -> bool {
-    let registry = replayed.book.registry();
-    let mut roots = registry.into_iter().flat_map(|registry| registry.roots());
-    roots.any(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at).is_some_and(|key| head.verify(&key)))
 }
 
 /// The heads that are known and that the copy does not hold, of those given, each signed by this ledger, and the folder's

@@ -9,7 +9,6 @@ use crate::recover::{Depth, Met, Replayed};
 use crate::state::Published;
 use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
-use eleven_core::root::KeyUse;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
 use eleven_store::{Folder, FolderError, OpenError, Place, ReadLog, TornTail, read_only};
@@ -124,14 +123,14 @@ fn open(place: &Place) -> Result<(Arc<dyn ReadLog>, Option<TornTail>), OpenError
     Ok((log, recovery.torn))
 }
 
-/// Every head is signed by a head key of a root, its checkpoint with it, and commits to the entries that are here; none
-/// goes back. The size of the last.
+/// Every head is signed by a head key of a root that is not compromised by the entries under it, its checkpoint with it, and
+/// commits to the entries that are here; none goes back. The size of the last.
 fn check_heads(replayed: &Replayed, heads: &[Published]) -> Result<u64, HeadError> {
     let (mut last, mut at) = (0, None);
     for published in heads {
         let (head, size) = (&published.head, published.head.commitment.size);
         let wrong = |what: &str| HeadError::Wrong { size, what: what.to_owned() };
-        let key = signed_by(replayed, published).ok_or_else(|| HeadError::Key(head.sig.kid.clone()))?;
+        let key = replayed.key_of(head).ok_or_else(|| HeadError::Key(head.sig.kid.clone()))?;
         check_checkpoint(published, &key).map_err(|what| HeadError::Wrong { size, what })?;
         if size < last || at.is_some_and(|at| head.at < at) {
             return Err(wrong("the head before it is larger or later"));
@@ -140,13 +139,6 @@ fn check_heads(replayed: &Replayed, heads: &[Published]) -> Result<u64, HeadErro
         check_commitment(replayed, &head.commitment, head.at)?;
     }
     Ok(last)
-}
-
-/// The head key of a root that signed it, the root's own at that time.
-fn signed_by(replayed: &Replayed, published: &Published) -> Option<VerifyingKey> {
-    let head = &published.head;
-    let mut roots = replayed.book.registry()?.roots();
-    roots.find_map(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at).filter(|key| head.verify(key)))
 }
 
 fn check_checkpoint(published: &Published, key: &VerifyingKey) -> Result<(), String> {

@@ -22,13 +22,13 @@ use eleven_core::chain::{ChainValue, EntryHeader};
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
-use eleven_core::head::{Commitment, RegistryRef};
+use eleven_core::head::{Commitment, Head, RegistryRef};
 use eleven_core::index::OperationIndex;
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::history::Moment;
 use eleven_core::registry::{Fold, Header};
-use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::Signature;
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
+use eleven_core::signature::{Signature, VerifyingKey};
 use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use eleven_store::ReadLog;
@@ -75,6 +75,8 @@ pub(crate) struct Resumed {
     pub(crate) contained: bool,
     /// Each word of the root by which this ledger went back.
     pub(crate) recovered: Vec<Recovery>,
+    /// The entries that published the versions of the root, in their order.
+    roots: Vec<u64>,
 }
 
 impl Resumed {
@@ -82,6 +84,12 @@ impl Resumed {
         let about_it = record.data_str("cause") == Some(crate::audit::own::REGISTRY_CAUSE);
         if about_it && record.by.starts_with("ledger://") {
             self.contained = record.event == "audit.discontinuity";
+        }
+    }
+
+    fn note_root(&mut self, seq: u64, record: &Record) {
+        if matches!(record.event.as_str(), "ledger.genesis" | "root.published") {
+            self.roots.push(seq);
         }
     }
 
@@ -308,6 +316,7 @@ impl Replayed {
         self.resumed.unsealed += 1;
         self.resumed.note_registry(record);
         self.resumed.note_recovery(record);
+        self.resumed.note_root(header.seq, record);
         self.met.entries += 1;
         self.met.bytes += bytes;
         if seals {
@@ -388,6 +397,21 @@ impl Replayed {
             self.keys.learn(registry);
         }
         self
+    }
+
+    /// The key that signed a head: one for heads of any version of the root by which it counted then, since what a version ends may
+    /// have signed until that was published. None that the version under the head calls compromised: that was there first.
+    pub(crate) fn key_of(&self, head: &Head) -> Option<VerifyingKey> {
+        let registry = self.book.registry()?;
+        let published = self.resumed.roots.partition_point(|seq| *seq < head.commitment.size);
+        let under = registry.roots().nth(published.checked_sub(1)?)?;
+        let kid = &head.sig.kid;
+        let is_stolen = |key: &KeyRecord| key.kid == *kid && matches!(key.status, KeyStatus::Compromised(_));
+        if under.roles.iter().any(is_stolen) {
+            return None;
+        }
+        let mut roots = registry.roots();
+        roots.find_map(|root| root.role_key(KeyUse::Head, kid, head.at).filter(|key| head.verify(key)))
     }
 
     /// What a head over the last entry commits to, where that is a seal.

@@ -110,8 +110,7 @@ fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> V
     steps.push(step("the proof file holds these very events", same, String::new()));
     let roots = roots(bundle, root);
     for (what, head) in [("fetch_signed_chain_head()", head), ("the head that the proof is under", &indexed.0)] {
-        let key = roots.iter().find_map(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
-        let signed = key.is_some_and(|key| head.verify(&key));
+        let signed = signs(&roots, head);
         let Head { commitment, at, sig } = head;
         steps.push(step(
             what,
@@ -129,6 +128,13 @@ fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> V
         "its last event is this one".into(),
     ));
     steps
+}
+
+/// Whether a head key of the newest of `roots` that was in force then signed a head.
+fn signs(roots: &[TrustRoot], head: &Head) -> bool {
+    let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
+    let key = in_force.and_then(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
+    key.is_some_and(|key| head.verify(&key))
 }
 
 fn step(what: &str, holds: bool, detail: String) -> Step {

@@ -1,13 +1,17 @@
 use super::*;
 use crate::recover;
 use crate::stored::Stored;
-use crate::world::{AUTHORITY, DOMAIN, Home, Producers, kid, signer, single};
+use crate::world::{AUTHORITY, DOMAIN, Home, Producers, kid, root, signer, single, start};
+use crate::{Ledger, Signers};
 use eleven_api::audit::Append;
 use eleven_core::chain;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha256;
+use eleven_core::head::Head;
 use eleven_core::registry::ApprovedInterface;
 use eleven_core::registry::retention::Retention;
+use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot, Witnesses};
+use eleven_core::signature::{Keyring, Signer};
 use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 
 /// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.
@@ -92,6 +96,46 @@ async fn a_seal_over_another_index_is_found() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(home.open(), Err(LedgerError::Replay(_))), "the last seal is checked at every start");
+}
+
+#[tokio::test]
+async fn a_head_by_a_key_that_is_compromised_by_what_lies_under_it_is_found() {
+    let home = Home::new();
+    let heads = ["head", "head-2"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+    let signers = Signers { head: Keyring::new(heads).expect("a key"), ..Home::signers() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn eleven_api::edge::Clock>;
+    let ledger = Ledger::open(home.settings(), signers, clock).expect("open");
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    assert_eq!(ledger.sealed().await.sig.kid, kid("head"));
+    // From before the head above on, which the ledger signed all the same.
+    let first = root();
+    let mut roles = first.roles.clone();
+    roles[0].status = KeyStatus::Compromised(start());
+    roles.insert(0, KeyRecord { kid: kid("head-2"), public: signer("head-2").public(), ..first.roles[0].clone() });
+    let prev = Some(first.hash_for_prev());
+    let second = TrustRoot { version: 2, prev, roles, sigs: Vec::new(), ..first };
+    let second = second.signed(&[&signer("root")]).expect("a root");
+    let mut append = Append::default();
+    append.record(&producers.by_authority("root.published", Object::new().with("root", second.to_value())));
+    ledger.must_append(&append).await;
+    let last = ledger.sealed().await;
+    assert_eq!(last.sig.kid, kid("head-2"));
+    drop(ledger);
+    assert_eq!(fsck(home.path(), &mut |_| ()).expect("sound").head, last.commitment.size);
+
+    let stolen = Head::sign(last.commitment.clone(), last.at, &signer("head"));
+    let body = Checkpoint::of(&stolen.commitment);
+    let note = Note { lines: vec![body.sign(&signer("head"))], checkpoint: body };
+    let folder = Folder::open(home.path(), "ledger").expect("the folder");
+    let log = SegmentLog::open(folder.place("heads").expect("a place"), SegmentOptions::default()).expect("the heads");
+    let stored = heads::Heads::new(log).store(&Published::new(stolen, note, &Witnesses::default()));
+    stored.expect("written");
+    drop(folder);
+    let copy = tempfile::tempdir().expect("a folder");
+    for refused in [fsck(home.path(), &mut |_| ()).map(drop), crate::backup(home.path(), copy.path()).map(drop)] {
+        assert!(matches!(&refused, Err(LedgerError::Head(HeadError::Key(by))) if *by == kid("head")), "{refused:?}");
+    }
 }
 
 #[tokio::test]
