@@ -117,6 +117,17 @@ impl Ledger {
         kid.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `kid`".to_owned()))
     }
 
+    /// The names of the head keys that the ledger holds, as it says itself.
+    ///
+    /// # Errors
+    /// As [`Ledger::event_key`].
+    pub async fn head_keys(&self) -> Result<Vec<String>, CallError> {
+        let (_, health) = self.client.health(&self.base, QUESTION).await?;
+        let keys = health.get("head_keys").and_then(Value::as_array);
+        let names = keys.map(|keys| keys.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        names.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `head_keys`".to_owned()))
+    }
+
     /// Registry entries from `from` on, with or without discontinuities; where there are none the ledger waits up to `wait`
     /// for one.
     ///

@@ -100,6 +100,7 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with_some("domain", domain)
         .with("ok", takes && !disagreement && !headless && ahead.is_none())
         .with("kid", inner.reader.signer.kid())
+        .with("head_keys", inner.head_keys.iter().map(Value::from).collect::<Vec<_>>())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)
         .with("registry_agrees", !disagreement)

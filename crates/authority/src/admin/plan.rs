@@ -67,7 +67,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         }
         Act::KeyRetire { kid } => keys::retire(authority, current, kid).await,
         Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since).await,
-        Act::RootPublish { root } => publish_root(authority, current, &root),
+        Act::RootPublish { root } => publish_root(authority, current, &root).await,
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => one("source.registered", members(record.to_value())),
@@ -90,16 +90,25 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
     }
 }
 
-/// A root under which this authority could not go on, or a policy in force would be kept by nothing, is found before it is
-/// durable.
-fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot) -> Result<Plan, ActError> {
-    let signs = root.role_at(KeyUse::Registry, authority.clock.now());
+/// A root under which this authority or the ledger could not go on, or a policy in force would be kept by nothing, is found before
+/// it is durable.
+async fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot) -> Result<Plan, ActError> {
+    let now = authority.clock.now();
+    let signs = root.role_at(KeyUse::Registry, now);
     let held = |key: &KeyRecord| authority.signers.registry.first_of(std::iter::once(key)).is_some();
     if signs.is_some_and(|key| !held(key)) {
         return Err(ActError::Impossible(
             "the root first names a registry key that this authority does not hold, so that it could sign no epoch any more: \
              where its keystore has that key, restart the authority first; else make the next root with the registry key \
              of the one in force",
+        ));
+    }
+    // Which head keys the ledger holds only itself knows.
+    let heads = authority.ledger.head_keys().await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    if !root.roles_at(KeyUse::Head, now).any(|key| heads.contains(&key.kid)) {
+        return Err(ActError::Impossible(
+            "the root names no head key that counts and that the ledger holds, so that it could sign no head any more: where \
+             its keystore has one, restart the ledger first; else make the next root with a head key of the one in force",
         ));
     }
     if root.witnesses.keys.is_empty() && current.policies_in_force().any(|policy| waits_for_witnesses(&policy.bundle)) {

@@ -313,6 +313,27 @@ fn a_root_whose_first_registry_key_the_authority_does_not_hold_is_not_published(
 }
 
 #[test]
+fn a_root_under_which_the_ledger_could_sign_no_head_is_not_published() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let [first, key, renewed, second] =
+        ["root.json", "root-key.json", "ledger-2.json", "root-2.json"].map(|name| domain.file(name));
+    domain.done(&["ledger", "key", "renew", "--label", "2", "--out", &renewed]);
+    let next = ["root", "next", "--from", &first, "--root-key", &key, "--out", &second];
+    domain.done(&[&next[..], &["--renew", &renewed, "--retire", "key:11-11/head/1"]].concat());
+    let refused = domain.run(&["root", "publish", &second]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("restart the ledger first"), "{}", text(&refused));
+    assert_eq!(domain.json(&["root", "show"]).get("version").and_then(Value::as_int), Some(1));
+    domain.done(&["ledger", "restart"]);
+    domain.passes(&secret, "the restart");
+    domain.done(&["root", "publish", &second]);
+    let proof = proven(&domain, &secret, "restarted.proof.json");
+    assert_eq!(label(&proof, "/head/kid"), "2");
+}
+
+#[test]
 fn a_root_that_ends_a_policy_key_before_a_policy_that_came_meanwhile_is_made_anew() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);

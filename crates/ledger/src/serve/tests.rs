@@ -393,6 +393,7 @@ async fn health_metrics_and_plain_proofs_answer() {
     assert_eq!(Served::status(served.get("/v1/proof/exclusion").await).0, 400);
     let health = served.get(routes::HEALTH).await.expect("health");
     assert_eq!(health.get("ok"), Some(&Value::Bool(true)));
+    assert_eq!(health.get("head_keys"), Some(&Value::Array(vec![Value::from(crate::world::kid("head"))])));
     let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
     let metrics = std::str::from_utf8(&metrics).expect("text");
     for name in ["eleven_ledger_appended_total", "eleven_ledger_fdatasync_microseconds{quantile=\"0.99\"}"] {
