@@ -82,6 +82,8 @@ pub(crate) enum KeystoreError {
     Exists(PathBuf),
     /// Somebody else adds keys to it now.
     Busy(PathBuf),
+    /// It holds a key of this name already.
+    Known(PathBuf, String),
     /// It is not of its form.
     Form(PathBuf, String),
     /// It is another corner's.
@@ -101,6 +103,9 @@ impl fmt::Display for KeystoreError {
                 write!(f, "{} is there already: move it away, or name another place", path.display())
             }
             Self::Busy(path) => write!(f, "{}: somebody else adds keys to it now: try again", path.display()),
+            Self::Known(path, kid) => {
+                write!(f, "{} holds {kid} already: a name is never used for two keys, ask for it again", path.display())
+            }
             Self::Form(path, what) => write!(f, "{} is no keystore ({what}): restore it from a copy", path.display()),
             Self::Corner(path, found) => write!(f, "{} is the keystore of {found}", path.display()),
             Self::Sealed(path) => {
@@ -184,7 +189,7 @@ impl FileKeystore {
     /// whole, and stays its owner's; who has it open already goes on with what it held.
     ///
     /// # Errors
-    /// As [`FileKeystore::open`], and where it can't be written.
+    /// As [`FileKeystore::open`], where it holds one of them already, and where it can't be written.
     pub(crate) fn add(
         path: &Path,
         corner: &str,
@@ -195,6 +200,10 @@ impl FileKeystore {
         // Until the new one stands in its place: of two who add at once the second would take away what the first has added.
         let _locked = lock(path)?;
         let (mut store, held) = Self::unsealed(path, corner, passphrase)?;
+        // Whoever was before this one may have made them.
+        if let Some(known) = store.keys.iter().find(|key| wanted.iter().any(|one| one.kid == key.kid)) {
+            return Err(KeystoreError::Known(path.to_owned(), known.kid.clone()));
+        }
         let before = store.keys.len();
         // With room for all of them: what it grows out of would not be wiped.
         let mut seeds = Zeroizing::new(Vec::with_capacity(held.len() + wanted.len() * 32));

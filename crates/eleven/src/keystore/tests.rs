@@ -147,6 +147,19 @@ fn keys_are_added_beside_those_that_are_held_and_both_sign() {
 }
 
 #[test]
+fn no_key_is_added_of_a_name_that_is_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystore.json");
+    make(&path);
+    let before = std::fs::read(&path).expect("the file");
+    let new = Wanted { kid: "key:11-11/issuer/a".into(), usage: KeyUse::Issuer, owner: "ledger://11-11".into() };
+    let more = std::iter::once(new).chain(wanted()).collect();
+    let again = FileKeystore::add(&path, "ledger", PASSPHRASE, more, random);
+    assert!(matches!(&again, Err(KeystoreError::Known(_, kid)) if kid == "key:11-11/audit/a"), "{again:?}");
+    assert_eq!(std::fs::read(&path).expect("the file"), before, "nor is another beside it");
+}
+
+#[test]
 fn of_two_who_add_keys_at_once_none_takes_away_the_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystore.json");
