@@ -1,6 +1,6 @@
 //! A refusal: its reason, what it was about, and what a person needs to know.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -41,6 +41,8 @@ impl Denial {
 pub struct Counter {
     second: Option<Time>,
     counts: BTreeMap<(Reason, String), u64>,
+    /// What earlier seconds came to, until it is taken.
+    ended: VecDeque<Counted>,
 }
 
 /// One aggregated denial, ready to become an event.
@@ -53,18 +55,24 @@ pub struct Counted {
 }
 
 impl Counter {
-    /// Counts one denial at `now`; returns what the second before it came to, where one ended.
-    pub fn count(&mut self, now: Time, reason: Reason, listener: &str) -> Vec<Counted> {
-        let ended = self.ended(now);
+    /// Counts one denial at `now`.
+    pub fn count(&mut self, now: Time, reason: Reason, listener: &str) {
+        self.end(now);
         self.second.get_or_insert(now.whole_seconds());
         // Bounded: a few reasons times the listeners of this process.
         *self.counts.entry((reason, listener.to_string())).or_insert(0) += 1;
-        ended
     }
 
-    /// What the counted second came to, where it has ended by `now`.
-    pub fn ended(&mut self, now: Time) -> Vec<Counted> {
-        let Some(second) = self.second.filter(|second| *second != now.whole_seconds()) else { return Vec::new() };
+    /// What the counted seconds came to that have ended by `now`, the earliest first and at most so many: the rest comes with
+    /// the next call.
+    pub fn ended(&mut self, now: Time, most: usize) -> Vec<Counted> {
+        self.end(now);
+        let most = most.min(self.ended.len());
+        self.ended.drain(..most).collect()
+    }
+
+    fn end(&mut self, now: Time) {
+        let Some(second) = self.second.filter(|second| *second != now.whole_seconds()) else { return };
         self.second = None;
         let counts = core::mem::take(&mut self.counts);
         let counted = |((reason, listener), count): ((Reason, String), u64)| {
@@ -72,28 +80,49 @@ impl Counter {
             let data = Object::new().with("count", count).with("window", window).with("listener", listener);
             Counted { reason, data }
         };
-        counts.into_iter().map(counted).collect()
+        self.ended.extend(counts.into_iter().map(counted));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eleven_core::encoding::Value;
 
     #[test]
     fn a_flood_is_one_event_a_second() {
         let mut counter = Counter::default();
         let start = Time(1_778_605_451_000);
         for i in 0..20_000 {
-            assert!(counter.count(start.plus_millis(i % 1000), Reason::ArtifactMissing, "127.0.0.1:1113").is_empty());
+            counter.count(start.plus_millis(i % 1000), Reason::ArtifactMissing, "127.0.0.1:1113");
+            assert!(counter.ended(start.plus_millis(i % 1000), usize::MAX).is_empty());
         }
-        let ended = counter.count(start.plus_millis(1000), Reason::ArtifactMalformed, "127.0.0.1:1113");
+        counter.count(start.plus_millis(1000), Reason::ArtifactMalformed, "127.0.0.1:1113");
+        let ended = counter.ended(start.plus_millis(1000), usize::MAX);
         assert_eq!(ended.len(), 1);
         assert_eq!(ended[0].reason, Reason::ArtifactMissing);
         assert_eq!(ended[0].data.get("count"), Some(&20_000u64.into()));
         assert_eq!(ended[0].data.get("window"), Some(&"2026-05-12T17:04:11.000Z/PT1S".into()));
-        assert!(counter.ended(start.plus_millis(1999)).is_empty());
-        assert_eq!(counter.ended(start.plus_millis(2000)).len(), 1);
-        assert!(counter.ended(start.plus_millis(9000)).is_empty());
+        assert!(counter.ended(start.plus_millis(1999), usize::MAX).is_empty());
+        assert_eq!(counter.ended(start.plus_millis(2000), usize::MAX).len(), 1);
+        assert!(counter.ended(start.plus_millis(9000), usize::MAX).is_empty());
+    }
+
+    #[test]
+    fn seconds_that_nobody_asked_for_meanwhile_are_kept_each_by_itself() {
+        let mut counter = Counter::default();
+        let start = Time(1_778_605_451_000);
+        for second in 0..5 {
+            for _ in 0..=second {
+                counter.count(start.plus_seconds(second), Reason::ArtifactMissing, "127.0.0.1:1113");
+            }
+        }
+        let now = start.plus_seconds(5);
+        let counts = |ended: Vec<Counted>| -> Vec<Option<Value>> {
+            ended.iter().map(|counted| counted.data.get("count").cloned()).collect()
+        };
+        assert_eq!(counts(counter.ended(now, 3)), [1u64, 2, 3].map(|count| Some(Value::from(count))));
+        assert_eq!(counts(counter.ended(now, 3)), [4u64, 5].map(|count| Some(Value::from(count))));
+        assert!(counter.ended(now, 3).is_empty());
     }
 }

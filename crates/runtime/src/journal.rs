@@ -12,21 +12,23 @@ use eleven_enforce::denial::{Counter, Denial};
 use eleven_enforce::journal::{Closing, Journal, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution, Opened, Permit};
 use eleven_store::{Batch, CommitError, Committed, Durable, GroupCommit, GroupOptions, Metrics, ReadLog, Stage, Stop};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// After so many events the highest epoch, and where each open lineage stands, is written again. What forwarding keeps for
 /// their sake is little more than that.
 const RENEW: u64 = 4096;
+/// So many counts of denials become events at one tick. More wait only where a disk stood for minutes, and a commit carries them
+/// beside all else.
+const COUNTED: usize = 1024;
 
 /// What can be asked of the journal.
 pub(crate) enum Ask {
     Open(Box<Admitted>, Sha3),
     Close(Box<Execution>, Ending),
     Deny(Box<Denial>),
-    Count(Reason, String),
     Epoch(u64),
     Alone(&'static str, Object),
 }
@@ -52,7 +54,7 @@ pub(crate) struct Known {
 
 struct Desk {
     journal: Journal,
-    counter: Counter,
+    counter: Arc<Mutex<Counter>>,
     clock: Arc<dyn Clock>,
     known: Arc<Known>,
     progress: Arc<Progress>,
@@ -64,8 +66,13 @@ struct Desk {
 pub(crate) struct Desks {
     group: GroupCommit<Desk>,
     known: Arc<Known>,
+    /// Counted beside the queue: a flood of what is only counted takes no place in it.
+    counter: Arc<Mutex<Counter>>,
+    clock: Arc<dyn Clock>,
     listener: String,
 }
+
+type Outcome = Result<Committed<Answer>, CommitError>;
 
 struct Receipt<'a>(&'a Durable);
 
@@ -85,11 +92,6 @@ impl Stage for Desk {
             Ask::Open(admitted, workload) => Answer::Opened(self.open(*admitted, workload, now, batch)),
             Ask::Close(execution, ending) => Answer::Closed(self.close(*execution, &ending, batch)),
             Ask::Deny(denial) => Answer::Denied(self.deny(&denial, now, batch)),
-            Ask::Count(reason, listener) => {
-                let ended = self.counter.count(now, reason, &listener);
-                self.counted(ended, now, batch);
-                Answer::Noted
-            }
             Ask::Epoch(epoch) => {
                 if let Some(line) = self.journal.note_epoch(epoch) {
                     let _ = batch.push(line.encode());
@@ -113,9 +115,7 @@ impl Stage for Desk {
     }
 
     fn tick(&mut self, batch: &mut Batch) {
-        let now = self.clock.now();
-        let ended = self.counter.ended(now);
-        self.counted(ended, now, batch);
+        self.counted(batch);
         self.journal.forget_expired();
         for line in self.journal.again(RENEW) {
             let _ = batch.push(line.encode());
@@ -160,7 +160,12 @@ impl Desk {
         push(batch, self.journal.deny(denial, now)?)
     }
 
-    fn counted(&mut self, ended: Vec<eleven_enforce::denial::Counted>, now: Time, batch: &mut Batch) {
+    fn counted(&mut self, batch: &mut Batch) {
+        let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read while nobody counts: what is counted in this second does not end with it.
+        let now = self.clock.now();
+        let ended = counter.ended(now, COUNTED);
+        drop(counter);
         for counted in ended {
             match self.journal.deny_counted(counted, now) {
                 Ok(record) => {
@@ -170,6 +175,16 @@ impl Desk {
             }
         }
     }
+}
+
+/// What the writer answers with, and where the answer comes.
+fn reply() -> (impl FnOnce(Outcome) + Send + 'static, oneshot::Receiver<Outcome>) {
+    let (send, receive) = oneshot::channel();
+    let reply = move |outcome| {
+        // Whoever asked may have left; the records stand all the same.
+        let _ = send.send(outcome);
+    };
+    (reply, receive)
 }
 
 fn push(batch: &mut Batch, record: Record) -> Result<String, String> {
@@ -194,11 +209,18 @@ impl Desks {
             records: AtomicU64::new(0),
             open_from: AtomicU64::new(0),
         });
-        let desk =
-            Desk { journal, counter: Counter::default(), clock, known: Arc::clone(&known), progress, ticked: true };
+        let counter = Arc::new(Mutex::new(Counter::default()));
+        let desk = Desk {
+            journal,
+            counter: Arc::clone(&counter),
+            clock: Arc::clone(&clock),
+            known: Arc::clone(&known),
+            progress,
+            ticked: true,
+        };
         let options = GroupOptions { tick: Some(Duration::from_millis(250)), ..GroupOptions::default() };
         let group = GroupCommit::start(log, desk, options, on_stop)?;
-        Ok(Self { group, known, listener })
+        Ok(Self { group, known, counter, clock, listener })
     }
 
     /// Steps 17 and 18: takes the use, commits, and gives the permit. A denial is recorded in the same commit; its
@@ -217,9 +239,9 @@ impl Desks {
         }
     }
 
-    /// Commits attestation, outcome and evidence.
+    /// Commits attestation, outcome and evidence. It is never refused for room: what was admitted has to end.
     pub(crate) async fn close(&self, execution: Execution, ending: Ending) -> Result<Closing, String> {
-        match self.ask(Ask::Close(Box::new(execution), ending)).await {
+        match self.owe(Ask::Close(Box::new(execution), ending)).await {
             Ok(Committed { answer: Answer::Closed(closing), .. }) => closing,
             Ok(_) => Err("the journal answered something else".into()),
             Err(error) => Err(format!("the journal cannot be written: {error}")),
@@ -235,9 +257,11 @@ impl Desks {
         }
     }
 
-    /// Counts a denial that is no event of its own. Nobody waits for it.
+    /// Counts a denial that is no event of its own. Nobody waits for it: what the second came to is committed with a tick after
+    /// it.
     pub(crate) fn count(&self, reason: Reason) {
-        self.group.submit(Ask::Count(reason, self.listener.clone()), |_| {});
+        let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        counter.count(self.clock.now(), reason, &self.listener);
     }
 
     /// Makes a higher registry epoch durable, before its view is used: then it is [said](Self::uses_epoch) to be.
@@ -248,27 +272,34 @@ impl Desks {
         self.ask(Ask::Epoch(epoch)).await.map(|_| ())
     }
 
-    /// Commits an event of the point that stands alone.
+    /// Commits an event of the point that stands alone. It is never refused for room: nobody says it a second time.
     pub(crate) async fn alone(&self, event: &'static str, data: Object) -> Result<String, String> {
-        match self.ask(Ask::Alone(event, data)).await {
+        match self.owe(Ask::Alone(event, data)).await {
             Ok(Committed { answer: Answer::Denied(op), .. }) => op,
             Ok(_) => Err("the journal answered something else".into()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Committed<Answer>, CommitError> {
-        let (send, receive) = oneshot::channel();
-        let reply = move |result| {
-            // Whoever asked may have left; the records stand all the same.
-            let _ = send.send(result);
-        };
+    async fn ask(&self, ask: Ask) -> Outcome {
+        let (reply, answer) = reply();
         if self.group.is_idle() {
             edge::in_place(|| self.group.submit_here(ask, reply));
         } else {
             self.group.submit(ask, reply);
         }
-        receive.await.unwrap_or(Err(CommitError::Stopped))
+        answer.await.unwrap_or(Err(CommitError::Stopped))
+    }
+
+    /// As [`Self::ask`], for what is owed: a full queue takes it, too.
+    async fn owe(&self, ask: Ask) -> Outcome {
+        let (reply, answer) = reply();
+        if self.group.is_idle() {
+            edge::in_place(|| self.group.submit_owed_here(ask, reply));
+        } else {
+            self.group.submit_owed(ask, reply);
+        }
+        answer.await.unwrap_or(Err(CommitError::Stopped))
     }
 
     /// The latest time that a durable record bears.
@@ -314,3 +345,6 @@ impl Desks {
         self.group.is_stopped()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,8 @@ pub enum Stop {
 /// Bounds of a group commit.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupOptions {
-    /// How many requests may wait; one more is refused with [`CommitError::Full`].
+    /// How many requests may wait; one more is refused with [`CommitError::Full`], unless it is
+    /// [owed](GroupCommit::submit_owed).
     pub queue: usize,
     /// How many requests one commit takes.
     pub batch_requests: usize,
@@ -225,10 +226,17 @@ impl<S: Stage> GroupCommit<S> {
         request: S::Request,
         reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
     ) {
-        let item = Item { request, reply: Box::new(reply), since: Instant::now() };
-        if let Err((item, error)) = self.queue.push(item) {
-            (item.reply)(Err(error));
-        }
+        self.queue_up(request, reply, false);
+    }
+
+    /// As [`GroupCommit::submit`], for what ends something that an earlier request let in: it is never refused for room, only
+    /// where the writer has stopped. Beside the bound of the queue there wait at most as many as were let in.
+    pub fn submit_owed(
+        &self,
+        request: S::Request,
+        reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
+    ) {
+        self.queue_up(request, reply, true);
     }
 
     /// As [`GroupCommit::submit`], for whoever may wait for the disk: where the writer is idle the commit is made here and
@@ -239,7 +247,28 @@ impl<S: Stage> GroupCommit<S> {
         request: S::Request,
         reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
     ) {
-        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now() });
+        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: false });
+    }
+
+    /// As [`GroupCommit::submit_here`], for what is owed as in [`GroupCommit::submit_owed`].
+    pub fn submit_owed_here(
+        &self,
+        request: S::Request,
+        reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
+    ) {
+        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: true });
+    }
+
+    fn queue_up(
+        &self,
+        request: S::Request,
+        reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
+        owed: bool,
+    ) {
+        let item = Item { request, reply: Box::new(reply), since: Instant::now(), owed };
+        if let Err((item, error)) = self.queue.push(item) {
+            (item.reply)(Err(error));
+        }
     }
 
     /// Whether [`GroupCommit::submit_here`] would find the writer idle at this moment.

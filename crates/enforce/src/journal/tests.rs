@@ -248,7 +248,7 @@ fn a_denial_names_its_reason_and_a_counted_one_names_nobody() {
     assert!(record.op_is_content());
     let mut counter = crate::denial::Counter::default();
     counter.count(NOW, Reason::ArtifactMissing, "127.0.0.1:1113");
-    let counted = counter.ended(NOW.plus_seconds(1)).remove(0);
+    let counted = counter.ended(NOW.plus_seconds(1), 1).remove(0);
     let record = journal.deny_counted(counted, NOW).expect("a record");
     let bare =
         About { reason: Some(Reason::ArtifactMissing), fingerprint: Some(point().fingerprint()), ..About::default() };

@@ -114,7 +114,7 @@ fn desks(now: Time) -> (Arc<Desks>, Arc<dyn Clock>) {
 }
 
 /// The events of a journal, once there are so many.
-async fn events(desks: &Desks, count: u64) -> Vec<Record> {
+pub(crate) async fn events(desks: &Desks, count: u64) -> Vec<Record> {
     let reader = desks.reader();
     while reader.durable() < count {
         tokio::task::yield_now().await;

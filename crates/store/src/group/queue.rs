@@ -1,4 +1,4 @@
-//! The requests that wait for the writer, bounded.
+//! The requests that wait for the writer, bounded, save those that are owed.
 
 use std::{
     collections::VecDeque,
@@ -18,6 +18,8 @@ pub(super) struct Item<S: Stage> {
     pub(super) request: S::Request,
     pub(super) reply: Reply<S::Answer>,
     pub(super) since: Instant,
+    /// Whether it ends what was let in before, and is never refused for room.
+    pub(super) owed: bool,
 }
 
 pub(super) struct Queue<S: Stage> {
@@ -69,7 +71,7 @@ impl<S: Stage> Queue<S> {
         if state.closed {
             return Err((item, CommitError::Stopped));
         }
-        if state.items.len() >= self.most {
+        if state.items.len() >= self.most && !item.owed {
             return Err((item, CommitError::Full));
         }
         state.items.push_back(item);

@@ -33,7 +33,7 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
         request: S::Request,
         reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
     ) {
-        let item = Item { request, reply: Box::new(reply), since: Instant::now() };
+        let item = Item { request, reply: Box::new(reply), since: Instant::now(), owed: false };
         if let Err((item, error)) = self.queue.push(item) {
             (item.reply)(Err(error));
         }

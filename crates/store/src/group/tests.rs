@@ -187,6 +187,42 @@ fn a_full_queue_refuses_at_once_and_goes_on() {
 }
 
 #[test]
+fn what_is_owed_is_taken_by_a_full_queue_and_by_no_writer_that_has_stopped() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions { queue: 5, ..Default::default() });
+    let owed = |here: bool| {
+        let (send, receive) = channel();
+        let reply = move |outcome| send.send(outcome).expect("the test listens");
+        if here {
+            running.group.submit_owed_here(1, reply);
+        } else {
+            running.group.submit_owed(1, reply);
+        }
+        receive
+    };
+    let first = submit(&running.group, 1);
+    begins.recv().expect("an append");
+    let mut waiting: Vec<Receiver<Outcome>> = (0..5).map(|_| submit(&running.group, 1)).collect();
+    waiting.extend([false, true, false].map(owed));
+    assert_eq!(running.group.waiting(), 8);
+    for refused in [submit(&running.group, 1), submit_here(&running.group, 1)] {
+        assert!(matches!(refused.try_recv(), Ok(Err(CommitError::Full))), "what is owed makes no room for others");
+    }
+    leave.send(()).expect("leave");
+    first.recv().expect("an answer").expect("committed");
+    assert_eq!(begins.recv().expect("an append"), 8);
+    disk.plan(disk.done().len() + 1, Fault::Eio(Effect::Nothing));
+    leave.send(()).expect("leave");
+    for outcome in waiting {
+        assert!(matches!(outcome.recv(), Ok(Err(CommitError::Unknown(_)))));
+    }
+    for late in [false, true].map(owed) {
+        assert!(matches!(late.try_recv(), Ok(Err(CommitError::Stopped))));
+    }
+}
+
+#[test]
 fn a_failed_sync_answers_everyone_and_stops() {
     for effect in [Effect::Nothing, Effect::All] {
         let disk = FaultyDisk::new(1);

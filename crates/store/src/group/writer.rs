@@ -118,7 +118,7 @@ impl<L: Log, S: Stage> Writer<L, S> {
     fn stage_all(&mut self, batch: &mut Batch) -> Vec<Held<S::Answer>> {
         let mut held = Vec::with_capacity(self.taken.len());
         while batch.bytes < self.options.batch_bytes.max(1) {
-            let Some(Item { request, reply, since }) = self.taken.pop_front() else {
+            let Some(Item { request, reply, since, .. }) = self.taken.pop_front() else {
                 break;
             };
             let first = batch.next();
