@@ -210,7 +210,7 @@ impl Journal {
             let reason = if now >= artifact.exp { Reason::ArtifactExpired } else { Reason::RuntimeClock };
             return Err(refused(reason, "it has expired by the time that this point has seen; ask for a new one"));
         }
-        let used = self.uses.take(artifact, now).map_err(|reason| refused(reason, used_up(reason)))?;
+        let used = self.uses.take(artifact, self.next_ts(now)).map_err(|reason| refused(reason, used_up(reason)))?;
         let opened = self.start(admitted, used, workload, now);
         opened.map_err(|error| refused(Reason::AuditUnavailable, &error))
     }
@@ -230,9 +230,11 @@ impl Journal {
             ("execution.started", Object::new(), about.clone()),
         ];
         let (lineage, from) = (Lineage::begin(issued).map_err(|error| error.to_string())?, self.next_seq);
-        let (records, lineage) = self.extend(&op, lineage, steps, now)?;
+        // The time of its records, also where the clock went back behind what the journal holds.
+        let started = self.next_ts(now);
+        let (records, lineage) = self.extend(&op, lineage, steps, started)?;
         self.open.extend(records.last().map(|last| (op.clone(), Begun { last: last.clone(), from })));
-        Ok(Opened { execution: Execution::new(admitted, op, workload, now, lineage), records })
+        Ok(Opened { execution: Execution::new(admitted, op, workload, started, lineage), records })
     }
 
     /// Attestation, outcome and evidence of an execution that ended: one commit, before the response ends.
@@ -240,7 +242,9 @@ impl Journal {
     /// # Errors
     /// Where a record can't be made; the lineage stays open and is closed at the next start.
     pub fn close(&mut self, execution: Execution, ending: &Ending) -> Result<Closing, String> {
-        let envelope = self.attest(&execution, ending);
+        // A clock that went back meanwhile lets nothing end before it began.
+        let finished = ending.finished.max(execution.started);
+        let envelope = self.attest(&execution, ending, finished);
         let attestation_id = id::attestation_id(&execution.artifact.id, &self.point.name, &execution.op);
         let outcome = Object::new().with("result", ending.result.to_value()).with_some("cause", ending.cause);
         let events = execution.lineage.tip.n + 3;
@@ -248,7 +252,7 @@ impl Journal {
         let attestation = Object::new().with("attestation", &attestation_id).with("envelope", envelope);
         let before = self.next_seq;
         let step = [("attestation.signed", attestation, about.clone())];
-        let (mut records, lineage) = self.extend(&execution.op, execution.lineage, step, ending.finished)?;
+        let (mut records, lineage) = self.extend(&execution.op, execution.lineage, step, finished)?;
         // The lineage knows the envelope's digest: it was taken of the bytes that were signed.
         let Stage::Attested(digest) = lineage.stage else {
             self.next_seq = before;
@@ -256,14 +260,13 @@ impl Journal {
         };
         let evidence = Object::new().with("evidence", digest).with("events", events);
         let steps = [(ending.outcome.event(), outcome, about.clone()), ("evidence.committed", evidence, about)];
-        let (rest, _) =
-            self.extend(&execution.op, lineage, steps, ending.finished).inspect_err(|_| self.next_seq = before)?;
+        let (rest, _) = self.extend(&execution.op, lineage, steps, finished).inspect_err(|_| self.next_seq = before)?;
         records.extend(rest);
         self.open.remove(&execution.op);
         Ok(Closing { records, attestation_id })
     }
 
-    fn attest(&self, execution: &Execution, ending: &Ending) -> Value {
+    fn attest(&self, execution: &Execution, ending: &Ending, finished: Time) -> Value {
         let Artifact { id, chash, op, sub, env, pol, .. } = &execution.artifact;
         Statement {
             predicate_type: self.point.predicate_type.clone(),
@@ -277,7 +280,7 @@ impl Journal {
             workload: execution.workload,
             policy: pol.clone(),
             started: execution.started,
-            finished: ending.finished,
+            finished,
             outcome: ending.outcome,
             result: ending.result,
             materials: None,

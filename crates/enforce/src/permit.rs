@@ -105,6 +105,6 @@ pub struct Ending {
     pub cause: Option<&'static str>,
     /// What was sent to the caller: digest, salted as the policy says, bytes and status.
     pub result: StatementResult,
-    /// When it ended.
+    /// When it ended, by the clock.
     pub finished: Time,
 }

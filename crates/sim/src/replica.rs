@@ -1,6 +1,7 @@
 //! A reader who trusts nothing: from the entries' bytes alone it computes chains, tree, index and registry again, follows
 //! every stream and every lineage, and says what is wrong.
 
+use eleven_core::attestation::Envelope;
 use eleven_core::chain::{ChainValue, EntryHeader, advance};
 use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::event::Record;
@@ -12,7 +13,7 @@ use eleven_core::lineage::{Lineage, Stage};
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
 use eleven_core::tree::{self, MemoryTree};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the entries say so far.
 #[derive(Default)]
@@ -26,8 +27,8 @@ pub struct Replica {
     /// Each key's stream: the digest of every record, and whether it was refused.
     streams: BTreeMap<String, Vec<(Sha3, bool)>>,
     lineages: BTreeMap<String, Lineage>,
-    /// Operations that a point consumed, by artifact.
-    consumed: BTreeSet<String>,
+    /// Operations that a point consumed, and when.
+    consumed: BTreeMap<String, Time>,
     /// The index and the registry of the last seal, and its number.
     seals: BTreeMap<u64, (Sha256, RegistryRef)>,
 }
@@ -144,9 +145,23 @@ impl Replica {
             self.lineages.insert(record.op.clone(), next);
         }
         if record.event == "authorization.consumed" {
-            ensure(self.consumed.insert(record.op.clone()), || format!("{} was consumed twice", record.op))?;
+            let before = self.consumed.insert(record.op.clone(), record.ts);
+            ensure(before.is_none(), || format!("{} was consumed twice", record.op))?;
+        }
+        if record.event == "attestation.signed" {
+            self.attested(record)?;
         }
         Ok(())
+    }
+
+    /// What ran did so after it was consumed and before it was attested, whatever the point's clock did: no verifier takes it
+    /// otherwise.
+    fn attested(&self, record: &Record) -> Result<(), String> {
+        let envelope = Envelope::read(record.data.get("envelope").cloned().unwrap_or(Value::Null));
+        let statement = envelope.and_then(|envelope| envelope.statement()).map_err(|error| error.to_string())?;
+        let consumed = self.consumed.get(&record.op).copied().ok_or("it attests what nobody consumed")?;
+        let times = [consumed, statement.started, statement.finished, record.ts];
+        ensure(times.is_sorted(), || format!("{} is attested with times that fall: {times:?}", record.op))
     }
 
     /// The seal names the index over the entries before it, and the registry in force.

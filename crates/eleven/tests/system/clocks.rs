@@ -1,4 +1,4 @@
-//! A clock that is set back: what was revoked since stays so, and nothing runs by what was known before.
+//! A clock that is set back: what was revoked since stays so, nothing runs by what was known before, and what ran is proven.
 
 use crate::harness::{Answered, Domain, Plan, request};
 use eleven_authority::admin::Act;
@@ -39,4 +39,22 @@ async fn a_clock_that_is_set_back_lets_nothing_run_that_is_revoked() {
     let revoked = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
     assert_eq!(outcome(&revoked), (403, "artifact.revoked".into()));
     assert_eq!(domain.calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ran_while_the_clock_was_set_back_is_proven_like_all_else() {
+    let domain = Domain::start(Plan::default()).await;
+    domain.upstream.gate.send_replace(false);
+    let body = request("x");
+    let turned = async {
+        domain.until("the model is asked", |domain| async move { domain.calls() == 1 }).await;
+        domain.plan.clock.set_off_by(-3_000);
+        domain.upstream.gate.send_replace(true);
+    };
+    let (answered, ()) = tokio::join!(domain.chat(&body), turned);
+    assert_eq!(answered.status.as_u16(), 200, "{}", String::from_utf8_lossy(&answered.body));
+    domain.plan.clock.set_off_by(0);
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    let verdict = domain.verify(&bundle);
+    assert_eq!(verdict.exit_code(), 0, "{}", verdict.to_value());
 }

@@ -3,7 +3,7 @@ use crate::conformance::admitted;
 use crate::permit::DurableReceipt;
 use alloc::format;
 use eleven_core::artifact::result_digest;
-use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::attestation::{Envelope, Outcome, StatementResult};
 use eleven_core::encoding::parse;
 use eleven_core::hash;
 use eleven_core::signature::{SeedSigner, VerifyingKey};
@@ -262,6 +262,42 @@ fn time_in_the_journal_never_falls() {
     let first = journal.deny(&denial, NOW).expect("a record");
     let second = journal.deny(&denial, NOW.plus_seconds(-60)).expect("a record");
     assert!(second.ts >= first.ts);
+}
+
+#[test]
+fn an_execution_starts_and_ends_between_its_records_whatever_the_clock_shows() {
+    let denial = Denial::new(Reason::ArtifactExpired, "x");
+    // What the journal has seen before it begins and before it ends, and what the clock shows then, in seconds.
+    for (before, begins, meanwhile, ends) in [(0, 0, 40, 30), (5, 0, 5, 30), (5, 0, 5, 3), (0, 0, 0, -60), (5, 0, 9, 3)]
+    {
+        let mut journal = Journal::new(point());
+        drop(journal.deny(&denial, NOW.plus_seconds(before)).expect("a record"));
+        let opened = journal.open(single(), WORKLOAD, NOW.plus_seconds(begins)).expect("a free use");
+        let consumed = opened.records()[0].ts;
+        let execution = opened.permit(&Receipt(3)).expect("a receipt for three").run();
+        drop(journal.deny(&denial, NOW.plus_seconds(meanwhile)).expect("a record"));
+        let ending = Ending { finished: NOW.plus_seconds(ends), ..ending(Outcome::Completed) };
+        let attested = journal.close(execution, &ending).expect("closes").records.remove(0);
+        let envelope = Envelope::read(attested.data.get("envelope").cloned().expect("an envelope"));
+        let statement = envelope.and_then(|envelope| envelope.statement()).expect("a statement");
+        let times = [consumed, statement.started, statement.finished, attested.ts];
+        assert!(times.is_sorted(), "{before} {begins} {meanwhile} {ends}: {times:?}");
+        // What another has recorded meanwhile makes none longer.
+        assert_eq!(statement.finished, NOW.plus_seconds(ends.max(before)));
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_gives_no_use_beyond_a_rate() {
+    let mut journal = Journal::new(point());
+    // Two in ten seconds.
+    let rate = || admission("the window has moved on");
+    for _ in 0..2 {
+        whole(&mut journal, rate());
+    }
+    let third = journal.open(rate(), WORKLOAD, NOW.plus_seconds(-3)).expect_err("the third of two");
+    assert_eq!(third.reason, Reason::ArtifactRateExceeded);
+    assert!(journal.open(rate(), WORKLOAD, NOW.plus_seconds(11)).is_ok(), "the window has moved on");
 }
 
 #[test]
