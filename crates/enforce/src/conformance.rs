@@ -5,6 +5,7 @@ use crate::uses::Uses;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use eleven_core::artifact::{Environment, Operation, RequestBinding};
 use eleven_core::encoding::Value;
 use eleven_core::form::{Form, FormError};
@@ -27,8 +28,12 @@ pub fn admission(known: Value) -> Result<Result<(), Reason>, FormError> {
     Ok(admitted(known)?.and_then(|admitted| {
         let artifact = &admitted.token().artifact;
         let mut uses = Uses::default();
-        for at in earlier.remove(&artifact.id).as_ref().and_then(Value::as_array).unwrap_or_default() {
-            let at = at.as_str().and_then(Time::parse_millis).unwrap_or(now);
+        let times = earlier.remove(&artifact.id);
+        let times = times.as_ref().and_then(Value::as_array).unwrap_or_default().iter();
+        let mut times: Vec<Time> = times.map(|at| at.as_str().and_then(Time::parse_millis).unwrap_or(now)).collect();
+        // In whatever order a case has them: a journal has them rising.
+        times.sort_unstable();
+        for at in times {
             uses.restore(artifact.id.clone(), artifact.exp, at);
         }
         uses.take(artifact, now)?;

@@ -2,13 +2,15 @@
 //!
 //! One instance, behind one writer, owns what must not be done twice: the numbers under the point's event key, the uses
 //! of artifacts, the lineages that are open. Each step returns the records that the driver has to make durable before it
-//! goes on. After a crash the same records, read back in order by [`Journal::restore`], give the same state, and
+//! goes on. After a crash the same records, read back in order by [`Reading`], give the same state, and
 //! [`Journal::recover`] closes truthfully what had started.
 
 mod line;
+mod reading;
 mod recovery;
 
 pub use line::{Forward, Line, LineError, encode_event};
+pub use reading::Reading;
 
 use crate::admission::{Admitted, signs, uncounted_key};
 use crate::denial::{Counted, Denial};

@@ -2,9 +2,8 @@
 //!
 //! Taking a use is one step: judged and recorded at once. A use whose commit failed, or whose fate is unknown, stays taken.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
-use alloc::vec::Vec;
 use eleven_core::artifact::{Artifact, Use};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
@@ -16,16 +15,29 @@ pub struct Uses {
     by_expiry: BTreeSet<(Time, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Taken {
     /// How many ever; the number of the last one.
     count: u64,
-    /// When, for those that a rate still looks at.
-    times: Vec<Time>,
+    /// When, for those that a rate may still look at; they rise.
+    times: VecDeque<Time>,
+}
+
+impl Taken {
+    fn push(&mut self, at: Time) {
+        self.count += 1;
+        self.times.push_back(self.times.back().map_or(at, |last| at.max(*last)));
+    }
+
+    /// How many of the times are no longer in the window of `per` seconds that ends at `now`.
+    fn past(&self, now: Time, per: u64) -> usize {
+        let per = i64::try_from(per).unwrap_or(i64::MAX).saturating_mul(1000);
+        self.times.partition_point(|at| now.since(*at) >= per)
+    }
 }
 
 impl Uses {
-    /// Takes the next use of `artifact` at `now` and returns its number, from 1.
+    /// Takes the next use of `artifact` at `now`, which lies before no use that was taken, and returns its number, from 1.
     ///
     /// # Errors
     /// `artifact.replayed`, `artifact.use.exhausted` or `artifact.rate.exceeded`; nothing is taken then.
@@ -33,25 +45,27 @@ impl Uses {
         if let Some(taken) = self.by_artifact.get(&artifact.id) {
             judge(&artifact.usage, taken, now)?;
         }
-        Ok(self.record(artifact.id.clone(), &artifact.usage, artifact.exp, now))
+        let taken = self.taken(artifact.id.clone(), artifact.exp);
+        if let Use::Rate { per, .. } = &artifact.usage {
+            let past = taken.past(now, *per);
+            drop(taken.times.drain(..past));
+            taken.push(now);
+        } else {
+            // What goes by the count alone keeps no times, those that the journal held neither.
+            *taken = Taken { count: taken.count + 1, times: VecDeque::new() };
+        }
+        Ok(taken.count)
     }
 
     /// Records a use that the journal holds: at start, in the journal's order.
     pub fn restore(&mut self, artifact: String, exp: Time, at: Time) {
         // Which mode it was is not in the journal; a rate looks at times, the others at the count, and both are kept.
-        let rate = Use::Rate { nonce: String::new(), max: u64::MAX, per: u64::MAX / 2000 };
-        self.record(artifact, &rate, exp, at);
+        self.taken(artifact, exp).push(at);
     }
 
-    fn record(&mut self, artifact: String, usage: &Use, exp: Time, now: Time) -> u64 {
+    fn taken(&mut self, artifact: String, exp: Time) -> &mut Taken {
         self.by_expiry.insert((exp, artifact.clone()));
-        let taken = self.by_artifact.entry(artifact).or_insert(Taken { count: 0, times: Vec::new() });
-        taken.count += 1;
-        if let Use::Rate { per, .. } = usage {
-            taken.times.retain(|t| in_window(*t, now, *per));
-            taken.times.push(now);
-        }
-        taken.count
+        self.by_artifact.entry(artifact).or_default()
     }
 
     /// Forgets artifacts that expired before `now`: admission refuses them for that (step 9) long before step 17.
@@ -83,7 +97,7 @@ fn judge(usage: &Use, taken: &Taken, now: Time) -> Result<(), Reason> {
         Use::Single { .. } => Err(Reason::ArtifactReplayed),
         Use::Bounded { max, .. } if taken.count >= *max => Err(Reason::ArtifactUseExhausted),
         Use::Rate { max, per, .. } => {
-            let recent = taken.times.iter().filter(|t| in_window(**t, now, *per)).count();
+            let recent = taken.times.len() - taken.past(now, *per);
             if u64::try_from(recent).is_ok_and(|recent| recent < *max) {
                 Ok(())
             } else {
@@ -92,10 +106,4 @@ fn judge(usage: &Use, taken: &Taken, now: Time) -> Result<(), Reason> {
         }
         Use::Bounded { .. } => Ok(()),
     }
-}
-
-/// now - per < t <= now.
-fn in_window(t: Time, now: Time, per: u64) -> bool {
-    let per = i64::try_from(per).unwrap_or(i64::MAX).saturating_mul(1000);
-    t <= now && now.since(t) < per
 }

@@ -2,7 +2,7 @@
 
 use eleven_core::event::Record;
 use eleven_core::time::Time;
-use eleven_enforce::journal::{Forward, Journal, Line, Point};
+use eleven_enforce::journal::{Forward, Journal, Line, Point, Reading};
 use eleven_store::Log;
 
 /// Read at a time.
@@ -17,17 +17,16 @@ const AT_ONCE: usize = 1024;
 /// # Errors
 /// Where it can't be read or is none of this point's.
 pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, String> {
-    let mut journal = Journal::new(point);
+    let mut reading = Reading::new(point);
     let reader = log.reader();
     let mut position = reader.first();
     loop {
         let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES).map_err(|error| error.to_string())?;
         if read.is_empty() {
-            return Ok(journal);
+            return reading.end();
         }
         for (at, bytes) in read {
-            let line = Line::decode(&bytes).map_err(|error| error.to_string())?;
-            journal.restore(&line)?;
+            reading.line(&bytes)?;
             position = at + 1;
         }
     }

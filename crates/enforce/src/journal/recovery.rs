@@ -23,6 +23,27 @@ impl Open {
     }
 }
 
+/// What an event in the journal says of the state.
+pub(super) struct Said<'a> {
+    pub(super) event: &'a str,
+    pub(super) kid: &'a str,
+    pub(super) src_seq: u64,
+    pub(super) ts: Time,
+    pub(super) artifact: Option<&'a str>,
+    /// The artifact's expiry, beside a consumption.
+    pub(super) exp: Option<Time>,
+}
+
+/// What becomes of the lineage of an event in the journal.
+pub(super) enum Turn {
+    /// It is open, and continues from here.
+    GoesOn,
+    /// It is closed.
+    Ends,
+    /// Nothing: what closes it is in the same commit, or it is no lineage that a point begins.
+    Stays,
+}
+
 impl Journal {
     /// Reads back one line at start, in the journal's order.
     ///
@@ -41,28 +62,38 @@ impl Journal {
     }
 
     fn restore_event(&mut self, record: &Record, exp: Option<Time>) -> Result<(), String> {
-        if record.kid != self.point.event.kid() {
-            return Err(format!("the journal holds a record of {}, another key than this point's", record.kid));
-        }
-        if self.next_seq > record.src_seq {
-            return Err(format!("the journal's record {} stands after {}", record.src_seq, self.next_seq));
-        }
-        self.next_seq = record.src_seq + 1;
-        self.last = self.last.max(Some(record.ts));
-        match record.event.as_str() {
-            "authorization.consumed" => {
-                if let (Some(artifact), Some(exp)) = (record.about.artifact_id.clone(), exp) {
-                    self.uses.restore(artifact, exp, record.ts);
-                }
-                self.restore_open(record);
-            }
-            "admission.granted" | "execution.started" => self.restore_open(record),
-            "evidence.committed" => {
+        let Record { event, kid, src_seq, ts, about, .. } = record;
+        let said = Said { event, kid, src_seq: *src_seq, ts: *ts, artifact: about.artifact_id.as_deref(), exp };
+        match self.note(&said)? {
+            Turn::GoesOn => self.restore_open(record),
+            Turn::Ends => {
                 self.open.remove(&record.op);
             }
-            _ => {}
+            Turn::Stays => {}
         }
         Ok(())
+    }
+
+    /// Takes over what an event says of all but its lineage, and says what becomes of that.
+    pub(super) fn note(&mut self, said: &Said<'_>) -> Result<Turn, String> {
+        if said.kid != self.point.event.kid() {
+            return Err(format!("the journal holds a record of {}, another key than this point's", said.kid));
+        }
+        if self.next_seq > said.src_seq {
+            return Err(format!("the journal's record {} stands after {}", said.src_seq, self.next_seq));
+        }
+        self.next_seq = said.src_seq + 1;
+        self.last = self.last.max(Some(said.ts));
+        if said.event == "authorization.consumed"
+            && let (Some(artifact), Some(exp)) = (said.artifact, said.exp)
+        {
+            self.uses.restore(artifact.to_string(), exp, said.ts);
+        }
+        Ok(match said.event {
+            "authorization.consumed" | "admission.granted" | "execution.started" => Turn::GoesOn,
+            "evidence.committed" => Turn::Ends,
+            _ => Turn::Stays,
+        })
     }
 
     fn restore_open(&mut self, last: &Record) {

@@ -4,7 +4,7 @@ use crate::permit::DurableReceipt;
 use alloc::format;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Envelope, Outcome, StatementResult};
-use eleven_core::encoding::parse;
+use eleven_core::encoding::{Encoded, parse};
 use eleven_core::hash;
 use eleven_core::signature::{SeedSigner, VerifyingKey};
 
@@ -298,6 +298,89 @@ fn a_clock_that_goes_back_gives_no_use_beyond_a_rate() {
     let third = journal.open(rate(), WORKLOAD, NOW.plus_seconds(-3)).expect_err("the third of two");
     assert_eq!(third.reason, Reason::ArtifactRateExceeded);
     assert!(journal.open(rate(), WORKLOAD, NOW.plus_seconds(11)).is_ok(), "the window has moved on");
+}
+
+#[test]
+fn many_uses_of_one_artifact_are_read_back_and_those_of_the_window_count() {
+    const USED: i64 = 300_000;
+    // Two in ten seconds.
+    let rate = || admission("the window has moved on");
+    let artifact = rate().token().artifact.clone();
+    let mut journal = Journal::new(point());
+    for n in 1..=USED {
+        // One each millisecond, the last of them now.
+        journal.uses.restore(artifact.id.clone(), artifact.exp, NOW.plus_millis(n - USED));
+    }
+    let within = journal.open(rate(), WORKLOAD, NOW.plus_millis(9_998)).expect_err("two stand in the window");
+    assert_eq!(within.reason, Reason::ArtifactRateExceeded);
+    for (after, number) in [(9_999, USED + 1), (10_000, USED + 2)] {
+        let opened = journal.open(rate(), WORKLOAD, NOW.plus_millis(after)).expect("the window has moved on");
+        assert!(opened.records()[0].op.ends_with(&format!(".{number}")), "{}", opened.records()[0].op);
+    }
+    let third = journal.open(rate(), WORKLOAD, NOW.plus_millis(10_001)).expect_err("both were just used");
+    assert_eq!(third.reason, Reason::ArtifactRateExceeded);
+}
+
+#[test]
+fn a_journal_that_is_read_back_from_its_bytes_is_what_its_lines_restore() {
+    let mut journal = Journal::new(point());
+    let (denial, exp) = (Denial::new(Reason::ArtifactExpired, "x"), single().token().artifact.exp);
+    let event = |record: Record| {
+        let exp = (record.event == "authorization.consumed").then_some(exp);
+        Line::Event { record, exp }
+    };
+    let bounded = || admission("third use of three");
+    let mut lines: Vec<Line> = whole(&mut journal, bounded()).into_iter().map(event).collect();
+    lines.extend(journal.note_epoch(13));
+    let open = journal.open(single(), WORKLOAD, NOW).expect("a free use");
+    lines.extend(open.records().iter().cloned().map(event));
+    lines.push(event(journal.deny(&denial, NOW).expect("a record")));
+    let again = journal.again(1);
+    assert_eq!(again.len(), 2, "the epoch and what is open");
+    lines.extend(again);
+    lines.extend(whole(&mut journal, bounded()).into_iter().map(event));
+    for cut in 0..=lines.len() {
+        let (mut restored, mut reading) = (Journal::new(point()), Reading::new(point()));
+        for line in &lines[..cut] {
+            restored.restore(line).expect("continues");
+            reading.line(&line.encode()).expect("continues");
+        }
+        let mut read = reading.end().expect("a journal");
+        let state = |journal: &Journal| {
+            let Journal { next_seq, last, seen_epoch, epoch_at, uses, .. } = journal;
+            (*next_seq, *last, *seen_epoch, *epoch_at, journal.open_from(), format!("{uses:?}"))
+        };
+        assert_eq!(state(&read), state(&restored), "cut at {cut}");
+        let closing = |journal: &mut Journal| journal.recover(NOW, usize::MAX).expect("closes");
+        assert_eq!(closing(&mut read), closing(&mut restored), "cut at {cut}");
+    }
+}
+
+#[test]
+fn what_does_not_continue_a_journal_is_not_read_back() {
+    let read = |lines: &[Vec<u8>]| -> Result<u64, String> {
+        let mut reading = Reading::new(point());
+        lines.iter().try_for_each(|line| reading.line(line))?;
+        reading.end().map(|journal| journal.next_seq())
+    };
+    let begun = |point: Point| {
+        let opened = Journal::new(point).open(single(), WORKLOAD, NOW).expect("a free use");
+        opened.records().to_vec()
+    };
+    let records = begun(point());
+    let line = |at: usize| encode_event(&records[at], None);
+    assert_eq!(read(&[line(0), line(1), line(2)]), Ok(3));
+    assert!(read(&[line(1), line(0)]).is_err(), "numbers rise");
+    let mut renumbered = line(1);
+    renumbered[8] = 7;
+    assert!(read(&[line(0), renumbered]).is_err(), "it is not the record's");
+    let other = Point { event: Arc::new(SeedSigner::new("key:11-11/gw-1/2026-q2", &[9; 32])), ..point() };
+    assert!(read(&[encode_event(&begun(other)[0], None)]).is_err(), "another key");
+    let whole = Encoded::of(records[2].canonical()).expect("canonical");
+    for missing in ["event_hash", "op", "src_seq"] {
+        let half = whole.without(&[missing]);
+        assert!(read(&[[b"o", half.as_slice()].concat()]).is_err(), "without `{missing}` nothing continues it");
+    }
 }
 
 #[test]
