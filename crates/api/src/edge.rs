@@ -1,25 +1,26 @@
 //! Where time and randomness enter (DESIGN, invariant 7): a clock and random bytes, handed on as values.
 
 use eleven_core::time::Time;
-use std::sync::OnceLock;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A clock. Composition hands one to each corner; nothing else reads the time.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
 
-    /// Milliseconds since some moment, by a clock that nobody sets: it goes on whatever becomes of [`Clock::now`]. What an
-    /// age is counted by where it must not come out too small.
+    /// Milliseconds since some moment, by a clock that nobody sets: it goes on whatever becomes of [`Clock::now`], and while the
+    /// machine sleeps. What an age is counted by where it must not come out too small.
     fn steady(&self) -> i64 {
-        static BEGAN: OnceLock<Instant> = OnceLock::new();
-        i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
+        let since = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
 /// A moment by both clocks, for its age to be counted by. The time of day agrees with the other corners and is set now and
-/// then; the steady one is never set, and stands while the machine sleeps. The older age is the one that counts.
+/// then; the steady one is never set, and stands where a virtual machine is paused. The older age is the one that counts where a
+/// short one lets something pass; the steady one alone where a long one ends what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The time of day.
@@ -44,7 +45,13 @@ impl Moment {
     /// Milliseconds from this moment to `now`, by the clock that says more; never less than none.
     #[must_use]
     pub fn age_ms(self, now: Self) -> i64 {
-        now.at.since(self.at).max(now.steady.saturating_sub(self.steady)).max(0)
+        now.at.since(self.at).max(self.steady_ms(now))
+    }
+
+    /// Milliseconds from this moment to `now` by the steady clock alone; never less than none.
+    #[must_use]
+    pub fn steady_ms(self, now: Self) -> i64 {
+        now.steady.saturating_sub(self.steady).max(0)
     }
 }
 

@@ -14,8 +14,8 @@ use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::reason::Reason;
 use std::mem::{Discriminant, discriminant};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -37,8 +37,9 @@ const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten sec
 
 /// How far the ledger has acknowledged this point's records.
 pub(crate) struct Progress {
-    /// The last moment at which the ledger had acknowledged everything.
-    all_at: Mutex<Moment>,
+    /// The last moment at which the ledger had acknowledged everything, by the steady clock: past the bound what runs is
+    /// interrupted, and a time of day that is set forward must not do that.
+    all_at: AtomicI64,
     acknowledged: AtomicU64,
     wake: Notify,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// At start, where the ledger had acknowledged everything up to `all_at`.
     pub(crate) fn new(all_at: Moment) -> Self {
-        Self { all_at: Mutex::new(all_at), acknowledged: AtomicU64::new(0), wake: Notify::new() }
+        Self { all_at: AtomicI64::new(all_at.steady), acknowledged: AtomicU64::new(0), wake: Notify::new() }
     }
 
     pub(crate) fn wake(&self) {
@@ -55,7 +56,7 @@ impl Progress {
 
     /// Milliseconds since the ledger had acknowledged everything (step 16).
     pub(crate) fn backlog_ms(&self, now: Moment) -> i64 {
-        self.all_at.lock().unwrap_or_else(PoisonError::into_inner).age_ms(now)
+        now.steady.saturating_sub(self.all_at.load(Ordering::Acquire)).max(0)
     }
 
     /// The number the ledger expects next from this point.
@@ -71,8 +72,7 @@ impl Progress {
             // A record of a time to come says nothing of how long ago it was made: the clock went back since.
             Acknowledged::Until(_) | Acknowledged::Open => return,
         };
-        let mut known = self.all_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Moment { at: known.at.max(all_at.at), steady: known.steady.max(all_at.steady) };
+        self.all_at.fetch_max(all_at.steady, Ordering::AcqRel);
     }
 }
 

@@ -93,7 +93,7 @@ impl Standing {
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.back_mut() {
-            Some((at, last)) if at.age_ms(now) < TOGETHER => *last = size.max(*last),
+            Some((at, last)) if at.steady_ms(now) < TOGETHER => *last = size.max(*last),
             _ => waiting.push_back((now, size)),
         }
     }
@@ -124,7 +124,8 @@ impl Standing {
     pub(crate) fn unproven_ms(&self, now: Moment) -> Option<(i64, i64)> {
         let required = self.required?;
         let oldest = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
-        let waits = oldest.map_or(0, |(at, _)| at.age_ms(now));
+        // By the steady clock alone, as a backlog's age: what waits too long ends what runs.
+        let waits = oldest.map_or(0, |(at, _)| at.steady_ms(now));
         Some((waits, i64::try_from(required.window.as_millis()).unwrap_or(i64::MAX)))
     }
 

@@ -11,9 +11,11 @@ fn an_age_is_counted_by_whichever_clock_says_more() {
     assert_eq!(began.age_ms(Moment::now(&clock)), 3_000);
     clock.advance(2_000);
     assert_eq!(began.age_ms(Moment::now(&clock)), 5_000);
-    // A machine that slept has a steady clock that stood.
+    // One that is set forward makes it older, though not by the steady clock.
     clock.set(Time(190_000));
     assert_eq!(began.age_ms(Moment::now(&clock)), 90_000);
+    assert_eq!(began.steady_ms(Moment::now(&clock)), 5_000);
+    assert_eq!(Moment::now(&clock).steady_ms(began), 0, "nothing is younger than now");
     assert_eq!(Moment::now(&clock).age_ms(began), 0, "nothing is younger than now");
 }
 
@@ -24,4 +26,13 @@ fn a_moment_that_lies_back_is_as_old_by_both_clocks() {
     assert_eq!(then.age_ms(Moment::now(&clock)), 7_000);
     clock.set(Time(0));
     assert_eq!(then.age_ms(Moment::now(&clock)), 7_000);
+}
+
+#[test]
+fn the_machines_steady_clock_counts_since_its_start_and_its_sleep_with_it() {
+    let awake = Duration::try_from(clock_gettime(ClockId::Monotonic)).expect("since the start");
+    let first = SystemClock.steady();
+    assert!(u128::from(first.unsigned_abs()) >= awake.as_millis(), "{first} ms, awake for {awake:?}");
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(SystemClock.steady() - first >= 19, "it goes on");
 }

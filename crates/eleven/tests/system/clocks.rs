@@ -1,9 +1,12 @@
-//! A clock that is set back: what was revoked since stays so, nothing runs by what was known before, and what ran is proven.
+//! A clock that is set back: what was revoked since stays so, nothing runs by what was known before, and what ran is proven. And
+//! one that is set forward: it ends nothing that runs.
 
+use crate::export::examiner;
 use crate::harness::{Answered, Domain, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::unbase64url;
+use std::time::Duration;
 
 fn artifact_of(token: &str) -> String {
     let token = parse(&unbase64url(token).expect("base64url")).expect("I-JSON");
@@ -57,4 +60,29 @@ async fn what_ran_while_the_clock_was_set_back_is_proven_like_all_else() {
     let bundle = domain.bundle_of(answered.op(), 7).await;
     let verdict = domain.verify(&bundle);
     assert_eq!(verdict.exit_code(), 0, "{}", verdict.to_value());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_forward_past_the_audit_bound_interrupts_nothing() {
+    let domain = Domain::start(Plan::default()).await;
+    let auditor = examiner(&domain).await;
+    domain.upstream.gate.send_replace(false);
+    let body = request("x");
+    let turned = async {
+        domain.until("the model is asked", |domain| async move { domain.calls() == 1 }).await;
+        // A second more than the bound each time, and time enough to look at what is behind.
+        for steps in 1..=4 {
+            domain.plan.clock.set_off_by(steps * 6_000);
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        domain.upstream.gate.send_replace(true);
+    };
+    let (answered, ()) = tokio::join!(domain.chat(&body), turned);
+    assert_eq!(answered.status.as_u16(), 200, "{}", String::from_utf8_lossy(&answered.body));
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+    let records = domain.records(&auditor, 0).await;
+    let named = |record: &Value, name: &str| record.get("event").and_then(Value::as_str) == Some(name);
+    assert!(records.iter().any(|record| named(record, "execution.completed")));
+    assert!(!records.iter().any(|record| named(record, "audit.discontinuity")), "the ledger was there all the while");
 }

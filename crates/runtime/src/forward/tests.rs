@@ -71,6 +71,22 @@ fn a_clock_that_is_set_back_gives_an_old_backlog_no_new_time() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_makes_no_backlog_older() {
+    let clock = ManualClock::new(BEGAN);
+    let progress = Progress::new(Moment::now(&clock));
+    clock.advance(300);
+    clock.set(BEGAN.plus_millis(60_000));
+    assert_eq!(progress.backlog_ms(Moment::now(&clock)), 300);
+    // It was made before, by the clock as it was.
+    progress.advance(3, Acknowledged::Until(BEGAN.plus_millis(100)), Moment::now(&clock));
+    assert_eq!(progress.backlog_ms(Moment::now(&clock)), 300);
+    clock.advance(5_000);
+    assert_eq!(progress.backlog_ms(Moment::now(&clock)), 5_300);
+    progress.advance(4, Acknowledged::All, Moment::now(&clock));
+    assert_eq!(progress.backlog_ms(Moment::now(&clock)), 0);
+}
+
+#[test]
 fn a_backlog_counts_from_the_oldest_record_that_the_ledger_may_not_have() {
     let clock = ManualClock::new(BEGAN);
     let progress = Progress::new(Moment::now(&clock).back_to(BEGAN.plus_millis(-9_000)));

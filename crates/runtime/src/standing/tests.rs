@@ -49,6 +49,14 @@ fn a_clock_that_is_set_back_makes_nothing_wait_shorter() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_makes_nothing_wait_longer() {
+    let standing = standing(Durability::D4);
+    standing.acknowledge(moment(0), 3, 10);
+    let forward = Moment { at: at(60_000), steady: 300 };
+    assert_eq!(standing.unproven_ms(forward), Some((300, 2_000)));
+}
+
+#[test]
 fn an_idle_point_owes_nothing_while_the_ledger_grows() {
     let standing = standing(Durability::D4);
     standing.acknowledge(moment(0), 3, 10);
