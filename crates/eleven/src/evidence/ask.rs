@@ -140,21 +140,39 @@ impl Source {
         Ok(proof_of(&answer)?)
     }
 
-    /// The proof file of an operation; or why the ledger has none under that name, as for an artifact whose uses are
-    /// numbered, and for content that was moved to an archive.
+    /// The proof file of an operation, under a head of `least` entries or more: an older one does not show what came since.
+    /// Or why there is none, as for an artifact whose uses are numbered, and for content that was moved to an archive. A
+    /// ledger that is behind its own head, as a copy may be, is asked again.
     ///
     /// # Errors
     /// Where the ledger does not answer, or sends that of another operation: a file is named by its operation, and what the
     /// ledger says there may be anything.
-    pub(crate) async fn bundle(&self, op: &str) -> Result<Result<Value, String>, CallError> {
-        match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
-            Ok(bundle) if bundle.get("op").and_then(Value::as_str) == Some(op) => Ok(Ok(bundle)),
-            Ok(_) => Err(CallError::Malformed(format!(
-                "{} sent the proof file of another operation than {op}, which was asked for: export from a ledger that you trust",
-                self.base
-            ))),
-            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(Err(problem.detail)),
-            Err(error) => Err(error),
+    pub(crate) async fn bundle(&self, op: &str, least: u64) -> Result<Result<Value, String>, CallError> {
+        let begun = Instant::now();
+        loop {
+            let bundle = match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
+                Ok(bundle) if bundle.get("op").and_then(Value::as_str) == Some(op) => bundle,
+                Ok(_) => {
+                    return Err(CallError::Malformed(format!(
+                        "{} sent the proof file of another operation than {op}, which was asked for: export from a ledger that you trust",
+                        self.base
+                    )));
+                }
+                Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(Err(problem.detail)),
+                Err(error) => return Err(error),
+            };
+            // One that names no head is no proof file, and whoever reads it says so.
+            let size = bundle.pointer("/head/size").and_then(Value::as_int);
+            let older = size.filter(|size| u64::try_from(*size).is_ok_and(|size| size < least));
+            match older {
+                None => return Ok(Ok(bundle)),
+                Some(size) if begun.elapsed() > HEAD_WITHIN => {
+                    return Ok(Err(format!(
+                        "it is shown under a head of {size} entries, which is older than that of {least}"
+                    )));
+                }
+                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
         }
     }
 

@@ -164,7 +164,7 @@ impl Exporting {
         let verifier = Verifier::new(self.root.clone());
         for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
             let mut bundles = Vec::new();
-            for (op, bundle) in fetched(&self.source, ops).await? {
+            for (op, bundle) in fetched(&self.source, ops, signed.head.commitment.size).await? {
                 match bundle {
                     Ok(bundle) => bundles.push(bundle),
                     Err(why) => self.gaps.push(Gap::plain(format!("there is no proof file of operation {op}: {why}"))),
@@ -193,14 +193,13 @@ impl Exporting {
         Ok(lineages)
     }
 
-    /// The heads that proof files stand under, each with the proof that it and the manifest's are of one history.
+    /// The heads that proof files stand under, each with the proof that it goes on from the manifest's.
     async fn one_history(&mut self, lineages: &[Lineage], signed: &Signed) -> Result<(), Failure> {
         let size = signed.head.commitment.size;
         let heads: BTreeMap<u64, Sha256> = lineages.iter().map(|lineage| lineage.head).collect();
         let mut shown = Vec::new();
         for (other, root) in heads {
-            let (first, second) = (other.min(size), other.max(size));
-            let proof = if first == second { Vec::new() } else { self.source.consistency(first, second).await? };
+            let proof = if other == size { Vec::new() } else { self.source.consistency(size, other).await? };
             shown.push(Value::Object(
                 Object::new().with("size", other).with("root", root).with("proof", proof_value(&proof)),
             ));
@@ -299,16 +298,16 @@ impl Exporting {
     }
 }
 
-/// The proof files of some operations, a few asked for at the same time, given in their order. An artifact whose uses are
-/// numbered has none of its own; that of its first use shows its issuance.
-async fn fetched(source: &Source, ops: &[&str]) -> Result<Vec<(String, Result<Value, String>)>, Failure> {
+/// The proof files of some operations, a few asked for at the same time, given in their order, none under a head of less than
+/// `least` entries. An artifact whose uses are numbered has none of its own; that of its first use shows its issuance.
+async fn fetched(source: &Source, ops: &[&str], least: u64) -> Result<Vec<(String, Result<Value, String>)>, Failure> {
     let mut fetched = Vec::new();
     for ops in ops.chunks(AT_ONCE) {
         let ask = |op: &&str| {
             let (source, op) = (source.clone(), (*op).to_owned());
             tokio::spawn(async move {
-                let bundle = match source.bundle(&op).await {
-                    Ok(Err(why)) => source.bundle(&format!("{op}.1")).await.map(|used| used.map_err(|_| why)),
+                let bundle = match source.bundle(&op, least).await {
+                    Ok(Err(why)) => source.bundle(&format!("{op}.1"), least).await.map(|used| used.map_err(|_| why)),
                     other => other,
                 };
                 bundle.map(|bundle| (op, bundle))

@@ -49,6 +49,9 @@ async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     let secret = examiner(&domain).await;
     let from = now(&domain);
     let [one, two, refused] = calls(&domain).await;
+    let before = domain.bundle_of(&two, 7).await;
+    domain.act(Act::AuditorAdd { auditor: "another".into(), identity: "human:another:test".into() }).await;
+    domain.until("the ledger goes on", |domain| is_past(domain, size_of(&before))).await;
     let regimes = ["--from", &from, "--regime", "eu-ai-act", "--regime", "nist-800-53"];
     let export = Export::of(&domain, &secret, &regimes).await;
     assert_eq!(["lineages", "execution", "denial"].map(|name| export.count(name)), [3, 2, 1]);
@@ -69,6 +72,7 @@ async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     with_logs(&export, &one, &two).await;
     damaged(&export, &one).await;
     forged(&export, &two).await;
+    outdated(&domain, &export, &two, &before).await;
 }
 
 /// Logs of the calls that ran; with one more, and with one twice.
@@ -178,6 +182,40 @@ async fn forged(export: &Export, op: &str) {
     assert_eq!(failed, ["integrity"]);
     assert!(detail.contains("gaps are not those of the regimes' questions"), "{detail}");
     swapped(export).await;
+}
+
+/// How many entries the head of a proof file or of a manifest covers.
+fn size_of(shown: &Value) -> i64 {
+    shown.pointer("/head/size").and_then(Value::as_int).expect("a size")
+}
+
+/// Whether the ledger's head covers more entries than so many.
+async fn is_past(domain: &Domain, size: i64) -> bool {
+    let head = parse(&domain.get(domain.ledger_at, "/v1/proof/head").await.1).unwrap_or(Value::Null);
+    head.get("size").and_then(Value::as_int).is_some_and(|now| now > size)
+}
+
+/// A proof file that was kept from before, under a head of the same history: it says nothing of what came since.
+async fn outdated(domain: &Domain, export: &Export, op: &str, before: &Value) {
+    let stale = export.copy();
+    let (first, second) = (size_of(before), size_of(&export.read("manifest.json")));
+    assert!(first < second, "{first} and {second}");
+    let path = format!("/v1/proof/consistency?first={first}&second={second}");
+    let answer = parse(&domain.get(domain.ledger_at, &path).await.1).expect("I-JSON");
+    let root = before.pointer("/head/root").cloned().expect("a root");
+    let proof = answer.get("proof").cloned().expect("a proof");
+    let older = Object::new().with("size", first).with("root", root).with("proof", proof);
+    stale.forge(&format!("proofs/{op}.proof.json"), |_| before.canonical());
+    stale.forge("proofs/heads.json", |bytes| {
+        let mut file = parse(&bytes).expect("I-JSON").as_object().cloned().expect("an object");
+        let mut heads = file.get("heads").and_then(Value::as_array).expect("heads").to_vec();
+        heads.push(Value::Object(older));
+        file.insert("heads", heads);
+        file.canonical()
+    });
+    let (failed, detail) = stale.failing("completeness", &[]).await;
+    assert_eq!(failed, ["completeness"]);
+    assert!(detail.contains("its head is older than the manifest's: what came since is not judged"), "{detail}");
 }
 
 /// Keys that are not the domain's.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::call::At;
 use axum::Router;
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
 use std::path::Path;
@@ -19,20 +19,21 @@ struct Fake {
 
 impl Fake {
     async fn start(answers: u32, status: u16) -> Self {
-        Self::saying(answers, status, r#"{"proof":[]}"#).await
+        let refused = move || Problem::with_status(status, "the next head is being signed").into_response();
+        Self::saying(answers, refused, r#"{"proof":[]}"#).await
     }
 
-    async fn saying(answers: u32, status: u16, then: &'static str) -> Self {
+    async fn saying(
+        answers: u32,
+        first: impl Fn() -> Response + Clone + Send + Sync + 'static,
+        then: &'static str,
+    ) -> Self {
         let asked = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&asked);
         let router = Router::new().fallback(move || {
             let n = counted.fetch_add(1, Ordering::SeqCst);
-            async move {
-                if n < answers {
-                    return Problem::with_status(status, "the next head is being signed").into_response();
-                }
-                then.into_response()
-            }
+            let answer = if n < answers { first() } else { then.into_response() };
+            async move { answer }
         });
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -64,16 +65,30 @@ async fn a_ledger_between_two_heads_is_asked_again() {
 #[tokio::test]
 async fn a_proof_file_is_of_the_operation_that_was_asked_for_or_refused() {
     const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let saying = async |sent: &'static str| Fake::saying(0, move || sent.into_response(), sent).await;
     for sent in [
         r#"{"op":"../../escaped/authorized"}"#,
         r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"}"#,
         r#"{"op":["0123456789ABCDEFGHJKMNPQRSTVWXYZ"]}"#,
         "{}",
     ] {
-        let answer = Fake::saying(0, 0, sent).await.source().bundle(OP).await;
+        let answer = saying(sent).await.source().bundle(OP, 0).await;
         let why = answer.map(|_| sent).expect_err("refused").to_string();
         assert!(why.contains(OP) && !why.contains("escaped"), "{why}");
     }
-    let honest = Fake::saying(0, 0, r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ"}"#).await;
-    assert!(honest.source().bundle(OP).await.is_ok_and(|found| found.is_ok()));
+    let honest = saying(r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ"}"#).await;
+    assert!(honest.source().bundle(OP, 0).await.is_ok_and(|found| found.is_ok()));
+}
+
+#[tokio::test]
+async fn a_proof_file_under_an_older_head_is_asked_for_again() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    const OLDER: &str = r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ","head":{"size":7}}"#;
+    const NEWER: &str = r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ","head":{"size":9}}"#;
+    for (least, asked, size) in [(7, 1, 7), (8, 3, 9), (9, 3, 9)] {
+        let behind = Fake::saying(2, || OLDER.into_response(), NEWER).await;
+        let bundle = behind.source().bundle(OP, least).await.expect("an answer").expect("a proof file");
+        assert_eq!(bundle.pointer("/head/size").and_then(Value::as_int), Some(size));
+        assert_eq!(behind.asked(), asked);
+    }
 }

@@ -100,7 +100,8 @@ fn lineages(case: &Case, facts: &Facts) -> Vec<String> {
     against
 }
 
-/// The heads that proof files stand under are of the history that the manifest's head is of.
+/// The heads that proof files stand under go on from the manifest's, or are that one. Keys, index and revocations are judged
+/// as of a file's own head: under an older one a key that is compromised since still counts, and a use that came since is none.
 fn one_history(case: &Case, facts: &Facts) -> Vec<String> {
     let head = &case.manifest.head.commitment;
     let listed = case.heads.as_ref().ok().and_then(|value| value.get("heads")).and_then(Value::as_array);
@@ -110,18 +111,18 @@ fn one_history(case: &Case, facts: &Facts) -> Vec<String> {
         let root = other.get("root").and_then(Value::as_str).and_then(Sha256::parse);
         let proof = other.get("proof").and_then(|proof| read_proof(proof).ok());
         let (Some(size), Some(root), Some(proof)) = (size, root, proof) else { continue };
-        let consistent = match size <= head.size {
-            true => verify_consistency(size, head.size, &root, &head.root, &proof),
-            false => verify_consistency(head.size, size, &head.root, &root, &proof),
-        };
-        if consistent {
+        if verify_consistency(head.size, size, &head.root, &root, &proof) {
             proven.insert((size, root));
         }
     }
     let apart = facts.lineages.iter().filter(|lineage| !proven.contains(&lineage.head));
     apart
         .map(|lineage| {
-            format!("{}: its head is not shown to be of one history with the manifest's", folder::proof(&lineage.op))
+            let why = match lineage.head.0 < head.size {
+                true => "older than the manifest's: what came since is not judged",
+                false => "not shown to be of one history with the manifest's",
+            };
+            format!("{}: its head is {why}", folder::proof(&lineage.op))
         })
         .collect()
 }
