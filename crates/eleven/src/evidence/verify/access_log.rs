@@ -1,5 +1,6 @@
-//! Access logs as upstreams write them: JSON lines, or lines of text, a call each. What a line says of lineage and time is
-//! looked for by the names that are common; what a line does not say stays open.
+//! Access logs as upstreams write them: JSON lines, or lines of text, a call each; of an array each element is one. What a line
+//! says of lineage and time is looked for by the names that are common; what a line does not say stays open. What begins as
+//! JSON and is none could hide calls behind its first, so a log with such a line is not read.
 
 use eleven_core::artifact::RequestBinding;
 use eleven_core::hash::Sha3;
@@ -9,6 +10,8 @@ use std::path::Path;
 
 /// More bytes than this no log is read of.
 const MAX_FILE: u64 = 4 << 30;
+/// More bytes than this no line has: an array of calls is in memory whole.
+const MAX_LINE: usize = 64 << 20;
 /// Characters of a line that are shown.
 const SHOWN: usize = 160;
 /// How deep a line's objects are looked into.
@@ -33,6 +36,8 @@ pub(super) struct Call {
     pub(super) at: Option<Time>,
     /// The operation that it names.
     pub(super) op: Option<String>,
+    /// Whether it names more than one, and thereby none.
+    pub(super) several: bool,
     /// The request, where the line has its digest.
     pub(super) request: Option<RequestBinding>,
 }
@@ -48,30 +53,67 @@ pub(super) fn read(file: &Path) -> Result<Log, String> {
     }
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
     let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let calls = lines.map(|(at, line)| Call { line: at + 1, ..call(line.trim()) }).collect();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut calls = Vec::new();
+    for (at, line) in lines(text).enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let line = calls_of(line.trim()).map_err(|why| failed(&format!("line {}: {why}", at + 1)))?;
+        calls.extend(line.into_iter().map(|call| Call { line: at + 1, ..call }));
+    }
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     Ok(Log { name, calls })
 }
 
-/// What a line tells.
-pub(super) fn call(line: &str) -> Call {
-    let text = line.chars().take(SHOWN).filter(|c| !c.is_control()).collect();
-    let call = match serde_json::from_str(line) {
-        Ok(Value::Object(object)) => of_json(&Value::Object(object)),
-        _ => Call {
-            at: line.split_whitespace().find_map(iso).or_else(|| common(line)),
-            op: named(line),
-            ..Call::default()
-        },
-    };
-    Call { text, ..call }
+/// The lines of a text, whichever of a line feed and a carriage return ends them, or both.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('\r'))
+}
+
+/// The calls that a line tells of: one, and of an array one for each element.
+///
+/// # Errors
+/// Where it begins as JSON, and may tell of more calls than could be read.
+fn calls_of(line: &str) -> Result<Vec<Call>, &'static str> {
+    if line.len() > MAX_LINE {
+        return Err("it is longer than 64 MiB: write a call a line");
+    }
+    match serde_json::from_str(line) {
+        Ok(Value::Array(items)) => items.iter().map(of_element).collect(),
+        Ok(value @ Value::Object(_)) => Ok(vec![Call { text: shortened(line), ..of_json(&value) }]),
+        _ if is_json(line) => {
+            Err("it begins as JSON and is not one value: write a call a line, or all of them as one array")
+        }
+        _ => Ok(vec![of_text(line)]),
+    }
+}
+
+/// Whether a line wants to be JSON. `[31/Jan/2026:…` does not.
+fn is_json(line: &str) -> bool {
+    line.strip_prefix('[').map_or(line, str::trim_start).starts_with('{')
+}
+
+fn shortened(line: &str) -> String {
+    line.chars().take(SHOWN).filter(|c| !c.is_control()).collect()
+}
+
+fn of_element(value: &Value) -> Result<Call, &'static str> {
+    match value.is_object() {
+        true => Ok(Call { text: shortened(&value.to_string()), ..of_json(value) }),
+        false => Err("an element of its array is no object, and so no call"),
+    }
+}
+
+fn of_text(line: &str) -> Call {
+    let at = line.split_whitespace().find_map(iso).or_else(|| common(line));
+    named(line).in_call(Call { text: shortened(line), at, ..Call::default() })
 }
 
 fn of_json(value: &Value) -> Call {
-    let op = member(value, &["eleven-lineage", "http-eleven-lineage", "lineage"], DEEP);
-    let op = op.and_then(Value::as_str).map(|text| named(text).unwrap_or_else(|| text.to_owned()));
-    let op = op.or_else(|| member(value, &["op"], DEEP).and_then(Value::as_str).map(str::to_owned));
+    let lineage =
+        member(value, &["eleven-lineage", "http-eleven-lineage", "lineage"], DEEP).map_or(Named::Nothing, whose);
+    let named = match lineage {
+        Named::Nothing => member(value, &["op"], DEEP).and_then(Value::as_str).map_or(Named::Nothing, Named::one),
+        named => named,
+    };
     let at = member(value, &["at", "time", "timestamp", "@timestamp", "ts", "time-iso8601", "start-time"], DEEP);
     let text = |names: &[&str]| member(value, names, DEEP).and_then(Value::as_str);
     let body = text(&["digest", "body-sha3-512", "request-digest"]).and_then(Sha3::parse);
@@ -82,7 +124,7 @@ fn of_json(value: &Value) -> Call {
         method: method.to_owned(),
         path: path.to_owned(),
     });
-    Call { at: at.and_then(moment), op: op.filter(|op| !op.is_empty() && op != "-"), request, ..Call::default() }
+    named.in_call(Call { at: at.and_then(moment), request, ..Call::default() })
 }
 
 /// The first member of one of these names, in the object or in those within it. `_` and `-` are one, and so are cases.
@@ -96,12 +138,54 @@ fn member<'a>(value: &'a Value, names: &[&str], deep: usize) -> Option<&'a Value
     here.or_else(|| object.values().find_map(|value| member(value, names, deep - 1)))
 }
 
-/// The operation in a text that names a lineage.
-fn named(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("lineage://op/")?;
-    let op: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
-    let op = op.trim_end_matches('.');
-    (!op.is_empty()).then(|| op.to_owned())
+/// The operation that something names.
+enum Named {
+    Nothing,
+    One(String),
+    /// More than one, of which nobody knows which the call was.
+    Several,
+}
+
+impl Named {
+    fn one(op: &str) -> Self {
+        Self::One(op.to_owned())
+    }
+
+    fn in_call(self, call: Call) -> Call {
+        match self {
+            Self::Nothing => call,
+            Self::One(op) => Call { op: Some(op).filter(|op| !op.is_empty() && op != "-"), ..call },
+            Self::Several => Call { several: true, ..call },
+        }
+    }
+}
+
+/// The operation in a member that is a lineage's. Some logs have a header as an array of its values.
+fn whose(value: &Value) -> Named {
+    let of = |text: &str| match named(text) {
+        Named::Nothing => Named::one(text),
+        named => named,
+    };
+    match value {
+        Value::String(text) => of(text),
+        Value::Array(items) => match items.as_slice() {
+            [Value::String(text)] => of(text),
+            [_, _, ..] => Named::Several,
+            _ => Named::Nothing,
+        },
+        _ => Named::Nothing,
+    }
+}
+
+/// The operation in a text that names a lineage, once or more often.
+fn named(text: &str) -> Named {
+    let op = |rest: &str| {
+        let op: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+        Some(op.trim_end_matches('.').to_owned()).filter(|op| !op.is_empty())
+    };
+    let mut ops = text.split("lineage://op/").skip(1).filter_map(op);
+    let Some(first) = ops.next() else { return Named::Nothing };
+    if ops.any(|other| other != first) { Named::Several } else { Named::One(first) }
 }
 
 fn moment(value: &Value) -> Option<Time> {

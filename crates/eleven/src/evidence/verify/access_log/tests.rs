@@ -2,6 +2,26 @@ use super::*;
 
 const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// The only call of a line.
+fn call(line: &str) -> Call {
+    let mut calls = calls_of(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+    assert_eq!(calls.len(), 1, "{line}");
+    calls.remove(0)
+}
+
+/// A log of these bytes, read.
+fn log(bytes: &[u8]) -> Result<Log, String> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    read(file.path())
+}
+
+/// The operation of each call of a log, with its line.
+fn ops(text: &str) -> Vec<(usize, Option<String>)> {
+    let log = log(text.as_bytes()).unwrap_or_else(|why| panic!("{text}: {why}"));
+    log.calls.into_iter().map(|call| (call.line, call.op)).collect()
+}
+
 fn at(text: &str) -> Option<Time> {
     Time::parse_millis(text)
 }
@@ -12,6 +32,8 @@ fn lines_of_json_tell_lineage_and_time_by_their_common_names() {
         format!(r#"{{"at":"2026-01-31T08:00:00.250Z","lineage":"lineage://op/{OP}"}}"#),
         format!(r#"{{"time":"2026-01-31T09:00:00.25+01:00","http_eleven_lineage":"lineage://op/{OP}"}}"#),
         format!(r#"{{"ts":1769846400.25,"request":{{"headers":{{"Eleven-Lineage":"lineage://op/{OP}"}}}}}}"#),
+        // As Caddy has it: a header is an array of its values.
+        format!(r#"{{"ts":1769846400.25,"request":{{"headers":{{"Eleven-Lineage":["lineage://op/{OP}"]}}}}}}"#),
         format!(r#"{{"timestamp":1769846400250,"op":"{OP}"}}"#),
     ];
     for line in &lines {
@@ -28,8 +50,7 @@ fn lines_of_text_are_read_too() {
     assert_eq!((read.op.as_deref(), read.at), (Some(format!("{OP}.3").as_str()), at("2026-01-31T08:00:00.000Z")));
     let plain = call("2026-01-31T08:00:00Z POST /v1/chat/completions 200 -");
     assert_eq!((plain.op, plain.at), (None, at("2026-01-31T08:00:00.000Z")));
-    for line in ["POST", "[31/Foo/2026:10:00:00 +0200]", "{\"at\":true}", "[", "{", "é[é]", "\"2026-02-30T00:00:00Z\""]
-    {
+    for line in ["POST", "[31/Foo/2026:10:00:00 +0200]", "{\"at\":true}", "[", "é[é]", "\"2026-02-30T00:00:00Z\""] {
         assert_eq!(call(line), Call { text: line.to_owned(), ..Call::default() }, "{line}");
     }
 }
@@ -42,4 +63,53 @@ fn a_digest_counts_with_method_and_path() {
     assert_eq!(read.op, None, "a dash is no lineage");
     assert_eq!(read.request, Some(RequestBinding { body, method: "POST".into(), path: "/v1/chat/completions".into() }));
     assert_eq!(call(&format!(r#"{{"digest":"{body}"}}"#)).request, None);
+}
+
+#[test]
+fn each_call_of_a_log_counts_however_they_are_parted() {
+    let named = format!(r#"{{"time":"2026-01-31T08:00:00Z","eleven_lineage":"lineage://op/{OP}"}}"#);
+    let bare = r#"{"time":"2026-01-31T08:00:00Z","eleven_lineage":"-"}"#;
+    let op = || Some(OP.to_owned());
+    assert_eq!(ops(&format!("{named}\n\n{bare}\n")), [(1, op()), (3, None)]);
+    assert_eq!(ops(&format!("\u{feff}{named}\r\n{bare}\r\n")), [(1, op()), (2, None)]);
+    assert_eq!(ops(&format!("{named}\r{bare}\r{bare}\r")), [(1, op()), (2, None), (3, None)]);
+    assert_eq!(ops(&format!("[{named}, {bare},{bare}]\n{named}")), [(1, op()), (1, None), (1, None), (2, op())]);
+    assert!(ops("[]\n").is_empty());
+    let array = log(format!("[{named},{bare}]").as_bytes()).expect("a log");
+    assert!(array.calls.iter().all(|call| call.at == at("2026-01-31T08:00:00.000Z")));
+    assert!(array.calls[1].text.contains("\"-\""), "each with its own text: {}", array.calls[1].text);
+    for wrong in [
+        format!("{named}{bare}"),
+        format!("{bare}\n{named} {bare}\n"),
+        format!("[{named},"),
+        format!("[ {named}\n,{bare}]"),
+        format!("{named},"),
+        format!("[{named},1]"),
+        "[[{}]]".to_owned(),
+        "{".to_owned(),
+        "{\"at\":nothing}".to_owned(),
+    ] {
+        let why = log(wrong.as_bytes()).map(|_| &wrong).expect_err(&wrong);
+        assert!(why.contains(": line "), "{why}");
+    }
+}
+
+#[test]
+fn a_line_that_names_two_lineages_names_none() {
+    let other = "ABCDEFGHJKMNPQRSTVWXYZ0123456789";
+    for line in [
+        format!("2026-01-31T08:00:00Z lineage://op/{OP} lineage://op/{other}"),
+        format!(r#"{{"lineage":"lineage://op/{OP}, lineage://op/{other}"}}"#),
+        format!(r#"{{"Eleven-Lineage":["lineage://op/{OP}","lineage://op/{other}"],"op":"{OP}"}}"#),
+        format!(r#"{{"Eleven-Lineage":["lineage://op/{OP}","lineage://op/{OP}"]}}"#),
+    ] {
+        let read = call(&line);
+        assert!(read.several && read.op.is_none(), "{line}");
+    }
+    let twice = call(&format!("2026-01-31T08:00:00Z lineage://op/{OP} for lineage://op/{OP}."));
+    assert_eq!((twice.op.as_deref(), twice.several), (Some(OP), false));
+    assert_eq!(
+        call(r#"{"Eleven-Lineage":[]}"#),
+        Call { text: r#"{"Eleven-Lineage":[]}"#.to_owned(), ..Call::default() }
+    );
 }
