@@ -90,7 +90,24 @@ impl Query {
         Ok(query)
     }
 
-    fn to_object(&self) -> Object {
+    /// Its time, in words.
+    pub(crate) fn range(&self) -> String {
+        format!("from {} to {}", self.from, self.to)
+    }
+
+    /// The operations that it asks for, in words.
+    pub(crate) fn filter(&self) -> String {
+        let of = |what: &str, name: &Option<String>| name.as_ref().map(|name| format!(" {what} {name}"));
+        match (of("of", &self.identity), of("named", &self.operation)) {
+            (None, None) => "all operations".to_owned(),
+            (identity, operation) => {
+                format!("operations{}{}", identity.unwrap_or_default(), operation.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Its members.
+    pub(crate) fn to_object(&self) -> Object {
         Object::new()
             .with("from", self.from.to_millis_value())
             .with("to", self.to.to_millis_value())

@@ -103,6 +103,19 @@ pub(crate) struct Verify {
     /// They show nothing then; everything else is judged as ever.
     #[arg(long)]
     pub(crate) skip_documents: bool,
+    /// The first moment for which the folder has to answer, as an export takes it. One that answers for another is not
+    /// complete.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: Option<Time>,
+    /// The moment after the last for which it has to answer.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: Option<Time>,
+    /// The identity whose operations alone it has to have.
+    #[arg(long)]
+    pub(crate) identity: Option<String>,
+    /// The name of the operations that alone it has to have.
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
 }
 
 /// `evidence …`.

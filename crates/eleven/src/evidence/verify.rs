@@ -8,6 +8,8 @@
 //! - **retention**: what the domain set is as long as the regimes demand, entries are there from as far back, and what is
 //!   under a legal hold is here.
 //! - **coverage**: calls that an upstream logged are all among the records.
+//!
+//! With them goes what they were given over: the question that the folder answers ([`subject`]).
 
 mod access_log;
 mod case;
@@ -17,6 +19,7 @@ mod documents;
 mod integrity;
 mod retention;
 mod signers;
+mod subject;
 mod terms;
 
 use super::Verify;
@@ -74,19 +77,24 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let logs = args.access_log.iter().map(|log| access_log::read(log)).collect::<Result<Vec<_>, _>>();
     let logs = logs.map_err(Failure::usage)?;
     let given = Regime::of_files(&args.regime_file).map_err(Failure::usage)?;
-    let verdicts = match Case::read(&folder, root.as_ref(), &given) {
+    let case = Case::read(&folder, root.as_ref(), &given);
+    let verdicts = match &case {
         Ok(case) => vec![
-            integrity::judge(&folder, &case, !args.skip_documents),
-            signers::judge(&case, root.as_ref()),
-            completeness::judge(&case),
-            retention::judge(&case),
-            coverage::judge(&case, &logs),
+            integrity::judge(&folder, case, !args.skip_documents),
+            signers::judge(case, root.as_ref()),
+            completeness::judge(case, args),
+            retention::judge(case),
+            coverage::judge(case, &logs),
         ],
-        Err(why) => without_manifest(why),
+        Err(why) => without_manifest(why.clone()),
     };
+    let case = case.ok();
     let holds = verdicts.iter().all(|verdict| verdict.status != Status::Failed);
     let trusted = verdicts.iter().any(|verdict| verdict.name == signers::NAME && verdict.status == Status::Passed);
-    output.either(|| said(&verdicts, holds && trusted), || told(&verdicts, holds, trusted, output));
+    output.either(
+        || said(case.as_ref(), &verdicts, holds && trusted),
+        || told(case.as_ref(), &verdicts, holds, trusted, output),
+    );
     Ok(ExitCode::from(if holds && trusted { EXIT_DONE } else { EXIT_FAILED }))
 }
 
@@ -99,13 +107,17 @@ fn without_manifest(why: String) -> Vec<Verdict> {
         .collect()
 }
 
-fn said(verdicts: &[Verdict], verified: bool) -> Value {
+fn said(case: Option<&Case>, verdicts: &[Verdict], verified: bool) -> Value {
     let word = if verified { "verified" } else { "failed" };
     let list: Vec<Value> = verdicts.iter().map(Verdict::to_value).collect();
-    Value::Object(Object::new().with("verdict", word).with("verdicts", list))
+    let report = Object::new().with("verdict", word).with("verdicts", list);
+    Value::Object(match case {
+        Some(case) => subject::in_report(case, report),
+        None => report,
+    })
 }
 
-fn told(verdicts: &[Verdict], holds: bool, trusted: bool, output: Output) -> String {
+fn told(case: Option<&Case>, verdicts: &[Verdict], holds: bool, trusted: bool, output: Output) -> String {
     let mut lines = Vec::new();
     for verdict in verdicts {
         let (word, paint) = match verdict.status {
@@ -129,5 +141,6 @@ fn told(verdicts: &[Verdict], holds: bool, trusted: bool, output: Output) -> Str
         ),
         (false, _) => output.paint(Paint::Bad, "FAILED"),
     });
+    lines.extend(case.map(subject::lines).unwrap_or_default());
     lines.join("\n")
 }

@@ -1,8 +1,8 @@
 //! The answers of an export, as whoever would like others would give them: by a regime's terms that are not the regime's, in
 //! documents that say something else than the records, and by an access log at the range's edges.
 
-use crate::export::{Export, eleven, examiner, put};
-use crate::harness::{Domain, Plan, request};
+use crate::export::{Export, eleven, examiner, json, put};
+use crate::harness::{Domain, IDENTITY, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
@@ -222,4 +222,66 @@ async fn calls_at_the_edges_of_the_range_explain_nothing() {
     assert!(detail.contains(&format!("lineage {invented} did not run in the range")), "{detail}");
     let (status, detail) = covers(&[call(invented, &from.plus_seconds(3).millis())]).await;
     assert_eq!(status, "not_checked", "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verdict_says_for_what_it_stands() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let from = domain.clock.now().plus_seconds(-3600);
+    let nobody = "svc:nobody:test";
+    let since = from.millis();
+    let asked = ["--from", &since, "--identity", nobody, "--operation", "model.invoke"];
+    let export = Export::of(&domain, &secret, &asked).await;
+    let (dir, root) =
+        (export.dir().display().to_string(), export.folder.path().join("root.json").display().to_string());
+    let verify = ["evidence", "verify", &dir, "--root", &root];
+    let report = json(&eleven(&verify).await);
+    assert_eq!(report.get("verdict").and_then(Value::as_str), Some("verified"), "it holds together: {report}");
+    let manifest = export.read("manifest.json");
+    for told in ["/query", "/ledger", "/head/size", "/head/at"] {
+        assert_eq!(report.pointer(told), manifest.pointer(told), "{told}");
+    }
+    assert_eq!(report.pointer("/query/identity").and_then(Value::as_str), Some(nobody));
+    assert_eq!(report.get("manifest"), export.said.get("manifest"), "the export's closing word");
+    let counts = ["lineages", "operations_in_range", "gaps"].map(|name| report.get(name).and_then(Value::as_int));
+    assert_eq!(counts, [Some(0), Some(1), Some(0)]);
+    let (status, detail) = export.verdict("completeness", &[]).await;
+    assert_eq!(status, "passed");
+    assert!(detail.contains(&format!("the range from {since} to ")), "{detail}");
+    assert!(detail.contains("0 lineages are all that were asked for (operations of svc:nobody:test named"), "{detail}");
+
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_eleven"));
+    let told = command.args(verify).env("NO_COLOR", "1").output().await.expect("it runs");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let hash = export.said.get("manifest").and_then(Value::as_str).expect("a hash");
+    for part in ["VERIFIED\n", ": operations of svc:nobody:test named model.invoke\n", "; 0 gaps are told\n", hash] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(told.contains("; 0 lineages are shown, of 1 operations;"), "{told}");
+
+    // Whoever says what was asked is not given the answer to something else.
+    let earlier = from.plus_seconds(-1).millis();
+    for (options, why) in [
+        (["--from", &earlier], format!("answers for {since}, and --from expects {earlier}")),
+        (["--to", &earlier], format!("and --to expects {earlier}")),
+        (["--identity", IDENTITY], format!("answers for {nobody}, and --identity expects {IDENTITY}")),
+        (["--operation", "model.embed"], "answers for model.invoke, and --operation expects model.embed".to_owned()),
+    ] {
+        let (status, detail) = export.verdict("completeness", &options).await;
+        assert_eq!(status, "failed", "{options:?}");
+        assert!(detail.contains(&why), "{detail}");
+    }
+    let (status, detail) = export.verdict("completeness", &asked).await;
+    assert_eq!(status, "passed", "{detail}");
+    let whole = Export::of(&domain, &secret, &[]).await;
+    let (status, detail) = whole.verdict("completeness", &["--identity", IDENTITY]).await;
+    assert_eq!(status, "failed");
+    assert!(detail.contains(&format!("answers for all, and --identity expects {IDENTITY}")), "{detail}");
+
+    // Before the ledger began nothing is missing, and that is said, too.
+    let (first, last) = (from.plus_seconds(-1_000_000).millis(), from.plus_seconds(-900_000).millis());
+    let empty = Export::of(&domain, &secret, &["--from", &first, "--to", &last]).await;
+    let (status, detail) = empty.verdict("completeness", &[]).await;
+    assert_eq!(status, "passed");
+    assert!(detail.contains(&format!("no entry is of the range from {first} to {last}")), "{detail}");
 }

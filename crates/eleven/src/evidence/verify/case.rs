@@ -24,6 +24,8 @@ const AT_ONCE: usize = 256;
 /// A folder of evidence, read.
 pub(super) struct Case {
     pub(super) manifest: Manifest,
+    /// The hash of its file, which an export ends with.
+    pub(super) hash: Sha3,
     /// The regimes that were asked for, where their terms are those that they have to be.
     pub(super) terms: Result<Terms, String>,
     /// Everything that was shown, where all of it could be read.
@@ -54,8 +56,8 @@ impl Case {
     /// # Errors
     /// Where its manifest can't be read.
     pub(super) fn read(folder: &Folder, root: Option<&Pinned>, given: &[Regime]) -> Result<Self, String> {
-        let manifest = Manifest::read(&folder.read(folder::MANIFEST)?)
-            .map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
+        let bytes = folder.read(folder::MANIFEST)?;
+        let manifest = Manifest::read(&bytes).map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
         let history = registry.as_ref().map_err(Clone::clone).and_then(|entries| History::of(entries));
         let mut unsigned = Vec::new();
@@ -83,6 +85,7 @@ impl Case {
             range_proof: value(folder, folder::RANGE_PROOF),
             registry_proofs: value(folder, folder::REGISTRY_PROOFS),
             heads: value(folder, folder::HEADS),
+            hash: Sha3::of(&[&bytes]),
             manifest,
         })
     }

@@ -1,11 +1,13 @@
 //! Whether anything is missing: of the range, of a lineage, of the registry's history.
 
+use super::super::Verify;
 use super::super::facts::Facts;
 use super::super::folder;
 use super::super::history::standing;
 use super::Verdict;
 use super::case::Case;
 use super::integrity::said;
+use super::subject;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha256;
 use eleven_core::tree::{read_proof, verify_consistency, verify_inclusion};
@@ -16,9 +18,9 @@ pub(super) const NAME: &str = "completeness";
 /// The checks of a proof file that are about what is missing.
 pub(super) const CHECKS: [&str; 2] = ["lineage.complete", "ledger.inclusion"];
 
-/// Judges.
-pub(super) fn judge(case: &Case) -> Verdict {
-    let mut against = Vec::new();
+/// Judges; what was `expected` is a question to which the folder has to be the answer.
+pub(super) fn judge(case: &Case, expected: &Verify) -> Verdict {
+    let mut against = subject::against(&case.manifest.query, expected);
     match &case.facts {
         Ok(facts) => {
             against.extend(range(case, facts).err());
@@ -32,11 +34,17 @@ pub(super) fn judge(case: &Case) -> Verdict {
         let failed = proof.report.iter().flat_map(|report| report.failed());
         against.extend(failed.filter(|check| CHECKS.contains(&check.name)).map(|check| said(&proof.op, check)));
     }
-    let (first, end) = case.manifest.range;
+    let ((first, end), query) = (case.manifest.range, &case.manifest.query);
+    let entries = match first == end {
+        true => "no entry is".to_owned(),
+        false => format!("entries {first} up to, not including, {end} are all"),
+    };
     let rests_on = vec![format!(
-        "entries {first} up to, not including, {end} are all of the range, under the head of {}; {} lineages are all that were asked for; the registry's history is whole",
+        "{entries} of the range {}, under the head of {}; {} lineages are all that were asked for ({}); the registry's history is whole",
+        query.range(),
         case.manifest.head.commitment.size,
-        case.proofs.len()
+        case.proofs.len(),
+        query.filter()
     )];
     Verdict::of(NAME, against, rests_on)
 }
