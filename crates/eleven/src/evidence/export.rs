@@ -9,6 +9,7 @@ use super::ask::{Signed, Source};
 use super::controls;
 use super::facts::Facts;
 use super::folder::{self, Writer};
+use super::gaps;
 use super::history::{History, policies_value};
 use super::lineage::{self, Lineage};
 use super::manifest::{self, Gap, Manifest, Query};
@@ -183,6 +184,7 @@ impl Exporting {
                     self.gaps.push(Gap::plain(format!("the proof file of operation {op} fails {failed}")));
                 }
                 self.gaps.extend(lineage.misbound(history).map(Gap::plain));
+                self.gaps.extend(gaps::unreplayed(&lineage, &report).map(Gap::plain));
                 self.put(&folder::proof(&lineage.op), &bundle.canonical())?;
                 entries.iter().try_for_each(|bytes| records.add(bytes)).map_err(Failure::new)?;
                 lineages.push(lineage);

@@ -9,6 +9,7 @@ mod controls;
 mod export;
 mod facts;
 mod folder;
+mod gaps;
 mod history;
 mod lineage;
 mod manifest;

@@ -21,6 +21,7 @@ mod retention;
 mod signers;
 mod subject;
 mod terms;
+mod unchecked;
 
 use super::Verify;
 use super::folder::Folder;

@@ -182,6 +182,45 @@ async fn forged(export: &Export, op: &str) {
     assert_eq!(failed, ["integrity"]);
     assert!(detail.contains("gaps are not those of the regimes' questions"), "{detail}");
     swapped(export).await;
+    unreplayed(export).await;
+}
+
+/// Proof files without that by which a decision is made again.
+async fn unreplayed(export: &Export) {
+    let (status, detail) = export.verdict("integrity", &[]).await;
+    assert!(status == "passed" && !detail.contains("was not checked in"), "{detail}");
+    let stripped = export.copy();
+    let mut ops = Vec::new();
+    for entry in std::fs::read_dir(export.dir().join("proofs")).expect("a folder") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let mut bundle = export.read(&format!("proofs/{name}")).as_object().cloned().expect("an object");
+        if bundle.remove("decision").is_some() {
+            stripped.forge(&format!("proofs/{name}"), |_| bundle.canonical());
+            ops.extend(name.strip_suffix(".proof.json").map(str::to_owned));
+        }
+    }
+    assert_eq!(ops.len(), 2, "a refusal has none: {ops:?}");
+    let (failed, detail) = stripped.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    for op in &ops {
+        let gap = format!("a gap is not told: the proof file of operation {op} shows no decision input");
+        assert!(detail.contains(&gap), "{detail}");
+    }
+
+    // Where it is told, it is no fault of the files, and the verdict says on what it does not rest.
+    stripped.manifest(|manifest| {
+        let mut gaps = manifest.get("gaps").and_then(Value::as_array).expect("gaps").to_vec();
+        gaps.extend(ops.iter().map(|op| {
+            let what =
+                format!("the proof file of operation {op} shows no decision input: policy.replay was not checked");
+            Value::Object(Object::new().with("what", what))
+        }));
+        manifest.insert("gaps", gaps);
+    });
+    let (status, detail) = stripped.verdict("integrity", &["--skip-documents"]).await;
+    assert_eq!(status, "passed", "{detail}");
+    let said = "policy.replay was not checked in 2 of 3 proof files: the bundle shows no decision input";
+    assert!(detail.contains(said), "{detail}");
 }
 
 /// How many entries the head of a proof file or of a manifest covers.

@@ -9,7 +9,7 @@ use super::super::manifest::Manifest;
 use super::Verdict;
 use super::case::Case;
 use super::terms::Terms;
-use super::{completeness, documents, signers};
+use super::{completeness, documents, signers, unchecked};
 use eleven_core::hash::Sha3;
 use eleven_verify::Check;
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
     match &case.facts {
         Ok(facts) => {
             against.extend(facts.lineages.iter().filter_map(|lineage| lineage.misbound(&facts.history)));
+            against.extend(unchecked::untold(case, facts));
             made_of(folder, case, facts, &mut against);
         }
         Err(error) => against.push(error.clone()),
@@ -53,6 +54,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
         case.manifest.files.len()
     )];
     rests_on.extend(case.facts.as_ref().ok().and_then(earlier));
+    rests_on.extend(case.facts.iter().flat_map(|facts| unchecked::said(case, facts)));
     let [oscal, page] = documents::NAMES;
     rests_on.push(match with_documents {
         true => format!("{oscal} and {page} say what they give"),
@@ -77,7 +79,7 @@ fn earlier(facts: &Facts) -> Option<String> {
 }
 
 /// Whether a check is of this verdict: neither about who signed nor about what is missing.
-fn is_ours(check: &Check) -> bool {
+pub(super) fn is_ours(check: &Check) -> bool {
     !signers::CHECKS.contains(&check.name) && !completeness::CHECKS.contains(&check.name)
 }
 
