@@ -65,7 +65,8 @@ impl Finding<'_> {
             .collect();
         let between = if self.control.all { "; " } else { "; or " };
         let control = (regime.id.clone(), self.control.id.clone());
-        Some(Gap { control: Some(control), what: format!("no evidence in this range: {}", missing.join(between)) })
+        let what = format!("no evidence in this range: {}", missing.join(between));
+        Some(Gap { control: Some(control), what, why: None })
     }
 }
 

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::folder::{self, Writer};
 use super::gaps;
 use super::history::{History, policies_value};
-use super::lineage::{self, Lineage};
+use super::lineage::Lineage;
 use super::manifest::{self, Gap, Manifest, Query};
 use super::regime::Regime;
 use super::retention::{Sample, Samples, due, numbers};
@@ -168,7 +168,7 @@ impl Exporting {
             for (op, bundle) in fetched(&self.source, ops, signed.head.commitment.size).await? {
                 match bundle {
                     Ok(bundle) => bundles.push(bundle),
-                    Err(why) => self.gaps.push(Gap::plain(format!("there is no proof file of operation {op}: {why}"))),
+                    Err(why) => self.gaps.push(Gap { why: Some(why), ..Gap::plain(gaps::missing(&op)) }),
                 }
             }
             let verified = |bundle: &Value| verifier.verify(bundle, bundle.get("op").and_then(Value::as_str));
@@ -178,13 +178,7 @@ impl Exporting {
                 if !known.insert(lineage.op.clone()) {
                     continue;
                 }
-                let failed: Vec<&str> = lineage::against(&report, Some(history)).map(|check| check.name).collect();
-                if !failed.is_empty() {
-                    let (op, failed) = (&lineage.op, failed.join(", "));
-                    self.gaps.push(Gap::plain(format!("the proof file of operation {op} fails {failed}")));
-                }
-                self.gaps.extend(lineage.misbound(history).map(Gap::plain));
-                self.gaps.extend(gaps::unreplayed(&lineage, &report).map(Gap::plain));
+                self.gaps.extend(gaps::of_proof(&lineage, &report, history).map(Gap::plain));
                 self.put(&folder::proof(&lineage.op), &bundle.canonical())?;
                 entries.iter().try_for_each(|bytes| records.add(bytes)).map_err(Failure::new)?;
                 lineages.push(lineage);

@@ -1,8 +1,25 @@
 //! What proof files leave unproven, in the words that an export tells it by. Whoever verifies makes the same of the same bytes, so
 //! that a gap can be neither left out nor made up.
 
-use super::lineage::Lineage;
+use super::history::History;
+use super::lineage::{self, Lineage};
 use eleven_verify::{Report, Status};
+
+/// That there is no proof file of an operation that was asked for.
+pub(crate) fn missing(op: &str) -> String {
+    format!("there is no proof file of operation {op}")
+}
+
+/// All that a proof file leaves unproven under a registry of this history.
+pub(crate) fn of_proof(lineage: &Lineage, report: &Report, history: &History) -> impl Iterator<Item = String> {
+    let failed: Vec<&str> = lineage::against(report, Some(history)).map(|check| check.name).collect();
+    failing(&lineage.op, &failed).into_iter().chain(lineage.misbound(history)).chain(unreplayed(lineage, report))
+}
+
+/// That these checks of a proof file fail, in their order.
+pub(crate) fn failing(op: &str, failed: &[&str]) -> Option<String> {
+    (!failed.is_empty()).then(|| format!("the proof file of operation {op} fails {}", failed.join(", ")))
+}
 
 /// That the decision can't be made again: the file does not show what it was made of.
 pub(crate) fn unreplayed(lineage: &Lineage, report: &Report) -> Option<String> {

@@ -39,6 +39,8 @@ pub(crate) struct Gap {
     pub(crate) control: Option<(String, String)>,
     /// What is missing.
     pub(crate) what: String,
+    /// Why a proof file is missing, in the words that the exporter got for it. Nothing in a folder shows that they are so.
+    pub(crate) why: Option<String>,
 }
 
 /// The manifest.
@@ -120,21 +122,24 @@ impl Query {
 impl Gap {
     /// Something without its proof.
     pub(crate) fn plain(what: impl Into<String>) -> Self {
-        Self { control: None, what: what.into() }
+        Self { control: None, what: what.into(), why: None }
     }
 
     /// In one line.
     pub(crate) fn said(&self) -> String {
-        match &self.control {
-            Some((regime, control)) => format!("{regime} {control}: {}", self.what),
-            None => self.what.clone(),
+        match (&self.control, &self.why) {
+            (Some((regime, control)), _) => format!("{regime} {control}: {}", self.what),
+            (None, Some(why)) => format!("{}; the reason that was given: {why:?}", self.what),
+            (None, None) => self.what.clone(),
         }
     }
 
     fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "gap")?;
         let control = if form.has("control") { Some((form.string("regime")?, form.string("control")?)) } else { None };
-        let gap = Self { control, what: form.string("what")? };
+        let what = form.string("what")?;
+        let why = if control.is_none() && form.has("why") { Some(form.string("why")?) } else { None };
+        let gap = Self { control, what, why };
         form.finish()?;
         Ok(gap)
     }
@@ -142,7 +147,7 @@ impl Gap {
     fn to_value(&self) -> Value {
         let (regime, control) = self.control.as_ref().map(|(regime, control)| (regime, control)).unzip();
         let object = Object::new().with_some("regime", regime).with_some("control", control);
-        Value::Object(object.with("what", &self.what))
+        Value::Object(object.with("what", &self.what).with_some("why", self.why.as_ref()))
     }
 }
 

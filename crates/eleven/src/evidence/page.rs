@@ -131,7 +131,16 @@ fn gaps(out: &mut String, manifest: &Manifest) {
                     out,
                     format_args!("<li><code>{} {}</code> {}</li>\n", Text(regime), Text(control), Text(&gap.what)),
                 ),
-                None => say(out, format_args!("<li>{}</li>\n", Text(&gap.what))),
+                None => {
+                    say(out, format_args!("<li>{}", Text(&gap.what)));
+                    if let Some(why) = &gap.why {
+                        say(
+                            out,
+                            format_args!("; the reason that was given, which nothing here shows: <q>{}</q>", Text(why)),
+                        );
+                    }
+                    *out += "</li>\n";
+                }
             }
         }
         *out += "</ul>\n";

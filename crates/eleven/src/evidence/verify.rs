@@ -21,6 +21,7 @@ mod retention;
 mod signers;
 mod subject;
 mod terms;
+mod told;
 mod unchecked;
 
 use super::Verify;

@@ -261,12 +261,13 @@ async fn the_verdict_says_for_what_it_stands() {
 
     // Whoever says what was asked is not given the answer to something else.
     let earlier = from.plus_seconds(-1).millis();
-    for (options, why) in [
+    let wrong: [([&str; 2], String); 4] = [
         (["--from", &earlier], format!("answers for {since}, and --from expects {earlier}")),
         (["--to", &earlier], format!("and --to expects {earlier}")),
         (["--identity", IDENTITY], format!("answers for {nobody}, and --identity expects {IDENTITY}")),
         (["--operation", "model.embed"], "answers for model.invoke, and --operation expects model.embed".to_owned()),
-    ] {
+    ];
+    for (options, why) in wrong {
         let (status, detail) = export.verdict("completeness", &options).await;
         assert_eq!(status, "failed", "{options:?}");
         assert!(detail.contains(&why), "{detail}");
@@ -284,4 +285,52 @@ async fn the_verdict_says_for_what_it_stands() {
     let (status, detail) = empty.verdict("completeness", &[]).await;
     assert_eq!(status, "passed");
     assert!(detail.contains(&format!("no entry is of the range from {first} to {last}")), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_the_files_do_not_show_is_none() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let export = Export::of(&domain, &secret, &["--regime", "soc2"]).await;
+    let events = std::fs::read_to_string(export.dir().join("records/events.jsonl")).expect("records");
+    let first = parse(events.lines().next().expect("an event").as_bytes()).expect("I-JSON");
+    let op = first.pointer("/record/op").and_then(Value::as_str).expect("an operation");
+    let told = |what: &str, why: Option<&str>| {
+        let forged = export.copy();
+        let gap = Object::new().with("what", what).with_some("why", why);
+        forged.manifest(|manifest| {
+            let mut gaps = manifest.get("gaps").and_then(Value::as_array).expect("gaps").to_vec();
+            gaps.push(Value::Object(gap));
+            manifest.insert("gaps", gaps);
+        });
+        forged
+    };
+    let missing = format!("there is no proof file of operation {op}");
+    let replay = format!("the proof file of operation {op} shows no decision input: policy.replay was not checked");
+    let pinned = format!("the proof file of operation {op} fails root.pinned");
+    let invented: [(&str, Option<&str>); 7] = [
+        ("The two entries above were closed by the supervisory authority.", None),
+        ("there is no proof file of operation 0123456789ABCDEFGHJKMNPQRSTVWXYZ", None),
+        (&missing, Some("it was moved to an archive")),
+        (&format!("{missing}: the supervisory authority has it"), None),
+        (&format!("the proof file of operation {op} fails policy.replay"), None),
+        (&replay, None),
+        (&pinned, Some("the root was renewed")),
+    ];
+    for (what, why) in invented {
+        let (status, detail) = told(what, why).verdict("integrity", &["--skip-documents"]).await;
+        assert_eq!(status, "failed", "{what}");
+        assert!(detail.contains(&format!("a gap that the files do not show: {what}")), "{detail}");
+    }
+    // Whoever exported may have had another root: whether it was the domain's nobody else sees.
+    let (status, detail) = told(&pinned, None).verdict("integrity", &["--skip-documents"]).await;
+    assert_eq!(status, "passed", "{detail}");
+
+    // A file that is gone, and why, as the exporter says: that it is gone is so, the rest is a quotation.
+    let (forged, proof) = (told(&missing, Some("it was <b>moved</b>")), format!("proofs/{op}.proof.json"));
+    std::fs::remove_file(forged.dir().join(&proof)).expect("removed");
+    forged.manifest(|manifest| put(manifest, "files", |files| drop(files.remove(&proof))));
+    let (status, detail) = forged.verdict("completeness", &[]).await;
+    assert_eq!(status, "failed", "{detail}");
+    let (_, detail) = forged.verdict("integrity", &["--skip-documents"]).await;
+    assert!(!detail.contains("a gap that the files do not show"), "{detail}");
 }

@@ -9,7 +9,7 @@ use super::super::manifest::Manifest;
 use super::Verdict;
 use super::case::Case;
 use super::terms::Terms;
-use super::{completeness, documents, signers, unchecked};
+use super::{completeness, documents, signers, told, unchecked};
 use eleven_core::hash::Sha3;
 use eleven_verify::Check;
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
     match &case.facts {
         Ok(facts) => {
             against.extend(facts.lineages.iter().filter_map(|lineage| lineage.misbound(&facts.history)));
-            against.extend(unchecked::untold(case, facts));
+            against.extend(told::against(case, facts));
             made_of(folder, case, facts, &mut against);
         }
         Err(error) => against.push(error.clone()),

@@ -1,15 +1,14 @@
 //! What proof files left unchecked: a verdict over checks that nobody made says which.
 
 use super::super::facts::Facts;
-use super::super::gaps;
 use super::super::lineage::Lineage;
 use super::case::Case;
 use super::integrity::is_ours;
 use eleven_verify::{Check, Report, Status};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The proof files that could be read, each with its lineage.
-fn each<'a>(case: &'a Case, facts: &'a Facts) -> impl Iterator<Item = (&'a Lineage, &'a Report)> {
+pub(super) fn each<'a>(case: &'a Case, facts: &'a Facts) -> impl Iterator<Item = (&'a Lineage, &'a Report)> {
     let lineages: BTreeMap<&str, &Lineage> =
         facts.lineages.iter().map(|lineage| (lineage.op.as_str(), lineage)).collect();
     case.proofs.iter().filter_map(move |proof| Some((*lineages.get(proof.op.as_str())?, proof.report.as_ref().ok()?)))
@@ -41,12 +40,4 @@ fn is_open(check: &Check, lineage: &Lineage) -> bool {
     };
     // A refusal has neither artifact nor attestation.
     check.status == Status::NotChecked && lineage.kind != "denial" && applies && is_ours(check)
-}
-
-/// The decisions that can't be made again, and of which the manifest does not tell it.
-pub(super) fn untold(case: &Case, facts: &Facts) -> Vec<String> {
-    let told = case.manifest.gaps.iter().filter(|gap| gap.control.is_none());
-    let told: BTreeSet<&str> = told.map(|gap| gap.what.as_str()).collect();
-    let due = each(case, facts).filter_map(|(lineage, report)| gaps::unreplayed(lineage, report));
-    due.filter(|gap| !told.contains(gap.as_str())).map(|gap| format!("a gap is not told: {gap}")).collect()
 }

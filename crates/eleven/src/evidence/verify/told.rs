@@ -1,0 +1,39 @@
+//! Whether the gaps of proof files that the manifest tells are those that there are. A regime's are made again with its answers
+//! ([`super::integrity`]); any other is of a proof file that is missing, fails or leaves something open, which the folder shows. A
+//! text that is none of these could say anything, and would stand on the page beside what was proven.
+
+use super::super::facts::Facts;
+use super::super::gaps;
+use super::super::lineage;
+use super::super::manifest::Gap;
+use super::case::Case;
+use super::unchecked;
+use eleven_verify::check_names;
+use std::collections::BTreeSet;
+
+/// The check that rests on the root that whoever exported had, which may be another than the verifier's.
+const PINNED: &str = "root.pinned";
+
+/// What speaks against the gaps that are told.
+pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
+    let known: BTreeSet<&str> = case.proofs.iter().map(|proof| proof.op.as_str()).collect();
+    let is_missing = |op: &&str| !known.contains(*op) && !known.contains(format!("{op}.1").as_str());
+    let missing: BTreeSet<String> = facts.stretch.asked().into_iter().filter(is_missing).map(gaps::missing).collect();
+    let (mut open, mut due) = (BTreeSet::new(), Vec::new());
+    for (lineage, report) in unchecked::each(case, facts) {
+        open.extend(gaps::of_proof(lineage, report, &facts.history));
+        due.extend(gaps::unreplayed(lineage, report));
+        let failed: BTreeSet<&str> = lineage::against(report, Some(&facts.history)).map(|check| check.name).collect();
+        for pinned in [false, true] {
+            let fails = |name: &&str| if *name == PINNED { pinned } else { failed.contains(*name) };
+            open.extend(gaps::failing(&lineage.op, &check_names().filter(fails).collect::<Vec<_>>()));
+        }
+    }
+    let told: Vec<&Gap> = case.manifest.gaps.iter().filter(|gap| gap.control.is_none()).collect();
+    let is_shown = |gap: &Gap| missing.contains(&gap.what) || (open.contains(&gap.what) && gap.why.is_none());
+    let invented = told.iter().filter(|gap| !is_shown(gap));
+    let invented = invented.map(|gap| format!("the manifest tells a gap that the files do not show: {}", gap.said()));
+    // What fails or is missing fails by itself; what is merely open is seen by its gap alone.
+    let untold = due.iter().filter(|due| !told.iter().any(|gap| gap.what == **due));
+    invented.chain(untold.map(|gap| format!("a gap is not told: {gap}"))).collect()
+}
