@@ -11,7 +11,7 @@ use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the ledger holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +75,16 @@ impl Facts {
     /// Every event of the range that counts as evidence: those of the lineages and those of no operation, with the file that
     /// proves it.
     pub(crate) fn events(&self) -> impl Iterator<Item = (&Fact, String)> {
-        let lineages = self.lineages.iter().flat_map(move |lineage| {
-            let here = lineage.events.iter().filter(move |fact| self.holds(fact.place));
-            here.map(move |fact| (fact, folder::proof(&lineage.op)))
-        });
+        let lineages = self.of_lineages().map(|(lineage, fact)| (fact, folder::proof(&lineage.op)));
         lineages.chain(self.stretch.domain.iter().map(|fact| (fact, folder::RANGE_PROOF.to_owned())))
+    }
+
+    /// The events of the lineages that lie in the range, each once, with the first lineage that shows it: every use of an
+    /// artifact whose uses are numbered shows its issuance, which is one event.
+    fn of_lineages(&self) -> impl Iterator<Item = (&Lineage, &Fact)> {
+        let all = self.lineages.iter().flat_map(|lineage| lineage.events.iter().map(move |fact| (lineage, fact)));
+        let mut seen = BTreeSet::new();
+        all.filter(move |(_, fact)| self.holds(fact.place) && seen.insert(fact.place.seq))
     }
 
     /// The lineages whose last event lies in the range, with that event: of those that go on after it the range does not tell
@@ -93,7 +98,6 @@ impl Facts {
     pub(crate) fn counts(&self) -> Object {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let kinds = |kind: &str| number(self.came_to().filter(|(lineage, _)| lineage.kind == kind).count());
-        let here = |lineage: &Lineage| lineage.events.iter().filter(|fact| self.holds(fact.place)).count();
         let mut refusals: BTreeMap<&str, u64> = BTreeMap::new();
         for (lineage, _) in self.came_to() {
             if let Some(reason) = lineage.reason {
@@ -110,7 +114,7 @@ impl Facts {
             .with("unused", kinds("unused"))
             .with("denial", kinds("denial"))
             .with("later", number(self.lineages.len().saturating_sub(self.came_to().count())))
-            .with("events", number(self.lineages.iter().map(here).sum()))
+            .with("events", number(self.of_lineages().count()))
             .with("domain_events", number(self.stretch.domain.len()))
             .with("counted_refusals", self.stretch.counted)
             .with("policies", number(self.history.policies_in(self.from, self.to).count()))

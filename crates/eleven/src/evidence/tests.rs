@@ -199,3 +199,32 @@ fn what_lies_outside_of_the_range_is_shown_and_meets_no_control() {
         assert_eq!(told, counts.map(Some), "{from} to {to}");
     }
 }
+
+#[test]
+fn an_event_that_every_use_of_an_artifact_shows_is_one_event() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let control = |id: &str, event: &str| {
+        format!(
+            r#"{{"id":"{id}","title":"t","asks":"a","needs":"all","does_not_show":"n","evidence":[{{"what":"w","minimum":2,"events":["{event}"]}}]}}"#
+        )
+    };
+    let list = [control("c1", "authorization.issued"), control("c2", "execution.started")].join(",");
+    let text = format!(r#"{{"v":"1","regime":"own","title":"t","does_not_show":"n","controls":[{list}]}}"#);
+    let regime = Regime::read(text.as_bytes()).expect("a regime");
+    let (mut facts, head) = executed(at(0), at(1000));
+    let (mut again, _) = executed(at(0), at(1000));
+    // A second use: all but the issuance stands in entries of its own.
+    let mut second = again.lineages.remove(0);
+    let content = second.op.clone();
+    second.op = format!("{content}.2");
+    second.events.iter_mut().skip(1).for_each(|fact| fact.place.seq += 1000);
+    facts.lineages[0].op = format!("{content}.1");
+    facts.lineages.push(second);
+    let counts = facts.counts();
+    let told = ["lineages", "execution", "events"].map(|name| counts.get(name).and_then(Value::as_int));
+    assert_eq!(told, [Some(2), Some(2), Some(13)]);
+    let found = controls::findings(&regime, &facts, &head);
+    assert_eq!([found[0].found[0].count, found[1].found[0].count], [1, 2]);
+    assert!(!found[0].is_met(), "one artifact was issued, and two are asked for");
+    assert_eq!(found[0].found[0].shown[0].proof, proof(&format!("{content}.1")));
+}
