@@ -69,7 +69,11 @@ def main() -> int:
             check(f"{regime}: a finding for each control", targets == [control["id"] for control in asked], targets)
         found = leaves(document, {})
         uuids = set(found["uuid"])
-        check("no name stands twice", len(uuids) == len(found["uuid"]) - shared(document), len(found["uuid"]))
+        again, unlike = shared(document)
+        check("no name stands twice", len(uuids) == len(found["uuid"]) - again, len(found["uuid"]))
+        check("one name is one observation", not unlike, unlike)
+        wrong = miscounted(document)
+        check("what counts as observed is related", not wrong, wrong)
         check("observations resolve", set(found["observation-uuid"]) <= uuids)
         check("the plan resolves", document["assessment-results"]["import-ap"]["href"][1:] in uuids)
         hrefs = [href for href in found["href"] if not href.startswith("#")]
@@ -84,14 +88,30 @@ def main() -> int:
     return 0 if passed == len(results) else 1
 
 
-def shared(document) -> int:
-    """A leaf that two regimes name is one observation with one name in two results."""
-    seen, again = set(), 0
+def shared(document):
+    """What two regimes name is one observation with one name in two results: how often, and which differ all the same."""
+    seen, again, unlike = {}, 0, []
     for result in document["assessment-results"]["results"]:
         for observation in result.get("observations", []):
             again += observation["uuid"] in seen
-            seen.add(observation["uuid"])
-    return again
+            if seen.setdefault(observation["uuid"], observation) != observation:
+                unlike.append(observation["uuid"])
+    return again, unlike
+
+
+def miscounted(document):
+    """The findings whose counts of what is observed are not what they relate to, or relate to what is not of their result."""
+    wrong = []
+    for result in document["assessment-results"]["results"]:
+        here = [observation["uuid"] for observation in result.get("observations", [])]
+        for finding in result["findings"]:
+            related = [one["observation-uuid"] for one in finding.get("related-observations", [])]
+            observed = sum(int(prop["value"]) for prop in finding["props"] if prop["name"] == "observed")
+            if observed != len(related) or len(set(related)) != len(related) or not set(related) <= set(here):
+                wrong.append(finding["target"]["target-id"])
+        if len(set(here)) != len(here):
+            wrong.append(result["title"])
+    return wrong
 
 
 if __name__ == "__main__":

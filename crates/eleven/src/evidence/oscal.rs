@@ -1,5 +1,5 @@
 //! The answers as OSCAL assessment-results (version 1.1.3 of the format): a result for each regime, a finding for each of
-//! its controls, and observations that each name one leaf of the ledger and the file that proves it.
+//! its controls, and observations that each name one leaf of the ledger, what it is, and the file that proves it.
 
 use super::controls::{self, Finding, Found, Shown};
 use super::facts::{Facts, Place};
@@ -8,7 +8,7 @@ use super::manifest::{Manifest, Query};
 use super::regime::Regime;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha256, hex};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the format.
 const VERSION: &str = "1.1.3";
@@ -38,7 +38,8 @@ pub(crate) fn results(
             "remarks",
             format!(
                 "Of each kind of evidence the first {} leaves are observations of their own, in the order of the records. \
-                 What stands as `found` counts all of them, `observed` those that are observations; all stand in {}.",
+                 What stands as `found` counts all of them, `observed` those that are observations, each once in a finding; all \
+                 stand in {}.",
                 controls::SHOWN,
                 folder::RECORDS
             ),
@@ -80,18 +81,6 @@ fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
         .with_some("observations", observed.list())
 }
 
-/// What a finding says of each kind of its evidence: how much there is, and how much of it is observed one by one.
-fn counts(finding: &Finding<'_>) -> Vec<Value> {
-    let of = |(at, found): (usize, &Found<'_>)| {
-        let count = |name: &str, n: String| {
-            let prop = prop(name, &n).as_object().cloned().unwrap_or_default();
-            Value::Object(prop.with("class", format!("evidence-{}", at + 1)).with("remarks", &found.evidence.what))
-        };
-        [count("found", found.count.to_string()), count("observed", found.shown.len().to_string())]
-    };
-    finding.found.iter().enumerate().flat_map(of).collect()
-}
-
 fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
     let Query { from, to, identity, operation, .. } = &manifest.query;
     let of =
@@ -117,19 +106,21 @@ fn selection(selection: Object) -> Object {
     Object::new().with("control-selections", vec![Value::Object(selection)])
 }
 
-/// The observations of a result, one for each leaf.
+/// The observations of a result. Some leaves are evidence of more than one thing, as the genesis of each key that came with it.
 struct Observed<'a> {
     manifest: &'a Manifest,
-    made: BTreeMap<u64, Value>,
+    made: BTreeMap<(u64, String, String), Value>,
 }
 
 impl Observed<'_> {
     fn finding(&mut self, regime: &Regime, finding: &Finding<'_>) -> Value {
         let control = finding.control;
-        let mut related: Vec<String> =
-            finding.found.iter().flat_map(|found| &found.shown).map(|shown| self.note(shown)).collect();
-        related.sort_unstable();
-        related.dedup();
+        let (mut related, mut counts) = (BTreeSet::new(), Vec::new());
+        for (at, found) in finding.found.iter().enumerate() {
+            let before = related.len();
+            related.extend(found.shown.iter().map(|shown| self.note(shown)));
+            counts.extend(count(at, found, related.len() - before));
+        }
         let related: Vec<Value> =
             related.into_iter().map(|uuid| Value::Object(Object::new().with("observation-uuid", uuid))).collect();
         let met = finding.is_met();
@@ -154,17 +145,18 @@ impl Observed<'_> {
                 .with("uuid", uuid(self.manifest, &format!("finding {} {}", regime.id, control.id)))
                 .with("title", &control.title)
                 .with("description", lines.join(" "))
-                .with("props", counts(finding))
+                .with("props", counts)
                 .with("target", target)
                 .with_some("related-observations", (!related.is_empty()).then_some(related))
                 .with("remarks", format!("Not shown by this: {}", control.not_shown)),
         )
     }
 
-    /// Makes the observation of a leaf, once, and gives its name.
+    /// Makes the observation of a leaf as what it is and with its file, once, and gives its name: other results of the same
+    /// export have the same under it.
     fn note(&mut self, shown: &Shown) -> String {
         let Place { seq, at, leaf } = shown.place;
-        let name = uuid(self.manifest, &format!("leaf {seq}"));
+        let name = uuid(self.manifest, &format!("leaf {seq} {} {}", shown.proof, shown.what));
         let ledger = &self.manifest.head.commitment.ledger;
         let evidence = Object::new()
             .with("href", format!("../{}", shown.proof))
@@ -178,7 +170,8 @@ impl Observed<'_> {
             .with("types", vec![Value::from("finding")])
             .with("relevant-evidence", vec![Value::Object(evidence)])
             .with("collected", at.millis());
-        self.made.entry(seq).or_insert(Value::Object(observation));
+        let key = (seq, shown.what.clone(), shown.proof.clone());
+        self.made.entry(key).or_insert(Value::Object(observation));
         name
     }
 
@@ -186,6 +179,15 @@ impl Observed<'_> {
         let list: Vec<Value> = self.made.into_values().collect();
         (!list.is_empty()).then_some(list)
     }
+}
+
+/// What a finding says of one kind of its evidence: how much there is, and how much of it is `observed` one by one and was not
+/// as evidence of an earlier kind.
+fn count(at: usize, found: &Found<'_>, observed: usize) -> [Value; 2] {
+    [("found", found.count.to_string()), ("observed", observed.to_string())].map(|(name, n)| {
+        let prop = prop(name, &n).as_object().cloned().unwrap_or_default();
+        Value::Object(prop.with("class", format!("evidence-{}", at + 1)).with("remarks", &found.evidence.what))
+    })
 }
 
 /// What was found of one kind of evidence, in a sentence.

@@ -2,16 +2,17 @@ use super::facts::Facts;
 use super::folder::{Folder, Listed, Writer, is_name, proof};
 use super::history::History;
 use super::lineage::Lineage;
-use super::manifest::Query;
+use super::manifest::{Manifest, Query, tool};
 use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
-use super::{controls, moment};
+use super::{controls, moment, oscal};
 use eleven_core::chain::Entry;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Event;
 use eleven_core::head::Head;
 use eleven_core::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[test]
@@ -227,4 +228,54 @@ fn an_event_that_every_use_of_an_artifact_shows_is_one_event() {
     assert_eq!([found[0].found[0].count, found[1].found[0].count], [1, 2]);
     assert!(!found[0].is_met(), "one artifact was issued, and two are asked for");
     assert_eq!(found[0].found[0].shown[0].proof, proof(&format!("{content}.1")));
+}
+
+#[test]
+fn a_leaf_is_observed_as_each_thing_that_it_is() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let regime = |id: &str| {
+        let kinds = ["keys", "points", "keys"];
+        let evidence = kinds.map(|kind| format!(r#"{{"what":"{kind}","minimum":1,"in_force":"{kind}"}}"#)).join(",");
+        let control = format!(
+            r#"{{"id":"c1","title":"t","asks":"a","needs":"all","does_not_show":"n","evidence":[{evidence}]}}"#
+        );
+        let text = format!(r#"{{"v":"1","regime":"{id}","title":"t","does_not_show":"n","controls":[{control}]}}"#);
+        Regime::read(text.as_bytes()).expect("a regime")
+    };
+    let regimes = [regime("own"), regime("other")];
+    let (facts, head) = executed(at(0), at(1000));
+    let found = controls::findings(&regimes[0], &facts, &head);
+    let counts: Vec<u64> = found[0].found.iter().map(|found| found.count).collect();
+    let [keys, points, _] = counts[..] else { panic!("{counts:?}") };
+    let at_genesis = found[0].found[0].shown.iter().filter(|shown| shown.place.seq == 0).count();
+    assert!(at_genesis > 1 && points > 0, "{at_genesis} keys came with the genesis");
+    let query = Query { from: at(0), to: at(1000), identity: None, operation: None, regimes: Vec::new() };
+    let (counts, files) = (Object::new(), BTreeMap::new());
+    let (made, checkpoint) = (at(2000), String::new());
+    let manifest =
+        Manifest { tool: tool(), made, query, range: (0, 0), head, checkpoint, counts, gaps: Vec::new(), files };
+    let document = Value::Object(oscal::results(&manifest, &facts, &regimes, &BTreeMap::new()));
+    let list = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).expect(pointer);
+    let observations = list("/assessment-results/results/0/observations");
+    assert_eq!(observations.len() as u64, keys + points);
+    assert_eq!(observations, list("/assessment-results/results/1/observations"), "the same under the same names");
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).expect(name).to_owned();
+    let titles: BTreeSet<String> = observations.iter().map(|one| text(one, "title")).collect();
+    let names: BTreeSet<String> = observations.iter().map(|one| text(one, "uuid")).collect();
+    assert_eq!((titles.len(), names.len()), (observations.len(), observations.len()));
+    let related = list("/assessment-results/results/0/findings/0/related-observations");
+    let related: BTreeSet<String> = related.iter().map(|one| text(one, "observation-uuid")).collect();
+    assert_eq!(related, names);
+    let props = list("/assessment-results/results/0/findings/0/props");
+    let told: Vec<String> =
+        props.iter().map(|prop| ["class", "name", "value"].map(|name| text(prop, name)).join(" ")).collect();
+    let expected = [
+        format!("evidence-1 found {keys}"),
+        format!("evidence-1 observed {keys}"),
+        format!("evidence-2 found {points}"),
+        format!("evidence-2 observed {points}"),
+        format!("evidence-3 found {keys}"),
+        "evidence-3 observed 0".to_owned(),
+    ];
+    assert_eq!(told, expected, "what two kinds of evidence name is observed once");
 }
