@@ -47,9 +47,8 @@ pub(crate) fn run(args: &Export, file: &Path, output: Output) -> Result<ExitCode
     let regimes = Regime::all(&args.regime, &args.regime_file).map_err(Failure::usage)?;
     let ledger = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
     let root = root(args, file)?;
-    let writer = Writer::make(&args.out).map_err(Failure::usage)?;
-    let export = Exporting { source: Source::new(&ledger), root, writer, gaps: Vec::new() };
-    let (manifest, hash) = call::wait(export.all(args, &regimes))??;
+    Writer::may_make(&args.out).map_err(Failure::usage)?;
+    let (manifest, hash) = call::wait(exported(args, Source::new(&ledger), root, &regimes))??;
     let unproven = manifest.gaps.iter().filter(|gap| gap.control.is_none()).count();
     output.either(|| said(args, &manifest, hash), || told(args, &manifest, hash, output));
     Ok(ExitCode::from(if unproven == 0 { EXIT_DONE } else { EXIT_FAILED }))
@@ -64,6 +63,43 @@ fn root(args: &Export, file: &Path) -> Result<Option<Pinned>, Failure> {
     }
 }
 
+/// Asks, and writes what comes back; where the question is refused no folder is made.
+async fn exported(
+    args: &Export,
+    source: Source,
+    root: Option<Pinned>,
+    regimes: &[Regime],
+) -> Result<(Manifest, Sha3), Failure> {
+    let now = SystemClock.now();
+    let (query, signed) = asked(&source, args, regimes, now).await?;
+    let writer = Writer::make(&args.out).map_err(Failure::usage)?;
+    Exporting { source, root, writer, gaps: Vec::new() }.all(query, signed, regimes, now).await
+}
+
+/// The question, and a head that reaches to the end of its range.
+async fn asked(source: &Source, args: &Export, regimes: &[Regime], now: Time) -> Result<(Query, Signed), Failure> {
+    if let Some(to) = args.to.filter(|to| *to > now) {
+        return Err(Failure::usage(format!("the range ends at {to}, in the future: name a moment that is past")));
+    }
+    args.from.zip(args.to).map_or(Ok(()), |(from, to)| is_range(from, to))?;
+    let signed = source.head(args.to).await?;
+    let begins = source.entry(0).await?.header.at;
+    let query = Query {
+        from: args.from.unwrap_or(begins),
+        to: args.to.unwrap_or(signed.head.at),
+        identity: args.identity.clone(),
+        operation: args.operation.clone(),
+        regimes: regimes.iter().map(|regime| regime.id.clone()).collect(),
+    };
+    is_range(query.from, query.to)?;
+    Ok((query, signed))
+}
+
+fn is_range(from: Time, to: Time) -> Result<(), Failure> {
+    let none = || Failure::usage(format!("the range from {from} to {to} is none: --from is before --to"));
+    if from < to { Ok(()) } else { Err(none()) }
+}
+
 /// An export on its way.
 struct Exporting {
     source: Source,
@@ -73,26 +109,13 @@ struct Exporting {
 }
 
 impl Exporting {
-    async fn all(mut self, args: &Export, regimes: &[Regime]) -> Result<(Manifest, Sha3), Failure> {
-        let now = SystemClock.now();
-        if let Some(to) = args.to.filter(|to| *to > now) {
-            return Err(Failure::usage(format!("the range ends at {to}, in the future: name a moment that is past")));
-        }
-        let signed = self.source.head(args.to).await?;
-        let begins = self.source.entry(0).await?.header.at;
-        let query = Query {
-            from: args.from.unwrap_or(begins),
-            to: args.to.unwrap_or(signed.head.at),
-            identity: args.identity.clone(),
-            operation: args.operation.clone(),
-            regimes: regimes.iter().map(|regime| regime.id.clone()).collect(),
-        };
-        if query.from >= query.to {
-            return Err(Failure::usage(format!(
-                "the range from {} to {} is none: --from is before --to",
-                query.from, query.to
-            )));
-        }
+    async fn all(
+        mut self,
+        query: Query,
+        signed: Signed,
+        regimes: &[Regime],
+        now: Time,
+    ) -> Result<(Manifest, Sha3), Failure> {
         let stretch = self.range(&query, &signed).await?;
         let history = self.registry(&signed).await?;
         let lineages = self.lineages(&stretch, &history, &signed).await?;

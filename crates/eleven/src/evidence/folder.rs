@@ -3,7 +3,7 @@
 use eleven_core::hash::{Sha3, Sha3Stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The list of all others.
@@ -89,16 +89,26 @@ pub(crate) struct Lines {
 }
 
 impl Writer {
+    /// Whether there is nothing yet where the folder is to be, so that it may be made; it is not made.
+    ///
+    /// # Errors
+    /// Where it holds something, or is no folder.
+    pub(crate) fn may_make(dir: &Path) -> Result<(), String> {
+        match fs::read_dir(dir) {
+            Ok(mut holds) if holds.next().is_none() => Ok(()),
+            Ok(_) => Err(format!("{} is not empty: name a folder that is, or that is not there", dir.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(at(dir, &error)),
+        }
+    }
+
     /// Makes the folder.
     ///
     /// # Errors
-    /// Where it can't be made, or holds something.
+    /// As [`Writer::may_make`], and where it can't be made.
     pub(crate) fn make(dir: &Path) -> Result<Self, String> {
+        Self::may_make(dir)?;
         fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
-        let mut holds = fs::read_dir(dir).map_err(|error| at(dir, &error))?;
-        if holds.next().is_some() {
-            return Err(format!("{} is not empty: name a folder that is, or that is not there", dir.display()));
-        }
         Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
     }
 

@@ -26,6 +26,7 @@ mod verify;
 use crate::cli::moment;
 use crate::output::{Failure, Output};
 use clap::{Args, Subcommand};
+use eleven_core::name;
 use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,10 +59,10 @@ pub(crate) struct Export {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) to: Option<Time>,
     /// Only the operations of this identity.
-    #[arg(long)]
+    #[arg(long, value_parser = identity)]
     pub(crate) identity: Option<String>,
     /// Only operations of this name, such as model.invoke.
-    #[arg(long)]
+    #[arg(long, value_parser = operation)]
     pub(crate) operation: Option<String>,
     /// Ask for the controls of a regime: eu-ai-act, hipaa, sec-17a-4, soc2 or nist-800-53. May be repeated.
     #[arg(long, value_name = "NAME")]
@@ -112,11 +113,23 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) to: Option<Time>,
     /// The identity whose operations alone it has to have.
-    #[arg(long)]
+    #[arg(long, value_parser = identity)]
     pub(crate) identity: Option<String>,
     /// The name of the operations that alone it has to have.
-    #[arg(long)]
+    #[arg(long, value_parser = operation)]
     pub(crate) operation: Option<String>,
+}
+
+/// An identity, as the command line has it: no other has operations, and no manifest names another.
+fn identity(text: &str) -> Result<String, String> {
+    let wrong = "write it as `svc:name:environment`: human, svc, model, agent or workload, a name, and where it has one an environment";
+    if name::is_identity(text) { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
+}
+
+/// An operation's name, as the command line has it.
+fn operation(text: &str) -> Result<String, String> {
+    let wrong = "write it as `model.invoke`: at most 64 letters, digits and marks, without spaces";
+    if name::is_operation(text) { Ok(text.to_owned()) } else { Err(wrong.to_owned()) }
 }
 
 /// `evidence …`.

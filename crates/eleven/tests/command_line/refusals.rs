@@ -93,6 +93,40 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
 }
 
 #[test]
+fn an_export_that_verify_would_refuse_is_not_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("out");
+    let nobody = Port::keep().expect("a port");
+    let url = format!("http://{}", nobody.at());
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["--identity", "demo-app"], 2, "write it as `svc:name:environment`"),
+        (&["--identity", "svc:demo app"], 2, "write it as `svc:name:environment`"),
+        (&["--operation", "model invoke"], 2, "write it as `model.invoke`"),
+        (&["--operation", "é"], 2, "write it as `model.invoke`"),
+        (&["--from", "2026-02-01", "--to", "2026-01-01"], 2, "--from is before --to"),
+        (&["--to", "2999-01-01"], 2, "in the future"),
+        (&["--identity", "svc:demo-app:dev"], 1, "is it running?"),
+    ];
+    for (args, code, why) in cases {
+        let asked = ["evidence", "export", "--ledger", &url, "--out"];
+        let output = eleven().args(asked).arg(&dir).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+        assert!(!dir.exists(), "{args:?}: nothing was made");
+    }
+    std::fs::write(&dir, "").expect("written");
+    let asked = ["evidence", "export", "--ledger", &url, "--out"];
+    let output = eleven().args(asked).arg(&dir).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    std::fs::write(folder.path().join("manifest.json"), "{}").expect("written");
+    for args in [["--identity", "demo-app"], ["--operation", "model invoke"]] {
+        let output = eleven().args(["evidence", "verify"]).arg(folder.path()).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains("write it as"), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
 fn whoever_only_looks_makes_no_folder() {
     let domain = Domain::make(&[]);
     let file = domain.dir().join("eleven.toml");
