@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, Place};
 use super::folder;
+use super::history::Life;
 use super::manifest::Gap;
 use super::regime::{Asked, Control, Evidence, Regime};
 use super::setting;
@@ -114,7 +115,10 @@ fn look<'a>(evidence: &'a Evidence, regime: &Regime, facts: &Facts, head: &Head)
         Asked::InForce(list) => {
             let history = &facts.history;
             let lives = match list.as_str() {
-                "keys" => history.keys.iter().collect::<Vec<_>>(),
+                "keys" => {
+                    let counts = |life: &&Life| history.counts_in(&life.name, facts.from, facts.to);
+                    history.keys.iter().filter(counts).collect::<Vec<_>>()
+                }
                 "policies" => history.policies.iter().map(|policy| &policy.life).collect(),
                 "points" => history.points.iter().map(|(life, _)| life).collect(),
                 _ => history.sources.iter().collect(),

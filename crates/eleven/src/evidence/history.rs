@@ -12,7 +12,7 @@ use eleven_core::name;
 use eleven_core::policy::PolicyId;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Fold, Item as _};
-use eleven_core::root::KeyRecord;
+use eleven_core::root::{KeyRecord, KeyStatus};
 use eleven_core::time::Time;
 use eleven_core::tree::leaf_hash;
 use std::collections::BTreeSet;
@@ -204,6 +204,18 @@ impl History {
     /// A registered key as it stands now.
     pub(crate) fn key(&self, kid: &str) -> Option<&KeyRecord> {
         self.fold.key(kid)
+    }
+
+    /// Whether a registered key counts at some moment of the range: in its window, and before it was taken out of service or
+    /// came into other hands, which may be told long after.
+    pub(crate) fn counts_in(&self, kid: &str, from: Time, to: Time) -> bool {
+        self.key(kid).is_some_and(|key| {
+            let end = match key.status {
+                KeyStatus::Active => key.exp,
+                KeyStatus::Retired(since) | KeyStatus::Compromised(since) => key.exp.min(since),
+            };
+            key.nbf.max(from) < end.min(to)
+        })
     }
 
     /// The registration of a point that was in force at an entry: the entry that made it, and what it says.

@@ -135,6 +135,18 @@ fn vectors(name: &str) -> Value {
     parse(&std::fs::read(path).expect("a file")).expect("I-JSON")
 }
 
+/// The registry's entries of the vectors.
+fn registry() -> Vec<Entry> {
+    let file = vectors("ledger.json");
+    let entries = file.get("entries").and_then(Value::as_array).expect("entries").iter();
+    let entries = entries.map(|entry| Entry::read(entry.clone()).expect("an entry"));
+    let is_of_registry = |entry: &Entry| {
+        let event = entry.record.get("event").and_then(Value::as_str).and_then(Event::parse);
+        event.is_some_and(|event| event.registry)
+    };
+    entries.filter(is_of_registry).collect()
+}
+
 /// The execution of the vectors, issued at .072 of a second and ended at .253 of it, as an export of a range shows it; and the
 /// head that it stands under.
 fn executed(from: Time, to: Time) -> (Facts, Head) {
@@ -144,14 +156,7 @@ fn executed(from: Time, to: Time) -> (Facts, Head) {
     let bundle = execution.and_then(|case| case.get("bundle")).expect("a bundle");
     let (lineage, _) = Lineage::of(bundle).expect("a lineage");
     let head = Head::read(bundle.get("head").expect("a head").clone()).expect("a head");
-    let file = vectors("ledger.json");
-    let entries = file.get("entries").and_then(Value::as_array).expect("entries").iter();
-    let entries = entries.map(|entry| Entry::read(entry.clone()).expect("an entry"));
-    let is_of_registry = |entry: &Entry| {
-        let event = entry.record.get("event").and_then(Value::as_str).and_then(Event::parse);
-        event.is_some_and(|event| event.registry)
-    };
-    let history = History::of(&entries.filter(is_of_registry).collect::<Vec<_>>()).expect("a history");
+    let history = History::of(&registry()).expect("a history");
     let query = Query { from, to, identity: None, operation: None, regimes: Vec::new() };
     let (stretch, lineages) = (Stretch::new(&query), vec![lineage]);
     (Facts { stretch, lineages, history, samples: Samples::default(), from, to }, head)
@@ -278,4 +283,39 @@ fn a_leaf_is_observed_as_each_thing_that_it_is() {
         "evidence-3 observed 0".to_owned(),
     ];
     assert_eq!(told, expected, "what two kinds of evidence name is observed once");
+}
+
+#[test]
+fn a_key_is_in_force_for_as_long_as_it_counts() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let day = |text: &str| moment(text).expect("a day");
+    let control = r#"{"id":"c1","title":"t","asks":"a","needs":"all","does_not_show":"n","evidence":[{"what":"w","minimum":1,"in_force":"keys"}]}"#;
+    let text = format!(r#"{{"v":"1","regime":"own","title":"t","does_not_show":"n","controls":[{control}]}}"#);
+    let regime = Regime::read(text.as_bytes()).expect("a regime");
+    // The last event retires the key of the second point; then that of the first is called compromised, since long before.
+    let mut entries = registry();
+    let mut told = entries.last().expect("an event").clone();
+    let retired = told.header.at;
+    assert_eq!(told.record.get("event").and_then(Value::as_str), Some("key.retired"));
+    let data = Object::new().with("kid", "key:11-11/gw-0/2026-q2").with("since", at(200).millis());
+    let record = told.record.as_object().expect("a record").clone();
+    told.record = Value::Object(record.with("event", "key.compromised").with("data", data));
+    told.header.seq += 1;
+    entries.push(told);
+    for (from, to, count) in [
+        (at(0), at(1000), 7),
+        (at(199), at(1000), 7),
+        (at(200), at(1000), 6),
+        (retired, at(1000), 5),
+        (at(600), at(1000), 5),
+        (day("2026-06-30"), day("2026-07-02"), 5),
+        (day("2026-07-01"), day("2026-07-02"), 0),
+        (day("2026-03-01"), day("2026-04-01"), 0),
+    ] {
+        let (mut facts, head) = executed(from, to);
+        facts.history = History::of(&entries).expect("a history");
+        let found = controls::findings(&regime, &facts, &head);
+        assert_eq!(found[0].found[0].count, count, "{from} to {to}");
+        assert_eq!(found[0].is_met(), count > 0);
+    }
 }
