@@ -1,6 +1,7 @@
 //! The folder: what stands in it under which name, written with a hash of each file and read back by that hash.
 
 use eleven_core::hash::{Sha3, Sha3Stream};
+use eleven_core::limits::MAX_BUNDLE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
@@ -34,7 +35,7 @@ pub(crate) const PAGE: &str = "index.html";
 /// The files that every export has beside its manifest.
 pub(crate) const ALWAYS: [&str; 11] =
     [RANGE, RANGE_PROOF, REGISTRY, REGISTRY_PROOFS, RECORDS, HEADS, KEYS, POLICIES, RETENTION, OSCAL, PAGE];
-/// Bytes of a file that is read whole: no honest one comes near.
+/// Bytes of a file that is no list of lines: no honest one comes near.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
 /// Bytes of a line: an entry of the ledger, with a record of 16 KiB in it.
 const MAX_LINE: usize = 64 * 1024;
@@ -55,6 +56,31 @@ pub(crate) fn policy(hash: Sha3) -> String {
 /// The questions of a regime.
 pub(crate) fn regime(id: &str) -> String {
     format!("regimes/{id}.json")
+}
+
+/// Whether an export may have a file of this name. Which of them it has follows from what it shows.
+pub(crate) fn may_have(name: &str) -> bool {
+    let is_in = |folder: &str, end: &str| {
+        let of = name.strip_prefix(folder).and_then(|name| name.strip_suffix(end));
+        of.is_some_and(|of| !of.is_empty() && !of.contains('/'))
+    };
+    let numbered = is_in("proofs/", PROOF) || is_in("policies/", ".json") || is_in("regimes/", ".json");
+    ALWAYS.contains(&name) || numbered
+}
+
+/// More bytes than this no honest file of that name has: a proof file is a bundle's canonical bytes, and only the lists of
+/// entries and events grow with the range.
+fn most_bytes(name: &str) -> u64 {
+    match name {
+        RANGE | REGISTRY | RECORDS => u64::MAX,
+        name if name.ends_with(PROOF) => MAX_BUNDLE as u64,
+        _ => MAX_FILE,
+    }
+}
+
+/// More values than this no honest file of so many bytes has. A value takes many times the bytes that a hostile one is written in.
+pub(crate) fn most_values(bytes: &[u8]) -> usize {
+    bytes.len() / 16 + 65_536
 }
 
 /// Bytes and hash of a file.
@@ -199,8 +225,8 @@ impl Folder {
     /// Where it can't be read, or is larger than any that an export writes.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let (file, length) = self.file(name)?;
-        if length > MAX_FILE {
-            return Err(format!("{name} has {length} bytes, more than any file of an export that is read whole"));
+        if length > most_bytes(name).min(MAX_FILE) {
+            return Err(too_large(name, length));
         }
         let mut bytes = Vec::new();
         file.take(length).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
@@ -261,7 +287,7 @@ impl Folder {
         self.plain(name).is_ok()
     }
 
-    /// Whether a file is the one that was listed.
+    /// Whether a file is the one that was listed. None is hashed that is larger than any of its name.
     ///
     /// # Errors
     /// How it differs.
@@ -270,6 +296,9 @@ impl Folder {
         let (file, length) = self.file(name)?;
         if length != listed.bytes {
             return Err(differs());
+        }
+        if length > most_bytes(name) {
+            return Err(too_large(name, length));
         }
         let mut file = file.take(length);
         let (mut hash, mut bytes, mut buffer) = (Sha3Stream::default(), 0, vec![0; 64 * 1024]);
@@ -312,6 +341,10 @@ pub(crate) fn is_name(name: &str) -> bool {
         !part.is_empty() && part != "." && part != ".." && part.bytes().all(allowed)
     };
     name != MANIFEST && name.split('/').all(plain)
+}
+
+fn too_large(name: &str, length: u64) -> String {
+    format!("{name} has {length} bytes, more than any file of that name in an export")
 }
 
 fn at(path: &Path, error: &std::io::Error) -> String {

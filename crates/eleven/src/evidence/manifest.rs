@@ -1,7 +1,7 @@
 //! `manifest.json`: what was asked, what there is of it, under which head, and the hash of every other file.
 
-use super::folder::{Listed, is_name};
-use eleven_core::encoding::{Object, Value, parse};
+use super::folder::{Listed, is_name, most_values};
+use eleven_core::encoding::{Object, Value, parse_at_most};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::head::Head;
@@ -157,7 +157,7 @@ impl Manifest {
     /// # Errors
     /// Where it is not of its form, or names a file outside of the folder.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(parse(bytes)?, "manifest")?;
+        let mut form = Form::of(parse_at_most(bytes, most_values(bytes))?, "manifest")?;
         form.version()?;
         form.named("type", TYPE, |found| found == TYPE)?;
         let range = |value: Value| {

@@ -1,7 +1,8 @@
 //! A regime as data: its controls, and for each what in a ledger counts as evidence, and how much of it. The files stand in
 //! `regimes/`; one's own has the same form. No control is code.
 
-use eleven_core::encoding::{Value, parse};
+use super::folder::most_values;
+use eleven_core::encoding::{Value, parse, parse_at_most};
 use eleven_core::event::Event;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::name;
@@ -142,7 +143,7 @@ impl Regime {
     /// # Errors
     /// Where it is not of its form, or asks for what a ledger does not have.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(parse(bytes)?, "regime")?;
+        let mut form = Form::of(parse_at_most(bytes, most_values(bytes))?, "regime")?;
         form.version()?;
         let regime = Self {
             id: form.named("regime", "a name", name::is_segment)?,

@@ -2,9 +2,10 @@
 //! to stand under the head. All of them would be another export; these are the first two that are due and a few between.
 
 use super::facts::Place;
+use super::folder::most_values;
 use super::history::standing;
 use eleven_core::chain::{Entry, EntryHeader};
-use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::encoding::{Object, Value, parse_at_most};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha256;
 use eleven_core::head::Commitment;
@@ -52,7 +53,7 @@ impl Samples {
     /// # Errors
     /// Where it is not of its form.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, FormError> {
-        let mut form = Form::of(parse(bytes)?, "retention")?;
+        let mut form = Form::of(parse_at_most(bytes, most_values(bytes))?, "retention")?;
         form.version()?;
         let samples = form.array("samples")?.into_iter().map(Sample::read).collect::<Result<Vec<_>, _>>()?;
         form.finish()?;

@@ -1,5 +1,5 @@
 use super::facts::Facts;
-use super::folder::{Folder, Listed, Writer, is_name, proof};
+use super::folder::{self, Folder, Listed, Writer, is_name, may_have, proof};
 use super::history::History;
 use super::lineage::Lineage;
 use super::manifest::{Manifest, Query, tool};
@@ -83,6 +83,47 @@ fn a_folder_of_a_stranger_is_read_as_far_as_its_plain_files_go() {
         Ok(())
     });
     assert_eq!((taken, lengths), (Ok(()), vec![65_535, 1]));
+}
+
+#[test]
+fn no_more_is_read_of_a_file_than_an_honest_one_of_its_name_has() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("manifest.json"), b"{}").expect("written");
+    std::fs::create_dir(dir.path().join("proofs")).expect("made");
+    let folder = Folder::open(dir.path()).expect("a folder");
+    let op = proof("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+    for (name, most) in [("retention.json", 1_u64 << 30), ("index.html", 1 << 30), (op.as_str(), 4 << 20)] {
+        let file = std::fs::File::create(dir.path().join(name)).expect("made");
+        // It has holes, and is as long as the manifest says: without a bound it would be hashed to its end.
+        file.set_len(1 << 40).expect("stretched");
+        let listed = Listed { bytes: 1 << 40, hash: Listed::of(b"").hash };
+        assert!(folder.is_listed(name, listed).is_err_and(|why| why.contains("more than any")), "{name}");
+        file.set_len(most + 1).expect("cut");
+        assert!(folder.read(name).is_err_and(|why| why.contains("more than any")), "{name}");
+    }
+    std::fs::write(dir.path().join(&op), vec![b' '; 4 << 20]).expect("written");
+    assert!(folder.read(&op).is_ok());
+
+    // Nor are there more values in one than its bytes make likely.
+    let values = [b"[".to_vec(), b"0,".repeat(200_000), b"0]".to_vec()].concat();
+    assert!(Manifest::read(&values).is_err_and(|why| why.to_string().contains("more than is read at once")));
+    assert!(Samples::read(&values).is_err_and(|why| why.to_string().contains("more than is read at once")));
+}
+
+#[test]
+fn the_names_of_an_export_are_known() {
+    let hash = Listed::of(b"").hash;
+    for name in folder::ALWAYS.map(str::to_owned).into_iter().chain([
+        proof("0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"),
+        folder::policy(hash),
+        folder::regime("own"),
+    ]) {
+        assert!(may_have(&name), "{name}");
+    }
+    for other in ["", "summary.html", "proofs/", "proofs/x.json", "proofs/.proof.json", "proofs/a/b.proof.json"] {
+        assert!(!may_have(other), "{other}");
+    }
+    assert!(!may_have("regimes/own.html") && !may_have("policies/a/b.json") && !may_have("manifest.json"));
 }
 
 #[test]

@@ -177,6 +177,16 @@ async fn page_and_oscal_say_what_the_records_give() {
     assert_eq!(failed, ["integrity"]);
     assert!(detail.contains("summary.html is no file of an export"), "{detail}");
 
+    // One that has holes in it, and would be hashed for hours.
+    let large = export.copy();
+    let file = std::fs::File::create(large.dir().join("summary.bin")).expect("made");
+    file.set_len(1 << 40).expect("stretched");
+    let listed = Object::new().with("bytes", 1_u64 << 40).with("hash", Sha3::of(&[b""]));
+    large.manifest(|manifest| put(manifest, "files", |files| drop(files.insert("summary.bin", listed))));
+    let (failed, detail) = large.failing("integrity", &[]).await;
+    assert_eq!(failed, ["integrity"]);
+    assert_eq!(detail.matches("summary.bin is no file of an export").count(), 1, "{detail}");
+
     // What says that another version wrote it is no better for that, unless whoever verifies looks at neither document.
     let other = export.copy();
     other.manifest(|manifest| drop(manifest.insert("tool", "eleven 0.0.9")));

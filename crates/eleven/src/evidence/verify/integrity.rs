@@ -89,10 +89,13 @@ pub(super) fn said(op: &str, check: &Check) -> String {
     format!("{}: {} failed: {detail}", folder::proof(op), check.name)
 }
 
-/// Every file that is listed is there as it is listed, and there are no others.
+/// Every file that is listed is there as it is listed, and there are no others. One that no export has is not looked into.
 fn files(folder: &Folder, manifest: &Manifest) -> Vec<String> {
-    let mut against: Vec<String> =
-        manifest.files.iter().filter_map(|(name, listed)| folder.is_listed(name, *listed).err()).collect();
+    let is_listed = |(name, listed): (&String, &Listed)| match folder::may_have(name) {
+        true => folder.is_listed(name, *listed).err(),
+        false => Some(unknown(name)),
+    };
+    let mut against: Vec<String> = manifest.files.iter().filter_map(is_listed).collect();
     match folder.names() {
         Ok(names) => {
             let listed: BTreeSet<String> = manifest.files.keys().cloned().collect();
@@ -101,6 +104,10 @@ fn files(folder: &Folder, manifest: &Manifest) -> Vec<String> {
         Err(error) => against.push(error),
     }
     against
+}
+
+fn unknown(name: &str) -> String {
+    format!("{name} is no file of an export: nothing says what has to stand in it")
 }
 
 /// What is made of the records is what they give.
@@ -138,12 +145,12 @@ fn answers(manifest: &Manifest, terms: &Terms, facts: &Facts) -> Vec<String> {
     let told = manifest.gaps.iter().filter(|gap| gap.control.is_some());
     let silent = !due.iter().eq(told);
     let known = known(facts, terms);
-    let unknown = manifest.files.keys().filter(|name| !known.contains(*name) && !name.ends_with(folder::PROOF));
-    let unknown = unknown.map(|name| format!("{name} is no file of an export: nothing says what has to stand in it"));
+    let others = manifest.files.keys().filter(|name| folder::may_have(name) && !name.ends_with(folder::PROOF));
+    let others = others.filter(|name| !known.contains(*name)).map(|name| unknown(name));
     silent
         .then(|| "the manifest's gaps are not those of the regimes' questions".to_owned())
         .into_iter()
-        .chain(unknown)
+        .chain(others)
         .collect()
 }
 

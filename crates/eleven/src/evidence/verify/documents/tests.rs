@@ -1,4 +1,5 @@
 use super::*;
+use eleven_core::encoding::parse;
 
 #[test]
 fn a_document_is_told_where_it_differs_first() {
