@@ -3,7 +3,7 @@
 
 use super::facts::{Fact, Place};
 use super::setting::Set;
-use eleven_core::chain::Entry;
+use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::head::RegistryRef;
@@ -12,7 +12,7 @@ use eleven_core::name;
 use eleven_core::policy::PolicyId;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Fold, Item as _};
-use eleven_core::root::{KeyRecord, KeyStatus};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 use eleven_core::time::Time;
 use eleven_core::tree::leaf_hash;
 use std::collections::BTreeSet;
@@ -204,6 +204,20 @@ impl History {
     /// A registered key as it stands now.
     pub(crate) fn key(&self, kid: &str) -> Option<&KeyRecord> {
         self.fold.key(kid)
+    }
+
+    /// What speaks against the signature of an event that stands there: no event key of its producer that is registered counted
+    /// then, or it did not sign.
+    pub(crate) fn unsigned(&self, header: &EntryHeader, record: &Record) -> Option<String> {
+        let (EntryHeader { seq, at, .. }, kid) = (header, &record.kid);
+        let key = self.key(kid);
+        let counts = key.filter(|key| key.usage == KeyUse::Event && key.owner == record.by && key.counts_at(*at));
+        let Some(key) = counts.and_then(KeyRecord::verifying) else {
+            let by = &record.by;
+            return Some(format!("entry {seq}: the registry has no event key `{kid}` of `{by}` that counts then"));
+        };
+        let signed = key.verifies(record.body(), &record.sig.val);
+        (!signed).then(|| format!("entry {seq}: the signature by `{kid}` does not verify"))
     }
 
     /// Whether a registered key counts at some moment of the range: in its window, and before it was taken out of service or

@@ -7,9 +7,9 @@ use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
 use super::{controls, moment, oscal};
-use eleven_core::chain::Entry;
+use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::event::Event;
+use eleven_core::event::{Event, Record};
 use eleven_core::head::Head;
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -359,4 +359,25 @@ fn a_key_is_in_force_for_as_long_as_it_counts() {
         assert_eq!(found[0].found[0].count, count, "{from} to {to}");
         assert_eq!(found[0].is_met(), count > 0);
     }
+}
+
+#[test]
+fn every_event_of_the_registry_has_to_be_signed_by_a_key_that_counted() {
+    let entries = registry();
+    let history = History::of(&entries).expect("a history");
+    let read = |entry: &Entry| Record::read(entry.record.clone()).expect("a record");
+    for entry in &entries {
+        assert_eq!(history.unsigned(&entry.header, &read(entry)), None, "entry {}", entry.header.seq);
+    }
+    let last = entries.last().expect("an event");
+    let why = |header: &EntryHeader, change: &dyn Fn(&mut Record)| {
+        let mut record = read(last);
+        change(&mut record);
+        history.unsigned(header, &record).expect("it is refused")
+    };
+    assert!(why(&last.header, &|record| record.sig.val[0] ^= 1).contains("does not verify"));
+    let late = EntryHeader { at: moment("2026-07-01").expect("a day"), ..last.header.clone() };
+    assert!(why(&late, &|_| ()).contains("that counts then"), "its window is over");
+    assert!(why(&last.header, &|record| record.by = "ledger://11-11".into()).contains("that counts then"));
+    assert!(why(&last.header, &|record| record.kid = "key:11-11/none/1".into()).contains("that counts then"));
 }

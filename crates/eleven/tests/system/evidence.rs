@@ -270,6 +270,23 @@ async fn swapped(export: &Export) {
     assert_eq!(failed, ["signers"]);
     assert!(detail.contains("the head's signature does not verify"), "{detail}");
 
+    // An event of the registry that nobody signed. It is from before the range.
+    let unsigned = export.copy();
+    let mut changed = 0;
+    unsigned.forge("registry/entries.jsonl", |bytes| {
+        let text = String::from_utf8(bytes).expect("text");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let entry = parse(lines[1].as_bytes()).expect("I-JSON");
+        changed = entry.get("seq").and_then(Value::as_int).expect("a number");
+        let at = lines[1].rfind("\"val\":\"base64:").expect("a signature") + 14;
+        let other = if lines[1].as_bytes()[at] == b'A' { "B" } else { "A" };
+        lines[1].replace_range(at..=at, other);
+        lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+    });
+    let (failed, detail) = unsigned.failing("signers", &[]).await;
+    assert!(failed.contains(&"signers".to_owned()), "{failed:?}");
+    assert!(detail.contains(&format!("entry {changed}: the signature by")), "{detail}");
+
     // Another domain's root is pinned.
     let pinned = export.copy();
     let path = pinned.folder.path().join("root.json");

@@ -13,10 +13,10 @@ use super::super::verifier::Verifier;
 use super::terms::{self, Terms};
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse_at_most};
+use eleven_core::event::Record;
 use eleven_core::hash::{Sha3, Sha3Stream};
-use eleven_core::root::KeyUse;
 use eleven_verify::{Pinned, Report, parse_file};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Proof files that are in memory at the same time.
 const AT_ONCE: usize = 256;
@@ -36,8 +36,8 @@ pub(super) struct Case {
     pub(super) proofs: Vec<Proof>,
     /// The hash of the records as the proof files give them.
     pub(super) records: Sha3,
-    /// Signatures in the range that don't verify, or whose keys don't count.
-    pub(super) unsigned: Vec<String>,
+    /// Signatures of the range and of the registry that don't verify, or whose keys don't count, by their entries.
+    pub(super) unsigned: BTreeMap<u64, String>,
     /// The parts of the range's proof: of its first and of its last entry.
     pub(super) range_proof: Result<Value, String>,
     pub(super) registry_proofs: Result<Value, String>,
@@ -60,8 +60,11 @@ impl Case {
         let manifest = Manifest::read(&bytes).map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
         let history = registry.as_ref().map_err(Clone::clone).and_then(|entries| History::of(entries));
-        let mut unsigned = Vec::new();
+        let mut unsigned = BTreeMap::new();
         let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut unsigned);
+        if let (Ok(entries), Ok(history)) = (&registry, &history) {
+            unsigned.extend(of_registry(entries, history));
+        }
         let mut hash = Sha3Stream::default();
         let (mut proofs, mut lineages) = (Vec::new(), Vec::new());
         let verifier = Verifier::new(root.cloned());
@@ -105,29 +108,27 @@ fn registry(folder: &Folder) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
+/// The events of the registry that nobody signed who could. Most of them lie before the range, and all that is in it rests on them.
+fn of_registry(entries: &[Entry], history: &History) -> BTreeMap<u64, String> {
+    let unsigned = |entry: &Entry| {
+        let record = Record::read(entry.record.clone()).ok()?;
+        Some((entry.header.seq, history.unsigned(&entry.header, &record)?))
+    };
+    entries.iter().filter_map(unsigned).collect()
+}
+
 /// The entries of the range, each signed by a key that counted; whose was not, is noted.
 fn stretch(
     folder: &Folder,
     manifest: &Manifest,
     history: Option<&History>,
-    unsigned: &mut Vec<String>,
+    unsigned: &mut BTreeMap<u64, String>,
 ) -> Result<Stretch, String> {
     let mut stretch = Stretch::new(&manifest.query);
     folder.each_line(folder::RANGE, |line| {
         let (entry, record) = stretch.take(line)?;
-        let (seq, at, kid) = (entry.header.seq, entry.header.at, &record.kid);
-        let key = history.and_then(|history| history.key(kid));
-        let counts = key.filter(|key| key.usage == KeyUse::Event && key.owner == record.by && key.counts_at(at));
-        let Some(key) = counts.and_then(|key| key.verifying()) else {
-            unsigned.push(format!(
-                "entry {seq}: the registry has no event key `{kid}` of `{}` that counts then",
-                record.by
-            ));
-            return Ok(());
-        };
-        if !key.verifies(record.body(), &record.sig.val) {
-            unsigned.push(format!("entry {seq}: the signature by `{kid}` does not verify"));
-        }
+        let Some(history) = history else { return Ok(()) };
+        unsigned.extend(history.unsigned(&entry.header, &record).map(|why| (entry.header.seq, why)));
         Ok(())
     })?;
     Ok(stretch)

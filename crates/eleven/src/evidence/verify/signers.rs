@@ -35,14 +35,14 @@ pub(super) fn judge(case: &Case, root: Option<&Pinned>) -> Verdict {
         Ok(facts) => against.extend(trusted(case, facts, pinned.value())),
         Err(error) => against.push(error.clone()),
     }
-    against.extend(case.unsigned.iter().cloned());
+    against.extend(case.unsigned.values().cloned());
     for proof in &case.proofs {
         let failed = proof.report.iter().flat_map(|report| report.failed());
         against.extend(failed.filter(|check| CHECKS.contains(&check.name)).map(|check| said(&proof.op, check)));
     }
     let keys = case.facts.as_ref().map_or(0, |facts| facts.history.keys.len());
     let rests_on = vec![format!(
-        "the pinned root leads to the head's key and to {keys} registered keys; every event of the range and {} proof files are signed by keys that counted then",
+        "the pinned root leads to the head's key and to {keys} registered keys; every event of the range and of the registry and {} proof files are signed by keys that counted then",
         case.proofs.len()
     )];
     Verdict::of(NAME, against, rests_on)
