@@ -37,6 +37,9 @@ const REGION: &str = "us-east-1";
 const TENANCY: &str = "single";
 /// How long the domain's keys count, in seconds: longer than any load.
 const KEYS_COUNT_FOR: i64 = 7 * 86_400;
+/// How far issuances are dated ahead, in seconds: they are signed long before they are sent, and none is appended that comes
+/// late.
+const ISSUED_AHEAD: i64 = 86_400;
 
 /// The domain of a load: every key is derived from its label.
 #[derive(Clone, Debug)]
@@ -304,7 +307,8 @@ impl Lane {
         let op = artifact.content_id().to_owned();
         let place = Place::First { op: op.clone() };
         let about = About::artifact(&artifact);
-        let issued = self.authority.event("authorization.issued", place, self.now, data, about)?;
+        let ts = self.now.plus_seconds(ISSUED_AHEAD);
+        let issued = self.authority.event("authorization.issued", place, ts, data, about)?;
         append.record(&issued);
         Ok(Call { tip: issued.tip(), op, artifact })
     }

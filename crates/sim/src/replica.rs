@@ -9,6 +9,7 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::id;
 use eleven_core::index::{self, OperationIndex};
+use eleven_core::limits::MAX_ISSUED_LATE_MS;
 use eleven_core::lineage::{Lineage, Stage};
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
@@ -98,6 +99,8 @@ impl Replica {
         ensure(record.hashes_follow(), || "its event hashes do not follow".to_owned())?;
         self.stream(&record, canonical)?;
         self.lineage(&record)?;
+        let late = record.event == "authorization.issued" && header.at.since(record.ts) > MAX_ISSUED_LATE_MS;
+        ensure(!late, || "it was issued long before".to_owned())?;
         if record.event == "ledger.sealed" {
             self.seal(&record)?;
         }

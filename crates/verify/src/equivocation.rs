@@ -24,14 +24,17 @@ use eleven_core::event::{Record, Tip};
 use eleven_core::hash::Sha256;
 use eleven_core::head::Head;
 use eleven_core::index::Proof;
+use eleven_core::limits::MAX_ISSUED_LATE_MS;
 use eleven_core::root::TrustRoot;
 use eleven_core::tree::proof_value;
 
 /// The `type` of every such file.
 pub const TYPE: &str = "11-11/equivocation";
 
-/// How late a ledger may see what was handed out before, in milliseconds: the bound of `artifact.window`.
+/// How late a ledger may see what was handed out before, in milliseconds: the bound of `artifact.window`. An issuance is appended
+/// within half of it or never; the rest is for the seal over it and the head.
 pub const PROMISED_WITHIN_MS: i64 = 60_000;
+const _: () = assert!(2 * MAX_ISSUED_LATE_MS <= PROMISED_WITHIN_MS, "what an honest ledger appends it shows in time");
 
 /// Something that the ledger signed over a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

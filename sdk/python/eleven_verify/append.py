@@ -10,6 +10,8 @@ from .registry import DAY_MS, Registry
 from .rules import Rules, require_recovery
 from .signatures import REGISTRY_USES, check_key, check_signature, counts_at, find, valid
 
+# How long after its own time an issuance is still appended: limits.md, MAX_ISSUED_LATE_MS.
+_ISSUED_LATE_MS = 30_000
 ACCEPT, REPEAT, EQUIVOCATION, GAP, REFUSED = "accept", "repeat", "equivocation", "gap", "refused"
 _BAD = (FormError, EncodingError, KeyError, TypeError, ValueError)
 
@@ -117,7 +119,7 @@ class Ledger:
         self._check_producer(record)
         name = record["event"]
         if name in event.LINEAGE:
-            self._check_lineage(record)
+            self._check_lineage(record, now)
             return
         if name.startswith("lifecycle."):
             self._check_subject(record)
@@ -144,11 +146,11 @@ class Ledger:
 
     # Lineages ---------------------------------------------------------------------
 
-    def _check_lineage(self, record: dict):
+    def _check_lineage(self, record: dict, now: int):
         op, base = record["op"], form.lineage_base(record["op"])
         require("artifact_id" in record and record["artifact_id"] == "auth_" + base, "op is another artifact's")
         if record["event"] == "authorization.issued":
-            self._check_issued(record)
+            self._check_issued(record, now)
             return
         first = self._first.get(base)
         require(first is not None, "the lineage has no first event")
@@ -181,8 +183,9 @@ class Ledger:
         require(record["prev_hash"] == tip.event_hash, "prev_hash is not the tip's")
         require(record["prev_hash_alt"] == tip.event_hash_alt, "prev_hash_alt is not the tip's")
 
-    def _check_issued(self, record: dict):
+    def _check_issued(self, record: dict, now: int):
         require(record["op"] not in self._tips, "the artifact is known")
+        require(now - form.millis(record["ts"], "ts") <= _ISSUED_LATE_MS, "issued long before this entry")
         require(lineage.use_of(record["op"]) is None, "an artifact's op has no number")
         lineage.next_tip(None, record)
         require(record["issuer"] == record["by"], "issued by another than the issuer")

@@ -120,6 +120,13 @@ class _Case:
         sigs = [{"kid": "key:11-11/root/2026-q2", "val": forge.sign(kid, body)["val"]}]
         return self.event("ledger.recovered", {**body, "sigs": sigs}, "ledger://11-11")
 
+    def issued(self, ts: str) -> dict:
+        """The issuance of the vectors' new artifact, as if of that time."""
+        cases = vectors("append.json")["cases"]
+        lawful = next(c["record"] for c in cases if c["what"] == "a new artifact under the policy in force")
+        body = {name: value for name, value in lawful.items() if name not in ("event_hash", "event_hash_alt", "sig")}
+        return self.record({**body, "ts": ts}, lawful["kid"])
+
     def consumed_by(self, point: str, kid: str | None = None) -> dict:
         """The consumption of the vectors' unused artifact by that point, with a key of its own where none is named."""
         cases = vectors("append.json")["cases"]
@@ -209,6 +216,10 @@ _CASES = [
      lambda case: case.consumed_by(f"{RUNTIME}/below#gw-0")),
     ("a consumption by a point of a path above the runtime", "refused",
      lambda case: case.consumed_by("k8s://cluster-east-1#gw-0")),
+    # Issuances.
+    ("an issuance of thirty seconds before its entry", "accept", _of("issued", "2026-05-12T17:03:44.500Z")),
+    ("an issuance of longer before its entry", "refused", _of("issued", "2026-05-12T17:03:44.499Z")),
+    ("an issuance of a time to come", "accept", _of("issued", "2026-05-12T17:05:14.500Z")),
     ("a key for attestations", "accept", lambda case: case.key("further", use="attestation")),
     ("a key for identities", "refused", lambda case: case.key("further", use="identity", owner="svc:a:prod")),
     ("a key of a witness", "refused", lambda case: case.key("further", use="witness", owner="witness.example")),

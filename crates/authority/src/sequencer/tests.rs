@@ -1,12 +1,15 @@
 use super::*;
 use crate::fixtures::{NOW, signer};
 use axum::Router;
-use axum::response::Response;
-use eleven_api::audit::Cursor;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::Client;
 use eleven_api::keyring::Keyring;
 use eleven_api::problem::Problem;
-use eleven_api::serve::{self, Listener};
+use eleven_api::routes;
+use eleven_api::serve::{self, Listener, json};
 use eleven_core::signature::Signer;
 use http::Uri;
 use std::collections::HashMap;
@@ -208,4 +211,71 @@ async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
     drop(queue);
     assert!(!stream.find_place(true, &mut jobs).await);
     assert_eq!(cursors.asked(), ["newer"]);
+}
+
+use axum::response::IntoResponse as _;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use eleven_api::audit::{Appended, Cursor};
+
+/// A ledger that answers one append after the other by these statuses, and what it was sent.
+struct Scripted {
+    base: String,
+    sent: Arc<Mutex<Vec<Bytes>>>,
+    _serving: watch::Sender<bool>,
+}
+
+impl Scripted {
+    async fn serve(statuses: &'static [u16]) -> Self {
+        let sent: Arc<Mutex<Vec<Bytes>>> = Arc::default();
+        // Numbers are taken by an entry or by a refusal.
+        let taken = Arc::new(AtomicU64::new(0));
+        let (seen, counted) = (Arc::clone(&sent), Arc::clone(&taken));
+        let append = move |body: Bytes| {
+            let mut seen = seen.lock().expect("whole");
+            let status = statuses[seen.len()];
+            seen.push(body);
+            let next = counted.fetch_add(u64::from(status < 500), Relaxed) + u64::from(status < 500);
+            std::future::ready(match status {
+                200 => json(&Appended { durability: Durability::D1, next, size: next }.to_value()),
+                status => Problem::with_status(status, "record 0: issuance.late: it came late").into_response(),
+            })
+        };
+        let cursor = move || {
+            let next = taken.load(Relaxed);
+            std::future::ready(json(&Cursor { next, hash: None, counts: Some(true), size: next }.to_value()))
+        };
+        let router = axum::Router::new()
+            .route(routes::AUDIT_EVENTS, post(append))
+            .route(&format!("{}{{kid}}", routes::AUDIT_CURSOR), get(cursor));
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let (serving, stopping) = watch::channel(false);
+        tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+        Self { base, sent, _serving: serving }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes_on() {
+    // The batch, its record alone while the break goes on, the refusal; and what comes then.
+    let scripted = Scripted::serve(&[503, 503, 422, 200]).await;
+    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned());
+    let progress = Arc::clone(&sequencer.progress);
+    let goes_on = async || {
+        while progress.stalled.load(Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    goes_on().await;
+    let open = sequencer.submit(job("a").0.draft).await;
+    assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }), "the artifact is not handed out");
+    goes_on().await;
+    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    assert_eq!(next.record.src_seq, 1, "the refused one has its number");
+    assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
+    let sent = scripted.sent.lock().expect("whole");
+    assert_eq!(sent.len(), 4);
+    assert!(sent[1] == sent[0] && sent[2] == sent[0] && sent[3] != sent[0], "the same bytes until their fate is known");
 }

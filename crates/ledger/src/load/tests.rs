@@ -11,8 +11,10 @@ fn every_event_of_a_load_is_taken_and_its_calls_are_whole() {
     let domain = Domain::new(2, now).expect("a domain");
     domain.genesis(folder.path()).expect("a genesis");
     let clock = Arc::new(ManualClock::new(now));
-    let ledger = Ledger::open(Settings::new(folder.path()), domain.signers(), clock).expect("open");
+    let ledger = Ledger::open(Settings::new(folder.path()), domain.signers(), Arc::clone(&clock) as _).expect("open");
     let (mut first, mut second) = (domain.lane(0), domain.lane(1));
+    // A load is signed before it runs, and runs for long.
+    clock.advance(3_600_000);
     let bodies = [
         domain.set_up().expect("events"),
         first.body(3, 2).expect("events"),

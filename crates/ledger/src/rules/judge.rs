@@ -14,6 +14,7 @@ use eleven_core::artifact::Artifact;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{Event, Producer, Record};
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_ISSUED_LATE_MS;
 use eleven_core::name;
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Fold;
@@ -129,7 +130,7 @@ impl Book {
         check_producer(event, &record.by, registry.domain())?;
         let key = OpKey::of(&record.op).ok_or(Refusal::OpContent)?;
         let path = if is_of_operation(event.name) {
-            self.judge_operation(registry, &key, record, artifact)?
+            self.judge_operation(registry, &key, record, at, artifact)?
         } else if event.is_lifecycle() {
             self.subjects.judge(&key, record)?;
             Path::Subject
@@ -148,11 +149,15 @@ impl Book {
         registry: &Fold,
         key: &OpKey,
         record: &Record,
+        at: Time,
         artifact: Option<&Artifact>,
     ) -> Result<Path, Refusal> {
         match record.event.as_str() {
             "authorization.issued" => {
                 self.operations.judge_issued(key, record, artifact)?;
+                // Every head that is more than a minute younger than an issuance holds it, or convicts the domain
+                // (spec/equivocation.md): one that comes later is not begun.
+                ensure(at.since(record.ts) <= MAX_ISSUED_LATE_MS, Refusal::Late)?;
                 check_policy(registry, record)?;
                 Ok(Path::Issued)
             }

@@ -47,6 +47,8 @@ pub enum Refusal {
     Revoked,
     /// The policy is not in force for this operation and runtime at this entry.
     Policy,
+    /// An issuance whose entry would be too long after its own time.
+    Late,
     /// The artifact that came with it is another.
     Artifact,
     /// The artifact that came with it is not signed by its issuer's key.
@@ -90,6 +92,7 @@ impl Refusal {
             Self::Use => "use.mismatch",
             Self::Revoked => "artifact.revoked",
             Self::Policy => "policy.mismatch",
+            Self::Late => "issuance.late",
             Self::Artifact => "artifact.mismatch",
             Self::ArtifactSignature => "artifact.signature.invalid",
             Self::Blob(_) => "blob.missing",
@@ -123,6 +126,7 @@ impl fmt::Display for Refusal {
             Self::Use => "nonce or use are not those of the artifact",
             Self::Revoked => "the artifact, or an ancestor of it, is revoked",
             Self::Policy => "the policy is not the one in force for this operation and runtime",
+            Self::Late => "the issuance is of more than 30 s before this entry: it came late, or the clocks are apart",
             Self::Artifact => "the artifact that came with the record is not the one that it issues",
             Self::ArtifactSignature => "the artifact is not signed by a key of its issuer that counts here",
             Self::Blob(what) => return write!(f, "{what} neither came with the record nor is stored: send it along"),

@@ -335,7 +335,8 @@ fn promised_by_tree(shown: &Shown<'_>, event: &Event, entry: &Value) -> Judged {
     )
 }
 
-/// An authority hands out an artifact only when its issuance is durable in the ledger: a minute later every head has it.
+/// An authority hands out an artifact only when its issuance is durable in the ledger, which appends none that comes more than
+/// half a minute late: a minute later every head has it.
 fn promised_by_artifact(shown: &Shown<'_>, event: &Event, artifact: &Value) -> Judged {
     let head = shown.head()?;
     hold(shown.statements.len() == 1, "there are more statements than the one head")?;

@@ -241,6 +241,29 @@ async fn events_and_their_producers_and_content() {
 }
 
 #[tokio::test]
+async fn an_issuance_that_comes_late_leaves_no_artifact() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let mut append = Append::default();
+    let issued = scene.producers.issue(single(7), &[], &mut append);
+    let late = scene.producers.now.plus_millis(eleven_core::limits::MAX_ISSUED_LATE_MS + 1);
+    home.clock.set(late);
+    scene.refuses(&append, "issuance.late").await;
+    assert_eq!(append.blobs.len(), 2, "artifact and input");
+    assert!(append.blobs.keys().all(|hash| scene.ledger.inner.shared.blob(hash).is_err()));
+    scene.ledger.sealed().await;
+    assert!(
+        crate::proof::bundle(&scene.ledger.inner.shared, &issued.op).is_err(),
+        "nobody is shown what was not begun"
+    );
+    // The same operation, decided anew.
+    scene.producers.now = late;
+    let mut append = Append::default();
+    scene.producers.issue(single(7), &[], &mut append);
+    scene.ledger.must_append(&append).await;
+}
+
+#[tokio::test]
 async fn an_issuance_of_an_artifact_that_its_issuer_did_not_sign() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;

@@ -4,6 +4,7 @@ use super::*;
 use crate::world::{AUTHORITY, Bench, LEDGER, OTHER_POINT, POINT, RUNTIME, single};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place};
+use eleven_core::limits::MAX_ISSUED_LATE_MS;
 use eleven_core::lineage::LineageError;
 use eleven_core::reason::Reason;
 
@@ -145,6 +146,31 @@ fn a_policy_that_does_not_cover_the_operation_issues_nothing() {
     assert_eq!(bench.refusal("authority", &record), Refusal::Policy);
 }
 
+/// What was sent before a break between authority and ledger arrives after it.
+#[test]
+fn an_issuance_that_comes_late_begins_nothing_and_takes_its_number() {
+    let mut bench = Bench::new();
+    let issued = bench.producers.now;
+    let (in_time, late) = (issued.plus_millis(MAX_ISSUED_LATE_MS), issued.plus_millis(MAX_ISSUED_LATE_MS + 1));
+    let mut operation = bench.producers.issue(single(1), &[], &mut eleven_api::audit::Append::default());
+    bench.artifacts.insert(operation.artifact.id.clone(), operation.artifact.clone());
+    let verified = bench.verified(operation.issued.to_value()).expect("verified");
+    let judged = bench.book.judge(&verified, late, Some(&operation.artifact));
+    assert!(matches!(judged, Judgement::Refused { why: Refusal::Late, takes_number: true }), "{judged:?}");
+    // A record of another kind may be as old as it is: a point forwards what it ran while it reached nobody.
+    bench.producers.now = in_time;
+    bench.must(&operation.issued);
+    bench.producers.now = issued;
+    let consumed = bench.producers.consume(&mut operation, 1);
+    bench.producers.now = late.plus_seconds(60);
+    bench.must(&consumed);
+    // By a clock that is ahead of the ledger's nothing comes late.
+    bench.producers.now = late.plus_seconds(120);
+    let ahead = bench.producers.issue(single(2), &[], &mut eleven_api::audit::Append::default());
+    bench.producers.now = late.plus_seconds(60);
+    bench.must(&ahead.issued);
+}
+
 #[test]
 fn every_refusal_has_a_code_and_a_message_of_its_own() {
     let all = [
@@ -172,6 +198,7 @@ fn every_refusal_has_a_code_and_a_message_of_its_own() {
         Refusal::Use,
         Refusal::Revoked,
         Refusal::Policy,
+        Refusal::Late,
         Refusal::Artifact,
         Refusal::Blob("x"),
         Refusal::Revocation,
