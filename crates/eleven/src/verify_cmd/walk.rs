@@ -7,6 +7,9 @@
 //! head = fetch_signed_chain_head(), its signature
 //! operation_id is provably in the chain referenced by head
 //! ```
+//!
+//! Three heads are met on the way: the one that is published, that of the index's answer, and the proof file's own. A ledger that
+//! tells two histories could show one under each, so each is held against the published one.
 
 use super::{replay, table};
 use crate::call::{self, At};
@@ -20,12 +23,17 @@ use eleven_core::index::{self, Proof, Proves};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::tree;
-use eleven_verify::{Caller, Kind, Pinned, Report, parse_file, verify_bytes};
+use eleven_verify::{Caller, Kind, Pinned, Report, Status, parse_file, verify_bytes};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The ledger's path for whether its index holds an operation.
 const EXCLUSION: &str = "/v1/proof/exclusion?op=";
+/// How often the index is asked until it answers under the published head or a later one, and the pause between: a cache on the
+/// way may answer with what was a second ago.
+const ATTEMPTS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// One step, and whether it holds.
 struct Step {
@@ -38,11 +46,15 @@ struct Step {
 struct Surfaces {
     events: Vec<Record>,
     bundle: Vec<u8>,
+    /// What those bytes are, and the head in them, where there is one.
+    proof: Value,
+    own: Option<Head>,
     /// The head that is published, and the head and index proof of the operation.
     head: Head,
     indexed: (Head, Proof),
-    /// That the smaller of the two begins the larger.
+    /// That of the published head and the index's, and of that and the proof file's, the smaller begins the larger.
     consistent: bool,
+    consistent_own: bool,
 }
 
 /// Walks the algorithm for an operation, says each step, then every check, and gives the exit status.
@@ -56,11 +68,11 @@ pub(super) fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let fetched = fetch(at, op)?;
-    let bundle = parse_file(&fetched.bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
-    let steps = walk(op, &fetched, &bundle, root.map(Pinned::value));
     let now = Some(SystemClock.now());
     let caller = Caller { root, now, max_age, kind, op: Some(op), replay: Some(&replay), keys: None };
     let report = verify_bytes(&fetched.bundle, &caller).map_err(Failure::new)?;
+    let mut steps = walk(op, &fetched, &fetched.proof, root.map(Pinned::value));
+    steps.extend(heads(&fetched, &report));
     output.either(|| value(&steps, &report), || text(&steps, &report, output));
     let walked = steps.iter().all(|step| step.holds);
     Ok(ExitCode::from(if walked { report.exit_code() } else { EXIT_FAILED }))
@@ -71,14 +83,29 @@ fn fetch(at: &At, op: &str) -> Result<Surfaces, Failure> {
     let events = lineage.get("events").and_then(Value::as_array).unwrap_or_default();
     let events = events.iter().cloned().map(Record::read).collect::<Result<Vec<_>, _>>()?;
     let bundle = call::get_bytes(at, &format!("{}{op}", routes::PROOF_BUNDLE))?;
+    let proof = parse_file(&bundle).map_err(|error| Failure::new(format!("the ledger's bundle: {error}")))?;
+    let own = proof.get("head").cloned().and_then(|head| Head::read(head).ok());
+    let head = Head::read(call::get(at, routes::PROOF_HEAD)?)?;
+    let mut indexed = index_of(at, op)?;
+    for _ in 1..ATTEMPTS {
+        if indexed.0.commitment.size >= head.commitment.size {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        indexed = index_of(at, op)?;
+    }
+    let consistent_own = own.as_ref().map(|own| consistent(at, own, &head)).transpose()?.unwrap_or(false);
+    let consistent = consistent(at, &indexed.0, &head)?;
+    Ok(Surfaces { events, bundle, proof, own, head, indexed, consistent, consistent_own })
+}
+
+/// What the index says of the operation, and the head that names the index.
+fn index_of(at: &At, op: &str) -> Result<(Head, Proof), Failure> {
     let indexed = call::get(at, &format!("{EXCLUSION}{op}"))?;
     let member = |name: &str| {
         indexed.get(name).cloned().ok_or_else(|| Failure::new(format!("the ledger's index proof lacks `{name}`")))
     };
-    let indexed = (Head::read(member("head")?)?, Proof::read(member("proof")?)?);
-    let head = Head::read(call::get(at, routes::PROOF_HEAD)?)?;
-    let consistent = consistent(at, &indexed.0, &head)?;
-    Ok(Surfaces { events, bundle, head, indexed, consistent })
+    Ok((Head::read(member("head")?)?, Proof::read(member("proof")?)?))
 }
 
 /// Whether the larger of two heads' trees begins with the other. Which one that is, nobody says: a cache on the way may
@@ -135,6 +162,24 @@ fn signs(roots: &[TrustRoot], head: &Head) -> bool {
     let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
     let key = in_force.and_then(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
     key.is_some_and(|key| head.verify(&key))
+}
+
+/// That the proof file and the index are of the history that is published, and the index is none of before.
+fn heads(fetched: &Surfaces, report: &Report) -> [Step; 3] {
+    let Surfaces { own, head, indexed, consistent_own, .. } = fetched;
+    // By which key that is, the check of the proof file finds.
+    let signed = report.checks.iter().any(|check| check.name == "head.signed" && check.status == Status::Passed);
+    let of = own.as_ref().map_or_else(String::new, |own| {
+        let Head { commitment, at, sig } = own;
+        format!("{} entries at {}, ed25519 by {}", commitment.size, at.millis(), sig.kid)
+    });
+    let (size, published) = (indexed.0.commitment.size, head.commitment.size);
+    let index = format!("{size} entries, {published} are published");
+    [
+        step("the head in the proof file", own.is_some() && signed, of),
+        step("the published head and that of the proof file are of one history", *consistent_own, String::new()),
+        step("the index is that of the published head, or of a later one", size >= published, index),
+    ]
 }
 
 fn step(what: &str, holds: bool, detail: String) -> Step {

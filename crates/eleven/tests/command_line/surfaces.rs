@@ -47,7 +47,7 @@ fn an_operation_is_walked_from_the_surfaces_and_search_is_for_auditors() {
     }
     let answer = parse(&walk(&["--root", &root, "--json"]).stdout).expect("a document");
     let steps = answer.get("steps").and_then(Value::as_array).expect("steps");
-    assert!(steps.len() == 13 && steps.iter().all(|step| step.get("holds") == Some(&Value::Bool(true))), "{answer}");
+    assert!(steps.len() == 16 && steps.iter().all(|step| step.get("holds") == Some(&Value::Bool(true))), "{answer}");
     assert_eq!(answer.pointer("/report/verdict").and_then(Value::as_str), Some("verified"));
     assert_eq!(walk(&[]).status.code(), Some(1), "without a root it is unpinned");
     assert_eq!(walk(&["--root", &root, "--kind", "denial"]).status.code(), Some(1));

@@ -1,10 +1,13 @@
 use super::*;
 use eleven_core::chain::ChainValue;
+use eleven_core::encoding::parse;
 use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::head::RegistryRef;
 use eleven_core::root::{KeyStatus, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 
 fn of(size: u64) -> Commitment {
     Commitment {
@@ -69,4 +72,81 @@ fn a_head_is_signed_by_the_newest_root_that_was_in_force_and_by_none_before_it()
     assert!(!signed(1, 60_000), "it was in other hands by then");
     assert!(!signed(2, 55_000), "it stood in no root yet");
     assert!(!signed(2, 1_000_000), "nothing is in force any more");
+}
+
+/// A ledger that answers with these documents, by the beginnings of their paths, for as long as the test runs.
+fn serving(answers: Vec<(&'static str, Value)>) -> At {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let asked = lines.next().unwrap_or_default();
+            lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+            let path = asked.split(' ').nth(1).unwrap_or_default();
+            let found = answers.iter().find(|(begins, _)| path.starts_with(begins));
+            let body = found.map_or_else(|| panic!("{path} was asked"), |(_, answer)| answer.to_string());
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            (&stream).write_all((head + &body).as_bytes()).expect("an answer");
+        }
+    });
+    At::of(Some(&url), None, std::path::Path::new("")).expect("an address")
+}
+
+/// Whether each step holds where the proof file is the vectors', and the published head and the index's are these.
+fn walked(published: &Value, indexed: &Value) -> BTreeMap<String, bool> {
+    let vector = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors").join(name);
+        parse(&std::fs::read(path).expect("a vector")).expect("I-JSON")
+    };
+    let (bundle, root) = (vector("bundle.proof.json"), vector("root.json"));
+    let member = |path: &str| bundle.pointer(path).expect("a member").clone();
+    let op = member("/op").as_str().expect("an id").to_owned();
+    let index = Object::new().with("head", indexed.clone()).with("proof", member("/index/op"));
+    let at = serving(vec![
+        (routes::PROOF_LINEAGE, Value::Object(Object::new().with("events", member("/events")))),
+        (routes::PROOF_BUNDLE, bundle.clone()),
+        (EXCLUSION, Value::Object(index)),
+        (routes::PROOF_HEAD, published.clone()),
+        // Of two heads of one size, all that there is to prove.
+        ("/v1/proof/consistency", Value::Object(Object::new().with("proof", Vec::<Value>::new()))),
+    ]);
+    let fetched = fetch(&at, &op).expect("fetched");
+    let pinned = Pinned::new(root);
+    let report = verify_bytes(&fetched.bundle, &Caller { root: Some(&pinned), ..Caller::default() }).expect("I-JSON");
+    let mut steps = walk(&op, &fetched, &fetched.proof, Some(pinned.value()));
+    steps.extend(heads(&fetched, &report));
+    steps.into_iter().map(|step| (step.what, step.holds)).collect()
+}
+
+/// The head of the vectors' proof file, with a member that is another.
+fn head(change: impl FnOnce(Object) -> Object) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors/bundle.proof.json");
+    let bundle = parse(&std::fs::read(path).expect("a vector")).expect("I-JSON");
+    let Some(Value::Object(head)) = bundle.get("head").cloned() else { panic!("a head") };
+    Value::Object(change(head))
+}
+
+const OF_ONE_HISTORY: &str = "the published head and that one are of one history";
+const OWN_OF_ONE_HISTORY: &str = "the published head and that of the proof file are of one history";
+const NOT_BEFORE: &str = "the index is that of the published head, or of a later one";
+
+#[test]
+fn a_proof_file_of_another_history_than_the_published_one_is_not_walked_through() {
+    let same = head(|head| head);
+    let steps = walked(&same, &same);
+    assert!(steps.values().all(|holds| *holds), "{steps:?}");
+    // The index's answer and the published head agree, and the proof file is of the other history.
+    let other = head(|head| head.with("root", Sha256([7; 32])));
+    let steps = walked(&other, &other);
+    assert_eq!((steps[OF_ONE_HISTORY], steps[OWN_OF_ONE_HISTORY]), (true, false), "{steps:?}");
+    assert!(steps["the head in the proof file"] && steps[NOT_BEFORE], "{steps:?}");
+}
+
+#[test]
+fn an_index_of_before_the_published_head_does_not_do() {
+    let (same, later) = (head(|head| head), head(|head| head.with("size", 65u64)));
+    let steps = walked(&later, &same);
+    assert!(!steps[NOT_BEFORE], "{steps:?}");
+    assert!(walked(&same, &later)[NOT_BEFORE]);
 }
