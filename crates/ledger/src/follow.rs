@@ -259,6 +259,9 @@ impl Follower {
         let size = said.head.commitment.size;
         if size < self.replayed.book.size() {
             // An answer of before, from a cache on the way; or more was kept than a head was taken for.
+            if self.replayed.tree.root_at(size) != Some(said.head.commitment.root) {
+                self.explain_fork(source, &mut HashTiles::new(size), &said, &roots).await?;
+            }
             return Ok(self.audited());
         }
         let mut tiles = HashTiles::new(size);

@@ -36,8 +36,8 @@ impl Follower {
         }
     }
 
-    /// The new head's tree does not begin with the one that was verified: the leaf at which they part is looked for. Of
-    /// the last head's tree there are all leaves here; the ledger has to show its new tree.
+    /// Of the new head's tree and the one that was verified the smaller does not begin the larger: the leaf at which they part is
+    /// looked for. Of the last head's tree there are all leaves here; the ledger has to show its new tree.
     pub(super) async fn explain_fork(
         &self,
         source: &dyn Source,
@@ -50,9 +50,10 @@ impl Follower {
             return Err(FollowError::NotUnderHead { seq: 0, what });
         };
         let (mine, size) = (&self.replayed.tree, last.head.commitment.size);
-        let Some(seq) = tiles.first_other(source, 0, size, mine).await? else {
+        let both = mine.size().min(said.head.commitment.size);
+        let Some(seq) = tiles.first_other(source, 0, both, mine).await? else {
             let what = "its tiles do not add up to the tree that its head signs".to_owned();
-            return Err(FollowError::NotUnderHead { seq: size, what });
+            return Err(FollowError::NotUnderHead { seq: both, what });
         };
         let leaves = leaves_at(source, tiles, mine, size, seq).await?;
         let statements = [Statement::Head(last.head.clone()), Statement::Head(said.head.clone())];

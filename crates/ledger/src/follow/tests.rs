@@ -308,6 +308,31 @@ fn saying(remote: Remote, head: &Head) -> impl Source {
     }
 }
 
+/// Another history of so many entries, alike up to entry 5, as its tree; and a head over it, otherwise as this one.
+fn another(follower: &Follower, size: u64, head: &Head, at: Time) -> (MemoryTree, Head) {
+    let mut tree = MemoryTree::new();
+    for seq in 0..size {
+        let leaf = eleven_core::tree::Hashes::node(&follower.replayed.tree, 0, seq).filter(|_| seq < 5);
+        tree.append(leaf.unwrap_or(Sha256([u8::try_from(seq).expect("few"); 32])));
+    }
+    let mut commitment = head.commitment.clone();
+    (commitment.size, commitment.root) = (tree.size(), tree.root());
+    (tree, Head::sign(commitment, at, &signer("head")))
+}
+
+/// A ledger whose tiles of hashes are those of a tree: what another history's would be is not what the honest one serves.
+struct Forked<'t, S>(S, &'t MemoryTree);
+
+impl<S: Source> Source for Forked<'_, S> {
+    fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+        let tile = path.strip_prefix(routes::TILE).and_then(eleven_core::tile::Tile::parse);
+        match tile.and_then(|tile| tile.hashes(self.1)) {
+            Some(bytes) => Box::pin(std::future::ready(Ok(bytes.into()))),
+            None => self.0.get(path),
+        }
+    }
+}
+
 async fn evidence_of(follower: &mut Follower, source: &dyn Source) -> Value {
     match round(follower, source).await {
         Err(FollowError::Equivocation { file, .. }) => parse(&std::fs::read(file).expect("the file")).expect("I-JSON"),
@@ -427,36 +452,8 @@ async fn a_larger_head_over_another_history_convicts_at_the_leaf_where_they_part
     round(&mut follower, &served.remote()).await.expect("verified");
     let size = follower.audited().size;
 
-    // Another history, as its tree: alike up to entry 5.
-    let mut tree = MemoryTree::new();
-    for seq in 0..size + 20 {
-        let leaf = eleven_core::tree::Hashes::node(&follower.replayed.tree, 0, seq).filter(|_| seq < 5);
-        tree.append(leaf.unwrap_or(Sha256([u8::try_from(seq).expect("few"); 32])));
-    }
-    let mut commitment = head.commitment.clone();
-    (commitment.size, commitment.root) = (tree.size(), tree.root());
-    let forked = Head::sign(commitment, head.at.plus_millis(50_000), &signer("head"));
-    let (said, note) = signed_answers(&forked);
-    let lying = Lying {
-        remote: served.remote(),
-        change: |path: &str, bytes: Bytes| match path {
-            routes::PROOF_HEAD => said.clone(),
-            routes::CHECKPOINT => note.clone(),
-            _ => bytes,
-        },
-    };
-    // What its tiles would be is not what the honest ledger serves, so they are answered from the tree.
-    struct Forked<'a, F>(Lying<F>, &'a MemoryTree);
-    impl<F: Fn(&str, Bytes) -> Bytes + Send + Sync> Source for Forked<'_, F> {
-        fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
-            let tile = path.strip_prefix(routes::TILE).and_then(eleven_core::tile::Tile::parse);
-            match tile.and_then(|tile| tile.hashes(self.1)) {
-                Some(bytes) => Box::pin(std::future::ready(Ok(bytes.into()))),
-                None => self.0.get(path),
-            }
-        }
-    }
-    let evidence = evidence_of(&mut follower, &Forked(lying, &tree)).await;
+    let (tree, forked) = another(&follower, size + 20, &head, head.at.plus_millis(50_000));
+    let evidence = evidence_of(&mut follower, &Forked(saying(served.remote(), &forked), &tree)).await;
     assert_eq!(kind_proven(&evidence), "fork");
     let seq = evidence.get("leaves").and_then(|leaves| leaves.get("seq")).and_then(Value::as_int);
     assert_eq!(seq, Some(5));

@@ -79,3 +79,27 @@ async fn a_ledger_with_much_content_is_followed_in_short_windows() {
     assert_eq!(sound.entries, audited.size);
     served.end().await;
 }
+
+#[tokio::test]
+async fn a_smaller_head_over_another_history_convicts_though_it_is_not_younger() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    served.operate(2).await;
+    served.covered(early.commitment.size + 7).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let verified = round(&mut follower, &served.remote()).await.expect("verified").size;
+    let size = early.commitment.size;
+    assert!(size < verified);
+
+    let (tree, forked) = another(&follower, size, &early, early.at);
+    let evidence = evidence_of(&mut follower, &Forked(saying(served.remote(), &forked), &tree)).await;
+    assert_eq!(kind_proven(&evidence), "fork");
+    let seq = evidence.get("leaves").and_then(|leaves| leaves.get("seq")).and_then(Value::as_int);
+    assert_eq!(seq, Some(5));
+    // One that does not show its tree is not taken for an answer of before either.
+    let refused = round(&mut follower, &saying(served.remote(), &forked)).await;
+    assert!(matches!(refused, Err(FollowError::NotUnderHead { .. })), "{refused:?}");
+    served.end().await;
+}
