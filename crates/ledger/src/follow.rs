@@ -52,6 +52,8 @@ const COMMIT_BYTES: usize = 24 << 20;
 pub enum FollowError {
     /// The ledger was not reached, or refused: ask again later.
     Call(CallError),
+    /// Head and checkpoint are of two trees, however often they were asked for: ask again later.
+    Apart,
     /// What it answered is not of its form.
     Malformed(String),
     /// A head is not signed by a key that the pinned root leads to.
@@ -90,6 +92,9 @@ impl fmt::Display for FollowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(error) => error.fmt(f),
+            Self::Apart => f.write_str(
+                "head and checkpoint are of two trees, however often they are asked for: a cache on the way keeps one of them",
+            ),
             Self::Malformed(what) => write!(f, "the ledger's answer is not of its form: {what}"),
             Self::Untrusted(what) => f.write_str(what),
             Self::Wrong(error) => error.fmt(f),
@@ -123,10 +128,10 @@ impl From<CallError> for FollowError {
 }
 
 impl FollowError {
-    /// Whether asking again later may help: the ledger was not there, and nothing speaks against it.
+    /// Whether asking again later may help: the ledger was not there, or an answer is of before, and nothing speaks against it.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Call(_))
+        matches!(self, Self::Call(_) | Self::Apart)
     }
 
     /// Whether it is this machine that fails, which says nothing of the ledger: its disk, or its mirror.

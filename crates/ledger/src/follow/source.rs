@@ -14,7 +14,7 @@ use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::root::TrustRoot;
 use eleven_core::tile::{Content, Tile, read_entries};
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,8 +22,10 @@ use std::time::Duration;
 
 /// How long the ledger may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often head and checkpoint are asked for, until both are of one tree.
-const ATTEMPTS: usize = 5;
+/// How often head and checkpoint are asked for, until both are of one tree, and the pause between: together longer than a cache
+/// keeps either, which in tests is not for long.
+const ATTEMPTS: usize = 6;
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 300 });
 /// Values in a version of the root: its lists have 256 entries of ten values at most.
 const ROOT_VALUES: usize = 1 << 15;
 
@@ -56,7 +58,11 @@ impl Remote {
 impl Source for Remote {
     fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
         Box::pin(async move {
-            let headers: Vec<_> = self.secret.iter().map(|secret| (AUTHORIZATION, secret.clone())).collect();
+            let mut headers: Vec<_> = self.secret.iter().map(|secret| (AUTHORIZATION, secret.clone())).collect();
+            // A cache keeps each for itself, and what it kept of the one is not of the other's tree.
+            if [routes::PROOF_HEAD, routes::CHECKPOINT].contains(&path) {
+                headers.push((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+            }
             self.client.call(Method::GET, &self.base, path, &headers, Bytes::new(), PATIENCE).await
         })
     }
@@ -75,7 +81,10 @@ pub struct Said {
 
 /// The ledger's head, and the checkpoint of it. They are two answers, so they are asked for until they are of one tree.
 pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         let head = source.get(routes::PROOF_HEAD).await?;
         let head = read_json(&head).map_err(Into::into).and_then(Head::read);
         let head = head.map_err(|error| FollowError::Malformed(error.to_string()))?;
@@ -87,7 +96,7 @@ pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError>
             return Ok(Said { head, note, text });
         }
     }
-    Err(FollowError::Malformed("head and checkpoint are of two trees, however often they are asked for".to_owned()))
+    Err(FollowError::Apart)
 }
 
 /// A version of the trust root, as it is; `None` where it is not shown.

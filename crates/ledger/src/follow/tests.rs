@@ -93,7 +93,7 @@ impl Served {
             match source::fetch_head(&self.remote()).await {
                 Ok(said) if said.head.commitment.size >= size => return said.head,
                 // None was signed yet, or head and checkpoint are from before and after a new one.
-                Ok(_) | Err(FollowError::Call(_) | FollowError::Malformed(_)) => {}
+                Ok(_) | Err(FollowError::Call(_) | FollowError::Apart) => {}
                 Err(error) => panic!("{error}"),
             }
             tokio::task::yield_now().await;

@@ -2,7 +2,10 @@
 
 use super::*;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// A source whose answer to the `fails`th question, and to no other, is lost; and what was asked.
 struct Failing<S> {
@@ -86,4 +89,59 @@ async fn a_mirror_that_can_not_be_written_says_so_each_time_and_goes_on_from_wha
     let gate = Auditing::new(open(), Arc::new(served.remote()));
     assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()));
     served.end().await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_out_of_a_cache_is_asked_for_until_it_is_of_the_heads_tree() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    served.operate(2).await;
+    let head = served.covered(early.commitment.size + 7).await;
+    let (_, kept) = signed_answers(&early);
+    // A cache that keeps it for longer than it takes to ask, and one that keeps it for good.
+    let cached = |keeps: Duration| {
+        let (kept, since) = (kept.clone(), Instant::now());
+        let change = move |path: &str, bytes: Bytes| {
+            if path == routes::CHECKPOINT && since.elapsed() < keeps { kept.clone() } else { bytes }
+        };
+        Lying { remote: served.remote(), change }
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let error = round(&mut follower, &cached(Duration::MAX)).await.expect_err("it is of another tree");
+    assert!(matches!(error, FollowError::Apart) && error.is_passing(), "{error}");
+    let audited = round(&mut follower, &cached(Duration::from_millis(100))).await.expect("verified");
+    assert!(audited.size >= head.commitment.size);
+    drop(follower);
+    // Nor does a witness say anything of the ledger for it.
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Auditing::new(auditor(&folder), Arc::new(cached(Duration::MAX)));
+    let held = gate.may_cosign(&Checkpoint::of(&head.commitment)).await;
+    assert!(matches!(&held, Err(Held::NotYet(why)) if why.contains("a cache on the way")), "{held:?}");
+    served.end().await;
+}
+
+/// The head of the request for a path.
+async fn asking(path: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a caller");
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        let head: Vec<String> = lines.collect();
+        (&stream).write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").expect("an answer");
+        head.join("\n").to_lowercase()
+    });
+    let answer = Remote::new(&base, None).expect("a source").get(path).await;
+    assert!(matches!(answer, Err(CallError::Refused(_))), "{answer:?}");
+    asked.join().expect("a request")
+}
+
+#[tokio::test]
+async fn what_changes_is_not_asked_of_a_cache_and_what_never_does_is() {
+    for (path, fresh) in [(routes::PROOF_HEAD, true), (routes::CHECKPOINT, true), ("/tile/0/000", false)] {
+        let head = asking(path).await;
+        assert_eq!(head.contains("cache-control: no-cache"), fresh, "{head}");
+    }
 }
