@@ -177,6 +177,10 @@ impl Witness {
             return Judgement::new(Err(Refusal::Size(known)), None);
         }
         if !tree::verify_consistency(known, size, &known_root, &root, proof) {
+            // The very one that was cosigned, beside hashes that prove nothing, does not contradict itself.
+            if (size, root) == (known, known_root) {
+                return Judgement::new(Err(Refusal::Inconsistent(known)), None);
+            }
             return Judgement::new(Err(Refusal::Inconsistent(known)), memory.keep(note.clone(), at));
         }
         Judgement::new(Ok(seconds(at)), None)
@@ -200,14 +204,13 @@ impl Witness {
         match kind.as_str() {
             "checkpoint" => {
                 let note = note(&mut form, "note")?;
-                self.memory(&note).last = Some(Seen { note: note.clone(), at });
+                let memory = self.memory(&note);
+                memory.follows(&note.checkpoint);
+                memory.last = Some(Seen { note, at });
             }
             "evidence" => {
                 let evidence = Evidence { held: note(&mut form, "held")?, shown: note(&mut form, "shown")?, at };
-                let memory = self.memory(&evidence.shown);
-                if memory.known.insert(evidence.pair()) {
-                    memory.evidence.push(evidence);
-                }
+                self.memory(&evidence.shown).add(evidence);
             }
             _ => return require(false, "witness record: `kind` is neither checkpoint nor evidence"),
         }
@@ -252,6 +255,7 @@ impl Memory {
         let (at, checkpoint) = (seen.at, seen.note.checkpoint.clone());
         let mut records = vec![seen.to_record()];
         self.last = Some(seen);
+        self.follows(&checkpoint);
         // What was shown of this very size before, and did not follow from what was held then, is a fork now.
         let other =
             |shown: &&Note| shown.checkpoint.size == checkpoint.size && shown.checkpoint.root != checkpoint.root;
@@ -260,17 +264,39 @@ impl Memory {
         Judgement { outcome: Ok(time), kept: records.len() - 1, records }
     }
 
-    /// Keeps a checkpoint that contradicts the last one: each pair once, and up to a number. Forks have a number of their
-    /// own, since a consistency proof can be spoilt by whoever sends it, and two roots of one size by the log alone.
+    /// Keeps a checkpoint that contradicts the last one.
     fn keep(&mut self, shown: Note, at: Time) -> Option<Vec<u8>> {
         let evidence = Evidence { held: self.last.as_ref()?.note.clone(), shown, at };
-        let alike = self.evidence.iter().filter(|kept| kept.is_fork() == evidence.is_fork()).count();
-        if alike >= MAX_EVIDENCE || !self.known.insert(evidence.pair()) {
-            return None;
-        }
         let record = evidence.to_record();
+        self.add(evidence).then_some(record)
+    }
+
+    /// Adds a contradiction: each pair once, and up to a number. Forks have a number of their own, since a consistency proof can be
+    /// spoilt by whoever sends it, and two roots of one size by the log alone. Of what may be spoilt the newest is kept: nobody can
+    /// take the room before something comes that matters.
+    fn add(&mut self, evidence: Evidence) -> bool {
+        if self.known.contains(&evidence.pair()) {
+            return false;
+        }
+        let fork = evidence.is_fork();
+        if self.evidence.iter().filter(|kept| kept.is_fork() == fork).count() >= MAX_EVIDENCE {
+            let oldest = self.evidence.iter().position(|kept| !kept.is_fork()).filter(|_| !fork);
+            let Some(oldest) = oldest else { return false };
+            let gone = self.evidence.remove(oldest);
+            self.known.remove(&gone.pair());
+        }
+        self.known.insert(evidence.pair());
         self.evidence.push(evidence);
-        Some(record)
+        true
+    }
+
+    /// Lets go of pairs that say of a checkpoint that it does not follow: it is cosigned, so it does, and the proof was spoilt.
+    fn follows(&mut self, checkpoint: &Checkpoint) {
+        let known = &mut self.known;
+        self.evidence.retain(|kept| {
+            let spoilt = !kept.is_fork() && kept.shown.checkpoint == *checkpoint;
+            !(spoilt && known.remove(&kept.pair()))
+        });
     }
 }
 

@@ -149,17 +149,59 @@ fn a_fork_is_refused_and_both_notes_are_kept_once() {
     assert_eq!(DOMAIN, "11-11", "whose ledger the origin names");
 }
 
+/// What a witness remembers after all these records.
+fn restored(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut again = Witness::new();
+    records.iter().for_each(|record| again.restore(record).expect("a record"));
+    again.to_records()
+}
+
+#[test]
+fn a_checkpoint_that_was_cosigned_does_not_contradict_itself() {
+    let (tree, mut witness) = (Tree::new(10), Witness::new());
+    judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
+    for junk in 0..3 {
+        let mut spoilt = tree.request(10, 10);
+        spoilt.proof.push(Sha256([junk; 32]));
+        let judgement = judge(&mut witness, spoilt);
+        assert_eq!((judgement.outcome, judgement.records.len()), (Err(Refusal::Inconsistent(10)), 0));
+    }
+    assert_eq!(witness.evidence().count(), 0, "nobody takes room by it");
+}
+
+#[test]
+fn what_follows_after_all_was_a_spoilt_proof_and_is_let_go_of() {
+    let (tree, fork, mut witness) = (Tree::new(30), Tree::forked(30, 5), Witness::new());
+    let mut records = judge(&mut witness, tree.request(0, 10)).records;
+    for size in [20, 30] {
+        let mut spoilt = tree.request(10, size);
+        spoilt.proof.clear();
+        records.extend(judge(&mut witness, spoilt).records);
+    }
+    records.extend(judge(&mut witness, fork.request(10, 20)).records);
+    assert_eq!(witness.evidence().count(), 3);
+    records.extend(judge(&mut witness, tree.request(10, 20)).records);
+    let shown: Vec<_> = witness.evidence().map(|one| (one.shown.checkpoint.size, one.is_fork())).collect();
+    assert_eq!(shown, [(30, false), (20, false), (20, true)], "of the two of 20 the one that is another");
+    assert_eq!(restored(&records), witness.to_records());
+    assert_eq!(restored(&witness.to_records()), witness.to_records());
+}
+
 #[test]
 fn what_anybody_could_spoil_is_kept_up_to_a_number() {
     let (tree, fork, mut witness) = (Tree::new(200), Tree::forked(200, 5), Witness::new());
     judge(&mut witness, tree.request(0, 1)).outcome.expect("cosigned");
-    let mut kept = 0;
+    let mut records = Vec::new();
     for size in 3..200 {
         let mut spoilt = tree.request(1, size);
         spoilt.proof.clear();
-        kept += judge(&mut witness, spoilt).records.len();
+        records.extend(judge(&mut witness, spoilt).records);
+        assert!(witness.evidence().count() <= MAX_EVIDENCE);
     }
-    assert_eq!(kept, MAX_EVIDENCE);
+    let shown: Vec<u64> = witness.evidence().map(|one| one.shown.checkpoint.size).collect();
+    assert_eq!(shown, (200 - MAX_EVIDENCE as u64..200).collect::<Vec<_>>(), "the newest: nobody takes the room before");
+    let before = witness.to_records();
+    assert_eq!(restored(&records)[..], before[1..], "all but the checkpoint that was cosigned");
     // What the log alone can make has room of its own.
     judge(&mut witness, tree.request(1, 20)).outcome.expect("cosigned");
     let judgement = judge(&mut witness, fork.request(20, 20));
