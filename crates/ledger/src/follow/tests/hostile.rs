@@ -3,7 +3,8 @@
 use super::*;
 use eleven_core::encoding::Object;
 use eleven_core::hash::base64;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Answers whatever is asked for by one entry's content of so many bytes, said to be of the entry that `seq` makes of the
 /// first one asked for, and to go on where `next` says.
@@ -101,5 +102,29 @@ async fn a_smaller_head_over_another_history_convicts_though_it_is_not_younger()
     // One that does not show its tree is not taken for an answer of before either.
     let refused = round(&mut follower, &saying(served.remote(), &forked)).await;
     assert!(matches!(refused, Err(FollowError::NotUnderHead { .. })), "{refused:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn one_wrong_answer_does_not_shut_the_gate_for_good() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let checkpoint = Checkpoint::of(&served.covered(13).await.commitment);
+    let lies = AtomicBool::new(true);
+    let change = move |path: &str, bytes: Bytes| {
+        let mut changed = bytes.to_vec();
+        if path.contains("/tile/entries/") && lies.swap(false, Ordering::Relaxed) {
+            changed[600] ^= 1;
+        }
+        changed.into()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut gate = Auditing::new(auditor(&folder), Arc::new(Lying { remote: served.remote(), change }));
+    let wrong = gate.may_cosign(&checkpoint).await;
+    assert!(matches!(wrong, Err(Held::Wrong(_))), "{wrong:?}");
+    assert_eq!(gate.may_cosign(&checkpoint).await, wrong, "for a while it says the same, and replays nothing for it");
+    gate.again = Duration::ZERO;
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "then it begins again from what it kept");
+    assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()));
     served.end().await;
 }
