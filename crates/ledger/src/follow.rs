@@ -393,7 +393,8 @@ impl Follower {
         self.replayed.check_moved(said.head.at).map_err(FollowError::Wrong)?;
         let order = |head: &Head| (head.commitment.size, head.at);
         if self.last.as_ref().is_none_or(|last| order(&last.head) < order(&said.head)) {
-            let published = Published::new(said.head, said.note, &self.pinned.witnesses);
+            let note = trust::known_lines(&self.roots(), &said);
+            let published = Published::new(said.head, note, &self.pinned.witnesses);
             self.heads.store(&published).map_err(|error| FollowError::Write(error.to_string()))?;
             self.last = Some(published);
         }

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// keeps either, which in tests is not for long.
 const ATTEMPTS: usize = 6;
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 300 });
+/// Bytes of a head, and of a checkpoint with all of its lines.
+const MAX_HEAD: usize = 64 * 1024;
 /// Values in a version of the root: its lists have 256 entries of ten values at most.
 const ROOT_VALUES: usize = 1 << 15;
 
@@ -79,16 +81,28 @@ pub struct Said {
     pub text: String,
 }
 
+/// The bytes at a path, of which there are no more than `most`.
+async fn fetch_at_most(source: &dyn Source, path: &str, most: usize) -> Result<Bytes, FollowError> {
+    let bytes = source.get(path).await?;
+    if bytes.len() > most {
+        return Err(FollowError::Malformed(format!(
+            "{path} has {} bytes, more than the {most} that it may",
+            bytes.len()
+        )));
+    }
+    Ok(bytes)
+}
+
 /// The ledger's head, and the checkpoint of it. They are two answers, so they are asked for until they are of one tree.
 pub(super) async fn fetch_head(source: &dyn Source) -> Result<Said, FollowError> {
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        let head = source.get(routes::PROOF_HEAD).await?;
+        let head = fetch_at_most(source, routes::PROOF_HEAD, MAX_HEAD).await?;
         let head = read_json(&head).map_err(Into::into).and_then(Head::read);
         let head = head.map_err(|error| FollowError::Malformed(error.to_string()))?;
-        let note = source.get(routes::CHECKPOINT).await?;
+        let note = fetch_at_most(source, routes::CHECKPOINT, MAX_HEAD).await?;
         let text = String::from_utf8(note.to_vec());
         let text = text.map_err(|_| FollowError::Malformed("the checkpoint is no text".to_owned()))?;
         let note = Note::parse(&text).map_err(|error| FollowError::Malformed(error.to_string()))?;

@@ -128,3 +128,30 @@ async fn one_wrong_answer_does_not_shut_the_gate_for_good() {
     assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()));
     served.end().await;
 }
+
+#[tokio::test]
+async fn lines_of_nobody_are_not_kept_and_no_checkpoint_is_without_end() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&folder);
+    let with_lines = |bytes: usize| {
+        let line = format!("— nobody.example {}\n", base64(&vec![7; bytes]));
+        let change = move |path: &str, answer: Bytes| match path {
+            routes::CHECKPOINT => Bytes::from([&answer[..], line.as_bytes(), line.as_bytes()].concat()),
+            _ => answer,
+        };
+        Lying { remote: served.remote(), change }
+    };
+    let refused = round(&mut follower, &with_lines(30_000)).await;
+    assert!(matches!(&refused, Err(FollowError::Malformed(what)) if what.contains("bytes")), "{refused:?}");
+    let audited = round(&mut follower, &with_lines(10_000)).await.expect("verified");
+    assert!(audited.size >= head.commitment.size);
+    let kept = |follower: &Follower| follower.last.as_ref().map(|last| last.checkpoint.len());
+    let length = kept(&follower).expect("a head");
+    assert!(length < 1000, "{length} bytes");
+    drop(follower);
+    assert_eq!(kept(&auditor(&folder)), Some(length));
+    served.end().await;
+}
