@@ -91,6 +91,15 @@ impl Tile {
         self.index.saturating_mul(TILE_WIDTH)
     }
 
+    /// How many bytes it has at most.
+    #[must_use]
+    pub const fn most_bytes(&self) -> u64 {
+        self.width.saturating_mul(match self.content {
+            Content::Hashes { .. } => 32,
+            Content::Entries => 2 + 65_535,
+        })
+    }
+
     /// The bytes of a tile of hashes; `None` where it is one of entries, or `hashes` lacks a node.
     #[must_use]
     pub fn hashes(&self, hashes: &impl Hashes) -> Option<Vec<u8>> {
@@ -121,11 +130,15 @@ pub fn push_entry(tile: &mut Vec<u8>, entry: &[u8]) -> bool {
     true
 }
 
-/// The entries in the bytes of a tile of entries; `None` where the last is cut short.
+/// The entries in the bytes of a tile of entries; `None` where the last is cut short, or there are more than `most`: those are not
+/// read, since empty ones would be eight times the bytes of the tile.
 #[must_use]
-pub fn read_entries(mut tile: &[u8]) -> Option<Vec<&[u8]>> {
+pub fn read_entries(mut tile: &[u8], most: u64) -> Option<Vec<&[u8]>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = tile.split_first_chunk::<2>() {
+        if entries.len() as u64 >= most {
+            return None;
+        }
         let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
         entries.push(entry);
         tile = rest;

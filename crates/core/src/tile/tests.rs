@@ -107,10 +107,24 @@ fn entries_stand_behind_their_length() {
     let mut bytes = Vec::new();
     assert!(push_entry(&mut bytes, b"one") && push_entry(&mut bytes, b""));
     assert_eq!(bytes, b"\0\x03one\0\0");
-    assert_eq!(read_entries(&bytes), Some(alloc::vec![b"one".as_slice(), b""]));
+    assert_eq!(read_entries(&bytes, 2), Some(alloc::vec![b"one".as_slice(), b""]));
     assert!(!push_entry(&mut bytes, &alloc::vec![0; 65_536]));
     assert_eq!(bytes.len(), 7);
     for cut in [1, 3, 4, 6] {
-        assert_eq!(read_entries(&bytes[..cut]), None, "{cut}");
+        assert_eq!(read_entries(&bytes[..cut], 2), None, "{cut}");
     }
+}
+
+#[test]
+fn no_more_entries_are_read_than_a_tile_has() {
+    let empty = [0; 2 * 257];
+    assert_eq!(read_entries(&empty[..2 * 256], TILE_WIDTH).map(|entries| entries.len()), Some(256));
+    assert_eq!(read_entries(&empty, TILE_WIDTH), None);
+    assert_eq!(read_entries(&empty[..2], 0), None);
+    assert_eq!(read_entries(&[], 0), Some(alloc::vec![]));
+    assert_eq!(tile(Content::Entries, 3, 256).most_bytes(), 16_777_472);
+    assert_eq!(tile(Content::Hashes { level: 0 }, 3, 17).most_bytes(), 544);
+    let mut longest = Vec::new();
+    assert!(push_entry(&mut longest, &alloc::vec![0; 65_535]));
+    assert_eq!(longest.len() as u64, tile(Content::Entries, 0, 1).most_bytes());
 }

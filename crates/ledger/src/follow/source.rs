@@ -123,9 +123,10 @@ pub(super) async fn fetch_root(source: &dyn Source, version: u64) -> Result<Opti
     root.map(Some).map_err(|error| FollowError::Malformed(format!("version {version} of the root: {error}")))
 }
 
-/// The bytes of a tile.
+/// The bytes of a tile, no more than one of its width has.
 pub(super) async fn fetch_tile(source: &dyn Source, tile: Tile) -> Result<Bytes, FollowError> {
-    Ok(source.get(&format!("{}{tile}", routes::TILE)).await?)
+    let most = usize::try_from(tile.most_bytes()).unwrap_or(usize::MAX);
+    fetch_at_most(source, &format!("{}{tile}", routes::TILE), most).await
 }
 
 /// The entries `from` up to, not including, `to`, under a head of `size`.
@@ -141,7 +142,7 @@ pub(super) async fn fetch_entries(
         let missing = || FollowError::Malformed(format!("there is no tile for entry {at}"));
         let tile = Tile::of(Content::Entries, at / super::tiles::WIDTH, size).ok_or_else(missing)?;
         let bytes = fetch_tile(source, tile).await?;
-        let read = read_entries(&bytes).filter(|read| read.len() as u64 == tile.width);
+        let read = read_entries(&bytes, tile.width).filter(|read| read.len() as u64 == tile.width);
         let read = read.ok_or_else(|| FollowError::Malformed(format!("tile {tile} is not {} entries", tile.width)))?;
         let wanted = (tile.first()..).zip(read).filter(|(seq, _)| (at..to).contains(seq));
         entries.extend(wanted.map(|(seq, bytes)| (seq, bytes.to_vec())));

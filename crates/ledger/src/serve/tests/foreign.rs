@@ -61,7 +61,7 @@ async fn checkpoint_tiles_and_entries_are_read_by_what_others_wrote() {
             let mut data = tile;
             data.set_is_data();
             let bytes = served.client.get(&served.base, &path(&data), DEADLINE).await.expect("entries");
-            entries.extend(read_entries(&bytes).expect("entries").into_iter().map(<[u8]>::to_vec));
+            entries.extend(read_entries(&bytes, 256).expect("entries").into_iter().map(<[u8]>::to_vec));
         }
     }
     // The reader refuses tiles that do not add up to the checkpoint's root.

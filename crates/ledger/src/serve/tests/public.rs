@@ -70,7 +70,7 @@ async fn tiles_make_the_very_tree_that_the_head_names() {
         bytes.chunks(32).for_each(|hash| tree.append(Sha256(hash.try_into().expect("32 bytes"))));
         let (status, headers, bytes) = ask(&served, Method::GET, &format!("/tile/{entries}"), None).await;
         assert_eq!((status, header(&headers, "content-type")), (StatusCode::OK, "application/octet-stream"));
-        let entries = read_entries(&bytes).expect("entries behind their lengths");
+        let entries = read_entries(&bytes, entries.width).expect("entries behind their lengths");
         entries.into_iter().for_each(|entry| of_entries.append(leaf_hash(entry)));
     }
     assert_eq!((tree.size(), tree.root()), (size, root));
