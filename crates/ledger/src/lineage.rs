@@ -7,6 +7,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::id;
 use eleven_core::time::Time;
+use std::iter::successors;
 
 /// A record in its entry.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct Standing {
 
 /// What closes the lineage of an operation that ran.
 const EVIDENCE: &str = "evidence.committed";
-/// The most events that a lineage is shown with; those of a subject may be many.
+/// The most events that a lineage is shown with at once; those of a subject may be many.
 const MAX_EVENTS: usize = 4096;
 /// The most open lineages that are shown at once: half a megabyte.
 const MAX_OPEN: usize = 64;
@@ -38,22 +39,39 @@ pub(crate) fn standing(shared: &Shared, seq: u64) -> Result<Standing, LookError>
     Ok(Standing { header: entry.header, record: record.map_err(|_| LookError::Other("record"))? })
 }
 
-/// The numbers of a lineage's entries below `size`, in order; empty where there is none.
-pub(crate) fn entries_of(shared: &Shared, op: &str, size: u64) -> Vec<u64> {
-    let mut at = read(&shared.book).last_of(op);
+/// The number of a lineage's last entry below `size`.
+fn last_of(shared: &Shared, op: &str, size: u64) -> Option<u64> {
+    let last = read(&shared.book).last_of(op);
     let places = read(&shared.places);
-    let mut entries = Vec::new();
-    while let Some(seq) = at.filter(|_| entries.len() < MAX_EVENTS) {
-        if seq < size {
-            entries.push(seq);
-        }
-        at = places.before(seq);
-    }
+    successors(last, |seq| places.before(*seq)).find(|seq| *seq < size)
+}
+
+/// The numbers of a lineage's entries up to this one, in order, the last [`MAX_EVENTS`] of them.
+fn up_to(shared: &Shared, last: Option<u64>) -> Vec<u64> {
+    let places = read(&shared.places);
+    let mut entries: Vec<u64> = successors(last, |seq| places.before(*seq)).take(MAX_EVENTS).collect();
     entries.reverse();
     entries
 }
 
-/// The events of a lineage that are below `size`.
+/// The numbers of a lineage's entries below `size`, in order, the last [`MAX_EVENTS`] of them; empty where there is none.
+pub(crate) fn entries_of(shared: &Shared, op: &str, size: u64) -> Vec<u64> {
+    up_to(shared, last_of(shared, op, size))
+}
+
+/// The entry of a durable event by its number in the lineage, the last where none is named.
+pub(crate) fn entry_of(shared: &Shared, op: &str, n: Option<u64>) -> Result<u64, LookError> {
+    let last = last_of(shared, op, shared.size()).ok_or(LookError::Absent)?;
+    let record = standing(shared, last)?.record;
+    // A use that is not durable yet has event 1 behind it, which alone is another lineage.
+    let n = n.unwrap_or(record.n);
+    let back = record.n.checked_sub(n).filter(|_| n > 0 && record.op == op).ok_or(LookError::Absent)?;
+    let places = read(&shared.places);
+    let back = usize::try_from(back).ok();
+    back.and_then(|back| successors(Some(last), |seq| places.before(*seq)).nth(back)).ok_or(LookError::Absent)
+}
+
+/// The events of a lineage that are below `size`, the last [`MAX_EVENTS`] of them.
 pub(crate) fn events_of(shared: &Shared, op: &str, size: u64) -> Result<Vec<Standing>, LookError> {
     let entries = entries_of(shared, op, size);
     // A use that was staged and is not durable yet has event 1 behind it, which alone is another lineage.
@@ -65,9 +83,17 @@ pub(crate) fn events_of(shared: &Shared, op: &str, size: u64) -> Result<Vec<Stan
     }
 }
 
-/// What `/v1/proof/lineage/{op}` answers: the durable events, their entries, and how far the last head reaches.
-pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
-    let events = events_of(shared, op, shared.size())?;
+/// What `/v1/proof/lineage/{op}` answers: the durable events, or those before event `before`, their entries, and how far the last
+/// head reaches. Where these are not all, it says how many come before.
+pub(crate) fn answer(shared: &Shared, op: &str, before: Option<u64>) -> Result<Value, LookError> {
+    let events = match before {
+        None => events_of(shared, op, shared.size())?,
+        Some(n) => {
+            let last = entry_of(shared, op, Some(n.saturating_sub(1)))?;
+            up_to(shared, Some(last)).into_iter().map(|seq| standing(shared, seq)).collect::<Result<_, _>>()?
+        }
+    };
+    let earlier = events.first().map_or(0, |first| first.record.n.saturating_sub(1));
     let head = shared.published().map_or(0, |published| published.head.commitment.size);
     let durability = shared.durability(events.last().map_or(0, |last| last.header.seq + 1));
     let entry = |standing: &Standing| {
@@ -85,7 +111,8 @@ pub(crate) fn answer(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("entries", entries)
         .with("durability", durability.name())
         .with("sealed", sealed)
-        .with("size", shared.size());
+        .with("size", shared.size())
+        .with_some("earlier", (earlier > 0).then_some(earlier));
     Ok(Value::Object(if uses > 0 { object.with("uses", uses) } else { object }))
 }
 

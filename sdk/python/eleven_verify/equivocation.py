@@ -84,9 +84,9 @@ class _Evidence:
 
     def evidence_form(self):
         e, kind = self.e, self.e["kind"]
+        require(kind in ("fork", "back", "omission"), "kind is none of fork, back, omission")
         if kind == "omission":
             kind = "included" if "entry" in e else "issued"
-        require(kind in _OWN, "kind is none of fork, back, omission")
         own, optional = _OWN[kind]
         form.members(e, _ALWAYS | own, optional, "evidence")
         require(e["v"] == "1" and e["type"] == TYPE, "no evidence of this version")

@@ -33,6 +33,12 @@ class Evidence(unittest.TestCase):
             for name in ("registry.signed", "registry.committed", "registry.records", "promise.made", "promise.broken"):
                 self.assertEqual(status[name], "not_checked", (what, name))
 
+    def test_a_kind_is_one_that_a_file_names(self):
+        for what, evidence in self.proven:
+            for kind in ("included", "issued", "Omission", "", 1, None, ["omission"]):
+                with self.subTest((what, kind)):
+                    self.assertIn("evidence.form", self.failed({**evidence, "kind": kind}))
+
     def omission_of(self, record: dict) -> dict:
         """The omission of what stands here as a record, from a tree that holds nothing else."""
         evidence = copy.deepcopy(dict(self.proven)["an event that a later index lacks"])

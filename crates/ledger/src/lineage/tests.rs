@@ -1,6 +1,7 @@
 use super::*;
-use crate::world::{Home, POINT, Producers, single};
+use crate::world::{AUTHORITY, Home, POINT, Producers, single};
 use eleven_api::audit::Append;
+use eleven_core::event::{About, Place};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,4 +77,45 @@ async fn why_names_how_an_operation_ended_and_not_that_its_evidence_was_committe
     let said = told(&cut_off.op);
     assert!(text(&said, "event").as_deref() == Some("execution.interrupted") && closed(&said), "{said}");
     assert_eq!(said.pointer("/data/cause").and_then(Value::as_str), Some("restart"), "{said}");
+}
+
+#[tokio::test]
+async fn of_a_long_lineage_the_end_is_shown_and_each_event_is_found_by_its_number() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let shared = &ledger.inner.shared;
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    let op = id::subject_op("model", "m");
+    let all = MAX_EVENTS as u64 + 4;
+    let (mut append, mut tip) = (Append::default(), None);
+    for n in 1..=all {
+        let op = op.clone();
+        let place =
+            tip.take().map_or_else(|| Place::First { op: op.clone() }, |tip| Place::After { op: op.clone(), tip });
+        let data = Object::new().with("cause", "operator").with("kind", "model").with("subject", "m");
+        let record = producers.record("authority", AUTHORITY, "lifecycle.contained", place, data, About::default());
+        tip = Some(record.tip());
+        append.record(&record);
+        if n == all || append.records.len() == 500 {
+            ledger.must_append(&std::mem::take(&mut append)).await;
+        }
+    }
+    for n in [1, 4, 5, all - 1, all] {
+        let seq = entry_of(shared, &op, Some(n)).expect("an entry");
+        assert_eq!(standing(shared, seq).expect("a record").record.n, n);
+    }
+    assert_eq!(entry_of(shared, &op, None).expect("the last"), entry_of(shared, &op, Some(all)).expect("the last"));
+    assert!([0, all + 1].iter().all(|n| entry_of(shared, &op, Some(*n)).is_err()));
+    let shown = |before: Option<u64>| {
+        let said = answer(shared, &op, before).expect("a lineage");
+        let events = said.get("events").and_then(Value::as_array).expect("events");
+        let number = |event: Option<&Value>| event.and_then(|event| event.get("n")).and_then(Value::as_int);
+        let earlier = said.get("earlier").and_then(Value::as_int);
+        (number(events.first()), number(events.last()), earlier)
+    };
+    let last = i64::try_from(all).expect("few");
+    assert_eq!(shown(None), (Some(5), Some(last), Some(4)));
+    assert_eq!(shown(Some(5)), (Some(1), Some(4), None));
+    assert!(answer(shared, &op, Some(1)).is_err() && answer(shared, &op, Some(all + 2)).is_err());
 }

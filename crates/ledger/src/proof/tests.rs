@@ -191,7 +191,7 @@ async fn unused_artifacts_verify_and_numbered_uses_have_bundles_of_their_own() {
         verified(&ledger, &format!("{base}.{k}"), Kind::Execution).await;
     }
     assert!(matches!(bundle(&ledger.inner.shared, &base), Err(ProofError::NoBundle(_))));
-    let lineage = lineage::answer(&ledger.inner.shared, &base).expect("a lineage");
+    let lineage = lineage::answer(&ledger.inner.shared, &base, None).expect("a lineage");
     assert_eq!(lineage.get("uses").and_then(Value::as_int), Some(2));
 }
 

@@ -81,10 +81,8 @@ pub(super) fn answer_within(search: &Search, shared: &Shared, ask: &Ask, steps: 
 
 /// The bounds around an operation's own first entry, within the others.
 fn within(shared: &Shared, op: &str, lowest: u64, below: u64) -> (u64, u64) {
-    let entries = lineage::entries_of(shared, op, shared.size());
-    let first = usize::try_from(first_of(op) - 1).ok().and_then(|at| entries.get(at).copied());
-    match first {
-        Some(first) if (lowest..below).contains(&first) => (first + 1, first),
+    match lineage::entry_of(shared, op, Some(first_of(op))) {
+        Ok(first) if (lowest..below).contains(&first) => (first + 1, first),
         _ => (0, 0),
     }
 }

@@ -60,10 +60,14 @@ fn headless() -> Problem {
     Problem::with_status(503, "there is no signed head yet: ask again in a second")
 }
 
-/// `GET /v1/proof/lineage/{op}`.
-pub(super) async fn lineage(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
-    let op = operation(&op)?;
-    reading(inner, move |shared| lineage::answer(shared, &op).map_err(ProofError::from)).await
+/// `GET /v1/proof/lineage/{op}[?before=N]`.
+pub(super) async fn lineage(
+    State(inner): State<Arc<Inner>>,
+    Path(op): Path<String>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let (op, before) = (operation(&op)?, query.number("before")?);
+    reading(inner, move |shared| lineage::answer(shared, &op, before).map_err(ProofError::from)).await
 }
 
 /// `GET /v1/proof/why/{op}`: the event that tells why an operation was refused, or how it ended.
@@ -109,20 +113,14 @@ pub(super) async fn tlog(
     let (seq, with_entry) = match number() {
         Some(seq) if seq < inner.shared.size() && n.is_none() => (seq, false),
         Some(_) => return Err(look(&LookError::Absent)),
-        None => (entry_of(&inner.shared, &operation(&named)?, n)?, true),
+        None => {
+            let (inner, op) = (Arc::clone(&inner), operation(&named)?);
+            let found = move |shared: &Shared| lineage::entry_of(shared, &op, n).map_err(ProofError::from);
+            (reading_off(inner, found).await?, true)
+        }
     };
     proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
     reading_off(inner, move |shared| proof::tlog(shared, seq, with_entry)).await.map(|proof| text(proof.to_string()))
-}
-
-/// The entry of an operation's event, the last where none is named.
-fn entry_of(shared: &Shared, op: &str, n: Option<u64>) -> Result<u64, Problem> {
-    let entries = lineage::entries_of(shared, op, shared.size());
-    let entry = match n {
-        None => entries.last(),
-        Some(n) => n.checked_sub(1).and_then(|at| entries.get(usize::try_from(at).ok()?)),
-    };
-    entry.copied().ok_or_else(|| look(&LookError::Absent))
 }
 
 /// `GET /v1/proof/consistency?first=N[&second=M]`.
