@@ -212,7 +212,7 @@ fn run(signing: &Mutex<HeadSigner>, idle: Duration, seals: &mpsc::Receiver<Seale
             }
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(seal) = last {
-                    lock(signing).attempt(seal)?;
+                    lock(signing).again(seal)?;
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -270,6 +270,12 @@ impl HeadSigner {
             }
             other => other,
         }
+    }
+
+    /// Signs over a seal once more where nothing came since. What came is under the next seal, and where none can be made no head
+    /// of now is signed that would leave it out.
+    pub(crate) fn again(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
+        if self.shared.size() > seal.size { Ok(()) } else { self.attempt(seal) }
     }
 
     /// Says once that heads are dated by what was before them and not by the clock, and once that this is over.

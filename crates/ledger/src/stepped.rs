@@ -110,13 +110,16 @@ impl SteppedLedger {
         self.commit.step(seal).map_err(|error| LedgerError::Commit(error.to_string()))
     }
 
-    /// Signs the head over the newest seal, or the last one again where there is none newer.
+    /// Signs the head over the newest seal, or the last one again where nothing came since.
     ///
     /// # Errors
     /// Where no head may be signed any more: the process must stop.
     pub fn sign_head(&mut self) -> Result<(), HeadError> {
-        self.last = self.seals.try_iter().last().or(self.last);
-        self.last.map_or(Ok(()), |seal| self.signer.attempt(seal))
+        if let Some(seal) = self.seals.try_iter().last() {
+            self.last = Some(seal);
+            return self.signer.attempt(seal);
+        }
+        self.last.map_or(Ok(()), |seal| self.signer.again(seal))
     }
 
     /// The last head that is shown, and its checkpoint.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::stored::Stored;
-use crate::world::{Home, Producers, signer, start};
+use crate::world::{Home, Producers, kid, signer, start};
 use crate::{Ledger, LedgerError, Settings};
 use eleven_api::audit::Append;
 use eleven_core::head::checkpoint::Note;
@@ -60,6 +60,23 @@ async fn with_nothing_new_the_same_head_is_signed_again_without_an_entry() {
     let later = later.expect("a head");
     assert_eq!(later.head.commitment, first.commitment);
     assert_eq!(ledger.inner.shared.size(), size);
+}
+
+#[tokio::test]
+async fn no_head_of_now_is_signed_over_less_than_there_is() {
+    let home = Home::new();
+    let settings = Settings { resign_every: Duration::from_millis(60), ..home.settings() };
+    let (ledger, mut producers) = running(&home, settings).await;
+    let first = ledger.sealed().await;
+    // The ledger's own key ends: what comes is under no seal, and may be an issuance that every head of later has to have.
+    let mut append = Append::default();
+    append.record(&producers.by_authority("key.retired", Object::new().with("kid", kid("audit"))));
+    ledger.must_append(&append).await;
+    home.clock.advance(10_000);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let last = ledger.inner.shared.published().expect("a head").head.clone();
+    assert_eq!((last.commitment, last.at), (first.commitment, first.at));
+    assert!(ledger.inner.shared.keys.is_mute());
 }
 
 /// Exchanges a word in every entry, and has the last head name the root of what that comes to: all that somebody can do who may
