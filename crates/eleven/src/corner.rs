@@ -204,7 +204,14 @@ async fn ledger(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
     };
     let signers = eleven_ledger::Signers { event: keys.ring(KeyUse::Event)?, head: keys.ring(KeyUse::Head)? };
     let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
-    let listener = listen(Which::Ledger, &corner)?;
+    let listener = match listen(Which::Ledger, &corner) {
+        Ok(listener) => listener,
+        Err(failure) => {
+            // In order, so that the start after this one need not read the log.
+            ledger.close().await;
+            return Err(failure);
+        }
+    };
     until_stopped(signals, |stop| ledger.serve(listener, stop)).await
 }
 

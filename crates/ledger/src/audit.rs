@@ -291,8 +291,8 @@ impl Stage for Audit {
                 Answer::default()
             }
             Request::Registry { agrees, epoch, header } => {
-                self.record_registry(agrees, epoch, header, batch);
-                Answer::default()
+                let taken = self.record_registry(agrees, epoch, header, batch);
+                Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
             }
             Request::Recovered(recovery) => {
                 let at = self.entry_time();

@@ -4,7 +4,7 @@ use crate::archive::{self, Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
-use crate::heads::{self, HeadError, HeadSigner, Heads, lock};
+use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::keys;
 use crate::receive::Received;
@@ -40,9 +40,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
-/// How long a ledger that ends waits for the head over what came last.
-const LAST_HEAD: Duration = Duration::from_millis(500);
-
 /// The running corner. Dropping it closes it: what was submitted is still answered.
 pub struct Ledger {
     pub(crate) inner: Arc<Inner>,
@@ -66,8 +63,8 @@ pub(crate) struct Inner {
     pub(crate) closing: watch::Sender<bool>,
     // In this order: the mover may wait for the writer, the head signer ends when the writer is gone, and only then are the
     // folder's logs free.
-    checker: Option<Checker>,
-    mover: Option<Mover>,
+    pub(crate) checker: Option<Checker>,
+    pub(crate) mover: Option<Mover>,
     pub(crate) group: GroupCommit<Audit>,
     _heads: Joined,
     /// Signs heads and keeps their cosignatures.
@@ -428,30 +425,9 @@ impl Ledger {
         // After a failure what is in memory may be ahead of the log.
         let settled = outcome.is_ok() && self.inner.settle().await;
         self.end(settled).await;
-        outcome
-    }
-
-    /// Ends in order, as at the end of [`Ledger::serve`]: what came last is put under a head, and the state is saved, so that the
-    /// next start need not read the log. Dropping a ledger does neither.
-    pub async fn close(self) {
-        let settled = self.inner.settle().await;
-        self.end(settled).await;
-    }
-
-    /// Ends its threads; a state that is `settled` is saved, while the log is still this process's.
-    async fn end(self, settled: bool) {
-        let end = move || {
-            let Some(mut inner) = Arc::into_inner(self.inner) else { return };
-            // It changes what is saved.
-            inner.mover = None;
-            if settled {
-                inner.save();
-            }
-        };
-        // Closing the writer joins its thread, which may be in a sync.
-        if let Err(error) = tokio::task::spawn_blocking(end).await {
-            tracing::error!(%error, "the ledger was not closed in order");
-        }
+        // It may have failed while it ended, too.
+        let failed = failed.borrow().clone();
+        outcome.and_then(|()| failed.map_or(Ok(()), |why| Err(LedgerError::Commit(why))))
     }
 }
 
@@ -486,21 +462,6 @@ impl Inner {
             self.group.submit(request, reply);
         }
         receive.await.unwrap_or(Err(CommitError::Stopped))
-    }
-
-    /// Puts all that came under a head, when nothing comes any more; false where that could not be.
-    async fn settle(&self) -> bool {
-        let Ok(Committed { answer: Answer { size, .. }, .. }) = self.submit(Request::Seal).await else { return false };
-        self.shared.reached(size, Durability::D3, LAST_HEAD).await >= Durability::D3
-    }
-
-    /// Saves the state for the next start.
-    fn save(&self) {
-        let keys = lock(&self.signing).keys.clone();
-        match saved::save(&self.shared, &self.settings.folder, &keys) {
-            Ok(()) => tracing::debug!("the state is saved for the next start"),
-            Err(why) => tracing::warn!(why, "the state is not saved: the next start reads the log"),
-        }
     }
 
     /// How many requests wait for the writer.

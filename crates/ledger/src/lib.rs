@@ -28,6 +28,7 @@ mod audit;
 mod backup;
 mod chunked;
 pub mod conformance;
+mod end;
 mod error;
 pub mod follow;
 mod fsck;

@@ -4,7 +4,7 @@
 //! the header that says so, and from then on no head is signed. It outlasts a restart; only after one, when somebody has
 //! looked, does it end where both agree again.
 
-use crate::audit::Request;
+use crate::audit::{Outcome, Request};
 use crate::ledger::Inner;
 use crate::state::read;
 use eleven_api::client::Client;
@@ -117,12 +117,12 @@ async fn agree(inner: &Inner, header: &Header, value: &Value) {
     }
 }
 
-/// Has it put into the ledger; `false` where the writer did not take it, and it is to be tried again.
+/// Has it put into the ledger; `false` where the writer did not take it or can make no event, and it is to be tried again.
 async fn record(inner: &Inner, agrees: bool, epoch: u64, header: &Value) -> bool {
     let request = Request::Registry { agrees, epoch, header: header.canonical() };
     let taken = inner.submit(request).await;
     let taken = taken.inspect_err(|error| tracing::error!(%error, "what the authority signed is not recorded yet"));
-    taken.is_ok()
+    taken.is_ok_and(|committed| committed.answer.outcomes == [Outcome::Taken])
 }
 
 async fn keep(inner: &Inner, header: Header, value: &Value) {

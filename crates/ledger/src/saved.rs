@@ -44,7 +44,8 @@ const FILE: &str = "state";
 const DRAFT: &str = "state.draft";
 /// What says that a document is one of a saved state. It never leaves the folder.
 const TYPE: &str = "11-11/ledger-state";
-/// Of this build alone: another may remember other things, and judges the entries by its own rules once.
+/// Of this version, and of this form of the fields, which is another wherever what is saved or what it means is: another version
+/// judges the entries by its own rules once.
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 /// The most bytes that the document at its end has.
 const MAX_DOCUMENT: u32 = 4096;
@@ -56,6 +57,8 @@ pub(crate) struct Saved(File);
 struct Document {
     /// The position after the log's last record.
     position: u64,
+    /// How many bytes of fields there are.
+    bytes: u64,
     /// Of the fields, block by block.
     digest: Sha256,
 }
@@ -67,6 +70,7 @@ impl Document {
             .with("type", TYPE)
             .with("build", BUILD)
             .with("position", self.position)
+            .with("bytes", self.bytes)
             .with("digest", self.digest)
     }
 
@@ -75,12 +79,12 @@ impl Document {
         form.version()?;
         form.named("type", TYPE, |kind| kind == TYPE)?;
         form.named("build", "this build's", |build| build == BUILD)?;
-        let position = form.uint("position")?;
+        let (position, bytes) = (form.uint("position")?, form.uint("bytes")?);
         let digest = Sha256::parse(&form.string("digest")?);
         let digest = digest.ok_or_else(|| FormError("saved state: `digest` is no hash".to_owned()))?;
         let sig = Signature::read(form.take("sig")?)?;
         form.finish()?;
-        Ok((Self { position, digest }, sig))
+        Ok((Self { position, bytes, digest }, sig))
     }
 }
 
@@ -114,7 +118,7 @@ impl Saved {
     /// # Errors
     /// Why it is not used: the log is to be replayed.
     pub(crate) fn load(mut self, log: &dyn ReadLog, last: &Published, keys: &Keyring) -> Result<Replayed, String> {
-        let (document, sig, bytes) = self.document().map_err(|error| error.to_string())?;
+        let (document, sig) = self.document().map_err(|error| error.to_string())?;
         let key = keys.named(&sig.kid).and_then(|key| VerifyingKey::new(&key.public()));
         if !key.is_some_and(|key| key.verifies(&document.to_object().canonical(), &sig.val)) {
             return Err("it is not signed by a head key of this ledger".to_owned());
@@ -123,7 +127,7 @@ impl Saved {
             return Err("the log has changed since".to_owned());
         }
         self.0.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
-        let mut fields = In::new(&mut self.0, bytes);
+        let mut fields = In::new(&mut self.0, document.bytes);
         let loaded = Fields::load(&mut fields).and_then(|loaded| Ok((loaded, fields.finish()?)));
         let (fields, digest) = loaded.map_err(|error| format!("it can't be read: {error}"))?;
         if digest != document.digest {
@@ -132,8 +136,8 @@ impl Saved {
         fields.replayed(log, last)
     }
 
-    /// The document at its end, and how many bytes stand before it.
-    fn document(&mut self) -> io::Result<(Document, Signature, u64)> {
+    /// The document at its end, where it says how many bytes stand before it.
+    fn document(&mut self) -> io::Result<(Document, Signature)> {
         let end = self.0.seek(SeekFrom::End(-4))?;
         let mut length = [0; 4];
         self.0.read_exact(&mut length)?;
@@ -143,7 +147,7 @@ impl Saved {
         let mut bytes = vec![0; length as usize];
         self.0.read_exact(&mut bytes)?;
         let (document, sig) = Document::read(&bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-        Ok((document, sig, fields))
+        if document.bytes == fields { Ok((document, sig)) } else { Err(invalid()) }
     }
 }
 
@@ -169,7 +173,8 @@ fn write(shared: &Shared, folder: &Path, signer: &dyn Signer) -> io::Result<()> 
     let draft = folder.join(DRAFT);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     let digest = save_shared(shared, &mut file)?;
-    let document = Document { position: shared.log.durable(), digest }.to_object();
+    let bytes = file.stream_position()?;
+    let document = Document { position: shared.log.durable(), bytes, digest }.to_object();
     let sig = signer.signature(&document.canonical());
     let document = document.with("sig", sig.to_value()).canonical();
     file.write_all(&document)?;

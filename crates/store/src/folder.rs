@@ -41,7 +41,7 @@ pub struct Folder {
 struct Held {
     path: PathBuf,
     /// Locked for as long as it is open.
-    _lock: Option<File>,
+    _lock: Option<[File; 2]>,
     /// Whether what is in it may be changed.
     writes: bool,
     /// Names of the places that have a writer.
@@ -81,7 +81,7 @@ impl Folder {
         Ok(Folder::held(path, Some(lock), true))
     }
 
-    fn held(path: &Path, lock: Option<File>, writes: bool) -> Folder {
+    fn held(path: &Path, lock: Option<[File; 2]>, writes: bool) -> Folder {
         let held = Held { path: path.to_owned(), _lock: lock, writes, claimed: Mutex::default() };
         Folder { held: Arc::new(held) }
     }
@@ -134,7 +134,9 @@ impl Folder {
         let lock = match File::open(path.join(LOCK_FILE)) {
             Ok(file) => {
                 take(path, &file)?;
-                Some(file)
+                let folder = File::open(path).map_err(|cause| FolderError::io(LOCKING, path, cause))?;
+                take(path, &folder)?;
+                Some([file, folder])
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(FolderError::io(LOCKING, path, error)),
@@ -257,15 +259,20 @@ fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Takes the lock and leaves this process's number in it for whoever is refused.
-fn lock(path: &Path) -> Result<File, FolderError> {
+/// Takes the lock and leaves this process's number in it for whoever is refused. The folder itself is locked, too: its file may be
+/// taken away or replaced while it is held, as by who unpacks a copy over it, and the folder not without what is in it.
+fn lock(path: &Path) -> Result<[File; 2], FolderError> {
     let failed = |cause| FolderError::io(LOCKING, path, cause);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(path.join(LOCK_FILE)).map_err(failed)?;
     take(path, &file)?;
+    let folder = File::open(path).map_err(failed)?;
+    if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+        return Err(FolderError::Locked { path: path.to_owned(), pid: None });
+    }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-    Ok(file)
+    Ok([file, folder])
 }
 
 /// Takes the lock on an open file; where another has it, says who.

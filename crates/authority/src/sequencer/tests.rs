@@ -213,11 +213,6 @@ async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
     assert_eq!(cursors.asked(), ["newer"]);
 }
 
-use axum::response::IntoResponse as _;
-use axum::routing::{get, post};
-use bytes::Bytes;
-use eleven_api::audit::{Appended, Cursor};
-
 /// A ledger that answers one append after the other by these statuses, and what it was sent.
 struct Scripted {
     base: String,

@@ -120,9 +120,9 @@ impl Writer {
     /// # Errors
     /// Where it holds something, or is no folder.
     pub(crate) fn may_make(dir: &Path) -> Result<(), String> {
-        match fs::read_dir(dir) {
-            Ok(mut holds) if holds.next().is_none() => Ok(()),
-            Ok(_) => Err(format!("{} is not empty: name a folder that is, or that is not there", dir.display())),
+        match fs::read_dir(dir).map(|mut holds| holds.next().is_none()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("{} is not empty: name a folder that is, or that is not there", dir.display())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(at(dir, &error)),
         }

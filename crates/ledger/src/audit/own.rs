@@ -118,8 +118,8 @@ impl Audit {
     }
 
     /// Records that the authority signed another registry than was folded here, its header beside it; or that both agree
-    /// again. By the former no head is signed any more, after a restart neither.
-    pub(super) fn record_registry(&mut self, agrees: bool, epoch: u64, header: Vec<u8>, batch: &mut Batch) {
+    /// again; `false` where that could not be recorded. By the former no head is signed any more, after a restart neither.
+    pub(super) fn record_registry(&mut self, agrees: bool, epoch: u64, header: Vec<u8>, batch: &mut Batch) -> bool {
         let at = self.entry_time();
         let hash = Sha3::of(&[&header]);
         let content = Some((hash, header)).filter(|_| !read(&self.shared.places).keeps_blob(&hash));
@@ -135,9 +135,11 @@ impl Audit {
             .with_some("producer", producer)
             .with("to", epoch);
         let event = if agrees { "audit.resumed" } else { "audit.discontinuity" };
-        if !self.append_own_with(content, event, data, at, batch) {
+        let taken = self.append_own_with(content, event, data, at, batch);
+        if !taken {
             tracing::error!(event, epoch, "what the authority signed could not be recorded");
         }
+        taken
     }
 
     /// Records that a producer returns under a new key, and where the stream of the old one broke off: when the new key is

@@ -4,6 +4,7 @@ use crate::stored::Stored;
 use crate::world::{AUTHORITY, DOMAIN, Home, Producers, kid, root, signer, single, start};
 use crate::{Ledger, Signers};
 use eleven_api::audit::Append;
+use eleven_api::keyring::Keyring;
 use eleven_core::chain;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha256;
@@ -11,7 +12,7 @@ use eleven_core::head::Head;
 use eleven_core::registry::ApprovedInterface;
 use eleven_core::registry::retention::Retention;
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot, Witnesses};
-use eleven_core::signature::{Keyring, Signer};
+use eleven_core::signature::Signer;
 use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 
 /// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.

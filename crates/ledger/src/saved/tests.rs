@@ -6,9 +6,12 @@ use crate::ledger::{Ledger, failure};
 use crate::world::{Home, POINT, Producers, signer, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{Use, nonce};
+use eleven_core::hash::Sha3;
 use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A ledger in which something of everything is: uses that ended, run and were never made, denials, a refusal, an
 /// equivocation, a revocation.
@@ -188,6 +191,75 @@ async fn a_state_is_of_this_log_and_by_the_ledgers_own_head_key() {
     assert_eq!(loaded(&home), Err("it is not signed by a head key of this ledger".to_owned()));
     std::fs::write(state(&home), &kept).expect("written");
     assert_eq!(loaded(&home), Err("the log has changed since".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hung_up_caller_still_reads_keeps_no_state_from_being_saved() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let read = Arc::clone(&ledger.inner);
+    let reading = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(read);
+    });
+    ledger.close().await;
+    reading.join().expect("it has read");
+    assert_eq!(loaded(&home), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_failed_saves_nothing() {
+    let home = Home::new();
+    let (mut ledger, _) = filled(&home).await;
+    let (fail, failed) = watch::channel(None);
+    ledger.failed = failed;
+    fail.send_replace(Some("the log is not what was saved of it".to_owned()));
+    ledger.close().await;
+    assert!(!state(&home).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_appended_while_the_log_is_read_is_not_held_against_the_tree_yet() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let ledger = home.open().expect("opens");
+    let shared = &ledger.inner.shared;
+    let end = shared.log.durable();
+    // The tree is behind the log for a moment in each commit: as here for good.
+    let last = MemoryTree::clone(&read(&shared.tree));
+    let mut behind = MemoryTree::new();
+    (0..last.size() - 1).for_each(|seq| behind.append(last.node(0, seq).expect("a leaf")));
+    *crate::state::write(&shared.tree) = behind;
+    let before = read(&shared.places).entry(last.size() - 1).expect("its place");
+    let never = AtomicBool::new(false);
+    assert_eq!(check::check(shared, before, &never), Ok(()));
+    assert!(check::check(shared, end, &never).is_err());
+    *crate::state::write(&shared.tree) = last;
+    assert_eq!(check::check(shared, end, &never), Ok(()));
+}
+
+/// Content that is gone from the log since, by the ledger's own hand, so that no entry changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_from_before_content_was_moved_ends_the_ledger() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let folder = Folder::open(home.path(), CORNER).expect("a folder");
+    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    log.close_segment().expect("closed");
+    let records = log.reader().read_from(0, usize::MAX, usize::MAX).expect("records");
+    let blob = records.into_iter().find_map(|(at, bytes)| match Stored::decode(bytes) {
+        Some(Stored::Blob(bytes)) => Some((at, Stored::Moved(Sha3::of(&[&bytes])).encode())),
+        _ => None,
+    });
+    log.rewriter().rewrite(&[blob.expect("content")].into(), &false.into()).expect("rewritten");
+    drop((log, folder));
+    let ledger = home.open().expect("opens");
+    assert!(ledger.inner.is_checking());
+    let mut failed = ledger.failed.clone();
+    let why = tokio::time::timeout(Duration::from_secs(20), failure(&mut failed)).await.expect("it is found");
+    assert!(why.contains("is gone, and was saved as there"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,20 @@ fn a_second_opener_is_told_who_holds_it() {
 }
 
 #[test]
+fn a_folder_is_held_also_where_its_lock_is_taken_away_or_replaced() {
+    let (_keep, path) = fresh();
+    let held = Folder::open(&path, "ledger").expect("open");
+    std::fs::remove_file(path.join(LOCK_FILE)).expect("removed");
+    assert!(matches!(Folder::open(&path, "ledger"), Err(FolderError::Locked { .. })));
+    std::fs::write(path.join("copy"), "1\n").expect("written");
+    std::fs::rename(path.join("copy"), path.join(LOCK_FILE)).expect("replaced");
+    assert!(matches!(Folder::open(&path, "ledger"), Err(FolderError::Locked { .. })));
+    assert!(matches!(Folder::as_it_lies(&path, "ledger"), Err(FolderError::Locked { .. })));
+    drop(held);
+    Folder::open(&path, "ledger").expect("it is free");
+}
+
+#[test]
 fn who_holds_a_folder_is_told_without_taking_it() {
     let (_keep, path) = fresh();
     let holder = || Folder::holder(&path).expect("a list of locks");

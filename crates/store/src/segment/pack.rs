@@ -164,6 +164,10 @@ impl Work {
     /// Ends early where `stop` is set, or the log is closed.
     fn pack(&self, first: u64, next: u64, changes: &BTreeMap<u64, Vec<u8>>, stop: &AtomicBool) -> io::Result<()> {
         let _writing = hold(&self.writing);
+        if self.stop.load(Relaxed) {
+            // The folder may be another's by now.
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let mut writer = Writer::create(&*self.disk, first, next)?;
         let mut position = first;
         while position < next {
