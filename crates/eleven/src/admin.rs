@@ -85,7 +85,8 @@ fn add_secret(config: &Config, kind: &str, name: &str, identity: &str, output: O
     let done = act(config, &format!("{kind}.add"), Object::new().with(kind, name).with("identity", identity))?;
     let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
     let what = format!("The secret of {name}, for {identity}. It is shown this once: keep it.");
-    output.secret(|| done.clone(), secret, || told(&done, &what, output));
+    let undo = || format!("eleven {kind} revoke {name}");
+    output.secret(|| done.clone(), secret, || told(&done, &what, output), undo);
     Ok(())
 }
 

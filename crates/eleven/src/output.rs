@@ -10,7 +10,7 @@ pub(crate) use foreign::{shown, shown_document};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Done.
@@ -94,14 +94,26 @@ impl Output {
     }
 
     /// Prints `value` for machines, or a secret for people, and what is `told` of it. Into a file or another program the
-    /// secret goes alone, and that beside it.
-    pub(crate) fn secret(self, value: impl FnOnce() -> Value, secret: &str, told: impl FnOnce() -> String) {
-        if self.json || std::io::stdout().is_terminal() {
-            return self.either(value, || format!("{secret}\n{}", told()));
+    /// secret goes alone, and that beside it. Where it can't be printed it is lost, and what it stands for is there all the
+    /// same: `undo` is the command that takes that away.
+    pub(crate) fn secret(
+        self,
+        value: impl FnOnce() -> Value,
+        secret: &str,
+        told: impl Fn() -> String,
+        undo: impl FnOnce() -> String,
+    ) {
+        let alone = !self.json && !std::io::stdout().is_terminal();
+        let line =
+            if alone { self.tame(secret).into_bytes() } else { self.line(value, || format!("{secret}\n{}", told())) };
+        if let Err(error) = written(&line) {
+            let lost = format!("the secret is lost, and what it stands for is there: `{}`, and add it again", undo());
+            unwritten(&error, Some(&lost));
         }
-        print(self.tame(secret).as_bytes());
-        // Nobody is left to tell where this fails.
-        let _ = writeln!(std::io::stderr(), "{}", self.tame(told().trim_end()));
+        if alone {
+            // Nobody is left to tell where this fails.
+            let _ = writeln!(std::io::stderr(), "{}", self.tame(told().trim_end()));
+        }
     }
 
     /// What [`Output::either`] prints, for whoever writes it elsewhere.
@@ -148,12 +160,29 @@ impl Output {
     }
 }
 
-/// Writes a line to standard output. Whoever closed it wants no more.
+/// Prints a line, or ends the process. Whoever closed standard output wants no more; anybody else is told.
 fn print(bytes: &[u8]) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).is_err() {
-        std::process::exit(i32::from(EXIT_FAILED));
+    if let Err(error) = written(bytes) {
+        let lost = "what was to be said there is lost, and what was done stands";
+        unwritten(&error, Some(lost).filter(|_| error.kind() != ErrorKind::BrokenPipe));
     }
+}
+
+/// Writes a line to standard output.
+fn written(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Ends a process whose standard output can't be written, with what is `lost` by that.
+fn unwritten(error: &std::io::Error, lost: Option<&str>) -> ! {
+    if let Some(lost) = lost {
+        // Nobody is left to tell where this fails.
+        let _ = writeln!(std::io::stderr(), "eleven: standard output: {error}: {}", shown(lost));
+    }
+    std::process::exit(i32::from(EXIT_FAILED))
 }
 
 impl Failure {

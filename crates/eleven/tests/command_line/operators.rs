@@ -1,9 +1,11 @@
 //! What operators type, against a running domain.
 
-use crate::domain::{Domain, PATIENCE, event, text};
+use crate::domain::{Domain, PATIENCE, event, text, eleven};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use rustix::process::{Signal, kill_process};
+use std::fs::OpenOptions;
+use std::process::{Output, Stdio};
 
 fn member<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name} in {value}"))
@@ -53,6 +55,45 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
     domain.done(&["client", "revoke", "app"]);
     assert!(!domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
     until_denied(&domain, &secret, "identity.unauthenticated");
+}
+
+#[test]
+fn a_secret_that_can_not_be_printed_is_said_to_be_lost() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let into = |out: Stdio, args: &[&str]| -> Output {
+        let mut command = eleven();
+        command.args(args).arg("--config").arg(domain.dir().join("eleven.toml")).stdout(out);
+        command.output().expect("it runs")
+    };
+    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").expect("a disk without room"));
+    let closed = || {
+        let (_, writes) = std::io::pipe().expect("a pipe");
+        Stdio::from(writes)
+    };
+    for (kind, name, out, json) in [
+        ("auditor", "one", full(), false),
+        ("auditor", "two", full(), true),
+        ("auditor", "three", closed(), false),
+        ("client", "four", full(), false),
+    ] {
+        let add = [kind, "add", name, "--identity", "human:examiner:dev"];
+        let more: &[&str] = if json { &["--json"] } else { &[] };
+        let add = [&add[..], more].concat();
+        let lost = into(out, &add);
+        let said = text(&lost);
+        assert_eq!(lost.status.code(), Some(1), "{add:?}: {said}");
+        let undo = format!("`eleven {kind} revoke {name}`");
+        assert!(said.starts_with("eleven: standard output: ") && said.contains(&undo), "{add:?}: {said}");
+        // What it says to do goes.
+        domain.done(&[kind, "revoke", name]);
+        domain.done(&add);
+    }
+    let unsaid = into(full(), &["registry", "show"]);
+    assert_eq!(unsaid.status.code(), Some(1));
+    assert!(text(&unsaid).starts_with("eleven: standard output: "), "{}", text(&unsaid));
+    let closed = into(closed(), &["registry", "show"]);
+    assert_eq!((closed.status.code(), text(&closed).as_str()), (Some(1), ""), "whoever closed it wants no more");
 }
 
 #[test]
