@@ -33,7 +33,7 @@ use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
 use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Method, Request};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +41,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// The calls that are governed here: of a model, and for the list of them.
+const CHAT: &str = "/v1/chat/completions";
+const MODELS: &str = "/v1/models";
 /// How long a starting point waits for its first view of the registry before it answers all the same.
 const FIRST_VIEW: Duration = Duration::from_secs(2);
 /// How long a point that is told to stop goes on with the calls that it has.
@@ -415,8 +418,8 @@ fn router(gate: Arc<Gate>) -> Router {
     let (opening, erasing) = (with(&gate), with(&gate));
     let (for_admit, for_complete) = (Arc::clone(&workloads), workloads);
     Router::new()
-        .route("/v1/chat/completions", post(move |request: Request<Body>| gateway::chat(chat, request)))
-        .route("/v1/models", get(move |request: Request<Body>| gateway::models(models, request)))
+        .route(CHAT, post(move |request: Request<Body>| gateway::chat(chat, request)))
+        .route(MODELS, get(move |request: Request<Body>| gateway::models(models, request)))
         .route(routes::RUNTIME_ADMIT, post(move |request: Request<Body>| workload::admit(admit, for_admit, request)))
         .route(
             routes::RUNTIME_COMPLETE,
@@ -445,14 +448,21 @@ fn router(gate: Arc<Gate>) -> Router {
             }),
         )
         .fallback(any(|request: Request<Body>| async move {
-            let what =
-                format!("{} {} is not governed here, so it does not pass", request.method(), request.uri().path());
-            refusal::openai(&Problem::with_status(404, what))
+            refusal::openai(&Problem::with_status(404, ungoverned(request.method(), request.uri().path())))
         }))
         .method_not_allowed_fallback(|request: Request<Body>| async move {
             let what = format!("{} is not taken by another method than its own", request.uri().path());
             refusal::openai(&Problem::with_status(405, what))
         })
+}
+
+/// What is said of a path that is none of this gateway's. A client whose base URL is the gateway's own asks for it without `/v1`.
+fn ungoverned(method: &Method, path: &str) -> String {
+    let base = [CHAT, MODELS].iter().any(|governed| governed.strip_prefix("/v1") == Some(path));
+    let next = if base { ": set the base URL with /v1" } else { "" };
+    format!(
+        "{method} {path} is not governed here, so it does not pass; governed here are POST {CHAT} and GET {MODELS}{next}"
+    )
 }
 
 #[cfg(test)]

@@ -169,6 +169,26 @@ async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
     assert_eq!(*later.interrupted.borrow(), None);
 }
 
+#[test]
+fn what_is_not_governed_is_told_what_is_and_a_base_url_without_v1_that_it_is_one() {
+    for (method, path, base) in [
+        (Method::POST, "/v1/embeddings", false),
+        (Method::POST, "/v1/responses", false),
+        (Method::GET, "/", false),
+        (Method::POST, "/chat/completions", true),
+        (Method::GET, "/models", true),
+        (Method::POST, "/v1/v1/chat/completions", false),
+    ] {
+        let told = ungoverned(&method, path);
+        let governed = "governed here are POST /v1/chat/completions and GET /v1/models";
+        assert!(
+            told.starts_with(&format!("{method} {path} is not governed here")) && told.contains(governed),
+            "{told}"
+        );
+        assert_eq!(told.ends_with(": set the base URL with /v1"), base, "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_sync_of_the_journal_stops_the_process() {
     let disk = FaultyDisk::new(1);
