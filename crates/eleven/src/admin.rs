@@ -6,7 +6,7 @@ mod registered;
 pub(crate) use policy::{Source, publish};
 pub(crate) use registered::Registered;
 
-use crate::call::{self, Registry};
+use crate::call::{self, At, Registry};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
@@ -83,11 +83,12 @@ pub(crate) fn auditor(config: &Config, command: AuditorCommand, output: Output) 
 
 fn add_secret(config: &Config, kind: &str, name: &str, identity: &str, output: Output) -> Result<(), Failure> {
     let done = act(config, &format!("{kind}.add"), Object::new().with(kind, name).with("identity", identity))?;
-    let secret = done.get("secret").and_then(Value::as_str).unwrap_or_default();
+    let shown_once = done.get("secret").and_then(Value::as_str).unwrap_or_default();
     let what = format!("The secret of {name}, for {identity}. It is shown this once: keep it.");
     let undo = || format!("eleven {kind} revoke {name}");
-    output.secret(|| done.clone(), secret, || told(&done, &what, output), undo);
-    Ok(())
+    output.secret(|| done.clone(), shown_once, || told(&done, &what, output), undo);
+    // What comes next is mostly a command that reads the ledger by it, and the point asks for its callers itself.
+    if kind == secret::AUDITOR { At::by(config, shown_once).until_known() } else { Ok(()) }
 }
 
 fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Result<(), Failure> {

@@ -5,9 +5,10 @@ use crate::operator::OperatorKey;
 use crate::output::Failure;
 use bytes::Bytes;
 use eleven_api::answer::read_json;
-use eleven_api::client::Client;
+use eleven_api::client::{CallError, Client};
 use eleven_api::edge::SystemClock;
 use eleven_api::reader::ReadAs;
+use eleven_api::routes;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use http::Method;
@@ -16,11 +17,14 @@ use std::fmt::Display;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// How long a corner may take for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a ledger may take to know a new auditor, and how often it is looked whether it does.
+const KNOWN_WITHIN: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A ledger, and the secret to read it with where it is not shown to everybody.
 pub(crate) struct At {
@@ -45,6 +49,30 @@ impl At {
             None => Config::load(file)?.ledger.url,
         };
         Ok(Self { url, secret: secret.map(self::secret).transpose()? })
+    }
+
+    /// The configuration's ledger, read by this secret.
+    pub(crate) fn by(config: &Config, secret: &str) -> Self {
+        Self { url: config.ledger.url.clone(), secret: Secret::of(secret) }
+    }
+
+    /// Waits until the ledger knows whoever has the secret: that it does from its next head on. One that is not reached from
+    /// here keeps nobody waiting.
+    ///
+    /// # Errors
+    /// Where the process can't wait.
+    pub(crate) fn until_known(&self) -> Result<(), Failure> {
+        let (headers, path) = (self.headers(), format!("{}?from=0&limit=1", routes::AUDIT_ENTRIES));
+        wait(async {
+            let (client, began) = (Client::new(), Instant::now());
+            while began.elapsed() < KNOWN_WITHIN {
+                match client.call(Method::GET, &self.url, &path, &headers, Bytes::new(), KNOWN_WITHIN).await {
+                    Err(CallError::Refused(problem)) if problem.reason == Some(Reason::IdentityUnauthenticated) => {}
+                    _ => return,
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        })
     }
 
     fn headers(&self) -> Headers {

@@ -93,6 +93,24 @@ fn a_secret_that_went_into_a_file_opens_the_ledger_and_what_is_none_is_named() {
     }
 }
 
+#[test]
+fn what_an_auditor_types_goes_one_after_the_other_as_the_readme_has_it() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineage = domain.passes(&secret, "before it is examined");
+    domain.ended(&lineage);
+    domain.done(&["lineage", "bundle", &lineage, "--out", &domain.file("lineage.proof.json")]);
+    let (url, root, mirror) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"));
+    let (held, evidence) = (domain.file("auditor.secret"), domain.file("evidence"));
+    let added = domain.done(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    std::fs::write(&held, added).expect("written");
+    // Each at once, and the first time that it is typed.
+    domain.done(&["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"]);
+    domain.done(&["evidence", "export", "--regime", "eu-ai-act", "--out", &evidence, "--secret-file", &held]);
+    domain.done(&["evidence", "verify", &evidence, "--root", &root]);
+}
+
 /// The document of a command that an auditor is allowed once his registration is sealed, half a second at most.
 fn when_known(domain: &Domain, args: &[&str]) -> Value {
     let until = Instant::now() + PATIENCE;
