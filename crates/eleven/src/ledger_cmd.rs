@@ -8,22 +8,48 @@ use eleven_ledger::{Part, Size};
 /// Days of a year, leap years among them.
 const DAYS_OF_FOUR_YEARS: u64 = 1461;
 
+/// What is left on the ledger's disk.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    /// Bytes that are free.
+    free: Option<u64>,
+    /// For how many days that will do.
+    days: Option<u64>,
+}
+
+impl Room {
+    fn of(config: &Config, size: &Size, calls_per_day: u64) -> Self {
+        let stat = rustix::fs::statvfs(&config.ledger.data);
+        let free = stat.ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+        let a_day = size.after(calls_per_day).map(|tomorrow| tomorrow.saturating_sub(size.disk()));
+        Self { free, days: free.zip(a_day).and_then(|(free, a_day)| free.checked_div(a_day)) }
+    }
+
+    /// In words, where it is known.
+    fn told(self) -> Option<String> {
+        let days = |days| format!(", {} at that rate", counted(days, "day"));
+        self.free.map(|free| format!("free: {}{}", bytes(free), self.days.map(days).unwrap_or_default()))
+    }
+}
+
 /// `ledger size`.
 ///
 /// # Errors
-/// Where the ledger runs, or its folder can't be read.
+/// Where the ledger's folder can't be read.
 pub(crate) fn size(config: &Config, calls_per_day: u64, years: u64, output: Output) -> Result<(), Failure> {
     let size = eleven_ledger::size(&config.ledger.data).map_err(Failure::new)?;
     let calls = (calls_per_day.checked_mul(DAYS_OF_FOUR_YEARS * years)).map(|calls| calls / 4);
     let then = calls.and_then(|calls| size.after(calls));
+    let room = Room::of(config, &size, calls_per_day);
     let value = || {
         let forecast = Object::new().with("calls_per_day", calls_per_day).with("years", years);
         let forecast = forecast.with_some("bytes", then);
         let object = Object::new().with("packed", part(&size.packed)).with("open", part(&size.open));
         let object = object.with("heads", size.heads).with("calls", size.calls).with("denials", size.denials);
-        Value::Object(object.with_some("bytes_per_call", size.per_call()).with("forecast", forecast))
+        let object = object.with_some("bytes_per_call", size.per_call()).with("forecast", forecast);
+        Value::Object(object.with_some("free", room.free).with_some("days", room.days))
     };
-    output.either(value, || text(&size, calls_per_day, years, then, output));
+    output.either(value, || text(&size, (calls_per_day, years), then, room, output));
     Ok(())
 }
 
@@ -31,23 +57,30 @@ fn part(part: &Part) -> Object {
     Object::new().with("entries", part.entries).with("records", part.records).with("disk", part.disk)
 }
 
-fn text(size: &Size, calls_per_day: u64, years: u64, then: Option<u64>, output: Output) -> String {
+fn text(size: &Size, (calls_per_day, years): (u64, u64), then: Option<u64>, room: Room, output: Output) -> String {
     let row = |name: &str, part: &Part| {
         vec![name.to_owned(), part.entries.to_string(), bytes(part.records), bytes(part.disk)]
     };
     let heading = ["", "ENTRIES", "RECORDS", "ON DISK"].map(str::to_owned).to_vec();
     let rows = [heading, row("packed", &size.packed), row("open", &size.open)];
-    let counted = format!("{} calls, {} denials, {} of heads", size.calls, size.denials, bytes(size.heads));
+    let measured = format!("{} calls, {} denials, {} of heads", size.calls, size.denials, bytes(size.heads));
     let forecast = match (size.per_call(), then) {
         (Some(per_call), Some(then)) => {
             let kind =
                 if size.packed.entries > 0 { "packed" } else { "not packed yet, about four times what it will be" };
-            let line = format!("{calls_per_day} calls a day for {years} years: {}", bytes(then));
+            let line =
+                format!("{} a day for {}: {}", counted(calls_per_day, "call"), counted(years, "year"), bytes(then));
             format!("{per_call} bytes a call of seven events ({kind})\n{}", output.paint(Paint::Bold, &line))
         }
         _ => "no forecast: the ledger holds nothing to measure yet, or the number is beyond all bounds".to_owned(),
     };
-    format!("{}\n{counted}\n{forecast}", output.table(&rows))
+    let room = room.told().map(|told| format!("\n{told}")).unwrap_or_default();
+    format!("{}\n{measured}\n{forecast}{room}", output.table(&rows))
+}
+
+/// So many of something.
+fn counted(many: u64, what: &str) -> String {
+    if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
 }
 
 /// A number of bytes in the unit that leaves one to four digits before the point.
@@ -75,9 +108,20 @@ mod tests {
         let output = Output::new(false);
         let packed = Part { entries: 70, records: 200_000, disk: 50_000 };
         let size = Size { packed, ..Size::default() };
-        let said = text(&size, 10, 2, size.after(7305), output);
+        let room = Room { free: Some(3 << 30), days: Some(64_424) };
+        let said = text(&size, (10, 2), size.after(7305), room, output);
         assert!(said.contains("5000 bytes a call of seven events (packed)"), "{said}");
         assert!(said.contains("10 calls a day for 2 years: 34.9 MiB"), "{said}");
-        assert!(text(&Size::default(), 10, 2, None, output).contains("no forecast"));
+        assert!(said.ends_with("\nfree: 3.0 GiB, 64424 days at that rate"), "{said}");
+        let said = text(&size, (1, 1), size.after(365), Room { free: Some(6000), days: Some(1) }, output);
+        assert!(said.contains("1 call a day for 1 year: "), "{said}");
+        assert!(said.ends_with("\nfree: 5.9 KiB, 1 day at that rate"), "{said}");
+        let said = text(&Size::default(), (10, 2), None, Room { free: Some(0), days: None }, output);
+        assert!(
+            said.ends_with(
+                "no forecast: the ledger holds nothing to measure yet, or the number is beyond all bounds\nfree: 0 B"
+            ),
+            "{said}"
+        );
     }
 }

@@ -33,7 +33,7 @@ mod placed;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use placed::{finish, pending, settled};
+pub(crate) use placed::{finish, is_cut_short, pending, settled};
 use placed::{mark, remove_all, restored, set_word, undo, word};
 
 /// Read and written at a time.

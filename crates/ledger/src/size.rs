@@ -1,11 +1,12 @@
 //! What a ledger takes on its disk, measured in its folder, so that what it will take can be foretold.
 
+use crate::backup;
 use crate::error::LedgerError;
-use crate::home::{self, HEADS, LOG};
+use crate::home::{self, CORNER, HEADS, LOG};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Value, parse_canonical};
-use eleven_store::{Log as _, SegmentLog, SegmentOptions};
+use eleven_store::Folder;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -13,6 +14,8 @@ use std::path::Path;
 /// Read at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 4 << 20;
+/// How often a log is read anew that changed under whoever read it: a segment that is packed gets another file.
+const ATTEMPTS: u32 = 5;
 /// Events of a governed call.
 const EVENTS_PER_CALL: u64 = 7;
 
@@ -71,12 +74,26 @@ impl Size {
     }
 }
 
-/// Measures the ledger in a folder, which no other process may hold. Reads all of it.
+/// Measures the ledger in a folder, which may run. Reads all of it, and keeps nobody from the folder meanwhile.
 ///
 /// # Errors
-/// Where the folder can't be used or its log is damaged.
+/// Where the folder is no ledger's or its log is damaged.
 pub fn size(folder: &Path) -> Result<Size, LedgerError> {
-    let home = home::open_existing(folder)?;
+    Folder::check(folder, CORNER)?;
+    if backup::is_cut_short(folder) && Folder::holder(folder)?.is_none() {
+        // Ended before it is measured, and let go of.
+        home::open_existing(folder)?;
+    }
+    let mut attempt = 1;
+    loop {
+        match measured(folder) {
+            Err(LedgerError::Io(_)) if attempt < ATTEMPTS => attempt += 1,
+            measured => return measured,
+        }
+    }
+}
+
+fn measured(folder: &Path) -> Result<Size, LedgerError> {
     let mut size = Size::default();
     let files = files(&folder.join(LOG)).map_err(LedgerError::Io)?;
     // Packed segments are the oldest; a file's name begins with the position of its first record.
@@ -87,10 +104,10 @@ pub fn size(folder: &Path) -> Result<Size, LedgerError> {
         part.disk += bytes;
     }
     size.heads = self::files(&folder.join(HEADS)).map_err(LedgerError::Io)?.iter().map(|(_, bytes)| bytes).sum();
-    let log = SegmentLog::open(home.place(LOG)?, SegmentOptions { ahead: false, ..SegmentOptions::default() })?;
-    let (reader, mut position) = (log.reader(), log.first());
+    let log = backup::open(&folder.join(LOG))?;
+    let mut position = log.first();
     loop {
-        let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
+        let read = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
         let records = read.map_err(|error| LedgerError::Io(io::Error::other(error)))?;
         let Some((last, _)) = records.last() else { return Ok(size) };
         position = last + 1;

@@ -141,9 +141,18 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(FolderError::io(LOCKING, path, error)),
         };
-        let absent = || FolderError::Absent { path: path.to_owned(), wanted: corner.to_owned() };
-        check_format(path, &read_format(path)?.ok_or_else(absent)?, corner)?;
+        Self::check(path, corner)?;
         Ok(Folder::held(path, lock, false))
+    }
+
+    /// Whether a folder of `corner` is at `path`, whoever holds it. Nothing is taken or written for that.
+    ///
+    /// # Errors
+    /// [`FolderError::Absent`]; another corner's, or of a format that this build does not know.
+    pub fn check(path: impl AsRef<Path>, corner: &str) -> Result<(), FolderError> {
+        let path = path.as_ref();
+        let absent = || FolderError::Absent { path: path.to_owned(), wanted: corner.to_owned() };
+        check_format(path, &read_format(path)?.ok_or_else(absent)?, corner)
     }
 
     /// The process that holds the folder at `path` now; `None` where none does. Nothing is taken or written for that: who

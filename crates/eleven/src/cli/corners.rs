@@ -133,7 +133,8 @@ pub(crate) enum LedgerCommand {
     Reindex,
     /// Measure what a ledger takes on this machine, in a domain of its own.
     Hammer(hammer::Args),
-    /// Tell what the ledger takes on its disk and will take, from what is in its folder. The ledger must not run.
+    /// Tell what the ledger takes on its disk and will take, and for how long what is free there will do, from what is in its
+    /// folder, while it runs or not.
     Size {
         /// Governed calls a day.
         #[arg(long, value_name = "N", default_value_t = 10_000)]

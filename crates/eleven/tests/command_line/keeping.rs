@@ -11,6 +11,12 @@ fn a_running_ledger_is_copied_and_an_old_copy_comes_back_only_by_the_roots_word(
     let lineage = domain.passes(&secret, "it started");
     domain.ended(&lineage);
     let (copy, size) = domain.copied();
+    let measured = domain.json(&["ledger", "size", "--calls-per-day", "100"]);
+    assert!(measured.get("calls").and_then(Value::as_int) >= Some(1), "while it runs: {measured}");
+    assert!(["free", "days"].iter().all(|name| measured.get(name).and_then(Value::as_int) > Some(0)), "{measured}");
+    let told = domain.done(&["ledger", "size"]);
+    assert!(told.contains("10000 calls a day for 1 year: "), "{told}");
+    assert!(told.contains("\nfree: ") && told.contains(" at that rate"), "{told}");
     let lineage = domain.passes(&secret, "it was copied");
     domain.ended(&lineage);
     let proof = domain.file("../proof.json");

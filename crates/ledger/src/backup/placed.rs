@@ -44,6 +44,11 @@ pub(super) fn undo(folder: &Path, before: Option<&[u8]>) -> Result<(), LedgerErr
     sync(folder)
 }
 
+/// Whether a restore was begun here, and not ended, whose copies are whole.
+pub(crate) fn is_cut_short(folder: &Path) -> bool {
+    folder.join(RESTORING).exists()
+}
+
 /// Ends a restore whose copies are whole, also one that a crash cut short in the middle of moving logs: what stands in the
 /// folder is moved aside and the restored logs into its place. Says where what stood there before is kept.
 ///

@@ -30,7 +30,11 @@ fn whoever_only_looks_makes_no_folder() {
     Folder::open_existing(&path, "ledger").expect_err("it is not marked");
     assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 0, "and stays so");
     Folder::open(&path, "ledger").map(drop).expect("made");
-    Folder::open_existing(&path, "ledger").map(drop).expect("it is there now");
+    let held = Folder::open_existing(&path, "ledger").expect("it is there now");
+    Folder::check(&path, "ledger").expect("it is the ledger's, whoever holds it");
+    assert!(matches!(Folder::check(&path, "runtime"), Err(FolderError::Corner { .. })));
+    assert!(matches!(Folder::check(keep.path(), "ledger"), Err(FolderError::Absent { .. })));
+    drop(held);
     assert!(matches!(Folder::open_existing(&path, "runtime"), Err(FolderError::Corner { .. })));
 }
 
