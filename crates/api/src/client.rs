@@ -10,13 +10,17 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// The pause before a call is made again whose connection broke.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -73,21 +77,8 @@ impl Client {
         http.set_nodelay(true);
         http.enforce_http(false);
         http.set_connect_timeout(Some(Duration::from_secs(5)));
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = hyper_rustls::HttpsConnectorBuilder::new();
-        let https = match builder.with_provider_and_native_roots(provider.clone()) {
-            Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(http),
-            Err(error) => {
-                tracing::warn!(%error, "no certificate authorities on this machine: every HTTPS upstream will be refused");
-                let roots = rustls::RootCertStore::empty();
-                let config = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(provider));
-                #[expect(clippy::expect_used, reason = "the provider's own default versions")]
-                let config = config.with_safe_default_protocol_versions().expect("the default protocol versions");
-                let config = config.with_root_certificates(roots).with_no_client_auth();
-                let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
-                builder.https_or_http().enable_http1().wrap_connector(http)
-            }
-        };
+        let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls());
+        let https = builder.https_or_http().enable_http1().wrap_connector(http);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
@@ -246,6 +237,49 @@ fn address(base: &str, path: &str) -> Result<Uri, CallError> {
     address.map_err(|error| CallError::Malformed(format!("{base}{path} is not an address: {error}")))
 }
 
+/// Connects to a base URL as a call of it would, with a TLS handshake where it is an HTTPS one, and asks nothing.
+///
+/// # Errors
+/// [`CallError::Unreachable`] where nobody listens or the deadline passed, [`CallError::Untrusted`] where whoever does has no
+/// certificate that is trusted here.
+pub async fn handshake(base: &str, deadline: Duration) -> Result<(), CallError> {
+    let to: Uri = base.parse().map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
+    let late = |_| CallError::Unreachable(format!("{base} did not answer within {} ms", deadline.as_millis()));
+    tokio::time::timeout(deadline, shake(base, &to)).await.map_err(late)?
+}
+
+async fn shake(base: &str, to: &Uri) -> Result<(), CallError> {
+    let secure = to.scheme_str() == Some("https");
+    let port = to.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let host = to.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let failed = |error: std::io::Error| {
+        if is_distrust(&error) {
+            return CallError::Untrusted(untrusted(&base, &error));
+        }
+        CallError::Unreachable(format!("{base} is not reachable: {error}"))
+    };
+    let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
+    if !secure {
+        return Ok(());
+    }
+    let named = ServerName::try_from(host.to_owned());
+    let named = named.map_err(|error| CallError::Malformed(format!("{base} names no host: {error}")))?;
+    TlsConnector::from(Arc::new(tls())).connect(named, stream).await.map(drop).map_err(failed)
+}
+
+/// How HTTPS is spoken: the machine's certificate authorities are trusted.
+fn tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider);
+    #[expect(clippy::expect_used, reason = "the provider's own default versions")]
+    let config = config.with_safe_default_protocol_versions().expect("the default protocol versions");
+    let trusting = config.clone().with_native_roots().unwrap_or_else(|error| {
+        tracing::warn!(%error, "no certificate authorities on this machine: every HTTPS upstream will be refused");
+        config.with_root_certificates(rustls::RootCertStore::empty())
+    });
+    trusting.with_no_client_auth()
+}
+
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
     let wrong = |error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}"));
     read_json(body).map_err(wrong)
@@ -254,13 +288,17 @@ fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
     let cause = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
     if is_distrust(error) {
-        return CallError::Untrusted(format!(
-            "the certificate of {to} is not trusted here ({cause}): name its certificate authority's file in SSL_CERT_FILE"
-        ));
+        return CallError::Untrusted(untrusted(to, &cause));
     }
     let what = format!("{to} is not reachable: {cause}");
     // What connects is taken by the kernel already: that fails only where nobody listens.
     if error.is_connect() { CallError::Unreachable(what) } else { CallError::Broken(what) }
+}
+
+fn untrusted(to: &dyn fmt::Display, cause: &dyn fmt::Display) -> String {
+    format!(
+        "the certificate of {to} is not trusted here ({cause}): name its certificate authority's file in SSL_CERT_FILE"
+    )
 }
 
 /// Whether the other side's certificate is at the bottom of an error. An error of the operating system's kind shows what it

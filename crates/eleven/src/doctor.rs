@@ -9,14 +9,14 @@ use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::expiry;
 use crate::health::{self, Health};
-use crate::key_cmd;
-use crate::keystore;
+use crate::{key_cmd, keystore};
+use crate::keystore::{self, PublicKey};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
-use eleven_core::root::{KeyRecord, TrustRoot};
+use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use rustix::fs::StatVfsMountFlags;
 use std::fs::OpenOptions;
@@ -65,12 +65,15 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
+    // It opens keystores.
+    corner::close_to_others()?;
     let mut findings = vec![good("configuration", format!("{}: every key is known and in range", file.display()))];
     findings.push(landlock());
-    let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT).ok();
+    let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT);
     findings.push(root(&config));
-    findings.push(lifetimes(&config, snapshot.as_ref()));
-    findings.push(secrets::operator(&config));
+    findings.push(lifetimes(&config, snapshot.as_ref().ok()));
+    findings.push(secrets::operator(&config, snapshot.as_ref()));
+    let snapshot = snapshot.ok();
     let mut point = Health::Nobody;
     for which in Which::ALL {
         findings.push(folder(which, &config));
@@ -81,11 +84,12 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
             point = health;
         }
     }
-    findings.push(upstream::look(&config.point.upstream));
+    findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));
     findings.push(sync_time(&config));
     findings.push(clock(&config));
     findings.push(running::registration(&config, snapshot.as_ref(), &point));
+    findings.extend(snapshot.as_ref().map(running::contained).unwrap_or_default());
     report(&findings, output);
     let failed = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(ExitCode::from(if failed { EXIT_FAILED } else { EXIT_DONE }))
@@ -138,6 +142,14 @@ fn landlock() -> Finding {
 fn root(config: &Config) -> Finding {
     match corner::read_root(&config.root) {
         Err(error) => bad("trust root", error.to_string()),
+        Ok(root) if is_anothers(&root, &held(config)) => {
+            let (file, domain) = (config.root.display(), &root.domain);
+            let what = format!(
+                "{file} is the root of another domain that is named {domain}, since it names no key of the keystores here: \
+                 put this domain's in its place"
+            );
+            bad("trust root", what)
+        }
         Ok(root) => {
             let key = config.root.with_file_name("root-key.json");
             let version = format!("version {} of {} is pinned", root.version, root.domain);
@@ -148,6 +160,19 @@ fn root(config: &Config) -> Finding {
             }
         }
     }
+}
+
+/// The keys here that a trust root names, as far as their keystores can be read.
+fn held(config: &Config) -> Vec<PublicKey> {
+    let of = |which: Which| keystore::public_keys(&which.of(config).data.join(keystore::FILE), which.name());
+    let keys = Which::ALL.into_iter().filter_map(|which| of(which).ok()).flatten();
+    keys.filter(|key| matches!(key.usage, KeyUse::Head | KeyUse::Policy | KeyUse::Registry)).collect()
+}
+
+/// Whether a root names none of these keys, where there are some: each version repeats those of the versions before.
+fn is_anothers(root: &TrustRoot, held: &[PublicKey]) -> bool {
+    let names = |key: &PublicKey| root.roles.iter().any(|row| row.kid == key.kid && row.public == key.public);
+    !held.is_empty() && !held.iter().any(names)
 }
 
 /// Until when root and keys count: by the root in force, where the authority answers, or by the pinned one.

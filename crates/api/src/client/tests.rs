@@ -25,6 +25,11 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
     assert!(matches!(refused, CallError::Untrusted(_)), "{refused:?}");
     let told = refused.to_string();
     assert!(told.contains(&format!("the certificate of {at}/health")) && told.contains("SSL_CERT_FILE"), "{told}");
+    // Also where nothing is asked.
+    let refused = handshake(&at, DEADLINE).await.expect_err("it is not trusted");
+    assert!(matches!(refused, CallError::Untrusted(_)), "{refused:?}");
+    let told = refused.to_string();
+    assert!(told.contains(&format!("the certificate of {at} ")) && told.contains("SSL_CERT_FILE"), "{told}");
 
     // One that speaks no TLS has no certificate that could be trusted.
     let plain = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
@@ -33,10 +38,15 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
     tokio::spawn(plain.serve(Router::new(), stopping, Duration::ZERO));
     let refused = Client::new().get(&format!("https://{at}"), "/health", DEADLINE).await.expect_err("no TLS");
     assert!(!matches!(refused, CallError::Untrusted(_)), "{refused:?}");
+    let refused = handshake(&format!("https://{at}"), DEADLINE).await.expect_err("no TLS");
+    assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
+    handshake(&format!("http://{at}"), DEADLINE).await.expect("it takes connections");
 
     let free =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
     let refused = Client::new().get(&format!("https://{free}"), "/health", DEADLINE).await.expect_err("nobody");
+    assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
+    let refused = handshake(&format!("http://{free}"), DEADLINE).await.expect_err("nobody");
     assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
 }
 

@@ -9,7 +9,8 @@ use crate::key_cmd;
 use crate::keystore;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::Value;
-use eleven_core::registry::{Item as _, RuntimeRecord};
+use eleven_core::registry::{Item as _, RuntimeRecord, ContainmentRecord, ContainmentState};
+use eleven_core::root::KeyRecord;
 use eleven_core::time::Time;
 use eleven_store::Folder;
 use std::net::TcpListener;
@@ -46,6 +47,22 @@ fn silent(pid: u32, url: &str) -> String {
         "process {pid} holds its folder, and does not answer at {url}: if it neither starts at this moment nor was started with \
          another address, it hangs; end it by `kill -9 {pid}`, and its supervisor starts the next"
     )
+}
+
+/// What is contained, a finding each: that is somebody's decision, or the ledger's, and every call that it covers is refused.
+pub(super) fn contained(snapshot: &Value) -> Vec<Finding> {
+    let rows = snapshot.get("containments").and_then(Value::as_array).unwrap_or_default().iter().cloned();
+    let told = |row: ContainmentRecord| {
+        let ContainmentRecord { kind, subject, state, since, cause } = row;
+        let next = match state {
+            ContainmentState::Revoked => "it returns under a new name".to_owned(),
+            ContainmentState::Contained | ContainmentState::Recovering => {
+                format!("`eleven subject lift {kind} {subject}` governs it again")
+            }
+        };
+        warn("containment", format!("{kind} {subject} is {} since {} ({cause}): {next}", state.name(), since.seconds()))
+    };
+    rows.filter_map(|row| ContainmentRecord::read(row).ok()).map(told).collect()
 }
 
 /// What makes a point what was approved.

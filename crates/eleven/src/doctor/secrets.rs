@@ -3,20 +3,30 @@
 use super::{Finding, bad, good, warn};
 use crate::config::Config;
 use crate::corner::Which;
-use crate::keystore::{self, KeystoreError};
+use crate::keystore::{self, FileKeystore, KeystoreError};
 use crate::operator::OperatorKey;
+use crate::output::Failure;
+use eleven_core::encoding::Value;
+use eleven_core::reason::Reason;
+use eleven_core::signature::{Signer, bytes32};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// The passphrase of a corner's keystore, its TLS key, and the upstream's API key.
+/// The passphrase of a corner's keystore and whether it opens that, its TLS key, and the upstream's API key.
 pub(super) fn look(which: Which, config: &Config) -> Finding {
     let (what, corner) = (format!("{} secrets", which.name()), which.of(config));
     let upstream = config.point.upstream_key_file.as_deref().filter(|_| which == Which::Runtime);
     let tls = corner.tls.as_ref().map(|(_, key)| key.as_path());
     let (mut wrong, mut open) = (Vec::new(), Vec::new());
     match keystore::passphrase(&corner.passphrase_file) {
-        Ok(_) => {}
+        Ok(passphrase) => {
+            let store = corner.data.join(keystore::FILE);
+            // What else is wrong with a keystore is told with its folder.
+            if let Err(error @ KeystoreError::Sealed(_)) = FileKeystore::open(&store, which.name(), &passphrase) {
+                wrong.push(format!("{error}; it is read from {}", corner.passphrase_file.display()));
+            }
+        }
         // What a service manager hands to the corner is nobody else's to see.
         Err(KeystoreError::Io(_, error)) if is_elsewhere(&error, &corner.passphrase_file, &corner.data) => {
             open.push(format!("{} can't be looked at from here ({error})", corner.passphrase_file.display()));
@@ -37,8 +47,8 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
     }
 }
 
-/// The key that signs the acts of admin commands.
-pub(super) fn operator(config: &Config) -> Finding {
+/// The key that signs the acts of admin commands, held against the registry where the authority shows that.
+pub(super) fn operator(config: &Config, snapshot: Result<&Value, &Failure>) -> Finding {
     let (what, file) = ("operator key", &config.operator_key);
     match (File::open(file), OperatorKey::load(file)) {
         // An operator may have it elsewhere, and not show it to whoever runs a corner.
@@ -46,8 +56,35 @@ pub(super) fn operator(config: &Config) -> Finding {
             warn(what, format!("{}: {error}: no command that signs an act goes from here", file.display()))
         }
         (_, Err(failure)) => bad(what, format!("{failure}: every command that signs an act fails")),
+        (_, Ok(key)) if is_unknown(&key.signer, snapshot) => {
+            let kid = key.signer.kid();
+            bad(
+                what,
+                format!(
+                    "{}: the registry has no operator by this key ({kid}), so that every act it signs is refused: is it \
+                     another domain's?",
+                    file.display()
+                ),
+            )
+        }
         (_, Ok(key)) => good(what, format!("{} signs as {}", file.display(), key.identity)),
     }
+}
+
+/// Whether the authority answers, and knows no operator by this key: the registry that it shows has none, or it shows none to
+/// whoever reads by it.
+pub(super) fn is_unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) -> bool {
+    let snapshot = match snapshot {
+        Ok(snapshot) => snapshot,
+        Err(refused) => return refused.is(Reason::IdentityUnauthenticated),
+    };
+    let rows = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default().iter();
+    let is_its = |mapping: &Value| {
+        let text = |name: &str| mapping.get(name).and_then(Value::as_str);
+        let public = text("public").and_then(bytes32);
+        text("kind") == Some("operator") && text("kid") == Some(key.kid()) && public == Some(key.public())
+    };
+    !rows.filter_map(|row| row.get("mapping")).any(is_its)
 }
 
 /// Whether a passphrase that can't be read may all the same be there for the corner.

@@ -1,4 +1,8 @@
 use super::*;
+use eleven_api::serve::{Listener, Tls};
+use eleven_core::encoding::parse;
+use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
+use tokio::sync::watch;
 
 #[test]
 fn a_full_disk_is_bad_and_not_only_to_be_looked_at() {
@@ -31,4 +35,62 @@ fn a_folder_on_a_read_only_file_system_is_bad_for_each_corner() {
     }
     let found = synced(Err(std::io::Error::from(ErrorKind::ReadOnlyFilesystem)));
     assert!(found.state == State::Bad && found.detail.contains("nothing can be written"), "{}", found.detail);
+}
+
+#[test]
+fn a_root_that_names_none_of_the_keys_here_is_another_domains() {
+    let root = parse(include_bytes!("../../../../spec/vectors/root.json")).expect("I-JSON");
+    let root = TrustRoot::read(root).expect("a root");
+    let row = root.roles.first().expect("a key");
+    let own = PublicKey { kid: row.kid.clone(), usage: row.usage, owner: row.owner.clone(), public: row.public };
+    let others = PublicKey { public: [7; 32], ..own.clone() };
+    assert!(!is_anothers(&root, &[]), "nothing here tells");
+    assert!(!is_anothers(&root, &[others.clone(), own]));
+    assert!(is_anothers(&root, &[others]), "of the same name");
+}
+
+#[test]
+fn an_operators_key_is_the_one_that_the_registry_has() {
+    let (key, other) = (SeedSigner::new("key:x/operator/1", &[1; 32]), SeedSigner::new("key:x/operator/1", &[2; 32]));
+    let of = |kind: &str| {
+        let mapping = Object::new().with("kind", kind).with("identity", "human:operator:dev").with("kid", key.kid());
+        let row = Object::new().with("mapping", mapping.with("public", base64_value(&key.public())));
+        Value::Object(Object::new().with("sources", vec![Value::Object(row)]))
+    };
+    let unknown = |signer: &SeedSigner, snapshot: &Value| secrets::is_unknown(signer, Ok(snapshot));
+    assert!(!unknown(&key, &of("operator")) && unknown(&other, &of("operator")), "of the same name");
+    assert!(unknown(&key, &of("jwt")) && unknown(&key, &Value::Object(Object::new())));
+    let silent = Failure::new("http://127.0.0.1:1 is not reachable");
+    assert!(!secrets::is_unknown(&key, Err(&silent)), "nobody says");
+}
+
+#[test]
+fn what_is_contained_is_to_be_looked_at_and_named_with_what_lifts_it() {
+    let row = |subject: &str, state: &str| {
+        let row = Object::new().with("kind", "identity").with("subject", subject).with("state", state);
+        Value::Object(row.with("since", "2026-01-31T08:00:00.000Z").with("cause", "operator"))
+    };
+    let rows = vec![row("svc:a:dev", "contained"), row("svc:b:dev", "revoked")];
+    let found = running::contained(&Value::Object(Object::new().with("containments", rows)));
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|found| found.state == State::Warn), "it is somebody's decision");
+    assert!(found[0].detail.contains("`eleven subject lift identity svc:a:dev`"), "{}", found[0].detail);
+    assert!(!found[1].detail.contains("lift"), "{}", found[1].detail);
+    assert!(running::contained(&Value::Object(Object::new())).is_empty());
+}
+
+#[test]
+fn an_upstream_by_a_certificate_that_nobody_trusts_is_to_be_looked_at() {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src/client").join(name);
+    let tls = Tls::load(&file("untrusted.pem"), &file("untrusted.key.pem")).expect("a certificate and its key");
+    let serves = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+    let (_running, stop) = watch::channel(false);
+    let at = serves.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), Some(tls)).await.expect("it listens");
+        let at = listener.local_addr().expect("an address");
+        tokio::spawn(listener.serve(axum::Router::new(), stop, Duration::ZERO));
+        at
+    });
+    let found = upstream::look(&format!("https://{at}")).expect("looked at");
+    assert!(found.state == State::Warn && found.detail.contains("SSL_CERT_FILE"), "{}", found.detail);
 }

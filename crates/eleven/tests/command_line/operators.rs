@@ -230,3 +230,45 @@ fn doctor_tells_of_secrets_that_others_may_read() {
     mode("api.key", 0o600);
     assert_eq!(found("runtime").1, "ok");
 }
+
+#[test]
+fn doctor_tells_of_what_is_another_domains_and_of_what_is_contained() {
+    let (mut domain, other) = (Domain::make(&[]), Domain::make(&[]));
+    domain.up(&[]);
+    let found = |what: &str| {
+        let output = domain.run(&["doctor", "--json"]);
+        let findings = parse(&output.stdout).expect("findings");
+        let mut rows = findings.as_array().expect("findings").iter();
+        let row = rows.find(|row| member(row, "what") == what);
+        let said = row.map(|row| (member(row, "state").to_owned(), member(row, "detail").to_owned()));
+        (output.status.code(), said)
+    };
+    // Of one name, as every domain that was made without one.
+    for (file, what, why) in [
+        ("operator.key", "operator key", "the registry has no operator by this key"),
+        ("root.json", "trust root", "the root of another domain"),
+        ("ledger/keystore.pass", "ledger secrets", "does not open"),
+    ] {
+        let place = domain.dir().join(file);
+        let own = std::fs::read(&place).expect("it is there");
+        assert_ne!(found(what).1.expect("a finding").0, "bad");
+        std::fs::copy(other.dir().join(file), &place).expect("copied");
+        let (code, said) = found(what);
+        let (state, detail) = said.expect("a finding");
+        assert!(code == Some(1) && state == "bad" && detail.contains(why), "{file}: {state} {detail}");
+        std::fs::write(&place, own).expect("written");
+    }
+    assert_eq!(found("containment"), (Some(0), None));
+    domain.done(&["subject", "contain", "identity", "svc:demo-app:dev"]);
+    let until = std::time::Instant::now() + crate::domain::PATIENCE;
+    loop {
+        let (code, said) = found("containment");
+        if let Some((state, detail)) = said {
+            assert_eq!((code, state.as_str()), (Some(0), "look"), "{detail}");
+            assert!(detail.contains("`eleven subject lift identity svc:demo-app:dev`"), "{detail}");
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "it is never told");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
