@@ -4,13 +4,15 @@ mod confine;
 mod founding;
 mod keys;
 mod probe;
+mod reads;
 mod signals;
 
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use probe::probe;
-pub(crate) use signals::{Signals, follow_parent, until_stopped, until_told};
+pub(crate) use reads::check_start;
+pub(crate) use signals::{Signals, follow_parent, supervisor_of, until_stopped, until_told};
 
 use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore, Keystore as _};
@@ -126,11 +128,7 @@ fn prepare(which: Which, config: Config) -> Result<Prepared, Failure> {
     close_to_others()?;
     let confinement = confine::to_own(which, &config)?;
     tracing::info!(corner = which.name(), files = %confinement, "confined");
-    let root = read_root(&config.root)?;
-    if root.domain != config.domain {
-        let what = format!("{} is the root of {}, not of {}", config.root.display(), root.domain, config.domain);
-        return Err(Failure::usage(what));
-    }
+    let root = own_root(&config)?;
     let passphrase = keystore::passphrase(&corner.passphrase_file)?;
     let keys = FileKeystore::open(&corner.data.join(keystore::FILE), which.name(), &passphrase)?;
     Ok(Prepared { config, corner, root, keys, clock: Arc::new(SystemClock) })
@@ -398,6 +396,16 @@ pub(crate) fn measure_binary() -> Result<Sha3, Failure> {
             read => stream.update(&piece[..read]),
         }
     }
+}
+
+/// The trust root of the configuration, which is its domain's.
+fn own_root(config: &Config) -> Result<TrustRoot, Failure> {
+    let root = read_root(&config.root)?;
+    if root.domain != config.domain {
+        let what = format!("{} is the root of {}, not of {}", config.root.display(), root.domain, config.domain);
+        return Err(Failure::usage(what));
+    }
+    Ok(root)
 }
 
 /// Reads a trust root, and checks that its own threshold signed it.

@@ -160,6 +160,12 @@ impl Output {
     }
 }
 
+/// Tells a person, beside what a command prints, what it waits for.
+pub(crate) fn waits(what: &str) {
+    // Nobody is left to tell where this fails.
+    let _ = writeln!(std::io::stderr(), "eleven: {}", shown(what));
+}
+
 /// Prints a line, or ends the process. Whoever closed standard output wants no more; anybody else is told.
 fn print(bytes: &[u8]) {
     if let Err(error) = written(bytes) {

@@ -5,9 +5,9 @@
 
 use crate::call;
 use crate::config::Config;
-use crate::corner::Which;
+use crate::corner::{self, Which};
 use crate::health::{self, Health};
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, waits};
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
 use rustix::io::Errno;
@@ -25,6 +25,8 @@ const BETWEEN: Duration = Duration::from_secs(2);
 const SETTLES: Duration = Duration::from_secs(5);
 /// How long a connection to a listener of this machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
+/// After how long it is said what is waited for.
+const SILENT: Duration = Duration::from_secs(2);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -35,11 +37,12 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), Failure> {
     let name = which.name();
     let Some(before) = running(which, config)? else {
-        return Err(Failure::new(format!(
-            "the {name} does not run: start it with `eleven up` or `eleven {name} serve`"
-        )));
+        let start = || format!("the {name} does not run: start it with `eleven up` or `eleven {name} serve`");
+        return Err(Failure::new(backing_off(which, config).unwrap_or_else(start)));
     };
     check_listener(which, which.of(config).listen, before)?;
+    corner::check_start(which, config)
+        .map_err(|failure| failure.while_("nothing was done, since the next process would not start"))?;
     if let Health::Untrusted(why) = call::wait(health::of(which, config))? {
         return Err(Failure::new(format!("{why}; nothing was done, since its coming back could not be seen")));
     }
@@ -68,6 +71,17 @@ fn running(which: Which, config: &Config) -> Result<Option<u32>, Failure> {
     }
 }
 
+/// What is said of a corner that does not run, and whose supervisor does, which another corner's process tells.
+fn backing_off(which: Which, config: &Config) -> Option<String> {
+    let others = Which::ALL.into_iter().filter(|other| *other != which);
+    let mut holders = others.filter_map(|other| Folder::holder(&other.of(config).data).ok().flatten());
+    let (supervisor, name) = (holders.find_map(corner::supervisor_of)?, which.name());
+    Some(format!(
+        "the {name} does not run at this moment, and its supervisor does, `eleven up` as process {supervisor}: what that says \
+         tells why; it tries again within ten seconds, unless it runs by --no-restart"
+    ))
+}
+
 /// The next process gets the socket of this one, so a new address needs more than a restart.
 fn check_listener(which: Which, listen: SocketAddr, process: u32) -> Result<(), Failure> {
     let nobody = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
@@ -85,8 +99,10 @@ fn check_listener(which: Which, listen: SocketAddr, process: u32) -> Result<(), 
 /// Waits until the next process holds the folder and is ready; its number, and why it denies every call where that is not its own
 /// matter.
 fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Result<(u32, Option<String>), Failure> {
+    let mut told = false;
     loop {
-        let next = Folder::holder(&which.of(config).data)?.filter(|pid| *pid != before);
+        let holder = Folder::holder(&which.of(config).data)?;
+        let next = holder.filter(|pid| *pid != before);
         let health = match next {
             Some(_) => call::wait(health::of(which, config))?,
             None => Health::Nobody,
@@ -107,11 +123,27 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
             }
             _ => {}
         }
+        if began.elapsed() > SILENT && !std::mem::replace(&mut told, true) {
+            waits(&awaited(which, before, holder));
+        }
         if began.elapsed() > PATIENCE {
             let holds = Folder::holder(&which.of(config).data)? == Some(before);
             return Err(Failure::new(if holds { hangs(before) } else { unready(before) }));
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// What is waited for, by who holds the folder.
+fn awaited(which: Which, before: u32, holder: Option<u32>) -> String {
+    let (name, seconds) = (which.name(), PATIENCE.as_secs());
+    match holder {
+        Some(pid) if pid == before => format!("waiting up to {seconds} s for process {before} to make place"),
+        Some(pid) => format!("process {pid} is in the place of {before}: waiting up to {seconds} s until it is ready"),
+        None => format!(
+            "process {before} made place: waiting up to {seconds} s for the next one; where none comes, what `eleven up` or the \
+             {name}'s unit says tells why"
+        ),
     }
 }
 

@@ -14,10 +14,10 @@ mod teller;
 
 use crate::call;
 use crate::config::{self, Config};
-use crate::corner::{Which, next_program, until_told};
+use crate::corner::{Which, next_program, supervisor_of, until_told};
 use crate::doctor;
 use crate::health::{self, Health};
-use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint};
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint, waits};
 use eleven_api::client::Client;
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
@@ -71,16 +71,19 @@ pub(crate) fn run(file: &Path, restart: bool, output: Output) -> Result<ExitCode
 }
 
 /// Waits until nobody holds a corner's folder. What a supervisor that was killed left behind ends within a moment; what does
-/// not end runs.
+/// not end runs, and so does what has its supervisor still.
 fn wait_for(which: Which, corner: &config::Corner) -> Result<(), Failure> {
-    let began = Instant::now();
+    let (began, mut told) = (Instant::now(), false);
     while let Some(pid) = Folder::holder(&corner.data)? {
-        if began.elapsed() > LEFT {
-            let name = which.name();
+        let name = which.name();
+        if began.elapsed() > LEFT || supervisor_of(pid).is_some() {
             return Err(Failure::new(format!(
                 "{} is held by process {pid}: the {name} of this domain runs already; stop it first, or leave it running",
                 corner.data.display()
             )));
+        }
+        if !std::mem::replace(&mut told, true) {
+            waits(&format!("waiting for process {pid} to end: it is the {name} that another `eleven up` left behind"));
         }
         std::thread::sleep(LOOK);
     }

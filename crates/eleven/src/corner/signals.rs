@@ -91,6 +91,23 @@ where
     Ok(told.status())
 }
 
+/// The process with which another one, which was started to end with it, is to end; `None` where it is gone, or there is none.
+pub(crate) fn supervisor_of(pid: u32) -> Option<u32> {
+    let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
+    let followed = followed_in(&String::from_utf8_lossy(&of("cmdline")?))?;
+    (parent_in(&String::from_utf8_lossy(&of("stat")?))? == followed).then_some(followed)
+}
+
+/// The process that a command line says is to be followed.
+fn followed_in(command: &str) -> Option<u32> {
+    command.split('\0').skip_while(|word| *word != "--parent").nth(1)?.parse().ok()
+}
+
+/// The parent in what the kernel says of a process: `4711 (eleven) S 4242 …`. The name may hold anything.
+fn parent_in(stat: &str) -> Option<u32> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
 /// Has the kernel end this process when its parent ends, however that ends.
 pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
     let Some(parent) = parent else { return Ok(()) };
@@ -98,4 +115,19 @@ pub(crate) fn follow_parent(parent: Option<i32>) -> Result<(), Failure> {
     // It may have ended before the kernel was asked.
     let still = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent);
     if still { Ok(()) } else { Err(Failure::new("the process that started this one is gone")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_followed_is_read_of_what_the_kernel_says() {
+        let command = "/usr/bin/eleven\0ledger\0serve\0--parent\04242\0--config\0d/eleven.toml\0";
+        assert_eq!(followed_in(command), Some(4242));
+        assert_eq!(followed_in("/usr/bin/eleven\0ledger\0serve\0"), None, "it was started by itself");
+        assert_eq!(parent_in("4711 (eleven) S 4242 4711 4711 0 -1"), Some(4242));
+        assert_eq!(parent_in("4711 (a) S 1 (b) S 4242 4711 4711 0 -1"), Some(4242), "a name of its own choosing");
+        assert_eq!(supervisor_of(std::process::id()), None, "nobody started these tests to end with them");
+    }
 }

@@ -77,12 +77,29 @@ fn a_second_supervisor_of_a_domain_ends_and_says_who_holds_it() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);
     let ledger = domain.supervisor().pid("ledger").as_raw_nonzero();
+    let began = Instant::now();
     let second = domain.run(&["up"]);
+    assert!(began.elapsed() < Duration::from_secs(6), "it waits for what does not end");
     assert_eq!(second.status.code(), Some(1), "{}", text(&second));
     assert!(text(&second).contains(&format!("is held by process {ledger}")), "{}", text(&second));
+    assert!(!text(&second).contains("waiting for"), "{}", text(&second));
     assert!(!text(&second).contains("ready:"), "{}", text(&second));
     let secret = domain.client("app", "svc:demo-app:dev");
     domain.passes(&secret, "the second ended");
+}
+
+#[test]
+fn who_starts_a_domain_while_a_corner_of_it_ends_is_told_what_is_waited_for() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let ledger = domain.supervisor().pid("ledger");
+    // It does not hear that its supervisor is gone.
+    kill_process(ledger, Signal::STOP).expect("it runs");
+    domain.supervisor().kill();
+    let second = domain.run(&["up"]);
+    kill_process(ledger, Signal::KILL).expect("it is there");
+    let waiting = format!("eleven: waiting for process {} to end", ledger.as_raw_nonzero());
+    assert!(second.status.code() == Some(1) && text(&second).contains(&waiting), "{}", text(&second));
 }
 
 #[test]

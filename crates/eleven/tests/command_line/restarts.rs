@@ -10,7 +10,7 @@ use eleven_store::Folder;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
@@ -282,6 +282,63 @@ fn a_corner_that_hangs_is_named_with_what_ends_it() {
         event(value) == Some("started") && value.get("corner").and_then(Value::as_str) == Some("ledger")
     });
     domain.passes(&secret, "it hung");
+}
+
+#[test]
+fn a_restart_whose_next_process_can_not_start_is_refused_before_the_running_one_is_told() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let runtime = domain.supervisor().pid("runtime");
+    let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+    let gateway = "[runtime.gateway]\n";
+    domain.configure(|config| config.replace(gateway, &format!("{gateway}upstream_key_file = \"api.key\"\n")));
+    let refused = domain.run(&["runtime", "restart"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    for part in ["nothing was done", "api.key", "check upstream_key_file"] {
+        assert!(text(&refused).contains(part), "{part}: {}", text(&refused));
+    }
+    domain.configure(|_| config);
+    let pass = domain.dir().join("runtime/keystore.pass");
+    let own = std::fs::read(&pass).expect("a passphrase");
+    std::fs::write(&pass, "another passphrase entirely\n").expect("written");
+    let refused = domain.run(&["runtime", "restart"]);
+    let told = text(&refused);
+    assert!(told.contains("nothing was done") && told.contains("does not open"), "{told}");
+    domain.passes(&secret, "nothing was done");
+    let holder = Folder::holder(domain.dir().join("runtime")).expect("a list of locks");
+    assert_eq!(holder, u32::try_from(runtime.as_raw_nonzero().get()).ok());
+    std::fs::write(&pass, own).expect("written");
+    domain.done(&["runtime", "restart"]);
+}
+
+#[test]
+fn who_restarts_a_corner_that_does_not_come_back_is_told_what_is_waited_for() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    // The supervisor's processes read the one, the command the other.
+    let (config, whole) = (domain.dir().join("eleven.toml"), domain.dir().join("whole.toml"));
+    std::fs::copy(&config, &whole).expect("copied");
+    domain.configure(|config| format!("half = \"edited\"\n{config}"));
+    let restart = || {
+        let mut command = eleven();
+        command.args(["runtime", "restart", "--config"]).arg(&whole);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+    };
+    let mut first = restart();
+    let mut told = String::new();
+    BufReader::new(first.stderr.take().expect("its errors")).read_line(&mut told).expect("a line");
+    assert!(told.contains("made place: waiting up to 30 s for the next one"), "{told}");
+    let again = restart().wait_with_output().expect("it ends");
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again));
+    assert!(
+        text(&again).contains("`eleven up` as process") && text(&again).contains("tries again"),
+        "{}",
+        text(&again)
+    );
+    std::fs::copy(&whole, &config).expect("copied");
+    let first = first.wait_with_output().expect("it ends");
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first));
 }
 
 #[test]
