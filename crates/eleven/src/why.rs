@@ -14,6 +14,9 @@ use std::path::Path;
 /// The ledger's path for it.
 const WHY: &str = "/v1/proof/why/";
 
+/// The cause that an upstream is, of which nothing more stands in the ledger.
+const UPSTREAM_FAILED: &str = "upstream.failed";
+
 /// Explains what the ledger has of an operation.
 ///
 /// # Errors
@@ -57,6 +60,12 @@ fn explain(said: &Value, output: Output) -> String {
     if let Some(reason) = reason {
         let would_pass = data("would_pass").unwrap_or_else(|| words::would_pass(reason));
         let _ = write!(out, "\n{} {would_pass}\n", output.paint(Paint::Bold, "what would pass:"));
+    }
+    if data("cause") == Some(UPSTREAM_FAILED) {
+        let op = text("op").map(|op| format!(" op=\"{op}\"")).unwrap_or_default();
+        let line = format!("the runtime's log says why, in the line `the upstream failed{op}`");
+        let next = format!("{line}; `eleven doctor` tries the connection");
+        let _ = write!(out, "\n{} {next}\n", output.paint(Paint::Bold, "what to do:"));
     }
     if let Some(lineage) = text("lineage") {
         let _ = write!(

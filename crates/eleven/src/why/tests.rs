@@ -53,7 +53,12 @@ fn what_failed_or_was_cut_off_did_not_run_to_its_end_and_says_its_cause() {
     let failed = told("execution.failed", "upstream.failed", r#""closed":true,"#);
     assert!(failed.starts_with("not refused: it ran and failed, and its evidence is committed (execution.failed)"));
     assert!(failed.contains("cause      upstream.failed"), "{failed}");
+    for part in
+        ["what to do: the runtime's log", "`the upstream failed op=\"X\"`", "`eleven doctor` tries the connection"]
+    {
+        assert!(failed.contains(part), "{part}: {failed}");
+    }
     let cut_off = told("execution.interrupted", "caller.left", "");
     assert!(cut_off.starts_with("not refused: it was cut off, and its evidence is not committed yet"), "{cut_off}");
-    assert!(cut_off.contains("cause      caller.left"), "{cut_off}");
+    assert!(cut_off.contains("cause      caller.left") && !cut_off.contains("what to do"), "{cut_off}");
 }
