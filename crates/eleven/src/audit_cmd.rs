@@ -129,16 +129,26 @@ pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
     let follower = Follower::open(&args.data, root).map_err(Failure::new)?;
     let mut following = Following { follower, source, told: None, output };
     let every = Duration::from_millis(args.every.max(10));
-    call::wait(async {
+    let ended = call::wait(async {
         if args.once {
-            return following.round().await.map_err(Failure::new);
+            return following.round().await;
         }
         // From the first round on: a signal that comes while nobody waits for one is lost.
         tokio::select! {
             _ = corner::until_told() => Ok(()),
-            failure = following.go_on(every) => Err(failure),
+            error = following.go_on(every) => Err(error),
         }
-    })?
+    });
+    following.follower.leave();
+    ended?.map_err(|error| failed(error, args.secret_file.is_some()))
+}
+
+/// Why a ledger is not followed, or compared; where it refused whoever sent no secret, with how one is sent.
+fn failed(error: FollowError, sent: bool) -> Failure {
+    match error {
+        FollowError::Call(error @ CallError::Refused(_)) => call::advised(error.into(), sent),
+        error => Failure::new(error),
+    }
 }
 
 /// A ledger that is followed, and what was said of it.
@@ -165,7 +175,7 @@ impl Following {
     }
 
     /// Round after round, until something is wrong that asking again does not mend.
-    async fn go_on(&mut self, every: Duration) -> Failure {
+    async fn go_on(&mut self, every: Duration) -> FollowError {
         let mut warned = String::new();
         loop {
             match self.round().await {
@@ -177,7 +187,7 @@ impl Following {
                         warned = why;
                     }
                 }
-                Err(error) => return Failure::new(error),
+                Err(error) => return error,
             }
             tokio::time::sleep(every).await;
         }
@@ -225,7 +235,8 @@ pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
     let secret = secret(args.secret_file.as_deref())?;
     let remote = |url: &str| Remote::new(url, secret.as_deref()).map_err(Failure::new);
     let (one, two) = (remote(one)?, remote(two)?);
-    let found = call::wait(async { follow::compare(&one, &two, &root).await })?.map_err(Failure::new)?;
+    let found = call::wait(async { follow::compare(&one, &two, &root).await })?;
+    let found = found.map_err(|error| failed(error, secret.is_some()))?;
     let Some(evidence) = found else {
         output.either(|| Value::Object(Object::new().with("agree", true)), || "both show one history".to_owned());
         return Ok(());

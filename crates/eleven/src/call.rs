@@ -138,9 +138,14 @@ impl Base for At {
     }
 
     fn advised(&self, refused: Failure) -> Failure {
-        let followed = self.secret.is_some() || !refused.is(Reason::IdentityUnauthenticated);
-        refused.or_else_try(followed, "--secret-file FILE sends the secret in a file")
+        advised(refused, self.secret.is_some())
     }
+}
+
+/// What was refused to whoever sends no secret, with how one is sent.
+pub(crate) fn advised(refused: Failure, sent: bool) -> Failure {
+    let followed = sent || !refused.is(Reason::IdentityUnauthenticated);
+    refused.or_else_try(followed, "--secret-file FILE sends the secret in a file")
 }
 
 /// The authority's registry, read by the operator's key where that is at hand: a private domain shows it to nobody else here.

@@ -37,6 +37,9 @@ use tiles::HashTiles;
 
 /// The mark of an auditor's folder.
 pub(crate) const CORNER: &str = "auditor";
+/// The places of its logs in the folder.
+const LOG: &str = "log";
+const HEADS: &str = "heads";
 /// Where evidence is written, in the folder.
 const EVIDENCE: &str = "evidence";
 /// So many tiles of entries are fetched, verified and kept at a time.
@@ -162,6 +165,8 @@ pub struct Follower {
     pinned: TrustRoot,
     replayed: Replayed,
     last: Option<Published>,
+    /// Whether the folder was not there.
+    made: bool,
     /// [`CONTENT_BYTES`], or what a test says.
     content_bytes: usize,
     /// Set where the state in memory is ahead of what was verified and kept: nothing goes on from it, and each round says
@@ -200,10 +205,27 @@ impl Follower {
     /// # Errors
     /// Where the folder can't be used, or does not hold what was verified.
     pub fn open(folder: &Path, pinned: TrustRoot) -> Result<Self, FollowError> {
+        let made = !folder.exists();
         let folder = Folder::open_or_begin(folder, CORNER).map_err(FollowError::Folder)?;
         let place = |name| folder.place(name).map_err(FollowError::Folder);
-        let (log, heads) = (place("log")?, place("heads")?);
-        Self::on(folder, log, heads, pinned)
+        let (log, heads) = (place(LOG)?, place(HEADS)?);
+        Ok(Self { made, ..Self::on(folder, log, heads, pinned)? })
+    }
+
+    /// Ends it. A mirror that holds nothing is taken away, and its folder where that was made for it: there it was asked for at an
+    /// address where nobody is, or by whoever is shown nothing. What can't be taken away stays.
+    pub fn leave(self) {
+        let Self { folder, log, heads, last, made, .. } = self;
+        let path = folder.path().to_owned();
+        if log.next() > 0 || last.is_some() || path.join(EVIDENCE).exists() {
+            return;
+        }
+        drop((log, heads));
+        let mut removed = [LOG, HEADS].iter().map(|name| std::fs::remove_dir_all(path.join(name)));
+        if removed.all(|removed| removed.is_ok()) && folder.abandon().is_ok() && made {
+            // Somebody else may have begun there this moment.
+            let _ = std::fs::remove_dir(path);
+        }
     }
 
     /// The same, with its logs in these places.
@@ -223,7 +245,8 @@ impl Follower {
                 return Err(kept(&HeadError::Fork { size: commitment.size }));
             }
         }
-        Ok(Self { folder, log, heads, pinned, replayed, last, content_bytes: CONTENT_BYTES, ahead: None })
+        let (made, content_bytes) = (false, CONTENT_BYTES);
+        Ok(Self { folder, log, heads, pinned, replayed, last, made, content_bytes, ahead: None })
     }
 
     /// What was verified so far.

@@ -175,6 +175,17 @@ impl Folder {
         Ok(locks.lines().find_map(|line| holder_in(line, &lock, named)))
     }
 
+    /// Takes back that the folder was begun: its mark and its lock are gone then, and what else is in it stays.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] where one of them can't be removed.
+    pub fn abandon(self) -> Result<(), FolderError> {
+        let path = self.path();
+        let remove = |name| std::fs::remove_file(path.join(name));
+        let removed = remove(FORMAT_FILE).and_then(|()| remove(LOCK_FILE));
+        removed.map_err(|cause| FolderError::io("abandon", path, cause))
+    }
+
     /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.held.path

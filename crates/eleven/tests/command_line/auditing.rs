@@ -33,6 +33,11 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     let refused = domain.run(&["ledger", "follow", &url, "--root", &root, "--data", &domain.file("none")]);
     let said = text(&refused);
     assert!(refused.status.code() == Some(1) && said.contains("exposure is by-possession"), "nor later: {said}");
+    assert!(said.contains("(--secret-file FILE sends the secret in a file)"), "{said}");
+    assert!(!Path::new(&domain.file("none")).exists(), "of what nothing was shown nothing is kept");
+    let export = domain.run(&["evidence", "export", "--out", &domain.file("none")]);
+    assert_eq!(export.status.code(), Some(1), "{}", text(&export));
+    assert!(text(&export).contains("(--secret-file FILE sends the secret in a file)"), "{}", text(&export));
     let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
     let held = domain.file("auditor.secret");
     let secret = added.get("secret").and_then(Value::as_str).expect("a secret");
@@ -182,6 +187,7 @@ fn who_follows_a_ledger_that_does_not_answer_is_told_so_and_ends_when_told() {
     // In the middle of a round, and not the first.
     kill_process(Pid::from_child(&process.0), Signal::TERM).expect("it runs");
     assert_eq!(process.ended(), Some(0));
+    assert!(!Path::new(&at("mirror")).exists(), "it holds nothing");
 }
 
 #[test]
@@ -246,8 +252,9 @@ fn a_mirror_is_begun_in_an_empty_folder_only() {
     for data in [at("empty"), at("new"), at("new")] {
         let unreachable = follow(&data);
         assert!(unreachable.contains("127.0.0.1:9") && !unreachable.contains("something else"), "{unreachable}");
-        assert!(Path::new(&data).join("FORMAT").exists(), "{data}");
     }
+    assert_eq!(std::fs::read_dir(at("empty")).expect("a folder").count(), 0, "no mirror is left that holds nothing");
+    assert!(!Path::new(&at("new")).exists(), "nor its folder, which was made for it");
 }
 
 #[test]

@@ -607,3 +607,18 @@ async fn content_that_is_said_to_be_moved_where_no_retention_was_set_is_found() 
     drop(lying);
     drop(served.end().await);
 }
+
+#[test]
+fn a_mirror_that_holds_nothing_is_not_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = folder.path().join("mirror");
+    Follower::open(&mirror, root()).expect("an auditor").leave();
+    assert!(!mirror.exists(), "it was made for it");
+    std::fs::create_dir(&mirror).expect("made");
+    Follower::open(&mirror, root()).expect("an auditor").leave();
+    assert_eq!(std::fs::read_dir(&mirror).expect("a folder").count(), 0, "it was somebody's");
+    let follower = Follower::open(&mirror, root()).expect("an auditor");
+    follower.write_evidence(&Value::Null).expect("written");
+    follower.leave();
+    assert!(mirror.join(EVIDENCE).exists() && mirror.join("FORMAT").exists(), "what it found stays");
+}

@@ -54,7 +54,9 @@ fn a_folder_is_begun_beside_nothing_else() {
     std::fs::write(path.join("more"), "").expect("written");
     Folder::open_or_begin(&path, "auditor").map(drop).expect("it is the auditor's, whatever is in it");
     assert!(matches!(Folder::open_or_begin(&path, "ledger"), Err(FolderError::Corner { .. })));
-    Folder::open_or_begin(path.join("deeper"), "ledger").map(drop).expect("made");
+    Folder::open_or_begin(path.join("deeper"), "ledger").expect("made").abandon().expect("taken back");
+    assert_eq!(std::fs::read_dir(path.join("deeper")).expect("a folder").count(), 0, "nothing is left of it");
+    Folder::open_or_begin(path.join("deeper"), "runtime").map(drop).expect("anybody begins there");
     Folder::open_or_begin(path.join("more"), "ledger").expect_err("a file");
 }
 
