@@ -20,6 +20,7 @@ use caller::Caller;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_verify::{Pinned, Status, Verdict};
 use proofs::Proof;
+use rustix::fs::Access;
 use scenes::Stage;
 use show::{Show, say};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub(crate) struct Args {
 /// Where the domain could not be made or run on.
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
+    // Before everything that takes a while: what is shown would be lost at its end.
+    args.out.as_deref().map_or(Ok(()), made)?;
     let folder = Folder::make().map_err(Failure::new)?;
     let interrupted = Interrupted::watch(&folder).map_err(Failure::new)?;
     let mut show = open(&folder.0, output, begun).map_err(Failure::new)?;
@@ -65,6 +68,15 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
         keep(&show, &out)?;
     }
     Ok(code)
+}
+
+/// Makes the folder of the proofs, and sees that they can be written there.
+fn made(out: &Path) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {error}: name another folder by --out; nothing was done", out.display()))
+    };
+    std::fs::create_dir_all(out).map_err(|error| failed(&error))?;
+    rustix::fs::access(out, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| failed(&error))
 }
 
 /// Makes and starts the domain.

@@ -1,9 +1,22 @@
 //! `eleven demo`, stopped on its way.
 
-use crate::domain::eleven;
+use crate::domain::{eleven, text};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+
+#[test]
+fn a_demo_whose_files_can_not_be_written_is_not_begun() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let taken = temporary.path().join("taken");
+    std::fs::write(&taken, "no folder").expect("written");
+    let mut command = eleven();
+    command.arg("demo").arg("--out").arg(taken.join("proofs")).env("TMPDIR", temporary.path());
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(output.stdout.is_empty() && text(&output).contains("taken/proofs: "), "{}", text(&output));
+    assert_eq!(std::fs::read_dir(temporary.path()).expect("the folder").count(), 1, "no domain was made");
+}
 
 #[test]
 fn a_demo_that_is_stopped_leaves_no_keys_behind() {
