@@ -3,6 +3,7 @@
 //! There is one algorithm and the header must be byte for byte the one this module writes: nothing in a token chooses how
 //! it is verified.
 
+use crate::identity::CLIENT_SECRET_PREFIX;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{base64url, unbase64url};
@@ -36,6 +37,8 @@ pub struct Claims {
 /// Why a token does not authenticate anybody. Its text never holds the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
+    /// Nothing like a token: another service's key, perhaps.
+    None,
     /// Not a token of this form.
     Malformed(&'static str),
     /// No key of that name verifies it.
@@ -47,6 +50,11 @@ pub enum TokenError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::None => write!(
+                f,
+                "this is neither a client secret ({CLIENT_SECRET_PREFIX}...) nor an identity token: send what `eleven client add` \
+                 printed"
+            ),
             Self::Malformed(what) => write!(f, "the identity token is malformed: {what}"),
             Self::Untrusted => {
                 f.write_str("no trusted key verifies the identity token; get one from this domain's authority")
@@ -109,8 +117,8 @@ pub fn verify(
     if token.len() > MAX_LENGTH {
         return Err(TokenError::Malformed("longer than 4096 characters"));
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed("not three parts"))?;
-    let (head, claims) = signed.split_once('.').ok_or(TokenError::Malformed("not three parts"))?;
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::None)?;
+    let (head, claims) = signed.split_once('.').ok_or(TokenError::None)?;
     let decode = |part: &str| unbase64url(part).ok_or(TokenError::Malformed("not base64url"));
     let (head, claims, signature) = (decode(head)?, decode(claims)?, decode(signature)?);
     let kid = parse(&head).ok().and_then(|value| value.get("kid").and_then(Value::as_str).map(str::to_owned));

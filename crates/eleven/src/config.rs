@@ -17,7 +17,7 @@ use eleven_core::hash::Sha3;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -158,7 +158,8 @@ impl Config {
         let mut text = String::new();
         let read = File::open(file).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
         let size = read.map_err(|error| {
-            refuse(format!("cannot be read ({error}): make one with `eleven init DIR`, or name it with --config"))
+            let make = if error.kind() == ErrorKind::NotFound { "make one with `eleven init DIR`, or " } else { "" };
+            refuse(format!("cannot be read ({error}): {make}name it with --config"))
         })?;
         if u64::try_from(size).is_ok_and(|size| size > MAX_FILE) {
             return Err(refuse("is larger than 64 KiB: that is no configuration".to_owned()));

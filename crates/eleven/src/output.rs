@@ -160,8 +160,8 @@ impl Output {
     }
 }
 
-/// Tells a person, beside what a command prints, what it waits for.
-pub(crate) fn waits(what: &str) {
+/// Tells a person something beside what a command prints, such as what it waits for.
+pub(crate) fn aside(what: &str) {
     // Nobody is left to tell where this fails.
     let _ = writeln!(std::io::stderr(), "eleven: {}", shown(what));
 }

@@ -7,7 +7,7 @@ use crate::call;
 use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::health::{self, Health};
-use crate::output::{Failure, Output, Paint, waits};
+use crate::output::{Failure, Output, Paint, aside};
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
 use rustix::io::Errno;
@@ -124,7 +124,7 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
             _ => {}
         }
         if began.elapsed() > SILENT && !std::mem::replace(&mut told, true) {
-            waits(&awaited(which, before, holder));
+            aside(&awaited(which, before, holder));
         }
         if began.elapsed() > PATIENCE {
             let holds = Folder::holder(&which.of(config).data)? == Some(before);

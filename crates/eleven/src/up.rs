@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::corner::{Which, next_program, supervisor_of, until_told};
 use crate::doctor;
 use crate::health::{self, Health};
-use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint, waits};
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint, aside};
 use eleven_api::client::Client;
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
@@ -83,7 +83,7 @@ fn wait_for(which: Which, corner: &config::Corner) -> Result<(), Failure> {
             )));
         }
         if !std::mem::replace(&mut told, true) {
-            waits(&format!("waiting for process {pid} to end: it is the {name} that another `eleven up` left behind"));
+            aside(&format!("waiting for process {pid} to end: it is the {name} that another `eleven up` left behind"));
         }
         std::thread::sleep(LOOK);
     }

@@ -124,6 +124,13 @@ impl CompiledPolicy {
         self.operations.iter().map(String::as_str)
     }
 
+    /// Actions that a rule names and that are no operations of the bundle, so that the rule never applies to them: the name of the
+    /// rule, and the action.
+    pub fn apart(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Cedar { slices, named, .. } = &self.cedar;
+        slices.apart.iter().filter_map(move |(place, action)| Some((named.get(*place)?.id.as_str(), action.as_str())))
+    }
+
     /// Whether it covers `operation` on `runtime`.
     #[must_use]
     pub fn covers(&self, operation: &str, runtime: &str) -> bool {

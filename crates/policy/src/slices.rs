@@ -12,6 +12,9 @@ pub(crate) struct Slices {
     general: PolicySet,
     /// The rules whose head names the operation.
     own: HashMap<String, PolicySet>,
+    /// Actions that a rule's head names and that are no operations of the bundle, each behind the rule's place: for them it never
+    /// applies.
+    pub(crate) apart: Vec<(usize, String)>,
 }
 
 /// Which actions a rule is for.
@@ -32,17 +35,23 @@ impl Slices {
         let operations: HashMap<EntityUid, &String> = operations.iter().map(|name| (uid(name), name)).collect();
         let groups: HashSet<&EntityUid> =
             operations.keys().filter_map(|uid| entities.ancestors(uid)).flatten().collect();
-        let mut slices = Self { general: PolicySet::new(), own: HashMap::new() };
-        for rule in rules {
+        let mut slices = Self { general: PolicySet::new(), own: HashMap::new(), apart: Vec::new() };
+        for (place, rule) in rules.iter().enumerate() {
             match actions(&rule.policy, &groups) {
                 Actions::Any => add(&mut slices.general, &rule.policy)?,
                 Actions::Named(actions) => {
-                    for operation in actions.iter().filter_map(|action| operations.get(action)) {
-                        add(slices.own.entry((*operation).clone()).or_default(), &rule.policy)?;
+                    for action in &actions {
+                        match operations.get(action) {
+                            Some(operation) => {
+                                add(slices.own.entry((*operation).clone()).or_default(), &rule.policy)?;
+                            }
+                            None => slices.apart.push((place, action.to_string())),
+                        }
                     }
                 }
             }
         }
+        slices.apart.sort();
         Ok(slices)
     }
 

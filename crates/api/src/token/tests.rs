@@ -54,6 +54,16 @@ fn nothing_in_a_token_chooses_how_it_is_verified() {
 }
 
 #[test]
+fn another_services_key_is_told_to_be_neither_a_secret_nor_a_token() {
+    for key in ["sk-proj-0123456789", "a.b", "", "elk"] {
+        let refused = check(key, NOW).expect_err("it is no token");
+        assert_eq!(refused, TokenError::None, "{key}");
+        let told = refused.to_string();
+        assert!(told.contains("neither a client secret (elk_...) nor an identity token"), "{told}");
+    }
+}
+
+#[test]
 fn another_domain_or_a_long_life_is_not_trusted() {
     let other = Claims { aud: "eu.example".into(), ..claims() };
     assert_eq!(check(&other.sign(&signer()), NOW), Err(TokenError::Untrusted));

@@ -4,11 +4,13 @@ use super::{act, report};
 use crate::call::{self, Registry};
 use crate::cli::PolicyCommand;
 use crate::config::Config;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, aside};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::name;
-use std::path::Path;
+use eleven_core::policy::PolicyBundle;
+use eleven_policy::CompiledPolicy;
+use std::path::{Path, PathBuf};
 
 /// A policy bundle as it lies in files: JSON, its Cedar text and schema perhaps beside it.
 pub(crate) struct Source(Object);
@@ -77,13 +79,19 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
         PolicyCommand::Publish { file, next } => {
             let source = Source::read(&file)?;
             let source = if next { source.numbered_next(config)? } else { source };
-            let reference = source.reference().unwrap_or("?").to_owned();
-            let done = act(config, "policy.publish", Object::new().with("bundle", source.into_object()));
+            let tried = format!("{} of {}", source.reference().unwrap_or("?"), read_from(&file));
+            let bundle = source.into_object();
+            let done = act(config, "policy.publish", Object::new().with("bundle", bundle.clone()));
             let done =
-                done.map_err(|failure| failure.while_(&reference).or_else_try(next, "--next numbers it by itself"))?;
+                done.map_err(|failure| failure.while_(&tried).or_else_try(next, "--next numbers it by itself"))?;
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);
+            for (rule, action) in apart(bundle) {
+                aside(&format!(
+                    "look at the rule `{rule}`: {action} is none of the bundle's `operations`, so that it never applies to that"
+                ));
+            }
         }
         PolicyCommand::Retire { reference } => {
             let done = act(config, "policy.retire", Object::new().with("ref", &reference))?;
@@ -93,6 +101,22 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
         PolicyCommand::Show { reference } => show(config, &reference, output)?,
     }
     Ok(())
+}
+
+/// The files of a bundle: its own, and what lies beside it.
+fn read_from(file: &Path) -> String {
+    let beside = ["cedar", "cedarschema"].map(|extension| file.with_extension(extension));
+    let there = beside.iter().filter(|file| file.exists());
+    let files = std::iter::once(file).chain(there.map(PathBuf::as_path));
+    files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// What the rules of a bundle name and its operations do not. It was published, so that it compiles.
+fn apart(bundle: Object) -> Vec<(String, String)> {
+    let bundle = PolicyBundle::read(Value::Object(bundle)).ok();
+    let compiled = bundle.and_then(|bundle| CompiledPolicy::compile(&bundle).ok());
+    let owned = |(rule, action): (&str, &str)| (rule.to_owned(), action.to_owned());
+    compiled.map(|compiled| compiled.apart().map(owned).collect()).unwrap_or_default()
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {

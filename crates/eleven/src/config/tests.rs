@@ -183,6 +183,11 @@ fn a_file_too_large_to_be_one_is_not_read_whole() {
     assert!(Config::load(file.path()).expect_err("a refusal").to_string().contains("larger than 64 KiB"));
     std::fs::write(file.path(), [0xff, 0xfe]).expect("written");
     assert!(Config::load(file.path()).is_err(), "not a text");
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = Config::load(folder.path()).expect_err("it is no file").to_string();
+    assert!(there.contains("name it with --config") && !there.contains("eleven init"), "it is there: {there}");
+    let absent = Config::load(&folder.path().join("eleven.toml")).expect_err("it is not there").to_string();
+    assert!(absent.contains("make one with `eleven init DIR`, or name it with --config"), "{absent}");
 }
 
 /// Whatever is written, it is read or refused: nothing in it makes the reader fall.

@@ -44,10 +44,23 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
     assert!(done.get("effective_by").is_some() && done.get("epoch").is_some());
     until_denied(&domain, &secret, "policy.denied");
 
+    let rules = std::fs::read_to_string(&cedar).expect("the rules");
+    std::fs::write(&cedar, format!("{rules}\npermit (")).expect("written");
+    let refused = domain.run(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("correct the Cedar text"), "{}", text(&refused));
+    assert!(text(&refused).contains(&domain.file("policies/starter.cedar")), "{}", text(&refused));
+
     let listed = domain.json(&["policy", "list"]);
     assert_eq!(listed.as_array().map(<[Value]>::len), Some(1), "v2 replaced v1: {listed}");
     assert!(domain.done(&["policy", "show", "policy://starter/v2"]).contains("another-model"));
     assert_eq!(domain.run(&["policy", "show", "policy://starter/v1"]).status.code(), Some(1));
+
+    let misspelt = "@id(\"misspelt\") permit (principal, action == Action::\"model.invok\", resource);";
+    std::fs::write(&cedar, format!("{rules}\n{misspelt}\n")).expect("written");
+    let warned = domain.run(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    let told = String::from_utf8_lossy(&warned.stderr);
+    assert!(warned.status.success() && told.contains("`misspelt`: Action::\"model.invok\" is none"), "{told}");
 
     assert!(domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
     let again = domain.run(&["client", "add", "app", "--identity", "svc:demo-app:dev"]);

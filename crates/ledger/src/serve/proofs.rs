@@ -1,7 +1,8 @@
 //! `/v1/proof/…`: what anybody may read.
 
 use super::audit::{look, named, wanted};
-use super::query::Query;
+use super::gate;
+use super::query::{Query, brief};
 use crate::history;
 use crate::ledger::Inner;
 use crate::lineage;
@@ -67,18 +68,27 @@ pub(super) async fn lineage(
     query: Query,
 ) -> Result<Response, Problem> {
     let (op, before) = (operation(&op)?, query.number("before")?);
-    reading(inner, move |shared| lineage::answer(shared, &op, before).map_err(ProofError::from)).await
+    let asked = asked(&inner, &op);
+    let answer = reading(inner, move |shared| lineage::answer(shared, &op, before).map_err(ProofError::from)).await;
+    answer.map_err(|problem| about(&asked, problem))
 }
 
 /// `GET /v1/proof/why/{op}`: the event that tells why an operation was refused, or how it ended.
 pub(super) async fn why(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
     let op = operation(&op)?;
-    reading(inner, move |shared| lineage::why(shared, &op).map_err(ProofError::from)).await
+    let asked = asked(&inner, &op);
+    let answer = reading(inner, move |shared| lineage::why(shared, &op).map_err(ProofError::from)).await;
+    answer.map_err(|problem| about(&asked, problem))
 }
 
 /// `GET /v1/proof/bundle/{op}`: waits for a head over the operation's last event, a little.
 pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
     let op = operation(&op)?;
+    let asked = asked(&inner, &op);
+    bundle_of(inner, op).await.map_err(|problem| about(&asked, problem))
+}
+
+async fn bundle_of(inner: Arc<Inner>, op: String) -> Result<Response, Problem> {
     let last = read(&inner.shared.book).last_of(&op);
     let last = last.ok_or_else(|| look(&LookError::Absent))?;
     proof::covered(&inner.shared, last, inner.settings.proof_wait, proof::has_registry).await.map_err(problem)?;
@@ -115,8 +125,9 @@ pub(super) async fn tlog(
         Some(_) => return Err(look(&LookError::Absent)),
         None => {
             let (inner, op) = (Arc::clone(&inner), operation(&named)?);
+            let asked = asked(&inner, &op);
             let found = move |shared: &Shared| lineage::entry_of(shared, &op, n).map_err(ProofError::from);
-            (reading_off(inner, found).await?, true)
+            (reading_off(inner, found).await.map_err(|problem| about(&asked, problem))?, true)
         }
     };
     proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
@@ -148,8 +159,23 @@ pub(super) async fn exclusion(State(inner): State<Arc<Inner>>, query: Query) -> 
 }
 
 fn operation(text: &str) -> Result<String, Problem> {
-    let op = lineage::operation(text).ok_or_else(|| Problem::malformed("this is no operation's id"))?;
-    Ok(op.to_owned())
+    let wrong =
+        || Problem::malformed(format!("`{}` is no operation's id: give that, lineage://op/… or auth_…", brief(text)));
+    lineage::operation(text).map(str::to_owned).ok_or_else(wrong)
+}
+
+/// An operation as it is asked for, and the ledger that is asked.
+fn asked(inner: &Inner, op: &str) -> String {
+    let ledger = gate::registry(&inner.shared).map(|registry| format!(" of ledger://{}", registry.domain()));
+    format!("lineage://op/{op}{}", ledger.unwrap_or_default())
+}
+
+/// What is not there, with what it is and where it was looked for.
+fn about(asked: &str, problem: Problem) -> Problem {
+    if problem.status != 404 {
+        return problem;
+    }
+    Problem { detail: format!("{asked}: {}", problem.detail), ..problem }
 }
 
 /// Puts an answer together where reading from the disk holds up nobody.

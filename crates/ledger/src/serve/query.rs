@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// More parameters than this no route here has.
 const MAX_PARAMETERS: usize = 12;
 
+/// Characters of a text that is told to who sent it.
+const MAX_SHOWN: usize = 80;
+
 /// The parameters of a request.
 #[derive(Debug, Default)]
 pub(super) struct Query(BTreeMap<String, String>);
@@ -34,21 +37,22 @@ impl Query {
 
     /// The parameter `name`, which is of a form where it is there.
     pub(super) fn named(&self, name: &str, what: &str, form: impl Fn(&str) -> bool) -> Result<Option<String>, Problem> {
-        let wrong = || Problem::malformed(format!("`{name}` is not {what}"));
-        self.get(name).map(|text| form(text).then(|| text.to_owned()).ok_or_else(wrong)).transpose()
+        let read = |text: &str| form(text).then(|| text.to_owned()).ok_or_else(|| wrong(name, what, text));
+        self.get(name).map(read).transpose()
     }
 
     /// The parameter `name`, which is a time where it is there, to the second or the millisecond.
     pub(super) fn time(&self, name: &str) -> Result<Option<Time>, Problem> {
-        let wrong = || Problem::malformed(format!("`{name}` is no time such as 2026-05-12T17:00:00Z"));
-        let read = |text| Time::parse_seconds(text).or_else(|| Time::parse_millis(text)).ok_or_else(wrong);
+        let read = |text: &str| {
+            let time = Time::parse_seconds(text).or_else(|| Time::parse_millis(text));
+            time.ok_or_else(|| wrong(name, "a time such as 2026-05-12T17:00:00Z", text))
+        };
         self.get(name).map(read).transpose()
     }
 
     /// The parameter `name`, which is a number where it is there.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        let wrong = |_| Problem::malformed(format!("`{name}` is not a number"));
-        self.get(name).map(|text| text.parse().map_err(wrong)).transpose()
+        self.get(name).map(|text| text.parse().map_err(|_| wrong(name, "a number", text))).transpose()
     }
 }
 
@@ -58,6 +62,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let read = Self::read(parts.uri.query().unwrap_or_default());
         read.ok_or_else(|| Problem::malformed("the query is not of names and values, each once"))
+    }
+}
+
+/// The problem of a parameter that is not what it has to be, with what was sent.
+pub(super) fn wrong(name: &str, what: &str, text: &str) -> Problem {
+    Problem::malformed(format!("`{name}` is not {what}: `{}`", brief(text)))
+}
+
+/// The beginning of what was sent, and all of it where that is what somebody would type.
+pub(super) fn brief(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -75,4 +92,24 @@ fn decode(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_was_sent() {
+        let query = Query::read("reason=foo&from=noon&count=many").expect("a query");
+        let told = |wrong: Problem| wrong.detail;
+        let none = query.named("reason", "a reason", |_| false).expect_err("it is none");
+        assert_eq!(told(none), "`reason` is not a reason: `foo`");
+        assert_eq!(
+            told(query.time("from").expect_err("no time")),
+            "`from` is not a time such as 2026-05-12T17:00:00Z: `noon`"
+        );
+        assert_eq!(told(query.number("count").expect_err("no number")), "`count` is not a number: `many`");
+        assert_eq!(brief(&"ö".repeat(80)), "ö".repeat(80));
+        assert_eq!(brief(&"ö".repeat(81)), format!("{}…", "ö".repeat(80)), "not all that somebody can send");
+    }
 }

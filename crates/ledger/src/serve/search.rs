@@ -2,7 +2,7 @@
 
 use super::gate::Reader;
 use super::proofs::reading;
-use super::query::Query;
+use super::query::{Query, wrong};
 use crate::ledger::Inner;
 use crate::search::{self, Ask, Search, SearchError};
 use crate::{lineage, state::Shared};
@@ -36,9 +36,9 @@ pub(super) async fn search(State(inner): State<Arc<Inner>>, reader: Reader, quer
 }
 
 fn read(query: &Query) -> Result<Ask, Problem> {
-    let op = query.get("op").map(|op| {
-        let op = lineage::operation(op).map(str::to_owned);
-        op.ok_or_else(|| Problem::malformed("`op` is no operation's id"))
+    let op = query.get("op").map(|text| {
+        let op = lineage::operation(text).map(str::to_owned);
+        op.ok_or_else(|| wrong("op", "an operation's id", text))
     });
     Ok(Ask {
         op: op.transpose()?,

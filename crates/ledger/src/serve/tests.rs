@@ -213,6 +213,8 @@ async fn answers_name_what_is_wrong_with_a_post() {
     for path in ["/v1/audit/cursor/nothing", "/v1/proof/bundle/nothing", "/v1/audit/blobs/nothing"] {
         assert_eq!(Served::status(served.get(path).await).0, 400, "{path}");
     }
+    let (_, detail) = Served::status(served.get("/v1/proof/why/nothing").await);
+    assert!(detail.starts_with("`nothing` is no operation's id"), "{detail}");
     let nobody = "00000000000000000000000000000000";
     for path in [
         format!("{}{}", routes::AUDIT_CURSOR, kid("stranger")),
@@ -223,7 +225,12 @@ async fn answers_name_what_is_wrong_with_a_post() {
         "/v1/proof/inclusion?seq=99999".to_owned(),
         "/nowhere".to_owned(),
     ] {
-        assert_eq!(Served::status(served.get(&path).await).0, 404, "{path}");
+        let (status, detail) = Served::status(served.get(&path).await);
+        assert_eq!(status, 404, "{path}");
+        if path.ends_with(nobody) {
+            let asked = format!("lineage://op/{nobody} of ledger://");
+            assert!(detail.starts_with(&asked) && detail.ends_with("it is not in this ledger"), "{path}: {detail}");
+        }
     }
     served.end().await;
 }

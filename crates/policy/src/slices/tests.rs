@@ -33,6 +33,14 @@ fn a_slice_holds_the_rules_for_its_operation() {
     let policy = compiled(TEXT);
     assert_eq!(rules_for(&policy, "model.invoke"), ["any", "both", "eq"]);
     assert_eq!(rules_for(&policy, "tool.call"), ["any", "both"]);
+    let mut apart: Vec<(&str, &str)> = policy.apart().collect();
+    apart.sort_unstable();
+    let expected = [
+        ("elsewhere", "Action::\"data.read\""),
+        ("group", "Action::\"reading\""),
+        ("namesake", "Other::Action::\"model.invoke\""),
+    ];
+    assert_eq!(apart, expected, "what is in no slice, and why");
 }
 
 #[test]
@@ -42,6 +50,7 @@ fn a_rule_for_a_group_is_in_the_slices_of_its_members() {
     let value = bundle_value(TEXT).with("entities", parse(entities).unwrap());
     let policy = CompiledPolicy::compile(&PolicyBundle::read(Value::Object(value)).unwrap()).unwrap();
     assert!(rules_for(&policy, "tool.call").contains(&"group".to_owned()));
+    assert!(!policy.apart().any(|(rule, _)| rule == "group"), "it has members");
     let only = TEXT.lines().filter(|line| line.contains("group")).collect::<String>();
     let value = bundle_value(&only).with("entities", parse(entities).unwrap());
     let policy = CompiledPolicy::compile(&PolicyBundle::read(Value::Object(value)).unwrap()).unwrap();
