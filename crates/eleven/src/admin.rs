@@ -18,6 +18,7 @@ use eleven_authority::admin::SignedAct;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
+use eleven_core::subject::is_subject;
 
 /// Signs an act and has the authority carry it out.
 ///
@@ -148,8 +149,11 @@ pub(crate) fn artifact(config: &Config, command: ArtifactCommand, output: Output
 /// `subject contain` and `subject lift`.
 ///
 /// # Errors
-/// As [`act`].
+/// Where the subject is not of its kind's form; as [`act`].
 pub(crate) fn subject(config: &Config, name: &str, subject: &Subject, output: Output) -> Result<(), Failure> {
+    if !is_subject(&subject.kind, &subject.subject) {
+        return Err(Failure::usage(format!("`{}` is no {}: nothing was done", subject.subject, subject.kind)));
+    }
     let args = Object::new().with("kind", &subject.kind).with("subject", &subject.subject);
     let done = act(config, name, args)?;
     let state = if name == "subject.contain" { "contained" } else { "governed again" };

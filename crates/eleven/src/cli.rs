@@ -20,6 +20,8 @@ use crate::output::Failure;
 use crate::{bench, config, demo, evidence};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
+use eleven_core::registry::exposure::Exposure;
+use eleven_core::subject::KINDS;
 use eleven_core::time::Time;
 use std::path::PathBuf;
 
@@ -347,9 +349,22 @@ pub(crate) enum SubjectCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
     /// runtime, identity, operation, model, tool, policy, route, domain or mesh.
+    #[arg(value_parser = kind)]
     pub(crate) kind: String,
     /// The subject, such as `host://db-1` or `svc:demo-app:dev`; `*` for the mesh.
     pub(crate) subject: String,
+}
+
+/// A kind of subject.
+fn kind(text: &str) -> Result<String, String> {
+    let known = KINDS.contains(&text).then(|| text.to_owned());
+    known.ok_or_else(|| format!("use one of {}", KINDS.join(", ")))
+}
+
+/// How much of a ledger strangers may read.
+fn exposure(text: &str) -> Result<String, String> {
+    let known = Exposure::parse(text).map(|exposure| exposure.name().to_owned());
+    known.ok_or_else(|| format!("use one of {}", Exposure::ALL.map(Exposure::name).join(", ")))
 }
 
 /// `lineage`.
@@ -402,6 +417,7 @@ pub(crate) enum RegistryCommand {
     /// Set how much of the ledger strangers may read.
     Expose {
         /// open, by-possession or private.
+        #[arg(value_parser = exposure)]
         exposure: String,
     },
 }

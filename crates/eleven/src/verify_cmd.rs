@@ -105,7 +105,11 @@ fn walked(args: &Verify) -> Result<Option<(At, &str)>, Failure> {
         (None, Some(_)) => Err(Failure::usage("--from walks an operation: name it as lineage://op/…")),
         (Some(_), None) => Err(Failure::usage("name the ledger that is walked with --from URL")),
         (Some(named), Some(from)) if args.op.as_deref().map(id::operation_at_hand).is_none_or(|op| op == named) => {
-            Ok(Some((At::of(Some(from), args.secret_file.as_deref(), Path::new(""))?, named)))
+            let at = At::of(Some(from), args.secret_file.as_deref(), Path::new(""))?;
+            if id::split_operation(named).is_none() {
+                return Err(Failure::usage(format!("lineage://op/{named} is no operation: its id is not one")));
+            }
+            Ok(Some((at, named)))
         }
         (Some(_), Some(_)) => Err(Failure::usage("--op names another operation")),
     }

@@ -1,6 +1,7 @@
 //! What commands take that read a ledger.
 
 use clap::Args;
+use eleven_core::id;
 use eleven_core::time::Time;
 use std::path::PathBuf;
 
@@ -21,7 +22,7 @@ pub(crate) struct Operation {
 #[derive(Debug, Args)]
 pub(crate) struct Search {
     /// Operation id, `lineage://op/…`, or artifact id.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = operation_id)]
     pub(crate) op: Option<String>,
     /// The identity that called.
     #[arg(long)]
@@ -51,7 +52,7 @@ pub(crate) struct Search {
     #[arg(long, value_name = "ENTRY")]
     pub(crate) before: Option<u64>,
     /// At most so many; 50 where nothing is said.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     /// The ledger, where it is not the configuration's; no configuration is needed then.
     #[arg(long, value_name = "URL")]
@@ -99,6 +100,13 @@ pub(crate) struct Compare {
     /// A file with a registered auditor's secret, where the domain shows its tree to those only.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// An operation as people have it at hand: its id, the lineage's name, or the artifact's id.
+fn operation_id(text: &str) -> Result<String, String> {
+    let op = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
+    let known = id::split_operation(op).map(|_| text.to_owned());
+    known.ok_or_else(|| "give an operation's id, lineage://op/… or auth_…".to_owned())
 }
 
 /// A moment as people write it: a day, or a time to the second or to the millisecond, in UTC.

@@ -1,6 +1,6 @@
 //! What operators type, against a running domain.
 
-use crate::domain::{Domain, PATIENCE, event, text, eleven};
+use crate::domain::{Domain, PATIENCE, eleven, event, text};
 use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use rustix::process::{Signal, kill_process};
@@ -124,6 +124,23 @@ fn a_contained_identity_is_refused_until_it_is_lifted_and_why_explains() {
     assert_eq!(registry.pointer("/containments/0/subject").and_then(Value::as_str), Some("svc:demo-app:dev"));
     domain.done(&["subject", "lift", "identity", "svc:demo-app:dev"]);
     domain.passes(&token, "the containment was lifted");
+}
+
+#[test]
+fn an_act_that_can_not_be_meant_is_a_wrong_command_line() {
+    let domain = Domain::make(&[]);
+    let commands: [(&[&str], &str); 4] = [
+        (&["registry", "expose", "foo"], "use one of open, by-possession, private"),
+        (&["subject", "contain", "foo", "bar"], "use one of runtime, identity"),
+        (&["subject", "lift", "foo", "bar"], "use one of runtime, identity"),
+        (&["subject", "contain", "identity", "bar"], "`bar` is no identity: nothing was done"),
+    ];
+    // Nothing runs: nobody is asked.
+    for (args, why) in commands {
+        let output = domain.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+    }
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn an_operator_sets_how_much_strangers_read() {
     let found = parse(&until(&domain, &search, 0).stdout).expect("a document");
     let op = found.pointer("/results/0/op").and_then(Value::as_str).expect("a result").to_owned();
     assert!(text(&domain.run(&["registry", "expose", "open"])).contains("already"));
-    assert_eq!(domain.run(&["registry", "expose", "somewhat"]).status.code(), Some(1));
+    assert_eq!(domain.run(&["registry", "expose", "somewhat"]).status.code(), Some(2));
 
     let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
     let held = domain.file("auditor.secret");

@@ -89,6 +89,28 @@ fn a_denial_is_explained_replayed_and_proven() {
 }
 
 #[test]
+fn what_is_no_operation_is_a_wrong_command_line_and_nobody_is_asked() {
+    // Where nobody is.
+    let at = "http://127.0.0.1:9";
+    let commands: [(&[&str], &str); 5] = [
+        (&["verify", "lineage://op/AAAA", "--from", at], "lineage://op/AAAA is no operation"),
+        (&["ledger", "search", "--op", "foo", "--ledger", at], "give an operation's id"),
+        (&["ledger", "search", "--op", "auth_foo", "--ledger", at], "give an operation's id"),
+        (&["ledger", "search", "--count", "0", "--ledger", at], "0 is not in 1.."),
+        (&["ledger", "search", "--count", "many", "--ledger", at], "'many'"),
+    ];
+    for (args, why) in commands {
+        let output = eleven().args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
+    }
+    for op in ["0".repeat(32), format!("lineage://op/{}.1", "0".repeat(32)), format!("auth_{}", "0".repeat(32))] {
+        let asked = eleven().args(["ledger", "search", "--op", &op, "--ledger", at]).output().expect("it runs");
+        assert_eq!(asked.status.code(), Some(1), "{op}: {}", text(&asked));
+    }
+}
+
+#[test]
 fn a_wrong_file_is_told_as_one_and_not_as_a_forgery() {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors");
     let folder = tempfile::tempdir().expect("a folder");
