@@ -267,7 +267,8 @@ impl Domain {
         kill_process(Pid::from_child(&self.upstream), Signal::CONT).expect("it runs");
     }
 
-    fn text(&self, corner: &str, path: &str) -> String {
+    /// A text of a corner.
+    pub(crate) fn text(&self, corner: &str, path: &str) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let answer = Client::new();
         let answer =

@@ -4,6 +4,8 @@ use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use eleven_core::head::tlog_proof::TlogProof;
 use http::StatusCode;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Output;
 use std::time::Instant;
 
@@ -106,6 +108,27 @@ fn what_an_upstream_left_undone_is_explained_as_a_failure_with_its_cause() {
     assert_eq!(said.pointer("/data/cause").and_then(Value::as_str), Some("upstream.failed"), "{said}");
     let told = domain.done(&["why", &lineage]);
     assert!(told.starts_with("not refused: it ran and failed") && told.contains("upstream.failed"), "{told}");
+}
+
+#[test]
+fn each_metric_is_told_with_the_kind_that_its_row_has() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let section = page.split("\n## ").find(|section| section.starts_with("Metrics\n")).expect("its section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let named: BTreeSet<(String, String)> =
+        rows.filter_map(|(name, rest)| Some((name.to_owned(), rest.split_once(" |")?.0.to_owned()))).collect();
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let told = ["authority", "ledger", "runtime"].map(|corner| domain.text(corner, "/metrics")).concat();
+    let kinds = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let kinds: BTreeSet<(String, String)> = kinds.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
+    assert_eq!(kinds, named);
+    for line in told.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let of = |suffix: &str| kinds.iter().any(|(known, _)| name.strip_suffix(suffix) == Some(known.as_str()));
+        assert!(["", "_bucket", "_sum", "_count"].into_iter().any(of), "{line}");
+    }
 }
 
 #[test]
