@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::corner::{self, Which};
 use crate::expiry;
 use crate::health::{self, Health};
-use crate::{key_cmd, keystore};
+use crate::key_cmd;
 use crate::keystore::{self, PublicKey};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};

@@ -123,8 +123,9 @@ mod tests {
 
     #[test]
     fn who_is_followed_is_read_of_what_the_kernel_says() {
-        let command = "/usr/bin/eleven\0ledger\0serve\0--parent\04242\0--config\0d/eleven.toml\0";
-        assert_eq!(followed_in(command), Some(4242));
+        let command =
+            ["/usr/bin/eleven", "ledger", "serve", "--parent", "4242", "--config", "d/eleven.toml", ""].join("\0");
+        assert_eq!(followed_in(&command), Some(4242));
         assert_eq!(followed_in("/usr/bin/eleven\0ledger\0serve\0"), None, "it was started by itself");
         assert_eq!(parent_in("4711 (eleven) S 4242 4711 4711 0 -1"), Some(4242));
         assert_eq!(parent_in("4711 (a) S 1 (b) S 4242 4711 4711 0 -1"), Some(4242), "a name of its own choosing");
