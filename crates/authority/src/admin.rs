@@ -219,7 +219,7 @@ impl Authority {
         if before.is_none() {
             let current =
                 self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is gone".into()))?;
-            current.fold.check(now, step.event, &self.name, &step.data).map_err(ActError::Registry)?;
+            current.fold.check_new(now, step.event, &self.name, &step.data).map_err(ActError::Registry)?;
         }
         // A subject's lineage names no identity; every other event of an act says who acted.
         let lifecycle = step.event.starts_with("lifecycle.");

@@ -159,10 +159,11 @@ impl Audit {
         Answer { outcomes, next, last, size: book.size(), too_large: false }
     }
 
-    /// The time of the next entries: the clock's, and never before the last entry's.
+    /// The time of the next entries: the clock's, and never before the last entry's nor the last head's, which has none of them.
     pub(crate) fn entry_time(&self) -> Time {
-        let now = self.clock.now();
-        read(&self.shared.book).at().map_or(now, |at| at.max(now))
+        let head = self.shared.published().map(|published| published.head.at);
+        let before = read(&self.shared.book).at().max(head);
+        before.map_or_else(|| self.clock.now(), |before| before.max(self.clock.now()))
     }
 
     /// A record of a key that was not registered when it was read may be of one that is now.
@@ -180,7 +181,7 @@ impl Audit {
         let artifact = content.artifact_of(verified);
         let shared = Arc::clone(&self.shared);
         let _judging = shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
-        let judgement = read(&self.shared.book).judge(verified, at, artifact.map(|sent| &sent.artifact));
+        let judgement = read(&self.shared.book).judge_new(verified, at, artifact.map(|sent| &sent.artifact));
         match judgement {
             Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {
                 Ok(needed) => {

@@ -51,7 +51,7 @@ pub fn append(book: &Book, record: Value, at: Time) -> (&'static str, Option<Ref
         Ok(verified) => verified,
         Err(why) => return ("refused", Some(why)),
     };
-    match book.judge(&verified, at, None) {
+    match book.judge_new(&verified, at, None) {
         Judgement::Accept(_) => ("accept", None),
         Judgement::Repeat => ("repeat", None),
         Judgement::Equivocation => ("equivocation", None),

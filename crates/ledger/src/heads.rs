@@ -13,6 +13,7 @@ use eleven_core::encoding::{Object, parse_canonical};
 use eleven_core::form::{Form, FormError};
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::head::{Commitment, Head};
+use eleven_core::limits::MAX_ISSUED_LATE_MS;
 use eleven_core::root::{KeyUse, Witnesses};
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
@@ -259,7 +260,7 @@ impl HeadSigner {
     /// Signs unless the authority's registry is another, or the key does not count now: those may pass, or are for the
     /// operator; all else ends the signing.
     pub(crate) fn attempt(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
-        if self.shared.disagreement.load(Ordering::Acquire) {
+        if self.shared.disagreement.load(Ordering::Acquire) || self.leaves_out(&seal) {
             return Ok(());
         }
         match self.sign(seal) {
@@ -276,6 +277,12 @@ impl HeadSigner {
     /// of now is signed that would leave it out.
     pub(crate) fn again(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
         if self.shared.size() > seal.size { Ok(()) } else { self.attempt(seal) }
+    }
+
+    /// Whether a head of now over this seal could leave out an issuance that is more than a minute older, which convicts: something
+    /// stands behind it, and the seal is that old. The next is on its way.
+    fn leaves_out(&self, seal: &SealedEntry) -> bool {
+        self.shared.size() > seal.size && self.clock.now().since(seal.at) > MAX_ISSUED_LATE_MS
     }
 
     /// Says once that heads are dated by what was before them and not by the clock, and once that this is over.

@@ -14,9 +14,10 @@ pub(crate) use pool::in_order;
 pub(crate) use prepare::{Prepared, prepare_each};
 
 use crate::keys::Keys;
+use crate::places::Places;
 use crate::receive::Reading;
 use crate::rules::{Book, Candidate, Judgement, Verified};
-use crate::state::{Places, Sealed};
+use crate::state::Sealed;
 use content::Pending;
 use eleven_core::chain::{ChainValue, EntryHeader};
 use eleven_core::encoding::Value;
@@ -87,7 +88,7 @@ impl Resumed {
         }
     }
 
-    fn note_root(&mut self, seq: u64, record: &Record) {
+    pub(crate) fn note_root(&mut self, seq: u64, record: &Record) {
         if matches!(record.event.as_str(), "ledger.genesis" | "root.published") {
             self.roots.push(seq);
         }
@@ -185,18 +186,11 @@ impl Replayed {
     }
 
     /// What a replay came to before, as it was put by. Nothing of it was replayed here.
-    pub(crate) fn of_saved(
-        book: Book,
-        places: Places,
-        tree: MemoryTree,
-        sealed: Sealed,
-        recovered: Vec<Recovery>,
-    ) -> Self {
-        let mut replayed = Self::new(Depth::RESUME, BTreeSet::new());
+    pub(crate) fn of_saved(book: Book, places: Places, tree: MemoryTree, sealed: Sealed, resumed: Resumed) -> Self {
+        let mut replayed = Self { resumed, ..Self::new(Depth::RESUME, BTreeSet::new()) };
         replayed.resumed.name =
             book.registry().map(|registry| format!("ledger://{}", registry.domain())).unwrap_or_default();
         replayed.resumed.chain = sealed.chain;
-        replayed.resumed.recovered = recovered;
         replayed.met.entries = book.size();
         replayed.met.moved = places.moved();
         Self { book, places, tree, sealed, ..replayed }

@@ -16,7 +16,7 @@ pub(crate) use check::Checker;
 pub(crate) use form::{In, Out, Save, invalid, saved_fields, saved_inner};
 
 use crate::places::Places;
-use crate::recover::Replayed;
+use crate::recover::{Replayed, Resumed};
 use crate::rules::Book;
 use crate::state::{Published, Sealed, Shared, read};
 use crate::stored::Stored;
@@ -26,6 +26,7 @@ use eleven_core::encoding::{Object, parse_canonical};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha256;
+use eleven_core::name;
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Fold;
 use eleven_core::registry::history::Moment;
@@ -44,9 +45,9 @@ const FILE: &str = "state";
 const DRAFT: &str = "state.draft";
 /// What says that a document is one of a saved state. It never leaves the folder.
 const TYPE: &str = "11-11/ledger-state";
-/// Of this version, and of this form of the fields, which is another wherever what is saved or what it means is: another version
-/// judges the entries by its own rules once.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+/// Of this version, and of this form, whose number rises wherever what is saved, what it means, or a rule of append is another:
+/// then the entries are judged once by the rules that are.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 /// The most bytes that the document at its end has.
 const MAX_DOCUMENT: u32 = 4096;
 
@@ -250,21 +251,23 @@ impl Fields {
         }
         // Its bytes stand where they are said to: the log is the one.
         entry_of(log, &places, &tree, head.size.saturating_sub(1))?;
-        let fold = fold(log, &mut places, &tree)?;
+        let mut resumed = Resumed::default();
+        let fold = fold(log, &mut places, &tree, &mut resumed)?;
         let named = (fold.epoch(), fold.hash()) == (head.registry.epoch, head.registry.hash);
-        if !named || head.ledger.strip_prefix("ledger://") != Some(fold.domain()) {
+        if !named || name::ledger_domain(&head.ledger) != Some(fold.domain()) {
             return Err("the last head commits to another registry".to_owned());
         }
         sealed.registry = Some(Arc::new(fold.clone()));
         book.set_registry(fold);
         let read = |bytes: Vec<u8>| parse_canonical(&bytes).map_err(FormError::from).and_then(Recovery::read);
-        let recovered = recovered.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        Ok(Replayed::of_saved(book, places, tree, sealed, recovered))
+        resumed.recovered =
+            recovered.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        Ok(Replayed::of_saved(book, places, tree, sealed, resumed))
     }
 }
 
 /// The registry, and what it was, from the entries that made its epochs.
-fn fold(log: &dyn ReadLog, places: &mut Places, tree: &MemoryTree) -> Result<Fold, String> {
+fn fold(log: &dyn ReadLog, places: &mut Places, tree: &MemoryTree, resumed: &mut Resumed) -> Result<Fold, String> {
     let entries: Vec<u64> = places.registry_entries(0).collect();
     let mut fold: Option<Fold> = None;
     for seq in entries {
@@ -278,6 +281,7 @@ fn fold(log: &dyn ReadLog, places: &mut Places, tree: &MemoryTree) -> Result<Fol
             }
         }
         places.note_epoch(Moment { seq, at: header.at }, &record);
+        resumed.note_root(seq, &record);
     }
     fold.ok_or_else(|| "it has no registry".to_owned())
 }

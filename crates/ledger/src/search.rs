@@ -13,15 +13,16 @@ mod tests;
 
 use crate::error::LedgerError;
 use crate::home::{self, LOG};
+use crate::places::Places;
 use crate::recover::{self, Depth};
-use crate::state::{Places, read, write};
+use crate::state::{read, write};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::tree::{Hashes, MemoryTree};
-use eleven_store::{Log as _, ReadLog, SegmentLog, SegmentOptions};
+use eleven_store::{ReadLog, read_only};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -281,8 +282,7 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
 /// [`LedgerError`] where the folder can't be used or its log is no ledger.
 pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
     let home = home::open_existing(folder)?;
-    let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default())?;
-    let log = log.reader();
+    let (log, _) = read_only(&home.place(LOG)?)?;
     let replayed = recover::replay(log.as_ref(), Depth::RESUME)?;
     let entries = replayed.book.size();
     let (places, tree) = (RwLock::new(replayed.places), RwLock::new(replayed.tree));

@@ -4,7 +4,7 @@
 use crate::archive::Archive;
 use crate::history::Shown;
 use crate::keys::Keys;
-pub(crate) use crate::places::Places;
+use crate::places::Places;
 use crate::rules::Book;
 use crate::saved::{In, Out, Save};
 use crate::stored::Stored;

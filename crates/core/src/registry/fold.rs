@@ -140,6 +140,18 @@ impl Fold {
         self.plan(at, event, by, data).map(drop)
     }
 
+    /// The same for an event that is new: no version of the root is begun that ends a policy key before what that published.
+    /// Registries that were before, and others', may hold one.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn check_new(&self, at: Time, event: &str, by: &str, data: &Object) -> Result<(), FoldError> {
+        match self.plan(at, event, by, data)? {
+            Some(Some(Effect::Root(root))) => self.check_policy_keys(&root),
+            _ => Ok(()),
+        }
+    }
+
     fn enact(&mut self, effect: Effect) {
         let (lists, tree) = (&mut self.lists, &mut self.tree);
         match effect {

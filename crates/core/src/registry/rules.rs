@@ -88,14 +88,15 @@ impl Fold {
         if root.publics().any(|public| self.publics.contains_key(public)) {
             return Err(FoldError::PublicKnown);
         }
-        // Who verifies a policy goes by the newest version that had begun when it was published, also where that came later.
-        let mut published = self.published_by.iter();
-        if let Some((kid, _)) =
-            published.find(|(kid, at)| root.nbf <= **at && root.role(KeyUse::Policy, kid, **at).is_none())
-        {
-            return Err(FoldError::PolicyKeyEnded(kid.clone()));
-        }
         Ok(Effect::Root(root))
+    }
+
+    /// No policy key ends by a version of the root before what it published: who verifies a policy goes by the newest version that
+    /// had begun when it was published, also where that version came later.
+    pub(super) fn check_policy_keys(&self, root: &TrustRoot) -> Result<(), FoldError> {
+        let ends = |kid: &str, at: Time| root.nbf <= at && root.role(KeyUse::Policy, kid, at).is_none();
+        let ended = self.published_by.iter().find(|(kid, at)| ends(kid, **at));
+        ended.map_or(Ok(()), |(kid, _)| Err(FoldError::PolicyKeyEnded(kid.clone())))
     }
 
     fn key_registered(&self, at: Time, granted: &GrantedKey) -> Result<Effect, FoldError> {

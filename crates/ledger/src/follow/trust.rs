@@ -7,6 +7,7 @@
 use super::FollowError;
 use super::source::{self, Said, Source};
 use eleven_core::head::checkpoint::{Line, Note};
+use eleven_core::name;
 use eleven_core::root::{KeyUse, TrustRoot, Witness};
 use eleven_core::signature::VerifyingKey;
 
@@ -18,7 +19,7 @@ pub(super) fn signs(roots: &[TrustRoot], said: &Said) -> bool {
 
 /// Whether a head key of this root, whenever that was in force, signed head and checkpoint, for its ledger.
 pub(super) fn signs_under(root: &TrustRoot, Said { head, note, .. }: &Said) -> bool {
-    let of_domain = head.commitment.ledger.strip_prefix("ledger://") == Some(root.domain.as_str());
+    let of_domain = name::ledger_domain(&head.commitment.ledger) == Some(root.domain.as_str());
     let key = root.role_key(KeyUse::Head, &head.sig.kid, head.at);
     of_domain && key.is_some_and(|key| head.verify(&key) && note.signed_by(&key))
 }

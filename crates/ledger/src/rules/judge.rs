@@ -102,6 +102,34 @@ impl Book {
         }
     }
 
+    /// The same for a record that is new. What this ledger begins is held to more than what a log holds that may be older, or
+    /// another's (spec/ledger.md).
+    #[must_use]
+    pub fn judge_new(&self, record: &Verified, at: Time, artifact: Option<&Artifact>) -> Judgement {
+        match self.judge(record, at, artifact) {
+            Judgement::Accept(accepted) => match self.check_new(record, at) {
+                Ok(()) => Judgement::Accept(accepted),
+                Err(why) => Judgement::Refused { why, takes_number: true },
+            },
+            other => other,
+        }
+    }
+
+    fn check_new(&self, verified: &Verified, at: Time) -> Result<(), Refusal> {
+        let record = verified.record().map_err(|error| Refusal::Form(error.clone()))?;
+        match record.event.as_str() {
+            // Every head that is more than a minute younger than an issuance holds it, or convicts the domain
+            // (spec/equivocation.md): one that comes later is not begun.
+            "authorization.issued" => ensure(at.since(record.ts) <= MAX_ISSUED_LATE_MS, Refusal::Late),
+            "root.published" => {
+                let registry = self.registry().ok_or(Refusal::Event)?;
+                let checked = registry.check_new(at, &record.event, &record.by, &record.data);
+                checked.map_err(|error| Refusal::Registry(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn standing(&self, record: &Verified) -> Standing {
         match self.cursors.get(record.kid()) {
             Some(cursor) => cursor.standing(record.src_seq(), record.mark(), || record.digest()),
@@ -130,7 +158,7 @@ impl Book {
         check_producer(event, &record.by, registry.domain())?;
         let key = OpKey::of(&record.op).ok_or(Refusal::OpContent)?;
         let path = if is_of_operation(event.name) {
-            self.judge_operation(registry, &key, record, at, artifact)?
+            self.judge_operation(registry, &key, record, artifact)?
         } else if event.is_lifecycle() {
             self.subjects.judge(&key, record)?;
             Path::Subject
@@ -149,15 +177,11 @@ impl Book {
         registry: &Fold,
         key: &OpKey,
         record: &Record,
-        at: Time,
         artifact: Option<&Artifact>,
     ) -> Result<Path, Refusal> {
         match record.event.as_str() {
             "authorization.issued" => {
                 self.operations.judge_issued(key, record, artifact)?;
-                // Every head that is more than a minute younger than an issuance holds it, or convicts the domain
-                // (spec/equivocation.md): one that comes later is not begun.
-                ensure(at.since(record.ts) <= MAX_ISSUED_LATE_MS, Refusal::Late)?;
                 check_policy(registry, record)?;
                 Ok(Path::Issued)
             }

@@ -1,6 +1,7 @@
 //! What an entry adds to the index.
 
-use crate::state::{Places, read};
+use crate::places::Places;
+use crate::state::read;
 use eleven_core::encoding::Encoded;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha256;

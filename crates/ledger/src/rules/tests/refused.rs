@@ -155,8 +155,10 @@ fn an_issuance_that_comes_late_begins_nothing_and_takes_its_number() {
     let mut operation = bench.producers.issue(single(1), &[], &mut eleven_api::audit::Append::default());
     bench.artifacts.insert(operation.artifact.id.clone(), operation.artifact.clone());
     let verified = bench.verified(operation.issued.to_value()).expect("verified");
-    let judged = bench.book.judge(&verified, late, Some(&operation.artifact));
+    let judged = bench.book.judge_new(&verified, late, Some(&operation.artifact));
     assert!(matches!(judged, Judgement::Refused { why: Refusal::Late, takes_number: true }), "{judged:?}");
+    let judged = bench.book.judge(&verified, late, Some(&operation.artifact));
+    assert!(matches!(judged, Judgement::Accept(_)), "a log that is may hold it: {judged:?}");
     // A record of another kind may be as old as it is: a point forwards what it ran while it reached nobody.
     bench.producers.now = in_time;
     bench.must(&operation.issued);
