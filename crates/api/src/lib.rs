@@ -5,7 +5,7 @@
 //! Beside them what every corner needs at its edge and none owns: [`edge`] (time and randomness enter here, as values),
 //! [`keyring`] (the keys that a process holds, and which of them it uses),
 //! [`token`] (identity tokens), [`secret`] (what callers and auditors hold), [`reader`] (who reads), [`problem`] (refusals as RFC 9457 documents), [`answer`] (what is read of others), [`serve`], [`public`] and
-//! [`client`] (HTTP).
+//! [`client`] (HTTP), [`tasks`] (those that a corner can't do without).
 //!
 //! **Invariant**: nothing here decides. These types are read strictly, unknown members refused, and handed on.
 
@@ -24,4 +24,5 @@ pub mod reader;
 pub mod routes;
 pub mod secret;
 pub mod serve;
+pub mod tasks;
 pub mod token;

@@ -34,7 +34,8 @@ use eleven_api::edge::Clock;
 use eleven_api::keyring::{InUse, Keyring};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::serve::{self, Listener};
+use eleven_api::serve::{self, Listener, stopped};
+use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::{KeyUse, RootError, TrustRoot};
@@ -49,7 +50,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// How long running requests may take to finish when the corner is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -144,6 +144,7 @@ pub struct Authority {
     /// Keys end one after the other: whether one may depends on those that are left.
     pub(crate) ending: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
+    tasks: Tasks,
     stop: watch::Receiver<bool>,
 }
 
@@ -168,12 +169,12 @@ impl Authority {
         let ledger = Ledger::new(Client::new(), settings.ledger);
         let event = InUse::of(signers.event.clone());
         let ledger = ledger.signing(Arc::clone(&event) as Arc<dyn Signer>, Arc::clone(&clock));
-        let registry =
-            Registry::start(ledger.clone(), root, signers.registry.clone(), Arc::clone(&clock), stop.clone());
-        let sequencer = Sequencer::start(ledger.clone(), event, settings.name.clone());
+        let (tasks, keys) = (Tasks::default(), signers.registry.clone());
+        let registry = Registry::start(ledger.clone(), root, keys, Arc::clone(&clock), stop.clone(), &tasks);
+        let sequencer = Sequencer::start(ledger.clone(), event, settings.name.clone(), &tasks);
         let denials = Arc::new(Denials::default());
         let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
-        tokio::spawn(counted);
+        tasks.spawn("denials", counted);
         let (replays, ending) = (Replays::new(clock.now()), tokio::sync::Mutex::default());
         let (name, metrics, stopping) = (settings.name, Metrics::default(), stop.clone());
         let authority = Arc::new(Self {
@@ -187,9 +188,10 @@ impl Authority {
             replays,
             ending,
             metrics,
+            tasks,
             stop,
         });
-        tokio::spawn(containment::contain(Arc::clone(&authority), stopping));
+        authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), stopping));
         Ok(authority)
     }
 
@@ -246,14 +248,29 @@ impl Authority {
     }
 
     /// Serves on all listeners until told to stop, then lets running requests finish.
-    pub async fn serve(self: Arc<Self>, listeners: Vec<Listener>) {
-        let mut serving = JoinSet::new();
+    ///
+    /// # Errors
+    /// [`Ended`] where a task ended before that: the process must end, with a status that is not 0.
+    pub async fn serve(self: Arc<Self>, listeners: Vec<Listener>) -> Result<(), Ended> {
+        let mut serving = Vec::new();
         for listener in listeners {
             let address = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
             let router = self.router().layer(Extension(Listening(address.into())));
-            serving.spawn(listener.serve(router, self.stop.clone(), GRACE));
+            serving.push(self.tasks.spawn("listener", listener.serve(router, self.stop.clone(), GRACE)));
         }
-        while serving.join_next().await.is_some() {}
+        let mut stop = self.stop.clone();
+        let fell = tokio::select! {
+            () = stopped(&mut stop) => None,
+            ended = self.tasks.ended() => Some(ended),
+        };
+        // They may have been told to stop between the two looks.
+        if let Some(ended) = fell.filter(|_| !*stop.borrow() && stop.has_changed().is_ok()) {
+            return Err(ended);
+        }
+        for listener in serving {
+            let _ = listener.await;
+        }
+        Ok(())
     }
 }
 

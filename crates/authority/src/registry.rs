@@ -18,6 +18,7 @@ use crate::ledger::Ledger;
 use bundles::Bundles;
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::keyring::Keyring;
+use eleven_api::tasks::Tasks;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
@@ -50,7 +51,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts to follow `ledger`. What it holds must lead back to `pinned`; `keys` are registry keys.
+    /// Starts to follow `ledger`, with two of the corner's `tasks`. What it holds must lead back to `pinned`; `keys` are registry
+    /// keys.
     #[must_use]
     pub fn start(
         ledger: Ledger,
@@ -58,10 +60,11 @@ impl Registry {
         keys: Keyring,
         clock: Arc<dyn Clock>,
         stop: channel::Receiver<bool>,
+        tasks: &Tasks,
     ) -> Arc<Self> {
         let registry = Arc::new(Self::new(ledger, pinned, keys, clock, stop.clone()));
-        tokio::spawn(follow::follow(Arc::clone(&registry), stop.clone()));
-        tokio::spawn(follow::stamp(Arc::clone(&registry), stop));
+        tasks.spawn("registry", follow::follow(Arc::clone(&registry), stop.clone()));
+        tasks.spawn("stamps", follow::stamp(Arc::clone(&registry), stop));
         registry
     }
 

@@ -14,6 +14,7 @@ use batch::{Batch, Signed};
 use eleven_api::audit::Durability;
 use eleven_api::client::CallError;
 use eleven_api::keyring::InUse;
+use eleven_api::tasks::Tasks;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
@@ -118,14 +119,14 @@ pub struct Sequencer {
 
 impl Sequencer {
     /// Starts the stream of the key, whose events are `by`'s: of those that are held the newest that counts, and when that counts no
-    /// more the newest that does. The task ends when the last handle is dropped.
+    /// more the newest that does. It is one of the corner's `tasks`, and ends when the last handle is dropped.
     #[must_use]
-    pub fn start(ledger: Ledger, signer: Arc<InUse>, by: String) -> Self {
+    pub fn start(ledger: Ledger, signer: Arc<InUse>, by: String, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
         let key = Arc::clone(&signer);
         let stream = Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress) };
-        tokio::spawn(stream.run(jobs));
+        tasks.spawn("events", stream.run(jobs));
         Self { queue, key, progress }
     }
 

@@ -12,7 +12,7 @@ pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use probe::probe;
 pub(crate) use reads::check_start;
-pub(crate) use signals::{Signals, follow_parent, supervisor_of, until_stopped, until_told};
+pub(crate) use signals::{Signals, follow_parent, supervisor_of, until_ended, until_stopped, until_told};
 
 use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore, Keystore as _};
@@ -160,15 +160,12 @@ async fn authority(prepared: Prepared, signals: Signals) -> Result<u8, Failure> 
     let _folder = Folder::open(&prepared.corner.data, Which::Authority.name())?;
     let listener = listen(Which::Authority, &prepared.corner)?;
     let (stop, authority) = open_authority(&prepared)?;
-    let ended = tokio::spawn(async move {
+    let serving = async move {
         // Who connected meanwhile waits, instead of being refused by an authority that knows nothing yet.
         authority.ready(FIRST_ANSWER).await;
-        authority.serve(vec![listener]).await;
-    });
-    let told = signals.told().await;
-    stop.send_replace(true);
-    ended.await.map_err(Failure::new)?;
-    Ok(told.status())
+        authority.serve(vec![listener]).await
+    };
+    until_ended(signals, &stop, serving).await
 }
 
 /// Opens the authority on its keys. Its tasks run until the sender says true.
@@ -338,7 +335,9 @@ pub(crate) fn log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour)
-        .with_target(false);
+        .with_target(false)
+        // It would say there, too, that a line could not be written, and panic where that can't be.
+        .log_internal_errors(false);
     // Where somebody has set one already, that one stays.
     let _ = subscriber.try_init();
 }

@@ -2,6 +2,7 @@
 
 use crate::heads::HeadError;
 use crate::recover::ReplayError;
+use eleven_api::tasks::Ended;
 use eleven_store::{FolderError, OpenError, TornTail};
 use std::fmt;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub enum LedgerError {
     Io(std::io::Error),
     /// A commit failed: the state of this process is ahead of its log, so it must stop (invariant 4).
     Commit(String),
+    /// A task ended that the ledger can't do without.
+    Task(Ended),
 }
 
 impl fmt::Display for LedgerError {
@@ -66,6 +69,7 @@ impl fmt::Display for LedgerError {
             Self::Search(why) => f.write_str(why),
             Self::Io(error) => write!(f, "the ledger cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the ledger stops: {why}"),
+            Self::Task(ended) => ended.fmt(f),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::archive::{self, Archive, Mover};
 use crate::audit::{Answer, Audit, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
+use crate::fall::Fall;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::keys;
@@ -22,6 +23,7 @@ use eleven_api::edge::{self, Clock};
 use eleven_api::keyring::InUse;
 use eleven_api::reader::ReadAs;
 use eleven_api::serve::Listener;
+use eleven_api::tasks::Tasks;
 use eleven_core::chain;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::form::FormError;
@@ -321,16 +323,16 @@ impl Ledger {
         let signed = archive::signed_at(&shared);
         let head_keys = signer.keys.newest_first().map(|key| key.kid().to_owned()).collect();
         let signing = Arc::new(Mutex::new(signer));
-        let head_failed = fail.clone();
-        let on_failure = move |error: HeadError| drop(head_failed.send_replace(Some(error.to_string())));
+        let head_failed = Fall::of("heads", &fail);
+        let on_failure = move |error: HeadError| head_failed.because(error.to_string());
         let heads =
             heads::start(Arc::clone(&signing), settings.resign_every, seals, on_failure).map_err(LedgerError::Io)?;
         let search = Arc::new(Search::of(&settings.folder));
         if let Err(error) = search.begin(&shared.source()) {
             tracing::error!(%error, "there is no search; it is tried again");
         }
-        let unsound = fail.clone();
-        let on_unsound = move |why| drop(unsound.send_replace(Some(why)));
+        let unsound = Fall::of("check", &fail);
+        let on_unsound = move |why| unsound.because(why);
         let checker = loaded.then(|| Checker::start(&shared, on_unsound)).transpose().map_err(LedgerError::Io)?;
         let on_stop = move |stop| match stop {
             Stop::Closed => {}
@@ -404,18 +406,21 @@ impl Ledger {
     /// Serves until `stop` is true.
     ///
     /// # Errors
-    /// [`LedgerError::Commit`] where a commit failed or no head may be signed any more: the process must end, with a
-    /// status that is not 0.
+    /// [`LedgerError::Commit`] where a commit failed or no head may be signed any more, [`LedgerError::Task`] where a task
+    /// ended: the process must end, with a status that is not 0.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), LedgerError> {
         let (end, ended) = watch::channel(false);
-        let follower = tokio::spawn(crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
-        let collector = tokio::spawn(crate::witness::collect(Arc::clone(&self.inner), ended.clone()));
-        let searching = tokio::spawn(crate::serve::follow_search(Arc::clone(&self.inner), ended.clone()));
-        let serving = tokio::spawn(listener.serve(crate::serve::router(&self.inner), ended, Duration::from_secs(5)));
+        let tasks = Tasks::default();
+        let follower = tasks.spawn("registry", crate::registry::follow(Arc::clone(&self.inner), ended.clone()));
+        let collector = tasks.spawn("witnesses", crate::witness::collect(Arc::clone(&self.inner), ended.clone()));
+        let searching = tasks.spawn("search", crate::serve::follow_search(Arc::clone(&self.inner), ended.clone()));
+        let router = crate::serve::router(&self.inner);
+        let serving = tasks.spawn("listener", listener.serve(router, ended, Duration::from_secs(5)));
         let (mut stop, mut failed) = (stop, self.failed.clone());
         let outcome = tokio::select! {
             () = eleven_api::serve::stopped(&mut stop) => Ok(()),
             why = failure(&mut failed) => Err(LedgerError::Commit(why)),
+            ended = tasks.ended() => Err(LedgerError::Task(ended)),
         };
         self.inner.closing.send_replace(true);
         let _ = end.send(true);

@@ -30,6 +30,7 @@ mod chunked;
 pub mod conformance;
 mod end;
 mod error;
+mod fall;
 pub mod follow;
 mod fsck;
 mod heads;

@@ -47,7 +47,7 @@ pub(crate) enum Verdict {
 
 /// Follows the authority until told to end.
 pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
-    let Some(authority) = inner.settings.authority.clone() else { return };
+    let Some(authority) = inner.settings.authority.clone() else { return stopped(&mut end).await };
     let client = Client::new();
     let mut durable = inner.shared.durable.subscribe();
     let mut recorded = true;

@@ -27,6 +27,7 @@ use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::{Budget, Listener, stopped};
+use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::Object;
 use eleven_core::limits::MAX_WORKLOADS;
 use eleven_core::reason::Reason;
@@ -78,6 +79,8 @@ pub enum RuntimeError {
     },
     /// The journal failed while running: what is durable is not known, so the process stops.
     Stopped(String),
+    /// A task ended that this point can't do without.
+    Task(Ended),
 }
 
 impl fmt::Display for RuntimeError {
@@ -100,6 +103,7 @@ impl fmt::Display for RuntimeError {
                 "the journal is empty, and the ledger does not tell this point whether it always was ({refusal}){advice}"
             ),
             Self::Stopped(what) => write!(f, "the journal failed ({what}); start the process again, it recovers then"),
+            Self::Task(ended) => ended.fmt(f),
         }
     }
 }
@@ -207,37 +211,39 @@ impl Runtime {
         Ok(Self { gate: Arc::new(gate), failed, stopping })
     }
 
-    /// Serves until told to stop, or until the journal fails.
+    /// Serves until told to stop, or until the journal fails or a task of its own ends.
     ///
     /// # Errors
-    /// [`RuntimeError::Stopped`] where the journal failed: the process must end.
+    /// [`RuntimeError::Stopped`] where the journal failed, [`RuntimeError::Task`] where a task ended: the process must end.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
         let (all, stopping) = watch::channel(false);
         let (flush, flushing) = watch::channel(false);
-        let tasks = [
-            tokio::spawn(follow(Arc::clone(&self.gate), flushing.clone())),
-            tokio::spawn(watch_backlog(Arc::clone(&self.gate), flushing.clone())),
-            tokio::spawn(Arc::clone(&self.gate.standing).follow(self.asking(), flushing.clone())),
-            tokio::spawn(self.forwarder().run(flushing)),
+        let tasks = Tasks::default();
+        let running = [
+            tasks.spawn("registry", follow(Arc::clone(&self.gate), flushing.clone())),
+            tasks.spawn("backlog", watch_backlog(Arc::clone(&self.gate), flushing.clone())),
+            tasks.spawn("heads", Arc::clone(&self.gate.standing).follow(self.asking(), flushing.clone())),
+            tasks.spawn("forwarding", self.forwarder().run(flushing)),
         ];
-        let serving = tokio::spawn(accept(Arc::clone(&self.gate), listener, stopping));
+        let serving = tasks.spawn("listener", accept(Arc::clone(&self.gate), listener, stopping));
         let (mut stop, mut journal) = (stop, self.stopping.clone());
-        tokio::select! {
-            () = stopped(&mut stop) => {}
-            () = stopped(&mut journal) => {}
-        }
+        let outcome = tokio::select! {
+            () = stopped(&mut stop) => Ok(()),
+            () = stopped(&mut journal) => Ok(()),
+            ended = tasks.ended() => Err(RuntimeError::Task(ended)),
+        };
         all.send_replace(true);
         self.gate.standing.end_within(LAST_RELEASE);
         let _ = serving.await;
         // Until here the last requests heard of heads, revocations and halts; what they committed is forwarded now.
         flush.send_replace(true);
-        for task in tasks {
+        for task in running {
             let _ = task.await;
         }
         if self.failed.load(Ordering::SeqCst) {
             return Err(RuntimeError::Stopped("a commit failed or its fate is unknown".into()));
         }
-        Ok(())
+        outcome
     }
 
     fn asking(&self) -> Asking {

@@ -61,7 +61,8 @@ struct Following {
 }
 
 /// Follows the ledger until told to stop, or until it holds what this authority must not follow or cannot sign. From then on
-/// nothing is decided or stamped: what was in force before may not be any more.
+/// nothing is decided or stamped: what was in force before may not be any more. Nor is it begun anew before an operator does
+/// that: another process would know nothing of what this one was told.
 pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
     let (mut following, mut silent) = (Following::default(), false);
     loop {
@@ -75,7 +76,7 @@ pub(super) async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bo
                 if let Err(why) = following.go_on(&registry, asked).await {
                     registry.hear(None);
                     tracing::error!(%why, "the registry is followed no further: from here on everything is refused");
-                    return;
+                    return stopped(&mut stop).await;
                 }
             }
             Err(error) => {

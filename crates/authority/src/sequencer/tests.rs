@@ -68,7 +68,7 @@ fn a_record_is_sent_in_the_same_bytes_however_often() {
 #[tokio::test]
 async fn without_a_ledger_nothing_is_taken_and_callers_know_at_once() {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
-    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
     let answer = sequencer.submit(job("a").0.draft).await;
     assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
 }
@@ -256,7 +256,7 @@ async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes
     // The batch, its record alone while the break goes on, the refusal; and what comes then.
     let scripted = Scripted::serve(&[503, 503, 422, 200]).await;
     let ledger = Ledger::new(Client::new(), scripted.base.as_str());
-    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
     let progress = Arc::clone(&sequencer.progress);
     let goes_on = async || {
         while progress.stalled.load(Relaxed) {

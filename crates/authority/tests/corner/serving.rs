@@ -1,16 +1,21 @@
-use crate::fixtures;
-use crate::world::{World, bundle};
+use crate::fixtures::{self, AUTHORITY};
+use crate::world::{World, bundle, listener, signers};
 use bytes::Bytes;
 use eleven_api::client::CallError;
-use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::edge::{Clock, SystemClock};
 use eleven_api::{reader, routes};
+use eleven_authority::{Authority, Settings};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
+use eleven_core::time::Time;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long something may take that takes a blink on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -153,4 +158,27 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
         assert!(problem.detail.contains(expected), "{problem}");
     }
     world.stop().await;
+}
+
+/// The machine's clock, which panics once when it is told to, in whichever task reads it next.
+#[derive(Default)]
+struct Failing(AtomicBool);
+
+impl Clock for Failing {
+    fn now(&self) -> Time {
+        assert!(!self.0.swap(false, SeqCst), "a clock that fails");
+        SystemClock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_loses_a_task_ends() {
+    let clock = Arc::new(Failing::default());
+    let settings = Settings { name: AUTHORITY.into(), ledger: "http://127.0.0.1:9".into() };
+    let (_running, stop) = watch::channel(false);
+    let authority = Authority::open(settings, signers(), fixtures::root(), clock.clone(), stop);
+    let (listener, _) = listener().await;
+    let serving = tokio::spawn(authority.expect("an authority").serve(vec![listener]));
+    clock.0.store(true, SeqCst);
+    serving.await.expect("it ends by itself").expect_err("a task ended");
 }

@@ -67,7 +67,7 @@ pub(crate) fn operator() -> SeedSigner {
     signer("operator")
 }
 
-fn signers() -> Signers {
+pub(crate) fn signers() -> Signers {
     Signers {
         issuer: signer("issuer").into(),
         event: signer("event").into(),
@@ -237,12 +237,13 @@ async fn serve_authority(ledger: &str, stop: watch::Receiver<bool>) -> (Arc<Auth
     let authority = Authority::open(settings, signers(), fixtures::root(), Arc::new(SystemClock), stop);
     let authority = authority.expect("an authority");
     let (listener, base) = listener().await;
-    let serving = tokio::spawn(Arc::clone(&authority).serve(vec![listener]));
+    let serves = Arc::clone(&authority);
+    let serving = tokio::spawn(async move { serves.serve(vec![listener]).await.expect("the authority serves") });
     assert!(authority.ready(DEADLINE).await, "the authority becomes ready");
     (authority, base, serving)
 }
 
-async fn listener() -> (Listener, String) {
+pub(crate) async fn listener() -> (Listener, String) {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     (listener, base)

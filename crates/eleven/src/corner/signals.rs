@@ -81,6 +81,15 @@ where
 {
     let (stop, stopping) = watch::channel(false);
     let serving = serve(stopping);
+    until_ended(signals, &stop, serving).await
+}
+
+/// The same with what `stop` tells to end.
+pub(crate) async fn until_ended<E: std::fmt::Display>(
+    signals: Signals,
+    stop: &watch::Sender<bool>,
+    serving: impl Future<Output = Result<(), E>>,
+) -> Result<u8, Failure> {
     tokio::pin!(serving);
     let told = tokio::select! {
         ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Failure::new),

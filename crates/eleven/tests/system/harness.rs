@@ -392,7 +392,7 @@ impl Domain {
         let authority = Authority::open(settings, signers, self.root.clone(), clock, stopping).expect("opens");
         assert!(authority.ready(PATIENCE).await, "the authority becomes ready");
         self.authority_handle = Some(Arc::clone(&authority));
-        let task = tokio::spawn(authority.serve(vec![listener]));
+        let task = tokio::spawn(async move { authority.serve(vec![listener]).await.expect("the authority serves") });
         self.authority = Some(Corner { stop, task });
     }
 

@@ -58,11 +58,12 @@ fn read(query: &Query) -> Result<Ask, Problem> {
 }
 
 /// Keeps the index up with the entries until told to end, on a thread that gives way to those that answer.
-pub(crate) async fn follow(inner: Arc<Inner>, end: watch::Receiver<bool>) {
+pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     let index = Arc::clone(&inner.search);
     let (runtime, (ended, wait)) = (Handle::current(), oneshot::channel::<()>());
+    let ending = end.clone();
     let work = move || {
-        runtime.block_on(keep_up(&inner, &index, end));
+        runtime.block_on(keep_up(&inner, &index, ending));
         // Whoever waits may go on to close the ledger: by then this thread holds nothing of it.
         drop((inner, index));
         drop(ended);
@@ -70,7 +71,10 @@ pub(crate) async fn follow(inner: Arc<Inner>, end: watch::Receiver<bool>) {
     match background("search", work) {
         // It ends with the thread, however that does.
         Ok(_) => drop(wait.await),
-        Err(error) => tracing::error!(%error, "the search index is not followed: there is no thread for it"),
+        Err(error) => {
+            tracing::error!(%error, "the search index is not followed: there is no thread for it");
+            stopped(&mut end).await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod crowded;
 mod exposed;
+mod fallen;
 mod foreign;
 mod lost;
 mod public;

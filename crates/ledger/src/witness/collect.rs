@@ -46,7 +46,7 @@ type Target = Option<Arc<Published>>;
 /// Collects cosignatures until told to end.
 pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     if inner.settings.witnesses.is_empty() {
-        return;
+        return stopped(&mut end).await;
     }
     let (target, targets) = watch::channel(None);
     let (report, reports) = mpsc::unbounded_channel();
@@ -67,6 +67,8 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     tokio::select! {
         () = rounds(&inner, &target, reports) => {}
         () = stopped(&mut end) => {}
+        // None of them ends before the targets do.
+        _ = asking.join_next() => {}
     }
     inner.shared.collecting.store(false, Ordering::Release);
     // Who asks ends with the targets; what was answered is kept before the logs are closed.

@@ -3,6 +3,7 @@ use crate::opening::tests::admission;
 use crate::recover::tests::{again, begun};
 use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_core::encoding::Value;
+use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
 use http::StatusCode;
@@ -37,6 +38,10 @@ pub(crate) struct Opened {
 
 /// A point with its journal on this disk and before this upstream, at the moment of the vectors' admission.
 pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
+    opened_by(disk, upstream, Arc::new(ManualClock::new(admission().1))).await
+}
+
+async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn Clock>) -> Opened {
     let (at, _, ledger) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
     let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
@@ -53,7 +58,7 @@ pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
     let folder = tempfile::tempdir().expect("a folder");
     let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
     let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
-    let (point, clock) = (again(&begun()), Arc::new(ManualClock::new(admission().1)));
+    let point = again(&begun());
     let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await.expect("opens");
     Opened { gate: Arc::clone(&runtime.gate), runtime, _folder: folder, _ledger: ledger }
 }
@@ -204,4 +209,34 @@ async fn a_failed_sync_of_the_journal_stops_the_process() {
     let ended = serving.await.expect("it ends by itself");
     assert!(matches!(ended, Err(RuntimeError::Stopped(_))), "{ended:?}");
     gate.desks.alone("audit.resumed", Object::new()).await.expect_err("nothing is written any more");
+}
+
+/// A clock that panics once when it is told to, in whichever task reads it next.
+struct Failing {
+    clock: ManualClock,
+    fails: AtomicBool,
+}
+
+impl Clock for Failing {
+    fn now(&self) -> Time {
+        assert!(!self.fails.swap(false, Ordering::SeqCst), "a clock that fails");
+        self.clock.now()
+    }
+
+    fn steady(&self) -> i64 {
+        self.clock.steady()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_panics_stops_the_process() {
+    let clock = Arc::new(Failing { clock: ManualClock::new(admission().1), fails: AtomicBool::new(false) });
+    let opened = opened_by(&FaultyDisk::new(1), "http://127.0.0.1:9", clock.clone()).await;
+    let Opened { runtime, _folder, _ledger, .. } = opened;
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let (_running, stop) = watch::channel(false);
+    let serving = tokio::spawn(runtime.serve(listener, stop));
+    clock.fails.store(true, Ordering::SeqCst);
+    let ended = serving.await.expect("it ends by itself");
+    assert!(matches!(ended, Err(RuntimeError::Task(_))), "{ended:?}");
 }
