@@ -10,10 +10,14 @@ use serde_json::Value;
 
 /// Bytes of one event; a stream whose event is larger is no stream of an OpenAI upstream.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
+/// A byte order mark, which may stand before the first event and is no part of it.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Cuts a stream and holds back its end.
 pub(crate) struct Holdback {
     events: bool,
+    /// Whether the first event came.
+    begun: bool,
     limit: usize,
     partial: BytesMut,
     /// So many bytes of `partial` were looked at, and no event ends in them.
@@ -47,7 +51,7 @@ impl Holdback {
     /// For a stream of server-sent events, or of anything else, of which at most `limit` bytes are held.
     pub(crate) fn new(events: bool, limit: usize) -> Self {
         let (partial, held) = (BytesMut::new(), Vec::new());
-        Self { events, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
+        Self { events, begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
@@ -59,7 +63,9 @@ impl Holdback {
         if self.events {
             self.partial.extend_from_slice(&piece);
             while let Some(event) = self.event() {
-                self.next(kind(&event), event, &mut passing);
+                let first = !std::mem::replace(&mut self.begun, true);
+                let kind = kind(event.strip_prefix(MARK).filter(|_| first).unwrap_or(&event));
+                self.next(kind, event, &mut passing);
             }
         } else {
             self.next(Kind::Content, piece, &mut passing);
@@ -128,7 +134,8 @@ fn kind(event: &[u8]) -> Kind {
         return Kind::Comment;
     }
     let mut data = String::new();
-    for line in String::from_utf8_lossy(event).lines() {
+    // A line also ends with a carriage return alone.
+    for line in String::from_utf8_lossy(event).split(['\n', '\r']) {
         if let Some(rest) = line.strip_prefix("data:") {
             data.push_str(rest.strip_prefix(' ').unwrap_or(rest));
         }
@@ -332,6 +339,43 @@ mod tests {
         for event in [": and\ndata: 7\n\n", ": and\rdata: 7\n\n", ": and\r\nevent: x\r\n\r\n", " : x\n\n", "\n\n"] {
             assert_ne!(kind(event.as_bytes()), Kind::Comment, "{event:?}");
         }
+    }
+
+    #[test]
+    fn a_line_also_ends_with_a_carriage_return_alone() {
+        for before in ["event: message\r", "id: 7\r", ": and\r", "retry: 1\r\r", "\r", "id\n\r"] {
+            let event = |event: String| kind(format!("{before}{event}").as_bytes());
+            assert_eq!(event(chunk("a", "null")), Kind::Content, "{before:?}");
+            assert_eq!(event(chunk("a", "\"stop\"")), Kind::End, "{before:?}");
+            assert_eq!(event("data: [DONE]\n\n".into()), Kind::End, "{before:?}");
+        }
+        // What is one event here is several to whoever reads it.
+        for end in ["data: [DONE]\rid: 7\n\n", "data: [DONE]\r\rid: 7\n\n", "data: [DONE]\r\r: and\n\n"] {
+            assert_eq!(kind(end.as_bytes()), Kind::End, "{end:?}");
+        }
+        let two = chunk("a", "null").replace("\n\n", "\r\r") + &chunk("b", "\"stop\"");
+        assert_eq!(kind(two.as_bytes()), Kind::End);
+        // Nothing that follows pushes it out.
+        let mut holdback = Holdback::new(true, LIMIT);
+        let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
+        let last = format!("event: message\r{}", chunk("a", "null"));
+        assert_eq!((push(&last), push("event: ping\n\n"), push("id: 7\n\n")), (vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_event_and_of_every_other() {
+        let marked = |event: &str| Bytes::from(format!("\u{feff}{event}"));
+        let (content, done) = (chunk("a", "null"), "data: [DONE]\n\n");
+        let mut holdback = Holdback::new(true, LIMIT);
+        assert_eq!(holdback.push(marked(&content)), Ok(Vec::new()));
+        assert_eq!(
+            holdback.push(Bytes::from("id: 7\n\n")),
+            Ok(Vec::new()),
+            "it is content, which nothing empty pushes out"
+        );
+        // To whoever reads it that is no field.
+        assert_eq!(holdback.push(marked(&content)), Ok(Vec::new()));
+        assert!(has_end(&marked(done)) && !has_end(&Bytes::from([content.as_bytes(), &marked(done)].concat())));
     }
 
     #[test]

@@ -176,6 +176,21 @@ async fn events_that_end_with_their_connection_are_whole_where_they_say_so_thems
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_whose_lines_end_with_a_carriage_return_alone_are_read_as_their_reader_does() {
+    let event = |text: &str| {
+        let delta = format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}"#);
+        format!("event: message\rdata: {{\"choices\":[{delta}]}}\n\n")
+    };
+    let all = ["\u{feff}", &event("one "), &event("two "), "event: message\rdata: [DONE]\n\n", "id: 7\n\n"].concat();
+    let mut domain = Domain::start(streaming()).await;
+    domain.answer_by(format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{all}")).await;
+    // It has an end, behind which everything is held until its evidence is durable.
+    let answered = domain.chat(&stream_request("x")).await;
+    assert_eq!((answered.status, answered.body.as_ref()), (StatusCode::OK, all.as_bytes()));
+    assert_eq!(ended(&domain, answered.op()).await, by("execution.completed", None, sent(all.as_bytes(), 200)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
     let mut domain = Domain::start(streaming()).await;
     for (method, path, answer, status) in [
