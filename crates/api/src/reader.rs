@@ -6,13 +6,14 @@
 //! makes over [`statement`]. A signature is good for ten seconds, and for reading that one path.
 
 use crate::edge::Clock;
+use crate::header::{bearer, only};
 use crate::secret::{self, Secret};
 use eleven_core::encoding::Object;
 use eleven_core::hash::{base64, unbase64};
 use eleven_core::registry::{Lists, SourceRecord};
 use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// How far a reader's time may lie from ours, in milliseconds.
@@ -67,7 +68,7 @@ pub fn auditor<'a>(lists: &'a Lists, headers: &HeaderMap) -> Option<&'a SourceRe
 /// What somebody can do who was refused because nothing in a request makes it an auditor's: the end of a refusal's sentence.
 #[must_use]
 pub fn how_to_be_known(headers: &HeaderMap) -> &'static str {
-    if bearer(headers).is_some_and(|sent| !sent.is_empty()) {
+    if bearer(headers).is_some() {
         "what was sent as `Authorization: Bearer` is no secret of an auditor that counts here: a new one counts from the \
          ledger's next head at the latest, about a second after `eleven auditor add`, and one that was removed counts no more; \
          send it again in a second, or have an operator make another with `eleven auditor add`"
@@ -89,7 +90,7 @@ impl SignedRead {
     /// The signature in a request's headers; `None` where there is none of its form.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| only(headers, name);
         let signature = unbase64(text(SIGNATURE)?).and_then(|bytes| bytes.try_into().ok())?;
         Some(Self { kid: text(READER)?.to_owned(), time: Time::parse_millis(text(TIME)?)?, signature })
     }
@@ -100,12 +101,6 @@ impl SignedRead {
         now.since(self.time).saturating_abs() <= MAX_APART_MS
             && key.verifies(&statement(path, &self.kid, &self.time.millis()), &self.signature)
     }
-}
-
-/// The bearer credential of a request.
-#[must_use]
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::govern::{Allowed, Execute};
+use eleven_api::header::bearer;
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::secret::Secret;
@@ -26,7 +27,7 @@ use eleven_api::{edge, routes, serve};
 use eleven_core::artifact::Token;
 use eleven_core::id;
 use eleven_core::reason::Reason;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use point::PointError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -187,22 +188,10 @@ fn caller<'h>(
         authority.denials.count(now, &listening.0);
         Problem::refused(Reason::IdentityUnauthenticated, detail)
     };
-    let bearer = bearer(headers).map_err(|error| unauthenticated(error.to_string()))?;
+    let bearer = bearer(headers).ok_or_else(|| unauthenticated(IdentityError::Missing.to_string()))?;
     let identity = current.sources.authenticate(bearer, current.view.domain(), now);
     let identity = identity.map_err(|error| unauthenticated(error.to_string()))?;
     Ok((identity, bearer))
-}
-
-/// The bearer credential.
-fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
-    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(IdentityError::Missing)?;
-    let (scheme, credential) = value.split_once(' ').ok_or(IdentityError::Missing)?;
-    let credential = credential.trim();
-    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
-        Ok(credential)
-    } else {
-        Err(IdentityError::Missing)
-    }
 }
 
 fn allow(allowed: &Allowed) -> Response {

@@ -61,7 +61,7 @@ pub struct Operator {
 /// Why nobody is authenticated: the reason is `identity.unauthenticated` in each case. No text repeats a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// No `Authorization: Bearer` header.
+    /// No `Authorization: Bearer` header, or more than one.
     Missing,
     /// A client secret that is not known, or was revoked.
     Secret,
@@ -72,7 +72,9 @@ pub enum IdentityError {
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("send an identity token or a client secret as `Authorization: Bearer`"),
+            Self::Missing => f.write_str(
+                "send an identity token or a client secret as `Authorization: Bearer`, and no other with it",
+            ),
             Self::Secret => f.write_str("the client secret is not known here, or was revoked: add the client again"),
             Self::Token(error) => error.fmt(f),
         }

@@ -4,6 +4,7 @@ use crate::issuer::ABSENT;
 use crate::view::{Holding, Registry};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
+use eleven_api::header::bearer;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
@@ -53,14 +54,10 @@ impl Callers {
     /// # Errors
     /// 401 `identity.unauthenticated` where nobody is; `issuer.unavailable` where the authority is needed and gone.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap, registry: &Registry) -> Result<Caller, Problem> {
-        let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // The scheme's name is without regard to case (RFC 9110, 11.1).
-        let scheme = |(scheme, _): &(&str, &str)| scheme.eq_ignore_ascii_case("bearer");
-        let credential = bearer.and_then(|value| value.split_once(' ')).filter(scheme);
-        let credential = credential.map(|(_, credential)| credential.trim()).unwrap_or_default();
-        if credential.is_empty() || credential.len() > token::MAX_LENGTH {
-            return Err(unauthenticated("send an identity token or a client secret as Authorization: Bearer"));
-        }
+        let credential = bearer(headers).filter(|credential| credential.len() <= token::MAX_LENGTH);
+        let credential = credential.ok_or_else(|| {
+            unauthenticated("send an identity token or a client secret as Authorization: Bearer, and no other with it")
+        })?;
         let held = registry.held().ok_or_else(|| {
             Problem::refused(Reason::IssuerUnavailable, "this point has no verified view of the registry yet")
         })?;

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use eleven_api::client::Client;
 use eleven_api::edge::{self, Clock, Moment};
 use eleven_api::govern::Execute;
+use eleven_api::header::only;
 use eleven_api::problem::Problem;
 use eleven_api::serve::Budget;
 use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
@@ -274,11 +275,13 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
 
 /// The salts in `Eleven-Salts`: unpadded base64url of {path: salt}.
 fn salts(headers: &HeaderMap) -> Result<Object, Problem> {
-    let Some(text) = headers.get(SALTS) else { return Ok(Object::new()) };
-    let bytes = text.to_str().ok().and_then(unbase64url);
+    if !headers.contains_key(SALTS) {
+        return Ok(Object::new());
+    }
+    let bytes = only(headers, SALTS).and_then(unbase64url);
     let salts = bytes.and_then(|bytes| parse(&bytes).ok()).and_then(|salts| salts.as_object().cloned());
     let salts = salts.filter(|salts| salts.iter().all(|(_, salt)| salt.as_str().is_some_and(disclosure::is_salt)));
-    salts.ok_or_else(|| Problem::malformed("Eleven-Salts is not base64url of an object of salts by path"))
+    salts.ok_or_else(|| Problem::malformed("Eleven-Salts is not one base64url of an object of salts by path"))
 }
 
 /// The artifact that the caller presents: `None` where the header is absent, empty where it holds nothing.

@@ -1,6 +1,7 @@
 use super::*;
 use eleven_core::hash::Sha256;
 use eleven_core::signature::SeedSigner;
+use http::header::AUTHORIZATION;
 
 fn now() -> Time {
     Time::parse_millis("2026-05-12T17:00:00.000Z").expect("a time")
@@ -27,12 +28,18 @@ fn a_signature_is_for_one_path_and_ten_seconds() {
         headers.remove(missing);
         assert!(SignedRead::of(&headers).is_none());
     }
+    for twice in [READER, TIME, SIGNATURE] {
+        let mut headers = headers.clone();
+        headers.append(twice, headers[twice].clone());
+        assert!(SignedRead::of(&headers).is_none(), "nobody knows which of the two counts");
+    }
 }
 
 #[test]
 fn a_bearer_credential_stands_behind_its_scheme() {
     let headers = |text: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]);
     assert_eq!(bearer(&headers("Bearer abc")), Some("abc"));
+    assert_eq!(bearer(&headers("bearer abc")), Some("abc"), "in any case");
     assert_eq!(bearer(&headers("Basic abc")), None);
     assert_eq!(bearer(&HeaderMap::new()), None);
 }

@@ -7,6 +7,7 @@
 use crate::registry::Current;
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use eleven_api::header::only;
 use eleven_core::encoding::Object;
 use eleven_core::hash::{Sha3, unbase64};
 use eleven_core::reason::Reason;
@@ -23,7 +24,7 @@ const SIGNATURE: &str = "eleven-point-signature";
 /// Why the point is not believed. Its caller is known by then, and its credential is in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PointError {
-    /// Some of the three headers are there and some are not, or one is not of its form.
+    /// Some of the three headers are there and some are not, or one stands twice or is not of its form.
     Headers,
     /// The time is more than ten seconds from ours.
     Time,
@@ -82,7 +83,7 @@ pub(super) fn acting(
     if [POINT, TIME, SIGNATURE].iter().all(|name| !headers.contains_key(*name)) {
         return Ok(None);
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(PointError::Headers);
+    let text = |name: &str| only(headers, name).ok_or(PointError::Headers);
     let (point, time, signature) = (text(POINT)?, text(TIME)?, text(SIGNATURE)?);
     let signed_at = Time::parse_millis(time).ok_or(PointError::Headers)?;
     let signature: [u8; 64] = unbase64(signature).and_then(|bytes| bytes.try_into().ok()).ok_or(PointError::Headers)?;

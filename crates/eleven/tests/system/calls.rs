@@ -106,6 +106,9 @@ async fn a_caller_who_brings_an_artifact_names_the_salts_of_its_own_commitments(
     }
     let malformed = present(token().await, Some(base64url(br#"{"/op/user":"short"}"#))).await;
     assert_eq!(malformed.status, StatusCode::BAD_REQUEST);
+    let (brought, salts) = (token().await, named("/op/user"));
+    let twice = [("eleven-authorization", brought.as_str()), ("eleven-salts", &salts), ("eleven-salts", &salts)];
+    assert_eq!(domain.chat_with(&body, &twice).await.status, StatusCode::BAD_REQUEST);
     let answered = present(token().await, Some(named("/op/user"))).await;
     assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
     let bundle = domain.bundle_of(answered.op(), 7).await;

@@ -2,11 +2,13 @@
 
 use crate::export::examiner;
 use crate::harness::{Answered, DOMAIN, Domain, IDENTITY, POINT, Plan, RUNTIME, SCOPE, policy, request, token_of};
+use bytes::Bytes;
 use eleven_api::identity::{Exchange, Issued};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{base64url, unbase64url};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -55,6 +57,28 @@ async fn nobody_is_authenticated() {
         );
     }
     assert_eq!(domain.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_two_credentials_is_nobody_by_either() {
+    let domain = Domain::start(Plan::default()).await;
+    let good = format!("Bearer {}", domain.secret);
+    let env = Object::new().with("runtime", RUNTIME);
+    let ask = Object::new().with("identity", IDENTITY).with("op", Domain::operation()).with("env", env);
+    for second in [good.as_str(), "Bearer elk_app_00000000000000000000", "Basic eDp5", ""] {
+        for pair in [[good.as_str(), second], [second, good.as_str()]] {
+            let answered = domain.chat_with(&request("x"), &pair.map(|value| ("authorization", value))).await;
+            let told = (answered.status.as_u16(), answered.reason());
+            assert_eq!((told.0, told.1.as_str()), (401, "identity.unauthenticated"), "{pair:?}");
+            let asking = Request::post(format!("http://{}/v1/govern/execute", domain.authority_at));
+            let asking = pair.iter().fold(asking, |asking, value| asking.header("authorization", *value));
+            let asking = asking.body(Full::new(Bytes::from(ask.canonical()))).expect("a request");
+            let answer = domain.client.send(asking).await.expect("the authority answers");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{pair:?}");
+        }
+    }
+    assert_eq!(domain.chat(&request("x")).await.status, StatusCode::OK, "one of them is somebody's");
+    assert_eq!(domain.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

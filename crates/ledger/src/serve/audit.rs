@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
+use eleven_api::header::only;
 use eleven_api::problem::Problem;
 use eleven_api::serve::{json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
@@ -72,7 +73,7 @@ pub(super) async fn append(
 
 /// The level that an answer is asked to wait for, by header or by query.
 pub(super) fn wanted(headers: &HeaderMap, query: &Query) -> Result<Option<Durability>, Problem> {
-    let header = headers.get(DURABILITY_HEADER).map(|value| value.to_str().unwrap_or_default());
+    let header = headers.contains_key(DURABILITY_HEADER).then(|| only(headers, DURABILITY_HEADER).unwrap_or_default());
     let Some(text) = query.get("durability").or(header) else { return Ok(None) };
     match Durability::parse(text) {
         // No quorum is configured, so that D2 is what D3 stands above and nobody else answers.
