@@ -196,6 +196,8 @@ units() {
     mkdir -p "$logs/units"
     cp deploy/systemd/eleven* "$logs/units"
     sed -i "s|^ExecStart=/usr/local/bin/eleven |ExecStart=$ELEVEN_BIN |" "$logs"/units/*.service
+    # What is named there for whoever needs it is read, too.
+    sed -i 's|^#LoadCredential=|LoadCredential=|' "$logs"/units/*.service
     local said="$logs/units/said"
     bounded 60 systemd-analyze verify "$logs"/units/*.service "$logs"/units/*.socket "$logs"/units/*.target >"$said" 2>&1 \
         || { cat "$said"; return 1; }
@@ -204,7 +206,13 @@ units() {
     ! grep -E 'Unknown|Failed to parse' "$said" >/dev/null || return 1
     # systemd gives up on what falls often, and then closes its socket, unless it is told not to.
     ! grep -Lx 'StartLimitIntervalSec=0' "$logs"/units/*.service | grep . || return 1
-    ! grep -Lx 'TriggerLimitIntervalSec=0' "$logs"/units/*.socket | grep .
+    ! grep -Lx 'TriggerLimitIntervalSec=0' "$logs"/units/*.socket | grep . || return 1
+    # The page names as credentials what the units hand over.
+    local name
+    for name in $(grep -oE '/run/credentials/eleven-[a-z]+\.service/[a-z.]+' deploy/systemd/README.md | sort -u); do
+        grep -qx "LoadCredential=${name##*/}:/etc/eleven/.*" "$logs/units/$(basename "$(dirname "$name")")" \
+            || { echo "no unit hands over $name"; return 1; }
+    done
 }
 
 # A guided fuzzer where there is one. The seeded mutator over the same inputs is an ordinary test and always runs.

@@ -38,7 +38,7 @@ pub(crate) fn check_start(which: Which, config: &Config) -> Result<(), Failure> 
 
 /// Whether what a corner finds at a path is seen from here, also that there is nothing: a service manager may hand a file to the
 /// corner alone, in a folder that is its alone.
-fn is_seen(path: &Path) -> bool {
+pub(crate) fn is_seen(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => folder.is_dir(),

@@ -2,7 +2,7 @@
 
 use super::{Finding, bad, good, warn};
 use crate::config::Config;
-use crate::corner::Which;
+use crate::corner::{Which, is_seen};
 use crate::keystore::{self, FileKeystore, KeystoreError};
 use crate::operator::OperatorKey;
 use crate::output::Failure;
@@ -29,7 +29,7 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
         }
         // What a service manager hands to the corner is nobody else's to see.
         Err(KeystoreError::Io(_, error)) if is_elsewhere(&error, &corner.passphrase_file, &corner.data) => {
-            open.push(format!("{} can't be looked at from here ({error})", corner.passphrase_file.display()));
+            open.push(unseen(&corner.passphrase_file, &error));
         }
         Err(error) => wrong.push(error.to_string()),
     }
@@ -37,6 +37,7 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
         match keystore::is_open_to_others(file) {
             Ok(false) => {}
             Ok(true) => open.push(format!("others may read {}: chmod 600 it", file.display())),
+            Err(error) if !is_seen(file) => open.push(unseen(file, &error)),
             Err(error) => wrong.push(format!("{}: {error}", file.display())),
         }
     }
@@ -85,6 +86,10 @@ pub(super) fn is_unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) 
         text("kind") == Some("operator") && text("kid") == Some(key.kid()) && public == Some(key.public())
     };
     !rows.filter_map(|row| row.get("mapping")).any(is_its)
+}
+
+fn unseen(file: &Path, error: &std::io::Error) -> String {
+    format!("{} can't be looked at from here ({error})", file.display())
 }
 
 /// Whether a passphrase that can't be read may all the same be there for the corner.

@@ -259,6 +259,11 @@ fn doctor_tells_of_secrets_that_others_may_read() {
     assert!(code == Some(0) && detail.contains("api.key: chmod 600 it"), "{detail}");
     mode("api.key", 0o600);
     assert_eq!(found("runtime").1, "ok");
+    // What a service manager hands to the corner as it starts is not there before.
+    let handed = format!("{gateway}upstream_key_file = \"credentials/upstream\"\n");
+    std::fs::write(&file, config.replace(gateway, &handed)).expect("written");
+    let (code, state, detail) = found("runtime");
+    assert!(code == Some(0) && state == "look" && detail.contains("can't be looked at from here"), "{state} {detail}");
 }
 
 #[test]
