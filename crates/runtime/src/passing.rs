@@ -84,11 +84,12 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
 
 /// What goes from one connection to the next (RFC 9110, 7.6.1): not what a `Connection` header names, either.
 fn across(headers: &HeaderMap) -> HeaderMap {
-    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    // By its bytes: a name that is none takes nothing from those beside it.
+    let lists = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
+    let named: Vec<&[u8]> = lists.flat_map(|list| list.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
-        let stays = is_hop(name) || named.iter().any(|named| name.as_str().eq_ignore_ascii_case(named));
+        let stays = is_hop(name) || named.iter().any(|named| name.as_str().as_bytes().eq_ignore_ascii_case(named));
         let ours = *name == header::CONTENT_LENGTH || name.as_str().starts_with("eleven-");
         if !stays && !ours {
             kept.append(name, value.clone());
@@ -193,6 +194,16 @@ mod tests {
         assert_eq!(names(&forwarded), [&kept[..1], &["content-type"], &kept[1..]].concat());
         assert!(forwarded["content-type"] == JSON && forwarded["accept-encoding"] == "identity");
         assert_eq!(names(&to_upstream(&came, false)), kept);
+    }
+
+    #[test]
+    fn what_a_connection_names_stays_whatever_else_it_names() {
+        for list in [&b"\xfc, X-Nominated"[..], b"x-nominated,\xe9", b"\xff\xfe\t,\tX-NOMINATED\t", b",,x-nominated,"] {
+            let mut came = headers(&[("x-nominated", "1"), ("x-request-id", "r")]);
+            came.append(header::CONNECTION, HeaderValue::from_bytes(list).expect("a value"));
+            assert_eq!(names(&to_caller(&came)), ["x-request-id"], "{list:?}");
+            assert!(!to_upstream(&came, true).contains_key("x-nominated"), "{list:?}");
+        }
     }
 
     #[test]
