@@ -290,9 +290,10 @@ async fn until<T>(
     }
 }
 
-/// What came of an execution whose answer is whole, and why.
+/// What came of an execution whose answer is whole, and why. What HTTP has no class for counts as one of the server's errors (RFC
+/// 9110, 15).
 fn how(status: StatusCode) -> (Outcome, Option<&'static str>) {
-    if status.is_server_error() { (Outcome::Failed, Some(UPSTREAM_FAILED)) } else { (Outcome::Completed, None) }
+    if status.as_u16() >= 500 { (Outcome::Failed, Some(UPSTREAM_FAILED)) } else { (Outcome::Completed, None) }
 }
 
 /// Whether a body is server-sent events.
@@ -352,6 +353,21 @@ mod tests {
                 map.append(*name, HeaderValue::from_static(value));
             }
             assert_eq!(ends_by_close(&map), ends, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_no_class_is_a_failure_of_the_upstream() {
+        for (status, outcome, cause) in [
+            (200, Outcome::Completed, None),
+            (404, Outcome::Completed, None),
+            (499, Outcome::Completed, None),
+            (500, Outcome::Failed, Some(UPSTREAM_FAILED)),
+            (599, Outcome::Failed, Some(UPSTREAM_FAILED)),
+            (600, Outcome::Failed, Some(UPSTREAM_FAILED)),
+            (999, Outcome::Failed, Some(UPSTREAM_FAILED)),
+        ] {
+            assert_eq!(how(StatusCode::from_u16(status).expect("a status")), (outcome, cause), "{status}");
         }
     }
 
