@@ -1,6 +1,11 @@
 use super::*;
 use crate::conformance;
+use eleven_core::artifact;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::{self, Place};
+use eleven_core::form::Form;
+use eleven_core::registry::{ContainmentRecord, ContainmentState, Header, Item as _, Lists, PolicyRecord};
+use eleven_core::registry::{Snapshot, Stamp};
 use eleven_core::signature::{SeedSigner, bytes32};
 use std::boxed::Box;
 use std::string::ToString as _;
@@ -9,6 +14,19 @@ extern crate std;
 
 fn file() -> Value {
     parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON")
+}
+
+/// The vectors' case in which everything is in order.
+fn base() -> Object {
+    file().get("base").and_then(Value::as_object).expect("base").clone()
+}
+
+/// The vectors' case of this name.
+fn case(what: &str) -> Object {
+    let file = file();
+    let mut cases = file.get("cases").and_then(Value::as_array).expect("cases").iter();
+    let case = cases.find(|case| case.get("what") == Some(&Value::from(what))).unwrap_or_else(|| panic!("{what}"));
+    changed(&base(), case.get("change").expect("change")).as_object().expect("an object").clone()
 }
 
 fn changed(base: &Object, change: &Value) -> Value {
@@ -49,8 +67,12 @@ fn what_was_issued_before_the_journal_began_may_have_been_used() {
 
 /// The reason for which the case in which everything is in order is refused where the point holds something else.
 fn refused(change: impl FnOnce(&mut Held<'_>)) -> Option<Reason> {
-    let base = file().get("base").expect("base").clone();
-    conformance::admitted_where(base, change).expect("readable").err()
+    refused_in(base(), change)
+}
+
+/// The same for another case.
+fn refused_in(case: Object, change: impl FnOnce(&mut Held<'_>)) -> Option<Reason> {
+    conformance::admitted_where(Value::Object(case), change).expect("readable").err()
 }
 
 #[test]
@@ -161,11 +183,16 @@ fn a_registry_went_back_until_the_epoch_that_was_seen_is_reached() {
     assert_eq!((went_back(7, 7), went_back(8, 7)), (None, None));
 }
 
-/// What a point signs with, by a key of the vectors.
-fn signing(usage: KeyUse, kid: &str, label: &str) -> &'static [(KeyUse, &'static dyn Signer)] {
+/// A key of the vectors, under this name.
+fn seeded(kid: &str, label: &str) -> SeedSigner {
     let ledger = parse(include_bytes!("../../../../spec/vectors/ledger.json")).expect("I-JSON");
     let seed = ledger.get("seeds").and_then(|seeds| seeds.get(label)).and_then(Value::as_str).and_then(bytes32);
-    let signer: &'static SeedSigner = Box::leak(Box::new(SeedSigner::new(kid, &seed.expect("a seed"))));
+    SeedSigner::new(kid, &seed.expect("a seed"))
+}
+
+/// What a point signs with, by a key of the vectors.
+fn signing(usage: KeyUse, kid: &str, label: &str) -> &'static [(KeyUse, &'static dyn Signer)] {
+    let signer: &'static SeedSigner = Box::leak(Box::new(seeded(kid, label)));
     Box::leak(Box::new([(usage, signer as &dyn Signer)]))
 }
 
@@ -183,5 +210,156 @@ fn a_point_whose_own_key_does_not_count_admits_nothing() {
     ] {
         let signs = signing(usage, kid, label);
         assert_eq!(refused(|held| held.signs = signs), expected, "{} {kid} of {label}", usage.name());
+    }
+}
+
+/// A case under a registry in which this list is another, header and stamp signed as its authority would.
+fn registered(mut case: Object, list: &str, change: impl FnOnce(&mut Vec<Value>)) -> Object {
+    let mut registry = case.get("registry").and_then(Value::as_object).expect("a registry").clone();
+    let mut rows = registry.get(list).and_then(Value::as_array).expect("a list").to_vec();
+    change(&mut rows);
+    registry.insert(list, rows);
+    let mut form = Form::of_object(registry, "registry snapshot");
+    let (mut header, _) = Header::read(form.take("header").expect("a header")).expect("of its form");
+    let lists = Lists::read(&mut form).expect("of their form");
+    header.items = lists.items();
+    let signer = seeded(&header.kid, "registry");
+    let stamp = Stamp::read(case.get("stamp").expect("a stamp").clone()).expect("of its form");
+    case.insert("stamp", Stamp::sign(&header, stamp.issued, &signer).to_value());
+    let sig = signer.signature(&header.payload());
+    case.insert("registry", Snapshot { header, sig, lists }.to_value());
+    case
+}
+
+/// A case in which this subject is contained.
+fn contained(case: Object, kind: &str, subject: &str) -> Object {
+    let (state, since) = (ContainmentState::Contained, Time(0));
+    let row = ContainmentRecord { kind: kind.into(), subject: subject.into(), state, since, cause: "operator".into() };
+    registered(case, "containments", |rows| rows.push(row.to_value()))
+}
+
+/// The case of a call of this tool.
+fn tool_call(tool: &str) -> Object {
+    let case = base();
+    let Token { artifact: of, issued, .. } =
+        Token::read(case.get("token").and_then(Value::as_str).expect("a token")).expect("of its form");
+    let policy = case.get("registry").and_then(|registry| registry.pointer("/policies/0")).expect("a policy").clone();
+    let op = Value::Object(Object::new().with("name", "tool.call").with("scope", Vec::new()).with("tool", tool));
+    let draft = artifact::Draft {
+        iss: of.iss,
+        sub: of.sub,
+        op: op.clone(),
+        pol: PolicyRecord::read(policy).expect("of its form").id,
+        env: of.env,
+        nbf: of.nbf,
+        exp: of.exp,
+        usage: of.usage,
+        parent: None,
+        holder: None,
+    };
+    let artifact = draft.issue(&seeded(&of.sig.kid, "issuer")).expect("an artifact");
+    let data = Object::new().with("chash", artifact.chash).with("exp", artifact.exp.to_seconds_value());
+    let draft = event::Draft {
+        event: "authorization.issued",
+        place: Place::First { op: artifact.content_id().into() },
+        ts: issued.ts,
+        by: artifact.iss.clone(),
+        src_seq: issued.src_seq,
+        data: data.with("request", Sha3([1; 64])),
+        about: About::artifact(&artifact),
+    };
+    let issued = draft.sign(&seeded(&issued.kid, "authority")).expect("a record");
+    let token = Token { artifact, issued, salt: String::new() };
+    case.with("token", token.text()).with("operation", op)
+}
+
+/// Why what runs under a case's artifact is interrupted where the case's registry comes to be held.
+fn interrupted(case: Object) -> Option<Reason> {
+    let token = Token::read(case.get("token").and_then(Value::as_str).expect("a token")).expect("of its form");
+    let mut interrupts = None;
+    let admitted = conformance::admitted_where(Value::Object(case), |held| {
+        interrupts = containment::interrupts(held.view.expect("a view"), held.point, &token.artifact);
+    });
+    assert!(admitted.is_ok(), "readable");
+    interrupts
+}
+
+#[test]
+fn a_bundle_that_is_not_held_denies_before_whoever_calls_is_looked_at() {
+    assert_eq!(refused(|held| held.bundles = Some(&|_| true)), None);
+    assert_eq!(refused(|held| held.bundles = Some(&|_| false)), Some(Reason::IssuerUnavailable));
+    let stranger = case("another caller");
+    assert_eq!(refused_in(stranger.clone(), |held| held.bundles = Some(&|_| true)), Some(Reason::IdentityMismatch));
+    assert_eq!(refused_in(stranger, |held| held.bundles = Some(&|_| false)), Some(Reason::IssuerUnavailable));
+    // Of a policy that is no longer in force no bundle is missing.
+    let replaced = case("a newer policy version is in force");
+    assert_eq!(refused_in(replaced, |held| held.bundles = Some(&|_| false)), Some(Reason::PolicyMismatch));
+}
+
+#[test]
+fn another_key_than_the_holders_is_not_the_holders() {
+    let bound = case("a holder key, that key shown");
+    assert_eq!(refused_in(bound.clone(), |_| {}), None);
+    let other = bound.with("holder", Sha256([0xac; 32]));
+    assert_eq!(refused_in(other, |_| {}), Some(Reason::IdentityMismatch), "a holder key, another shown");
+}
+
+#[test]
+fn the_environment_is_held_against_the_points_own_registration() {
+    assert_eq!(refused_in(registered(base(), "runtimes", |_| {}), |_| {}), None);
+    let row = |rows: &[Value]| rows[0].as_object().expect("a row").clone();
+    for (member, other) in [("region", "us-west-2"), ("tenancy", "shared")] {
+        let moved =
+            registered(base(), "runtimes", |rows| rows[0] = Value::Object(row(rows.as_slice()).with(member, other)));
+        assert_eq!(refused_in(moved, |_| {}), Some(Reason::EnvironmentMismatch), "{member}");
+    }
+    // Artifact and request name one runtime, and the point is another's: all but that is the same.
+    let (runtime, point) = ("k8s://cluster-east-1/ns/other", "k8s://cluster-east-1/ns/other#gw-0");
+    let beside = registered(base(), "runtimes", |rows| {
+        rows.push(Value::Object(row(rows.as_slice()).with("point", point).with("runtime", runtime)));
+    });
+    assert_eq!(refused_in(beside, |held| held.point = point), Some(Reason::EnvironmentMismatch));
+}
+
+#[test]
+fn what_runs_is_interrupted_by_what_would_deny_it() {
+    let (revoked, stops) = (Some(Reason::ArtifactRevoked), Some(Reason::RuntimeContained));
+    for (what, expected) in [
+        ("everything in order", None),
+        ("revoked", revoked),
+        ("a delegated call, its parent in order", None),
+        ("a delegated call, its parent revoked", revoked),
+        ("a delegated call, its grandparent revoked", revoked),
+        ("this runtime is contained", stops),
+        ("this point is contained", stops),
+        ("its cluster is contained", stops),
+        ("a cluster whose name it begins with is contained", None),
+        ("a name that merely begins this one is contained", None),
+        ("another namespace is contained", None),
+        ("the identity is contained", stops),
+        ("the operation is contained", stops),
+        ("the model is contained", stops),
+        ("another model is contained", None),
+        ("the policy is contained", stops),
+        ("the domain is contained", stops),
+        ("the mesh is contained", stops),
+        // What ends an admission for another reason ends nothing that runs.
+        ("a newer policy version is in force", None),
+        ("issuer key retired", None),
+    ] {
+        assert_eq!(interrupted(case(what)), expected, "{what}");
+    }
+    assert_eq!(interrupted(contained(case("revoked"), "mesh", "*")), revoked, "the revocation is named first");
+}
+
+#[test]
+fn a_containment_of_a_tool_covers_its_calls_alone() {
+    let call = tool_call("browser");
+    assert_eq!((refused_in(call.clone(), |_| {}), interrupted(call.clone())), (None, None));
+    for (kind, subject, covers) in [("tool", "browser", true), ("tool", "search", false), ("model", "browser", false)] {
+        let case = contained(call.clone(), kind, subject);
+        let expected = covers.then_some(Reason::RuntimeContained);
+        let found = (refused_in(case.clone(), |_| {}), interrupted(case));
+        assert_eq!(found, (expected, expected), "{kind} {subject}");
     }
 }
