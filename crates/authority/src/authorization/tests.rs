@@ -110,18 +110,33 @@ fn a_containment_stops_what_it_covers() {
     for (kind, subject) in [
         ("identity", CALLER),
         ("runtime", "k8s://cluster-east-1"),
+        ("operation", "model.invoke"),
         ("model", "clinical-summary-v4"),
+        ("tool", "browser"),
         ("policy", "policy://medical/inference/v1"),
+        ("domain", "11-11"),
         ("mesh", "*"),
     ] {
-        let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", Object::new())];
-        let mut fold = fixtures::fold(&bundles);
-        let data = Object::new().with("kind", kind).with("subject", subject).with("cause", "operator");
-        fixtures::apply(&mut fold, "lifecycle.contained", Value::Object(data));
-        let refusal = refused(&current(fold, bundles), request(op()));
+        let refusal = refused(&containing(kind, subject), request(op().with("tool", "browser")));
         assert_eq!(refusal.reason, Reason::RuntimeContained, "{kind} {subject}");
         assert!(refusal.detail.contains(subject), "{}", refusal.detail);
     }
+    // Neither another tool, nor what is no tool's call.
+    allowed(&containing("tool", "search"), request(op().with("tool", "browser")));
+    allowed(&containing("tool", "browser"), request(op()));
+    // The point that acts, and one beside it.
+    let acting = || Request { point: Some(POINT.into()), ..request(op()) };
+    assert_eq!(reason(&containing("runtime", POINT), acting()), Reason::RuntimeContained);
+    allowed(&containing("runtime", "k8s://cluster-east-1/ns/inference#gw-1"), acting());
+}
+
+/// The domain, with this subject contained.
+fn containing(kind: &str, subject: &str) -> Current {
+    let bundles = vec![fixtures::bundle("medical/inference", "model.invoke", Object::new())];
+    let mut fold = fixtures::fold(&bundles);
+    let data = Object::new().with("kind", kind).with("subject", subject).with("cause", "operator");
+    fixtures::apply(&mut fold, "lifecycle.contained", Value::Object(data));
+    current(fold, bundles)
 }
 
 #[test]
