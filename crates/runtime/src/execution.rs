@@ -332,8 +332,9 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
 mod tests {
     use super::*;
     use crate::opening::begin;
-    use crate::opening::tests::{admission, assert_uncommitted};
+    use crate::opening::tests::{admission, assert_uncommitted, events};
     use crate::serve::tests::{fail_next, ledger, opened};
+    use crate::view::tests::view_where;
     use eleven_core::hash::Sha3;
     use eleven_store::faulty::FaultyDisk;
 
@@ -386,6 +387,33 @@ mod tests {
         let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
         assert_eq!(asked.lock().expect("whole").len(), 1, "it ran");
+    }
+
+    #[tokio::test]
+    async fn what_a_view_ends_that_came_before_it_began_to_run_does_not_reach_the_upstream() {
+        for (what, reason) in [
+            ("everything in order", None),
+            ("revoked", Some(Reason::ArtifactRevoked)),
+            ("the model is contained", Some(Reason::RuntimeContained)),
+        ] {
+            let (upstream, asked, _stop) = ledger(vec![(StatusCode::OK, "an answer".to_owned())]).await;
+            let point = opened(&FaultyDisk::new(1), &upstream).await;
+            let gate = Arc::clone(&point.gate);
+            let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default());
+            let request = request.expect("a request");
+            let run = move |begun| async move {
+                // Nothing was entered yet that it could be reviewed by.
+                gate.registry.hold(view_where(what));
+                run(gate, begun, request, Version::HTTP_11).await;
+            };
+            let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
+            let status = begun.expect("an answer").status().as_u16();
+            assert_eq!(status, reason.map_or(200, Reason::status), "{what}");
+            assert_eq!(asked.lock().expect("whole").len(), usize::from(reason.is_none()), "{what}");
+            let ended = events(&point.gate.desks, 6).await.swap_remove(4);
+            let cause = ended.data.get("cause").and_then(eleven_core::encoding::Value::as_str);
+            assert_eq!(cause, reason.map(Reason::code), "{what}: {}", ended.event);
+        }
     }
 
     #[test]

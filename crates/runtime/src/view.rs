@@ -290,4 +290,4 @@ pub(crate) fn malformed(error: impl std::fmt::Display) -> CallError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -243,8 +243,9 @@ async fn close(gate: &Gate, started: Started, how: (Outcome, Option<&'static str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::opening::tests::{admission, assert_uncommitted};
+    use crate::opening::tests::{admission, assert_uncommitted, events};
     use crate::serve::tests::{fail_next, opened};
+    use crate::view::tests::view_where;
     use eleven_store::faulty::FaultyDisk;
 
     #[test]
@@ -277,5 +278,30 @@ mod tests {
         let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
         assert_eq!(workloads.places.available_permits(), 1, "it takes no place any more");
+    }
+
+    #[tokio::test]
+    async fn what_a_view_ends_that_came_before_it_was_watched_is_interrupted_at_once() {
+        for (what, reason) in
+            [("revoked", Reason::ArtifactRevoked), ("the model is contained", Reason::RuntimeContained)]
+        {
+            let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+            let ((admission, _), workloads) = (admission(), Arc::new(Workloads::new(1)));
+            let place = workloads.place(&admission).expect("free");
+            let (gate, kept) = (Arc::clone(&point.gate), Arc::clone(&workloads));
+            let run = move |begun| {
+                // Nothing was entered yet that it could be reviewed by.
+                gate.registry.hold(view_where(what));
+                start(gate, kept, "svc:app:test".to_owned(), place, begun)
+            };
+            let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+            assert_eq!(begun.expect("an answer").status(), 200, "it was admitted");
+            let ended = tokio::time::timeout(Duration::from_secs(10), events(&point.gate.desks, 6)).await;
+            let ended = ended.expect("long before `max_run`").swap_remove(4);
+            let cause = ended.data.get("cause").and_then(Value::as_str);
+            assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some(reason.code())), "{what}");
+            let started = workloads.started.lock().expect("whole");
+            assert!(started.is_empty(), "{what}: nobody completes it any more");
+        }
     }
 }

@@ -1,9 +1,40 @@
 use super::*;
-use eleven_core::encoding::parse;
+use axum::Router;
+use axum::body::Body;
+use eleven_api::edge::SystemClock;
+use eleven_api::serve::Listener;
+use eleven_core::encoding::{Value, parse};
+use eleven_core::signature::SeedSigner;
+use http::Request;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
+
+/// What the vectors' admission of this name has, or else the one in which everything is in order: root, registry, stamp.
+fn member(what: &str, name: &str) -> Value {
+    let file = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let mut cases = file.get("cases").and_then(Value::as_array).expect("cases").iter();
+    let case = cases.find(|case| case.get("what") == Some(&Value::from(what))).expect("a case of that name");
+    let own = case.get("change").and_then(|change| change.get(name));
+    own.or_else(|| file.get("base").and_then(|base| base.get(name))).expect("a member").clone()
+}
+
+/// The view of the vectors' admission of this name.
+pub(crate) fn view_where(what: &str) -> View {
+    let root = TrustRoot::read(member(what, "root")).expect("a root");
+    let snapshot = Snapshot::read(member(what, "registry")).expect("a snapshot");
+    let stamp = Stamp::read(member(what, "stamp")).expect("a stamp");
+    View::open(&root, snapshot, stamp, &mut KeyTables::new()).expect("a view")
+}
+
+impl Registry {
+    /// Holds a view as one that was just fetched, before what runs is reviewed by it.
+    pub(crate) fn hold(&self, view: View) {
+        let asked = Moment::now(&*self.reader.clock);
+        self.swap(Holding { view, asked, bundles: Arc::default(), uses_since: None });
+    }
+}
 
 fn key(n: u8, owner: &str, usage: KeyUse, nbf: i64, status: KeyStatus) -> KeyRecord {
     let (nbf, exp) = (Time(nbf * 1000), Time(900_000));
@@ -119,4 +150,31 @@ fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
     });
     let levels = logged.0.lock().expect("whole").clone();
     assert_eq!(levels, [Level::ERROR, Level::ERROR, Level::INFO, Level::INFO]);
+}
+
+#[tokio::test]
+async fn another_bundle_than_the_one_that_was_asked_for_is_no_answer() {
+    let proof = parse(include_bytes!("../../../../spec/vectors/bundle.proof.json")).expect("I-JSON");
+    let shown = proof.get("policy").expect("a bundle").clone();
+    let hash = PolicyBundle::read(shown.clone()).expect("of its form").hash;
+    // Whichever is asked for, it shows that one.
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let authority = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = move |_: Request<Body>| std::future::ready(shown.to_string());
+    let (_stop, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(Router::new().fallback(answer), stopping, Duration::ZERO));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
+    let roots = Roots::open(folder.path(), root).expect("roots");
+    let signer = SeedSigner::new("key:11-11/gw-0/1", &[1; 32]);
+    let reader = ReadAs { signer: Arc::new(signer), clock: Arc::new(SystemClock) };
+    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
+    assert_eq!(registry.bundle(hash).await.expect("that one").hash, hash);
+    let asked = Sha3([7; 64]);
+    let refused = registry.bundle(asked).await.expect_err("another");
+    assert!(
+        matches!(&refused, CallError::Malformed(what) if *what == format!("the authority sent another bundle than {asked}")),
+        "{refused:?}"
+    );
 }
