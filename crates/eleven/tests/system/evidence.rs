@@ -5,7 +5,7 @@ use crate::export::{Export, eleven, examiner, json, put};
 use crate::harness::{Domain, IDENTITY, Plan, request, signer};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::registry::retention::Retention;
 use eleven_core::signature::SeedSigner;
 use eleven_core::time::Time;
@@ -73,6 +73,7 @@ async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     damaged(&export, &one).await;
     forged(&export, &two).await;
     outdated(&domain, &export, &two, &before).await;
+    younger(&domain, &export, &two).await;
 }
 
 /// Logs of the calls that ran; with one more, and with one twice.
@@ -183,6 +184,41 @@ async fn forged(export: &Export, op: &str) {
     assert!(detail.contains("gaps are not those of the regimes' questions"), "{detail}");
     swapped(export).await;
     unreplayed(export).await;
+    unasked(export, op).await;
+}
+
+/// Entries of the registry that the ledger is not shown to hold, and a proof file that nobody asked for.
+async fn unasked(export: &Export, op: &str) {
+    let apart = export.copy();
+    let mut seqs = Vec::new();
+    apart.forge("registry/proofs.json", |bytes| {
+        let mut file = parse(&bytes).expect("I-JSON").as_object().cloned().expect("an object");
+        let mut proofs = file.get("proofs").and_then(Value::as_array).expect("proofs").to_vec();
+        let seq = |proof: &Value| proof.get("seq").and_then(Value::as_int).expect("a number");
+        // Of one entry there is another proof, of one there is none.
+        let mut hashes = proofs[0].get("proof").and_then(Value::as_array).expect("a proof").to_vec();
+        hashes[0] = Sha256([7; 32]).into();
+        proofs[0] = Value::Object(proofs[0].as_object().cloned().expect("an object").with("proof", hashes));
+        seqs.extend([seq(&proofs[0]), seq(&proofs.pop().expect("a proof"))]);
+        file.insert("proofs", proofs);
+        file.canonical()
+    });
+    let (failed, detail) = apart.failing("completeness", &[]).await;
+    assert!(failed.contains(&"completeness".to_owned()), "{failed:?}");
+    for seq in &seqs {
+        let what = format!("registry/entries.jsonl: entry {seq} is not shown to be in the ledger");
+        assert!(detail.contains(&what), "{detail}");
+    }
+    assert_eq!(detail.matches("is not shown to be in the ledger").count(), seqs.len(), "{detail}");
+
+    let more = export.copy();
+    let name = "proofs/0123456789ABCDEFGHJKMNPQRSTVWXYZ.proof.json";
+    let proof = more.dir().join(format!("proofs/{op}.proof.json"));
+    std::fs::copy(proof, more.dir().join(name)).expect("copied");
+    more.forge(name, |bytes| bytes);
+    let (failed, detail) = more.failing("completeness", &[]).await;
+    assert_eq!(failed, ["completeness"]);
+    assert!(detail.contains(&format!("{name} is of no operation that was asked for")), "{detail}");
 }
 
 /// Proof files without that by which a decision is made again.
@@ -234,27 +270,56 @@ async fn is_past(domain: &Domain, size: i64) -> bool {
     head.get("size").and_then(Value::as_int).is_some_and(|now| now > size)
 }
 
+/// The ledger's proof that it goes on from so many entries to so many.
+async fn goes_on(domain: &Domain, first: i64, second: i64) -> Value {
+    let path = format!("/v1/proof/consistency?first={first}&second={second}");
+    let answer = parse(&domain.get(domain.ledger_at, &path).await.1).expect("I-JSON");
+    answer.get("proof").cloned().expect("a proof")
+}
+
+/// Puts a bundle in the place of an operation's proof file; its head is listed where there is a proof of it.
+fn replace_proof(export: &Export, op: &str, bundle: &Value, proof: Option<Value>) {
+    export.forge(&format!("proofs/{op}.proof.json"), |_| bundle.canonical());
+    let Some(proof) = proof else { return };
+    let root = bundle.pointer("/head/root").cloned().expect("a root");
+    let head = Object::new().with("size", size_of(bundle)).with("root", root).with("proof", proof);
+    export.forge("proofs/heads.json", |bytes| {
+        let mut file = parse(&bytes).expect("I-JSON").as_object().cloned().expect("an object");
+        let mut heads = file.get("heads").and_then(Value::as_array).expect("heads").to_vec();
+        heads.push(Value::Object(head));
+        file.insert("heads", heads);
+        file.canonical()
+    });
+}
+
 /// A proof file that was kept from before, under a head of the same history: it says nothing of what came since.
 async fn outdated(domain: &Domain, export: &Export, op: &str, before: &Value) {
     let stale = export.copy();
     let (first, second) = (size_of(before), size_of(&export.read("manifest.json")));
     assert!(first < second, "{first} and {second}");
-    let path = format!("/v1/proof/consistency?first={first}&second={second}");
-    let answer = parse(&domain.get(domain.ledger_at, &path).await.1).expect("I-JSON");
-    let root = before.pointer("/head/root").cloned().expect("a root");
-    let proof = answer.get("proof").cloned().expect("a proof");
-    let older = Object::new().with("size", first).with("root", root).with("proof", proof);
-    stale.forge(&format!("proofs/{op}.proof.json"), |_| before.canonical());
-    stale.forge("proofs/heads.json", |bytes| {
-        let mut file = parse(&bytes).expect("I-JSON").as_object().cloned().expect("an object");
-        let mut heads = file.get("heads").and_then(Value::as_array).expect("heads").to_vec();
-        heads.push(Value::Object(older));
-        file.insert("heads", heads);
-        file.canonical()
-    });
+    replace_proof(&stale, op, before, Some(goes_on(domain, first, second).await));
     let (failed, detail) = stale.failing("completeness", &[]).await;
     assert_eq!(failed, ["completeness"]);
     assert!(detail.contains("its head is older than the manifest's: what came since is not judged"), "{detail}");
+}
+
+/// A proof file under a younger head, which has to be shown to go on from the manifest's.
+async fn younger(domain: &Domain, export: &Export, op: &str) {
+    let first = size_of(&export.read("manifest.json"));
+    domain.act(Act::AuditorAdd { auditor: "third".into(), identity: "human:third:test".into() }).await;
+    domain.until("the ledger goes on", |domain| is_past(domain, first)).await;
+    let after = domain.bundle_of(op, 7).await;
+    let second = size_of(&after);
+    assert!(first < second, "{first} and {second}");
+    let proof = goes_on(domain, first, second).await;
+    for (proof, shown) in [(Some(proof), true), (Some(Vec::new().into()), false), (None, false)] {
+        let newer = export.copy();
+        replace_proof(&newer, op, &after, proof);
+        let (failed, detail) = newer.failing("completeness", &[]).await;
+        let wrong = detail.contains("its head is not shown to be of one history with the manifest's");
+        assert_eq!((failed.is_empty(), wrong), (shown, !shown), "{failed:?}: {detail}");
+        assert!(shown || failed == ["completeness"], "{failed:?}");
+    }
 }
 
 /// Keys that are not the domain's.

@@ -1,6 +1,6 @@
 //! `release: stream` (PROTOCOL 5.1): what passes, what is held, and how it ends when somebody leaves.
 
-use crate::harness::{Domain, PATIENCE, Plan, request};
+use crate::harness::{Domain, IDENTITY, PATIENCE, Plan, request};
 use eleven_authority::admin::Act;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::StatementResult;
@@ -220,15 +220,15 @@ async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_interrupts_what_runs() {
+/// Ends what runs by an act on its operation: its stream is broken off, and the evidence names this cause.
+async fn interrupted_by(act: impl FnOnce(&str) -> Act, cause: &str) {
     let domain = Domain::start(streaming()).await;
     domain.upstream.gate.send_replace(false);
     let (mut body, op) = open(&domain, "stream").await;
     let mut got = piece(&mut body).await.expect("a piece").expect("whole").to_vec();
     // The consumption has to be in the ledger first: of a revoked artifact it takes none (PROTOCOL 6.1).
     domain.bundle_of(&op, 4).await;
-    domain.act(Act::ArtifactRevoke { artifact: format!("auth_{op}"), why: "operator".into() }).await;
+    domain.act(act(&op)).await;
     let broken = loop {
         match piece(&mut body).await {
             Some(Ok(next)) => got.extend_from_slice(&next),
@@ -237,8 +237,20 @@ async fn a_revocation_interrupts_what_runs() {
         }
     };
     assert!(broken, "the stream is broken off");
-    let (name, cause, _) = ended(&domain, &op).await;
-    assert_eq!((name.as_str(), cause.as_deref()), ("execution.interrupted", Some("artifact.revoked")));
+    let (name, found, _) = ended(&domain, &op).await;
+    assert_eq!((name.as_str(), found.as_deref()), ("execution.interrupted", Some(cause)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_interrupts_what_runs() {
+    let revoke = |op: &str| Act::ArtifactRevoke { artifact: format!("auth_{op}"), why: "operator".into() };
+    interrupted_by(revoke, "artifact.revoked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_containment_interrupts_what_runs() {
+    let contain = |_: &str| Act::SubjectContain { kind: "identity".into(), subject: IDENTITY.into() };
+    interrupted_by(contain, "runtime.contained").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 //! `/runtime/admit` and `/runtime/complete` (PROTOCOL 12): a workload that somebody else starts.
 
-use crate::harness::{Domain, IDENTITY, Plan, RUNTIME, disclosing};
+use crate::harness::{Domain, IDENTITY, Plan, RUNTIME, disclosing, point};
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
+use eleven_core::registry::RuntimeRecord;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use std::time::Duration;
@@ -34,13 +35,18 @@ async fn admission(domain: &Domain) -> Object {
 
 /// The same for an operation, and an image that is to run for it.
 async fn admission_of(domain: &Domain, op: Object, image: Sha3) -> Object {
-    let bound = Object::new().with("body", image).with("method", "ADMIT").with("path", RUNTIME);
-    let env = Object::new().with("runtime", RUNTIME);
+    admission_at(domain, op, image, RUNTIME).await
+}
+
+/// The same on a runtime.
+async fn admission_at(domain: &Domain, op: Object, image: Sha3, runtime: &str) -> Object {
+    let bound = Object::new().with("body", image).with("method", "ADMIT").with("path", runtime);
+    let env = Object::new().with("runtime", runtime);
     let ask = Object::new().with("identity", IDENTITY).with("op", op).with("env", env).with("request", bound);
     let (status, allowed) = post(domain, domain.authority_at, "/v1/govern/execute", ask).await;
     assert_eq!(status, StatusCode::OK, "{allowed}");
     let member = |name: &str| allowed.get(name).expect("a member").clone();
-    let workload = Object::new().with("image", image).with("runtime", RUNTIME);
+    let workload = Object::new().with("image", image).with("runtime", runtime);
     let admit = Object::new().with("artifact", member("artifact")).with("issued", member("issued"));
     admit.with("salt", member("salt")).with("workload", workload)
 }
@@ -97,6 +103,31 @@ async fn another_image_than_was_authorised_is_not_admitted() {
     let (status, refused) = post(&domain, domain.gateway_at, "/runtime/admit", admit.with("workload", other)).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{refused}");
     assert_eq!(refused.get("reason").and_then(Value::as_str), Some("operation.mismatch"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_of_another_runtime_is_not_admitted_here() {
+    let domain = Domain::start(open()).await;
+    // One in the same place, so that the runtime alone differs; the artifact, the bound request and the workload name it.
+    let elsewhere = "host://other/inference";
+    let record = RuntimeRecord {
+        point: format!("{elsewhere}#gw-9"),
+        runtime: elsewhere.into(),
+        region: "local".into(),
+        tenancy: "single".into(),
+        mode: "gateway".into(),
+        binary: point().binary,
+        config: point().config,
+        kid: "key:11-11/gw-9/test".into(),
+    };
+    domain.act(Act::RuntimeRegister { record }).await;
+    let op = Object::new().with("name", "model.invoke").with("model", "demo").with("scope", Vec::new());
+    let admit = admission_at(&domain, op, image(), elsewhere).await;
+    let (status, refused) = post(&domain, domain.gateway_at, "/runtime/admit", admit).await;
+    let text = |member: &str| refused.get(member).and_then(Value::as_str).unwrap_or_default();
+    assert_eq!((status, text("reason")), (StatusCode::FORBIDDEN, "environment.mismatch"), "{refused}");
+    let event = domain.denial(text("lineage")).await;
+    assert_eq!(event.get("runtime").and_then(Value::as_str), Some(elsewhere), "{event}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
