@@ -10,6 +10,7 @@ use eleven_api::routes;
 use eleven_api::secret::{AUDITOR, Secret};
 use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
+use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::retention::Retention;
@@ -377,6 +378,37 @@ async fn a_head_of_the_same_size_and_one_that_goes_back_are_kept_as_evidence() {
     let stranger = Head::sign(back.commitment, back.at, &signer("policy"));
     let untrusted = round(&mut follower, &saying(served.remote(), &stranger)).await;
     assert!(matches!(untrusted, Err(FollowError::Untrusted(_))), "{untrusted:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_head_that_names_another_chain_index_or_registry_than_its_entries_come_to_is_not_taken() {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let head = served.covered(13).await;
+    let changes: [fn(&mut Commitment); 4] = [
+        |commitment| commitment.chain.hash = Sha3([7; 64]),
+        |commitment| commitment.index = Sha256([7; 32]),
+        |commitment| commitment.registry.epoch += 1,
+        |commitment| commitment.registry.hash = Sha3([7; 64]),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let mut commitment = head.commitment.clone();
+        change(&mut commitment);
+        let other = Head::sign(commitment, head.at.plus_millis(1), &signer("head"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut follower = auditor(&folder);
+        match round(&mut follower, &saying(served.remote(), &other)).await {
+            Err(FollowError::NotUnderHead { seq, what }) => {
+                assert_eq!(seq + 1, head.commitment.size, "{n}");
+                assert_eq!(what, "the head's chain values, index or registry are not those that the entries come to");
+            }
+            outcome => panic!("{n}: {outcome:?}"),
+        }
+        assert_eq!(follower.audited().size, 0, "{n}: no head is kept");
+        let audited = round(&mut follower, &saying(served.remote(), &head)).await.expect("the entries were right");
+        assert_eq!(audited.size, head.commitment.size, "{n}");
+    }
     served.end().await;
 }
 

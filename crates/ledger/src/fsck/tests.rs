@@ -7,7 +7,7 @@ use eleven_api::audit::Append;
 use eleven_api::keyring::Keyring;
 use eleven_core::chain;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::hash::Sha256;
+use eleven_core::hash::{Blake2b, Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::registry::ApprovedInterface;
 use eleven_core::registry::retention::Retention;
@@ -37,6 +37,16 @@ fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
     let expected = log.next();
     let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
     assert_eq!(durable.count(), 1);
+}
+
+/// Keeps a head, with a checkpoint by the same key, in a ledger that is not running, as whoever has that key could.
+fn store_head(home: &Home, head: Head) {
+    let body = Checkpoint::of(&head.commitment);
+    let note = Note { lines: vec![body.sign(&signer("head"))], checkpoint: body };
+    let folder = Folder::open(home.path(), "ledger").expect("the folder");
+    let log = SegmentLog::open(folder.place("heads").expect("a place"), SegmentOptions::default()).expect("the heads");
+    let stored = heads::Heads::new(log).store(&Published::new(head, note, &Witnesses::default()));
+    stored.expect("written");
 }
 
 async fn home() -> Home {
@@ -125,17 +135,35 @@ async fn a_head_by_a_key_that_is_compromised_by_what_lies_under_it_is_found() {
     drop(ledger);
     assert_eq!(fsck(home.path(), &mut |_| ()).expect("sound").head, last.commitment.size);
 
-    let stolen = Head::sign(last.commitment.clone(), last.at, &signer("head"));
-    let body = Checkpoint::of(&stolen.commitment);
-    let note = Note { lines: vec![body.sign(&signer("head"))], checkpoint: body };
-    let folder = Folder::open(home.path(), "ledger").expect("the folder");
-    let log = SegmentLog::open(folder.place("heads").expect("a place"), SegmentOptions::default()).expect("the heads");
-    let stored = heads::Heads::new(log).store(&Published::new(stolen, note, &Witnesses::default()));
-    stored.expect("written");
-    drop(folder);
+    store_head(&home, Head::sign(last.commitment.clone(), last.at, &signer("head")));
     let copy = tempfile::tempdir().expect("a folder");
     for refused in [fsck(home.path(), &mut |_| ()).map(drop), crate::backup(home.path(), copy.path()).map(drop)] {
         assert!(matches!(&refused, Err(LedgerError::Head(HeadError::Key(by))) if *by == kid("head")), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_names_another_chain_index_or_registry_than_its_entries_come_to_is_found() {
+    let changes: [fn(&mut Commitment); 5] = [
+        |commitment| commitment.chain.hash = Sha3([7; 64]),
+        |commitment| commitment.chain.hash_alt = Blake2b([7; 64]),
+        |commitment| commitment.index = Sha256([7; 32]),
+        |commitment| commitment.registry.epoch += 1,
+        |commitment| commitment.registry.hash = Sha3([7; 64]),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let home = home().await;
+        let last = crate::head_of(home.path()).expect("a head");
+        let mut commitment = last.commitment.clone();
+        change(&mut commitment);
+        store_head(&home, Head::sign(commitment, last.at.plus_millis(1), &signer("head")));
+        match fsck(home.path(), &mut |_| ()) {
+            Err(LedgerError::Head(HeadError::Wrong { size, what })) => {
+                assert_eq!(size, last.commitment.size, "{n}");
+                assert_eq!(what, "its chain values, index or registry are not those of the entries", "{n}");
+            }
+            other => panic!("{n}: {other:?}"),
+        }
     }
 }
 

@@ -286,6 +286,33 @@ async fn an_issuance_of_an_artifact_that_its_issuer_did_not_sign() {
 }
 
 #[tokio::test]
+async fn an_issuance_of_an_artifact_by_another_key_than_its_issuers_that_counts() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let stage = granted("stage", KeyUse::Issuer, "governance://11-11/authority/stage");
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.registered", stage.to_object()));
+    scene.ledger.must_append(&append).await;
+    // Its issuer's key for events, and another authority's for artifacts: both sign, and count.
+    for label in ["authority", "stage"] {
+        let mut append = Append::default();
+        let issued = scene.producers.issue(single(7), &[], &mut append);
+        let good = issued.artifact.to_value();
+        let sig = Signer::signature(&signer(label), issued.artifact.payload());
+        assert!(append.blobs.remove(&Sha3::of_value(&good)).is_some());
+        append.blob(good.as_object().cloned().expect("an object").with("sig", sig.to_value()).canonical());
+        scene.refuses(&append, "artifact.signature.invalid").await;
+    }
+    // Its own, from the very moment on in which it was retired.
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("issuer"))));
+    scene.ledger.must_append(&append).await;
+    let mut append = Append::default();
+    scene.producers.issue(single(7), &[], &mut append);
+    scene.refuses(&append, "artifact.signature.invalid").await;
+}
+
+#[tokio::test]
 async fn revocations_and_what_comes_after_them() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;
