@@ -37,7 +37,11 @@ impl fmt::Display for Failure {
             writeln!(f, "  {step}")?;
         }
         writeln!(f, "seed {}: {}", self.seed, self.what)?;
-        write!(f, "to see it again: ELEVEN_SEED={} cargo nextest run -p eleven-sim one_seed --no-capture", self.seed)
+        let seed = self.seed;
+        write!(
+            f,
+            "to see it again: ELEVEN_SEED={seed} cargo nextest run -p eleven-sim one_seed --run-ignored all --no-capture"
+        )
     }
 }
 
