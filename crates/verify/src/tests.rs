@@ -16,11 +16,11 @@ fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("a vector file")
 }
 
-fn vector(name: &str) -> Value {
+pub(crate) fn vector(name: &str) -> Value {
     parse(&bytes(name)).expect("I-JSON")
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).expect("a string")
 }
 

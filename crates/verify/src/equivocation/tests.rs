@@ -15,6 +15,7 @@ use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::index;
 use eleven_core::limits::MAX_RECORD;
+use eleven_core::root::{KeyStatus, KeyUse};
 use eleven_core::tree;
 use std::string::ToString as _;
 
@@ -236,6 +237,33 @@ fn a_statement_that_the_ledger_did_not_sign_convicts_nobody() {
     let statements = [Statement::Head(fake.early.clone()), forged];
     let evidence = Evidence { roots: vec![root()], conflict: Conflict::Fork { statements, leaves: None } };
     assert_eq!(failures(&run(&evidence.to_value())), ["statements.signed"]);
+}
+
+/// A checkpoint has no time: whoever has the key writes one of any size, and nothing tells it from those before.
+#[test]
+fn a_checkpoint_by_a_key_that_a_root_calls_compromised_convicts_nobody() {
+    let fake = fake();
+    let ended = |status: KeyStatus| {
+        let first = root();
+        let mut next = TrustRoot { version: 2, prev: Some(first.hash_for_prev()), sigs: Vec::new(), ..first };
+        let head_keys = next.roles.iter_mut().filter(|key| key.usage == KeyUse::Head);
+        head_keys.for_each(|key| key.status = status);
+        next.signed(&[&fake.domain.signer("root")]).expect("a root")
+    };
+    let fork = |status: KeyStatus, statements: [Statement; 2]| {
+        let conflict = Conflict::Fork { statements, leaves: None };
+        failures(&run(&Evidence { roots: vec![root(), ended(status)], conflict }.to_value()))
+    };
+    let checkpoints = || [checkpoint_of(&fake.domain, &fake.early), checkpoint_of(&fake.domain, &fake.other)];
+    for since in [at(0), at(100)] {
+        // The root before still says that it is active.
+        assert_eq!(fork(KeyStatus::Compromised(since), checkpoints()), ["statements.signed"], "{since}");
+    }
+    let one = [Statement::Head(fake.early.clone()), checkpoint_of(&fake.domain, &fake.other)];
+    assert_eq!(fork(KeyStatus::Compromised(at(100)), one), ["statements.signed"]);
+    let heads = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
+    assert!(fork(KeyStatus::Compromised(at(100)), heads).is_empty(), "heads have a time");
+    assert!(fork(KeyStatus::Retired(at(100)), checkpoints()).is_empty(), "who retires a key answers for it");
 }
 
 /// The omission of what stands here as a record, from a tree that holds nothing else.

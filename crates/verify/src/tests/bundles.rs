@@ -5,15 +5,15 @@ use crate::bundle::{Authorization, EntryProof, RegistryPart, RegistryRecord, Sho
 use crate::{Bundle, Caller, Kind, Pinned, Replay, ReplayResult, Status, Verdict, verify};
 use alloc::vec;
 use alloc::vec::Vec;
-use eleven_core::artifact::Artifact;
+use eleven_core::artifact::{Artifact, Draft};
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::form::Form;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, base64};
 use eleven_core::head::Head;
 use eleven_core::index::Proof;
-use eleven_core::policy::PolicyBundle;
+use eleven_core::policy::{PolicyBundle, commitment};
 use eleven_core::reason::Reason;
 use eleven_core::registry::{Header, Item, RuntimeRecord};
 use eleven_core::root::{KeyRecord, TrustRoot, Witnesses};
@@ -109,6 +109,31 @@ fn a_disclosure_stands_where_the_artifact_committed_to_it() {
         assert_eq!(with(changed).status("artifact.digest"), Some(Status::Failed), "{other}");
     }
     assert_eq!(with(disclosure[..2].to_vec()).status("artifact.digest"), Some(Status::Failed));
+}
+
+/// By a salt that can be tried out, whoever has the artifact finds what it commits to.
+#[test]
+fn a_salt_is_as_long_as_nobody_guesses() {
+    let (path, value) = ("/op/patient", Value::from("p-4711"));
+    let salted = |bytes: &[u8]| {
+        let (salt, mut bundle) = (base64(bytes), parts(&valid("execution")));
+        let shown = bundle.authorization.as_mut().expect("an artifact");
+        let Artifact { iss, sub, op, pol, env, nbf, exp, usage, parent, holder, sig, .. } = shown.artifact.clone();
+        let op = op.value().as_object().expect("an op").clone();
+        let op = Value::Object(op.with("patient", commitment(&salt, path, &value)));
+        let draft = Draft { iss, sub, op, pol, env, nbf, exp, usage, parent, holder };
+        shown.artifact = draft.issue(&SeedSigner::new(sig.kid, &[1; 32])).expect("an artifact");
+        shown.disclosures = vec![Value::Array(vec![salt.into(), path.into(), value.clone()])];
+        bundle.op = shown.artifact.content_id().into();
+        let report = verify(&bundle.to_value(), &Caller::default());
+        let check = report.checks.into_iter().find(|check| check.name == "artifact.digest").expect("the check");
+        (check.status, check.detail.unwrap_or_default())
+    };
+    assert_eq!(salted(&[7; 16]), (Status::Passed, "".into()));
+    for length in [0, 1, 15, 17] {
+        let why = "a disclosure's salt is not 16 bytes in base64";
+        assert_eq!(salted(&vec![7; length]), (Status::Failed, why.into()), "{length} bytes");
+    }
 }
 
 /// An execution whose issuance recorded this decision input. Only `policy.replay` still reads it as it should be.

@@ -9,6 +9,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{Sha3, base64, unbase64};
+use eleven_core::id;
+use eleven_core::time::Time;
 
 /// The value with the member that the path leads to as `change` leaves it; a place in a list is its number.
 fn with(value: &Value, path: &[&str], change: &dyn Fn(&Value) -> Value) -> Value {
@@ -45,6 +47,25 @@ fn under(members: &[(&str, Value)]) -> Value {
         .fold(valid("execution"), |bundle, (path, value)| put(&bundle, &format!("policy/{path}"), value.clone()));
     let hash = Sha3::of_value(changed.get("policy").expect("a policy"));
     put(&changed, "artifact/pol/hash", hash)
+}
+
+/// The bundle whose attestation states something else there, by nobody's signature.
+fn stating(bundle: &Value, path: &str, to: impl Into<Value>) -> Value {
+    let to: Value = to.into();
+    let payload = |payload: &Value| {
+        let bytes = unbase64(payload.as_str().expect("a payload")).expect("in base64");
+        let statement = parse(&bytes).expect("a statement");
+        Value::from(base64(&put(&statement, path, to.clone()).canonical()))
+    };
+    with(bundle, &["events", "4", "data", "envelope", "payload"], &payload)
+}
+
+/// What the order of a denial comes to once its event is another; its op, and the bundle's, are that one's.
+fn denied(bundle: &Value, change: impl Fn(Object) -> Object) -> (Status, String) {
+    let event = change(bundle.pointer("/events/0").and_then(Value::as_object).expect("an event").clone());
+    let op = id::of_canonical(&event.canonical_without(&["op", "event_hash", "event_hash_alt", "sig"]));
+    let bundle = put(bundle, "op", op.as_str());
+    check(&put(&bundle, "events/0", event.with("op", op)), "lineage.order")
 }
 
 #[test]
@@ -100,16 +121,10 @@ fn what_no_file_shows_is_not_said_to_be_kept() {
 fn the_word_of_hardware_is_not_evidence_of_it() {
     let attested = |least: &str, evidence: &str| {
         let bundle = under(&[("terms/attestation", least.into())]);
-        let payload = |payload: &Value| {
-            let bytes = unbase64(payload.as_str().expect("a payload")).expect("in base64");
-            let statement = parse(&bytes).expect("a statement");
-            let evidence = vec![Value::Object(Object::new().with("type", evidence))];
-            let claimed = put(&statement, "predicate/evidence", evidence);
-            let policy = bundle.pointer("/artifact/pol").cloned().expect("a policy");
-            Value::from(base64(&put(&claimed, "predicate/policy", policy).canonical()))
-        };
-        let path = ["events", "4", "data", "envelope", "payload"];
-        check(&with(&bundle, &path, &payload), "attestation.binding")
+        let evidence = vec![Value::Object(Object::new().with("type", evidence))];
+        let claimed = stating(&bundle, "predicate/evidence", evidence);
+        let policy = bundle.pointer("/artifact/pol").cloned().expect("a policy");
+        check(&stating(&claimed, "predicate/policy", policy), "attestation.binding")
     };
     let (status, why) = attested("tdx", "tdx");
     assert!(status == Status::NotChecked && why.contains("hardware"), "{why}");
@@ -126,4 +141,161 @@ fn cedar_is_a_text_and_its_entities_are_a_list() {
     assert_eq!(of("entities", Value::Array(Vec::new())), Status::Passed);
     assert_eq!(of("entities", Value::Object(Object::new())), Status::Failed);
     assert_eq!(of("entities", Value::Null), Status::Failed);
+}
+
+/// The number of the entry that is shown whole under that name.
+fn entry_of(bundle: &Value, name: &str) -> i64 {
+    bundle.pointer(&format!("/{name}/seq")).and_then(Value::as_int).expect("a number")
+}
+
+#[test]
+fn what_was_revoked_before_it_was_consumed_is_revoked() {
+    let bundle = valid("interrupted-after-revocation");
+    let revoked = entry_of(&bundle, "revocation");
+    let consumed_in = |seq: i64| check(&put(&bundle, "entries/1/seq", Value::Int(seq)), "artifact.unrevoked");
+    assert_eq!(consumed_in(revoked - 1).0, Status::Passed);
+    for seq in [revoked, revoked + 1] {
+        let why = format!("revoked in entry {revoked}, consumed only in entry {seq}");
+        assert_eq!(consumed_in(seq), (Status::Failed, why));
+    }
+}
+
+#[test]
+fn a_policy_is_published_before_anything_is_issued_under_it() {
+    let bundle = valid("execution");
+    let published = entry_of(&bundle, "published");
+    let issued_in = |seq: i64| check(&put(&bundle, "entries/0/seq", Value::Int(seq)), "policy.published");
+    assert_eq!(issued_in(published + 1).0, Status::Passed);
+    for seq in [published, published - 1] {
+        let why = format!("published in entry {published}, issued in entry {seq} already");
+        assert_eq!(issued_in(seq), (Status::Failed, why));
+    }
+}
+
+#[test]
+fn a_policy_says_nothing_of_a_runtime_that_it_does_not_cover() {
+    let covering = |patterns: &[&str]| {
+        let patterns = patterns.iter().map(|pattern| Value::from(*pattern)).collect();
+        check(&under(&[("runtimes", Value::Array(patterns))]), "policy.hash")
+    };
+    assert_eq!(covering(&["k8s://lab/*", "k8s://*/ns/inference"]).0, Status::Passed);
+    let why = "the policy does not cover the runtime `k8s://cluster-east-1/ns/inference`";
+    assert_eq!(covering(&["k8s://lab/*"]), (Status::Failed, why.into()));
+}
+
+#[test]
+fn a_consumption_lies_within_its_window_and_is_seen_when_it_happens() {
+    let bundle = valid("execution");
+    let consumed = |ts: Time, after: i64| {
+        let seen = put(&bundle, "entries/1/at", ts.plus_millis(after).to_millis_value());
+        check(&put(&seen, "events/1/ts", ts.to_millis_value()), "artifact.window")
+    };
+    let at = |member: &str| {
+        let text = bundle.get("artifact").and_then(|artifact| artifact.get(member)).and_then(Value::as_str);
+        text.and_then(Time::parse_seconds).expect("a time")
+    };
+    let (nbf, exp) = (at("nbf"), at("exp"));
+    for ts in [nbf, exp.plus_millis(-1)] {
+        assert_eq!(consumed(ts, 1).0, Status::Passed, "{ts}");
+    }
+    for ts in [nbf.plus_millis(-1), exp] {
+        let why = format!("consumed at {ts}, and valid from {nbf} to {exp}");
+        assert_eq!(consumed(ts, 1), (Status::Failed, why));
+    }
+    for after in [-2_000, 60_000] {
+        assert_eq!(consumed(nbf, after).0, Status::Passed, "{after}");
+    }
+    for after in [-2_001, 60_001] {
+        let why = format!("the ledger saw the consumption {after} ms after it; -2000 to 60000 ms are allowed");
+        assert_eq!(consumed(nbf, after), (Status::Failed, why));
+    }
+}
+
+#[test]
+fn the_evidence_that_was_committed_is_the_envelope_that_is_shown() {
+    let bundle = valid("execution");
+    let signature = |bundle: &Value| check(bundle, "attestation.signature");
+    assert_eq!(signature(&bundle).0, Status::Passed);
+    for other in [Value::from(Sha3::of(&[b"another"])), Value::Null] {
+        let why = "the evidence that was committed is another than this envelope";
+        assert_eq!(signature(&put(&bundle, "events/6/data/evidence", other)), (Status::Failed, why.into()));
+    }
+    let none = put(&bundle, "events/6/event", "evidence.kept");
+    assert_eq!(signature(&none), (Status::Failed, "no evidence was committed".into()));
+}
+
+#[test]
+fn what_is_attested_ran_between_its_consumption_and_its_attestation() {
+    let bundle = valid("execution");
+    let binding = |bundle: &Value| check(bundle, "attestation.binding");
+    // Consumed at .095, started at .143, finished at .183, attested at .190.
+    let at = |millis: u32| format!("2026-05-12T17:04:11.{millis}Z");
+    for (path, at_once, too_far) in [("events/1/ts", 143, 144), ("events/4/ts", 183, 182)] {
+        assert_eq!(binding(&put(&bundle, path, at(at_once))).0, Status::Passed, "{path}");
+        let why = "the attestation does not agree on: started and finished, between consumption and attestation";
+        assert_eq!(binding(&put(&bundle, path, at(too_far))), (Status::Failed, why.into()), "{path}");
+    }
+    assert_eq!(binding(&stating(&bundle, "predicate/finished", at(143))).0, Status::Passed);
+    assert_eq!(binding(&stating(&bundle, "predicate/finished", at(142))).0, Status::Failed, "finished, then started");
+}
+
+#[test]
+fn a_denial_is_a_point_s_or_an_authority_s_and_says_why() {
+    let bundle = valid("denial");
+    let by = |by: &str| denied(&bundle, |event| event.with("by", by));
+    for denies in ["k8s://cluster-east-1/ns/inference#gw-0", "governance://11-11/authority/prod"] {
+        assert_eq!(by(denies), (Status::Passed, String::new()), "{denies}");
+    }
+    assert_eq!(by("ledger://11-11"), (Status::Failed, "a ledger denies nothing".into()));
+    let unreasoned = denied(&bundle, |mut event| {
+        event.remove("reason");
+        event
+    });
+    assert_eq!(unreasoned, (Status::Failed, "the denial names no reason".into()));
+    let another = put(&bundle, "events/0/data/details", "another");
+    let why = "the denial's `op` is not its content's id, or not the bundle's";
+    assert_eq!(check(&another, "lineage.order"), (Status::Failed, why.into()));
+}
+
+#[test]
+fn a_counted_denial_is_a_count_of_a_second_at_a_listener_and_names_nobody() {
+    let bundle = valid("counted-denial");
+    assert_eq!(denied(&bundle, |event| event), (Status::Passed, String::new()));
+    let data = || bundle.pointer("/events/0/data").and_then(Value::as_object).expect("data");
+    let formless = "a counted denial is not exactly a count, a window of one second and a listener";
+    for (name, value) in [
+        ("count", Value::Int(0)),
+        ("count", "41".into()),
+        ("window", "2026-05-12T17:04:11.000Z/PT2S".into()),
+        ("window", "2026-05-12T17:04:11Z/PT1S".into()),
+        ("window", "2026-05-12T17:04:11.000Z".into()),
+        ("listener", "".into()),
+        ("listener", Value::Int(1113)),
+        ("details", "more".into()),
+    ] {
+        let other = data().clone().with(name, value);
+        let judged = denied(&bundle, |event| event.with("data", other.clone()));
+        assert_eq!(judged, (Status::Failed, formless.into()), "{name}: {other:?}");
+    }
+    for name in ["count", "window", "listener"] {
+        let alone = Object::new().with(name, data().get(name).cloned());
+        let judged = denied(&bundle, |event| event.with("data", alone.clone()));
+        assert_eq!(judged, (Status::Failed, formless.into()), "{name} alone");
+    }
+    let execution = valid("execution");
+    let about = |name: &str| execution.pointer(&format!("/events/0/{name}")).cloned().expect("a member");
+    for (name, value) in [
+        ("identity", about("identity")),
+        ("operation", about("operation")),
+        ("artifact_id", about("artifact_id")),
+        ("issuer", about("issuer")),
+        ("policy", about("policy")),
+        ("policy_required", "policy://medical/inference/v3".into()),
+    ] {
+        let judged = denied(&bundle, |event| event.with(name, value.clone()));
+        let why = "a counted denial names a caller or an artifact";
+        assert_eq!(judged, (Status::Failed, why.into()), "{name}");
+    }
+    let denied_by_policy = denied(&bundle, |event| event.with("reason", "policy.denied"));
+    assert_eq!(denied_by_policy, (Status::Failed, "denials for this reason are not counted".into()));
 }
