@@ -81,6 +81,59 @@ fn a_term_that_is_not_understood_makes_a_policy_invalid() {
 }
 
 #[test]
+fn a_term_that_an_artifact_does_not_keep_is_named() {
+    let file = vectors();
+    let first = |list: &str, name: &str| {
+        let items = file.get(list).and_then(Value::as_array).expect("a list");
+        items[0].get(name).and_then(Value::as_object).expect("an object").clone()
+    };
+    let policy = first("policies", "bundle");
+    let kept = Artifact::read(Value::Object(first("artifacts", "artifact"))).expect("of its form");
+    let broken = |artifact: &Artifact, term: &str, value: Value| {
+        let terms = policy.get("terms").and_then(Value::as_object).expect("terms").clone().with(term, value);
+        let policy = PolicyBundle::read(Value::Object(policy.clone().with("terms", terms)));
+        policy.expect("of its form").broken_term(artifact)
+    };
+    let list = |items: &[&str]| Value::Array(items.iter().map(|item| Value::from(*item)).collect());
+
+    assert_eq!(broken(&kept, "ttl", Value::Int(300)), None);
+    assert_eq!(broken(&kept, "ttl", Value::Int(299)), Some("ttl"));
+    assert_eq!(broken(&kept, "use", list(&["rate", "single"])), None);
+    assert_eq!(broken(&kept, "use", list(&["rate", "bounded"])), Some("use"));
+
+    let mut unbound = kept.clone();
+    unbound.op.params = None;
+    assert_eq!(broken(&kept, "bind_params", Value::Bool(true)), None);
+    assert_eq!(broken(&unbound, "bind_params", Value::Bool(true)), Some("bind_params"));
+    assert_eq!(broken(&unbound, "bind_params", Value::Bool(false)), None);
+
+    let sensitive = |artifact: &Artifact, pointers: &[&str]| broken(artifact, "sensitive", list(pointers));
+    assert_eq!(sensitive(&kept, &["/op/patient", "/op/nothing"]), None);
+    assert_eq!(sensitive(&kept, &["/op/patient", "/op/model"]), Some("sensitive"));
+    let mut told = kept.clone();
+    let patient = kept.op.value.get("patient").and_then(Value::as_object).expect("a commitment").clone();
+    let op = kept.op.value.as_object().expect("an op").clone().with("patient", patient.with("id", "p-4711"));
+    told.op.value = Value::Object(op);
+    assert_eq!(sensitive(&told, &["/op/patient"]), Some("sensitive"), "a commitment and what it is to");
+
+    let nonce = || String::from(kept.usage.nonce());
+    let bounded = Artifact { usage: Use::Bounded { nonce: nonce(), max: 3 }, ..kept.clone() };
+    let rate = Artifact { usage: Use::Rate { nonce: nonce(), max: 3, per: 60 }, ..kept.clone() };
+    for several in [&bounded, &rate] {
+        assert_eq!(broken(several, "max", Value::Int(3)), None);
+        assert_eq!(broken(several, "max", Value::Int(2)), Some("max"));
+    }
+    assert_eq!(broken(&kept, "max", Value::Int(1)), None, "once is no number of times");
+    assert_eq!(broken(&rate, "per", Value::Int(60)), None);
+    assert_eq!(broken(&rate, "per", Value::Int(61)), Some("per"));
+    assert_eq!(broken(&bounded, "per", Value::Int(61)), None, "it has no window");
+
+    let other = policy.with("operations", list(&["model.embed"]));
+    let other = PolicyBundle::read(Value::Object(other)).expect("of its form");
+    assert_eq!(other.broken_term(&kept), Some("operations"));
+}
+
+#[test]
 fn a_policy_covers_something_and_says_so_in_order() {
     let file = vectors();
     let case = &file.get("policies").and_then(Value::as_array).expect("policies")[0];

@@ -51,20 +51,33 @@ fn the_ledger_of_the_vectors_steps_through() {
     assert_eq!(refused, 9, "what the order alone refuses; the rest is for keys, artifacts and numbers");
 }
 
-/// The last record of that name with other data: what the order reads of it, without its hashes.
-fn with_data(event: &str, change: impl Fn(Object) -> Object) -> Result<Lineage, LineageError> {
+/// The first record that is one of those, as `change` leaves it: what the order reads of it, without its hashes.
+fn changed(is_one: impl Fn(&Record) -> bool, change: impl Fn(Object) -> Object) -> Result<Lineage, LineageError> {
     let mut lineages = BTreeMap::new();
     let entries = records(include_bytes!("../../../../spec/vectors/ledger.json"), "entries", "record");
     for (_, record) in entries.iter().filter(|(_, record)| is_lineage_event(record)) {
-        if record.event == event {
+        if is_one(record) {
             let Value::Object(whole) = record.to_value() else { panic!("an object") };
-            let changed = whole.with("data", change(record.data.clone()));
-            let changed = Record::read(Value::Object(changed)).expect("of its form");
+            let changed = Record::read(Value::Object(change(whole))).expect("of its form");
             return advance(&lineages, &changed).expect("a lineage");
         }
         lineages.insert(record.op.clone(), advance(&lineages, record).expect("a lineage").expect("it follows"));
     }
-    panic!("the vectors have no {event}")
+    panic!("the vectors have none")
+}
+
+/// The first record of that name with other data.
+fn with_data(event: &str, change: impl Fn(Object) -> Object) -> Result<Lineage, LineageError> {
+    changed(|record| record.event == event, |whole| in_data(whole, &change))
+}
+
+fn in_data(whole: Object, change: impl Fn(Object) -> Object) -> Object {
+    let data = whole.get("data").and_then(Value::as_object).expect("data").clone();
+    whole.with("data", change(data))
+}
+
+fn stage(next: Result<Lineage, LineageError>) -> Result<Stage, LineageError> {
+    next.map(|lineage| lineage.stage)
 }
 
 #[test]
@@ -121,4 +134,84 @@ fn a_cause_is_a_text_that_says_something() {
     for cause in [Value::Null, "".into(), Value::Int(1), Value::Object(Object::new().with("text", "of a caller"))] {
         assert_eq!(caused(cause.clone()), Err(LineageError::Data), "{cause}");
     }
+}
+
+#[test]
+fn a_consumption_says_which_use_it_is() {
+    let uses = |suffix: &str, number: u64| {
+        let consumes = |record: &Record| record.event == "authorization.consumed" && record.op.ends_with(suffix);
+        stage(changed(consumes, |whole| in_data(whole, |data| data.with("use", number))))
+    };
+    assert_eq!(uses("", 1), Ok(Stage::Consumed));
+    assert_eq!(uses("", 2), Err(LineageError::Data), "of a single use");
+    assert_eq!(uses(".2", 2), Ok(Stage::Consumed));
+    for other in [1, 3] {
+        assert_eq!(uses(".2", other), Err(LineageError::Data), "{other} of the second use");
+    }
+}
+
+#[test]
+fn an_admission_has_a_fingerprint_and_no_event_has_more_than_is_its_own() {
+    let of = |event: &'static str, change: fn(Object) -> Object| stage(changed(|record| record.event == event, change));
+    assert_eq!(of("admission.granted", |whole| whole), Ok(Stage::Granted));
+    let without = |mut whole: Object| {
+        whole.remove("fingerprint");
+        whole
+    };
+    assert_eq!(of("admission.granted", without), Err(LineageError::Binding));
+    let changes: [fn(Object) -> Object; 3] = [
+        |whole| whole.with("fingerprint", Sha3::of(&[b"x"])),
+        |whole| whole.with("reason", "policy.denied"),
+        |whole| whole.with("policy_required", "policy://medical/inference/v3"),
+    ];
+    for change in changes {
+        assert_eq!(of("execution.started", change), Err(LineageError::Binding));
+    }
+}
+
+#[test]
+fn of_what_crashed_the_effect_is_unknown() {
+    let crashed = |change: fn(Object) -> Object| {
+        let crash = |record: &Record| record.event == "execution.interrupted" && record.data.get("effect").is_some();
+        stage(changed(crash, |whole| in_data(whole, change)))
+    };
+    assert_eq!(crashed(|data| data), Ok(Stage::Ended(None)));
+    let changes: [fn(Object) -> Object; 6] = [
+        |data| data.with("effect", "none"),
+        |data| data.with("effect", Value::Null),
+        |data| data.with("cause", ""),
+        |data| data.with("note", ""),
+        // As many members, and another in the place of one.
+        |mut data| {
+            data.remove("effect");
+            data.with("note", "")
+        },
+        |mut data| {
+            data.remove("cause");
+            data.with("note", "")
+        },
+    ];
+    for change in changes {
+        assert_eq!(crashed(change), Err(LineageError::Data));
+    }
+}
+
+#[test]
+fn the_evidence_is_the_envelope_that_was_signed_and_all_events() {
+    let other = Value::from(Sha3::of(&[b"another"]));
+    let closing = |crashed: bool, name: &str, value: &Value| {
+        let closes = |record: &Record| {
+            record.event == "evidence.committed" && (record.data.get("evidence") == Some(&Value::Null)) == crashed
+        };
+        stage(changed(closes, |whole| in_data(whole, |data| data.with(name, value.clone()))))
+    };
+    for (crashed, events) in [(false, 7), (true, 6)] {
+        assert_eq!(closing(crashed, "events", &Value::Int(events)), Ok(Stage::Closed));
+        for number in [99, events + 1, events - 1] {
+            assert_eq!(closing(crashed, "events", &Value::Int(number)), Err(LineageError::Data), "{number}");
+        }
+        assert_eq!(closing(crashed, "evidence", &other), Err(LineageError::Data), "{crashed}");
+        assert_eq!(closing(crashed, "note", &Value::Null), Err(LineageError::Data), "{crashed}");
+    }
+    assert_eq!(closing(false, "evidence", &Value::Null), Err(LineageError::Data), "none where one was signed");
 }

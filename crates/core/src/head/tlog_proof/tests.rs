@@ -31,6 +31,9 @@ fn a_file_is_read_as_it_was_written_and_proves_its_entry() {
         assert_eq!(read, made, "{text}");
         assert!(read.verifies(format!("entry {index}").as_bytes(), &key()));
         assert!(!read.verifies(b"another entry", &key()));
+        let stranger = SeedSigner::new("key:11-11/head/1".to_owned(), &Sha256::of(&[b"another seed"]).0);
+        let stranger = VerifyingKey::new(&stranger.public()).expect("a key");
+        assert!(!read.verifies(format!("entry {index}").as_bytes(), &stranger), "another ledger's key");
         let other = TlogProof { index: index + 1, ..read };
         assert!(!other.verifies(format!("entry {index}").as_bytes(), &key()));
     }
