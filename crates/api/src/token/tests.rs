@@ -29,6 +29,9 @@ fn a_token_says_what_was_signed_while_it_lasts() {
     assert_eq!(check(&token, NOW.plus_seconds(900).plus_millis(-1)), Ok(claims()));
     assert_eq!(check(&token, NOW.plus_seconds(900)), Err(TokenError::Expired));
     assert_eq!(check(&token, NOW.plus_seconds(-6)), Err(TokenError::Expired));
+    // Its issuer's clock may be five seconds ahead.
+    assert_eq!(check(&token, NOW.plus_seconds(-5)), Ok(claims()));
+    assert_eq!(check(&token, NOW.plus_millis(-5001)), Err(TokenError::Expired));
 }
 
 #[test]
@@ -67,6 +70,14 @@ fn another_services_key_is_told_to_be_neither_a_secret_nor_a_token() {
 fn another_domain_or_a_long_life_is_not_trusted() {
     let other = Claims { aud: "eu.example".into(), ..claims() };
     assert_eq!(check(&other.sign(&signer()), NOW), Err(TokenError::Untrusted));
+    let stranger = Claims { iss: "governance://eu.example/authority/dev".into(), ..claims() };
+    assert_eq!(check(&stranger.sign(&signer()), NOW), Err(TokenError::Untrusted), "another domain's authority");
     let long = Claims { exp: NOW.plus_seconds(901), ..claims() };
     assert_eq!(check(&long.sign(&signer()), NOW), Err(TokenError::Untrusted));
+    for life in [0, -1] {
+        let none = Claims { exp: NOW.plus_seconds(life), ..claims() };
+        assert_eq!(check(&none.sign(&signer()), NOW.plus_seconds(-2)), Err(TokenError::Untrusted), "{life} s");
+    }
+    let short = Claims { exp: NOW.plus_seconds(1), ..claims() };
+    assert_eq!(check(&short.sign(&signer()), NOW), Ok(short));
 }
