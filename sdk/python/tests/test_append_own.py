@@ -25,6 +25,9 @@ KIDS = {
 REGISTRY_KEY, POLICY_KEY = "key:11-11/registry/2026-q2", "key:11-11/policy/2026-q2"
 ROOT_KEY, NEXT_ROOT_KEY = "key:11-11/root/2026-q2", "key:11-11/root/2"
 HASH = "sha3-512:" + "0" * 128
+# Of the operations of the vectors, one that was started and one that was only issued.
+OPEN, UNUSED = "VF84FC244Y0P40JNH9Z0ECSFNENZGWRR", "GK58X6J0JX918JV4VVTWFPZXSVB18PXH"
+ENVELOPE = {"payload": "", "payloadType": "", "signatures": []}
 
 
 def _ledger() -> append.Ledger:
@@ -127,7 +130,7 @@ class _Case:
         body = {name: value for name, value in lawful.items() if name not in ("event_hash", "event_hash_alt", "sig")}
         return self.record({**body, "ts": ts}, lawful["kid"])
 
-    def consumed_by(self, point: str, kid: str | None = None) -> dict:
+    def consumed_by(self, point: str, kid: str | None = None, **data) -> dict:
         """The consumption of the vectors' unused artifact by that point, with a key of its own where none is named."""
         cases = vectors("append.json")["cases"]
         lawful = next(c["record"] for c in cases if c["what"] == "the first event of an unused artifact's consumption")
@@ -135,7 +138,18 @@ class _Case:
         if kid is None:
             kid = "key:11-11/p-0/1"
             self.entry(self.key("p-0", owner=point))
-        return self.record({**body, "by": point, "ts": AT}, kid)
+        return self.record({**body, "by": point, "ts": AT, "data": {**body["data"], **data}}, kid)
+
+    def next(self, op: str, name: str, data: dict, **more) -> dict:
+        """The next event of that operation, by the point."""
+        first, tip = self.ledger._first[op], self.ledger._tips[op]
+        place = {"op": op, "n": tip.n + 1, "prev_hash": tip.event_hash, "prev_hash_alt": tip.event_hash_alt}
+        return self.event(name, data, POINT, **{member: first[member] for member in event.NAMED}, **place, **more)
+
+    def attested(self) -> dict:
+        """What was open is attested, in an envelope that nobody signed: what it says, a bundle is asked."""
+        named = event.attestation_id("auth_" + OPEN, POINT, OPEN)
+        return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": ENVELOPE})
 
 
 def _then(*makes, at: str = AT):
@@ -153,6 +167,10 @@ def _then(*makes, at: str = AT):
 def _of(name: str, *arguments, **more):
     """What that method of a case makes."""
     return lambda case: getattr(case, name)(*arguments, **more)
+
+
+def _evidence(digest: str | None, events: int):
+    return _of("next", OPEN, "evidence.committed", {"evidence": digest, "events": events})
 
 
 def _retired(root):
@@ -205,6 +223,10 @@ _BY_ITSELF = {"kind": "runtime", "subject": POINT, "by": POINT}
 _V1 = _of("policy", "policy://further/v1")
 _RETIRED = _of("event", "policy.retired", {"ref": "policy://further/v1"})
 _GAP = _of("root", _other_policy_key("retired", "2026-05-12T17:04:14.000Z"), nbf="2026-05-12T17:04:14Z")
+_CONSUMED = _of("consumed_by", POINT, KIDS[POINT])
+_CRASHED = _of("next", OPEN, "execution.interrupted", {"cause": "crash", "effect": "unknown"})
+_ATTESTED = _of("attested")
+_COMPLETED = _of("next", OPEN, "execution.completed", {"result": {"digest": HASH, "bytes": 0, "status": 200}})
 _HOLD = "operation." + "0" * 32
 _SOURCE = {"name": "corp", "source": "https://id.example", "mapping": {}}
 
@@ -216,6 +238,23 @@ _CASES = [
      lambda case: case.consumed_by(f"{RUNTIME}/below#gw-0")),
     ("a consumption by a point of a path above the runtime", "refused",
      lambda case: case.consumed_by("k8s://cluster-east-1#gw-0")),
+    # The lineage of an operation.
+    ("a consumption of another use than its operation's", "refused", _of("consumed_by", POINT, KIDS[POINT], use=2)),
+    ("an admission", "accept",
+     _then(_CONSUMED, _of("next", UNUSED, "admission.granted", {"workload": HASH}, fingerprint=HASH))),
+    ("an admission without a fingerprint", "refused",
+     _then(_CONSUMED, _of("next", UNUSED, "admission.granted", {"workload": HASH}))),
+    ("an interruption by a crash", "accept", _CRASHED),
+    ("an interruption by a crash, without effect", "refused",
+     _of("next", OPEN, "execution.interrupted", {"cause": "crash", "effect": "none"})),
+    ("the evidence after a crash", "accept", _then(_CRASHED, _evidence(None, 6))),
+    ("the evidence after a crash, of an envelope", "refused", _then(_CRASHED, _evidence(HASH, 6))),
+    ("the evidence of the envelope that was signed", "accept",
+     _then(_ATTESTED, _COMPLETED, _evidence(hashes.of(ENVELOPE), 7))),
+    ("the evidence of another envelope", "refused", _then(_ATTESTED, _COMPLETED, _evidence(HASH, 7))),
+    ("the evidence of no envelope where one was signed", "refused", _then(_ATTESTED, _COMPLETED, _evidence(None, 7))),
+    ("the evidence of more events than there are", "refused",
+     _then(_ATTESTED, _COMPLETED, _evidence(hashes.of(ENVELOPE), 8))),
     # Issuances.
     ("an issuance of thirty seconds before its entry", "accept", _of("issued", "2026-05-12T17:03:44.500Z")),
     ("an issuance of longer before its entry", "refused", _of("issued", "2026-05-12T17:03:44.499Z")),
