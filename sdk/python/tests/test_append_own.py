@@ -151,6 +151,11 @@ class _Case:
         named = event.attestation_id("auth_" + OPEN, POINT, OPEN)
         return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": ENVELOPE})
 
+    def denied(self, **data) -> dict:
+        """A counted denial of the point."""
+        data = {"count": 1, "window": "2026-05-12T17:04:14.000Z/PT1S", "listener": "127.0.0.1:1113", **data}
+        return self.event("execution.denied", data, POINT, reason="artifact.missing", runtime=RUNTIME)
+
 
 def _then(*makes, at: str = AT):
     """What each makes is appended, and of the last is asked, at that time."""
@@ -255,6 +260,9 @@ _CASES = [
     ("the evidence of no envelope where one was signed", "refused", _then(_ATTESTED, _COMPLETED, _evidence(None, 7))),
     ("the evidence of more events than there are", "refused",
      _then(_ATTESTED, _COMPLETED, _evidence(hashes.of(ENVELOPE), 8))),
+    # Counted denials.
+    ("a counted denial at a listener", "accept", _of("denied")),
+    ("a counted denial at a listener without a name", "refused", _of("denied", listener="")),
     # Issuances.
     ("an issuance of thirty seconds before its entry", "accept", _of("issued", "2026-05-12T17:03:44.500Z")),
     ("an issuance of longer before its entry", "refused", _of("issued", "2026-05-12T17:03:44.499Z")),

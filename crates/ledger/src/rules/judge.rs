@@ -296,7 +296,8 @@ fn judge_denied(record: &Record) -> Result<(), Refusal> {
     let count = data.get("count").and_then(Value::as_int).is_some_and(|count| count > 0);
     let window = record.data_str("window").and_then(|window| window.strip_suffix("/PT1S"));
     let window = window.is_some_and(|start| Time::parse_millis(start).is_some());
-    let formed = data.len() == 3 && count && window && record.data_str("listener").is_some();
+    let listener = record.data_str("listener").is_some_and(|listener| !listener.is_empty());
+    let formed = data.len() == 3 && count && window && listener;
     ensure(formed, Refusal::Data("a counted denial names count, window and listener"))
 }
 

@@ -65,6 +65,8 @@ fn a_denial_has_a_reason_and_a_counted_one_names_nobody() {
     let long =
         counted(&mut bench, Reason::ArtifactMissing, None, data().with("window", "2026-05-12T17:00:00.000Z/PT2S"));
     assert!(matches!(bench.refusal("gw-0", &long), Refusal::Data(_)));
+    let nowhere = counted(&mut bench, Reason::ArtifactMissing, None, data().with("listener", ""));
+    assert!(matches!(bench.refusal("gw-0", &nowhere), Refusal::Data(_)));
     let right = counted(&mut bench, Reason::ArtifactMissing, None, data());
     bench.must(&right);
 }
