@@ -25,6 +25,7 @@ use eleven_core::time::Time;
 use eleven_store::{
     AppendError, Folder, FolderError, Log as _, OpenError, Place, ReadLog, SegmentLog, SegmentOptions, peek,
 };
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

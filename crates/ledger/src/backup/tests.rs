@@ -343,15 +343,29 @@ async fn a_root_key_that_ended_since_the_copy_was_made_lets_nothing_go_back_alon
     let newest = ledger.sealed().await;
     drop(ledger);
     let word = recovery(&old, &newest, at(&home));
-    for (label, lacking) in [("root", 2), ("root-2", 1)] {
-        let signed = word.clone().signed(&signer(label));
-        let refused = why(restore(home.path(), dest.path(), &[], Some(&signed)));
-        assert!(refused.contains(&format!("keys of version {lacking} did not sign it")), "{label}: {refused}");
-        assert!(refused.contains("keys of both have to sign it"), "{label}: {refused}");
-    }
+    let not_alone = || {
+        for (label, lacking) in [("root", 2), ("root-2", 1)] {
+            let signed = word.clone().signed(&signer(label));
+            let refused = why(restore(home.path(), dest.path(), &[], Some(&signed)));
+            assert!(refused.contains(&format!("keys of version {lacking} did not sign it")), "{label}: {refused}");
+            assert!(refused.contains("keys of both have to sign it"), "{label}: {refused}");
+        }
+    };
+    not_alone();
+    // What can be read before what is damaged says so, too.
+    let whole = tempfile::tempdir().expect("a folder");
+    copy_files(home.path(), whole.path(), LOG);
+    let folder = Folder::open(home.path(), CORNER).expect("a folder");
+    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    let (next, spoilt) = (log.next(), Stored::Entry(b"none".to_vec()).encode());
+    drop(log.append(next, &[&spoilt]).expect("appended"));
+    drop((log, folder));
+    not_alone();
+    std::fs::remove_dir_all(home.path().join(LOG)).expect("removed");
+    copy_files(whole.path(), home.path(), LOG);
     assert_eq!(checked_whole(home.path()).head, newest.commitment.size);
     // One document: the old key's word is for whoever replays the copy, the new one's is the word of the root in force.
-    let both = word.signed(&signer("root")).signed(&signer("root-2"));
+    let both = word.clone().signed(&signer("root")).signed(&signer("root-2"));
     restore(home.path(), dest.path(), &[], Some(&both)).expect("restored");
     home.open().expect("it goes on").sealed().await;
     checked_whole(home.path());

@@ -1,5 +1,7 @@
 use super::*;
+use crate::audit::Outcome;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
+use crate::rules::Refusal;
 use crate::stored::Stored;
 use crate::world::{Home, Producers, kid, signer, start};
 use crate::{Ledger, LedgerError, Settings};
@@ -77,6 +79,55 @@ async fn no_head_of_now_is_signed_over_less_than_there_is() {
     let last = ledger.inner.shared.published().expect("a head").head.clone();
     assert_eq!((last.commitment, last.at), (first.commitment, first.at));
     assert!(ledger.inner.shared.keys.is_mute());
+}
+
+/// Every head in the folder of a ledger that does not run.
+fn stored(home: &Home) -> Vec<Published> {
+    let folder = Folder::open(home.path(), CORNER).expect("the ledger does not run");
+    let log = SegmentLog::open(folder.place(HEADS).expect("a place"), SegmentOptions::default()).expect("a log");
+    all(&*log.reader()).expect("heads")
+}
+
+#[tokio::test]
+async fn no_head_of_now_leaves_out_what_stood_unsealed_at_a_crash() {
+    let home = Home::new();
+    let second = Duration::from_secs(1);
+    let settings = Settings { seal_every: second, seal_busy: second, ..home.settings() };
+    let (ledger, mut producers) = running(&home, settings.clone()).await;
+    let sealed = ledger.sealed().await;
+    ledger.must_append(&one(&mut producers)).await;
+    drop(ledger);
+    assert_eq!(stored(&home).last().expect("a head").size(), sealed.commitment.size, "what came last is under none");
+    // More than a minute later an issuance that is missing convicts.
+    home.clock.advance(120_000);
+    let ledger = home.open_with(settings).expect("open");
+    let next = ledger.sealed().await;
+    assert!(next.commitment.size > sealed.commitment.size && next.at > sealed.at.plus_seconds(60));
+    drop(ledger);
+    for head in stored(&home) {
+        assert!(head.size() > sealed.commitment.size || head.head.at <= sealed.at, "{:?}", head.head);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_dated_before_a_head_that_does_not_have_it() {
+    let home = Home::new();
+    let settings = Settings { resign_every: Duration::from_millis(60), ..home.settings() };
+    let (ledger, mut producers) = running(&home, settings).await;
+    ledger.sealed().await;
+    // The clock is ahead while nothing comes, and a head shows it.
+    let ahead = start().plus_millis(120_000);
+    home.clock.set(ahead);
+    let mut heads = ledger.inner.shared.head.subscribe();
+    let shown = heads.wait_for(|head| head.as_ref().is_some_and(|head| head.head.at >= ahead));
+    drop(tokio::time::timeout(Duration::from_secs(10), shown).await.expect("in time").expect("a head"));
+    home.clock.set(start());
+    let mut append = Append::default();
+    producers.issue(crate::world::single(1), &[], &mut append);
+    let refused = ledger.append(&append).await.outcomes;
+    assert_eq!(refused, [Outcome::Refused { why: Refusal::Late, numbered: true }], "that head would convict it");
+    let seq = ledger.inner.shared.size() - 1;
+    assert!(crate::lineage::standing(&ledger.inner.shared, seq).expect("an entry").header.at >= ahead);
 }
 
 /// Exchanges a word in every entry, and has the last head name the root of what that comes to: all that somebody can do who may

@@ -56,7 +56,12 @@ struct Shown {
 impl Source for Shown {
     fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
         let own = self.answers.iter().find(|(named, _)| named == path).map(|(_, bytes)| bytes.clone());
-        Box::pin(async move { own.map_or(Err(()), Ok).or(self.remote.get(path).await) })
+        Box::pin(async move {
+            match own {
+                Some(own) => Ok(own),
+                None => self.remote.get(path).await,
+            }
+        })
     }
 }
 
