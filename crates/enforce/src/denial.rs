@@ -67,13 +67,28 @@ impl Counter {
     /// the next call.
     pub fn ended(&mut self, now: Time, most: usize) -> Vec<Counted> {
         self.end(now);
+        self.take(most)
+    }
+
+    /// As [`Self::ended`], the running second with them: for whoever counts no more.
+    pub fn rest(&mut self, most: usize) -> Vec<Counted> {
+        self.close();
+        self.take(most)
+    }
+
+    fn take(&mut self, most: usize) -> Vec<Counted> {
         let most = most.min(self.ended.len());
         self.ended.drain(..most).collect()
     }
 
     fn end(&mut self, now: Time) {
-        let Some(second) = self.second.filter(|second| *second != now.whole_seconds()) else { return };
-        self.second = None;
+        if self.second.is_some_and(|second| second != now.whole_seconds()) {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(second) = self.second.take() else { return };
         let counts = core::mem::take(&mut self.counts);
         let counted = |((reason, listener), count): ((Reason, String), u64)| {
             let window = format!("{}/PT1S", second.millis());
@@ -124,5 +139,19 @@ mod tests {
         assert_eq!(counts(counter.ended(now, 3)), [1u64, 2, 3].map(|count| Some(Value::from(count))));
         assert_eq!(counts(counter.ended(now, 3)), [4u64, 5].map(|count| Some(Value::from(count))));
         assert!(counter.ended(now, 3).is_empty());
+    }
+
+    #[test]
+    fn the_rest_is_what_waits_and_what_the_running_second_has_so_far() {
+        let mut counter = Counter::default();
+        let start = Time(1_778_605_451_000);
+        for second in [0, 0, 1, 2] {
+            counter.count(start.plus_seconds(second), Reason::ArtifactMissing, "127.0.0.1:1113");
+        }
+        let count = |counted: &Counted| counted.data.get("count").cloned();
+        let rest = |counter: &mut Counter| counter.rest(2).iter().map(count).collect::<Vec<_>>();
+        assert_eq!(rest(&mut counter), [2u64, 1].map(|count| Some(Value::from(count))));
+        assert_eq!(rest(&mut counter), [Some(Value::from(1u64))]);
+        assert!(rest(&mut counter).is_empty());
     }
 }

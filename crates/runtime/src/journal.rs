@@ -8,7 +8,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_enforce::admission::Admitted;
-use eleven_enforce::denial::{Counter, Denial};
+use eleven_enforce::denial::{Counted, Counter, Denial};
 use eleven_enforce::journal::{Closing, Journal, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution, Opened, Permit};
 use eleven_store::{Batch, CommitError, Committed, Durable, GroupCommit, GroupOptions, Metrics, ReadLog, Stage, Stop};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 /// After so many events the highest epoch, and where each open lineage stands, is written again. What forwarding keeps for
 /// their sake is little more than that.
 const RENEW: u64 = 4096;
-/// So many counts of denials become events at one tick. More wait only where a disk stood for minutes, and a commit carries them
+/// So many counts of denials become events at once. More wait only where a disk stood for minutes, and a commit carries them
 /// beside all else.
 const COUNTED: usize = 1024;
 
@@ -31,6 +31,8 @@ pub(crate) enum Ask {
     Deny(Box<Denial>),
     Epoch(u64),
     Alone(&'static str, Object),
+    /// What was counted and is no event yet, the running second with it.
+    Counts,
 }
 
 /// What it answers once the records are durable.
@@ -40,6 +42,8 @@ pub(crate) enum Answer {
     /// The operation id of the denial's event.
     Denied(Result<String, String>),
     Noted,
+    /// So many counts became events; where it is all that do at once, more may wait.
+    Counted(usize),
 }
 
 /// What others may know of the state machine without asking it.
@@ -102,6 +106,12 @@ impl Stage for Desk {
                 let record = self.journal.alone(event, data, About::default(), now);
                 Answer::Denied(record.and_then(|record| push(batch, record)))
             }
+            Ask::Counts => {
+                let rest = self.counter.lock().unwrap_or_else(PoisonError::into_inner).rest(COUNTED);
+                let taken = rest.len();
+                self.counted(rest, now, batch);
+                Answer::Counted(taken)
+            }
         }
     }
 
@@ -115,7 +125,7 @@ impl Stage for Desk {
     }
 
     fn tick(&mut self, batch: &mut Batch) {
-        self.counted(batch);
+        self.ended(batch);
         self.journal.forget_expired();
         for line in self.journal.again(RENEW) {
             let _ = batch.push(line.encode());
@@ -160,13 +170,17 @@ impl Desk {
         push(batch, self.journal.deny(denial, now)?)
     }
 
-    fn counted(&mut self, batch: &mut Batch) {
+    fn ended(&mut self, batch: &mut Batch) {
         let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
         // Read while nobody counts: what is counted in this second does not end with it.
         let now = self.clock.now();
         let ended = counter.ended(now, COUNTED);
         drop(counter);
-        for counted in ended {
+        self.counted(ended, now, batch);
+    }
+
+    fn counted(&mut self, counts: Vec<Counted>, now: Time, batch: &mut Batch) {
+        for counted in counts {
             match self.journal.deny_counted(counted, now) {
                 Ok(record) => {
                     let _ = push(batch, record);
@@ -258,10 +272,17 @@ impl Desks {
     }
 
     /// Counts a denial that is no event of its own. Nobody waits for it: what the second came to is committed with a tick after
-    /// it.
+    /// it, and what it has come to when this point ends with [`Self::counts`].
     pub(crate) fn count(&self, reason: Reason) {
         let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
         counter.count(self.clock.now(), reason, &self.listener);
+    }
+
+    /// Commits what was counted and is no event yet, the running second with it: for an orderly end, once nobody counts any more.
+    /// It is never refused for room.
+    pub(crate) async fn counts(&self) -> Result<(), CommitError> {
+        while let Committed { answer: Answer::Counted(COUNTED), .. } = self.owe(Ask::Counts).await? {}
+        Ok(())
     }
 
     /// Makes a higher registry epoch durable, before its view is used: then it is [said](Self::uses_epoch) to be.

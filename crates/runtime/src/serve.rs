@@ -235,6 +235,10 @@ impl Runtime {
         all.send_replace(true);
         self.gate.standing.end_within(LAST_RELEASE);
         let _ = serving.await;
+        // Nobody is denied any more; the second that runs comes to no tick.
+        if let Err(error) = self.gate.desks.counts().await {
+            tracing::error!(%error, "the denials that were counted last could not be recorded");
+        }
         // Until here the last requests heard of heads, revocations and halts; what they committed is forwarded now.
         flush.send_replace(true);
         for task in running {

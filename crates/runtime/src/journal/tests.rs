@@ -4,6 +4,7 @@ use crate::opening::{Sent, ending};
 use crate::recover::tests::{again, begun};
 use eleven_api::edge::{ManualClock, Moment};
 use eleven_core::attestation;
+use eleven_core::encoding::Value;
 use eleven_core::policy::Digests;
 use eleven_core::signature::Signer;
 use eleven_enforce::journal::Point;
@@ -33,17 +34,43 @@ impl Signer for Held {
     }
 }
 
+/// A point's journal without records, by this clock.
+fn started(point: Point, clock: &Arc<ManualClock>) -> Desks {
+    let log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+    let progress = Arc::new(Progress::new(Moment::now(&**clock)));
+    let desks = Desks::start(log, Journal::new(point), clock.clone(), progress, "a listener".into(), |_| {});
+    desks.expect("a thread")
+}
+
+#[tokio::test]
+async fn what_was_counted_last_is_recorded_before_the_end_and_the_running_second_with_it() {
+    let manual = Arc::new(ManualClock::new(Time(1_800_000_000_000)));
+    let desks = started(again(&begun()), &manual);
+    let count = |times: usize, reason| (0..times).for_each(|_| desks.count(reason));
+    count(2, Reason::IdentityUnauthenticated);
+    manual.advance(1000);
+    count(3, Reason::IdentityUnauthenticated);
+    count(5, Reason::ArtifactMissing);
+    // Its second does not end: the clock stands.
+    desks.counts().await.expect("a sound disk");
+    let events = events(&desks, 3).await;
+    let counts: Vec<_> = events.iter().map(|event| (event.about.reason, event.data.get("count").cloned())).collect();
+    let one = |reason, count: u64| (Some(reason), Some(Value::from(count)));
+    assert_eq!(counts[0], one(Reason::IdentityUnauthenticated, 2));
+    assert!(counts[1..].contains(&one(Reason::IdentityUnauthenticated, 3)), "{counts:?}");
+    assert!(counts[1..].contains(&one(Reason::ArtifactMissing, 5)), "{counts:?}");
+    desks.counts().await.expect("a sound disk");
+    assert_eq!(desks.reader().durable(), 3, "each once");
+}
+
 #[tokio::test]
 async fn a_flood_that_is_counted_takes_no_place_in_the_queue_and_a_full_one_takes_what_ends_something() {
     let (admission, now) = admission();
     let hand = Arc::new(Mutex::new(()));
     let point = again(&begun());
     let point = Point { event: Arc::new(Held { key: Arc::clone(&point.event), hand: Arc::clone(&hand) }), ..point };
-    let log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
     let manual = Arc::new(ManualClock::new(now));
-    let progress = Arc::new(Progress::new(Moment::now(&*manual)));
-    let desks = Desks::start(log, Journal::new(point), manual.clone(), progress, "a listener".into(), |_| {});
-    let desks = desks.expect("a thread");
+    let desks = started(point, &manual);
     let execution = desks.open(admission.admitted, Sha3([7; 64])).await.expect("a free use").run();
     let how = (attestation::Outcome::Completed, None);
     let ended = ending(&execution, Digests::Plain, how, Sent::nothing(200), now);

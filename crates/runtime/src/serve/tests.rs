@@ -195,6 +195,20 @@ fn what_is_not_governed_is_told_what_is_and_a_base_url_without_v1_that_it_is_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_end_records_what_was_counted_last() {
+    let disk = FaultyDisk::new(1);
+    let Opened { gate, runtime, _folder, _ledger } = opened(&disk, "http://127.0.0.1:9").await;
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(runtime.serve(listener, stopping));
+    // The clock stands, so that no tick finds its second over.
+    gate.desks.count(Reason::IdentityUnauthenticated);
+    stop.send_replace(true);
+    serving.await.expect("it ends").expect("in order");
+    assert_eq!(gate.desks.reader().durable(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_sync_of_the_journal_stops_the_process() {
     let disk = FaultyDisk::new(1);
     let Opened { gate, runtime, _folder, _ledger } = opened(&disk, "http://127.0.0.1:9").await;
