@@ -157,6 +157,8 @@ impl Standing {
             }
         };
         tokio::select! {
+            // What is there is told, also where the end has come.
+            biased;
             reached = tokio::time::timeout(most, both) => reached.is_ok_and(|reached| reached.is_some()),
             () = ending => false,
         }

@@ -114,6 +114,18 @@ async fn whoever_waits_hears_that_it_is_withheld_before_the_point_is_gone() {
     assert!(standing.reached(7, Durability::D3, most).await);
 }
 
+#[tokio::test]
+async fn what_stands_under_a_head_is_never_withheld_because_the_end_has_come() {
+    let standing = Standing::new(None);
+    standing.acknowledge(moment(0), 8, 50);
+    standing.cover(Durability::D3, 50);
+    standing.end_within(Duration::ZERO);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    for _ in 0..64 {
+        assert!(standing.reached(7, Durability::D3, WINDOW).await);
+    }
+}
+
 #[test]
 fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
     let (head, witness) = (SeedSigner::new("key:d/head/1", &[1; 32]), SeedSigner::new("key:w/w/1", &[2; 32]));
