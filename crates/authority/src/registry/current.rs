@@ -63,7 +63,7 @@ pub struct Current {
     policies: Arc<BTreeMap<Sha3, Arc<Policy>>>,
     /// The epochs that the last events made.
     recent: Arc<BTreeMap<Sha3, u64>>,
-    /// When each issuer key was registered, by the ledger.
+    /// Since when each issuer key is in the registry.
     issuers: Arc<BTreeMap<String, Time>>,
     documents: Arc<Documents>,
     /// The signed stamp.
@@ -75,7 +75,7 @@ pub struct Current {
 pub(super) struct Known {
     /// The epochs that the last events made.
     pub(super) recent: BTreeMap<Sha3, u64>,
-    /// When each issuer key was registered.
+    /// Since when each issuer key is in the registry: since it was registered, or came here after that.
     pub(super) issuers: BTreeMap<String, Time>,
 }
 
@@ -198,7 +198,7 @@ impl Current {
         self.fold.key(kid).filter(|key| key.counts_at(now))
     }
 
-    /// From when on an issuer key is in the registry and counts: by the ledger's time, whatever the key says of itself.
+    /// From when on an issuer key is in the registry that points learn of here, and counts, whatever the key says of itself.
     pub(crate) fn issues_since(&self, key: &KeyRecord) -> Time {
         self.issuers.get(&key.kid).map_or(key.nbf, |registered| key.nbf.max(*registered))
     }

@@ -47,7 +47,7 @@ struct Following {
     /// anything else is taken.
     shown: Option<i64>,
     recent: VecDeque<(Sha3, u64)>,
-    /// When each issuer key was registered, by the ledger.
+    /// Since when each issuer key is in the registry: by the ledger, where that was before this process came to know it.
     issuers: BTreeMap<String, Time>,
     tables: KeyTables,
     drifts: Drifts,
@@ -241,8 +241,11 @@ impl Following {
             self.recent.push_back((record.hash, fold.epoch()));
             self.last = Some((seq, record.hash));
             if matches!(record.event.as_str(), "ledger.genesis" | "key.registered") {
+                // Points learn of it from here, and not before it came here: however late that is, and by this clock. What was
+                // there before this process they may know from the one before.
+                let since = if registry.current().is_some() { row.at.max(registry.clock.now()) } else { row.at };
                 for key in fold.lists().keys.iter().filter(|key| key.usage == KeyUse::Issuer) {
-                    self.issuers.entry(key.kid.clone()).or_insert(row.at);
+                    self.issuers.entry(key.kid.clone()).or_insert(since);
                 }
             }
         }

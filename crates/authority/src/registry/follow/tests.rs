@@ -202,28 +202,59 @@ async fn what_was_folded_while_discontinuities_were_not_shown_is_shown_with_them
     assert_eq!((following.drifts_next, drifted(&registry)), (3, 1));
 }
 
-#[tokio::test]
-async fn a_renewed_issuer_key_signs_when_every_point_knows_it_however_long_it_says_that_it_counts() {
-    let (registry, mut following) = (registry("registry"), Following::default());
+/// An authority's keys while that of artifacts is renewed.
+fn renewing() -> Signers {
     let issuer = Keyring::new(["issuer", "renewed"].map(|role| Arc::new(signer(role)) as Arc<dyn Signer>));
-    let signers = Signers {
+    Signers {
         issuer: issuer.expect("two keys"),
         event: signer("event").into(),
         registry: signer("registry").into(),
         policy: signer("policy").into(),
         identity: Arc::new(signer("identity")),
-    };
-    let issues = |at: Time| {
-        let current = registry.current().expect("an epoch");
-        signers.issuer(&current, at).map(|issuer| issuer.kid().to_owned())
-    };
-    let founded = Row { at: NOW.plus_seconds(-60), ..genesis_row() };
-    following.take(&registry, page(vec![founded], 1)).await.expect("taken");
-    // Its window began years ago, and no view of the registry from before this moment has it.
-    let key = GrantedKey::sign(fixtures::key("renewed", KeyUse::Issuer, AUTHORITY), &signer("registry"));
-    let registered = row(1, "key.registered", AUTHORITY, key.to_object());
-    following.take(&registry, page(vec![registered], 2)).await.expect("taken");
-    for (millis, role) in [(0, "issuer"), (9_999, "issuer"), (10_000, "renewed")] {
-        assert_eq!(issues(NOW.plus_millis(millis)), Some(signer(role).kid().to_owned()), "{millis}");
     }
+}
+
+/// Registers the renewed one. Its window began years ago.
+fn renewed_row(seq: u64, at: Time) -> Row {
+    let key = GrantedKey::sign(fixtures::key("renewed", KeyUse::Issuer, AUTHORITY), &signer("registry"));
+    Row { at, ..row(seq, "key.registered", AUTHORITY, key.to_object()) }
+}
+
+fn founded_row() -> Row {
+    Row { at: NOW.plus_seconds(-60), ..genesis_row() }
+}
+
+/// Holds which key signs artifacts, so many milliseconds after [`NOW`], against these.
+fn assert_issues(registry: &Registry, expected: &[(i64, &str)]) {
+    let (signers, current) = (renewing(), registry.current().expect("an epoch"));
+    for (millis, role) in expected {
+        let issuer = signers.issuer(&current, NOW.plus_millis(*millis)).map(Signer::kid);
+        assert_eq!(issuer, Some(signer(role).kid()), "{millis}");
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_issuer_key_signs_when_every_point_knows_it_however_long_it_says_that_it_counts() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    following.take(&registry, page(vec![founded_row()], 1)).await.expect("taken");
+    // No view of the registry from before this moment has it.
+    following.take(&registry, page(vec![renewed_row(1, NOW)], 2)).await.expect("taken");
+    assert_issues(&registry, &[(0, "issuer"), (9_999, "issuer"), (10_000, "renewed")]);
+}
+
+#[tokio::test]
+async fn a_renewed_issuer_key_settles_from_when_it_came_here_however_long_before_the_ledger_dates_it() {
+    // The ledger's clock is behind, or this authority was cut off from it.
+    let (registry, mut following) = (registry("registry"), Following::default());
+    following.take(&registry, page(vec![founded_row()], 1)).await.expect("taken");
+    following.take(&registry, page(vec![renewed_row(1, NOW.plus_seconds(-30))], 2)).await.expect("taken");
+    assert_issues(&registry, &[(0, "issuer"), (9_999, "issuer"), (10_000, "renewed")]);
+}
+
+#[tokio::test]
+async fn a_renewed_issuer_key_that_a_starting_authority_finds_settled_when_the_ledger_dates_it() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let rows = vec![founded_row(), renewed_row(1, NOW.plus_seconds(-4))];
+    following.take(&registry, page(rows, 2)).await.expect("taken");
+    assert_issues(&registry, &[(0, "issuer"), (5_999, "issuer"), (6_000, "renewed")]);
 }
