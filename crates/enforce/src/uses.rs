@@ -97,7 +97,8 @@ fn judge(usage: &Use, taken: &Taken, now: Time) -> Result<(), Reason> {
         Use::Single { .. } => Err(Reason::ArtifactReplayed),
         Use::Bounded { max, .. } if taken.count >= *max => Err(Reason::ArtifactUseExhausted),
         Use::Rate { max, per, .. } => {
-            let recent = taken.times.len() - taken.past(now, *per);
+            let begun = taken.times.partition_point(|at| *at <= now);
+            let recent = begun.saturating_sub(taken.past(now, *per));
             if u64::try_from(recent).is_ok_and(|recent| recent < *max) {
                 Ok(())
             } else {

@@ -53,6 +53,29 @@ fn every_boundary_of_admission_is_where_the_vectors_put_it() {
 }
 
 #[test]
+fn the_window_of_a_rate_ends_now_and_what_is_dated_after_that_is_not_in_it() {
+    let file = file();
+    let (base, cases) = (file.get("base").and_then(Value::as_object).expect("base"), file.get("cases").expect("cases"));
+    let two_in_ten =
+        |case: &&Value| case.get("what").and_then(Value::as_str) == Some("third use within ten seconds of two");
+    let case = cases.as_array().expect("cases").iter().find(two_in_ten).expect("the case");
+    let known = changed(base, case.get("change").expect("change"));
+    let known = known.as_object().expect("an object");
+    let now = Time::parse_millis(base.get("now").and_then(Value::as_str).expect("a time")).expect("a time");
+    let uses = known.get("uses").and_then(Value::as_object).expect("uses");
+    let artifact = uses.iter().next().expect("one artifact").0.to_string();
+    for (first, second, expected) in
+        [(-9_999, 0, "artifact.rate.exceeded"), (-10_000, 0, "permit"), (-9_999, 1, "permit"), (1, 60_000, "permit")]
+    {
+        let times = [first, second].map(|millis| now.plus_millis(millis).to_millis_value());
+        let uses = Object::new().with(&artifact, Vec::from(times));
+        let known = Value::Object(known.clone().with("uses", uses));
+        let outcome = conformance::admission(known).expect("readable");
+        assert_eq!(conformance::outcome(outcome), expected, "{first} {second}");
+    }
+}
+
+#[test]
 fn what_was_issued_before_the_journal_began_may_have_been_used() {
     let file = file();
     let base = file.get("base").and_then(Value::as_object).expect("base").clone();
