@@ -19,8 +19,9 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// A moment by both clocks, for its age to be counted by. The time of day agrees with the other corners and is set now and
-/// then; the steady one is never set, and stands where a virtual machine is paused. The older age is the one that counts where a
-/// short one lets something pass; the steady one alone where a long one ends what runs.
+/// then; the steady one is never set, and stands where a virtual machine is paused. The older age is the one that counts where too
+/// long a one refuses, until somebody is heard again, and does no more. Where it also ends what runs, as a backlog does, the steady
+/// one counts alone, for admission too: what was behind when a virtual machine was paused is younger by as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The time of day.
