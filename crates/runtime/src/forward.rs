@@ -1,7 +1,9 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
+mod backlog;
 mod outbox;
 
+pub use backlog::Backlog;
 pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 
 use crate::journal::Desks;
@@ -15,7 +17,7 @@ use eleven_api::routes;
 use eleven_core::reason::Reason;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -37,9 +39,7 @@ const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten sec
 
 /// How far the ledger has acknowledged this point's records.
 pub(crate) struct Progress {
-    /// The last moment at which the ledger had acknowledged everything, by the steady clock: past the bound what runs is
-    /// interrupted, and a time of day that is set forward must not do that.
-    all_at: AtomicI64,
+    backlog: Backlog,
     acknowledged: AtomicU64,
     wake: Notify,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// At start, where the ledger had acknowledged everything up to `all_at`.
     pub(crate) fn new(all_at: Moment) -> Self {
-        Self { all_at: AtomicI64::new(all_at.steady), acknowledged: AtomicU64::new(0), wake: Notify::new() }
+        Self { backlog: Backlog::new(all_at), acknowledged: AtomicU64::new(0), wake: Notify::new() }
     }
 
     pub(crate) fn wake(&self) {
@@ -56,7 +56,7 @@ impl Progress {
 
     /// Milliseconds since the ledger had acknowledged everything (step 16).
     pub(crate) fn backlog_ms(&self, now: Moment) -> i64 {
-        now.steady.saturating_sub(self.all_at.load(Ordering::Acquire)).max(0)
+        self.backlog.ms(now)
     }
 
     /// The number the ledger expects next from this point.
@@ -66,13 +66,7 @@ impl Progress {
 
     fn advance(&self, next: u64, acknowledged: Acknowledged, asked_at: Moment) {
         self.acknowledged.fetch_max(next, Ordering::Relaxed);
-        let all_at = match acknowledged {
-            Acknowledged::All => asked_at,
-            Acknowledged::Until(ts) if ts <= asked_at.at => asked_at.back_to(ts),
-            // A record of a time to come says nothing of how long ago it was made: the clock went back since.
-            Acknowledged::Until(_) | Acknowledged::Open => return,
-        };
-        self.all_at.fetch_max(all_at.steady, Ordering::AcqRel);
+        self.backlog.advance(acknowledged, asked_at);
     }
 }
 

@@ -46,7 +46,7 @@ mod view;
 mod whole;
 mod workload;
 
-pub use forward::{Acknowledged, Outbox, OutboxError, Step, cursor};
+pub use forward::{Acknowledged, Backlog, Outbox, OutboxError, Step, cursor};
 pub use serve::{Runtime, RuntimeError};
 pub use settings::{Gateway, Settings};
 pub use standing::Required;

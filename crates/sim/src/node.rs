@@ -2,6 +2,7 @@
 
 use crate::Flaw;
 use crate::history::History;
+use eleven_api::edge::Moment;
 use eleven_core::artifact::Token;
 use eleven_core::registry::{Snapshot, Stamp};
 use eleven_core::time::Time;
@@ -104,6 +105,8 @@ pub(crate) type Checked<T> = Result<T, String>;
 pub(crate) struct Context<'a> {
     /// The node's own clock.
     pub(crate) now: Time,
+    /// Milliseconds since the world began, which no trouble with clocks changes.
+    pub(crate) steady: i64,
     pub(crate) dice: &'a mut Dice,
     pub(crate) history: &'a mut History,
     /// Whether trouble is over: nothing new is begun.
@@ -114,6 +117,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The present moment by both of the node's clocks.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: self.now, steady: self.steady }
+    }
+
     pub(crate) fn send(&mut self, to: Node, message: Message) {
         self.effects.push(Effect::Send(to, message));
     }

@@ -4,7 +4,7 @@ use crate::Flaw;
 use crate::domain::{self, IDENTITY, START, domain, environment, operation, workload};
 use crate::node::{Checked, Context, Fate, Message, Node, SEGMENTS, Timer};
 use eleven_api::audit::{Appended, Cursor};
-use eleven_api::edge::ManualClock;
+use eleven_api::edge::{ManualClock, Moment};
 use eleven_core::artifact::{Token, result_digest};
 use eleven_core::attestation::{Outcome, StatementResult};
 use eleven_core::encoding::parse;
@@ -17,7 +17,7 @@ use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::{Journal, Line, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution};
 use eleven_ledger::WireAnswer;
-use eleven_runtime::{Acknowledged, Outbox, Step, recover};
+use eleven_runtime::{Acknowledged, Backlog, Outbox, Step, recover};
 use eleven_store::faulty::FaultyDisk;
 use eleven_store::{AppendError, Durable, Log as _, OpenError, Place, SegmentLog};
 use std::cell::RefCell;
@@ -50,9 +50,9 @@ struct Up {
     journal: Journal,
     outbox: Outbox,
     call: Option<(u64, bool)>,
-    /// When the call was made, and when the ledger had last acknowledged everything.
-    asked: Time,
-    all_at: Time,
+    /// When the call was made.
+    asked: Moment,
+    backlog: Backlog,
     view: Option<View>,
     tokens: Vec<Arc<Token>>,
     running: BTreeMap<String, Execution>,
@@ -119,8 +119,8 @@ impl PointNode {
             journal,
             outbox: Outbox::default(),
             call: None,
-            asked: ctx.now,
-            all_at: ctx.now,
+            asked: ctx.moment(),
+            backlog: Backlog::new(ctx.moment()),
             view: None,
             tokens: Vec::new(),
             running: BTreeMap::new(),
@@ -197,7 +197,7 @@ impl PointNode {
         }
         let at = usize::try_from(ctx.dice.below(up.tokens.len() as u64)).unwrap_or(0);
         let token = if ctx.dice.one_in(4) { Arc::clone(&up.tokens[at]) } else { up.tokens.swap_remove(at) };
-        let admitted = up.admit(ctx.now, self.number, &token);
+        let admitted = up.admit(ctx.moment(), self.number, &token);
         let opened = admitted.and_then(|admitted| up.journal.open(admitted, workload(), ctx.now));
         match opened {
             Err(denial) => self.deny(ctx, &denial),
@@ -254,7 +254,7 @@ impl PointNode {
         if up.call.is_some() {
             return Ok(Fate::Runs);
         }
-        up.asked = ctx.now;
+        up.asked = ctx.moment();
         let step = match up.outbox.next(up.log.reader().as_ref()) {
             Ok(step) => step,
             Err(eleven_runtime::OutboxError::Journal(why)) => return Ok(Fate::Stops(why)),
@@ -291,11 +291,7 @@ impl PointNode {
             }
             _ => Acknowledged::Open,
         };
-        match acknowledged {
-            Acknowledged::All => up.all_at = up.all_at.max(up.asked),
-            Acknowledged::Until(ts) => up.all_at = up.all_at.max(ts),
-            Acknowledged::Open => {}
-        }
+        up.backlog.advance(acknowledged, up.asked);
         for line in up.journal.again(RENEW) {
             if let Err(error) = up.log.append(up.log.next(), &[&line.encode()]) {
                 return Ok(Fate::Stops(error.to_string()));
@@ -331,7 +327,7 @@ impl Up {
         Ok(Fate::Runs)
     }
 
-    fn admit(&self, now: Time, number: usize, token: &Token) -> Result<eleven_enforce::admission::Admitted, Denial> {
+    fn admit(&self, now: Moment, number: usize, token: &Token) -> Result<eleven_enforce::admission::Admitted, Denial> {
         let point = self.journal.point();
         let held = Held {
             view: self.view.as_ref(),
@@ -345,13 +341,13 @@ impl Up {
             seen_epoch: self.journal.seen_epoch(),
             uses_since: None,
             bundles: None,
-            backlog_ms: now.since(self.all_at).max(0),
+            backlog_ms: self.backlog.ms(now),
             backlog_bound_ms: BOUND,
             unproven_ms: None,
         };
         let (operation, environment) = (operation(), environment(number));
         let asked = Asked {
-            now,
+            now: now.at,
             caller: IDENTITY,
             holder: None,
             operation: &operation,

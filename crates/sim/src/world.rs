@@ -212,12 +212,14 @@ impl World {
 
     /// Lets a node act, carries out what it wants, and ends it where it must stop.
     fn step(&mut self, node: Node, act: impl FnOnce(&mut Self, &mut Context<'_>) -> Checked<Fate>) -> Checked<()> {
-        let now = START.plus_millis(i64::try_from(self.now).unwrap_or(0)).plus_millis(self.offsets[&node]);
+        let steady = i64::try_from(self.now).unwrap_or(0);
+        let now = START.plus_millis(steady).plus_millis(self.offsets[&node]);
         self.clock(node).set(now);
         let mut dice = Dice::new(self.dice.roll());
         let (mut history, mut calls) = (std::mem::take(&mut self.history), self.calls);
         let mut ctx = Context {
             now,
+            steady,
             dice: &mut dice,
             history: &mut history,
             calm: self.calm,
