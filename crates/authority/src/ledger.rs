@@ -13,7 +13,7 @@ use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
-use eleven_core::signature::Signer;
+use eleven_core::signature::{Signer, bytes32};
 use eleven_core::time::Time;
 use http::Method;
 use std::fmt::Write as _;
@@ -63,6 +63,15 @@ pub struct Row {
     pub at: Time,
     /// The record.
     pub record: Record,
+}
+
+/// A head key that the ledger holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadKey {
+    /// Its name.
+    pub kid: String,
+    /// Its public key.
+    pub public: [u8; 32],
 }
 
 impl Ledger {
@@ -117,15 +126,15 @@ impl Ledger {
         kid.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `kid`".to_owned()))
     }
 
-    /// The names of the head keys that the ledger holds, as it says itself.
+    /// The head keys that the ledger holds, as it says itself; `None` where it says nothing of that kind, as one of an earlier
+    /// version.
     ///
     /// # Errors
-    /// As [`Ledger::event_key`].
-    pub async fn head_keys(&self) -> Result<Vec<String>, CallError> {
+    /// Where it does not answer. One that is not well says it all the same.
+    pub async fn head_keys(&self) -> Result<Option<Vec<HeadKey>>, CallError> {
         let (_, health) = self.client.health(&self.base, QUESTION).await?;
         let keys = health.get("head_keys").and_then(Value::as_array);
-        let names = keys.map(|keys| keys.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-        names.ok_or_else(|| CallError::Malformed("the ledger's health lacks the member `head_keys`".to_owned()))
+        Ok(keys.and_then(|keys| keys.iter().map(read_head_key).collect()))
     }
 
     /// Registry entries from `from` on, with or without discontinuities; where there are none the ledger waits up to `wait`
@@ -203,6 +212,11 @@ fn read_row(value: Value) -> Result<Row, FormError> {
     let record = Record::read(form.take("record")?)?;
     form.finish()?;
     Ok(Row { seq, at, record })
+}
+
+fn read_head_key(value: &Value) -> Option<HeadKey> {
+    let text = |member| value.get(member).and_then(Value::as_str);
+    Some(HeadKey { kid: text("kid")?.to_owned(), public: bytes32(text("public")?)? })
 }
 
 /// The `events` of a lineage's document; what else it tells is for people.

@@ -56,8 +56,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// This ledger, which reads the authority's registry by its event key.
     pub(crate) reader: ReadAs,
-    /// The names of the head keys that it holds, the newest first.
-    pub(crate) head_keys: Vec<String>,
+    /// The head keys that it holds, by name and public key, the newest first.
+    pub(crate) head_keys: Vec<(String, [u8; 32])>,
     pub(crate) intake: Intake,
     /// Where it can't be opened the ledger goes on without, and tries again.
     pub(crate) search: Arc<Search>,
@@ -321,7 +321,7 @@ impl Ledger {
         let reader = ReadAs { signer: Arc::clone(&audit.signer) as Arc<dyn Signer>, clock: Arc::clone(&clock) };
         // Before this process signs one.
         let signed = archive::signed_at(&shared);
-        let head_keys = signer.keys.newest_first().map(|key| key.kid().to_owned()).collect();
+        let head_keys = signer.keys.newest_first().map(|key| (key.kid().to_owned(), key.public())).collect();
         let signing = Arc::new(Mutex::new(signer));
         let head_failed = Fall::of("heads", &fail);
         let on_failure = move |error: HeadError| head_failed.because(error.to_string());

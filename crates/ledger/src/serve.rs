@@ -28,6 +28,7 @@ use eleven_api::public;
 use eleven_api::routes;
 use eleven_api::serve::json;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::signature::base64_value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -94,13 +95,16 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
              for them: the log has its URL, ask whoever runs it"
         )
     };
+    let head_key = |(kid, public): &(String, [u8; 32])| {
+        Value::Object(Object::new().with("kid", kid).with("public", base64_value(public)))
+    };
     let domain = state::read(&shared.book).registry().map(|registry| registry.root().domain.clone());
     let object = Object::new()
         .with("corner", "ledger")
         .with_some("domain", domain)
         .with("ok", takes && !disagreement && !headless && ahead.is_none())
         .with("kid", inner.reader.signer.kid())
-        .with("head_keys", inner.head_keys.iter().map(Value::from).collect::<Vec<_>>())
+        .with("head_keys", inner.head_keys.iter().map(head_key).collect::<Vec<_>>())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)
         .with("registry_agrees", !disagreement)

@@ -105,7 +105,12 @@ async fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot
     }
     // Which head keys the ledger holds only itself knows.
     let heads = authority.ledger.head_keys().await.map_err(|error| ActError::Unavailable(error.to_string()))?;
-    if !root.roles_at(KeyUse::Head, now).any(|key| heads.contains(&key.kid)) {
+    let heads = heads.ok_or(ActError::Impossible(
+        "the ledger does not say which head keys it holds, as one of an earlier version does not, so that this root could leave it \
+         without one that signs: bring the ledger to this version first",
+    ))?;
+    let holds = |key: &KeyRecord| heads.iter().any(|head| head.kid == key.kid && head.public == key.public);
+    if !root.roles_at(KeyUse::Head, now).any(holds) {
         return Err(ActError::Impossible(
             "the root names no head key that counts and that the ledger holds, so that it could sign no head any more: where \
              its keystore has one, restart the ledger first; else make the next root with a head key of the one in force",

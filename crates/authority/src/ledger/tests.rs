@@ -47,6 +47,37 @@ async fn saying(status: StatusCode, health: &'static str) -> (Ledger, watch::Sen
 }
 
 #[tokio::test]
+async fn the_ledgers_head_keys_are_what_it_says_with_their_public_keys_or_not_known() {
+    let public = "base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let said = concat!(
+        r#"{"head_keys":[{"kid":"key:11-11/head/2","public":"#,
+        r#""base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}"#
+    );
+    for status in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
+        let (ledger, _stop) = saying(status, said).await;
+        let head = HeadKey { kid: "key:11-11/head/2".to_owned(), public: bytes32(public).expect("a key") };
+        assert_eq!(ledger.head_keys().await.expect("it says so"), Some(vec![head]), "{status}");
+    }
+    let (ledger, _stop) = saying(StatusCode::OK, r#"{"head_keys":[]}"#).await;
+    assert_eq!(ledger.head_keys().await.expect("it says so"), Some(Vec::new()));
+    for health in [
+        "{}",
+        r#"{"head_keys":null}"#,
+        r#"{"head_keys":"key:11-11/head/1"}"#,
+        r#"{"head_keys":["key:11-11/head/1"]}"#,
+        r#"{"head_keys":[{"kid":"key:11-11/head/1"}]}"#,
+        r#"{"head_keys":[{"kid":"key:11-11/head/1","public":"base64:AAAA"}]}"#,
+    ] {
+        let (ledger, _stop) = saying(StatusCode::OK, health).await;
+        assert_eq!(ledger.head_keys().await.expect("it answers"), None, "{health}");
+    }
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
+    let error = Ledger::new(Client::new(), format!("http://{free}")).head_keys().await.expect_err("nobody is there");
+    assert!(matches!(error, CallError::Unreachable(_)), "{error}");
+}
+
+#[tokio::test]
 async fn the_key_that_the_ledger_signs_with_is_what_it_says_well_or_not_and_nobodys_guess() {
     for status in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
         let (ledger, _stop) = saying(status, r#"{"kid":"key:11-11/audit/1","size":7}"#).await;

@@ -7,7 +7,7 @@ use eleven_authority::admin::{Act, ActError};
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
-use eleven_core::root::KeyUse;
+use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::signature::Signer as _;
 use std::time::Duration;
 
@@ -165,6 +165,54 @@ async fn many_callers_share_appends() {
     };
     assert!(value("eleven_authority_appends_total ") < value("eleven_authority_events_total "), "{text}");
     drop(world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_is_published_where_the_ledger_says_that_it_holds_a_head_key_of_it_and_nowhere_else() {
+    let mut world = World::founded().await;
+    let first = fixtures::root();
+    let (version, prev) = (2, Some(first.hash_for_prev()));
+    let next = TrustRoot { version, prev, sigs: Vec::new(), ..first }.signed(&[&signer("root")]).expect("a root");
+    let args = || Object::new().with("root", next.to_value());
+
+    world.relay.refuse(true);
+    // As if an operator had signed while the ledger was heard.
+    let act = Act::RootPublish { root: next.clone() };
+    match world.authority.operate(act, Some("human:operator:dev")).await.expect_err("silent") {
+        ActError::Unavailable(why) => assert!(why.contains(routes::HEALTH), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    world.relay.refuse(false);
+    world.ask_until_allowed().await;
+
+    let (unsaid, unheld) = ("the ledger does not say which head keys it holds", "the root names no head key");
+    for (health, told) in [
+        ("{}", unsaid),
+        (r#"{"head_keys":null}"#, unsaid),
+        // As a ledger of an earlier version tells them: by name only.
+        (r#"{"head_keys":["key:11-11/head/1"]}"#, unsaid),
+        (r#"{"head_keys":[]}"#, unheld),
+        // Another key under the name.
+        (
+            concat!(
+                r#"{"head_keys":[{"kid":"key:11-11/head/1","public":"#,
+                r#""base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}"#
+            ),
+            unheld,
+        ),
+    ] {
+        world.restart_authority_where(health).await;
+        let problem = world.act("root.publish", args()).await.expect_err(health);
+        assert_eq!(problem.status, 400, "{health}: {problem}");
+        assert!(problem.detail.starts_with(told), "{health}: {problem}");
+    }
+    let published =
+        async |world: &World| world.records().await.iter().filter(|record| record.event == "root.published").count();
+    assert_eq!(published(&world).await, 0, "nothing of all that was recorded");
+    world.restart_authority().await;
+    world.act("root.publish", args()).await.expect("the ledger holds that key");
+    assert_eq!(published(&world).await, 1);
+    world.stop().await;
 }
 
 /// How many events of the ledger end a key of the registry.

@@ -2,6 +2,10 @@
 
 use crate::fixtures::{self, AUTHORITY, CALLER, POINT, RUNTIME, signer};
 use crate::relay::Relay;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
 use bytes::Bytes;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, SystemClock};
@@ -19,8 +23,8 @@ use eleven_core::policy::PolicyBundle;
 use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use eleven_ledger::{Ledger, Settings as LedgerSettings, Signers as LedgerSigners};
-use http::Method;
 use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
@@ -121,7 +125,19 @@ impl World {
 
     /// The same ledger with another process of the same authority.
     pub(crate) async fn restart_authority(&mut self) {
-        let (authority, base, serving) = serve_authority(&self.relay.base(), self.stop.subscribe()).await;
+        self.restart_authority_before(&self.relay.base()).await;
+    }
+
+    /// The same before a ledger that says this of its health, and is the one there is in all else.
+    pub(crate) async fn restart_authority_where(&mut self, health: &'static str) {
+        let (listener, base) = listener().await;
+        let ledger = saying(self.client.clone(), self.ledger.clone(), health);
+        self.serving.push(tokio::spawn(listener.serve(ledger, self.stop.subscribe(), Duration::ZERO)));
+        self.restart_authority_before(&base).await;
+    }
+
+    async fn restart_authority_before(&mut self, ledger: &str) {
+        let (authority, base, serving) = serve_authority(ledger, self.stop.subscribe()).await;
         (self.authority, self.base) = (authority, base);
         self.serving.push(serving);
     }
@@ -241,6 +257,26 @@ async fn serve_authority(ledger: &str, stop: watch::Receiver<bool>) -> (Arc<Auth
     let serving = tokio::spawn(async move { serves.serve(vec![listener]).await.expect("the authority serves") });
     assert!(authority.ready(DEADLINE).await, "the authority becomes ready");
     (authority, base, serving)
+}
+
+/// Passes everything on to a ledger, save what is asked of its health.
+fn saying(client: Client, ledger: String, health: &'static str) -> Router {
+    let pass = move |request: Request| {
+        let (client, ledger) = (client.clone(), ledger.clone());
+        async move {
+            let (head, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.expect("whole");
+            let path = head.uri.path_and_query().expect("a path").as_str();
+            let mut headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            headers.retain(|(name, _)| name.as_str().starts_with("eleven-"));
+            match client.call(head.method.clone(), &ledger, path, &headers, body, DEADLINE).await {
+                Ok(body) => body.into_response(),
+                Err(CallError::Refused(problem)) => problem.into_response(),
+                Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+            }
+        }
+    };
+    Router::new().route(routes::HEALTH, get(move || async move { health })).fallback(pass)
 }
 
 pub(crate) async fn listener() -> (Listener, String) {

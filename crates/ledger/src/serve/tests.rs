@@ -27,6 +27,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::head::Head;
 use eleven_core::registry::Fold;
 use eleven_core::registry::exposure::Exposure;
+use eleven_core::signature::{Signer as _, base64_value};
 use eleven_core::time::Time;
 use eleven_verify::{Caller, Pinned, Verdict};
 use http::Method;
@@ -401,7 +402,9 @@ async fn health_metrics_and_plain_proofs_answer() {
     assert_eq!(Served::status(served.get("/v1/proof/exclusion").await).0, 400);
     let health = served.get(routes::HEALTH).await.expect("health");
     assert_eq!(health.get("ok"), Some(&Value::Bool(true)));
-    assert_eq!(health.get("head_keys"), Some(&Value::Array(vec![Value::from(crate::world::kid("head"))])));
+    let public = base64_value(&signer("head").public());
+    let head = Value::Object(Object::new().with("kid", kid("head")).with("public", public));
+    assert_eq!(health.get("head_keys"), Some(&Value::Array(vec![head])));
     let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
     let metrics = std::str::from_utf8(&metrics).expect("text");
     for name in ["eleven_ledger_appended_total", "eleven_ledger_fdatasync_microseconds{quantile=\"0.99\"}"] {
