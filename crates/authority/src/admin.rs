@@ -283,3 +283,6 @@ fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, Signe
     authority.replays.take(signed)?;
     Ok(operator.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@ use crate::serve::{Listener, Tls};
 use axum::Router;
 use axum::routing::get;
 use std::path::PathBuf;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -69,4 +70,47 @@ async fn a_corner_says_how_it_is_below_an_address_that_ends_in_a_slash_too() {
         let refused = Client::new().health(&base, DEADLINE).await.expect_err("it is no corner");
         assert!(matches!(refused, CallError::Malformed(_)), "{base}: {refused:?}");
     }
+}
+
+/// A server that takes one request, says this and hangs up.
+async fn saying(answer: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let read = stream.read(&mut [0; 4096]).await.expect("a request");
+        assert!(read > 0, "it asks before it is answered");
+        stream.write_all(answer.as_bytes()).await.expect("taken");
+    });
+    format!("http://{at}")
+}
+
+#[tokio::test]
+async fn what_a_corner_says_of_itself_is_nothing_where_it_breaks_off() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ok\":true}",
+        "HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    ] {
+        let base = saying(answer).await;
+        let error = Client::new().health(&base, DEADLINE).await.expect_err("it is not whole");
+        assert!(matches!(error, CallError::Malformed(_)), "{error:?}");
+        assert!(error.to_string().starts_with(&format!("{base} broke off its answer")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_left_at_the_deadline() {
+    // The kernel takes the connection, and nobody else does.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = silent.local_addr().expect("an address");
+    let soon = Duration::from_millis(50);
+    let late = |base: &str| format!("{base} did not answer within 50 ms");
+    let secure = format!("https://{at}");
+    let error = handshake(&secure, soon).await.expect_err("nobody shakes hands");
+    assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    assert_eq!(error.to_string(), late(&secure));
+    let plain = format!("http://{at}");
+    let error = Client::new().health(&plain, soon).await.expect_err("nobody says anything");
+    assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    assert_eq!(error.to_string(), late(&plain));
 }

@@ -1,0 +1,20 @@
+use super::*;
+
+#[test]
+fn an_act_at_which_the_authority_broke_off_is_its_own_fault_and_no_other_is() {
+    let broken = ActError::from(NotCompiled::Broken).problem();
+    assert_eq!((broken.status, broken.reason), (500, None));
+    assert!(broken.detail.contains("a fault of the authority's"), "{broken}");
+    let others = [
+        (ActError::from(NotCompiled::Late), 400),
+        (ActError::Form(FormError("args: no member".into())), 400),
+        (ActError::Impossible("whatever the registry holds"), 400),
+        (ActError::Unknown("nothing of that name".into()), 404),
+        (ActError::Refused("by its rules".into()), 409),
+        (ActError::Unavailable("nobody is there".into()), 503),
+        (ActError::Pending, 503),
+    ];
+    for (error, status) in others {
+        assert_eq!(error.problem().status, status, "{error}");
+    }
+}
