@@ -43,8 +43,11 @@ impl Reading {
         match Forward::of(bytes).map_err(|error| error.to_string())? {
             Some(line) => self.event(&line),
             None if Line::is_epoch(bytes) => {
-                let line = Line::decode(bytes).map_err(|error| error.to_string())?;
-                self.journal.restore(&line)
+                if let Line::Epoch(epoch) = Line::decode(bytes).map_err(|error| error.to_string())? {
+                    self.journal.seen_epoch = self.journal.seen_epoch.max(epoch);
+                    self.journal.epoch_at = self.journal.next_seq;
+                }
+                Ok(())
             }
             None => {
                 let last = bytes.get(1..).unwrap_or_default();

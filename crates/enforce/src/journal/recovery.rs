@@ -1,6 +1,6 @@
 //! What a journal that is read back knows, and how it closes truthfully what a crash left open (PROTOCOL 5.1).
 
-use super::{Begun, Journal, Line};
+use super::Journal;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -45,35 +45,6 @@ pub(super) enum Turn {
 }
 
 impl Journal {
-    /// Reads back one line at start, in the journal's order.
-    ///
-    /// # Errors
-    /// Where the line does not continue what was read before: the journal was changed.
-    pub fn restore(&mut self, line: &Line) -> Result<(), String> {
-        match line {
-            Line::Epoch(epoch) => {
-                self.seen_epoch = self.seen_epoch.max(*epoch);
-                self.epoch_at = self.next_seq;
-            }
-            Line::Open(record) => self.restore_open(record),
-            Line::Event { record, exp } => self.restore_event(record, *exp)?,
-        }
-        Ok(())
-    }
-
-    fn restore_event(&mut self, record: &Record, exp: Option<Time>) -> Result<(), String> {
-        let Record { event, kid, src_seq, ts, about, .. } = record;
-        let said = Said { event, kid, src_seq: *src_seq, ts: *ts, artifact: about.artifact_id.as_deref(), exp };
-        match self.note(&said)? {
-            Turn::GoesOn => self.restore_open(record),
-            Turn::Ends => {
-                self.open.remove(&record.op);
-            }
-            Turn::Stays => {}
-        }
-        Ok(())
-    }
-
     /// Takes over what an event says of all but its lineage, and says what becomes of that.
     pub(super) fn note(&mut self, said: &Said<'_>) -> Result<Turn, String> {
         if said.kid != self.point.event.kid() {
@@ -94,11 +65,6 @@ impl Journal {
             "evidence.committed" => Turn::Ends,
             _ => Turn::Stays,
         })
-    }
-
-    fn restore_open(&mut self, last: &Record) {
-        let from = self.open.get(&last.op).map_or(last.src_seq, |begun| begun.from.min(last.src_seq));
-        self.open.insert(last.op.clone(), Begun { last: last.clone(), from });
     }
 
     /// Closes truthfully, after a crash, lineages that had begun, at most so many: `execution.interrupted` with the effect

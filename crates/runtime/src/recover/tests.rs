@@ -1,5 +1,6 @@
 use super::*;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::Draft;
 use eleven_core::hash::Sha3;
 use eleven_core::signature::SeedSigner;
 use eleven_store::faulty::FaultyDisk;
@@ -58,7 +59,7 @@ fn the_oldest_event_that_the_ledger_may_not_have_is_found_by_its_number() {
     let first = begun.last().expect("started").ts;
     close_lost(&mut log, &mut journal, &[begun], first).expect("closed");
     let later = first.plus_millis(9000);
-    let alone = journal.alone("audit.resumed", eleven_core::encoding::Object::new(), Default::default(), later);
+    let alone = journal.alone("audit.resumed", Object::new(), Default::default(), later);
     commit(&mut log, vec![alone.expect("made")]).expect("committed");
     assert_eq!(oldest_from(&log, 0), Ok(Some(first)));
     assert_eq!(oldest_from(&log, 1), Ok(Some(first)));
@@ -73,15 +74,22 @@ fn more_that_is_open_than_one_commit_carries_is_closed_in_several() {
     let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
     let started = begun.last().expect("started");
     let open = 2 * AT_ONCE + 1;
-    let lines = (0..open).map(|n| {
-        let mut record = started.clone();
-        record.op = format!("{n:032}");
-        Line::Open(record)
-    });
-    let mut journal = Journal::new(point.clone());
-    for line in lines {
-        journal.restore(&line).expect("continues");
+    let mut reading = Reading::new(point.clone());
+    for n in 0..open {
+        let draft = Draft {
+            event: "execution.started",
+            place: eleven_core::event::Place::After { op: format!("{n:032}"), tip: begun[begun.len() - 2].tip() },
+            ts: started.ts,
+            by: point.name.clone(),
+            src_seq: 0,
+            data: Object::new(),
+            about: started.about.clone(),
+        };
+        let record = draft.sign(&*point.event).expect("a record");
+        reading.line(&Line::Open(record).encode()).expect("continues");
     }
+    let mut journal = reading.end().expect("a journal");
+    assert_eq!(journal.open_lineages(), open);
     let syncs = |log: &SegmentLog| log.metrics().sync.summary().count;
     let before = syncs(&log);
     close_open(&mut log, &mut journal, started.ts).expect("the point starts");
