@@ -4,10 +4,12 @@
 mod budget;
 mod connection;
 mod line;
+mod metrics;
 mod patient;
 mod room;
 
 pub use budget::Budget;
+pub use metrics::MetricsText;
 
 use crate::problem::Problem;
 use axum::Router;

@@ -34,7 +34,7 @@ use eleven_api::edge::Clock;
 use eleven_api::keyring::{InUse, Keyring};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::serve::{self, Listener, stopped};
+use eleven_api::serve::{self, Listener, stopped, MetricsText};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
@@ -42,7 +42,7 @@ use eleven_core::root::{KeyUse, RootError, TrustRoot};
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use ledger::Ledger;
-use metrics::{Metrics, Sample};
+use metrics::Metrics;
 use registry::{Current, Registry};
 use sequencer::Sequencer;
 use std::fmt;
@@ -316,37 +316,18 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
 async fn metrics_text(State(authority): State<Arc<Authority>>) -> Response {
     let progress = authority.sequencer.progress();
     let current = authority.registry.current();
-    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let sample = |name, kind, help, value| Sample { name, kind, help, value };
     let epoch = current.as_ref().map_or(0, |current| current.view.epoch());
     let silence = authority.registry.silence_ms(authority.clock.now());
-    let text = authority.metrics.text(&[
-        sample("eleven_authority_epoch", "gauge", "The registry's last epoch here.", count(epoch)),
-        sample("eleven_authority_ledger_silence_ms", "gauge", "Since the ledger was heard from.", silence),
-        sample(
-            "eleven_authority_stalled",
-            "gauge",
-            "1 while no event can be made.",
-            i64::from(progress.stalled.load(Relaxed)),
-        ),
-        sample(
-            "eleven_authority_events_total",
-            "counter",
-            "Events that the ledger has.",
-            count(progress.records.load(Relaxed)),
-        ),
-        sample(
-            "eleven_authority_appends_total",
-            "counter",
-            "Appends that carried them.",
-            count(progress.appends.load(Relaxed)),
-        ),
-        sample(
-            "eleven_authority_refused_total",
-            "counter",
-            "Events that the ledger refused.",
-            count(progress.refused.load(Relaxed)),
-        ),
-    ]);
-    ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    let stalled = u8::from(progress.stalled.load(Relaxed));
+    let (records, appends) = (progress.records.load(Relaxed), progress.appends.load(Relaxed));
+    let mut text = MetricsText::default();
+    authority.metrics.write(&mut text);
+    text.gauge("eleven_authority_epoch", "The registry's last epoch here.", epoch);
+    text.gauge("eleven_authority_ledger_silence_ms", "Since the ledger was heard from.", silence);
+    text.gauge("eleven_authority_stalled", "1 while no event can be made.", stalled);
+    text.counter("eleven_authority_events_total", "Events that the ledger has.", records);
+    text.counter("eleven_authority_appends_total", "Appends that carried them.", appends);
+    let refused = "Events that the ledger refused.";
+    text.counter("eleven_authority_refused_total", refused, progress.refused.load(Relaxed));
+    text.into_response()
 }

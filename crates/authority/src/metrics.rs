@@ -1,8 +1,8 @@
-//! What this corner counts: Prometheus text (version 0.0.4), written by hand.
+//! What this corner counts of its decisions.
 
+use eleven_api::serve::MetricsText;
 use eleven_core::reason::Reason;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,14 +17,6 @@ pub(crate) struct Metrics {
     buckets: [AtomicU64; BOUNDS.len()],
     count: AtomicU64,
     micros: AtomicU64,
-}
-
-/// One line of a gauge or counter without labels.
-pub(crate) struct Sample {
-    pub(crate) name: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) help: &'static str,
-    pub(crate) value: i64,
 }
 
 impl Metrics {
@@ -44,38 +36,24 @@ impl Metrics {
         }
     }
 
-    /// The text, with the `samples` that other parts keep.
-    pub(crate) fn text(&self, samples: &[Sample]) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = self.write(&mut text, samples);
-        text
-    }
-
-    fn write(&self, text: &mut String, samples: &[Sample]) -> std::fmt::Result {
-        writeln!(text, "# HELP eleven_authority_decisions_total Answers to govern/execute by outcome.")?;
-        writeln!(text, "# TYPE eleven_authority_decisions_total counter")?;
+    /// Writes them.
+    pub(crate) fn write(&self, text: &mut MetricsText) {
+        let name = "eleven_authority_decisions_total";
+        text.begin(name, "counter", "Answers to govern/execute by outcome.");
         for (outcome, count) in self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            writeln!(text, "eleven_authority_decisions_total{{outcome=\"{outcome}\"}} {count}")?;
+            text.sample(format_args!("{name}{{outcome=\"{outcome}\"}}"), count);
         }
-        writeln!(
-            text,
-            "# HELP eleven_authority_decision_seconds From request to answer, the ledger's commit included."
-        )?;
-        writeln!(text, "# TYPE eleven_authority_decision_seconds histogram")?;
+        let name = "eleven_authority_decision_seconds";
+        text.begin(name, "histogram", "From request to answer, the ledger's commit included.");
         let mut below = 0;
         for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
             below += bucket.load(Relaxed);
-            writeln!(text, "eleven_authority_decision_seconds_bucket{{le=\"{}\"}} {below}", seconds(*bound))?;
+            text.sample(format_args!("{name}_bucket{{le=\"{}\"}}", seconds(*bound)), below);
         }
         let count = self.count.load(Relaxed);
-        writeln!(text, "eleven_authority_decision_seconds_bucket{{le=\"+Inf\"}} {count}")?;
-        writeln!(text, "eleven_authority_decision_seconds_sum {}", seconds(self.micros.load(Relaxed)))?;
-        writeln!(text, "eleven_authority_decision_seconds_count {count}")?;
-        for Sample { name, kind, help, value } in samples {
-            writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")?;
-        }
-        Ok(())
+        text.sample(format_args!("{name}_bucket{{le=\"+Inf\"}}"), count);
+        text.sample(format_args!("{name}_sum"), seconds(self.micros.load(Relaxed)));
+        text.sample(format_args!("{name}_count"), count);
     }
 }
 

@@ -1,17 +1,14 @@
 //! What a point says of itself: whether it is ready, what runs in it, and what it counted.
 
 use crate::gateway::Gate;
-use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use eleven_api::edge::Moment;
-use eleven_api::serve::json;
+use eleven_api::serve::{MetricsText, json};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::{RuntimeRecord, View};
 use eleven_core::time::Time;
 use eleven_enforce::admission::{denies_all, went_back};
 use eleven_enforce::journal::Point;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Ready is a point that can admit: its view of the registry is fresh and approves what runs here, its journal is written, and
@@ -75,24 +72,16 @@ fn unregistered(row: Option<&RuntimeRecord>, point: &Point) -> Option<String> {
 pub(crate) async fn metrics(gate: Arc<Gate>) -> Response {
     let sync = gate.desks.metrics().sync.summary();
     let running = u64::try_from(gate.running.len()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    let mut one = |name: &str, kind: &str, help: &str, value: u64| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
-    };
-    one("eleven_journal_records_total", "counter", "Records that the point made.", gate.desks.records());
+    let mut text = MetricsText::default();
+    text.counter("eleven_journal_records_total", "Records that the point made.", gate.desks.records());
     let next = "The number that the ledger expects next from the point.";
-    one("eleven_journal_acknowledged", "gauge", next, gate.progress.acknowledged());
-    one("eleven_journal_syncs_total", "counter", "Each fdatasync of the journal.", sync.count);
-    one("eleven_running", "gauge", "Executions that run.", running);
-    let name = "eleven_journal_fdatasync_us";
-    let _ = writeln!(text, "# HELP {name} Microseconds of each fdatasync of the journal.\n# TYPE {name} summary");
-    for (quantile, value) in [("0.5", sync.p50), ("0.9", sync.p90), ("0.99", sync.p99), ("1", sync.max)] {
-        let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {value}");
-    }
-    let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
-    response
+    text.gauge("eleven_journal_acknowledged", next, gate.progress.acknowledged());
+    text.counter("eleven_journal_syncs_total", "Each fdatasync of the journal.", sync.count);
+    text.gauge("eleven_running", "Executions that run.", running);
+    let quantiles = [sync.p50, sync.p90, sync.p99, sync.max];
+    let each = "Microseconds of each fdatasync of the journal.";
+    text.summary("eleven_journal_fdatasync_us", each, quantiles, sync.count);
+    text.into_response()
 }
 
 #[cfg(test)]

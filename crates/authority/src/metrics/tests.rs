@@ -6,7 +6,10 @@ fn the_histogram_is_cumulative_and_ends_in_the_count() {
     metrics.decided(None, Duration::from_micros(150));
     metrics.decided(Some(Some(Reason::PolicyDenied)), Duration::from_micros(90));
     metrics.decided(Some(None), Duration::from_secs(3));
-    let text = metrics.text(&[Sample { name: "eleven_x", kind: "gauge", help: "x.", value: -1 }]);
+    let mut text = MetricsText::default();
+    metrics.write(&mut text);
+    text.gauge("eleven_x", "x.", -1);
+    let text = text.as_str();
     for line in [
         "eleven_authority_decisions_total{outcome=\"allow\"} 1",
         "eleven_authority_decisions_total{outcome=\"policy.denied\"} 1",

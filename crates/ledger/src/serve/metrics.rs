@@ -3,31 +3,25 @@
 use crate::heads::clock_behind;
 use crate::ledger::Inner;
 use crate::state::{Counts, read};
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use eleven_api::serve::MetricsText;
 use eleven_store::Histogram;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `GET /metrics`.
 pub(super) async fn text(State(inner): State<Arc<Inner>>) -> Response {
-    let mut response = Response::new(Body::from(render(&inner)));
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+    render(&inner).into_response()
 }
 
 /// The text.
-pub(super) fn render(inner: &Inner) -> String {
-    let mut out = String::with_capacity(4096);
+fn render(inner: &Inner) -> MetricsText {
+    let mut out = MetricsText::default();
     let Counts { appended, repeated, refused, equivocations, gaps, heads, cosignatures, archived, failed_archivings } =
         &inner.shared.counts;
-    let counter = |out: &mut String, name: &str, help: &str, value: &AtomicU64| {
-        one(out, name, "counter", help, value.load(Ordering::Relaxed));
+    let counter = |out: &mut MetricsText, name: &str, help: &str, value: &AtomicU64| {
+        out.counter(name, help, value.load(Ordering::Relaxed));
     };
     counter(&mut out, "eleven_ledger_appended_total", "Entries appended since the start.", appended);
     counter(&mut out, "eleven_ledger_repeated_total", "Records that were there already.", repeated);
@@ -54,7 +48,7 @@ pub(super) fn render(inner: &Inner) -> String {
     let ahead = inner.shared.ahead.shown(&read(&inner.shared.tree)).unwrap_or(0);
     let claimed = inner.shared.ahead.claimed(inner.shared.size()).unwrap_or(0);
     let disagrees = u64::from(inner.shared.disagreement.load(Ordering::Acquire));
-    let mut gauge = |name: &str, help: &str, value: u64| one(&mut out, name, "gauge", help, value);
+    let mut gauge = |name: &str, help: &str, value: u64| out.gauge(name, help, value);
     gauge("eleven_ledger_size", "Durable entries.", inner.shared.size());
     gauge("eleven_ledger_head_size", "Entries under the last signed head.", head);
     gauge("eleven_ledger_cosigned_size", "Entries under the last head at D4.", cosigned);
@@ -79,16 +73,7 @@ pub(super) fn render(inner: &Inner) -> String {
     out
 }
 
-fn one(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
-}
-
-fn summary(out: &mut String, name: &str, help: &str, histogram: &Histogram) {
+fn summary(out: &mut MetricsText, name: &str, help: &str, histogram: &Histogram) {
     let summary = histogram.summary();
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} summary");
-    for (quantile, value) in [("0.5", summary.p50), ("0.9", summary.p90), ("0.99", summary.p99), ("1", summary.max)] {
-        let _ = writeln!(out, "{name}{{quantile=\"{quantile}\"}} {value}");
-    }
-    let _ = writeln!(out, "{name}_count {}", summary.count);
+    out.summary(name, help, [summary.p50, summary.p90, summary.p99, summary.max], summary.count);
 }

@@ -1,10 +1,12 @@
 use super::*;
 use crate::recover::tests::{again, begun};
+use crate::serve::tests::opened;
 use eleven_core::encoding::parse;
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp};
 use eleven_core::root::TrustRoot;
 use eleven_core::signature::{SeedSigner, bytes32};
+use eleven_store::faulty::FaultyDisk;
 
 #[test]
 fn a_point_says_what_of_it_was_not_approved_and_what_to_do() {
@@ -62,4 +64,17 @@ fn a_key_that_does_not_count_is_named_before_another_binary() {
         let why = why(&point).expect("its key does not count");
         assert!(why.contains("`eleven runtime key replace`") && !why.contains("`eleven runtime register`"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn the_summary_of_the_journals_syncs_says_how_many_there_were() {
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    point.gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+    let answer = metrics(Arc::clone(&point.gate)).await;
+    let body = axum::body::to_bytes(answer.into_body(), 100_000).await.expect("whole");
+    let text = std::str::from_utf8(&body).expect("text");
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let syncs = value("eleven_journal_syncs_total").expect("a count");
+    assert_ne!(syncs, "0");
+    assert_eq!(value("eleven_journal_fdatasync_us_count"), Some(syncs));
 }
