@@ -197,7 +197,12 @@ impl Watch {
             },
         };
         let Some(started) = self.workloads.take(&self.attestation_id, None) else { return };
-        close(gate, started, (Outcome::Interrupted, Some(cause)), Sent::nothing(0)).await;
+        let closed = close(gate, started, (Outcome::Interrupted, Some(cause)), Sent::nothing(0)).await;
+        if closed.is_none() {
+            // Whoever started it knows it by this name alone.
+            let id = &self.attestation_id;
+            tracing::error!(attestation_id = id, cause, "a workload that was interrupted could not be closed");
+        }
     }
 }
 
@@ -245,7 +250,7 @@ mod tests {
     use super::*;
     use crate::opening::tests::{admission, assert_uncommitted, events};
     use crate::serve::tests::{fail_next, opened};
-    use crate::view::tests::view_where;
+    use crate::view::tests::{Logged, view_where};
     use eleven_store::faulty::FaultyDisk;
 
     #[test]
@@ -303,5 +308,33 @@ mod tests {
             let started = workloads.started.lock().expect("whole");
             assert!(started.is_empty(), "{what}: nobody completes it any more");
         }
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_workload_that_cannot_be_closed_is_named_in_the_log() {
+        let logged = Logged::default();
+        let _logging = tracing::subscriber::set_default(logged.clone());
+        let disk = FaultyDisk::new(1);
+        let point = opened(&disk, "http://127.0.0.1:9").await;
+        let (gate, (admission, _)) = (Arc::clone(&point.gate), admission());
+        let workloads = Arc::new(Workloads::new(1));
+        let place = workloads.place(&admission).expect("free");
+        let run = move |begun: Begun| start(gate, workloads, String::new(), place, begun);
+        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        let body = axum::body::to_bytes(begun.expect("an answer").into_body(), 10_000).await.expect("whole");
+        let body = eleven_core::encoding::parse(&body).expect("I-JSON");
+        let id = body.get("attestation_id").and_then(Value::as_str).expect("its name").to_owned();
+        while point.gate.running.len() == 0 {
+            tokio::task::yield_now().await;
+        }
+        fail_next(&disk);
+        point.gate.running.halt(Reason::AuditDiscontinuity);
+        let named = async {
+            while !logged.lines().iter().any(|line| line.contains("could not be closed") && line.contains(&id)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let named = tokio::time::timeout(Duration::from_secs(10), named).await;
+        assert!(named.is_ok(), "{id}: {:?}", logged.lines());
     }
 }

@@ -6,6 +6,7 @@ use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::signature::SeedSigner;
 use http::Request;
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -114,9 +115,25 @@ fn what_a_registry_key_signs_that_counts_no_more_is_no_epoch_here() {
     }
 }
 
-/// The levels at which something was logged.
+/// What was logged: the level of each event, and what it says, its fields with it.
 #[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<Level>>>);
+pub(crate) struct Logged(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Logged {
+    /// What the events say.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("whole").iter().map(|(_, said)| said.clone()).collect()
+    }
+}
+
+/// What an event says.
+struct Said(String);
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.push_str(&format!("{}={value:?} ", field.name()));
+    }
+}
 
 impl Subscriber for Logged {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -132,7 +149,9 @@ impl Subscriber for Logged {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        self.0.lock().expect("whole").push(*event.metadata().level());
+        let mut said = Said(String::new());
+        event.record(&mut said);
+        self.0.lock().expect("whole").push((*event.metadata().level(), said.0));
     }
 
     fn enter(&self, _: &Id) {}
@@ -148,7 +167,7 @@ fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
             announce(epoch, 7);
         }
     });
-    let levels = logged.0.lock().expect("whole").clone();
+    let levels: Vec<Level> = logged.0.lock().expect("whole").iter().map(|(level, _)| *level).collect();
     assert_eq!(levels, [Level::ERROR, Level::ERROR, Level::INFO, Level::INFO]);
 }
 
