@@ -3,7 +3,8 @@
 use eleven_core::event::Record;
 use eleven_core::time::Time;
 use eleven_enforce::journal::{Forward, Journal, Line, Point, Reading};
-use eleven_store::Log;
+use eleven_store::{Log, ReadError};
+use std::fmt;
 
 /// Read at a time.
 const CHUNK_RECORDS: usize = 4096;
@@ -12,21 +13,50 @@ const CHUNK_BYTES: usize = 8 << 20;
 /// carries, however many are open.
 const AT_ONCE: usize = 1024;
 
+/// Why a journal is not read back.
+#[derive(Debug)]
+pub enum ReadBackError {
+    /// The disk refused: what the journal holds is not known.
+    Disk(ReadError),
+    /// What is there is damaged, or no journal of this point's.
+    Unusable(String),
+}
+
+impl fmt::Display for ReadBackError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(out, "{error}"),
+            Self::Unusable(what) => out.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ReadBackError {}
+
+impl From<ReadError> for ReadBackError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(_) => Self::Disk(error),
+            ReadError::Damaged(_) | ReadError::Dropped { .. } => Self::Unusable(error.to_string()),
+        }
+    }
+}
+
 /// Reads a journal back, line by line, into its state.
 ///
 /// # Errors
 /// Where it can't be read or is none of this point's.
-pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, String> {
+pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, ReadBackError> {
     let mut reading = Reading::new(point);
     let reader = log.reader();
     let mut position = reader.first();
     loop {
-        let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES).map_err(|error| error.to_string())?;
+        let read = reader.read_from(position, CHUNK_RECORDS, CHUNK_BYTES)?;
         if read.is_empty() {
-            return reading.end();
+            return reading.end().map_err(ReadBackError::Unusable);
         }
         for (at, bytes) in read {
-            reading.line(&bytes)?;
+            reading.line(&bytes).map_err(ReadBackError::Unusable)?;
             position = at + 1;
         }
     }
@@ -35,7 +65,7 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, String> {
 /// When the oldest event of number `from` or later was made that a journal holds.
 ///
 /// # Errors
-/// As [`read_back`].
+/// Where it can't be read.
 pub fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, String> {
     let reader = log.reader();
     let mut position = reader.first();

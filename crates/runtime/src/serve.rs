@@ -154,7 +154,8 @@ impl Runtime {
         let seen = Arc::new(Seen::new(clock));
         let clock: Arc<dyn Clock> = Arc::clone(&seen) as _;
         let client = Client::new();
-        let mut journal = recover::read_back(&log, point.clone()).map_err(RuntimeError::Journal)?;
+        let read = recover::read_back(&log, point.clone());
+        let mut journal = read.map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let expected = agree(&client, &settings.ledger, &reader, &journal).await?;
         let now = Moment::now(&*clock);

@@ -17,7 +17,8 @@ use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::{Journal, Line, encode_event};
 use eleven_enforce::permit::{DurableReceipt, Ending, Execution};
 use eleven_ledger::WireAnswer;
-use eleven_runtime::{Acknowledged, Backlog, Outbox, Step, recover};
+use eleven_runtime::recover::{self, ReadBackError};
+use eleven_runtime::{Acknowledged, Backlog, Outbox, Step};
 use eleven_store::faulty::FaultyDisk;
 use eleven_store::{AppendError, Durable, Log as _, OpenError, Place, SegmentLog};
 use std::cell::RefCell;
@@ -98,7 +99,7 @@ impl PointNode {
         let read_back = recover::read_back(&log, domain::point(self.number));
         let mut journal = match read_back {
             Ok(journal) => journal,
-            Err(why) if why.contains("could not be read") => return Ok(Fate::Stops(why)),
+            Err(ReadBackError::Disk(error)) => return Ok(Fate::Stops(error.to_string())),
             Err(why) => return Err(format!("{} does not recover: {why}", self.kid)),
         };
         let first = log.first();

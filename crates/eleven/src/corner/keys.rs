@@ -13,8 +13,8 @@ use eleven_api::reader::ReadAs;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
-use eleven_runtime::recover;
-use eleven_store::{Folder, FolderError, SegmentLog, SegmentOptions};
+use eleven_runtime::recover::{self, ReadBackError};
+use eleven_store::{Folder, FolderError, OpenError, SegmentLog, SegmentOptions};
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ enum Left {
     Drained,
     /// Something of it would still reach the ledger, were the point started.
     Behind,
-    /// It is not there, can't be used, or is older than what the ledger has; or its key counts no more.
+    /// It is not there, is damaged, or is older than what the ledger has; or its key counts no more.
     Lost,
 }
 
@@ -105,9 +105,9 @@ pub(crate) fn renew_keys(
 /// retired first, and the ledger records by itself where their stream breaks off.
 ///
 /// # Errors
-/// Where the runtime runs, its passphrase or the registry can't be read, the label was used before, or the ledger lacks something
-/// of the journal: nothing was done then. Where an act is not carried out: what was done stays, and the same command goes on from
-/// there.
+/// Where the runtime runs, its passphrase, the registry or the journal can't be read, the label was used before, or the ledger
+/// lacks something of the journal: nothing was done then. Where an act is not carried out: what was done stays, and the same
+/// command goes on from there.
 pub(crate) fn replace_keys(
     file: &Path,
     label: &str,
@@ -132,28 +132,25 @@ pub(crate) fn replace_keys(
     let left = |aside: &str| {
         if journal_lost { Ok(Left::Lost) } else { left(&config, &folder, aside, &passphrase, &registered) }
     };
+    // What was moved away before the new keys were made was drained, or given up then.
+    let moved_drained = |held: &[PublicKey]| {
+        let mut former = registered.former(&config.point.name, held);
+        former.try_fold(false, |drained, kid| {
+            Ok::<_, Failure>(drained | (left(&aside(label, Some(kid)))? == Left::Drained))
+        })
+    };
     let (keys, drained) = if made {
         registered.may_take(&held)?;
-        // What was moved away before they were made was drained, or given up then.
-        let mut drained = false;
-        for kid in registered.former(&config.point.name, &held) {
-            drained |= left(&aside(label, Some(kid)))? == Left::Drained;
-        }
+        let drained = moved_drained(&held)?;
         (held, drained)
     } else {
         registered.lacks(wanted.iter().map(|key| key.kid.as_str()))?;
-        let left = left("")?;
-        if left == Left::Behind {
-            return Err(Failure::new(format!(
-                "the ledger has not all that the journal of {} is to send it: start the runtime once so that it sends what it \
-                 has, or {GIVE_UP}; nothing was done",
-                config.point.name
-            )));
-        }
+        // Without a keystore, they may have been moved away by the same command, which then could not make the new keys.
+        let drained = if store.exists() { is_drained(&config, left("")?)? } else { moved_drained(&held)? };
         put_aside(&folder, &held, label)?;
         let random = || Zeroizing::new(edge::random());
         let made = FileKeystore::create(&store, Which::Runtime.name(), &passphrase, wanted, random)?;
-        (made.keys().to_vec(), left == Left::Drained)
+        (made.keys().to_vec(), drained)
     };
     // Whoever registers is the operator, not the corner: its folder is no more needed.
     drop(folder);
@@ -177,7 +174,25 @@ pub(crate) fn replace_keys(
     Ok(())
 }
 
+/// Whether a journal that stands so to the ledger is drained, before it is moved away.
+///
+/// # Errors
+/// Where something of it would still reach the ledger.
+fn is_drained(config: &Config, left: Left) -> Result<bool, Failure> {
+    if left == Left::Behind {
+        return Err(Failure::new(format!(
+            "the ledger has not all that the journal of {} is to send it: start the runtime once so that it sends what it \
+             has, or {GIVE_UP}; nothing was done",
+            config.point.name
+        )));
+    }
+    Ok(left == Left::Drained)
+}
+
 /// How the journal of the point's folder, or what was put aside of it under this suffix, stands to the ledger.
+///
+/// # Errors
+/// Where that can't be known now, and could be later: what a disk refuses, or another build wrote, is not lost.
 fn left(
     config: &Config,
     folder: &Folder,
@@ -196,9 +211,19 @@ fn left(
     if !registered.counts(reader.signer.kid()) {
         return Ok(Left::Lost);
     }
-    let log = SegmentLog::open(folder.place(&journal)?, SegmentOptions::default());
-    let read = log.map_err(|error| error.to_string()).and_then(|log| recover::read_back(&log, point));
-    let Ok(journal) = read else { return Ok(Left::Lost) };
+    let unread = |error: &dyn std::fmt::Display| {
+        Failure::new(error).or_else_try(false, GIVE_UP).while_(&format!("the journal of {}", config.point.name))
+    };
+    let log = match SegmentLog::open(folder.place(&journal)?, SegmentOptions::default()) {
+        Ok(log) => log,
+        Err(OpenError::Damaged(_) | OpenError::Missing { .. }) => return Ok(Left::Lost),
+        Err(error @ (OpenError::Io { .. } | OpenError::Version { .. })) => return Err(unread(&error)),
+    };
+    let journal = match recover::read_back(&log, point) {
+        Ok(journal) => journal,
+        Err(ReadBackError::Unusable(_)) => return Ok(Left::Lost),
+        Err(ReadBackError::Disk(error)) => return Err(unread(&error)),
+    };
     let asked = async { eleven_runtime::cursor(&Client::new(), &config.ledger.url, &reader).await };
     let cursor = call::wait(asked)?.map_err(|error| {
         let failure = Failure::from(error).or_else_try(false, GIVE_UP).while_("how far the ledger has the journal");

@@ -90,6 +90,58 @@ fn what_was_interrupted_is_gone_on_with_by_the_same_command() {
     assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "made once");
 }
 
+/// A domain whose point does not run, and whose ledger has all that the point's journal holds.
+fn drained() -> Domain {
+    let mut domain = Domain::make(&[]);
+    domain.up(&["--no-restart"]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.ended(&domain.passes(&secret, "the start"));
+    killed(&mut domain, "runtime");
+    domain
+}
+
+const DRAINED: &str = "the ledger has all that their journal held";
+
+#[test]
+fn a_journal_that_can_not_be_read_now_is_not_given_up_unasked() {
+    let domain = drained();
+    let replace = || domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    let (segment, away) = (domain.file("runtime/journal/00000000000000000000.seg"), domain.file("away.seg"));
+    let before = as_it_is(&domain);
+    let refused = |why: &str| {
+        let refused = replace();
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        assert!(text(&refused).contains(why) && text(&refused).contains("--journal-lost"), "{}", text(&refused));
+        assert_eq!(as_it_is(&domain), before);
+    };
+    std::fs::copy(&segment, &away).expect("copied");
+    let mut later = std::fs::read(&segment).expect("a segment");
+    later[8] = 9;
+    std::fs::write(&segment, later).expect("written");
+    refused("has format 9");
+    // What a disk refuses may be whole.
+    std::fs::remove_file(&segment).expect("removed");
+    std::fs::create_dir(&segment).expect("a folder that can't be opened as a file");
+    refused("check the disk");
+    std::fs::remove_dir(&segment).expect("removed");
+    std::fs::rename(&away, &segment).expect("moved back");
+    let done = replace();
+    assert!(done.status.success() && text(&done).contains(DRAINED), "{}", text(&done));
+}
+
+#[test]
+fn a_journal_that_was_drained_and_moved_away_is_not_taken_for_lost_where_no_keys_were_made() {
+    let domain = drained();
+    // As where the disk was full when the new keystore was to be written.
+    for name in ["keystore.json", "journal"] {
+        let from = domain.file(&format!("runtime/{name}"));
+        std::fs::rename(&from, format!("{from}.before-2.1")).expect("moved");
+    }
+    let done = domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    assert!(done.status.success() && text(&done).contains(DRAINED), "{}", text(&done));
+    assert!(text(&done).contains("keys retired: key:11-11/attest-gw-0/1, key:11-11/gw-0/1"), "{}", text(&done));
+}
+
 /// Kills a corner that stays down.
 fn killed(domain: &mut Domain, corner: &str) {
     let up = domain.supervisor();
@@ -140,7 +192,7 @@ fn what_a_journal_holds_is_in_the_ledger_before_its_keys_are_replaced_or_given_u
     sent(serve("runtime"), "the ledger is back");
     let done = replace(&["2"]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
-    assert!(text(&done).contains("the ledger has all that their journal held"), "{}", text(&done));
+    assert!(text(&done).contains(DRAINED), "{}", text(&done));
     assert!(text(&done).contains("keys retired: key:11-11/attest-gw-0/1, key:11-11/gw-0/1"), "{}", text(&done));
     sent(serve("runtime"), "the keys were replaced");
     let lost = replace(&["3", "--journal-lost"]);

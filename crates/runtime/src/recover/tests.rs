@@ -3,7 +3,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Draft;
 use eleven_core::hash::Sha3;
 use eleven_core::signature::SeedSigner;
-use eleven_store::faulty::FaultyDisk;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk};
 use eleven_store::{Place, SegmentLog, SegmentOptions};
 use std::sync::Arc;
 
@@ -96,4 +96,19 @@ fn more_that_is_open_than_one_commit_carries_is_closed_in_several() {
     assert_eq!((journal.open_lineages(), log.next()), (0, 2 * open as u64));
     assert!(syncs(&log) - before >= 3, "three commits");
     assert_eq!(read_back(&log, point).expect("a journal").open_lineages(), 0);
+}
+
+#[test]
+fn a_disk_that_refuses_is_told_from_what_is_no_journal() {
+    let begun = begun();
+    let point = again(&begun);
+    let disk = FaultyDisk::new(1);
+    let mut log = SegmentLog::open(Place::on(disk.clone()), SegmentOptions::default()).expect("a log");
+    let now = begun.last().expect("started").ts;
+    close_lost(&mut log, &mut Journal::new(point.clone()), &[begun], now).expect("closed");
+    disk.plan(disk.operations(), Fault::Eio(Effect::Nothing));
+    assert!(matches!(read_back(&log, point.clone()), Err(ReadBackError::Disk(_))), "what it holds is not known");
+    assert_eq!(read_back(&log, point.clone()).expect("a journal").next_seq(), 2);
+    let _durable = log.append(log.next(), &[b"no line"]).expect("appended");
+    assert!(matches!(read_back(&log, point), Err(ReadBackError::Unusable(_))));
 }
