@@ -53,10 +53,9 @@ pub(super) fn read(file: &Path) -> Result<Log, String> {
     }
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
     let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut calls = Vec::new();
-    for (at, line) in lines(text).enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let line = calls_of(line.trim()).map_err(|why| failed(&format!("line {}: {why}", at + 1)))?;
+    for (at, line) in lines(&text).map(bare).enumerate().filter(|(_, line)| !line.is_empty()) {
+        let line = calls_of(line).map_err(|why| failed(&format!("line {}: {why}", at + 1)))?;
         calls.extend(line.into_iter().map(|call| Call { line: at + 1, ..call }));
     }
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -66,6 +65,12 @@ pub(super) fn read(file: &Path) -> Result<Log, String> {
 /// The lines of a text, whichever of a line feed and a carriage return ends them, or both.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split('\r'))
+}
+
+/// A line without what is blank around it, and without the mark of a file that begins there: of files that were joined it stands
+/// in the middle.
+fn bare(line: &str) -> &str {
+    line.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 /// The calls that a line tells of: one, and of an array one for each element.
@@ -86,9 +91,26 @@ fn calls_of(line: &str) -> Result<Vec<Call>, &'static str> {
     }
 }
 
-/// Whether a line wants to be JSON. `[31/Jan/2026:…` does not.
+/// Whether a line wants to be JSON: an object, or an array by its first elements. `[31/Jan/2026:…` and `[info]` do not.
 fn is_json(line: &str) -> bool {
-    line.strip_prefix('[').map_or(line, str::trim_start).starts_with('{')
+    let Some(mut rest) = line.strip_prefix('[') else { return line.starts_with('{') };
+    loop {
+        rest = rest.trim_start_matches(|c: char| c == '[' || c.is_whitespace());
+        if rest.starts_with(['{', '"']) {
+            return true;
+        }
+        let end = rest.find(|c: char| matches!(c, ',' | ']') || c.is_whitespace()).unwrap_or(rest.len());
+        let (scalar, after) = rest.split_at(end);
+        if ["null", "true", "false"].contains(&scalar) {
+            return after.trim_start().starts_with([',', ']']);
+        }
+        // A number may stand alone in brackets before a text, and what has nothing in it, too: the element after it tells.
+        let is_element = scalar.is_empty() || serde_json::from_str::<serde_json::Number>(scalar).is_ok();
+        match after.trim_start_matches(|c: char| c == ']' || c.is_whitespace()).strip_prefix(',') {
+            Some(next) if is_element => rest = next,
+            _ => return false,
+        }
+    }
 }
 
 fn shortened(line: &str) -> String {

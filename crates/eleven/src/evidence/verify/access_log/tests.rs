@@ -50,7 +50,20 @@ fn lines_of_text_are_read_too() {
     assert_eq!((read.op.as_deref(), read.at), (Some(format!("{OP}.3").as_str()), at("2026-01-31T08:00:00.000Z")));
     let plain = call("2026-01-31T08:00:00Z POST /v1/chat/completions 200 -");
     assert_eq!((plain.op, plain.at), (None, at("2026-01-31T08:00:00.000Z")));
-    for line in ["POST", "[31/Foo/2026:10:00:00 +0200]", "{\"at\":true}", "[", "é[é]", "\"2026-02-30T00:00:00Z\""] {
+    for line in [
+        "POST",
+        "[31/Foo/2026:10:00:00 +0200]",
+        "{\"at\":true}",
+        "[",
+        "é[é]",
+        "\"2026-02-30T00:00:00Z\"",
+        "[info] POST",
+        "[nullable, true]",
+        "[] POST",
+        "[17] {\"at\":true}",
+        "[10.0.0.7, \"POST\"]",
+        "[1769846400,250] POST",
+    ] {
         assert_eq!(call(line), Call { text: line.to_owned(), ..Call::default() }, "{line}");
     }
 }
@@ -72,6 +85,7 @@ fn each_call_of_a_log_counts_however_they_are_parted() {
     let op = || Some(OP.to_owned());
     assert_eq!(ops(&format!("{named}\n\n{bare}\n")), [(1, op()), (3, None)]);
     assert_eq!(ops(&format!("\u{feff}{named}\r\n{bare}\r\n")), [(1, op()), (2, None)]);
+    assert_eq!(ops(&format!("{named}\n\u{feff}{bare}\n\u{feff}\n")), [(1, op()), (2, None)], "files that were joined");
     assert_eq!(ops(&format!("{named}\r{bare}\r{bare}\r")), [(1, op()), (2, None), (3, None)]);
     assert_eq!(ops(&format!("[{named}, {bare},{bare}]\n{named}")), [(1, op()), (1, None), (1, None), (2, op())]);
     assert!(ops("[]\n").is_empty());
@@ -88,6 +102,16 @@ fn each_call_of_a_log_counts_however_they_are_parted() {
         "[[{}]]".to_owned(),
         "{".to_owned(),
         "{\"at\":nothing}".to_owned(),
+        format!("[\"x\",{named},{bare}] x"),
+        format!("[[{named},{bare}"),
+        format!("[ [ {named},{bare}] x"),
+        format!("[null,{named},{bare}"),
+        format!("[true , {named},{bare}"),
+        format!("[false] {named}"),
+        format!("[1, 2.5,{named},{bare}"),
+        format!("[[],{named},{bare}"),
+        format!("{named}\n\u{feff}{named},{bare}\n"),
+        format!("{named}\n \u{feff} [{named},{bare}\n"),
     ] {
         let why = log(wrong.as_bytes()).map(|_| &wrong).expect_err(&wrong);
         assert!(why.contains(": line "), "{why}");
