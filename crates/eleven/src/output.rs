@@ -234,18 +234,17 @@ impl Failure {
         }
     }
 
-    /// Says it, and gives the exit status.
+    /// Says it, and gives the exit status. Where a machine can't be told on standard output, a person is, and the status stays.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
-        if json {
+        let document = || {
             let object = Object::new()
                 .with("error", self.said())
                 .with_some("reason", self.reason.map(Reason::code))
                 .with_some("lineage", self.lineage.as_ref());
-            print(&Value::Object(object).canonical());
-        } else {
-            let mut err = std::io::stderr().lock();
-            // Nobody is left to tell where this fails.
-            let _ = writeln!(err, "eleven: {}", shown(&self.to_string()));
+            Value::Object(object).canonical()
+        };
+        if !json || written(&document()).is_err() {
+            aside(&self.to_string());
         }
         ExitCode::from(self.code)
     }

@@ -110,6 +110,25 @@ fn a_secret_that_can_not_be_printed_is_said_to_be_lost() {
 }
 
 #[test]
+fn a_refusal_that_can_not_be_printed_is_told_beside_and_stays_one() {
+    let domain = Domain::make(&[]);
+    let refused: [(&[&str], i32, &str); 2] = [
+        (&["subject", "contain", "identity", "bar"], 2, "eleven: `bar` is no identity: nothing was done\n"),
+        (&["registry", "show"], 1, "is it running?"),
+    ];
+    for (args, code, why) in refused {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("a disk without room");
+        let mut command = eleven();
+        command.args(args).arg("--json").arg("--config").arg(domain.dir().join("eleven.toml"));
+        let output = command.stdout(full).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
+        let said = text(&output);
+        assert!(said.starts_with("eleven: ") && said.contains(why), "{args:?}: {said}");
+        assert!(!said.contains("what was done stands"), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn a_contained_identity_is_refused_until_it_is_lifted_and_why_explains() {
     let mut domain = Domain::make(&["domain.fresh=2"]);
     domain.up(&[]);
