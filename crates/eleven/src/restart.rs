@@ -5,7 +5,7 @@
 
 use crate::call;
 use crate::config::Config;
-use crate::corner::{self, Which};
+use crate::corner::{self, SupervisedBy, Which};
 use crate::health::{self, Health};
 use crate::output::{Failure, Output, Paint, aside};
 use eleven_core::encoding::{Object, Value};
@@ -75,7 +75,11 @@ fn running(which: Which, config: &Config) -> Result<Option<u32>, Failure> {
 fn backing_off(which: Which, config: &Config) -> Option<String> {
     let others = Which::ALL.into_iter().filter(|other| *other != which);
     let mut holders = others.filter_map(|other| Folder::holder(&other.of(config).data).ok().flatten());
-    let (supervisor, name) = (holders.find_map(corner::supervisor_of)?, which.name());
+    let supervisor = holders.find_map(|holder| match corner::supervisor_of(holder) {
+        SupervisedBy::Process(supervisor) => Some(supervisor),
+        SupervisedBy::Nobody | SupervisedBy::Gone | SupervisedBy::Unseen => None,
+    })?;
+    let name = which.name();
     Some(format!(
         "the {name} does not run at this moment, and its supervisor does, `eleven up` as process {supervisor}: what that says \
          tells why; it tries again within ten seconds, unless it runs by --no-restart"

@@ -14,7 +14,7 @@ mod teller;
 
 use crate::call;
 use crate::config::{self, Config};
-use crate::corner::{Which, next_program, supervisor_of, until_told};
+use crate::corner::{SupervisedBy, Which, next_program, supervisor_of, until_told};
 use crate::doctor;
 use crate::health::{self, Health};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint, aside};
@@ -70,20 +70,22 @@ pub(crate) fn run(file: &Path, restart: bool, output: Output) -> Result<ExitCode
     ended?
 }
 
-/// Waits until nobody holds a corner's folder. What a supervisor that was killed left behind ends within a moment; what does
-/// not end runs, and so does what has its supervisor still.
+/// Waits until nobody holds a corner's folder. What a supervisor that was killed left behind ends within a moment; what was
+/// started by hand or by a unit runs, and so does what has its supervisor still.
 fn wait_for(which: Which, corner: &config::Corner) -> Result<(), Failure> {
     let (began, mut told) = (Instant::now(), false);
     while let Some(pid) = Folder::holder(&corner.data)? {
-        let name = which.name();
-        if began.elapsed() > LEFT || supervisor_of(pid).is_some() {
+        let (name, by) = (which.name(), supervisor_of(pid));
+        if began.elapsed() > LEFT || matches!(by, SupervisedBy::Nobody | SupervisedBy::Process(_)) {
             return Err(Failure::new(format!(
                 "{} is held by process {pid}: the {name} of this domain runs already; stop it first, or leave it running",
                 corner.data.display()
             )));
         }
         if !std::mem::replace(&mut told, true) {
-            aside(&format!("waiting for process {pid} to end: it is the {name} that another `eleven up` left behind"));
+            let whose =
+                if by == SupervisedBy::Gone { "that another `eleven up` left behind" } else { "of this domain" };
+            aside(&format!("waiting for process {pid} to end: it is the {name} {whose}"));
         }
         std::thread::sleep(LOOK);
     }

@@ -100,11 +100,33 @@ pub(crate) async fn until_ended<E: std::fmt::Display>(
     Ok(told.status())
 }
 
-/// The process with which another one, which was started to end with it, is to end; `None` where it is gone, or there is none.
-pub(crate) fn supervisor_of(pid: u32) -> Option<u32> {
-    let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
-    let followed = followed_in(&String::from_utf8_lossy(&of("cmdline")?))?;
-    (parent_in(&String::from_utf8_lossy(&of("stat")?))? == followed).then_some(followed)
+/// Who has started a process to end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SupervisedBy {
+    /// Nobody: it was started by hand, or by a unit.
+    Nobody,
+    /// This process, which runs.
+    Process(u32),
+    /// One that is gone: it ends in a moment.
+    Gone,
+    /// That is not seen: it ends this moment, or the kernel shows it to others alone.
+    Unseen,
+}
+
+/// Who has started a process to end with it, by what the kernel says of that.
+pub(crate) fn supervisor_of(pid: u32) -> SupervisedBy {
+    let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    supervised(&String::from_utf8_lossy(&of("cmdline")), &String::from_utf8_lossy(&of("stat")))
+}
+
+fn supervised(command: &str, stat: &str) -> SupervisedBy {
+    // Of a process that ends there is no command line any more.
+    let (false, Some(parent)) = (command.is_empty(), parent_in(stat)) else { return SupervisedBy::Unseen };
+    match followed_in(command) {
+        None => SupervisedBy::Nobody,
+        Some(followed) if followed == parent => SupervisedBy::Process(followed),
+        Some(_) => SupervisedBy::Gone,
+    }
 }
 
 /// The process that a command line says is to be followed.
@@ -138,6 +160,19 @@ mod tests {
         assert_eq!(followed_in("/usr/bin/eleven\0ledger\0serve\0"), None, "it was started by itself");
         assert_eq!(parent_in("4711 (eleven) S 4242 4711 4711 0 -1"), Some(4242));
         assert_eq!(parent_in("4711 (a) S 1 (b) S 4242 4711 4711 0 -1"), Some(4242), "a name of its own choosing");
-        assert_eq!(supervisor_of(std::process::id()), None, "nobody started these tests to end with them");
+        let by_hand = SupervisedBy::Nobody;
+        assert_eq!(supervisor_of(std::process::id()), by_hand, "nobody started these tests to end with them");
+    }
+
+    #[test]
+    fn whose_supervisor_is_gone_is_told_from_who_never_had_one() {
+        let (command, alone) = ("eleven\0ledger\0serve\0--parent\04242\0", "eleven\0ledger\0serve\0");
+        let child_of = |parent: u32| format!("4711 (eleven) S {parent} 4711 4711 0 -1");
+        assert_eq!(supervised(command, &child_of(4242)), SupervisedBy::Process(4242));
+        assert_eq!(supervised(command, &child_of(1)), SupervisedBy::Gone);
+        assert_eq!(supervised(alone, &child_of(1)), SupervisedBy::Nobody);
+        for (command, stat) in [("", child_of(4242)), (command, String::new()), ("", String::new())] {
+            assert_eq!(supervised(command, &stat), SupervisedBy::Unseen);
+        }
     }
 }

@@ -103,6 +103,27 @@ fn who_starts_a_domain_while_a_corner_of_it_ends_is_told_what_is_waited_for() {
 }
 
 #[test]
+fn who_starts_a_domain_beside_a_corner_that_was_started_by_hand_is_told_at_once() {
+    let domain = Domain::make(&[]);
+    let serve = eleven().args(["ledger", "serve", "--config", &domain.file("eleven.toml")]).spawn();
+    let mut ledger = serve.expect("it runs");
+    let held =
+        || std::fs::read_to_string(domain.file("ledger/LOCK")).is_ok_and(|pid| pid.trim() == ledger.id().to_string());
+    let until = Instant::now() + PATIENCE;
+    while !held() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let began = Instant::now();
+    let up = domain.run(&["up"]);
+    let took = began.elapsed();
+    let held = format!("is held by process {}: the ledger of this domain runs already", ledger.id());
+    ledger.kill().and_then(|()| ledger.wait()).expect("it ran");
+    assert_eq!(up.status.code(), Some(1), "{}", text(&up));
+    assert!(text(&up).contains(&held) && !text(&up).contains("waiting for"), "{}", text(&up));
+    assert!(took < Duration::from_secs(6), "it waits for what does not end");
+}
+
+#[test]
 fn corners_of_another_domain_are_not_announced_as_this_ones() {
     let (mut first, mut second) = (Domain::make(&[]), Domain::make(&[]));
     first.up(&[]);
