@@ -57,27 +57,23 @@ pub(super) fn operator(config: &Config, snapshot: Result<&Value, &Failure>) -> F
             warn(what, format!("{}: {error}: no command that signs an act goes from here", file.display()))
         }
         (_, Err(failure)) => bad(what, format!("{failure}: every command that signs an act fails")),
-        (_, Ok(key)) if is_unknown(&key.signer, snapshot) => {
-            let kid = key.signer.kid();
-            bad(
-                what,
-                format!(
-                    "{}: the registry has no operator by this key ({kid}), so that every act it signs is refused: is it \
-                     another domain's?",
-                    file.display()
-                ),
-            )
-        }
-        (_, Ok(key)) => good(what, format!("{} signs as {}", file.display(), key.identity)),
+        (_, Ok(key)) => match unknown(&key.signer, snapshot) {
+            Some(why) => bad(what, format!("{}: {why}", file.display())),
+            None => good(what, format!("{} signs as {}", file.display(), key.identity)),
+        },
     }
 }
 
-/// Whether the authority answers, and knows no operator by this key: the registry that it shows has none, or it shows none to
-/// whoever reads by it.
-pub(super) fn is_unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) -> bool {
+/// Why no act goes by this key, where the authority answers: the registry that it shows has no such operator, or it shows none to
+/// whoever reads by it. That it does of a signature that is not of its time, too.
+pub(super) fn unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) -> Option<String> {
     let snapshot = match snapshot {
         Ok(snapshot) => snapshot,
-        Err(refused) => return refused.is(Reason::IdentityUnauthenticated),
+        Err(refused) => {
+            let why = "the authority does not take this key's signature: it is another domain's, or this clock is more than \
+                       ten seconds off";
+            return refused.is(Reason::IdentityUnauthenticated).then(|| why.to_owned());
+        }
     };
     let rows = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default().iter();
     let is_its = |mapping: &Value| {
@@ -85,7 +81,13 @@ pub(super) fn is_unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) 
         let public = text("public").and_then(bytes32);
         text("kind") == Some("operator") && text("kid") == Some(key.kid()) && public == Some(key.public())
     };
-    !rows.filter_map(|row| row.get("mapping")).any(is_its)
+    let known = rows.filter_map(|row| row.get("mapping")).any(is_its);
+    (!known).then(|| {
+        let kid = key.kid();
+        format!(
+            "the registry has no operator by this key ({kid}), so that every act it signs is refused: is it another domain's?"
+        )
+    })
 }
 
 fn unseen(file: &Path, error: &std::io::Error) -> String {

@@ -1,6 +1,9 @@
 use super::*;
+use eleven_api::client::CallError;
+use eleven_api::problem::Problem;
 use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::parse;
+use eleven_core::reason::Reason;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use tokio::sync::watch;
 
@@ -57,11 +60,22 @@ fn an_operators_key_is_the_one_that_the_registry_has() {
         let row = Object::new().with("mapping", mapping.with("public", base64_value(&key.public())));
         Value::Object(Object::new().with("sources", vec![Value::Object(row)]))
     };
-    let unknown = |signer: &SeedSigner, snapshot: &Value| secrets::is_unknown(signer, Ok(snapshot));
+    let unknown = |signer: &SeedSigner, snapshot: &Value| {
+        secrets::unknown(signer, Ok(snapshot)).is_some_and(|why| why.contains("no operator by this key"))
+    };
     assert!(!unknown(&key, &of("operator")) && unknown(&other, &of("operator")), "of the same name");
     assert!(unknown(&key, &of("jwt")) && unknown(&key, &Value::Object(Object::new())));
     let silent = Failure::new("http://127.0.0.1:1 is not reachable");
-    assert!(!secrets::is_unknown(&key, Err(&silent)), "nobody says");
+    assert_eq!(secrets::unknown(&key, Err(&silent)), None, "nobody says");
+}
+
+#[test]
+fn a_signature_that_the_authority_does_not_take_may_be_of_a_wrong_clock() {
+    let key = SeedSigner::new("key:x/operator/1", &[1; 32]);
+    let refused = |reason| Failure::from(CallError::Refused(Problem::refused(reason, "refused")));
+    let why = secrets::unknown(&key, Err(&refused(Reason::IdentityUnauthenticated))).expect("nothing goes by it");
+    assert!(why.contains("another domain's, or this clock is more than ten seconds off"), "{why}");
+    assert_eq!(secrets::unknown(&key, Err(&refused(Reason::RuntimeContained))), None, "it says nothing of the key");
 }
 
 #[test]
