@@ -12,9 +12,13 @@ use std::collections::BTreeMap;
 /// The `type` of every manifest.
 pub(crate) const TYPE: &str = "11-11/evidence";
 
-/// This program, with its version.
+/// In which revision this version makes what follows from the records: page, OSCAL document, counts and the texts of gaps. Whoever
+/// verifies makes all of it again, so whatever changes a byte of it raises this.
+const REVISION: u32 = 2;
+
+/// This program, with its version and its revision of what it makes.
 pub(crate) fn tool() -> String {
-    format!("eleven {}", env!("CARGO_PKG_VERSION"))
+    format!("eleven {} ({REVISION})", env!("CARGO_PKG_VERSION"))
 }
 
 /// What was asked.
@@ -181,6 +185,15 @@ impl Manifest {
         form.named("ledger", "the head's ledger", |ledger| ledger == manifest.head.commitment.ledger)?;
         form.finish()?;
         Ok(manifest)
+    }
+
+    /// That what is made of the records comes out otherwise, and what to do about it where another version made the folder.
+    pub(crate) fn otherwise(&self, what: &str) -> String {
+        let (made, this) = (&self.tool, tool());
+        if *made == this {
+            return what.to_owned();
+        }
+        format!("{what}; the manifest says that {made} made it, and this is {this}: verify with that version")
     }
 
     /// The canonical bytes.

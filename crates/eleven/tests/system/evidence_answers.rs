@@ -200,6 +200,46 @@ async fn page_and_oscal_say_what_the_records_give() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_version_has_made_otherwise_is_said_to_be_so() {
+    let (domain, secret) = kept_for_thirty_days().await;
+    let export = Export::of(&domain, &secret, &["--regime", "soc2"]).await;
+    let this = export.read("manifest.json").get("tool").and_then(Value::as_str).expect("a name").to_owned();
+    let version = this.strip_suffix(')').and_then(|this| this.rsplit_once(" (")).expect("a revision").0;
+    let counts = |manifest: &mut Object| put(manifest, "counts", |counts| drop(counts.remove("later")));
+    let of_regime = |manifest: &mut Object| drop(manifest.insert("gaps", Vec::new()));
+    let of_proof = |manifest: &mut Object| {
+        let mut gaps = manifest.get("gaps").and_then(Value::as_array).expect("gaps").to_vec();
+        gaps.push(Value::Object(Object::new().with("what", "in other words")));
+        manifest.insert("gaps", gaps);
+    };
+    let changes: [(&str, &dyn Fn(&mut Object)); 3] = [
+        ("the manifest counts something else than is here", &counts),
+        ("the manifest's gaps are not those of the regimes' questions", &of_regime),
+        ("a gap that the files do not show: in other words", &of_proof),
+    ];
+    for (what, change) in changes {
+        let made = |by: &str| {
+            let other = export.copy();
+            other.manifest(|manifest| {
+                change(manifest);
+                manifest.insert("tool", by);
+            });
+            other
+        };
+        // The first revision had no number.
+        let said =
+            format!("{what}; the manifest says that {version} made it, and this is {this}: verify with that version");
+        let (status, detail) = made(version).verdict("integrity", &["--skip-documents"]).await;
+        assert!(status == "failed" && detail.contains(&said), "{detail}");
+        let (status, detail) = made(&this).verdict("integrity", &["--skip-documents"]).await;
+        assert!(
+            status == "failed" && detail.contains(what) && !detail.contains("verify with that version"),
+            "{detail}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_at_the_edges_of_the_range_explain_nothing() {
     let (domain, secret) = kept_for_thirty_days().await;
     let from = domain.clock.now().plus_seconds(-3600);

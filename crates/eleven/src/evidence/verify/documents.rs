@@ -33,13 +33,9 @@ pub(super) fn against(folder: &Folder, manifest: &Manifest, facts: &Facts, regim
 
 fn said(name: &str, at: &str, manifest: &Manifest) -> String {
     let at = if at.is_empty() { String::new() } else { format!(", first at {at}") };
-    let mut said = format!("{name} does not say what the records give{at}");
+    let mut said = manifest.otherwise(&format!("{name} does not say what the records give{at}"));
     if manifest.tool != tool() {
-        let (made, this) = (&manifest.tool, tool());
-        said += &format!(
-            "; the manifest says that {made} made it, and this is {this}: verify with that version, or read neither the \
-             page nor the OSCAL document and name --skip-documents"
-        );
+        said += ", or read neither the page nor the OSCAL document and name --skip-documents";
     }
     said
 }

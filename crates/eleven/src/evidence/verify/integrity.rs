@@ -136,7 +136,8 @@ fn made_of(folder: &Folder, case: &Case, facts: &Facts, against: &mut Vec<String
         same(hashed == Ok(policy.id.hash), &format!("{name} is not the bundle of {}", policy.id.reference));
     }
     same(manifest.range == facts.stretch.numbers(), "the manifest names another range of entries than is here");
-    same(manifest.counts == facts.counts(), "the manifest counts something else than is here");
+    let counts = manifest.otherwise("the manifest counts something else than is here");
+    same(manifest.counts == facts.counts(), &counts);
 }
 
 /// The gaps that are told are those of the regimes' questions, and no file is there that an export does not have.
@@ -148,7 +149,7 @@ fn answers(manifest: &Manifest, terms: &Terms, facts: &Facts) -> Vec<String> {
     let others = manifest.files.keys().filter(|name| folder::may_have(name) && !name.ends_with(folder::PROOF));
     let others = others.filter(|name| !known.contains(*name)).map(|name| unknown(name));
     silent
-        .then(|| "the manifest's gaps are not those of the regimes' questions".to_owned())
+        .then(|| manifest.otherwise("the manifest's gaps are not those of the regimes' questions"))
         .into_iter()
         .chain(others)
         .collect()

@@ -35,5 +35,6 @@ pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
     let invented = invented.map(|gap| format!("the manifest tells a gap that the files do not show: {}", gap.said()));
     // What fails or is missing fails by itself; what is merely open is seen by its gap alone.
     let untold = due.iter().filter(|due| !told.iter().any(|gap| gap.what == **due));
-    invented.chain(untold.map(|gap| format!("a gap is not told: {gap}"))).collect()
+    let untold = untold.map(|gap| format!("a gap is not told: {gap}"));
+    invented.chain(untold).map(|what| case.manifest.otherwise(&what)).collect()
 }
