@@ -16,6 +16,7 @@ use eleven_core::head::checkpoint::Note;
 use eleven_core::time::Time;
 use eleven_core::tree::read_proof;
 use http::Method;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long to wait for a head: one is signed every ten seconds where nothing happens.
@@ -32,6 +33,8 @@ pub(crate) struct Source {
     base: String,
     /// Who asks, where the ledger is not shown to everybody.
     headers: Headers,
+    /// Since when proof files were shown under heads that are older than the one that was asked for.
+    behind: Arc<OnceLock<Instant>>,
 }
 
 /// A signed head and the checkpoint beside it.
@@ -54,7 +57,7 @@ impl Source {
     /// The ledger there.
     pub(crate) fn new(at: &At) -> Self {
         let (base, headers) = at.parts("");
-        Self { client: Client::new(), base: base.to_owned(), headers }
+        Self { client: Client::new(), base: base.to_owned(), headers, behind: Arc::default() }
     }
 
     async fn get(&self, path: &str) -> Result<Value, CallError> {
@@ -142,13 +145,13 @@ impl Source {
 
     /// The proof file of an operation, under a head of `least` entries or more: an older one does not show what came since.
     /// Or why there is none, as for an artifact whose uses are numbered, and for content that was moved to an archive. A
-    /// ledger that is behind its own head, as a copy may be, is asked again.
+    /// ledger that is behind its own head, as a copy may be, is asked again, for as long as one head takes and not for each
+    /// operation anew.
     ///
     /// # Errors
     /// Where the ledger does not answer, or sends that of another operation: a file is named by its operation, and what the
     /// ledger says there may be anything.
     pub(crate) async fn bundle(&self, op: &str, least: u64) -> Result<Result<Value, String>, CallError> {
-        let begun = Instant::now();
         loop {
             let bundle = match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
                 Ok(bundle) if bundle.get("op").and_then(Value::as_str) == Some(op) => bundle,
@@ -166,7 +169,7 @@ impl Source {
             let older = size.filter(|size| u64::try_from(*size).is_ok_and(|size| size < least));
             match older {
                 None => return Ok(Ok(bundle)),
-                Some(size) if begun.elapsed() > HEAD_WITHIN => {
+                Some(size) if self.behind.get_or_init(Instant::now).elapsed() > HEAD_WITHIN => {
                     return Ok(Err(format!(
                         "it is shown under a head of {size} entries, which is older than that of {least}"
                     )));

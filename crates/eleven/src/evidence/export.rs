@@ -184,14 +184,14 @@ impl Exporting {
         signed: &Signed,
     ) -> Result<Vec<Lineage>, Failure> {
         let mut records = self.writer.lines(folder::RECORDS).map_err(Failure::new)?;
-        let (mut lineages, mut known) = (Vec::new(), BTreeSet::new());
+        let (mut lineages, mut known, mut unshown) = (Vec::new(), BTreeSet::new(), Vec::new());
         let verifier = Verifier::new(self.root.clone());
         for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
             let mut bundles = Vec::new();
             for (op, bundle) in fetched(&self.source, ops, signed.head.commitment.size).await? {
                 match bundle {
                     Ok(bundle) => bundles.push(bundle),
-                    Err(why) => self.gaps.push(Gap { why: Some(why), ..Gap::plain(gaps::missing(&op)) }),
+                    Err(why) => unshown.push((op, why)),
                 }
             }
             let verified = |bundle: &Value| verifier.verify(bundle, bundle.get("op").and_then(Value::as_str));
@@ -207,6 +207,7 @@ impl Exporting {
                 lineages.push(lineage);
             }
         }
+        self.gaps.extend(missing(unshown, &known));
         self.writer.end(records).map_err(Failure::new)?;
         self.one_history(&lineages, signed).await?;
         Ok(lineages)
@@ -339,6 +340,14 @@ async fn fetched(source: &Source, ops: &[&str], least: u64) -> Result<Vec<(Strin
     Ok(fetched)
 }
 
+/// The gaps of the operations of which no proof file was shown, and why. One that came after all shows an artifact by its first use,
+/// and so does whoever verifies see it.
+fn missing(unshown: Vec<(String, String)>, known: &BTreeSet<String>) -> impl Iterator<Item = Gap> {
+    let is_missing = move |op: &str| !known.contains(op) && !known.contains(&format!("{op}.1"));
+    let missing = unshown.into_iter().filter(move |(op, _)| is_missing(op));
+    missing.map(|(op, why)| Gap { why: Some(why), ..Gap::plain(gaps::missing(&op)) })
+}
+
 fn said(args: &Export, manifest: &Manifest, hash: Sha3) -> Value {
     let gaps: Vec<Value> = manifest.gaps.iter().map(|gap| Value::from(gap.said())).collect();
     let object = Object::new()
@@ -374,3 +383,6 @@ fn told(args: &Export, manifest: &Manifest, hash: Sha3, output: Output) -> Strin
     lines.push(format!("read {dir}/{}; check it anywhere: eleven evidence verify {dir} --root ROOT", folder::PAGE));
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

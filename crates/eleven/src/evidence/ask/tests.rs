@@ -5,7 +5,6 @@ use axum::response::{IntoResponse as _, Response};
 use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 
@@ -91,4 +90,19 @@ async fn a_proof_file_under_an_older_head_is_asked_for_again() {
         assert_eq!(bundle.pointer("/head/size").and_then(Value::as_int), Some(size));
         assert_eq!(behind.asked(), asked);
     }
+}
+
+#[tokio::test]
+async fn a_ledger_that_stays_behind_is_waited_for_once() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    const OLDER: &str = r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ","head":{"size":7}}"#;
+    let behind = Fake::saying(0, || OLDER.into_response(), OLDER).await;
+    let waited = Instant::now().checked_sub(HEAD_WITHIN + Duration::from_secs(1)).expect("a moment before");
+    let source = Source { behind: Arc::new(OnceLock::from(waited)), ..behind.source() };
+    for asked in 1..=3 {
+        let why = source.clone().bundle(OP, 8).await.expect("an answer").expect_err("too old");
+        assert_eq!(why, "it is shown under a head of 7 entries, which is older than that of 8");
+        assert_eq!(behind.asked(), asked, "nobody waits again");
+    }
+    assert!(source.bundle(OP, 7).await.is_ok_and(|found| found.is_ok()), "what is not older is taken");
 }
