@@ -54,7 +54,8 @@ impl Said {
         self.denies().is_some() && is("fresh") && is("approved")
     }
 
-    /// Whether the process is up: ready, or contained, or with a registry that went back, as every process in its place would be.
+    /// Whether the process is up: ready, or kept from it only by what every process in its place would be kept by. That is a
+    /// containment, or a registry that went back, which has the same reason.
     pub(crate) fn is_up(&self) -> bool {
         let reason = self.value.get("reason").and_then(Value::as_str);
         let contained = reason == Some(Reason::RuntimeContained.code());

@@ -109,7 +109,7 @@ struct Supervisor {
     falls: BTreeMap<&'static str, u32>,
     /// Corners that ran by their configuration.
     ran: BTreeSet<&'static str>,
-    /// Corners that were ready, or contained.
+    /// Corners that were up: ready, or contained, or with a registry that went back ([`Said::is_up`](health::Said::is_up)).
     ready: BTreeSet<&'static str>,
     /// What was said last of what keeps a corner from being ready.
     told: BTreeMap<&'static str, String>,

@@ -34,7 +34,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_verify::Status;
 use std::process::ExitCode;
 
-/// Details of one verdict that are told; how many there are is told always.
+/// Details of one verdict, and gaps of a manifest, that are told; how many there are is told always.
 const TOLD: usize = 100;
 
 /// A verdict.

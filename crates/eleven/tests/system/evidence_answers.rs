@@ -293,8 +293,9 @@ async fn the_verdict_says_for_what_it_stands() {
     }
     assert_eq!(report.pointer("/query/identity").and_then(Value::as_str), Some(nobody));
     assert_eq!(report.get("manifest"), export.said.get("manifest"), "the export's closing word");
-    let counts = ["lineages", "operations_in_range", "gaps"].map(|name| report.get(name).and_then(Value::as_int));
+    let counts = ["lineages", "operations_in_range", "gaps_told"].map(|name| report.get(name).and_then(Value::as_int));
     assert_eq!(counts, [Some(0), Some(1), Some(0)]);
+    assert_eq!(report.get("gaps"), export.said.get("gaps"), "as the export has them");
     let (status, detail) = export.verdict("completeness", &[]).await;
     assert_eq!(status, "passed");
     assert!(detail.contains(&format!("the range from {since} to ")), "{detail}");
@@ -341,6 +342,12 @@ async fn the_verdict_says_for_what_it_stands() {
 async fn a_gap_that_the_files_do_not_show_is_none() {
     let (domain, secret) = kept_for_thirty_days().await;
     let export = Export::of(&domain, &secret, &["--regime", "soc2"]).await;
+    let dir = export.dir().display().to_string();
+    let report = json(&eleven(&["evidence", "verify", &dir]).await);
+    let gaps = export.said.get("gaps").and_then(Value::as_array).expect("gaps");
+    assert_eq!(report.get("gaps").and_then(Value::as_array), Some(gaps), "as the export has them");
+    let told = report.get("gaps_told").and_then(Value::as_int).and_then(|told| usize::try_from(told).ok());
+    assert!(told == Some(gaps.len()) && !gaps.is_empty(), "{report}");
     let events = std::fs::read_to_string(export.dir().join("records/events.jsonl")).expect("records");
     let first = parse(events.lines().next().expect("an event").as_bytes()).expect("I-JSON");
     let op = first.pointer("/record/op").and_then(Value::as_str).expect("an operation");

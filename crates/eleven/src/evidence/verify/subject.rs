@@ -4,9 +4,10 @@
 
 use super::super::Verify;
 use super::super::manifest::Query;
+use super::TOLD;
 use super::case::Case;
 use crate::output::shown;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::time::Time;
 
 /// A report with what was verified in it.
@@ -19,7 +20,8 @@ pub(super) fn in_report(case: &Case, report: Object) -> Object {
         .with("ledger", &head.commitment.ledger)
         .with("head", of_head)
         .with("manifest", case.hash)
-        .with("gaps", number(case.manifest.gaps.len()))
+        .with("gaps", case.manifest.gaps.iter().take(TOLD).map(|gap| Value::from(gap.said())).collect::<Vec<_>>())
+        .with("gaps_told", number(case.manifest.gaps.len()))
         .with_some("lineages", facts.map(|facts| number(facts.lineages.len())))
         .with_some("operations_in_range", facts.map(|facts| number(facts.stretch.operations.len())))
 }
