@@ -251,7 +251,7 @@ def _require_head_signed(roots: list[dict], over: dict):
     at = form.millis(over["at"])
     there = [root for root in roots if trust.in_force(root, at)]
     require(bool(there), "no root was in force at the head's time")
-    root = there[-1]
+    root = max(reversed(there), key=lambda root: root["version"])
     require(over["ledger"] == f"ledger://{root['domain']}", "a head of another domain")
     require_signed(root["roles"], "head", over["ledger"], at, hashes.without(over, "sig"), over["sig"], "head")
 

@@ -249,6 +249,12 @@ impl TrustRoot {
         self.nbf <= at && at < self.exp
     }
 
+    /// The newest of some versions that was in force at a moment, in whatever order they stand.
+    #[must_use]
+    pub fn in_force_among(roots: &[Self], at: Time) -> Option<&Self> {
+        roots.iter().filter(|root| root.in_force(at)).max_by_key(|root| root.version)
+    }
+
     /// Whether a threshold of this root's own keys signed it, each active in it and judged at its `nbf`.
     ///
     /// # Errors

@@ -319,3 +319,22 @@ fn a_record_s_status_and_owner_fit() {
         assert!(KeyRecord::read(Value::Object(changed)).is_err(), "{name}");
     }
 }
+
+#[test]
+fn of_versions_in_force_the_newest_counts_in_whatever_order_they_stand() {
+    let first = unsigned();
+    let second = TrustRoot { version: 2, nbf: time("2026-03-01T00:00:00Z"), ..first.clone() };
+    let third =
+        TrustRoot { version: 3, nbf: time("2026-04-01T00:00:00Z"), exp: time("2026-05-01T00:00:00Z"), ..first.clone() };
+    for roots in [[&first, &second, &third], [&third, &first, &second], [&second, &third, &first]] {
+        let roots = roots.map(TrustRoot::clone);
+        let newest = |at: &str| TrustRoot::in_force_among(&roots, time(at)).map(|root| root.version);
+        assert_eq!(newest("2026-01-31T23:59:59Z"), None);
+        assert_eq!(newest("2026-02-28T23:59:59Z"), Some(1));
+        assert_eq!(newest("2026-03-01T00:00:00Z"), Some(2));
+        assert_eq!(newest("2026-04-01T00:00:00Z"), Some(3));
+        assert_eq!(newest("2026-05-01T00:00:00Z"), Some(2), "the newest has expired");
+        assert_eq!(newest("2026-08-01T00:00:00Z"), None);
+    }
+    assert_eq!(TrustRoot::in_force_among(&[], first.nbf), None);
+}

@@ -104,8 +104,7 @@ pub(crate) struct Compare {
 
 /// An operation as people have it at hand: its id, the lineage's name, or the artifact's id.
 fn operation_id(text: &str) -> Result<String, String> {
-    let op = text.strip_prefix("lineage://op/").or_else(|| text.strip_prefix("auth_")).unwrap_or(text);
-    let known = id::split_operation(op).map(|_| text.to_owned());
+    let known = id::split_operation(id::operation_at_hand(text)).map(|_| text.to_owned());
     known.ok_or_else(|| "give an operation's id, lineage://op/… or auth_…".to_owned())
 }
 

@@ -130,7 +130,7 @@ impl Source {
     /// # Errors
     /// Where the ledger gives none.
     pub(crate) async fn inclusion(&self, seq: u64, size: u64) -> Result<Vec<Sha256>, Failure> {
-        let answer = self.get(&format!("/v1/proof/inclusion?seq={seq}&size={size}")).await?;
+        let answer = self.get(&format!("{}?seq={seq}&size={size}", routes::PROOF_INCLUSION)).await?;
         Ok(proof_of(&answer)?)
     }
 
@@ -139,7 +139,7 @@ impl Source {
     /// # Errors
     /// Where the ledger gives none.
     pub(crate) async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Sha256>, Failure> {
-        let answer = self.get(&format!("/v1/proof/consistency?first={first}&second={second}")).await?;
+        let answer = self.get(&format!("{}?first={first}&second={second}", routes::PROOF_CONSISTENCY)).await?;
         Ok(proof_of(&answer)?)
     }
 

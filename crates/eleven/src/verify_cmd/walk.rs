@@ -28,8 +28,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The ledger's path for whether its index holds an operation.
-const EXCLUSION: &str = "/v1/proof/exclusion?op=";
 /// How often the index is asked until it answers under the published head or a later one, and the pause between: a cache on the
 /// way may answer with what was a second ago.
 const ATTEMPTS: usize = 5;
@@ -101,7 +99,7 @@ fn fetch(at: &At, op: &str) -> Result<Surfaces, Failure> {
 
 /// What the index says of the operation, and the head that names the index.
 fn index_of(at: &At, op: &str) -> Result<(Head, Proof), Failure> {
-    let indexed = call::get(at, &format!("{EXCLUSION}{op}"))?;
+    let indexed = call::get(at, &format!("{}?op={op}", routes::PROOF_EXCLUSION))?;
     let member = |name: &str| {
         indexed.get(name).cloned().ok_or_else(|| Failure::new(format!("the ledger's index proof lacks `{name}`")))
     };
@@ -112,7 +110,7 @@ fn index_of(at: &At, op: &str) -> Result<(Head, Proof), Failure> {
 /// answer with a head of a second ago.
 fn consistent(at: &At, one: &Head, other: &Head) -> Result<bool, Failure> {
     let (first, second) = by_size(&one.commitment, &other.commitment);
-    let path = format!("/v1/proof/consistency?first={}&second={}", first.size, second.size);
+    let path = format!("{}?first={}&second={}", routes::PROOF_CONSISTENCY, first.size, second.size);
     let proof = call::get(at, &path)?;
     let proof = proof.get("proof").ok_or_else(|| Failure::new("the ledger's consistency proof lacks `proof`"))?;
     let proof = tree::read_proof(proof)?;
@@ -159,7 +157,7 @@ fn walk(op: &str, fetched: &Surfaces, bundle: &Value, root: Option<&Value>) -> V
 
 /// Whether a head key of the newest of `roots` that was in force then signed a head.
 fn signs(roots: &[TrustRoot], head: &Head) -> bool {
-    let in_force = roots.iter().filter(|root| root.in_force(head.at)).max_by_key(|root| root.version);
+    let in_force = TrustRoot::in_force_among(roots, head.at);
     let key = in_force.and_then(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
     key.is_some_and(|key| head.verify(&key))
 }

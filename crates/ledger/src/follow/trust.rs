@@ -13,8 +13,7 @@ use eleven_core::signature::VerifyingKey;
 
 /// Whether a head key of the newest of `roots` that was in force then signed head and checkpoint, for that root's ledger.
 pub(super) fn signs(roots: &[TrustRoot], said: &Said) -> bool {
-    let in_force = roots.iter().filter(|root| root.in_force(said.head.at)).max_by_key(|root| root.version);
-    in_force.is_some_and(|root| signs_under(root, said))
+    TrustRoot::in_force_among(roots, said.head.at).is_some_and(|root| signs_under(root, said))
 }
 
 /// Whether a head key of this root, whenever that was in force, signed head and checkpoint, for its ledger.

@@ -220,8 +220,9 @@ fn statements_signed(shown: &Shown<'_>) -> Judged {
 
 /// By a head key that counts at the head's time, of the newest root that was in force then.
 fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
-    let root = roots.iter().rev().find(|root| root.in_force(head.at));
-    let Some(root) = root else { return failed(format!("no root was in force at {}", head.at)) };
+    let Some(root) = TrustRoot::in_force_among(roots, head.at) else {
+        return failed(format!("no root was in force at {}", head.at));
+    };
     if name::ledger_domain(&head.commitment.ledger) != Some(&root.domain) {
         return failed(format!("a head is of `{}`, the root of `{}`", head.commitment.ledger, root.domain));
     }

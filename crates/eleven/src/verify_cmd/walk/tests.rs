@@ -106,10 +106,10 @@ fn walked(published: &Value, indexed: &Value) -> BTreeMap<String, bool> {
     let at = serving(vec![
         (routes::PROOF_LINEAGE, Value::Object(Object::new().with("events", member("/events")))),
         (routes::PROOF_BUNDLE, bundle.clone()),
-        (EXCLUSION, Value::Object(index)),
+        (routes::PROOF_EXCLUSION, Value::Object(index)),
         (routes::PROOF_HEAD, published.clone()),
         // Of two heads of one size, all that there is to prove.
-        ("/v1/proof/consistency", Value::Object(Object::new().with("proof", Vec::<Value>::new()))),
+        (routes::PROOF_CONSISTENCY, Value::Object(Object::new().with("proof", Vec::<Value>::new()))),
     ]);
     let fetched = fetch(&at, &op).expect("fetched");
     let pinned = Pinned::new(root);
