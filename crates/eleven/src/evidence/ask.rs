@@ -204,4 +204,4 @@ fn proof_of(answer: &Value) -> Result<Vec<Sha256>, FormError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

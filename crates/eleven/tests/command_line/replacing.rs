@@ -142,6 +142,69 @@ fn a_journal_that_was_drained_and_moved_away_is_not_taken_for_lost_where_no_keys
     assert!(text(&done).contains("keys retired: key:11-11/attest-gw-0/1, key:11-11/gw-0/1"), "{}", text(&done));
 }
 
+#[test]
+fn keys_are_not_replaced_where_the_ledger_or_the_keystore_does_not_tell_how_the_journal_stands() {
+    let mut domain = drained();
+    let replace = |domain: &Domain| domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    let before = as_it_is(&domain);
+    let pass = domain.dir().join("runtime/keystore.pass");
+    let own = std::fs::read(&pass).expect("a passphrase");
+    std::fs::write(&pass, "another passphrase entirely\n").expect("written");
+    let shut = replace(&domain);
+    std::fs::write(&pass, own).expect("written");
+    assert_eq!(shut.status.code(), Some(1), "{}", text(&shut));
+    assert!(text(&shut).contains("does not open") && text(&shut).contains("--journal-lost"), "{}", text(&shut));
+    assert_eq!(as_it_is(&domain), before);
+
+    killed(&mut domain, "ledger");
+    let silent = replace(&domain);
+    assert_eq!(silent.status.code(), Some(1), "{}", text(&silent));
+    for part in ["how far the ledger has the journal: ", "--journal-lost", "start `eleven ledger serve`"] {
+        assert!(text(&silent).contains(part), "{part}: {}", text(&silent));
+    }
+    assert_eq!(as_it_is(&domain), before);
+    let _ledger = serve(&domain, "ledger");
+    let until = Instant::now() + PATIENCE;
+    while !replace(&domain).status.success() {
+        assert!(Instant::now() < until, "the ledger is back, and the keys are not replaced");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// That the keys are replaced, and what their journal held is given up.
+fn given_up(domain: &Domain) {
+    let lost = domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    assert!(lost.status.success() && text(&lost).contains("audit.discontinuity"), "{}", text(&lost));
+}
+
+#[test]
+fn a_journal_that_is_older_than_what_the_ledger_has_is_lost() {
+    let domain = drained();
+    let (journal, copy) = (domain.dir().join("runtime/journal"), domain.dir().join("journal.copy"));
+    std::fs::create_dir(&copy).expect("made");
+    for file in std::fs::read_dir(&journal).expect("a folder") {
+        let file = file.expect("an entry");
+        std::fs::copy(file.path(), copy.join(file.file_name())).expect("copied");
+    }
+    let secret = domain.client("other", "svc:demo-app:dev");
+    let point = serve(&domain, "runtime");
+    domain.ended(&domain.passes(&secret, "it was started again"));
+    drop(point);
+    std::fs::remove_dir_all(&journal).expect("removed");
+    std::fs::rename(&copy, &journal).expect("put back");
+    given_up(&domain);
+}
+
+#[test]
+fn a_journal_that_is_damaged_is_lost() {
+    let domain = drained();
+    let segment = domain.file("runtime/journal/00000000000000000000.seg");
+    let mut damaged = std::fs::read(&segment).expect("a segment");
+    damaged[0] ^= 1;
+    std::fs::write(&segment, damaged).expect("written");
+    given_up(&domain);
+}
+
 /// Kills a corner that stays down.
 fn killed(domain: &mut Domain, corner: &str) {
     let up = domain.supervisor();
@@ -162,10 +225,7 @@ fn what_a_journal_holds_is_in_the_ledger_before_its_keys_are_replaced_or_given_u
     killed(&mut domain, "ledger");
     assert_eq!(domain.presents(&secret, &token, body).0, StatusCode::OK, "only its journal knows");
     killed(&mut domain, "runtime");
-    let serve = |corner: &str| {
-        let serve = eleven().args([corner, "serve", "--config", &domain.file("eleven.toml")]).spawn();
-        Running(serve.expect("it runs"))
-    };
+    let serve = |corner: &str| serve(&domain, corner);
     let ledger = serve("ledger");
     let replace = |more: &[&str]| domain.run(&[&["runtime", "key", "replace", "--label"], more].concat());
 
@@ -209,6 +269,12 @@ fn what_a_journal_holds_is_in_the_ledger_before_its_keys_are_replaced_or_given_u
     assert!(!records.iter().any(|record| of("event", record) == "execution.interrupted"), "what ran has its end");
 }
 
+/// A corner that was started by hand.
+fn serve(domain: &Domain, corner: &str) -> Running {
+    let serve = eleven().args([corner, "serve", "--config", &domain.file("eleven.toml")]).spawn();
+    Running(serve.expect("it runs"))
+}
+
 /// A process that is killed with this value.
 struct Running(Child);
 
@@ -236,11 +302,7 @@ fn whoever_ran_all_corners_is_told_how_the_two_that_are_needed_start() {
     assert!(text(&alone).contains(next) && !text(&alone).contains("`eleven up`"), "{}", text(&alone));
     assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "nothing moved");
 
-    let serve = |corner: &str| {
-        let serve = eleven().args([corner, "serve", "--config", &domain.file("eleven.toml")]).spawn();
-        Running(serve.expect("it runs"))
-    };
-    let _corners = ["ledger", "authority"].map(serve);
+    let _corners = ["ledger", "authority"].map(|corner| serve(&domain, corner));
     let until = Instant::now() + PATIENCE;
     loop {
         let done = replace();

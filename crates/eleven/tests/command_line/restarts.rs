@@ -313,6 +313,39 @@ fn a_restart_whose_next_process_can_not_start_is_refused_before_the_running_one_
 }
 
 #[test]
+fn a_restart_by_another_domains_root_or_without_a_certificate_is_refused_and_nothing_is_done() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let runtime = domain.supervisor().pid("runtime");
+    let refused = |domain: &Domain, code: i32, parts: &[&str]| {
+        let refused = domain.run(&["runtime", "restart"]);
+        assert_eq!(refused.status.code(), Some(code), "{}", text(&refused));
+        for part in [&["nothing was done, since the next process would not start"], parts].concat() {
+            assert!(text(&refused).contains(part), "{part}: {}", text(&refused));
+        }
+    };
+    let (other, root) = (Domain::with(&["--domain", "other.example"]), domain.dir().join("root.json"));
+    let own = std::fs::read(&root).expect("a root");
+    std::fs::copy(other.dir().join("root.json"), &root).expect("copied");
+    refused(&domain, 2, &["is the root of other.example, not of 11-11"]);
+    std::fs::write(&root, own).expect("written");
+
+    let config = std::fs::read_to_string(domain.dir().join("eleven.toml")).expect("the configuration");
+    let tls = "[runtime]\ntls_certificate = \"listener.pem\"\ntls_key = \"listener.key.pem\"\n";
+    domain.configure(|config| config.replace("[runtime]\n", tls));
+    refused(&domain, 1, &["the listener's TLS cannot be used", "listener.pem"]);
+    std::fs::write(domain.dir().join("listener.pem"), "no certificate").expect("written");
+    std::fs::write(domain.dir().join("listener.key.pem"), "no key").expect("written");
+    refused(&domain, 1, &["the listener's TLS cannot be used", "listener.key.pem"]);
+    domain.configure(|_| config);
+    domain.passes(&secret, "nothing was done");
+    let holder = Folder::holder(domain.dir().join("runtime")).expect("a list of locks");
+    assert_eq!(holder, u32::try_from(runtime.as_raw_nonzero().get()).ok());
+    domain.done(&["runtime", "restart"]);
+}
+
+#[test]
 fn who_restarts_a_corner_that_does_not_come_back_is_told_what_is_waited_for() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);

@@ -2,7 +2,11 @@
 //! damage falls on its own verdict.
 
 use crate::export::{Export, eleven, examiner, json, put};
-use crate::harness::{Domain, IDENTITY, Plan, request, signer};
+use crate::harness::{Domain, IDENTITY, PATIENCE, Plan, listen, request, signer};
+use axum::Router;
+use bytes::Bytes;
+use eleven_api::client::Client;
+use eleven_api::routes;
 use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{Sha3, Sha256};
@@ -10,9 +14,15 @@ use eleven_core::registry::retention::Retention;
 use eleven_core::signature::SeedSigner;
 use eleven_core::time::Time;
 use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Two allowed calls and a refused one, proven; the ids of the operations.
 async fn calls(domain: &Domain) -> [String; 3] {
@@ -436,6 +446,72 @@ async fn an_empty_range_is_shown_to_be_empty_and_wrong_questions_are_refused() {
     }
     let nowhere = whole.folder.path().display().to_string();
     assert_eq!(eleven(&["evidence", "verify", &nowhere]).await.status.code(), Some(2));
+}
+
+/// A front of the ledger that shows a head and its checkpoint as they are now, and all else as it comes to be: a cache that is a
+/// moment behind. It ends with what is beside its address.
+async fn behind(domain: &Domain) -> (String, watch::Sender<bool>) {
+    let at = domain.ledger_at;
+    let until = Instant::now() + PATIENCE;
+    let kept = loop {
+        let [head, note] = [routes::PROOF_HEAD, routes::CHECKPOINT].map(|path| domain.get(at, path));
+        let (head, note) = (head.await.1, note.await.1);
+        let size = parse(&head).ok().and_then(|head| head.get("size").and_then(Value::as_int));
+        let noted = String::from_utf8_lossy(&note).lines().nth(1).and_then(|size| size.parse::<i64>().ok());
+        if size.is_some() && size == noted {
+            break [(routes::PROOF_HEAD, head), (routes::CHECKPOINT, note)];
+        }
+        assert!(Instant::now() < until, "head and checkpoint are never of one size");
+    };
+    let client = Client::new();
+    let router = Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
+        let (kept, client) = (kept.clone(), client.clone());
+        async move {
+            if let Some((_, kept)) = kept.iter().find(|(path, _)| *path == uri.path()) {
+                return (StatusCode::OK, kept.clone());
+            }
+            let mut request = Request::get(format!("http://{at}{uri}"));
+            if let Some(who) = headers.get(AUTHORIZATION) {
+                request = request.header(AUTHORIZATION, who);
+            }
+            let answer = client.send(request.body(Full::<Bytes>::default()).expect("a request")).await;
+            let (parts, body) = answer.expect("the ledger answers").into_parts();
+            (parts.status, body.collect().await.expect("all of it").to_bytes())
+        }
+    });
+    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (running, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    (url, running)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proof_files_under_a_later_head_than_the_manifests_are_shown_to_be_of_its_history() {
+    let domain = Domain::start(Plan::default()).await;
+    let secret = examiner(&domain).await;
+    let ops = calls(&domain).await;
+    let (front, _running) = behind(&domain).await;
+    // Whatever is proven from here on is under a head that covers this.
+    let later = domain.chat(&request("later")).await.op().to_owned();
+    domain.bundle_of(&later, 7).await;
+    let (export, code) = Export::asked_at(&front, &domain, &secret, &[]).await;
+    assert_eq!((code, export.count("lineages")), (Some(0), 3), "{}", export.said);
+    let size = size_of(&export.read("manifest.json"));
+    for op in &ops {
+        assert!(size_of(&export.read(&format!("proofs/{op}.proof.json"))) > size, "{op}");
+    }
+    let (verdicts, code) = export.verified(&[]).await;
+    assert_eq!(code, 0, "{verdicts:?}");
+
+    // Without the proof that those heads go on from the manifest's they may be of another.
+    let bare = export.copy();
+    bare.forge("proofs/heads.json", |bytes| {
+        let file = parse(&bytes).expect("I-JSON").as_object().cloned().expect("an object");
+        file.with("heads", Vec::new()).canonical()
+    });
+    let (failed, detail) = bare.failing("completeness", &[]).await;
+    assert_eq!(failed, ["completeness"], "{detail}");
 }
 
 /// Moves artifacts and decision inputs to an archive, as the ledger's own archiving does by a head of when their retention has

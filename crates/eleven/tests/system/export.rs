@@ -39,16 +39,21 @@ impl Export {
 
     /// The export, whatever it lacks, and the exit status that says whether it does.
     pub(crate) async fn asked(domain: &Domain, secret: &str, args: &[&str]) -> (Self, Option<i32>) {
+        Self::asked_at(&domain.ledger_url(), domain, secret, args).await
+    }
+
+    /// The same from whoever shows the ledger there.
+    pub(crate) async fn asked_at(ledger: &str, domain: &Domain, secret: &str, args: &[&str]) -> (Self, Option<i32>) {
         let folder = tempfile::tempdir().expect("a folder");
         let secret_file = folder.path().join("examiner.secret");
         std::fs::write(&secret_file, secret).expect("written");
         let secret_file = secret_file.display().to_string();
         let root = folder.path().join("root.json");
         std::fs::write(&root, domain.root.to_value().canonical()).expect("written");
-        let (ledger, out) = (domain.ledger_url(), folder.path().join("out").display().to_string());
+        let out = folder.path().join("out").display().to_string();
         let root = root.display().to_string();
         let given =
-            ["evidence", "export", "--ledger", &ledger, "--root", &root, "--out", &out, "--secret-file", &secret_file];
+            ["evidence", "export", "--ledger", ledger, "--root", &root, "--out", &out, "--secret-file", &secret_file];
         let done = eleven(&[&given[..], args].concat()).await;
         let said = json(&done);
         (Self { folder, said }, done.status.code())

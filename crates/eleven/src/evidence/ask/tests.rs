@@ -34,21 +34,37 @@ impl Fake {
             let answer = if n < answers { first() } else { then.into_response() };
             async move { answer }
         });
-        let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let (running, stopping) = watch::channel(false);
-        tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+        let (url, running) = serving(router).await;
         Self { url, asked, _running: running }
     }
 
     fn source(&self) -> Source {
-        let at = At::of(Some(&self.url), None, Path::new("eleven.toml")).expect("a ledger");
-        Source::new(&at)
+        source(&self.url)
     }
 
     fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
     }
+}
+
+/// Where this is served, until what is beside it goes.
+pub(crate) async fn serving(router: Router) -> (String, watch::Sender<bool>) {
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let (running, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    (url, running)
+}
+
+/// The ledger there, for a stranger.
+pub(crate) fn source(url: &str) -> Source {
+    Source::new(&At::of(Some(url), None, Path::new("eleven.toml")).expect("a ledger"))
+}
+
+/// The same for who has waited for it already for as long as one head takes.
+pub(crate) fn waited(source: Source) -> Source {
+    let before = Instant::now().checked_sub(HEAD_WITHIN + Duration::from_secs(1)).expect("a moment before");
+    Source { behind: Arc::new(OnceLock::from(before)), ..source }
 }
 
 #[tokio::test]
@@ -97,8 +113,7 @@ async fn a_ledger_that_stays_behind_is_waited_for_once() {
     const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     const OLDER: &str = r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ","head":{"size":7}}"#;
     let behind = Fake::saying(0, || OLDER.into_response(), OLDER).await;
-    let waited = Instant::now().checked_sub(HEAD_WITHIN + Duration::from_secs(1)).expect("a moment before");
-    let source = Source { behind: Arc::new(OnceLock::from(waited)), ..behind.source() };
+    let source = waited(behind.source());
     for asked in 1..=3 {
         let why = source.clone().bundle(OP, 8).await.expect("an answer").expect_err("too old");
         assert_eq!(why, "it is shown under a head of 7 entries, which is older than that of 8");
