@@ -34,7 +34,7 @@ use eleven_api::edge::Clock;
 use eleven_api::keyring::{InUse, Keyring};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::serve::{self, Listener, stopped, MetricsText};
+use eleven_api::serve::{self, Listener, MetricsText, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;

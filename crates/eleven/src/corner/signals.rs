@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn whose_supervisor_is_gone_is_told_from_who_never_had_one() {
-        let (command, alone) = ("eleven\0ledger\0serve\0--parent\04242\0", "eleven\0ledger\0serve\0");
+        let command = ["eleven", "ledger", "serve", "--parent", "4242", ""].join("\0");
+        let (command, alone) = (command.as_str(), "eleven\0ledger\0serve\0");
         let child_of = |parent: u32| format!("4711 (eleven) S {parent} 4711 4711 0 -1");
         assert_eq!(supervised(command, &child_of(4242)), SupervisedBy::Process(4242));
         assert_eq!(supervised(command, &child_of(1)), SupervisedBy::Gone);

@@ -212,7 +212,8 @@ async fn what_another_version_has_made_otherwise_is_said_to_be_so() {
         gaps.push(Value::Object(Object::new().with("what", "in other words")));
         manifest.insert("gaps", gaps);
     };
-    let changes: [(&str, &dyn Fn(&mut Object)); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut Object);
+    let changes: [(&str, Change<'_>); 3] = [
         ("the manifest counts something else than is here", &counts),
         ("the manifest's gaps are not those of the regimes' questions", &of_regime),
         ("a gap that the files do not show: in other words", &of_proof),
