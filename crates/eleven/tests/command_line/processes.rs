@@ -7,7 +7,7 @@ use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use rustix::process::{Signal, kill_process};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -90,15 +90,19 @@ fn a_second_supervisor_of_a_domain_ends_and_says_who_holds_it() {
 
 #[test]
 fn who_starts_a_domain_while_a_corner_of_it_ends_is_told_what_is_waited_for() {
-    let mut domain = Domain::make(&[]);
-    domain.up(&[]);
-    let ledger = domain.supervisor().pid("ledger");
-    // It does not hear that its supervisor is gone.
-    kill_process(ledger, Signal::STOP).expect("it runs");
-    domain.supervisor().kill();
+    let domain = Domain::make(&[]);
+    // It holds the folder as a corner does whose supervisor is gone, and does not end.
+    let holds = ["--no-fork", &domain.file("ledger/LOCK"), "sh", "-c", "read line", "--parent", "1"];
+    let mut left = Command::new("flock").args(holds).stdin(Stdio::piped()).spawn().expect("it runs");
+    let until = Instant::now() + PATIENCE;
+    let named = || std::fs::read_to_string(format!("/proc/{}/comm", left.id())).is_ok_and(|name| name.trim() == "sh");
+    while !named() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let second = domain.run(&["up"]);
-    kill_process(ledger, Signal::KILL).expect("it is there");
-    let waiting = format!("eleven: waiting for process {} to end", ledger.as_raw_nonzero());
+    left.kill().and_then(|()| left.wait()).expect("it is there");
+    let waiting =
+        format!("waiting for process {} to end: it is the ledger that another `eleven up` left behind", left.id());
     assert!(second.status.code() == Some(1) && text(&second).contains(&waiting), "{}", text(&second));
 }
 
