@@ -2,12 +2,11 @@
 
 use crate::chunked::Chunked;
 use crate::rules::Applied;
-use crate::saved::{In, Out, Save, saved_fields};
+use crate::saved::saved_fields;
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
 use eleven_core::registry::history::{History, Moment};
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug)]
@@ -46,31 +45,8 @@ pub(crate) struct Places {
 
 saved_fields!(Place { position, before });
 
-/// All but what follows from the entries that made the registry's epochs.
-impl Save for Places {
-    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let Self { entries, blobs, headers, epochs, seals, discontinuities, history: _, policies: _ } = self;
-        entries.save(out)?;
-        blobs.save(out)?;
-        headers.save(out)?;
-        epochs.save(out)?;
-        seals.save(out)?;
-        discontinuities.save(out)
-    }
-
-    fn load(from: &mut In<'_>) -> io::Result<Self> {
-        Ok(Self {
-            entries: Save::load(from)?,
-            blobs: Save::load(from)?,
-            headers: Save::load(from)?,
-            epochs: Save::load(from)?,
-            seals: Save::load(from)?,
-            discontinuities: Save::load(from)?,
-            history: History::default(),
-            policies: HashMap::new(),
-        })
-    }
-}
+// What the registry was follows from the entries that made its epochs.
+saved_fields!(Places { entries, blobs, headers, epochs, seals, discontinuities } but history, policies);
 
 impl Places {
     /// Notes all that an entry says about where things stand. `epoch` is the registry's hash where it made an epoch.

@@ -94,15 +94,22 @@ impl Document {
 /// # Errors
 /// Where it can't be taken away: then nothing may be written to the log.
 pub(crate) fn take(folder: &Path) -> io::Result<Option<Saved>> {
-    let file = match File::open(folder.join(FILE)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let path = folder.join(FILE);
+    let taken = || {
+        let file = File::open(&path)?;
+        std::fs::remove_file(&path)?;
+        // What came back after a power cut would be of a log that has changed since.
+        File::open(folder)?.sync_all()?;
+        Ok::<_, io::Error>(file)
     };
-    std::fs::remove_file(folder.join(FILE))?;
-    // What came back after a power cut would be of a log that has changed since.
-    File::open(folder)?.sync_all()?;
-    Ok(Some(Saved(file)))
+    match taken() {
+        Ok(file) => Ok(Some(Saved(file))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{} can't be taken away, and the log may not change beside it: {error}", path.display()),
+        )),
+    }
 }
 
 /// Takes away the saved state of a log that is about to be changed.

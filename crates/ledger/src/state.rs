@@ -6,7 +6,7 @@ use crate::history::Shown;
 use crate::keys::Keys;
 use crate::places::Places;
 use crate::rules::Book;
-use crate::saved::{In, Out, Save};
+use crate::saved::saved_fields;
 use crate::stored::Stored;
 use eleven_api::audit::Durability;
 use eleven_core::chain::{ChainValue, EntryHeader};
@@ -20,7 +20,6 @@ use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use eleven_store::{ReadError, ReadLog};
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -138,26 +137,8 @@ pub(crate) struct Sealed {
     pub(crate) registry: Option<Arc<Fold>>,
 }
 
-/// All but the registry, which follows from the entries that made its epochs.
-impl Save for Sealed {
-    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let Self { size, at, chain, index, registry: _ } = self;
-        size.save(out)?;
-        at.save(out)?;
-        chain.save(out)?;
-        index.save(out)
-    }
-
-    fn load(from: &mut In<'_>) -> io::Result<Self> {
-        Ok(Self {
-            size: Save::load(from)?,
-            at: Save::load(from)?,
-            chain: Save::load(from)?,
-            index: Save::load(from)?,
-            registry: None,
-        })
-    }
-}
+// The registry follows from the entries that made its epochs.
+saved_fields!(Sealed { size, at, chain, index } but registry);
 
 /// An entry as it was read back.
 pub(crate) struct ReadEntry {

@@ -5,7 +5,7 @@ use super::cursor::{Cursor, Last};
 use super::judge::{Accepted, Path};
 use super::operations::Operations;
 use super::subjects::Subjects;
-use crate::saved::{In, Out, Save};
+use crate::saved::saved_fields;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
@@ -14,7 +14,6 @@ use eleven_core::index;
 use eleven_core::registry::Fold;
 use eleven_core::time::Time;
 use std::collections::{BTreeSet, HashMap};
-use std::io;
 
 /// All that the rules of append remember. It grows by [`Book::apply`] and by nothing else.
 #[derive(Debug, Default)]
@@ -32,32 +31,8 @@ pub struct Book {
     at: Option<Time>,
 }
 
-/// All but the registry, which follows from the entries that made its epochs.
-impl Save for Book {
-    fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let Self { registry: _, cursors, operations, subjects, revoked, returned, size, at } = self;
-        cursors.save(out)?;
-        operations.save(out)?;
-        subjects.save(out)?;
-        revoked.save(out)?;
-        returned.save(out)?;
-        size.save(out)?;
-        at.save(out)
-    }
-
-    fn load(from: &mut In<'_>) -> io::Result<Self> {
-        Ok(Self {
-            registry: None,
-            cursors: Save::load(from)?,
-            operations: Save::load(from)?,
-            subjects: Save::load(from)?,
-            revoked: Save::load(from)?,
-            returned: Save::load(from)?,
-            size: Save::load(from)?,
-            at: Save::load(from)?,
-        })
-    }
-}
+// The registry follows from the entries that made its epochs.
+saved_fields!(Book { cursors, operations, subjects, revoked, returned, size, at } but registry);
 
 /// What an entry changed, for those who keep other folds.
 #[derive(Debug, Default)]

@@ -33,18 +33,20 @@ pub(crate) trait Save: Sized {
     fn load(from: &mut In<'_>) -> io::Result<Self>;
 }
 
-/// [`Save`] for a structure, field by field.
+/// [`Save`] for a structure, field by field, but for those that follow from others and are empty at first.
 macro_rules! saved_fields {
-    ($name:ident { $($field:ident),+ $(,)? }) => {
+    ($name:ident { $($field:ident),+ $(,)? } $(but $($left:ident),+)?) => {
         impl $crate::saved::Save for $name {
             fn save(&self, out: &mut $crate::saved::Out<'_>) -> std::io::Result<()> {
-                $($crate::saved::Save::save(&self.$field, out)?;)+
+                // None is forgotten.
+                let Self { $($field),+ $(, $($left: _),+)? } = self;
+                $($crate::saved::Save::save($field, out)?;)+
                 Ok(())
             }
 
             fn load(from: &mut $crate::saved::In<'_>) -> std::io::Result<Self> {
                 $(let $field = $crate::saved::Save::load(from)?;)+
-                Ok(Self { $($field),+ })
+                Ok(Self { $($field),+ $(, $($left: Default::default()),+)? })
             }
         }
     };
