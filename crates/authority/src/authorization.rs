@@ -7,12 +7,13 @@ use crate::registry::{Current, Placement, Policy};
 use crate::sequencer;
 use eleven_api::govern::Execute;
 use eleven_core::artifact::{self, Artifact, Environment, Operation, Use, UseMode};
+use eleven_core::disclosure::in_clear;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place};
 use eleven_core::form::FormError;
 use eleven_core::hash::{self, Sha3};
 use eleven_core::limits;
-use eleven_core::policy::{Digests, EvidenceLevel, Terms, is_commitment};
+use eleven_core::policy::{Digests, EvidenceLevel, Terms};
 use eleven_core::reason::Reason;
 use eleven_core::signature::Signer;
 use eleven_core::subject::Target;
@@ -244,9 +245,12 @@ fn target<'a>(current: &'a Current, request: &'a Request, op: &'a Operation, pol
 /// Holds the operation against the policy's terms, and binds the exact request where they ask for it.
 fn bind(terms: &Terms, request: &Request, op: Operation) -> Result<(Operation, String), Why> {
     for pointer in &terms.sensitive {
-        let value = pointer.strip_prefix("/op").and_then(|inside| op.value().pointer(inside));
-        if value.is_some_and(|value| !is_commitment(value)) {
-            let sensitive = format!("`{pointer}` is sensitive under this policy");
+        if let Some(clear) = in_clear(op.value(), pointer) {
+            let sensitive = if clear == pointer {
+                format!("`{pointer}` is sensitive under this policy")
+            } else {
+                format!("`{clear}` may hold `{pointer}`, which is sensitive under this policy")
+            };
             return Err(match &request.point {
                 // It commits what its view calls sensitive: this policy is not in its view yet.
                 Some(_) => (

@@ -66,15 +66,21 @@ pub fn is_salt(text: &str) -> bool {
 }
 
 /// Puts commitments in the place of what stands in `op` at `pointers` (each begins with `/op/`), with the salt that
-/// `salt` gives for a path. What is a commitment already stays, and so does what a pointer does not find.
+/// `salt` gives for a path. Where a pointer leads past a value that has no parts, a text that holds them or anything else,
+/// that value is committed whole, and its path is the part of the pointer that leads to it. What is a commitment already
+/// stays, and so does what a pointer does not find.
 pub fn commit(op: Object, pointers: &[String], mut salt: impl FnMut(&str) -> String) -> (Object, Vec<Disclosure>) {
     let mut disclosures = Vec::new();
     let mut whole = Value::Object(op);
     for pointer in pointers {
         let Some(inside) = pointer.strip_prefix("/op/") else { continue };
         let tokens: Vec<String> = inside.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
-        let committing = |value: Value| {
-            let disclosure = Disclosure { salt: salt(pointer), path: pointer.to_owned(), value };
+        let committing = |value: Value, left: usize| {
+            if left > 0 && has_a_form(inside) {
+                return value;
+            }
+            let path = pointer.rsplitn(left.saturating_add(1), '/').last().unwrap_or(pointer);
+            let disclosure = Disclosure { salt: salt(path), path: path.to_owned(), value };
             let committed = disclosure.committed();
             disclosures.push(disclosure);
             committed
@@ -87,10 +93,34 @@ pub fn commit(op: Object, pointers: &[String], mut salt: impl FnMut(&str) -> Str
     }
 }
 
-/// `value` with what stands at `tokens` replaced, where something does that is no commitment.
-fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value) -> Value) -> Value {
+/// Where in `op` something stands in clear that is sensitive by `pointer`: at the pointer itself, or at the part of it that
+/// leads to a value without parts. `None` where nothing does.
+#[must_use]
+pub fn in_clear<'a>(op: &Value, pointer: &'a str) -> Option<&'a str> {
+    let inside = pointer.strip_prefix("/op/")?;
+    let slashes = pointer.match_indices('/').map(|(at, _)| at).skip(2);
+    for end in slashes.chain([pointer.len()]) {
+        let path = pointer.get(..end)?;
+        let value = op.pointer(path.strip_prefix("/op")?)?;
+        let last = end == pointer.len();
+        if last || !matches!(value, Value::Object(_) | Value::Array(_)) {
+            let clear = !is_commitment(value) && (last || !has_a_form(inside));
+            return clear.then_some(path);
+        }
+    }
+    None
+}
+
+/// Whether a pointer into `op` leads into what has a form of its own there, of which nothing is a caller's to fill.
+fn has_a_form(inside: &str) -> bool {
+    matches!(inside.split('/').next(), Some("name" | "scope" | "params"))
+}
+
+/// `value` with what stands at `tokens` replaced, where something does that is no commitment; where a value without parts
+/// stands before their end, that. `with` is told how many tokens are left.
+fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value, usize) -> Value) -> Value {
     let Some((token, rest)) = tokens.split_first() else {
-        return if is_commitment(&value) { value } else { with(value) };
+        return if is_commitment(&value) { value } else { with(value, 0) };
     };
     match value {
         Value::Object(mut object) => {
@@ -107,6 +137,6 @@ fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value) -> Value) 
             }
             Value::Array(items)
         }
-        other => other,
+        other => with(other, tokens.len()),
     }
 }

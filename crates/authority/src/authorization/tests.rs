@@ -163,6 +163,18 @@ fn a_sensitive_value_in_clear_is_refused_and_repeated_nowhere() {
 }
 
 #[test]
+fn a_value_that_may_hold_what_is_sensitive_is_refused_unless_it_is_committed() {
+    let current = domain(Object::new().with("sensitive", vec![Value::from("/op/metadata/mrn")]));
+    let text = r#"{"mrn":"Jane Roe","score":0.5}"#;
+    let refusal = refused(&current, request(op().with("metadata", text)));
+    assert_eq!(refusal.reason, Reason::OperationMismatch);
+    assert!(!refusal.detail.contains("Jane") && refusal.detail.contains("`/op/metadata`"), "{}", refusal.detail);
+    let committed = commitment(&hash::base64(&[9; 16]), "/op/metadata", &text.into());
+    allowed(&current, request(op().with("metadata", committed)));
+    allowed(&current, request(op().with("metadata", Object::new().with("ward", "7"))));
+}
+
+#[test]
 fn the_exact_request_is_bound_where_the_policy_asks() {
     let terms = Object::new().with("bind_params", true);
     let current = domain(terms.clone());

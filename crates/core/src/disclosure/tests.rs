@@ -43,6 +43,46 @@ fn what_is_not_there_or_committed_already_stays() {
 }
 
 #[test]
+fn what_stands_before_the_end_of_a_pointer_and_has_no_parts_is_committed_whole() {
+    for value in [r#""{\"mrn\":\"secret\",\"score\":0.5}""#, "7", "true", "null"] {
+        let text = alloc::format!(r#"{{"a":[{{"b/c":{value}}}],"metadata":{value},"name":"x"}}"#);
+        let pointers = ["/op/metadata/mrn", "/op/metadata/name/first", "/op/a/0/b~1c/d/e"];
+        let before = Value::Object(op(&text));
+        let found = pointers.map(|pointer| in_clear(&before, pointer));
+        assert_eq!(found, [Some("/op/metadata"), Some("/op/metadata"), Some("/op/a/0/b~1c")]);
+        let (artifact, disclosures) = committed(&text, &pointers);
+        assert!(!artifact.to_string().contains("secret"), "{artifact}");
+        let paths: Vec<&str> = disclosures.iter().map(|disclosure| disclosure.path.as_str()).collect();
+        assert_eq!(paths, ["/op/metadata", "/op/a/0/b~1c"], "what is committed already stays");
+        let value = parse(value.as_bytes()).expect("I-JSON");
+        assert!(disclosures.iter().all(|disclosure| disclosure.stands_in(&artifact) && disclosure.value == value));
+        let after = artifact.get("op").expect("an op");
+        assert!(pointers.iter().all(|pointer| in_clear(after, pointer).is_none()), "{after}");
+    }
+}
+
+#[test]
+fn what_is_in_clear_is_told_by_where_it_stands() {
+    let commitment = commitment(SALT_TEXT, "/op/user", &"alice".into());
+    let text = alloc::format!(r#"{{"m":{{"mrn":"X"}},"name":"x","scope":["a.b"],"user":{commitment}}}"#);
+    let op = Value::Object(op(&text));
+    for (pointer, found) in [
+        ("/op/m/mrn", Some("/op/m/mrn")),
+        ("/op/m", Some("/op/m")),
+        ("/op/m/mrn/deeper/still", Some("/op/m/mrn")),
+        ("/op/m/other", None),
+        ("/op/user", None),
+        ("/op/user/deeper", None),
+        ("/op/none/deeper", None),
+        ("/op/name", Some("/op/name")),
+        ("/op/name/deeper", None),
+        ("/op/scope/0/deeper", None),
+    ] {
+        assert_eq!(in_clear(&op, pointer), found, "{pointer}");
+    }
+}
+
+#[test]
 fn a_disclosure_of_another_form_is_refused_without_its_value() {
     for text in [r#"["secret"]"#, r#"["AA==","/op/user","secret"]"#, r#"{"secret":1}"#, r#"[1,"/op/user","secret"]"#] {
         let error = Disclosure::read(&parse(text.as_bytes()).expect("I-JSON")).expect_err(text);

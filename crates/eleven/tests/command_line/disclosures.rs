@@ -50,11 +50,16 @@ fn called(domain: &Domain, bearer: &str) -> String {
     let body = format!(
         r#"{{"model":"demo-summarizer","user":"{SECRET}","messages":[{{"role":"user","content":"Rain fell."}}]}}"#
     );
+    passed(domain, bearer, &body)
+}
+
+/// A call that passes in the end; its operation id.
+fn passed(domain: &Domain, bearer: &str, body: &str) -> String {
     // The point knows the new policy within its freshness; until then the authority refuses what is in clear.
     let until = std::time::Instant::now() + crate::domain::PATIENCE;
     loop {
         let (status, lineage, answer) =
-            domain.post("runtime", "/v1/chat/completions", bearer, body.clone().into_bytes());
+            domain.post("runtime", "/v1/chat/completions", bearer, body.to_owned().into_bytes());
         assert!(!answer.to_string().contains(SECRET), "an answer repeats it: {answer}");
         if status == StatusCode::OK {
             domain.ended(&lineage);
@@ -138,6 +143,47 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     domain.json(&["ledger", "fsck"]);
 }
 
+#[test]
+fn a_parameter_that_stands_as_its_text_is_committed_whole_where_a_part_of_it_is_sensitive() {
+    let mut domain = Domain::make(&["runtime.gateway.parameters=[\"metadata\"]"]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let starter = domain.dir().join("policies/starter.json");
+    let bundle = std::fs::read_to_string(&starter).expect("the starter policy");
+    let bundle = bundle.replace(r#""sensitive": []"#, r#""sensitive": ["/op/metadata/mrn"]"#);
+    std::fs::write(&starter, bundle).expect("written");
+    domain.done(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    domain.done(&["policy", "publish", &domain.file("policies/disclosure.json")]);
+    domain.done(&["registry", "expose", "open"]);
+    // No integer, a member twice, and past 2^53: each makes a text of the whole parameter.
+    for other in [r#""score":0.5"#, r#""ward":1,"ward":2"#, r#""score":9007199254740993"#] {
+        let metadata = format!(r#"{{"mrn":"{SECRET}",{other}}}"#);
+        let body = format!(
+            r#"{{"model":"demo-summarizer","metadata":{metadata},"messages":[{{"role":"user","content":"Rain fell."}}]}}"#
+        );
+        let op = passed(&domain, &secret, &body);
+        nowhere_in_clear(&domain, &[&op]);
+        let (plain, shown) = (domain.file("../plain.json"), domain.file("../shown.json"));
+        domain.done(&["lineage", "bundle", &op, "--out", &plain]);
+        assert_eq!(verdict(&domain, &plain).0, Some(0), "{}", verdict(&domain, &plain).1);
+        let said = domain.json(&[
+            "lineage",
+            "disclose",
+            &op,
+            "--purpose",
+            "the ward asked",
+            "--bundle",
+            &plain,
+            "--out",
+            &shown,
+        ]);
+        assert_eq!(said.get("paths"), Some(&Value::Array(vec!["/op/metadata".into()])), "{said}");
+        assert_eq!(verdict(&domain, &shown).0, Some(0), "{}", verdict(&domain, &shown).1);
+        domain.done(&["disclosure", "erase", &op, "--purpose", "the retention is over"]);
+        assert_eq!(holding(&domain.dir(), &forms(SECRET)), Vec::<PathBuf>::new(), "erased is erased");
+    }
+}
+
 /// The value of a disclosure can't be another than was committed.
 fn a_changed_disclosure_fails(domain: &Domain, bundle: &Value) {
     let mut changed = bundle.as_object().expect("an object").clone();
@@ -151,14 +197,19 @@ fn a_changed_disclosure_fails(domain: &Domain, bundle: &Value) {
     assert!(said.contains("the artifact commits to another value at `/op/user`"), "{said}");
 }
 
-/// In clear it stands in the owner's store alone, and bearer credentials stand nowhere.
-fn nowhere_else(domain: &Domain, op: &str, other: &str, bearers: &[&str]) {
+/// In clear it stands in the owner's store alone.
+fn nowhere_in_clear(domain: &Domain, ops: &[&str]) {
     let mut kept: Vec<PathBuf> =
-        [op, other].iter().map(|op| domain.dir().join(format!("runtime/disclosures/{op}.json"))).collect();
+        ops.iter().map(|op| domain.dir().join(format!("runtime/disclosures/{op}.json"))).collect();
     kept.sort();
     let mut found = holding(&domain.dir(), &forms(SECRET));
     found.sort();
     assert_eq!(found, kept);
+}
+
+/// The same, and bearer credentials stand nowhere.
+fn nowhere_else(domain: &Domain, op: &str, other: &str, bearers: &[&str]) {
+    nowhere_in_clear(domain, &[op, other]);
     for bearer in bearers {
         assert_eq!(holding(&domain.dir(), &forms(bearer)), Vec::<PathBuf>::new(), "a credential is written somewhere");
     }
