@@ -35,7 +35,7 @@ pub struct Ledger {
 /// Which entries are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those that make registry epochs: strangers may read them, too, where the domain is not private.
+    /// Those that make registry epochs: where the domain is not private the authority may read them by any clock of its own.
     Registry,
     /// Those, and those that say that a stream is broken: only for who may read entries.
     WithDiscontinuities,

@@ -216,7 +216,7 @@ pub(crate) fn hash_of(shared: &Shared, last: Option<Last>) -> Result<Option<Sha3
 /// `GET /v1/audit/entries?from=SEQ&registry=1&discontinuities=1&whole=1&limit=N&wait=MS`: entries in order, all or those
 /// that make a registry epoch, and where asked those too that say that a stream is broken; whole, with the chain values
 /// before them, or without. With nothing to show it waits until there is something, at most `wait` milliseconds. Those of
-/// the registry say no more than its snapshot does; all others are for auditors.
+/// the registry say more than its snapshot does, what was in it once: they are for auditors, too.
 pub(super) async fn entries(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
@@ -230,9 +230,8 @@ pub(super) async fn entries(
         (true, true) => Which::RegistryAndDiscontinuities,
     };
     let page = Page { which, from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
-    if page.which != Which::Registry {
-        reader.may_read_entries()?;
-    }
+    let may = if page.which == Which::Registry { reader.may_read_registry() } else { reader.may_read_entries() };
+    may?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
     let mut closing = inner.closing.subscribe();

@@ -23,6 +23,8 @@ pub(super) struct Reader {
     exposure: Exposure,
     /// The auditor or the corner that it is known to be.
     known: Option<String>,
+    /// Whether the authority signed for this reading, if by a clock that is far from this one.
+    undated: bool,
     /// What it can do to become known.
     advice: &'static str,
 }
@@ -31,17 +33,25 @@ impl Reader {
     fn of(inner: &Inner, headers: &HeaderMap, uri: &Uri) -> Self {
         let advice = reader::how_to_be_known(headers);
         let Some(registry) = registry(&inner.shared) else {
-            return Self { exposure: Exposure::Private, known: None, advice };
+            return Self { exposure: Exposure::Private, known: None, undated: false, advice };
         };
         let exposure = Exposure::in_force(registry.domain(), registry.lists());
         let auditor = reader::auditor(registry.lists(), headers).map(|row| row.name.clone());
         let known = auditor.or_else(|| corner(inner, &registry, headers, uri));
-        Self { exposure, known, advice }
+        let asks = known.is_none() && exposure == Exposure::ByPossession;
+        let undated = asks && signed_by_any_clock(inner, &registry, headers, uri);
+        Self { exposure, known, undated, advice }
     }
 
     /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
     pub(super) fn may_read_entries(&self) -> Result<(), Problem> {
         self.may(self.exposure == Exposure::Open, "entries and search are for registered auditors")
+    }
+
+    /// Those that make a registry epoch tell of every client there ever was, and are shown to no one else; but to the authority by
+    /// whatever time it signs with, where the domain is not private: that two clocks disagree must not stop it.
+    pub(super) fn may_read_registry(&self) -> Result<(), Problem> {
+        if self.undated { Ok(()) } else { self.may_read_entries() }
     }
 
     /// Where the domain shows nothing to strangers, whoever reads has to be known.
@@ -71,6 +81,18 @@ fn corner(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> Opt
     let own = name::authority_domain(&owner) == Some(registry.domain())
         || (uri.path() == routes::CHECKPOINT && registry.lists().runtimes.get(&owner).is_some());
     own.then_some(owner)
+}
+
+/// Whether this domain's authority signed for a reading, whatever its clock said.
+fn signed_by_any_clock(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> bool {
+    let verified = |signed: SignedRead| {
+        let record = registry.key(&signed.kid)?;
+        let own = name::authority_domain(&record.owner) == Some(registry.domain());
+        let counts = own && record.usage == KeyUse::Event && record.counts_at(inner.clock.now());
+        let key = inner.shared.keys.get(&signed.kid)?;
+        Some(counts && signed.verifies_at_any_time(uri.path_and_query()?.as_str(), key.verifying()?))
+    };
+    SignedRead::of(headers).and_then(verified).unwrap_or(false)
 }
 
 /// Whose event key, one that counts, signed a request.
@@ -142,7 +164,7 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
     if let Err(problem) = reader.may_read() {
         return problem.into();
     }
-    let personal = reader.known.is_some() && reader.exposure != Exposure::Open;
+    let personal = (reader.known.is_some() && reader.exposure != Exposure::Open) || reader.undated;
     request.extensions_mut().insert(reader);
     let response = next.run(request).await;
     if personal { public::kept(response, public::NEVER) } else { response }

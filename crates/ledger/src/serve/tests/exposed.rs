@@ -117,12 +117,12 @@ impl Domain {
             routes::REGISTRY_ISSUERS.to_owned(),
             routes::REGISTRY_POLICY_HISTORY.to_owned(),
             routes::REGISTRY_REVOCATIONS.to_owned(),
-            format!("{}?registry=1", routes::AUDIT_ENTRIES),
         ];
         let entries = vec![
             "/tile/entries/000.p/8".to_owned(),
             format!("{}?from=0&to=3", routes::AUDIT_CONTENT),
             format!("{}?from=0", routes::AUDIT_ENTRIES),
+            format!("{}?registry=1", routes::AUDIT_ENTRIES),
             format!("{}?registry=1&discontinuities=1", routes::AUDIT_ENTRIES),
             format!("{}?identity=svc:gateway:prod", routes::AUDIT_SEARCH),
         ];
@@ -164,6 +164,34 @@ async fn by_possession_a_stranger_gets_what_it_can_name_and_an_auditor_everythin
     let removed = domain.producers.by_authority("source.removed", Object::new().with("name", "auditor.examiner"));
     set(&served, &removed).await;
     assert_eq!(status(&served, &entries[0], &bearer(&domain.auditor)).await, REFUSED);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authority_follows_the_registry_by_a_clock_of_its_own_and_reads_nothing_else_by_it() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    let registry = format!("{}?registry=1", routes::AUDIT_ENTRIES);
+    let [with_drifts, all] =
+        ["?registry=1&discontinuities=1", "?from=0"].map(|query| routes::AUDIT_ENTRIES.to_owned() + query);
+    let signed =
+        |label: &str, path: &str, off| reader::signed(path, &signer(label), home.clock.now().plus_seconds(off));
+    for off in [-60, 0, 60] {
+        assert_eq!(status(&served, &registry, &signed("authority", &registry, off)).await, SHOWN, "{off}");
+        for label in ["gw-0", "audit", "issuer", "stranger"] {
+            assert_eq!(status(&served, &registry, &signed(label, &registry, off)).await, REFUSED, "{label} {off}");
+        }
+        assert_eq!(status(&served, &registry, &signed("authority", &all, off)).await, REFUSED, "of another path {off}");
+        let expected = if off == 0 { SHOWN } else { REFUSED };
+        for path in [&with_drifts, &all] {
+            assert_eq!(status(&served, path, &signed("authority", path, off)).await, expected, "{path} {off}");
+        }
+    }
+    let private = expose(&mut domain.producers, 1, Exposure::Private);
+    set(&served, &private).await;
+    assert_eq!(status(&served, &registry, &signed("authority", &registry, 60)).await, REFUSED);
+    assert_eq!(status(&served, &registry, &signed("authority", &registry, 0)).await, SHOWN);
     served.end().await;
 }
 
