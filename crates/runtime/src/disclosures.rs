@@ -96,6 +96,8 @@ impl Store {
         self.run(move |files| {
             let _turn = files.turn(&asked.op)?;
             let folder = files.folder.as_path();
+            // What a write left that failed is no less in clear than what is kept.
+            whole::remove_draft(folder, &file_of(&asked.op)?)?;
             let kept = read(folder, &asked.op)?;
             let (gone, left): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| names(&asked, kept));
             match (gone.is_empty(), left.is_empty()) {

@@ -60,6 +60,28 @@ async fn what_a_crash_left_half_written_does_not_stay() {
     assert!(store.keep("../../outside", Vec::new()).await.is_err(), "no name but an operation's");
 }
 
+#[tokio::test]
+async fn of_a_write_that_failed_nothing_stays_and_an_erasure_takes_what_was_left_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let file = folder.path().join("disclosures").join(format!("{OP}.json"));
+    let draft = folder.path().join("disclosures").join(format!("{OP}.json.draft"));
+    // What can't take the file's name.
+    std::fs::create_dir(&file).expect("a folder in its place");
+    assert!(store.keep(OP, vec![disclosure("/op/a")]).await.is_err());
+    assert!(!draft.exists(), "what was begun is gone");
+    std::fs::remove_dir(&file).expect("removed");
+
+    std::fs::write(&draft, "secret").expect("written");
+    assert_eq!(store.erase(&asked(OP, &[])).await.expect("nothing is kept"), 0);
+    assert!(!draft.exists());
+    store.keep(OP, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
+    std::fs::write(&draft, "secret").expect("written");
+    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert!(!draft.exists());
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), [disclosure("/op/b")]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
     let folder = tempfile::tempdir().expect("a folder");
