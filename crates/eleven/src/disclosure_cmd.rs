@@ -5,7 +5,7 @@ use crate::admin;
 use crate::call;
 use crate::cli::{Disclose as Args, DisclosureCommand};
 use crate::config::Config;
-use crate::keystore::write_public;
+use crate::keystore::write_new;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::disclosure::{Disclose, Disclosed};
@@ -44,7 +44,8 @@ pub(crate) fn disclose(
     }
     let values: Vec<Value> = shown.disclosures.iter().map(Disclosure::to_value).collect();
     whole.insert("disclosures", values);
-    write_public(out, &whole.canonical())?;
+    // In clear: for its owner, who hands it on.
+    write_new(out, &whole.canonical())?;
     let paths: Vec<Value> = shown.disclosures.iter().map(|disclosure| Value::from(&disclosure.path)).collect();
     let value = || {
         let object = Object::new().with("file", out.display().to_string()).with("lineage", &shown.lineage);

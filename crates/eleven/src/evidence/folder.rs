@@ -3,8 +3,9 @@
 use eleven_core::hash::{Sha3, Sha3Stream};
 use eleven_core::limits::MAX_BUNDLE;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// The list of all others.
@@ -128,13 +129,13 @@ impl Writer {
         }
     }
 
-    /// Makes the folder.
+    /// Makes the folder, for its owner alone: it holds who called what. One that is there stays as open as it is.
     ///
     /// # Errors
     /// As [`Writer::may_make`], and where it can't be made.
     pub(crate) fn make(dir: &Path) -> Result<Self, String> {
         Self::may_make(dir)?;
-        fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| at(dir, &error))?;
         Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
     }
 

@@ -49,6 +49,19 @@ fn an_export_writes_no_file_outside_of_its_folder() {
     writer.put(&proof("0123456789ABCDEFGHJKMNPQRSTVWXYZ.1"), b"{}").expect("written");
 }
 
+#[test]
+fn an_export_is_its_owners_alone_unless_its_folder_was_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let around = tempfile::tempdir().expect("a folder");
+    let mode = |dir: &Path| std::fs::metadata(dir).expect("it is there").permissions().mode() & 0o777;
+    let out = around.path().join("out");
+    Writer::make(&out).expect("made");
+    assert_eq!(mode(&out), 0o700);
+    std::fs::set_permissions(&out, std::fs::Permissions::from_mode(0o750)).expect("set");
+    Writer::make(&out).expect("it is empty");
+    assert_eq!(mode(&out), 0o750);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_of_a_stranger_is_read_as_far_as_its_plain_files_go() {

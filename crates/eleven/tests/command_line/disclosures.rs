@@ -5,6 +5,7 @@ use crate::domain::{Domain, text};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::base64;
 use http::StatusCode;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What the caller says about whom the call is for. Nobody else is to read it.
@@ -107,6 +108,8 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     assert_eq!(verdict(&domain, &shown).0, Some(0), "{}", verdict(&domain, &shown).1);
     let bundle = parse(&std::fs::read(&shown).expect("a bundle")).expect("I-JSON");
     assert_eq!(bundle.pointer("/disclosures/0/2"), Some(&SECRET.into()));
+    let mode = std::fs::metadata(&shown).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "in clear it is its owner's alone");
     a_changed_disclosure_fails(&domain, &bundle);
 
     // Opening it is an operation of its own, with its purpose and its proof.
