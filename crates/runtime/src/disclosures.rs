@@ -23,6 +23,8 @@ use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
+use eleven_core::registry::Lists;
+use eleven_core::registry::retention::Hold;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
 use http::Request;
@@ -207,11 +209,19 @@ async fn carry_out(
     let (execution, durability) = (permit.run(), asked_of(bundle));
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
+    let erases = matches!(asking, Asking::Erase);
+    let held = erases && gate.registry.held().is_some_and(|held| is_held(held.view.lists(), &asked.op));
     let done = match asking {
         Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
+        Asking::Erase if held => Ok((0, Vec::new())),
         Asking::Erase => gate.disclosures.erase(&asked).await.map(|count| (count, Vec::new())),
     };
     let (outcome, cause, answer) = match done {
+        Ok(_) if held => {
+            let what =
+                "that operation is under a legal hold: what opens its commitments stays until `eleven hold lift`";
+            (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, what)))
+        }
         Ok((0, _)) => {
             let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
             (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
@@ -246,6 +256,12 @@ async fn carry_out(
         parts.headers.remove(DECISION);
     }
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
+}
+
+/// Whether an operation is under a legal hold. Whose it was is not kept with what opens its commitments, so that a hold on an
+/// identity is not seen here.
+fn is_held(lists: &Lists, op: &str) -> bool {
+    Hold::on("operation", op).is_ok_and(|hold| hold.is_in(&Hold::all(lists)))
 }
 
 /// What runs when a disclosure is opened or erased, as an attestation names it: the point's own store.

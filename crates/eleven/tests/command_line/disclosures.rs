@@ -126,6 +126,7 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     assert_eq!(stands("/artifact/sub").as_deref(), Some("human:operator:dev"));
 
     nowhere_else(&domain, &op, &other, &[&secret, &token]);
+    a_hold_keeps_it(&domain, &op);
     let erase = domain.json(&["disclosure", "erase", &op, "--purpose", "the retention is over"]);
     assert_eq!(erase.get("count").and_then(Value::as_int), Some(1), "{erase}");
     let again = domain.run(&open);
@@ -185,6 +186,26 @@ fn a_parameter_that_stands_as_its_text_is_committed_whole_where_a_part_of_it_is_
         domain.done(&["disclosure", "erase", &op, "--purpose", "the retention is over"]);
         assert_eq!(holding(&domain.dir(), &forms(SECRET)), Vec::<PathBuf>::new(), "erased is erased");
     }
+}
+
+/// What is under a legal hold is not erased until that is lifted.
+fn a_hold_keeps_it(domain: &Domain, op: &str) {
+    let changed = |args: &[&str]| {
+        let epoch = || domain.get("runtime", "/health").get("epoch").and_then(Value::as_int);
+        let before = epoch();
+        domain.done(args);
+        let until = std::time::Instant::now() + crate::domain::PATIENCE;
+        while epoch() <= before {
+            assert!(std::time::Instant::now() < until, "the point learns nothing of {args:?}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    changed(&["hold", "place", "--operation", op]);
+    let refused = domain.run(&["disclosure", "erase", op, "--purpose", "the retention is over"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("under a legal hold"), "{}", text(&refused));
+    assert!(domain.dir().join(format!("runtime/disclosures/{op}.json")).exists());
+    changed(&["hold", "lift", "--operation", op]);
 }
 
 /// The value of a disclosure can't be another than was committed.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::opening::tests::{admission, assert_uncommitted};
 use crate::serve::tests::{fail_next, opened};
+use eleven_core::form::Form;
+use eleven_core::registry::{InterfaceRecord, Item as _};
 use eleven_store::faulty::FaultyDisk;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -101,6 +103,26 @@ async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
         let left = store.shown(&asked(OP, &[])).await.expect("whole");
         assert_eq!(left, [disclosure("/op/0")], "nobody wrote back what another erased");
     }
+}
+
+#[test]
+fn what_is_under_a_legal_hold_is_so_for_all_uses_of_it_until_the_hold_is_lifted() {
+    let mut approved: Vec<Value> = Vec::new();
+    let mut with = |lists: &Lists, of: &str, placed: bool| {
+        let record = Hold::on("operation", of).expect("a hold").record("test", lists, placed).expect("it changes");
+        approved.push(record.to_value());
+        let lists = Lists::default().write(Object::new()).with(InterfaceRecord::LIST, approved.clone());
+        Lists::read(&mut Form::of(Value::Object(lists), "lists").expect("an object")).expect("ascending")
+    };
+    let none = Lists::default();
+    assert!(!is_held(&none, OP));
+    let placed = with(&none, OP, true);
+    assert!(is_held(&placed, OP) && is_held(&placed, &format!("{OP}.2")));
+    assert!(!is_held(&placed, &OP.replace('0', "1")), "another");
+    let lifted = with(&placed, OP, false);
+    assert!(!is_held(&lifted, OP));
+    let again = with(&lifted, &format!("{OP}.1"), true);
+    assert!(is_held(&again, OP));
 }
 
 #[tokio::test]
