@@ -401,6 +401,12 @@ pub(crate) enum LineageCommand {
         /// The proof file, where it is at hand; else the ledger is asked for it.
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
+        /// The ledger that is asked, where it is not the configuration's.
+        #[arg(long, value_name = "URL")]
+        ledger: Option<String>,
+        /// A file with a registered auditor's secret, where the ledger is not shown to strangers.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
         /// Write the proof file with its disclosures here.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

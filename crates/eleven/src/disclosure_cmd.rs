@@ -2,7 +2,7 @@
 //! policy for whoever asks, with its purpose in the ledger.
 
 use crate::admin;
-use crate::call;
+use crate::call::{self, At};
 use crate::cli::{Disclose as Args, DisclosureCommand};
 use crate::config::Config;
 use crate::keystore::write_new;
@@ -16,6 +16,14 @@ use eleven_core::id;
 use eleven_verify::parse_file;
 use std::path::Path;
 
+/// Where the proof file comes from into which disclosures are put.
+pub(crate) enum BundleFrom<'a> {
+    /// It is at hand.
+    File(&'a Path),
+    /// The ledger is asked for it.
+    Ledger(At),
+}
+
 /// `lineage disclose`: puts disclosures into a proof file.
 ///
 /// # Errors
@@ -23,14 +31,16 @@ use std::path::Path;
 pub(crate) fn disclose(
     config: &Config,
     args: &Args,
-    bundle: Option<&Path>,
+    bundle: &BundleFrom<'_>,
     out: &Path,
     output: Output,
 ) -> Result<(), Failure> {
     let op = operation(&args.id)?;
     let text = match bundle {
-        Some(file) => std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?,
-        None => call::get_bytes(&config.ledger.url, &format!("{}{op}", routes::PROOF_BUNDLE))?,
+        BundleFrom::File(file) => {
+            std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?
+        }
+        BundleFrom::Ledger(at) => call::get_bytes(at, &format!("{}{op}", routes::PROOF_BUNDLE))?,
     };
     let read = parse_file(&text).map_err(|error| Failure::usage(format!("the bundle is not I-JSON: {error}")))?;
     let Value::Object(mut whole) = read else { return Err(Failure::usage("the bundle is not an object")) };

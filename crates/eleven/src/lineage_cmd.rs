@@ -3,6 +3,7 @@
 use crate::call::{self, At};
 use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
+use crate::disclosure_cmd::{BundleFrom, disclose};
 use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use eleven_api::answer::read_json;
@@ -30,8 +31,12 @@ pub(crate) fn run(command: LineageCommand, file: &Path, output: Output) -> Resul
         LineageCommand::TlogProof { of, n, out } => {
             tlog_proof(&ledger(&of, file)?, operation(&of), n, out.as_deref(), output)?;
         }
-        LineageCommand::Disclose { of, bundle, out } => {
-            crate::disclosure_cmd::disclose(&Config::load(file)?, &of, bundle.as_deref(), &out, output)?;
+        LineageCommand::Disclose { of, bundle, ledger, secret_file, out } => {
+            let bundle = match &bundle {
+                Some(bundle) => BundleFrom::File(bundle),
+                None => BundleFrom::Ledger(At::of(ledger.as_deref(), secret_file.as_deref(), file)?),
+            };
+            disclose(&Config::load(file)?, &of, &bundle, &out, output)?;
         }
         LineageCommand::Replay(args) => return replay(&ledger(&args, file)?, operation(&args), output),
     }

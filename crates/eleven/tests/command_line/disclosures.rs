@@ -112,6 +112,8 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     assert_eq!(mode & 0o777, 0o600, "in clear it is its owner's alone");
     a_changed_disclosure_fails(&domain, &bundle);
 
+    a_private_ledger_shows_the_proof_file_by_an_auditors_secret(&domain, &op);
+
     // Opening it is an operation of its own, with its purpose and its proof.
     let act = said.get("lineage").and_then(Value::as_str).expect("a lineage").to_owned();
     domain.ended(&act);
@@ -188,14 +190,37 @@ fn a_parameter_that_stands_as_its_text_is_committed_whole_where_a_part_of_it_is_
     }
 }
 
+/// The proof file that has no disclosures yet is read as `lineage bundle` reads it.
+fn a_private_ledger_shows_the_proof_file_by_an_auditors_secret(domain: &Domain, op: &str) {
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let secret = added.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
+    let (file, out) = (domain.file("../examiner.secret"), domain.file("../private.json"));
+    std::fs::write(&file, secret).expect("written");
+    domain.done(&["registry", "expose", "private"]);
+    let until = std::time::Instant::now() + crate::domain::PATIENCE;
+    while domain.status("ledger", "/v1/proof/head") == StatusCode::OK {
+        assert!(std::time::Instant::now() < until, "it stays open");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let open = ["lineage", "disclose", op, "--purpose", "the ward asked", "--out", &out];
+    let refused = domain.run(&open);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("--secret-file FILE"), "{}", text(&refused));
+    domain.done(&[&open[..], &["--secret-file", &file]].concat());
+    assert_eq!(verdict(domain, &out).0, Some(0), "{}", verdict(domain, &out).1);
+    domain.done(&["registry", "expose", "open"]);
+    while domain.status("ledger", "/v1/proof/head") != StatusCode::OK {
+        assert!(std::time::Instant::now() < until, "it stays private");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 /// What is under a legal hold is not erased until that is lifted.
 fn a_hold_keeps_it(domain: &Domain, op: &str) {
     let changed = |args: &[&str]| {
-        let epoch = || domain.get("runtime", "/health").get("epoch").and_then(Value::as_int);
-        let before = epoch();
-        domain.done(args);
+        let epoch = domain.json(args).get("epoch").and_then(Value::as_int).expect("an epoch");
         let until = std::time::Instant::now() + crate::domain::PATIENCE;
-        while epoch() <= before {
+        while domain.get("runtime", "/health").get("epoch").and_then(Value::as_int) < Some(epoch) {
             assert!(std::time::Instant::now() < until, "the point learns nothing of {args:?}");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
