@@ -74,7 +74,7 @@ pub fn commit(op: Object, pointers: &[String], mut salt: impl FnMut(&str) -> Str
     let mut whole = Value::Object(op);
     for pointer in pointers {
         let Some(inside) = pointer.strip_prefix("/op/") else { continue };
-        let tokens: Vec<String> = inside.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+        let tokens: Vec<String> = tokens(inside).collect();
         let committing = |value: Value, left: usize| {
             if left > 0 && has_a_form(inside) {
                 return value;
@@ -109,6 +109,18 @@ pub fn in_clear<'a>(op: &Value, pointer: &'a str) -> Option<&'a str> {
         }
     }
     None
+}
+
+/// Whether one of these pointers leads into what another names: what is committed there could not be opened once the other is
+/// committed, and which of the two is depends on their order.
+#[must_use]
+pub fn overlap(pointers: &[String]) -> bool {
+    let tokens: Vec<Vec<String>> = pointers.iter().map(|pointer| tokens(pointer).collect()).collect();
+    tokens.iter().any(|one| tokens.iter().any(|other| one.len() < other.len() && other.starts_with(one)))
+}
+
+fn tokens(pointer: &str) -> impl Iterator<Item = String> {
+    pointer.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
 /// Whether a pointer into `op` leads into what has a form of its own there, of which nothing is a caller's to fill.

@@ -8,6 +8,7 @@ use crate::identity;
 use crate::registry::{Current, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
+use eleven_core::disclosure::overlap;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::id;
@@ -181,7 +182,7 @@ async fn publish(authority: &Authority, bundle: Value) -> Result<Plan, ActError>
     Ok(Plan::one(step).answering("policy", bundle.id().to_value()))
 }
 
-/// A term that this version reads and does not enforce: a policy that promises it is not published.
+/// A term that this version reads and does not enforce, or that can't be kept: a policy that promises it is not published.
 fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
     let terms = &bundle.terms;
     let durability = terms.durability.as_deref();
@@ -193,6 +194,10 @@ fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
         Some("the term `envelope` is not enforced by this version: leave it out")
     } else if terms.delegates.is_some() {
         Some("the term `delegates` is not enforced by this version: leave it out")
+    } else if overlap(&terms.sensitive) {
+        Some(
+            "of the pointers in `sensitive` one leads into what another names, which is committed whole: leave the longer one out",
+        )
     } else {
         None
     }

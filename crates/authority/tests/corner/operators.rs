@@ -41,6 +41,24 @@ async fn a_policy_replaces_its_former_version_and_says_by_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_which_one_sensitive_pointer_leads_into_another_is_not_published() {
+    let world = World::founded().await;
+    let with = |pointers: [&str; 2]| {
+        let bundle = bundle(2).as_object().expect("an object").clone();
+        let terms = bundle.get("terms").and_then(Value::as_object).expect("terms").clone();
+        let terms = terms.with("sensitive", pointers.map(Value::from).to_vec());
+        Object::new().with("bundle", bundle.with("terms", terms))
+    };
+    for overlap in [["/op/patient", "/op/patient/mrn"], ["/op/patient/mrn", "/op/patient"]] {
+        let refused = world.act("policy.publish", with(overlap)).await.expect_err("they overlap");
+        assert_eq!(refused.status, 400);
+        assert!(refused.detail.contains("`sensitive`"), "{}", refused.detail);
+    }
+    world.act("policy.publish", with(["/op/patient/mrn", "/op/patient/name"])).await.expect("published");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_root_is_published_where_the_one_before_signed_it() {
     let world = World::founded().await;
     let first = fixtures::root();

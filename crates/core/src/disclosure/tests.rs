@@ -83,6 +83,20 @@ fn what_is_in_clear_is_told_by_where_it_stands() {
 }
 
 #[test]
+fn pointers_overlap_where_one_leads_into_what_another_names() {
+    let overlap =
+        |pointers: &[&str]| overlap(&pointers.iter().map(|pointer| (*pointer).to_owned()).collect::<Vec<_>>());
+    for apart in
+        [&["/op/a", "/op/ab", "/op/b/a"][..], &["/op/a/b", "/op/a/c"], &["/op/a", "/op/a~1b"], &["/op/a", "/op/a"], &[]]
+    {
+        assert!(!overlap(apart), "{apart:?}");
+    }
+    for over in [["/op/a", "/op/a/b"], ["/op/a/b/c/d", "/op/a/b"], ["/op/a~1b", "/op/a~1b/c"], ["/op/a", "/op/a/"]] {
+        assert!(overlap(&over), "{over:?}");
+    }
+}
+
+#[test]
 fn a_disclosure_of_another_form_is_refused_without_its_value() {
     for text in [r#"["secret"]"#, r#"["AA==","/op/user","secret"]"#, r#"{"secret":1}"#, r#"[1,"/op/user","secret"]"#] {
         let error = Disclosure::read(&parse(text.as_bytes()).expect("I-JSON")).expect_err(text);
