@@ -14,7 +14,7 @@ mod signed;
 
 use crate::Authority;
 use crate::identity::Operator;
-use crate::registry::{NotCompiled, Subject};
+use crate::registry::{Current, NotCompiled, Subject};
 use crate::sequencer::{Committed, Draft, SubmitError};
 use axum::body::Body;
 use axum::extract::State;
@@ -70,6 +70,8 @@ pub enum ActError {
     Policy(eleven_policy::PolicyError),
     /// The registry would not take it.
     Registry(FoldError),
+    /// Who signed it may not act any more.
+    Signed(SignedError),
     /// There is nothing of that name.
     Unknown(String),
     /// It would be refused whatever the registry holds.
@@ -90,6 +92,7 @@ impl fmt::Display for ActError {
             Self::Form(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
             Self::Registry(error) => error.fmt(f),
+            Self::Signed(error) => error.fmt(f),
             Self::Unknown(what) => write!(f, "there is no {what}"),
             Self::Impossible(why) | Self::Broken(why) => f.write_str(why),
             Self::Refused(why) => write!(f, "the ledger refused it: {why}"),
@@ -104,6 +107,12 @@ impl std::error::Error for ActError {}
 impl From<FormError> for ActError {
     fn from(error: FormError) -> Self {
         Self::Form(error)
+    }
+}
+
+impl From<SignedError> for ActError {
+    fn from(error: SignedError) -> Self {
+        Self::Signed(error)
     }
 }
 
@@ -142,6 +151,7 @@ impl ActError {
         match self {
             Self::Form(_) | Self::Policy(_) | Self::Impossible(_) => Problem::malformed(text),
             Self::Registry(_) | Self::Refused(_) => Problem::with_status(409, text),
+            Self::Signed(error) => error.problem(),
             Self::Unknown(_) => Problem::with_status(404, text),
             Self::Broken(_) => Problem::with_status(500, text),
             Self::Unavailable(_) | Self::Pending => Problem::refused(Reason::AuditUnavailable, text),
@@ -170,9 +180,12 @@ impl Authority {
     /// by them. Without an operator it is a founding act, possible only while the registry lists none: the one that adds
     /// the first operator is the last.
     ///
+    /// An act may have waited since its signature was verified, for one that ended its operator: whether that one may still act is
+    /// asked again before its first event.
+    ///
     /// # Errors
     /// Why it was not carried out, or not to its end. What was made durable before that stays.
-    pub async fn operate(&self, act: Act, operator: Option<&str>) -> Result<Done, ActError> {
+    pub async fn operate(&self, act: Act, operator: Option<&Operator>) -> Result<Done, ActError> {
         // Until what it does is in force, and the next one sees it.
         let _alone = if act.ends_a_key() { Some(self.ending.lock().await) } else { None };
         let current =
@@ -182,15 +195,20 @@ impl Authority {
         }
         let name = act.name();
         let plan = plan::of(self, &current, act).await?;
+        if let Some(operator) = operator {
+            let current = self.registry.current().ok_or(SignedError::Stale)?;
+            may_act(&current, operator)?;
+        }
+        let identity = operator.map(|operator| operator.identity.as_str());
         let mut committed: Vec<Committed> = Vec::new();
         for step in plan.steps {
-            committed.push(self.take(step, operator, committed.last()).await?);
+            committed.push(self.take(step, identity, committed.last()).await?);
         }
         let epoch = match committed.last() {
             Some(last) => self.registry.epoch_of(last.record.hash).await.ok_or(ActError::Pending)?,
             None => current.view.epoch(),
         };
-        tracing::info!(act = name, operator = operator.unwrap_or("founding"), epoch, "an act is in force");
+        tracing::info!(act = name, operator = identity.unwrap_or("founding"), epoch, "an act is in force");
         Ok(Done {
             durability: committed.iter().map(|committed| committed.durability).min(),
             epoch,
@@ -270,7 +288,7 @@ async fn act(
     }
     let operator = operator(&authority, &signed).map_err(SignedError::problem)?;
     let act = Act::read(&signed.act, signed.args.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
-    let done = authority.operate(act, Some(&operator.identity)).await;
+    let done = authority.operate(act, Some(&operator)).await;
     done.map(|done| serve::json(&done.to_value())).map_err(|error| error.problem())
 }
 
@@ -282,6 +300,12 @@ fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, Signe
     signed.verify(&operator.key, now)?;
     authority.replays.take(signed)?;
     Ok(operator.clone())
+}
+
+/// Whether the registry still lists who was an operator, under the same key.
+fn may_act(current: &Current, operator: &Operator) -> Result<(), SignedError> {
+    let listed = current.sources.operator(&operator.kid).ok_or(SignedError::Unknown)?;
+    if listed.is(operator) { Ok(()) } else { Err(SignedError::Unknown) }
 }
 
 #[cfg(test)]

@@ -52,10 +52,23 @@ struct Client {
 /// An operator: who signs acts with which key.
 #[derive(Clone, Debug)]
 pub struct Operator {
+    /// The row that lists it.
+    pub row: String,
     /// The identity that acts.
     pub identity: String,
+    /// The name of its key.
+    pub kid: String,
     /// Its key.
     pub key: VerifyingKey,
+}
+
+impl Operator {
+    /// Whether `other` is the same one: of the same row, with the same key, for the same identity.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let same_key = self.kid == other.kid && self.key.as_bytes() == other.key.as_bytes();
+        same_key && self.row == other.row && self.identity == other.identity
+    }
 }
 
 /// Why nobody is authenticated: the reason is `identity.unauthenticated` in each case. No text repeats a credential.
@@ -117,7 +130,8 @@ impl Sources {
                 let identity = form.named("identity", "an identity", name::is_identity)?;
                 let (kid, key) = read_key(&mut form)?;
                 form.finish()?;
-                self.operators.insert(kid, Operator { identity, key });
+                let row = row.name.clone();
+                self.operators.insert(kid.clone(), Operator { row, identity, kid, key });
             }
             // The ledger looks these up by itself.
             AUDITOR => {}

@@ -3,13 +3,17 @@ use crate::world::{World, asked_for, bundle, operator};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_authority::admin::{Act, ActError, SignedAct};
+use eleven_authority::identity::operator_source;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
+use eleven_core::limits::MAX_CEDAR;
 use eleven_core::reason::Reason;
+use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
+use std::time::Duration;
 
 fn epoch(done: &Value) -> i64 {
     done.get("epoch").and_then(Value::as_int).expect("an epoch")
@@ -291,5 +295,47 @@ async fn an_authority_whose_issuer_key_counts_no_more_is_not_ready_and_says_so()
     let (status, said) = health(&world).await;
     assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("issuer").kid()))));
     assert_eq!(said.get("events"), Some(&Value::from("flowing")), "another can be registered");
+    world.stop().await;
+}
+
+const SECOND: &str = "human:second:dev";
+
+/// Registers another operator, `operator.second`, who is [`SECOND`] and signs by the key of that name.
+async fn add_second(world: &World) {
+    let key = signer("second");
+    let record = operator_source("second", SECOND, key.kid(), &key.public());
+    let Value::Object(record) = record.to_value() else { panic!("a record") };
+    world.act("source.register", record).await.expect("registered");
+}
+
+/// The act, signed by the second operator now.
+fn by_second(act: &str, args: Object) -> Vec<u8> {
+    SignedAct::sign(act, args, SystemClock.now(), &signer("second")).to_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_waited_is_not_carried_out_for_an_operator_who_was_removed_meanwhile() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    // It takes a second to be refused, and what is published after it waits for its turn.
+    let Value::Object(slow) = bundle(2) else { panic!("a bundle") };
+    let slow = by_second("policy.publish", Object::new().with("bundle", slow.with("cedar", ";".repeat(MAX_CEDAR))));
+    let waiting = by_second("policy.publish", Object::new().with("bundle", bundle(2)));
+    let after = async |millis: u64, body: Vec<u8>| {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        world.send_act(body).await
+    };
+    let removal = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.act("source.remove", Object::new().with("name", "operator.second")).await
+    };
+    let (refused, waited, removed) = tokio::join!(after(0, slow), after(50, waiting), removal);
+    removed.expect("removed");
+    assert_eq!(refused.expect_err("it is not Cedar").status, 400);
+    let problem = waited.expect_err("its operator is none any more");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
+    world.ask().await.expect("version 1 is in force");
+    let acts = world.records().await.into_iter().filter(|record| record.about.identity.as_deref() == Some(SECOND));
+    assert_eq!(acts.count(), 0, "nothing was recorded");
     world.stop().await;
 }

@@ -178,7 +178,7 @@ async fn a_root_is_published_where_the_ledger_says_that_it_holds_a_head_key_of_i
     world.relay.refuse(true);
     // As if an operator had signed while the ledger was heard.
     let act = Act::RootPublish { root: next.clone() };
-    match world.authority.operate(act, Some("human:operator:dev")).await.expect_err("silent") {
+    match world.authority.operate(act, Some(&world.listed_operator())).await.expect_err("silent") {
         ActError::Unavailable(why) => assert!(why.contains(routes::HEALTH), "{why}"),
         other => panic!("{other:?}"),
     }
@@ -226,7 +226,8 @@ async fn a_key_of_the_ledgers_ends_while_that_is_silent_only_where_it_is_urgent_
     let world = World::founded().await;
     let kid = |label: &str| signer(label).kid().to_owned();
     // As if an operator had signed while the ledger was heard: from there on nothing asks how long ago that was.
-    let operate = async |act: Act| world.authority.operate(act, Some("human:operator:dev")).await.expect_err("silent");
+    let operator = world.listed_operator();
+    let operate = async |act: Act| world.authority.operate(act, Some(&operator)).await.expect_err("silent");
     let retire = |label: &str| Act::KeyRetire { kid: kid(label) };
     let compromise = |label: &str| Act::KeyCompromise { kid: kid(label), since: SystemClock.now() };
     let asked = |error: &ActError| match error {

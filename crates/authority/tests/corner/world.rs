@@ -14,7 +14,7 @@ use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
 use eleven_api::{reader, routes};
 use eleven_authority::admin::{Act, Done, SignedAct};
-use eleven_authority::identity::{jwt_source, operator_source};
+use eleven_authority::identity::{Operator, jwt_source, operator_source};
 use eleven_authority::{Authority, Settings, Signers};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
@@ -144,6 +144,12 @@ impl World {
 
     async fn found(&self, act: Act) -> Done {
         self.authority.operate(act, None).await.expect("a founding act")
+    }
+
+    /// The operator, as the registry lists it.
+    pub(crate) fn listed_operator(&self) -> Operator {
+        let current = self.authority.registry().current().expect("an epoch");
+        current.sources.operator(operator().kid()).expect("the operator").clone()
     }
 
     /// Sends a signed act.
