@@ -77,11 +77,11 @@ impl Secret {
         SourceRecord { name: row(kind, &self.holder), source: kind.to_owned(), mapping }
     }
 
-    /// The id of a token that a client's secret is exchanged for: it names the row, and of what the row holds enough to tell
-    /// it from another under that name ([`stands`]).
+    /// The id of a token that it is exchanged for, where it is a client's that stands for `identity` ([`token_id`]).
     #[must_use]
-    pub fn token_id(&self, random: &[u8; 16]) -> String {
-        format!("{}:{}:{}", row(CLIENT, &self.holder), print(&self.hash()), id::base32(random))
+    pub fn token_id(&self, identity: &str, random: &[u8; 16]) -> String {
+        let row = self.source(CLIENT, identity);
+        token_id(&row.name, &print(&row.mapping), random)
     }
 
     /// The text that is shown once.
@@ -97,16 +97,25 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether the secret that a token of this id was exchanged for is still the one of its row, of which `hash_of` gives what is
-/// kept. A token that was exchanged for none names no row, and stands by itself.
-pub fn stands(token_id: &str, hash_of: impl FnOnce(&str) -> Option<Sha3>) -> bool {
-    let Some((row, rest)) = token_id.split_once(':') else { return true };
-    let kept = hash_of(row).map(|hash| print(&hash));
-    kept.is_some() && kept.as_deref() == rest.split(':').next()
+/// The id of a token that somebody of the registry's sources answers for: it names the row, and of what the row holds enough to
+/// tell it from another under that name ([`stands`]).
+#[must_use]
+pub fn token_id(row: &str, print: &str, random: &[u8; 16]) -> String {
+    format!("{row}:{print}:{}", id::base32(random))
 }
 
-/// What tells the hash of one secret from that of another.
-fn print(hash: &Sha3) -> String {
+/// Whether the row that a token's id names still holds what it held then; `print_of` gives the [`print`] of the row there is. A
+/// token that nobody of the sources answers for names no row, and stands by itself.
+pub fn stands(token_id: &str, print_of: impl FnOnce(&str) -> Option<String>) -> bool {
+    let Some((row, rest)) = token_id.split_once(':') else { return true };
+    let print = print_of(row);
+    print.is_some() && print.as_deref() == rest.split(':').next()
+}
+
+/// What tells a row of this mapping from one of another: a client of another secret or identity, an operator of another key.
+#[must_use]
+pub fn print(mapping: &Object) -> String {
+    let hash = Sha3::of(&[&mapping.canonical()]);
     id::base32(hash.0.first_chunk::<16>().map_or(&[], |first| first.as_slice()))
 }
 

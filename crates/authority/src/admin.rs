@@ -194,7 +194,7 @@ impl Authority {
             return Err(ActError::Impossible("the domain has operators: one of them has to sign this act"));
         }
         let name = act.name();
-        let plan = plan::of(self, &current, act).await?;
+        let plan = plan::of(self, &current, act, operator).await?;
         if let Some(operator) = operator {
             let current = self.registry.current().ok_or(SignedError::Stale)?;
             may_act(&current, operator)?;

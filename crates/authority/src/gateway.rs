@@ -224,7 +224,8 @@ async fn exchange(
     let secret = Secret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
     let identity = current.sources.client(&secret).map_err(unknown)?;
     let (life, signer) = (identity::EXCHANGED_LIFE, &*authority.signers.identity);
-    let token = identity::issue(signer, &authority.name, identity, now, life, secret.token_id(&edge::random()));
+    let jti = secret.token_id(identity, &edge::random());
+    let token = identity::issue(signer, &authority.name, identity, now, life, jti);
     let issued = Issued { token, expires_in: life.unsigned_abs() };
     let mut response = serve::json(&issued.to_value());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -47,6 +47,7 @@ struct Issuer {
 struct Client {
     identity: String,
     hash: Sha3,
+    print: String,
 }
 
 /// An operator: who signs acts with which key.
@@ -60,6 +61,7 @@ pub struct Operator {
     pub kid: String,
     /// Its key.
     pub key: VerifyingKey,
+    print: String,
 }
 
 impl Operator {
@@ -69,6 +71,12 @@ impl Operator {
         let same_key = self.kid == other.kid && self.key.as_bytes() == other.key.as_bytes();
         same_key && self.row == other.row && self.identity == other.identity
     }
+
+    /// The id of a token that it has issued: the token stands as long as the operator does.
+    #[must_use]
+    pub fn token_id(&self, random: &[u8; 16]) -> String {
+        secret::token_id(&self.row, &self.print, random)
+    }
 }
 
 /// Why nobody is authenticated: the reason is `identity.unauthenticated` in each case. No text repeats a credential.
@@ -76,7 +84,7 @@ impl Operator {
 pub enum IdentityError {
     /// No `Authorization: Bearer` header, or more than one.
     Missing,
-    /// A client secret that is not known, or was revoked.
+    /// A client secret that is not known, or was revoked, or a token of such a client or of an operator who is none any more.
     Secret,
     /// A token that does not hold.
     Token(TokenError),
@@ -88,7 +96,10 @@ impl fmt::Display for IdentityError {
             Self::Missing => f.write_str(
                 "send an identity token or a client secret as `Authorization: Bearer`, and no other with it",
             ),
-            Self::Secret => f.write_str("the client secret is not known here, or was revoked: add the client again"),
+            Self::Secret => f.write_str(
+                "the client secret, or the client or operator that answers for the token, is not known here, or was revoked: add the \
+                 client again, or have another token issued",
+            ),
             Self::Token(error) => error.fmt(f),
         }
     }
@@ -111,6 +122,7 @@ impl Sources {
     }
 
     fn take(&mut self, row: &SourceRecord, tables: &Tables) -> Result<(), FormError> {
+        let print = secret::print(&row.mapping);
         let mut form = Form::of_object(row.mapping.clone(), "identity source's mapping");
         match form.string("kind")?.as_str() {
             "jwt" => {
@@ -124,14 +136,14 @@ impl Sources {
                 let hash = form.sha3("hash")?;
                 form.finish()?;
                 let client = row.name.strip_prefix(CLIENT).and_then(|name| name.strip_prefix('.')).unwrap_or(&row.name);
-                self.clients.insert(client.to_owned(), Client { identity, hash });
+                self.clients.insert(client.to_owned(), Client { identity, hash, print });
             }
             "operator" => {
                 let identity = form.named("identity", "an identity", name::is_identity)?;
                 let (kid, key) = read_key(&mut form)?;
                 form.finish()?;
                 let row = row.name.clone();
-                self.operators.insert(kid.clone(), Operator { row, identity, kid, key });
+                self.operators.insert(kid.clone(), Operator { row, identity, kid, key, print });
             }
             // The ledger looks these up by itself.
             AUDITOR => {}
@@ -172,9 +184,15 @@ impl Sources {
         if issuer != Some(claims.iss.as_str()) {
             return Err(IdentityError::Token(TokenError::Untrusted));
         }
-        let hash_of =
-            |row: &str| self.clients.get(row.strip_prefix(CLIENT)?.strip_prefix('.')?).map(|known| known.hash);
-        if secret::stands(&claims.jti, hash_of) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
+        if secret::stands(&claims.jti, |row| self.print_of(row)) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
+    }
+
+    /// What tells the row of this name, of a client or an operator, from another that it may have been.
+    fn print_of(&self, row: &str) -> Option<String> {
+        let client = row.strip_prefix(CLIENT).and_then(|name| name.strip_prefix('.'));
+        let client = client.and_then(|client| self.clients.get(client)).map(|client| &client.print);
+        let operator = || self.operators.values().find(|operator| operator.row == row).map(|operator| &operator.print);
+        client.or_else(operator).cloned()
     }
 
     /// The operator whose key has this name.

@@ -8,7 +8,7 @@ use eleven_api::header::bearer;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::secret::{self, CLIENT};
+use eleven_api::secret;
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -24,9 +24,9 @@ use std::time::Duration;
 const REMEMBERED: usize = 10_000;
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a caller hears whose token names a client that the registry does not list so.
-const REVOKED: &str = "the client secret that this token was exchanged for was revoked, or is newer than what this point knows of \
-                       the registry: in the second case try again in a moment";
+/// What a caller hears whose token names a client or an operator that the registry does not list so.
+const REVOKED: &str = "the client secret that this token was exchanged for was revoked, or the operator who had it issued is none \
+                       any more; or either is newer than what this point knows of the registry: then try again in a moment";
 
 /// An authenticated caller, with the token that says so.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Callers {
         let claims = verify(&token, &held, now).map_err(|error| unauthenticated(&error.to_string()))?;
         // Of a secret that was exchanged just now the authority knows more than this view.
         let brought = token == credential;
-        if brought && !secret::stands(&claims.jti, |row| client_hash(&held, row)) {
+        if brought && !secret::stands(&claims.jti, |row| print_of(&held, row)) {
             return Err(unauthenticated(REVOKED));
         }
         let caller = Caller { identity: claims.sub, token, exp: claims.exp };
@@ -114,11 +114,9 @@ fn unauthenticated(detail: &str) -> Problem {
     Problem::refused(Reason::IdentityUnauthenticated, detail)
 }
 
-/// What the registry keeps of a client's secret.
-fn client_hash(held: &Holding, row: &str) -> Option<Sha3> {
-    let row = held.view.lists().sources.get(row)?;
-    let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
-    text("hash").filter(|_| text("kind") == Some(CLIENT)).and_then(Sha3::parse)
+/// What tells the row of this name from another that it may have been.
+fn print_of(held: &Holding, row: &str) -> Option<String> {
+    held.view.lists().sources.get(row).map(|row| secret::print(&row.mapping))
 }
 
 /// Verifies a token by the identity keys that the registry's sources name.

@@ -39,13 +39,16 @@ fn a_secret_is_of_its_own_row_and_kind() {
 fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
     let (secret, other) =
         (Secret::new("app", &[1; 32]).expect("a name"), Secret::new("app", &[2; 32]).expect("a name"));
-    let id = secret.token_id(&[3; 16]);
-    let row = |row: &str, hash: Sha3| (row == "client.app").then_some(hash);
-    assert!(stands(&id, |name| row(name, secret.hash())));
-    assert!(!stands(&id, |name| row(name, other.hash())), "another under the same name");
+    let id = secret.token_id("svc:demo:dev", &[3; 16]);
+    let row = |row: &str, secret: &Secret, identity: &str| {
+        (row == "client.app").then(|| print(&secret.source(CLIENT, identity).mapping))
+    };
+    assert!(stands(&id, |name| row(name, &secret, "svc:demo:dev")));
+    assert!(!stands(&id, |name| row(name, &other, "svc:demo:dev")), "another under the same name");
+    assert!(!stands(&id, |name| row(name, &secret, "svc:other:dev")), "the same secret for another identity");
     assert!(!stands(&id, |_| None), "it was revoked");
-    assert!(stands(&id::base32(&[3; 16]), |_| None), "one that was exchanged for no secret");
+    assert!(stands(&id::base32(&[3; 16]), |_| None), "one that nobody of the sources answers for");
     for cut in ["client.app:", "client.app", ":"] {
-        assert_eq!(stands(cut, |name| row(name, secret.hash())), !cut.contains(':'), "{cut}");
+        assert_eq!(stands(cut, |name| row(name, &secret, "svc:demo:dev")), !cut.contains(':'), "{cut}");
     }
 }

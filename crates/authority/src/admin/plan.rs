@@ -4,7 +4,7 @@ mod keys;
 
 use super::{Act, ActError};
 use crate::Authority;
-use crate::identity;
+use crate::identity::{self, Operator};
 use crate::registry::{Current, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
@@ -56,8 +56,13 @@ impl Plan {
     }
 }
 
-/// Plans an act. Nothing has happened yet when this returns.
-pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Result<Plan, ActError> {
+/// Plans an act of this operator's. Nothing has happened yet when this returns.
+pub(super) async fn of(
+    authority: &Authority,
+    current: &Current,
+    act: Act,
+    operator: Option<&Operator>,
+) -> Result<Plan, ActError> {
     let one = |event, data| Ok(Plan::one(Step::alone(event, data)));
     match act {
         Act::PolicyPublish { bundle } => publish(authority, bundle).await,
@@ -78,7 +83,7 @@ pub(super) async fn of(authority: &Authority, current: &Current, act: Act) -> Re
         Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
         Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
-        Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity)),
+        Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity, operator)),
         Act::RetentionSet { retention } => set_retention(authority, current, &retention),
         Act::Hold { hold, placed } => {
             let record = hold.record(current.view.domain(), current.view.lists(), placed);
@@ -256,10 +261,11 @@ fn add_secret(current: &Current, kind: &str, holder: &str, identity: &str) -> Re
     Ok(Plan::one(step).answering("secret", secret.reveal()))
 }
 
-fn issue_identity(authority: &Authority, identity: &str) -> Plan {
-    let (signer, now) = (&*authority.signers.identity, authority.clock.now());
-    let token =
-        identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, id::base32(&edge::random::<16>()));
+/// No event says that it was issued: the token itself names the operator, and stands as long as that one.
+fn issue_identity(authority: &Authority, identity: &str, operator: Option<&Operator>) -> Plan {
+    let (signer, now, random) = (&*authority.signers.identity, authority.clock.now(), edge::random::<16>());
+    let jti = operator.map_or_else(|| id::base32(&random), |operator| operator.token_id(&random));
+    let token = identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, jti);
     let plan = Plan { steps: Vec::new(), answer: Object::new() };
     plan.answering("token", token).answering("expires_in", token::MAX_LIFE)
 }

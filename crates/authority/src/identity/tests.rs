@@ -35,14 +35,33 @@ fn a_client_secret_is_its_owners_alone() {
 fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
     let secret = |seed: u8| Secret::new("demo_app", &[seed; 32]).expect("a name");
     let jwt = || jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
-    let jti = secret(1).token_id(&[3; 16]);
+    let jti = secret(1).token_id("svc:demo:dev", &[3; 16]);
     let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti);
     let asked = |rows: &[SourceRecord]| sources(rows).authenticate(&token, "11-11", NOW);
     assert_eq!(asked(&[jwt(), secret(1).source(CLIENT, "svc:demo:dev")]), Ok("svc:demo:dev".into()));
     assert_eq!(asked(&[jwt()]), Err(IdentityError::Secret), "it was revoked");
     let another = asked(&[jwt(), secret(2).source(CLIENT, "svc:demo:dev")]);
     assert_eq!(another, Err(IdentityError::Secret), "and the client was given another");
+    let another = asked(&[jwt(), secret(1).source(CLIENT, "svc:other:dev")]);
+    assert_eq!(another, Err(IdentityError::Secret), "and the secret stands for another identity");
     assert!(asked(&[jwt(), secret(1).source(AUDITOR, "svc:demo:dev")]).is_err());
+}
+
+#[test]
+fn a_token_that_an_operator_had_issued_stands_as_long_as_the_operator() {
+    let jwt = || jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
+    let operator = |seed: u8| {
+        let key = SeedSigner::new("key:11-11/operator/1", &[seed; 32]);
+        operator_source("root", "human:operator:dev", key.kid(), &key.public())
+    };
+    let issuing = sources(&[operator(1)]);
+    let jti = issuing.operator("key:11-11/operator/1").expect("the operator").token_id(&[3; 16]);
+    assert!(jti.starts_with("operator.root:"), "{jti}");
+    let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti);
+    let asked = |rows: &[SourceRecord]| sources(rows).authenticate(&token, "11-11", NOW);
+    assert_eq!(asked(&[jwt(), operator(1)]), Ok("svc:demo:dev".into()));
+    assert_eq!(asked(&[jwt()]), Err(IdentityError::Secret), "it was removed");
+    assert_eq!(asked(&[jwt(), operator(2)]), Err(IdentityError::Secret), "and is another one now");
 }
 
 #[test]

@@ -339,3 +339,17 @@ async fn an_act_that_waited_is_not_carried_out_for_an_operator_who_was_removed_m
     assert_eq!(acts.count(), 0, "nothing was recorded");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_an_operator_had_issued_ends_with_the_operator() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    let issue = by_second("identity.issue", Object::new().with("identity", crate::fixtures::CALLER));
+    let issued = world.send_act(issue).await.expect("issued");
+    let token = issued.get("token").and_then(Value::as_str).expect("a token").to_owned();
+    world.execute(&token, &[], &crate::world::asked()).await.expect("it is allowed");
+    world.act("source.remove", Object::new().with("name", "operator.second")).await.expect("removed");
+    let problem = world.execute(&token, &[], &crate::world::asked()).await.expect_err("nobody answers for it");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
+    world.stop().await;
+}
