@@ -5,8 +5,8 @@
 //! key makes over the canonical document without `sig`. The key is one of the registry's sources of kind `operator`, and `time` lies
 //! at most ten seconds back. One that is dated up to a second ahead is taken when its time has come.
 //!
-//! An act is made of events. It returns when they are durable and this corner decides by them, and says by when every
-//! enforcement point must know or deny.
+//! An act is made of events, and the next one is planned when they are in force. It returns when they are durable and this corner
+//! decides by them, and says by when every enforcement point must know or deny.
 
 mod act;
 mod plan;
@@ -186,15 +186,20 @@ impl Authority {
     /// # Errors
     /// Why it was not carried out, or not to its end. What was made durable before that stays.
     pub async fn operate(&self, act: Act, operator: Option<&Operator>) -> Result<Done, ActError> {
+        // It takes seconds: before its turn, so that no other act waits for that.
+        let compiled = match &act {
+            Act::PolicyPublish { bundle } => Some(self.registry.compile(bundle.clone()).await?),
+            _ => None,
+        };
         // Until what it does is in force, and the next one sees it.
-        let _alone = if act.ends_a_key() { Some(self.ending.lock().await) } else { None };
+        let _alone = if act.makes_events() { Some(self.acting.lock().await) } else { None };
         let current =
             self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is not at hand".into()))?;
         if operator.is_none() && current.sources.has_operators() {
             return Err(ActError::Impossible("the domain has operators: one of them has to sign this act"));
         }
         let name = act.name();
-        let plan = plan::of(self, &current, act, operator).await?;
+        let plan = plan::of(self, &current, act, compiled, operator).await?;
         if let Some(operator) = operator {
             let current = self.registry.current().ok_or(SignedError::Stale)?;
             may_act(&current, operator)?;

@@ -141,8 +141,8 @@ pub struct Authority {
     pub(crate) sequencer: Sequencer,
     pub(crate) denials: Arc<Denials>,
     pub(crate) replays: Replays,
-    /// Keys end one after the other: whether one may depends on those that are left.
-    pub(crate) ending: tokio::sync::Mutex<()>,
+    /// Acts are carried out one after the other: what one may do depends on what the one before it did.
+    pub(crate) acting: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
     tasks: Tasks,
     stop: watch::Receiver<bool>,
@@ -175,7 +175,7 @@ impl Authority {
         let denials = Arc::new(Denials::default());
         let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
         tasks.spawn("denials", counted);
-        let (replays, ending) = (Replays::new(clock.now()), tokio::sync::Mutex::default());
+        let (replays, acting) = (Replays::new(clock.now()), tokio::sync::Mutex::default());
         let (name, metrics, stopping) = (settings.name, Metrics::default(), stop.clone());
         let authority = Arc::new(Self {
             name,
@@ -186,7 +186,7 @@ impl Authority {
             sequencer,
             denials,
             replays,
-            ending,
+            acting,
             metrics,
             tasks,
             stop,

@@ -127,6 +127,11 @@ impl Registry {
         self.bundles.compile(bundle).await
     }
 
+    /// Notes the policy that is published next: it decides as it was compiled.
+    pub(crate) fn publishes(&self, policy: Arc<Policy>) {
+        self.bundles.publishes(policy);
+    }
+
     /// Waits until the event with this hash is folded, and returns the epoch that it made; `None` where that takes longer
     /// than five seconds.
     pub async fn epoch_of(&self, event: Sha3) -> Option<u64> {

@@ -196,10 +196,10 @@ impl Act {
         Ok(read)
     }
 
-    /// Whether it takes a key of the registry out of service.
+    /// Whether it is made of events, as all are that change something.
     #[must_use]
-    pub const fn ends_a_key(&self) -> bool {
-        matches!(self, Self::KeyRetire { .. } | Self::KeyCompromise { .. })
+    pub const fn makes_events(&self) -> bool {
+        !matches!(self, Self::IdentityIssue { .. })
     }
 
     /// Its name.

@@ -5,7 +5,7 @@ mod keys;
 use super::{Act, ActError};
 use crate::Authority;
 use crate::identity::{self, Operator};
-use crate::registry::{Current, Subject};
+use crate::registry::{Current, Policy, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::disclosure::overlap;
@@ -23,12 +23,16 @@ use eleven_core::registry::{
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
+use std::sync::Arc;
 
 /// The events of an act, and what it answers besides.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) answer: Object,
 }
+
+/// A compiled policy and the canonical bytes of its bundle.
+pub(super) type Compiled = (Arc<Policy>, Vec<u8>);
 
 /// One event of an act.
 pub(super) struct Step {
@@ -56,16 +60,17 @@ impl Plan {
     }
 }
 
-/// Plans an act of this operator's. Nothing has happened yet when this returns.
+/// Plans an act of this operator's; a policy that it publishes is `compiled`. Nothing has happened yet when this returns.
 pub(super) async fn of(
     authority: &Authority,
     current: &Current,
     act: Act,
+    compiled: Option<Compiled>,
     operator: Option<&Operator>,
 ) -> Result<Plan, ActError> {
     let one = |event, data| Ok(Plan::one(Step::alone(event, data)));
     match act {
-        Act::PolicyPublish { bundle } => publish(authority, bundle).await,
+        Act::PolicyPublish { .. } => publish(authority, current, compiled),
         Act::PolicyRetire { reference } => one("policy.retired", Object::new().with("ref", reference)),
         Act::ArtifactRevoke { artifact, why } => revoke(authority, current, artifact, why).await,
         Act::KeyRegister { key } => {
@@ -172,11 +177,9 @@ fn present(found: bool, what: impl FnOnce() -> String) -> Result<(), ActError> {
     if found { Ok(()) } else { Err(ActError::Unknown(what())) }
 }
 
-/// A bundle that decides nothing, or only by mistake, is found before it is published. What is in force may have changed by the
-/// time that it is compiled.
-async fn publish(authority: &Authority, bundle: Value) -> Result<Plan, ActError> {
-    let (policy, bytes) = authority.registry.compile(bundle).await?;
-    let current = &authority.registry.current().ok_or_else(|| ActError::Unavailable("the registry is gone".into()))?;
+/// A policy that decides nothing, or only by mistake, is found before it is published.
+fn publish(authority: &Authority, current: &Current, compiled: Option<Compiled>) -> Result<Plan, ActError> {
+    let (policy, bytes) = compiled.ok_or(ActError::Broken("the policy was not compiled: nothing was done"))?;
     let bundle = &policy.bundle;
     if let Some(why) = unenforced(bundle, current.view.root().witnesses.keys.len()) {
         return Err(ActError::Impossible(why));
@@ -184,6 +187,7 @@ async fn publish(authority: &Authority, bundle: Value) -> Result<Plan, ActError>
     let record = PolicyRecord::read(PolicyRecord::of(bundle).to_value())?;
     let published = PublishedPolicy::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
+    authority.registry.publishes(Arc::clone(&policy));
     Ok(Plan::one(step).answering("policy", bundle.id().to_value()))
 }
 

@@ -47,7 +47,7 @@ struct Held {
     /// What the ledger says was published: nothing else is served by hash, whatever the ledger stores beside it.
     published: BTreeSet<Sha3>,
     bytes: BTreeMap<Sha3, Bytes>,
-    /// What was compiled last to be published, until the ledger has it.
+    /// What is published next, as it was compiled, until the ledger has it.
     compiled: Option<Arc<Policy>>,
 }
 
@@ -56,14 +56,16 @@ impl Bundles {
         Self { ledger, held: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Reads and compiles a bundle that is to be published, and gives its canonical bytes besides. What it came to decides once
-    /// it is in force: it is not compiled again.
+    /// Reads and compiles a bundle that is to be published, and gives its canonical bytes besides.
     pub(super) async fn compile(&self, bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
         let compiling = self.in_turn(move || read_and_compile(bundle));
         let compiled = tokio::time::timeout(COMPILED_WITHIN, compiling).await;
-        let (policy, bytes) = compiled.unwrap_or(Err(NotCompiled::Late))?;
-        self.held().compiled = Some(Arc::clone(&policy));
-        Ok((policy, bytes))
+        compiled.unwrap_or(Err(NotCompiled::Late))
+    }
+
+    /// Keeps the policy that is published next: what was compiled decides once it is in force, and is not compiled again.
+    pub(super) fn publishes(&self, policy: Arc<Policy>) {
+        self.held().compiled = Some(policy);
     }
 
     /// On a thread of its own: those that serve go on.

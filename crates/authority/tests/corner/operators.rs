@@ -353,3 +353,31 @@ async fn a_token_that_an_operator_had_issued_ends_with_the_operator() {
     assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_acts_at_once_the_later_sees_what_the_earlier_did() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    for client in ["a", "b", "c"] {
+        let args = || Object::new().with("client", client).with("identity", crate::fixtures::CALLER);
+        let second = world.send_act(by_second("client.add", args()));
+        let (one, other) = tokio::join!(world.act("client.add", args()), second);
+        let (added, refused) = match (one, other) {
+            (Ok(added), Err(refused)) | (Err(refused), Ok(added)) => (added, refused),
+            both => panic!("one of them is the later: {both:?}"),
+        };
+        assert_eq!(refused.status, 400, "{refused}");
+        let secret = added.get("secret").and_then(Value::as_str).expect("a secret");
+        world.execute(secret, &[], &crate::world::asked()).await.expect("it is the one that is registered");
+
+        let subject = || Object::new().with("kind", "tool").with("subject", client);
+        world.act("subject.contain", subject()).await.expect("contained");
+        let contain = world.send_act(by_second("subject.contain", subject()));
+        let (lifted, contained) = tokio::join!(world.act("subject.lift", subject()), contain);
+        lifted.expect("it was contained before");
+        contained.expect("contained again, before or after that");
+    }
+    let refused = world.records().await.into_iter().find(|record| record.event == "ledger.refused");
+    assert_eq!(refused, None);
+    world.stop().await;
+}

@@ -24,6 +24,8 @@ async fn what_was_compiled_to_be_published_is_in_force_without_the_ledgers_copy(
     assert!(bundles.policies(std::slice::from_ref(&row), &none).await.is_empty(), "the ledger has the only copy");
     let (compiled, bytes) = bundles.compile(bundle("one")).await.expect("it compiles");
     assert_eq!(Sha3::of(&[&bytes]), row.id.hash);
+    bundles.publishes(Arc::clone(&compiled));
+    bundles.compile(bundle("other")).await.expect("one that waits for its turn to be published");
     let policies = bundles.policies(&[other, row.clone()], &none).await;
     assert_eq!(policies.len(), 1, "another's it is not");
     assert!(Arc::ptr_eq(policies.get(&row.id.hash).expect("the policy"), &compiled));
