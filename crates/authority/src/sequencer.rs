@@ -222,6 +222,7 @@ impl Stream {
                 }
             }
         };
+        let mut refusal = None;
         match answer {
             Ok(appended) => {
                 self.count(batch.len());
@@ -234,11 +235,15 @@ impl Stream {
                     self.stall(jobs);
                     batch.abandon();
                     following.discard();
+                } else if batch.len() == 1 {
+                    batch.pop_front().iter_mut().for_each(|signed| self.refuse(signed, &error));
+                } else {
+                    refusal = Some(error);
                 }
             }
         }
         let kid = self.signer.kid().to_owned();
-        self.see_through(batch, &mut following, jobs).await;
+        self.see_through(batch, refusal.as_ref(), &mut following, jobs).await;
         self.find_place(false, jobs).await;
         if self.next != first_following || self.signer.kid() != kid {
             following.discard();
@@ -248,10 +253,20 @@ impl Stream {
     }
 
     /// Sends each record of a batch, alone and in order, until the ledger has said what became of it. What was signed
-    /// after it was never sent: where the ledger does not answer, its numbers are free again.
-    async fn see_through(&mut self, batch: Batch, following: &mut Batch, jobs: &mut mpsc::Receiver<Job>) {
-        let mut rest = batch;
+    /// after it was never sent: where the ledger does not answer, its numbers are free again. Of the record that the batch was
+    /// refused for, the ledger says only then why: later it says that it was refused before.
+    async fn see_through(
+        &mut self,
+        batch: Batch,
+        refusal: Option<&CallError>,
+        following: &mut Batch,
+        jobs: &mut mpsc::Receiver<Job>,
+    ) {
+        let named = refusal.and_then(named);
+        let (mut rest, mut place) = (batch, 0_usize);
         while let Some(mut signed) = rest.pop_front() {
+            let first = refusal.filter(|_| named == Some(place));
+            place += 1;
             let body = signed.body();
             loop {
                 match self.ledger.append(body.clone(), DEADLINE).await {
@@ -268,7 +283,7 @@ impl Stream {
                         tokio::time::sleep(RETRY).await;
                     }
                     Err(error) => {
-                        self.refuse(&mut signed, &error);
+                        self.refuse(&mut signed, first.unwrap_or(&error));
                         break;
                     }
                 }
@@ -356,6 +371,12 @@ impl Stream {
             drop(job.answer.send(Err(SubmitError::Unavailable { sent: false })));
         }
     }
+}
+
+/// The record of a batch for which the ledger refused it: it says `record 0: …`.
+fn named(refusal: &CallError) -> Option<usize> {
+    let CallError::Refused(problem) = refusal else { return None };
+    problem.detail.strip_prefix("record ")?.split_once(':')?.0.parse().ok()
 }
 
 #[cfg(test)]

@@ -230,9 +230,13 @@ impl Scripted {
             let mut seen = seen.lock().expect("whole");
             let status = statuses[seen.len()];
             seen.push(body);
+            let refused_before = counted.load(Relaxed) > 0;
             let next = counted.fetch_add(u64::from(status < 500), Relaxed) + u64::from(status < 500);
             std::future::ready(match status {
                 200 => json(&Appended { durability: Durability::D1, next, size: next }.to_value()),
+                status if refused_before => {
+                    Problem::with_status(status, "record 0: record.refused_before").into_response()
+                }
                 status => Problem::with_status(status, "record 0: issuance.late: it came late").into_response(),
             })
         };
@@ -273,4 +277,48 @@ async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes
     let sent = scripted.sent.lock().expect("whole");
     assert_eq!(sent.len(), 4);
     assert!(sent[1] == sent[0] && sent[2] == sent[0] && sent[3] != sent[0], "the same bytes until their fate is known");
+}
+
+/// Why the ledger refused the record, as its caller hears it.
+fn why(answer: Result<Committed, SubmitError>) -> String {
+    match answer {
+        Err(SubmitError::Refused(why)) => why,
+        other => panic!("it was refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_refused_alone_is_not_sent_again_and_its_caller_hears_why() {
+    let scripted = Scripted::serve(&[422, 200]).await;
+    let mut stream = Stream { ledger: Ledger::new(Client::new(), scripted.base.as_str()), ..stream(0) };
+    let (_queue, mut jobs) = mpsc::channel(1);
+    for (note, is_refused) in [("a", true), ("b", false)] {
+        let (job, answered) = job(note);
+        let mut batch = Batch::default();
+        stream.sign(job, &mut batch);
+        stream.deliver(batch, &mut jobs).await;
+        let answer = answered.await.expect("an answer");
+        if is_refused {
+            assert!(why(answer).contains("issuance.late"));
+        } else {
+            assert_eq!(answer.expect("committed").record.src_seq, 1, "the refused one has its number");
+        }
+    }
+    assert_eq!(scripted.sent.lock().expect("whole").len(), 2);
+}
+
+#[tokio::test]
+async fn of_a_batch_the_record_that_it_was_refused_for_hears_why() {
+    // The batch; then each of its records alone.
+    let scripted = Scripted::serve(&[422, 422, 200]).await;
+    let mut stream = Stream { ledger: Ledger::new(Client::new(), scripted.base.as_str()), ..stream(0) };
+    let (_queue, mut jobs) = mpsc::channel(1);
+    let ((first, refused), (second, taken)) = (job("a"), job("b"));
+    let mut batch = Batch::default();
+    stream.sign(first, &mut batch);
+    stream.sign(second, &mut batch);
+    stream.deliver(batch, &mut jobs).await;
+    assert!(why(refused.await.expect("an answer")).contains("issuance.late"));
+    taken.await.expect("an answer").expect("committed");
+    assert_eq!(scripted.sent.lock().expect("whole").len(), 3);
 }
