@@ -303,14 +303,19 @@ fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, Signe
     let current = authority.registry.fresh(now).ok_or(SignedError::Stale)?;
     let operator = current.sources.operator(&signed.kid).ok_or(SignedError::Unknown)?;
     signed.verify(&operator.key, now)?;
+    may_act(&current, operator)?;
     authority.replays.take(signed)?;
     Ok(operator.clone())
 }
 
-/// Whether the registry still lists who was an operator, under the same key.
+/// Whether the registry still lists who was an operator, under the same key, and contains it not.
 fn may_act(current: &Current, operator: &Operator) -> Result<(), SignedError> {
     let listed = current.sources.operator(&operator.kid).ok_or(SignedError::Unknown)?;
-    if listed.is(operator) { Ok(()) } else { Err(SignedError::Unknown) }
+    match listed.is(operator) {
+        false => Err(SignedError::Unknown),
+        true if operator.is_contained(current.view.lists()) => Err(SignedError::Contained),
+        true => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,19 @@ impl Operator {
         same_key && self.row == other.row && self.identity == other.identity
     }
 
+    /// Whether a containment of this subject is one of its identity, whatever state that is in. One of more than that stops no
+    /// operator: somebody has to lift it.
+    #[must_use]
+    pub fn is_covered(&self, kind: &str, subject: &str) -> bool {
+        kind == "identity" && subject == self.identity
+    }
+
+    /// Whether it is contained by these lists.
+    #[must_use]
+    pub fn is_contained(&self, lists: &Lists) -> bool {
+        lists.containments.iter().any(|row| self.is_covered(&row.kind, &row.subject))
+    }
+
     /// The id of a token that it has issued: the token stands as long as the operator does.
     #[must_use]
     pub fn token_id(&self, random: &[u8; 16]) -> String {
@@ -111,9 +124,15 @@ impl Sources {
     /// The sources of a registry's lists.
     #[must_use]
     pub fn of(lists: &Lists) -> Self {
+        Self::of_rows(lists.sources.iter())
+    }
+
+    /// The sources of these rows.
+    #[must_use]
+    pub fn of_rows<'a>(rows: impl Iterator<Item = &'a SourceRecord>) -> Self {
         let mut sources = Self::default();
         let tables = Tables::new(TABLES);
-        for row in lists.sources.iter() {
+        for row in rows {
             if let Err(error) = sources.take(row, &tables) {
                 tracing::warn!(source = %row.name, %error, "an identity source authenticates nobody");
             }
@@ -199,6 +218,11 @@ impl Sources {
     #[must_use]
     pub fn operator(&self, kid: &str) -> Option<&Operator> {
         self.operators.get(kid)
+    }
+
+    /// All of them.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        self.operators.values()
     }
 
     /// Whether anybody may act yet.

@@ -1,6 +1,7 @@
 //! What events an act is made of.
 
 mod keys;
+mod operators;
 
 use super::{Act, ActError};
 use crate::Authority;
@@ -81,8 +82,11 @@ pub(super) async fn of(
         Act::RootPublish { root } => publish_root(authority, current, &root).await,
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
-        Act::SourceRegister { record } => one("source.registered", members(record.to_value())),
-        Act::SourceRemove { name } => one("source.removed", Object::new().with("name", name)),
+        Act::SourceRegister { record } => {
+            operators::check_rows(current, &record.name, Some(&record))?;
+            one("source.registered", members(record.to_value()))
+        }
+        Act::SourceRemove { name } => remove_source(current, name),
         Act::ClientAdd { client, identity } => add_secret(current, CLIENT, &client, &identity),
         Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client)),
         Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
@@ -95,6 +99,7 @@ pub(super) async fn of(
             approve(authority, current, record.map_err(ActError::Impossible)?)
         }
         Act::SubjectContain { kind, subject } => {
+            operators::check_subject(current, &kind, &subject)?;
             transitions(authority, &["lifecycle.contained"], &kind, &subject).await
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
@@ -250,6 +255,11 @@ fn expose(authority: &Authority, current: &Current, exposure: Exposure) -> Resul
 
 fn revoke_secret(current: &Current, name: String) -> Result<Plan, ActError> {
     present(current.view.lists().sources.contains(&name), || name.replacen('.', " ", 1))?;
+    remove_source(current, name)
+}
+
+fn remove_source(current: &Current, name: String) -> Result<Plan, ActError> {
+    operators::check_rows(current, &name, None)?;
     Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
 }
 

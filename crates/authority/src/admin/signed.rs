@@ -41,6 +41,8 @@ pub enum SignedError {
     Stale,
     /// No operator has a key of that name.
     Unknown,
+    /// The operator's identity is contained.
+    Contained,
     /// Signed more than ten seconds ago, or dated ahead of our clock.
     Time,
     /// Signed before this process began, or before the last act that it has forgotten.
@@ -59,6 +61,7 @@ impl fmt::Display for SignedError {
                  does, this authority's log says why it is not followed), then sign the act again"
             }
             Self::Unknown => "no operator's key of that name is known here: add the operator first",
+            Self::Contained => "the operator's identity is contained: another operator has to lift that",
             Self::Time => {
                 "the act was signed more than ten seconds ago, or a second ahead, by this authority's clock: sign it again, and \
                  where that is refused too, set the clock of the machine that signs"
@@ -79,6 +82,7 @@ impl SignedError {
     pub(super) fn problem(self) -> Problem {
         let reason = match self {
             Self::Stale => Reason::AuditUnavailable,
+            Self::Contained => Reason::RuntimeContained,
             Self::Unknown | Self::Time | Self::Before | Self::Signature | Self::Replayed => {
                 Reason::IdentityUnauthenticated
             }

@@ -381,3 +381,58 @@ async fn of_two_acts_at_once_the_later_sees_what_the_earlier_did() {
     assert_eq!(refused, None);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_whose_identity_is_contained_does_not_act() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    let identity = || Object::new().with("kind", "identity").with("subject", SECOND);
+    world.act("subject.contain", identity()).await.expect("contained");
+    for (act, args) in [
+        ("subject.lift", identity()),
+        ("identity.issue", Object::new().with("identity", crate::fixtures::CALLER)),
+        ("policy.publish", Object::new().with("bundle", bundle(2))),
+    ] {
+        let problem = world.send_act(by_second(act, args)).await.expect_err(act);
+        assert_eq!((problem.status, problem.reason), (403, Some(Reason::RuntimeContained)), "{act}");
+    }
+    // What stops all callers stops no operator.
+    let domain = || Object::new().with("kind", "domain").with("subject", "11-11");
+    world.act("subject.contain", domain()).await.expect("contained");
+    assert_eq!(world.ask().await.expect_err("contained").reason, Some(Reason::RuntimeContained));
+    world.act("subject.lift", domain()).await.expect("lifted");
+    world.act("subject.lift", identity()).await.expect("lifted");
+    world.send_act(by_second("policy.publish", Object::new().with("bundle", bundle(2)))).await.expect("it acts again");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_act_leaves_a_domain_without_an_operator_who_may_act() {
+    let world = World::founded().await;
+    let root = || Object::new().with("name", "operator.root");
+    let replaced = || {
+        let mapping = Object::new().with("kind", "auditor");
+        root().with("source", "auditor").with("mapping", mapping)
+    };
+    let own = || Object::new().with("kind", "identity").with("subject", "human:operator:dev");
+    let second = || Object::new().with("kind", "identity").with("subject", SECOND);
+    let refused = async || {
+        for (act, args) in [("source.remove", root()), ("source.register", replaced()), ("subject.contain", own())] {
+            let problem = world.act(act, args).await.expect_err(act);
+            assert_eq!(problem.status, 400, "{act}: {problem}");
+            assert!(problem.detail.contains("no operator would be left"), "{act}: {problem}");
+        }
+    };
+    refused().await;
+    add_second(&world).await;
+    world.act("subject.contain", second()).await.expect("contained");
+    refused().await;
+    world.act("subject.lift", second()).await.expect("lifted");
+    // The same row with another key is an operator's, too.
+    let renewed = signer("renewed");
+    let record = operator_source("second", SECOND, renewed.kid(), &renewed.public());
+    let Value::Object(record) = record.to_value() else { panic!("a record") };
+    world.act("source.register", record).await.expect("registered anew");
+    world.act("source.remove", root()).await.expect("another is left");
+    world.stop().await;
+}
