@@ -72,24 +72,36 @@ async fn govern(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Allowed, Problem> {
-    let now = authority.clock.now();
     let current = current(authority)?;
-    let (caller, bearer) = caller(authority, &current, headers, listening)?;
-    let asked = Execute::read(body).map_err(|error| Problem::malformed(error.to_string()))?;
-    let random = Random { nonce: edge::random(), salt: edge::random() };
-    let request = Request { caller, point: None, asked, now, random };
-    let request = match point::acting(headers, body, bearer, &current, now) {
-        Ok(point) => Request { point, ..request },
-        Err(error) => return Err(not_believed(authority, &request, error).await),
-    };
-    match decide_and_issue(authority, &current, request.clone()).await {
+    let request = read(authority, &current, listening, headers, body).await?;
+    match decide_and_issue(authority, &current, request).await {
         Err(Failure::Overtaken) => {
-            // A policy was replaced between the decision and its commit: decide once more, by what is in force now.
+            // A policy was replaced between the decision and its commit: decide once more, by what is in force now. Who called,
+            // or the point that acts, may be none any more by that.
             let current = authority.registry.next_after(&current, OVERTAKEN).await;
-            let request = Request { random: Random { nonce: edge::random(), salt: edge::random() }, ..request };
+            let request = read(authority, &current, listening, headers, body).await?;
             decide_and_issue(authority, &current, request).await.map_err(Failure::problem)
         }
         answer => answer.map_err(Failure::problem),
+    }
+}
+
+/// What is asked for, and by whom, by this registry.
+async fn read(
+    authority: &Authority,
+    current: &Current,
+    listening: &Listening,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Request, Problem> {
+    let now = authority.clock.now();
+    let (caller, bearer) = caller(authority, current, headers, listening)?;
+    let asked = Execute::read(body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let random = Random { nonce: edge::random(), salt: edge::random() };
+    let request = Request { caller, point: None, asked, now, random };
+    match point::acting(headers, body, bearer, current, now) {
+        Ok(point) => Ok(Request { point, ..request }),
+        Err(error) => Err(not_believed(authority, &request, error).await),
     }
 }
 

@@ -1,13 +1,16 @@
-use crate::fixtures::{CALLER, POINT, signer};
+use crate::fixtures::{AUTHORITY, CALLER, POINT, key, signer};
 use crate::world::{World, acting, asked, asked_for, bundle};
+use eleven_api::audit::Append;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Draft, Place};
 use eleven_core::id;
 use eleven_core::limits::MAX_CEDAR;
 use eleven_core::reason::Reason;
+use eleven_core::root::KeyUse;
 use eleven_core::signature::{Signer as _, VerifyingKey};
 use std::time::Duration;
 
@@ -196,5 +199,45 @@ async fn others_are_decided_while_a_publication_compiles() {
     };
     assert_eq!(refused.status, 400);
     assert!(decided >= 5, "{decided} were decided meanwhile");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_once_more_is_decided_only_for_who_may_call_still() {
+    let world = World::founded().await;
+    // A replica, which has an event key of its own, revokes the client and retires the policy.
+    let replica = key("replica", KeyUse::Event, AUTHORITY);
+    world.act("key.register", Object::new().with("key", replica.to_value())).await.expect("registered");
+    let draft = |event, src_seq, data| Draft {
+        event,
+        place: Place::Alone,
+        ts: SystemClock.now(),
+        by: AUTHORITY.into(),
+        src_seq,
+        data,
+        about: About::default(),
+    };
+    let revoked = draft("source.removed", 0, Object::new().with("name", "client.demo"));
+    let retired = draft("policy.retired", 1, Object::new().with("ref", "policy://medical/inference/v1"));
+    let mut append = Append::default();
+    for draft in [revoked, retired] {
+        append.record(&draft.sign(&signer("replica")).expect("a record"));
+    }
+    // This authority learns of it when it has decided, and the ledger has refused that.
+    world.relay.hold_entries(true);
+    let posted =
+        world.client.post(&world.ledger, routes::AUDIT_EVENTS, &[], append.to_bytes(), crate::world::DEADLINE).await;
+    posted.expect("the ledger takes it");
+    let learns = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.relay.hold_entries(false);
+    };
+    let (asked, ()) = tokio::join!(world.ask(), learns);
+    let problem = asked.expect_err("its client was revoked");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
+    let records = world.records().await;
+    assert!(records.iter().any(|record| record.event == "ledger.refused"), "it was decided before");
+    let denied = records.iter().find(|record| record.about.identity.as_deref() == Some(CALLER));
+    assert_eq!(denied, None, "nothing is recorded in the name of who calls no more");
     world.stop().await;
 }
