@@ -12,6 +12,7 @@ use crate::limits;
 use crate::name;
 use crate::policy::PolicyId;
 use crate::signature::{Signature, Signer};
+use crate::subject::Named;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -67,6 +68,12 @@ impl Operation {
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.value.get(name).and_then(Value::as_str)
+    }
+
+    /// The same as a containment sees it.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Named<'_> {
+        Named::of(self.value.get(name))
     }
 }
 

@@ -1,13 +1,48 @@
 //! What a containment covers (PROTOCOL 14.2).
 //!
 //! A containment names a kind of subject and a subject; a [`Target`] is everything that one admission touches. A kind
-//! that this version does not know covers everything: a point that is too old to understand a containment stops.
+//! that this version does not know covers everything: a point that is too old to understand a containment stops. So does
+//! every containment of a model or a tool where the operation has one that can't be read.
 
+use crate::encoding::Value;
 use crate::hash::Sha3;
 use crate::name;
 
 /// The kinds of a governed subject that this version knows.
 pub const KINDS: &[&str] = &["runtime", "identity", "operation", "model", "tool", "policy", "route", "domain", "mesh"];
+
+/// A parameter of the operation that a containment may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// The operation has none.
+    #[default]
+    Absent,
+    /// Its text.
+    Text(&'a str),
+    /// It is there and no text, as where the policy has it committed: it may be any.
+    Unreadable,
+}
+
+impl<'a> Named<'a> {
+    /// What stands in an operation.
+    #[must_use]
+    pub fn of(value: Option<&'a Value>) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(Value::Str(text)) => Self::Text(text),
+            Some(_) => Self::Unreadable,
+        }
+    }
+
+    /// Whether it is `subject`, or could be.
+    fn may_be(self, subject: &str) -> bool {
+        match self {
+            Self::Absent => false,
+            Self::Text(text) => text == subject,
+            Self::Unreadable => true,
+        }
+    }
+}
 
 /// What one admission or exchange touches: each containment is held against all of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,10 +55,10 @@ pub struct Target<'a> {
     pub identity: &'a str,
     /// The operation's name.
     pub operation: &'a str,
-    /// The operation's `model`, where it has one.
-    pub model: Option<&'a str>,
-    /// The operation's `tool`, where it has one.
-    pub tool: Option<&'a str>,
+    /// The operation's `model`.
+    pub model: Named<'a>,
+    /// The operation's `tool`.
+    pub tool: Named<'a>,
     /// The policy's reference, with its version.
     pub policy: &'a str,
     /// The domain that decides.
@@ -41,8 +76,8 @@ pub fn covers(kind: &str, subject: &str, target: &Target<'_>) -> bool {
         "runtime" => holds(subject, target.point) || holds(subject, target.runtime),
         "identity" => subject == target.identity,
         "operation" => subject == target.operation,
-        "model" => target.model == Some(subject),
-        "tool" => target.tool == Some(subject),
+        "model" => target.model.may_be(subject),
+        "tool" => target.tool.may_be(subject),
         "policy" => subject == target.policy,
         "route" => target.route.is_some_and(|route| Sha3::parse(subject) == Some(route)),
         "domain" => {

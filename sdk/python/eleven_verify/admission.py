@@ -242,18 +242,19 @@ def _containment(known, artifact):
 
 
 def contains(row: dict, domain: str, point: str, artifact: dict) -> bool:
-    """Does this containment hold the operation? An unknown kind does (4.1 step 15, 14.2)."""
+    """Does this containment hold the operation? An unknown kind does, and so does one of a model or a tool where the
+    operation has one that can't be read, for it may be the one (4.1 step 15, 14.2)."""
     kind, subject = row["kind"], row["subject"]
     op, origin = artifact["op"], artifact.get("origin", {})
     if kind == "runtime":
         return any(under(subject, where) for where in (point, artifact["env"]["runtime"]))
     if kind == "domain":
         return subject in (domain, origin.get("domain"), artifact["sub"].partition("@")[2])
+    if kind in ("model", "tool"):
+        return kind in op and (op[kind] == subject or not isinstance(op[kind], str))
     subjects = {
         "identity": artifact["sub"],
         "operation": op["name"],
-        "model": op.get("model"),
-        "tool": op.get("tool"),
         "policy": artifact["pol"]["ref"],
         "route": origin.get("route"),
     }

@@ -50,5 +50,22 @@ class FurtherKeys(unittest.TestCase):
                 self.assertEqual(admission.decide(known), expected)
 
 
+class Contained(unittest.TestCase):
+    def test_a_model_or_a_tool_that_cannot_be_read_may_be_the_one(self):
+        artifact = {
+            "sub": "svc:a",
+            "env": {"runtime": "host://a"},
+            "pol": {"ref": "policy://a/v1"},
+            "op": {"name": "tool.call"},
+        }
+        committed = {"_sd": "sha3-512:" + "0" * 128}
+        for kind in ("model", "tool"):
+            for member, expected in [({}, False), ({kind: "m"}, True), ({kind: "n"}, False), ({kind: committed}, True)]:
+                with self.subTest(kind=kind, member=member):
+                    held = {**artifact, "op": {**artifact["op"], **member}}
+                    row = {"kind": kind, "subject": "m"}
+                    self.assertEqual(admission.contains(row, "11-11", "host://a#p", held), expected)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,5 @@
 use super::*;
-use crate::encoding::{Value, parse};
+use crate::encoding::parse;
 use alloc::string::String;
 
 const POINT: &str = "k8s://cluster-east-1/ns/inference#gw-0";
@@ -10,8 +10,8 @@ fn target() -> Target<'static> {
         runtime: "k8s://cluster-east-1/ns/inference",
         identity: "svc:inference-gateway:prod",
         operation: "model.invoke",
-        model: Some("clinical-summary-v4"),
-        tool: None,
+        model: Named::Text("clinical-summary-v4"),
+        tool: Named::Absent,
         policy: "policy://medical/inference/v3",
         domain: "11-11",
         origin: None,
@@ -63,7 +63,19 @@ fn every_other_kind_compares_whole_names() {
     ] {
         assert!(!covers(kind, subject, &plain), "{kind} {subject}");
     }
-    assert!(covers("tool", "fhir.read", &Target { tool: Some("fhir.read"), ..plain }));
+    assert!(covers("tool", "fhir.read", &Target { tool: Named::Text("fhir.read"), ..plain }));
+}
+
+#[test]
+fn a_model_or_a_tool_that_cannot_be_read_may_be_the_one_that_is_contained() {
+    let op = parse(br#"{"model":{"_sd":"sha3-512:00"},"tool":null}"#).expect("I-JSON");
+    let hidden = Target { model: Named::of(op.get("model")), tool: Named::of(op.get("tool")), ..target() };
+    for kind in ["model", "tool"] {
+        assert!(covers(kind, "any", &hidden), "{kind}");
+        assert!(!covers(kind, "any", &Target { model: Named::of(None), tool: Named::of(None), ..target() }), "{kind}");
+    }
+    assert!(!covers("tool", "any", &Target { tool: Named::Absent, ..hidden }), "of each kind by itself");
+    assert!(!covers("identity", "any", &hidden), "another kind is read as ever");
 }
 
 #[test]

@@ -262,7 +262,7 @@ fn contained(case: Object, kind: &str, subject: &str) -> Object {
 }
 
 /// The case of a call of this tool.
-fn tool_call(tool: &str) -> Object {
+fn tool_call(tool: impl Into<Value>) -> Object {
     let case = base();
     let Token { artifact: of, issued, .. } =
         Token::read(case.get("token").and_then(Value::as_str).expect("a token")).expect("of its form");
@@ -384,5 +384,18 @@ fn a_containment_of_a_tool_covers_its_calls_alone() {
         let expected = covers.then_some(Reason::RuntimeContained);
         let found = (refused_in(case.clone(), |_| {}), interrupted(case));
         assert_eq!(found, (expected, expected), "{kind} {subject}");
+    }
+}
+
+#[test]
+fn a_containment_of_a_tool_covers_the_calls_of_one_that_is_committed() {
+    let committed = Object::new().with("_sd", Sha3([2; 64]));
+    let call = tool_call(Value::Object(committed));
+    assert_eq!((refused_in(call.clone(), |_| {}), interrupted(call.clone())), (None, None));
+    for (kind, covers) in [("tool", true), ("model", false)] {
+        let case = contained(call.clone(), kind, "browser");
+        let expected = covers.then_some(Reason::RuntimeContained);
+        let found = (refused_in(case.clone(), |_| {}), interrupted(case));
+        assert_eq!(found, (expected, expected), "{kind}");
     }
 }

@@ -3,6 +3,7 @@ use crate::encoding::{Object, Value, parse};
 use crate::hash::Sha256;
 use crate::index::OperationIndex;
 use crate::signature::{SeedSigner, Signer as _, bytes32};
+use crate::subject::Named;
 use alloc::format;
 
 fn vector(bytes: &[u8]) -> Value {
@@ -61,8 +62,8 @@ fn vectors_lookups() {
         runtime,
         identity: "svc:inference-gateway:prod",
         operation,
-        model: Some("clinical-summary-v4"),
-        tool: None,
+        model: Named::Text("clinical-summary-v4"),
+        tool: Named::Absent,
         policy: "policy://medical/inference/v3",
         domain: "11-11",
         origin: None,
