@@ -260,12 +260,12 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
     };
     let op = framed.asked.value().as_object().cloned().unwrap_or_default();
     let (op, disclosures) = disclosure::commit(op, &sensitive, salt);
-    let operation = Operation::read(Value::Object(op));
-    match operation {
+    let op = Value::Object(op);
+    let reason = refusal::unreadable(&op);
+    match Operation::read(op) {
         Ok(operation) => framed.operation = operation,
         Err(error) => {
-            let about = about(caller, &framed);
-            let denial = Denial { reason: Reason::LimitsExceeded, detail: error.to_string(), about };
+            let denial = Denial { reason, detail: error.to_string(), about: about(caller, &framed) };
             return Err(deny(gate, denial).await);
         }
     }

@@ -2,6 +2,7 @@
 
 use eleven_api::problem::Problem;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::limits;
 use eleven_core::reason::Reason;
 
 /// The answer for a refusal on an OpenAI path: the problem's members, and `error` {message, type, code} beside them.
@@ -36,3 +37,13 @@ const fn kind(problem: &Problem) -> &'static str {
         _ => "server_error",
     }
 }
+
+/// Why what a policy has committed in `op` left no operation, where it did: it came past a limit, or the policy commits what
+/// every operation needs, as one that was published by an earlier version can.
+pub(crate) fn unreadable(op: &Value) -> Reason {
+    let past = op.canonical().len() > limits::MAX_OP || op.depth() + 2 > limits::MAX_DEPTH;
+    if past { Reason::LimitsExceeded } else { Reason::PolicyError }
+}
+
+#[cfg(test)]
+mod tests;

@@ -213,8 +213,39 @@ fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
             "of the pointers in `sensitive` one leads into what another names, which is committed whole: leave the longer one out",
         )
     } else {
+        unkept(bundle)
+    }
+}
+
+/// The longest run in seconds, as a point's configuration has it.
+const MAX_RUN: u64 = 3600;
+
+/// A term that nothing could keep, or that keeps nothing. What was published before this was refused stays readable.
+fn unkept(bundle: &PolicyBundle) -> Option<&'static str> {
+    let terms = &bundle.terms;
+    let member = |pointer: &str| pointer.split('/').nth(2).map(|token| token.replace("~1", "/").replace("~0", "~"));
+    let needed =
+        |pointer: &String| member(pointer).is_some_and(|member| matches!(member.as_str(), "name" | "scope" | "params"));
+    if !terms.sensitive.iter().all(|pointer| is_escaped(pointer)) {
+        Some(
+            "an entry of `sensitive` is no JSON pointer, so that nothing would stand there: write ~0 for ~ and ~1 for / in \
+             a name",
+        )
+    } else if terms.sensitive.iter().any(needed) {
+        Some(
+            "`sensitive` names `name`, `scope` or `params`, without which there is no operation to decide about: \
+             leave it out",
+        )
+    } else if terms.max_run.is_some_and(|seconds| seconds > MAX_RUN) {
+        Some("the term `max_run` is more than an hour, the longest that anything runs: set 3600 or less")
+    } else {
         None
     }
+}
+
+/// Whether each `~` of a JSON pointer is the first half of `~0` or `~1` (RFC 6901).
+fn is_escaped(pointer: &str) -> bool {
+    pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// Whether a policy's evidence has to be cosigned before an answer is released.

@@ -135,6 +135,39 @@ async fn a_bundle_that_does_not_compile_is_refused_before_it_is_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_terms_nothing_could_keep_is_not_published() {
+    let world = World::founded().await;
+    let with = |term: &str, value: Value| {
+        let Value::Object(bundle) = bundle(2) else { panic!("a bundle") };
+        let terms = bundle.get("terms").and_then(Value::as_object).expect("terms").clone().with(term, value);
+        Object::new().with("bundle", bundle.with("terms", terms))
+    };
+    let sensitive = |pointer: &str| with("sensitive", Value::from(vec![Value::from(pointer)]));
+    let before = world.records().await.len();
+    for (args, why) in [
+        (sensitive("/op/name"), "no operation to decide about"),
+        (sensitive("/op/scope"), "no operation to decide about"),
+        (sensitive("/op/scope/0"), "no operation to decide about"),
+        (sensitive("/op/params"), "no operation to decide about"),
+        (sensitive("/op/user~2"), "no JSON pointer"),
+        (sensitive("/op/user~"), "no JSON pointer"),
+        (sensitive("/op/user~/id"), "no JSON pointer"),
+        (with("max_run", Value::from(3601u64)), "`max_run` is more than an hour"),
+    ] {
+        let problem = world.act("policy.publish", args).await.expect_err(why);
+        assert_eq!(problem.status, 400, "{problem}");
+        assert!(problem.detail.contains(why), "{problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    let Value::Object(kept) = bundle(2) else { panic!("a bundle") };
+    let terms = kept.get("terms").and_then(Value::as_object).expect("terms").clone();
+    let pointers = ["/op/scopes", "/op/user/name", "/op/user~0a~1b"].map(Value::from).to_vec();
+    let kept = kept.with("terms", terms.with("sensitive", pointers).with("max_run", 3600u64));
+    world.act("policy.publish", Object::new().with("bundle", kept)).await.expect("published");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_is_revoked_once_with_the_expiry_that_the_ledger_has() {
     let world = World::founded().await;
     let artifact = world.ask().await.expect("an artifact").token.artifact;
