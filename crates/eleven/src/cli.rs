@@ -274,7 +274,7 @@ pub(crate) enum PolicyCommand {
     Publish {
         /// A bundle as JSON; its Cedar text and schema may lie beside it as `.cedar` and `.cedarschema`.
         file: PathBuf,
-        /// Give it the version after the one in force.
+        /// Give it the version after the last one of its path.
         #[arg(long)]
         next: bool,
     },

@@ -208,6 +208,11 @@ impl Failure {
         self
     }
 
+    /// What it says.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Whether it was refused for this reason.
     pub(crate) fn is(&self, reason: Reason) -> bool {
         self.reason == Some(reason)

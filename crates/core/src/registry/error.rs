@@ -38,8 +38,8 @@ pub enum FoldError {
     PolicySignature,
     /// A root would end this policy key before a policy that it published, under a version that had begun by then.
     PolicyKeyEnded(String),
-    /// Not the version that follows the last published one of its path.
-    PolicyVersion,
+    /// Not the version that follows the last published one of its path: this is.
+    PolicyVersion(String),
     /// Another policy could cover the same operation on the same runtime.
     PolicyOverlap(String),
     /// The key that a point names is another party's.
@@ -68,6 +68,9 @@ impl fmt::Display for FoldError {
             Self::PolicyOverlap(other) => {
                 return write!(f, "{other} could cover the same operation and runtime: narrow one, or retire it first");
             }
+            Self::PolicyVersion(next) => {
+                return write!(f, "a policy is published one version above the last of its path: the next is {next}");
+            }
             Self::PolicyKeyEnded(kid) => {
                 return write!(
                     f,
@@ -88,7 +91,6 @@ impl fmt::Display for FoldError {
                 "a key is compromised from a moment that has passed: name a `since` that is not to come"
             }
             Self::PolicySignature => "the policy key did not sign this: sign it with the policy key in force",
-            Self::PolicyVersion => "a policy is published one version above the last of its path",
             Self::RuntimeKey => "the key that signs for the point is not an event key that the point owns",
             Self::Subject => "the subject is not of its kind's form",
             Self::SubjectRevoked => "the subject was revoked for good: return under a new name with new keys",

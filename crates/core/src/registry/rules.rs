@@ -15,6 +15,7 @@ use crate::name;
 use crate::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use crate::subject;
 use crate::time::Time;
+use alloc::format;
 use alloc::string::String;
 
 /// Nothing: the registry is not concerned. Something: the next epoch, with what changes, if anything does.
@@ -168,10 +169,12 @@ impl Fold {
         if self.is_revoked("policy", &policy.id.reference) {
             return Err(FoldError::SubjectRevoked);
         }
-        let (path, version) = name::policy_version(&policy.id.reference).ok_or(FoldError::PolicyVersion)?;
-        let follows = self.versions.get(path).is_none_or(|last| last.checked_add(1) == Some(version));
-        if !follows {
-            return Err(FoldError::PolicyVersion);
+        let (path, version) = name::policy_version(&policy.id.reference)
+            .ok_or_else(|| FormError("policy: `ref` is not a policy's reference".into()))?;
+        // Those that were retired count, too. A version has fifteen digits at most.
+        let next = self.versions.get(path).map_or(version, |last| last.saturating_add(1));
+        if version != next {
+            return Err(FoldError::PolicyVersion(format!("policy://{path}/v{next}")));
         }
         let replaced = self.policy_of_path(path);
         let others = self.lists.policies.iter().filter(|other| Some(*other) != replaced);

@@ -68,6 +68,15 @@ impl Source {
         self.0.insert("ref", format!("policy://{path}/v{next}"));
         Ok(self)
     }
+
+    /// The reference that a refusal names as the next of its path, where it does.
+    fn next_by(&self, refused: &Failure) -> Option<String> {
+        let (path, _) = name::policy_version(self.reference()?)?;
+        let before = format!("the next is policy://{path}/v");
+        let (_, rest) = refused.what().split_once(&before)?;
+        let version: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("policy://{path}/v{version}"))
+    }
 }
 
 /// `policy …`.
@@ -78,10 +87,18 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
     match command {
         PolicyCommand::Publish { file, next } => {
             let source = Source::read(&file)?;
-            let source = if next { source.numbered_next(config)? } else { source };
+            let mut source = if next { source.numbered_next(config)? } else { source };
+            let publish =
+                |source: &Source| act(config, "policy.publish", Object::new().with("bundle", source.0.clone()));
+            let mut done = publish(&source);
+            // What is in force does not show a version that was retired: who refuses it knows which one is the next.
+            let named = done.as_ref().err().filter(|_| next).and_then(|refused| source.next_by(refused));
+            if let Some(reference) = named {
+                source.0.insert("ref", reference);
+                done = publish(&source);
+            }
             let tried = format!("{} of {}", source.reference().unwrap_or("?"), read_from(&file));
             let bundle = source.into_object();
-            let done = act(config, "policy.publish", Object::new().with("bundle", bundle.clone()));
             let done =
                 done.map_err(|failure| failure.while_(&tried).or_else_try(next, "--next numbers it by itself"))?;
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);

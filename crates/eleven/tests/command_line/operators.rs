@@ -62,6 +62,13 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
     let told = String::from_utf8_lossy(&warned.stderr);
     assert!(warned.status.success() && told.contains("`misspelt`: Action::\"model.invok\" is none"), "{told}");
 
+    // A version that was retired is not in force, and is not given again.
+    domain.done(&["policy", "retire", "policy://starter/v3"]);
+    let refused = domain.run(&["policy", "publish", &domain.file("policies/starter.json")]);
+    assert!(text(&refused).contains("the next is policy://starter/v4"), "{}", text(&refused));
+    let done = domain.json(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
+    assert_eq!(done.pointer("/policy/ref").and_then(Value::as_str), Some("policy://starter/v4"));
+
     assert!(domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
     let again = domain.run(&["client", "add", "app", "--identity", "svc:demo-app:dev"]);
     assert_eq!(again.status.code(), Some(1), "a client is not overwritten");

@@ -202,7 +202,7 @@ fn a_version_replaces_the_one_before_and_no_two_overlap() {
     assert_eq!(publish(&mut fold, policy("policy://b/v1", &["op.b"], &["k8s://*/ns/*"])), Ok(true));
     for reference in ["policy://a/v3", "policy://a/v2", "policy://a/v5"] {
         let again = publish(&mut fold, policy(reference, &["op.a"], &["k8s://*/ns/*"]));
-        assert_eq!(again, Err(FoldError::PolicyVersion), "{reference}");
+        assert_eq!(again, Err(FoldError::PolicyVersion("policy://a/v4".into())), "{reference}");
     }
     let overlap = |other: &str| Err(FoldError::PolicyOverlap(other.into()));
     let wider = policy("policy://a/v4", &["op.a", "op.b"], &["k8s://c/ns/x"]);
@@ -222,7 +222,11 @@ fn a_version_replaces_the_one_before_and_no_two_overlap() {
     assert_eq!(fold.take("policy.retired", &named("ref", "policy://a/v3")), Err(FoldError::Unknown("policy")));
     assert_eq!(fold.take("policy.retired", &named("ref", "policy://a/v4")), Ok(true));
     let back = policy("policy://a/v4", &["op.a"], &["k8s://c/ns/*"]);
-    assert_eq!(publish(&mut fold, back), Err(FoldError::PolicyVersion), "a version is published once");
+    assert_eq!(
+        publish(&mut fold, back),
+        Err(FoldError::PolicyVersion("policy://a/v5".into())),
+        "a version is published once"
+    );
     assert_eq!(publish(&mut fold, policy("policy://a/v5", &["op.a"], &["k8s://c/ns/*"])), Ok(true));
 }
 
