@@ -11,6 +11,8 @@
 //!
 //! A row that is not of its kind's form, or of another kind, authenticates nobody.
 
+pub(crate) mod rows;
+
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::token::{self, Claims, TokenError};
 use eleven_core::encoding::Object;

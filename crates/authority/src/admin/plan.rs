@@ -5,7 +5,7 @@ mod operators;
 
 use super::{Act, ActError};
 use crate::Authority;
-use crate::identity::{self, Operator};
+use crate::identity::{self, Operator, rows};
 use crate::registry::{Current, Policy, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
@@ -83,6 +83,7 @@ pub(super) async fn of(
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
+            rows::check(&record, current.view.lists())?;
             operators::check_rows(current, &record.name, Some(&record))?;
             one("source.registered", members(record.to_value()))
         }

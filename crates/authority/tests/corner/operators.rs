@@ -7,10 +7,11 @@ use eleven_authority::identity::operator_source;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::limits::MAX_CEDAR;
+use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
-use eleven_core::signature::Signer as _;
+use eleven_core::signature::{self, Signer as _};
 use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
 use std::time::Duration;
@@ -240,6 +241,35 @@ async fn clients_come_and_go() {
     let issued = world.act("identity.issue", Object::new().with("identity", crate::fixtures::CALLER)).await;
     let token = issued.expect("issued").get("token").and_then(Value::as_str).expect("a token").to_owned();
     world.execute(&token, &[], &crate::world::asked()).await.expect("it is allowed");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_would_authenticate_nobody_is_refused_before_it_is_durable() {
+    let world = World::founded().await;
+    let row = |name: &str, mapping: Object| {
+        Object::new().with("name", name).with("source", "governance://other").with("mapping", mapping)
+    };
+    let kid = signer("identity").kid().to_owned();
+    let public = signature::base64_value(&signer("identity").public());
+    let jwt = Object::new().with("kind", "jwt").with("kid", kid).with("public", public);
+    let client = |identity: &str| {
+        Object::new().with("kind", "client").with("identity", identity).with("hash", Sha3::of(&[b"secret"]))
+    };
+    let before = world.records().await.len();
+    for (args, why) in [
+        (row("saml", Object::new().with("kind", "saml")), "none of jwt, client, auditor, operator"),
+        (row("client.app", client("svc:app@eu.example")), "not one of this domain"),
+        (row("app", client("svc:app:dev")), "`name` begins with"),
+        (row("second", jwt), "`kid` is that of another source"),
+    ] {
+        let problem = world.act("source.register", args).await.expect_err(why);
+        assert_eq!(problem.status, 400, "{problem}");
+        assert!(problem.detail.contains(why), "{problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    world.act("source.register", row("client.app", client("svc:app:dev"))).await.expect("registered");
+    world.act("client.revoke", Object::new().with("client", "app")).await.expect("and revoked by its name");
     world.stop().await;
 }
 
