@@ -3,7 +3,8 @@
 use crate::slices::Slices;
 use crate::{bounds, stack};
 use cedar_policy::{
-    Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, Validator,
+    Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, ValidationWarning,
+    Validator,
 };
 use core::fmt;
 use core::str::FromStr;
@@ -73,6 +74,8 @@ pub(crate) struct Cedar {
     pub(crate) named: Vec<Rule>,
     /// Where in `named` a rule stands.
     pub(crate) places: HashMap<RuleId, usize>,
+    /// What Cedar warns of, each behind the place of its rule.
+    warned: Vec<(usize, String)>,
     /// The signs of the largest rule: what stack a decision needs.
     pub(crate) signs: usize,
 }
@@ -131,6 +134,13 @@ impl CompiledPolicy {
         slices.apart.iter().filter_map(move |(place, action)| Some((named.get(*place)?.id.as_str(), action.as_str())))
     }
 
+    /// What Cedar warns of where there is a schema, such as a rule whose condition never holds: the name of the rule, and what it
+    /// says. Nothing of it keeps the bundle from deciding.
+    pub fn warnings(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Cedar { warned, named, .. } = &self.cedar;
+        warned.iter().filter_map(move |(place, what)| Some((named.get(*place)?.id.as_str(), what.as_str())))
+    }
+
     /// Whether it covers `operation` on `runtime`.
     #[must_use]
     pub fn covers(&self, operation: &str, runtime: &str) -> bool {
@@ -152,15 +162,20 @@ impl Cedar {
         let rules = PolicySet::from_str(&bundle.cedar).map_err(|error| PolicyError::Text(in_full(&error)))?;
         let types = EntityTypes::new()?;
         let schema = bundle.schema.as_deref().map(read_schema).transpose()?;
+        let mut warnings = Vec::new();
         if let Some(schema) = &schema {
             types.check_requests(schema, &bundle.operations)?;
-            validate(&rules, schema)?;
+            warnings = validate(&rules, schema)?;
         }
         let entities = read_entities(bundle.entities.as_ref(), schema.as_ref())?;
         let named = name_rules(&rules)?;
         let slices = Slices::of(&named, &bundle.operations, &types.action, &entities)?;
-        let places = named.iter().enumerate().map(|(place, rule)| (rule.policy.id().clone(), place)).collect();
-        Ok(Self { slices, entities, schema, types, named, places, signs })
+        let places: HashMap<RuleId, usize> =
+            named.iter().enumerate().map(|(place, rule)| (rule.policy.id().clone(), place)).collect();
+        let mut warned: Vec<(usize, String)> =
+            warnings.into_iter().filter_map(|(rule, what)| Some((*places.get(&rule)?, what))).collect();
+        warned.sort();
+        Ok(Self { slices, entities, schema, types, named, places, warned, signs })
     }
 
     /// The first of some rules in the order of the text.
@@ -199,11 +214,20 @@ fn read_schema(text: &str) -> Result<Schema, PolicyError> {
     Ok(schema)
 }
 
-fn validate(rules: &PolicySet, schema: &Schema) -> Result<(), PolicyError> {
+/// What Cedar warns of, behind its name of the rule.
+fn validate(rules: &PolicySet, schema: &Schema) -> Result<Vec<(RuleId, String)>, PolicyError> {
     let result = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
     let mut errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
     errors.sort();
-    if errors.is_empty() { Ok(()) } else { Err(PolicyError::Validation(errors.join("; "))) }
+    if !errors.is_empty() {
+        return Err(PolicyError::Validation(errors.join("; ")));
+    }
+    let warning = |warning: &ValidationWarning| {
+        let (rule, text) = (warning.policy_id().clone(), warning.to_string());
+        let what = text.strip_prefix(&format!("for policy `{rule}`, ")).unwrap_or(&text).to_owned();
+        (rule, what)
+    };
+    Ok(result.validation_warnings().map(warning).collect())
 }
 
 fn read_entities(entities: Option<&Value>, schema: Option<&Schema>) -> Result<Entities, PolicyError> {

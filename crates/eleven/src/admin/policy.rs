@@ -104,11 +104,7 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);
-            for (rule, action) in apart(bundle) {
-                aside(&format!(
-                    "look at the rule `{rule}`: {action} is none of the bundle's `operations`, so that it never applies to that"
-                ));
-            }
+            warnings(bundle).iter().for_each(|warning| aside(warning));
         }
         PolicyCommand::Retire { reference } => {
             let done = act(config, "policy.retire", Object::new().with("ref", &reference))?;
@@ -128,12 +124,18 @@ fn read_from(file: &Path) -> String {
     files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// What the rules of a bundle name and its operations do not. It was published, so that it compiles.
-fn apart(bundle: Object) -> Vec<(String, String)> {
+/// What to look at in a bundle: rules that name what its operations do not, and what Cedar warns of. It was published, so that
+/// it compiles.
+fn warnings(bundle: Object) -> Vec<String> {
     let bundle = PolicyBundle::read(Value::Object(bundle)).ok();
-    let compiled = bundle.and_then(|bundle| CompiledPolicy::compile(&bundle).ok());
-    let owned = |(rule, action): (&str, &str)| (rule.to_owned(), action.to_owned());
-    compiled.map(|compiled| compiled.apart().map(owned).collect()).unwrap_or_default()
+    let Some(compiled) = bundle.and_then(|bundle| CompiledPolicy::compile(&bundle).ok()) else { return Vec::new() };
+    let apart = compiled.apart().map(|(rule, action)| {
+        format!(
+            "look at the rule `{rule}`: {action} is none of the bundle's `operations`, so that it never applies to that"
+        )
+    });
+    let warned = compiled.warnings().map(|(rule, what)| format!("look at the rule `{rule}`: {what}"));
+    apart.chain(warned).collect()
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {

@@ -69,6 +69,19 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
     let done = domain.json(&["policy", "publish", &domain.file("policies/starter.json"), "--next"]);
     assert_eq!(done.pointer("/policy/ref").and_then(Value::as_str), Some("policy://starter/v4"));
 
+    // A rule that can never hold is told where the schema shows it.
+    let (bundle, rules) = (domain.file("policies/disclosure.json"), domain.file("policies/disclosure.cedar"));
+    let read = |file: &str| std::fs::read_to_string(file).expect("a file of init");
+    std::fs::write(&bundle, read(&bundle).replace("\"schema\": null,", "")).expect("written");
+    let schema = "entity Identity; entity Runtime; action \"disclosure.open\", \"disclosure.erase\" appliesTo { principal: Identity, \
+                  resource: Runtime, context: { op: { name: String, purpose: String, params: String } } };";
+    std::fs::write(domain.file("policies/disclosure.cedarschema"), schema).expect("written");
+    let never = "@id(\"never\") forbid (principal, action, resource) when { context.op has purpos };";
+    std::fs::write(&rules, format!("{}\n{never}\n", read(&rules))).expect("written");
+    let warned = domain.run(&["policy", "publish", &bundle]);
+    let told = String::from_utf8_lossy(&warned.stderr);
+    assert!(warned.status.success() && told.contains("the rule `never`: policy is impossible"), "{told}");
+
     assert!(domain.done(&["client", "list"]).contains("svc:demo-app:dev"));
     let again = domain.run(&["client", "add", "app", "--identity", "svc:demo-app:dev"]);
     assert_eq!(again.status.code(), Some(1), "a client is not overwritten");

@@ -80,6 +80,17 @@ fn rules_are_validated_strictly_against_the_schema() {
 }
 
 #[test]
+fn what_cedar_warns_of_is_kept_and_refuses_nothing() {
+    let never =
+        r#"@id("never") forbid(principal, action, resource) when { context.op has modle && context.op.modle == "m" };"#;
+    let policy = compile_with(&format!("{PERMIT}\n{never}"), "schema", SCHEMA).unwrap();
+    let warned: Vec<_> = policy.warnings().collect();
+    assert!(matches!(warned.as_slice(), [("never", what)] if what.starts_with("policy is impossible")), "{warned:?}");
+    assert_eq!(compile_with(PERMIT, "schema", SCHEMA).unwrap().warnings().count(), 0);
+    assert_eq!(compiled(&format!("{PERMIT}\n{never}")).warnings().count(), 0, "without a schema nothing tells");
+}
+
+#[test]
 fn a_schema_is_read_and_knows_every_operation_of_the_bundle() {
     assert!(matches!(compile_with(PERMIT, "schema", "entity;"), Err(PolicyError::Schema(_))));
     let without = SCHEMA.replace(", \"tool.call\"", "");
