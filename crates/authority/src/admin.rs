@@ -27,6 +27,7 @@ use eleven_api::serve::{self, Peer};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Tip};
 use eleven_core::form::FormError;
+use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::reason::Reason;
@@ -36,6 +37,7 @@ use plan::Step;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::MutexGuard;
 
 pub use act::Act;
 pub use signed::{Replays, SignedAct, SignedError};
@@ -192,7 +194,7 @@ impl Authority {
             _ => None,
         };
         // Until what it does is in force, and the next one sees it.
-        let _alone = if act.makes_events() { Some(self.acting.lock().await) } else { None };
+        let mut turn = if act.makes_events() { Some(self.turn().await?) } else { None };
         let current =
             self.registry.current().ok_or_else(|| ActError::Unavailable("the registry is not at hand".into()))?;
         if operator.is_none() && current.sources.has_operators() {
@@ -210,7 +212,13 @@ impl Authority {
             committed.push(self.take(step, identity, committed.last()).await?);
         }
         let epoch = match committed.last() {
-            Some(last) => self.registry.epoch_of(last.record.hash).await.ok_or(ActError::Pending)?,
+            Some(last) => match self.registry.epoch_of(last.record.hash).await {
+                Some(epoch) => epoch,
+                None => {
+                    turn.iter_mut().for_each(|turn| **turn = Some(last.record.hash));
+                    return Err(ActError::Pending);
+                }
+            },
             None => current.view.epoch(),
         };
         tracing::info!(act = name, operator = identity.unwrap_or("founding"), epoch, "an act is in force");
@@ -221,6 +229,20 @@ impl Authority {
             lineages: committed.iter().map(|committed| id::lineage_name(&committed.record.op)).collect(),
             answer: plan.answer,
         })
+    }
+
+    /// Waits until no other act is carried out, and what the last one made is in force.
+    async fn turn(&self) -> Result<MutexGuard<'_, Option<Sha3>>, ActError> {
+        let mut turn = self.acting.lock().await;
+        if let Some(last) = *turn {
+            let in_force = self.registry.epoch_of(last).await.is_some();
+            *turn = Some(last).filter(|_| !in_force);
+        }
+        if turn.is_none() {
+            return Ok(turn);
+        }
+        let why = "what the act before this one made is durable, and not in force yet: this one is not begun; try again in a moment";
+        Err(ActError::Unavailable(why.to_owned()))
     }
 
     /// Contains what drifted by the ledger's word; `false` where the subject's lineage says already that it is contained, or
@@ -293,7 +315,9 @@ async fn act(
     }
     let operator = operator(&authority, &signed).map_err(SignedError::problem)?;
     let act = Act::read(&signed.act, signed.args.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
-    let done = authority.operate(act, Some(&operator)).await;
+    // Whoever hangs up leaves it to its end: the next act is planned by what it did.
+    let done = tokio::spawn(async move { authority.operate(act, Some(&operator)).await }).await;
+    let done = done.unwrap_or(Err(ActError::Broken("the act broke off: the authority's log says why")));
     done.map(|done| serve::json(&done.to_value())).map_err(|error| error.problem())
 }
 
@@ -308,12 +332,14 @@ fn operator(authority: &Authority, signed: &SignedAct) -> Result<Operator, Signe
     Ok(operator.clone())
 }
 
-/// Whether the registry still lists who was an operator, under the same key, and contains it not.
+/// Whether the registry still lists who was an operator, under the same key, and contains it not; where it contains every operator,
+/// as a registry of before may, one of them has to lift that.
 fn may_act(current: &Current, operator: &Operator) -> Result<(), SignedError> {
     let listed = current.sources.operator(&operator.kid).ok_or(SignedError::Unknown)?;
+    let is_contained = |operator: &Operator| operator.is_contained(current.view.lists());
     match listed.is(operator) {
         false => Err(SignedError::Unknown),
-        true if operator.is_contained(current.view.lists()) => Err(SignedError::Contained),
+        true if is_contained(operator) && !current.sources.operators().all(is_contained) => Err(SignedError::Contained),
         true => Ok(()),
     }
 }

@@ -37,6 +37,7 @@ use eleven_api::routes;
 use eleven_api::serve::{self, Listener, MetricsText, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
+use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::root::{KeyUse, RootError, TrustRoot};
 use eleven_core::signature::Signer;
@@ -141,8 +142,9 @@ pub struct Authority {
     pub(crate) sequencer: Sequencer,
     pub(crate) denials: Arc<Denials>,
     pub(crate) replays: Replays,
-    /// Acts are carried out one after the other: what one may do depends on what the one before it did.
-    pub(crate) acting: tokio::sync::Mutex<()>,
+    /// Acts are carried out one after the other: what one may do depends on what the one before it did. What the
+    /// last one made, where that was not in force yet when its time was over.
+    pub(crate) acting: tokio::sync::Mutex<Option<Sha3>>,
     pub(crate) metrics: Metrics,
     tasks: Tasks,
     stop: watch::Receiver<bool>,

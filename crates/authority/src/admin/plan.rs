@@ -83,8 +83,8 @@ pub(super) async fn of(
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
-            rows::check(&record, current.view.lists())?;
             operators::check_rows(current, &record.name, Some(&record))?;
+            rows::check(&record, current.view.lists())?;
             one("source.registered", members(record.to_value()))
         }
         Act::SourceRemove { name } => remove_source(current, name),

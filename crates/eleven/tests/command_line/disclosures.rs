@@ -88,7 +88,7 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     domain.done(&["registry", "expose", "open"]);
     let op = called(&domain, &secret);
     let other = called(&domain, &token);
-    let (plain, shown) = (domain.file("../plain.json"), domain.file("../shown.json"));
+    let (plain, shown) = (domain.file(&format!("../{op}.plain.json")), domain.file(&format!("../{op}.shown.json")));
     domain.done(&["lineage", "bundle", &op, "--out", &plain]);
     assert!(!std::fs::read_to_string(&plain).expect("a bundle").contains(SECRET));
     assert_eq!(verdict(&domain, &plain).0, Some(0), "{}", verdict(&domain, &plain).1);
@@ -169,7 +169,7 @@ fn a_parameter_that_stands_as_its_text_is_committed_whole_where_a_part_of_it_is_
         );
         let op = passed(&domain, &secret, &body);
         nowhere_in_clear(&domain, &[&op]);
-        let (plain, shown) = (domain.file("../plain.json"), domain.file("../shown.json"));
+        let (plain, shown) = (domain.file(&format!("../{op}.plain.json")), domain.file(&format!("../{op}.shown.json")));
         domain.done(&["lineage", "bundle", &op, "--out", &plain]);
         assert_eq!(verdict(&domain, &plain).0, Some(0), "{}", verdict(&domain, &plain).1);
         let said = domain.json(&[

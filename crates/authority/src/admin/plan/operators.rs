@@ -1,5 +1,5 @@
 //! That somebody is left who may act. Nobody outside could put that right again: a founding act is possible only while the registry
-//! lists no operator, and one that is contained lifts nothing.
+//! lists no operator, and one that is contained lifts nothing while another may.
 
 use crate::admin::ActError;
 use crate::identity::Sources;
@@ -11,7 +11,11 @@ pub(super) fn check_rows(current: &Current, gone: &str, new: Option<&SourceRecor
     let lists = current.view.lists();
     let after = Sources::of_rows(lists.sources.iter().filter(|row| row.name != gone).chain(new));
     let is_left = after.operators().any(|operator| !operator.is_contained(lists));
-    check(current, is_left, "no operator would be left who may act: register another one first")
+    check(
+        current,
+        is_left,
+        "no operator would be left who may act: add another one first, by the act `source.register`",
+    )
 }
 
 /// Refuses that a subject is contained where no operator is left who may lift that.
@@ -19,7 +23,11 @@ pub(super) fn check_subject(current: &Current, kind: &str, subject: &str) -> Res
     let lists = current.view.lists();
     let mut operators = current.sources.operators();
     let is_left = operators.any(|operator| !operator.is_contained(lists) && !operator.is_covered(kind, subject));
-    check(current, is_left, "no operator would be left who may lift that: register another one first")
+    check(
+        current,
+        is_left,
+        "no operator would be left who may lift that: add another one first, by the act `source.register`",
+    )
 }
 
 /// A domain that is being founded has none yet.
