@@ -323,9 +323,9 @@ class _Verifier:
         require(times == sorted(times), "the ledger's clock went back")
 
     def artifact_window(self):
-        artifact = self.artifact
         if self.kind == "unused":
             raise NotChecked("nothing was consumed")
+        artifact = self.artifact
         consumed = self.events[1]
         require(consumed["event"] == "authorization.consumed", "the second event is not a consumption")
         ts = form.millis(consumed["ts"], "ts")

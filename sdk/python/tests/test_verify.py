@@ -94,6 +94,12 @@ class Bundles(unittest.TestCase):
         self.assertEqual(verify(self.bundle, Asked(self.root, kind="unused")).verdict, "failed")
         self.assertEqual(verify(self.bundle, Asked(self.root, op="0" * 32)).verdict, "failed")
 
+    def test_of_what_was_not_used_no_window_is_judged_also_without_its_artifact(self):
+        bundle = next(case["bundle"] for case in vectors("bundles.json") if case["what"] == "unused-bounded")
+        without = {name: value for name, value in bundle.items() if name != "artifact"}
+        result = verify(without, Asked(self.root))
+        self.assertEqual((result.verdict, result.status()["artifact.window"]), ("failed", "not_checked"))
+
 
 class CommandLine(unittest.TestCase):
     def run_main(self, *arguments):
