@@ -472,17 +472,22 @@ async fn an_operator_whose_identity_is_contained_does_not_act() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_act_is_not_begun_while_what_the_last_one_made_is_not_in_force() {
     let world = World::founded().await;
-    let model = |model: &str| Object::new().with("kind", "model").with("subject", model);
+    // As if an operator had signed while the ledger was heard.
+    let operator = world.listed_operator();
+    let contain = async |model: &str| {
+        let act = Act::SubjectContain { kind: "model".to_owned(), subject: model.to_owned() };
+        world.authority.operate(act, Some(&operator)).await
+    };
     // The authority hears nothing of what it made.
     world.relay.hold_entries(true);
-    let pending = world.act("subject.contain", model("one")).await.expect_err("durable, and not in force");
-    assert!(pending.status == 503 && pending.detail.contains("not in force here yet"), "{pending}");
-    let refused = world.act("subject.contain", model("two")).await.expect_err("not begun");
-    assert!(refused.status == 503 && refused.detail.contains("this one is not begun"), "{refused}");
+    let pending = contain("one").await.expect_err("durable, and not in force");
+    assert!(matches!(pending, ActError::Pending), "{pending}");
+    let refused = contain("two").await.expect_err("not begun");
+    assert!(refused.to_string().contains("this one is not begun"), "{refused}");
     let transitions = async || world.records().await.iter().filter(|one| one.event == "lifecycle.contained").count();
     assert_eq!(transitions().await, 1);
     world.relay.hold_entries(false);
-    world.act("subject.contain", model("two")).await.expect("the one before it is in force");
+    contain("two").await.expect("the one before it is in force");
     assert_eq!(transitions().await, 2);
     world.stop().await;
 }
