@@ -341,6 +341,16 @@ async fn evidence_of(follower: &mut Follower, source: &dyn Source) -> Value {
     }
 }
 
+/// A ledger that has gone on since an early head, that head, and a follower that has verified nothing of it yet.
+async fn gone_on(folder: &tempfile::TempDir) -> (Served, Head, Follower) {
+    let mut served = Served::new().await;
+    served.operate(1).await;
+    let early = served.covered(13).await;
+    served.operate(2).await;
+    served.covered(early.commitment.size + 7).await;
+    (served, early, auditor(folder))
+}
+
 fn kind_proven(evidence: &Value) -> String {
     let root = eleven_verify::Pinned::new(root().to_value());
     let caller = eleven_verify::Caller { root: Some(&root), ..Default::default() };
@@ -351,13 +361,8 @@ fn kind_proven(evidence: &Value) -> String {
 
 #[tokio::test]
 async fn a_head_of_the_same_size_and_one_that_goes_back_are_kept_as_evidence() {
-    let mut served = Served::new().await;
-    served.operate(1).await;
-    let early = served.covered(13).await;
-    served.operate(2).await;
-    served.covered(early.commitment.size + 7).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let mut follower = auditor(&folder);
+    let (served, early, mut follower) = gone_on(&folder).await;
     round(&mut follower, &served.remote()).await.expect("verified");
     let last = source::fetch_head(&served.remote()).await.expect("a head").head;
 

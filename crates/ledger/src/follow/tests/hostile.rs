@@ -83,13 +83,8 @@ async fn a_ledger_with_much_content_is_followed_in_short_windows() {
 
 #[tokio::test]
 async fn a_smaller_head_over_another_history_convicts_though_it_is_not_younger() {
-    let mut served = Served::new().await;
-    served.operate(1).await;
-    let early = served.covered(13).await;
-    served.operate(2).await;
-    served.covered(early.commitment.size + 7).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let mut follower = auditor(&folder);
+    let (served, early, mut follower) = gone_on(&folder).await;
     let verified = round(&mut follower, &served.remote()).await.expect("verified").size;
     let size = early.commitment.size;
     assert!(size < verified);

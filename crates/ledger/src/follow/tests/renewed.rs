@@ -257,13 +257,8 @@ async fn a_version_of_the_root_that_is_malformed_leads_nowhere_and_is_named() {
 
 #[tokio::test]
 async fn what_a_root_key_signs_that_had_ended_answers_for_no_second_history() {
-    let mut served = Served::new().await;
-    served.operate(1).await;
-    let early = served.covered(13).await;
-    served.operate(2).await;
-    served.covered(early.commitment.size + 7).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let mut follower = auditor(&folder);
+    let (served, early, mut follower) = gone_on(&folder).await;
     round(&mut follower, &served.remote()).await.expect("verified");
     let last = follower.last.as_ref().expect("a head").head.clone();
     let said = source::fetch_head(&served.remote()).await.expect("a head");
