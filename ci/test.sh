@@ -205,8 +205,13 @@ units() {
     # What it does not know it ignores, and ends well.
     ! grep -E 'Unknown|Failed to parse' "$said" >/dev/null || return 1
     # systemd gives up on what falls often, and then closes its socket, unless it is told not to.
-    ! grep -Lx 'StartLimitIntervalSec=0' "$logs"/units/*.service | grep . || return 1
-    ! grep -Lx 'TriggerLimitIntervalSec=0' "$logs"/units/*.socket | grep . || return 1
+    local unit
+    for unit in "$logs"/units/*.service; do
+        grep -qx 'StartLimitIntervalSec=0' "$unit" || { echo "$unit"; return 1; }
+    done
+    for unit in "$logs"/units/*.socket; do
+        grep -qx 'TriggerLimitIntervalSec=0' "$unit" || { echo "$unit"; return 1; }
+    done
     # The page names as credentials what the units hand over.
     local name
     for name in $(grep -oE '/run/credentials/eleven-[a-z]+\.service/[a-z.]+' deploy/systemd/README.md | sort -u); do

@@ -82,7 +82,7 @@ pub enum ActError {
     Refused(String),
     /// The ledger does not answer; nothing was done, or its fate is open.
     Unavailable(String),
-    /// Something of this authority's broke off at it; nothing was done.
+    /// Something of this authority's broke off at it; what was durable before that stays.
     Broken(&'static str),
     /// It is durable, but this corner does not decide by it yet.
     Pending,
@@ -209,18 +209,16 @@ impl Authority {
         let identity = operator.map(|operator| operator.identity.as_str());
         let mut committed: Vec<Committed> = Vec::new();
         for step in plan.steps {
-            committed.push(self.take(step, identity, committed.last()).await?);
+            let done = self.take(step, identity, committed.last()).await?;
+            // However this ends, the next act waits for it.
+            turn.iter_mut().for_each(|turn| **turn = Some(done.record.hash));
+            committed.push(done);
         }
         let epoch = match committed.last() {
-            Some(last) => match self.registry.epoch_of(last.record.hash).await {
-                Some(epoch) => epoch,
-                None => {
-                    turn.iter_mut().for_each(|turn| **turn = Some(last.record.hash));
-                    return Err(ActError::Pending);
-                }
-            },
+            Some(last) => self.registry.epoch_of(last.record.hash).await.ok_or(ActError::Pending)?,
             None => current.view.epoch(),
         };
+        turn.iter_mut().for_each(|turn| **turn = None);
         tracing::info!(act = name, operator = identity.unwrap_or("founding"), epoch, "an act is in force");
         Ok(Done {
             durability: committed.iter().map(|committed| committed.durability).min(),
@@ -235,7 +233,9 @@ impl Authority {
     async fn turn(&self) -> Result<MutexGuard<'_, Option<Sha3>>, ActError> {
         let mut turn = self.acting.lock().await;
         if let Some(last) = *turn {
-            let in_force = self.registry.epoch_of(last).await.is_some();
+            // Whoever has heard from the ledger since has folded it, however long ago that was.
+            let in_force =
+                self.registry.epoch_of(last).await.is_some() || self.registry.fresh(self.clock.now()).is_some();
             *turn = Some(last).filter(|_| !in_force);
         }
         if turn.is_none() {

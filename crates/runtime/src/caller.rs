@@ -116,7 +116,10 @@ fn unauthenticated(detail: &str) -> Problem {
 
 /// What tells the row of this name from another that it may have been.
 fn print_of(held: &Holding, row: &str) -> Option<String> {
-    held.view.lists().sources.get(row).map(|row| secret::print(&row.mapping))
+    let row = held.view.lists().sources.get(row)?;
+    // As the authority has it: nobody else has tokens.
+    let kind = row.mapping.get("kind").and_then(Value::as_str);
+    matches!(kind, Some("client" | "operator")).then(|| secret::print(&row.mapping))
 }
 
 /// Verifies a token by the identity keys that the registry's sources name.

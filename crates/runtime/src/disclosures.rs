@@ -210,7 +210,7 @@ async fn carry_out(
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
     let erases = matches!(asking, Asking::Erase);
-    let held = erases && gate.registry.held().is_some_and(|held| is_held(held.view.lists(), &asked.op));
+    let held = erases && gate.registry.held().is_none_or(|held| is_held(held.view.lists(), &asked.op));
     let done = match asking {
         Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
         Asking::Erase if held => Ok((0, Vec::new())),

@@ -177,6 +177,7 @@ impl Run {
         };
         let op = execution.op.clone();
         let sent = Sent::whole(&body, parts.status.as_u16());
+        Self::note_status(parts.status, &execution);
         let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
         let Some(durability) = self.released(closed).await else {
             let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed();
@@ -214,6 +215,7 @@ impl Run {
             Ok(place) => {
                 let tail = holdback.finish();
                 let sent = inlet.delivered().with(&tail, parts.status);
+                Self::note_status(parts.status, &execution);
                 let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
                 // Else it is broken off: its end may not reach the caller before the evidence is as safe as the policy asks.
                 if self.released(closed).await.is_some() {
@@ -232,6 +234,13 @@ impl Run {
     fn note(broken: &Break, execution: &Execution) {
         if let Break::Upstream(why) = broken {
             tracing::warn!(op = execution.op, why, "the upstream failed");
+        }
+    }
+
+    /// The same of a whole answer that says that it failed.
+    fn note_status(status: StatusCode, execution: &Execution) {
+        if how(status).0 == Outcome::Failed {
+            tracing::warn!(op = execution.op, why = format!("it answered {status}"), "the upstream failed");
         }
     }
 
