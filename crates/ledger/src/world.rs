@@ -385,7 +385,7 @@ impl Bench {
         let number = verified.src_seq();
         let artifact = verified.record().ok().and_then(|record| record.about.artifact_id.as_ref());
         let artifact = artifact.and_then(|id| self.artifacts.get(id));
-        let judgement = self.book.judge(&verified, self.producers.now, artifact);
+        let judgement = self.book.judge_new(&verified, self.producers.now, artifact);
         self.producers.set_number(label, number);
         match judgement {
             Judgement::Refused { why, .. } => why,

@@ -118,6 +118,8 @@ impl Book {
     fn check_new(&self, verified: &Verified, at: Time) -> Result<(), Refusal> {
         let record = verified.record().map_err(|error| Refusal::Form(error.clone()))?;
         match record.event.as_str() {
+            // No verifier takes the proof of one without a name.
+            "execution.denied" => ensure(record.data_str("listener") != Some(""), COUNTED),
             // Every head that is more than a minute younger than an issuance holds it, or convicts the domain
             // (spec/equivocation.md): one that comes later is not begun.
             "authorization.issued" => ensure(at.since(record.ts) <= MAX_ISSUED_LATE_MS, Refusal::Late),
@@ -296,10 +298,12 @@ fn judge_denied(record: &Record) -> Result<(), Refusal> {
     let count = data.get("count").and_then(Value::as_int).is_some_and(|count| count > 0);
     let window = record.data_str("window").and_then(|window| window.strip_suffix("/PT1S"));
     let window = window.is_some_and(|start| Time::parse_millis(start).is_some());
-    let listener = record.data_str("listener").is_some_and(|listener| !listener.is_empty());
-    let formed = data.len() == 3 && count && window && listener;
-    ensure(formed, Refusal::Data("a counted denial names count, window and listener"))
+    let formed = data.len() == 3 && count && window && record.data_str("listener").is_some();
+    ensure(formed, COUNTED)
 }
+
+/// Why a denial that counts others is refused.
+const COUNTED: Refusal = Refusal::Data("a counted denial names count, window and listener");
 
 fn judge_step(record: &Record) -> Result<(), Refusal> {
     let step = record.data.get("step").and_then(Value::as_int).is_some_and(|step| (1..=10).contains(&step));

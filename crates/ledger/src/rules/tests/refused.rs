@@ -67,6 +67,8 @@ fn a_denial_has_a_reason_and_a_counted_one_names_nobody() {
     assert!(matches!(bench.refusal("gw-0", &long), Refusal::Data(_)));
     let nowhere = counted(&mut bench, Reason::ArtifactMissing, None, data().with("listener", ""));
     assert!(matches!(bench.refusal("gw-0", &nowhere), Refusal::Data(_)));
+    let stood = bench.book.judge(&bench.verified(nowhere.to_value()).expect("verified"), bench.producers.now, None);
+    assert!(matches!(stood, Judgement::Accept(_)), "a log that is may hold it: {stood:?}");
     let right = counted(&mut bench, Reason::ArtifactMissing, None, data());
     bench.must(&right);
 }
