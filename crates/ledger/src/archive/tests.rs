@@ -154,6 +154,27 @@ async fn a_clock_that_is_ahead_moves_nothing_that_no_head_lets_go() {
     checked_whole(home.path());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_moves_beside_a_saved_state() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    domain(&home, Some(10)).await;
+    home.clock.set(days(11));
+    let ledger = home.open().expect("opens");
+    signs(&ledger, days(11)).await;
+    ledger.close().await;
+    let state = home.path().join("state");
+    let saved = std::fs::read(&state).expect("a state");
+    // A folder is not taken away as a file is.
+    std::fs::remove_file(&state).expect("removed");
+    std::fs::create_dir(&state).expect("made");
+    let refused = archive(home.path(), to.path(), days(11)).expect_err("it stays where it is");
+    assert!(matches!(refused, LedgerError::Io(_)), "{refused}");
+    std::fs::remove_dir(&state).expect("removed");
+    std::fs::write(&state, saved).expect("written");
+    assert_eq!(archive(home.path(), to.path(), days(11)).expect("archived").pieces, 2);
+    assert!(!home.open().expect("opens").inner.is_checking(), "it goes on from the log");
+}
+
 #[tokio::test]
 async fn the_ledgers_own_reading_refuses_a_lower_retention() {
     let home = Home::new();

@@ -81,6 +81,23 @@ async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost
     );
 }
 
+/// A ledger that ended in order, so that its state is saved, and a copy of it.
+async fn ended(home: &Home, copy: &Path) {
+    let ledger = home.open().expect("opens");
+    ledger.must_append(&Producers::new().set_up()).await;
+    ledger.close().await;
+    assert!(home.path().join("state").is_file());
+    backup(home.path(), copy).expect("copied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_what_stood_there_is_not_that_of_what_was_put_back() {
+    let (home, dest) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    ended(&home, dest.path()).await;
+    restore(home.path(), dest.path(), &[], None).expect("restored");
+    assert!(!home.open().expect("opens").inner.is_checking(), "it goes on from the log");
+}
+
 /// Takes the right to write into a folder and what is in it from its owner, or gives it back. Root writes all the same.
 fn writable(folder: &Path, on: bool) {
     use std::os::unix::fs::PermissionsExt as _;

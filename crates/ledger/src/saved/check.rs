@@ -4,7 +4,7 @@
 use crate::state::{Shared, read};
 use crate::stored::Stored;
 use eleven_core::tree::{self, Hashes as _};
-use eleven_store::{ReadError, background};
+use eleven_store::{ReadError, ReadLog, background};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ impl Drop for Checker {
 pub(super) fn check(shared: &Shared, end: u64, stop: &AtomicBool) -> Result<(), String> {
     let (mut position, mut seq) = (0, 0);
     while position < end && !stop.load(Ordering::Relaxed) {
-        let records = piece(shared, position, stop)?;
+        let records = piece(shared.log.as_ref(), position, stop)?;
         let Some((last, _)) = records.last() else { break };
         position = last + 1;
         // What is behind the end comes now, and is in the tree a moment later.
@@ -88,10 +88,10 @@ pub(super) fn check(shared: &Shared, end: u64, stop: &AtomicBool) -> Result<(), 
 }
 
 /// Records from `position` on. What the disk refuses now and then is asked again.
-fn piece(shared: &Shared, position: u64, stop: &AtomicBool) -> Result<Vec<(u64, Vec<u8>)>, String> {
+pub(super) fn piece(log: &dyn ReadLog, position: u64, stop: &AtomicBool) -> Result<Vec<(u64, Vec<u8>)>, String> {
     let mut tries = 0;
     loop {
-        match shared.log.read_from(position, PIECE_RECORDS, PIECE_BYTES) {
+        match log.read_from(position, PIECE_RECORDS, PIECE_BYTES) {
             Err(ReadError::Io(error)) if tries < TRIES && !stop.load(Ordering::Relaxed) => {
                 tracing::warn!(%error, "the log could not be read: once more");
                 tries += 1;

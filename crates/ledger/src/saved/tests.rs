@@ -3,11 +3,14 @@ use crate::audit::Outcome;
 use crate::fsck;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::ledger::{Ledger, failure};
-use crate::world::{Home, POINT, Producers, signer, single};
+use crate::world::{Home, POINT, Producers, kid, signer, single};
+use crate::{LedgerError, Signers};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{Use, nonce};
 use eleven_core::hash::Sha3;
-use eleven_store::{Folder, Log as _, SegmentLog, SegmentOptions};
+use eleven_core::head::Commitment;
+use eleven_store::faulty::{Effect, Fault, FaultyDisk};
+use eleven_store::{Folder, Log as _, Place, SegmentLog, SegmentOptions};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -61,12 +64,46 @@ fn bytes_of(shared: &Shared) -> Vec<u8> {
 
 /// Whether the saved state of a closed ledger is used, or why not.
 fn loaded(home: &Home) -> Result<(), String> {
+    loaded_under(home, &|_| ())
+}
+
+/// The same, where the last head commits to something else.
+fn loaded_under(home: &Home, change: &dyn Fn(&mut Commitment)) -> Result<(), String> {
     let file = File::open(state(home)).expect("a state");
     let folder = Folder::open(home.path(), CORNER).expect("a folder");
     let log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
     let heads = SegmentLog::open(folder.place(HEADS).expect("a place"), SegmentOptions::default()).expect("a log");
-    let last = crate::heads::all(&*heads.reader()).expect("heads").pop().expect("a head");
+    let mut last = crate::heads::all(&*heads.reader()).expect("heads").pop().expect("a head");
+    change(&mut last.head.commitment);
     Saved(file).load(&*log.reader(), &last, &Home::signers().head).map(drop)
+}
+
+/// Whether the state of a closed ledger is used that was changed and saved once more, by the ledger's own head key.
+fn loaded_of(home: &Home, change: &dyn Fn(&Shared)) -> Result<(), String> {
+    let ledger = home.open().expect("opens");
+    let shared = &ledger.inner.shared;
+    change(shared);
+    write(shared, home.path(), &signer("head")).expect("written");
+    drop(ledger);
+    loaded(home)
+}
+
+/// Changes a byte of the first entry from a position on, which is found from the log's end, as somebody writes it who knows
+/// how logs are written.
+fn damage(home: &Home, from: impl FnOnce(u64) -> u64) {
+    let folder = Folder::open(home.path(), CORNER).expect("a folder");
+    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
+    let end = log.next();
+    log.close_segment().expect("closed");
+    let entry = |bytes: Vec<u8>| matches!(Stored::decode(bytes), Some(Stored::Entry(_)));
+    let records = log.reader().read_from(from(end), 10, usize::MAX).expect("records");
+    let (at, bytes) = records.into_iter().find(|(_, bytes)| entry(bytes.clone())).expect("an entry");
+    let mut changed = bytes;
+    let last = changed.len() - 40;
+    changed[last] ^= 1;
+    let rewritten = log.rewriter().rewrite(&[(at, changed)].into(), &false.into());
+    rewritten.expect("rewritten");
+    assert_eq!(log.next(), end);
 }
 
 #[test]
@@ -194,6 +231,127 @@ async fn a_state_is_of_this_log_and_by_the_ledgers_own_head_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_the_one_that_the_last_head_commits_to() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let refused = |change: &dyn Fn(&mut Commitment)| loaded_under(&home, change).err().unwrap_or_default();
+    assert_eq!(refused(&|head| head.size -= 1), "it is of another size than the last head");
+    let state = "the last head commits to another state";
+    assert_eq!(refused(&|head| head.root = Sha256::ZERO), state);
+    assert_eq!(refused(&|head| head.chain = eleven_core::chain::advance(Some(&head.chain), b"one more")), state);
+    assert_eq!(refused(&|head| head.index = Sha256::ZERO), state);
+    let registry = "the last head commits to another registry";
+    assert_eq!(refused(&|head| head.registry.epoch += 1), registry);
+    assert_eq!(refused(&|head| head.registry.hash = Sha3::of(&[b"another"])), registry);
+    assert_eq!(refused(&|head| head.ledger = "ledger://other".to_owned()), registry);
+    assert_eq!(loaded(&home), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_a_state_is_as_long_as_the_last_head_says() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let parts: [&dyn Fn(&Shared); 4] = [
+        &|shared| *crate::state::write(&shared.book) = Book::new(),
+        &|shared| *crate::state::write(&shared.places) = Places::default(),
+        &|shared| *crate::state::write(&shared.tree) = MemoryTree::new(),
+        &|shared| crate::state::write(&shared.sealed).size -= 1,
+    ];
+    for change in parts {
+        assert_eq!(loaded_of(&home, change), Err("it is of another size than the last head".to_owned()));
+    }
+    assert_eq!(loaded_of(&home, &|_| ()), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_of_a_log_whose_last_entry_is_its_own() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    damage(&home, |end| end - 1);
+    let why = loaded(&home).expect_err("it is not used");
+    assert!(why.ends_with("there is another at its place"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_state_is_saved_that_no_head_of_this_ledger_covers() {
+    let home = Home::new();
+    let saved = |ledger: &Ledger, keys: &Keyring| save(&ledger.inner.shared, home.path(), keys);
+    let (own, other) = (Home::signers().head, Keyring::from(signer("registry")));
+    // Its key is no head key: no head is signed.
+    let signers = Signers { head: other.clone(), ..Home::signers() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn eleven_api::edge::Clock>;
+    let ledger = Ledger::open(home.settings(), signers, clock).expect("opens");
+    assert_eq!(saved(&ledger, &own), Err("there is no head yet".to_owned()));
+    drop(ledger);
+
+    let (ledger, mut producers) = filled(&home).await;
+    ledger.sealed().await;
+    assert_eq!(saved(&ledger, &other), Err("the last head's key is not held here".to_owned()));
+    assert_eq!(saved(&ledger, &own), Ok(()));
+    let not_covered = Err("what came last is not under a head".to_owned());
+    let disagreement = &ledger.inner.shared.disagreement;
+    disagreement.store(true, Ordering::Release);
+    assert_eq!(saved(&ledger, &own), not_covered);
+    disagreement.store(false, Ordering::Release);
+    // The ledger's own event key ends: what comes is under no seal.
+    let mut append = Append::default();
+    append.record(&producers.by_authority("key.retired", Object::new().with("kid", kid("audit"))));
+    ledger.must_append(&append).await;
+    assert_eq!(saved(&ledger, &own), not_covered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_whose_saved_state_stays_where_it_is_does_not_start() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let entries = || fsck(home.path(), &mut |_| ()).expect("sound").met.entries;
+    let before = entries();
+    // A folder is not taken away as a file is.
+    std::fs::remove_file(state(&home)).expect("a state");
+    std::fs::create_dir(state(&home)).expect("made");
+    let Some(LedgerError::Io(error)) = home.open().err() else { panic!("it must not start") };
+    assert!(error.to_string().contains("can't be taken away, and the log may not change beside it"), "{error}");
+    assert_eq!(entries(), before);
+    std::fs::remove_dir(state(&home)).expect("removed");
+    drop(home.open().expect("opens"));
+}
+
+#[test]
+fn a_disk_that_refuses_now_and_then_is_asked_again_and_not_for_ever() {
+    let disk = FaultyDisk::new(1);
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
+    assert_eq!(log.append(0, &[b"a record"]).expect("appended").count(), 1);
+    let reader = log.reader();
+    let refused = |times: usize, stop: bool| {
+        let next = disk.operations();
+        (next..next + times).for_each(|at| disk.plan(at, Fault::Eio(Effect::Nothing)));
+        check::piece(reader.as_ref(), 0, &AtomicBool::new(stop))
+    };
+    assert_eq!(refused(1, false), Ok(vec![(0, b"a record".to_vec())]));
+    let why = refused(1, true).expect_err("who is to end does not ask again");
+    assert!(why.contains("the log could not be read"), "{why}");
+    let why = refused(11, false).expect_err("it gives up");
+    assert!(why.contains("the log could not be read"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_does_not_wait_for_ever_for_who_still_reads() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let reading = Arc::clone(&ledger.inner);
+    tokio::time::timeout(Duration::from_secs(30), ledger.close()).await.expect("it ends");
+    assert!(!state(&home).exists(), "what is read from may still change");
+    assert!(home.open().is_err(), "its log is still held");
+    drop(reading);
+    drop(home.open().expect("opens"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_hung_up_caller_still_reads_keeps_no_state_from_being_saved() {
     let home = Home::new();
     let (ledger, _) = filled(&home).await;
@@ -267,21 +425,7 @@ async fn a_log_that_is_damaged_under_its_saved_state_ends_the_ledger() {
     let home = Home::new();
     let (ledger, _) = filled(&home).await;
     ledger.close().await;
-    // An entry in the middle, as somebody writes it who knows how logs are written.
-    let folder = Folder::open(home.path(), CORNER).expect("a folder");
-    let mut log = SegmentLog::open(folder.place(LOG).expect("a place"), LOG_OPTIONS).expect("a log");
-    let end = log.next();
-    log.close_segment().expect("closed");
-    let entry = |bytes: Vec<u8>| matches!(Stored::decode(bytes), Some(Stored::Entry(_)));
-    let records = log.reader().read_from(20, 10, usize::MAX).expect("records");
-    let (at, bytes) = records.into_iter().find(|(_, bytes)| entry(bytes.clone())).expect("an entry");
-    let mut changed = bytes;
-    let last = changed.len() - 40;
-    changed[last] ^= 1;
-    let rewritten = log.rewriter().rewrite(&[(at, changed)].into(), &false.into());
-    rewritten.expect("rewritten");
-    assert_eq!(log.next(), end);
-    drop((log, folder));
+    damage(&home, |_| 20);
     assert_eq!(loaded(&home), Ok(()), "a start does not see it");
 
     let ledger = home.open().expect("opens");
