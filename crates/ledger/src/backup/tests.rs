@@ -98,6 +98,24 @@ async fn the_state_of_what_stood_there_is_not_that_of_what_was_put_back() {
     assert!(!home.open().expect("opens").inner.is_checking(), "it goes on from the log");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_whole_and_can_not_be_put_into_its_place_is_put_there_by_the_next_start() {
+    let (home, dest) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    ended(&home, dest.path()).await;
+    let state = home.path().join("state");
+    // A folder is not taken away as a file is.
+    std::fs::remove_file(&state).expect("removed");
+    std::fs::create_dir(&state).expect("made");
+    let refused = why(restore(home.path(), dest.path(), &[], None));
+    assert!(refused.contains("the copy is whole and not in its place yet ("), "{refused}");
+    assert!(refused.ends_with("): the next command or start ends that"), "{refused}");
+    assert!(home.path().join(RESTORING).exists() && home.open().is_err(), "nor does a start, yet");
+    std::fs::remove_dir(&state).expect("removed");
+    home.open().expect("it goes on").sealed().await;
+    assert!(!home.path().join(RESTORING).exists() && home.path().join("before-1/log").is_dir());
+    checked_whole(home.path());
+}
+
 /// Takes the right to write into a folder and what is in it from its owner, or gives it back. Root writes all the same.
 fn writable(folder: &Path, on: bool) {
     use std::os::unix::fs::PermissionsExt as _;

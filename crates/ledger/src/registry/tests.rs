@@ -1,13 +1,20 @@
-use crate::state::Shared;
-use crate::world::{DOMAIN, Home, LEDGER, genesis_keys, root, signed_header, start};
-use crate::{Ledger, LedgerError};
+use crate::state::{Shared, read};
+use crate::world::{DOMAIN, Home, LEDGER, Producers, genesis_keys, granted, kid, root, signed_header, signer, start};
+use crate::{Ledger, LedgerError, Signers};
 use axum::Router;
 use axum::routing::get;
+use eleven_api::audit::Append;
 use eleven_api::client::Client;
+use eleven_api::edge::Clock;
+use eleven_api::keyring::Keyring;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, json};
 use eleven_core::encoding::{Object, Value};
+use eleven_core::event::Record;
 use eleven_core::registry::{self, Fold};
+use eleven_core::root::KeyUse;
+use eleven_core::signature::Signer;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,6 +32,10 @@ struct Running {
 
 impl Running {
     async fn start(home: &Home, header: Option<Value>) -> Self {
+        Self::start_by(home, header, Home::signers()).await
+    }
+
+    async fn start_by(home: &Home, header: Option<Value>, signers: Signers) -> Self {
         let (stop, stopping) = watch::channel(false);
         let header = Arc::new(Mutex::new(header));
         let authority = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
@@ -37,7 +48,8 @@ impl Running {
         let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(snapshot));
         tokio::spawn(authority.serve(router, stopping.clone(), Duration::from_secs(1)));
         let settings = crate::Settings { authority: Some(address), ..home.settings() };
-        let ledger: Ledger = home.open_with(settings).expect("open");
+        let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
+        let ledger = Ledger::open(settings, signers, clock).expect("open");
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::clone(&ledger.inner.shared);
@@ -47,6 +59,36 @@ impl Running {
 
     async fn get(&self, path: &str) -> Result<Value, eleven_api::client::CallError> {
         self.client.get_json(&self.base, path, Duration::from_secs(20)).await
+    }
+
+    async fn post(&self, record: &Record) {
+        let mut append = Append::default();
+        append.record(record);
+        let body = append.to_bytes();
+        let answer = self.client.post(&self.base, routes::AUDIT_EVENTS, &[], body, Duration::from_secs(20)).await;
+        answer.expect("taken");
+    }
+
+    /// How often an event of that name stands there.
+    fn count(&self, name: &str) -> usize {
+        self.events().iter().filter(|(event, _)| event == name).count()
+    }
+
+    /// Waits until it has met a disagreement and could make no entry, and for some rounds more, in which it tries again.
+    async fn until_mute(&self) {
+        for _ in 0..1000 {
+            if self.shared.disagreement.load(Ordering::Acquire) && self.shared.keys.is_mute() {
+                return tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it never has to make an entry");
+    }
+
+    /// Has the authority serve the header of the registry in force.
+    fn serve_in_force(&self) {
+        let header = read(&self.shared.book).registry().map(signed_header);
+        *self.header.lock().expect("a lock") = header;
     }
 
     /// Asks until the answer is as it should be.
@@ -136,5 +178,47 @@ async fn another_registry_of_the_authoritys_is_recorded_and_outlasts_a_restart()
 
     let running = Running::start(&home, Some(header(10))).await;
     assert!(running.get(routes::HEALTH).await.is_ok(), "it has ended for good");
+    running.end().await;
+}
+
+/// The authority's word that an event key of the ledger's counts from now on.
+fn registered(producers: &mut Producers, label: &str) -> Record {
+    producers.by_authority("key.registered", granted(label, KeyUse::Event, LEDGER).to_object())
+}
+
+fn retired(producers: &mut Producers, label: &str) -> Record {
+    producers.by_authority("key.retired", Object::new().with("kid", kid(label)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_recorded_of_the_authoritys_registry_is_recorded_later() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let signers = || {
+        let held = ["audit", "audit-2", "audit-3"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+        Signers { event: Keyring::new(held).expect("keys"), ..Home::signers() }
+    };
+    // While no key of the ledger's own counts it can make no entry.
+    let running = Running::start_by(&home, None, signers()).await;
+    running.post(&retired(&mut producers, "audit")).await;
+    *running.header.lock().expect("a lock") = Some(header(11));
+    running.until_mute().await;
+    assert_eq!(running.count("audit.discontinuity"), 0);
+    running.post(&registered(&mut producers, "audit-2")).await;
+    running.until_event("audit.discontinuity").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(running.count("audit.discontinuity"), 1, "once is enough");
+    running.post(&retired(&mut producers, "audit-2")).await;
+    running.end().await;
+
+    // Likewise that both agree again: before that is in the ledger no head is signed.
+    let running = Running::start_by(&home, None, signers()).await;
+    running.serve_in_force();
+    running.until_mute().await;
+    assert!(running.shared.disagreement.load(Ordering::Acquire), "not before that is recorded");
+    running.post(&registered(&mut producers, "audit-3")).await;
+    running.serve_in_force();
+    running.until_event("audit.resumed").await;
+    running.until(routes::HEALTH, |health| health.get("signs_heads") == Some(&Value::Bool(true))).await;
+    assert_eq!(running.count("audit.resumed"), 1);
     running.end().await;
 }
