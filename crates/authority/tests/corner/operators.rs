@@ -1,7 +1,8 @@
 use crate::fixtures::{self, AUTHORITY, key, signer};
-use crate::world::{World, asked_for, bundle, operator};
+use crate::world::{World, asked_for, bundle, operator, signers};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
+use eleven_authority::Signers;
 use eleven_authority::admin::{Act, ActError, SignedAct};
 use eleven_authority::identity::operator_source;
 use eleven_core::encoding::{Object, Value, parse};
@@ -11,7 +12,7 @@ use eleven_core::limits::MAX_CEDAR;
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
-use eleven_core::signature::{self, Signer as _};
+use eleven_core::signature::{self, SeedSigner, Signer};
 use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
 use std::time::Duration;
@@ -489,6 +490,38 @@ async fn an_act_is_not_begun_while_what_the_last_one_made_is_not_in_force() {
     world.relay.hold_entries(false);
     contain("two").await.expect("the one before it is in force");
     assert_eq!(transitions().await, 2);
+    world.stop().await;
+}
+
+/// A key that nothing can be signed with: whoever tries breaks off.
+struct Breaking(SeedSigner);
+
+impl Signer for Breaking {
+    fn kid(&self) -> &str {
+        self.0.kid()
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.0.public()
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 64] {
+        panic!("a signer that fails")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_broke_off_is_said_to_have_and_the_next_has_its_turn() {
+    let mut world = World::founded().await;
+    world.restart_authority_by(Signers { policy: Breaking(signer("policy")).into(), ..signers() }).await;
+    let before = world.records().await.len();
+    let args = Object::new().with("days", 10u64).with("regime", "own");
+    let problem = world.act("retention.set", args).await.expect_err("it is to be signed");
+    assert_eq!((problem.status, problem.reason), (500, None));
+    assert_eq!(problem.detail, "the act broke off: the authority's log says why");
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    let args = Object::new().with("key", key("replica", KeyUse::Event, AUTHORITY).to_value());
+    world.act("key.register", args).await.expect("another key signs this");
     world.stop().await;
 }
 

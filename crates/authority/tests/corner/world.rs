@@ -116,7 +116,7 @@ impl World {
         let settings = LedgerSettings { authority: registry.map(str::to_owned), ..LedgerSettings::new(&path) };
         let (ledger, ledger_serving) = serve_ledger(settings, Arc::clone(&clock), stopping.clone()).await;
         let relay = Relay::start(&ledger).await;
-        let (authority, base, serving) = serve_authority(&relay.base(), stopping).await;
+        let (authority, base, serving) = serve_authority(&relay.base(), signers(), stopping).await;
         let client = Client::new();
         let secret = String::new();
         let serving = vec![ledger_serving, serving];
@@ -125,7 +125,12 @@ impl World {
 
     /// The same ledger with another process of the same authority.
     pub(crate) async fn restart_authority(&mut self) {
-        self.restart_authority_before(&self.relay.base()).await;
+        self.restart_authority_by(signers()).await;
+    }
+
+    /// The same, which signs by these.
+    pub(crate) async fn restart_authority_by(&mut self, signers: Signers) {
+        self.restart_authority_before(&self.relay.base(), signers).await;
     }
 
     /// The same before a ledger that says this of its health, and is the one there is in all else.
@@ -133,11 +138,11 @@ impl World {
         let (listener, base) = listener().await;
         let ledger = saying(self.client.clone(), self.ledger.clone(), health);
         self.serving.push(tokio::spawn(listener.serve(ledger, self.stop.subscribe(), Duration::ZERO)));
-        self.restart_authority_before(&base).await;
+        self.restart_authority_before(&base, signers()).await;
     }
 
-    async fn restart_authority_before(&mut self, ledger: &str) {
-        let (authority, base, serving) = serve_authority(ledger, self.stop.subscribe()).await;
+    async fn restart_authority_before(&mut self, ledger: &str, signers: Signers) {
+        let (authority, base, serving) = serve_authority(ledger, signers, self.stop.subscribe()).await;
         (self.authority, self.base) = (authority, base);
         self.serving.push(serving);
     }
@@ -254,9 +259,13 @@ async fn serve_ledger(
     (base, tokio::task::spawn_blocking(serving))
 }
 
-async fn serve_authority(ledger: &str, stop: watch::Receiver<bool>) -> (Arc<Authority>, String, JoinHandle<()>) {
+async fn serve_authority(
+    ledger: &str,
+    signers: Signers,
+    stop: watch::Receiver<bool>,
+) -> (Arc<Authority>, String, JoinHandle<()>) {
     let settings = Settings { name: AUTHORITY.into(), ledger: ledger.to_owned() };
-    let authority = Authority::open(settings, signers(), fixtures::root(), Arc::new(SystemClock), stop);
+    let authority = Authority::open(settings, signers, fixtures::root(), Arc::new(SystemClock), stop);
     let authority = authority.expect("an authority");
     let (listener, base) = listener().await;
     let serves = Arc::clone(&authority);

@@ -253,6 +253,10 @@ fn keys_that_can_not_be_registered_or_ended_here_are_named_with_why_and_nothing_
     assert!(text(&unread).starts_with(&format!("eleven: {file}: ")), "{}", text(&unread));
     std::fs::write(&file, holding(&[&event, &head.clone().with("use", "nothing")])).expect("written");
     refused(&domain, &register, &format!("{file}: public key: `use` is not a use of keys"));
+    std::fs::write(&file, holding(&[&event])).expect("written");
+    let (from, key, out) = (domain.file("root.json"), domain.file("root-key.json"), domain.file("root-2.json"));
+    let next = ["root", "next", "--from", &from, "--root-key", &key, "--out", &out, "--renew", &file];
+    refused(&domain, &next, &format!("{file} holds no head, policy or registry key"));
     std::fs::write(&file, holding(&[&head])).expect("written");
     let none = "the files hold no issuer, event or attestation key: nothing was done";
     refused(&domain, &register, none);
@@ -358,6 +362,38 @@ fn a_root_that_ends_a_policy_key_before_a_policy_that_came_meanwhile_is_made_ane
     let proof = proven(&domain, &secret, "meanwhile.proof.json");
     assert_eq!(label(&proof, "/published/record/data/sig/kid"), "1");
     assert_eq!(proof.get("roots").and_then(Value::as_array).map(<[Value]>::len), Some(2));
+}
+
+#[test]
+fn a_key_of_the_root_ends_once_and_never_later_than_it_did() {
+    let domain = Domain::make(&[]);
+    let [first, second, third] = ["root.json", "root-2.json", "root-3.json"].map(|name| domain.file(name));
+    let (root_key, renewed) = (domain.file("root-key.json"), domain.file("authority-2.json"));
+    domain.done(&["authority", "key", "renew", "--label", "2", "--out", &renewed]);
+    let sign = |from: &str, out: &str, more: &[&str]| {
+        domain.run(&[&["root", "next", "--from", from, "--root-key", &root_key, "--out", out], more].concat())
+    };
+    let [head, policy, registry] = ["head", "policy", "registry"].map(|key| format!("key:11-11/{key}/1"));
+    let ended = sign(&first, &second, &["--renew", &renewed, "--retire", &policy, "--compromise", &registry]);
+    assert!(ended.status.success(), "{}", text(&ended));
+    let ends: [(&[&str], &str); 4] = [
+        (&["--retire", &policy], &policy),
+        (&["--retire", &registry], &registry),
+        (&["--compromise", &registry], &registry),
+        (&["--retire", &head, "--retire", &head], &head),
+    ];
+    for (again, kid) in ends {
+        let refused = sign(&second, &third, again);
+        assert_eq!(refused.status.code(), Some(2), "{again:?}: {}", text(&refused));
+        assert_eq!(text(&refused), format!("eleven: {kid} has ended already, and not later than that\n"));
+    }
+    // That it was in other hands before it was retired is another matter.
+    let since = root(&second).nbf.seconds();
+    let earlier = sign(&second, &third, &["--compromise", &policy, "--since", &since]);
+    assert!(earlier.status.success(), "{}", text(&earlier));
+    let third = root(&third);
+    let key = third.records().find(|key| key.kid == policy).expect("no record goes");
+    assert!(matches!(key.status, KeyStatus::Compromised(_)), "{:?}", key.status);
 }
 
 #[test]
