@@ -52,6 +52,25 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
 }
 
 #[tokio::test]
+async fn an_address_that_names_no_host_is_told_from_a_server_that_is_not_trusted() {
+    let (at, _stop) = serving().await;
+    // The system knows the machine by it, and it is neither a name nor an address that a certificate could have.
+    let short = at.replace("127.0.0.1", "127.1");
+    let refused = handshake(&short, DEADLINE).await.expect_err("no certificate is of that name");
+    assert!(matches!(refused, CallError::Malformed(_)), "{refused:?}");
+    assert!(refused.to_string().starts_with(&format!("{short} names no host: ")), "{refused}");
+    let none = "https://a b";
+    let handshaken = handshake(none, DEADLINE).await;
+    let got = Client::new().get(none, "", DEADLINE).await.map(drop);
+    let healthy = Client::new().health(none, DEADLINE).await.map(drop);
+    for refused in [handshaken, got, healthy] {
+        let refused = refused.expect_err("it is no address");
+        assert!(matches!(refused, CallError::Malformed(_)), "{refused:?}");
+        assert!(refused.to_string().contains("is not an address: "), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_corner_says_how_it_is_below_an_address_that_ends_in_a_slash_too() {
     let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
     let at = format!("http://{}", listener.local_addr().expect("an address"));

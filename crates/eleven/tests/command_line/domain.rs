@@ -360,6 +360,11 @@ impl Up {
         self.heard.iter().any(|value| event(value) == Some(what))
     }
 
+    /// Its own process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process of a corner, as it was last started.
     pub(crate) fn pid(&self, corner: &str) -> Pid {
         let started = |value: &&Value| {

@@ -152,6 +152,7 @@ fn a_corner_that_fell_is_not_waited_for() {
     let up = domain.supervisor();
     kill_process(up.pid("authority"), Signal::KILL).expect("it runs");
     up.wait_for("that it stays down", |value| event(value) == Some("down"));
+    let supervisor = up.process();
     let (status, _, body) = domain.call(&secret, "demo-summarizer");
     let reason = body.get("reason").and_then(Value::as_str);
     assert_eq!((status, reason), (StatusCode::SERVICE_UNAVAILABLE, Some("issuer.unavailable")), "{body}");
@@ -162,6 +163,9 @@ fn a_corner_that_fell_is_not_waited_for() {
     let said = String::from_utf8_lossy(&output.stdout);
     let said = parse(said.lines().next().unwrap_or_default().as_bytes()).unwrap_or(Value::Null).to_string();
     assert!(said.contains("does not run"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    // Who is to be asked why is named.
+    let asked = format!("its supervisor does, `eleven up` as process {supervisor}: what that says tells why");
+    assert!(said.contains(&asked), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use eleven_authority::admin::Act;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_RELEASE_WAIT_MS;
+use eleven_core::registry::retention::Hold;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use std::time::Duration;
@@ -318,6 +319,39 @@ async fn a_store_of_disclosures_that_cannot_be_used_commits_to_nothing_and_fails
     let shown = ask(routes::RUNTIME_DISCLOSURES_OPEN).await;
     assert_eq!((shown.status, shown.header("eleven-decision")), (StatusCode::OK, "allow"), "{}", shown.json());
     assert_eq!(Disclosed::read(&shown.body).expect("its form").count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_of_what_is_held_or_gone_fails_on_record_and_was_allowed() {
+    let allowing = "permit(principal, action, resource);";
+    let domain = Domain::start(Plan { cedar: allowing, sensitive: Some("user"), ..Plan::default() }).await;
+    domain.act_in_force(Act::PolicyPublish { bundle: disclosing(&domain.plan) }).await;
+    let called = domain.chat(&request("x").replacen('{', r#"{"user":"juniper","#, 1)).await;
+    assert_eq!(called.status, StatusCode::OK, "{}", String::from_utf8_lossy(&called.body));
+    let asked = Disclose { op: called.op().to_owned(), paths: Vec::new(), purpose: "a test".into() };
+    let erase = async || {
+        let url = format!("http://{}{}", domain.gateway_at, routes::RUNTIME_DISCLOSURES_ERASE);
+        post(&domain, &url, asked.to_value().canonical(), None).await
+    };
+    let fails = async |status: u16, cause: &str, why: &str| {
+        let failed = erase().await;
+        let said = failed.json();
+        assert_eq!((failed.status.as_u16(), failed.reason().as_str()), (status, ""), "{said}");
+        assert!(said.get("detail").and_then(Value::as_str).is_some_and(|told| told.starts_with(why)), "{said}");
+        assert_eq!((failed.header("eleven-decision"), failed.header("eleven-durability")), ("", "D1"), "{cause}");
+        let bundle = domain.bundle_of(failed.op(), 7).await;
+        assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+        let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);
+        assert_eq!((text("/events/5/event"), text("/events/5/data/cause")), (Some("execution.failed"), Some(cause)));
+    };
+    let hold = Hold::on("operation", called.op()).expect("a hold");
+    domain.act_in_force(Act::Hold { hold: hold.clone(), placed: true }).await;
+    fails(409, "disclosure.held", "that operation is under a legal hold: ").await;
+    domain.act_in_force(Act::Hold { hold, placed: false }).await;
+    let erased = erase().await;
+    assert_eq!((erased.status, erased.header("eleven-decision")), (StatusCode::OK, "allow"), "{}", erased.json());
+    assert_eq!(Disclosed::read(&erased.body).expect("its form").count, 1, "it was there until now");
+    fails(404, "disclosure.absent", "nothing is kept of that operation at those paths: ").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

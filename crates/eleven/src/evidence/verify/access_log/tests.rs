@@ -137,3 +137,14 @@ fn a_line_that_names_two_lineages_names_none() {
         Call { text: r#"{"Eleven-Lineage":[]}"#.to_owned(), ..Call::default() }
     );
 }
+
+#[test]
+fn a_line_or_a_log_that_is_larger_than_any_is_not_read() {
+    let long = calls_of(&" ".repeat(MAX_LINE + 1)).err();
+    assert_eq!(long, Some("it is longer than 64 MiB: write a call a line"));
+    // It has holes, and would be read whole.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    file.as_file().set_len(MAX_FILE + 1).expect("stretched");
+    let large = read(file.path()).err().expect("it is not read");
+    assert!(large.ends_with(": larger than 4 GiB: give it in parts"), "{large}");
+}
