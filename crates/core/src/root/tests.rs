@@ -252,6 +252,8 @@ fn rules_that_span_members() {
         ("a witness's public key in a role", |root| root.roles[0].public = root.witnesses.keys[0].public),
         ("a name twice", |root| root.keys[1].kid = root.roles[0].kid.clone()),
         ("no head", |root| drop(root.roles.remove(0))),
+        ("no policy key", |root| drop(root.roles.remove(1))),
+        ("no registry key", |root| drop(root.roles.remove(2))),
         ("a role of another use", |root| root.roles[0].usage = KeyUse::Event),
         ("another domain's head", |root| root.roles[0].owner = "ledger://other".into()),
         ("another domain's registry", |root| root.roles[2].owner = "governance://other/authority/dev".into()),
@@ -260,6 +262,13 @@ fn rules_that_span_members() {
         ("an empty window", |root| root.exp = root.nbf),
         ("version 1 with a version before", |root| root.prev = Some(Sha3::of(&[]))),
         ("version 2 without one", |root| root.version = 2),
+        ("a version that JSON does not carry", |root| {
+            root.version = MAX_INTEGER + 1;
+            root.prev = Some(Sha3::of(&[]));
+        }),
+        ("a key that signed twice", |root| {
+            root.sigs = vec![RootSignature { kid: "key:test/root/a".into(), val: [0; 64] }; 2];
+        }),
     ];
     for (what, change) in broken {
         let mut root = base.clone();

@@ -484,3 +484,28 @@ fn statements_about_a_peer_follow_each_other() {
     assert_eq!(fold.take("domain.stated", &stated(2, Some(first), as_is)), Ok(true));
     assert_eq!(fold.lists().peers.len(), 1);
 }
+
+#[test]
+fn a_statement_is_about_another_domain_and_by_the_key_that_it_names() {
+    let mut fold = genesis();
+    let as_is = |body| body;
+    let renamed = {
+        let data = stated(1, None, as_is);
+        let statement = data.get("statement").and_then(Value::as_object).expect("a statement").clone();
+        let sig = statement.get("sig").and_then(Value::as_object).expect("a signature").clone();
+        Object::new().with("statement", statement.with("sig", sig.with("kid", "key:test/policy/2")))
+    };
+    for (data, why) in [
+        (stated(1, None, |body| body.with("sub", "test")), "a domain states nothing about itself"),
+        (stated(1, None, |body| body.with("exp", "2026-05-01T00:00:00Z")), "`nbf` is not before `exp`"),
+        (stated(1, Some(Sha3::of(&[])), as_is), "`prev` is null at seq 1 and only there"),
+        (stated(2, None, as_is), "`prev` is null at seq 1 and only there"),
+        (renamed, "the signature names another key than the body"),
+    ] {
+        match fold.take("domain.stated", &data) {
+            Err(FoldError::Form(error)) => assert_eq!(error.0, format!("peer statement: {why}")),
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+    assert_eq!(fold.take("domain.stated", &stated(1, None, as_is)), Ok(true));
+}

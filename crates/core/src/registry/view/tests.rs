@@ -2,7 +2,7 @@ use super::*;
 use crate::encoding::{Object, Value, parse};
 use crate::hash::Sha256;
 use crate::index::OperationIndex;
-use crate::signature::{SeedSigner, Signer as _, bytes32};
+use crate::signature::{SeedSigner, Signature, Signer as _, bytes32};
 use crate::subject::Named;
 use alloc::format;
 
@@ -103,6 +103,28 @@ fn registry() -> (TrustRoot, Snapshot, Stamp, SeedSigner) {
     let signer = SeedSigner::new(stamp.sig.kid.clone(), &seed);
     let snapshot = Snapshot::read(part("snapshot")).expect("a snapshot");
     (TrustRoot::read(part("root")).expect("a root"), snapshot, stamp, signer)
+}
+
+#[test]
+fn a_header_and_a_stamp_are_by_the_key_that_they_name() {
+    let (_, snapshot, stamp, _) = registry();
+    let with = |value: &Value, name: &str, member: Value| {
+        Value::Object(value.as_object().expect("an object").clone().with(name, member))
+    };
+    let by_another = |val: [u8; 64]| Signature { kid: "key:11-11/registry/other".into(), val }.to_value();
+    let header = snapshot.to_value().get("header").expect("a header").clone();
+    let why = |name: &str, member: Value| Header::read(with(&header, name, member)).expect_err(name).0;
+    let named = why("sig", by_another(snapshot.sig.val));
+    assert_eq!(named, "registry header: the signature names another key than the header");
+    let follows = "registry header: `prev` is null at epoch 1 and only there";
+    assert_eq!((why("prev", Value::Null).as_str(), why("epoch", 1u64.into()).as_str()), (follows, follows));
+    for fresh in [0u64, 61] {
+        assert!(why("fresh", fresh.into()).contains("`fresh` is not"), "{fresh}");
+    }
+    let stamped = stamp.to_value();
+    let refused = Stamp::read(with(&stamped, "sig", by_another(stamp.sig.val))).expect_err("another key");
+    assert_eq!(refused.0, "registry stamp: the signature names another key than the stamp");
+    assert_eq!(Stamp::read(stamped), Ok(stamp));
 }
 
 #[test]
