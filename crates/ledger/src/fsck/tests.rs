@@ -17,6 +17,11 @@ use eleven_store::{Log as _, SegmentLog, SegmentOptions};
 
 /// Adds an entry to a ledger that is not running, as somebody with the folder could: chained, but nobody's.
 fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
+    forge_at(home, seal, 0, forged);
+}
+
+/// The same, so many milliseconds after the entry before.
+fn forge_at(home: &Home, seal: bool, later: i64, forged: impl Fn(u64, Value) -> Vec<u8>) {
     let folder = Folder::open(home.path(), "ledger").expect("the folder");
     let mut log = SegmentLog::open(folder.place("log").expect("a place"), SegmentOptions::default()).expect("the log");
     let replayed = recover::replay(log.reader().as_ref(), Depth::RESUME).expect("whole");
@@ -32,7 +37,7 @@ fn forge(home: &Home, seal: bool, forged: impl Fn(u64, Value) -> Vec<u8>) {
         producers.alone("authority", AUTHORITY, "approval.granted", Object::new())
     };
     let record = forged(replayed.book.size(), record.to_value());
-    let at = replayed.book.at().expect("a time");
+    let at = replayed.book.at().expect("a time").plus_millis(later);
     let entry = chain::entry_bytes(replayed.book.size(), at, replayed.resumed.chain.as_ref(), &record);
     let expected = log.next();
     let durable = log.append(expected, &[&Stored::Entry(entry).encode()]).expect("written");
@@ -96,6 +101,21 @@ async fn a_record_that_no_rule_lets_in_is_found() {
     });
     assert!(matches!(fsck(home.path(), &mut |_| ()), Err(LedgerError::Replay(_))));
     assert!(matches!(home.open(), Err(LedgerError::Replay(_))), "and nothing starts on it");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_dated_before_the_one_before_it_is_found() {
+    let home = home().await;
+    let before = fsck(home.path(), &mut |_| ()).expect("sound").entries;
+    forge_at(&home, false, -1, |_, record| record.canonical());
+    for refused in [fsck(home.path(), &mut |_| ()).map(drop), home.open().map(drop)] {
+        match refused {
+            Err(LedgerError::Replay(error)) => {
+                assert_eq!((error.seq, error.what.as_str()), (before, "its `at` lies before the entry before"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

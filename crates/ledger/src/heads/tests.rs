@@ -49,6 +49,18 @@ async fn each_head_is_signed_and_goes_on_from_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_would_not_seal_once_a_second_does_not_start() {
+    let home = Home::new();
+    let (never, second) = (Duration::ZERO, Duration::from_secs(1));
+    let opened = |seal_every, seal_busy| home.open_with(Settings { seal_every, seal_busy, ..home.settings() });
+    for (every, busy) in [(never, second), (second, never), (second + Duration::from_millis(1), second)] {
+        let refused = opened(every, busy).err().expect("it does not start");
+        assert!(matches!(refused, LedgerError::Setting(why) if why.contains("at least once a second")), "{refused}");
+    }
+    drop(opened(second, second).expect("it starts"));
+}
+
+#[tokio::test]
 async fn with_nothing_new_the_same_head_is_signed_again_without_an_entry() {
     let home = Home::new();
     let settings = Settings { resign_every: Duration::from_millis(60), ..home.settings() };
