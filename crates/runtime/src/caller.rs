@@ -137,3 +137,6 @@ fn verify(text: &str, held: &Holding, now: Time) -> Result<token::Claims, token:
     })?;
     if issuer.as_deref() == Some(claims.iss.as_str()) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
 }
+
+#[cfg(test)]
+mod tests;

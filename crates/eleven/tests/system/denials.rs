@@ -1,7 +1,9 @@
 //! Every way in which a call is refused: the exact reason, no call upstream, the event proven.
 
 use crate::export::examiner;
-use crate::harness::{Answered, DOMAIN, Domain, IDENTITY, POINT, Plan, RUNTIME, SCOPE, policy, request, token_of};
+use crate::harness::{
+    AUTHORITY, Answered, DOMAIN, Domain, IDENTITY, POINT, Plan, RUNTIME, SCOPE, policy, request, signer, token_of,
+};
 use bytes::Bytes;
 use eleven_api::identity::{Exchange, Issued};
 use eleven_authority::admin::Act;
@@ -78,6 +80,23 @@ async fn who_sends_two_credentials_is_nobody_by_either() {
         }
     }
     assert_eq!(domain.chat(&request("x")).await.status, StatusCode::OK, "one of them is somebody's");
+    assert_eq!(domain.calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_one_issuer_speaks_for_no_other() {
+    let domain = Domain::start(Plan::default()).await;
+    let (key, now) = (signer("identity"), domain.clock.now());
+    for (issuer, status) in [("governance://11-11/authority/other", 401), (AUTHORITY, 200)] {
+        let token = eleven_authority::identity::issue(&*key, issuer, IDENTITY, now, 60, "one".into());
+        // Who brings an artifact is authenticated by the point alone.
+        let (bearer, artifact) = (format!("Bearer {token}"), domain.token(&request("x")).await);
+        let headers = [("authorization", bearer.as_str()), ("eleven-authorization", artifact.as_str())];
+        let answered = domain.chat_with(&request("x"), &headers).await;
+        let body = String::from_utf8_lossy(&answered.body);
+        assert_eq!(answered.status.as_u16(), status, "{issuer}: {body}");
+        assert_eq!(body.contains("identity.unauthenticated"), status == 401, "{issuer}: {body}");
+    }
     assert_eq!(domain.calls(), 1);
 }
 

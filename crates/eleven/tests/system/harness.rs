@@ -102,6 +102,8 @@ pub(crate) struct Plan {
     pub(crate) uses: u32,
     /// Bytes of the largest body that the gateway takes, and of all of them at once, where there are to be less than usual.
     pub(crate) bodies: Option<(usize, usize)>,
+    /// Bytes of the largest answer that the gateway holds, where it is to be less than usual.
+    pub(crate) max_response: Option<usize>,
     /// Whether authority and ledger hold a newer key beside each of theirs, of a name that ends in `-2`.
     pub(crate) renewed: bool,
     /// What all corners read.
@@ -145,6 +147,7 @@ when { context.op.scope.contains("text.summarize") && (!(context.op has model) |
             sensitive: None,
             uses: 1,
             bodies: None,
+            max_response: None,
             renewed: false,
             clock: Arc::default(),
         }
@@ -470,6 +473,7 @@ impl Domain {
                 parameters: self.plan.sensitive.iter().map(|name| (*name).to_owned()).collect(),
                 max_body,
                 bodies,
+                max_response: self.plan.max_response.unwrap_or(usual.max_response),
                 ..usual
             },
         };

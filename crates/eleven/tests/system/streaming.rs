@@ -37,6 +37,18 @@ async fn piece(body: &mut hyper::body::Incoming) -> Option<Result<bytes::Bytes, 
     Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
+/// What comes of an answer that is broken off.
+async fn broken_off(mut body: hyper::body::Incoming) -> Vec<u8> {
+    let mut got = Vec::new();
+    loop {
+        match piece(&mut body).await {
+            Some(Ok(next)) => got.extend_from_slice(&next),
+            Some(Err(_)) => return got,
+            None => panic!("it looks whole: {}", String::from_utf8_lossy(&got)),
+        }
+    }
+}
+
 /// How an operation ended, by its bundle, which verifies: the event, its cause, and what was sent.
 async fn ended(domain: &Domain, op: &str) -> (String, Option<String>, Value) {
     let bundle = domain.bundle_of(op, 7).await;
@@ -102,14 +114,7 @@ async fn an_upstream_that_breaks_off_never_looks_whole() {
     let mut got = piece(&mut body).await.expect("a piece").expect("whole").to_vec();
     // Something came of it: from here on the upstream may break off.
     domain.upstream.gate.send_replace(true);
-    let broken = loop {
-        match piece(&mut body).await {
-            Some(Ok(next)) => got.extend_from_slice(&next),
-            Some(Err(_)) => break true,
-            None => break false,
-        }
-    };
-    assert!(broken, "the connection is broken off: {}", String::from_utf8_lossy(&got));
+    got.extend(broken_off(body).await);
     assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("upstream.failed"), sent(&got, 200)));
 }
 
@@ -158,20 +163,35 @@ async fn events_that_end_with_their_connection_are_whole_where_they_say_so_thems
             assert_eq!(answered.status, StatusCode::BAD_GATEWAY);
             (answered.op().to_owned(), sent(&answered.body, 502))
         } else {
-            let (mut body, op) = open(&domain, "x").await;
-            let mut got = Vec::new();
-            let broken = loop {
-                match piece(&mut body).await {
-                    Some(Ok(next)) => got.extend_from_slice(&next),
-                    Some(Err(_)) => break true,
-                    None => break false,
-                }
-            };
-            assert!(broken, "it is broken off: {}", String::from_utf8_lossy(&got));
+            let (body, op) = open(&domain, "x").await;
+            let got = broken_off(body).await;
             assert_eq!(got, [event("one "), event("two ")].concat().as_bytes(), "and what was held is not passed on");
             (op, sent(&got, 200))
         };
         assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("upstream.failed"), sent), "{release}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_larger_than_is_held_fails_and_its_evidence_says_why() {
+    let all = format!("data: \"{}\"\n\ndata: [DONE]\n\n", "x".repeat(9_000));
+    for release in ["stream", "whole"] {
+        let mut domain = Domain::start(Plan { release, max_response: Some(8_000), ..streaming() }).await;
+        domain.answer_by(format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{all}")).await;
+        let (op, sent) = if release == "whole" {
+            let answered = domain.chat(&stream_request("x")).await;
+            assert_eq!((answered.status, answered.header("eleven-decision")), (StatusCode::BAD_GATEWAY, ""));
+            let said = answered.json();
+            let why = "the upstream's response is larger than is held here";
+            assert_eq!(said.get("detail").and_then(Value::as_str), Some(why), "{said}");
+            (answered.op().to_owned(), sent(&answered.body, 502))
+        } else {
+            let (body, op) = open(&domain, "x").await;
+            let got = broken_off(body).await;
+            assert_eq!(String::from_utf8_lossy(&got), "", "what was held is not passed on");
+            (op, sent(&got, 200))
+        };
+        assert_eq!(ended(&domain, &op).await, by("execution.failed", Some("limits.exceeded"), sent), "{release}");
     }
 }
 

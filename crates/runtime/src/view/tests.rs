@@ -1,11 +1,12 @@
 use super::*;
+use crate::serve::tests::ledger;
 use axum::Router;
 use axum::body::Body;
 use eleven_api::edge::SystemClock;
 use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::signature::SeedSigner;
-use http::Request;
+use http::{Request, StatusCode};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -171,6 +172,47 @@ fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
     assert_eq!(levels, [Level::ERROR, Level::ERROR, Level::INFO, Level::INFO]);
 }
 
+/// Who asks the authority there; the folder of its roots is there as long as what comes beside it.
+fn asking(authority: String) -> (Registry, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
+    let roots = Roots::open(folder.path(), root).expect("roots");
+    let signer = SeedSigner::new("key:11-11/gw-0/1", &[1; 32]);
+    let reader = ReadAs { signer: Arc::new(signer), clock: Arc::new(SystemClock) };
+    (Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader), folder)
+}
+
+/// The epoch of the snapshot that is taken for a stamp of an authority that gives these answers, with the stamp that goes with it;
+/// and what it was asked for.
+async fn taken(named: &Stamp, answers: &[&Value]) -> (Result<(u64, Stamp), String>, Vec<String>) {
+    let answers = answers.iter().map(|answer| (StatusCode::OK, answer.to_string())).collect();
+    let (authority, asked, _stop) = ledger(answers).await;
+    let (registry, _folder) = asking(authority);
+    let taken = registry.snapshot(named.clone()).await;
+    let taken = taken.map(|(snapshot, stamp)| (snapshot.header.epoch, stamp)).map_err(|error| error.to_string());
+    let asked = asked.lock().expect("whole").clone();
+    (taken, asked)
+}
+
+#[tokio::test]
+async fn a_snapshot_is_of_the_epoch_of_its_stamp_or_none() {
+    let part = |name: &str| member("everything in order", name);
+    let (snapshot, stamp) = (part("registry"), Stamp::read(part("stamp")).expect("a stamp"));
+    let later = Stamp { epoch: stamp.epoch + 1, ..stamp.clone() };
+    let (current, newer) = (stamp.to_value(), later.to_value());
+    let (one, other) = (routes::REGISTRY_SNAPSHOT, routes::REGISTRY_STAMP);
+    let both: Result<(u64, Stamp), String> = Ok((stamp.epoch, stamp.clone()));
+    let (found, asked) = taken(&stamp, &[&snapshot]).await;
+    assert_eq!((&found, asked.as_slice()), (&both, [one.to_owned()].as_slice()));
+    // The authority has moved on: the newer stamp goes with it.
+    let (found, asked) = taken(&later, &[&snapshot, &current, &snapshot]).await;
+    assert_eq!((&found, asked.as_slice()), (&both, [one, other, one].map(str::to_owned).as_slice()));
+    // One that says two things is believed neither.
+    let (found, asked) = taken(&later, &[&snapshot, &newer, &snapshot, &newer, &snapshot, &newer]).await;
+    assert_eq!(found, Err("the authority's snapshot and stamp are of different epochs".to_owned()));
+    assert_eq!(asked, [one, other, one, other, one, other]);
+}
+
 #[tokio::test]
 async fn another_bundle_than_the_one_that_was_asked_for_is_no_answer() {
     let proof = parse(include_bytes!("../../../../spec/vectors/bundle.proof.json")).expect("I-JSON");
@@ -183,12 +225,7 @@ async fn another_bundle_than_the_one_that_was_asked_for_is_no_answer() {
     let (_stop, stopping) = watch::channel(false);
     tokio::spawn(listener.serve(Router::new().fallback(answer), stopping, Duration::ZERO));
 
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
-    let roots = Roots::open(folder.path(), root).expect("roots");
-    let signer = SeedSigner::new("key:11-11/gw-0/1", &[1; 32]);
-    let reader = ReadAs { signer: Arc::new(signer), clock: Arc::new(SystemClock) };
-    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
+    let (registry, _folder) = asking(authority);
     assert_eq!(registry.bundle(hash).await.expect("that one").hash, hash);
     let asked = Sha3([7; 64]);
     let refused = registry.bundle(asked).await.expect_err("another");
