@@ -38,9 +38,13 @@ fn only_an_answer_about_the_records_settles_their_fate() {
 
 /// A ledger that says this of itself.
 async fn saying(status: StatusCode, health: &'static str) -> (Ledger, watch::Sender<bool>) {
+    serving(Router::new().route(routes::HEALTH, get(move || async move { (status, health) }))).await
+}
+
+/// A ledger that serves this.
+async fn serving(router: Router) -> (Ledger, watch::Sender<bool>) {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let router = Router::new().route(routes::HEALTH, get(move || async move { (status, health) }));
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
     (Ledger::new(Client::new(), base), stop)
@@ -94,5 +98,17 @@ async fn the_key_that_the_ledger_signs_with_is_what_it_says_well_or_not_and_nobo
         let (ledger, _stop) = saying(status, "key:11-11/audit/1").await;
         let error = ledger.event_key().await.expect_err("no document");
         assert!(matches!(error, CallError::Malformed(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn content_is_what_hashes_to_its_name_whoever_sends_it() {
+    let (ledger, _stop) = serving(Router::new().fallback(async || "content")).await;
+    let own = Sha3::of(&[b"content"]);
+    assert_eq!(ledger.blob(own).await.expect("that one"), "content");
+    let other = Sha3::of(&[b"other content"]);
+    match ledger.blob(other).await.expect_err("another was asked for") {
+        CallError::Malformed(what) => assert_eq!(what, format!("the ledger sent other bytes than those of {other}")),
+        error => panic!("{error}"),
     }
 }

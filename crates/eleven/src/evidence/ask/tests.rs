@@ -121,3 +121,21 @@ async fn a_ledger_that_stays_behind_is_waited_for_once() {
     }
     assert!(source.bundle(OP, 7).await.is_ok_and(|found| found.is_ok()), "what is not older is taken");
 }
+
+#[tokio::test]
+async fn content_is_what_hashes_to_its_name_and_a_document() {
+    for (sent, why) in [("{}", None), ("{", Some("is not I-JSON: "))] {
+        let ledger = Fake::saying(0, move || sent.into_response(), sent).await;
+        let hash = Sha3::of(&[sent.as_bytes()]);
+        match (ledger.source().blob(hash).await, why) {
+            (Ok(content), None) => assert_eq!(content, sent.as_bytes()),
+            (Err(refused), Some(why)) => {
+                assert!(refused.to_string().starts_with(&format!("{hash} {why}")), "{refused}")
+            }
+            (answer, _) => panic!("{sent}: {}", answer.is_ok()),
+        }
+        let other = Sha3::of(&[b"other content"]);
+        let refused = ledger.source().blob(other).await.expect_err("another was asked for").to_string();
+        assert_eq!(refused, format!("the ledger sent other bytes than those of {other}"));
+    }
+}
