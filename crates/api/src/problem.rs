@@ -21,13 +21,15 @@ pub struct Problem {
     pub lineage: Option<String>,
     /// Whether the operation had been allowed before: then this is a failure, and says nothing of a decision.
     pub allowed: bool,
+    /// What would be taken in the place of what was refused, by its reference: the next version of a policy.
+    pub next: Option<String>,
 }
 
 impl Problem {
     /// The refusal for a reason of the protocol, under its status.
     #[must_use]
     pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { status: reason.status(), reason: Some(reason), detail: detail.into(), lineage: None, allowed: false }
+        Self { reason: Some(reason), ..Self::with_status(reason.status(), detail) }
     }
 
     /// A request that is not of its form: 400 without a protocol reason.
@@ -39,7 +41,7 @@ impl Problem {
     /// A problem of plain HTTP.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false }
+        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false, next: None }
     }
 
     /// The same problem with the lineage that holds it.
@@ -53,6 +55,13 @@ impl Problem {
     #[must_use]
     pub const fn once_allowed(mut self) -> Self {
         self.allowed = true;
+        self
+    }
+
+    /// The same problem with what would be taken instead.
+    #[must_use]
+    pub fn naming_next(mut self, reference: impl Into<String>) -> Self {
+        self.next = Some(reference.into());
         self
     }
 
@@ -73,6 +82,7 @@ impl Problem {
             .with_some("decision", self.denies().map(|_| "deny"))
             .with_some("reason", self.reason.map(Reason::code))
             .with_some("lineage", self.lineage.as_ref())
+            .with_some("next", self.next.as_ref())
     }
 
     /// Reads a document that another corner sent. Members it does not know are left alone: a problem is read to be shown.
@@ -82,7 +92,7 @@ impl Problem {
         let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
         let reason = text("reason").as_deref().and_then(Reason::parse);
-        Self { status, reason, detail, lineage: text("lineage"), allowed: false }
+        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next") }
     }
 
     /// The status as a typed code.
@@ -153,5 +163,17 @@ mod tests {
             assert_eq!(problem.to_object().get("reason").and_then(Value::as_str), Some("audit.unavailable"));
             assert!(headers.contains_key("eleven-lineage") && headers.contains_key(RETRY_AFTER));
         }
+    }
+
+    #[test]
+    fn what_would_be_taken_instead_is_read_where_it_is_named_and_from_no_sentence() {
+        let named = Problem::with_status(409, "another version").naming_next("policy://a/v4");
+        let unnamed = Problem::with_status(409, "the next is policy://a/v4");
+        for (problem, next) in [(named, Some("policy://a/v4")), (unnamed, None)] {
+            let sent = Value::Object(problem.to_object()).canonical();
+            assert_eq!(Problem::read(409, &sent).next.as_deref(), next);
+        }
+        // Where an append goes on is a number, and no reference.
+        assert_eq!(Problem::read(409, br#"{"detail":"a gap","next":7}"#).next, None);
     }
 }

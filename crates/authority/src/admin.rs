@@ -152,6 +152,7 @@ impl ActError {
         let text = self.to_string();
         match self {
             Self::Form(_) | Self::Policy(_) | Self::Impossible(_) => Problem::malformed(text),
+            Self::Registry(FoldError::PolicyVersion(next)) => Problem::with_status(409, text).naming_next(next),
             Self::Registry(_) | Self::Refused(_) => Problem::with_status(409, text),
             Self::Signed(error) => error.problem(),
             Self::Unknown(_) => Problem::with_status(404, text),

@@ -71,6 +71,8 @@ pub(crate) struct Failure {
     what: String,
     reason: Option<Reason>,
     lineage: Option<String>,
+    /// What would be taken in the place of what was refused.
+    next: Option<String>,
     /// How whoever did not answer is started, where that is why.
     start: Option<&'static str>,
 }
@@ -194,7 +196,7 @@ fn unwritten(error: &std::io::Error, lost: Option<&str>) -> ! {
 impl Failure {
     /// It was refused or failed.
     pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None, start: None }
+        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None, next: None, start: None }
     }
 
     /// The command line or the configuration is wrong.
@@ -208,9 +210,9 @@ impl Failure {
         self
     }
 
-    /// What it says.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
+    /// The reference of what would be taken instead, where whoever refused it names that.
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     /// Whether it was refused for this reason.
@@ -307,6 +309,7 @@ impl From<eleven_api::client::CallError> for Failure {
                 what: problem.detail.clone(),
                 reason: problem.reason,
                 lineage: problem.lineage,
+                next: problem.next,
                 start: None,
             },
             CallError::Unreachable(what) | CallError::Broken(what) => {

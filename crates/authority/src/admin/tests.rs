@@ -18,3 +18,10 @@ fn an_act_at_which_the_authority_broke_off_is_its_own_fault_and_no_other_is() {
         assert_eq!(error.problem().status, status, "{error}");
     }
 }
+
+#[test]
+fn a_version_that_is_not_the_next_is_refused_with_the_reference_of_that() {
+    let problem = ActError::Registry(FoldError::PolicyVersion("policy://a/v4".into())).problem();
+    assert_eq!((problem.status, problem.next.as_deref()), (409, Some("policy://a/v4")));
+    assert_eq!(ActError::Registry(FoldError::SubjectRevoked).problem().next, None);
+}

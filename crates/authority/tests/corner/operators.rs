@@ -36,7 +36,7 @@ async fn a_policy_replaces_its_former_version_and_says_by_when() {
     assert_eq!(world.ask().await.expect_err("version 2").reason, Some(Reason::PolicyDenied));
     world.execute(&world.secret, &[], &asked_for("clinical-summary-v5")).await.expect("version 2 permits it");
     let again = world.act("policy.publish", Object::new().with("bundle", bundle(2))).await.expect_err("published");
-    assert_eq!(again.status, 409);
+    assert_eq!((again.status, again.next.as_deref()), (409, Some("policy://medical/inference/v3")));
     let retired = world.act("policy.retire", Object::new().with("ref", "policy://medical/inference/v2")).await;
     assert!(epoch(&retired.expect("retired")) > epoch(&done));
     assert_eq!(world.ask().await.expect_err("no policy").reason, Some(Reason::PolicyNone));

@@ -69,13 +69,11 @@ impl Source {
         Ok(self)
     }
 
-    /// The reference that a refusal names as the next of its path, where it does.
-    fn next_by(&self, refused: &Failure) -> Option<String> {
-        let (path, _) = name::policy_version(self.reference()?)?;
-        let before = format!("the next is policy://{path}/v");
-        let (_, rest) = refused.what().split_once(&before)?;
-        let version: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        Some(format!("policy://{path}/v{version}"))
+    /// The reference that a refusal names as the next one, where it is of this path.
+    pub(super) fn next_by(&self, refused: &Failure) -> Option<String> {
+        let next = refused.next()?;
+        let path = |reference| name::policy_version(reference).map(|(path, _)| path);
+        (path(next)? == path(self.reference()?)?).then(|| next.to_owned())
     }
 }
 

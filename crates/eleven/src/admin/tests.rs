@@ -1,4 +1,7 @@
 use super::Source;
+use crate::output::Failure;
+use eleven_api::client::CallError;
+use eleven_api::problem::Problem;
 use eleven_core::encoding::Value;
 
 #[test]
@@ -23,4 +26,20 @@ fn cedar_text_and_schema_are_read_from_beside_the_bundle_where_it_has_none() {
     }
     std::fs::write(&file, "{").expect("written");
     assert!(Source::read(&file).is_err());
+}
+
+#[test]
+fn the_next_version_is_the_one_that_a_refusal_names_as_that_and_of_the_same_path() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("p.json");
+    std::fs::write(&file, r#"{"cedar":"","ref":"policy://p/v1"}"#).expect("written");
+    let source = Source::read(&file).expect("a bundle");
+    let sentence = Problem::with_status(409, "a policy is published so: the next is policy://p/v4");
+    let next_by =
+        |problem: Problem| source.next_by(&Failure::from(CallError::Refused(problem)).while_("policy.publish"));
+    assert_eq!(next_by(sentence.clone()), None, "what is said to people may be said otherwise");
+    assert_eq!(next_by(sentence.clone().naming_next("policy://p/v4")).as_deref(), Some("policy://p/v4"));
+    for other in ["policy://q/v4", "policy://p", "v4", ""] {
+        assert_eq!(next_by(sentence.clone().naming_next(other)), None, "{other}");
+    }
 }
