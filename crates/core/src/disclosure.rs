@@ -1,6 +1,6 @@
 //! Selective disclosure (PROTOCOL 5.2): what is committed instead of written, and what opens a commitment.
 
-use crate::encoding::{Object, Value};
+use crate::encoding::{Object, Value, tokens};
 use crate::form::{FormError, require};
 use crate::hash::unbase64;
 use crate::limits::SALT;
@@ -117,10 +117,6 @@ pub fn in_clear<'a>(op: &Value, pointer: &'a str) -> Option<&'a str> {
 pub fn overlap(pointers: &[String]) -> bool {
     let tokens: Vec<Vec<String>> = pointers.iter().map(|pointer| tokens(pointer).collect()).collect();
     tokens.iter().any(|one| tokens.iter().any(|other| one.len() < other.len() && other.starts_with(one)))
-}
-
-fn tokens(pointer: &str) -> impl Iterator<Item = String> {
-    pointer.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
 /// Whether a pointer into `op` leads into what has a form of its own there, of which nothing is a caller's to fill.

@@ -10,7 +10,7 @@ use crate::registry::{Current, Policy, Subject};
 use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
 use eleven_api::{edge, token};
 use eleven_core::disclosure::overlap;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, tokens};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::id;
 use eleven_core::lineage::issued_data;
@@ -224,9 +224,10 @@ const MAX_RUN: u64 = 3600;
 /// A term that nothing could keep, or that keeps nothing. What was published before this was refused stays readable.
 fn unkept(bundle: &PolicyBundle) -> Option<&'static str> {
     let terms = &bundle.terms;
-    let member = |pointer: &str| pointer.split('/').nth(2).map(|token| token.replace("~1", "/").replace("~0", "~"));
-    let needed =
-        |pointer: &String| member(pointer).is_some_and(|member| matches!(member.as_str(), "name" | "scope" | "params"));
+    let needed = |pointer: &String| {
+        let member = tokens(pointer).nth(2);
+        member.is_some_and(|member| matches!(member.as_str(), "name" | "scope" | "params"))
+    };
     if !terms.sensitive.iter().all(|pointer| is_escaped(pointer)) {
         Some(
             "an entry of `sensitive` is no JSON pointer, so that nothing would stand there: write ~0 for ~ and ~1 for / in \

@@ -7,6 +7,7 @@
 mod encoded;
 mod names;
 mod parse;
+mod pointer;
 mod scan;
 
 use crate::limits::MAX_INTEGER;
@@ -19,6 +20,7 @@ pub use encoded::Encoded;
 pub(crate) use encoded::text;
 pub use names::Name;
 pub use parse::{Item, Most, TOO_MUCH, parse, parse_at_most, parse_canonical, parse_items};
+pub use pointer::tokens;
 
 /// A value of the protocol's data model: JSON without fractions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,29 +130,6 @@ impl Value {
             _ => 0,
         }
     }
-
-    /// The value at a JSON pointer (RFC 6901).
-    #[must_use]
-    pub fn pointer(&self, pointer: &str) -> Option<&Value> {
-        if pointer.is_empty() {
-            return Some(self);
-        }
-        let mut here = self;
-        for token in pointer.strip_prefix('/')?.split('/') {
-            let token = token.replace("~1", "/").replace("~0", "~");
-            here = match here {
-                Self::Object(object) => object.get(&token)?,
-                Self::Array(items) => items.get(array_index(&token)?)?,
-                _ => return None,
-            };
-        }
-        Some(here)
-    }
-}
-
-fn array_index(token: &str) -> Option<usize> {
-    let plain = token == "0" || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
-    if plain { token.parse().ok() } else { None }
 }
 
 impl Object {

@@ -95,6 +95,8 @@ fn pointers_follow_rfc_6901() {
     assert_eq!(value.pointer("/a/b~1c/1/~0"), Some(&Value::Int(11)));
     assert_eq!(value.pointer("/a/b~1c/01"), None);
     assert_eq!(value.pointer(""), Some(&value));
+    // An escape is read once, whatever its outcome looks like.
+    assert_eq!(tokens("/a~1b/~01/").collect::<Vec<_>>(), ["", "a/b", "~1", ""]);
 }
 
 /// The bytes of an item that came in its canonical encoding.
