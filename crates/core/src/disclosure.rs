@@ -71,23 +71,16 @@ pub fn is_salt(text: &str) -> bool {
 /// stays, and so does what a pointer does not find.
 pub fn commit(op: Object, pointers: &[String], mut salt: impl FnMut(&str) -> String) -> (Object, Vec<Disclosure>) {
     let mut disclosures = Vec::new();
-    let mut whole = Value::Object(op);
+    let mut op = Value::Object(op);
     for pointer in pointers {
-        let Some(inside) = pointer.strip_prefix("/op/") else { continue };
-        let tokens: Vec<String> = tokens(inside).collect();
-        let committing = |value: Value, left: usize| {
-            if left > 0 && has_a_form(inside) {
-                return value;
-            }
-            let path = pointer.rsplitn(left.saturating_add(1), '/').last().unwrap_or(pointer);
-            let disclosure = Disclosure { salt: salt(path), path: path.to_owned(), value };
-            let committed = disclosure.committed();
-            disclosures.push(disclosure);
-            committed
-        };
-        whole = replaced(whole, &tokens, committing);
+        let Some(path) = in_clear(&op, pointer) else { continue };
+        let Some(place) = path.strip_prefix("/op").and_then(|inside| op.pointer_mut(inside)) else { continue };
+        let value = core::mem::replace(place, Value::Null);
+        let disclosure = Disclosure { salt: salt(path), path: path.to_owned(), value };
+        *place = disclosure.committed();
+        disclosures.push(disclosure);
     }
-    match whole {
+    match op {
         Value::Object(op) => (op, disclosures),
         _ => (Object::new(), disclosures),
     }
@@ -122,29 +115,4 @@ pub fn overlap(pointers: &[String]) -> bool {
 /// Whether a pointer into `op` leads into what has a form of its own there, of which nothing is a caller's to fill.
 fn has_a_form(inside: &str) -> bool {
     matches!(inside.split('/').next(), Some("name" | "scope" | "params"))
-}
-
-/// `value` with what stands at `tokens` replaced, where something does that is no commitment; where a value without parts
-/// stands before their end, that. `with` is told how many tokens are left.
-fn replaced(value: Value, tokens: &[String], with: impl FnOnce(Value, usize) -> Value) -> Value {
-    let Some((token, rest)) = tokens.split_first() else {
-        return if is_commitment(&value) { value } else { with(value, 0) };
-    };
-    match value {
-        Value::Object(mut object) => {
-            if let Some(member) = object.remove(token) {
-                object.insert(token, replaced(member, rest, with));
-            }
-            Value::Object(object)
-        }
-        Value::Array(mut items) => {
-            let plain = token == "0" || !token.starts_with('0');
-            let at = token.parse::<usize>().ok().filter(|_| plain && token.bytes().all(|b| b.is_ascii_digit()));
-            if let Some(item) = at.and_then(|at| items.get_mut(at)) {
-                *item = replaced(core::mem::replace(item, Value::Null), rest, with);
-            }
-            Value::Array(items)
-        }
-        other => with(other, tokens.len()),
-    }
 }

@@ -146,6 +146,11 @@ impl Object {
         self.0.get(at).map(|(_, value)| value)
     }
 
+    fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        let at = self.position(name).ok()?;
+        self.0.get_mut(at).map(|(_, value)| value)
+    }
+
     /// Sets the member `name`, and returns what stood there.
     pub fn insert(&mut self, name: impl Into<Name>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());

@@ -26,6 +26,22 @@ impl Value {
         }
         Some(here)
     }
+
+    /// The same, for what is put in its place.
+    pub(crate) fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Self> {
+        if pointer.is_empty() {
+            return Some(self);
+        }
+        let mut here = self;
+        for token in tokens(pointer.strip_prefix('/')?) {
+            here = match here {
+                Self::Object(object) => object.get_mut(&token)?,
+                Self::Array(items) => items.get_mut(index(&token)?)?,
+                _ => return None,
+            };
+        }
+        Some(here)
+    }
 }
 
 fn index(token: &str) -> Option<usize> {
