@@ -55,6 +55,8 @@ pub const MAX_APPENDS_HELD: usize = 128 * 1024 * 1024;
 pub const MAX_MEMBERS: usize = 1024;
 /// Workloads that one point has admitted at once and that are not completed.
 pub const MAX_WORKLOADS: usize = 4096;
+/// The longest run that a policy or a point's configuration may set, in seconds.
+pub const MAX_RUN: u64 = 3600;
 /// The least age in seconds that a registry view may be given.
 pub const MIN_FRESH: i64 = 1;
 /// The greatest age in seconds that a registry view may be given.

@@ -13,6 +13,7 @@ use eleven_core::disclosure::overlap;
 use eleven_core::encoding::{Object, Value, tokens};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::id;
+use eleven_core::limits::MAX_RUN;
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -217,9 +218,6 @@ fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
         unkept(bundle)
     }
 }
-
-/// The longest run in seconds, as a point's configuration has it.
-const MAX_RUN: u64 = 3600;
 
 /// A term that nothing could keep, or that keeps nothing. What was published before this was refused stays readable.
 fn unkept(bundle: &PolicyBundle) -> Option<&'static str> {

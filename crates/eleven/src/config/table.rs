@@ -235,7 +235,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "runtime.gateway.max_run",
-        Form::Int { least: 1, most: 3600 },
+        Form::Int { least: 1, most: limits::MAX_RUN as i64 },
         Preset::Int(300),
         "Seconds that a call may run where its policy does not say.",
     ),
