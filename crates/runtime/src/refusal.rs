@@ -1,8 +1,8 @@
 //! What a refused caller gets: a problem document that also looks right to an OpenAI client (PROTOCOL 12).
 
 use eleven_api::problem::Problem;
+use eleven_core::artifact::Operation;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::limits;
 use eleven_core::reason::Reason;
 
 /// The answer for a refusal on an OpenAI path: the problem's members, and `error` {message, type, code} beside them.
@@ -41,8 +41,7 @@ const fn kind(problem: &Problem) -> &'static str {
 /// Why what a policy has committed in `op` left no operation, where it did: it came past a limit, or the policy commits what
 /// every operation needs, as one that was published by an earlier version can.
 pub(crate) fn unreadable(op: &Value) -> Reason {
-    let past = op.canonical().len() > limits::MAX_OP || op.depth() + 2 > limits::MAX_DEPTH;
-    if past { Reason::LimitsExceeded } else { Reason::PolicyError }
+    if Operation::check_size(op).is_err() { Reason::LimitsExceeded } else { Reason::PolicyError }
 }
 
 #[cfg(test)]

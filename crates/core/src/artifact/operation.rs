@@ -26,9 +26,7 @@ impl Operation {
     /// # Errors
     /// Where it is larger than 4 KiB, or `name`, `scope` or `params` is of another form.
     pub fn read(value: Value) -> Result<Self, FormError> {
-        require(value.canonical().len() <= limits::MAX_OP, "op is larger than 4 KiB")?;
-        // It stands in an artifact, and that in a token and in a bundle.
-        require(value.depth() + 2 <= limits::MAX_DEPTH, "op is too deep to stand in a token")?;
+        Self::check_size(&value)?;
         let mut form = Form::of(value.clone(), "op")?;
         let name = form.named("name", "an operation's name", name::is_operation)?;
         let scope = form.strings("scope")?;
@@ -37,6 +35,16 @@ impl Operation {
         require(scope.is_sorted_by(|a, b| a < b), "op: `scope` is not sorted and unique")?;
         let params = if form.has("params") { Some(form.sha3("params")?) } else { None };
         Ok(Self { name, scope, params, value })
+    }
+
+    /// Whether an `op` is no larger and no deeper than one may be, whatever it holds.
+    ///
+    /// # Errors
+    /// The limit that it is past.
+    pub fn check_size(value: &Value) -> Result<(), FormError> {
+        require(value.canonical().len() <= limits::MAX_OP, "op is larger than 4 KiB")?;
+        // It stands in an artifact, and that in a token and in a bundle.
+        require(value.depth() + 2 <= limits::MAX_DEPTH, "op is too deep to stand in a token")
     }
 
     /// The whole `op` as a value.

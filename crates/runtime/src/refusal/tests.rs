@@ -1,5 +1,5 @@
 use super::*;
-use eleven_core::artifact::Operation;
+use eleven_core::limits;
 
 #[test]
 fn what_was_committed_is_past_a_limit_only_where_it_is() {
