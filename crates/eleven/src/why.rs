@@ -8,14 +8,12 @@ use crate::lineage_cmd::{ledger, operation};
 use crate::output::{Failure, Output, Paint, shown_document};
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
+use eleven_runtime::UPSTREAM_FAILED;
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// The ledger's path for it.
 const WHY: &str = "/v1/proof/why/";
-
-/// The cause that an upstream is, of which nothing more stands in the ledger.
-const UPSTREAM_FAILED: &str = "upstream.failed";
 
 /// Explains what the ledger has of an operation.
 ///

@@ -32,8 +32,8 @@ type Answer = axum::response::Response;
 
 /// The header that says what was decided.
 pub(crate) const DECISION: &str = "eleven-decision";
-/// The cause of a failure that is the upstream's.
-const UPSTREAM_FAILED: &str = "upstream.failed";
+/// The cause of a failure that is the upstream's, of which nothing more stands in the ledger.
+pub const UPSTREAM_FAILED: &str = "upstream.failed";
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
 

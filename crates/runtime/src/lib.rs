@@ -46,6 +46,7 @@ mod view;
 mod whole;
 mod workload;
 
+pub use execution::UPSTREAM_FAILED;
 pub use forward::{Acknowledged, Backlog, Outbox, OutboxError, Step, cursor};
 pub use serve::{Runtime, RuntimeError};
 pub use settings::{Gateway, Settings};
