@@ -85,14 +85,18 @@ fn corner(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> Opt
 
 /// Whether this domain's authority signed for a reading, whatever its clock said.
 fn signed_by_any_clock(inner: &Inner, registry: &Fold, headers: &HeaderMap, uri: &Uri) -> bool {
-    let verified = |signed: SignedRead| {
-        let record = registry.key(&signed.kid)?;
-        let own = name::authority_domain(&record.owner) == Some(registry.domain());
-        let counts = own && record.usage == KeyUse::Event && record.counts_at(inner.clock.now());
-        let key = inner.shared.keys.get(&signed.kid)?;
-        Some(counts && signed.verifies_at_any_time(uri.path_and_query()?.as_str(), key.verifying()?))
-    };
-    SignedRead::of(headers).and_then(verified).unwrap_or(false)
+    let now = inner.clock.now();
+    let own = |key: &&KeyRecord| name::authority_domain(&key.owner) == Some(registry.domain()) && key.counts_at(now);
+    signer_of(inner, |kid| registry.key(kid).filter(own).cloned(), headers, uri, Dated::Whenever).is_some()
+}
+
+/// By which clock a reading is signed.
+#[derive(Clone, Copy)]
+enum Dated {
+    /// One that shows about the time of this one.
+    Now,
+    /// Any.
+    Whenever,
 }
 
 /// Whose event key, one that counts, signed a request.
@@ -102,7 +106,7 @@ fn signed_by(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Option<String> {
-    let key = signer_of(inner, record_of, headers, uri)?;
+    let key = signer_of(inner, record_of, headers, uri, Dated::Now)?;
     key.counts_at(inner.clock.now()).then_some(key.owner)
 }
 
@@ -112,12 +116,17 @@ fn signer_of(
     record_of: impl FnOnce(&str) -> Option<KeyRecord>,
     headers: &HeaderMap,
     uri: &Uri,
+    dated: Dated,
 ) -> Option<KeyRecord> {
     let signed = SignedRead::of(headers)?;
     let path = uri.path_and_query()?.as_str();
     let record = record_of(&signed.kid).filter(|key| key.usage == KeyUse::Event)?;
     let key = inner.shared.keys.get(&signed.kid)?;
-    signed.verifies(path, key.verifying()?, inner.clock.now()).then_some(record)
+    let verified = match dated {
+        Dated::Now => signed.verifies(path, key.verifying()?, inner.clock.now()),
+        Dated::Whenever => signed.verifies_at_any_time(path, key.verifying()?),
+    };
+    verified.then_some(record)
 }
 
 /// A key that is registered, be it under a head or not yet. Nobody verifies by it while the book is held: its writer waits.
@@ -132,7 +141,7 @@ pub(super) fn may_read_cursor(inner: &Inner, headers: &HeaderMap, uri: &Uri, kid
     if read(&inner.shared.book).cursor(kid).is_none() {
         return Err(Problem::with_status(404, "no key of that name is registered"));
     }
-    let signer = signer_of(inner, |kid| registered(inner, kid), headers, uri);
+    let signer = signer_of(inner, |kid| registered(inner, kid), headers, uri, Dated::Now);
     if signer.is_some_and(|key| key.kid == kid && !matches!(key.status, KeyStatus::Compromised(_))) {
         return Ok(());
     }
