@@ -25,6 +25,7 @@ use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
 use eleven_core::head::{Commitment, Head, RegistryRef};
 use eleven_core::index::OperationIndex;
+use eleven_core::name;
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::history::Moment;
 use eleven_core::registry::{Fold, Header};
@@ -83,7 +84,7 @@ pub(crate) struct Resumed {
 impl Resumed {
     fn note_registry(&mut self, record: &Record) {
         let about_it = record.data_str("cause") == Some(crate::audit::own::REGISTRY_CAUSE);
-        if about_it && record.by.starts_with("ledger://") {
+        if about_it && name::ledger_domain(&record.by).is_some() {
             self.contained = record.event == "audit.discontinuity";
         }
     }

@@ -266,7 +266,7 @@ fn judge_genesis(verified: &Verified, at: Time) -> Result<Accepted, Refusal> {
 fn check_producer(event: &Event, by: &str, domain: &str) -> Result<(), Refusal> {
     let producer = Producer::of(by).filter(|producer| event.producers.contains(producer));
     let own = match producer {
-        Some(Producer::Ledger) => by.strip_prefix("ledger://") == Some(domain),
+        Some(Producer::Ledger) => name::ledger_domain(by) == Some(domain),
         Some(Producer::Authority) => name::authority_domain(by) == Some(domain),
         Some(Producer::Point) => true,
         None => false,
