@@ -4,6 +4,7 @@
 //! identity that it stands for; its kind says what it is good for, and it is good for nothing else.
 
 use crate::identity::CLIENT_SECRET_PREFIX;
+use crate::token;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
@@ -77,11 +78,11 @@ impl Secret {
         SourceRecord { name: row(kind, &self.holder), source: kind.to_owned(), mapping }
     }
 
-    /// The id of a token that it is exchanged for, where it is a client's that stands for `identity` ([`token_id`]).
+    /// The id of a token that it is exchanged for, where it is a client's that stands for `identity` ([`token::id_of`]).
     #[must_use]
     pub fn token_id(&self, identity: &str, random: &[u8; 16]) -> String {
         let row = self.source(CLIENT, identity);
-        token_id(&row.name, &print(&row.mapping), random)
+        token::id_of(&row.name, &token::print(&row.mapping), random)
     }
 
     /// The text that is shown once.
@@ -95,28 +96,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({})", self.holder)
     }
-}
-
-/// The id of a token that somebody of the registry's sources answers for: it names the row, and of what the row holds enough to
-/// tell it from another under that name ([`stands`]).
-#[must_use]
-pub fn token_id(row: &str, print: &str, random: &[u8; 16]) -> String {
-    format!("{row}:{print}:{}", id::base32(random))
-}
-
-/// Whether the row that a token's id names still holds what it held then; `print_of` gives the [`print`] of the row there is. A
-/// token that nobody of the sources answers for names no row, and stands by itself.
-pub fn stands(token_id: &str, print_of: impl FnOnce(&str) -> Option<String>) -> bool {
-    let Some((row, rest)) = token_id.split_once(':') else { return true };
-    let print = print_of(row);
-    print.is_some() && print.as_deref() == rest.split(':').next()
-}
-
-/// What tells a row of this mapping from one of another: a client of another secret or identity, an operator of another key.
-#[must_use]
-pub fn print(mapping: &Object) -> String {
-    let hash = Sha3::of(&[&mapping.canonical()]);
-    id::base32(hash.0.first_chunk::<16>().map_or(&[], |first| first.as_slice()))
 }
 
 fn is_holder(text: &str) -> bool {

@@ -6,7 +6,8 @@
 use crate::identity::CLIENT_SECRET_PREFIX;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
-use eleven_core::hash::{base64url, unbase64url};
+use eleven_core::hash::{Sha3, base64url, unbase64url};
+use eleven_core::id;
 use eleven_core::name;
 use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
@@ -98,6 +99,28 @@ impl Claims {
         form.finish()?;
         Ok(claims)
     }
+}
+
+/// The id of a token that somebody of the registry's sources answers for: it names the row, and of what the row holds enough to
+/// tell it from another under that name ([`stands`]).
+#[must_use]
+pub fn id_of(row: &str, print: &str, random: &[u8; 16]) -> String {
+    format!("{row}:{print}:{}", id::base32(random))
+}
+
+/// Whether the row that a token's id names still holds what it held then; `print_of` gives the [`print`] of the row there is. A
+/// token that nobody of the sources answers for names no row, and stands by itself.
+pub fn stands(jti: &str, print_of: impl FnOnce(&str) -> Option<String>) -> bool {
+    let Some((row, rest)) = jti.split_once(':') else { return true };
+    let print = print_of(row);
+    print.is_some() && print.as_deref() == rest.split(':').next()
+}
+
+/// What tells a row of this mapping from one of another: a client of another secret or identity, an operator of another key.
+#[must_use]
+pub fn print(mapping: &Object) -> String {
+    let hash = Sha3::of(&[&mapping.canonical()]);
+    id::base32(hash.0.first_chunk::<16>().map_or(&[], |first| first.as_slice()))
 }
 
 fn header(kid: &str) -> Vec<u8> {

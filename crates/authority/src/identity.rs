@@ -13,7 +13,7 @@
 
 pub(crate) mod rows;
 
-use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
+use eleven_api::secret::{AUDITOR, CLIENT, Secret};
 use eleven_api::token::{self, Claims, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
@@ -90,7 +90,7 @@ impl Operator {
     /// The id of a token that it has issued: the token stands as long as the operator does.
     #[must_use]
     pub fn token_id(&self, random: &[u8; 16]) -> String {
-        secret::token_id(&self.row, &self.print, random)
+        token::id_of(&self.row, &self.print, random)
     }
 }
 
@@ -143,7 +143,7 @@ impl Sources {
     }
 
     fn take(&mut self, row: &SourceRecord, tables: &Tables) -> Result<(), FormError> {
-        let print = secret::print(&row.mapping);
+        let print = token::print(&row.mapping);
         let mut form = Form::of_object(row.mapping.clone(), "identity source's mapping");
         match form.string("kind")?.as_str() {
             "jwt" => {
@@ -205,7 +205,7 @@ impl Sources {
         if issuer != Some(claims.iss.as_str()) {
             return Err(IdentityError::Token(TokenError::Untrusted));
         }
-        if secret::stands(&claims.jti, |row| self.print_of(row)) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
+        if token::stands(&claims.jti, |row| self.print_of(row)) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
     }
 
     /// What tells the row of this name, of a client or an operator, from another that it may have been.

@@ -8,7 +8,6 @@ use eleven_api::header::bearer;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::secret;
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -73,7 +72,7 @@ impl Callers {
         let claims = verify(&token, &held, now).map_err(|error| unauthenticated(&error.to_string()))?;
         // Of a secret that was exchanged just now the authority knows more than this view.
         let brought = token == credential;
-        if brought && !secret::stands(&claims.jti, |row| print_of(&held, row)) {
+        if brought && !token::stands(&claims.jti, |row| print_of(&held, row)) {
             return Err(unauthenticated(REVOKED));
         }
         let caller = Caller { identity: claims.sub, token, exp: claims.exp };
@@ -119,7 +118,7 @@ fn print_of(held: &Holding, row: &str) -> Option<String> {
     let row = held.view.lists().sources.get(row)?;
     // As the authority has it: nobody else has tokens.
     let kind = row.mapping.get("kind").and_then(Value::as_str);
-    matches!(kind, Some("client" | "operator")).then(|| secret::print(&row.mapping))
+    matches!(kind, Some("client" | "operator")).then(|| token::print(&row.mapping))
 }
 
 /// Verifies a token by the identity keys that the registry's sources name.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::secret::{CLIENT, Secret};
 use eleven_core::signature::SeedSigner;
 
 const NOW: Time = Time(1_778_605_451_000);
@@ -80,4 +81,22 @@ fn another_domain_or_a_long_life_is_not_trusted() {
     }
     let short = Claims { exp: NOW.plus_seconds(1), ..claims() };
     assert_eq!(check(&short.sign(&signer()), NOW), Ok(short));
+}
+
+#[test]
+fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
+    let (secret, other) =
+        (Secret::new("app", &[1; 32]).expect("a name"), Secret::new("app", &[2; 32]).expect("a name"));
+    let id = secret.token_id("svc:demo:dev", &[3; 16]);
+    let row = |row: &str, secret: &Secret, identity: &str| {
+        (row == "client.app").then(|| print(&secret.source(CLIENT, identity).mapping))
+    };
+    assert!(stands(&id, |name| row(name, &secret, "svc:demo:dev")));
+    assert!(!stands(&id, |name| row(name, &other, "svc:demo:dev")), "another under the same name");
+    assert!(!stands(&id, |name| row(name, &secret, "svc:other:dev")), "the same secret for another identity");
+    assert!(!stands(&id, |_| None), "it was revoked");
+    assert!(stands(&id::base32(&[3; 16]), |_| None), "one that nobody of the sources answers for");
+    for cut in ["client.app:", "client.app", ":"] {
+        assert_eq!(stands(cut, |name| row(name, &secret, "svc:demo:dev")), !cut.contains(':'), "{cut}");
+    }
 }
