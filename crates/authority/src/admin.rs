@@ -184,7 +184,7 @@ impl Authority {
     /// the first operator is the last.
     ///
     /// An act may have waited since its signature was verified, for one that ended its operator: whether that one may still act is
-    /// asked again before its first event.
+    /// asked again before it is planned, and before its first event.
     ///
     /// # Errors
     /// Why it was not carried out, or not to its end. What was made durable before that stays.
@@ -201,12 +201,18 @@ impl Authority {
         if operator.is_none() && current.sources.has_operators() {
             return Err(ActError::Impossible("the domain has operators: one of them has to sign this act"));
         }
+        if let Some(operator) = operator {
+            may_act(&current, operator)?;
+        }
         let name = act.name();
+        let published = compiled.as_ref().map(|(policy, _)| Arc::clone(policy));
         let plan = plan::of(self, &current, act, compiled, operator).await?;
+        // What was planned may have been asked of the ledger.
         if let Some(operator) = operator {
             let current = self.registry.current().ok_or(SignedError::Stale)?;
             may_act(&current, operator)?;
         }
+        published.into_iter().for_each(|policy| self.registry.publishes(policy));
         let identity = operator.map(|operator| operator.identity.as_str());
         let mut committed: Vec<Committed> = Vec::new();
         for step in plan.steps {

@@ -194,7 +194,6 @@ fn publish(authority: &Authority, current: &Current, compiled: Option<Compiled>)
     let record = PolicyRecord::read(PolicyRecord::of(bundle).to_value())?;
     let published = PublishedPolicy::sign(current.view.domain(), record, role(authority, current, KeyUse::Policy)?);
     let step = Step { blobs: vec![bytes], ..Step::alone("policy.published", published.to_object()) };
-    authority.registry.publishes(Arc::clone(&policy));
     Ok(Plan::one(step).answering("policy", bundle.id().to_value()))
 }
 

@@ -3,7 +3,7 @@ use crate::world::{World, asked_for, bundle, operator, signers};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_authority::Signers;
-use eleven_authority::admin::{Act, ActError, SignedAct};
+use eleven_authority::admin::{Act, ActError, SignedAct, SignedError};
 use eleven_authority::identity::operator_source;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
@@ -401,6 +401,28 @@ async fn an_act_that_waited_is_not_carried_out_for_an_operator_who_was_removed_m
     world.ask().await.expect("version 1 is in force");
     let acts = world.records().await.into_iter().filter(|record| record.about.identity.as_deref() == Some(SECOND));
     assert_eq!(acts.count(), 0, "nothing was recorded");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_no_operator_any_more_is_not_told_what_an_act_would_have_come_to() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    let current = world.authority.registry().current().expect("an epoch");
+    let second = current.sources.operator(signer("second").kid()).expect("the operator").clone();
+    world.act("source.remove", Object::new().with("name", "operator.second")).await.expect("removed");
+    let before = world.records().await.len();
+    // As if each had waited for its turn.
+    for act in [
+        Act::SubjectLift { kind: "model".to_owned(), subject: "never-contained".to_owned() },
+        Act::ClientRevoke { client: "nobody".to_owned() },
+        Act::PolicyPublish { bundle: bundle(2) },
+    ] {
+        let name = act.name();
+        let refused = world.authority.operate(act, Some(&second)).await.expect_err(name);
+        assert!(matches!(refused, ActError::Signed(SignedError::Unknown)), "{name}: {refused}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
     world.stop().await;
 }
 
