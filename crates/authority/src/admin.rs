@@ -11,6 +11,7 @@
 mod act;
 mod plan;
 mod signed;
+mod turn;
 
 use crate::Authority;
 use crate::identity::Operator;
@@ -27,7 +28,6 @@ use eleven_api::serve::{self, Peer};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Tip};
 use eleven_core::form::FormError;
-use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::reason::Reason;
@@ -37,10 +37,10 @@ use plan::Step;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::MutexGuard;
 
 pub use act::Act;
 pub use signed::{Replays, SignedAct, SignedError};
+pub(crate) use turn::Left;
 
 /// Bytes of an act: a policy bundle and what stands around it.
 const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
@@ -216,10 +216,13 @@ impl Authority {
         let identity = operator.map(|operator| operator.identity.as_str());
         let mut committed: Vec<Committed> = Vec::new();
         for step in plan.steps {
-            let done = self.take(step, identity, committed.last()).await?;
+            let draft = self.draft(step, identity, committed.last())?;
+            let submitted = self.sequencer.submit(draft).await;
             // However this ends, the next act waits for it.
-            turn.iter_mut().for_each(|turn| **turn = Some(done.record.hash));
-            committed.push(done);
+            if let (Some(turn), Some(left)) = (&mut turn, Left::of(&submitted)) {
+                **turn = Some(left);
+            }
+            committed.push(submitted?);
         }
         let epoch = match committed.last() {
             Some(last) => self.registry.epoch_of(last.record.hash).await.ok_or(ActError::Pending)?,
@@ -236,37 +239,16 @@ impl Authority {
         })
     }
 
-    /// Waits until no other act is carried out, and what the last one made is in force.
-    async fn turn(&self) -> Result<MutexGuard<'_, Option<Sha3>>, ActError> {
-        let mut turn = self.acting.lock().await;
-        if let Some(last) = *turn {
-            // Whoever has heard from the ledger since has folded it, however long ago that was.
-            let in_force =
-                self.registry.epoch_of(last).await.is_some() || self.registry.fresh(self.clock.now()).is_some();
-            *turn = Some(last).filter(|_| !in_force);
-        }
-        if turn.is_none() {
-            return Ok(turn);
-        }
-        let why = "what the act before this one made is durable, and not in force yet: this one is not begun; try again in a moment";
-        Err(ActError::Unavailable(why.to_owned()))
-    }
-
     /// Contains what drifted by the ledger's word; `false` where the subject's lineage says already that it is contained, or
     /// revoked for good.
     pub(crate) async fn contain(&self, subject: &Subject, cause: &'static str) -> Result<bool, ActError> {
         let Some(step) = plan::containment(self, subject, cause).await? else { return Ok(false) };
-        self.take(step, None, None).await?;
+        self.sequencer.submit(self.draft(step, None, None)?).await?;
         Ok(true)
     }
 
-    /// Makes one event of an act. The registry's own rules are asked first, so that what they refuse takes no number.
-    async fn take(
-        &self,
-        step: Step,
-        operator: Option<&str>,
-        before: Option<&Committed>,
-    ) -> Result<Committed, ActError> {
+    /// One event of an act. The registry's own rules are asked first, so that what they refuse takes no number.
+    fn draft(&self, step: Step, operator: Option<&str>, before: Option<&Committed>) -> Result<Draft, ActError> {
         let now = self.clock.now();
         if before.is_none() {
             let current =
@@ -276,15 +258,14 @@ impl Authority {
         // A subject's lineage names no identity; every other event of an act says who acted.
         let lifecycle = step.event.starts_with("lifecycle.");
         let identity = operator.filter(|_| !lifecycle).map(str::to_owned);
-        let draft = Draft {
+        Ok(Draft {
             event: step.event,
             place: place(step.place, before.map(|committed| committed.record.tip())),
             ts: now,
             data: step.data,
             about: About { identity, ..step.about },
             blobs: step.blobs,
-        };
-        Ok(self.sequencer.submit(draft).await?)
+        })
     }
 }
 

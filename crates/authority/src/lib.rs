@@ -23,7 +23,7 @@ mod metrics;
 pub mod registry;
 pub mod sequencer;
 
-use admin::Replays;
+use admin::{Left, Replays};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -37,7 +37,6 @@ use eleven_api::routes;
 use eleven_api::serve::{self, Listener, MetricsText, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::root::{KeyUse, RootError, TrustRoot};
 use eleven_core::signature::Signer;
@@ -143,8 +142,8 @@ pub struct Authority {
     pub(crate) denials: Arc<Denials>,
     pub(crate) replays: Replays,
     /// Acts are carried out one after the other: what one may do depends on what the one before it did. What the
-    /// last one made, where that was not in force yet when its time was over.
-    pub(crate) acting: tokio::sync::Mutex<Option<Sha3>>,
+    /// last one left, where that was not in force yet when its time was over.
+    pub(crate) acting: tokio::sync::Mutex<Option<Left>>,
     pub(crate) metrics: Metrics,
     tasks: Tasks,
     stop: watch::Receiver<bool>,

@@ -23,6 +23,7 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
 use eleven_core::time::Time;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch as channel;
@@ -33,6 +34,8 @@ pub(crate) use drift::{Open, Subject};
 
 /// The time that an operator's act may take from durable to in force here.
 const IN_FORCE: Duration = Duration::from_secs(5);
+/// How often it is looked how far the ledger is folded.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The registry that this corner decides by and serves.
 pub struct Registry {
@@ -41,6 +44,8 @@ pub struct Registry {
     drifts: channel::Sender<Open>,
     /// When the ledger was last heard from to its end; `None` where it never was, or is not followed any more.
     heard: Mutex<Option<Moment>>,
+    /// How many of the ledger's entries what is in place comes of.
+    folded: AtomicU64,
     pinned: TrustRoot,
     keys: Keyring,
     clock: Arc<dyn Clock>,
@@ -80,6 +85,7 @@ impl Registry {
             current: channel::Sender::new(None),
             drifts: channel::Sender::new(Open::new()),
             heard: Mutex::new(None),
+            folded: AtomicU64::new(0),
             pinned,
             keys,
             clock,
@@ -139,6 +145,17 @@ impl Registry {
         let folded = |current: &Option<Arc<Current>>| current.as_ref().is_some_and(|c| c.epoch_of(event).is_some());
         let reached = tokio::time::timeout(IN_FORCE, changes.wait_for(folded)).await;
         reached.ok()?.ok()?.as_ref()?.epoch_of(event)
+    }
+
+    /// Waits until what is in place comes of the ledger's first `size` entries, or of more; `false` where that takes longer than five
+    /// seconds.
+    pub(crate) async fn reaches(&self, size: u64) -> bool {
+        let reached = async {
+            while self.folded.load(Ordering::Acquire) < size {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(IN_FORCE, reached).await.is_ok()
     }
 
     /// The epoch that follows `before`, or whatever is the last when `deadline` has passed.

@@ -1,5 +1,5 @@
 use crate::fixtures::{self, AUTHORITY, key, signer};
-use crate::world::{World, asked_for, bundle, operator, signers};
+use crate::world::{World, asked_for, bundle, operator, signers, DEADLINE};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_authority::Signers;
@@ -544,6 +544,40 @@ async fn an_act_that_broke_off_is_said_to_have_and_the_next_has_its_turn() {
     assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
     let args = Object::new().with("key", key("replica", KeyUse::Event, AUTHORITY).to_value());
     world.act("key.register", args).await.expect("another key signs this");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_is_not_begun_before_it_is_known_here_what_became_of_the_last_one() {
+    let world = World::founded().await;
+    // As if an operator had signed while the ledger was heard.
+    let operator = world.listed_operator();
+    let add = async || {
+        let act = Act::ClientAdd { client: "second".to_owned(), identity: crate::fixtures::CALLER.to_owned() };
+        world.authority.operate(act, Some(&operator)).await.expect_err("not, or not yet").to_string()
+    };
+    // The ledger takes it, and nobody hears of that.
+    world.relay.lose_answers(true);
+    world.relay.hold_entries(true);
+    let open = add().await;
+    assert!(open.contains("what became of it is open"), "{open}");
+    let refused = add().await;
+    assert!(refused.contains("this one is not begun"), "{refused}");
+    // Now it is heard that the ledger has it, and what that makes of the registry is not.
+    world.relay.lose_answers(false);
+    let began = std::time::Instant::now();
+    while health(&world).await.1.get("events") != Some(&Value::from("flowing")) {
+        assert!(began.elapsed() < DEADLINE, "its fate is not known");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refused = add().await;
+    assert!(refused.contains("this one is not begun"), "{refused}");
+    world.relay.hold_entries(false);
+    let refused = add().await;
+    assert!(refused.contains("there is one of that name"), "{refused}");
+    let added = |record: &&Record| record.data_str("name") == Some("client.second");
+    assert_eq!(world.records().await.iter().filter(added).count(), 1);
+    world.act("client.revoke", Object::new().with("client", "second")).await.expect("revoked");
     world.stop().await;
 }
 

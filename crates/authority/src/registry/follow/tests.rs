@@ -106,6 +106,18 @@ async fn what_is_not_the_ledgers_end_is_neither_signed_nor_decided_by() {
 }
 
 #[tokio::test]
+async fn how_far_the_ledger_is_folded_is_told_once_that_is_in_place() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let folded = |registry: &Registry| registry.folded.load(Ordering::Acquire);
+    following.take(&registry, page(vec![genesis_row()], 3)).await.expect("there is more");
+    assert_eq!((folded(&registry), epoch(&registry, NOW)), (0, None));
+    // What makes no epoch is not shown, and counts.
+    following.take(&registry, page(Vec::new(), 3)).await.expect("it can be signed");
+    assert_eq!((folded(&registry), epoch(&registry, NOW)), (3, Some(1)));
+    assert!(registry.reaches(3).await);
+}
+
+#[tokio::test]
 async fn what_the_rules_refuse_ends_it() {
     let (registry, mut following) = (registry("registry"), Following::default());
     let removed = row(1, "source.removed", AUTHORITY, Object::new().with("name", "nobody"));
