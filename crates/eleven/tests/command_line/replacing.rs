@@ -205,6 +205,21 @@ fn a_journal_that_is_damaged_is_lost() {
     given_up(&domain);
 }
 
+#[test]
+fn a_point_that_is_given_other_keys_before_it_returned_is_said_once_to_have_broken_off() {
+    let mut domain = drained();
+    std::fs::remove_dir_all(domain.dir().join("runtime/journal")).expect("the journal is lost");
+    given_up(&domain);
+    let again = domain.run(&["runtime", "key", "replace", "--label", "3"]);
+    assert!(again.status.success(), "{}", text(&again));
+    domain.supervisor().interrupt();
+    let of = |name: &str, record: &Value| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let records = records(&domain.dir().join("ledger"));
+    let breaks = records.iter().filter(|record| of("by", record).starts_with("ledger://"));
+    let breaks = breaks.map(|record| of("event", record)).filter(|event| event.starts_with("audit."));
+    assert_eq!(breaks.collect::<Vec<_>>(), ["audit.discontinuity"]);
+}
+
 /// Kills a corner that stays down.
 fn killed(domain: &mut Domain, corner: &str) {
     let up = domain.supervisor();

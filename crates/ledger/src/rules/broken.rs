@@ -23,7 +23,8 @@ pub struct BrokenStream {
 impl Book {
     /// The stream that a record, which is about to be taken, shows to have broken off: it registers an event key for an
     /// enforcement point all of whose event keys were closed before, or is the first under such a key. Who changes keys in
-    /// order registers the new one while the old one still counts, and nothing is missing, whenever that is closed.
+    /// order registers the new one while the old one still counts, and nothing is missing, whenever that is closed. What was said
+    /// of a point is not said once more before it went on.
     #[must_use]
     pub fn broken_stream(&self, verified: &Verified) -> Option<BrokenStream> {
         let record = verified.record().ok()?;
@@ -34,19 +35,36 @@ impl Book {
         } else {
             registered(record)?
         };
+        if !resumed && self.awaited(&owner).next().is_some() {
+            return None;
+        }
         let last = self.last_closed(&owner, &kid)?;
         let from = self.cursor(&last.kid).map_or(0, |(next, _)| next);
         Some(BrokenStream { kid: last.kid.clone(), producer: owner, from, resumed })
     }
 
-    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before.
+    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before. With
+    /// the first record under any of its keys a point has gone on, and is awaited under no other.
     pub(super) fn note_return(&mut self, record: &Record) {
+        if record.src_seq == 0 {
+            let awaited: Vec<String> = self.awaited(&record.by).cloned().collect();
+            self.returned.retain(|kid| !awaited.contains(kid));
+        }
         let returned = registered(record).filter(|(owner, kid)| self.last_closed(owner, kid).is_some());
         self.returned.extend(returned.map(|(_, kid)| kid));
     }
 
-    /// Which of an enforcement point's event keys, `kid` apart, was closed last. None where one still counts, which takes over:
-    /// nothing breaks off then.
+    /// The keys under which a point was to return and has not: that its stream broke off was said, and it still is.
+    fn awaited<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = &'a String> {
+        let owned = move |kid: &&String| {
+            self.registry().and_then(|registry| registry.key(kid)).is_some_and(|key| key.owner == owner)
+        };
+        let unused = move |kid: &&String| self.cursor(kid).is_none_or(|(next, _)| next == 0);
+        self.returned.iter().filter(owned).filter(unused)
+    }
+
+    /// Which of an enforcement point's event keys, `kid` apart, was closed last: of those under which it did not return none, for
+    /// what broke off did so before. None where one still counts, which takes over: nothing breaks off then.
     fn last_closed(&self, owner: &str, kid: &str) -> Option<&KeyRecord> {
         let registry = self.registry().filter(|_| eleven_core::name::is_point(owner))?;
         let others = || {
@@ -56,7 +74,8 @@ impl Book {
         if others().any(|key| matches!(key.status, KeyStatus::Active)) {
             return None;
         }
-        others().max_by_key(|key| closed_at(key))
+        let is_awaited = |key: &&KeyRecord| self.awaited(owner).any(|kid| *kid == key.kid);
+        others().filter(|key| !is_awaited(key)).max_by_key(|key| closed_at(key))
     }
 }
 

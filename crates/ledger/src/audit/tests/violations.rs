@@ -483,3 +483,61 @@ async fn a_point_that_lost_its_journal_returns_under_a_new_key_and_the_break_is_
     drop(scene.ledger);
     crate::fsck(home.path(), &mut |_| {}).expect("sound");
 }
+
+/// What the ledger said of streams that broke off, and from which number on.
+fn said(ledger: &Ledger) -> Vec<(String, i64)> {
+    let said = |record: &Value| {
+        let event = record.get("event").and_then(Value::as_str).filter(|event| event.starts_with("audit."))?;
+        let from = record.pointer("/data/from").and_then(Value::as_int)?;
+        (record.get("by") == Some(&Value::from(LEDGER))).then(|| (event.to_owned(), from))
+    };
+    records(ledger).iter().filter_map(said).collect()
+}
+
+#[tokio::test]
+async fn a_point_that_is_given_another_key_before_it_returned_is_said_once_to_have_broken_off() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let number = i64::try_from(scene.producers.number("gw-0")).expect("a small one");
+    let expected = |more: &[(&str, i64)]| -> Vec<(String, i64)> {
+        more.iter().map(|(event, from)| (format!("audit.{event}"), *from)).collect()
+    };
+    // Its journal is lost, and so is each keystore that it was to return with.
+    for (old, new) in [("gw-0", "gw-0b"), ("gw-0b", "gw-0c"), ("gw-0c", "gw-0d")] {
+        home.clock.advance(10);
+        let mut append = Append::default();
+        append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid(old))));
+        append.record(&scene.by_authority("key.registered", granted(new, KeyUse::Event, POINT).to_object()));
+        scene.ledger.must_append(&append).await;
+        let once = expected(&[("discontinuity", number)]);
+        assert_eq!(said(&scene.ledger), once, "{new}");
+    }
+    let mut append = Append::default();
+    append.record(&scene.producers.alone("gw-0d", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    let resumed = [("discontinuity", number), ("resumed", number)];
+    let both = expected(&resumed);
+    assert_eq!(said(&scene.ledger), both, "of the stream that broke off");
+
+    // It breaks off anew, and does not return under the key for that: another takes over in order, and is lost, too.
+    home.clock.advance(10);
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0d"))));
+    append.record(&scene.by_authority("key.registered", granted("gw-0e", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.by_authority("key.registered", granted("gw-0f", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.producers.alone("gw-0f", POINT, "runtime.step", step()));
+    append.record(&scene.producers.alone("gw-0f", POINT, "runtime.step", step()));
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0e"))));
+    scene.ledger.must_append(&append).await;
+    let again = expected(&[&resumed[..], &[("discontinuity", 1)]].concat());
+    assert_eq!(said(&scene.ledger), again);
+    home.clock.advance(10);
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0f"))));
+    append.record(&scene.by_authority("key.registered", granted("gw-0g", KeyUse::Event, POINT).to_object()));
+    scene.ledger.must_append(&append).await;
+    let last = expected(&[&resumed[..], &[("discontinuity", 1), ("discontinuity", 2)]].concat());
+    assert_eq!(said(&scene.ledger), last, "it had gone on");
+    drop(scene.ledger);
+    crate::fsck(home.path(), &mut |_| {}).expect("sound");
+}
