@@ -23,6 +23,8 @@ pub struct Problem {
     pub allowed: bool,
     /// What would be taken in the place of what was refused, by its reference: the next version of a policy.
     pub next: Option<String>,
+    /// The record for which an append was refused: its place in the request.
+    pub record: Option<u64>,
 }
 
 impl Problem {
@@ -41,7 +43,7 @@ impl Problem {
     /// A problem of plain HTTP.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false, next: None }
+        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false, next: None, record: None }
     }
 
     /// The same problem with the lineage that holds it.
@@ -83,6 +85,7 @@ impl Problem {
             .with_some("reason", self.reason.map(Reason::code))
             .with_some("lineage", self.lineage.as_ref())
             .with_some("next", self.next.as_ref())
+            .with_some("record", self.record)
     }
 
     /// Reads a document that another corner sent. Members it does not know are left alone: a problem is read to be shown.
@@ -92,7 +95,9 @@ impl Problem {
         let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
         let reason = text("reason").as_deref().and_then(Reason::parse);
-        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next") }
+        let record =
+            value.as_ref().and_then(|value| value.get("record")?.as_int()).and_then(|at| u64::try_from(at).ok());
+        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next"), record }
     }
 
     /// The status as a typed code.

@@ -263,7 +263,7 @@ impl Stream {
         jobs: &mut mpsc::Receiver<Job>,
     ) {
         let named = refusal.and_then(named);
-        let (mut rest, mut place) = (batch, 0_usize);
+        let (mut rest, mut place) = (batch, 0_u64);
         while let Some(mut signed) = rest.pop_front() {
             let first = refusal.filter(|_| named == Some(place));
             place += 1;
@@ -373,10 +373,10 @@ impl Stream {
     }
 }
 
-/// The record of a batch for which the ledger refused it: it says `record 0: …`.
-fn named(refusal: &CallError) -> Option<usize> {
+/// The place of the record for which the ledger refused a batch.
+fn named(refusal: &CallError) -> Option<u64> {
     let CallError::Refused(problem) = refusal else { return None };
-    problem.detail.strip_prefix("record ")?.split_once(':')?.0.parse().ok()
+    problem.record
 }
 
 #[cfg(test)]

@@ -232,12 +232,10 @@ impl Scripted {
             seen.push(body);
             let refused_before = counted.load(Relaxed) > 0;
             let next = counted.fetch_add(u64::from(status < 500), Relaxed) + u64::from(status < 500);
+            let why = if refused_before { "record.refused_before" } else { "issuance.late: it came late" };
             std::future::ready(match status {
                 200 => json(&Appended { durability: Durability::D1, next, size: next }.to_value()),
-                status if refused_before => {
-                    Problem::with_status(status, "record 0: record.refused_before").into_response()
-                }
-                status => Problem::with_status(status, "record 0: issuance.late: it came late").into_response(),
+                status => Problem { record: Some(0), ..Problem::with_status(status, why) }.into_response(),
             })
         };
         let cursor = move || {

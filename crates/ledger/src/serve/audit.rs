@@ -113,10 +113,10 @@ pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Pr
         return Err((problem, body));
     }
     let (next, size) = (answer.next.unwrap_or(0), answer.size);
-    let Some((status, detail)) = worst(&answer.outcomes) else {
+    let Some((status, at, detail)) = worst(&answer.outcomes) else {
         return Ok(Appended { durability, next, size }.to_value());
     };
-    let problem = Problem::with_status(status, detail);
+    let problem = Problem { record: Some(at as u64), ..Problem::with_status(status, detail) };
     let refused: Vec<Value> = answer.outcomes.iter().enumerate().filter_map(refused).collect();
     let expected = answer.outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Gap { expected } => Some(*expected),
@@ -137,14 +137,17 @@ pub(crate) fn first_refusal(answer: &Answer) -> Option<String> {
     if answer.too_large {
         return Some("the request is more than one commit takes: send it in parts".to_owned());
     }
-    worst(&answer.outcomes).map(|(_, why)| why)
+    worst(&answer.outcomes).map(|(_, _, why)| why)
 }
 
-/// The status and what to say: what stops a stream first, then what is nobody's, then what was refused and numbered.
-fn worst(outcomes: &[Outcome]) -> Option<(u16, String)> {
+/// The status, the place of the record that it is for, and what to say: what stops a stream first, then what is nobody's, then
+/// what was refused and numbered.
+fn worst(outcomes: &[Outcome]) -> Option<(u16, usize, String)> {
     let with = |rank: fn(&Outcome) -> Option<u16>| {
         let mut found = outcomes.iter().enumerate();
-        found.find_map(|(at, outcome)| rank(outcome).map(|status| (status, format!("record {at}: {}", say(outcome)))))
+        found.find_map(|(at, outcome)| {
+            rank(outcome).map(|status| (status, at, format!("record {at}: {}", say(outcome))))
+        })
     };
     with(|outcome| matches!(outcome, Outcome::Gap { .. } | Outcome::Equivocation { .. }).then_some(409))
         .or_else(|| with(|outcome| matches!(outcome, Outcome::Refused { numbered: false, .. }).then_some(403)))

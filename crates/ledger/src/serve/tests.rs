@@ -238,6 +238,23 @@ async fn answers_name_what_is_wrong_with_a_post() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_append_names_the_record_that_it_was_refused_for_by_its_place() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    served.post(&producers.set_up()).await.expect("set up");
+    let mut append = Append::default();
+    append.record(&producers.denial("one"));
+    append.record(&producers.alone("gw-0", POINT, "policy.retired", Object::new()));
+    append.record(&producers.denial("two"));
+    match served.post(&append).await {
+        Err(CallError::Refused(problem)) => assert_eq!((problem.status, problem.record), (422, Some(1))),
+        other => panic!("not refused: {other:?}"),
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_append_that_waits_for_more_than_the_ledger_has_does_not_hold_up_its_stop() {
     let home = Home::new();
     let served = Served::start(&home).await;
