@@ -331,7 +331,7 @@ impl Ledger {
         if let Err(error) = search.begin(&shared.source()) {
             tracing::error!(%error, "there is no search; it is tried again");
         }
-        let unsound = Fall::of("check", &fail);
+        let (unsound, unmoved) = (Fall::of("check", &fail), Fall::of("archive", &fail));
         let on_unsound = move |why| unsound.because(why);
         let checker = loaded.then(|| Checker::start(&shared, on_unsound)).transpose().map_err(LedgerError::Io)?;
         let on_stop = move |stop| match stop {
@@ -340,7 +340,7 @@ impl Ledger {
             Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
         };
         let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
-        let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, signed, every));
+        let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, signed, every, unmoved));
         let mover = mover.transpose().map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));

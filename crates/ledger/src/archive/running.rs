@@ -7,6 +7,7 @@
 use super::past::{Past, Rules};
 use super::{Archived, Moves, Piece, copy};
 use crate::error::LedgerError;
+use crate::fall::Fall;
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
@@ -34,7 +35,7 @@ pub(crate) struct Mover {
 }
 
 impl Mover {
-    /// Starts its thread. A process before signed its last head at `signed`.
+    /// Starts its thread, which holds `fall` for as long as it works. A process before signed its last head at `signed`.
     ///
     /// # Errors
     /// Where there is none to be had.
@@ -44,12 +45,14 @@ impl Mover {
         clock: &Arc<dyn Clock>,
         signed: Option<Time>,
         every: Duration,
+        fall: Fall,
     ) -> io::Result<Self> {
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = channel();
         let stopping = Arc::clone(&stop);
         let work = move || {
+            let _fall = fall;
             let mut before = signed;
             loop {
                 let now = clock.now();

@@ -12,19 +12,19 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A clock that panics once from when it is told to: on the thread that signs heads, or on any of the tasks.
+/// A clock that panics once from when it is told to: on the thread of this name, or without one on any of the tasks.
 struct Failing {
     clock: ManualClock,
-    on_heads: bool,
+    on: Option<&'static str>,
     fails: AtomicBool,
 }
 
 impl Clock for Failing {
     fn now(&self) -> Time {
         let here = match thread::current().name() {
-            Some("heads") => self.on_heads,
+            Some(name @ ("heads" | "archive")) => self.on == Some(name),
             Some("commit") => false,
-            _ => !self.on_heads,
+            _ => self.on.is_none(),
         };
         assert!(!(here && self.fails.swap(false, Ordering::SeqCst)), "a clock that fails");
         self.clock.now()
@@ -36,14 +36,16 @@ impl Clock for Failing {
 }
 
 /// How a ledger ends where its clock fails.
-async fn ended(on_heads: bool) -> Result<(), LedgerError> {
-    let home = Home::new();
+async fn ended(on: Option<&'static str>) -> Result<(), LedgerError> {
+    let (home, archive) = (Home::new(), tempfile::tempdir().expect("a folder"));
     let (clock, fails) = (ManualClock::new(home.clock.now()), AtomicBool::new(false));
-    let clock = Arc::new(Failing { clock, on_heads, fails });
+    let clock = Arc::new(Failing { clock, on, fails });
     let settings = Settings {
         // Nobody is there, and is asked all the same.
         authority: Some("http://127.0.0.1:9".to_owned()),
         resign_every: Duration::from_millis(50),
+        archive: Some(archive.path().to_owned()),
+        archive_every: Some(Duration::from_millis(50)),
         ..home.settings()
     };
     let ledger = Ledger::open(settings, Home::signers(), clock.clone()).expect("opens");
@@ -56,13 +58,20 @@ async fn ended(on_heads: bool) -> Result<(), LedgerError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_panics_ends_the_ledger() {
-    let ended = ended(false).await;
+    let ended = ended(None).await;
     assert!(matches!(ended, Err(LedgerError::Task(_))), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_whose_heads_are_signed_by_nobody_ends() {
-    let ended = ended(true).await;
+    let ended = ended(Some("heads")).await;
     let why = ended.expect_err("it ends").to_string();
     assert!(why.contains("`heads` panicked"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_whose_content_is_archived_by_nobody_ends() {
+    let ended = ended(Some("archive")).await;
+    let why = ended.expect_err("it ends").to_string();
+    assert!(why.contains("`archive` panicked"), "{why}");
 }
