@@ -13,6 +13,7 @@ use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, body as read_body, json, stopped};
+use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::head::checkpoint::Checkpoint;
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
@@ -88,6 +89,8 @@ pub enum WitnessError {
     Io(std::io::Error),
     /// A commit failed: what is durable is not known.
     Commit(String),
+    /// A task ended that the witness can't do without.
+    Task(Ended),
 }
 
 impl fmt::Display for WitnessError {
@@ -98,6 +101,7 @@ impl fmt::Display for WitnessError {
             Self::Replay(what) => write!(f, "the witness's log cannot be read back: {what}: restore it from a copy"),
             Self::Io(error) => write!(f, "the witness cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the witness stops: {why}"),
+            Self::Task(ended) => ended.fmt(f),
         }
     }
 }
@@ -154,14 +158,28 @@ impl WitnessServer {
     /// Serves until `stop` is true.
     ///
     /// # Errors
-    /// [`WitnessError::Commit`] where a commit failed: the process must end.
+    /// [`WitnessError::Commit`] where a commit failed, [`WitnessError::Task`] where nobody listens any more: the process must
+    /// end, with a status that is not 0.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), WitnessError> {
         let (end, ended) = watch::channel(false);
-        let serving = tokio::spawn(listener.serve(self.router(), ended, Duration::from_secs(5)));
-        let (mut stop, mut failed) = (stop, self.failed.clone());
+        let listening = listener.serve(self.router(), ended, Duration::from_secs(5));
+        self.while_listening(listening, &end, stop).await
+    }
+
+    /// Until `stop` is true, which `end` tells whoever listens.
+    pub(super) async fn while_listening(
+        self,
+        listening: impl Future<Output = ()> + Send + 'static,
+        end: &watch::Sender<bool>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), WitnessError> {
+        let tasks = Tasks::default();
+        let serving = tasks.spawn("listener", listening);
+        let mut failed = self.failed.clone();
         let outcome = tokio::select! {
             () = stopped(&mut stop) => Ok(()),
             why = crate::ledger::failure(&mut failed) => Err(WitnessError::Commit(why)),
+            ended = tasks.ended() => Err(WitnessError::Task(ended)),
         };
         let _ = end.send(true);
         if let Err(error) = serving.await {

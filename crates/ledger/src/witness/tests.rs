@@ -63,6 +63,12 @@ fn witness_signer(name: &str) -> SeedSigner {
     SeedSigner::new("key:witness/cosignature/1", &Sha256::of(&[b"seed of witness ", name.as_bytes()]).0)
 }
 
+fn opened(folder: &Path, name: &str, gate: Arc<dyn Gate>) -> WitnessServer {
+    let settings = Settings { folder: folder.to_owned(), name: name.to_owned(), logs: logs() };
+    let clock = Arc::new(ManualClock::new(start()));
+    WitnessServer::open(settings, Arc::new(witness_signer(name)), clock, gate).expect("a witness")
+}
+
 /// A witness that is served.
 struct Served {
     url: String,
@@ -76,9 +82,7 @@ impl Served {
     }
 
     async fn at(folder: &Path, name: &str, at: SocketAddr, gate: Arc<dyn Gate>) -> Self {
-        let settings = Settings { folder: folder.to_owned(), name: name.to_owned(), logs: logs() };
-        let clock = Arc::new(ManualClock::new(start()));
-        let server = WitnessServer::open(settings, Arc::new(witness_signer(name)), clock, gate).expect("a witness");
+        let server = opened(folder, name, gate);
         let listener = Listener::bind(at, None).await.expect("a listener");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (stop, stopping) = watch::channel(false);

@@ -1,4 +1,4 @@
-use super::super::Held;
+use super::super::{Held, WitnessError};
 use super::*;
 use eleven_core::encoding::Value;
 use std::future::Future;
@@ -51,6 +51,18 @@ async fn a_witness_answers_as_tlog_witness_has_it() {
     let last = found.pointer("/evidence/2").expect("a third");
     assert_eq!(last.get("what").and_then(Value::as_str), Some("fork"), "of what was shown of this size before");
     witness.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_to_whom_nobody_listens_any_more_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for panics in [false, true] {
+        let (end, _ended) = watch::channel(false);
+        let (_running, stop) = watch::channel(false);
+        let listening = async move { assert!(!panics, "a listener that fails") };
+        let ended = opened(folder.path(), NAME, Arc::new(Open)).while_listening(listening, &end, stop).await;
+        assert!(matches!(ended, Err(WitnessError::Task(_))), "{ended:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
