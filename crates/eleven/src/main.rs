@@ -45,7 +45,6 @@ use cli::{
 };
 use config::Config;
 use corner::Which;
-use evidence::EvidenceCommand;
 use output::{EXIT_DONE, Failure, Output};
 use std::path::Path;
 use std::process::ExitCode;
@@ -70,10 +69,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
         Command::Doctor => return doctor::run(file, output),
         Command::Up(args) => return up::run(file, !args.no_restart, output),
-        Command::Evidence(command) => {
-            let sent = !matches!(&command, EvidenceCommand::Export(args) if args.secret_file.is_none());
-            return evidence::run(&command, file, output).map_err(|refused| call::advised(refused, sent));
-        }
+        Command::Evidence(command) => return evidence::run(&command, file, output),
         Command::Lineage(command) => return lineage_cmd::run(command, file, output),
         Command::Init(args) => init::run(&args, output)?,
         Command::Why(args) => why::run(&args, file, output)?,

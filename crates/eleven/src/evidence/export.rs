@@ -19,7 +19,7 @@ use super::side::by_side;
 use super::stretch::Stretch;
 use super::verifier::Verifier;
 use super::{oscal, page};
-use crate::call::{self, At};
+use crate::call::{self, At, Base as _};
 use crate::config::Config;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use crate::verify_cmd;
@@ -48,7 +48,8 @@ pub(crate) fn run(args: &Export, file: &Path, output: Output) -> Result<ExitCode
     let ledger = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
     let root = root(args, file)?;
     Writer::may_make(&args.out).map_err(Failure::usage)?;
-    let (manifest, hash) = call::wait(exported(args, Source::new(&ledger), root, &regimes))??;
+    let exported = call::wait(exported(args, Source::new(&ledger), root, &regimes))?;
+    let (manifest, hash) = exported.map_err(|refused| ledger.advised(refused))?;
     let unproven = manifest.gaps.iter().filter(|gap| gap.control.is_none()).count();
     output.either(|| said(args, &manifest, hash), || told(args, &manifest, hash, output));
     Ok(ExitCode::from(if unproven == 0 { EXIT_DONE } else { EXIT_FAILED }))
