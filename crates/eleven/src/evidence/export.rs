@@ -320,15 +320,15 @@ impl Exporting {
 }
 
 /// The proof files of some operations, a few asked for at the same time, given in their order, none under a head of less than
-/// `least` entries. An artifact whose uses are numbered has none of its own; that of its first use shows its issuance.
+/// `least` entries.
 async fn fetched(source: &Source, ops: &[&str], least: u64) -> Result<Vec<(String, Result<Value, String>)>, Failure> {
     let mut fetched = Vec::new();
     for ops in ops.chunks(AT_ONCE) {
         let ask = |op: &&str| {
-            let (source, op) = (source.clone(), (*op).to_owned());
+            let (source, [op, used]) = (source.clone(), gaps::shown_by(op));
             tokio::spawn(async move {
                 let bundle = match source.bundle(&op, least).await {
-                    Ok(Err(why)) => source.bundle(&format!("{op}.1"), least).await.map(|used| used.map_err(|_| why)),
+                    Ok(Err(why)) => source.bundle(&used, least).await.map(|used| used.map_err(|_| why)),
                     other => other,
                 };
                 bundle.map(|bundle| (op, bundle))
@@ -344,8 +344,7 @@ async fn fetched(source: &Source, ops: &[&str], least: u64) -> Result<Vec<(Strin
 /// The gaps of the operations of which no proof file was shown, and why. One that came after all shows an artifact by its first use,
 /// and so does whoever verifies see it.
 fn missing(unshown: Vec<(String, String)>, known: &BTreeSet<String>) -> impl Iterator<Item = Gap> {
-    let is_missing = move |op: &str| !known.contains(op) && !known.contains(&format!("{op}.1"));
-    let missing = unshown.into_iter().filter(move |(op, _)| is_missing(op));
+    let missing = unshown.into_iter().filter(move |(op, _)| gaps::is_missing(op, known));
     missing.map(|(op, why)| Gap { why: Some(why), ..Gap::plain(gaps::missing(&op)) })
 }
 

@@ -4,6 +4,19 @@
 use super::history::History;
 use super::lineage::{self, Lineage};
 use eleven_verify::{Report, Status};
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+/// Under which operations a proof file shows this one. An artifact whose uses are numbered has none of its own; that of its first
+/// use shows its issuance.
+pub(crate) fn shown_by(op: &str) -> [String; 2] {
+    [op.to_owned(), format!("{op}.1")]
+}
+
+/// Whether none of the proof files of these operations shows this one.
+pub(crate) fn is_missing(op: &str, known: &BTreeSet<impl Borrow<str> + Ord>) -> bool {
+    !shown_by(op).iter().any(|shown| known.contains(shown.as_str()))
+}
 
 /// That there is no proof file of an operation that was asked for.
 pub(crate) fn missing(op: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::super::facts::Facts;
 use super::super::folder::{self, Folder};
+use super::super::gaps;
 use super::super::history::History;
 use super::super::lineage::Lineage;
 use super::super::manifest::Manifest;
@@ -135,11 +136,11 @@ fn stretch(
 }
 
 /// The proof files of the operations that were asked for, in the order of the range; one that is not there is missed by
-/// completeness. Of an artifact whose uses are numbered, that of its first use stands for the issuance.
+/// completeness.
 fn named(folder: &Folder, stretch: &Stretch) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let held = |op: &String| folder.holds(&folder::proof(op));
-    let file_of = |op: &str| [op.to_owned(), format!("{op}.1")].into_iter().find(held);
+    let file_of = |op: &str| gaps::shown_by(op).into_iter().find(held);
     stretch.asked().into_iter().filter_map(file_of).filter(|op| seen.insert(op.clone())).collect()
 }
 

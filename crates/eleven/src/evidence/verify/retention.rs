@@ -2,6 +2,7 @@
 //! reach back as far; and what is under a legal hold.
 
 use super::super::facts::Facts;
+use super::super::gaps;
 use super::super::regime::retention_days;
 use super::super::setting;
 use super::Verdict;
@@ -41,9 +42,9 @@ pub(super) fn judge(case: &Case) -> Verdict {
 
 /// What is under a legal hold and was asked for, but is not here.
 fn held(facts: &Facts) -> Vec<String> {
-    let here: BTreeSet<&String> = facts.lineages.iter().map(|lineage| &lineage.op).collect();
+    let here: BTreeSet<&str> = facts.lineages.iter().map(|lineage| lineage.op.as_str()).collect();
     let asked = facts.stretch.operations.iter().filter(|(_, seen)| seen.asked);
     let held = asked.filter(|(op, seen)| facts.history.is_held(op, seen.identity.as_deref()));
-    let missing = held.filter(|(op, _)| !here.contains(op) && !here.contains(&format!("{op}.1")));
+    let missing = held.filter(|(op, _)| gaps::is_missing(op, &here));
     missing.map(|(op, _)| format!("operation {op} is under a legal hold, and its proof file is not here")).collect()
 }

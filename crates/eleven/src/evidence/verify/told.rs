@@ -17,8 +17,8 @@ const PINNED: &str = "root.pinned";
 /// What speaks against the gaps that are told.
 pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
     let known: BTreeSet<&str> = case.proofs.iter().map(|proof| proof.op.as_str()).collect();
-    let is_missing = |op: &&str| !known.contains(*op) && !known.contains(format!("{op}.1").as_str());
-    let missing: BTreeSet<String> = facts.stretch.asked().into_iter().filter(is_missing).map(gaps::missing).collect();
+    let missing = facts.stretch.asked().into_iter().filter(|op| gaps::is_missing(op, &known));
+    let missing: BTreeSet<String> = missing.map(gaps::missing).collect();
     let (mut open, mut due) = (BTreeSet::new(), Vec::new());
     for (lineage, report) in unchecked::each(case, facts) {
         open.extend(gaps::of_proof(lineage, report, &facts.history));
