@@ -232,14 +232,17 @@ fn read_only(what: &str, data: &Path, flags: StatVfsMountFlags) -> Option<Findin
 }
 
 fn space(config: &Config) -> Finding {
-    let free = Which::ALL.map(|which| {
-        let data = &which.of(config).data;
-        rustix::fs::statvfs(data).map(|stat| (stat.f_bavail.saturating_mul(stat.f_frsize), which.name()))
-    });
+    let free = Which::ALL.map(|which| free(&which.of(config).data).map(|free| (free, which.name())));
     match free.into_iter().flatten().min() {
         None => warn("disk space", "can't be told: the folders are not there"),
         Some((least, name)) => room(least, name),
     }
+}
+
+/// Bytes that are free where a folder lies, where that can be told.
+pub(crate) fn free(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// How much room is left where a corner writes.
