@@ -19,8 +19,8 @@ mod stepped;
 mod tests;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use collect::collect;
 pub use collect::put;
+pub(crate) use collect::{collect, is_by};
 pub use request::{AddCheckpoint, size};
 pub use serve::{Gate, Held, Open, Settings, WitnessError, WitnessServer};
 pub use state::{Evidence, Judgement, Log, Refusal, Seen, Signed, Witness};

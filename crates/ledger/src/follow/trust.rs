@@ -6,10 +6,10 @@
 
 use super::FollowError;
 use super::source::{self, Said, Source};
-use eleven_core::head::checkpoint::{Line, Note};
+use crate::witness::is_by;
+use eleven_core::head::checkpoint::Note;
 use eleven_core::name;
 use eleven_core::root::{KeyUse, TrustRoot, Witness};
-use eleven_core::signature::VerifyingKey;
 
 /// Whether a head key of the newest of `roots` that was in force then signed head and checkpoint, for that root's ledger.
 pub(super) fn signs(roots: &[TrustRoot], said: &Said) -> bool {
@@ -42,25 +42,17 @@ pub(super) async fn lead(source: &dyn Source, roots: &mut Vec<TrustRoot>, said: 
 /// nobody's, and kept it would be as much as the ledger likes.
 pub(super) fn known_lines(roots: &[TrustRoot], said: &Said) -> Note {
     let Said { head, note, .. } = said;
-    let checkpoint = || note.checkpoint.clone();
     let mut witnesses: Vec<&Witness> = Vec::new();
     for witness in roots.iter().flat_map(|root| &root.witnesses.keys) {
         if !witnesses.iter().any(|known| (&known.name, known.public) == (&witness.name, witness.public)) {
             witnesses.push(witness);
         }
     }
-    let by = |witness: &Witness| {
-        let key = VerifyingKey::new(&witness.public)?;
-        let is_by = |line: &&Line| {
-            let alone = || Note { checkpoint: checkpoint(), lines: vec![Line::clone(line)] };
-            line.name == witness.name && alone().cosigned_by(&witness.name, &key).is_some()
-        };
-        note.lines.iter().find(is_by).cloned()
-    };
+    let by = |witness: &Witness| note.lines.iter().find(|line| is_by(witness, note, line)).cloned();
     let mut keys = roots.iter().filter_map(|root| root.role_key(KeyUse::Head, &head.sig.kid, head.at));
     let own = keys.find_map(|key| note.lines_by(&key).into_iter().next());
     let lines = own.into_iter().chain(witnesses.into_iter().filter_map(by)).collect();
-    Note { checkpoint: checkpoint(), lines }
+    Note { checkpoint: note.checkpoint.clone(), lines }
 }
 
 fn untrusted(said: &Said) -> FollowError {

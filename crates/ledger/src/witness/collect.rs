@@ -20,7 +20,7 @@ use eleven_api::serve::stopped;
 use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::{Checkpoint, Line, Note};
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
-use eleven_core::root::Witnesses;
+use eleven_core::root::Witness;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree;
 use http::header::CONTENT_TYPE;
@@ -339,7 +339,8 @@ impl Asking {
         let lines: Option<Vec<Line>> = text.lines().map(Line::parse).collect();
         let note = Note { checkpoint: checkpoint.clone(), lines: lines.ok_or("a line of its answer is malformed")? };
         let witnesses = self.shared.witnesses();
-        let known: Vec<Line> = note.lines.iter().filter(|line| is_known(&note, line, &witnesses)).cloned().collect();
+        let is_known = |line: &&Line| witnesses.keys.iter().any(|witness| is_by(witness, &note, line));
+        let known: Vec<Line> = note.lines.iter().filter(is_known).cloned().collect();
         if known.is_empty() { Err("no witness of the root signed its answer".to_owned()) } else { Ok(known) }
     }
 }
@@ -369,12 +370,9 @@ async fn answer(client: &Client, request: Request<Full<Bytes>>, most: usize) -> 
     answered.map_err(|_| format!("no answer within {} s", ANSWER.as_secs()))?
 }
 
-/// Whether a line is a cosignature by a witness of the root.
-fn is_known(note: &Note, line: &Line, witnesses: &Witnesses) -> bool {
-    let alone = Note { checkpoint: note.checkpoint.clone(), lines: vec![line.clone()] };
-    witnesses
-        .keys
-        .iter()
-        .filter(|key| key.name == line.name)
-        .any(|key| VerifyingKey::new(&key.public).is_some_and(|public| alone.cosigned_by(&key.name, &public).is_some()))
+/// Whether a line of a note is this witness's cosignature.
+pub(crate) fn is_by(witness: &Witness, note: &Note, line: &Line) -> bool {
+    let alone = || Note { checkpoint: note.checkpoint.clone(), lines: vec![line.clone()] };
+    let key = || VerifyingKey::new(&witness.public);
+    line.name == witness.name && key().is_some_and(|key| alone().cosigned_by(&witness.name, &key).is_some())
 }
