@@ -15,8 +15,6 @@ use std::io::{self, ErrorKind, Read, Write};
 
 /// Hashed at a time.
 const BLOCK: usize = 1 << 20;
-/// Of a list's length so much is believed before its items are there.
-const BELIEVED: u64 = 4096;
 
 /// What can be saved and loaded.
 pub(crate) trait Save: Sized {
@@ -285,12 +283,7 @@ impl Save for String {
     }
 
     fn load(from: &mut In<'_>) -> io::Result<Self> {
-        let length = u64::load(from)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(length.min(BELIEVED)).unwrap_or(0));
-        for _ in 0..length {
-            bytes.push(u8::load(from)?);
-        }
-        Self::from_utf8(bytes).map_err(|_| invalid())
+        Self::from_utf8(Vec::load(from)?).map_err(|_| invalid())
     }
 }
 
