@@ -14,7 +14,7 @@ use std::path::Path;
 /// Read at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 4 << 20;
-/// How often a log is read anew that changed under whoever read it: a segment that is packed gets another file.
+/// How often a folder is listed anew of which a file was gone before it was looked at: a segment that is packed gets another.
 const ATTEMPTS: u32 = 5;
 /// Events of a governed call.
 const EVENTS_PER_CALL: u64 = 7;
@@ -84,16 +84,6 @@ pub fn size(folder: &Path) -> Result<Size, LedgerError> {
         // Ended before it is measured, and let go of.
         home::open_existing(folder)?;
     }
-    let mut attempt = 1;
-    loop {
-        match measured(folder) {
-            Err(LedgerError::Io(_)) if attempt < ATTEMPTS => attempt += 1,
-            measured => return measured,
-        }
-    }
-}
-
-fn measured(folder: &Path) -> Result<Size, LedgerError> {
     let mut size = Size::default();
     let files = files(&folder.join(LOG)).map_err(LedgerError::Io)?;
     // Packed segments are the oldest; a file's name begins with the position of its first record.
@@ -134,6 +124,16 @@ impl Size {
 
 /// The files of a folder with the bytes that each takes on the disk; none where there is no folder.
 fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let mut attempt = 1;
+    loop {
+        match list(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
+            listed => return listed,
+        }
+    }
+}
+
+fn list(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     let listed = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed?,
