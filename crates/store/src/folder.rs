@@ -288,7 +288,7 @@ fn lock(path: &Path) -> Result<[File; 2], FolderError> {
     let mut file = options.open(path.join(LOCK_FILE)).map_err(failed)?;
     take(path, &file)?;
     let folder = File::open(path).map_err(failed)?;
-    if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+    if !is_taken(path, &folder)? {
         return Err(FolderError::Locked { path: path.to_owned(), pid: None });
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
@@ -297,15 +297,21 @@ fn lock(path: &Path) -> Result<[File; 2], FolderError> {
 
 /// Takes the lock on an open file; where another has it, says who.
 fn take(path: &Path, file: &File) -> Result<(), FolderError> {
+    if is_taken(path, file)? {
+        return Ok(());
+    }
+    let mut holder = String::new();
+    // A lock that was taken this moment may not name its holder yet.
+    let read = file.take(32).read_to_string(&mut holder);
+    let pid = read.ok().and_then(|_| holder.trim().parse().ok());
+    Err(FolderError::Locked { path: path.to_owned(), pid })
+}
+
+/// Takes the lock on an open file or folder; false where another has it.
+fn is_taken(path: &Path, file: &File) -> Result<bool, FolderError> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // A lock that was taken this moment may not name its holder yet.
-            let read = file.take(32).read_to_string(&mut holder);
-            let pid = read.ok().and_then(|_| holder.trim().parse().ok());
-            Err(FolderError::Locked { path: path.to_owned(), pid })
-        }
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(cause)) => Err(FolderError::io(LOCKING, path, cause)),
     }
 }

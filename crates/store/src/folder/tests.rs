@@ -84,6 +84,17 @@ fn a_folder_is_held_also_where_its_lock_is_taken_away_or_replaced() {
 }
 
 #[test]
+fn what_cannot_be_locked_is_neither_free_nor_held() {
+    let keep = tempfile::tempdir().expect("folder");
+    // Opened so, nothing can be done with it but to say where it is.
+    let flag = i32::try_from(rustix::fs::OFlags::PATH.bits()).expect("a flag");
+    let folder = OpenOptions::new().read(true).custom_flags(flag).open(keep.path()).expect("opened");
+    let refused = is_taken(keep.path(), &folder).expect_err("it cannot be locked");
+    assert!(matches!(&refused, FolderError::Io { doing: LOCKING, .. }), "{refused}");
+    assert!(refused.to_string().starts_with("can't lock "), "{refused}");
+}
+
+#[test]
 fn who_holds_a_folder_is_told_without_taking_it() {
     let (_keep, path) = fresh();
     let holder = || Folder::holder(&path).expect("a list of locks");
