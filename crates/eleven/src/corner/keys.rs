@@ -16,12 +16,16 @@ use eleven_core::root::KeyUse;
 use eleven_runtime::recover::{self, ReadBackError};
 use eleven_store::{Folder, FolderError, OpenError, SegmentLog, SegmentOptions};
 use std::cmp::Ordering;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Two of three corners have to run, and `eleven up` starts all of them.
 const START: &str = "start `eleven ledger serve` and `eleven authority serve`, and not the runtime";
+/// What begins that which is added to a name that is moved out of the way.
+const BEFORE: &str = ".before-";
 /// What whoever gives a journal up says.
 const GIVE_UP: &str = "name --journal-lost where the journal is to be given up";
 
@@ -126,6 +130,7 @@ pub(crate) fn replace_keys(
     let passphrase = keystore::passphrase(&corner.passphrase_file)?;
     OperatorKey::load(&config.operator_key)?;
     let registered = Registered::of(&config).map_err(|failure| failure.started_by(START))?;
+    put_back(&folder, &registered)?;
     let store = folder.path().join(keystore::FILE);
     let held = if store.exists() { keystore::public_keys(&store, Which::Runtime.name())? } else { Vec::new() };
     let made = held.len() == wanted.len() && wanted.iter().all(|one| held.iter().any(|key| key.kid == one.kid));
@@ -238,21 +243,62 @@ fn left(
 
 /// What is added to the names of a keystore and a journal that keys of this label take the place of: until when they were used.
 fn aside(label: &str, kid: Option<&str>) -> String {
-    format!(".before-{label}.{}", kid.and_then(|kid| kid.rsplit('/').next()).unwrap_or("lost"))
+    format!("{BEFORE}{label}.{}", kid.map_or("lost", label_of))
 }
 
-/// Moves keystore and journal out of the way.
+fn label_of(kid: &str) -> &str {
+    kid.rsplit('/').next().unwrap_or(kid)
+}
+
+/// Moves keystore and journal out of the way. The keystore first: a point that is started before the journal is moved, too, says
+/// what to do, and touches nothing.
 fn put_aside(folder: &Folder, held: &[PublicKey], label: &str) -> Result<(), Failure> {
     let aside = aside(label, held.first().map(|key| key.kid.as_str()));
     for name in [keystore::FILE, JOURNAL] {
-        let (from, to) = (folder.path().join(name), folder.path().join(format!("{name}{aside}")));
-        if from.exists() {
-            let failed = |error| Failure::new(format!("{}: {error}", from.display()));
-            std::fs::rename(&from, &to).map_err(failed)?;
+        if folder.path().join(name).exists() {
+            rename(folder, name, &format!("{name}{aside}"))?;
         }
     }
-    let synced = std::fs::File::open(folder.path()).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| Failure::new(format!("{}: {error}", folder.path().display())))
+    Ok(())
+}
+
+/// Puts back what of a keystore and its journal was moved out of the way alone, by a command that was cut short: how the journal
+/// stands is told by both together. The keys have to be those by which the point is known.
+fn put_back(folder: &Folder, registered: &Registered) -> Result<(), Failure> {
+    let names = || {
+        let names = std::fs::read_dir(folder.path())?;
+        names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()
+    };
+    let names = names().map_err(|error| Failure::new(format!("{}: {error}", folder.path().display())))?;
+    for moved in &names {
+        let (name, keystore, aside) = if let Some(aside) = alone(folder, moved, keystore::FILE, JOURNAL) {
+            (keystore::FILE, moved.as_str(), aside)
+        } else if let Some(aside) = alone(folder, moved, JOURNAL, keystore::FILE) {
+            (JOURNAL, keystore::FILE, aside)
+        } else {
+            continue;
+        };
+        let keys = keystore::public_keys(&folder.path().join(keystore), Which::Runtime.name())?;
+        let is_theirs = |key: &PublicKey| aside.ends_with(&format!(".{}", label_of(&key.kid)));
+        if keys.first().is_some_and(|key| is_theirs(key) && registered.counts(&key.kid)) {
+            rename(folder, moved, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What was added to `name`, where `moved` is that of what was moved out of the way, and `other` was not.
+fn alone<'a>(folder: &Folder, moved: &'a str, name: &str, other: &str) -> Option<&'a str> {
+    let there = |name: &str| folder.path().join(name).exists();
+    let aside = moved.strip_prefix(name).filter(|aside| aside.starts_with(BEFORE))?;
+    (!there(name) && there(other) && !there(&format!("{other}{aside}"))).then_some(aside)
+}
+
+/// Gives what is in the folder another name, durably.
+fn rename(folder: &Folder, from: &str, to: &str) -> Result<(), Failure> {
+    let (path, from) = (folder.path(), folder.path().join(from));
+    let failed = |error| Failure::new(format!("{}: {error}", from.display()));
+    std::fs::rename(&from, path.join(to)).and_then(|()| File::open(path)?.sync_all()).map_err(failed)
 }
 
 fn show(which: Which, keys: &[PublicKey], output: Output) {

@@ -143,6 +143,26 @@ fn a_journal_that_was_drained_and_moved_away_is_not_taken_for_lost_where_no_keys
 }
 
 #[test]
+fn a_keystore_or_a_journal_that_a_crash_moved_away_alone_is_put_back_first() {
+    for (half, label) in [("keystore.json", "2"), ("journal", "3")] {
+        let domain = drained();
+        let from = domain.file(&format!("runtime/{half}"));
+        std::fs::rename(&from, format!("{from}.before-2.1")).expect("moved");
+        if half == "keystore.json" {
+            let started = domain.run(&["runtime", "serve"]);
+            assert_eq!(started.status.code(), Some(1), "{}", text(&started));
+            assert!(text(&started).contains("`eleven runtime key replace`"), "{}", text(&started));
+        }
+        let done = domain.run(&["runtime", "key", "replace", "--label", label]);
+        assert!(done.status.success() && text(&done).contains(DRAINED), "{half}: {}", text(&done));
+        for name in ["keystore.json", "journal"] {
+            let aside = domain.file(&format!("runtime/{name}.before-{label}.1"));
+            assert!(std::path::Path::new(&aside).exists(), "{half}: {aside}");
+        }
+    }
+}
+
+#[test]
 fn keys_are_not_replaced_where_the_ledger_or_the_keystore_does_not_tell_how_the_journal_stands() {
     let mut domain = drained();
     let replace = |domain: &Domain| domain.run(&["runtime", "key", "replace", "--label", "2"]);
