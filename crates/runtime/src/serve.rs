@@ -19,7 +19,7 @@ use crate::workload::{self, Workloads};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get, post};
-use eleven_api::audit::LeftOpen;
+use eleven_api::audit::{Cursor, LeftOpen};
 use eleven_api::client::{CallError, Client};
 use eleven_api::disclosure;
 use eleven_api::edge::{Clock, Moment};
@@ -157,7 +157,18 @@ impl Runtime {
         let read = recover::read_back(&log, point.clone());
         let mut journal = read.map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
-        let expected = agree(&client, &settings.ledger, &reader, &journal).await?;
+        let cursor = agree(&client, &settings.ledger, &reader, &journal).await?;
+        let expected = cursor.map(|cursor| cursor.next);
+        let roots = Arc::new(Roots::open(folder, root).map_err(RuntimeError::Root)?);
+        let standing = Standing::new(settings.required);
+        match cursor {
+            Some(cursor) => {
+                let (client, reader, ledger) = (client.clone(), reader.clone(), settings.ledger.clone());
+                let (roots, clock) = (Arc::clone(&roots), Arc::clone(&clock));
+                standing.resume(&Asking { client, reader, ledger, roots, clock }, &cursor).await;
+            }
+            None => standing.resume_unasked(journal.next_seq() > 0),
+        }
         let now = Moment::now(&*clock);
         // What it is not known to have is behind from when it was made: a restart gives no new time to an old backlog.
         let behind = recover::oldest_from(&log, expected.unwrap_or(0)).map_err(RuntimeError::Journal)?;
@@ -190,7 +201,6 @@ impl Runtime {
             deadline: settings.decision_deadline,
             trouble: Trouble::default(),
         };
-        let roots = Roots::open(folder, root).map_err(RuntimeError::Root)?;
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Running::new(point.name.clone()),
@@ -199,7 +209,7 @@ impl Runtime {
             workload: gateway::workload(&settings.gateway.upstream),
             credential,
             desks: Arc::new(desks),
-            standing: Arc::new(Standing::new(settings.required)),
+            standing: Arc::new(standing),
             disclosures: Store::open(folder).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
             settings,
             point,
@@ -280,16 +290,21 @@ fn credential(key: Option<&str>) -> Result<Option<HeaderValue>, RuntimeError> {
     key.map(|key| gateway::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
 }
 
-/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives the number that it
-/// expects next; `None` where it does not say.
-async fn agree(client: &Client, ledger: &str, reader: &ReadAs, journal: &Journal) -> Result<Option<u64>, RuntimeError> {
+/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives how far that is; `None`
+/// where it does not say.
+async fn agree(
+    client: &Client,
+    ledger: &str,
+    reader: &ReadAs,
+    journal: &Journal,
+) -> Result<Option<Cursor>, RuntimeError> {
     let mut told = false;
     loop {
         match forward::cursor(client, ledger, reader).await {
             Ok(cursor) if cursor.next > journal.next_seq() => {
                 return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
             }
-            Ok(cursor) => return Ok(Some(cursor.next)),
+            Ok(cursor) => return Ok(Some(cursor)),
             // A journal that holds records is this point's own, and its numbers go on without the ledger.
             Err(error) if journal.next_seq() > 0 => {
                 let advice = forward::advice(&error);

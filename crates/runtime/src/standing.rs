@@ -2,17 +2,18 @@
 //! asked for its checkpoints; what they are worth is judged here, by the trust root in force.
 
 use crate::roots::Roots;
-use eleven_api::audit::Durability;
+use eleven_api::audit::{Cursor, Durability};
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
 use eleven_core::head::checkpoint::Note;
-use eleven_core::root::{KeyUse, TrustRoot};
+use eleven_core::root::{KeyUse, TrustRoot, Witnesses};
+use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -21,6 +22,9 @@ use tokio::time::Instant;
 /// How often the ledger is asked while something waits for its heads.
 const ASK: Duration = Duration::from_millis(100);
 const DEADLINE: Duration = Duration::from_secs(2);
+/// For how long a starting point asks for another head, where by the last one it would admit nothing: longer than until the next one
+/// where all is well.
+const RESUME: Duration = Duration::from_secs(2);
 /// Acknowledgements closer to each other than this, in milliseconds, wait as one.
 const TOGETHER: i64 = 50;
 /// The levels that a head gives.
@@ -35,6 +39,17 @@ pub struct Required {
     pub window: Duration,
 }
 
+impl Required {
+    fn window_ms(self) -> i64 {
+        i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The moment before `now` from which on what waits has waited for too long.
+    fn too_long_before(self, now: Moment) -> Moment {
+        Moment { steady: now.steady.saturating_sub(self.window_ms()).saturating_sub(1), ..now }
+    }
+}
+
 /// What waits for heads.
 pub(crate) struct Standing {
     required: Option<Required>,
@@ -46,6 +61,8 @@ pub(crate) struct Standing {
     covered: watch::Sender<[u64; 3]>,
     /// How many executions wait for each level.
     wanted: [AtomicU64; 3],
+    /// Whether the next acknowledgement is of records from before this process, and since when they wait is not known.
+    unknown: AtomicBool,
     /// When the last of them has to know, once this point is told to stop.
     end: watch::Sender<Option<Instant>>,
     wake: Notify,
@@ -72,6 +89,7 @@ impl Standing {
             acknowledged: watch::Sender::new((0, 0)),
             covered: watch::Sender::new([0; 3]),
             wanted: Default::default(),
+            unknown: AtomicBool::new(false),
             end: watch::Sender::new(None),
             wake: Notify::new(),
         }
@@ -88,14 +106,49 @@ impl Standing {
         });
         let Some(required) = self.required else { return };
         // The ledger may have grown by others only: then nothing of this point is new there.
-        if !further || size <= self.covered(required.level) {
+        if !further {
+            return;
+        }
+        let since = if self.unknown.swap(false, Ordering::AcqRel) { required.too_long_before(now) } else { now };
+        if size <= self.covered(required.level) {
             return;
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.back_mut() {
-            Some((at, last)) if at.steady_ms(now) < TOGETHER => *last = size.max(*last),
-            _ => waiting.push_back((now, size)),
+            Some((at, last)) if at.steady_ms(since) < TOGETHER => *last = size.max(*last),
+            _ => waiting.push_back((since, size)),
         }
+    }
+
+    /// What the ledger has of a process before this one waits since the last head of the required level was cosigned, where the
+    /// ledger has grown since. Where none says when that was, as one that is only signed does not, it has waited for too long, until a
+    /// head covers it.
+    pub(crate) async fn resume(&self, asking: &Asking, cursor: &Cursor) {
+        let Some(required) = self.required.filter(|_| cursor.next > 0) else { return };
+        let (until, mut last) = (Instant::now() + RESUME, None);
+        loop {
+            if let Ok(shown) = asking.checkpoint(required.level).await {
+                self.cover(shown.worth, shown.size);
+                last = shown.cosigned.or(last);
+            }
+            let now = Moment::now(&*asking.clock);
+            let since = last.map_or_else(|| required.too_long_before(now), |at| now.back_to(at));
+            let owes = cursor.size > self.covered(required.level) && since.steady_ms(now) > required.window_ms();
+            if !owes || Instant::now() >= until {
+                if owes {
+                    let (level, waits) = (required.level, since.steady_ms(now));
+                    tracing::warn!(%level, waits, "nothing is admitted until a head covers what the ledger has of this point");
+                }
+                return self.acknowledge(since, cursor.next, cursor.size);
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    /// The ledger did not say what it has of a process before this one, whose journal `holds` records or none. What it acknowledges
+    /// first has waited for too long, until a head covers it.
+    pub(crate) fn resume_unasked(&self, holds: bool) {
+        self.unknown.store(holds, Ordering::Release);
     }
 
     fn covered(&self, level: Durability) -> u64 {
@@ -126,7 +179,7 @@ impl Standing {
         let oldest = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
         // By the steady clock alone, as a backlog's age: what waits too long ends what runs.
         let waits = oldest.map_or(0, |(at, _)| at.steady_ms(now));
-        Some((waits, i64::try_from(required.window.as_millis()).unwrap_or(i64::MAX)))
+        Some((waits, required.window_ms()))
     }
 
     /// From now on nothing waits for longer than this: this point is about to end, and whoever waits is to hear before that its
@@ -183,9 +236,9 @@ impl Standing {
             }
             for level in LEVELS.into_iter().filter(|level| self.waits_for(*level)) {
                 match asking.checkpoint(level).await {
-                    Ok((level, size)) => {
+                    Ok(shown) => {
                         failing = false;
-                        self.cover(level, size);
+                        self.cover(shown.worth, shown.size);
                     }
                     Err(why) => {
                         if !std::mem::replace(&mut failing, true) {
@@ -208,19 +261,31 @@ pub(crate) struct Asking {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// A checkpoint that the ledger showed.
+struct Shown {
+    /// What it is worth.
+    worth: Durability,
+    /// How many entries it covers.
+    size: u64,
+    /// When it was cosigned, as far as the level that was asked for has it be.
+    cosigned: Option<Time>,
+}
+
 impl Asking {
-    /// The last checkpoint of a level: what it is worth, and how many entries it covers.
-    async fn checkpoint(&self, level: Durability) -> Result<(Durability, u64), String> {
+    /// The last checkpoint of a level.
+    async fn checkpoint(&self, level: Durability) -> Result<Shown, String> {
         let path = format!("{}?durability={level}", routes::CHECKPOINT);
         let body =
             self.client.get_as(&self.reader, &self.ledger, &path, DEADLINE).await.map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&body).map_err(|_| "its checkpoint is no text".to_owned())?;
         let note = Note::parse(text).map_err(|error| error.to_string())?;
-        let worth = judge(&self.roots.last(), &note, self.clock.now())?;
+        let root = self.roots.last();
+        let worth = judge(&root, &note, self.clock.now())?;
         if worth < level {
             return Err(format!("by this point's trust root its checkpoint is {worth}, not {level}"));
         }
-        Ok((worth, note.checkpoint.size))
+        let cosigned = cosigned(&root.witnesses, &note, level);
+        Ok(Shown { worth, size: note.checkpoint.size, cosigned })
     }
 }
 
@@ -235,6 +300,31 @@ fn judge(root: &TrustRoot, note: &Note, now: Time) -> Result<Durability, String>
         return Err("no head key of the root signed its checkpoint".to_owned());
     }
     Ok(Durability::of(note, &root.witnesses))
+}
+
+/// When as many witnesses as a level asks for had cosigned, by their own clocks: fewer of them can't make it later. `None` where so
+/// many did not, or the level asks for none.
+fn cosigned(witnesses: &Witnesses, note: &Note, level: Durability) -> Option<Time> {
+    let last = |auditing: bool, many: u64| {
+        // A public key counts once, whatever its names.
+        let mut times: BTreeMap<[u8; 32], u64> = BTreeMap::new();
+        for key in witnesses.keys.iter().filter(|key| key.audits || !auditing) {
+            let public = VerifyingKey::new(&key.public);
+            if let Some(time) = public.and_then(|public| note.cosigned_by(&key.name, &public)) {
+                let known = times.entry(key.public).or_insert(time);
+                *known = time.min(*known);
+            }
+        }
+        let mut times: Vec<u64> = times.into_values().collect();
+        times.sort_unstable();
+        times.into_iter().nth_back(usize::try_from(many.checked_sub(1)?).ok()?)
+    };
+    let seconds = match level {
+        Durability::D4 => last(false, witnesses.quorum)?,
+        Durability::D5 => last(false, witnesses.quorum)?.min(last(true, witnesses.auditors.max(1))?),
+        Durability::D0 | Durability::D1 | Durability::D2 | Durability::D3 => return None,
+    };
+    i64::try_from(seconds).ok()?.checked_mul(1000).map(Time)
 }
 
 #[cfg(test)]

@@ -67,9 +67,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(roots: Roots, authority: String, client: Client, point: String, reader: ReadAs) -> Self {
+    pub(crate) fn new(roots: Arc<Roots>, authority: String, client: Client, point: String, reader: ReadAs) -> Self {
         Self {
-            roots: Arc::new(roots),
+            roots,
             authority,
             client,
             point,

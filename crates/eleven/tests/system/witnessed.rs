@@ -74,6 +74,10 @@ async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_the
         .await;
     let halted = domain.chat(&request("y")).await;
     assert_eq!((halted.status.as_u16(), halted.reason().as_str()), (403, "audit.discontinuity"));
+    domain.stop_runtime().await;
+    domain.start_runtime().await;
+    let restarted = domain.chat(&request("after a restart")).await;
+    assert_eq!((restarted.status.as_u16(), restarted.reason().as_str()), (403, "audit.discontinuity"));
     domain.start_witness().await;
     domain.until("it goes on", |domain| async move { domain.chat(&request("z")).await.status == StatusCode::OK }).await;
     domain

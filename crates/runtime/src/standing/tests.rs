@@ -1,8 +1,10 @@
 use super::*;
+use eleven_api::edge::ManualClock;
 use eleven_core::hash::Sha256;
 use eleven_core::head::checkpoint::Checkpoint;
-use eleven_core::root::{KeyRecord, KeyStatus, Witness, Witnesses};
+use eleven_core::root::{KeyRecord, KeyStatus, Witness};
 use eleven_core::signature::{SeedSigner, Signer as _};
+use http::StatusCode;
 
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -66,6 +68,98 @@ fn an_idle_point_owes_nothing_while_the_ledger_grows() {
     assert_eq!(standing.unproven_ms(moment(9000)), Some((0, 2000)));
 }
 
+/// A second of the witness's clock, and one of the ledger's checkpoints of that size, cosigned then or not at all.
+const SECOND: u64 = 1_800_000_000;
+
+fn shown(size: u64, cosigned: Option<u64>) -> Note {
+    let checkpoint = Checkpoint { origin: "d/ledger".to_owned(), size, root: Sha256([7; 32]) };
+    let cosigned = cosigned.map(|second| checkpoint.cosign("w.example", second, &witness()));
+    Note { lines: [checkpoint.sign(&head())].into_iter().chain(cosigned).collect(), checkpoint }
+}
+
+/// For how long a point that starts owes a cosigned head for its records below `next`, before a ledger of 12 entries that shows these
+/// checkpoints one after the other; and how often that was asked.
+async fn owed(next: u64, notes: Vec<Note>) -> (i64, usize) {
+    let answers = notes.iter().map(|note| (StatusCode::OK, note.to_string())).collect();
+    let (ledger, asked, _running) = crate::serve::tests::ledger(answers).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(5500)));
+    let signer = Arc::new(SeedSigner::new("key:d/gw-0/1", &[3; 32]));
+    let asking = Asking {
+        client: Client::new(),
+        reader: ReadAs { signer, clock: Arc::clone(&clock) },
+        ledger,
+        roots: Arc::new(Roots::open(folder.path(), root(1, 0, false)).expect("roots")),
+        clock,
+    };
+    let standing = standing(Durability::D4);
+    standing.resume(&asking, &Cursor { next, hash: None, counts: Some(true), size: 12 }).await;
+    let owed = standing.unproven_ms(Moment::now(&*asking.clock)).expect("required").0;
+    standing.cover(Durability::D4, 12);
+    assert_eq!(standing.unproven_ms(Moment::now(&*asking.clock)), Some((0, 2000)), "a head that covers it ends that");
+    let asked = asked.lock().expect("whole").len();
+    (owed, asked)
+}
+
+#[tokio::test]
+async fn what_the_ledger_had_before_a_start_waits_since_the_last_head_was_cosigned() {
+    assert_eq!(owed(0, Vec::new()).await, (0, 0), "it had nothing");
+    assert_eq!(owed(3, vec![shown(12, Some(SECOND))]).await, (0, 1), "all of it is covered, whenever that was");
+    assert_eq!(owed(3, vec![shown(9, Some(SECOND + 4))]).await, (1500, 1), "it goes on waiting");
+    assert_eq!(owed(3, vec![shown(9, Some(SECOND + 9))]).await, (0, 1), "a witness's clock is ahead");
+    let next_covers = vec![shown(9, Some(SECOND)), shown(12, Some(SECOND + 5))];
+    assert_eq!(owed(3, next_covers).await, (0, 2), "the head that comes is waited for");
+}
+
+#[tokio::test]
+async fn what_waited_for_too_long_before_a_start_or_nobody_knows_how_long_refuses_after_it() {
+    let (late, unsigned, unshown) =
+        tokio::join!(owed(3, vec![shown(9, Some(SECOND + 1))]), owed(3, vec![shown(9, None)]), owed(3, Vec::new()));
+    assert_eq!((late.0, unsigned.0, unshown.0), (4500, 2001, 2001));
+    assert!(late.1 > 1, "it was asked again before");
+}
+
+#[test]
+fn a_point_that_could_not_ask_when_it_started_owes_a_head_for_what_is_acknowledged_first() {
+    for (holds, owes) in [(false, 100), (true, 2101)] {
+        let standing = standing(Durability::D4);
+        let waits = |ms| standing.unproven_ms(moment(ms)).expect("required").0;
+        standing.resume_unasked(holds);
+        assert_eq!(waits(0), 0, "nothing is acknowledged yet");
+        standing.acknowledge(moment(0), 3, 10);
+        assert_eq!(waits(100), owes);
+        standing.acknowledge(moment(1000), 5, 12);
+        standing.cover(Durability::D4, 10);
+        assert_eq!(waits(1500), 500, "what comes after is known");
+    }
+}
+
+#[test]
+fn a_head_was_cosigned_when_as_many_had_as_the_level_asks_for() {
+    let signers = [4, 5, 6].map(|seed| SeedSigner::new("key:w/w/1", &[seed; 32]));
+    let names = ["a.example", "b.example", "c.example"];
+    let key = |(name, signer): (&str, &SeedSigner)| Witness {
+        name: name.to_owned(),
+        public: signer.public(),
+        audits: name == "b.example",
+    };
+    let keys: Vec<Witness> = names.into_iter().zip(&signers).map(key).collect();
+    let when = |quorum, level, seconds: &[u64]| {
+        let checkpoint = Checkpoint { origin: "d/ledger".to_owned(), size: 9, root: Sha256([7; 32]) };
+        let each = names.into_iter().zip(&signers).zip(seconds);
+        let lines = each.map(|((name, signer), second)| checkpoint.cosign(name, *second, signer)).collect();
+        cosigned(&Witnesses { quorum, auditors: 1, keys: keys.clone() }, &Note { lines, checkpoint }, level)
+    };
+    let one_ahead = [100, 7, 9_000_000];
+    assert_eq!(when(1, Durability::D4, &one_ahead), Some(Time(9_000_000_000)));
+    assert_eq!(when(2, Durability::D4, &one_ahead), Some(Time(100_000)), "one alone does not make it later");
+    assert_eq!(when(2, Durability::D5, &one_ahead), Some(Time(7_000)), "one that audits among them");
+    assert_eq!(when(3, Durability::D4, &[100, 7]), None, "too few");
+    assert_eq!(when(1, Durability::D5, &[100]), None, "none that audits");
+    assert_eq!(when(2, Durability::D3, &one_ahead), None, "nobody is asked for it");
+    assert_eq!(when(1, Durability::D4, &[u64::MAX]), None, "no time");
+}
+
 #[tokio::test]
 async fn a_release_waits_for_the_record_and_for_a_head_over_it() {
     let standing = Arc::new(Standing::new(None));
@@ -126,9 +220,16 @@ async fn what_stands_under_a_head_is_never_withheld_because_the_end_has_come() {
     }
 }
 
-#[test]
-fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
-    let (head, witness) = (SeedSigner::new("key:d/head/1", &[1; 32]), SeedSigner::new("key:w/w/1", &[2; 32]));
+fn head() -> SeedSigner {
+    SeedSigner::new("key:d/head/1", &[1; 32])
+}
+
+fn witness() -> SeedSigner {
+    SeedSigner::new("key:w/w/1", &[2; 32])
+}
+
+/// A root of one head key and one witness.
+fn root(quorum: u64, auditors: u64, audits: bool) -> TrustRoot {
     let key = |usage, kid: &str, owner: &str, public| KeyRecord {
         kid: kid.to_owned(),
         public,
@@ -138,22 +239,27 @@ fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
         exp: at(9_000_000).whole_seconds(),
         status: KeyStatus::Active,
     };
-    let root = |quorum, auditors, audits| TrustRoot {
+    TrustRoot {
         domain: "d".to_owned(),
         version: 1,
         threshold: 1,
         keys: Vec::new(),
-        roles: vec![key(KeyUse::Head, "key:d/head/1", "ledger://d", head.public())],
+        roles: vec![key(KeyUse::Head, "key:d/head/1", "ledger://d", head().public())],
         witnesses: Witnesses {
             quorum,
             auditors,
-            keys: vec![Witness { name: "w.example".to_owned(), public: witness.public(), audits }],
+            keys: vec![Witness { name: "w.example".to_owned(), public: witness().public(), audits }],
         },
         nbf: at(0).whole_seconds(),
         exp: at(9_000_000).whole_seconds(),
         prev: None,
         sigs: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
+    let (head, witness) = (head(), witness());
     let checkpoint = Checkpoint { origin: "d/ledger".to_owned(), size: 9, root: Sha256([7; 32]) };
     let signed = Note { checkpoint: checkpoint.clone(), lines: vec![checkpoint.sign(&head)] };
     let mut cosigned = signed.clone();

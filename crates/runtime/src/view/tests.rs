@@ -176,7 +176,7 @@ fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
 fn asking(authority: String) -> (Registry, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
-    let roots = Roots::open(folder.path(), root).expect("roots");
+    let roots = Arc::new(Roots::open(folder.path(), root).expect("roots"));
     let signer = SeedSigner::new("key:11-11/gw-0/1", &[1; 32]);
     let reader = ReadAs { signer: Arc::new(signer), clock: Arc::new(SystemClock) };
     (Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader), folder)
