@@ -98,7 +98,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-fn is_holder(text: &str) -> bool {
+/// Whether somebody of the registry's sources may be named so.
+#[must_use]
+pub fn is_holder(text: &str) -> bool {
     name::is_segment(text) && text.len() <= MAX_NAME
 }
 

@@ -255,7 +255,13 @@ pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> So
 pub fn operator_source(operator: &str, identity: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
     let mapping = Object::new().with("kind", "operator").with("identity", identity).with("kid", kid);
     let mapping = mapping.with("public", base64_value(public));
-    SourceRecord { name: format!("{OPERATOR}{operator}"), source: "operator".to_owned(), mapping }
+    SourceRecord { name: operator_row(operator), source: "operator".to_owned(), mapping }
+}
+
+/// The name of an operator's row.
+#[must_use]
+pub fn operator_row(operator: &str) -> String {
+    format!("{OPERATOR}{operator}")
 }
 
 /// Signs an identity token for `life` seconds, under an id of its own.

@@ -1,8 +1,10 @@
 //! What operators do from the command line: acts, signed with the operator's key and sent to the authority.
 
+mod operators;
 mod policy;
 mod registered;
 
+pub(crate) use operators::operator;
 pub(crate) use policy::{Source, publish};
 pub(crate) use registered::Registered;
 
@@ -66,7 +68,7 @@ pub(crate) fn client(config: &Config, command: ClientCommand, output: Output) ->
     match command {
         ClientCommand::Add { name, identity } => add_secret(config, secret::CLIENT, &name, &identity, output),
         ClientCommand::Revoke { name } => revoke_secret(config, secret::CLIENT, &name, output),
-        ClientCommand::List => list_secrets(config, secret::CLIENT, output),
+        ClientCommand::List => list(config, secret::CLIENT, &["identity"], output),
     }
 }
 
@@ -78,7 +80,7 @@ pub(crate) fn auditor(config: &Config, command: AuditorCommand, output: Output) 
     match command {
         AuditorCommand::Add { name, identity } => add_secret(config, secret::AUDITOR, &name, &identity, output),
         AuditorCommand::Revoke { name } => revoke_secret(config, secret::AUDITOR, &name, output),
-        AuditorCommand::List => list_secrets(config, secret::AUDITOR, output),
+        AuditorCommand::List => list(config, secret::AUDITOR, &["identity"], output),
     }
 }
 
@@ -98,28 +100,30 @@ fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Res
     Ok(())
 }
 
-fn list_secrets(config: &Config, kind: &str, output: Output) -> Result<(), Failure> {
+/// Lists whom the registry's sources have of a kind, by name, and what they have of each.
+fn list(config: &Config, kind: &str, of_each: &[&str], output: Output) -> Result<(), Failure> {
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
     let sources = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default();
-    let holders: Vec<(String, String)> = sources
-        .iter()
-        .filter_map(|source| {
-            let name = source.get("name")?.as_str()?.strip_prefix(kind)?.strip_prefix('.')?;
-            let identity = source.get("mapping")?.get("identity")?.as_str()?;
-            Some((name.to_owned(), identity.to_owned()))
-        })
-        .collect();
+    let row = |source: &Value| {
+        let name = source.get("name")?.as_str()?.strip_prefix(kind)?.strip_prefix('.')?;
+        let mapping = source.get("mapping")?;
+        let told = of_each.iter().map(|member| mapping.get(member).and_then(Value::as_str).map(str::to_owned));
+        std::iter::once(Some(name.to_owned())).chain(told).collect::<Option<Vec<String>>>()
+    };
+    let rows: Vec<Vec<String>> = sources.iter().filter_map(row).collect();
+    let columns = || std::iter::once(kind).chain(of_each.iter().copied());
     let value = || {
-        let row = |(name, identity): &(String, String)| {
-            Value::Object(Object::new().with(kind, name).with("identity", identity))
+        let object = |row: &Vec<String>| {
+            let told = columns().zip(row).fold(Object::new(), |told, (column, text)| told.with(column, text));
+            Value::Object(told)
         };
-        Value::Array(holders.iter().map(row).collect())
+        Value::Array(rows.iter().map(object).collect())
     };
-    let rows = || {
-        let heading = vec![kind.to_uppercase(), "IDENTITY".to_owned()];
-        std::iter::once(heading).chain(holders.iter().map(|(name, identity)| vec![name.clone(), identity.clone()]))
+    let table = || {
+        let heading: Vec<String> = columns().map(str::to_uppercase).collect();
+        std::iter::once(heading).chain(rows.iter().cloned()).collect::<Vec<_>>()
     };
-    output.either(value, || output.table(&rows().collect::<Vec<_>>()));
+    output.either(value, || output.table(&table()));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod corners;
 mod keeping;
+mod operators;
 mod pages;
 mod reading;
 mod root;
@@ -11,6 +12,7 @@ pub(crate) use corners::{AuthorityCommand, CornerKeyCommand, LedgerCommand, Runt
 pub(crate) use keeping::{
     Disclose, DisclosureCommand, HoldCommand, HoldOn, LedgerRestore, RecoveryCommand, RetentionCommand,
 };
+pub(crate) use operators::OperatorCommand;
 pub(crate) use pages::{COMMANDS_PAGE, CONFIG_PAGE, commands};
 pub(crate) use reading::{Compare, Follow, Operation, Search, moment};
 pub(crate) use root::{Next, RootCommand};
@@ -121,6 +123,9 @@ pub(crate) enum Command {
     /// Those who may read a ledger that is not open to everybody.
     #[command(subcommand)]
     Auditor(AuditorCommand),
+    /// Those who change a domain, by acts that they sign.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Policies.
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -97,6 +97,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Registry(RegistryCommand::Show) => registry_cmd::show(&config()?, output)?,
         Command::Registry(RegistryCommand::Expose { exposure }) => admin::expose(&config()?, &exposure, output)?,
         Command::Auditor(command) => admin::auditor(&config()?, command, output)?,
+        Command::Operator(command) => admin::operator(&config()?, command, output)?,
         Command::Pages { dir } => pages(&dir)?,
     }
     Ok(ExitCode::from(EXIT_DONE))

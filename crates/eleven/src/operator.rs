@@ -19,16 +19,22 @@ pub(crate) struct OperatorKey {
 }
 
 impl OperatorKey {
+    /// A key, and the document that its file holds.
+    pub(crate) fn made(identity: &str, kid: &str, seed: &Zeroizing<[u8; 32]>) -> (Self, Object) {
+        let text = Zeroizing::new(base64_value(&**seed));
+        let document = Object::new().with("v", "1").with("type", "11-11/operator-key");
+        let document = document.with("identity", identity).with("kid", kid).with("seed", text.as_str());
+        (Self { identity: identity.to_owned(), signer: SeedSigner::new(kid, seed) }, document)
+    }
+
     /// Makes a key and its file.
     ///
     /// # Errors
     /// Where the file is there already, or can't be written.
     pub(crate) fn create(file: &Path, identity: &str, kid: &str, seed: &Zeroizing<[u8; 32]>) -> Result<Self, Failure> {
-        let text = Zeroizing::new(base64_value(&**seed));
-        let object = Object::new().with("v", "1").with("type", "11-11/operator-key");
-        let object = object.with("identity", identity).with("kid", kid).with("seed", text.as_str());
-        write_new(file, &Zeroizing::new(object.canonical()))?;
-        Ok(Self { identity: identity.to_owned(), signer: SeedSigner::new(kid, seed) })
+        let (key, document) = Self::made(identity, kid, seed);
+        write_new(file, &Zeroizing::new(document.canonical()))?;
+        Ok(key)
     }
 
     /// Reads a key. Its file must be its owner's alone.

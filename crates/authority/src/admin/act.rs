@@ -1,5 +1,7 @@
 //! The acts and their arguments.
 
+use crate::identity::operator_source;
+use eleven_api::secret::is_holder;
 use eleven_core::artifact::is_artifact_id;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError};
@@ -9,6 +11,7 @@ use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::retention::{Hold, Retention};
 use eleven_core::registry::{Item as _, RuntimeRecord, SourceRecord};
 use eleven_core::root::{KeyRecord, TrustRoot};
+use eleven_core::signature::bytes32;
 use eleven_core::subject;
 use eleven_core::time::Time;
 
@@ -94,6 +97,16 @@ pub enum Act {
         /// The auditor's name.
         auditor: String,
     },
+    /// `operator.add` {operator, identity, kid, public}.
+    OperatorAdd {
+        /// The operator's row: its key was made elsewhere, and only the public half comes here.
+        record: SourceRecord,
+    },
+    /// `operator.remove` {operator}.
+    OperatorRemove {
+        /// The operator's name.
+        operator: String,
+    },
     /// `exposure.set` {exposure}.
     ExposureSet {
         /// How much of the ledger strangers may read.
@@ -168,6 +181,8 @@ impl Act {
                 Self::AuditorAdd { auditor: form.string("auditor")?, identity: read_local_identity(&mut form)? }
             }
             "auditor.revoke" => Self::AuditorRevoke { auditor: form.string("auditor")? },
+            "operator.add" => Self::OperatorAdd { record: read_operator(&mut form)? },
+            "operator.remove" => Self::OperatorRemove { operator: form.string("operator")? },
             "exposure.set" => {
                 let exposure = Exposure::parse(&form.string("exposure")?);
                 let exposure =
@@ -220,6 +235,8 @@ impl Act {
             Self::ClientAdd { .. } => "client.add",
             Self::AuditorAdd { .. } => "auditor.add",
             Self::AuditorRevoke { .. } => "auditor.revoke",
+            Self::OperatorAdd { .. } => "operator.add",
+            Self::OperatorRemove { .. } => "operator.remove",
             Self::ExposureSet { .. } => "exposure.set",
             Self::ClientRevoke { .. } => "client.revoke",
             Self::IdentityIssue { .. } => "identity.issue",
@@ -253,6 +270,15 @@ fn read_kid(form: &mut Form<'_>) -> Result<String, FormError> {
 /// An identity of this domain: no authority speaks for another's.
 fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
     form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
+}
+
+/// The row of an operator who is to be added.
+fn read_operator(form: &mut Form<'_>) -> Result<SourceRecord, FormError> {
+    let form_of_name = "a name of 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
+    let operator = form.named("operator", form_of_name, is_holder)?;
+    let (identity, kid) = (read_local_identity(form)?, read_kid(form)?);
+    let public = bytes32(&form.string("public")?).ok_or_else(|| form.wrong("public", "not 32 bytes in base64"))?;
+    Ok(operator_source(&operator, &identity, &kid, &public))
 }
 
 fn read_hold(form: &mut Form<'_>) -> Result<Hold, FormError> {

@@ -93,6 +93,8 @@ pub(super) async fn of(
         Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client)),
         Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
         Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
+        Act::OperatorAdd { record } => operators::add(current, &record),
+        Act::OperatorRemove { operator: name } => operators::remove(current, &name, operator),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
         Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity, operator)),
         Act::RetentionSet { retention } => set_retention(authority, current, &retention),

@@ -611,3 +611,37 @@ async fn no_act_leaves_a_domain_without_an_operator_who_may_act() {
     world.act("source.remove", root()).await.expect("another is left");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_added_once_acts_and_is_removed_by_another() {
+    let world = World::founded().await;
+    let args = |label: &str| {
+        let key = signer(label);
+        let args = Object::new().with("operator", "second").with("identity", SECOND).with("kid", key.kid());
+        args.with("public", signature::base64_value(&key.public()))
+    };
+    let name = |operator: &str| Object::new().with("operator", operator);
+    let before = world.records().await.len();
+    let problem = world.act("operator.remove", name("root")).await.expect_err("the only one");
+    assert!(problem.status == 400 && problem.detail.contains("no operator would be left"), "{problem}");
+    let problem = world.act("operator.remove", name("second")).await.expect_err("nobody yet");
+    assert_eq!(problem.status, 404, "{problem}");
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+
+    world.act("operator.add", args("second")).await.expect("added");
+    let problem = world.act("operator.add", args("third")).await.expect_err("there is one");
+    assert!(problem.status == 400 && problem.detail.contains("remove it first"), "{problem}");
+    let taken = args("second").with("operator", "other");
+    let problem = world.act("operator.add", taken).await.expect_err("its key is another's");
+    assert!(problem.status == 400 && problem.detail.contains("`kid` is that of another source"), "{problem}");
+    world.send_act(by_second("policy.publish", Object::new().with("bundle", bundle(2)))).await.expect("it acts");
+
+    let problem = world.send_act(by_second("operator.remove", name("second"))).await.expect_err("itself");
+    assert!(problem.status == 400 && problem.detail.contains("does not remove itself"), "{problem}");
+    world.send_act(by_second("operator.remove", name("root"))).await.expect("another is left");
+    let problem = world.act("operator.add", args("third")).await.expect_err("it is none any more");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
+    let problem = world.send_act(by_second("operator.remove", name("second"))).await.expect_err("the last one");
+    assert!(problem.status == 400 && problem.detail.contains("`eleven operator add`"), "{problem}");
+    world.stop().await;
+}

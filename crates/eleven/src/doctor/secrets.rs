@@ -85,7 +85,8 @@ pub(super) fn unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) -> 
     (!known).then(|| {
         let kid = key.kid();
         format!(
-            "the registry has no operator by this key ({kid}), so that every act it signs is refused: is it another domain's?"
+            "the registry has no operator by this key ({kid}), so that every act it signs is refused: is it another domain's, or was \
+             the operator removed?"
         )
     })
 }

@@ -91,6 +91,64 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
 }
 
 #[test]
+fn an_operator_is_added_acts_by_its_own_key_and_is_removed_by_another() {
+    let mut domain = Domain::make(&["domain.fresh=2"]);
+    domain.up(&[]);
+    let refused = |output: Output, why: &str| {
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains(why), "{why}: {}", text(&output));
+    };
+    refused(domain.run(&["operator", "remove", "operator"]), "add another one first, by `eleven operator add`");
+    let add = |name: &str, file: &str| {
+        domain.run(&["operator", "add", name, "--identity", "human:second:dev", "--out", file, "--json"])
+    };
+    let (key, other) = (domain.file("second.key"), domain.file("other.key"));
+    let added = parse(&add("second", &key).stdout).expect("a JSON document");
+    assert_eq!((member(&added, "file"), member(&added, "durability")), (key.as_str(), "D1"));
+    assert!(added.get("key").is_none(), "it is in the file alone: {added}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&key).expect("the key").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let held = parse(&std::fs::read(&key).expect("the key")).expect("a JSON document");
+    assert_eq!(member(&held, "kid"), member(&added, "kid"));
+    let exists = add("third", &key);
+    assert!(!exists.status.success() && String::from_utf8_lossy(&exists.stdout).contains("is there already"));
+    let taken = add("second", &other);
+    assert!(!taken.status.success() && String::from_utf8_lossy(&taken.stdout).contains("remove it first"));
+    assert!(!std::path::Path::new(&other).exists(), "a key that nobody knows is not kept");
+
+    let listed = domain.json(&["operator", "list"]);
+    let names: Vec<&str> = listed.as_array().expect("operators").iter().map(|row| member(row, "operator")).collect();
+    assert_eq!(names, ["operator", "second"], "{listed}");
+    assert_eq!(listed.pointer("/1/kid").and_then(Value::as_str), Some(member(&added, "kid")));
+
+    let config = std::fs::read_to_string(domain.file("eleven.toml")).expect("the configuration");
+    let own = config.replace("# key = \"operator.key\"", "key = \"second.key\"");
+    assert_ne!(own, config);
+    std::fs::write(domain.file("second.toml"), own).expect("written");
+    let second = |args: &[&str]| {
+        eleven().args(args).arg("--config").arg(domain.file("second.toml")).output().expect("the command runs")
+    };
+    let issued = second(&["identity", "issue", "svc:demo-app:dev"]);
+    assert!(issued.status.success(), "{}", text(&issued));
+    let token = String::from_utf8(issued.stdout).expect("a token").trim().to_owned();
+    domain.passes(&token, "it was issued");
+    refused(second(&["operator", "remove", "second"]), "does not remove itself");
+    domain.done(&["operator", "remove", "second"]);
+    refused(second(&["client", "add", "app", "--identity", "svc:demo-app:dev"]), "identity.unauthenticated");
+    until_denied(&domain, &token, "identity.unauthenticated");
+
+    // Without a file the key is printed, and into another program it goes alone.
+    let printed = domain.run(&["operator", "add", "second", "--identity", "human:second:dev"]);
+    assert!(printed.status.success(), "{}", text(&printed));
+    let anew = parse(String::from_utf8_lossy(&printed.stdout).trim().as_bytes()).expect("the key");
+    assert_eq!(member(&anew, "type"), "11-11/operator-key");
+    assert_ne!(member(&anew, "kid"), member(&added, "kid"), "a name is never used for two keys");
+    std::fs::write(&key, anew.canonical()).expect("written over, and still its owner's alone");
+    assert!(second(&["operator", "remove", "operator"]).status.success(), "another is left");
+    refused(domain.run(&["client", "add", "app", "--identity", "svc:demo-app:dev"]), "identity.unauthenticated");
+}
+
+#[test]
 fn a_secret_that_can_not_be_printed_is_said_to_be_lost() {
     let mut domain = Domain::make(&[]);
     domain.up(&[]);

@@ -25,6 +25,28 @@ fn an_artifact_is_named_by_itself_or_by_its_operation() {
 }
 
 #[test]
+fn an_operator_is_added_by_the_public_half_of_a_key() {
+    let add = |operator: &str, identity: &str, public: &str| {
+        let args =
+            format!(r#"{{"operator":"{operator}","identity":"{identity}","kid":"key:11-11/a/b","public":"{public}"}}"#);
+        read("operator.add", &args)
+    };
+    let public = format!("base64:{}", eleven_core::hash::base64(&[7; 32]));
+    let Ok(Act::OperatorAdd { record }) = add("second", "human:second:dev", &public) else { panic!("an act") };
+    assert_eq!((record.name.as_str(), record.source.as_str()), ("operator.second", "operator"));
+    let short = format!("base64:{}", eleven_core::hash::base64(&[7; 31]));
+    let long = "a".repeat(49);
+    for (operator, identity, public) in [
+        ("Second", "human:second:dev", public.as_str()),
+        (long.as_str(), "human:second:dev", public.as_str()),
+        ("second", "human:second@eu.example", public.as_str()),
+        ("second", "human:second:dev", short.as_str()),
+    ] {
+        assert!(add(operator, identity, public).is_err(), "{operator} {identity} {public}");
+    }
+}
+
+#[test]
 fn arguments_are_read_strictly() {
     assert!(read("policy.retire", r#"{"ref":"policy://a/v1"}"#).is_ok());
     for (act, args) in [
@@ -33,6 +55,8 @@ fn arguments_are_read_strictly() {
         ("client.add", r#"{"client":"a"}"#),
         ("client.add", r#"{"client":"a","identity":"svc:a@eu.example"}"#),
         ("identity.issue", r#"{"identity":"svc:a@eu.example"}"#),
+        ("operator.add", r#"{"operator":"a","identity":"human:a","kid":"key:11-11/a/b"}"#),
+        ("operator.remove", r#"{"operator":"a","force":true}"#),
         ("subject.contain", r#"{"kind":"mesh","subject":"all"}"#),
         ("subject.contain", r#"{"kind":"galaxy","subject":"*"}"#),
         ("key.compromise", r#"{"kid":"key:11-11/a/b","since":"2026-05-12T17:04:11Z"}"#),
@@ -54,6 +78,7 @@ fn every_act_is_read_under_its_own_name() {
         ("source.remove", r#"{"name":"a"}"#),
         ("client.add", r#"{"client":"a","identity":"svc:a"}"#),
         ("client.revoke", r#"{"client":"a"}"#),
+        ("operator.remove", r#"{"operator":"a"}"#),
         ("identity.issue", r#"{"identity":"svc:a"}"#),
         ("subject.contain", r#"{"kind":"mesh","subject":"*"}"#),
         ("subject.lift", r#"{"kind":"mesh","subject":"*"}"#),

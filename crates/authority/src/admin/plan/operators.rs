@@ -1,21 +1,41 @@
-//! That somebody is left who may act. Nobody outside could put that right again: a founding act is possible only while the registry
-//! lists no operator, and one that is contained lifts nothing while another may.
+//! Operators are added and removed, and somebody is left who may act. Nobody outside could put it right again if nobody were: a
+//! founding act is possible only while the registry lists no operator, and one that is contained lifts nothing while another may.
 
+use super::{Plan, Step, members, present, remove_source};
 use crate::admin::ActError;
-use crate::identity::Sources;
+use crate::identity::{Operator, Sources, operator_row, rows};
 use crate::registry::Current;
-use eleven_core::registry::SourceRecord;
+use eleven_core::registry::{Item as _, SourceRecord};
+
+/// Adds an operator under a name that no other has: whoever stands under it is removed first, and not replaced unseen.
+pub(super) fn add(current: &Current, record: &SourceRecord) -> Result<Plan, ActError> {
+    let lists = current.view.lists();
+    if lists.sources.contains(&record.name) {
+        return Err(ActError::Impossible("there is an operator of that name: remove it first, or take another name"));
+    }
+    rows::check(record, lists)?;
+    Ok(Plan::one(Step::alone("source.registered", members(record.to_value()))))
+}
+
+/// Removes an operator: its acts are refused from then on, those that wait for their turn too, and the tokens that it had issued end.
+/// Whoever removed itself would know of the mistake when nothing that it signs is taken any more.
+pub(super) fn remove(current: &Current, name: &str, by: Option<&Operator>) -> Result<Plan, ActError> {
+    let row = operator_row(name);
+    present(current.view.lists().sources.contains(&row), || format!("operator {name}"))?;
+    let is_own = by.is_some_and(|by| by.row == row);
+    let plan = remove_source(current, row)?;
+    if is_own {
+        return Err(ActError::Impossible("an operator does not remove itself: another one does, by its own key"));
+    }
+    Ok(plan)
+}
 
 /// Refuses that the row `gone` is removed, or replaced by `new`, where no operator is left who may act.
 pub(super) fn check_rows(current: &Current, gone: &str, new: Option<&SourceRecord>) -> Result<(), ActError> {
     let lists = current.view.lists();
     let after = Sources::of_rows(lists.sources.iter().filter(|row| row.name != gone).chain(new));
     let is_left = after.operators().any(|operator| !operator.is_contained(lists));
-    check(
-        current,
-        is_left,
-        "no operator would be left who may act: add another one first, by the act `source.register`",
-    )
+    check(current, is_left, "no operator would be left who may act: add another one first, by `eleven operator add`")
 }
 
 /// Refuses that a subject is contained where no operator is left who may lift that.
@@ -26,7 +46,7 @@ pub(super) fn check_subject(current: &Current, kind: &str, subject: &str) -> Res
     check(
         current,
         is_left,
-        "no operator would be left who may lift that: add another one first, by the act `source.register`",
+        "no operator would be left who may lift that: add another one first, by `eleven operator add`",
     )
 }
 
