@@ -1,10 +1,12 @@
 use crate::fixtures::{self, AUTHORITY, key, signer};
 use crate::world::{World, asked_for, bundle, operator, signers, DEADLINE};
 use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::govern::Execute;
 use eleven_api::routes;
 use eleven_authority::Signers;
 use eleven_authority::admin::{Act, ActError, SignedAct, SignedError};
 use eleven_authority::identity::operator_source;
+use eleven_core::artifact::RequestBinding;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
@@ -133,6 +135,40 @@ async fn a_bundle_that_does_not_compile_is_refused_before_it_is_signed() {
     assert_eq!(problem.status, 400);
     assert!(problem.detail.contains("operators and brackets"), "{problem}");
     world.ask().await.expect("version 1 is still in force");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_schema_knows_no_binding_is_not_published_where_it_binds() {
+    let world = World::founded().await;
+    let with = |params: &str, binds: bool| {
+        let schema = format!(
+            "entity Identity; entity Runtime; action \"model.invoke\" appliesTo {{ principal: Identity, resource: Runtime, context: {{ \
+             identity: {{ id: String, kind: String, name: String, env?: String }}, \
+             op: {{ name: String, scope: Set<String>, model: String{params} }}, \
+             env: {{ runtime: String, region: String, tenancy: String }}, facts: {{}}, at: datetime }} }};"
+        );
+        let Value::Object(bundle) = bundle(2) else { panic!("a bundle") };
+        let terms = bundle.get("terms").and_then(Value::as_object).expect("terms").clone();
+        let bundle = bundle.with("schema", schema).with("terms", terms.with("bind_params", binds));
+        Object::new().with("bundle", bundle)
+    };
+    let before = world.records().await.len();
+    let problem = world.act("policy.publish", with("", true)).await.expect_err("it would deny every call");
+    assert_eq!(problem.status, 400, "{problem}");
+    for part in ["`params: String`", "\"model.invoke\"", "`bind_params`"] {
+        assert!(problem.detail.contains(part), "{part}: {problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    world.ask().await.expect("version 1 is still in force");
+    world.act("policy.publish", with("", false)).await.expect("nothing is bound by it");
+    world.execute(&world.secret, &[], &asked_for("clinical-summary-v5")).await.expect("it permits");
+    let Value::Object(third) = with(", params: String", true).get("bundle").expect("it").clone() else { panic!("one") };
+    let third = Object::new().with("bundle", third.with("ref", "policy://medical/inference/v3"));
+    world.act("policy.publish", third).await.expect("what is bound is known");
+    let request = RequestBinding { body: Sha3::of(&[b"body"]), method: "POST".into(), path: "/v1/x".into() };
+    let bound = Execute { request: Some(request), ..asked_for("clinical-summary-v5") };
+    world.execute(&world.secret, &[], &bound).await.expect("it permits, and binds");
     world.stop().await;
 }
 

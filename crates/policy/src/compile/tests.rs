@@ -101,6 +101,29 @@ fn a_schema_is_read_and_knows_every_operation_of_the_bundle() {
 }
 
 #[test]
+fn whether_a_schema_knows_the_binding_of_a_request_is_told_of_every_operation() {
+    let takes = |schema: &str| compile_with(PERMIT, "schema", schema).unwrap().takes_params();
+    let lacks = |schema: &str, operation: &str| {
+        let error = takes(schema).unwrap_err();
+        assert!(matches!(&error, PolicyError::Schema(what) if what.contains(operation)), "{error}");
+        assert!(error.to_string().contains("`params: String`"), "{error}");
+    };
+    lacks(SCHEMA, "\"model.invoke\"");
+    for params in ["params: String", "params?: String"] {
+        assert_eq!(takes(&SCHEMA.replace("tokens?: Long", params)), Ok(()), "{params}");
+    }
+    lacks(&SCHEMA.replace("tokens?: Long", "params: Long"), "\"model.invoke\"");
+    lacks(&SCHEMA.replace("op: Asked", "op: String"), "\"model.invoke\"");
+    lacks(&SCHEMA.replace("op: Asked,", ""), "\"model.invoke\"");
+    let bound = SCHEMA.replace("tokens?: Long", "params: String");
+    let (types, action) = bound.split_once("action").unwrap();
+    let one = |name: &str, of: &str| format!("action{}", of.replace("\"model.invoke\", \"tool.call\"", name));
+    let other = one("\"tool.call\"", &action.replace("op: Asked", "op: { name: String, scope: Set<String> }"));
+    lacks(&format!("{types}{}{other}", one("\"model.invoke\"", action)), "\"tool.call\"");
+    assert_eq!(compiled(PERMIT).takes_params(), Ok(()), "without a schema nothing is unknown");
+}
+
+#[test]
 fn entities_are_read_and_are_of_the_schema() {
     let entity = |kind: &str| {
         let uid = Object::new().with("type", kind).with("id", "x");
