@@ -2,7 +2,8 @@
 //! `disclosure.erase`.
 //!
 //! What the policy calls sensitive is committed before anything leaves this point; what opens the commitments lies here,
-//! one file for each artifact, mode 0600 in a folder of mode 0700, and nowhere else. Erasing is removing a file.
+//! one file for each artifact, mode 0600 in a folder of mode 0700, and nowhere else. Erasing is removing a file. With it stands
+//! whose operation it was, by which a legal hold on an identity is known here.
 //!
 //! **Invariant**: nothing of the store is shown or erased without a permit, and no answer leaves before its evidence is as durable
 //! as the policy asks.
@@ -19,16 +20,18 @@ use eleven_core::attestation::Outcome;
 use eleven_core::disclosure::Disclosure;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
+use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
+use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
-use eleven_core::registry::Lists;
 use eleven_core::registry::retention::Hold;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
 use http::Request;
 use http_body_util::BodyExt as _;
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -43,6 +46,10 @@ const MAX_BODY: usize = 64 * 1024;
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for: what became of it is withheld; where it \
                         was an erasure, ask again: what is gone is said to be";
+
+/// What a caller hears whose erasure a legal hold keeps from being one.
+const HELD: &str = "that operation, or whoever's it was, is under a legal hold: what opens its commitments stays until `eleven hold lift`; \
+                    where an earlier version kept it, which did not write down whose it was, a hold on any identity counts";
 
 /// How many operations' files may be changed at once.
 const TURNS: usize = 32;
@@ -72,14 +79,21 @@ impl Store {
         Ok(Self(Arc::new(Files { folder: path, turns: Default::default() })))
     }
 
-    /// Keeps what opens the commitments of an artifact. Returns after it is durable.
-    pub(crate) async fn keep(&self, artifact: &str, disclosures: Vec<Disclosure>) -> io::Result<()> {
+    /// Keeps what opens the commitments of an artifact, which was issued for `identity`. Returns after it is durable.
+    pub(crate) async fn keep(&self, artifact: &str, identity: &str, disclosures: Vec<Disclosure>) -> io::Result<()> {
         let artifact = artifact.to_owned();
+        let kept = Kept { identity: Some(identity.to_owned()), disclosures };
         self.run(move |files| {
             let _turn = files.turn(&artifact)?;
-            write(&files.folder, &artifact, &disclosures)
+            write(&files.folder, &artifact, &kept)
         })
         .await
+    }
+
+    /// Whether one of these holds is on an operation, or on whoever's it was.
+    async fn is_held(&self, holds: BTreeSet<String>, op: &str) -> io::Result<bool> {
+        let op = op.to_owned();
+        self.run(move |files| Ok(is_held(&holds, &op, &read(&files.folder, &op)?))).await
     }
 
     /// What is kept of an operation at `paths`, or at all where there are none; empty where nothing is.
@@ -87,7 +101,8 @@ impl Store {
         let asked = asked.clone();
         // Without a turn: a file is there whole or not at all.
         self.run(move |files| {
-            Ok(read(&files.folder, &asked.op)?.into_iter().filter(|kept| names(&asked, kept)).collect())
+            let kept = read(&files.folder, &asked.op)?.disclosures;
+            Ok(kept.into_iter().filter(|kept| names(&asked, kept)).collect())
         })
         .await
     }
@@ -100,15 +115,15 @@ impl Store {
             let folder = files.folder.as_path();
             // What a write left that failed is no less in clear than what is kept.
             whole::remove_draft(folder, &file_of(&asked.op)?)?;
-            let kept = read(folder, &asked.op)?;
-            let (gone, left): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| names(&asked, kept));
+            let Kept { identity, disclosures } = read(folder, &asked.op)?;
+            let (gone, left): (Vec<_>, Vec<_>) = disclosures.into_iter().partition(|kept| names(&asked, kept));
             match (gone.is_empty(), left.is_empty()) {
                 (true, _) => {}
                 (false, true) => {
                     std::fs::remove_file(folder.join(file_of(&asked.op)?))?;
                     File::open(folder)?.sync_all()?;
                 }
-                (false, false) => write(folder, &asked.op, &left)?,
+                (false, false) => write(folder, &asked.op, &Kept { identity, disclosures: left })?,
             }
             Ok(gone.len() as u64)
         })
@@ -144,19 +159,51 @@ fn file_of(op: &str) -> io::Result<String> {
     Ok(format!("{content}.json"))
 }
 
-fn read(folder: &Path, op: &str) -> io::Result<Vec<Disclosure>> {
-    let bytes = match std::fs::read(folder.join(file_of(op)?)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let value = parse(&bytes).map_err(io::Error::other)?;
-    value.as_array().unwrap_or_default().iter().map(|kept| Disclosure::read(kept).map_err(io::Error::other)).collect()
+/// What is kept of an operation.
+#[derive(Default)]
+struct Kept {
+    /// Whose it was; `None` where nothing is kept, or was kept by a version that did not write it down.
+    identity: Option<String>,
+    disclosures: Vec<Disclosure>,
 }
 
-fn write(folder: &Path, op: &str, disclosures: &[Disclosure]) -> io::Result<()> {
-    let value = Value::Array(disclosures.iter().map(Disclosure::to_value).collect());
-    whole::write(folder, &file_of(op)?, &value.canonical())
+impl Kept {
+    /// `{"v","identity","disclosures"}`, or the disclosures alone.
+    fn of(value: Value) -> Result<Self, FormError> {
+        let each = |disclosures: &[Value]| disclosures.iter().map(Disclosure::read).collect::<Result<Vec<_>, _>>();
+        if let Value::Array(disclosures) = &value {
+            return Ok(Self { identity: None, disclosures: each(disclosures)? });
+        }
+        let mut form = Form::of(value, "what is kept of an operation")?;
+        form.version()?;
+        let identity = form.named("identity", "an identity", name::is_identity)?;
+        let disclosures = each(&form.array("disclosures")?)?;
+        form.finish()?;
+        Ok(Self { identity: Some(identity), disclosures })
+    }
+
+    fn to_value(&self) -> Value {
+        let disclosures = Value::Array(self.disclosures.iter().map(Disclosure::to_value).collect());
+        match &self.identity {
+            Some(identity) => {
+                let kept = Object::new().with("v", "1").with("identity", identity);
+                Value::Object(kept.with("disclosures", disclosures))
+            }
+            None => disclosures,
+        }
+    }
+}
+
+fn read(folder: &Path, op: &str) -> io::Result<Kept> {
+    match std::fs::read(folder.join(file_of(op)?)) {
+        Ok(bytes) => Kept::of(parse(&bytes).map_err(io::Error::other)?).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) => Err(error),
+    }
+}
+
+fn write(folder: &Path, op: &str, kept: &Kept) -> io::Result<()> {
+    whole::write(folder, &file_of(op)?, &kept.to_value().canonical())
 }
 
 /// Keeps what was committed for an artifact that is about to be used. What can't be kept is not committed to.
@@ -165,7 +212,7 @@ pub(crate) async fn keep(gate: &Gate, framed: &Framed, about: &eleven_core::arti
     if disclosures.is_empty() {
         return Ok(());
     }
-    match gate.disclosures.keep(about.content_id(), disclosures.to_vec()).await {
+    match gate.disclosures.keep(about.content_id(), &about.sub, disclosures.to_vec()).await {
         Ok(()) => Ok(()),
         Err(error) => {
             let detail = format!("what opens this operation's commitments could not be kept: {error}");
@@ -181,7 +228,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
         let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
-        let malformed = |error: eleven_core::form::FormError| Problem::malformed(error.to_string());
+        let malformed = |error: FormError| Problem::malformed(error.to_string());
         let asked = Disclose::read(&body).map_err(malformed)?;
         let operation = asked.operation(asking).map_err(malformed)?;
         let framed = Framed::new(parts, body, operation, workload());
@@ -209,24 +256,17 @@ async fn carry_out(
     let (execution, durability) = (permit.run(), asked_of(bundle));
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
-    let erases = matches!(asking, Asking::Erase);
-    let held = erases && gate.registry.held().is_none_or(|held| is_held(held.view.lists(), &asked.op));
     let done = match asking {
-        Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| (shown.len() as u64, shown)),
-        Asking::Erase if held => Ok((0, Vec::new())),
-        Asking::Erase => gate.disclosures.erase(&asked).await.map(|count| (count, Vec::new())),
+        Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| Some((shown.len() as u64, shown))),
+        Asking::Erase => erased(&gate, &asked).await.map(|erased| erased.map(|count| (count, Vec::new()))),
     };
     let (outcome, cause, answer) = match done {
-        Ok(_) if held => {
-            let what =
-                "that operation is under a legal hold: what opens its commitments stays until `eleven hold lift`";
-            (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, what)))
-        }
-        Ok((0, _)) => {
+        Ok(None) => (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, HELD))),
+        Ok(Some((0, _))) => {
             let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
             (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
         }
-        Ok((count, disclosures)) => {
+        Ok(Some((count, disclosures))) => {
             let answer = Disclosed { disclosures, count, lineage: lineage.clone(), durability };
             (Outcome::Completed, None, Ok(answer))
         }
@@ -258,10 +298,25 @@ async fn carry_out(
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
 }
 
-/// Whether an operation is under a legal hold. Whose it was is not kept with what opens its commitments, so that a hold on an
-/// identity is not seen here.
-fn is_held(lists: &Lists, op: &str) -> bool {
-    Hold::on("operation", op).is_ok_and(|hold| hold.is_in(&Hold::all(lists)))
+/// Erases what is asked for, and gives how many there were; `None` where a legal hold keeps them, or nobody knows of the holds.
+async fn erased(gate: &Gate, asked: &Disclose) -> io::Result<Option<u64>> {
+    let holds = gate.registry.held().map(|held| Hold::all(held.view.lists()));
+    let Some(holds) = holds else { return Ok(None) };
+    if gate.disclosures.is_held(holds, &asked.op).await? {
+        return Ok(None);
+    }
+    gate.disclosures.erase(asked).await.map(Some)
+}
+
+/// Whether one of these holds is on an operation or on whoever's it was. Of one of which that is not known, any hold on an identity may
+/// be on it.
+fn is_held(holds: &BTreeSet<String>, op: &str, kept: &Kept) -> bool {
+    let on = |kind: &str, subject: &str| Hold::on(kind, subject).is_ok_and(|hold| hold.is_in(holds));
+    let on_identity = || match &kept.identity {
+        Some(identity) => on("identity", identity),
+        None => !kept.disclosures.is_empty() && holds.iter().any(|name| name.starts_with("identity.")),
+    };
+    on("operation", op) || on_identity()
 }
 
 /// What runs when a disclosure is opened or erased, as an attestation names it: the point's own store.

@@ -225,12 +225,14 @@ fn a_hold_keeps_it(domain: &Domain, op: &str) {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     };
-    changed(&["hold", "place", "--operation", op]);
-    let refused = domain.run(&["disclosure", "erase", op, "--purpose", "the retention is over"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused).contains("under a legal hold"), "{}", text(&refused));
-    assert!(domain.dir().join(format!("runtime/disclosures/{op}.json")).exists());
-    changed(&["hold", "lift", "--operation", op]);
+    for on in [["--operation", op], ["--identity", "svc:demo-app:dev"]] {
+        changed(&[&["hold", "place"][..], &on[..]].concat());
+        let refused = domain.run(&["disclosure", "erase", op, "--purpose", "the retention is over"]);
+        assert_eq!(refused.status.code(), Some(1), "{on:?}");
+        assert!(text(&refused).contains("under a legal hold"), "{}", text(&refused));
+        assert!(domain.dir().join(format!("runtime/disclosures/{op}.json")).exists());
+        changed(&[&["hold", "lift"][..], &on[..]].concat());
+    }
 }
 
 /// The value of a disclosure can't be another than was committed.

@@ -1,12 +1,12 @@
 use super::*;
 use crate::opening::tests::{admission, assert_uncommitted};
 use crate::serve::tests::{fail_next, opened};
-use eleven_core::form::Form;
-use eleven_core::registry::{InterfaceRecord, Item as _};
+use eleven_core::registry::{InterfaceRecord, Item as _, Lists};
 use eleven_store::faulty::FaultyDisk;
 use std::os::unix::fs::PermissionsExt as _;
 
 const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const WHO: &str = "svc:demo-app:dev";
 
 fn disclosure(path: &str) -> Disclosure {
     Disclosure { salt: "AAECAwQFBgcICQoLDA0ODw==".into(), path: path.into(), value: "secret".into() }
@@ -22,7 +22,7 @@ async fn what_is_kept_is_the_owners_alone_and_is_gone_when_it_is_erased() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path()).expect("opens");
     let both = vec![disclosure("/op/a"), disclosure("/op/b")];
-    store.keep(OP, both.clone()).await.expect("kept");
+    store.keep(OP, WHO, both.clone()).await.expect("kept");
     let file = folder.path().join("disclosures").join(format!("{OP}.json"));
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(&folder.path().join("disclosures"))), (0o600, 0o700));
@@ -53,13 +53,13 @@ fn what_is_opened_is_authorised_by_the_name_that_it_is_kept_under() {
 async fn what_a_crash_left_half_written_does_not_stay() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path()).expect("opens");
-    store.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+    store.keep(OP, WHO, vec![disclosure("/op/a")]).await.expect("kept");
     let draft = folder.path().join("disclosures/half.json.draft");
     std::fs::write(&draft, "secret").expect("written");
     let store = Store::open(folder.path()).expect("opens again");
     assert!(!draft.exists());
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("read").len(), 1);
-    assert!(store.keep("../../outside", Vec::new()).await.is_err(), "no name but an operation's");
+    assert!(store.keep("../../outside", WHO, Vec::new()).await.is_err(), "no name but an operation's");
 }
 
 #[tokio::test]
@@ -70,14 +70,14 @@ async fn of_a_write_that_failed_nothing_stays_and_an_erasure_takes_what_was_left
     let draft = folder.path().join("disclosures").join(format!("{OP}.json.draft"));
     // What can't take the file's name.
     std::fs::create_dir(&file).expect("a folder in its place");
-    assert!(store.keep(OP, vec![disclosure("/op/a")]).await.is_err());
+    assert!(store.keep(OP, WHO, vec![disclosure("/op/a")]).await.is_err());
     assert!(!draft.exists(), "what was begun is gone");
     std::fs::remove_dir(&file).expect("removed");
 
     std::fs::write(&draft, "secret").expect("written");
     assert_eq!(store.erase(&asked(OP, &[])).await.expect("nothing is kept"), 0);
     assert!(!draft.exists());
-    store.keep(OP, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
+    store.keep(OP, WHO, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
     std::fs::write(&draft, "secret").expect("written");
     assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
     assert!(!draft.exists());
@@ -90,7 +90,7 @@ async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
     let store = Store::open(folder.path()).expect("opens");
     let paths: Vec<String> = (0..8).map(|n| format!("/op/{n}")).collect();
     for _ in 0..8 {
-        store.keep(OP, paths.iter().map(|path| disclosure(path)).collect()).await.expect("kept");
+        store.keep(OP, WHO, paths.iter().map(|path| disclosure(path)).collect()).await.expect("kept");
         let mut erasing = tokio::task::JoinSet::new();
         for (n, path) in paths.iter().enumerate().skip(1) {
             // Uses of one artifact share what is kept of it.
@@ -105,24 +105,92 @@ async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
     }
 }
 
+/// The registry's lists with what is approved of holds, one after the other.
+#[derive(Default)]
+struct Holds {
+    lists: Lists,
+    approved: Vec<Value>,
+}
+
+impl Holds {
+    /// Places or lifts one, and gives the holds that are placed then.
+    fn change(&mut self, kind: &str, subject: &str, placed: bool) -> BTreeSet<String> {
+        let hold = Hold::on(kind, subject).expect("a hold");
+        let record = hold.record("test", &self.lists, placed).expect("it changes");
+        self.approved.push(record.to_value());
+        let version = |value: &Value| value.get("version").and_then(Value::as_str).map(str::to_owned);
+        self.approved.sort_by_key(version);
+        let lists = Lists::default().write(Object::new()).with(InterfaceRecord::LIST, self.approved.clone());
+        let read = Lists::read(&mut Form::of(Value::Object(lists), "lists").expect("an object"));
+        self.lists = read.expect("ascending");
+        Hold::all(&self.lists)
+    }
+}
+
 #[test]
 fn what_is_under_a_legal_hold_is_so_for_all_uses_of_it_until_the_hold_is_lifted() {
-    let mut approved: Vec<Value> = Vec::new();
-    let mut with = |lists: &Lists, of: &str, placed: bool| {
-        let record = Hold::on("operation", of).expect("a hold").record("test", lists, placed).expect("it changes");
-        approved.push(record.to_value());
-        let lists = Lists::default().write(Object::new()).with(InterfaceRecord::LIST, approved.clone());
-        Lists::read(&mut Form::of(Value::Object(lists), "lists").expect("an object")).expect("ascending")
+    let (mut holds, kept) = (Holds::default(), Kept::default());
+    assert!(!is_held(&BTreeSet::new(), OP, &kept));
+    let placed = holds.change("operation", OP, true);
+    assert!(is_held(&placed, OP, &kept) && is_held(&placed, &format!("{OP}.2"), &kept));
+    assert!(!is_held(&placed, &OP.replace('0', "1"), &kept), "another");
+    let lifted = holds.change("operation", OP, false);
+    assert!(!is_held(&lifted, OP, &kept));
+    let again = holds.change("operation", &format!("{OP}.1"), true);
+    assert!(is_held(&again, OP, &kept));
+}
+
+#[test]
+fn a_hold_on_an_identity_holds_what_was_kept_of_its_operations() {
+    let kept = |identity: Option<&str>, disclosures: Vec<Disclosure>| Kept {
+        identity: identity.map(str::to_owned),
+        disclosures,
     };
-    let none = Lists::default();
-    assert!(!is_held(&none, OP));
-    let placed = with(&none, OP, true);
-    assert!(is_held(&placed, OP) && is_held(&placed, &format!("{OP}.2")));
-    assert!(!is_held(&placed, &OP.replace('0', "1")), "another");
-    let lifted = with(&placed, OP, false);
-    assert!(!is_held(&lifted, OP));
-    let again = with(&lifted, &format!("{OP}.1"), true);
-    assert!(is_held(&again, OP));
+    let (own, others) =
+        (kept(Some(WHO), vec![disclosure("/op/a")]), kept(Some("svc:other"), vec![disclosure("/op/a")]));
+    // As an earlier version left it.
+    let (unknown, nothing) = (kept(None, vec![disclosure("/op/a")]), kept(None, Vec::new()));
+    let mut holds = Holds::default();
+    let placed = holds.change("identity", WHO, true);
+    assert!(is_held(&placed, OP, &own) && is_held(&placed, OP, &unknown));
+    assert!(!is_held(&placed, OP, &others) && !is_held(&placed, OP, &nothing));
+    let lifted = holds.change("identity", WHO, false);
+    assert!(!is_held(&lifted, OP, &own) && !is_held(&lifted, OP, &unknown));
+    let operation = holds.change("operation", OP, true);
+    assert!(is_held(&operation, OP, &others), "by the one or by the other");
+    assert!(!is_held(&operation, &OP.replace('0', "1"), &unknown), "no identity is held");
+}
+
+#[tokio::test]
+async fn whose_operation_it_was_is_kept_with_what_is_left_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let placed = Holds::default().change("identity", WHO, true);
+    let held = async |op: &str| store.is_held(placed.clone(), op).await.expect("read");
+    assert!(!held(OP).await, "nothing is kept");
+    store.keep(OP, WHO, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
+    assert!(held(OP).await && held(&format!("{OP}.3")).await);
+    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert!(held(OP).await, "of the rest it is known, too");
+
+    // What an earlier version wrote is shown, held and erased all the same, and stays of its form.
+    let file = folder.path().join("disclosures").join(format!("{OP}.json"));
+    let former = |paths: &[&str]| {
+        let values = paths.iter().map(|path| disclosure(path).to_value());
+        Value::Array(values.collect()).canonical()
+    };
+    std::fs::write(&file, former(&["/op/a", "/op/b"])).expect("written");
+    assert!(held(OP).await);
+    assert_eq!(store.shown(&asked(OP, &["/op/b"])).await.expect("read"), [disclosure("/op/b")]);
+    assert_eq!(store.erase(&asked(OP, &["/op/b"])).await.expect("erased"), 1);
+    assert_eq!(std::fs::read(&file).expect("what is left"), former(&["/op/a"]));
+    for wrong in [r#"{"v":"1","disclosures":[]}"#, r#"{"disclosures":[],"identity":"nobody","v":"1"}"#, "1"] {
+        std::fs::write(&file, wrong).expect("written");
+        assert!(
+            store.is_held(placed.clone(), OP).await.is_err() && store.erase(&asked(OP, &[])).await.is_err(),
+            "{wrong}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -131,7 +199,7 @@ async fn nothing_is_shown_of_which_the_evidence_could_not_be_committed() {
         let disk = FaultyDisk::new(1);
         let point = opened(&disk, "http://127.0.0.1:9").await;
         let gate = Arc::clone(&point.gate);
-        gate.disclosures.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+        gate.disclosures.keep(OP, WHO, vec![disclosure("/op/a")]).await.expect("kept");
         let run = move |Begun { permit, bundle, reply }: Begun| async move {
             fail_next(&disk);
             reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);
