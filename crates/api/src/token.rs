@@ -108,6 +108,12 @@ pub fn id_of(row: &str, print: &str, random: &[u8; 16]) -> String {
     format!("{row}:{print}:{}", id::base32(random))
 }
 
+/// The name of the row that answers for a token of this id, where one does ([`id_of`]).
+#[must_use]
+pub fn answers_for(jti: &str) -> Option<&str> {
+    jti.split_once(':').map(|(row, _)| row)
+}
+
 /// Whether the row that a token's id names still holds what it held then; `print_of` gives the [`print`] of the row there is. A
 /// token that nobody of the sources answers for names no row, and stands by itself.
 pub fn stands(jti: &str, print_of: impl FnOnce(&str) -> Option<String>) -> bool {

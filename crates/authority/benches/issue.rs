@@ -61,7 +61,7 @@ fn request(body: Sha3) -> Request {
     let binding = RequestBinding { body, method: "POST".into(), path: "/v1/chat/completions".into() };
     let asked = Execute { identity: CALLER.into(), op, runtime: RUNTIME.into(), request: Some(binding) };
     let random = Random { nonce: edge::random(), salt: edge::random() };
-    Request { caller: CALLER.into(), point: Some(POINT.into()), asked, now: NOW, random }
+    Request { caller: CALLER.into(), operator: None, point: Some(POINT.into()), asked, now: NOW, random }
 }
 
 fn issue(current: &Current, request: Request, issuer: &Key, events: &Key, number: u64) -> Record {

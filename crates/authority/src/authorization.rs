@@ -36,6 +36,8 @@ const DEFAULT_PER: u64 = 60;
 pub struct Request {
     /// Who calls: what its credential stands for.
     pub caller: String,
+    /// Who had that credential issued, where an operator had.
+    pub operator: Option<String>,
     /// The enforcement point that acts for the caller, where one does.
     pub point: Option<String>,
     /// What is asked for.
@@ -162,20 +164,25 @@ fn permit(authority: &str, current: &Current, request: Request, op: Operation) -
         let detail = "the policy asks for hardware evidence, and the runtime has registered software only";
         return Err(refuse(Reason::RuntimeIntegrity, detail.to_owned()));
     }
-    let input = DecisionInput {
-        identity: request.caller.clone(),
-        op,
-        env,
-        facts: Object::new(),
-        policy: policy.bundle.id(),
-        at: request.now,
-    };
+    let input = input(policy, &request, op, env);
     let bytes = input.to_value().canonical();
     if let Decision::Deny(denial) = eleven_policy::decide(&policy.compiled, &input) {
         return Err(refuse(denial.reason, String::new()).by_rule(denial, bytes));
     }
     let draft = draft(authority, policy, input, &request);
     Ok(Allowance { draft, policy: Arc::clone(policy), salt, input: bytes, now: request.now })
+}
+
+/// All that is decided by: with the operator who had the caller's token issued, unless the policy's schema was written without that and
+/// would have the request denied for it.
+fn input(policy: &Policy, request: &Request, op: Operation, env: Environment) -> DecisionInput {
+    let facts = Object::new().with_some("operator", request.operator.as_ref());
+    let (identity, policy_id) = (request.caller.clone(), policy.bundle.id());
+    let mut input = DecisionInput { identity, op, env, facts, policy: policy_id, at: request.now };
+    if !input.facts.is_empty() && !policy.compiled.knows(&input) {
+        input.facts = Object::new();
+    }
+    input
 }
 
 type Why = (Reason, String);

@@ -5,7 +5,7 @@
 mod point;
 
 use crate::authorization::{self, Allowance, Outcome, Random, Refusal, Request};
-use crate::identity::{self, IdentityError};
+use crate::identity::{self, Caller, IdentityError};
 use crate::registry::Current;
 use crate::sequencer::{Committed, SubmitError};
 use crate::{Authority, Listening};
@@ -95,10 +95,10 @@ async fn read(
     body: &Bytes,
 ) -> Result<Request, Problem> {
     let now = authority.clock.now();
-    let (caller, bearer) = caller(authority, current, headers, listening)?;
+    let (Caller { identity, operator }, bearer) = caller(authority, current, headers, listening)?;
     let asked = Execute::read(body).map_err(|error| Problem::malformed(error.to_string()))?;
     let random = Random { nonce: edge::random(), salt: edge::random() };
-    let request = Request { caller, point: None, asked, now, random };
+    let request = Request { caller: identity, operator, point: None, asked, now, random };
     match point::acting(headers, body, bearer, current, now) {
         Ok(point) => Ok(Request { point, ..request }),
         Err(error) => Err(not_believed(authority, &request, error).await),
@@ -194,16 +194,16 @@ fn caller<'h>(
     current: &Current,
     headers: &'h HeaderMap,
     listening: &Listening,
-) -> Result<(String, &'h str), Problem> {
+) -> Result<(Caller, &'h str), Problem> {
     let now = authority.clock.now();
     let unauthenticated = |detail: String| {
         authority.denials.count(now, &listening.0);
         Problem::refused(Reason::IdentityUnauthenticated, detail)
     };
     let bearer = bearer(headers).ok_or_else(|| unauthenticated(IdentityError::Missing.to_string()))?;
-    let identity = current.sources.authenticate(bearer, current.view.domain(), now);
-    let identity = identity.map_err(|error| unauthenticated(error.to_string()))?;
-    Ok((identity, bearer))
+    let caller = current.sources.authenticate(bearer, current.view.domain(), now);
+    let caller = caller.map_err(|error| unauthenticated(error.to_string()))?;
+    Ok((caller, bearer))
 }
 
 fn allow(allowed: &Allowed) -> Response {

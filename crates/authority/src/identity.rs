@@ -94,6 +94,15 @@ impl Operator {
     }
 }
 
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The identity that the credential stands for.
+    pub identity: String,
+    /// Who had it issued, where an operator had.
+    pub operator: Option<String>,
+}
+
 /// Why nobody is authenticated: the reason is `identity.unauthenticated` in each case. No text repeats a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
@@ -173,13 +182,13 @@ impl Sources {
         Ok(())
     }
 
-    /// The identity behind a bearer credential, a token or a client secret, at `now`.
+    /// Who is behind a bearer credential, a token or a client secret, at `now`.
     ///
     /// # Errors
     /// Where it authenticates nobody.
-    pub fn authenticate(&self, bearer: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
+    pub fn authenticate(&self, bearer: &str, domain: &str, now: Time) -> Result<Caller, IdentityError> {
         match Secret::parse(bearer) {
-            Some(secret) => self.client(&secret).map(str::to_owned),
+            Some(secret) => Ok(Caller { identity: self.client(&secret)?.to_owned(), operator: None }),
             None => self.token(bearer, domain, now),
         }
     }
@@ -193,7 +202,7 @@ impl Sources {
         if secret.hashes_to(&known.hash) { Ok(&known.identity) } else { Err(IdentityError::Secret) }
     }
 
-    fn token(&self, text: &str, domain: &str, now: Time) -> Result<String, IdentityError> {
+    fn token(&self, text: &str, domain: &str, now: Time) -> Result<Caller, IdentityError> {
         let mut issuer = None;
         let claims = token::verify(text, domain, now, |kid| {
             let known = self.jwt.get(kid)?;
@@ -205,14 +214,23 @@ impl Sources {
         if issuer != Some(claims.iss.as_str()) {
             return Err(IdentityError::Token(TokenError::Untrusted));
         }
-        if token::stands(&claims.jti, |row| self.print_of(row)) { Ok(claims.sub) } else { Err(IdentityError::Secret) }
+        if !token::stands(&claims.jti, |row| self.print_of(row)) {
+            return Err(IdentityError::Secret);
+        }
+        let operator = token::answers_for(&claims.jti).and_then(|row| self.operator_at(row));
+        Ok(Caller { identity: claims.sub, operator: operator.map(|operator| operator.identity.clone()) })
+    }
+
+    /// The operator of this row.
+    fn operator_at(&self, row: &str) -> Option<&Operator> {
+        self.operators.values().find(|operator| operator.row == row)
     }
 
     /// What tells the row of this name, of a client or an operator, from another that it may have been.
     fn print_of(&self, row: &str) -> Option<String> {
         let client = row.strip_prefix(CLIENT).and_then(|name| name.strip_prefix('.'));
         let client = client.and_then(|client| self.clients.get(client)).map(|client| &client.print);
-        let operator = || self.operators.values().find(|operator| operator.row == row).map(|operator| &operator.print);
+        let operator = || self.operator_at(row).map(|operator| &operator.print);
         client.or_else(operator).cloned()
     }
 

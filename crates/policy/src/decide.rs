@@ -63,6 +63,15 @@ pub fn decide(policy: &CompiledPolicy, input: &DecisionInput) -> Decision {
     }
 }
 
+impl CompiledPolicy {
+    /// Whether its schema, where it has one, knows such a request: one that it doesn't know is `policy.error`.
+    #[must_use]
+    pub fn knows(&self, input: &DecisionInput) -> bool {
+        let asked = || request::of(&self.cedar, input).is_ok();
+        self.cedar.schema.is_none() || stack::deciding(self.cedar.signs, asked)
+    }
+}
+
 fn permitting_rule(policy: &CompiledPolicy, input: &DecisionInput) -> Result<String, Denial> {
     if input.policy != *policy.id() {
         return Err(Denial::of(Reason::PolicyMismatch));

@@ -8,7 +8,7 @@
 //! | `identity` | record: `id`, `kind`, `name`, and `env`, `domain` where the identity has them |
 //! | `op` | record: the whole operation; `scope` is a set of strings |
 //! | `env` | record: `runtime`, `region`, `tenancy` |
-//! | `facts` | record |
+//! | `facts` | record: `operator` where one had the caller's token issued and the schema, if there is one, knows it |
 //! | `at` | datetime |
 //!
 //! Of JSON: a string is a string, an integer a long, an array a set (its order and repeats are gone), an object a record,

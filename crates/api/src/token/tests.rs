@@ -91,6 +91,7 @@ fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
     let row = |row: &str, secret: &Secret, identity: &str| {
         (row == "client.app").then(|| print(&secret.source(CLIENT, identity).mapping))
     };
+    assert_eq!((answers_for(&id), answers_for(&id::base32(&[3; 16]))), (Some("client.app"), None));
     assert!(stands(&id, |name| row(name, &secret, "svc:demo:dev")));
     assert!(!stands(&id, |name| row(name, &other, "svc:demo:dev")), "another under the same name");
     assert!(!stands(&id, |name| row(name, &secret, "svc:other:dev")), "the same secret for another identity");

@@ -22,7 +22,7 @@ fn op() -> Object {
 fn request(op: Object) -> Request {
     let asked = Execute { identity: CALLER.into(), op, runtime: RUNTIME.into(), request: None };
     let random = Random { nonce: [1; 17], salt: [2; 16] };
-    Request { caller: CALLER.into(), point: None, asked, now: NOW, random }
+    Request { caller: CALLER.into(), operator: None, point: None, asked, now: NOW, random }
 }
 
 fn binding() -> RequestBinding {
@@ -69,6 +69,45 @@ fn the_doctrines_request_is_allowed_and_recorded() {
     let replayed = eleven_core::encoding::parse_canonical(input).expect("canonical");
     let bundle = fixtures::bundle("medical/inference", "model.invoke", Object::new());
     assert_eq!(eleven_policy::replay(&bundle, &replayed), eleven_policy::Replay::Permits);
+}
+
+/// A bundle whose schema declares these facts.
+fn of_schema(facts: &str) -> PolicyBundle {
+    let schema = format!(
+        "entity Identity; entity Runtime; action \"model.invoke\" appliesTo {{ principal: Identity, resource: Runtime, context: {{ \
+         identity: {{ id: String, kind: String, name: String, env?: String }}, \
+         op: {{ name: String, scope: Set<String>, model: String }}, \
+         env: {{ runtime: String, region: String, tenancy: String }}, facts: {facts}, at: datetime }} }};"
+    );
+    let Value::Object(bundle) = fixtures::bundle_value("medical/inference", "model.invoke", Object::new()) else {
+        panic!("a bundle")
+    };
+    PolicyBundle::read(Value::Object(bundle.with("schema", schema))).expect("a bundle")
+}
+
+#[test]
+fn the_operator_who_had_the_callers_token_issued_stands_in_the_input_where_the_schema_knows_it() {
+    let facts = |bundle: &PolicyBundle, operator: Option<&str>| {
+        let current = current(fixtures::fold(std::slice::from_ref(bundle)), vec![bundle.clone()]);
+        let asked = Request { operator: operator.map(str::to_owned), ..request(op()) };
+        let Issuance { event, .. } = allowed(&current, asked);
+        let input = eleven_core::encoding::parse_canonical(event.blobs.get(1).expect("the decision input"));
+        let input = input.expect("canonical");
+        assert_eq!(eleven_policy::replay(bundle, &input), eleven_policy::Replay::Permits);
+        input.get("facts").cloned().expect("facts")
+    };
+    let (who, named) = ("human:operator:dev", Value::Object(Object::new().with("operator", "human:operator:dev")));
+    let none = Value::Object(Object::new());
+    let plain = fixtures::bundle("medical/inference", "model.invoke", Object::new());
+    assert_eq!((facts(&plain, Some(who)), facts(&plain, None)), (named.clone(), none.clone()));
+    assert_eq!(facts(&of_schema("{ operator?: String }"), Some(who)), named);
+    // One that was written without it goes on as it did.
+    assert_eq!(facts(&of_schema("{}"), Some(who)), none);
+    let denied =
+        refused(&domain(Object::new()), Request { operator: Some(who.into()), ..request(op().with("model", "other")) });
+    let event = denied.event();
+    let input = String::from_utf8_lossy(event.blobs.first().expect("the decision input")).into_owned();
+    assert!(input.contains(r#""facts":{"operator":"human:operator:dev"}"#), "{input}");
 }
 
 #[test]

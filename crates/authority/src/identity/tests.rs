@@ -17,6 +17,10 @@ fn sources(rows: &[SourceRecord]) -> Sources {
     sources
 }
 
+fn calls(identity: &str, operator: Option<&str>) -> Caller {
+    Caller { identity: identity.to_owned(), operator: operator.map(str::to_owned) }
+}
+
 #[test]
 fn a_client_secret_is_its_owners_alone() {
     let secret = Secret::new("demo_app", &[1; 32]).expect("a name");
@@ -24,7 +28,7 @@ fn a_client_secret_is_its_owners_alone() {
     let read = Secret::parse(secret.reveal()).expect("a secret");
     assert_eq!(read.holder(), "demo_app");
     assert_eq!(sources.client(&read), Ok("svc:demo:dev"));
-    assert_eq!(sources.authenticate(secret.reveal(), "11-11", NOW), Ok("svc:demo:dev".into()));
+    assert_eq!(sources.authenticate(secret.reveal(), "11-11", NOW), Ok(calls("svc:demo:dev", None)));
     let other = Secret::new("demo_app", &[2; 32]).expect("a name");
     assert_eq!(sources.client(&other), Err(IdentityError::Secret));
     let stranger = Secret::new("other", &[1; 32]).expect("a name");
@@ -38,7 +42,7 @@ fn a_token_stands_as_long_as_the_secret_that_it_was_exchanged_for() {
     let jti = secret(1).token_id("svc:demo:dev", &[3; 16]);
     let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti);
     let asked = |rows: &[SourceRecord]| sources(rows).authenticate(&token, "11-11", NOW);
-    assert_eq!(asked(&[jwt(), secret(1).source(CLIENT, "svc:demo:dev")]), Ok("svc:demo:dev".into()));
+    assert_eq!(asked(&[jwt(), secret(1).source(CLIENT, "svc:demo:dev")]), Ok(calls("svc:demo:dev", None)));
     assert_eq!(asked(&[jwt()]), Err(IdentityError::Secret), "it was revoked");
     let another = asked(&[jwt(), secret(2).source(CLIENT, "svc:demo:dev")]);
     assert_eq!(another, Err(IdentityError::Secret), "and the client was given another");
@@ -59,7 +63,7 @@ fn a_token_that_an_operator_had_issued_stands_as_long_as_the_operator() {
     assert!(jti.starts_with("operator.root:"), "{jti}");
     let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti);
     let asked = |rows: &[SourceRecord]| sources(rows).authenticate(&token, "11-11", NOW);
-    assert_eq!(asked(&[jwt(), operator(1)]), Ok("svc:demo:dev".into()));
+    assert_eq!(asked(&[jwt(), operator(1)]), Ok(calls("svc:demo:dev", Some("human:operator:dev"))), "and names it");
     assert_eq!(asked(&[jwt()]), Err(IdentityError::Secret), "it was removed");
     assert_eq!(asked(&[jwt(), operator(2)]), Err(IdentityError::Secret), "and is another one now");
 }
@@ -77,7 +81,7 @@ fn a_token_counts_for_its_own_issuer_and_domain() {
     let row = jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
     let sources = sources(&[row]);
     let token = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());
-    assert_eq!(sources.authenticate(&token, "11-11", NOW), Ok("svc:app:dev".into()));
+    assert_eq!(sources.authenticate(&token, "11-11", NOW), Ok(calls("svc:app:dev", None)));
     assert!(sources.authenticate(&token, "eu.example", NOW).is_err());
     assert!(sources.authenticate(&token, "11-11", NOW.plus_seconds(60)).is_err());
     let other = issue(&signer(), "governance://11-11/authority/prod", "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());

@@ -131,7 +131,11 @@ fn an_operator_is_added_acts_by_its_own_key_and_is_removed_by_another() {
     let issued = second(&["identity", "issue", "svc:demo-app:dev"]);
     assert!(issued.status.success(), "{}", text(&issued));
     let token = String::from_utf8(issued.stdout).expect("a token").trim().to_owned();
-    domain.passes(&token, "it was issued");
+    let lineage = domain.passes(&token, "it was issued");
+    domain.ended(&lineage);
+    let decided = domain.json(&["lineage", "replay", &lineage]);
+    assert_eq!(decided.pointer("/input/facts/operator").and_then(Value::as_str), Some("human:second:dev"), "{decided}");
+    assert_eq!(decided.get("same"), Some(&Value::Bool(true)), "{decided}");
     refused(second(&["operator", "remove", "second"]), "does not remove itself");
     domain.done(&["operator", "remove", "second"]);
     refused(second(&["client", "add", "app", "--identity", "svc:demo-app:dev"]), "identity.unauthenticated");

@@ -88,4 +88,10 @@ fn a_request_that_is_not_of_the_schema_is_an_error() {
     assert_eq!(denial(decided(r#"{"tokens":500}"#)).reason, Reason::PolicyDenied);
     assert_eq!(denial(decided(r#"{"tokens":"500"}"#)).reason, Reason::PolicyError);
     assert_eq!(denial(decided(r#"{"unheard_of":1}"#)).reason, Reason::PolicyError);
+    assert!(policy.knows(&input(policy.id(), r#"{"tokens":500}"#)), "it is denied, and no error");
+    assert!(!policy.knows(&input(policy.id(), r#"{"unheard_of":1}"#)));
+    assert!(
+        compiled(forbidding).knows(&input(policy.id(), r#"{"unheard_of":1}"#)),
+        "without a schema nothing is unknown"
+    );
 }
