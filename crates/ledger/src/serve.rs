@@ -61,6 +61,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(routes::AUDIT_ENTRIES, get(audit::entries))
         .route(&wildcard(routes::AUDIT_BLOB), get(audit::blob))
         .route(routes::AUDIT_CONTENT, get(audit::content))
+        .method_not_allowed_fallback(not_taken)
         .layer(from_fn_with_state(Arc::clone(inner), gate::gate))
         .layer(from_fn(public::readable));
     Router::new()
@@ -69,9 +70,15 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(routes::AUDIT_OPEN, get(audit::open))
         .route(routes::HEALTH, get(health))
         .route(routes::METRICS, get(metrics::text))
+        .method_not_allowed_fallback(not_taken)
         .merge(shown)
         .fallback(async || Problem::with_status(404, "there is no such path").into_response())
         .with_state(Arc::clone(inner))
+}
+
+/// What is asked for by another method than its own.
+pub(crate) async fn not_taken() -> Problem {
+    Problem::with_status(405, "it is not taken by that method")
 }
 
 /// A path whose last part may hold slashes: kids and lineage names do.

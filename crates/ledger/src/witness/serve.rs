@@ -198,6 +198,7 @@ impl WitnessServer {
             .route(routes::WITNESS_LOGS, get(logs))
             .route(routes::WITNESS_EVIDENCE, get(evidence))
             .route(routes::HEALTH, get(health))
+            .method_not_allowed_fallback(crate::serve::not_taken)
             .fallback(async || Problem::with_status(404, "there is no such path").into_response())
             .with_state(Arc::clone(&self.inner))
     }

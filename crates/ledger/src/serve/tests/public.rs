@@ -268,3 +268,25 @@ async fn answers_have_tags_and_pages_of_any_origin_may_read_them() {
     assert_eq!(header(&headers, "access-control-allow-origin"), "*");
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_not_taken_by_a_method_says_so_in_the_form_of_every_other_error() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    filled(&served).await;
+    for (method, path, own) in [
+        (Method::POST, routes::PROOF_HEAD, "GET,HEAD"),
+        (Method::PUT, routes::HEALTH, "GET,HEAD"),
+        (Method::GET, routes::AUDIT_EVENTS, "POST"),
+    ] {
+        let (status, headers, body) = ask(&served, method, path, None).await;
+        assert_eq!((status, header(&headers, "allow")), (StatusCode::METHOD_NOT_ALLOWED, own), "{path}");
+        assert_eq!(header(&headers, "content-type"), "application/problem+json", "{path}");
+        let problem = parse(&body).expect("I-JSON");
+        assert_eq!(problem.get("status").and_then(Value::as_int), Some(405), "{path}: {problem}");
+    }
+    // A page of any origin reads that, too.
+    let (_, headers, _) = ask(&served, Method::POST, routes::PROOF_HEAD, None).await;
+    assert_eq!(header(&headers, "access-control-allow-origin"), "*");
+    served.end().await;
+}

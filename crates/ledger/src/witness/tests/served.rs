@@ -32,6 +32,11 @@ async fn a_witness_answers_as_tlog_witness_has_it() {
     assert_eq!(witness.add(&tree.request(20, 10)).await.0, 400, "old beyond the checkpoint");
     assert_eq!(witness.post(vec![b'x'; 65 * 1024]).await.0, 413);
 
+    let request = http::Request::get(format!("{}/add-checkpoint", witness.url)).body(http_body_util::Full::default());
+    let answer = Client::new().send(request.expect("a request")).await.expect("an answer");
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    assert_eq!((answer.status().as_u16(), kind), (405, Some("application/problem+json")), "by its own method alone");
+
     let evidence = witness.get("/v1/witness/evidence").await;
     let kept = evidence.get("evidence").and_then(Value::as_array).expect("a list");
     let what: Vec<_> = kept.iter().filter_map(|one| one.get("what").and_then(Value::as_str)).collect();
