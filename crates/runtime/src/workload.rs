@@ -4,7 +4,7 @@
 //! digest as the body.
 
 use crate::disclosures;
-use crate::execution::asked as asked_of;
+use crate::execution::{asked as asked_of, name_lineage};
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
 use crate::opening::{self, Begun, Sent, begin, ending, uncommitted};
 use axum::body::Body;
@@ -131,7 +131,7 @@ async fn start(
     let started = Started { execution, digests, durability, identity, _place: place, _watched: watched };
     workloads.started.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
     let admitted = Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 };
-    reply.with(Ok(json(&admitted.to_value())));
+    reply.with(Ok(answer(&admitted.to_value(), &op, admitted.durability)));
     watch.over(completed).await;
 }
 
@@ -236,7 +236,15 @@ async fn finish(gate: &Gate, started: Started, outcome: Outcome, sent: Sent) -> 
     };
     let reached = gate.standing.reached(src_seq, asked, gate.settings.release_wait).await;
     // It is complete either way; whoever asked for more sees by the name that it is not there yet.
-    json(&completed(if reached { asked } else { Durability::D1 }))
+    let durability = if reached { asked } else { Durability::D1 };
+    answer(&completed(durability), &op, durability)
+}
+
+/// An answer about a workload that was admitted, in the form of all answers about an operation.
+fn answer(said: &Value, op: &str, durability: Durability) -> axum::response::Response {
+    let mut answer = json(said);
+    name_lineage(answer.headers_mut(), op, durability);
+    answer
 }
 
 async fn close(gate: &Gate, started: Started, how: (Outcome, Option<&'static str>), sent: Sent) -> Option<u64> {
@@ -283,6 +291,27 @@ mod tests {
         let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
         assert_eq!(workloads.places.available_permits(), 1, "it takes no place any more");
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_a_workload_names_its_lineage_the_decision_and_how_durable_it_is() {
+        let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+        let ((admission, _), workloads) = (admission(), Arc::new(Workloads::new(1)));
+        let place = workloads.place(&admission).expect("free");
+        let lineage = id::lineage_name(admission.admitted.token().artifact.content_id());
+        let (gate, kept) = (Arc::clone(&point.gate), Arc::clone(&workloads));
+        let run = move |begun| start(gate, kept, "svc:app:test".to_owned(), place, begun);
+        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        let admitted = begun.expect("an answer");
+        let id = workloads.started.lock().expect("whole").keys().next().cloned().expect("it waits");
+        let started = workloads.take(&id, None).expect("it waits");
+        let completed = finish(&point.gate, started, Outcome::Completed, Sent::nothing(0)).await;
+        for answer in [admitted, completed] {
+            let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(answer.status(), 200);
+            assert_eq!((header("eleven-decision"), header("eleven-durability")), (Some("allow"), Some("D1")));
+            assert_eq!(header("eleven-lineage"), Some(lineage.as_str()));
+        }
     }
 
     #[tokio::test]
