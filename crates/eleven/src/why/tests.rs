@@ -23,6 +23,25 @@ fn who_finds_no_containment_is_told_of_a_ledger_that_went_back() {
 }
 
 #[test]
+fn a_reason_is_told_with_each_cause_for_which_it_is_given() {
+    for (reason, told, helps) in [
+        (Reason::RuntimeClock, "ten seconds away from the authority's clock", "same source"),
+        (Reason::IssuerUnavailable, "no issuer key that counts", "renew the key"),
+        (Reason::RuntimeUnregistered, "the runtime that was asked for has no point", "`eleven runtime register`"),
+        (Reason::RuntimeIntegrity, "the policy asks for hardware evidence", "`attestation` is `software`"),
+        (Reason::OperationMismatch, "without the request that the policy binds", "with `request`"),
+        (Reason::EnvironmentMismatch, "stand in several places", "through the point that is to run it"),
+        (Reason::AuditDiscontinuity, "no head of the durability", "its witnesses"),
+        (Reason::ArtifactReplayed, "the journal of a point that lost one", "a new artifact"),
+        (Reason::PolicyError, "none by its schema", "what its schema asks for"),
+        (Reason::LimitsExceeded, "there is more of it", "spec/limits.md lists every limit"),
+    ] {
+        assert!(words::meaning(reason).contains(told), "{reason}: {}", words::meaning(reason));
+        assert!(words::would_pass(reason).contains(helps), "{reason}: {}", words::would_pass(reason));
+    }
+}
+
+#[test]
 fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
     let said = br#"{"at":"2026-05-12T17:00:00.000Z","by":"governance://11-11/authority/dev",
         "data":{"rule":"demo-app-may-summarize","would_pass":"call the model demo-summarizer"},"event":"execution.denied",

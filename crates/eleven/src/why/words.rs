@@ -23,13 +23,15 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "present the token exactly as the authority gave it, unpadded base64url, at most 14 KiB",
         ),
         Reason::RuntimeClock => (
-            "The enforcement point's clock went back, or the registry's stamp lies more than two seconds ahead of it.",
+            "The enforcement point's clock went back, or the registry's stamp lies more than two seconds ahead of it, or the point \
+             signed more than ten seconds away from the authority's clock.",
             "set the clocks of point and authority by the same source; `eleven doctor` shows how far they are apart",
         ),
         Reason::IssuerUnavailable => (
-            "The authority can't be reached, or the point's view of the registry is older than it may be. Nobody can tell \
-             what is revoked, so nothing passes.",
-            "start the authority and the ledger again; the point recovers by itself",
+            "The authority can't be reached or has no issuer key that counts, or the point's view of the registry is older than it \
+             may be. Nobody can tell what is revoked, so nothing passes.",
+            "start the authority and the ledger again, or renew the key that the authority's `/health` names in `uncounted`; the \
+             point recovers by itself",
         ),
         Reason::RuntimeContained => (
             "A containment covers this call, or the point was shown an older registry than it knows.",
@@ -37,14 +39,17 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
              is none, the ledger went back: do again what was done since, until the epoch is reached that the point's `/health` \
              names in `denies`",
         ),
-        Reason::RuntimeUnregistered => {
-            ("The enforcement point stands in no registry.", "`eleven runtime register`, on the machine of the point")
-        }
+        Reason::RuntimeUnregistered => (
+            "The enforcement point stands in no registry, or not with the key that it signs with; or the runtime that was asked \
+             for has no point.",
+            "`eleven runtime register`, on the machine of the point",
+        ),
         Reason::RuntimeIntegrity => (
             "The point runs another binary or another configuration than the one that was approved for it, or signs with a key that \
-             does not count.",
-            "if the change was meant, approve it with `eleven runtime register`, or replace the key with `eleven runtime key \
-             replace`; if not, find out who made it",
+             does not count; or the authority refused, since the policy asks for hardware evidence, which the point does not have.",
+            "where the policy asks for hardware evidence, another whose term `attestation` is `software`; else, if the change was \
+             meant, approve it with `eleven runtime register`, or replace the key with `eleven runtime key replace`; if not, find \
+             out who made it",
         ),
         Reason::ArtifactIssuerUntrusted => (
             "The key behind the artifact, or behind its issuance record, is unknown, not active, out of its time, or not the \
@@ -66,15 +71,20 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "call as the identity that the artifact was issued for, with that identity's own credential",
         ),
         Reason::OperationMismatch => (
-            "The call is not the one that was authorized: operation, parameters, scope or the very bytes differ.",
-            "send exactly what was authorized, or get an artifact for what is to be sent",
+            "The call is not the one that was authorized: operation, parameters, scope or the very bytes differ. Or the authority was \
+             asked without the request that the policy binds, or with a value in clear that it calls sensitive; or a workload was \
+             to be admitted that the point runs itself.",
+            "send exactly what was authorized, or get an artifact for what is to be sent; ask the authority with `request`, and \
+             with the commitment of what is sensitive",
         ),
         Reason::EnvironmentMismatch => (
-            "The artifact is for another runtime, region or tenancy than this point's.",
-            "use it where it was issued for, or ask for one that names this runtime",
+            "The artifact, or what the authority was asked for, is for another runtime, region or tenancy than this point's; or the \
+             points of the runtime stand in several places.",
+            "use it where it was issued for, or ask for one that names this runtime, through the point that is to run it",
         ),
         Reason::PolicyMismatch => (
-            "The policy that the artifact was issued under is no longer the one in force for this operation.",
+            "The policy that the artifact was issued under is no longer the one in force for this operation, or another \
+             covers it too; or the point went by another than the authority.",
             "get a new artifact: it is decided by the policy in force now",
         ),
         Reason::ArtifactRevoked => (
@@ -82,10 +92,16 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "get a new artifact, if the policy still grants one",
         ),
         Reason::AuditDiscontinuity => (
-            "The ledger has not acknowledged this point's events for longer than the audit bound.",
-            "start the ledger again; the point goes on as soon as its journal is acknowledged",
+            "The ledger has not acknowledged this point's events for longer than the audit bound; or no head of the durability that \
+             the point requires came over them within its window.",
+            "start the ledger again, and its witnesses where the point requires D4 or D5; the point goes on as soon as its journal \
+             is acknowledged and stands under such a head",
         ),
-        Reason::ArtifactReplayed => ("The artifact was for one use, and was used.", "get a new artifact for each call"),
+        Reason::ArtifactReplayed => (
+            "The artifact was for one use, and was used; or it is older than the journal of a point that lost one, and may have \
+             been.",
+            "get a new artifact for each call",
+        ),
         Reason::ArtifactUseExhausted => ("The artifact was used as often as it may be.", "get a new artifact"),
         Reason::ArtifactRateExceeded => {
             ("The artifact was used as often as its window allows.", "wait until the oldest use leaves the window")
@@ -106,8 +122,10 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "what one of its `permit` rules asks for; `eleven policy show REF` prints them",
         ),
         Reason::PolicyError => (
-            "A rule of the policy could not be evaluated over this request. That denies, whatever the other rules say.",
-            "guard the member that the rule reads (`context.op has …`) and publish the policy again",
+            "A rule of the policy could not be evaluated over this request, or the request is none by its schema, or the policy as a \
+             whole could not be used. That denies, whatever the other rules say.",
+            "guard the member that the rule reads (`context.op has …`) and publish the policy again; where no rule is named, send \
+             what its schema asks for, or see in the authority's log what is wrong with the policy",
         ),
         Reason::ApprovalRequired => (
             "The policy wants approvals for this very request, and too few were given.",
@@ -125,8 +143,8 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "ask for a scope within the parent's, an expiry not after it, and an operation that its policy delegates",
         ),
         Reason::LimitsExceeded => (
-            "Something is larger than the protocol, or this listener, allows. Nothing is ever cut to a limit.",
-            "send less; docs/limits.md lists every limit",
+            "Something is larger, or there is more of it, than the protocol or this listener allows. Nothing is ever cut to a limit.",
+            "send less, or complete workloads that were admitted; spec/limits.md lists every limit",
         ),
         Reason::FederationNoRoute => {
             ("There is no route of statements to the origin's domain.", "have the domains state each other")
