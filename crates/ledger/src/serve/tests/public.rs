@@ -262,6 +262,9 @@ async fn answers_have_tags_and_pages_of_any_origin_may_read_them() {
     for (path, kind) in [(routes::PROOF_HEAD, "application/json"), (routes::CHECKPOINT, "text/plain; charset=utf-8")] {
         let (_, headers, _) = ask(&served, Method::GET, path, None).await;
         assert_eq!((header(&headers, "content-type"), header(&headers, "cache-control")), (kind, public::SHORT));
+        // It is not in the body how durable it is: a page may read where it is.
+        assert_eq!(header(&headers, "eleven-durability"), "D3", "{path}");
+        assert!(header(&headers, "access-control-expose-headers").contains("eleven-durability"), "{path}");
     }
     let (status, headers, _) = ask(&served, Method::GET, "/v1/proof/inclusion?seq=x", None).await;
     assert_eq!((status, header(&headers, "etag")), (StatusCode::BAD_REQUEST, ""));
