@@ -128,8 +128,7 @@ impl Run {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.broken(execution, Break::switched()).await;
             }
-            // Of an answer without a body the connection asks for no piece: it drops the body as it does where the caller leaves.
-            Ok(response) if self.streams && !response.body().is_end_stream() => {
+            Ok(response) if self.streams && can_stream(&response) => {
                 self.stream(execution, response, deadline, registered).await;
             }
             Ok(response) => self.whole(execution, response, deadline, registered).await,
@@ -303,6 +302,12 @@ async fn until<T>(
 /// 9110, 15).
 fn how(status: StatusCode) -> (Outcome, Option<&'static str>) {
     if status.as_u16() >= 500 { (Outcome::Failed, Some(UPSTREAM_FAILED)) } else { (Outcome::Completed, None) }
+}
+
+/// Whether an answer can be passed on as it comes. Of one without a body the connection asks for no piece: it drops the body as it
+/// does where the caller leaves. In one that is encoded, though nobody asked for that, no end is seen before it has passed.
+fn can_stream(response: &Response<Incoming>) -> bool {
+    !response.body().is_end_stream() && !passing::is_encoded(response.headers())
 }
 
 /// Whether a body is server-sent events.

@@ -22,11 +22,16 @@ pub(crate) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
     if !is_json || kinds.next().is_some() {
         return unsupported("the body is to be JSON in UTF-8: send it with content-type: application/json");
     }
-    let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+    if is_encoded(headers) {
         return unsupported("the body is encoded, and policy would not read what the upstream does: send it as it is");
     }
     Ok(())
+}
+
+/// Whether a body under these headers is another than the bytes that it comes as.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
 }
 
 /// Whether the address says nothing that policy does not read.

@@ -211,6 +211,28 @@ async fn events_whose_lines_end_with_a_carriage_return_alone_are_read_as_their_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_encoded_is_held_whole_for_no_end_is_seen_in_it() {
+    let mut domain = Domain::start(streaming()).await;
+    // To whoever reads it as it came it is events without an end of their own, in a coding that says nothing of their bounds.
+    let (coded, more) = ("one\n\ntwo\n\nthe end\n\n", 7);
+    for (length, status, expected) in [
+        (coded.len(), StatusCode::OK, ("execution.completed", None)),
+        // Had any of it passed, its head had, too.
+        (coded.len() + more, StatusCode::BAD_GATEWAY, ("execution.failed", Some("upstream.failed"))),
+    ] {
+        let kind = "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
+        domain.answer_by(format!("HTTP/1.1 200 OK\r\n{kind}content-length: {length}\r\n\r\n{coded}")).await;
+        let answered = domain.chat(&stream_request("x")).await;
+        assert_eq!(answered.status, status, "{}", String::from_utf8_lossy(&answered.body));
+        if status == StatusCode::OK {
+            assert_eq!((answered.header("content-encoding"), answered.body.as_ref()), ("gzip", coded.as_bytes()));
+        }
+        let sent = sent(&answered.body, status.as_u16());
+        assert_eq!(ended(&domain, answered.op()).await, by(expected.0, expected.1, sent), "{length}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
     let mut domain = Domain::start(streaming()).await;
     for (method, path, answer, status) in [
