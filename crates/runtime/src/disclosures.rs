@@ -13,6 +13,7 @@ use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, close, ending, uncommitted};
 use crate::whole::{self, DRAFT};
 use axum::body::Body;
+use eleven_api::audit::Durability;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::problem::Problem;
 use eleven_api::serve::json;
@@ -27,6 +28,7 @@ use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_core::registry::retention::Hold;
+use eleven_enforce::containment;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
 use http::Request;
@@ -245,6 +247,9 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
+/// What came of asking the store: outcome, cause, and what the caller gets.
+type Done = (Outcome, Option<&'static str>, Result<Disclosed, Problem>);
+
 /// Shows or erases, commits the evidence, and answers once that is as durable as the policy asks.
 async fn carry_out(
     gate: Arc<Gate>,
@@ -256,24 +261,17 @@ async fn carry_out(
     let (execution, durability) = (permit.run(), asked_of(bundle));
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
-    let done = match asking {
-        Asking::Open => gate.disclosures.shown(&asked).await.map(|shown| Some((shown.len() as u64, shown))),
-        Asking::Erase => erased(&gate, &asked).await.map(|erased| erased.map(|count| (count, Vec::new()))),
-    };
-    let (outcome, cause, answer) = match done {
-        Ok(None) => (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, HELD))),
-        Ok(Some((0, _))) => {
-            let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
-            (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
+    // A view that came between admission and here is looked at now: what it ends shows nothing, and erases nothing.
+    let late = gate
+        .registry
+        .held()
+        .and_then(|held| containment::interrupts(&held.view, &gate.point.name, &execution.artifact));
+    let (outcome, cause, answer) = match late {
+        Some(reason) => {
+            let problem = Problem::refused(reason, "the operation was interrupted").once_allowed();
+            (Outcome::Interrupted, Some(reason.code()), Err(problem))
         }
-        Ok(Some((count, disclosures))) => {
-            let answer = Disclosed { disclosures, count, lineage: lineage.clone(), durability };
-            (Outcome::Completed, None, Ok(answer))
-        }
-        Err(error) => {
-            let what = format!("the store of disclosures cannot be used: {error}");
-            (Outcome::Failed, Some("disclosure.store"), Err(Problem::with_status(500, what)))
-        }
+        None => work(&gate, asking, &asked, &lineage, durability).await,
     };
     let response = match answer {
         Ok(disclosed) => json(&disclosed.to_value()),
@@ -291,11 +289,34 @@ async fn carry_out(
         return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed().in_lineage(lineage));
     }
     name_lineage(&mut parts.headers, &op, durability);
-    if outcome == Outcome::Failed {
+    if outcome != Outcome::Completed {
         // It was allowed, and what befell it after that is no decision.
         parts.headers.remove(DECISION);
     }
     Ok(axum::response::Response::from_parts(parts, Body::from(body)))
+}
+
+/// Shows or erases what is asked for, where it may.
+async fn work(gate: &Gate, asking: Asking, asked: &Disclose, lineage: &str, durability: Durability) -> Done {
+    let done = match asking {
+        Asking::Open => gate.disclosures.shown(asked).await.map(|shown| Some((shown.len() as u64, shown))),
+        Asking::Erase => erased(gate, asked).await.map(|erased| erased.map(|count| (count, Vec::new()))),
+    };
+    match done {
+        Ok(None) => (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, HELD))),
+        Ok(Some((0, _))) => {
+            let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
+            (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
+        }
+        Ok(Some((count, disclosures))) => {
+            let answer = Disclosed { disclosures, count, lineage: lineage.to_owned(), durability };
+            (Outcome::Completed, None, Ok(answer))
+        }
+        Err(error) => {
+            let what = format!("the store of disclosures cannot be used: {error}");
+            (Outcome::Failed, Some("disclosure.store"), Err(Problem::with_status(500, what)))
+        }
+    }
 }
 
 /// Erases what is asked for, and gives how many there were; `None` where a legal hold keeps them, or nobody knows of the holds.

@@ -1,6 +1,7 @@
 use super::*;
-use crate::opening::tests::{admission, assert_uncommitted};
+use crate::opening::tests::{admission, assert_uncommitted, events};
 use crate::serve::tests::{fail_next, opened};
+use crate::view::tests::view_where;
 use eleven_core::registry::{InterfaceRecord, Item as _, Lists};
 use eleven_store::faulty::FaultyDisk;
 use std::os::unix::fs::PermissionsExt as _;
@@ -206,5 +207,29 @@ async fn nothing_is_shown_of_which_the_evidence_could_not_be_committed() {
         };
         let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, workload(), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_view_ends_that_came_after_the_admission_shows_nothing_and_erases_nothing() {
+    for (what, reason) in [("revoked", Reason::ArtifactRevoked), ("the model is contained", Reason::RuntimeContained)] {
+        for asking in [Asking::Open, Asking::Erase] {
+            let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+            let gate = Arc::clone(&point.gate);
+            gate.disclosures.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+            let run = move |Begun { permit, bundle, reply }: Begun| async move {
+                gate.registry.hold(view_where(what));
+                reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);
+            };
+            let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, workload(), run).await;
+            let answer = begun.expect("an answer");
+            assert_eq!(answer.status().as_u16(), reason.status(), "{what}");
+            assert!(!answer.headers().contains_key(DECISION), "{what}: it was allowed");
+            let kept = point.gate.disclosures.shown(&asked(OP, &[])).await.expect("read");
+            assert_eq!(kept, [disclosure("/op/a")], "{what}");
+            let ended = events(&point.gate.desks, 6).await.swap_remove(4);
+            let cause = ended.data.get("cause").and_then(Value::as_str);
+            assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some(reason.code())), "{what}");
+        }
     }
 }
