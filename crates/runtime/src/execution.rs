@@ -9,7 +9,7 @@ use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, close, ending, unc
 use crate::passing;
 use crate::refusal;
 use crate::release::{Holdback, has_end};
-use crate::running::Registered;
+use crate::running::{Registered, STOPPED};
 use bytes::Bytes;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
@@ -65,6 +65,8 @@ enum Break {
     Upstream(String),
     CallerLeft,
     Interrupted(Reason),
+    /// This point is about to end.
+    Stopped,
     TooLong,
     TooLarge,
 }
@@ -93,6 +95,7 @@ impl Break {
             Self::TooLarge => "limits.exceeded",
             Self::CallerLeft => CALLER_LEFT,
             Self::Interrupted(reason) => reason.code(),
+            Self::Stopped => STOPPED,
             Self::TooLong => "max_run",
         }
     }
@@ -103,6 +106,9 @@ impl Break {
             Self::TooLarge => Problem::with_status(502, "the upstream's response is larger than is held here"),
             Self::CallerLeft => Problem::with_status(NOBODY, "the caller left"),
             Self::Interrupted(reason) => Problem::refused(*reason, "the execution was interrupted"),
+            Self::Stopped => {
+                Problem::with_status(502, "the execution was interrupted, for this enforcement point was told to stop")
+            }
             Self::TooLong => Problem::with_status(504, "the execution ran longer than its policy allows"),
         }
     }
@@ -292,7 +298,7 @@ async fn until<T>(
 ) -> Result<T, Break> {
     tokio::select! {
         done = work => Ok(done),
-        reason = registered.interruption() => Err(Break::Interrupted(reason)),
+        reason = registered.stop() => Err(reason.map_or(Break::Stopped, Break::Interrupted)),
         () = left => Err(Break::CallerLeft),
         () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
     }

@@ -1,5 +1,6 @@
-//! What runs now, and how it is told to stop: a revocation, a containment, a halt (PROTOCOL 14.2).
+//! What runs now, and how it is told to stop: a revocation, a containment, a halt (PROTOCOL 14.2), or the end of this point.
 
+use eleven_api::serve::stopped;
 use eleven_core::artifact::Artifact;
 use eleven_core::reason::Reason;
 use eleven_core::registry::View;
@@ -8,11 +9,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
+/// The cause of an interruption whose point was told to stop.
+pub(crate) const STOPPED: &str = "runtime.stopped";
+
 /// The executions of this process.
 #[derive(Default)]
 pub(crate) struct Running {
     point: String,
     executions: Mutex<HashMap<String, Entry>>,
+    /// Whether this point is about to end.
+    ending: watch::Sender<bool>,
 }
 
 struct Entry {
@@ -26,18 +32,19 @@ pub(crate) struct Registered<'a> {
     op: String,
     /// Becomes the reason why the execution must stop.
     pub(crate) interrupted: watch::Receiver<Option<Reason>>,
+    ending: watch::Receiver<bool>,
 }
 
 impl Running {
     pub(crate) fn new(point: String) -> Self {
-        Self { point, executions: Mutex::default() }
+        Self { point, ..Self::default() }
     }
 
     /// Enters an execution.
     pub(crate) fn enter(&self, op: &str, artifact: &Artifact) -> Registered<'_> {
         let (interrupt, interrupted) = watch::channel(None);
         self.lock().insert(op.to_owned(), Entry { artifact: artifact.clone(), interrupt });
-        Registered { running: self, op: op.to_owned(), interrupted }
+        Registered { running: self, op: op.to_owned(), interrupted, ending: self.ending.subscribe() }
     }
 
     /// Interrupts what a new view no longer allows.
@@ -57,6 +64,11 @@ impl Running {
         }
     }
 
+    /// Interrupts everything, and whatever is entered from now on: this point is about to end.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
     /// How many run.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
@@ -74,6 +86,15 @@ impl Registered<'_> {
         match reason {
             Some(reason) => reason,
             None => std::future::pending().await,
+        }
+    }
+
+    /// The same, also where this point is about to end: then there is no reason.
+    pub(crate) async fn stop(&mut self) -> Option<Reason> {
+        let mut ending = self.ending.clone();
+        tokio::select! {
+            reason = self.interruption() => Some(reason),
+            () = stopped(&mut ending) => None,
         }
     }
 }

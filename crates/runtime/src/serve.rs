@@ -51,6 +51,8 @@ const FIRST_VIEW: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(5);
 /// How long of that an answer may wait for the durability of its evidence.
 const LAST_RELEASE: Duration = Duration::from_secs(4);
+/// How long it waits after that for the evidence of what runs still, and is interrupted.
+const LAST_EVIDENCE: Duration = Duration::from_secs(1);
 
 /// Why an enforcement point could not start, or had to stop.
 #[derive(Debug)]
@@ -246,6 +248,7 @@ impl Runtime {
         all.send_replace(true);
         self.gate.standing.end_within(LAST_RELEASE);
         let _ = serving.await;
+        end_running(&self.gate.running).await;
         // Nobody is denied any more; the second that runs comes to no tick.
         if let Err(error) = self.gate.desks.counts().await {
             tracing::error!(%error, "the denials that were counted last could not be recorded");
@@ -364,6 +367,20 @@ async fn accept(gate: Arc<Gate>, listener: Listener, mut stop: watch::Receiver<b
         }
     }
     listener.serve(router(gate), stop, GRACE).await;
+}
+
+/// Interrupts what runs longer than this point is there, and waits for its evidence: left to the next start it would be closed as
+/// after a crash, to whatever effect, and where none comes not at all.
+async fn end_running(running: &Running) {
+    running.end();
+    let closed = async {
+        while running.len() > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    if tokio::time::timeout(LAST_EVIDENCE, closed).await.is_err() {
+        tracing::warn!(running = running.len(), "what runs could not be closed in time: the next start closes it");
+    }
 }
 
 async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {

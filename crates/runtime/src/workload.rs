@@ -7,6 +7,7 @@ use crate::disclosures;
 use crate::execution::{asked as asked_of, name_lineage};
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
 use crate::opening::{self, Begun, Sent, begin, ending, uncommitted};
+use crate::running::STOPPED;
 use axum::body::Body;
 use eleven_api::admission::{Admit, Admitted, Complete, completed};
 use eleven_api::audit::Durability;
@@ -180,8 +181,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// An admission that nobody completed in time is interrupted, and at once where a revocation, a containment or a halt
-    /// ends it: it can't be completed any more.
+    /// An admission that nobody completed in time is interrupted, and at once where a revocation, a containment, a halt or the end
+    /// of this point ends it: it can't be completed any more.
     async fn over(self, completed: oneshot::Receiver<()>) {
         let gate = &self.gate;
         let mut registered = gate.running.enter(&self.op, &self.artifact);
@@ -191,7 +192,7 @@ impl Watch {
         let cause = match late {
             Some(reason) => reason.code(),
             None => tokio::select! {
-                reason = registered.interruption() => reason.code(),
+                reason = registered.stop() => reason.map_or(STOPPED, Reason::code),
                 () = tokio::time::sleep(self.limit) => "max_run",
                 _ = completed => return,
             },

@@ -1,12 +1,16 @@
 use super::*;
-use crate::opening::tests::admission;
+use crate::execution;
+use crate::opening::begin;
+use crate::opening::tests::{admission, events};
 use crate::recover::tests::{again, begun};
 use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_core::encoding::Value;
+use eleven_core::hash::Sha3;
 use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
-use http::StatusCode;
+use http::{StatusCode, Version};
+use http_body_util::Full;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -206,6 +210,33 @@ async fn an_orderly_end_records_what_was_counted_last() {
     stop.send_replace(true);
     serving.await.expect("it ends").expect("in order");
     assert_eq!(gate.desks.reader().durable(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_at_an_orderly_end_is_interrupted_and_its_evidence_is_committed() {
+    // It takes the call, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let upstream = format!("http://{}", silent.local_addr().expect("an address"));
+    let Opened { gate, runtime, _folder, _ledger } = opened(&FaultyDisk::new(1), &upstream).await;
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(runtime.serve(listener, stopping));
+    let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default()).expect("a request");
+    let (desks, clock, running) = (Arc::clone(&gate.desks), Arc::clone(&gate.clock), Arc::clone(&gate));
+    let run = move |begun| execution::run(running, begun, request, Version::HTTP_11);
+    let calling = tokio::spawn(async move { begin(&desks, &clock, admission().0, Sha3([7; 64]), run).await });
+    while gate.running.len() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.send_replace(true);
+    serving.await.expect("it ends").expect("in order");
+    assert_eq!((gate.running.len(), gate.desks.reader().durable()), (0, 6));
+    let ended = events(&gate.desks, 6).await.swap_remove(4);
+    let cause = ended.data.get("cause").and_then(Value::as_str);
+    assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some("runtime.stopped")));
+    assert!(ended.data.get("result").is_some(), "what was delivered is known");
+    let answer = calling.await.expect("no panic").expect("an answer");
+    assert_eq!((answer.status(), answer.headers().contains_key("eleven-decision")), (StatusCode::BAD_GATEWAY, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
