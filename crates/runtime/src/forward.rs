@@ -33,6 +33,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait after the ledger did not answer.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// What is said where the ledger does not have all when the point stops.
+const LATE: &str = "the ledger did not take the last records in time; they are forwarded at the next start";
+
 /// What to do about a ledger that does not know this point by its signature.
 const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten seconds apart at most; where they agree, this point's key \
                        is known as compromised: replace it by `eleven runtime key replace`";
@@ -98,7 +101,12 @@ impl Forwarder {
         let mut said = None;
         loop {
             let gathered = tokio::time::Instant::now() + GATHER;
-            match self.forward(&mut outbox).await {
+            let forwarded = tokio::select! {
+                forwarded = self.forward(&mut outbox) => forwarded,
+                // A ledger that is there and does not answer makes no end longer.
+                () = overdue(&mut stop) => return tracing::info!("{LATE}"),
+            };
+            match forwarded {
                 Ok(more) => {
                     if said.take().is_some() {
                         tracing::info!("the ledger acknowledges again");
@@ -135,9 +143,18 @@ impl Forwarder {
 
     /// Sends what was committed last, so that a clean stop leaves no lineage open in the ledger: for a second at most.
     async fn flush(&self, mut outbox: Outbox) {
-        let all = async { while matches!(self.forward(&mut outbox).await, Ok(true)) {} };
-        if tokio::time::timeout(FLUSH, all).await.is_err() {
-            tracing::info!("the ledger did not take the last records in time; they are forwarded at the next start");
+        let all = async {
+            loop {
+                match self.forward(&mut outbox).await {
+                    Ok(true) => {}
+                    ended => return ended,
+                }
+            }
+        };
+        match tokio::time::timeout(FLUSH, all).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::info!(%error, "{LATE}"),
+            Err(_) => tracing::info!("{LATE}"),
         }
     }
 
@@ -174,6 +191,12 @@ impl Forwarder {
     async fn cursor(&self) -> Result<Cursor, CallError> {
         cursor(&self.client, &self.ledger, &self.reader).await
     }
+}
+
+/// Waits until the point is told to stop, and for as long as its last records may take.
+async fn overdue(stop: &mut watch::Receiver<bool>) {
+    eleven_api::serve::stopped(stop).await;
+    tokio::time::sleep(FLUSH).await;
 }
 
 /// What the ledger knows of the stream of the key that reads.

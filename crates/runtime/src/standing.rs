@@ -235,7 +235,11 @@ impl Standing {
                 () = stopped(&mut stop) => return,
             }
             for level in LEVELS.into_iter().filter(|level| self.waits_for(*level)) {
-                match asking.checkpoint(level).await {
+                let asked = tokio::select! {
+                    asked = asking.checkpoint(level) => asked,
+                    () = stopped(&mut stop) => return,
+                };
+                match asked {
                     Ok(shown) => {
                         failing = false;
                         self.cover(shown.worth, shown.size);

@@ -112,7 +112,11 @@ impl Registry {
     ) {
         let mut failing = false;
         loop {
-            match self.renew(desks, running, None).await {
+            let renewed = tokio::select! {
+                renewed = self.renew(desks, running, None) => renewed,
+                () = eleven_api::serve::stopped(&mut stop) => return,
+            };
+            match renewed {
                 Ok(()) => {
                     if failing {
                         tracing::info!("the registry is fresh again");

@@ -1,9 +1,11 @@
 use super::*;
 use crate::running::Running;
 use crate::serve::Halt;
+use crate::serve::tests::opened;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;
 use eleven_core::time::Time;
+use eleven_store::faulty::FaultyDisk;
 
 /// The moment so many milliseconds after the start.
 fn after(ms: i64) -> Moment {
@@ -120,4 +122,28 @@ fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_whe
     ] {
         assert_eq!(kind(&one), kind(&another), "{one}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_does_not_answer_makes_no_end_longer() {
+    // It takes connections, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let gate = &point.gate;
+    let forwarder = Forwarder {
+        desks: Arc::clone(&gate.desks),
+        progress: Arc::clone(&gate.progress),
+        standing: Arc::clone(&gate.standing),
+        client: Client::new(),
+        ledger: format!("http://{}", silent.local_addr().expect("an address")),
+        audit_bound: Duration::from_secs(5),
+        reader: gate.registry.reader().clone(),
+        clock: Arc::clone(&gate.clock),
+    };
+    let (stop, stopping) = watch::channel(false);
+    let forwarding = tokio::spawn(forwarder.run(stopping));
+    let _taken = silent.accept().expect("it is asked");
+    stop.send_replace(true);
+    let ended = tokio::time::timeout(DEADLINE / 2, forwarding).await;
+    ended.expect("long before the ledger's time is over").expect("no panic");
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::serve::tests::ledger;
+use crate::serve::tests::{ledger, opened};
 use axum::Router;
 use axum::body::Body;
 use eleven_api::edge::SystemClock;
@@ -7,6 +7,7 @@ use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::signature::SeedSigner;
 use http::{Request, StatusCode};
+use eleven_store::faulty::FaultyDisk;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -233,4 +234,26 @@ async fn another_bundle_than_the_one_that_was_asked_for_is_no_answer() {
         matches!(&refused, CallError::Malformed(what) if *what == format!("the authority sent another bundle than {asked}")),
         "{refused:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_does_not_answer_makes_no_end_longer() {
+    // It takes connections, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let authority = format!("http://{}", silent.local_addr().expect("an address"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
+    let roots = Roots::open(folder.path(), root).expect("roots");
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let gate = Arc::clone(&point.gate);
+    let reader = gate.registry.reader().clone();
+    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
+    let (stop, stopping) = watch::channel(false);
+    let following = tokio::spawn(async move {
+        registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), Duration::from_millis(1), stopping).await;
+    });
+    let _taken = silent.accept().expect("it is asked");
+    stop.send_replace(true);
+    let ended = tokio::time::timeout(DEADLINE / 2, following).await;
+    ended.expect("long before the authority's time is over").expect("no panic");
 }
