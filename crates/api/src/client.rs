@@ -24,6 +24,9 @@ use tokio_rustls::TlsConnector;
 
 /// The pause before a call is made again whose connection broke.
 const AGAIN: Duration = Duration::from_millis(5);
+/// Connections to one address that are kept with nothing to do. A call asks the authority before the upstream: with every connection
+/// kept, many at once would leave behind as many as they are, and take the files that the corner works on.
+const IDLE: usize = 64;
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Bytes of what a corner says of itself.
@@ -82,6 +85,7 @@ impl Client {
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(IDLE)
             .build(https);
         Self { pool }
     }

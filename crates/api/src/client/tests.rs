@@ -133,3 +133,38 @@ async fn a_server_that_says_nothing_is_left_at_the_deadline() {
     assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
     assert_eq!(error.to_string(), late(&plain));
 }
+
+#[tokio::test]
+async fn of_many_connections_that_are_done_with_a_bounded_number_is_kept() {
+    let most = IDLE + 16;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let (client, mut calls, mut streams) = (Client::new(), tokio::task::JoinSet::new(), Vec::new());
+    for _ in 0..most {
+        let (client, base) = (client.clone(), base.clone());
+        calls.spawn(async move { client.get(&base, "/", DEADLINE).await });
+    }
+    // Each has one of its own, for none is answered yet.
+    for _ in 0..most {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let read = stream.read(&mut [0; 4096]).await.expect("a request");
+        assert!(read > 0, "it asks before it is answered");
+        streams.push(stream);
+    }
+    for stream in &mut streams {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("taken");
+    }
+    while let Some(called) = calls.join_next().await {
+        called.expect("no panic").expect("answered");
+    }
+    let mut ends = tokio::task::JoinSet::new();
+    for mut stream in streams {
+        ends.spawn(async move { stream.read(&mut [0; 1]).await });
+    }
+    for _ in IDLE..most {
+        let end = tokio::time::timeout(DEADLINE, ends.join_next()).await.expect("it is closed");
+        assert_eq!(end.expect("one of them").expect("no panic").expect("in order"), 0);
+    }
+    let kept = tokio::time::timeout(Duration::from_millis(100), ends.join_next()).await;
+    assert!(kept.is_err(), "the others are kept");
+}

@@ -7,7 +7,7 @@ use std::io;
 
 /// Connections that are served at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: u32 = 4096;
-/// Files besides connections that a corner has open at most.
+/// Files besides connections that a corner has open at most, and the connections that it keeps with nothing to do.
 const OWN: u64 = 256;
 /// As many files as are ever of use.
 const ENOUGH: u64 = 65_536;
@@ -44,7 +44,7 @@ fn raised() -> u64 {
 }
 
 /// How many connections leave the corner the files that it needs, where so many may be open: half of the rest, since for each
-/// there may be one to another corner or to an upstream.
+/// there may be one to another corner or to an upstream, one at a time.
 fn within(files: u64) -> u32 {
     let rest = files.saturating_sub(OWN).max(files / 4);
     u32::try_from(rest / 2).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
