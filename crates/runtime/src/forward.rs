@@ -216,7 +216,7 @@ pub(crate) fn is_unknown(error: &CallError) -> bool {
 }
 
 /// What an error is beside the numbers and words that vary from one try to the next; of a refusal its status and reason.
-fn kind(error: &CallError) -> (Discriminant<CallError>, Option<(u16, Option<Reason>)>) {
+pub(crate) fn kind(error: &CallError) -> (Discriminant<CallError>, Option<(u16, Option<Reason>)>) {
     let refusal = match error {
         CallError::Refused(problem) => Some((problem.status, problem.reason)),
         CallError::Unreachable(_) | CallError::Broken(_) | CallError::Untrusted(_) | CallError::Malformed(_) => None,

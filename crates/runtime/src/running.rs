@@ -99,6 +99,46 @@ impl Registered<'_> {
     }
 }
 
+/// Whether this point has halted, and what the ledger had acknowledged then.
+#[derive(Default)]
+pub(crate) struct Halt(Option<u64>);
+
+impl Halt {
+    /// Interrupts what runs, at each look for as long as it is past the bound: what passed step 16 before may begin to run
+    /// only now. Gives the event and its start where that begins or ends.
+    pub(crate) fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
+        if past {
+            running.halt(Reason::AuditDiscontinuity);
+        }
+        match (past, self.0) {
+            (true, None) => {
+                self.0 = Some(acknowledged);
+                Some(("audit.discontinuity", acknowledged))
+            }
+            (false, Some(from)) => {
+                self.0 = None;
+                Some(("audit.resumed", from))
+            }
+            (true, Some(_)) | (false, None) => None,
+        }
+    }
+
+    /// What a person should know of it: whether the ledger's acknowledgements are late, and heads of the required durability.
+    pub(crate) const fn told(late: bool, unproven: bool) -> &'static str {
+        match (late, unproven) {
+            (true, _) => {
+                "the ledger's acknowledgements stay out past the bound: what runs is interrupted, and nothing is admitted until \
+                 they are back"
+            }
+            (false, true) => {
+                "heads of the required durability stay out past their window: what runs is interrupted, and nothing is admitted \
+                 until they are back; the ledger's log says why"
+            }
+            (false, false) => "the ledger's acknowledgements and heads are back: calls are admitted again",
+        }
+    }
+}
+
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.running.lock().remove(&self.op);

@@ -10,7 +10,7 @@ use crate::journal::Desks;
 use crate::recover;
 use crate::refusal;
 use crate::roots::Roots;
-use crate::running::Running;
+use crate::running::{Halt, Running};
 use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::standing::{Asking, Standing};
@@ -30,7 +30,6 @@ use eleven_api::serve::{Budget, Listener, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::Object;
 use eleven_core::limits::MAX_WORKLOADS;
-use eleven_core::reason::Reason;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
 use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
@@ -401,7 +400,8 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         let now = Moment::now(&*gate.clock);
         note_key(&mut uncounted, gate.registry.held().and_then(|held| gate.point.uncounted_key(&held.view, now.at)));
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
-        let past = unproven || gate.progress.backlog_ms(now) > bound;
+        let late = gate.progress.backlog_ms(now) > bound;
+        let past = late || unproven;
         let Some((event, from)) = halt.look(past, gate.progress.acknowledged(), &gate.running) else { continue };
         let data = Object::new()
             .with("producer", &gate.point.name)
@@ -411,11 +411,7 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = gate.desks.alone(event, data).await {
             tracing::error!(error, event, "an event of this point could not be recorded");
         }
-        tracing::warn!(
-            event,
-            "the ledger's acknowledgements {}",
-            if past { "stay out past the bound" } else { "are back" }
-        );
+        tracing::warn!(event, "{}", Halt::told(late, unproven));
     }
 }
 
@@ -427,31 +423,6 @@ fn note_key(known: &mut Option<String>, uncounted: Option<String>) {
         _ => {}
     }
     *known = uncounted;
-}
-
-/// Whether this point has halted, and what the ledger had acknowledged then.
-#[derive(Default)]
-pub(crate) struct Halt(Option<u64>);
-
-impl Halt {
-    /// Interrupts what runs, at each look for as long as it is past the bound: what passed step 16 before may begin to run
-    /// only now. Gives the event and its start where that begins or ends.
-    pub(crate) fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
-        if past {
-            running.halt(Reason::AuditDiscontinuity);
-        }
-        match (past, self.0) {
-            (true, None) => {
-                self.0 = Some(acknowledged);
-                Some(("audit.discontinuity", acknowledged))
-            }
-            (false, Some(from)) => {
-                self.0 = None;
-                Some(("audit.resumed", from))
-            }
-            (true, Some(_)) | (false, None) => None,
-        }
-    }
 }
 
 fn router(gate: Arc<Gate>) -> Router {

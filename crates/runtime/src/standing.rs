@@ -227,7 +227,7 @@ impl Standing {
 
     /// Asks for checkpoints while something waits for them, until told to stop.
     pub(crate) async fn follow(self: Arc<Self>, asking: Asking, mut stop: watch::Receiver<bool>) {
-        let mut failing = false;
+        let mut said = Said::default();
         loop {
             tokio::select! {
                 () = self.wake.notified() => {}
@@ -241,17 +241,35 @@ impl Standing {
                 };
                 match asked {
                     Ok(shown) => {
-                        failing = false;
+                        if said.is_news(level, None) {
+                            tracing::info!(%level, "the ledger shows a head that does again");
+                        }
                         self.cover(shown.worth, shown.size);
                     }
                     Err(why) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%level, why, "the ledger shows no head that would do");
+                        if said.is_news(level, Some(&why)) {
+                            tracing::warn!(%level, why, "the ledger shows no head that would do: its log says why");
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// What was said last of each level of which the ledger shows no head: it is asked ten times a second.
+#[derive(Default)]
+struct Said([Option<String>; 3]);
+
+impl Said {
+    /// Whether this is something else of the level than what was said before; `why` where there is no head of it.
+    fn is_news(&mut self, level: Durability, why: Option<&str>) -> bool {
+        let Some(said) = place(level).and_then(|at| self.0.get_mut(at)) else { return false };
+        if said.as_deref() == why {
+            return false;
+        }
+        *said = why.map(str::to_owned);
+        true
     }
 }
 

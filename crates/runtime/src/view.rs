@@ -1,5 +1,6 @@
 //! The point's view of the registry: fetched whole, verified against the trust root in force, swapped in at once.
 
+use crate::forward;
 use crate::journal::Desks;
 use crate::roots::Roots;
 use crate::running::Running;
@@ -22,6 +23,9 @@ use tokio::sync::watch;
 
 /// How long the authority may take to answer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What follows where no view is held that may be used.
+const UNFRESH: &str = ": no view that is fresh is held, and every call is refused until it is; is the authority up?";
 
 /// What a point holds of the registry: the verified view, and the policy bundles that it names.
 pub(crate) struct Holding {
@@ -110,7 +114,8 @@ impl Registry {
         every: Duration,
         mut stop: watch::Receiver<bool>,
     ) {
-        let mut failing = false;
+        // What was said last of a registry that can't be refreshed: it is said again where it is something else, or worse.
+        let mut said = None;
         loop {
             let renewed = tokio::select! {
                 renewed = self.renew(desks, running, None) => renewed,
@@ -118,17 +123,17 @@ impl Registry {
             };
             match renewed {
                 Ok(()) => {
-                    if failing {
+                    if said.take().is_some() {
                         tracing::info!("the registry is fresh again");
                     }
-                    failing = false;
                 }
                 Err(error) => {
                     let fresh = self.held().is_some_and(|held| held.is_fresh(Moment::now(clock)));
-                    if !failing {
-                        tracing::warn!(%error, fresh, "the registry could not be refreshed");
+                    let news = (forward::kind(&error), fresh);
+                    if said.replace(news) != Some(news) {
+                        let so = if fresh { "" } else { UNFRESH };
+                        tracing::warn!(%error, fresh, "the registry could not be refreshed{so}");
                     }
-                    failing = true;
                 }
             }
             tokio::select! {

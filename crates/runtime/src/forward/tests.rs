@@ -1,6 +1,5 @@
 use super::*;
-use crate::running::Running;
-use crate::serve::Halt;
+use crate::running::{Halt, Running};
 use crate::serve::tests::opened;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;

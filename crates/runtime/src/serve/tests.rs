@@ -6,6 +6,7 @@ use crate::recover::tests::{again, begun};
 use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
+use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
@@ -176,6 +177,18 @@ async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
     let later = running.enter("three", &artifact);
     assert_eq!(halt.look(false, 9, &running), None);
     assert_eq!(*later.interrupted.borrow(), None);
+}
+
+#[test]
+fn a_halt_says_whether_acknowledgements_stay_out_or_heads_over_them() {
+    for (late, unproven, says) in [
+        (true, false, "acknowledgements stay out"),
+        (true, true, "acknowledgements stay out"),
+        (false, true, "heads of the required durability stay out"),
+        (false, false, "are back"),
+    ] {
+        assert!(Halt::told(late, unproven).contains(says), "{late} {unproven}");
+    }
 }
 
 #[test]

@@ -278,3 +278,22 @@ fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
     assert_eq!(worth(&root(1, 0, false), &other), Err(()));
     assert!(judge(&root(1, 0, false), &cosigned, at(10_000_000)).is_err(), "the head key's time is over");
 }
+
+#[test]
+fn what_is_said_of_a_level_is_said_once_whatever_is_said_of_others() {
+    let mut said = Said::default();
+    let news: Vec<bool> = [
+        (Durability::D3, None),
+        (Durability::D4, Some("no cosignature")),
+        // A lower level that is well says nothing of this one.
+        (Durability::D3, None),
+        (Durability::D4, Some("no cosignature")),
+        (Durability::D4, Some("not reachable")),
+        (Durability::D4, None),
+        (Durability::D4, None),
+    ]
+    .into_iter()
+    .map(|(level, why)| said.is_news(level, why))
+    .collect();
+    assert_eq!(news, [false, true, false, false, true, true, false]);
+}

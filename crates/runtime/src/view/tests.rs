@@ -257,3 +257,35 @@ async fn an_authority_that_does_not_answer_makes_no_end_longer() {
     let ended = tokio::time::timeout(DEADLINE / 2, following).await;
     ended.expect("long before the authority's time is over").expect("no panic");
 }
+
+#[tokio::test]
+async fn what_keeps_the_registry_from_being_refreshed_is_said_again_where_it_is_something_else() {
+    let failing = (StatusCode::SERVICE_UNAVAILABLE, String::new());
+    let unknown = (StatusCode::UNAUTHORIZED, String::new());
+    // And then what answers nothing else.
+    let (authority, asked, _answering) = ledger(vec![failing.clone(), failing, unknown.clone(), unknown]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
+    let roots = Roots::open(folder.path(), root).expect("roots");
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let (gate, reader) = (&point.gate, point.gate.registry.reader().clone());
+    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
+    let (_stop, stopping) = watch::channel(false);
+    let logged = Logged::default();
+    let _logging = tracing::subscriber::set_default(logged.clone());
+    let often = Duration::from_millis(1);
+    let following = registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), often, stopping);
+    let six = async {
+        while asked.lock().expect("whole").len() < 6 {
+            tokio::time::sleep(often).await;
+        }
+    };
+    tokio::select! {
+        () = following => panic!("nobody told it to stop"),
+        () = six => {}
+    }
+    let lines = logged.lines();
+    let said: Vec<&String> = lines.iter().filter(|line| line.contains("could not be refreshed")).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said.iter().all(|line| line.contains("every call is refused")), "there is no view yet: {said:?}");
+}
