@@ -1,5 +1,5 @@
 use crate::fixtures::{self, AUTHORITY, key, signer};
-use crate::world::{World, asked_for, bundle, operator, signers, DEADLINE};
+use crate::world::{DEADLINE, World, asked_for, bundle, operator, signers};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
 use eleven_api::routes;
