@@ -2,6 +2,7 @@
 //! matter; here is its form, what it covers and the terms that an artifact must keep.
 
 use crate::artifact::{Artifact, Use, UseMode};
+use crate::disclosure::in_clear;
 use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
@@ -211,18 +212,9 @@ impl PolicyBundle {
             (artifact.usage.max().is_none_or(|max| within(terms.max, max)), "max"),
             (!matches!(artifact.usage, Use::Rate { per, .. } if terms.per.is_some_and(|least| per < least)), "per"),
             (!terms.bind_params || artifact.op.params.is_some(), "bind_params"),
-            (terms.sensitive.iter().all(|pointer| is_committed(artifact, pointer)), "sensitive"),
+            (terms.sensitive.iter().all(|pointer| in_clear(artifact.op.value(), pointer).is_none()), "sensitive"),
         ];
         checks.into_iter().find(|(kept, _)| !kept).map(|(_, term)| term)
-    }
-}
-
-/// Whether what stands at a sensitive pointer is a commitment, or nothing stands there.
-fn is_committed(artifact: &Artifact, pointer: &str) -> bool {
-    let Some(inside) = pointer.strip_prefix("/op") else { return false };
-    match artifact.op.value().pointer(inside) {
-        None => true,
-        Some(value) => is_commitment(value),
     }
 }
 

@@ -152,8 +152,8 @@ def require_kept(terms: dict, artifact: dict):
         require(use["per"] >= terms.get("per", use["per"]), "a window shorter than the policy's per")
     require(not terms["bind_params"] or "params" in artifact["op"], "the request is not bound")
     for pointer in terms["sensitive"]:
-        found, value = resolve({"op": artifact["op"], "env": artifact["env"]}, pointer)
-        require(not found or is_commitment(value), f"{pointer} stands in clear")
+        clear = in_clear(artifact["op"], pointer)
+        require(clear is None, f"{clear} stands in clear, and {pointer} is sensitive")
 
 
 def require_shown(terms: dict):
@@ -165,6 +165,21 @@ def require_shown(terms: dict):
 def is_commitment(value) -> bool:
     """Exactly `{"_sd":"sha3-512:…"}` (5.2): whatever else stands there stands in clear."""
     return isinstance(value, dict) and value.keys() == {"_sd"} and form.is_raw(value["_sd"], "sha3-512")
+
+
+def in_clear(op: dict, pointer: str) -> str | None:
+    """Where in `op` something that is sensitive by `pointer` stands in clear: at the pointer itself, or at the part of it
+    that leads to a value without parts, which may hold it. What has a form of its own there holds nothing of the kind."""
+    parts = pointer.split("/")
+    for end in range(3, len(parts) + 1):
+        path, last = "/".join(parts[:end]), end == len(parts)
+        found, value = resolve({"op": op}, path)
+        if not found:
+            return None
+        if last or not isinstance(value, (dict, list)):
+            clear = not is_commitment(value) and (last or parts[2] not in ("name", "scope", "params"))
+            return path if clear else None
+    return None
 
 
 def resolve(value, pointer: str):

@@ -52,6 +52,14 @@ def _terms(**more):
     return lambda parts: parts.policy["terms"].update(more)
 
 
+def _both(*changes):
+    def change(parts):
+        for one in changes:
+            one(parts)
+
+    return change
+
+
 def _revoked(**more):
     def change(parts):
         parts.revoke()
@@ -178,6 +186,13 @@ CASES = [
     ("another hash as `_sd`", _op(patient={"_sd": "sha256:" + "0" * 64}), "policy.hash"),
     ("a sensitive pointer into a list", _terms(sensitive=["/op/scope/0"]), "policy.hash"),
     ("a sensitive pointer to no place of a list", _terms(sensitive=["/op/scope/00", "/op/scope/2"]), None),
+    # What has no parts may hold what a pointer leads past it to, and is committed whole (5.2).
+    ("a text that may hold it", _both(_op(note="p-4711"), _terms(sensitive=["/op/note/id"])), "policy.hash"),
+    ("a number deep in what may hold it", _both(_op(a=[{"b": 7}]), _terms(sensitive=["/op/a/0/b/c/d"])), "policy.hash"),
+    ("a null that may hold it", _both(_op(note=None), _terms(sensitive=["/op/note/id"])), "policy.hash"),
+    ("a commitment that may hold it", _terms(sensitive=["/op/patient/id"]), None),
+    ("a sensitive pointer past a name", _terms(sensitive=["/op/name/first", "/op/scope/0/a", "/op/params/a"]), None),
+    ("a sensitive pointer to no member", _both(_op(note={"a": 1}), _terms(sensitive=["/op/note/id", "/op/b/c"])), None),
     # A policy is of its form, or invalid (11).
     ("a sensitive pointer out of op", _terms(sensitive=["/env/region"]), "policy.hash"),
     ("approvals", _terms(approvals={"m": 1, "from": ["human:a", "human:b"]}), NotShown("policy.hash")),

@@ -115,6 +115,10 @@ fn a_term_that_an_artifact_does_not_keep_is_named() {
     let op = kept.op.value.as_object().expect("an op").clone().with("patient", patient.with("id", "p-4711"));
     told.op.value = Value::Object(op);
     assert_eq!(sensitive(&told, &["/op/patient"]), Some("sensitive"), "a commitment and what it is to");
+    for pointer in ["/op/model/owner", "/op/model/owner/name"] {
+        assert_eq!(sensitive(&kept, &[pointer]), Some("sensitive"), "{pointer}: what has no parts may hold it");
+    }
+    assert_eq!(sensitive(&kept, &["/op/patient/name", "/op/name/first", "/op/nothing/at/all"]), None);
 
     let nonce = || String::from(kept.usage.nonce());
     let bounded = Artifact { usage: Use::Bounded { nonce: nonce(), max: 3 }, ..kept.clone() };
