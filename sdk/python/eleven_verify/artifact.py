@@ -38,9 +38,7 @@ def check(artifact):
     check_operation(artifact["op"])
     form.named(artifact["pol"]["ref"], "policy")
     form.sha3(artifact["pol"]["hash"], "policy hash")
-    form.named(artifact["env"]["runtime"], "runtime")
-    form.named(artifact["env"]["region"], "segment", "region")
-    form.named(artifact["env"]["tenancy"], "segment", "tenancy")
+    _check_environment(artifact["env"])
     life = form.seconds(artifact["exp"], "exp") - form.seconds(artifact["nbf"], "nbf")
     require(0 < life <= form.LIFE_LIMIT_MS, "the artifact lives longer than an hour, or not at all")
     _check_use(artifact["use"])
@@ -48,6 +46,26 @@ def check(artifact):
     form.sha3(artifact["chash"], "chash")
     check_signature(artifact["sig"])
     form.canonical_within(artifact, form.ARTIFACT_LIMIT, "artifact")
+
+
+def check_decision(decision):
+    """The form of a decision's input (11): all that the decision depends on, and nothing else."""
+    form.members(decision, {"identity", "op", "env", "facts", "policy", "at"}, what="decision input")
+    form.named(decision["identity"], "identity")
+    check_operation(decision["op"])
+    _check_environment(decision["env"])
+    require(isinstance(decision["facts"], dict), "facts is not an object")
+    form.members(decision["policy"], {"ref", "hash"}, what="policy")
+    form.named(decision["policy"]["ref"], "policy")
+    form.sha3(decision["policy"]["hash"], "policy hash")
+    form.millis(decision["at"], "at")
+
+
+def _check_environment(env):
+    form.members(env, {"runtime", "region", "tenancy"}, what="env")
+    form.named(env["runtime"], "runtime")
+    form.named(env["region"], "segment", "region")
+    form.named(env["tenancy"], "segment", "tenancy")
 
 
 def check_operation(op):

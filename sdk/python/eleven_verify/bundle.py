@@ -392,6 +392,7 @@ class _Verifier:
             raise NotChecked("no decision input was given")
         request = self.events[0]["data"]["request"]
         require(hashes.of(self.b["decision"]) == request, "the decision input is not the one recorded")
+        artifacts.check_decision(self.b["decision"])
         self._asked_for(self.b["decision"])
         raise NotChecked("the input is the one recorded; this verifier does not evaluate Cedar")
 

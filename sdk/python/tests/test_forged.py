@@ -216,6 +216,10 @@ CASES = [
     ("a decision about another operation", _decided(op={"name": "model.train", "scope": []}), "policy.replay"),
     ("a decision about no operation", _decided(op=None), "policy.replay"),
     ("a decision for another place", _decided(env={"runtime": "k8s://a", "region": "a", "tenancy": "b"}), "policy.replay"),
+    ("a decision by facts", _decided(facts={"approvals": []}), None),
+    ("a decision by no facts", _decided(facts=None), "policy.replay"),
+    ("a decision at a time without milliseconds", _decided(at="2026-05-12T17:04:11Z"), "policy.replay"),
+    ("a decision that depends on more", _decided(note=""), "policy.replay"),
     ("a decision by another policy", _decided(policy={"ref": "policy://a/v1", "hash": _HASH}), "policy.replay"),
     # An event record is at most 16 KiB and of its form, wherever it stands (5, 13).
     ("an event of more than 16 KiB", _data("execution.completed", cause="x" * 16_384), "lineage.order"),
