@@ -1,6 +1,6 @@
 """The attestation: DSSE around an in-toto statement (PROTOCOL 10)."""
 
-from . import ed25519, form, hashes, policy
+from . import ed25519, form, hashes, lineage, policy
 from .encoding import canonical, parse, same
 from .form import require
 from .result import NotChecked
@@ -51,6 +51,9 @@ def statement(envelope: dict) -> dict:
     # The predicate may hold more than the protocol names (section 1); what it names must be there.
     missing = _PREDICATE - value["predicate"].keys()
     require(not missing, f"the predicate lacks {sorted(missing)}")
+    # These two are compared where the outcome is in the ledger, and are of their form before, too.
+    require(f"execution.{value['predicate']['outcome']}" in lineage.OUTCOMES, "no outcome of an execution")
+    lineage.check_result(value["predicate"]["result"])
     return value
 
 

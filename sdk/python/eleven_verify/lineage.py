@@ -127,10 +127,15 @@ def _check_outcome(data: dict, crashed: bool):
     form.members(data, {"result"}, {"cause"}, what="data")
     if "cause" in data:
         form.text(data["cause"], "cause")
-    form.members(data["result"], {"digest", "bytes", "status"}, what="result")
-    form.sha3(data["result"]["digest"])
-    form.integer(data["result"]["bytes"], "bytes")
-    form.integer(data["result"]["status"], "status")
+    check_result(data["result"])
+
+
+def check_result(result):
+    """Form of what came of an execution, in the outcome's event and in the statement alike."""
+    form.members(result, {"digest", "bytes", "status"}, what="result")
+    form.sha3(result["digest"])
+    form.integer(result["bytes"], "bytes")
+    form.integer(result["status"], "status")
 
 
 def within_max(use: dict, k: int | None) -> bool:

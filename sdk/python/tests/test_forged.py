@@ -13,6 +13,7 @@ class NotShown(str):
 
 
 _HASH = "sha3-512:" + "0" * 128
+_RESULT = {"digest": _HASH, "bytes": 0, "status": 200}
 _CONTAINED = {
     "kind": "runtime",
     "subject": "k8s://a",
@@ -248,6 +249,12 @@ CASES = [
     ("another tenancy than the point's", _env(tenancy="shared"), "attestation.binding"),
     # What has not come yet can't be compared, and nothing else is left out (5.1, 10).
     ("an attestation without its outcome", _attested(), NotShown("attestation.binding")),
+    ("one of another outcome", _attested(outcome="failed"), NotShown("attestation.binding")),
+    ("one of no outcome", _attested(outcome="done"), "attestation.binding"),
+    ("one of another result", _attested(result={**_RESULT, "status": 503}), NotShown("attestation.binding")),
+    ("one of fewer bytes than none", _attested(result={**_RESULT, "bytes": -1}), "attestation.binding"),
+    ("one of a result that is more", _attested(result={**_RESULT, "note": ""}), "attestation.binding"),
+    ("one of no result", _attested(result=None), "attestation.binding"),
     ("one of another workload", _attested(workload=_HASH), "attestation.binding"),
     ("one of another environment", _attested(environment=_HASH), "attestation.binding"),
     ("one that began before it was consumed", _attested(started="2026-05-12T17:00:00.000Z"), "attestation.binding"),
