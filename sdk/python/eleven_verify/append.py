@@ -70,10 +70,13 @@ class Ledger:
             key = self._signer(record)
         except _BAD as error:
             return Answer(REFUSED, str(error))
-        numbered = self._number(record)
+        numbered, counts = self._number(record), counts_at(key, now)
+        if numbered.outcome == EQUIVOCATION and not counts:
+            # Whoever has a key that was ended could have its producer contained.
+            return Answer(REFUSED, "the same number with other bytes, by a key that does not count now")
         if numbered.outcome != ACCEPT:
             return numbered
-        if not counts_at(key, now):
+        if not counts:
             return Answer(REFUSED, "the key does not count now")
         try:
             event.check(record)

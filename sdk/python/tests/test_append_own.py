@@ -151,6 +151,12 @@ class _Case:
         named = event.attestation_id("auth_" + OPEN, POINT, OPEN)
         return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": ENVELOPE})
 
+    def sent_again(self, **other) -> dict:
+        """The first record of the point, or another under its number."""
+        records = (entry["record"] for entry in vectors("ledger.json")["entries"])
+        first = next(record for record in records if record["kid"] == KIDS[POINT])
+        return _signed({**event.body(first), **other}, forge.seed(KIDS[POINT])) if other else first
+
     def denied(self, **data) -> dict:
         """A counted denial of the point."""
         data = {"count": 1, "window": "2026-05-12T17:04:14.000Z/PT1S", "listener": "127.0.0.1:1113", **data}
@@ -232,6 +238,7 @@ _CONSUMED = _of("consumed_by", POINT, KIDS[POINT])
 _CRASHED = _of("next", OPEN, "execution.interrupted", {"cause": "crash", "effect": "unknown"})
 _ATTESTED = _of("attested")
 _COMPLETED = _of("next", OPEN, "execution.completed", {"result": {"digest": HASH, "bytes": 0, "status": 200}})
+_POINT_RETIRED = _of("event", "key.retired", {"kid": KIDS[POINT]})
 _HOLD = "operation." + "0" * 32
 _SOURCE = {"name": "corp", "source": "https://id.example", "mapping": {}}
 
@@ -243,6 +250,11 @@ _CASES = [
      lambda case: case.consumed_by(f"{RUNTIME}/below#gw-0")),
     ("a consumption by a point of a path above the runtime", "refused",
      lambda case: case.consumed_by("k8s://cluster-east-1#gw-0")),
+    # What a producer sends again.
+    ("a record again", "repeat", _of("sent_again")),
+    ("another record under its number", "equivocation", _of("sent_again", ts=AT)),
+    ("a record again by a key that was retired", "repeat", _then(_POINT_RETIRED, _of("sent_again"))),
+    ("another under its number by a key that was retired", "refused", _then(_POINT_RETIRED, _of("sent_again", ts=AT))),
     # The lineage of an operation.
     ("a consumption of another use than its operation's", "refused", _of("consumed_by", POINT, KIDS[POINT], use=2)),
     ("an admission", "accept",
