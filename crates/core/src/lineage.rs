@@ -3,6 +3,7 @@
 //! The one place that knows the order. An enforcement point steps through it while it runs an operation, the ledger before
 //! it appends, a verifier over a bundle.
 
+use crate::artifact::is_nonce;
 use crate::encoding::{Object, Value};
 use crate::event::{About, Record, Tip};
 use crate::hash::{Sha3, Sha256};
@@ -225,7 +226,7 @@ fn consumed_data(record: &Record) -> bool {
     let counted = data.get("use").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
     let registry = data.get("registry").is_none_or(|registry| RegistryRef::read(registry.clone()).is_ok());
     only(data, &["nonce", "use", "registry"])
-        && record.data_str("nonce").is_some()
+        && record.data_str("nonce").is_some_and(is_nonce)
         && counted == Some(k.unwrap_or(1))
         && registry
 }

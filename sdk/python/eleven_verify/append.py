@@ -262,6 +262,7 @@ class Ledger:
     def _check_authorization_revoked(self, record: dict):
         data = record["data"]
         form.members(data, {"artifact", "exp", "why"}, what="data")
+        form.named(data["artifact"], "artifact")
         form.text(data["why"], "why")
         require(record.get("artifact_id", data["artifact"]) == data["artifact"], "artifact_id is another")
         first = self._first.get(data["artifact"].removeprefix("auth_"))

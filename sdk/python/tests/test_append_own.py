@@ -151,6 +151,11 @@ class _Case:
         named = event.attestation_id("auth_" + OPEN, POINT, OPEN)
         return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": ENVELOPE})
 
+    def revoked(self, **data) -> dict:
+        """The revocation of the vectors' unused artifact."""
+        exp = self.ledger._first[UNUSED]["exp"]
+        return self.event("authorization.revoked", {"artifact": f"auth_{UNUSED}", "exp": exp, **data})
+
     def sent_again(self, **other) -> dict:
         """The first record of the point, or another under its number."""
         records = (entry["record"] for entry in vectors("ledger.json")["entries"])
@@ -257,6 +262,7 @@ _CASES = [
     ("another under its number by a key that was retired", "refused", _then(_POINT_RETIRED, _of("sent_again", ts=AT))),
     # The lineage of an operation.
     ("a consumption of another use than its operation's", "refused", _of("consumed_by", POINT, KIDS[POINT], use=2)),
+    ("a consumption of a nonce that is none", "refused", _of("consumed_by", POINT, KIDS[POINT], nonce="n_1")),
     ("an admission", "accept",
      _then(_CONSUMED, _of("next", UNUSED, "admission.granted", {"workload": HASH}, fingerprint=HASH))),
     ("an admission without a fingerprint", "refused",
@@ -341,6 +347,11 @@ _CASES = [
     ("a policy that was revoked", "refused", _then(_of("subject", "revoked", "policy", "policy://further/v1"), _V1)),
     ("a policy without operations", "refused", _of("policy", "policy://further/v1", operations=[])),
     # Interfaces, and the two services of the protocol's own.
+    ("a revocation", "accept", _of("revoked", why="operator")),
+    ("a revocation that does not say why", "refused", _of("revoked")),
+    ("a revocation for no reason", "refused", _of("revoked", why="")),
+    ("a revocation and more", "refused", _of("revoked", why="operator", note="")),
+    ("a revocation of no name", "refused", _of("revoked", why="operator", artifact=[])),
     ("an interface", "accept", _of("interface", "a/b", "1")),
     ("an interface of words", "refused", _of("interface", "A b", "1")),
     ("an interface again", "refused", _then(_of("interface", "a", "1"), _of("interface", "a", "1", HASH))),

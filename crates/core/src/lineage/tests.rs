@@ -128,6 +128,16 @@ fn a_consumption_names_an_epoch_and_its_hash_or_no_view_at_all() {
 }
 
 #[test]
+fn a_consumption_names_a_nonce() {
+    let consumed = |nonce: Value| stage(with_data("authorization.consumed", |data| data.with("nonce", nonce.clone())));
+    assert_eq!(consumed("n_0123456789ABCDEFGHJKMNPQRS".into()), Ok(Stage::Consumed));
+    for nonce in ["n_1", "n_0123456789ABCDEFGHIJKLMNOP", "0123456789ABCDEFGHJKMNPQRS", ""] {
+        assert_eq!(consumed(nonce.into()), Err(LineageError::Data), "{nonce}");
+    }
+    assert_eq!(consumed(Value::Null), Err(LineageError::Data));
+}
+
+#[test]
 fn a_cause_is_a_text_that_says_something() {
     let caused = |cause: Value| with_data("execution.completed", |data| data.with("cause", cause.clone()));
     assert!(with_data("execution.completed", |data| data).is_ok() && caused("upstream.failed".into()).is_ok());

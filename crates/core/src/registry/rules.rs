@@ -211,6 +211,8 @@ impl Fold {
         let mut form = Form::of_object(data.clone(), "authorization.revoked");
         let artifact = form.named("artifact", "an artifact id", is_artifact_id)?;
         let until = form.seconds("exp")?.plus_seconds(REVOKED_KEPT);
+        form.named("why", "a text", |why| !why.is_empty())?;
+        form.finish()?;
         let written = Time::parse_seconds(&until.seconds()) == Some(until);
         require(written, "authorization.revoked: a day past `exp` is beyond what a time can say")?;
         if self.lists.revoked.contains(&artifact) {

@@ -287,6 +287,11 @@ fn a_revocation_stays_a_day_past_the_expiry() {
     assert_eq!(fold.take("authorization.revoked", &revocation(2, "2026-05-12T17:06:00Z")), Ok(true));
     let again = fold.take("authorization.revoked", &revocation(1, "2026-05-12T18:00:00Z"));
     assert_eq!(again, Err(FoldError::Known("revocation")));
+    let other = |name: &str, value: &str| revocation(3, "2026-05-12T17:05:00Z").with(name, value);
+    let unsaid = named("artifact", &format!("auth_{:032}", 3)).with("exp", "2026-05-12T17:05:00Z");
+    for formless in [other("why", ""), other("note", "more"), unsaid] {
+        assert!(matches!(fold.take("authorization.revoked", &formless), Err(FoldError::Form(_))), "{formless:?}");
+    }
     let never = fold.take("authorization.revoked", &revocation(3, "9999-12-31T23:59:59Z"));
     assert!(matches!(never, Err(FoldError::Form(_))), "a row whose `until` can't be written");
     let until = fold.lists().revoked.iter().map(|row| row.until.seconds()).collect::<Vec<_>>();
