@@ -26,7 +26,7 @@ async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody()
     };
     let runtime = "host://test/inference".to_owned();
     let execute = Execute { identity: caller.identity.clone(), op: Object::new(), runtime, request: None };
-    let issued = issuer.obtain(&caller, &execute).await.err().expect("no artifact");
+    let issued = issuer.obtain(&caller, &execute).await.expect_err("no artifact");
     for refused in [exchanged, issued] {
         assert_eq!(refused.reason, Some(Reason::IssuerUnavailable));
         assert!(refused.detail.starts_with("the authority's answer is malformed: "), "{refused}");

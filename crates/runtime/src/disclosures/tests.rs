@@ -216,7 +216,7 @@ async fn what_a_view_ends_that_came_after_the_admission_shows_nothing_and_erases
         for asking in [Asking::Open, Asking::Erase] {
             let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
             let gate = Arc::clone(&point.gate);
-            gate.disclosures.keep(OP, vec![disclosure("/op/a")]).await.expect("kept");
+            gate.disclosures.keep(OP, WHO, vec![disclosure("/op/a")]).await.expect("kept");
             let run = move |Begun { permit, bundle, reply }: Begun| async move {
                 gate.registry.hold(view_where(what));
                 reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);

@@ -241,13 +241,9 @@ async fn an_authority_that_does_not_answer_makes_no_end_longer() {
     // It takes connections, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
     let authority = format!("http://{}", silent.local_addr().expect("an address"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
-    let roots = Roots::open(folder.path(), root).expect("roots");
+    let (registry, _folder) = asking(authority);
     let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
     let gate = Arc::clone(&point.gate);
-    let reader = gate.registry.reader().clone();
-    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
     let (stop, stopping) = watch::channel(false);
     let following = tokio::spawn(async move {
         registry.follow(&gate.desks, &gate.running, gate.clock.as_ref(), Duration::from_millis(1), stopping).await;
@@ -264,12 +260,9 @@ async fn what_keeps_the_registry_from_being_refreshed_is_said_again_where_it_is_
     let unknown = (StatusCode::UNAUTHORIZED, String::new());
     // And then what answers nothing else.
     let (authority, asked, _answering) = ledger(vec![failing.clone(), failing, unknown.clone(), unknown]).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
-    let roots = Roots::open(folder.path(), root).expect("roots");
+    let (registry, _folder) = asking(authority);
     let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
-    let (gate, reader) = (&point.gate, point.gate.registry.reader().clone());
-    let registry = Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader);
+    let gate = &point.gate;
     let (_stop, stopping) = watch::channel(false);
     let logged = Logged::default();
     let _logging = tracing::subscriber::set_default(logged.clone());

@@ -38,7 +38,7 @@ fn by_definition(bytes: &[u8]) -> u64 {
 
 #[test]
 fn every_length_has_the_value_of_the_definition() {
-    let bytes: Vec<u8> = (0..1100u32).map(|i| (i * i >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..1100u32).map(|i| ((i * i) >> 3) as u8).collect();
     for length in (0..300).chain(500..530).chain(1020..1100) {
         assert_eq!(plain(&bytes[..length]), by_definition(&bytes[..length]), "{length} bytes");
     }

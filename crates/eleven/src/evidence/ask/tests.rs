@@ -130,7 +130,7 @@ async fn content_is_what_hashes_to_its_name_and_a_document() {
         match (ledger.source().blob(hash).await, why) {
             (Ok(content), None) => assert_eq!(content, sent.as_bytes()),
             (Err(refused), Some(why)) => {
-                assert!(refused.to_string().starts_with(&format!("{hash} {why}")), "{refused}")
+                assert!(refused.to_string().starts_with(&format!("{hash} {why}")), "{refused}");
             }
             (answer, _) => panic!("{sent}: {}", answer.is_ok()),
         }
