@@ -346,7 +346,7 @@ async fn an_erasure_of_what_is_held_or_gone_fails_on_record_and_was_allowed() {
     };
     let hold = Hold::on("operation", called.op()).expect("a hold");
     domain.act_in_force(Act::Hold { hold: hold.clone(), placed: true }).await;
-    fails(409, "disclosure.held", "that operation is under a legal hold: ").await;
+    fails(409, "disclosure.held", "that operation, or whoever's it was, is under a legal hold: ").await;
     domain.act_in_force(Act::Hold { hold, placed: false }).await;
     let erased = erase().await;
     assert_eq!((erased.status, erased.header("eleven-decision")), (StatusCode::OK, "allow"), "{}", erased.json());

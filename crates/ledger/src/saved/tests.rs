@@ -335,7 +335,7 @@ fn a_disk_that_refuses_now_and_then_is_asked_again_and_not_for_ever() {
     assert_eq!(refused(1, false), Ok(vec![(0, b"a record".to_vec())]));
     let why = refused(1, true).expect_err("who is to end does not ask again");
     assert!(why.contains("the log could not be read"), "{why}");
-    let why = refused(11, false).expect_err("it gives up");
+    let why = refused(64, false).expect_err("it gives up");
     assert!(why.contains("the log could not be read"), "{why}");
 }
 
