@@ -25,7 +25,7 @@ pub struct Book {
     /// Every artifact that was ever revoked, and the entry that did: only the first counts, also after its row was
     /// dropped.
     pub(super) revoked: HashMap<OpKey, u64>,
-    /// The event keys under which enforcement points return all of whose others were closed.
+    /// The event keys under which enforcement points return: all of their others were closed, or were to be returned under, too.
     pub(super) returned: BTreeSet<String>,
     size: u64,
     at: Option<Time>,

@@ -43,8 +43,9 @@ impl Book {
         Some(BrokenStream { kid: last.kid.clone(), producer: owner, from, resumed })
     }
 
-    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before. With
-    /// the first record under any of its keys a point has gone on, and is awaited under no other.
+    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before, or it
+    /// was to return under them and has not. With the first record under any of its keys a point has gone on, and is awaited under
+    /// no other.
     pub(super) fn note_return(&mut self, record: &Record) {
         if record.src_seq == 0 {
             let awaited: Vec<String> = self.awaited(&record.by).cloned().collect();
@@ -54,7 +55,8 @@ impl Book {
         self.returned.extend(returned.map(|(_, kid)| kid));
     }
 
-    /// The keys under which a point was to return and has not: that its stream broke off was said, and it still is.
+    /// The keys under which a point was to return and has not: that its stream broke off was said, and it still is. A first record
+    /// that is refused under its number ends the waiting, too: nothing is said to go on then, and what comes next breaks off anew.
     fn awaited<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = &'a String> {
         let owned = move |kid: &&String| {
             self.registry().and_then(|registry| registry.key(kid)).is_some_and(|key| key.owner == owner)
@@ -63,19 +65,21 @@ impl Book {
         self.returned.iter().filter(owned).filter(unused)
     }
 
-    /// Which of an enforcement point's event keys, `kid` apart, was closed last: of those under which it did not return none, for
-    /// what broke off did so before. None where one still counts, which takes over: nothing breaks off then.
+    /// Which of an enforcement point's event keys, `kid` apart, was closed last. Those under which it was to return and did not are
+    /// none of them: what broke off did so before, and nothing goes on under them. None where another still counts, which takes
+    /// over: nothing breaks off then.
     fn last_closed(&self, owner: &str, kid: &str) -> Option<&KeyRecord> {
         let registry = self.registry().filter(|_| eleven_core::name::is_point(owner))?;
+        let is_awaited = |key: &&KeyRecord| self.awaited(owner).any(|kid| *kid == key.kid);
         let others = || {
             let keys = registry.lists().keys.iter();
-            keys.filter(|key| key.usage == KeyUse::Event && key.owner == owner && key.kid != kid)
+            let keys = keys.filter(|key| key.usage == KeyUse::Event && key.owner == owner && key.kid != kid);
+            keys.filter(|key| !is_awaited(key))
         };
         if others().any(|key| matches!(key.status, KeyStatus::Active)) {
             return None;
         }
-        let is_awaited = |key: &&KeyRecord| self.awaited(owner).any(|kid| *kid == key.kid);
-        others().filter(|key| !is_awaited(key)).max_by_key(|key| closed_at(key))
+        others().max_by_key(|key| closed_at(key))
     }
 }
 

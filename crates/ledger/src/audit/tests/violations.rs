@@ -494,14 +494,16 @@ fn said(ledger: &Ledger) -> Vec<(String, i64)> {
     records(ledger).iter().filter_map(said).collect()
 }
 
+/// What it is to have said.
+fn expected(said: &[(&str, i64)]) -> Vec<(String, i64)> {
+    said.iter().map(|(event, from)| (format!("audit.{event}"), *from)).collect()
+}
+
 #[tokio::test]
 async fn a_point_that_is_given_another_key_before_it_returned_is_said_once_to_have_broken_off() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;
     let number = i64::try_from(scene.producers.number("gw-0")).expect("a small one");
-    let expected = |more: &[(&str, i64)]| -> Vec<(String, i64)> {
-        more.iter().map(|(event, from)| (format!("audit.{event}"), *from)).collect()
-    };
     // Its journal is lost, and so is each keystore that it was to return with.
     for (old, new) in [("gw-0", "gw-0b"), ("gw-0b", "gw-0c"), ("gw-0c", "gw-0d")] {
         home.clock.advance(10);
@@ -519,7 +521,7 @@ async fn a_point_that_is_given_another_key_before_it_returned_is_said_once_to_ha
     let both = expected(&resumed);
     assert_eq!(said(&scene.ledger), both, "of the stream that broke off");
 
-    // It breaks off anew, and does not return under the key for that: another takes over in order, and is lost, too.
+    // It breaks off anew, and does not return under the key for that, but by one that took its place in order, and is lost, too.
     home.clock.advance(10);
     let mut append = Append::default();
     append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0d"))));
@@ -529,15 +531,73 @@ async fn a_point_that_is_given_another_key_before_it_returned_is_said_once_to_ha
     append.record(&scene.producers.alone("gw-0f", POINT, "runtime.step", step()));
     append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0e"))));
     scene.ledger.must_append(&append).await;
-    let again = expected(&[&resumed[..], &[("discontinuity", 1)]].concat());
-    assert_eq!(said(&scene.ledger), again);
+    let again = [&resumed[..], &[("discontinuity", 1), ("resumed", 1)]].concat();
+    assert_eq!(said(&scene.ledger), expected(&again), "with the first record that comes");
     home.clock.advance(10);
     let mut append = Append::default();
     append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0f"))));
     append.record(&scene.by_authority("key.registered", granted("gw-0g", KeyUse::Event, POINT).to_object()));
     scene.ledger.must_append(&append).await;
-    let last = expected(&[&resumed[..], &[("discontinuity", 1), ("discontinuity", 2)]].concat());
+    let last = expected(&[&again[..], &[("discontinuity", 2)]].concat());
     assert_eq!(said(&scene.ledger), last, "it had gone on");
+    drop(scene.ledger);
+    crate::fsck(home.path(), &mut |_| {}).expect("sound");
+}
+
+#[tokio::test]
+async fn a_point_goes_on_also_by_a_key_that_took_the_place_of_an_unused_one_in_order() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let number = i64::try_from(scene.producers.number("gw-0")).expect("a small one");
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0"))));
+    append.record(&scene.by_authority("key.registered", granted("gw-0b", KeyUse::Event, POINT).to_object()));
+    // The one that it was to return by counts, and signed nothing.
+    append.record(&scene.by_authority("key.registered", granted("gw-0c", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0b"))));
+    scene.ledger.must_append(&append).await;
+    let mut broken = vec![("discontinuity", number)];
+    assert_eq!(said(&scene.ledger), expected(&broken));
+    let mut append = Append::default();
+    append.record(&scene.producers.alone("gw-0c", POINT, "runtime.step", step()));
+    append.record(&scene.producers.alone("gw-0c", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    broken.push(("resumed", number));
+    assert_eq!(said(&scene.ledger), expected(&broken));
+    // From then on the one takes over from the other.
+    let mut append = Append::default();
+    append.record(&scene.by_authority("key.registered", granted("gw-0d", KeyUse::Event, POINT).to_object()));
+    append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid("gw-0c"))));
+    append.record(&scene.producers.alone("gw-0d", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    assert_eq!(said(&scene.ledger), expected(&broken));
+    drop(scene.ledger);
+    crate::fsck(home.path(), &mut |_| {}).expect("sound");
+}
+
+#[tokio::test]
+async fn a_point_whose_first_record_is_refused_is_awaited_no_more_and_not_said_to_go_on() {
+    let home = Home::new();
+    let mut scene = Scene::make(&home).await;
+    let number = i64::try_from(scene.producers.number("gw-0")).expect("a small one");
+    let mut broken = Vec::new();
+    for (old, new, from) in [("gw-0", "gw-0b", number), ("gw-0b", "gw-0c", 1)] {
+        home.clock.advance(10);
+        let mut append = Append::default();
+        append.record(&scene.by_authority("key.retired", Object::new().with("kid", kid(old))));
+        append.record(&scene.by_authority("key.registered", granted(new, KeyUse::Event, POINT).to_object()));
+        scene.ledger.must_append(&append).await;
+        broken.push(("discontinuity", from));
+        assert_eq!(said(&scene.ledger), expected(&broken), "{new}");
+        // Nobody but the authority retires a policy: it has its number, and that is said.
+        let refused = scene.producers.alone(new, POINT, "policy.retired", Object::new());
+        scene.refuses_record(&refused, "event.producer").await;
+        broken.push(("discontinuity", 0));
+    }
+    let mut append = Append::default();
+    append.record(&scene.producers.alone("gw-0c", POINT, "runtime.step", step()));
+    scene.ledger.must_append(&append).await;
+    assert_eq!(said(&scene.ledger), expected(&broken));
     drop(scene.ledger);
     crate::fsck(home.path(), &mut |_| {}).expect("sound");
 }
