@@ -88,6 +88,18 @@ fn loaded_of(home: &Home, change: &dyn Fn(&Shared)) -> Result<(), String> {
     loaded(home)
 }
 
+/// The bytes of a state as another build would have written them, signed by the ledger's own head key.
+fn by_build(state: &[u8], build: &str) -> Vec<u8> {
+    let (state, length) = state.split_last_chunk::<4>().expect("a length");
+    let (fields, document) = state.split_at(state.len() - u32::from_le_bytes(*length) as usize);
+    let document = parse_canonical(document).expect("a document");
+    let document = document.as_object().cloned().expect("an object").with("build", build);
+    let sig = signer("head").signature(&document.canonical_without(&["sig"]));
+    let document = document.with("sig", sig.to_value()).canonical();
+    let length = u32::try_from(document.len()).expect("a small one").to_le_bytes();
+    [fields, document.as_slice(), length.as_slice()].concat()
+}
+
 /// Changes a byte of the first entry from a position on, which is found from the log's end, as somebody writes it who knows
 /// how logs are written.
 fn damage(home: &Home, from: impl FnOnce(u64) -> u64) {
@@ -228,6 +240,28 @@ async fn a_state_is_of_this_log_and_by_the_ledgers_own_head_key() {
     assert_eq!(loaded(&home), Err("it is not signed by a head key of this ledger".to_owned()));
     std::fs::write(state(&home), &kept).expect("written");
     assert_eq!(loaded(&home), Err("the log has changed since".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_of_another_build_is_not_used_whoever_signed_it() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    ledger.close().await;
+    let kept = std::fs::read(state(&home)).expect("a state");
+    let (form, version) = (BUILD.rsplit_once('/').expect("a form").1, env!("CARGO_PKG_VERSION"));
+    let form: u32 = form.parse().expect("a number");
+    // The forms before this one, the one after it, and another version's.
+    let forms = (1..form).chain([form + 1]).map(|form| format!("{version}/{form}"));
+    for build in forms.chain([format!("{version}.0/{form}"), version.to_owned()]) {
+        std::fs::write(state(&home), by_build(&kept, &build)).expect("written");
+        assert_eq!(loaded(&home), Err("saved state: `build` is not this build's".to_owned()), "{build}");
+    }
+    // Its log is read instead.
+    let ledger = home.open().expect("opens");
+    assert!(!ledger.inner.is_checking());
+    drop(ledger);
+    std::fs::write(state(&home), by_build(&kept, BUILD)).expect("written");
+    assert_eq!(loaded(&home), Ok(()), "but for that it is this very state");
 }
 
 #[tokio::test(flavor = "multi_thread")]
