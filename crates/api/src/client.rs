@@ -35,8 +35,10 @@ const MAX_SAID: usize = 64 * 1024;
 /// Why a call gave no answer.
 #[derive(Debug)]
 pub enum CallError {
-    /// Nobody answered: nobody listens, or the deadline passed.
+    /// Nobody listens. Nothing was sent.
     Unreachable(String),
+    /// The deadline passed: what was sent may be looked at all the same.
+    Late(String),
     /// Somebody was there and the connection broke before the answer was whole.
     Broken(String),
     /// Somebody answered, by a certificate that is not trusted here. Nothing was sent.
@@ -50,9 +52,11 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(what) | Self::Broken(what) | Self::Untrusted(what) | Self::Malformed(what) => {
-                f.write_str(what)
-            }
+            Self::Unreachable(what)
+            | Self::Late(what)
+            | Self::Broken(what)
+            | Self::Untrusted(what)
+            | Self::Malformed(what) => f.write_str(what),
             Self::Refused(problem) => problem.fmt(f),
         }
     }
@@ -153,7 +157,7 @@ impl Client {
             let body = body.map_err(|error| CallError::Malformed(format!("{base} broke off its answer: {error}")))?;
             Ok::<_, CallError>((ready, json(base, routes::HEALTH, &body.to_bytes())?))
         };
-        let late = |_| CallError::Unreachable(format!("{base} did not answer within {} ms", deadline.as_millis()));
+        let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
         tokio::time::timeout(deadline, said).await.map_err(late)?
     }
 
@@ -175,8 +179,8 @@ impl Client {
     /// One call, its answer read whole.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] or [`CallError::Broken`] where there was no answer in time, [`CallError::Refused`] for
-    /// every status but 2xx.
+    /// [`CallError::Unreachable`], [`CallError::Late`] or [`CallError::Broken`] where there was no answer in time,
+    /// [`CallError::Refused`] for every status but 2xx.
     pub async fn call(
         &self,
         method: Method,
@@ -196,7 +200,7 @@ impl Client {
         }
         let answered = tokio::time::timeout(deadline, self.answer(request)).await;
         let (status, body) = answered
-            .map_err(|_| CallError::Unreachable(format!("{to} did not answer within {} ms", deadline.as_millis())))??;
+            .map_err(|_| CallError::Late(format!("{to} did not answer within {} ms", deadline.as_millis())))??;
         if status.is_success() { Ok(body) } else { Err(CallError::Refused(Problem::read(status.as_u16(), &body))) }
     }
 
@@ -244,11 +248,11 @@ fn address(base: &str, path: &str) -> Result<Uri, CallError> {
 /// Connects to a base URL as a call of it would, with a TLS handshake where it is an HTTPS one, and asks nothing.
 ///
 /// # Errors
-/// [`CallError::Unreachable`] where nobody listens or the deadline passed, [`CallError::Untrusted`] where whoever does has no
-/// certificate that is trusted here.
+/// [`CallError::Unreachable`] where nobody listens, [`CallError::Late`] where the deadline passed, [`CallError::Untrusted`] where
+/// whoever listens has no certificate that is trusted here.
 pub async fn handshake(base: &str, deadline: Duration) -> Result<(), CallError> {
     let to: Uri = base.parse().map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
-    let late = |_| CallError::Unreachable(format!("{base} did not answer within {} ms", deadline.as_millis()));
+    let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
     tokio::time::timeout(deadline, shake(base, &to)).await.map_err(late)?
 }
 

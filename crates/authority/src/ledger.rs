@@ -100,7 +100,7 @@ impl Ledger {
     /// what it has.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] and [`CallError::Broken`] leave the fate of what was sent unknown;
+    /// [`CallError::Unreachable`], [`CallError::Late`] and [`CallError::Broken`] leave the fate of what was sent unknown;
     /// [`CallError::Refused`] says it was looked at.
     pub async fn append(&self, body: Bytes, deadline: Duration) -> Result<Appended, CallError> {
         let answer = self.client.insist(&self.base, routes::AUDIT_EVENTS, &[], body, deadline).await?;
@@ -184,7 +184,11 @@ impl Ledger {
 #[must_use]
 pub fn fate_unknown(error: &CallError) -> bool {
     match error {
-        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Untrusted(_) | CallError::Malformed(_) => true,
+        CallError::Unreachable(_)
+        | CallError::Late(_)
+        | CallError::Broken(_)
+        | CallError::Untrusted(_)
+        | CallError::Malformed(_) => true,
         CallError::Refused(problem) => problem.status >= 500 || problem.status == 429,
     }
 }

@@ -243,7 +243,8 @@ pub(crate) fn get_bytes(base: &(impl Base + ?Sized), path: &str) -> Result<Vec<u
 /// As [`get`].
 pub(crate) fn post(base: &str, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
     let answer = wait(async { Client::new().post(base, path, &[], body, PATIENCE).await })??;
-    read_json(&answer).map_err(|error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")))
+    let wrong = |error| Failure::new(format!("{base}{path} answered what is not I-JSON: {error}")).left_open();
+    read_json(&answer).map_err(wrong)
 }
 
 /// Posts a document with a credential, and gives the answer's bytes.

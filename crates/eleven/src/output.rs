@@ -22,6 +22,9 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 /// A corner made place for another process of the same corner: start that one (`EX_TEMPFAIL` of sysexits).
 pub(crate) const EXIT_RESTART: u8 = 75;
 
+/// How a corner is started that does not answer.
+const START: &str = "`eleven up` starts all corners";
+
 /// How to speak.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -75,6 +78,8 @@ pub(crate) struct Failure {
     next: Option<String>,
     /// How whoever did not answer is started, where that is why.
     start: Option<&'static str>,
+    /// Whether what was asked for may be done all the same.
+    open: bool,
 }
 
 impl Output {
@@ -196,7 +201,8 @@ fn unwritten(error: &std::io::Error, lost: Option<&str>) -> ! {
 impl Failure {
     /// It was refused or failed.
     pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { code: EXIT_FAILED, what: what.to_string(), reason: None, lineage: None, next: None, start: None }
+        let what = what.to_string();
+        Self { code: EXIT_FAILED, what, reason: None, lineage: None, next: None, start: None, open: false }
     }
 
     /// The command line or the configuration is wrong.
@@ -213,6 +219,17 @@ impl Failure {
     /// The reference of what would be taken instead, where whoever refused it names that.
     pub(crate) fn next(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    /// The same where what was asked for was sent, and nothing says what became of it.
+    pub(crate) fn left_open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Whether what was asked for may be done all the same: it was sent, and was not refused.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Whether it was refused for this reason.
@@ -311,11 +328,15 @@ impl From<eleven_api::client::CallError> for Failure {
                 lineage: problem.lineage,
                 next: problem.next,
                 start: None,
+                // Any other status says nothing of what became of what was asked for.
+                open: !(400..500).contains(&problem.status),
             },
-            CallError::Unreachable(what) | CallError::Broken(what) => {
-                Self { start: Some("`eleven up` starts all corners"), ..Self::new(what) }
+            CallError::Unreachable(what) => Self { start: Some(START), ..Self::new(what) },
+            CallError::Late(what) | CallError::Broken(what) => {
+                Self { start: Some(START), ..Self::new(what).left_open() }
             }
-            CallError::Untrusted(what) | CallError::Malformed(what) => Self::new(what),
+            CallError::Untrusted(what) => Self::new(what),
+            CallError::Malformed(what) => Self::new(what).left_open(),
         }
     }
 }

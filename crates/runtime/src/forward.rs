@@ -219,7 +219,11 @@ pub(crate) fn is_unknown(error: &CallError) -> bool {
 pub(crate) fn kind(error: &CallError) -> (Discriminant<CallError>, Option<(u16, Option<Reason>)>) {
     let refusal = match error {
         CallError::Refused(problem) => Some((problem.status, problem.reason)),
-        CallError::Unreachable(_) | CallError::Broken(_) | CallError::Untrusted(_) | CallError::Malformed(_) => None,
+        CallError::Unreachable(_)
+        | CallError::Late(_)
+        | CallError::Broken(_)
+        | CallError::Untrusted(_)
+        | CallError::Malformed(_) => None,
     };
     (discriminant(error), refusal)
 }

@@ -82,7 +82,7 @@ impl Issuer {
         let asking = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline * 2);
         let (answer, absence) = match tokio::time::timeout(self.deadline, asking).await {
             Ok(answer) => (answer, ABSENT),
-            Err(late) => (Err(CallError::Unreachable(late.to_string())), LATE),
+            Err(late) => (Err(CallError::Late(late.to_string())), LATE),
         };
         self.trouble.note(&answer);
         match answer {

@@ -126,12 +126,16 @@ async fn a_server_that_says_nothing_is_left_at_the_deadline() {
     let late = |base: &str| format!("{base} did not answer within 50 ms");
     let secure = format!("https://{at}");
     let error = handshake(&secure, soon).await.expect_err("nobody shakes hands");
-    assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    assert!(matches!(error, CallError::Late(_)), "{error:?}");
     assert_eq!(error.to_string(), late(&secure));
     let plain = format!("http://{at}");
     let error = Client::new().health(&plain, soon).await.expect_err("nobody says anything");
-    assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    assert!(matches!(error, CallError::Late(_)), "{error:?}");
     assert_eq!(error.to_string(), late(&plain));
+    // What was posted has left, and may be read yet.
+    let error = Client::new().post(&plain, "/act", &[], "{}", soon).await.expect_err("nobody says anything");
+    assert!(matches!(error, CallError::Late(_)), "{error:?}");
+    assert_eq!(error.to_string(), late(&format!("{plain}/act")));
 }
 
 #[tokio::test]

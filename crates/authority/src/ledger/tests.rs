@@ -31,6 +31,7 @@ fn a_page_is_read_strictly() {
 fn only_an_answer_about_the_records_settles_their_fate() {
     use eleven_api::problem::Problem;
     assert!(fate_unknown(&CallError::Unreachable("gone".into())));
+    assert!(fate_unknown(&CallError::Late("within 10 ms".into())));
     assert!(fate_unknown(&CallError::Refused(Problem::with_status(503, "starting"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(409, "gap"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(422, "refused"))));

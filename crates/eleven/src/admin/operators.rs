@@ -9,7 +9,6 @@ use crate::output::{Failure, Output};
 use eleven_api::edge;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
-use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer as _, base64_value};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -38,7 +37,7 @@ fn add(config: &Config, name: &str, identity: &str, out: Option<&Path>, output: 
     }
     let args = Object::new().with("operator", name).with("identity", identity).with("kid", &kid);
     let args = args.with("public", base64_value(&key.signer.public()));
-    let done = act(config, "operator.add", args).map_err(|refused| not_added(refused, out, name))?;
+    let done = act(config, "operator.add", args).map_err(|failure| not_added(failure, out, name))?;
     let answer = members(done.clone()).with("kid", &kid);
     if let Some(file) = out {
         let file = file.display().to_string();
@@ -58,19 +57,25 @@ fn add(config: &Config, name: &str, identity: &str, out: Option<&Path>, output: 
     Ok(())
 }
 
-/// What a refusal leaves: no key, unless the ledger may have its operator all the same.
-fn not_added(refused: Failure, out: Option<&Path>, name: &str) -> Failure {
-    let Some(file) = out else { return refused };
-    if refused.is(Reason::AuditUnavailable) {
-        let hint = format!(
-            "{} holds its key, which counts where `eleven operator list` names {name}; else remove the file",
-            file.display()
-        );
-        return refused.or_else_try(false, &hint);
+/// What a failure leaves: no key, unless the ledger has its operator all the same, or will.
+fn not_added(failure: Failure, out: Option<&Path>, name: &str) -> Failure {
+    if failure.is_open() {
+        let hint = match out {
+            Some(file) => format!(
+                "{} holds its key, which counts where `eleven operator list` names {name}; else remove the file",
+                file.display()
+            ),
+            None => format!(
+                "look at `eleven operator list`, and where that names {name}, `eleven operator remove {name}`: its key is lost"
+            ),
+        };
+        return failure.or_else_try(false, &hint);
     }
-    // It opens nothing.
-    let _ = std::fs::remove_file(file);
-    refused
+    if let Some(file) = out {
+        // It opens nothing.
+        let _ = std::fs::remove_file(file);
+    }
+    failure
 }
 
 fn remove(config: &Config, name: &str, output: Output) -> Result<(), Failure> {

@@ -1,8 +1,15 @@
-use super::Source;
-use crate::output::Failure;
+use super::{Source, operator};
+use crate::cli::OperatorCommand;
+use crate::config::Config;
+use crate::operator::OperatorKey;
+use crate::output::{Failure, Output};
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_core::encoding::Value;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 #[test]
 fn cedar_text_and_schema_are_read_from_beside_the_bundle_where_it_has_none() {
@@ -42,4 +49,63 @@ fn the_next_version_is_the_one_that_a_refusal_names_as_that_and_of_the_same_path
     for other in ["policy://q/v4", "policy://p", "v4", ""] {
         assert_eq!(next_by(sentence.clone().naming_next(other)), None, "{other}");
     }
+}
+
+/// An authority that reads one act, answers this and hangs up.
+fn answering(answer: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = answer.to_owned();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"}") {
+            let mut some = [0; 4096];
+            let read = stream.read(&mut some).expect("a request");
+            assert!(read > 0, "an act is a document");
+            asked.extend_from_slice(&some[..read]);
+        }
+        stream.write_all(answer.as_bytes()).expect("taken");
+    });
+    url
+}
+
+#[test]
+fn the_key_of_an_operator_who_may_be_there_is_kept_and_no_other() {
+    const LEAST: &str = "[domain]\nname = \"11-11\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+                         [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let (own, file) = (folder.path().join("operator.key"), folder.path().join("second.key"));
+    let made = OperatorKey::create(&own, "human:operator:dev", "key:11-11/operator/1", &Zeroizing::new([9; 32]));
+    assert!(made.is_ok());
+    let mut config = Config::read(&folder.path().join("eleven.toml"), LEAST).expect("a configuration");
+    let mut failed = |url: String, out: Option<PathBuf>| {
+        config.authority.url = url;
+        let (name, identity) = ("second".to_owned(), "human:second:dev".to_owned());
+        let added = operator(&config, OperatorCommand::Add { name, identity, out }, Output::new(true));
+        added.expect_err("nobody says that it was done").to_string()
+    };
+    for answer in [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{",
+        "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let said = failed(answering(answer), Some(file.clone()));
+        assert!(said.contains(&format!("{} holds its key", file.display())), "{answer}: {said}");
+        std::fs::remove_file(&file).expect("it is kept");
+        let said = failed(answering(answer), None);
+        assert!(said.contains("`eleven operator list`") && said.contains("`eleven operator remove second`"), "{said}");
+    }
+    let settled = |said: &str| assert!(!file.exists() && !said.contains("eleven operator"), "{said}");
+    for status in ["400 Bad Request", "401 Unauthorized", "404 Not Found", "409 Conflict"] {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        settled(&failed(answering(&answer), Some(file.clone())));
+        settled(&failed(answering(&answer), None));
+    }
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
+    settled(&failed(format!("http://{free}"), Some(file.clone())));
+    std::fs::remove_file(&own).expect("it is there");
+    settled(&failed(format!("http://{free}"), Some(file.clone())));
 }

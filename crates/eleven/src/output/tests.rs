@@ -44,3 +44,32 @@ fn who_does_not_answer_is_said_to_be_started_by_what_starts_it() {
     assert_eq!(other, "http://127.0.0.1:1 is not reachable: is it running? `eleven witness serve` starts it");
     assert_eq!(Failure::new("it is none").started_by("`eleven witness serve` starts it").to_string(), "it is none");
 }
+
+#[test]
+fn only_a_refusal_or_nothing_that_was_sent_settles_what_was_asked_for() {
+    use eleven_api::client::CallError;
+    use eleven_api::problem::Problem;
+    let refused = |status| CallError::Refused(Problem::with_status(status, "x"));
+    for error in [
+        CallError::Late("within 10000 ms".into()),
+        CallError::Broken("it broke off".into()),
+        CallError::Malformed("no I-JSON".into()),
+        refused(302),
+        refused(500),
+        refused(503),
+    ] {
+        let what = error.to_string();
+        assert!(Failure::from(error).while_("operator.add").is_open(), "{what}");
+    }
+    for error in [
+        CallError::Unreachable("nobody".into()),
+        CallError::Untrusted("by whom".into()),
+        refused(400),
+        refused(409),
+        refused(499),
+    ] {
+        let what = error.to_string();
+        assert!(!Failure::from(error).is_open(), "{what}");
+    }
+    assert!(!Failure::new("the operator's key can't be read").is_open());
+}

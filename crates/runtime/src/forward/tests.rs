@@ -102,6 +102,7 @@ fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_whe
     let plain = |status| CallError::Refused(Problem::with_status(status, "x"));
     let errors = [
         CallError::Unreachable("the ledger is not reachable".into()),
+        CallError::Late("within 9999 ms".into()),
         CallError::Broken("it broke off".into()),
         CallError::Untrusted("by whom".into()),
         CallError::Malformed("no I-JSON".into()),
@@ -116,7 +117,7 @@ fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_whe
         assert_eq!(same, [at], "{one}");
     }
     for (one, another) in [
-        (CallError::Unreachable("within 9998 ms".into()), CallError::Unreachable("within 9997 ms".into())),
+        (CallError::Late("within 9998 ms".into()), CallError::Late("within 9997 ms".into())),
         (refused(Reason::AuditUnavailable, "7 wait"), refused(Reason::AuditUnavailable, "8 wait")),
     ] {
         assert_eq!(kind(&one), kind(&another), "{one}");
