@@ -40,7 +40,7 @@ use placed::{mark, remove_all, restored, set_word, undo, word};
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 8 << 20;
-/// How often a log is opened anew whose writer was in the middle of something.
+/// How often a log is opened whose writer may be in the middle of something.
 const ATTEMPTS: u32 = 5;
 
 /// What a backup or a restored ledger holds.
@@ -196,15 +196,30 @@ fn is_copy(folder: &Path) -> Result<(), LedgerError> {
     }
 }
 
-/// A log that another process may be writing to. Its last frame may be half there at this moment.
+/// A log that another process may be writing to. Its last frame may be half there at this moment: only where somebody may write is
+/// what can't be read looked at again, for the whole log is read each time.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn ReadLog>, LedgerError> {
+    open_by(path, &peek)
+}
+
+/// The same, each time by `look`.
+fn open_by(
+    path: &Path,
+    look: &dyn Fn(&Path) -> Result<Arc<dyn ReadLog>, OpenError>,
+) -> Result<Arc<dyn ReadLog>, LedgerError> {
+    // Or that can't be told.
+    let is_held = || path.parent().is_some_and(|folder| !matches!(Folder::holder(folder), Ok(None)));
     let mut attempt = 1;
     loop {
-        match peek(path) {
-            Err(OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Io { .. }) if attempt < ATTEMPTS => {
+        // Asked on both sides of it: who wrote meanwhile may have begun or ended since.
+        let held = is_held();
+        match look(path) {
+            Err(OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Io { .. })
+                if attempt < ATTEMPTS && (held || is_held()) =>
+            {
                 attempt += 1;
             }
-            read => return Ok(read?),
+            opened => return Ok(opened?),
         }
     }
 }

@@ -59,6 +59,36 @@ async fn a_copy_of_a_running_ledger_is_whole_and_ends_at_its_head() {
     assert!(why(backup(Home::new().path(), &dest.path().join("other"))).contains("can't open"), "no head yet");
 }
 
+#[test]
+fn what_can_not_be_read_is_read_again_only_while_somebody_may_write_it() {
+    let home = Home::new();
+    let log = home.path().join(LOG);
+    let missing = || OpenError::Missing { segment: "00000000000000000007.seg".to_owned(), expected: 5, found: 7 };
+    let gone = || OpenError::Io { doing: "open a segment".to_owned(), cause: ErrorKind::NotFound.into() };
+    let later = || OpenError::Version { segment: "00000000000000000007.seg".to_owned(), found: 9 };
+    // How often a log is read that never can be, for this.
+    let read = |why: &dyn Fn() -> OpenError| {
+        let times = std::cell::Cell::new(0);
+        let never = |_: &Path| -> Result<Arc<dyn ReadLog>, OpenError> {
+            times.set(times.get() + 1);
+            Err(why())
+        };
+        assert!(open_by(&log, &never).is_err());
+        times.get()
+    };
+    assert_eq!([read(&missing), read(&gone), read(&later)], [1, 1, 1], "nobody writes");
+    let held = Folder::open(home.path(), CORNER).expect("a folder");
+    assert_eq!([read(&missing), read(&gone), read(&later)], [ATTEMPTS, ATTEMPTS, 1], "somebody may");
+    let tries = std::cell::Cell::new(0);
+    let at_last = |path: &Path| {
+        tries.set(tries.get() + 1);
+        if tries.get() < 3 { Err(missing()) } else { peek(path) }
+    };
+    assert!(open_by(&log, &at_last).is_ok() && tries.get() == 3);
+    drop(held);
+    assert_eq!(read(&missing), 1, "nobody does any more");
+}
+
 #[tokio::test]
 async fn a_ledger_goes_on_from_its_copy_where_nothing_that_was_published_is_lost() {
     let (home, mut producers) = (Home::new(), Producers::new());
