@@ -127,14 +127,16 @@ impl Standing {
         let Some(required) = self.required.filter(|_| cursor.next > 0) else { return };
         let (until, mut last) = (Instant::now() + RESUME, None);
         loop {
-            if let Ok(shown) = asking.checkpoint(required.level).await {
+            // A ledger that is late with its answer holds up the start no longer than one that shows no head.
+            let asked = tokio::time::timeout_at(until, asking.checkpoint(required.level)).await;
+            if let Ok(Ok(shown)) = asked {
                 self.cover(shown.worth, shown.size);
                 last = shown.cosigned.or(last);
             }
             let now = Moment::now(&*asking.clock);
             let since = last.map_or_else(|| required.too_long_before(now), |at| now.back_to(at));
             let owes = cursor.size > self.covered(required.level) && since.steady_ms(now) > required.window_ms();
-            if !owes || Instant::now() >= until {
+            if !owes || Instant::now() + ASK >= until {
                 if owes {
                     let (level, waits) = (required.level, since.steady_ms(now));
                     tracing::warn!(%level, waits, "nothing is admitted until a head covers what the ledger has of this point");

@@ -5,6 +5,7 @@ use eleven_core::head::checkpoint::Checkpoint;
 use eleven_core::root::{KeyRecord, KeyStatus, Witness};
 use eleven_core::signature::{SeedSigner, Signer as _};
 use http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -77,11 +78,8 @@ fn shown(size: u64, cosigned: Option<u64>) -> Note {
     Note { lines: [checkpoint.sign(&head())].into_iter().chain(cosigned).collect(), checkpoint }
 }
 
-/// For how long a point that starts owes a cosigned head for its records below `next`, before a ledger of 12 entries that shows these
-/// checkpoints one after the other; and how often that was asked.
-async fn owed(next: u64, notes: Vec<Note>) -> (i64, usize) {
-    let answers = notes.iter().map(|note| (StatusCode::OK, note.to_string())).collect();
-    let (ledger, asked, _running) = crate::serve::tests::ledger(answers).await;
+/// Who asks this ledger, and the folder of its roots.
+fn asking(ledger: String) -> (Asking, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(5500)));
     let signer = Arc::new(SeedSigner::new("key:d/gw-0/1", &[3; 32]));
@@ -92,8 +90,22 @@ async fn owed(next: u64, notes: Vec<Note>) -> (i64, usize) {
         roots: Arc::new(Roots::open(folder.path(), root(1, 0, false)).expect("roots")),
         clock,
     };
+    (asking, folder)
+}
+
+/// What a ledger of 12 entries says of a point's records below `next`.
+fn had(next: u64) -> Cursor {
+    Cursor { next, hash: None, counts: Some(true), size: 12 }
+}
+
+/// For how long a point that starts owes a cosigned head for its records below `next`, before a ledger of 12 entries that shows these
+/// checkpoints one after the other; and how often that was asked.
+async fn owed(next: u64, notes: Vec<Note>) -> (i64, usize) {
+    let answers = notes.iter().map(|note| (StatusCode::OK, note.to_string())).collect();
+    let (ledger, asked, _running) = crate::serve::tests::ledger(answers).await;
+    let (asking, _folder) = asking(ledger);
     let standing = standing(Durability::D4);
-    standing.resume(&asking, &Cursor { next, hash: None, counts: Some(true), size: 12 }).await;
+    standing.resume(&asking, &had(next)).await;
     let owed = standing.unproven_ms(Moment::now(&*asking.clock)).expect("required").0;
     standing.cover(Durability::D4, 12);
     assert_eq!(standing.unproven_ms(Moment::now(&*asking.clock)), Some((0, 2000)), "a head that covers it ends that");
@@ -117,6 +129,26 @@ async fn what_waited_for_too_long_before_a_start_or_nobody_knows_how_long_refuse
         tokio::join!(owed(3, vec![shown(9, Some(SECOND + 1))]), owed(3, vec![shown(9, None)]), owed(3, Vec::new()));
     assert_eq!((late.0, unsigned.0, unshown.0), (4500, 2001, 2001));
     assert!(late.1 > 1, "it was asked again before");
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_late_with_a_head_does_not_hold_up_a_start_for_longer_than_one_that_has_none() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (asking, _folder) = asking(format!("http://{}", listener.local_addr().expect("an address")));
+    // It has no head for long, and then nothing to say.
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        assert!(stream.read(&mut [0; 4096]).await.expect("a request") > 0);
+        tokio::time::sleep(RESUME * 3 / 4).await;
+        let none = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(none).await.expect("taken");
+        let _silent = listener.accept().await;
+        std::future::pending::<()>().await;
+    });
+    let (standing, began) = (standing(Durability::D4), Instant::now());
+    standing.resume(&asking, &had(3)).await;
+    assert!(began.elapsed() < RESUME * 3 / 2, "{:?}", began.elapsed());
+    assert_eq!(standing.unproven_ms(Moment::now(&*asking.clock)), Some((2001, 2000)));
 }
 
 #[test]
