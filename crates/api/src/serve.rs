@@ -231,6 +231,16 @@ where
     }
 }
 
+/// The answer of every path that a service has not: 404.
+pub async fn not_there() -> Problem {
+    Problem::with_status(404, "there is no such path")
+}
+
+/// The answer to what is asked for by another method than its own: 405.
+pub async fn not_taken() -> Problem {
+    Problem::with_status(405, "it is not taken by that method")
+}
+
 /// A JSON answer.
 #[must_use]
 pub fn json(value: &eleven_core::encoding::Value) -> Response {

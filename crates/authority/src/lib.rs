@@ -245,7 +245,7 @@ impl Authority {
             .merge(admin::router(Arc::clone(self)))
             .merge(registry::routes::router(Arc::clone(&self.registry)))
             .fallback(|| async { Problem::with_status(404, NOTHING) })
-            .method_not_allowed_fallback(|| async { Problem::with_status(405, "it is not taken by that method") })
+            .method_not_allowed_fallback(serve::not_taken)
     }
 
     /// Serves on all listeners until told to stop, then lets running requests finish.

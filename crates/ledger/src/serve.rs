@@ -21,12 +21,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use eleven_api::problem::Problem;
 use eleven_api::public;
 use eleven_api::routes;
-use eleven_api::serve::json;
+use eleven_api::serve::{json, not_taken, not_there};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::signature::base64_value;
 use std::sync::Arc;
@@ -72,13 +71,8 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(routes::METRICS, get(metrics::text))
         .method_not_allowed_fallback(not_taken)
         .merge(shown)
-        .fallback(async || Problem::with_status(404, "there is no such path").into_response())
+        .fallback(not_there)
         .with_state(Arc::clone(inner))
-}
-
-/// What is asked for by another method than its own.
-pub(crate) async fn not_taken() -> Problem {
-    Problem::with_status(405, "it is not taken by that method")
 }
 
 /// A path whose last part may hold slashes: kids and lineage names do.

@@ -27,6 +27,25 @@ async fn a_body_that_does_not_end_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
+async fn what_no_service_has_is_not_there_and_what_it_has_not_by_that_method_is_not_taken() {
+    let router = Router::new().route("/here", axum::routing::get(async || "here"));
+    let router = router.fallback(not_there).method_not_allowed_fallback(not_taken);
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("a listener");
+    let at = listener.local_addr().expect("an address");
+    let (_stop, stopping) = watch::channel(false);
+    tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    for (asked, status) in [("GET /there", "404"), ("POST /here", "405")] {
+        let mut caller = TcpStream::connect(at).await.expect("it listens");
+        let request = format!("{asked} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        caller.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{asked}: {answer}");
+        assert!(answer.contains("content-type: application/problem+json"), "{asked}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_past_its_limit_is_refused_before_it_has_come() {
     let endless = axum::body::Body::new(Endless(Some(Bytes::from_static(b"a beginning"))));
     let refused = body_within(endless, 10, Duration::from_secs(3600)).await.expect_err("refused");

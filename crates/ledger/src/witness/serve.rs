@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::serve::{Listener, body as read_body, json, stopped};
+use eleven_api::serve::{Listener, body as read_body, json, not_taken, not_there, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::head::checkpoint::Checkpoint;
@@ -198,8 +198,8 @@ impl WitnessServer {
             .route(routes::WITNESS_LOGS, get(logs))
             .route(routes::WITNESS_EVIDENCE, get(evidence))
             .route(routes::HEALTH, get(health))
-            .method_not_allowed_fallback(crate::serve::not_taken)
-            .fallback(async || Problem::with_status(404, "there is no such path").into_response())
+            .method_not_allowed_fallback(not_taken)
+            .fallback(not_there)
             .with_state(Arc::clone(&self.inner))
     }
 }
