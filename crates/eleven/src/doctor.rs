@@ -7,6 +7,7 @@ mod upstream;
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner::{self, Which};
+use crate::disk;
 use crate::expiry;
 use crate::health::{self, Health};
 use crate::key_cmd;
@@ -210,7 +211,7 @@ fn folder(which: Which, config: &Config) -> Finding {
     if metadata.permissions().mode() & 0o077 != 0 {
         return bad(what, format!("others may read {}: chmod 700 it", corner.data.display()));
     }
-    let read_only = rustix::fs::statvfs(&corner.data).ok().and_then(|stat| read_only(&what, &corner.data, stat.f_flag));
+    let read_only = disk::flags(&corner.data).and_then(|flags| read_only(&what, &corner.data, flags));
     if let Some(found) = read_only {
         return found;
     }
@@ -232,17 +233,11 @@ fn read_only(what: &str, data: &Path, flags: StatVfsMountFlags) -> Option<Findin
 }
 
 fn space(config: &Config) -> Finding {
-    let free = Which::ALL.map(|which| free(&which.of(config).data).map(|free| (free, which.name())));
+    let free = Which::ALL.map(|which| disk::free(&which.of(config).data).map(|free| (free, which.name())));
     match free.into_iter().flatten().min() {
         None => warn("disk space", "can't be told: the folders are not there"),
         Some((least, name)) => room(least, name),
     }
-}
-
-/// Bytes that are free where a folder lies, where that can be told.
-pub(crate) fn free(folder: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// How much room is left where a corner writes.

@@ -1,7 +1,7 @@
 //! What an operator asks of a ledger's folder.
 
 use crate::config::Config;
-use crate::doctor;
+use crate::disk;
 use crate::output::{Failure, Output, Paint};
 use eleven_core::encoding::{Object, Value};
 use eleven_ledger::{Part, Size};
@@ -20,7 +20,7 @@ struct Room {
 
 impl Room {
     fn of(config: &Config, size: &Size, calls_per_day: u64) -> Self {
-        let free = doctor::free(&config.ledger.data);
+        let free = disk::free(&config.ledger.data);
         let a_day = size.after(calls_per_day).map(|tomorrow| tomorrow.saturating_sub(size.disk()));
         Self { free, days: free.zip(a_day).and_then(|(free, a_day)| free.checked_div(a_day)) }
     }

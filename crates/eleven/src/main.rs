@@ -15,6 +15,7 @@ mod conformance;
 mod corner;
 mod demo;
 mod disclosure_cmd;
+mod disk;
 mod doctor;
 mod evidence;
 mod expiry;
