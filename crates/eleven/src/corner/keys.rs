@@ -110,8 +110,8 @@ pub(crate) fn renew_keys(
 ///
 /// # Errors
 /// Where the runtime runs, its passphrase, the registry or the journal can't be read, the label was used before, or the ledger
-/// lacks something of the journal: nothing was done then. Where an act is not carried out: what was done stays, and the same
-/// command goes on from there.
+/// lacks something of the journal: nothing was done then, but that what a command that was cut short had moved is back. Where an act
+/// is not carried out: what was done stays, and the same command goes on from there.
 pub(crate) fn replace_keys(
     file: &Path,
     label: &str,
