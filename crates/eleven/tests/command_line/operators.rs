@@ -166,11 +166,12 @@ fn a_secret_that_can_not_be_printed_is_said_to_be_lost() {
         let (_, writes) = std::io::pipe().expect("a pipe");
         Stdio::from(writes)
     };
-    for (kind, name, out, json) in [
-        ("auditor", "one", full(), false),
-        ("auditor", "two", full(), true),
-        ("auditor", "three", closed(), false),
-        ("client", "four", full(), false),
+    for (kind, name, out, json, back) in [
+        ("auditor", "one", full(), false, "revoke"),
+        ("auditor", "two", full(), true, "revoke"),
+        ("auditor", "three", closed(), false, "revoke"),
+        ("client", "four", full(), false, "revoke"),
+        ("operator", "five", full(), false, "remove"),
     ] {
         let add = [kind, "add", name, "--identity", "human:examiner:dev"];
         let more: &[&str] = if json { &["--json"] } else { &[] };
@@ -178,10 +179,10 @@ fn a_secret_that_can_not_be_printed_is_said_to_be_lost() {
         let lost = into(out, &add);
         let said = text(&lost);
         assert_eq!(lost.status.code(), Some(1), "{add:?}: {said}");
-        let undo = format!("`eleven {kind} revoke {name}`");
+        let undo = format!("`eleven {kind} {back} {name}`");
         assert!(said.starts_with("eleven: standard output: ") && said.contains(&undo), "{add:?}: {said}");
         // What it says to do goes.
-        domain.done(&[kind, "revoke", name]);
+        domain.done(&[kind, back, name]);
         domain.done(&add);
     }
     let unsaid = into(full(), &["registry", "show"]);
