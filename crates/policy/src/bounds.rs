@@ -10,7 +10,7 @@ mod schema;
 mod tokens;
 
 use crate::compile::PolicyError;
-use eleven_core::limits::MAX_VALIDATION;
+use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_VALIDATION};
 use eleven_core::policy::PolicyBundle;
 
 /// The signs of the largest rule of a bundle, where Cedar may be given it.
@@ -32,6 +32,18 @@ pub(crate) fn signs(bundle: &PolicyBundle) -> Result<usize, PolicyError> {
         })?;
     }
     Ok(rules.signs)
+}
+
+/// Whether each of so many operations may be checked for what binds its requests: Cedar walks over all requests of the schema for each.
+///
+/// # Errors
+/// Where that is too much.
+pub(crate) fn binding(operations: usize, requests: usize) -> Result<(), PolicyError> {
+    require(operations.saturating_mul(requests) <= MAX_BINDING_CHECKS, || {
+        "there is too much to check of its operations against the requests of its schema for the term `bind_params`: make it \
+         several, each with the operations and types that it needs"
+            .into()
+    })
 }
 
 fn require(within: bool, why: impl FnOnce() -> String) -> Result<(), PolicyError> {

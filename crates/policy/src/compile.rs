@@ -134,11 +134,12 @@ impl CompiledPolicy {
     /// A bundle whose schema doesn't compiles all the same: what was published decides as ever, which is that it denies.
     ///
     /// # Errors
-    /// Where the schema does not know it.
+    /// Where the schema does not know it, or there are too many operations to ask it for with so many requests.
     pub fn takes_params(&self) -> Result<(), PolicyError> {
         let Cedar { schema: Some(schema), types, .. } = &self.cedar else { return Ok(()) };
         let mut operations: Vec<&str> = self.operations().collect();
         operations.sort_unstable();
+        bounds::binding(operations.len(), schema.request_envs().count())?;
         stack::compiling(ASKING_SIGNS, || {
             let validator = Validator::new(schema.clone());
             operations.iter().try_for_each(|operation| types.check_params(&validator, operation))

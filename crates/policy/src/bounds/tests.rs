@@ -141,6 +141,15 @@ fn rules_times_schema_is_bounded() {
     is_too_much(of_bundle(&PERMIT.repeat(300), &schema(100)), "against its schema");
 }
 
+#[test]
+fn operations_times_requests_is_bounded_where_what_binds_them_is_checked() {
+    let edge = 1 << 10;
+    binding(edge, MAX_BINDING_CHECKS / edge).unwrap();
+    is_too_much(binding(edge, MAX_BINDING_CHECKS / edge + 1), "`bind_params`");
+    is_too_much(binding(MAX_BINDING_CHECKS + 1, 1), "`bind_params`");
+    is_too_much(binding(usize::MAX, 2), "`bind_params`");
+}
+
 fn entity(id: &str, parents: &[&str]) -> Value {
     let uid = |id: &str| Value::Object(Object::new().with("type", "Group").with("id", id));
     let escaped = |id: &str| Value::Object(Object::new().with("__entity", uid(id)));

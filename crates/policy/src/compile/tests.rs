@@ -124,6 +124,21 @@ fn whether_a_schema_knows_the_binding_of_a_request_is_told_of_every_operation() 
 }
 
 #[test]
+fn operations_that_are_too_many_to_ask_a_schema_for_are_refused_where_they_are_asked_for_and_compile() {
+    // Their square is the least that is too much.
+    let operations: Vec<String> = (0..725).map(|n| format!("a{n:03}")).collect();
+    let action =
+        |name: &String| format!("action \"{name}\" appliesTo {{principal: Identity, resource: Runtime, context: C}};");
+    let actions: String = operations.iter().map(action).collect();
+    let schema = format!("entity Identity; entity Runtime; type C = {{op: {{params: String}}}};{actions}");
+    let listed: Vec<Value> = operations.iter().map(Value::from).collect();
+    let value = bundle_value(PERMIT).with("operations", listed).with("schema", schema);
+    let policy = CompiledPolicy::compile(&PolicyBundle::read(Value::Object(value)).unwrap()).unwrap();
+    let error = policy.takes_params().unwrap_err();
+    assert!(matches!(&error, PolicyError::Size(what) if what.contains("`bind_params`")), "{error}");
+}
+
+#[test]
 fn entities_are_read_and_are_of_the_schema() {
     let entity = |kind: &str| {
         let uid = Object::new().with("type", kind).with("id", "x");
