@@ -84,15 +84,15 @@ pub(super) async fn of(
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
-            operators::check_rows(current, &record.name, Some(&record))?;
+            operators::check_rows(current, &record.name, Some(&record), operator)?;
             rows::check(&record, current.view.lists())?;
             one("source.registered", members(record.to_value()))
         }
-        Act::SourceRemove { name } => remove_source(current, name),
+        Act::SourceRemove { name } => remove_source(current, name, operator),
         Act::ClientAdd { client, identity } => add_secret(current, CLIENT, &client, &identity),
-        Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client)),
+        Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client), operator),
         Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
-        Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor)),
+        Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor), operator),
         Act::OperatorAdd { record } => operators::add(current, &record),
         Act::OperatorRemove { operator: name } => operators::remove(current, &name, operator),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
@@ -285,13 +285,13 @@ fn expose(authority: &Authority, current: &Current, exposure: Exposure) -> Resul
     Ok(approve(authority, current, record)?.answering("exposure", exposure.name()))
 }
 
-fn revoke_secret(current: &Current, name: String) -> Result<Plan, ActError> {
+fn revoke_secret(current: &Current, name: String, by: Option<&Operator>) -> Result<Plan, ActError> {
     present(current.view.lists().sources.contains(&name), || name.replacen('.', " ", 1))?;
-    remove_source(current, name)
+    remove_source(current, name, by)
 }
 
-fn remove_source(current: &Current, name: String) -> Result<Plan, ActError> {
-    operators::check_rows(current, &name, None)?;
+fn remove_source(current: &Current, name: String, by: Option<&Operator>) -> Result<Plan, ActError> {
+    operators::check_rows(current, &name, None, by)?;
     Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
 }
 

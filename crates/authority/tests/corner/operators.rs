@@ -644,7 +644,32 @@ async fn no_act_leaves_a_domain_without_an_operator_who_may_act() {
     let record = operator_source("second", SECOND, renewed.kid(), &renewed.public());
     let Value::Object(record) = record.to_value() else { panic!("a record") };
     world.act("source.register", record).await.expect("registered anew");
-    world.act("source.remove", root()).await.expect("another is left");
+    let removal = SignedAct::sign("source.remove", root(), SystemClock.now(), &renewed);
+    world.send_act(removal.to_bytes()).await.expect("another is left");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_neither_removes_nor_replaces_its_own_row() {
+    let world = World::founded().await;
+    add_second(&world).await;
+    let third = signer("third");
+    let renewed = operator_source("root", "human:operator:dev", third.kid(), &third.public());
+    let Value::Object(renewed) = renewed.to_value() else { panic!("a record") };
+    let before = world.records().await.len();
+    for (act, args) in [
+        ("source.remove", Object::new().with("name", "operator.root")),
+        ("source.register", renewed.clone()),
+        ("operator.remove", Object::new().with("operator", "root")),
+    ] {
+        let problem = world.act(act, args).await.expect_err(act);
+        assert_eq!(problem.status, 400, "{act}: {problem}");
+        assert!(problem.detail.contains("does not remove itself"), "{act}: {problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    world.send_act(by_second("source.register", renewed)).await.expect("another one does");
+    let problem = world.act("identity.issue", Object::new().with("identity", SECOND)).await.expect_err("another key");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     world.stop().await;
 }
 

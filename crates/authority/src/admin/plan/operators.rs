@@ -18,24 +18,30 @@ pub(super) fn add(current: &Current, record: &SourceRecord) -> Result<Plan, ActE
 }
 
 /// Removes an operator: its acts are refused from then on, those that wait for their turn too, and the tokens that it had issued end.
-/// Whoever removed itself would know of the mistake when nothing that it signs is taken any more.
 pub(super) fn remove(current: &Current, name: &str, by: Option<&Operator>) -> Result<Plan, ActError> {
     let row = operator_row(name);
     present(current.view.lists().sources.contains(&row), || format!("operator {name}"))?;
-    let is_own = by.is_some_and(|by| by.row == row);
-    let plan = remove_source(current, row)?;
-    if is_own {
-        return Err(ActError::Impossible("an operator does not remove itself: another one does, by its own key"));
-    }
-    Ok(plan)
+    remove_source(current, row, by)
 }
 
-/// Refuses that the row `gone` is removed, or replaced by `new`, where no operator is left who may act.
-pub(super) fn check_rows(current: &Current, gone: &str, new: Option<&SourceRecord>) -> Result<(), ActError> {
+/// Refuses that the row `gone` is removed, or replaced by `new`, where no operator is left who may act, or where it is the row of whom
+/// that would be done by. Whoever took itself away would know of the mistake when nothing that it signs is taken any more.
+pub(super) fn check_rows(
+    current: &Current,
+    gone: &str,
+    new: Option<&SourceRecord>,
+    by: Option<&Operator>,
+) -> Result<(), ActError> {
     let lists = current.view.lists();
     let after = Sources::of_rows(lists.sources.iter().filter(|row| row.name != gone).chain(new));
     let is_left = after.operators().any(|operator| !operator.is_contained(lists));
-    check(current, is_left, "no operator would be left who may act: add another one first, by `eleven operator add`")
+    check(current, is_left, "no operator would be left who may act: add another one first, by `eleven operator add`")?;
+    if by.is_some_and(|by| by.row == gone) {
+        return Err(ActError::Impossible(
+            "an operator does not remove itself, or replace its row: another one does, by its own key",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses that a subject is contained where no operator is left who may lift that.
