@@ -130,14 +130,12 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
         return Err(malformed("`scope` names an entry twice"));
     }
     op.insert("scope", names.into_iter().map(Value::from).collect::<Vec<Value>>());
-    let large = |op: &Value| op.canonical().len() > limits::MAX_OP;
     let op = Value::Object(op);
-    Operation::read(op.clone()).map_err(|error| {
-        if large(&op) {
-            limit("op is larger than 4 KiB: send by digest what policy does not read")
-        } else {
-            Framing::Malformed(error)
+    Operation::read(op.clone()).map_err(|error| match Operation::check_size(&op) {
+        Err(_) => {
+            limit("op is larger than 4 KiB, or deeper than 30 containers: send by digest what policy does not read")
         }
+        Ok(()) => Framing::Malformed(error),
     })
 }
 

@@ -245,6 +245,12 @@ fn the_policys_terms_shape_the_artifact() {
 fn limits_are_refused_and_what_is_no_operation_is_no_request() {
     let current = domain(Object::new());
     assert_eq!(reason(&current, request(op().with("note", "x".repeat(5_000)))), Reason::LimitsExceeded);
+    // `op` itself is the first container.
+    let nested = |depth: usize| (1..depth).fold(Value::from("x"), |inner, _| Value::from(vec![inner]));
+    let deep = refused(&current, request(op().with("note", nested(31))));
+    assert_eq!(deep.reason, Reason::LimitsExceeded);
+    assert!(deep.detail.contains("deeper than 30"), "{}", deep.detail);
+    allowed(&current, request(op().with("note", nested(30))));
     let many: Vec<Value> = (0..65).map(|n| Value::from(format!("s{n:02}"))).collect();
     assert_eq!(reason(&current, request(op().with("scope", many))), Reason::LimitsExceeded);
     for wrong in [
