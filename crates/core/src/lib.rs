@@ -6,8 +6,8 @@
 //! byte for byte, is in this crate; `spec/vectors` fixes it.
 //!
 //! Read in this order: [`encoding`] and [`form`] (how bytes become values and values become structures), [`artifact`]
-//! (what is authorised), [`event`] and [`lineage`] (what happened), [`chain`], [`tree`], [`index`] and [`head`] (how it
-//! is committed), [`registry`] (who may speak).
+//! (what is authorised), [`decision`] (what that depends on), [`event`] and [`lineage`] (what happened), [`chain`],
+//! [`tree`], [`index`] and [`head`] (how it is committed), [`registry`] (who may speak).
 #![no_std]
 
 extern crate alloc;
@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod artifact;
 pub mod attestation;
 pub mod chain;
+pub mod decision;
 pub mod disclosure;
 pub mod encoding;
 pub mod event;

@@ -1,13 +1,13 @@
 //! The decision (PROTOCOL 4.1, invariant 10): permit, or deny with a reason and with what a person needs to get further.
 
 use crate::compile::{Cedar, CompiledPolicy, Rule};
-use crate::input::DecisionInput;
 use crate::{request, stack};
 use cedar_policy::authorization_errors::PolicyEvaluationError;
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Entities, EntityTypeName, EntityUid, PrincipalConstraint,
     Request, ResourceConstraint, Response,
 };
+use eleven_core::decision::DecisionInput;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::policy::Approvals;
 use eleven_core::reason::Reason;

@@ -15,7 +15,6 @@ mod bounds;
 mod compile;
 mod decide;
 mod in_force;
-mod input;
 mod replay;
 mod request;
 mod slices;
@@ -23,8 +22,8 @@ mod stack;
 
 pub use compile::{CompiledPolicy, PolicyError};
 pub use decide::{Decision, Denial, decide};
+pub use eleven_core::decision::DecisionInput;
 pub use in_force::{InForce, NotInForce};
-pub use input::DecisionInput;
 pub use replay::{Replay, replay};
 
 #[cfg(test)]

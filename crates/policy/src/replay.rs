@@ -2,7 +2,7 @@
 
 use crate::compile::CompiledPolicy;
 use crate::decide::{Decision, decide};
-use crate::input::DecisionInput;
+use eleven_core::decision::DecisionInput;
 use eleven_core::encoding::Value;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;

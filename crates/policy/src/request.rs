@@ -15,9 +15,9 @@
 //! and there is no null in Cedar. None of them can become an entity or an extension value: what a caller writes stays data.
 
 use crate::compile::Cedar;
-use crate::input::DecisionInput;
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 use eleven_core::artifact::Environment;
+use eleven_core::decision::DecisionInput;
 use eleven_core::encoding::{Object, Value};
 
 /// Why an input can't be asked about.

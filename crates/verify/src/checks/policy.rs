@@ -6,8 +6,9 @@ use crate::shown::Shown;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use eleven_core::artifact::Artifact;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::artifact::{Artifact, Operation};
+use eleven_core::decision::DecisionInput;
+use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::registry::{PublishedPolicy, pattern};
 use eleven_core::root::{KeyUse, TrustRoot};
@@ -82,7 +83,8 @@ pub(super) fn replay(shown: &Shown<'_>) -> Judged {
     };
     let recorded = shown.event(0)?.record.data_str("request").and_then(Sha3::parse);
     hold(recorded == Some(Sha3::of_value(decision)), "the decision input is not the one that was recorded")?;
-    asks_for(decision, shown.artifact()?)?;
+    // What is none can't be decided again, whoever would.
+    asks_for(&DecisionInput::read(decision.clone())?, shown.artifact()?)?;
     let Some(replay) = shown.caller.replay else {
         return Err(Stop::NotChecked("the decision input is the recorded one, and nothing is here to evaluate policy"));
     };
@@ -94,11 +96,11 @@ pub(super) fn replay(shown: &Shown<'_>) -> Judged {
 }
 
 /// Whether a decision input asks for what the artifact authorises: the request's own digest is added after the decision.
-fn asks_for(decision: &Value, artifact: &Artifact) -> Judged {
-    let without_params = |op: &Value| op.as_object().map(|op: &Object| op.canonical_without(&["params"]));
-    let same = decision.get("identity").and_then(Value::as_str) == Some(artifact.sub.as_str())
-        && decision.get("op").and_then(without_params) == without_params(artifact.op.value())
-        && decision.get("env") == Some(&artifact.env.to_value())
-        && decision.get("policy") == Some(&artifact.pol.to_value());
+fn asks_for(input: &DecisionInput, artifact: &Artifact) -> Judged {
+    let without_params = |op: &Operation| op.value().as_object().map(|op| op.canonical_without(&["params"]));
+    let same = input.identity == artifact.sub
+        && without_params(&input.op) == without_params(&artifact.op)
+        && input.env == artifact.env
+        && input.policy == artifact.pol;
     hold(same, "the decision was about another identity, operation, environment or policy than the artifact's")
 }

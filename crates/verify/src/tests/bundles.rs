@@ -202,6 +202,30 @@ fn what_was_decided_is_what_was_authorised_also_where_no_policy_is_evaluated() {
 }
 
 #[test]
+fn what_is_no_decision_input_can_not_be_decided_again_also_where_no_policy_is_evaluated() {
+    let check = |decision: Object| {
+        let bundle = decided(&Value::Object(decision));
+        let report = verify(&bundle, &Caller::default());
+        report.checks.into_iter().find(|check| check.name == "policy.replay").expect("the check")
+    };
+    assert_eq!(check(decision()).status, Status::NotChecked);
+    for (name, other) in [
+        ("facts", Value::Null),
+        ("at", Value::Null),
+        ("at", Value::from("2026-05-12T17:04:11Z")),
+        ("note", Value::from("")),
+    ] {
+        let failed = check(decision().with(name, other));
+        assert_eq!(failed.status, Status::Failed, "{name}");
+        let detail = failed.detail.unwrap_or_default();
+        assert!(detail.starts_with("decision input"), "{name}: {detail}");
+    }
+    let mut less = decision();
+    less.remove("at");
+    assert_eq!(check(less).status, Status::Failed, "at no time");
+}
+
+#[test]
 fn an_attestation_without_its_outcome_is_held_against_all_the_rest() {
     let bundle = valid("execution");
     let events = items(bundle.get("events").expect("events"));

@@ -1,13 +1,14 @@
 //! The decision input (PROTOCOL 11): all that a decision depends on. It is durable before the artifact leaves, and its
-//! digest stands in `authorization.issued` as `data.request`.
+//! digest stands in `authorization.issued` as `data.request`. How a policy decides by it is another crate's matter.
 
-use eleven_core::artifact::{Environment, Operation};
-use eleven_core::encoding::{Object, Value};
-use eleven_core::form::{Form, FormError};
-use eleven_core::hash::Sha3;
-use eleven_core::name;
-use eleven_core::policy::PolicyId;
-use eleven_core::time::Time;
+use crate::artifact::{Environment, Operation};
+use crate::encoding::{Object, Value};
+use crate::form::{Form, FormError};
+use crate::hash::Sha3;
+use crate::name;
+use crate::policy::PolicyId;
+use crate::time::Time;
+use alloc::string::String;
 
 /// `{"identity","op","env","facts","policy","at"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
