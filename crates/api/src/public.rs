@@ -69,7 +69,9 @@ fn readable_anywhere(mut response: Response) -> Response {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("etag, retry-after, eleven-lineage, eleven-decision, eleven-durability"),
+        HeaderValue::from_static(
+            "etag, retry-after, x-should-retry, eleven-lineage, eleven-decision, eleven-durability",
+        ),
     );
     response
 }

@@ -269,6 +269,8 @@ async fn answers_have_tags_and_pages_of_any_origin_may_read_them() {
     let (status, headers, _) = ask(&served, Method::GET, "/v1/proof/inclusion?seq=x", None).await;
     assert_eq!((status, header(&headers, "etag")), (StatusCode::BAD_REQUEST, ""));
     assert_eq!(header(&headers, "access-control-allow-origin"), "*");
+    assert_eq!(header(&headers, "x-should-retry"), "false");
+    assert!(header(&headers, "access-control-expose-headers").contains("x-should-retry"), "and a page may read it");
     served.end().await;
 }
 
