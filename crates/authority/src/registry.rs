@@ -23,7 +23,6 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::root::TrustRoot;
 use eleven_core::time::Time;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch as channel;
@@ -34,8 +33,6 @@ pub(crate) use drift::{Open, Subject};
 
 /// The time that an operator's act may take from durable to in force here.
 const IN_FORCE: Duration = Duration::from_secs(5);
-/// How often it is looked how far the ledger is folded.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// The registry that this corner decides by and serves.
 pub struct Registry {
@@ -45,7 +42,7 @@ pub struct Registry {
     /// When the ledger was last heard from to its end; `None` where it never was, or is not followed any more.
     heard: Mutex<Option<Moment>>,
     /// How many of the ledger's entries what is in place comes of.
-    folded: AtomicU64,
+    folded: channel::Sender<u64>,
     pinned: TrustRoot,
     keys: Keyring,
     clock: Arc<dyn Clock>,
@@ -85,7 +82,7 @@ impl Registry {
             current: channel::Sender::new(None),
             drifts: channel::Sender::new(Open::new()),
             heard: Mutex::new(None),
-            folded: AtomicU64::new(0),
+            folded: channel::Sender::new(0),
             pinned,
             keys,
             clock,
@@ -150,12 +147,9 @@ impl Registry {
     /// Waits until what is in place comes of the ledger's first `size` entries, or of more; `false` where that takes longer than five
     /// seconds.
     pub(crate) async fn reaches(&self, size: u64) -> bool {
-        let reached = async {
-            while self.folded.load(Ordering::Acquire) < size {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(IN_FORCE, reached).await.is_ok()
+        let mut changes = self.folded.subscribe();
+        let reached = tokio::time::timeout(IN_FORCE, changes.wait_for(|folded| *folded >= size)).await;
+        matches!(reached, Ok(Ok(_)))
     }
 
     /// The epoch that follows `before`, or whatever is the last when `deadline` has passed.

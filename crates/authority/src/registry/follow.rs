@@ -14,7 +14,6 @@ use eleven_core::root::{KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -208,7 +207,7 @@ impl Following {
             registry.current.send_replace(Some(Arc::new(next)));
         }
         // What is in place by now holds it all: whoever sees this number sees that.
-        registry.folded.store(self.next, Ordering::Release);
+        registry.folded.send_replace(self.next);
         // Of what is not read to the end nobody knows whether it was answered since.
         let none = Open::new();
         let open = if self.drifts_next < page.size { &none } else { self.drifts.open() };

@@ -108,13 +108,25 @@ async fn what_is_not_the_ledgers_end_is_neither_signed_nor_decided_by() {
 #[tokio::test]
 async fn how_far_the_ledger_is_folded_is_told_once_that_is_in_place() {
     let (registry, mut following) = (registry("registry"), Following::default());
-    let folded = |registry: &Registry| registry.folded.load(Ordering::Acquire);
+    let folded = |registry: &Registry| *registry.folded.borrow();
     following.take(&registry, page(vec![genesis_row()], 3)).await.expect("there is more");
     assert_eq!((folded(&registry), epoch(&registry, NOW)), (0, None));
     // What makes no epoch is not shown, and counts.
     following.take(&registry, page(Vec::new(), 3)).await.expect("it can be signed");
     assert_eq!((folded(&registry), epoch(&registry, NOW)), (3, Some(1)));
     assert!(registry.reaches(3).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_until_so_much_is_folded_is_told_when_it_is() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let began = tokio::time::Instant::now();
+    let take = following.take(&registry, page(vec![genesis_row()], 1));
+    let (reached, taken) = tokio::join!(registry.reaches(1), take);
+    taken.expect("it can be signed");
+    assert_eq!((reached, began.elapsed()), (true, Duration::ZERO));
+    assert!(!registry.reaches(2).await, "there is no more of it");
+    assert!(began.elapsed() >= crate::registry::IN_FORCE);
 }
 
 #[tokio::test]
