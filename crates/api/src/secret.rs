@@ -1,7 +1,8 @@
 //! Secrets that are shown once and kept as a hash: of clients, who call, and of auditors, who read the ledger.
 //!
 //! `elk_<holder>_<secret>`, 32 random bytes in base32. A row of the registry's sources holds the SHA3-512 of it and the
-//! identity that it stands for; its kind says what it is good for, and it is good for nothing else.
+//! identity that it stands for; its kind says what it is good for, and it is good for nothing else. An operator has none and
+//! signs by a key, and its row is named as theirs are: `<kind>.<holder>`.
 
 use crate::identity::CLIENT_SECRET_PREFIX;
 use crate::token;
@@ -17,6 +18,12 @@ use subtle::ConstantTimeEq as _;
 pub const CLIENT: &str = "client";
 /// The kind of an auditor's row: its secret opens entries and search of a ledger that does not show them to everybody.
 pub const AUDITOR: &str = "auditor";
+
+/// The kind of an operator's row: it signs acts by the key that stands there.
+pub const OPERATOR: &str = "operator";
+
+/// What [`is_holder`] asks, for whoever named somebody otherwise.
+pub const HOLDER_FORM: &str = "a name of 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
 
 /// Characters of 32 bytes in base32.
 const LENGTH: usize = 52;
@@ -118,6 +125,12 @@ pub fn client_row(client: &str) -> String {
 #[must_use]
 pub fn auditor_row(auditor: &str) -> String {
     row(AUDITOR, auditor)
+}
+
+/// The name of an operator's row.
+#[must_use]
+pub fn operator_row(operator: &str) -> String {
+    row(OPERATOR, operator)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 pub(crate) mod rows;
 
-use eleven_api::secret::{AUDITOR, CLIENT, Secret};
+use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR, Secret, operator_row};
 use eleven_api::token::{self, Claims, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
@@ -168,7 +168,7 @@ impl Sources {
                 let client = row.name.strip_prefix(CLIENT).and_then(|name| name.strip_prefix('.')).unwrap_or(&row.name);
                 self.clients.insert(client.to_owned(), Client { identity, hash, print });
             }
-            "operator" => {
+            OPERATOR => {
                 let identity = form.named("identity", "an identity", name::is_identity)?;
                 let (kid, key) = read_key(&mut form)?;
                 form.finish()?;
@@ -259,8 +259,6 @@ fn read_key(form: &mut Form<'_>) -> Result<(String, VerifyingKey), FormError> {
     Ok((kid, sound.ok_or_else(|| form.wrong("public", "not a public key"))?))
 }
 
-const OPERATOR: &str = "operator.";
-
 /// The row of an authority's identity tokens: `label` names it in this domain, `issuer` is the authority.
 #[must_use]
 pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
@@ -271,15 +269,9 @@ pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> So
 /// The row of an operator.
 #[must_use]
 pub fn operator_source(operator: &str, identity: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
-    let mapping = Object::new().with("kind", "operator").with("identity", identity).with("kid", kid);
+    let mapping = Object::new().with("kind", OPERATOR).with("identity", identity).with("kid", kid);
     let mapping = mapping.with("public", base64_value(public));
-    SourceRecord { name: operator_row(operator), source: "operator".to_owned(), mapping }
-}
-
-/// The name of an operator's row.
-#[must_use]
-pub fn operator_row(operator: &str) -> String {
-    format!("{OPERATOR}{operator}")
+    SourceRecord { name: operator_row(operator), source: OPERATOR.to_owned(), mapping }
 }
 
 /// Signs an identity token for `life` seconds, under an id of its own.

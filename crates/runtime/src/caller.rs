@@ -8,6 +8,7 @@ use eleven_api::header::bearer;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
+use eleven_api::secret::{CLIENT, OPERATOR};
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
@@ -118,7 +119,7 @@ fn print_of(held: &Holding, row: &str) -> Option<String> {
     let row = held.view.lists().sources.get(row)?;
     // As the authority has it: nobody else has tokens.
     let kind = row.mapping.get("kind").and_then(Value::as_str);
-    matches!(kind, Some("client" | "operator")).then(|| token::print(&row.mapping))
+    matches!(kind, Some(CLIENT | OPERATOR)).then(|| token::print(&row.mapping))
 }
 
 /// Verifies a token by the identity keys that the registry's sources name.

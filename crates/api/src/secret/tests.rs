@@ -34,3 +34,15 @@ fn a_secret_is_of_its_own_row_and_kind() {
     let bare = SourceRecord { mapping: Object::new().with("kind", AUDITOR), ..row };
     assert!(!secret.is_of(&bare, AUDITOR));
 }
+
+#[test]
+fn a_row_is_named_by_its_kind_and_its_holder() {
+    for (row, name) in [
+        (client_row("app"), "client.app"),
+        (auditor_row("examiner"), "auditor.examiner"),
+        (operator_row("root"), "operator.root"),
+    ] {
+        assert_eq!(row, name);
+    }
+    assert!(HOLDER_FORM.contains(&format!("1 to {MAX_NAME} characters")), "{HOLDER_FORM}");
+}

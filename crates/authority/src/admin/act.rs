@@ -1,7 +1,7 @@
 //! The acts and their arguments.
 
 use crate::identity::operator_source;
-use eleven_api::secret::is_holder;
+use eleven_api::secret::{HOLDER_FORM, is_holder};
 use eleven_core::artifact::is_artifact_id;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError};
@@ -274,8 +274,7 @@ fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
 
 /// The row of an operator who is to be added.
 fn read_operator(form: &mut Form<'_>) -> Result<SourceRecord, FormError> {
-    let form_of_name = "a name of 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
-    let operator = form.named("operator", form_of_name, is_holder)?;
+    let operator = form.named("operator", HOLDER_FORM, is_holder)?;
     let (identity, kid) = (read_local_identity(form)?, read_kid(form)?);
     let public = bytes32(&form.string("public")?).ok_or_else(|| form.wrong("public", "not 32 bytes in base64"))?;
     Ok(operator_source(&operator, &identity, &kid, &public))

@@ -7,11 +7,12 @@ use super::{Act, ActError};
 use crate::Authority;
 use crate::identity::{self, Operator, rows};
 use crate::registry::{Current, Policy, Subject};
-use eleven_api::secret::{self, AUDITOR, CLIENT, Secret};
+use eleven_api::secret::{self, AUDITOR, CLIENT, HOLDER_FORM, Secret};
 use eleven_api::{edge, token};
 use eleven_core::disclosure::overlap;
 use eleven_core::encoding::{Object, Value, tokens};
 use eleven_core::event::{About, Place, Record};
+use eleven_core::form::FormError;
 use eleven_core::id;
 use eleven_core::limits::MAX_RUN;
 use eleven_core::lineage::issued_data;
@@ -297,8 +298,8 @@ fn remove_source(current: &Current, name: String, by: Option<&Operator>) -> Resu
 
 /// The secret is in the answer and nowhere else: what becomes durable is its hash.
 fn add_secret(current: &Current, kind: &str, holder: &str, identity: &str) -> Result<Plan, ActError> {
-    let wrong = "a name is 1 to 48 characters of a-z, 0-9, dot, dash and underscore";
-    let secret = Secret::new(holder, &edge::random()).ok_or(ActError::Impossible(wrong))?;
+    let wrong = || FormError(format!("the name of the {kind} is not {HOLDER_FORM}"));
+    let secret = Secret::new(holder, &edge::random()).ok_or_else(wrong)?;
     let record = secret.source(kind, identity);
     if current.view.lists().sources.contains(&record.name) {
         return Err(ActError::Impossible("there is one of that name: revoke it first"));

@@ -2,7 +2,7 @@
 //! where it is of no use.
 
 use super::Sources;
-use eleven_api::secret::{AUDITOR, CLIENT};
+use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR};
 use eleven_core::encoding::Value;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::name;
@@ -10,7 +10,7 @@ use eleven_core::registry::{Lists, SourceRecord};
 use eleven_core::signature::Tables;
 
 /// The kinds whose rows are named `<kind>.<holder>`: by that name they are found, and revoked.
-const NAMED: [&str; 3] = [CLIENT, AUDITOR, "operator"];
+const NAMED: [&str; 3] = [CLIENT, AUDITOR, OPERATOR];
 
 /// Whether a row may come to those that stand.
 ///

@@ -271,6 +271,9 @@ async fn clients_come_and_go() {
     world.act("client.revoke", Object::new().with("client", "second")).await.expect("revoked");
     let problem = world.execute(&secret, &[], &crate::world::asked()).await.expect_err("revoked");
     assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
+    let args = Object::new().with("client", "n".repeat(49)).with("identity", crate::fixtures::CALLER);
+    let problem = world.act("client.add", args).await.expect_err("no name");
+    assert!(problem.status == 400 && problem.detail.contains("the client is not a name of 1 to 48"), "{problem}");
     let hidden = secret.rsplit('_').next().expect("a part").to_owned();
     for record in world.records().await {
         assert!(!String::from_utf8_lossy(record.canonical()).contains(&hidden));

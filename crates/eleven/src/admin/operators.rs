@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::keystore::write_new;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output};
-use eleven_api::edge;
+use eleven_api::{edge, secret};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
 use eleven_core::signature::{Signer as _, base64_value};
@@ -21,7 +21,7 @@ pub(crate) fn operator(config: &Config, command: OperatorCommand, output: Output
     match command {
         OperatorCommand::Add { name, identity, out } => add(config, &name, &identity, out.as_deref(), output),
         OperatorCommand::Remove { name } => remove(config, &name, output),
-        OperatorCommand::List => list(config, "operator", &["identity", "kid"], output),
+        OperatorCommand::List => list(config, secret::OPERATOR, &["identity", "kid"], output),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::corner::{Which, is_seen};
 use crate::keystore::{self, FileKeystore, KeystoreError};
 use crate::operator::OperatorKey;
 use crate::output::Failure;
+use eleven_api::secret::OPERATOR;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer, bytes32};
@@ -79,7 +80,7 @@ pub(super) fn unknown(key: &impl Signer, snapshot: Result<&Value, &Failure>) -> 
     let is_its = |mapping: &Value| {
         let text = |name: &str| mapping.get(name).and_then(Value::as_str);
         let public = text("public").and_then(bytes32);
-        text("kind") == Some("operator") && text("kid") == Some(key.kid()) && public == Some(key.public())
+        text("kind") == Some(OPERATOR) && text("kid") == Some(key.kid()) && public == Some(key.public())
     };
     let known = rows.filter_map(|row| row.get("mapping")).any(is_its);
     (!known).then(|| {

@@ -3,8 +3,9 @@
 
 use super::{Plan, Step, members, present, remove_source};
 use crate::admin::ActError;
-use crate::identity::{Operator, Sources, operator_row, rows};
+use crate::identity::{Operator, Sources, rows};
 use crate::registry::Current;
+use eleven_api::secret::operator_row;
 use eleven_core::registry::{Item as _, SourceRecord};
 
 /// Adds an operator under a name that no other has: whoever stands under it is removed first, and not replaced unseen.
