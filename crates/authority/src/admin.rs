@@ -82,6 +82,8 @@ pub enum ActError {
     Refused(String),
     /// The ledger does not answer; nothing was done, or its fate is open.
     Unavailable(String),
+    /// It was not begun, for it is not known here that what the one before it made is in force.
+    NotBegun(&'static str),
     /// Something of this authority's broke off at it; what was durable before that stays.
     Broken(&'static str),
     /// It is durable, but this corner does not decide by it yet.
@@ -96,7 +98,7 @@ impl fmt::Display for ActError {
             Self::Registry(error) => error.fmt(f),
             Self::Signed(error) => error.fmt(f),
             Self::Unknown(what) => write!(f, "there is no {what}"),
-            Self::Impossible(why) | Self::Broken(why) => f.write_str(why),
+            Self::Impossible(why) | Self::NotBegun(why) | Self::Broken(why) => f.write_str(why),
             Self::Refused(why) => write!(f, "the ledger refused it: {why}"),
             Self::Unavailable(why) => write!(f, "the ledger does not answer: {why}"),
             Self::Pending => f.write_str("it is durable, but not in force here yet: look at the registry's epoch"),
@@ -157,7 +159,9 @@ impl ActError {
             Self::Signed(error) => error.problem(),
             Self::Unknown(_) => Problem::with_status(404, text),
             Self::Broken(_) => Problem::with_status(500, text),
-            Self::Unavailable(_) | Self::Pending => Problem::refused(Reason::AuditUnavailable, text),
+            Self::Unavailable(_) | Self::NotBegun(_) | Self::Pending => {
+                Problem::refused(Reason::AuditUnavailable, text)
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ fn an_act_at_which_the_authority_broke_off_is_its_own_fault_and_no_other_is() {
         (ActError::Unknown("nothing of that name".into()), 404),
         (ActError::Refused("by its rules".into()), 409),
         (ActError::Unavailable("nobody is there".into()), 503),
+        (ActError::NotBegun("another was before it"), 503),
         (ActError::Pending, 503),
     ];
     for (error, status) in others {

@@ -27,14 +27,17 @@ impl Left {
         }
     }
 
+    /// Why the next act is not begun. It says no more than holds in each case: what the ledger has not answered may be another event
+    /// by now, and how far it is may not be known.
     const fn why(self) -> &'static str {
         match self {
             Self::Durable(_) => {
-                "what the act before this one made is durable, and not in force yet: this one is not begun; try again in a moment"
+                "what the act before this one made is durable, and it is not known here yet that it is in force: this one is not \
+                 begun; try again in a moment"
             }
             Self::Sent => {
-                "what became of the act before this one is not known here yet, it is sent until the ledger says so: this one is \
-                 not begun; try again in a moment"
+                "the ledger left open what becomes of what the act before this one sent, and it is not known here yet that all that \
+                 it took is in force: this one is not begun; try again in a moment"
             }
         }
     }
@@ -50,7 +53,7 @@ impl Authority {
             Left::Sent => self.has_all().await,
         };
         if !in_force {
-            return Err(ActError::Unavailable(left.why().to_owned()));
+            return Err(ActError::NotBegun(left.why()));
         }
         *turn = None;
         Ok(turn)

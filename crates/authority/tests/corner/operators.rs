@@ -609,6 +609,13 @@ async fn an_act_is_not_begun_before_it_is_known_here_what_became_of_the_last_one
         assert!(began.elapsed() < DEADLINE, "its fate is not known");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // Nor is it begun where nobody says how far the ledger is.
+    world.relay.refuse(true);
+    let began = std::time::Instant::now();
+    let refused = add().await;
+    assert!(refused.starts_with("the ledger left open what becomes of what the act before this one sent"), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(4), "nothing is waited for");
+    world.relay.refuse(false);
     let refused = add().await;
     assert!(refused.contains("this one is not begun"), "{refused}");
     world.relay.hold_entries(false);
