@@ -82,6 +82,11 @@ impl Break {
         Self::Upstream("it switches to another protocol (101), which it was not asked for".into())
     }
 
+    /// Of an answer that comes in a coding that is not taken off it here, and that its caller would take for none.
+    fn encoded() -> Self {
+        Self::Upstream("it answers in a transfer coding that it was not asked for".into())
+    }
+
     const fn outcome(&self) -> Outcome {
         match self {
             Self::Upstream(_) | Self::TooLarge => Outcome::Failed,
@@ -133,6 +138,9 @@ impl Run {
             Err(broken) => self.broken(execution, broken).await,
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.broken(execution, Break::switched()).await;
+            }
+            Ok(response) if passing::is_transfer_encoded(response.headers()) => {
+                self.broken(execution, Break::encoded()).await;
             }
             Ok(response) if self.streams && can_stream(&response) => {
                 self.stream(execution, response, deadline, registered).await;

@@ -34,6 +34,15 @@ pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
     !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
 }
 
+/// Whether a body under these headers is in a coding of its transfer beside the chunks that are taken off it, once: what comes then
+/// is the bytes of that coding, under headers that do not say so any more (RFC 9112, 6.1).
+pub(crate) fn is_transfer_encoded(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+    let codings = lists.flat_map(|list| list.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let mut codings = codings.filter(|coding| !coding.is_empty());
+    codings.next().is_some_and(|first| !first.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+}
+
 /// Whether the address says nothing that policy does not read.
 ///
 /// # Errors
@@ -151,6 +160,29 @@ mod tests {
         let mut twice = headers(&[("content-type", "application/json")]);
         twice.append(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         assert_eq!(readable(&twice).expect_err("refused").status, 415);
+    }
+
+    #[test]
+    fn chunks_are_taken_off_a_body_once_and_every_other_coding_of_its_transfer_stays_on_it() {
+        for (encoded, lists) in [
+            (false, &["chunked"][..]),
+            (false, &[]),
+            (false, &[" Chunked ,", ","]),
+            (true, &["gzip, chunked"]),
+            (true, &["gzip", "chunked"]),
+            (true, &["chunked, gzip"]),
+            (true, &["gzip"]),
+            (true, &["chunked, chunked"]),
+            (true, &["chunked", "chunked"]),
+            (true, &["chunked;x=1"]),
+            (true, &["\u{e9}"]),
+        ] {
+            let mut came = HeaderMap::new();
+            for list in lists {
+                came.append(header::TRANSFER_ENCODING, HeaderValue::from_bytes(list.as_bytes()).expect("a value"));
+            }
+            assert_eq!(is_transfer_encoded(&came), encoded, "{lists:?}");
+        }
     }
 
     #[test]

@@ -233,6 +233,28 @@ async fn an_answer_that_is_encoded_is_held_whole_for_no_end_is_seen_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_in_a_transfer_coding_that_nobody_asked_for_fails_and_nothing_of_it_passes() {
+    // To whoever reads it as it came it is events without an end of their own.
+    let coded = "one\n\ntwo\n\nthe end\n\n";
+    let chunks = format!("{:x}\r\n{coded}\r\n0\r\n\r\n", coded.len());
+    for release in ["stream", "whole"] {
+        let mut domain = Domain::start(Plan { release, ..streaming() }).await;
+        for (codings, body) in
+            [("gzip, chunked", chunks.as_str()), ("chunked, chunked", chunks.as_str()), ("gzip", coded)]
+        {
+            let head = format!("content-type: text/event-stream\r\ntransfer-encoding: {codings}\r\n");
+            domain.answer_by(format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}")).await;
+            let answered = domain.chat(&stream_request("x")).await;
+            let said = String::from_utf8_lossy(&answered.body);
+            assert_eq!(answered.status, StatusCode::BAD_GATEWAY, "{release}, {codings}: {said}");
+            let sent = sent(&answered.body, 502);
+            let expected = by("execution.failed", Some("upstream.failed"), sent);
+            assert_eq!(ended(&domain, answered.op()).await, expected, "{release}, {codings}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
     let mut domain = Domain::start(streaming()).await;
     for (method, path, answer, status) in [
