@@ -134,7 +134,7 @@ impl Forwarder {
                     }
                     tokio::select! {
                         () = tokio::time::sleep(RETRY) => {}
-                        () = eleven_api::serve::stopped(&mut stop) => return,
+                        () = eleven_api::serve::stopped(&mut stop) => return self.flush(outbox).await,
                     }
                 }
             }

@@ -1,10 +1,15 @@
 use super::*;
+use crate::gateway::Gate;
 use crate::running::{Halt, Running};
-use crate::serve::tests::opened;
+use crate::serve::tests::{ledger, opened};
+use crate::view::tests::Logged;
+use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;
+use eleven_core::encoding::Object;
 use eleven_core::time::Time;
 use eleven_store::faulty::FaultyDisk;
+use http::StatusCode;
 
 /// The moment so many milliseconds after the start.
 fn after(ms: i64) -> Moment {
@@ -124,26 +129,57 @@ fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_whe
     }
 }
 
+/// The forwarding task of a point before the ledger there.
+fn forwarder(gate: &Gate, ledger: String) -> Forwarder {
+    Forwarder {
+        desks: Arc::clone(&gate.desks),
+        progress: Arc::clone(&gate.progress),
+        standing: Arc::clone(&gate.standing),
+        client: Client::new(),
+        ledger,
+        audit_bound: Duration::from_secs(5),
+        reader: gate.registry.reader().clone(),
+        clock: Arc::clone(&gate.clock),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_does_not_answer_makes_no_end_longer() {
     // It takes connections, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
     let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
-    let gate = &point.gate;
-    let forwarder = Forwarder {
-        desks: Arc::clone(&gate.desks),
-        progress: Arc::clone(&gate.progress),
-        standing: Arc::clone(&gate.standing),
-        client: Client::new(),
-        ledger: format!("http://{}", silent.local_addr().expect("an address")),
-        audit_bound: Duration::from_secs(5),
-        reader: gate.registry.reader().clone(),
-        clock: Arc::clone(&gate.clock),
-    };
+    let forwarder = forwarder(&point.gate, format!("http://{}", silent.local_addr().expect("an address")));
     let (stop, stopping) = watch::channel(false);
     let forwarding = tokio::spawn(forwarder.run(stopping));
     let _taken = silent.accept().expect("it is asked");
     stop.send_replace(true);
     let ended = tokio::time::timeout(DEADLINE / 2, forwarding).await;
     ended.expect("long before the ledger's time is over").expect("no panic");
+}
+
+#[tokio::test]
+async fn the_last_records_are_sent_also_where_the_ledger_failed_before_and_it_is_said_where_it_still_does() {
+    let logged = Logged::default();
+    let _logging = tracing::subscriber::set_default(logged.clone());
+    let failing = (StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned());
+    let cursor = Cursor { next: 0, hash: None, counts: Some(true), size: 3 }.to_value();
+    let appended = Appended { durability: Durability::D1, next: 1, size: 4 }.to_value();
+    let takes = [cursor, appended].map(|answer| (StatusCode::OK, answer.to_string())).to_vec();
+    for (then, acknowledged, late) in [(takes, 1, 0), (vec![failing.clone()], 0, 1)] {
+        let answers = then.len() + 1;
+        let (at, asked, _stop) = ledger([vec![failing.clone()], then].concat()).await;
+        let asked = || asked.lock().expect("whole").len();
+        let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+        point.gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+        let (stop, stopping) = watch::channel(false);
+        let forwarding = tokio::spawn(forwarder(&point.gate, at).run(stopping));
+        while asked() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.send_replace(true);
+        forwarding.await.expect("no panic");
+        assert_eq!((asked(), point.gate.progress.acknowledged()), (answers, acknowledged));
+        let told = logged.lines().iter().filter(|line| line.contains(LATE) && line.contains("503")).count();
+        assert_eq!(told, late, "{:?}", logged.lines());
+    }
 }
