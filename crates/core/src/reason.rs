@@ -71,7 +71,7 @@ reasons! {
     ArtifactUseExhausted = "artifact.use.exhausted",
     /// Step 17: a rate artifact was used as often as it may be in its window.
     ArtifactRateExceeded = "artifact.rate.exceeded",
-    /// Step 18, and wherever the ledger or the journal can't be written.
+    /// Step 18, and wherever the ledger or the journal can't be written; or the point is about to end.
     AuditUnavailable = "audit.unavailable",
     /// No policy covers the operation.
     PolicyNone = "policy.none",

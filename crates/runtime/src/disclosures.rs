@@ -242,7 +242,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
                 reply.with(carry_out(gate, asking, asked, permit, &bundle).await);
             }
         };
-        begin(&gate.desks, &gate.clock, admission, workload, run).await
+        begin(&gate.desks, &gate.running, &gate.clock, admission, workload, run).await
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }

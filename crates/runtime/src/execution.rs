@@ -305,10 +305,12 @@ async fn until<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, Break> {
     tokio::select! {
-        done = work => Ok(done),
+        // What may not go on is not tried once more: that could be what reaches the upstream.
+        biased;
         reason = registered.stop() => Err(reason.map_or(Break::Stopped, Break::Interrupted)),
         () = left => Err(Break::CallerLeft),
         () = tokio::time::sleep_until(deadline) => Err(Break::TooLong),
+        done = work => Ok(done),
     }
 }
 
@@ -412,7 +414,8 @@ mod tests {
             fail_next(&disk);
             run(gate, begun, request, Version::HTTP_11).await;
         };
-        let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
         assert_eq!(asked.lock().expect("whole").len(), 1, "it ran");
     }
@@ -434,7 +437,9 @@ mod tests {
                 gate.registry.hold(view_where(what));
                 run(gate, begun, request, Version::HTTP_11).await;
             };
-            let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, Sha3([7; 64]), run).await;
+            let begun =
+                begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission().0, Sha3([7; 64]), run)
+                    .await;
             let status = begun.expect("an answer").status().as_u16();
             assert_eq!(status, reason.map_or(200, Reason::status), "{what}");
             assert_eq!(asked.lock().expect("whole").len(), usize::from(reason.is_none()), "{what}");

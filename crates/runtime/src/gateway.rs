@@ -58,7 +58,7 @@ pub(crate) struct Gate {
     pub(crate) disclosures: Store,
     pub(crate) progress: Arc<Progress>,
     pub(crate) standing: Arc<Standing>,
-    pub(crate) running: Running,
+    pub(crate) running: Arc<Running>,
     pub(crate) callers: Callers,
     /// What its callers' bodies may take of this machine.
     pub(crate) bodies: Budget,
@@ -222,7 +222,7 @@ async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axu
         let gate = Arc::clone(gate);
         move |begun| execution::run(gate, begun, request, version)
     };
-    begin(&gate.desks, &gate.clock, admission, workload, run).await
+    begin(&gate.desks, &gate.running, &gate.clock, admission, workload, run).await
 }
 
 /// From an operation to its admission, by the artifact that the caller brings or by one that is obtained for it.

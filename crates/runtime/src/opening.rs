@@ -3,17 +3,20 @@
 
 use crate::gateway::{Admission, recorded};
 use crate::journal::Desks;
+use crate::running::Running;
 use axum::response::Response;
 use eleven_api::audit::DURABILITY_HEADER;
 use eleven_api::edge::Clock;
 use eleven_api::problem::Problem;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Outcome, StatementResult};
+use eleven_core::event::About;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::{Digests, PolicyBundle};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
+use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::{Ending, Execution, Permit};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -22,6 +25,8 @@ use tokio::sync::oneshot;
 pub(crate) const CALLER_LEFT: &str = "caller.left";
 /// The status that is recorded where nobody was there to be answered.
 pub(crate) const NOBODY: u16 = 499;
+/// What a caller hears whose operation was admitted too late.
+const ENDING: &str = "this enforcement point was told to stop, and begins nothing more: call again";
 /// What a caller hears whose operation has no evidence.
 const UNCOMMITTED: &str = "the execution's evidence could not be committed";
 
@@ -52,12 +57,13 @@ impl Reply {
 }
 
 /// Takes the use, commits, and goes on with the permit in `run`, which replies. A caller who leaves takes nothing of that
-/// along: one who is gone before anything ran is the cause in the evidence.
+/// along: one who is gone before anything ran is the cause in the evidence. Nothing begins once this point is about to end.
 ///
 /// # Errors
 /// The denial of steps 17 and 18, or what `run` replies.
 pub(crate) async fn begin<R>(
     desks: &Arc<Desks>,
+    running: &Arc<Running>,
     clock: &Arc<dyn Clock>,
     admission: Admission,
     workload: Sha3,
@@ -66,9 +72,14 @@ pub(crate) async fn begin<R>(
 where
     R: Future<Output = ()> + Send,
 {
+    let Some(underway) = running.begin() else {
+        let about = About::artifact(&admission.admitted.token().artifact);
+        return Err(too_late(desks, about).await);
+    };
     let (send, answer) = oneshot::channel();
     let (desks, clock) = (Arc::clone(desks), Arc::clone(clock));
     tokio::spawn(async move {
+        let _underway = underway;
         let (reply, Admission { admitted, bundle }) = (Reply(send), admission);
         match desks.open(admitted, workload).await {
             Err(refused) => reply.with(Err(recorded(refused))),
@@ -78,6 +89,16 @@ where
     });
     let broke_off = |_| Err(Problem::refused(Reason::AuditUnavailable, "the execution broke off").once_allowed());
     answer.await.unwrap_or_else(broke_off)
+}
+
+/// Refuses what was admitted when this point had said that it ends: nobody would wait for its evidence.
+async fn too_late(desks: &Desks, about: About) -> Problem {
+    let denial = Denial { reason: Reason::AuditUnavailable, detail: ENDING.into(), about };
+    let op = desks.deny(denial.clone()).await;
+    if let Err(error) = &op {
+        tracing::error!(error, "a denial could not be recorded; the call is refused all the same");
+    }
+    recorded((denial, op.ok()))
 }
 
 /// Closes what nobody waits for any more and nothing was done of.

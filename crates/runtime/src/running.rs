@@ -6,7 +6,8 @@ use eleven_core::reason::Reason;
 use eleven_core::registry::View;
 use eleven_enforce::containment;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// The cause of an interruption whose point was told to stop.
@@ -17,6 +18,8 @@ pub(crate) const STOPPED: &str = "runtime.stopped";
 pub(crate) struct Running {
     point: String,
     executions: Mutex<HashMap<String, Entry>>,
+    /// Operations that are on their way from before their first commit to their last one.
+    underway: AtomicUsize,
     /// Whether this point is about to end.
     ending: watch::Sender<bool>,
 }
@@ -25,6 +28,9 @@ struct Entry {
     artifact: Artifact,
     interrupt: watch::Sender<Option<Reason>>,
 }
+
+/// An operation that is on its way, for as long as this lives.
+pub(crate) struct Underway(Arc<Running>);
 
 /// Ends the entry when the execution does.
 pub(crate) struct Registered<'a> {
@@ -38,6 +44,15 @@ pub(crate) struct Registered<'a> {
 impl Running {
     pub(crate) fn new(point: String) -> Self {
         Self { point, ..Self::default() }
+    }
+
+    /// An operation that is about to take its use; none where this point is about to end, which would not wait for it.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<Underway> {
+        // Counted before it is asked: whoever ends this point either finds it counted, or has said so by now.
+        self.underway.fetch_add(1, Ordering::AcqRel);
+        let underway = Underway(Arc::clone(self));
+        let ending = *self.ending.borrow();
+        (!ending).then_some(underway)
     }
 
     /// Enters an execution.
@@ -64,9 +79,14 @@ impl Running {
         }
     }
 
-    /// Interrupts everything, and whatever is entered from now on: this point is about to end.
+    /// Interrupts everything, and whatever is entered from now on, and lets nothing more begin: this point is about to end.
     pub(crate) fn end(&self) {
         self.ending.send_replace(true);
+    }
+
+    /// How many operations are on their way, also those that do not run yet.
+    pub(crate) fn underway(&self) -> usize {
+        self.underway.load(Ordering::Acquire)
     }
 
     /// How many run.
@@ -136,6 +156,12 @@ impl Halt {
             }
             (false, false) => "the ledger's acknowledgements and heads are back: calls are admitted again",
         }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.underway.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

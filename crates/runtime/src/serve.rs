@@ -204,7 +204,7 @@ impl Runtime {
         };
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
-            running: Running::new(point.name.clone()),
+            running: Arc::new(Running::new(point.name.clone())),
             bodies: Budget::shared(settings.gateway.bodies, settings.gateway.max_body),
             callers: Callers::new(settings.authority.clone(), client.clone(), Arc::clone(&clock)),
             workload: gateway::workload(&settings.gateway.upstream),
@@ -368,17 +368,17 @@ async fn accept(gate: Arc<Gate>, listener: Listener, mut stop: watch::Receiver<b
     listener.serve(router(gate), stop, GRACE).await;
 }
 
-/// Interrupts what runs longer than this point is there, and waits for its evidence: left to the next start it would be closed as
-/// after a crash, to whatever effect, and where none comes not at all.
+/// Interrupts what runs longer than this point is there, and waits for the evidence of all that has begun: left to the next start it
+/// would be closed as after a crash, to whatever effect, and where none comes not at all. From now on nothing begins.
 async fn end_running(running: &Running) {
     running.end();
     let closed = async {
-        while running.len() > 0 {
+        while running.underway() > 0 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     if tokio::time::timeout(LAST_EVIDENCE, closed).await.is_err() {
-        tracing::warn!(running = running.len(), "what runs could not be closed in time: the next start closes it");
+        tracing::warn!(running = running.underway(), "what runs could not be closed in time: the next start closes it");
     }
 }
 

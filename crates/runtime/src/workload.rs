@@ -102,7 +102,7 @@ pub(crate) async fn admit(
             let gate = Arc::clone(&gate);
             move |begun| start(gate, workloads, caller.identity, place, begun)
         };
-        begin(&gate.desks, &gate.clock, admission, asked.image, run).await
+        begin(&gate.desks, &gate.running, &gate.clock, admission, asked.image, run).await
     };
     answered.await.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
@@ -289,7 +289,8 @@ mod tests {
             fail_next(&disk);
             reply.with(Ok(finish(&gate, started, Outcome::Completed, Sent::nothing(0)).await));
         };
-        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission, Sha3([7; 64]), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
         assert_eq!(workloads.places.available_permits(), 1, "it takes no place any more");
     }
@@ -302,7 +303,8 @@ mod tests {
         let lineage = id::lineage_name(admission.admitted.token().artifact.content_id());
         let (gate, kept) = (Arc::clone(&point.gate), Arc::clone(&workloads));
         let run = move |begun| start(gate, kept, "svc:app:test".to_owned(), place, begun);
-        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission, Sha3([7; 64]), run).await;
         let admitted = begun.expect("an answer");
         let id = workloads.started.lock().expect("whole").keys().next().cloned().expect("it waits");
         let started = workloads.take(&id, None).expect("it waits");
@@ -329,7 +331,8 @@ mod tests {
                 gate.registry.hold(view_where(what));
                 start(gate, kept, "svc:app:test".to_owned(), place, begun)
             };
-            let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+            let begun =
+                begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission, Sha3([7; 64]), run).await;
             assert_eq!(begun.expect("an answer").status(), 200, "it was admitted");
             let ended = tokio::time::timeout(Duration::from_secs(10), events(&point.gate.desks, 6)).await;
             let ended = ended.expect("long before `max_run`").swap_remove(4);
@@ -350,7 +353,8 @@ mod tests {
         let workloads = Arc::new(Workloads::new(1));
         let place = workloads.place(&admission).expect("free");
         let run = move |begun: Begun| start(gate, workloads, String::new(), place, begun);
-        let begun = begin(&point.gate.desks, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission, Sha3([7; 64]), run).await;
         let body = axum::body::to_bytes(begun.expect("an answer").into_body(), 10_000).await.expect("whole");
         let body = eleven_core::encoding::parse(&body).expect("I-JSON");
         let id = body.get("attestation_id").and_then(Value::as_str).expect("its name").to_owned();

@@ -33,6 +33,7 @@ fn a_reason_is_told_with_each_cause_for_which_it_is_given() {
         (Reason::EnvironmentMismatch, "stand in several places", "through the point that is to run it"),
         (Reason::AuditDiscontinuity, "no head of the durability", "its witnesses"),
         (Reason::ArtifactReplayed, "the journal of a point that lost one", "a new artifact"),
+        (Reason::AuditUnavailable, "the point was about to end", "where it was told to stop"),
         (Reason::PolicyError, "none by its schema", "what its schema asks for"),
         (Reason::LimitsExceeded, "there is more of it", "spec/limits.md lists every limit"),
     ] {

@@ -107,8 +107,9 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             ("The artifact was used as often as its window allows.", "wait until the oldest use leaves the window")
         }
         Reason::AuditUnavailable => (
-            "What had to be durable first could not be written to the journal or the ledger.",
-            "start the ledger again, or free disk space at the point; then repeat the call with a new artifact",
+            "What had to be durable first could not be written to the journal or the ledger, or the point was about to end.",
+            "start the ledger again, or free disk space at the point, or start the point where it was told to stop; then repeat the \
+             call with a new artifact",
         ),
         Reason::PolicyNone => (
             "No policy in force covers this operation on this runtime.",

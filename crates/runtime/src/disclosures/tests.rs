@@ -205,7 +205,8 @@ async fn nothing_is_shown_of_which_the_evidence_could_not_be_committed() {
             fail_next(&disk);
             reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);
         };
-        let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, workload(), run).await;
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission().0, workload(), run).await;
         assert_uncommitted(begun.expect("an answer")).await;
     }
 }
@@ -221,7 +222,8 @@ async fn what_a_view_ends_that_came_after_the_admission_shows_nothing_and_erases
                 gate.registry.hold(view_where(what));
                 reply.with(carry_out(gate, asking, asked(OP, &[]), permit, &bundle).await);
             };
-            let begun = begin(&point.gate.desks, &point.gate.clock, admission().0, workload(), run).await;
+            let begun =
+                begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission().0, workload(), run).await;
             let answer = begun.expect("an answer");
             assert_eq!(answer.status().as_u16(), reason.status(), "{what}");
             assert!(!answer.headers().contains_key(DECISION), "{what}: it was allowed");

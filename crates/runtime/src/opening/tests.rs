@@ -131,10 +131,11 @@ pub(crate) async fn events(desks: &Desks, count: u64) -> Vec<Record> {
 async fn a_caller_who_leaves_during_the_commit_takes_nothing_along_and_is_the_cause_in_the_evidence() {
     let (admission, now) = admission();
     let (desks, clock) = desks(now);
+    let here = Arc::new(Running::new("a point".into()));
     let ran = Arc::new(AtomicBool::new(false));
     let running = Arc::clone(&ran);
     {
-        let mut calling = pin!(begin(&desks, &clock, admission, Sha3([7; 64]), |_| async move {
+        let mut calling = pin!(begin(&desks, &here, &clock, admission, Sha3([7; 64]), |_| async move {
             running.store(true, Ordering::SeqCst);
         }));
         // It waits for its commit, and the server drops it there.
@@ -154,16 +155,17 @@ async fn a_caller_who_leaves_during_the_commit_takes_nothing_along_and_is_the_ca
 async fn who_stays_gets_what_ran_and_a_second_use_gets_its_denial() {
     let ((first, now), (second, _)) = (admission(), admission());
     let (desks, clock) = desks(now);
+    let here = Arc::new(Running::new("a point".into()));
     let run = |mut begun: Begun| async move {
         // A caller who leaves later is noticed by what runs.
         assert!(tokio::time::timeout(std::time::Duration::ZERO, begun.reply.left()).await.is_err());
         begun.reply.with(Ok(Response::new(Body::from(begun.permit.op().to_owned()))));
     };
-    let answer = begin(&desks, &clock, first, Sha3([7; 64]), run).await.expect("it ran");
+    let answer = begin(&desks, &here, &clock, first, Sha3([7; 64]), run).await.expect("it ran");
     let op = axum::body::to_bytes(answer.into_body(), 100).await.expect("whole");
     let begun = events(&desks, 3).await;
     assert_eq!(begun[2].op.as_bytes(), &op[..]);
-    let denied = begin(&desks, &clock, second, Sha3([7; 64]), run).await.expect_err("used");
+    let denied = begin(&desks, &here, &clock, second, Sha3([7; 64]), run).await.expect_err("used");
     assert_eq!(denied.reason, Some(Reason::ArtifactReplayed));
     assert_eq!(events(&desks, 4).await[3].event, "execution.denied");
 }

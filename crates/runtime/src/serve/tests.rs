@@ -14,6 +14,7 @@ use http::{StatusCode, Version};
 use http_body_util::Full;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use tokio::sync::Notify;
 
 /// A ledger that gives these answers one after the other, and none besides; and what it was asked.
 pub(crate) async fn ledger(
@@ -235,9 +236,10 @@ async fn what_runs_at_an_orderly_end_is_interrupted_and_its_evidence_is_committe
     let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(runtime.serve(listener, stopping));
     let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default()).expect("a request");
-    let (desks, clock, running) = (Arc::clone(&gate.desks), Arc::clone(&gate.clock), Arc::clone(&gate));
-    let run = move |begun| execution::run(running, begun, request, Version::HTTP_11);
-    let calling = tokio::spawn(async move { begin(&desks, &clock, admission().0, Sha3([7; 64]), run).await });
+    let (here, calls) = (Arc::clone(&gate), Arc::clone(&gate));
+    let run = move |begun| execution::run(calls, begun, request, Version::HTTP_11);
+    let call = async move { begin(&here.desks, &here.running, &here.clock, admission().0, Sha3([7; 64]), run).await };
+    let calling = tokio::spawn(call);
     while gate.running.len() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -250,6 +252,47 @@ async fn what_runs_at_an_orderly_end_is_interrupted_and_its_evidence_is_committe
     assert!(ended.data.get("result").is_some(), "what was delivered is known");
     let answer = calling.await.expect("no panic").expect("an answer");
     assert_eq!((answer.status(), answer.headers().contains_key("eleven-decision")), (StatusCode::BAD_GATEWAY, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_begun_when_a_point_ends_is_waited_for_and_not_sent_on_and_nothing_begins_any_more() {
+    let (upstream, asked, _stop) = ledger(vec![(StatusCode::OK, "an answer".to_owned())]).await;
+    let point = opened(&FaultyDisk::new(1), &upstream).await;
+    let gate = Arc::clone(&point.gate);
+    let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default()).expect("a request");
+    let (committed, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let run = {
+        let (gate, committed, goes_on) = (Arc::clone(&gate), Arc::clone(&committed), Arc::clone(&goes_on));
+        move |begun| async move {
+            // It is committed, and nothing is entered yet that runs.
+            committed.notify_one();
+            goes_on.notified().await;
+            execution::run(gate, begun, request, Version::HTTP_11).await;
+        }
+    };
+    let here = Arc::clone(&gate);
+    let call = async move { begin(&here.desks, &here.running, &here.clock, admission().0, Sha3([7; 64]), run).await };
+    let calling = tokio::spawn(call);
+    committed.notified().await;
+    let running = Arc::clone(&gate.running);
+    let ending = tokio::spawn(async move { end_running(&running).await });
+    while gate.running.begin().is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let late = begin(&gate.desks, &gate.running, &gate.clock, admission().0, Sha3([7; 64]), |_| async {}).await;
+    let late = late.expect_err("refused");
+    assert_eq!((late.reason, late.status, late.lineage.is_some()), (Some(Reason::AuditUnavailable), 503, true));
+    assert!(!ending.is_finished(), "what has begun is waited for");
+    goes_on.notify_one();
+    ending.await.expect("no panic");
+    assert_eq!((gate.running.underway(), gate.desks.reader().durable()), (0, 7));
+    let events = events(&gate.desks, 7).await;
+    let names: Vec<&str> = events.iter().map(|record| record.event.as_str()).collect();
+    assert_eq!(names[..4], ["authorization.consumed", "admission.granted", "execution.started", "execution.denied"]);
+    assert_eq!(names[4..], ["attestation.signed", "execution.interrupted", "evidence.committed"]);
+    assert_eq!(events[5].data.get("cause").and_then(Value::as_str), Some("runtime.stopped"));
+    assert_eq!(calling.await.expect("no panic").expect("an answer").status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(*asked.lock().expect("whole"), Vec::<String>::new(), "nothing reached the upstream");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,24 @@ async fn a_caller_who_stops_reading_before_the_end_holds_up_neither_a_halt_nor_t
 }
 
 #[tokio::test]
+async fn what_is_told_to_stop_before_it_goes_on_is_not_tried() {
+    let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
+    let mut registered = running.enter("an operation", &admission().0.admitted.token().artifact);
+    running.end();
+    let late = Instant::now() + Duration::from_secs(3600);
+    for _ in 0..64 {
+        let mut tried = false;
+        let work = async {
+            tried = true;
+            std::future::pending::<()>().await;
+        };
+        let ended = until(late, &mut registered, std::future::pending(), work).await;
+        assert_eq!(ended.map_err(|broken| broken.cause()), Err("runtime.stopped"));
+        assert!(!tried, "it may be what reaches the upstream");
+    }
+}
+
+#[tokio::test]
 async fn what_a_connection_took_before_a_stream_broke_off_reaches_the_caller() {
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a socket");
