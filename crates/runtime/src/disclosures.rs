@@ -92,12 +92,6 @@ impl Store {
         .await
     }
 
-    /// Whether one of these holds is on an operation, or on whoever's it was.
-    async fn is_held(&self, holds: BTreeSet<String>, op: &str) -> io::Result<bool> {
-        let op = op.to_owned();
-        self.run(move |files| Ok(is_held(&holds, &op, &read(&files.folder, &op)?))).await
-    }
-
     /// What is kept of an operation at `paths`, or at all where there are none; empty where nothing is.
     async fn shown(&self, asked: &Disclose) -> io::Result<Vec<Disclosure>> {
         let asked = asked.clone();
@@ -109,15 +103,20 @@ impl Store {
         .await
     }
 
-    /// Erases the same, and gives how many there were. Returns after that is durable.
-    async fn erase(&self, asked: &Disclose) -> io::Result<u64> {
+    /// Erases the same, and gives how many there were; `None` where one of these holds is on the operation, or on whoever's it was.
+    /// Returns after that is durable.
+    async fn erase(&self, asked: &Disclose, holds: BTreeSet<String>) -> io::Result<Option<u64>> {
         let asked = asked.clone();
         self.run(move |files| {
             let _turn = files.turn(&asked.op)?;
             let folder = files.folder.as_path();
+            let kept = read(folder, &asked.op)?;
+            if is_held(&holds, &asked.op, &kept) {
+                return Ok(None);
+            }
             // What a write left that failed is no less in clear than what is kept.
             whole::remove_draft(folder, &file_of(&asked.op)?)?;
-            let Kept { identity, disclosures } = read(folder, &asked.op)?;
+            let Kept { identity, disclosures } = kept;
             let (gone, left): (Vec<_>, Vec<_>) = disclosures.into_iter().partition(|kept| names(&asked, kept));
             match (gone.is_empty(), left.is_empty()) {
                 (true, _) => {}
@@ -127,7 +126,7 @@ impl Store {
                 }
                 (false, false) => write(folder, &asked.op, &Kept { identity, disclosures: left })?,
             }
-            Ok(gone.len() as u64)
+            Ok(Some(gone.len() as u64))
         })
         .await
     }
@@ -323,10 +322,7 @@ async fn work(gate: &Gate, asking: Asking, asked: &Disclose, lineage: &str, dura
 async fn erased(gate: &Gate, asked: &Disclose) -> io::Result<Option<u64>> {
     let holds = gate.registry.held().map(|held| Hold::all(held.view.lists()));
     let Some(holds) = holds else { return Ok(None) };
-    if gate.disclosures.is_held(holds, &asked.op).await? {
-        return Ok(None);
-    }
-    gate.disclosures.erase(asked).await.map(Some)
+    gate.disclosures.erase(asked, holds).await
 }
 
 /// Whether one of these holds is on an operation or on whoever's it was. Of one of which that is not known, any hold on an identity may

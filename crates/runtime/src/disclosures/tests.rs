@@ -18,6 +18,11 @@ fn asked(op: &str, paths: &[&str]) -> Disclose {
     Disclose { op: op.into(), paths, purpose: "a test".into() }
 }
 
+/// Erases what no hold is on.
+async fn erase(store: &Store, op: &str, paths: &[&str]) -> io::Result<Option<u64>> {
+    store.erase(&asked(op, paths), BTreeSet::new()).await
+}
+
 #[tokio::test]
 async fn what_is_kept_is_the_owners_alone_and_is_gone_when_it_is_erased() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -31,11 +36,11 @@ async fn what_is_kept_is_the_owners_alone_and_is_gone_when_it_is_erased() {
     let second = asked(&format!("{OP}.2"), &["/op/b"]);
     assert_eq!(store.shown(&second).await.expect("a use of the same artifact"), both[1..]);
 
-    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert_eq!(erase(&store, OP, &["/op/a"]).await.expect("erased"), Some(1));
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), both[1..]);
-    assert_eq!(store.erase(&asked(OP, &[])).await.expect("erased"), 1);
+    assert_eq!(erase(&store, OP, &[]).await.expect("erased"), Some(1));
     assert!(!file.exists());
-    assert_eq!(store.erase(&asked(OP, &[])).await.expect("nothing there"), 0);
+    assert_eq!(erase(&store, OP, &[]).await.expect("nothing there"), Some(0));
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("nothing there"), Vec::new());
 }
 
@@ -76,11 +81,11 @@ async fn of_a_write_that_failed_nothing_stays_and_an_erasure_takes_what_was_left
     std::fs::remove_dir(&file).expect("removed");
 
     std::fs::write(&draft, "secret").expect("written");
-    assert_eq!(store.erase(&asked(OP, &[])).await.expect("nothing is kept"), 0);
+    assert_eq!(erase(&store, OP, &[]).await.expect("nothing is kept"), Some(0));
     assert!(!draft.exists());
     store.keep(OP, WHO, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
     std::fs::write(&draft, "secret").expect("written");
-    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert_eq!(erase(&store, OP, &["/op/a"]).await.expect("erased"), Some(1));
     assert!(!draft.exists());
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), [disclosure("/op/b")]);
 }
@@ -96,10 +101,10 @@ async fn erasures_of_one_operation_at_once_each_erase_what_they_name() {
         for (n, path) in paths.iter().enumerate().skip(1) {
             // Uses of one artifact share what is kept of it.
             let (store, asked) = (store.clone(), asked(&format!("{OP}.{n}"), &[path]));
-            erasing.spawn(async move { store.erase(&asked).await });
+            erasing.spawn(async move { store.erase(&asked, BTreeSet::new()).await });
         }
         while let Some(erased) = erasing.join_next().await {
-            assert_eq!(erased.expect("no panic").expect("erased"), 1);
+            assert_eq!(erased.expect("no panic").expect("erased"), Some(1));
         }
         let left = store.shown(&asked(OP, &[])).await.expect("whole");
         assert_eq!(left, [disclosure("/op/0")], "nobody wrote back what another erased");
@@ -167,11 +172,16 @@ async fn whose_operation_it_was_is_kept_with_what_is_left_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path()).expect("opens");
     let placed = Holds::default().change("identity", WHO, true);
-    let held = async |op: &str| store.is_held(placed.clone(), op).await.expect("read");
+    // Of what is held nothing is erased.
+    let held = async |op: &str| {
+        let erased = store.erase(&asked(op, &[]), placed.clone()).await.expect("read");
+        assert!(erased.is_none_or(|erased| erased == 0), "{op}");
+        erased.is_none()
+    };
     assert!(!held(OP).await, "nothing is kept");
     store.keep(OP, WHO, vec![disclosure("/op/a"), disclosure("/op/b")]).await.expect("kept");
     assert!(held(OP).await && held(&format!("{OP}.3")).await);
-    assert_eq!(store.erase(&asked(OP, &["/op/a"])).await.expect("erased"), 1);
+    assert_eq!(erase(&store, OP, &["/op/a"]).await.expect("erased"), Some(1));
     assert!(held(OP).await, "of the rest it is known, too");
 
     // What an earlier version wrote is shown, held and erased all the same, and stays of its form.
@@ -183,15 +193,34 @@ async fn whose_operation_it_was_is_kept_with_what_is_left_of_it() {
     std::fs::write(&file, former(&["/op/a", "/op/b"])).expect("written");
     assert!(held(OP).await);
     assert_eq!(store.shown(&asked(OP, &["/op/b"])).await.expect("read"), [disclosure("/op/b")]);
-    assert_eq!(store.erase(&asked(OP, &["/op/b"])).await.expect("erased"), 1);
+    assert_eq!(erase(&store, OP, &["/op/b"]).await.expect("erased"), Some(1));
     assert_eq!(std::fs::read(&file).expect("what is left"), former(&["/op/a"]));
     for wrong in [r#"{"v":"1","disclosures":[]}"#, r#"{"disclosures":[],"identity":"nobody","v":"1"}"#, "1"] {
         std::fs::write(&file, wrong).expect("written");
-        assert!(
-            store.is_held(placed.clone(), OP).await.is_err() && store.erase(&asked(OP, &[])).await.is_err(),
-            "{wrong}"
-        );
+        for holds in [placed.clone(), BTreeSet::new()] {
+            assert!(store.erase(&asked(OP, &[]), holds).await.is_err(), "{wrong}");
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_hold_is_on_what_is_kept_is_asked_of_what_is_erased() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let placed = Holds::default().change("identity", WHO, true);
+    let erasing = {
+        let _turn = store.0.turn(OP).expect("a turn");
+        let (store, asked) = (store.clone(), asked(OP, &[]));
+        let files = Arc::clone(&store.0);
+        let erasing = tokio::spawn(async move { store.erase(&asked, placed).await });
+        // It waits for its turn, and what it is about comes meanwhile.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let kept = Kept { identity: Some(WHO.into()), disclosures: vec![disclosure("/op/a")] };
+        write(&files.folder, OP, &kept).expect("kept");
+        erasing
+    };
+    assert_eq!(erasing.await.expect("no panic").expect("read"), None);
+    assert_eq!(store.shown(&asked(OP, &[])).await.expect("read"), [disclosure("/op/a")]);
 }
 
 #[tokio::test]
