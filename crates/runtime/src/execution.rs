@@ -1,8 +1,8 @@
 //! Execute: the one place that reaches an upstream, and it takes a `Permit` by value to do so.
 //!
-//! An execution is a task of its own ([`crate::opening`]). Whoever called may leave; a revocation, a containment or a halt may
-//! come; the upstream may break off: in each case the truthful outcome, with the bytes that were delivered, is committed as
-//! evidence.
+//! An execution is a task of its own ([`crate::opening`]). Whoever called may leave; a revocation, a containment, a halt or the end
+//! of this point may come; its time may be over; the upstream may break off, or answer more than is held: in each case the truthful
+//! outcome, with the bytes that were delivered, is committed as evidence.
 
 use crate::gateway::Gate;
 use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, close, ending, uncommitted};
