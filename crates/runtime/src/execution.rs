@@ -72,9 +72,9 @@ enum Break {
 }
 
 impl Break {
-    /// Of an answer whose end is its connection's, and that does not say itself that it is at its end.
+    /// Of an answer whose end is its connection's, and in which nothing that can be read says that it is at its end.
     fn cut() -> Self {
-        Self::Upstream("its events ended with its connection, and without an end of their own".into())
+        Self::Upstream("its events ended with its connection, and no end of their own is seen in them".into())
     }
 
     /// Of an answer that goes on in another protocol. Nobody here asked for one, and what comes is none of this.
@@ -184,7 +184,10 @@ impl Run {
             Err(error) => Err(Break::Upstream(error.to_string())),
         });
         let events = by_close && are_events(&parts.headers);
-        let body = match body.and_then(|body| if events && !has_end(&body) { Err(Break::cut()) } else { Ok(body) }) {
+        // In a coding nothing is an end but by chance.
+        let encoded = passing::is_encoded(&parts.headers);
+        let is_cut = |body: &Bytes| events && (encoded || !has_end(body));
+        let body = match body.and_then(|body| if is_cut(&body) { Err(Break::cut()) } else { Ok(body) }) {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,
         };

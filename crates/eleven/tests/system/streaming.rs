@@ -215,20 +215,25 @@ async fn an_answer_that_is_encoded_is_held_whole_for_no_end_is_seen_in_it() {
     let mut domain = Domain::start(streaming()).await;
     // To whoever reads it as it came it is events without an end of their own, in a coding that says nothing of their bounds.
     let (coded, more) = ("one\n\ntwo\n\nthe end\n\n", 7);
-    for (length, status, expected) in [
-        (coded.len(), StatusCode::OK, ("execution.completed", None)),
+    let failed = (StatusCode::BAD_GATEWAY, ("execution.failed", Some("upstream.failed")));
+    for (coded, length, (status, expected)) in [
+        (coded, Some(coded.len()), (StatusCode::OK, ("execution.completed", None))),
         // Had any of it passed, its head had, too.
-        (coded.len() + more, StatusCode::BAD_GATEWAY, ("execution.failed", Some("upstream.failed"))),
+        (coded, Some(coded.len() + more), failed),
+        // Nor is one seen where its end is its connection's, and some of its bytes look like one.
+        (coded, None, failed),
+        ("one\n\ndata: the end\n\n", None, failed),
     ] {
         let kind = "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
-        domain.answer_by(format!("HTTP/1.1 200 OK\r\n{kind}content-length: {length}\r\n\r\n{coded}")).await;
+        let named = length.map_or_else(String::new, |length| format!("content-length: {length}\r\n"));
+        domain.answer_by(format!("HTTP/1.1 200 OK\r\n{kind}{named}\r\n{coded}")).await;
         let answered = domain.chat(&stream_request("x")).await;
         assert_eq!(answered.status, status, "{}", String::from_utf8_lossy(&answered.body));
         if status == StatusCode::OK {
             assert_eq!((answered.header("content-encoding"), answered.body.as_ref()), ("gzip", coded.as_bytes()));
         }
         let sent = sent(&answered.body, status.as_u16());
-        assert_eq!(ended(&domain, answered.op()).await, by(expected.0, expected.1, sent), "{length}");
+        assert_eq!(ended(&domain, answered.op()).await, by(expected.0, expected.1, sent), "{length:?}: {coded}");
     }
 }
 
