@@ -344,6 +344,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_not_completed_when_its_point_ends_is_interrupted_and_nobody_completes_it_any_more() {
+        let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+        let ((admission, _), workloads) = (admission(), Arc::new(Workloads::new(1)));
+        let place = workloads.place(&admission).expect("free");
+        let (gate, kept) = (Arc::clone(&point.gate), Arc::clone(&workloads));
+        let run = move |begun| start(gate, kept, "svc:app:test".to_owned(), place, begun);
+        let begun =
+            begin(&point.gate.desks, &point.gate.running, &point.gate.clock, admission, Sha3([7; 64]), run).await;
+        assert_eq!(begun.expect("an answer").status(), 200, "it was admitted");
+        let id = workloads.started.lock().expect("whole").keys().next().cloned().expect("it waits");
+        point.gate.running.end();
+        let ended = tokio::time::timeout(Duration::from_secs(10), events(&point.gate.desks, 6)).await;
+        let ended = ended.expect("long before `max_run`").swap_remove(4);
+        let cause = ended.data.get("cause").and_then(Value::as_str);
+        assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some(STOPPED)));
+        assert!(workloads.take(&id, None).is_none());
+    }
+
+    #[tokio::test]
     async fn an_interrupted_workload_that_cannot_be_closed_is_named_in_the_log() {
         let logged = Logged::default();
         let _logging = tracing::subscriber::set_default(logged.clone());

@@ -163,6 +163,42 @@ fn a_keystore_or_a_journal_that_a_crash_moved_away_alone_is_put_back_first() {
 }
 
 #[test]
+fn what_a_crash_moved_away_alone_is_put_back_first_also_where_the_journal_is_given_up() {
+    for (half, label) in [("keystore.json", "2"), ("journal", "3")] {
+        let domain = drained();
+        let from = domain.file(&format!("runtime/{half}"));
+        std::fs::rename(&from, format!("{from}.before-2.1")).expect("moved");
+        let lost = domain.run(&["runtime", "key", "replace", "--label", label, "--journal-lost"]);
+        assert!(lost.status.success() && text(&lost).contains("audit.discontinuity"), "{half}: {}", text(&lost));
+        for name in ["keystore.json", "journal"] {
+            let aside = domain.file(&format!("runtime/{name}.before-{label}.1"));
+            assert!(std::path::Path::new(&aside).exists(), "{half}: {aside}");
+        }
+    }
+}
+
+#[test]
+fn a_keystore_of_keys_that_are_retired_is_not_put_back() {
+    let domain = drained();
+    let replace = |label: &str| domain.run(&["runtime", "key", "replace", "--label", label]);
+    let done = replace("2");
+    assert!(done.status.success() && text(&done).contains(DRAINED), "{}", text(&done));
+    let secret = domain.client("other", "svc:demo-app:dev");
+    let point = serve(&domain, "runtime");
+    domain.passes(&secret, "the keys were replaced");
+    drop(point);
+    // What is left looks as if the keystore before had been moved away alone.
+    std::fs::remove_file(domain.file("runtime/keystore.json")).expect("the keystore is lost");
+    std::fs::remove_dir_all(domain.file("runtime/journal.before-2.1")).expect("thrown away");
+    let lost = replace("3");
+    assert!(lost.status.success() && text(&lost).contains("audit.discontinuity"), "{}", text(&lost));
+    assert!(text(&lost).contains("keys retired: key:11-11/attest-gw-0/2, key:11-11/gw-0/2"), "{}", text(&lost));
+    let there = |name: &str| domain.dir().join("runtime").join(name).exists();
+    assert!(there("keystore.json.before-2.1") && there("journal.before-3.lost"), "each is where it was put");
+    assert!(!there("keystore.json.before-3.1") && !there("journal.before-3.1"));
+}
+
+#[test]
 fn keys_are_not_replaced_where_the_ledger_or_the_keystore_does_not_tell_how_the_journal_stands() {
     let mut domain = drained();
     let replace = |domain: &Domain| domain.run(&["runtime", "key", "replace", "--label", "2"]);

@@ -1,12 +1,20 @@
 use super::*;
-use crate::execution::until;
-use crate::opening::tests::admission;
+use crate::execution::{self, until};
+use crate::opening::begin;
+use crate::opening::tests::{admission, events};
 use crate::running::Running;
+use crate::serve::tests::opened;
 use axum::response::Response;
 use eleven_api::client::Client;
 use eleven_api::serve::Listener;
+use eleven_core::artifact::result_digest;
+use eleven_core::attestation::StatementResult;
+use eleven_core::encoding::Value;
+use eleven_core::hash::Sha3;
+use eleven_core::policy::Release;
 use eleven_core::reason::Reason;
-use http::Request;
+use eleven_store::faulty::FaultyDisk;
+use http::{Request, Version};
 use http_body_util::Full;
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -16,6 +24,16 @@ const LIMIT: usize = 1 << 20;
 
 async fn next(body: &mut Passing) -> Option<io::Result<Bytes>> {
     body.frame().await.map(|frame| frame.map(|frame| frame.into_data().expect("data")))
+}
+
+/// Answers one call by this body, as events.
+fn once(body: Passing) -> axum::Router {
+    let body = Arc::new(Mutex::new(Some(body)));
+    axum::Router::new().fallback(move || {
+        let body = body.lock().expect("whole").take().expect("one call");
+        let answer = Response::builder().header("content-type", "text/event-stream");
+        std::future::ready(answer.body(axum::body::Body::new(body)).expect("an answer"))
+    })
 }
 
 #[tokio::test]
@@ -125,12 +143,7 @@ async fn what_a_connection_took_before_a_stream_broke_off_reaches_the_caller() {
     inlet.send.send(Bytes::from_static(b"one")).await.expect("room");
     let delivered = Arc::clone(&inlet.delivered);
     drop(inlet);
-    let body = Arc::new(Mutex::new(Some(body)));
-    let router = axum::Router::new().fallback(move || {
-        let body = body.lock().expect("whole").take().expect("one call");
-        std::future::ready(Response::new(axum::body::Body::new(body)))
-    });
-    let serving = tokio::spawn(listener.serve(router, stopping, Duration::ZERO));
+    let serving = tokio::spawn(listener.serve(once(body), stopping, Duration::ZERO));
     let request = Request::get(format!("http://{at}/")).body(Full::new(Bytes::new())).expect("a request");
     let mut body = Client::new().send(request).await.expect("the head").into_body();
     let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
@@ -138,4 +151,36 @@ async fn what_a_connection_took_before_a_stream_broke_off_reaches_the_caller() {
     assert!(body.frame().await.expect("not the end").is_err(), "it never looks whole");
     stop.send_replace(true);
     serving.await.expect("ended");
+}
+
+#[tokio::test]
+async fn what_was_delivered_before_a_point_ends_is_in_the_evidence_and_its_stream_never_looks_whole() {
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a socket");
+    let upstream = format!("http://{}", listener.local_addr().expect("an address"));
+    let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    // An upstream that gives two events and works on: the second may be the last, and is held.
+    let (inlet, body) = channel();
+    inlet.send.send(Bytes::from(content("a") + &content("b"))).await.expect("room");
+    tokio::spawn(listener.serve(once(body), stopping, Duration::ZERO));
+
+    let point = opened(&FaultyDisk::new(1), &upstream).await;
+    let gate = Arc::clone(&point.gate);
+    let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default()).expect("a request");
+    let (mut admission, _) = admission();
+    Arc::make_mut(&mut admission.bundle).terms.release = Release::Stream;
+    let run = move |begun| execution::run(gate, begun, request, Version::HTTP_11);
+    let gate = &point.gate;
+    let answer = begin(&gate.desks, &gate.running, &gate.clock, admission, Sha3([7; 64]), run).await;
+    let mut body = answer.expect("an answer").into_body();
+    let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
+    assert_eq!(first, content("a").as_bytes());
+    gate.running.end();
+    assert!(body.frame().await.expect("not the end").is_err());
+    let ended = events(&gate.desks, 6).await.swap_remove(4);
+    let cause = ended.data.get("cause").and_then(Value::as_str);
+    assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some("runtime.stopped")));
+    let digest = result_digest("", Sha3::of(&[&first]), 200);
+    let sent = StatementResult { digest, bytes: first.len() as u64, status: 200 };
+    assert_eq!(ended.data.get("result"), Some(&sent.to_value()));
 }
