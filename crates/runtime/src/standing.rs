@@ -1,9 +1,10 @@
 //! How far this point's records stand under heads that are signed, cosigned, mirrored (PROTOCOL 7 and 8). The ledger is
 //! asked for its checkpoints; what they are worth is judged here, by the trust root in force.
 
+use crate::forward;
 use crate::roots::Roots;
 use eleven_api::audit::{Cursor, Durability};
-use eleven_api::client::Client;
+use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
@@ -13,6 +14,7 @@ use eleven_core::root::{KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -249,8 +251,9 @@ impl Standing {
                         self.cover(shown.worth, shown.size);
                     }
                     Err(why) => {
-                        if said.is_news(level, Some(&why)) {
-                            tracing::warn!(%level, why, "the ledger shows no head that would do: its log says why");
+                        let text = why.to_string();
+                        if said.is_news(level, Some(why)) {
+                            tracing::warn!(%level, why = text, "the ledger shows no head that would do: its log says why");
                         }
                     }
                 }
@@ -261,17 +264,48 @@ impl Standing {
 
 /// What was said last of each level of which the ledger shows no head: it is asked ten times a second.
 #[derive(Default)]
-struct Said([Option<String>; 3]);
+struct Said([Option<Unshown>; 3]);
 
 impl Said {
     /// Whether this is something else of the level than what was said before; `why` where there is no head of it.
-    fn is_news(&mut self, level: Durability, why: Option<&str>) -> bool {
+    fn is_news(&mut self, level: Durability, why: Option<Unshown>) -> bool {
         let Some(said) = place(level).and_then(|at| self.0.get_mut(at)) else { return false };
-        if said.as_deref() == why {
-            return false;
+        let known = match (said.as_ref(), &why) {
+            (Some(said), Some(why)) => said.is_like(why),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        *said = why;
+        !known
+    }
+}
+
+/// Why the ledger shows no head that would do.
+#[derive(Debug)]
+enum Unshown {
+    /// It does not answer, or refuses.
+    Call(CallError),
+    /// What it shows is none.
+    Head(String),
+}
+
+impl Unshown {
+    /// Whether another is the same beside the numbers and words that vary from one question to the next.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Call(one), Self::Call(other)) => forward::kind(one) == forward::kind(other),
+            (Self::Head(one), Self::Head(other)) => one == other,
+            (Self::Call(_), Self::Head(_)) | (Self::Head(_), Self::Call(_)) => false,
         }
-        *said = why.map(str::to_owned);
-        true
+    }
+}
+
+impl fmt::Display for Unshown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Head(why) => f.write_str(why),
+        }
     }
 }
 
@@ -297,16 +331,16 @@ struct Shown {
 
 impl Asking {
     /// The last checkpoint of a level.
-    async fn checkpoint(&self, level: Durability) -> Result<Shown, String> {
+    async fn checkpoint(&self, level: Durability) -> Result<Shown, Unshown> {
         let path = format!("{}?durability={level}", routes::CHECKPOINT);
-        let body =
-            self.client.get_as(&self.reader, &self.ledger, &path, DEADLINE).await.map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&body).map_err(|_| "its checkpoint is no text".to_owned())?;
-        let note = Note::parse(text).map_err(|error| error.to_string())?;
+        let body = self.client.get_as(&self.reader, &self.ledger, &path, DEADLINE).await.map_err(Unshown::Call)?;
+        let text = std::str::from_utf8(&body).map_err(|_| Unshown::Head("its checkpoint is no text".to_owned()))?;
+        let note = Note::parse(text).map_err(|error| Unshown::Head(error.to_string()))?;
         let root = self.roots.last();
-        let worth = judge(&root, &note, self.clock.now())?;
+        let worth = judge(&root, &note, self.clock.now()).map_err(Unshown::Head)?;
         if worth < level {
-            return Err(format!("by this point's trust root its checkpoint is {worth}, not {level}"));
+            let why = format!("by this point's trust root its checkpoint is {worth}, not {level}");
+            return Err(Unshown::Head(why));
         }
         let cosigned = cosigned(&root.witnesses, &note, level);
         Ok(Shown { worth, size: note.checkpoint.size, cosigned })

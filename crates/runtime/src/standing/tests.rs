@@ -314,18 +314,23 @@ fn a_checkpoint_is_worth_what_the_pinned_root_makes_of_it() {
 #[test]
 fn what_is_said_of_a_level_is_said_once_whatever_is_said_of_others() {
     let mut said = Said::default();
-    let news: Vec<bool> = [
-        (Durability::D3, None),
-        (Durability::D4, Some("no cosignature")),
+    let head = |why: &str| Some(Unshown::Head(why.to_owned()));
+    let unreachable = |why: &str| Some(Unshown::Call(CallError::Unreachable(why.to_owned())));
+    for (level, why, news) in [
+        (Durability::D3, None, false),
+        (Durability::D4, head("no cosignature"), true),
         // A lower level that is well says nothing of this one.
-        (Durability::D3, None),
-        (Durability::D4, Some("no cosignature")),
-        (Durability::D4, Some("not reachable")),
-        (Durability::D4, None),
-        (Durability::D4, None),
-    ]
-    .into_iter()
-    .map(|(level, why)| said.is_news(level, why))
-    .collect();
-    assert_eq!(news, [false, true, false, false, true, true, false]);
+        (Durability::D3, None, false),
+        (Durability::D4, head("no cosignature"), false),
+        (Durability::D4, head("not of this domain"), true),
+        (Durability::D4, unreachable("not reachable"), true),
+        // What varies from one question to the next is no news.
+        (Durability::D4, unreachable("did not answer within 1998 ms"), false),
+        (Durability::D4, Some(Unshown::Call(CallError::Broken("within 1997 ms".into()))), true),
+        (Durability::D4, None, true),
+        (Durability::D4, None, false),
+    ] {
+        let what = format!("{level}: {why:?}");
+        assert_eq!(said.is_news(level, why), news, "{what}");
+    }
 }
