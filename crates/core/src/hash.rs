@@ -1,13 +1,17 @@
 //! Hashes and their names (PROTOCOL 2): `sha3-512:` and `blake2b-512:` with 128 lower-case hex digits, `sha256:` with 64.
 
+mod keccak;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod sha512;
 
 use crate::encoding::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use sha3::Digest as _;
+use keccak::Sponge;
+use sha2::Digest as _;
 
 macro_rules! hash {
     ($(#[$doc:meta])* $name:ident, $bytes:literal, $prefix:literal) => {
@@ -92,11 +96,11 @@ impl Sha3 {
     /// The hash of the concatenated parts.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
-        let mut hasher = sha3::Sha3_512::new();
+        let mut sponge = Sponge::default();
         for part in parts {
-            hasher.update(part);
+            sponge.update(part);
         }
-        Self(hasher.finalize().into())
+        sponge.finish()
     }
 
     /// [`Sha3::of`] of each message, in their order, several at a time where the processor has wide registers: a third of
@@ -125,7 +129,7 @@ impl Sha3 {
 
 /// A SHA3-512 over bytes that come in pieces: of a response while it is passed on.
 #[derive(Clone, Default)]
-pub struct Sha3Stream(sha3::Sha3_512);
+pub struct Sha3Stream(Sponge);
 
 impl Sha3Stream {
     /// Adds the next piece.
@@ -136,8 +140,24 @@ impl Sha3Stream {
     /// The hash of all pieces so far.
     #[must_use]
     pub fn finish(self) -> Sha3 {
-        Sha3(self.0.finalize().into())
+        self.0.finish()
     }
+}
+
+/// SHA-512 of each message's concatenated parts, in their order, several at a time where the processor has registers for that.
+pub(crate) fn sha512_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<[u8; 64]> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(hashes) = lanes::sha512_of_each(messages) {
+        return hashes;
+    }
+    let one = |parts: &[&[u8]; PARTS]| {
+        let mut hasher = sha2::Sha512::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finalize().into()
+    };
+    messages.iter().map(one).collect()
 }
 
 impl Blake2b {

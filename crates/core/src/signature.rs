@@ -25,7 +25,6 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity as _, IsIdentity as _};
 use ed25519_dalek::Signer as _;
 use once_cell::race::OnceBox;
-use sha2::Digest as _;
 use table::Table;
 
 /// A signature as it stands in a structure: `{"alg":"ed25519","kid","val"}`.
@@ -228,8 +227,7 @@ impl VerifyingKey {
     /// inversion that encodes all recomputed points, and the registers of a processor that has wide ones.
     #[must_use]
     pub fn verify_each(signed: &[(&Self, &[u8], &[u8; 64])]) -> Vec<bool> {
-        let equations = signed.iter().enumerate();
-        let equations: Vec<_> = equations.filter_map(|(place, signed)| Equation::of(place, signed)).collect();
+        let equations = Equation::of_each(signed);
         let mut judged = vec![false; signed.len()];
         for (equation, encoded) in recompute(&equations) {
             if let Some(judged) = judged.get_mut(equation.place) {
@@ -251,6 +249,9 @@ impl Multiples {
     }
 }
 
+/// A key, a message and what is said to be the key's signature over it.
+type Signed<'a, 'm> = (&'a VerifyingKey, &'m [u8], &'a [u8; 64]);
+
 /// What one signature has to fulfil: [S]B - [k]A is the point that R encodes.
 struct Equation<'a> {
     /// Its place among all that are judged.
@@ -262,16 +263,22 @@ struct Equation<'a> {
 }
 
 impl<'a> Equation<'a> {
-    /// `None` where S is not canonical.
-    fn of(place: usize, (key, message, signature): &(&'a VerifyingKey, &[u8], &'a [u8; 64])) -> Option<Self> {
+    /// None of those whose S is not canonical.
+    fn of_each(signed: &[Signed<'a, '_>]) -> Vec<Self> {
+        let hashed = signed.iter().map(|(key, message, signature)| -> [&[u8]; 3] {
+            let (r, _) = halves(signature);
+            [r, &key.encoded, message]
+        });
+        let hashes = hash::sha512_of_each(&hashed.collect::<Vec<_>>());
+        let equations = signed.iter().zip(hashes).enumerate();
+        equations.filter_map(|(place, (signed, hash))| Self::of(place, signed, &hash)).collect()
+    }
+
+    /// By the hash of R, key and message. `None` where S is not canonical.
+    fn of(place: usize, (key, _, signature): &Signed<'a, '_>, hash: &[u8; 64]) -> Option<Self> {
         let (r, s) = halves(signature);
         let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s))?;
-        let mut hasher = sha2::Sha512::new();
-        hasher.update(r);
-        hasher.update(key.encoded);
-        hasher.update(message);
-        let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        Some(Self { place, key, r, s, k })
+        Some(Self { place, key, r, s, k: Scalar::from_bytes_mod_order_wide(hash) })
     }
 
     /// [S]B - [k]A by itself.

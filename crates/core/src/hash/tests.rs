@@ -12,6 +12,11 @@ fn of_each_in_every_width<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Ve
     ways
 }
 
+/// SHA-512 and SHA3-512 of one message, by others' code.
+fn by_library<D: sha3::digest::Digest>(message: &[u8]) -> [u8; 64] {
+    D::digest(message).as_slice().try_into().expect("64 bytes")
+}
+
 /// SHA3-512 of FIPS 202's examples and the lengths around a block, in every number of messages that fill lanes or not.
 #[test]
 fn several_hashes_at_a_time_are_those_of_one_at_a_time() {
@@ -28,6 +33,17 @@ fn several_hashes_at_a_time_are_those_of_one_at_a_time() {
             let one_by_one: Vec<Blake2b> = some.iter().map(|message| Blake2b::of(message)).collect();
             assert_eq!(Blake2b::of_each(some), one_by_one, "{first}..{last}");
         }
+    }
+}
+
+#[test]
+fn every_length_around_a_block_is_hashed_as_the_library_does() {
+    let bytes: Vec<u8> = (0..400u32).map(|n| (n * 11 % 251) as u8).collect();
+    let all: Vec<[&[u8]; 1]> = (0..=300).map(|length| [&bytes[..length]]).collect();
+    let sha512: Vec<[u8; 64]> = all.iter().map(|[message]| by_library::<sha2::Sha512>(message)).collect();
+    assert_eq!(sha512_of_each(&all), sha512);
+    for [message] in all {
+        assert_eq!(Sha3::of(&[message]).0[..], by_library::<sha3::Sha3_512>(message), "{} bytes", message.len());
     }
 }
 
@@ -50,6 +66,34 @@ fn the_published_examples_hold_in_every_lane() {
 }
 
 proptest! {
+    /// In whatever pieces a message comes.
+    #[test]
+    fn one_message_is_hashed_as_the_library_does(
+        message in any_vec(any::<u8>(), 0..700), cuts in any_vec(any::<prop::sample::Index>(), 0..5)
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(message.len() + 1)).collect();
+        cuts.sort_unstable();
+        let begins = core::iter::once(0).chain(cuts.iter().copied());
+        let ends = cuts.iter().copied().chain([message.len()]);
+        let pieces: Vec<&[u8]> = begins.zip(ends).map(|(begin, end)| &message[begin..end]).collect();
+        let hash = Sha3::of(&pieces);
+        prop_assert_eq!(&hash.0[..], by_library::<sha3::Sha3_512>(&message));
+        let mut stream = Sha3Stream::default();
+        pieces.iter().for_each(|piece| stream.update(piece));
+        prop_assert_eq!(stream.finish(), hash);
+    }
+
+    /// Of whatever lengths the messages are, around the bytes that a block and its end take, too.
+    #[test]
+    fn several_messages_are_hashed_as_the_library_does_each(
+        messages in any_vec((any_vec(any::<u8>(), 0..400), any::<prop::sample::Index>()), 0..21)
+    ) {
+        let parts = |(message, cut): &'_ (Vec<u8>, prop::sample::Index)| cut.index(message.len() + 1);
+        let parts: Vec<[&[u8]; 2]> = messages.iter().map(|one| one.0.split_at(parts(one)).into()).collect();
+        let expected: Vec<[u8; 64]> = messages.iter().map(|(message, _)| by_library::<sha2::Sha512>(message)).collect();
+        prop_assert_eq!(sha512_of_each(&parts), expected);
+    }
+
     /// Whatever the messages are and wherever their parts are cut.
     #[test]
     fn parts_are_hashed_as_if_they_were_one(

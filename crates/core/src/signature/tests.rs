@@ -1,6 +1,7 @@
 use super::*;
 use crate::encoding::parse;
 use alloc::vec;
+use sha2::Digest as _;
 
 #[test]
 fn vectors() {
@@ -31,7 +32,7 @@ fn vectors() {
         for (((key, message, sig), together), (.., expected)) in signed.iter().zip(together).zip(&readable) {
             let alone = key.verifies(message, sig);
             // As on a processor without wide registers.
-            let equation = Equation::of(0, &(*key, *message, *sig));
+            let equation = Equation::of_each(&[(*key, *message, *sig)]).pop();
             let by_library = equation.map(|equation| equation.recompute().compress().0);
             let by_library = by_library.is_some_and(|point| point == *halves(sig).0 && !is_of_small_order(&point));
             assert_eq!((alone, together, by_library), (*expected, *expected, *expected), "{key:?} {tabled}");
@@ -75,7 +76,7 @@ fn the_equation_has_no_cofactor_for_keys_of_mixed_order_either() {
             let (message, r) = (n.to_le_bytes(), scalar(n + 2));
             let mut sig = [0; 64];
             sig[..32].copy_from_slice(EdwardsPoint::mul_base(&r).compress().as_bytes());
-            let k = Equation::of(0, &(&key, &message, &sig)).expect("0 is canonical").k;
+            let k = Equation::of_each(&[(&key, &message, &sig)]).pop().expect("0 is canonical").k;
             sig[32..].copy_from_slice((r + k * a).as_bytes());
             // What the torsion adds is nothing where k is a multiple of eight.
             (message, sig, k.as_bytes()[0].is_multiple_of(8))
