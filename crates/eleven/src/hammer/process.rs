@@ -1,4 +1,5 @@
-//! The load straight into the writer: one thread a lane, which reads and verifies its bodies and hands them over.
+//! The load straight into the writer: its bodies are read and verified on as many threads as there are cores, each for some of
+//! the lanes, as the ledger reads what it is sent; and handed over.
 
 use super::measure::{self, Measured, Tally};
 use super::spool::{Bodies, Spool};
@@ -80,19 +81,21 @@ fn wait_until_packed(ledger: &Ledger) {
 fn load(args: &Args, ledger: &Ledger, tally: &Arc<Tally>, bodies: &mut [Bodies]) -> Pace {
     let pace = Pace::new(args);
     let unpaced = usize::try_from(pace.unpaced()).unwrap_or(usize::MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = bodies.len().div_ceil(cores).max(1);
     std::thread::scope(|scope| {
-        let start = Arc::new(Barrier::new(bodies.len() + 1));
+        let start = Arc::new(Barrier::new(bodies.len().div_ceil(each) + 1));
         let lanes: Vec<_> = bodies
-            .iter_mut()
+            .chunks_mut(each)
             .enumerate()
-            .map(|(lane, bodies)| {
+            .map(|(part, lanes)| {
                 let (start, tally) = (Arc::clone(&start), Arc::clone(tally));
                 scope.spawn(move || {
-                    for body in bodies.by_ref().take(unpaced) {
+                    for body in lanes.iter_mut().flat_map(|bodies| bodies.by_ref().take(unpaced)) {
                         one(ledger, &body, Instant::now(), &tally);
                     }
                     start.wait();
-                    run_lane(ledger, lane as u64, bodies, pace.begun_now(), &tally);
+                    run_lanes(ledger, (part * each) as u64, lanes, pace.begun_now(), &tally);
                 })
             })
             .collect();
@@ -122,20 +125,30 @@ fn one(ledger: &Ledger, body: &Body, due: Instant, tally: &Arc<Tally>) {
     let _ = answered.recv();
 }
 
-fn run_lane(ledger: &Ledger, lane: u64, bodies: &mut Bodies, pace: Pace, tally: &Arc<Tally>) {
-    let (free, places): (SyncSender<()>, Receiver<()>) = sync_channel(IN_FLIGHT);
-    for _ in 0..IN_FLIGHT {
+/// Hands over the bodies of lanes from `first` on, one of each in turn.
+fn run_lanes(ledger: &Ledger, first: u64, lanes: &mut [Bodies], pace: Pace, tally: &Arc<Tally>) {
+    let in_flight = IN_FLIGHT * lanes.len();
+    let (free, places): (SyncSender<()>, Receiver<()>) = sync_channel(in_flight);
+    for _ in 0..in_flight {
         let _ = free.send(());
     }
-    for (n, body) in bodies.enumerate() {
-        let due = pace.due(lane, n as u64);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        if places.recv().is_err() || tally.has_failed() {
-            return;
+    for n in 0.. {
+        let mut is_ended = true;
+        for (lane, bodies) in (first..).zip(lanes.iter_mut()) {
+            let Some(body) = bodies.next() else { continue };
+            is_ended = false;
+            let due = pace.due(lane, n);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if places.recv().is_err() || tally.has_failed() {
+                return;
+            }
+            submit(ledger, &body, due, tally, &free);
         }
-        submit(ledger, &body, due, tally, &free);
+        if is_ended {
+            break;
+        }
     }
-    for _ in 0..IN_FLIGHT {
+    for _ in 0..in_flight {
         if places.recv().is_err() {
             return;
         }
