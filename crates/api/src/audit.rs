@@ -1,12 +1,13 @@
 //! The audit service's wire (PROTOCOL 12): events in, durability out.
 
-use eleven_core::encoding::{EncodingError, Item, Most, Object, TOO_MUCH, Value, parse_items};
+use eleven_core::encoding::{Encoded, EncodingError, Item, Most, Object, TOO_MUCH, Value, parse_items};
 use eleven_core::event::Record;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::hash::{self, Sha3};
 use eleven_core::head::checkpoint::Note;
 use eleven_core::limits::MAX_RECORDS;
 use eleven_core::root::Witnesses;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -132,17 +133,46 @@ impl Append {
     /// Where it is not of that form.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
         let SentAppend { records, blobs } = SentAppend::read(body)?;
-        Ok(Self { records, blobs: blobs.read()? })
+        Ok(Self { records: records.iter().map(|record| record.canonical().to_vec()).collect(), blobs: blobs.read()? })
     }
 }
 
 /// An append of which the content is not looked at yet: whoever takes it reads the records first, which are signed.
 #[derive(Debug)]
-pub struct SentAppend {
-    /// The records, canonically encoded.
-    pub records: Vec<Vec<u8>>,
+pub struct SentAppend<'a> {
+    /// The records.
+    pub records: Vec<SentRecord<'a>>,
     /// The content, as it stands in the body.
     pub blobs: SentBlobs,
+}
+
+/// A record in an append.
+#[derive(Debug)]
+pub enum SentRecord<'a> {
+    /// It came in its canonical encoding, and is taken apart where it stands.
+    Encoded(Encoded<'a>),
+    /// It came in another: this is the canonical one.
+    Other(Vec<u8>),
+}
+
+impl SentRecord<'_> {
+    /// Its canonical encoding.
+    #[must_use]
+    pub fn canonical(&self) -> &[u8] {
+        match self {
+            Self::Encoded(encoded) => encoded.bytes(),
+            Self::Other(canonical) => canonical,
+        }
+    }
+
+    /// The same taken apart; `None` where it is not an object.
+    #[must_use]
+    pub fn encoded(&self) -> Option<Cow<'_, Encoded<'_>>> {
+        match self {
+            Self::Encoded(encoded) => Some(Cow::Borrowed(encoded)),
+            Self::Other(canonical) => Encoded::of(canonical).ok().map(Cow::Owned),
+        }
+    }
 }
 
 const NOT_A_BLOB: &str = "append request: a blob is not base64 under a sha3-512 hash";
@@ -151,20 +181,20 @@ const NOT_A_BLOB: &str = "append request: a blob is not base64 under a sha3-512 
 #[derive(Debug)]
 pub struct SentBlobs(Object);
 
-impl SentAppend {
+impl<'a> SentAppend<'a> {
     /// Reads a body as far as its records.
     ///
     /// # Errors
     /// Where it is not of that form, or holds more records than [`MAX_RECORDS`].
-    pub fn read(body: &[u8]) -> Result<Self, FormError> {
+    pub fn read(body: &'a [u8]) -> Result<Self, FormError> {
         let (value, items) = parse_items(body, "records", MOST).map_err(not_read)?;
         let mut form = Form::of(value, "append request")?;
         form.array("records")?;
-        let canonical = |item| match item {
-            Item::Canonical(place) => body.get(place).unwrap_or_default().to_vec(),
-            Item::Other(value) => value.canonical(),
+        let record = |item| match item {
+            Item::Encoded(encoded) => SentRecord::Encoded(encoded),
+            Item::Other(value) => SentRecord::Other(value.canonical()),
         };
-        let records = items.into_iter().map(canonical).collect();
+        let records = items.into_iter().map(record).collect();
         let sent = if form.has("blobs") { form.object("blobs")? } else { Object::new() };
         form.finish()?;
         let named = sent.iter().all(|(name, blob)| Sha3::parse(name).is_some() && blob.as_str().is_some());

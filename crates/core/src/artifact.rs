@@ -180,8 +180,7 @@ impl Use {
 
 /// `n_` and 26 characters of Crockford base32.
 pub(crate) fn is_nonce(text: &str) -> bool {
-    let digits =
-        |rest: &str| rest.len() == 26 && rest.bytes().all(|b| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b));
+    let digits = |rest: &str| rest.len() == 26 && rest.bytes().all(id::is_digit);
     text.strip_prefix("n_").is_some_and(digits)
 }
 

@@ -220,7 +220,7 @@ impl Draft {
             hash,
             hash_alt,
             sig,
-            envelope: None,
+            envelope: Envelope::None,
             body,
             canonical,
         };
@@ -273,10 +273,17 @@ pub struct Record {
     pub hash_alt: Blake2b,
     /// Over the canonical body.
     pub sig: Signature,
-    /// The digest of an attestation's envelope, taken where the record is read and not where it is judged.
-    envelope: Option<Sha3>,
+    envelope: Envelope,
     body: Vec<u8>,
     canonical: Vec<u8>,
+}
+
+/// The envelope of an `attestation.signed`: what its digest is of, until somebody takes it where there is a core to spare.
+#[derive(Clone, Debug)]
+enum Envelope {
+    None,
+    Bytes(Vec<u8>),
+    Digest(Sha3),
 }
 
 /// All of a record follows from its canonical encoding.
@@ -325,7 +332,8 @@ impl Record {
             _ => return Err(FormError("event: only one of `prev_hash` and `prev_hash_alt` is null".into())),
         };
         let event = form.named("event", "an event's name", name::is_segment)?;
-        let envelope = encoded.get("data").filter(|_| event == "attestation.signed").and_then(envelope_digest);
+        let data = encoded.get("data").filter(|_| event == "attestation.signed");
+        let envelope = data.and_then(envelope).map_or(Envelope::None, |bytes| Envelope::Bytes(bytes.to_vec()));
         let record = Self {
             event,
             op: form.named("op", "an operation id", |op| id::split_operation(op).is_some())?,
@@ -353,8 +361,29 @@ impl Record {
     /// SHA3-512 of the envelope of an `attestation.signed`, where it has one.
     #[must_use]
     pub(crate) fn envelope_digest(&self) -> Option<Sha3> {
-        let envelope = || self.data.get("envelope").filter(|value| value.as_object().is_some()).map(Sha3::of_value);
-        self.envelope.or_else(|| envelope().filter(|_| self.event == "attestation.signed"))
+        match &self.envelope {
+            Envelope::Digest(digest) => Some(*digest),
+            Envelope::Bytes(bytes) => Some(Sha3::of(&[bytes])),
+            Envelope::None => {
+                let envelope = self.data.get("envelope").filter(|value| value.as_object().is_some());
+                envelope.filter(|_| self.event == "attestation.signed").map(Sha3::of_value)
+            }
+        }
+    }
+
+    /// Takes the digest of each one's envelope, where it has one: several at a time, and not where the record is judged.
+    pub fn digest_envelopes<'a>(records: impl IntoIterator<Item = &'a mut Self>) {
+        let envelopes = records.into_iter().map(|record| &mut record.envelope);
+        let mut envelopes: Vec<&mut Envelope> =
+            envelopes.filter(|envelope| matches!(envelope, Envelope::Bytes(_))).collect();
+        let bytes = envelopes.iter().filter_map(|envelope| match envelope {
+            Envelope::Bytes(bytes) => Some([bytes.as_slice()]),
+            _ => None,
+        });
+        let digests = Sha3::of_each(&bytes.collect::<Vec<_>>());
+        for (envelope, digest) in envelopes.iter_mut().zip(digests) {
+            **envelope = Envelope::Digest(digest);
+        }
     }
 
     /// Its entry in the catalogue, where it has one.
@@ -443,10 +472,9 @@ impl Record {
     }
 }
 
-/// The digest of the envelope in an attestation's data, of its bytes as they stand there.
-fn envelope_digest(data: &[u8]) -> Option<Sha3> {
-    let envelope = Encoded::of(data).ok()?.get("envelope")?;
-    envelope.starts_with(b"{").then(|| Sha3::of(&[envelope]))
+/// The envelope in an attestation's data, as it stands there.
+fn envelope(data: &[u8]) -> Option<&[u8]> {
+    Encoded::of(data).ok()?.get("envelope").filter(|envelope| envelope.starts_with(b"{"))
 }
 
 #[cfg(test)]

@@ -55,10 +55,15 @@ fn push_digit(value: u32, out: &mut String) {
     }
 }
 
+/// Whether a character is a digit of the alphabet, which has neither I nor L, O and U.
+pub(crate) const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'H' | b'J' | b'K' | b'M' | b'N' | b'P'..=b'T' | b'V'..=b'Z')
+}
+
 /// Whether `text` is exactly a content id.
 #[must_use]
 pub fn is_content_id(text: &str) -> bool {
-    text.len() == LENGTH && text.bytes().all(|b| ALPHABET.contains(&b))
+    text.len() == LENGTH && text.bytes().all(is_digit)
 }
 
 /// The operation id in an artifact id `auth_<content id>`.

@@ -2,7 +2,7 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Hashed, Refusal, Verified};
-use eleven_api::audit::{SentAppend, SentBlobs};
+use eleven_api::audit::{SentAppend, SentBlobs, SentRecord};
 use eleven_core::artifact::Artifact;
 use eleven_core::form::{FormError, require};
 use eleven_core::hash::Sha3;
@@ -176,17 +176,17 @@ fn cores() -> usize {
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
+fn read_all(records: Vec<SentRecord<'_>>, keys: &Keys) -> Vec<Reading> {
     let (_busy, others) = Busy::begin();
     let cores = cores().saturating_sub(others);
     if records.len() < WORTH_SPREADING || cores <= 1 {
-        return read_part(records, keys);
+        return read_part(&records, keys);
     }
     let each = records.len().div_ceil(cores);
     let mut records = records.into_iter();
-    let parts: Vec<Vec<Vec<u8>>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
+    let parts: Vec<Vec<SentRecord<'_>>> = (0..cores).map(|_| records.by_ref().take(each).collect()).collect();
     std::thread::scope(|scope| {
-        let read = |part: Vec<Vec<u8>>| read_part(part, keys);
+        let read = |part: Vec<SentRecord<'_>>| read_part(&part, keys);
         let mut parts = parts.into_iter();
         let own = parts.next().unwrap_or_default();
         let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
@@ -202,8 +202,8 @@ fn read_all(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
 }
 
 /// Reads records and verifies the signatures of those whose key is registered.
-fn read_part(records: Vec<Vec<u8>>, keys: &Keys) -> Vec<Reading> {
-    let anew = records.iter().map(|record| (record.as_slice(), Hashed::Anew));
+fn read_part(records: &[SentRecord<'_>], keys: &Keys) -> Vec<Reading> {
+    let anew = records.iter().map(|record| (record.encoded(), Hashed::Anew));
     verify_each(Candidate::read_each(anew), keys)
 }
 

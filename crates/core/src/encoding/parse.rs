@@ -1,13 +1,12 @@
 //! The parser of PROTOCOL 1, in two strengths: any I-JSON of the subset, or the canonical bytes alone.
 
-use super::scan::{Scan, plain};
-use super::{EncodingError, Object, Value, utf16_order};
+use super::scan::plain;
+use super::{Encoded, EncodingError, Object, Value, utf16_order};
 use crate::limits::{MAX_DEPTH, MAX_INTEGER};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use core::ops::Range;
 
 /// Parses any I-JSON text of the protocol's subset.
 ///
@@ -27,11 +26,11 @@ pub fn parse_canonical(text: &[u8]) -> Result<Value, EncodingError> {
 }
 
 /// An item of an array, as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
-    /// In its canonical encoding, which stands there in the text.
-    Canonical(Range<usize>),
-    /// In another.
+#[derive(Clone, Debug)]
+pub enum Item<'a> {
+    /// An object in its canonical encoding, taken apart where it stands.
+    Encoded(Encoded<'a>),
+    /// An object in another, or something else.
     Other(Value),
 }
 
@@ -56,12 +55,12 @@ pub fn parse_at_most(text: &[u8], values: usize) -> Result<Value, EncodingError>
     Parser { values, ..Parser::new(text, false) }.document()
 }
 
-/// [`parse`], but for the items of the array that is the object's member `member`: those are left where they stand, if they
-/// came in their canonical encoding, and the array is empty in the value. No items where there is no such array.
+/// [`parse`], but for the items of the array that is the object's member `member`: objects that
+/// came in their canonical encoding are left where they stand, and the array is empty in the value. No items where there is no such array.
 ///
 /// # Errors
 /// As [`parse`], and [`TOO_MUCH`] as soon as there is more than `most`.
-pub fn parse_items(text: &[u8], member: &str, most: Most) -> Result<(Value, Vec<Item>), EncodingError> {
+pub fn parse_items<'a>(text: &'a [u8], member: &'a str, most: Most) -> Result<(Value, Vec<Item<'a>>), EncodingError> {
     let Most { items: most_items, values } = most;
     let mut parser = Parser { member: Some(member), most_items, values, ..Parser::new(text, false) };
     let value = parser.whole()?;
@@ -75,7 +74,7 @@ struct Parser<'a> {
     canonical: bool,
     /// The member of the outermost object whose items are wanted as they came.
     member: Option<&'a str>,
-    items: Vec<Item>,
+    items: Vec<Item<'a>>,
     /// How many of them there may be.
     most_items: usize,
     /// How many more values there may be.
@@ -179,16 +178,15 @@ impl<'a> Parser<'a> {
             if parser.items.len() >= parser.most_items {
                 return Err(parser.error(TOO_MUCH));
             }
-            let begun = parser.at;
-            let mut scan = Scan::new(text, begun);
-            let item = match scan.value(depth) {
+            let ends =
+                |end: usize| matches!(text.as_bytes().get(end), Some(b',' | b']' | b' ' | b'\t' | b'\n' | b'\r'));
+            let item = match Encoded::standing(text, parser.at, depth) {
                 // Else it goes on, and what follows says whether as something else or as nothing.
-                Some(())
-                    if matches!(text.as_bytes().get(scan.at()), Some(b',' | b']' | b' ' | b'\t' | b'\n' | b'\r')) =>
-                {
-                    parser.take(scan.values())?;
+                Some((encoded, scan)) if ends(scan.at()) => {
+                    // Itself among them.
+                    parser.take(1 + scan.values())?;
                     parser.at = scan.at();
-                    Item::Canonical(begun..scan.at())
+                    Item::Encoded(encoded)
                 }
                 _ => Item::Other(parser.value(depth)?),
             };

@@ -37,13 +37,13 @@ impl<'a> Scan<'a> {
         self.deepest
     }
 
-    /// How many values it passed over, those inside others among them.
+    /// How many values it passed over, those inside others among them; of an object, its members.
     pub(super) const fn values(&self) -> usize {
         self.values
     }
 
     /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded.
-    pub(super) fn value(&mut self, depth: usize) -> Option<()> {
+    fn value(&mut self, depth: usize) -> Option<()> {
         self.values += 1;
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
@@ -200,16 +200,35 @@ fn meant(name: &[u8]) -> String {
 }
 
 /// How many bytes there are before the first that ends a string or must be escaped in one: a quote, a backslash, a control
-/// character. Eight are looked at at a time, since most strings are hashes.
+/// character. Sixteen are looked at at a time, which a compiler makes a few instructions of, since most strings are hashes.
 pub(super) fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (chunks, _) = text.as_chunks::<16>();
+    // Whether one is special as a number and not as a condition: those are what is put together sixteen at a time.
+    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    let is_plain = |chunk: &&[u8; 16]| chunk.iter().fold(0, |found, byte| found | special(*byte)) == 0;
+    let begun = 16 * chunks.iter().take_while(is_plain).count();
+    let rest = text.get(begun..).unwrap_or_default();
+    let (words, tail) = rest.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        if let Some(bytes) = plain_in(*word) {
+            return begun + 8 * at + bytes;
+        }
+    }
+    begun + 8 * words.len() + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0x00..=0x1f)
+}
+
+/// How many of eight bytes there are before the first that is special; `None` where none is.
+fn plain_in(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    // Each has a high bit where some byte is below, and none otherwise.
+    // Each has the high bit of the first byte that is below, and none before it: what is borrowed is from those behind.
     let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGH;
     let is = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let special = |word: u64| below(word, 0x20) | is(word, b'"') | is(word, b'\\') != 0;
-    let (words, _) = text.as_chunks::<8>();
-    let begun = 8 * words.iter().take_while(|word| !special(u64::from_ne_bytes(**word))).count();
-    let rest = text.get(begun..).unwrap_or_default();
-    begun + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0x00..=0x1f)).unwrap_or(rest.len())
+    let word = u64::from_le_bytes(word);
+    let special = below(word, 0x20) | is(word, b'"') | is(word, b'\\');
+    (special != 0).then(|| special.trailing_zeros() as usize / 8)
 }

@@ -10,3 +10,10 @@ fn an_operation_is_found_in_whatever_names_it() {
     }
     assert_eq!(operation_at_hand("lineage://op/nobody's"), "nobody's", "of what form it is is another's to say");
 }
+
+#[test]
+fn a_digit_is_one_of_the_alphabet() {
+    for byte in 0..=u8::MAX {
+        assert_eq!(is_digit(byte), ALPHABET.contains(&byte), "{byte:#x}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::keys::Keys;
 use crate::receive::{Reading, SentArtifact, read_artifacts, verify_each};
 use crate::recover::Depth;
-use crate::rules::{Candidate, Hashed, Refusal};
+use crate::rules::{Candidate, Hashed, Refusal, encoded};
 use crate::stored::Stored;
 use eleven_core::chain::{self, ChainValue, EntryHeader};
 use eleven_core::encoding::parse_canonical;
@@ -99,7 +99,7 @@ fn prepare_entries(entries: &[&[u8]], keys: &Keys, depth: Depth) -> Vec<What> {
         Depth::Resume { under } if seq < under => Hashed::Before,
         Depth::Resume { .. } | Depth::Everything => Hashed::Anew,
     };
-    let records = split.iter().flatten().map(|(header, record)| (*record, hashed(header.seq)));
+    let records = split.iter().flatten().map(|(header, record)| (encoded(record), hashed(header.seq)));
     let candidates = Candidate::read_each(records);
     // Of those that are hashed already: of seals, which are what heads are of, and of the last, which is what comes next goes on from.
     let last = candidates.len().saturating_sub(1);

@@ -8,6 +8,7 @@ use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::id;
 use eleven_core::signature::{Signature, VerifyingKey};
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// What a producer sent under one of its numbers. It has a kid, a number and a signature; whether the rest is of an
@@ -83,14 +84,20 @@ impl Candidate {
     /// [`Refusal::Unreadable`] where one of the three is missing, or it is not canonically encoded: such a record is
     /// nobody's.
     pub fn read(canonical: &[u8]) -> Result<Self, Refusal> {
-        Self::read_each([(canonical, Hashed::Anew)]).pop().unwrap_or(Err(Refusal::Unreadable))
+        Self::read_each([(encoded(canonical), Hashed::Anew)]).pop().unwrap_or(Err(Refusal::Unreadable))
     }
 
-    /// [`Candidate::read`] of each, in their order: several are hashed at a time, and what was hashed before is not.
+    /// [`Candidate::read`] of each, which is none where it is not the canonical encoding of an object, in their order: several
+    /// are hashed at a time, and what was hashed before is not.
     #[must_use]
-    pub fn read_each<'a>(records: impl IntoIterator<Item = (&'a [u8], Hashed)>) -> Vec<Result<Self, Refusal>> {
-        let read = |(canonical, hashed)| Unhashed::read(canonical, hashed);
-        let read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(read).collect();
+    pub fn read_each<'a>(
+        records: impl IntoIterator<Item = (Option<Cow<'a, Encoded<'a>>>, Hashed)>,
+    ) -> Vec<Result<Self, Refusal>> {
+        let read = |(encoded, hashed): (Option<Cow<'a, Encoded<'a>>>, _)| {
+            Unhashed::read(encoded.ok_or(Refusal::Unreadable)?.as_ref(), hashed)
+        };
+        let mut read: Vec<Result<Unhashed, Refusal>> = records.into_iter().map(read).collect();
+        Record::digest_envelopes(read.iter_mut().flatten().filter_map(|read| read.content.as_deref_mut().ok()));
         let anew = |read: &'_ &Unhashed| read.hashed == Hashed::Anew;
         let of_form = read.iter().flatten().filter(anew).filter_map(|read| read.content.as_deref().ok());
         let mut follow = Record::hashes_follow_each(&of_form.collect::<Vec<_>>()).into_iter();
@@ -239,6 +246,12 @@ impl Malformed {
     }
 }
 
+/// A record taken apart, for [`Candidate::read_each`].
+#[must_use]
+pub fn encoded(canonical: &[u8]) -> Option<Cow<'_, Encoded<'_>>> {
+    Encoded::of(canonical).ok().map(Cow::Owned)
+}
+
 fn canonical(content: &Content) -> &[u8] {
     match content {
         Ok(record) => record.canonical(),
@@ -263,14 +276,13 @@ struct Unhashed {
 }
 
 impl Unhashed {
-    fn read(canonical: &[u8], hashed: Hashed) -> Result<Self, Refusal> {
-        let encoded = Encoded::of(canonical).map_err(|_| Refusal::Unreadable)?;
-        Ok(match Record::read_encoded(&encoded) {
+    fn read(encoded: &Encoded<'_>, hashed: Hashed) -> Result<Self, Refusal> {
+        Ok(match Record::read_encoded(encoded) {
             Ok(record) => {
-                let op_is_content = hashed == Hashed::Before || op_is_content(&record, &encoded);
+                let op_is_content = hashed == Hashed::Before || op_is_content(&record, encoded);
                 Self { op_is_content, content: Ok(Box::new(record)), hashed }
             }
-            Err(why) => Self { content: Err(Box::new(Malformed::read(&encoded, why)?)), op_is_content: false, hashed },
+            Err(why) => Self { content: Err(Box::new(Malformed::read(encoded, why)?)), op_is_content: false, hashed },
         })
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 
 pub use book::{Applied, Book};
 pub use broken::BrokenStream;
-pub use candidate::{Candidate, Hashed, Mark, OpKey, Verified};
+pub use candidate::{Candidate, Hashed, Mark, OpKey, Verified, encoded};
 pub use cursor::Last;
 pub use judge::{Accepted, Judgement};
 pub use refusal::Refusal;

@@ -227,7 +227,7 @@ fn records_that_are_read_together_are_each_read_by_itself() {
         };
         read.as_ref().map(said).map_err(ToString::to_string)
     };
-    let together = Candidate::read_each(records.map(|record| (record, Hashed::Anew)));
+    let together = Candidate::read_each(records.map(|record| (encoded(record), Hashed::Anew)));
     for (read, record) in together.iter().zip(records) {
         assert_eq!(said(read), said(&Candidate::read(record)));
     }
@@ -235,7 +235,7 @@ fn records_that_are_read_together_are_each_read_by_itself() {
     assert_eq!(follow, [Some(true), Some(false), None, Some(true), Some(false), None, Some(true)]);
     // What was hashed before is taken as it stands, beside what is not; by its mark it is the same record.
     let mixed = [(canonical[0], Hashed::Before), (canonical[1], Hashed::Anew), (&wrong, Hashed::Before)];
-    let taken = Candidate::read_each(mixed);
+    let taken = Candidate::read_each(mixed.map(|(record, hashed)| (encoded(record), hashed)));
     assert_eq!(said(&taken[0]), said(&together[0]));
     assert_eq!(said(&taken[1]), said(&together[3]));
     assert!(taken[2].as_ref().is_ok_and(Candidate::hashes_follow), "nobody looked");
