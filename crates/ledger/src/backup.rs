@@ -199,13 +199,13 @@ fn is_copy(folder: &Path) -> Result<(), LedgerError> {
 /// A log that another process may be writing to. Its last frame may be half there at this moment: only where somebody may write is
 /// what can't be read looked at again, for the whole log is read each time.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn ReadLog>, LedgerError> {
-    open_by(path, &peek)
+    open_by(path, peek)
 }
 
 /// The same, each time by `look`.
 fn open_by(
     path: &Path,
-    look: &dyn Fn(&Path) -> Result<Arc<dyn ReadLog>, OpenError>,
+    look: impl Fn(&Path) -> Result<Arc<dyn ReadLog>, OpenError>,
 ) -> Result<Arc<dyn ReadLog>, LedgerError> {
     // Or that can't be told.
     let is_held = || path.parent().is_some_and(|folder| !matches!(Folder::holder(folder), Ok(None)));
