@@ -338,6 +338,8 @@ fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Vec<
     if folder.join(HEADS).exists() {
         heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| tree_at(&last.head)));
     }
+    // What an earlier restore gave up, which no entry says as long as no start has recorded it.
+    heads.extend(pending(folder)?.map(|recovery| recovery.lost));
     heads.retain(|head| !gave_up(replayed, head));
     if heads.is_empty() {
         let what = "no published head is known here: give the newest that anybody has, from a witness, an auditor or a \

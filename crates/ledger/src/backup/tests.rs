@@ -362,6 +362,33 @@ async fn a_recovery_is_good_for_going_back_once() {
 }
 
 #[tokio::test]
+async fn what_a_restore_gave_up_is_known_until_a_start_records_it() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let [dest, middle, next] = [(); 3].map(|()| tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    more(&home, &mut producers).await;
+    let between = backup(home.path(), middle.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    backup(home.path(), next.path()).expect("copied");
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+
+    // The folder's own last head is the copy's by now.
+    for copy in [&dest, &middle] {
+        let refused = why(restore(home.path(), copy.path(), &[], None));
+        assert!(refused.contains(&format!("a head over {} is published", newest.commitment.size)), "{refused}");
+        assert_eq!(pending(home.path()).expect("read").as_ref(), Some(&signed));
+    }
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored again by the same word");
+    let other = recovery(&between, &newest, at(&home)).signed(&signer("root"));
+    restore(home.path(), middle.path(), &[], Some(&other)).expect("restored by a word for this copy");
+    assert_eq!(pending(home.path()).expect("read"), Some(other));
+    restore(home.path(), next.path(), &[], None).expect("nothing is given up");
+    assert_eq!(pending(home.path()).expect("read"), None);
+}
+
+#[tokio::test]
 async fn a_smaller_head_is_given_up_with_a_larger_one_where_the_log_that_is_replaced_holds_both() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let dest = tempfile::tempdir().expect("a folder");
