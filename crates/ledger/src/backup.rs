@@ -35,7 +35,7 @@ mod placed;
 mod tests;
 
 pub(crate) use placed::{finish, is_cut_short, pending, settled};
-use placed::{mark, remove_all, restored, set_word, undo, word};
+use placed::{mark, remove_all, restored, set_word, undo};
 
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
@@ -136,18 +136,17 @@ fn restore_by(
     let copy = checked(source, Depth::Everything)?;
     let lost = uncovered(folder, known, &copy.replayed)?;
     let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
-    let before = word(folder)?;
     let prepare = || -> Result<(), LedgerError> {
         for name in [LOG, HEADS] {
             remove_all(&folder.join(restored(name)))?;
         }
         copy_log(&*copy.log, place(&home, &restored(LOG))?, None)?;
         write_head(place(&home, &restored(HEADS))?, &copy.last)?;
-        // What was to be recorded of an earlier restore is not true of this one.
+        // What was to be recorded of an earlier restore is not true of this one, and is until this one is in its place.
         set_word(folder, going_back.map(|recovery| recovery.to_object().canonical()).as_deref())?;
         mark(folder)
     };
-    prepare().map_err(|error| not_restored(&error, undo(folder, before.as_deref())))?;
+    prepare().map_err(|error| not_restored(&error, undo(folder)))?;
     let before = finish(folder).map_err(|error| {
         LedgerError::Restore(format!(
             "the copy is whole and not in its place yet ({error}): the next command or start ends that"

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The document that the ledger puts into an entry when it starts next.
 const RECOVERY: &str = "recovery.json";
+/// What it is while the restored logs are not in their place: empty where nothing is to be recorded of them.
+const RESTORED_RECOVERY: &str = "recovery.restored";
 /// Says that the restored logs are whole and are being put into their place, and where what stood there before goes.
 pub(super) const RESTORING: &str = "restoring";
 
@@ -31,16 +33,14 @@ pub(super) fn mark(folder: &Path) -> Result<(), LedgerError> {
 }
 
 /// Takes back what a restore had begun when it failed, up to its mark: the mark first, for under it a log that is left would
-/// be put into its place alone. `before` is the word that was to be recorded then.
-pub(super) fn undo(folder: &Path, before: Option<&[u8]>) -> Result<(), LedgerError> {
+/// be put into its place alone.
+pub(super) fn undo(folder: &Path) -> Result<(), LedgerError> {
     remove_file(&folder.join(RESTORING))?;
     sync(folder)?;
     for name in [LOG, HEADS] {
         remove_all(&folder.join(restored(name)))?;
     }
-    if word(folder)?.as_deref() != before {
-        set_word(folder, before)?;
-    }
+    remove_file(&folder.join(RESTORED_RECOVERY))?;
     sync(folder)
 }
 
@@ -73,6 +73,17 @@ pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
         }
         std::fs::rename(&next, &place).map_err(LedgerError::Io)?;
     }
+    // What is to be recorded goes with the logs, and so does that there is nothing.
+    match read(&folder.join(RESTORED_RECOVERY))? {
+        Some(word) if word.is_empty() => {
+            remove_file(&folder.join(RECOVERY))?;
+            remove_file(&folder.join(RESTORED_RECOVERY))?;
+        }
+        Some(_) => {
+            std::fs::rename(folder.join(RESTORED_RECOVERY), folder.join(RECOVERY)).map_err(LedgerError::Io)?;
+        }
+        None => {}
+    }
     // It is of the ledger that stood there before.
     saved::forget(folder).map_err(LedgerError::Io)?;
     sync(folder)?;
@@ -83,31 +94,31 @@ pub(crate) fn finish(folder: &Path) -> Result<Option<PathBuf>, LedgerError> {
 
 /// The recovery that a restored ledger has to put into an entry, where there is one.
 pub(crate) fn pending(folder: &Path) -> Result<Option<Recovery>, LedgerError> {
-    let Some(bytes) = word(folder)? else { return Ok(None) };
-    let read = parse(&bytes).map_err(Into::into).and_then(Recovery::read);
-    read.map(Some).map_err(|error| LedgerError::Restore(format!("{RECOVERY}: {error}")))
+    let Some(bytes) = read(&folder.join(RECOVERY))? else { return Ok(None) };
+    let word = parse(&bytes).map_err(Into::into).and_then(Recovery::read);
+    word.map(Some).map_err(|error| LedgerError::Restore(format!("{RECOVERY}: {error}")))
 }
 
-/// The same as bytes.
-pub(super) fn word(folder: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
-    match std::fs::read(folder.join(RECOVERY)) {
+/// A file's bytes; `None` where there is none.
+fn read(file: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
+    match std::fs::read(file) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(LedgerError::Io(error)),
     }
 }
 
-/// Sets what the ledger has to put into an entry, or that there is nothing.
+/// Sets what the ledger has to put into an entry once the restored logs are in their place, or that there is nothing. It is
+/// durable when this returns: the mark comes after it.
 pub(super) fn set_word(folder: &Path, word: Option<&[u8]>) -> Result<(), LedgerError> {
-    match word {
-        Some(word) => write_whole(&folder.join(RECOVERY), word),
-        None => remove_file(&folder.join(RECOVERY)).and_then(|()| sync(folder)),
-    }
+    write_whole(&folder.join(RESTORED_RECOVERY), word.unwrap_or_default())?;
+    sync(folder)
 }
 
 /// The entry is durable: what asked for it may go.
 pub(crate) fn settled(folder: &Path) -> Result<(), LedgerError> {
-    set_word(folder, None)
+    remove_file(&folder.join(RECOVERY))?;
+    sync(folder)
 }
 
 /// Whole or not at all.

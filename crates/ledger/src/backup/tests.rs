@@ -576,6 +576,41 @@ async fn a_restore_that_fails_at_its_end_takes_its_copies_and_its_word_back() {
 }
 
 #[tokio::test]
+async fn what_is_to_be_recorded_changes_with_the_logs_and_not_before() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let [dest, next] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    backup(home.path(), next.path()).expect("copied");
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+    // A crash right before the mark of a restore that gives up nothing, and one after it.
+    set_word(home.path(), None).expect("written");
+    assert_eq!(finish(home.path()).expect("nothing is cut short"), None);
+    assert_eq!(pending(home.path()).expect("read"), Some(signed.clone()));
+    mark(home.path()).expect("marked");
+    finish(home.path()).expect("ended");
+    assert_eq!(pending(home.path()).expect("read"), None);
+
+    // The same of one that gives something up.
+    set_word(home.path(), Some(&signed.to_object().canonical())).expect("written");
+    assert_eq!(pending(home.path()).expect("read"), None);
+    mark(home.path()).expect("marked");
+    finish(home.path()).expect("ended");
+    assert_eq!(pending(home.path()).expect("read"), Some(signed.clone()));
+    let ledger = home.open().expect("opens");
+    let head = ledger.sealed().await;
+    let events = (0..head.commitment.size)
+        .map(|seq| crate::lineage::standing(&ledger.inner.shared, seq).expect("an entry").record);
+    let recovered = events.filter(|record| record.event == "ledger.recovered").map(|record| record.data);
+    assert_eq!(recovered.collect::<Vec<_>>(), [signed.to_object()]);
+    drop(ledger);
+    assert!(!names(home.path()).iter().any(|name| name.to_string_lossy().starts_with("recovery.")));
+    checked_whole(home.path());
+}
+
+#[tokio::test]
 async fn a_restore_that_can_not_be_taken_back_says_that_what_it_began_stays() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let dest = tempfile::tempdir().expect("a folder");
