@@ -25,17 +25,18 @@ use eleven_core::time::Time;
 use eleven_store::{
     AppendError, Folder, FolderError, Log as _, OpenError, Place, ReadLog, SegmentLog, SegmentOptions, peek,
 };
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod placed;
+mod replaced;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use placed::{finish, is_cut_short, pending, settled};
 use placed::{mark, remove_all, restored, set_word, undo};
+use replaced::{Replaced, own_head};
 
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
@@ -334,9 +335,7 @@ fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Vec<
         return Err(LedgerError::Restore(what));
     }
     let mut heads: Vec<TreeAt> = known.iter().map(Known::tree).collect();
-    if folder.join(HEADS).exists() {
-        heads.extend(last_of(&*open(&folder.join(HEADS))?)?.map(|last| tree_at(&last.head)));
-    }
+    heads.extend(own_head(folder)?);
     // What an earlier restore gave up, which no entry says as long as no start has recorded it.
     heads.extend(pending(folder)?.map(|recovery| recovery.lost));
     heads.retain(|head| !gave_up(replayed, head));
@@ -426,42 +425,6 @@ fn not_held(there: u64, lost: &[TreeAt]) -> LedgerError {
              sign a recovery (`eleven ledger recovery sign`)"
         )
     })
-}
-
-/// What the log shows that a copy is to take the place of, as far as it can be read: nothing where there is none.
-struct Replaced(Option<Replayed>);
-
-impl Replaced {
-    fn of(folder: &Path) -> Self {
-        let log = open(&folder.join(LOG)).ok();
-        Self(log.map(|log| {
-            let mut replayed = Replayed::new(Depth::RESUME, BTreeSet::new());
-            // What comes before what is wrong is as sound as in any other log, and who restores one often has one that is damaged.
-            let _ = replayed.extend(&*log, &mut |_| ());
-            replayed
-        }))
-    }
-
-    /// The root in force there.
-    fn root(&self) -> Option<&TrustRoot> {
-        self.0.as_ref().and_then(newest_root)
-    }
-
-    /// Whether it is what came of this recovery.
-    fn went_back_by(&self, recovery: &Recovery) -> bool {
-        let mut used = self.0.iter().flat_map(|replayed| &replayed.resumed.recovered);
-        used.any(|used| used.payload() == recovery.payload())
-    }
-
-    /// Whether who gives up `lost` gives up this head with it: it is that one, an earlier state of it, or was given up
-    /// before.
-    fn goes_with(&self, head: &TreeAt, lost: &TreeAt) -> bool {
-        let stands = |replayed: &Replayed, at: &TreeAt| replayed.tree.root_at(at.size) == Some(at.root);
-        let earlier = |replayed: &Replayed| {
-            head.size < lost.size && stands(replayed, lost) && stands(replayed, head) || gave_up(replayed, head)
-        };
-        head == lost || self.0.as_ref().is_some_and(earlier)
-    }
 }
 
 /// What a head says of the tree.

@@ -362,6 +362,29 @@ async fn a_recovery_is_good_for_going_back_once() {
 }
 
 #[tokio::test]
+async fn heads_that_can_not_be_read_are_named_and_not_taken_for_none() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let head = backup(home.path(), dest.path()).expect("copied").head;
+    let heads = home.path().join(HEADS);
+    for file in std::fs::read_dir(&heads).expect("a log") {
+        let file = std::fs::File::options().write(true).open(file.expect("a file").path()).expect("opened");
+        file.set_len(1000).expect("cut");
+    }
+    let known = [Known::Head(head)];
+    for known in [&known[..0], &known[..]] {
+        let refused = why(restore(home.path(), dest.path(), known, None));
+        let said = format!("{} does not tell which head was published last", heads.display());
+        assert!(refused.starts_with(&said) && refused.contains("move it out of the folder"), "{refused}");
+    }
+    std::fs::remove_dir_all(&heads).expect("moved away");
+    assert!(why(restore(home.path(), dest.path(), &[], None)).contains("no published head is known here"));
+    restore(home.path(), dest.path(), &known, None).expect("restored");
+    checked_whole(home.path());
+}
+
+#[tokio::test]
 async fn what_a_restore_gave_up_is_known_until_a_start_records_it() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let [dest, middle, next] = [(); 3].map(|()| tempfile::tempdir().expect("a folder"));

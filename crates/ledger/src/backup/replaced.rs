@@ -1,0 +1,65 @@
+//! What stands in the folder that a copy is to take the place of: its last head, and what its log shows.
+
+use super::{gave_up, last_of, newest_root, open, tree_at};
+use crate::error::LedgerError;
+use crate::home::{HEADS, LOG};
+use crate::recover::{Depth, Replayed};
+use eleven_core::recovery::{Recovery, TreeAt};
+use eleven_core::root::TrustRoot;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The last head there; `None` where no heads are there.
+///
+/// # Errors
+/// Where they can't be read: which was published last they don't tell then, and what puts a copy back must not take that for none.
+pub(super) fn own_head(folder: &Path) -> Result<Option<TreeAt>, LedgerError> {
+    let heads = folder.join(HEADS);
+    if !heads.exists() {
+        return Ok(None);
+    }
+    let last = open(&heads).and_then(|heads| last_of(&*heads)).map_err(|error| {
+        LedgerError::Restore(format!(
+            "{} does not tell which head was published last, since it can't be read ({error}): move it out of the folder, \
+             and give by --head the newest that anybody has, from a witness, an auditor or a proof file",
+            heads.display()
+        ))
+    })?;
+    Ok(last.map(|last| tree_at(&last.head)))
+}
+
+/// What the log shows that a copy is to take the place of, as far as it can be read: nothing where there is none.
+pub(super) struct Replaced(Option<Replayed>);
+
+impl Replaced {
+    pub(super) fn of(folder: &Path) -> Self {
+        let log = open(&folder.join(LOG)).ok();
+        Self(log.map(|log| {
+            let mut replayed = Replayed::new(Depth::RESUME, BTreeSet::new());
+            // What comes before what is wrong is as sound as in any other log, and who restores one often has one that is damaged.
+            let _ = replayed.extend(&*log, &mut |_| ());
+            replayed
+        }))
+    }
+
+    /// The root in force there.
+    pub(super) fn root(&self) -> Option<&TrustRoot> {
+        self.0.as_ref().and_then(newest_root)
+    }
+
+    /// Whether it is what came of this recovery.
+    pub(super) fn went_back_by(&self, recovery: &Recovery) -> bool {
+        let mut used = self.0.iter().flat_map(|replayed| &replayed.resumed.recovered);
+        used.any(|used| used.payload() == recovery.payload())
+    }
+
+    /// Whether who gives up `lost` gives up this head with it: it is that one, an earlier state of it, or was given up
+    /// before.
+    pub(super) fn goes_with(&self, head: &TreeAt, lost: &TreeAt) -> bool {
+        let stands = |replayed: &Replayed, at: &TreeAt| replayed.tree.root_at(at.size) == Some(at.root);
+        let earlier = |replayed: &Replayed| {
+            head.size < lost.size && stands(replayed, lost) && stands(replayed, head) || gave_up(replayed, head)
+        };
+        head == lost || self.0.as_ref().is_some_and(earlier)
+    }
+}
