@@ -86,13 +86,23 @@ impl Archive {
     }
 
     /// Opens an archive to add to it, a new one where there is none or an empty folder: what else is there is somebody's, or of a
-    /// format that nothing says any more.
+    /// format that nothing says any more. One that can't be written once is opened again for what is added next, and is not begun
+    /// anew for that.
     ///
     /// # Errors
     /// Where it is another's, somebody else adds to it, or it can't be read or written.
     pub(crate) fn writing(path: &Path) -> Result<Self, LedgerError> {
         let folder = Folder::open_or_begin(path, MARK)?;
-        Self::adding(move || Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?))
+        // Here alone it is made: where the folder was taken away since, or its disk, nothing is begun in its place.
+        drop(folder.place(CONTENT)?);
+        Self::adding(move || {
+            Folder::check(folder.path(), MARK)?;
+            let content = folder.path().join(CONTENT);
+            if !content.is_dir() {
+                return Err(LedgerError::Restore(format!("{} is gone: mount it", content.display())));
+            }
+            Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?)
+        })
     }
 
     /// An archive to add to, in the log that this opens, each time anew.
@@ -131,9 +141,15 @@ impl Archive {
         Ok(())
     }
 
+    /// Opens its log once more, which has to be the one that it was.
     fn open_again(&self, writer: &Writer) -> Result<SegmentLog, LedgerError> {
         let log = (writer.open)()?;
-        *write(&self.content) = Content::of(log.reader())?;
+        let found = Content::of(log.reader())?;
+        let lost = read(&self.content).at.keys().filter(|hash| !found.at.contains_key(*hash)).count();
+        if lost > 0 {
+            return Err(LedgerError::Restore(format!("{lost} pieces of content that were in it are not: mount it")));
+        }
+        *write(&self.content) = found;
         Ok(log)
     }
 

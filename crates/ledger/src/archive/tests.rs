@@ -639,6 +639,61 @@ fn archive_on(disk: &FaultyDisk) -> Archive {
     Archive::adding(move || Ok(SegmentLog::open(Place::on(disk.clone()), options)?)).expect("an archive")
 }
 
+/// A piece of content of so many bytes.
+fn piece(n: u8, bytes: usize) -> (Sha3, Vec<u8>) {
+    let bytes = vec![n; bytes];
+    (Sha3::of(&[&bytes]), bytes)
+}
+
+#[test]
+fn an_archive_that_was_taken_away_is_not_begun_anew_by_who_has_it_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, away) = (folder.path().join("archive"), folder.path().join("away"));
+    let archive = Archive::writing(&path).expect("begun");
+    archive.add(vec![piece(1, 100)]).expect("added");
+    // Its disk is gone, and what is left is the folder on which that was mounted.
+    std::fs::rename(&path, &away).expect("moved");
+    std::fs::create_dir(&path).expect("made");
+    // More than the file that is open takes: another has to be made.
+    archive.add(vec![piece(2, 2 << 20)]).expect_err("it is gone");
+    for _ in 0..2 {
+        let refused = archive.add(vec![piece(3, 100)]).expect_err("it is gone").to_string();
+        assert!(refused.contains("the archive: ") && refused.contains("is no data folder"), "{refused}");
+        assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 0, "nothing was made there");
+    }
+    std::fs::copy(away.join("FORMAT"), path.join("FORMAT")).expect("copied");
+    let refused = archive.add(vec![piece(3, 100)]).expect_err("half of it is there").to_string();
+    assert!(refused.contains("content is gone: mount it") && !path.join("content").exists(), "{refused}");
+
+    std::fs::remove_dir_all(&path).expect("removed");
+    std::fs::rename(&away, &path).expect("moved back");
+    archive.add(vec![piece(3, 100)]).expect("added");
+    for (hash, bytes) in [piece(1, 100), piece(3, 100)] {
+        assert_eq!(archive.content(&hash), Some(bytes));
+    }
+}
+
+#[test]
+fn an_archive_that_comes_back_without_what_it_held_takes_nothing() {
+    let (disk, other, opened) = (FaultyDisk::new(7), FaultyDisk::new(8), AtomicBool::new(false));
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let first = disk.clone();
+    let open = move || -> Result<SegmentLog, LedgerError> {
+        let disk = if opened.swap(true, Ordering::Relaxed) { &other } else { &first };
+        Ok(SegmentLog::open(Place::on(disk.clone()), options)?)
+    };
+    let archive = Archive::adding(open).expect("an archive");
+    let (held, bytes) = piece(1, 100);
+    archive.add(vec![(held, bytes.clone())]).expect("added");
+    disk.plan(disk.operations(), Fault::Eio(Effect::Nothing));
+    archive.add(vec![piece(2, 100)]).expect_err("the disk refuses");
+    for _ in 0..2 {
+        let refused = archive.add(vec![piece(2, 100)]).expect_err("it is another").to_string();
+        assert!(refused.contains("1 pieces of content that were in it are not: mount it"), "{refused}");
+        assert_eq!(archive.content(&held).as_ref(), Some(&bytes), "what was there is served");
+    }
+}
+
 #[test]
 fn what_the_archive_cannot_take_stays_and_is_taken_later() {
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
