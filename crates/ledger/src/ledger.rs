@@ -313,7 +313,8 @@ impl Ledger {
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
         let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
         let archive = |replayed: &Replayed| {
-            Archive::named(settings.archive.as_deref(), settings.archive_every.is_some(), replayed.met.moved)
+            let moving = settings.archive_every.is_some();
+            Archive::named(settings.archive.as_deref(), moving, replayed.met.moved, &replayed.places)
         };
         let rewriter = log.rewriter();
         let Parts { shared, audit, signer, seals, loaded } =

@@ -3,6 +3,7 @@
 use super::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::backup::open;
 use crate::error::LedgerError;
+use crate::places::Places;
 use crate::state::{read, write};
 use eleven_core::hash::Sha3;
 use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
@@ -20,6 +21,8 @@ pub(crate) struct Archive {
     content: RwLock<Content>,
     /// Where it may be added to.
     writer: Option<Mutex<Writer>>,
+    /// How many pieces were moved from the ledger that named it and were not in it then.
+    lacks: u64,
 }
 
 /// What is in an archive, and where.
@@ -52,12 +55,27 @@ impl Content {
 
 impl Archive {
     /// The archive that a ledger's settings name, to add to it where content is to be moved. From its log so many pieces
-    /// were moved before. One that would only be read and can't be is gone without.
+    /// were moved before, as `places` has them. One that would only be read and can't be is gone without. What it lacks of them is
+    /// counted and said, and refuses nothing: part of it may have been deleted.
     ///
     /// # Errors
     /// Where content is to be moved and no archive is named, it can't be written, or there is none and what was moved
     /// before has to be in one: where a folder was to be mounted an empty archive would take the place of the full one.
-    pub(crate) fn named(path: Option<&Path>, moving: bool, moved: u64) -> Result<Option<Self>, LedgerError> {
+    pub(crate) fn named(
+        path: Option<&Path>,
+        moving: bool,
+        moved: u64,
+        places: &Places,
+    ) -> Result<Option<Self>, LedgerError> {
+        let Some(archive) = Self::at(path, moving, moved)? else { return Ok(None) };
+        let lacks = archive.lacking(places);
+        if lacks > 0 {
+            tracing::error!(lacks, "pieces of content that were moved are not in the archive, and are not served");
+        }
+        Ok(Some(Self { lacks, ..archive }))
+    }
+
+    fn at(path: Option<&Path>, moving: bool, moved: u64) -> Result<Option<Self>, LedgerError> {
         match (path, moving) {
             (None, true) => {
                 Err(LedgerError::Setting("content is moved to an archive every so often: name the archive"))
@@ -82,7 +100,19 @@ impl Archive {
     /// Where it can't be read.
     pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
         let content = Content::of(open(&path.join(CONTENT))?)?;
-        Ok(Self { content: RwLock::new(content), writer: None })
+        Ok(Self { content: RwLock::new(content), writer: None, lacks: 0 })
+    }
+
+    /// How many pieces were moved from the ledger that were not here when it started.
+    pub(crate) const fn lacks(&self) -> u64 {
+        self.lacks
+    }
+
+    /// How many pieces of which a ledger has the hash alone are not here.
+    fn lacking(&self, places: &Places) -> u64 {
+        let content = read(&self.content);
+        let moved = |hash: &&Sha3| places.blob(hash).is_some() && !places.keeps_blob(hash);
+        places.moved().saturating_sub(content.at.keys().filter(moved).count() as u64)
     }
 
     /// Opens an archive to add to it, a new one where there is none or an empty folder: what else is there is somebody's, or of a
@@ -95,13 +125,20 @@ impl Archive {
         let folder = Folder::open_or_begin(path, MARK)?;
         // Here alone it is made: where the folder was taken away since, or its disk, nothing is begun in its place.
         drop(folder.place(CONTENT)?);
-        Self::adding(move || {
+        let opened = Self::adding(move || {
             Folder::check(folder.path(), MARK)?;
             let content = folder.path().join(CONTENT);
             if !content.is_dir() {
                 return Err(LedgerError::Restore(format!("{} is gone: mount it", content.display())));
             }
             Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?)
+        });
+        // A file of it has a name that one of the ledger's has, too.
+        opened.map_err(|error| match error {
+            LedgerError::Open(_) | LedgerError::Restore(_) => {
+                LedgerError::Restore(format!("the archive {}: {error}", path.display()))
+            }
+            error => error,
         })
     }
 
@@ -115,7 +152,7 @@ impl Archive {
         let log = open()?;
         let content = Content::of(log.reader())?;
         let writer = Writer { open: Box::new(open), log: Some(log) };
-        Ok(Self { content: RwLock::new(content), writer: Some(Mutex::new(writer)) })
+        Ok(Self { content: RwLock::new(content), writer: Some(Mutex::new(writer)), lacks: 0 })
     }
 
     /// Adds what is not there yet. It is durable, and found, when this returns.

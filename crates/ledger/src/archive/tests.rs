@@ -645,6 +645,33 @@ fn piece(n: u8, bytes: usize) -> (Sha3, Vec<u8>) {
     (Sha3::of(&[&bytes]), bytes)
 }
 
+#[tokio::test]
+async fn what_an_archive_lacks_is_counted_and_one_that_is_damaged_is_named() {
+    let (home, to) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    domain(&home, Some(10)).await;
+    ran(&home, days(11)).await;
+    let done = archive(home.path(), to.path(), days(11)).expect("archived");
+    let settings =
+        |archive: &Path, every| Settings { archive: Some(archive.to_owned()), archive_every: every, ..home.settings() };
+    let lacks = |archive: &Path| {
+        let ledger = home.open_with(settings(archive, None)).expect("opens");
+        ledger.inner.shared.archive.as_ref().expect("an archive").lacks()
+    };
+    assert_eq!(lacks(to.path()), 0);
+    // Another one, or a copy of before.
+    let other = tempfile::tempdir().expect("a folder");
+    Archive::writing(other.path()).expect("begun").add(vec![piece(1, 100)]).expect("added");
+    assert_eq!((lacks(other.path()), done.pieces), (2, 2));
+
+    for file in std::fs::read_dir(to.path().join("content")).expect("a log") {
+        let file = std::fs::File::options().write(true).open(file.expect("a file").path()).expect("opened");
+        file.set_len(1000).expect("cut");
+    }
+    let refused = home.open_with(settings(to.path(), Some(Duration::from_secs(3600)))).err().expect("refused");
+    let said = format!("the archive {}: ", to.path().display());
+    assert!(refused.to_string().starts_with(&said) && refused.to_string().contains("is damaged"), "{refused}");
+}
+
 #[test]
 fn an_archive_that_was_taken_away_is_not_begun_anew_by_who_has_it_open() {
     let folder = tempfile::tempdir().expect("a folder");

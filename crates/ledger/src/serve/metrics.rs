@@ -1,5 +1,6 @@
 //! `/metrics`: the corner's counters as Prometheus text.
 
+use crate::archive::Archive;
 use crate::heads::clock_behind;
 use crate::ledger::Inner;
 use crate::state::{Counts, read};
@@ -65,6 +66,8 @@ fn render(inner: &Inner) -> MetricsText {
     gauge("eleven_ledger_clock_behind_ms", behind, clock_behind(&inner.shared, inner.clock.now()).unwrap_or(0));
     let lacks = "1 where the archive that is named was not to be read at the start.";
     gauge("eleven_ledger_lacks_archive", lacks, u64::from(inner.lacks_archive()));
+    let lacks = inner.shared.archive.as_ref().map_or(0, Archive::lacks);
+    gauge("eleven_ledger_archive_lacks", "Moved pieces of content that were not in the archive at the start.", lacks);
     gauge("eleven_ledger_waiting", "Requests that wait for the writer.", inner.waiting() as u64);
     let metrics = &inner.metrics;
     summary(&mut out, "eleven_ledger_fdatasync_microseconds", "Each fdatasync of the log.", &metrics.sync);

@@ -463,7 +463,8 @@ async fn an_archive_that_cannot_be_read_is_told_of_for_as_long_as_it_is_not_serv
         assert_eq!(health.get("archive").and_then(Value::as_str), told);
         let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
         let line = format!("\neleven_ledger_lacks_archive {}\n", u64::from(told.is_some()));
-        assert!(std::str::from_utf8(&metrics).expect("text").contains(&line), "{line}");
+        let metrics = std::str::from_utf8(&metrics).expect("text");
+        assert!(metrics.contains(&line) && metrics.contains("\neleven_ledger_archive_lacks 0\n"), "{line}");
         served.end().await;
     }
 }
