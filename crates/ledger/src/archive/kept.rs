@@ -131,7 +131,9 @@ impl Archive {
             if !content.is_dir() {
                 return Err(LedgerError::Restore(format!("{} is gone: mount it", content.display())));
             }
-            Ok(SegmentLog::open(folder.place(CONTENT)?, SegmentOptions::default())?)
+            // Packed as it was in the ledger's log: often it lies on the same disk, and would take more than what went.
+            let options = SegmentOptions { pack: true, ..SegmentOptions::default() };
+            Ok(SegmentLog::open(folder.place(CONTENT)?, options)?)
         });
         // A file of it has a name that one of the ledger's has, too.
         opened.map_err(|error| match error {

@@ -673,6 +673,29 @@ async fn what_an_archive_lacks_is_counted_and_one_that_is_damaged_is_named() {
 }
 
 #[test]
+fn an_archive_is_packed_as_the_ledger_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let archive = Archive::writing(folder.path()).expect("begun");
+    let pieces = [1, 2, 3].map(|n| piece(n, 700_000));
+    for piece in &pieces {
+        archive.add(vec![piece.clone()]).expect("added");
+    }
+    let packed = || {
+        let files = std::fs::read_dir(folder.path().join("content")).expect("a log");
+        files
+            .map(|file| file.expect("a file").path())
+            .filter(|file| file.extension().is_some_and(|of| of == "pack"))
+            .count()
+    };
+    until("packed", || packed() > 0);
+    let whole = |archive: &Archive| pieces.iter().all(|(hash, bytes)| archive.content(hash).as_ref() == Some(bytes));
+    assert!(whole(&archive));
+    drop(archive);
+    assert!(whole(&Archive::open(folder.path()).expect("opens")));
+    assert!(whole(&Archive::writing(folder.path()).expect("opens")));
+}
+
+#[test]
 fn an_archive_that_was_taken_away_is_not_begun_anew_by_who_has_it_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, away) = (folder.path().join("archive"), folder.path().join("away"));
