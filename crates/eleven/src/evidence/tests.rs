@@ -203,7 +203,7 @@ fn registry() -> Vec<Entry> {
 
 /// The execution of the vectors, issued at .072 of a second and ended at .253 of it, as an export of a range shows it; and the
 /// head that it stands under.
-fn executed(from: Time, to: Time) -> (Facts, Head) {
+pub(super) fn executed(from: Time, to: Time) -> (Facts, Head) {
     let file = vectors("bundles.json");
     let mut cases = file.as_array().expect("cases").iter();
     let execution = cases.find(|case| case.get("what").and_then(Value::as_str) == Some("execution"));

@@ -1,6 +1,7 @@
 //! Access logs as upstreams write them: JSON lines, or lines of text, a call each; of an array each element is one. What a line
 //! says of lineage and time is looked for by the names that are common; what a line does not say stays open. What begins as
-//! JSON and is none could hide calls behind its first, so a log with such a line is not read.
+//! JSON and is none could hide calls behind its first, so a log with such a line is not read. A line quotes whoever called, too,
+//! who may write a moment there; so every moment of a line is kept, and whether the first may be theirs.
 
 use eleven_core::artifact::RequestBinding;
 use eleven_core::hash::Sha3;
@@ -16,6 +17,12 @@ const MAX_LINE: usize = 64 << 20;
 const SHOWN: usize = 160;
 /// How deep a line's objects are looked into.
 const DEEP: usize = 4;
+/// Bytes of a moment in brackets, at most.
+const LONGEST: usize = 32;
+/// What a line's moment is called.
+const MOMENTS: [&str; 8] = ["at", "time", "timestamp", "@timestamp", "ts", "time-iso8601", "time-local", "start-time"];
+/// What the names of members have in them whose content is the caller's.
+const CALLERS: [&str; 4] = ["header", "query", "cookie", "body"];
 
 /// A log.
 pub(super) struct Log {
@@ -32,8 +39,12 @@ pub(super) struct Call {
     pub(super) line: usize,
     /// The line, shortened.
     pub(super) text: String,
-    /// When.
+    /// When: the first moment that it tells.
     pub(super) at: Option<Time>,
+    /// Whether that one may be in the caller's words.
+    pub(super) theirs: bool,
+    /// All moments that it tells, that one among them.
+    pub(super) moments: Vec<Time>,
     /// The operation that it names.
     pub(super) op: Option<String>,
     /// Whether it names more than one, and thereby none.
@@ -125,8 +136,36 @@ fn of_element(value: &Value) -> Result<Call, &'static str> {
 }
 
 fn of_text(line: &str) -> Call {
-    let at = line.split_whitespace().find_map(iso).or_else(|| common(line));
-    named(line).in_call(Call { text: shortened(line), at, ..Call::default() })
+    let times = times(line);
+    let first = times.first().copied();
+    let theirs = first.is_some_and(|(place, _)| may_be_theirs(line, place));
+    let (at, moments) = (first.map(|(_, at)| at), times.into_iter().map(|(_, at)| at).collect());
+    named(line).in_call(Call { text: shortened(line), at, theirs, moments, ..Call::default() })
+}
+
+/// The moments that a text tells, in their order, each with where it stands.
+fn times(line: &str) -> Vec<(usize, Time)> {
+    let parts = |c: char| c.is_whitespace() || matches!(c, '=' | '"');
+    let (mut times, mut place) = (Vec::new(), 0);
+    for word in line.split_inclusive(parts) {
+        times.extend(iso(word.trim_end_matches(parts)).map(|at| (place, at)));
+        place += word.len();
+    }
+    // A moment ends soon: else a line of brackets alone would be read as often as it has bytes.
+    let ends =
+        |place: usize| line.bytes().skip(place).take(LONGEST).position(|byte| byte == b']').map(|end| place + end);
+    let in_brackets = |(place, _): (usize, &str)| {
+        let text = line.get(place..=ends(place)?)?;
+        common(text).map(|at| (place, at))
+    };
+    times.extend(line.match_indices('[').filter_map(in_brackets));
+    times.sort_by_key(|(place, _)| *place);
+    times
+}
+
+/// Whether the caller may have written what stands there: a request's line, or a path, or a field in quotes stands before it.
+fn may_be_theirs(line: &str, place: usize) -> bool {
+    line.get(..place).is_none_or(|before| before.contains('/') || before.matches('"').count() > 1)
 }
 
 fn of_json(value: &Value) -> Call {
@@ -136,7 +175,10 @@ fn of_json(value: &Value) -> Call {
         Named::Nothing => member(value, &["op"], DEEP).and_then(Value::as_str).map_or(Named::Nothing, Named::one),
         named => named,
     };
-    let at = member(value, &["at", "time", "timestamp", "@timestamp", "ts", "time-iso8601", "start-time"], DEEP);
+    let (own, mut moments) = (dated(value, DEEP), Vec::new());
+    note_moments(value, DEEP, &mut moments);
+    let at = own.or_else(|| moments.first().copied());
+    let theirs = own.is_none() && at.is_some();
     let text = |names: &[&str]| member(value, names, DEEP).and_then(Value::as_str);
     let body = text(&["digest", "body-sha3-512", "request-digest"]).and_then(Sha3::parse);
     let method = text(&["method", "request-method"]);
@@ -146,16 +188,41 @@ fn of_json(value: &Value) -> Call {
         method: method.to_owned(),
         path: path.to_owned(),
     });
-    named.in_call(Call { at: at.and_then(moment), request, ..Call::default() })
+    named.in_call(Call { at, theirs, moments, request, ..Call::default() })
 }
 
-/// The first member of one of these names, in the object or in those within it. `_` and `-` are one, and so are cases.
+/// A member's name as it is looked for: `_` and `-` are one, and so are cases.
+fn written(key: &str) -> String {
+    key.to_ascii_lowercase().replace('_', "-")
+}
+
+/// The moments of an object's own members, in the order of the names.
+fn moments_of(object: &serde_json::Map<String, Value>) -> impl Iterator<Item = Time> {
+    let of_name = move |name: &'static str| object.iter().filter(move |(key, _)| written(key) == name);
+    MOMENTS.into_iter().flat_map(of_name).filter_map(|(_, value)| moment(value))
+}
+
+/// The moment that a line has in words that are not the caller's: the first in the object, or in those within it.
+fn dated(value: &Value, deep: usize) -> Option<Time> {
+    let object = value.as_object().filter(|_| deep > 0)?;
+    let is_theirs = |key: &str| CALLERS.iter().any(|name| written(key).contains(*name));
+    let within = || object.iter().filter(|(key, _)| !is_theirs(key)).find_map(|(_, value)| dated(value, deep - 1));
+    moments_of(object).next().or_else(within)
+}
+
+/// Every moment in the object and in those within it.
+fn note_moments(value: &Value, deep: usize, moments: &mut Vec<Time>) {
+    let Some(object) = value.as_object().filter(|_| deep > 0) else { return };
+    moments.extend(moments_of(object));
+    for value in object.values() {
+        note_moments(value, deep - 1, moments);
+    }
+}
+
+/// The first member of one of these names, in the object or in those within it.
 fn member<'a>(value: &'a Value, names: &[&str], deep: usize) -> Option<&'a Value> {
     let object = value.as_object().filter(|_| deep > 0)?;
-    let of_name = |name: &&str| {
-        let written = |key: &str| key.to_ascii_lowercase().replace('_', "-");
-        object.iter().find(|(key, _)| written(key) == **name).map(|(_, value)| value)
-    };
+    let of_name = |name: &&str| object.iter().find(|(key, _)| written(key) == **name).map(|(_, value)| value);
     let here = names.iter().find_map(of_name);
     here.or_else(|| object.values().find_map(|value| member(value, names, deep - 1)))
 }
@@ -212,11 +279,13 @@ fn named(text: &str) -> Named {
 
 fn moment(value: &Value) -> Option<Time> {
     match value {
-        Value::String(text) => iso(text).or_else(|| common(text)),
+        Value::String(text) => iso(text).or_else(|| common(text)).or_else(|| common_bare(text)),
         Value::Number(number) => {
             // Seconds since 1970 are below this number for three thousand years, milliseconds above since 1973.
             const MILLIS: f64 = 1e11;
-            let n = number.as_f64().filter(|n| n.is_finite() && *n >= 0.0 && *n < 1e15)?;
+            // Less is no moment since 2001, but how long something took.
+            const LEAST: f64 = 1e9;
+            let n = number.as_f64().filter(|n| (LEAST..1e15).contains(n))?;
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "within bounds just checked, and a log's own precision"
@@ -243,9 +312,13 @@ fn iso(text: &str) -> Option<Time> {
 
 /// A time as access logs have it: `[31/Jan/2026:08:00:00 +0000]`.
 fn common(line: &str) -> Option<Time> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, rest) = line.split_once('[')?;
-    let (text, _) = rest.split_once(']')?;
+    common_bare(rest.split_once(']')?.0)
+}
+
+/// The same without its brackets.
+fn common_bare(text: &str) -> Option<Time> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (moment, zone) = text.split_once(' ')?;
     let mut parts = moment.splitn(3, '/');
     let (day, month, rest) = (parts.next()?, parts.next()?, parts.next()?);

@@ -118,19 +118,24 @@ impl Tally {
     }
 
     /// A call of no operation that ran in the range. One that names a lineage may be of a time that the range only
-    /// touches; one that names none can't be explained, whenever it was in the range.
+    /// touches; one that names none can't be explained, whenever it was in the range. Whoever called may have written a moment
+    /// into the line: so it is out of the range by its log's own moment, and with all that it tells.
     fn unknown(&mut self, facts: &Facts, call: &Call, line: &str) -> Result<(), String> {
         let several = call.several.then(|| "it names more than one lineage".to_owned());
-        let Some(at) = call.at else {
+        if call.at.is_none() || call.theirs {
             return Err(several.unwrap_or_else(|| "it names neither a lineage of the range nor a time".to_owned()));
-        };
-        if at < facts.from || at >= facts.to {
+        }
+        let mut within = call.moments.iter().filter(|at| (facts.from..facts.to).contains(*at)).peekable();
+        if within.peek().is_none() {
             self.outside += 1;
             return Ok(());
         }
         let Some(op) = &call.op else { return Err(several.unwrap_or_else(|| "no lineage is named".to_owned())) };
-        let touches = at < facts.from.plus_millis(EARLY) || at >= facts.to.plus_millis(-LATE);
-        if !touches || eleven_core::id::split_operation(op).is_none() || facts.stretch.operations.contains_key(op) {
+        let touches = |at: &Time| *at < facts.from.plus_millis(EARLY) || *at >= facts.to.plus_millis(-LATE);
+        if !within.all(touches)
+            || eleven_core::id::split_operation(op).is_none()
+            || facts.stretch.operations.contains_key(op)
+        {
             return Err(format!("lineage {op} did not run in the range"));
         }
         match self.at_the_edge.insert(op.clone(), line.to_owned()) {
@@ -139,3 +144,6 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,43 @@ fn lines_of_text_are_read_too() {
 }
 
 #[test]
+fn a_moment_that_the_caller_wrote_is_told_from_the_logs_own() {
+    let (own, other) = (at("2026-01-31T08:00:00.000Z"), at("2020-01-01T00:00:00.000Z"));
+    let request = r#""POST /v1/chat/completions HTTP/1.1" 200"#;
+    let agent = "curl/8 2020-01-01T00:00:00Z x";
+    for line in [
+        format!(r#"10.0.0.9 - - [31/Jan/2026:08:00:00 +0000] {request} "{agent}" "-""#),
+        format!(r#"2026-01-31T08:00:00Z {request} "{agent}""#),
+        format!(r#""2026-01-31T08:00:00Z" {request} "{agent}""#),
+        format!(r#"time="2026-01-31T08:00:00Z" msg="{agent}""#),
+        format!(r#"time=2026-01-31T09:00:00+01:00 agent="{agent}""#),
+        r#"[31/Jan/2026:08:00:00 +0000] "GET /x?since=2020-01-01T00:00:00Z" 200"#.to_owned(),
+        r#"10.0.0.9 - - [31/Jan/2026:08:00:00 +0000] "-" "[01/Jan/2020:00:00:00 +0000]""#.to_owned(),
+        r#"{"ts":1769846400,"request":{"headers":{"Time":"2020-01-01T00:00:00Z"}}}"#.to_owned(),
+        r#"{"time_local":"31/Jan/2026:08:00:00 +0000","headers":{"At":"2020-01-01T00:00:00Z"}}"#.to_owned(),
+        r#"{"entry":{"time":0.25,"timestamp":"2026-01-31T08:00:00Z"},"request_body":{"at":1577836800}}"#.to_owned(),
+    ] {
+        let read = call(&line);
+        assert_eq!((read.at, read.theirs), (own, false), "{line}");
+        assert_eq!(read.moments.into_iter().map(Some).collect::<Vec<_>>(), [own, other], "{line}");
+    }
+    // A name that the caller logged in with stands before the log's own moment: the others are kept, too.
+    let named = call(&format!("10.0.0.9 - [01/Jan/2020:00:00:00 +0000] [31/Jan/2026:08:00:00 +0000] {request}"));
+    assert_eq!(named.moments.into_iter().map(Some).collect::<Vec<_>>(), [other, own]);
+    let brackets = call(&format!("{}[31/Jan/2026:08:00:00 +0000]", "[é".repeat(1 << 20)));
+    assert_eq!((brackets.at, brackets.moments.len()), (own, 1), "each is looked at for as long as a moment is");
+    // Where the log has its moment in a form that is not known, the caller's is the only one.
+    for line in [
+        format!(r#"31.01.2026 08:00:00 {request} "{agent}""#),
+        "2026-01-31 08:00:00 GET /x?since=2020-01-01T00:00:00Z 200".to_owned(),
+        r#"{"when":"08:00","request_headers":{"Time":"2020-01-01T00:00:00Z"}}"#.to_owned(),
+    ] {
+        let read = call(&line);
+        assert_eq!((read.at, read.theirs, read.moments.len()), (other, true, 1), "{line}");
+    }
+}
+
+#[test]
 fn a_digest_counts_with_method_and_path() {
     let body = Sha3::of(&[b"{}"]);
     let line = format!(r#"{{"digest":"{body}","method":"POST","path":"/v1/chat/completions","lineage":"-"}}"#);
