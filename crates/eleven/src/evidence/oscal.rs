@@ -57,7 +57,7 @@ fn result(manifest: &Manifest, facts: &Facts, regime: &Regime) -> Object {
     let findings = controls::findings(regime, facts, &manifest.head);
     let selected: Vec<Value> =
         regime.controls.iter().map(|control| Value::Object(Object::new().with("control-id", &control.id))).collect();
-    let mut observed = Observed { manifest, made: BTreeMap::new() };
+    let mut observed = Observed { manifest, result: &regime.id, made: BTreeMap::new() };
     let findings: Vec<Value> = findings.iter().map(|finding| observed.finding(regime, finding)).collect();
     let whose = if regime.is_reserved() { "" } else { "The questions are the exporter's own. " };
     head(manifest, &regime.id, &regime.title)
@@ -69,13 +69,14 @@ fn result(manifest: &Manifest, facts: &Facts, regime: &Regime) -> Object {
 
 /// Without a regime nothing is judged: each lineage that came to its last event in the range is an observation.
 fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
-    let mut observed = Observed { manifest, made: BTreeMap::new() };
+    const RESULT: &str = "lineages";
+    let mut observed = Observed { manifest, result: RESULT, made: BTreeMap::new() };
     for (lineage, last) in facts.came_to().take(controls::SHOWN) {
         let what = format!("{} {}, {}", lineage.kind, lineage.op, lineage.ended_as());
         observed.note(&Shown { place: last.place, what, proof: folder::proof(&lineage.op) });
     }
     let all = facts.came_to().count();
-    head(manifest, "lineages", "Operations of the range")
+    head(manifest, RESULT, "Operations of the range")
         .with("props", vec![prop("found", &all.to_string()), prop("observed", &all.min(controls::SHOWN).to_string())])
         .with("reviewed-controls", selection(Object::new().with("include-all", Object::new())))
         .with_some("observations", observed.list())
@@ -109,6 +110,8 @@ fn selection(selection: Object) -> Object {
 /// The observations of a result. Some leaves are evidence of more than one thing, as the genesis of each key that came with it.
 struct Observed<'a> {
     manifest: &'a Manifest,
+    /// The result's name.
+    result: &'a str,
     made: BTreeMap<(u64, String, String), Value>,
 }
 
@@ -152,11 +155,11 @@ impl Observed<'_> {
         )
     }
 
-    /// Makes the observation of a leaf as what it is and with its file, once, and gives its name: other results of the same
-    /// export have the same under it.
+    /// Makes the observation of a leaf as what it is and with its file, once, and gives its name. Another result has one of its
+    /// own for the same leaf: no name may stand twice in a document.
     fn note(&mut self, shown: &Shown) -> String {
         let Place { seq, at, leaf } = shown.place;
-        let name = uuid(self.manifest, &format!("leaf {seq} {} {}", shown.proof, shown.what));
+        let name = uuid(self.manifest, &format!("leaf {} {seq} {} {}", self.result, shown.proof, shown.what));
         let ledger = &self.manifest.head.commitment.ledger;
         let evidence = Object::new()
             .with("href", format!("../{}", shown.proof))
@@ -223,11 +226,12 @@ fn prop(name: &str, value: &str) -> Value {
     Value::Object(Object::new().with("name", name).with("ns", NS).with("value", value))
 }
 
-/// A name of the format's form (RFC 9562, version 4) that the same export gives again: hashed instead of random.
+/// A name of the format's form (RFC 9562, version 4) that the same export gives again, and none of another question: hashed
+/// instead of random.
 fn uuid(manifest: &Manifest, of: &str) -> String {
     let head = &manifest.head.commitment;
-    let Sha256(mut bytes) =
-        Sha256::of(&[head.ledger.as_bytes(), &head.root.0, manifest.made.millis().as_bytes(), of.as_bytes()]);
+    let (made, query) = (manifest.made.millis(), manifest.query.to_object().canonical());
+    let Sha256(mut bytes) = Sha256::of(&[head.ledger.as_bytes(), &head.root.0, made.as_bytes(), &query, of.as_bytes()]);
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
     *version = *version & 0x0f | 0x40;
     *variant = *variant & 0x3f | 0x80;
