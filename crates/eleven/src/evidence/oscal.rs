@@ -204,13 +204,18 @@ fn line(found: &Found<'_>) -> String {
 /// The files, with their hashes, and what stands for the plan: nobody planned this, the regimes' questions were asked.
 fn resources(manifest: &Manifest, plan: String, regimes: &[Regime], files: &BTreeMap<String, Listed>) -> Vec<Value> {
     let asked: Vec<&str> = regimes.iter().map(|regime| regime.id.as_str()).collect();
-    let of_plan = Object::new().with("uuid", plan).with("title", "In place of an assessment plan").with(
-        "description",
-        match asked.as_slice() {
-            [] => "No regime was asked for: nothing is judged.".to_owned(),
-            asked => format!("The questions of the regimes {}, each a file beside this one.", asked.join(", ")),
-        },
-    );
+    let said = match asked.as_slice() {
+        [] => "No regime was asked for: nothing is judged.".to_owned(),
+        asked => format!("The questions of the regimes {}, each a file beside this one.", asked.join(", ")),
+    };
+    // A resource has to lead somewhere. The manifest, which names what was asked, has the hash of this document, so not the
+    // other way round.
+    let query = Object::new().with("href", format!("../{}", folder::MANIFEST)).with("media-type", "application/json");
+    let of_plan = Object::new()
+        .with("uuid", plan)
+        .with("title", "In place of an assessment plan")
+        .with("description", said)
+        .with("rlinks", vec![Value::Object(query)]);
     // Proof files stand in the observations that they prove, and all files in the manifest.
     let listed = files.iter().filter(|(name, _)| !name.starts_with("proofs/"));
     let file = |(name, listed): (&String, &Listed)| {

@@ -329,6 +329,11 @@ fn a_leaf_is_observed_as_each_thing_that_it_is() {
     let mut all = Vec::new();
     uuids(&document, &mut all);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "no name stands twice");
+    let plan = document.pointer("/assessment-results/import-ap/href").and_then(Value::as_str).expect("a plan");
+    let resources = list("/assessment-results/back-matter/resources");
+    let named = resources.iter().find(|resource| plan == format!("#{}", text(resource, "uuid"))).expect("it is there");
+    let link = named.pointer("/rlinks/0/href").and_then(Value::as_str);
+    assert_eq!(link, Some("../manifest.json"), "a resource leads somewhere");
     let props = list("/assessment-results/results/0/findings/0/props");
     let told: Vec<String> =
         props.iter().map(|prop| ["class", "name", "value"].map(|name| text(prop, name)).join(" ")).collect();
