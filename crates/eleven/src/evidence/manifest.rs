@@ -96,6 +96,11 @@ impl Query {
         Ok(query)
     }
 
+    /// Whether it asks for some operations only.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.identity.is_some() || self.operation.is_some()
+    }
+
     /// Its time, in words.
     pub(crate) fn range(&self) -> String {
         format!("from {} to {}", self.from, self.to)

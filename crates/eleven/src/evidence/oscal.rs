@@ -83,10 +83,7 @@ fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
 }
 
 fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
-    let Query { from, to, identity, operation, .. } = &manifest.query;
-    let of =
-        |what: &str, name: &Option<String>| name.as_ref().map(|name| format!(" {what} {name}")).unwrap_or_default();
-    let only = of("of", identity) + &of("named", operation);
+    let Query { from, to, .. } = &manifest.query;
     let (first, end) = manifest.range;
     Object::new()
         .with("uuid", uuid(manifest, &format!("result {name}")))
@@ -95,8 +92,9 @@ fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
             "description",
             format!(
                 "What the ledger holds from {from} to {to}: entries {first} up to, not including, {end}, under the head of \
-                 {} entries. Operations{only}.",
-                manifest.head.commitment.size
+                 {} entries; {}.",
+                manifest.head.commitment.size,
+                manifest.query.filter()
             ),
         )
         .with("start", from.millis())

@@ -81,12 +81,13 @@ fn heading(out: &mut String, manifest: &Manifest) {
     if let Some(operation) = &query.operation {
         row("Only operation", operation);
     }
-    if query.identity.is_some() || query.operation.is_some() {
+    if query.is_filtered() {
         let (shown, all) = (count(manifest, "lineages"), count(manifest, "operations_in_range"));
         row(
             "Shown",
             &format!(
-                "{shown} of {all} operations of the range; of the others the entries alone, so that none is missed"
+                "{shown} of {all} operations of the range; of the others the entries alone, so that none is missed. Events of no \
+                 operation are those of all"
             ),
         );
     }
@@ -122,7 +123,12 @@ fn numbers(out: &mut String, manifest: &Manifest) {
 fn gaps(out: &mut String, manifest: &Manifest) {
     *out += "<section>\n<h2>Gaps</h2>\n";
     if manifest.gaps.is_empty() {
-        *out += "<p>None: every operation of the range has its proof, and every control that was asked for has evidence.</p>\n";
+        let of = if manifest.query.is_filtered() { "that was asked for" } else { "of the range" };
+        let controls = match manifest.query.regimes.as_slice() {
+            [] => "; no regime was asked for",
+            _ => ", and every control that was asked for has evidence",
+        };
+        say(out, format_args!("<p>None: every operation {of} has its proof{controls}.</p>\n"));
     } else {
         *out += "<p>What could not be shown. A control without evidence in this range is not thereby violated.</p>\n<ul class=\"gaps\">\n";
         for gap in &manifest.gaps {

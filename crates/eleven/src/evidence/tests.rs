@@ -6,7 +6,7 @@ use super::manifest::{Manifest, Query, tool};
 use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
-use super::{controls, moment, oscal};
+use super::{controls, moment, oscal, page};
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::{Event, Record};
@@ -309,10 +309,7 @@ fn a_leaf_is_observed_as_each_thing_that_it_is() {
     let at_genesis = found[0].found[0].shown.iter().filter(|shown| shown.place.seq == 0).count();
     assert!(at_genesis > 1 && points > 0, "{at_genesis} keys came with the genesis");
     let query = Query { from: at(0), to: at(1000), identity: None, operation: None, regimes: Vec::new() };
-    let (counts, files) = (Object::new(), BTreeMap::new());
-    let (made, checkpoint) = (at(2000), String::new());
-    let manifest =
-        Manifest { tool: tool(), made, query, range: (0, 0), head, checkpoint, counts, gaps: Vec::new(), files };
+    let manifest = manifest(query, head, at(2000));
     let document = Value::Object(oscal::results(&manifest, &facts, &regimes, &BTreeMap::new()));
     let list = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).expect(pointer);
     let observations = list("/assessment-results/results/0/observations");
@@ -346,6 +343,36 @@ fn a_leaf_is_observed_as_each_thing_that_it_is() {
         "evidence-3 observed 0".to_owned(),
     ];
     assert_eq!(told, expected, "what two kinds of evidence name is observed once");
+}
+
+/// A manifest without counts, gaps and files.
+fn manifest(query: Query, head: Head, made: Time) -> Manifest {
+    let (counts, files, checkpoint) = (Object::new(), BTreeMap::new(), String::new());
+    Manifest { tool: tool(), made, query, range: (0, 0), head, checkpoint, counts, gaps: Vec::new(), files }
+}
+
+#[test]
+fn page_and_oscal_claim_no_more_than_was_asked_for() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let (facts, head) = executed(at(0), at(1000));
+    let somebody = Some("svc:nobody:test".to_owned());
+    for (identity, regimes, none, only) in [
+        (None, Vec::new(), "every operation of the range has its proof; no regime was asked for.", "all operations."),
+        (
+            somebody,
+            vec!["own".to_owned()],
+            "every operation that was asked for has its proof, and every control that was asked for has evidence.",
+            "operations of svc:nobody:test.",
+        ),
+    ] {
+        let query = Query { from: at(0), to: at(1000), identity, operation: None, regimes };
+        let manifest = manifest(query, head.clone(), at(2000));
+        let page = page::page(&manifest, &facts, &[]);
+        assert!(page.contains(&format!("<p>None: {none}</p>")), "{page}");
+        let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
+        let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
+        assert!(said.is_some_and(|said| said.ends_with(&format!(" entries; {only}"))), "{said:?}");
+    }
 }
 
 /// Every `uuid` of a document.
