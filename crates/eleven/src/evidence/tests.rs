@@ -150,6 +150,20 @@ fn every_regime_reads_and_names_what_it_does_not_show() {
         for control in &regime.controls {
             assert!(!control.not_shown.is_empty() && !control.asks.is_empty(), "{}", control.id);
         }
+        for evidence in regime.controls.iter().flat_map(|control| &control.evidence) {
+            let of_lineages = matches!(evidence.asked, Asked::Lineages(_));
+            assert!(
+                !of_lineages || !evidence.what.contains("attested"),
+                "what a crash ended is not: {}",
+                evidence.what
+            );
+            let of_containment = matches!(&evidence.asked, Asked::Events { names, .. } if names.iter().any(|name| name == "lifecycle.contained"));
+            assert!(
+                !of_containment || !evidence.what.contains("somebody"),
+                "it may be nobody's act: {}",
+                evidence.what
+            );
+        }
         let retained = regime.controls.iter().flat_map(|control| &control.evidence);
         let asks_for_it = retained.filter(|evidence| matches!(evidence.asked, Asked::Retention)).count();
         assert!(regime.retention_days.is_none() || asks_for_it > 0, "{}", regime.id);
