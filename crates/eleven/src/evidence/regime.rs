@@ -147,9 +147,9 @@ impl Regime {
         form.version()?;
         let regime = Self {
             id: form.named("regime", "a name", name::is_segment)?,
-            title: form.string("title")?,
+            title: form.named("title", "a line of text", is_line)?,
             retention_days: if form.has("retention_days") { Some(form.positive("retention_days")?) } else { None },
-            not_shown: form.string("does_not_show")?,
+            not_shown: form.named("does_not_show", "a text", is_text)?,
             controls: form.array("controls")?.into_iter().map(Control::read).collect::<Result<_, _>>()?,
             source: bytes.to_vec(),
         };
@@ -168,11 +168,11 @@ impl Control {
         let mut form = Form::of(value, "control")?;
         let control = Self {
             id: form.named("id", "a letter and letters, digits, `.`, `-`", is_control)?,
-            title: form.string("title")?,
-            asks: form.string("asks")?,
+            title: form.named("title", "a line of text", is_line)?,
+            asks: form.named("asks", "a text", is_text)?,
             all: form.named("needs", "all or any", |needs| matches!(needs, "all" | "any"))? == "all",
             evidence: form.array("evidence")?.into_iter().map(Evidence::read).collect::<Result<_, _>>()?,
-            not_shown: form.string("does_not_show")?,
+            not_shown: form.named("does_not_show", "a text", is_text)?,
         };
         form.finish()?;
         require(!control.evidence.is_empty(), "control: `evidence` is empty")?;
@@ -183,7 +183,7 @@ impl Control {
 impl Evidence {
     fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "evidence")?;
-        let what = form.string("what")?;
+        let what = form.named("what", "a line of text", is_line)?;
         let minimum = form.positive("minimum")?;
         let asked = Asked::read(&mut form)?;
         form.finish()?;
@@ -233,6 +233,16 @@ fn once(regimes: Vec<Regime>) -> Result<Vec<Regime>, String> {
         Some((_, regime)) => Err(format!("the regime `{}` is asked for twice", regime.id)),
         None => Ok(regimes),
     }
+}
+
+/// Whether it says something: no title or description of an OSCAL document is empty.
+fn is_text(text: &str) -> bool {
+    !text.trim().is_empty()
+}
+
+/// The same in one line, as a title is.
+fn is_line(text: &str) -> bool {
+    is_text(text) && !text.chars().any(char::is_control)
 }
 
 fn is_control(id: &str) -> bool {

@@ -198,6 +198,24 @@ fn a_regime_that_asks_for_what_no_ledger_has_is_refused() {
     }
 }
 
+#[test]
+fn a_regime_whose_words_no_document_could_have_is_refused() {
+    let with = |title: &str, control: &str, asks: &str, what: &str| {
+        let evidence = format!(r#"[{{"what":"{what}","minimum":1,"ledger":"range"}}]"#);
+        let control = format!(
+            r#"{{"id":"c1","title":"{control}","asks":"{asks}","needs":"all","does_not_show":"n","evidence":{evidence}}}"#
+        );
+        let text =
+            format!(r#"{{"v":"1","regime":"own","title":"{title}","does_not_show":"n","controls":[{control}]}}"#);
+        Regime::read(text.as_bytes()).is_ok()
+    };
+    assert!(with("t", "t", "a", "w") && with("t", "t", "a\\nb", "w"), "what is asked may have paragraphs");
+    for wrong in ["", " ", "a\\nb"] {
+        assert!(!with(wrong, "t", "a", "w") && !with("t", wrong, "a", "w") && !with("t", "t", "a", wrong), "{wrong:?}");
+    }
+    assert!(!with("t", "t", "", "w"));
+}
+
 fn vectors(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors").join(name);
     parse(&std::fs::read(path).expect("a file")).expect("I-JSON")
