@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) asked: bool,
     /// Whose it is.
     pub(crate) identity: Option<String>,
+    /// Whether it was refused.
+    pub(crate) denied: bool,
     /// When its execution was started, by the clock of the point.
     pub(crate) started: Option<Time>,
     /// When its execution ended.
@@ -100,6 +102,7 @@ impl Stretch {
         seen.entries.push(place.seq);
         seen.identity = seen.identity.take().or_else(|| record.about.identity.clone());
         match record.event.as_str() {
+            "execution.denied" => seen.denied = true,
             "execution.started" => seen.started = Some(record.ts),
             "execution.completed" | "execution.failed" | "execution.interrupted" => seen.ended = Some(record.ts),
             _ => {}

@@ -1,3 +1,4 @@
+use super::super::super::stretch::Seen;
 use super::super::super::tests::executed;
 use super::*;
 
@@ -22,4 +23,27 @@ fn a_call_is_out_of_the_range_by_all_that_its_line_tells() {
     assert_eq!(judged(&[before, within], false), (false, 0));
     assert_eq!(judged(&[before], true), (false, 0), "the log's own moment is not known");
     assert_eq!(judged(&[], false), (false, 0));
+}
+
+#[test]
+fn a_call_whose_records_came_after_the_range_is_undecided() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let day = |text: &str| crate::cli::moment(text).expect("a day");
+    let to = day("2026-05-20");
+    let judged = |at: Time, asked: bool, denied: bool, told: bool| {
+        let (mut facts, _) = executed(day("2026-05-10"), to);
+        facts.stretch.operations.insert(OP.to_owned(), Seen { asked, denied, ..Seen::default() });
+        let call = Call { at: Some(at), moments: vec![at], op: Some(OP.to_owned()), ..Call::default() };
+        let mut tally = Tally { told, ..Tally::default() };
+        let taken = tally.take(&facts, &ran(&facts), &call, "access.log:1");
+        (taken.is_ok(), tally.at_the_edge.len())
+    };
+    let edge = to.plus_millis(-1);
+    // Issued in the range, it may have run before its end.
+    assert_eq!(judged(edge, false, false, true), (true, 1), "another identity's: no proof file tells");
+    assert_eq!(judged(edge, true, false, false), (true, 1), "the head is too early to tell");
+    assert_eq!(judged(edge, true, false, true), (false, 0), "nobody used it");
+    assert_eq!(judged(edge, false, true, false), (false, 0), "it was refused");
+    assert_eq!(judged(to.plus_millis(-LATE - 1), false, false, false), (false, 0), "its records would be here");
+    assert_eq!(judged(day("2026-05-10"), false, false, false), (false, 0), "it was not issued before the range");
 }
