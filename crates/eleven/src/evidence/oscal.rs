@@ -85,6 +85,10 @@ fn unasked(manifest: &Manifest, facts: &Facts) -> Object {
 fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
     let Query { from, to, .. } = &manifest.query;
     let (first, end) = manifest.range;
+    let unproven = match manifest.gaps.iter().filter(|gap| gap.control.is_none()).count() {
+        0 => String::new(),
+        count => format!(" What has no proof here, {count} in all, stands under `gaps` in {}.", folder::MANIFEST),
+    };
     Object::new()
         .with("uuid", uuid(manifest, &format!("result {name}")))
         .with("title", title)
@@ -92,7 +96,7 @@ fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
             "description",
             format!(
                 "What the ledger holds from {from} to {to}: entries {first} up to, not including, {end}, under the head of \
-                 {} entries; {}.",
+                 {} entries; {}.{unproven}",
                 manifest.head.commitment.size,
                 manifest.query.filter()
             ),

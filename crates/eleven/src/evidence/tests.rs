@@ -2,7 +2,7 @@ use super::facts::Facts;
 use super::folder::{self, Folder, Listed, Writer, is_name, may_have, proof};
 use super::history::History;
 use super::lineage::Lineage;
-use super::manifest::{Manifest, Query, tool};
+use super::manifest::{Gap, Manifest, Query, tool};
 use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
@@ -404,6 +404,13 @@ fn page_and_oscal_claim_no_more_than_was_asked_for() {
         let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
         let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
         assert!(said.is_some_and(|said| said.ends_with(&format!(" entries; {only}"))), "{said:?}");
+        // A control that is not met is a finding of its own; what has no proof is told by no finding.
+        let unmet = Gap { control: Some(("own".to_owned(), "c1".to_owned())), ..Gap::plain("nothing") };
+        let manifest = Manifest { gaps: vec![unmet, Gap::plain("there is no proof file")], ..manifest };
+        let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
+        let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
+        let told = "What has no proof here, 1 in all, stands under `gaps` in manifest.json.";
+        assert!(said.is_some_and(|said| said.ends_with(told)), "{said:?}");
     }
 }
 
