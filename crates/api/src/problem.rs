@@ -106,12 +106,14 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The headers of PROTOCOL 12: never retried, save for what is unavailable.
+    /// The headers of PROTOCOL 12: never retried, save for what is unavailable and of which nothing ran.
     pub fn decorate(&self, headers: &mut http::HeaderMap) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == 503 {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        } else {
+        }
+        // What was allowed ran, or may have: a client that calls again by itself has it run twice.
+        if self.status != 503 || self.allowed {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if let Some(lineage) = self.lineage.as_deref().and_then(|lineage| HeaderValue::from_str(lineage).ok()) {
@@ -164,6 +166,9 @@ mod tests {
             problem.decorate(&mut headers);
             assert_eq!(headers.get("eleven-decision").and_then(|value| value.to_str().ok()), decision);
             assert_eq!(problem.to_object().get("decision").and_then(Value::as_str), decision);
+            // No client has it run a second time by itself.
+            let should_retry = headers.get("x-should-retry").and_then(|value| value.to_str().ok());
+            assert_eq!(should_retry, if decision.is_none() { Some("false") } else { None });
             // All else is the same.
             assert_eq!(problem.to_object().get("reason").and_then(Value::as_str), Some("audit.unavailable"));
             assert!(headers.contains_key("eleven-lineage") && headers.contains_key(RETRY_AFTER));

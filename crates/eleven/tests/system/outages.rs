@@ -33,7 +33,7 @@ async fn without_the_authority_inline_calls_stop_and_presented_ones_when_the_vie
     let inline = domain.chat(&body).await;
     assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "issuer.unavailable"));
     assert!(!inline.json().to_string().contains("127.0.0.1"), "where it is, is nobody's but the operator's");
-    assert_eq!(inline.header("retry-after"), "1");
+    assert_eq!((inline.header("retry-after"), inline.header("x-should-retry")), ("1", ""));
     let presented = domain.chat_with(&body, &[("eleven-authorization", &first)]).await;
     assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
     domain.until("the view is stale", |domain| async move { !domain.health().await.fresh }).await;
@@ -261,6 +261,7 @@ async fn a_call_that_waits_for_durability_is_answered_before_its_point_stops() {
     let why = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
     assert_eq!(withheld.json().get("detail"), Some(&Value::from(why)));
     assert_eq!((withheld.header("eleven-decision"), withheld.header("eleven-durability")), ("", "D1"));
+    assert_eq!(withheld.header("x-should-retry"), "false", "an OpenAI client would have it run once more by itself");
     assert_eq!(domain.calls(), calls + 1);
 
     domain.start_ledger().await;

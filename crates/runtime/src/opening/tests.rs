@@ -89,6 +89,7 @@ pub(crate) async fn assert_uncommitted(answer: Response) {
     assert_eq!(answer.status(), 503);
     assert_eq!((header("eleven-decision"), header("eleven-durability")), (None, None));
     assert_eq!((header("retry-after"), header("content-type")), (Some("1"), Some("application/problem+json")));
+    assert_eq!(header("x-should-retry"), Some("false"), "it ran, or may have");
     let lineage = header("eleven-lineage").expect("a lineage").to_owned();
     let body = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("whole");
     let body = parse(&body).expect("I-JSON");
