@@ -82,6 +82,11 @@ impl Break {
         Self::Upstream("it switches to another protocol (101), which it was not asked for".into())
     }
 
+    /// Of an answer that sends its caller elsewhere. Clients follow that by themselves, request and all, and past this point.
+    fn redirected(status: StatusCode) -> Self {
+        Self::Upstream(format!("it redirects ({status}): name the address that it redirects to as the upstream"))
+    }
+
     /// Of an answer that comes in a coding that is not taken off it here, and that its caller would take for none.
     fn encoded() -> Self {
         Self::Upstream("it answers in a transfer coding that it was not asked for".into())
@@ -138,6 +143,9 @@ impl Run {
             Err(broken) => self.broken(execution, broken).await,
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.broken(execution, Break::switched()).await;
+            }
+            Ok(response) if is_redirect(&response) => {
+                self.broken(execution, Break::redirected(response.status())).await;
             }
             Ok(response) if passing::is_transfer_encoded(response.headers()) => {
                 self.broken(execution, Break::encoded()).await;
@@ -321,6 +329,11 @@ async fn until<T>(
 /// 9110, 15).
 fn how(status: StatusCode) -> (Outcome, Option<&'static str>) {
     if status.as_u16() >= 500 { (Outcome::Failed, Some(UPSTREAM_FAILED)) } else { (Outcome::Completed, None) }
+}
+
+/// Whether an answer sends its caller elsewhere.
+fn is_redirect(response: &Response<Incoming>) -> bool {
+    response.status().is_redirection() && response.headers().contains_key(header::LOCATION)
 }
 
 /// Whether an answer can be passed on as it comes. Of one without a body the connection asks for no piece: it drops the body as it

@@ -77,6 +77,25 @@ async fn an_upstream_that_switches_to_another_protocol_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_redirects_has_failed_and_sends_no_client_past_the_gateway() {
+    for release in ["whole", "stream"] {
+        for status in ["307 Temporary Redirect", "301 Moved Permanently"] {
+            let mut domain = Domain::start(Plan { release, ..Plan::default() }).await;
+            let location = "location: http://127.0.0.1:9/v1/chat/completions\r\n";
+            domain.answer_by(format!("HTTP/1.1 {status}\r\n{location}content-length: 0\r\n\r\n")).await;
+            let answered = domain.chat(&request("x")).await;
+            assert_eq!(answered.status, StatusCode::BAD_GATEWAY, "{release} {status}");
+            assert_eq!((answered.header("location"), answered.header("x-should-retry")), ("", "false"));
+            let bundle = domain.bundle_of(answered.op(), 7).await;
+            assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());
+            let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            let ended = (text("/events/5/event"), text("/events/5/data/cause"));
+            assert_eq!(ended, (Some("execution.failed".into()), Some("upstream.failed".into())), "{release} {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_brings_an_artifact_names_the_salts_of_its_own_commitments() {
     let domain = Domain::start(Plan { sensitive: Some("user"), ..Plan::default() }).await;
     let body = request("echo").replacen('{', r#"{"user":"juniper","#, 1);
