@@ -8,7 +8,8 @@ use super::line::{Answering, Line};
 use super::patient::{LAST, Patient};
 use super::{HEAD_TIMEOUT, MAX_HEAD, Peer, Tls, stopped};
 use axum::Router;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -19,10 +20,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How long a connection is kept for one more request once the corner is told to stop.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long a body goes on being read whose request was answered without it. Who still sends while the connection is closed may
+/// lose the answer, and hears of a broken connection in its place.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves a connection until either side ends it, or until the corner is told to stop and nothing is left to do.
 pub(super) async fn connection<S>(stream: S, peer: Peer, tls: Option<Tls>, router: Router, stop: watch::Receiver<bool>)
@@ -48,10 +52,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (router, serving) = (TowerToHyperService::new(router), Arc::clone(line));
+    let (unwanted, mut left_over) = mpsc::unbounded_channel();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (line, held) = (Arc::clone(&serving), serving.request());
         request.extensions_mut().insert(peer);
-        let answer = router.call(request.map(|body| line.receiving(body)));
+        let waits = request.headers().contains_key(EXPECT);
+        let answer = router.call(request.map(|body| line.receiving(body, waits, unwanted.clone())));
         async move {
             let mut answer = answer.await?;
             if line.is_told() {
@@ -64,20 +70,32 @@ where
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = over(stop) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                served = connection => served,
-                () = left(line) => Ok(()),
+    let told = over(stop);
+    tokio::pin!(connection, told);
+    let served = loop {
+        tokio::select! {
+            served = &mut connection => break served,
+            // The connection is looked at again: it sees that nobody reads on.
+            () = drained(&mut left_over) => {}
+            () = &mut told => {
+                connection.as_mut().graceful_shutdown();
+                break tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = left(line) => Ok(()),
+                };
             }
         }
     };
     if let Err(error) = served {
         tracing::debug!(peer = %peer.0, %error, "a connection ended");
     }
+}
+
+/// Waits for a body that nobody wants, and until it has come or its time is over.
+async fn drained(left_over: &mut mpsc::UnboundedReceiver<Incoming>) {
+    let Some(mut body) = left_over.recv().await else { return std::future::pending().await };
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DRAIN, rest).await;
 }
 
 /// Waits until the corner is told to stop, and a little: a request that is on its way then still finds it.

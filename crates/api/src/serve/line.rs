@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What is known of one connection. Whoever holds a clone of one of the two tokens has something to do still.
 pub(super) struct Line {
@@ -34,10 +34,11 @@ impl Line {
         Arc::clone(&self.requests)
     }
 
-    /// A request's body, which is known to be on its way until it is there or not wanted.
-    pub(super) fn receiving(&self, body: Incoming) -> Receiving {
+    /// A request's body, which is known to be on its way until it is there or not wanted. What is left of it then goes to
+    /// `unwanted`; not where its sender `waits` until somebody asks for it, and nobody did.
+    pub(super) fn receiving(&self, body: Incoming, waits: bool, unwanted: Unwanted) -> Receiving {
         let coming = (!body.is_end_stream()).then(|| Arc::clone(&self.bodies));
-        Receiving { body, coming }
+        Receiving { body: Some(body), coming, waits, unwanted }
     }
 
     /// Says whether what is written waits for the other side.
@@ -56,30 +57,49 @@ impl Line {
     }
 }
 
+/// Where what is left of bodies goes that nobody wants.
+pub(super) type Unwanted = mpsc::UnboundedSender<Incoming>;
+
 /// The body of a request.
 pub(super) struct Receiving {
-    body: Incoming,
+    /// There until it is dropped.
+    body: Option<Incoming>,
     coming: Option<Arc<()>>,
+    waits: bool,
+    unwanted: Unwanted,
 }
 
 impl HttpBody for Receiving {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.coming = None;
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let Some(body) = this.body.as_mut() else { return Poll::Ready(None) };
+        this.waits = false;
+        let frame = Pin::new(&mut *body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || body.is_end_stream() {
+            this.coming = None;
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|_| self.coming.is_some() && !self.waits);
+        if let Some(rest) = rest {
+            // Where the connection has ended nothing is left to read.
+            let _ = self.unwanted.send(rest);
+        }
     }
 }
 

@@ -187,6 +187,38 @@ async fn half_a_body_is_waited_for_a_second_and_a_request_that_came_whole_until_
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_answered_before_its_body_came_can_send_it_and_reads_the_answer() {
+    // Nobody takes a body there. More than the pipe holds can be sent only while somebody reads.
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {LARGE}\r\n\r\n");
+    let mut called = Called::with(&head, 4096).await;
+    called.caller.write_all(&vec![b'x'; LARGE]).await.expect("it is read");
+    let answer = called.reads("\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    called.caller.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("the connection goes on");
+    called.reads("here").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_wants_and_that_does_not_come_is_read_for_two_seconds() {
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {LARGE}\r\n");
+    let mut called = Called::with(&format!("{head}\r\nx"), 4096).await;
+    called.reads("405 ").await;
+    let took = called.ended().await;
+    assert!((2000..2100).contains(&took), "{took}");
+    // Who waits to be asked for its body is not asked, and has its answer and the end.
+    let mut called = Called::with(&format!("{head}expect: 100-continue\r\n\r\n"), 4096).await;
+    let answer = called.reads("\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    assert!(called.ended().await < 100);
+    // One that is told to stop meanwhile does not wait for that.
+    let mut called = Called::with(&format!("{head}\r\nx"), 4096).await;
+    called.reads("405 ").await;
+    called.stop().await;
+    let took = called.ended().await;
+    assert!((100..=200).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_taken_is_waited_for_a_second() {
     for pause in [Duration::from_secs(3600), Duration::from_millis(70)] {
         let mut called = Called::get("/large", 64).await;
