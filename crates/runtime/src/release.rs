@@ -128,7 +128,8 @@ fn event_end(bytes: &[u8], from: usize) -> Option<usize> {
     ends.find(|end| bytes.get(..*end).is_some_and(|line| line.ends_with(b"\n\n") || line.ends_with(b"\r\n\r\n")))
 }
 
-/// What an event is: it ends the content by `[DONE]`, by a finish reason that is not null, and where it can't be read.
+/// What an event is: it ends the content by `[DONE]`, by a finish reason, which is neither null nor empty, and where it can't be
+/// read.
 fn kind(event: &[u8]) -> Kind {
     if is_comment(event) {
         return Kind::Comment;
@@ -145,7 +146,8 @@ fn kind(event: &[u8]) -> Kind {
     }
     let Ok(value) = serde_json::from_str::<Value>(&data) else { return Kind::End };
     let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Kind::Content };
-    if choices.iter().any(|choice| choice.get("finish_reason").is_some_and(|reason| !reason.is_null())) {
+    let finishes = |reason: &Value| !reason.is_null() && reason.as_str().is_none_or(|reason| !reason.is_empty());
+    if choices.iter().any(|choice| choice.get("finish_reason").is_some_and(finishes)) {
         return Kind::End;
     }
     if choices.iter().all(says_nothing) { Kind::Empty } else { Kind::Content }
@@ -306,6 +308,19 @@ mod tests {
         assert!(holdback.push(Bytes::from_static(b"one")).expect("small").is_empty());
         assert_eq!(holdback.push(Bytes::from_static(b"two")).expect("small"), vec![Bytes::from_static(b"one")]);
         assert_eq!(holdback.finish(), Bytes::from_static(b"two"));
+    }
+
+    #[test]
+    fn an_empty_finish_reason_is_none() {
+        // Some upstreams write it so until the last event.
+        let (first, last) = (chunk("a", "\"\""), chunk("b", "\"\""));
+        let mut holdback = Holdback::new(true, LIMIT);
+        assert_eq!(holdback.push(Bytes::from(first.clone())), Ok(Vec::new()));
+        assert_eq!(holdback.push(Bytes::from(last.clone())), Ok(vec![Bytes::from(first.clone())]), "it streams");
+        assert!(!holdback.is_ending() && !has_end(&Bytes::from([first, last].concat())), "a cut is not whole");
+        for finish in ["\"stop\"", "7", "false", "[]", "{}"] {
+            assert_eq!(kind(chunk("a", finish).as_bytes()), Kind::End, "{finish}");
+        }
     }
 
     #[test]
