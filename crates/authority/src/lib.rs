@@ -14,6 +14,7 @@ pub mod admin;
 pub mod authorization;
 mod containment;
 pub mod denials;
+mod ending;
 #[cfg(test)]
 mod fixtures;
 pub mod gateway;
@@ -192,7 +193,8 @@ impl Authority {
             tasks,
             stop,
         });
-        authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), stopping));
+        authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), stopping.clone()));
+        authority.tasks.spawn("event key", ending::watch(Arc::clone(&authority), stopping));
         Ok(authority)
     }
 
@@ -211,12 +213,17 @@ impl Authority {
     /// A key of this authority without which it decides nothing, and which does not count in the registry at `now`: the one that
     /// signs its events, or the newest of its issuer keys where none of them counts.
     fn uncounted(&self, current: &Current, now: Time) -> Option<&str> {
-        let event = self.sequencer.key();
-        if current.counting(event.kid(), now).is_none_or(|record| record.public != event.public()) {
-            return Some(event.kid());
+        if !self.event_counts(current, now) {
+            return Some(self.sequencer.key().kid());
         }
         let issues = self.signers.issuer(current, now).is_some();
         (!issues).then(|| self.signers.issuer.newest().kid())
+    }
+
+    /// Whether the key that signs its events counts in the registry at `now`.
+    pub(crate) fn event_counts(&self, current: &Current, now: Time) -> bool {
+        let event = self.sequencer.key();
+        current.counting(event.kid(), now).is_some_and(|record| record.public == event.public())
     }
 
     /// Waits until it can decide: the registry folded and the event counter known. `false` where that takes longer than

@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Drafts that may wait. Past it the ledger is too slow for what is asked of it, and callers are refused.
 const QUEUE: usize = 4096;
@@ -115,6 +115,7 @@ pub struct Sequencer {
     queue: mpsc::Sender<Job>,
     key: Arc<InUse>,
     progress: Arc<Progress>,
+    doubted: Arc<Notify>,
 }
 
 impl Sequencer {
@@ -124,10 +125,11 @@ impl Sequencer {
     pub fn start(ledger: Ledger, signer: Arc<InUse>, by: String, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
-        let key = Arc::clone(&signer);
-        let stream = Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress) };
+        let (key, doubted) = (Arc::clone(&signer), Arc::<Notify>::default());
+        let stream =
+            Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress), doubted: Arc::clone(&doubted) };
         tasks.spawn("events", stream.run(jobs));
-        Self { queue, key, progress }
+        Self { queue, key, progress, doubted }
     }
 
     /// Makes the event and waits until the ledger has it.
@@ -149,6 +151,12 @@ impl Sequencer {
         &self.key
     }
 
+    /// Has the ledger asked whether it takes the key in use, before the next event is signed: where nothing is signed, no refusal
+    /// tells that it does not.
+    pub fn doubt_key(&self) {
+        self.doubted.notify_one();
+    }
+
     /// What the stream has done so far.
     #[must_use]
     pub fn progress(&self) -> &Progress {
@@ -163,6 +171,8 @@ struct Stream {
     by: String,
     next: u64,
     progress: Arc<Progress>,
+    /// Somebody doubts that the key in use counts.
+    doubted: Arc<Notify>,
 }
 
 impl Stream {
@@ -173,7 +183,16 @@ impl Stream {
         let mut batch = Batch::default();
         loop {
             if batch.is_empty() {
-                match jobs.recv().await {
+                let job = tokio::select! {
+                    job = jobs.recv() => job,
+                    () = self.doubted.notified() => {
+                        if self.find_place(false, &mut jobs).await {
+                            continue;
+                        }
+                        return;
+                    }
+                };
+                match job {
                     Some(job) => self.sign(job, &mut batch),
                     None => return,
                 }
@@ -307,12 +326,15 @@ impl Stream {
     /// is not registered or does not count, it is the one that was made before, and at last the newest again; that one has to settle.
     /// `false` where nobody is left to ask for.
     async fn find_place(&mut self, mut settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
-        let (mut last, mut told) = (None, false);
+        let (mut last, mut told, began) = (None, false, self.signer.kid().to_owned());
         loop {
             let pause = match self.ledger.cursor(self.signer.kid()).await {
                 Ok(cursor) if cursor.counts != Some(false) && (!settle || last == Some(cursor.next)) => {
                     self.next = cursor.next;
                     self.progress.stalled.store(false, Relaxed);
+                    if self.signer.kid() != began {
+                        tracing::warn!(kid = self.signer.kid(), "events are signed by this key from here on");
+                    }
                     return true;
                 }
                 Ok(cursor) if cursor.counts != Some(false) => {
@@ -321,12 +343,12 @@ impl Stream {
                 }
                 Ok(_) => {
                     (settle, last) = (true, None);
-                    self.use_another("it does not count", &mut told, jobs)
+                    self.use_another("it does not count", &began, &mut told, jobs)
                 }
                 // Of a compromised one nobody is told; nor of any where the clocks are apart, and then it is asked for again.
                 Err(CallError::Refused(problem)) if matches!(problem.status, 401 | 403 | 404) => {
                     (settle, last) = (true, None);
-                    self.use_another(&problem.detail, &mut told, jobs)
+                    self.use_another(&problem.detail, &began, &mut told, jobs)
                 }
                 Err(error) => {
                     if !told {
@@ -344,15 +366,15 @@ impl Stream {
         }
     }
 
-    /// Passes over the key in use. Gives how long to wait before the next is asked for: none where there is an older one. It is
-    /// said until all of them were passed over once.
-    fn use_another(&self, why: &str, told: &mut bool, jobs: &mut mpsc::Receiver<Job>) -> Duration {
+    /// Passes over the key in use. Gives how long to wait before the next is asked for: none until all of them were passed over
+    /// since it `began` with one. So long it is said of each.
+    fn use_another(&self, why: &str, began: &str, told: &mut bool, jobs: &mut mpsc::Receiver<Job>) -> Duration {
         let kid = self.signer.kid().to_owned();
-        let older = self.signer.use_older();
+        self.signer.use_older();
         if !*told {
             tracing::warn!(kid, why, "an event key is passed over");
         }
-        if older {
+        if self.signer.kid() != began {
             return Duration::ZERO;
         }
         if !*told {

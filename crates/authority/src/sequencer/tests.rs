@@ -24,7 +24,7 @@ fn stream(next: u64) -> Stream {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
     let signer = key();
     let by = crate::fixtures::AUTHORITY.to_owned();
-    Stream { ledger, signer, by, next, progress: Arc::default() }
+    Stream { ledger, signer, by, next, progress: Arc::default(), doubted: Arc::default() }
 }
 
 fn job(note: &str) -> (Job, oneshot::Receiver<Result<Committed, SubmitError>>) {
@@ -185,6 +185,39 @@ async fn where_the_ledger_takes_no_event_key_nothing_waits_and_it_is_asked_until
     assert!(found && !progress.stalled.load(Relaxed));
     assert_eq!((stream.signer.kid(), stream.next), (signer("older").kid(), 7));
     assert_eq!(cursors.asked(), ["newer", "older", "newer", "older", "older"], "the newest comes first again");
+}
+
+#[tokio::test]
+async fn an_event_key_that_ends_while_nothing_is_signed_is_passed_over_where_it_is_doubted() {
+    let cursors = Cursors::saying([Says::Counts(true), Says::Refused(404)]);
+    let (stream, _serving) = cursors.stream().await;
+    assert!(stream.signer.use_older(), "the newer is not registered yet");
+    stream.progress.stalled.store(true, Relaxed);
+    let (key, progress, doubted) =
+        (Arc::clone(&stream.signer), Arc::clone(&stream.progress), Arc::clone(&stream.doubted));
+    let (queue, jobs) = mpsc::channel(1);
+    let running = tokio::spawn(stream.run(jobs));
+    while progress.stalled.load(Relaxed) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    cursors.say("newer", Says::Counts(true));
+    doubted.notify_one();
+    while cursors.asked().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(key.kid(), signer("older").kid(), "it counts");
+
+    // Whoever reads by a key that has ended is nobody whom the ledger knows.
+    cursors.say("older", Says::Refused(401));
+    doubted.notify_one();
+    while cursors.asked().len() < 6 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(queue);
+    running.await.expect("no panic");
+    assert_eq!(cursors.asked(), ["older", "older", "older", "older", "newer", "newer"], "after the oldest the newest");
+    assert_eq!(key.kid(), signer("newer").kid());
+    assert!(!progress.stalled.load(Relaxed), "nobody was refused for it");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@ use crate::fixtures::{self, AUTHORITY, key, signer};
 use crate::world::{DEADLINE, World, asked_for, bundle, operator, signers};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
+use eleven_api::keyring::Keyring;
 use eleven_api::routes;
 use eleven_authority::Signers;
 use eleven_authority::admin::{Act, ActError, SignedAct, SignedError};
@@ -13,10 +14,11 @@ use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_CEDAR;
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
-use eleven_core::root::{KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{self, SeedSigner, Signer};
 use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn epoch(done: &Value) -> i64 {
@@ -398,6 +400,31 @@ async fn an_authority_whose_issuer_key_counts_no_more_is_not_ready_and_says_so()
     let (status, said) = health(&world).await;
     assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("issuer").kid()))));
     assert_eq!(said.get("events"), Some(&Value::from("flowing")), "another can be registered");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_key_that_ends_while_nothing_is_asked_for_is_followed_by_another_that_counts() {
+    let mut world = World::founded().await;
+    let exp = SystemClock.now().plus_seconds(7).whole_seconds();
+    let short = KeyRecord { exp, ..key("replica", KeyUse::Event, AUTHORITY) };
+    world.act("key.register", Object::new().with("key", short.to_value())).await.expect("registered");
+    let held = ["event", "replica"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+    world.restart_authority_by(Signers { event: Keyring::new(held).expect("two keys"), ..signers() }).await;
+    let signs_by = |said: &Value, label: &str| said.get("kid") == Some(&Value::from(signer(label).kid()));
+    let (status, said) = health(&world).await;
+    assert!(status == 200 && signs_by(&said, "replica"), "the newest: {said}");
+    let goes_on = async {
+        loop {
+            let (status, said) = health(&world).await;
+            if SystemClock.now() >= exp && status == 200 && signs_by(&said, "event") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(2 * DEADLINE, goes_on).await.expect("it is ready by the other");
+    world.ask().await.expect("the first who asks is not refused");
     world.stop().await;
 }
 
