@@ -107,8 +107,9 @@ impl Forwarder {
                 () = overdue(&mut stop) => return tracing::info!("{LATE}"),
             };
             match forwarded {
-                Ok(more) => {
-                    if said.take().is_some() {
+                Ok((more, acknowledged)) => {
+                    // That it tells a number acknowledges nothing: what it refuses it is sent again.
+                    if acknowledged != Acknowledged::Open && said.take().is_some() {
                         tracing::info!("the ledger acknowledges again");
                     }
                     self.desks.drop_before(outbox.unwanted_before(self.desks.open_from()));
@@ -146,7 +147,7 @@ impl Forwarder {
         let all = async {
             loop {
                 match self.forward(&mut outbox).await {
-                    Ok(true) => {}
+                    Ok((true, _)) => {}
                     ended => return ended,
                 }
             }
@@ -158,8 +159,8 @@ impl Forwarder {
         }
     }
 
-    /// Takes the next step; `true` where more is waiting.
-    async fn forward(&self, outbox: &mut Outbox) -> Result<bool, CallError> {
+    /// Takes the next step: whether more is waiting, and what the ledger has by then.
+    async fn forward(&self, outbox: &mut Outbox) -> Result<(bool, Acknowledged), CallError> {
         let reader = self.desks.reader();
         let asked_at = Moment::now(&*self.clock);
         let step = outbox.next(reader.as_ref()).map_err(|error| CallError::Malformed(error.to_string()))?;
@@ -179,7 +180,7 @@ impl Forwarder {
         };
         self.progress.advance(next, acknowledged, asked_at);
         self.standing.acknowledge(Moment::now(&*self.clock), next, size);
-        Ok(outbox.is_behind(reader.as_ref()))
+        Ok((outbox.is_behind(reader.as_ref()), acknowledged))
     }
 
     async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {

@@ -183,3 +183,29 @@ async fn the_last_records_are_sent_also_where_the_ledger_failed_before_and_it_is
         assert_eq!(told, late, "{:?}", logged.lines());
     }
 }
+
+#[tokio::test]
+async fn a_ledger_that_refuses_the_same_records_again_and_again_is_not_said_to_acknowledge_in_between() {
+    let logged = Logged::default();
+    let _logging = tracing::subscriber::set_default(logged.clone());
+    let cursor = |next| Cursor { next, hash: None, counts: Some(false), size: 3 + next }.to_value().to_string();
+    let cursor = |next| (StatusCode::OK, cursor(next));
+    let refused = (StatusCode::FORBIDDEN, "the key does not count any more".to_owned());
+    let appended = Appended { durability: Durability::D1, next: 1, size: 4 }.to_value();
+    let takes = vec![cursor(0), (StatusCode::OK, appended.to_string())];
+    let refuses = || vec![cursor(0), refused.clone()];
+    let answers = [refuses(), refuses(), takes, vec![cursor(1); 9]].concat();
+    let (at, _asked, _stop) = ledger(answers).await;
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    point.gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+    let (stop, stopping) = watch::channel(false);
+    let forwarding = tokio::spawn(forwarder(&point.gate, at).run(stopping));
+    while point.gate.progress.acknowledged() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.send_replace(true);
+    forwarding.await.expect("no panic");
+    let told = |what: &str| logged.lines().iter().filter(|line| line.contains(what)).count();
+    let told = (told("does not acknowledge"), told("acknowledges again"));
+    assert_eq!(told, (1, 1), "{:?}", logged.lines());
+}
