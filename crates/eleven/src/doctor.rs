@@ -71,29 +71,33 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let mut findings = vec![good("configuration", format!("{}: every key is known and in range", file.display()))];
     findings.push(landlock());
     let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT);
+    let healths = Which::ALL.map(|which| call::wait(health::of(which, &config)).map(|health| (which, health)));
+    let healths = healths.into_iter().collect::<Result<Vec<_>, _>>()?;
     findings.push(root(&config));
-    findings.push(lifetimes(&config, snapshot.as_ref().ok()));
+    findings.push(lifetimes(&config, snapshot.as_ref().ok(), &healths));
     findings.push(secrets::operator(&config, snapshot.as_ref()));
     let snapshot = snapshot.ok();
-    let mut point = Health::Nobody;
-    for which in Which::ALL {
-        findings.push(folder(which, &config));
-        findings.push(secrets::look(which, &config));
-        let health = call::wait(health::of(which, &config))?;
-        findings.push(running::listener(which, &config, &health));
-        if which == Which::Runtime {
-            point = health;
-        }
+    for (which, health) in &healths {
+        findings.push(folder(*which, &config));
+        findings.push(secrets::look(*which, &config));
+        findings.push(running::listener(*which, &config, health));
     }
     findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));
     findings.push(sync_time(&config));
     findings.push(clock(&config));
-    findings.push(running::registration(&config, snapshot.as_ref(), &point));
+    let nobody = Health::Nobody;
+    let point = of(Which::Runtime, &healths).unwrap_or(&nobody);
+    findings.push(running::registration(&config, snapshot.as_ref(), point));
     findings.extend(snapshot.as_ref().map(running::contained).unwrap_or_default());
     report(&findings, output);
     let failed = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(ExitCode::from(if failed { EXIT_FAILED } else { EXIT_DONE }))
+}
+
+/// How a corner is.
+fn of(corner: Which, healths: &[(Which, Health)]) -> Option<&Health> {
+    healths.iter().find(|(which, _)| *which == corner).map(|(_, health)| health)
 }
 
 fn good(what: impl Into<String>, detail: impl Into<String>) -> Finding {
@@ -176,8 +180,9 @@ fn is_anothers(root: &TrustRoot, held: &[PublicKey]) -> bool {
     !held.is_empty() && !held.iter().any(names)
 }
 
-/// Until when root and keys count: by the root in force, where the authority answers, or by the pinned one.
-fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
+/// Until when root and keys count: by the root in force, where the authority answers, or by the pinned one; of the corners that say how
+/// they are, with what each of them signs.
+fn lifetimes(config: &Config, snapshot: Option<&Value>, healths: &[(Which, Health)]) -> Finding {
     let what = "lifetimes";
     let in_force = call::get(&Registry::of(config), routes::REGISTRY_ROOT).ok();
     let in_force = in_force.and_then(|root| TrustRoot::read(root).ok()).filter(|root| root.domain == config.domain);
@@ -187,6 +192,14 @@ fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
     let keys: Vec<KeyRecord> = snapshot.into_iter().flat_map(key_cmd::registered).filter_map(Result::ok).collect();
     let mut ends = expiry::of_root(&root);
     ends.extend(expiry::of_registry(&keys, config));
+    let records: Vec<KeyRecord> = root.roles.iter().cloned().chain(keys).collect();
+    for (which, health) in healths {
+        // A point holds one key of each use, which is replaced and not renewed.
+        if let (Which::Ledger | Which::Authority, Health::Ours(said)) = (which, health) {
+            let signs = said.signs();
+            ends.extend(signs.iter().filter_map(|kids| expiry::of_running(which.name(), kids, &records)));
+        }
+    }
     let first = ends.iter().map(|end| end.at).min().unwrap_or(root.exp);
     let now = SystemClock.now();
     let soon = expiry::soon(ends, now);
@@ -200,7 +213,10 @@ fn lifetimes(config: &Config, snapshot: Option<&Value>) -> Finding {
 /// What ends soon, or is over, where something does.
 pub(crate) fn ending(config: &Config) -> Option<String> {
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
-    Some(lifetimes(config, snapshot.as_ref())).filter(|finding| finding.state != State::Good).map(|found| found.detail)
+    // What has only just been started holds what it is to hold.
+    Some(lifetimes(config, snapshot.as_ref(), &[]))
+        .filter(|finding| finding.state != State::Good)
+        .map(|found| found.detail)
 }
 
 fn folder(which: Which, config: &Config) -> Finding {

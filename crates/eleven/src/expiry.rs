@@ -57,6 +57,20 @@ pub(crate) fn of_registry(keys: &[KeyRecord], config: &Config) -> Vec<End> {
     parties.iter().filter_map(of_party).collect()
 }
 
+/// The end of what a corner that runs signs with, where another of its keys counts for longer: that is no help before the corner has
+/// it. `kids` are those of one use, as far as the corner says which it has.
+pub(crate) fn of_running(corner: &str, kids: &[String], records: &[KeyRecord]) -> Option<End> {
+    let has = |key: &&KeyRecord| kids.contains(&key.kid);
+    let last = records.iter().filter(|key| is_active(key)).filter(has).max_by_key(|key| key.exp)?;
+    let same = |key: &&KeyRecord| key.usage == last.usage && key.owner == last.owner && is_active(key);
+    let longest = records.iter().filter(same).max_by_key(|key| key.exp)?;
+    let what = format!(
+        "{}, by which the {corner} that runs signs (by {} once its keystore has that and it is restarted: `eleven {corner} restart`)",
+        last.kid, longest.kid
+    );
+    (last.exp < longest.exp).then_some(End { what, at: last.exp })
+}
+
 /// Those that end soon, or have ended, the first one first.
 pub(crate) fn soon(mut ends: Vec<End>, now: Time) -> Vec<End> {
     ends.retain(|end| end.at < now.plus_seconds(TOLD_AHEAD * DAY));

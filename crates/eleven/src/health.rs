@@ -48,6 +48,18 @@ impl Said {
         self.value.get("denies").and_then(Value::as_str)
     }
 
+    /// The keys that it says it signs with: the one of its events, and the head keys that it holds, where it is a ledger.
+    pub(crate) fn signs(&self) -> [Vec<String>; 2] {
+        let kid = |value: &Value| value.get("kid").and_then(Value::as_str).map(str::to_owned);
+        let heads = self.value.get("head_keys").and_then(Value::as_array).unwrap_or_default();
+        [kid(&self.value).into_iter().collect(), heads.iter().filter_map(kid).collect()]
+    }
+
+    /// A key without which it does nothing, and which does not count, where the corner is an authority and says so.
+    pub(crate) fn uncounted(&self) -> Option<&str> {
+        self.value.get("uncounted").and_then(Value::as_str)
+    }
+
     /// Whether that alone keeps it from being ready.
     pub(crate) fn only_denies(&self) -> bool {
         let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));

@@ -4,7 +4,7 @@
 use super::{Finding, State, bad, good, warn};
 use crate::config::Config;
 use crate::corner::{self, Which};
-use crate::health::Health;
+use crate::health::{Health, Said};
 use crate::key_cmd;
 use crate::keystore;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -23,11 +23,7 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
             let (domain, data) = (&config.domain, corner.data.display());
             bad(what, format!("a {name} of {domain} answers at {url}, and none holds {data}: it is not this domain's"))
         }
-        Health::Ours(said) if said.ready => good(what, format!("{url} answers and is ready")),
-        Health::Ours(said) => match said.unapproved().or_else(|| said.denies()) {
-            Some(why) => bad(what, format!("{url} answers and refuses every call: {why}")),
-            None => bad(what, format!("{url} answers and is not ready: its log says why")),
-        },
+        Health::Ours(said) => answers(what, url, said),
         Health::Other(who) => bad(what, format!("{who} answers at {url}: stop it, or set another address")),
         Health::Untrusted(why) => bad(what, format!("{url} answers, and whether it is ready is not seen: {why}")),
         Health::Nobody => match (Folder::holder(&corner.data), TcpListener::bind(corner.listen)) {
@@ -37,6 +33,24 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
                 bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen))
             }
         },
+    }
+}
+
+/// What a corner that answers says of itself.
+fn answers(what: String, url: &str, said: &Said) -> Finding {
+    if said.ready {
+        return good(what, format!("{url} answers and is ready"));
+    }
+    match (said.unapproved().or_else(|| said.denies()), said.uncounted()) {
+        (Some(why), _) => bad(what, format!("{url} answers and refuses every call: {why}")),
+        (None, Some(kid)) => bad(
+            what,
+            format!(
+                "{url} answers and refuses every call: {kid}, by which it signs, does not count now; where its keystore has another \
+                 that is registered, `eleven authority restart`, else renew it (docs/keys.md)"
+            ),
+        ),
+        (None, None) => bad(what, format!("{url} answers and is not ready: its log says why")),
     }
 }
 

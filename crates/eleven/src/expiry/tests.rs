@@ -106,3 +106,26 @@ fn of_each_use_the_key_that_counts_longest_is_the_one_that_ends() {
     let whats: Vec<String> = soon(of_registry(&keys, &config), day(0)).into_iter().map(|end| end.what).collect();
     assert_eq!(whats, ["key:11-11/audit/1", "key:11-11/attest-gw-0/2"]);
 }
+
+#[test]
+fn a_key_that_the_corner_which_runs_has_not_is_no_help_to_it() {
+    let owner = "ledger://11-11";
+    let records = [
+        key("key:11-11/audit/1", KeyUse::Event, owner, 20),
+        key("key:11-11/audit/2", KeyUse::Event, owner, 400),
+        key("key:11-11/head/1", KeyUse::Head, owner, 20),
+        key("key:11-11/gw-0/1", KeyUse::Event, "host://here/gateway#gw-0", 900),
+    ];
+    let of = |kids: &[&str], records: &[KeyRecord]| {
+        let kids: Vec<String> = kids.iter().map(|kid| (*kid).to_owned()).collect();
+        told(of_running("ledger", &kids, records).into_iter().collect(), 0)
+    };
+    let one = of(&["key:11-11/audit/1"], &records);
+    assert!(one.starts_with("ends 2026-01-21T00:00:00Z, in 20 days: key:11-11/audit/1, by which the ledger"), "{one}");
+    assert!(one.contains("key:11-11/audit/2") && one.contains("`eleven ledger restart`"), "{one}");
+    assert_eq!(of(&["key:11-11/audit/1", "key:11-11/audit/2"], &records), "", "it has the other");
+    assert_eq!(of(&["key:11-11/head/1"], &records), "", "there is no other, and its end is told anyway");
+    assert_eq!(of(&["key:11-11/audit/9"], &records), "", "what nobody knows is told elsewhere");
+    let [first, second, ..] = records;
+    assert_eq!(of(&["key:11-11/audit/1"], &[first, retired(second)]), "", "what was retired helps nobody");
+}

@@ -65,3 +65,18 @@ fn what_a_point_says_of_its_approval_is_heard() {
     let Health::Ours(said) = judged(Which::Runtime, false, body) else { panic!("it is ours") };
     assert_eq!(said.unapproved(), Some("another binary"));
 }
+
+#[test]
+fn a_corner_says_what_it_signs_with_and_what_is_wrong_with_that() {
+    let said = |which, ready, body: &str| {
+        let Health::Ours(said) = judged(which, ready, body) else { panic!("it is ours") };
+        said
+    };
+    let body = r#"{"corner":"ledger","domain":"d1","kid":"a","head_keys":[{"kid":"b"},{"kid":"c"}]}"#;
+    let ledger = said(Which::Ledger, true, body);
+    assert_eq!(ledger.signs(), [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]);
+    assert_eq!(ledger.uncounted(), None);
+    let authority = said(Which::Authority, false, r#"{"corner":"authority","domain":"d1","kid":"a","uncounted":"a"}"#);
+    assert_eq!(authority.uncounted(), Some("a"));
+    assert_eq!(authority.signs(), [vec!["a".to_owned()], Vec::new()]);
+}

@@ -82,3 +82,20 @@ fn a_key_that_does_not_count_is_named_before_another_binary() {
     assert!(found.state == State::Bad && found.detail == "its attestation key", "{}", found.detail);
     assert_eq!(first(running(), lost(), None).state, State::Good);
 }
+
+#[test]
+fn a_corner_that_answers_is_bad_where_its_key_is() {
+    let found = |ready: bool, body: Object| {
+        let said = Said { ready, value: Value::Object(body) };
+        answers("the listener".to_owned(), "http://127.0.0.1:1", &said)
+    };
+    for (ready, body, state, told) in [
+        (true, Object::new(), State::Good, "is ready"),
+        (false, Object::new(), State::Bad, "its log says why"),
+        (false, Object::new().with("uncounted", KEY), State::Bad, "`eleven authority restart`"),
+        (false, Object::new().with("denies", "runtime.contained"), State::Bad, "refuses every call: runtime.contained"),
+    ] {
+        let found = found(ready, body);
+        assert!(found.state == state && found.detail.contains(told), "{told}: {}", found.detail);
+    }
+}
