@@ -85,7 +85,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));
     findings.push(sync_time(&config));
-    findings.push(clock(&config));
+    findings.push(clock(&config, matches!(of(Which::Ledger, &healths), Some(Health::Ours(_)))));
     let nobody = Health::Nobody;
     let point = of(Which::Runtime, &healths).unwrap_or(&nobody);
     findings.push(running::registration(&config, snapshot.as_ref(), point));
@@ -315,14 +315,26 @@ fn measure_sync(path: &Path) -> std::io::Result<Duration> {
     Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
-/// How far this machine's clock lies from the authority's stamp.
-fn clock(config: &Config) -> Finding {
+/// How far this machine's clock lies from the authority's stamp and, where the ledger `answers`, from its last head.
+fn clock(config: &Config, answers: bool) -> Finding {
     let stamp = call::get(&Registry::of(config), routes::REGISTRY_STAMP);
     let issued = stamp.ok().and_then(|stamp| stamp.get("issued")?.as_str().and_then(Time::parse_millis));
     let Some(issued) = issued else { return warn("clock", "can't be compared: the authority does not answer") };
     let age = SystemClock.now().since(issued);
+    // A ledger that shows its heads to its auditors alone says for itself when its clock is behind them.
+    let head = answers.then(|| call::get(&config.ledger.url, routes::PROOF_HEAD).ok()).flatten();
+    let head = head.and_then(|head| head.get("at")?.as_str().and_then(Time::parse_millis));
+    let ahead = head.map(|at| at.since(SystemClock.now())).filter(|ahead| *ahead > MAX_STAMP_AHEAD_MS);
     if age < -MAX_STAMP_AHEAD_MS {
         bad("clock", format!("the authority's stamp lies {} ms ahead of this clock: set both by one source", -age))
+    } else if let Some(ahead) = ahead {
+        bad(
+            "clock",
+            format!(
+                "the ledger's last head lies {ahead} ms ahead of this clock, and is refused as from the future: set all by one source; \
+                 where the ledger's clock was ahead once, docs/limits.md, Time"
+            ),
+        )
     } else {
         good("clock", format!("the authority's stamp is {age} ms old"))
     }

@@ -60,6 +60,11 @@ impl Said {
         self.value.get("uncounted").and_then(Value::as_str)
     }
 
+    /// By how many milliseconds its clock is behind what it signed, where the corner is a ledger and says so.
+    pub(crate) fn clock_behind_ms(&self) -> Option<i64> {
+        self.value.get("clock_behind_ms").and_then(Value::as_int)
+    }
+
     /// Whether that alone keeps it from being ready.
     pub(crate) fn only_denies(&self) -> bool {
         let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));

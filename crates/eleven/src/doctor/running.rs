@@ -38,6 +38,11 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
 
 /// What a corner that answers says of itself.
 fn answers(what: String, url: &str, said: &Said) -> Finding {
+    if let Some(behind) = said.clock_behind_ms().filter(|_| said.ready) {
+        let why = "it is wrong, or was ahead once; until it is that late again heads are refused as from the future, and where that is \
+                   more than thirty seconds nothing is issued: docs/limits.md, Time";
+        return bad(what, format!("{url} answers, and its clock is {behind} ms behind what it signed last: {why}"));
+    }
     if said.ready {
         return good(what, format!("{url} answers and is ready"));
     }

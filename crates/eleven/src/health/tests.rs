@@ -72,11 +72,12 @@ fn a_corner_says_what_it_signs_with_and_what_is_wrong_with_that() {
         let Health::Ours(said) = judged(which, ready, body) else { panic!("it is ours") };
         said
     };
-    let body = r#"{"corner":"ledger","domain":"d1","kid":"a","head_keys":[{"kid":"b"},{"kid":"c"}]}"#;
+    let body =
+        r#"{"corner":"ledger","domain":"d1","kid":"a","head_keys":[{"kid":"b"},{"kid":"c"}],"clock_behind_ms":87219}"#;
     let ledger = said(Which::Ledger, true, body);
     assert_eq!(ledger.signs(), [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]);
-    assert_eq!(ledger.uncounted(), None);
+    assert_eq!((ledger.clock_behind_ms(), ledger.uncounted()), (Some(87_219), None));
     let authority = said(Which::Authority, false, r#"{"corner":"authority","domain":"d1","kid":"a","uncounted":"a"}"#);
-    assert_eq!(authority.uncounted(), Some("a"));
+    assert_eq!((authority.clock_behind_ms(), authority.uncounted()), (None, Some("a")));
     assert_eq!(authority.signs(), [vec!["a".to_owned()], Vec::new()]);
 }

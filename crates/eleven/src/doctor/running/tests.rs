@@ -84,13 +84,16 @@ fn a_key_that_does_not_count_is_named_before_another_binary() {
 }
 
 #[test]
-fn a_corner_that_answers_is_bad_where_its_key_is() {
+fn a_corner_that_answers_is_bad_where_its_clock_or_its_key_is() {
     let found = |ready: bool, body: Object| {
         let said = Said { ready, value: Value::Object(body) };
         answers("the listener".to_owned(), "http://127.0.0.1:1", &said)
     };
+    let behind = || Object::new().with("clock_behind_ms", 87_219u64);
     for (ready, body, state, told) in [
         (true, Object::new(), State::Good, "is ready"),
+        (true, behind(), State::Bad, "87219 ms behind what it signed last"),
+        (false, behind(), State::Bad, "its log says why"),
         (false, Object::new(), State::Bad, "its log says why"),
         (false, Object::new().with("uncounted", KEY), State::Bad, "`eleven authority restart`"),
         (false, Object::new().with("denies", "runtime.contained"), State::Bad, "refuses every call: runtime.contained"),
