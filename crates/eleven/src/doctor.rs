@@ -3,6 +3,7 @@
 mod running;
 mod secrets;
 mod upstream;
+mod witnesses;
 
 use crate::call::{self, Registry};
 use crate::config::Config;
@@ -74,7 +75,8 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let healths = Which::ALL.map(|which| call::wait(health::of(which, &config)).map(|health| (which, health)));
     let healths = healths.into_iter().collect::<Result<Vec<_>, _>>()?;
     findings.push(root(&config));
-    findings.push(lifetimes(&config, snapshot.as_ref().ok(), &healths));
+    let in_force = in_force(&config);
+    findings.push(lifetimes(&config, in_force.clone(), snapshot.as_ref().ok(), &healths));
     findings.push(secrets::operator(&config, snapshot.as_ref()));
     let snapshot = snapshot.ok();
     for (which, health) in &healths {
@@ -82,6 +84,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
         findings.push(secrets::look(*which, &config));
         findings.push(running::listener(*which, &config, health));
     }
+    findings.extend(witnesses::look(&config, in_force.as_ref(), of(Which::Ledger, &healths))?);
     findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));
     findings.push(sync_time(&config));
@@ -180,12 +183,21 @@ fn is_anothers(root: &TrustRoot, held: &[PublicKey]) -> bool {
     !held.is_empty() && !held.iter().any(names)
 }
 
-/// Until when root and keys count: by the root in force, where the authority answers, or by the pinned one; of the corners that say how
-/// they are, with what each of them signs.
-fn lifetimes(config: &Config, snapshot: Option<&Value>, healths: &[(Which, Health)]) -> Finding {
-    let what = "lifetimes";
+/// The trust root in force, where the authority answers.
+fn in_force(config: &Config) -> Option<TrustRoot> {
     let in_force = call::get(&Registry::of(config), routes::REGISTRY_ROOT).ok();
-    let in_force = in_force.and_then(|root| TrustRoot::read(root).ok()).filter(|root| root.domain == config.domain);
+    in_force.and_then(|root| TrustRoot::read(root).ok()).filter(|root| root.domain == config.domain)
+}
+
+/// Until when root and keys count: by the root in force, where it is known, or by the pinned one; of the corners that say how they are,
+/// with what each of them signs.
+fn lifetimes(
+    config: &Config,
+    in_force: Option<TrustRoot>,
+    snapshot: Option<&Value>,
+    healths: &[(Which, Health)],
+) -> Finding {
+    let what = "lifetimes";
     let Some(root) = in_force.or_else(|| corner::read_root(&config.root).ok()) else {
         return warn(what, "can't be told: there is no trust root to tell them by");
     };
@@ -214,7 +226,7 @@ fn lifetimes(config: &Config, snapshot: Option<&Value>, healths: &[(Which, Healt
 pub(crate) fn ending(config: &Config) -> Option<String> {
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
     // What has only just been started holds what it is to hold.
-    Some(lifetimes(config, snapshot.as_ref(), &[]))
+    Some(lifetimes(config, in_force(config), snapshot.as_ref(), &[]))
         .filter(|finding| finding.state != State::Good)
         .map(|found| found.detail)
 }

@@ -4,6 +4,7 @@ use eleven_api::problem::Problem;
 use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::parse;
 use eleven_core::reason::Reason;
+use eleven_core::root::Witnesses;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use tokio::sync::watch;
 
@@ -107,4 +108,20 @@ fn an_upstream_by_a_certificate_that_nobody_trusts_is_to_be_looked_at() {
     });
     let found = upstream::look(&format!("https://{at}")).expect("looked at");
     assert!(found.state == State::Warn && found.detail.contains("SSL_CERT_FILE"), "{}", found.detail);
+}
+
+#[test]
+fn heads_that_are_not_cosigned_as_the_root_asks_are_to_be_looked_at() {
+    let asked = Witnesses { quorum: 2, auditors: 0, keys: Vec::new() };
+    for (nobody, reached, state, told) in [
+        (false, Some(30), State::Good, "by 2 of 0"),
+        (false, Some(29), State::Warn, "the last that is covers 29: the ledger's log says which"),
+        (false, None, State::Warn, "none is: the ledger's log"),
+        (true, None, State::Warn, "`ledger.witnesses` names none"),
+    ] {
+        let found = witnesses::found(&asked, nobody, 30, reached);
+        assert!(found.state == state && found.detail.contains(told), "{reached:?}: {}", found.detail);
+    }
+    let audited = witnesses::found(&Witnesses { auditors: 1, ..asked }, false, 30, Some(30));
+    assert!(audited.detail.ends_with(", 1 of them auditors"), "{}", audited.detail);
 }

@@ -200,6 +200,15 @@ fn until_durable(domain: &Domain, level: &str) {
     }
 }
 
+/// How `doctor` finds the witnesses, and what it says of them; nothing where it looks for none.
+fn found(domain: &Domain) -> Option<(String, String)> {
+    let output = domain.run(&["doctor", "--json"]);
+    let findings = parse(&output.stdout).expect("findings");
+    let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut rows = findings.as_array().expect("findings").iter();
+    rows.find(|row| text(row, "what") == "witnesses").map(|row| (text(row, "state"), text(row, "detail")))
+}
+
 #[test]
 fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
     let kept = Port::keep().expect("a port");
@@ -210,6 +219,7 @@ fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
     domain.up(&[]);
     let secret = domain.client("app", "svc:demo-app:dev");
     until_durable(&domain, "D3");
+    assert_eq!(found(&domain), None, "the root names none");
 
     let (key, public) = (domain.file("root-key.json"), domain.file("w/witness.json"));
     let next = |before: &str, out: &str, change: &[&str]| {
@@ -232,6 +242,8 @@ fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
     let lineage = domain.passes(&secret, "the root changed");
     domain.ended(&lineage);
     until_durable(&domain, "D4");
+    let (state, detail) = found(&domain).expect("the root names one");
+    assert!(state == "ok" && detail.contains("1 of 1"), "{detail}");
     let proof = domain.file("witnessed.proof.json");
     domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
     let verify = ["verify", proof.as_str(), "--root", root.as_str()];
