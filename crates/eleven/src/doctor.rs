@@ -225,10 +225,10 @@ fn lifetimes(
 /// What ends soon, or is over, where something does.
 pub(crate) fn ending(config: &Config) -> Option<String> {
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
-    // What has only just been started holds what it is to hold.
-    Some(lifetimes(config, in_force(config), snapshot.as_ref(), &[]))
-        .filter(|finding| finding.state != State::Good)
-        .map(|found| found.detail)
+    let health = |which| Some((which, call::wait(health::of(which, config)).ok()?));
+    let healths: Vec<_> = Which::ALL.into_iter().filter_map(health).collect();
+    let found = lifetimes(config, in_force(config), snapshot.as_ref(), &healths);
+    (found.state != State::Good).then_some(found.detail)
 }
 
 fn folder(which: Which, config: &Config) -> Finding {

@@ -10,6 +10,7 @@
 //! What one corner comes to is not the others': a corner that refuses its configuration stops all only while it never ran by
 //! it. Later, with a file that is half edited or not meant for it, it is tried again like one that fell.
 
+mod ending;
 mod teller;
 
 use crate::call;
@@ -261,13 +262,10 @@ impl Supervisor {
             )
         };
         self.teller.either(value, text);
-        // It asks the authority: beside the loop that watches the corners.
         let (config, teller) = (self.config.clone(), self.teller.clone());
-        tokio::task::spawn_blocking(move || {
-            if let Some(what) = doctor::ending(&config) {
-                teller.say(Which::Authority, "ending", &what, None);
-            }
-        });
+        let look = move || doctor::ending(&config);
+        let say = move |what: &str| teller.say(Which::Authority, "ending", what, None);
+        tokio::spawn(ending::remind(ending::EVERY, look, say));
     }
 
     /// What becomes of a corner that ended by itself; a status where all end with it.
