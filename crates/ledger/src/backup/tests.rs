@@ -73,7 +73,7 @@ fn what_can_not_be_read_is_read_again_only_while_somebody_may_write_it() {
             times.set(times.get() + 1);
             Err(why())
         };
-        assert!(open_by(&log, &never).is_err());
+        assert!(open_by(&log, never).is_err());
         times.get()
     };
     assert_eq!([read(&missing), read(&gone), read(&later)], [1, 1, 1], "nobody writes");
@@ -84,7 +84,7 @@ fn what_can_not_be_read_is_read_again_only_while_somebody_may_write_it() {
         tries.set(tries.get() + 1);
         if tries.get() < 3 { Err(missing()) } else { peek(path) }
     };
-    assert!(open_by(&log, &at_last).is_ok() && tries.get() == 3);
+    assert!(open_by(&log, at_last).is_ok() && tries.get() == 3);
     drop(held);
     assert_eq!(read(&missing), 1, "nobody does any more");
 }
