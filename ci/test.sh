@@ -86,6 +86,14 @@ clippy() {
     cargo clippy --locked --workspace --all-targets -- -D warnings
 }
 
+# What proofs are made and verified by, on a processor of another kind: checking it needs no linker of that one's.
+arm() {
+    local target=aarch64-unknown-linux-gnu
+    bounded 300 rustup target add "$target" >"$logs/arm-target.log" 2>&1 ||
+        skip "the standard library of $target is not here and could not be had"
+    cargo clippy --locked --target "$target" -p eleven-core -p eleven-verify -- -D warnings
+}
+
 # Licences, bans and sources need no network. Advisories need their database; where that can't be had, they are skipped.
 deny() {
     bounded 1200 ci/tool.sh cargo-deny || skip "cargo-deny is not here and could not be installed"
@@ -235,7 +243,7 @@ fuzz() {
 
 # --- all of them, in order --------------------------------------------------------------------------------------------
 
-readonly stages=(format clippy deny build rust doctests conformance environment python demo cosignatures clients units fuzz)
+readonly stages=(format clippy arm deny build rust doctests conformance environment python demo cosignatures clients units fuzz)
 for name in "$@"; do
     [[ " ${stages[*]} " == *" $name "* ]] || { echo "no stage '$name'; there are: ${stages[*]}" >&2; exit 2; }
 done

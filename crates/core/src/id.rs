@@ -55,9 +55,22 @@ fn push_digit(value: u32, out: &mut String) {
     }
 }
 
-/// Whether a character is a digit of the alphabet, which has neither I nor L, O and U.
+/// The value of a digit of the alphabet, which has neither I nor L, O and U; `None` of what is none.
+#[must_use]
+pub const fn digit_value(digit: u8) -> Option<u8> {
+    Some(match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'A'..=b'H' => digit - b'A' + 10,
+        b'J' | b'K' => digit - b'J' + 18,
+        b'M' | b'N' => digit - b'M' + 20,
+        b'P'..=b'T' => digit - b'P' + 22,
+        b'V'..=b'Z' => digit - b'V' + 27,
+        _ => return None,
+    })
+}
+
 pub(crate) const fn is_digit(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'H' | b'J' | b'K' | b'M' | b'N' | b'P'..=b'T' | b'V'..=b'Z')
+    digit_value(byte).is_some()
 }
 
 /// Whether `text` is exactly a content id.

@@ -4,7 +4,12 @@
 //! equation, `encode([S]B - [k]A) = R` byte for byte. Libraries that follow ZIP-215 and batch verification accept more.
 //! [`VerifyingKey::verify_each`] is no batch verification: it checks that equation for every signature by itself.
 
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "signature/narrow.rs"]
+mod wide;
+
 mod table;
+#[cfg(target_arch = "x86_64")]
 mod wide;
 
 use crate::encoding::{Object, Value};

@@ -1,7 +1,7 @@
 //! The encoder and both strengths of the parser, against each other and against an encoder that others wrote.
 
 use crate::vectors;
-use eleven_core::encoding::{Encoded, Value, parse, parse_canonical};
+use eleven_core::encoding::{Encoded, Item, Most, Value, parse, parse_canonical, parse_items};
 use eleven_core::hash::unbase64;
 use eleven_core::limits::MAX_DEPTH;
 
@@ -13,6 +13,7 @@ pub fn run(bytes: &[u8]) {
     let strict = parse_canonical(bytes);
     let object = strict.as_ref().is_ok_and(|value| value.as_object().is_some());
     assert_eq!(Encoded::of(bytes).is_ok(), object, "what is scanned is another text than what is parsed strictly");
+    items(bytes);
     let Ok(value) = parse(bytes) else {
         assert!(strict.is_err(), "the strict parser accepts what the other refuses");
         return;
@@ -24,6 +25,20 @@ pub fn run(bytes: &[u8]) {
     let other: serde_json::Value = serde_json::from_slice(bytes).expect("another parser refuses what is I-JSON");
     let others = serde_json_canonicalizer::to_vec(&other).expect("an encoding");
     assert_eq!(canonical, others, "another encoder writes other bytes");
+}
+
+/// As an item of a list: what is taken apart where it stands is what is taken apart by itself.
+fn items(bytes: &[u8]) {
+    const ANY: Most = Most { items: usize::MAX, values: usize::MAX };
+    let text = [b"{\"r\":[", bytes, b"]}"].concat();
+    let found = parse_items(&text, "r", ANY);
+    assert_eq!(found.is_ok(), parse(&text).is_ok(), "a list whose items are left where they stand is another list");
+    let Ok((_, items)) = found else { return };
+    if let ([item], Ok(alone)) = (items.as_slice(), Encoded::of(bytes)) {
+        let Item::Encoded(item) = item else { panic!("it is canonical, and was not left where it stands") };
+        assert_eq!((item.bytes(), item.depth()), (alone.bytes(), alone.depth()));
+        assert!(item.members().eq(alone.members()), "other members");
+    }
 }
 
 /// Every text of the encoding vectors, and whole files of others.

@@ -42,15 +42,16 @@ impl<'a> Encoded<'a> {
     }
 
     fn scan(bytes: &'a [u8]) -> Option<Self> {
-        let (encoded, scan) = Self::standing(core::str::from_utf8(bytes).ok()?, 0, 0)?;
+        let (encoded, scan) = Self::standing(core::str::from_utf8(bytes).ok()?, 0, 0, usize::MAX)?;
         scan.is_at_end().then_some(encoded)
     }
 
-    /// The object whose canonical encoding begins at a byte of `text`, inside of `depth` containers, and the walk that ends behind
-    /// it. `None` where none begins there.
-    pub(super) fn standing(text: &'a str, begun: usize, depth: usize) -> Option<(Self, Scan<'a>)> {
-        let mut scan = Scan::new(text, begun);
+    /// The object of at most so many values, itself among them, whose canonical encoding begins at a byte of `text`, inside of
+    /// `depth` containers; and the walk that ends behind it. `None` where none begins there.
+    pub(super) fn standing(text: &'a str, begun: usize, depth: usize, values: usize) -> Option<(Self, Scan<'a>)> {
+        let mut scan = Scan::new(text, begun, values);
         let mut members = Vec::with_capacity(32);
+        scan.count()?;
         scan.object(depth, |name, whole| members.push(Member { name, whole }))?;
         let bytes = text.as_bytes().get(begun..scan.at())?;
         Some((Self { bytes, members, depth: scan.deepest().saturating_sub(depth) }, scan))

@@ -72,7 +72,7 @@ struct Parser<'a> {
     at: usize,
     /// Whether anything but the canonical encoding is refused.
     canonical: bool,
-    /// The member of the outermost object whose items are wanted as they came.
+    /// The member of the outermost object whose items are wanted as they came, until it was found.
     member: Option<&'a str>,
     items: Vec<Item<'a>>,
     /// How many of them there may be.
@@ -171,24 +171,22 @@ impl<'a> Parser<'a> {
 
     /// An array whose items are wanted as they came.
     fn items_of(&mut self, depth: usize) -> Result<Value, EncodingError> {
-        // Once for all of them, whose number is the text's to say.
+        self.take(1)?;
+        // Another of that name is read as anything else is, until the object's end finds it there twice. So the text is looked at once.
+        self.member = None;
         let text = core::str::from_utf8(self.text).map_err(|_| self.error("not UTF-8"))?;
-        self.items.clear();
         self.list(depth, |parser| {
             if parser.items.len() >= parser.most_items {
                 return Err(parser.error(TOO_MUCH));
             }
-            let ends =
-                |end: usize| matches!(text.as_bytes().get(end), Some(b',' | b']' | b' ' | b'\t' | b'\n' | b'\r'));
-            let item = match Encoded::standing(text, parser.at, depth) {
-                // Else it goes on, and what follows says whether as something else or as nothing.
-                Some((encoded, scan)) if ends(scan.at()) => {
-                    // Itself among them.
-                    parser.take(1 + scan.values())?;
+            let item = match Encoded::standing(text, parser.at, depth, parser.values) {
+                Some((encoded, scan)) => {
+                    parser.take(scan.values())?;
                     parser.at = scan.at();
                     Item::Encoded(encoded)
                 }
-                _ => Item::Other(parser.value(depth)?),
+                // Whatever else it is, and why it is nothing or too much.
+                None => Item::Other(parser.value(depth)?),
             };
             parser.items.push(item);
             Ok(())

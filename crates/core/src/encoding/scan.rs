@@ -14,12 +14,13 @@ pub(super) struct Scan<'a> {
     at: usize,
     deepest: usize,
     values: usize,
+    most: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// A walk that begins at a byte of `text`, whose strings are known to be UTF-8.
-    pub(super) const fn new(text: &'a str, at: usize) -> Self {
-        Self { text: text.as_bytes(), at, deepest: 0, values: 0 }
+    /// A walk that begins at a byte of `text`, whose strings are known to be UTF-8, and passes over so many values at `most`.
+    pub(super) const fn new(text: &'a str, at: usize, most: usize) -> Self {
+        Self { text: text.as_bytes(), at, deepest: 0, values: 0, most }
     }
 
     /// Where it stands.
@@ -32,19 +33,25 @@ impl<'a> Scan<'a> {
         self.at == self.text.len()
     }
 
-    /// How many containers stood inside each other at most.
+    /// How many containers stood inside each other at most, those around where it began among them.
     pub(super) const fn deepest(&self) -> usize {
         self.deepest
     }
 
-    /// How many values it passed over, those inside others among them; of an object, its members.
+    /// How many values it passed over, those inside others among them.
     pub(super) const fn values(&self) -> usize {
         self.values
     }
 
+    /// Counts one more value; `None` where that is more than there may be.
+    pub(super) fn count(&mut self) -> Option<()> {
+        self.values += 1;
+        (self.values <= self.most).then_some(())
+    }
+
     /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded.
     fn value(&mut self, depth: usize) -> Option<()> {
-        self.values += 1;
+        self.count()?;
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
             b'{' => self.object(depth, |_, _| ()),
@@ -203,8 +210,6 @@ fn meant(name: &[u8]) -> String {
 /// character. Sixteen are looked at at a time, which a compiler makes a few instructions of, since most strings are hashes.
 pub(super) fn plain(text: &[u8]) -> usize {
     let (chunks, _) = text.as_chunks::<16>();
-    // Whether one is special as a number and not as a condition: those are what is put together sixteen at a time.
-    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
     let is_plain = |chunk: &&[u8; 16]| chunk.iter().fold(0, |found, byte| found | special(*byte)) == 0;
     let begun = 16 * chunks.iter().take_while(is_plain).count();
     let rest = text.get(begun..).unwrap_or_default();
@@ -214,11 +219,12 @@ pub(super) fn plain(text: &[u8]) -> usize {
             return begun + 8 * at + bytes;
         }
     }
-    begun + 8 * words.len() + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
+    begun + 8 * words.len() + tail.iter().position(|byte| special(*byte) != 0).unwrap_or(tail.len())
 }
 
-const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0x00..=0x1f)
+/// Whether a byte is special: 1 and not `true`, because numbers are what is put together sixteen at a time.
+fn special(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
 /// How many of eight bytes there are before the first that is special; `None` where none is.

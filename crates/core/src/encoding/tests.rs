@@ -284,8 +284,37 @@ fn a_text_of_more_than_is_read_at_most_is_not_read_to_its_end() {
         assert_eq!(parse_items(text, "r", most).expect_err("more values").what, TOO_MUCH);
         assert_eq!(parse_at_most(text, 10_000).expect_err("more values").what, TOO_MUCH);
     }
+    // An object that is taken apart where it stands is no exception.
+    let members: String = (0..20_000).map(|n| alloc::format!("\"{n:05}\":0,")).collect();
+    let text = alloc::format!("{{\"r\":[{{{members}\"z\":0}}]}}");
+    let error = parse_items(text.as_bytes(), "r", most).expect_err("more values");
+    assert_eq!((error.what, error.at < text.len() * 2 / 3), (TOO_MUCH, true), "where there is one too many");
     let (seven, more) = (b"{\"r\":[1,{\"a\":[2]}],\"z\":3}", Most { items: 2, values: 7 });
     assert_eq!(parse_at_most(seven, 7), parse(seven));
     assert!(parse_items(seven, "r", more).is_ok());
-    assert!(parse_at_most(seven, 6).is_err() && parse_items(seven, "r", Most { values: 5, ..more }).is_err());
+    assert!(parse_at_most(seven, 6).is_err() && parse_items(seven, "r", Most { values: 6, ..more }).is_err());
+}
+
+#[test]
+fn a_member_that_stands_again_and_again_is_looked_at_as_anything_else_is() {
+    // Looked at with all that follows each time, this would take hours.
+    let text = alloc::format!("{{{}\"z\":0}}", "\"r\":[],\"q\":1,".repeat(1 << 17));
+    assert_eq!(parse_items(text.as_bytes(), "r", ANY).map(|_| ()), parse(text.as_bytes()).map(|_| ()));
+    let error = parse_items(b"{\"r\":[1],\"q\":1,\"r\":[2]}", "r", ANY).expect_err("twice");
+    assert_eq!(error.what, "a name stands twice");
+}
+
+#[test]
+fn an_item_stands_as_deep_as_its_text_does() {
+    for (depth, is_taken) in [(1, true), (29, true), (30, true), (31, false)] {
+        let item = alloc::format!("{}{}", "{\"a\":".repeat(depth - 1) + "{}", "}".repeat(depth - 1));
+        let text = alloc::format!("{{\"r\":[{item}]}}");
+        let found = parse_items(text.as_bytes(), "r", ANY);
+        assert_eq!(found.is_ok(), is_taken, "{depth}");
+        if let Some(Item::Encoded(encoded)) = found.ok().and_then(|(_, items)| items.into_iter().next()) {
+            assert_eq!((encoded.depth(), encoded.bytes()), (depth, item.as_bytes()));
+        } else {
+            assert!(!is_taken, "{depth}");
+        }
+    }
 }

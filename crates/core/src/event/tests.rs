@@ -31,6 +31,25 @@ fn every_record_of_the_vectors_reads_follows_and_verifies() {
 }
 
 #[test]
+fn each_record_has_the_digest_of_its_own_envelope_whoever_takes_it() {
+    // The records of the vectors twice, and one attestation among them with another envelope.
+    let records: Vec<Record> = records().into_iter().map(|value| Record::read(value).expect("of its form")).collect();
+    let mut more: Vec<Record> = records.iter().chain(&records).cloned().collect();
+    let changed = more.iter_mut().rev().find(|record| record.event == "attestation.signed").expect("one");
+    let text = String::from_utf8(changed.canonical().to_vec()).expect("text").replace("\"payloadType\"", "\"payloadTypf\"");
+    *changed = Record::read_canonical(text.as_bytes()).expect("of its form, whatever its hashes are");
+    let alone: Vec<Option<Sha3>> = more.iter().map(Record::envelope_digest).collect();
+    for (record, digest) in more.iter().zip(&alone) {
+        let envelope = record.data.get("envelope").filter(|_| record.event == "attestation.signed");
+        assert_eq!(*digest, envelope.map(Sha3::of_value), "{}", record.event);
+    }
+    assert!(alone.iter().flatten().collect::<alloc::collections::BTreeSet<_>>().len() > 1, "two envelopes at least");
+    Record::digest_envelopes(&mut more);
+    assert!(more.iter().all(|record| !matches!(record.envelope, Envelope::Bytes(_))), "each was taken");
+    assert_eq!(more.iter().map(Record::envelope_digest).collect::<Vec<_>>(), alone);
+}
+
+#[test]
 fn a_draft_signs_to_the_same_record() {
     for value in records() {
         let record = Record::read(value).expect("of its form");

@@ -324,7 +324,8 @@ impl OpKey {
         let mut key = [0; 28];
         let (bytes, number) = key.split_at_mut(20);
         for (five, digits) in bytes.chunks_exact_mut(5).zip(content.as_bytes().chunks_exact(8)) {
-            let bits = digits.iter().fold(0u64, |bits, digit| bits << 5 | u64::from(value_of(*digit)));
+            let bits =
+                digits.iter().fold(0u64, |bits, digit| bits << 5 | u64::from(id::digit_value(*digit).unwrap_or(0)));
             five.copy_from_slice(&bits.to_be_bytes()[3..]);
         }
         number.copy_from_slice(&k.unwrap_or(0).to_be_bytes());
@@ -336,10 +337,4 @@ impl OpKey {
     pub fn of_artifact(artifact: &str) -> Option<Self> {
         Self::of(id::operation_of_artifact(artifact)?)
     }
-}
-
-/// The value of a Crockford digit that `split_operation` has let through.
-fn value_of(digit: u8) -> u8 {
-    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    ALPHABET.iter().position(|other| *other == digit).map_or(0, |at| at as u8)
 }
