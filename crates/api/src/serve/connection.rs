@@ -79,9 +79,15 @@ where
             () = drained(&mut left_over) => {}
             () = &mut told => {
                 connection.as_mut().graceful_shutdown();
-                break tokio::select! {
-                    served = connection.as_mut() => served,
-                    () = left(line) => Ok(()),
+                let left = left(line);
+                tokio::pin!(left);
+                break loop {
+                    tokio::select! {
+                        served = connection.as_mut() => break served,
+                        // Kept and not read, it would keep its connection: from here on it is thrown away as it is.
+                        Some(body) = left_over.recv() => drop(body),
+                        () = &mut left => break Ok(()),
+                    }
                 };
             }
         }

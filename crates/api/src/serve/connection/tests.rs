@@ -18,12 +18,18 @@ fn router() -> Router {
         sleep(THINKS).await;
         "thought"
     };
+    let later = async |body: Body| {
+        sleep(THINKS).await;
+        drop(body);
+        "later"
+    };
     Router::new()
         .route("/", get(async || "here"))
         .route("/large", get(async || vec![b'x'; LARGE]))
         .route("/quiet", get(async || Body::new(Endless(Some(Bytes::from_static(b"event"))))))
         .route("/thinks", get(thinks))
         .route("/read", post(read))
+        .route("/later", post(later))
 }
 
 /// A caller, and the connection that serves it.
@@ -216,6 +222,35 @@ async fn a_body_that_nobody_wants_and_that_does_not_come_is_read_for_two_seconds
     called.stop().await;
     let took = called.ended().await;
     assert!((100..=200).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_wants_after_the_stop_does_not_keep_its_connection() {
+    // From its head on.
+    let mut called = Called::with("GET /thinks HTTP/1.1\r\nhost: a\r\ncontent-le", 4096).await;
+    called.stop().await;
+    sleep(Duration::from_millis(150)).await;
+    called.caller.write_all(b"ngth: 10\r\n\r\n").await.expect("it is read");
+    called.reads("thought").await;
+    let took = called.ended().await;
+    assert!((3150..3200).contains(&took), "{took}");
+    // From the byte on that is past the limit.
+    let head = format!("POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", 2 * LARGE);
+    let mut called = Called::with(&head, 4096).await;
+    called.stop().await;
+    sleep(Duration::from_millis(250)).await;
+    called.caller.write_all(&vec![b'x'; LARGE + 1]).await.expect("it is read");
+    called.reads("413 ").await;
+    let took = called.ended().await;
+    assert!((250..300).contains(&took), "{took}");
+    // From some moment on, while nothing comes.
+    let head = "POST /later HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    let mut called = Called::with(head, 4096).await;
+    sleep(THINKS - Duration::from_millis(500)).await;
+    called.stop().await;
+    called.reads("later").await;
+    let took = called.ended().await;
+    assert!((450..550).contains(&took), "{took}");
 }
 
 #[tokio::test(start_paused = true)]
