@@ -40,7 +40,7 @@ use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::{KeyUse, RootError, TrustRoot};
-use eleven_core::signature::Signer;
+use eleven_core::signature::{Signer, base64_value};
 use eleven_core::time::Time;
 use ledger::Ledger;
 use metrics::Metrics;
@@ -313,12 +313,22 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
         .with("ledger", if fresh { "heard" } else { "silent" })
         .with("events", if stalled { "stalled" } else { "flowing" })
         .with("kid", authority.sequencer.key().kid())
+        .with("event_keys", held(&authority.signers.event))
+        .with("issuer_keys", held(&authority.signers.issuer))
         .with_some("uncounted", uncounted);
     let mut response = serve::json(&Value::Object(body));
     if !ready {
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
     }
     response
+}
+
+/// The keys of one use as they are shown, the newest first.
+fn held(keys: &Keyring) -> Vec<Value> {
+    let row = |key: &Arc<dyn Signer>| {
+        Value::Object(Object::new().with("kid", key.kid()).with("public", base64_value(&key.public())))
+    };
+    keys.newest_first().map(row).collect()
 }
 
 async fn metrics_text(State(authority): State<Arc<Authority>>) -> Response {

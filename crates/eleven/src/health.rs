@@ -48,11 +48,17 @@ impl Said {
         self.value.get("denies").and_then(Value::as_str)
     }
 
-    /// The keys that it says it signs with: the one of its events, and the head keys that it holds, where it is a ledger.
-    pub(crate) fn signs(&self) -> [Vec<String>; 2] {
+    /// The keys that it says it signs with, of each use: of its events, of heads where it is a ledger, of artifacts where it is an
+    /// authority. They are all that it holds, since it goes on by another when one ends; of a ledger's events the one in use, for that
+    /// is the newest as soon as it counts.
+    pub(crate) fn signs(&self) -> [Vec<String>; 3] {
         let kid = |value: &Value| value.get("kid").and_then(Value::as_str).map(str::to_owned);
-        let heads = self.value.get("head_keys").and_then(Value::as_array).unwrap_or_default();
-        [kid(&self.value).into_iter().collect(), heads.iter().filter_map(kid).collect()]
+        let held = |name: &str| {
+            let rows = self.value.get(name).and_then(Value::as_array);
+            rows.map(|rows| rows.iter().filter_map(kid).collect::<Vec<String>>())
+        };
+        let events = held("event_keys").unwrap_or_else(|| kid(&self.value).into_iter().collect());
+        [events, held("head_keys").unwrap_or_default(), held("issuer_keys").unwrap_or_default()]
     }
 
     /// A key without which it does nothing, and which does not count, where the corner is an authority and says so.

@@ -414,6 +414,13 @@ async fn an_event_key_that_ends_while_nothing_is_asked_for_is_followed_by_anothe
     let signs_by = |said: &Value, label: &str| said.get("kid") == Some(&Value::from(signer(label).kid()));
     let (status, said) = health(&world).await;
     assert!(status == 200 && signs_by(&said, "replica"), "the newest: {said}");
+    let row = |label: &str| {
+        let held = signer(label);
+        Value::Object(Object::new().with("kid", held.kid()).with("public", signature::base64_value(&held.public())))
+    };
+    let rows = |labels: &[&str]| Value::Array(labels.iter().map(|label| row(label)).collect());
+    assert_eq!(said.get("event_keys"), Some(&rows(&["replica", "event"])), "all that it holds");
+    assert_eq!(said.get("issuer_keys"), Some(&rows(&["issuer"])));
     let goes_on = async {
         loop {
             let (status, said) = health(&world).await;

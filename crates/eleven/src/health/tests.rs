@@ -75,9 +75,13 @@ fn a_corner_says_what_it_signs_with_and_what_is_wrong_with_that() {
     let body =
         r#"{"corner":"ledger","domain":"d1","kid":"a","head_keys":[{"kid":"b"},{"kid":"c"}],"clock_behind_ms":87219}"#;
     let ledger = said(Which::Ledger, true, body);
-    assert_eq!(ledger.signs(), [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]);
+    let kids = |kids: &[&str]| -> Vec<String> { kids.iter().map(|kid| (*kid).to_owned()).collect() };
+    assert_eq!(ledger.signs(), [kids(&["a"]), kids(&["b", "c"]), Vec::new()]);
     assert_eq!((ledger.clock_behind_ms(), ledger.uncounted()), (Some(87_219), None));
     let authority = said(Which::Authority, false, r#"{"corner":"authority","domain":"d1","kid":"a","uncounted":"a"}"#);
     assert_eq!((authority.clock_behind_ms(), authority.uncounted()), (None, Some("a")));
-    assert_eq!(authority.signs(), [vec!["a".to_owned()], Vec::new()]);
+    assert_eq!(authority.signs(), [kids(&["a"]), Vec::new(), Vec::new()], "it does not say what it holds");
+    let held = r#""kid":"a","event_keys":[{"kid":"b"},{"kid":"a"}],"issuer_keys":[{"kid":"c"}]"#;
+    let authority = said(Which::Authority, true, &format!(r#"{{"corner":"authority","domain":"d1",{held}}}"#));
+    assert_eq!(authority.signs(), [kids(&["b", "a"]), Vec::new(), kids(&["c"])], "also what is not in use");
 }

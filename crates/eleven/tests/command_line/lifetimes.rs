@@ -59,3 +59,36 @@ fn what_ends_in_thirty_days_is_told_and_a_root_is_extended_without_another_chang
     let (state, detail) = lifetimes(&domain);
     assert!(state == "look" && !detail.contains("of the trust root"), "its keys end when they did: {detail}");
 }
+
+#[test]
+fn a_key_that_the_running_authority_holds_is_help_and_one_that_it_does_not_hold_is_none() {
+    let mut domain = Domain::with(&["--valid-days", "30"]);
+    domain.up(&[]);
+    let running = |domain: &Domain| lifetimes(domain).1;
+    let renew = |domain: &Domain, label: &str| {
+        let file = domain.file(&format!("authority-{label}.json"));
+        domain.done(&["authority", "key", "renew", "--label", label, "--out", &file]);
+        file
+    };
+    // Restarted before the keys are registered it signs by the older one, and has the other when that ends.
+    let file = renew(&domain, "a");
+    domain.done(&["authority", "restart"]);
+    domain.done_at_last(&["key", "register", &file, "--valid-days", "40"]);
+    let kid = domain.get("authority", "/health").get("kid").and_then(Value::as_str).expect("a key").to_owned();
+    assert_eq!(kid, "key:11-11/authority/1");
+    let detail = running(&domain);
+    assert!(!detail.contains("by which the authority"), "{detail}");
+    assert!(detail.contains("key:11-11/authority/a") && detail.contains("key:11-11/issuer/a"), "in 39 days: {detail}");
+
+    // Registered and never restarted, it has neither.
+    let file = renew(&domain, "b");
+    domain.done(&["key", "register", &file]);
+    let detail = running(&domain);
+    for usage in ["authority", "issuer"] {
+        let told = format!("key:11-11/{usage}/a, by which the authority that runs signs (by key:11-11/{usage}/b");
+        assert!(detail.contains(&told), "{detail}");
+    }
+    domain.done(&["authority", "restart"]);
+    let detail = running(&domain);
+    assert!(!detail.contains("by which the authority"), "{detail}");
+}
