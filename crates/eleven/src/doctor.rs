@@ -329,26 +329,33 @@ fn measure_sync(path: &Path) -> std::io::Result<Duration> {
 
 /// How far this machine's clock lies from the authority's stamp and, where the ledger `answers`, from its last head.
 fn clock(config: &Config, answers: bool) -> Finding {
-    let stamp = call::get(&Registry::of(config), routes::REGISTRY_STAMP);
-    let issued = stamp.ok().and_then(|stamp| stamp.get("issued")?.as_str().and_then(Time::parse_millis));
-    let Some(issued) = issued else { return warn("clock", "can't be compared: the authority does not answer") };
-    let age = SystemClock.now().since(issued);
+    let at = |said: &Value, member: &str| said.get(member).and_then(Value::as_str).and_then(Time::parse_millis);
+    let stamp = call::get(&Registry::of(config), routes::REGISTRY_STAMP).ok();
+    let age = stamp.and_then(|stamp| at(&stamp, "issued")).map(|issued| SystemClock.now().since(issued));
     // A ledger that shows its heads to its auditors alone says for itself when its clock is behind them.
     let head = answers.then(|| call::get(&config.ledger.url, routes::PROOF_HEAD).ok()).flatten();
-    let head = head.and_then(|head| head.get("at")?.as_str().and_then(Time::parse_millis));
-    let ahead = head.map(|at| at.since(SystemClock.now())).filter(|ahead| *ahead > MAX_STAMP_AHEAD_MS);
-    if age < -MAX_STAMP_AHEAD_MS {
-        bad("clock", format!("the authority's stamp lies {} ms ahead of this clock: set both by one source", -age))
-    } else if let Some(ahead) = ahead {
-        bad(
-            "clock",
-            format!(
-                "the ledger's last head lies {ahead} ms ahead of this clock, and is refused as from the future: set all by one source; \
-                 where the ledger's clock was ahead once, docs/limits.md, Time"
-            ),
-        )
-    } else {
-        good("clock", format!("the authority's stamp is {age} ms old"))
+    compared(age, head.and_then(|head| at(&head, "at")).map(|at| at.since(SystemClock.now())))
+}
+
+/// A stamp that is so many milliseconds old, where the authority answers, and a head that lies so many `ahead`.
+fn compared(age: Option<i64>, ahead: Option<i64>) -> Finding {
+    let what = "clock";
+    if let Some(age) = age.filter(|age| *age < -MAX_STAMP_AHEAD_MS) {
+        return bad(
+            what,
+            format!("the authority's stamp lies {} ms ahead of this clock: set both by one source", -age),
+        );
+    }
+    if let Some(ahead) = ahead.filter(|ahead| *ahead > MAX_STAMP_AHEAD_MS) {
+        let told = format!(
+            "the ledger's last head lies {ahead} ms ahead of this clock, and is refused as from the future: set all by one source; \
+             where the ledger's clock was ahead once, docs/limits.md, Time"
+        );
+        return bad(what, told);
+    }
+    match age {
+        None => warn(what, "can't be compared: the authority does not answer"),
+        Some(age) => good(what, format!("the authority's stamp is {age} ms old")),
     }
 }
 

@@ -125,3 +125,21 @@ fn heads_that_are_not_cosigned_as_the_root_asks_are_to_be_looked_at() {
     let audited = witnesses::found(&Witnesses { auditors: 1, ..asked }, false, 30, Some(30));
     assert!(audited.detail.ends_with(", 1 of them auditors"), "{}", audited.detail);
 }
+
+#[test]
+fn a_head_from_the_future_is_bad_also_where_the_authority_is_silent() {
+    let late = MAX_STAMP_AHEAD_MS + 1;
+    for (age, ahead, state, told) in [
+        (Some(12), Some(-40), State::Good, "12 ms old"),
+        (Some(-MAX_STAMP_AHEAD_MS), Some(MAX_STAMP_AHEAD_MS), State::Good, "ms old"),
+        (Some(12), None, State::Good, "12 ms old"),
+        (Some(-late), Some(late), State::Bad, "the authority's stamp lies 2001 ms ahead"),
+        (Some(12), Some(late), State::Bad, "the ledger's last head lies 2001 ms ahead"),
+        (None, Some(late), State::Bad, "the ledger's last head lies 2001 ms ahead"),
+        (None, Some(-40), State::Warn, "does not answer"),
+        (None, None, State::Warn, "does not answer"),
+    ] {
+        let found = compared(age, ahead);
+        assert!(found.state == state && found.detail.contains(told), "{age:?}, {ahead:?}: {}", found.detail);
+    }
+}
