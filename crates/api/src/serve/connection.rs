@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How long a connection is kept for one more request once the corner is told to stop.
 const LINGER: Duration = Duration::from_millis(100);
-/// How long a body goes on being read whose request was answered without it. Who still sends while the connection is closed may
-/// lose the answer, and hears of a broken connection in its place.
+/// How long a body goes on being read from when nobody reads it any more, whether its request is answered by then or not. Who still
+/// sends while the connection is closed may lose the answer, and hears of a broken connection in its place.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves a connection until either side ends it, or until the corner is told to stop and nothing is left to do.
