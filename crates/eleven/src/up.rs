@@ -143,6 +143,7 @@ impl Supervisor {
             self.start(which)?;
         }
         let asking = tokio::spawn(ask(self.config.clone(), self.events.clone()));
+        let mut announced = false;
         let code = loop {
             let event = tokio::select! {
                 _ = &mut told => break EXIT_DONE,
@@ -160,7 +161,8 @@ impl Supervisor {
                     }
                 }
                 Some(Event::Answered(which, health)) => {
-                    if self.answered(which, health) {
+                    // What was asked before that may still wait here.
+                    if self.answered(which, health) && !std::mem::replace(&mut announced, true) {
                         asking.abort();
                         self.announce();
                     }
