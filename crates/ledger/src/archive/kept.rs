@@ -8,6 +8,7 @@ use crate::state::{read, write};
 use eleven_core::hash::Sha3;
 use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -31,13 +32,16 @@ struct Content {
     at: HashMap<Sha3, u64>,
 }
 
+/// Finds out whether what was opened is what stands in its place.
+pub(super) type Stands = Box<dyn Fn() -> Result<(), LedgerError> + Send>;
+
 /// Whoever adds to an archive.
 struct Writer {
     /// Opens its log, which nobody has open then.
-    open: Box<dyn Fn() -> Result<SegmentLog, LedgerError> + Send>,
+    open: Box<dyn Fn() -> Result<(SegmentLog, Stands), LedgerError> + Send>,
     /// None where something could not be written: such a log takes nothing any more, and what it holds by then is found
     /// by opening it again.
-    log: Option<SegmentLog>,
+    log: Option<(SegmentLog, Stands)>,
 }
 
 impl Content {
@@ -126,14 +130,10 @@ impl Archive {
         // Here alone it is made: where the folder was taken away since, or its disk, nothing is begun in its place.
         drop(folder.place(CONTENT)?);
         let opened = Self::adding(move || {
-            Folder::check(folder.path(), MARK)?;
-            let content = folder.path().join(CONTENT);
-            if !content.is_dir() {
-                return Err(LedgerError::Restore(format!("{} is gone: mount it", content.display())));
-            }
+            let stands = stands(folder.path())?;
             // Packed as it was in the ledger's log: often it lies on the same disk, and would take more than what went.
             let options = SegmentOptions { pack: true, ..SegmentOptions::default() };
-            Ok(SegmentLog::open(folder.place(CONTENT)?, options)?)
+            Ok((SegmentLog::open(folder.place(CONTENT)?, options)?, stands))
         });
         // A file of it has a name that one of the ledger's has, too.
         opened.map_err(|error| match error {
@@ -144,29 +144,30 @@ impl Archive {
         })
     }
 
-    /// An archive to add to, in the log that this opens, each time anew.
+    /// An archive to add to, in the log that this opens, each time anew, and with it what finds out whether it stands there yet.
     ///
     /// # Errors
     /// Where that can't be opened or read.
     pub(super) fn adding(
-        open: impl Fn() -> Result<SegmentLog, LedgerError> + Send + 'static,
+        open: impl Fn() -> Result<(SegmentLog, Stands), LedgerError> + Send + 'static,
     ) -> Result<Self, LedgerError> {
-        let log = open()?;
+        let (log, stands) = open()?;
         let content = Content::of(log.reader())?;
-        let writer = Writer { open: Box::new(open), log: Some(log) };
+        let writer = Writer { open: Box::new(open), log: Some((log, stands)) };
         Ok(Self { content: RwLock::new(content), writer: Some(Mutex::new(writer)), lacks: 0 })
     }
 
     /// Adds what is not there yet. It is durable, and found, when this returns.
     ///
     /// # Errors
-    /// Where the archive was opened for reading, or can't be written. The next call opens it again.
+    /// Where the archive was opened for reading, can't be written, or was taken away or deleted, also where nothing is new. The
+    /// next call opens it again.
     pub(super) fn add(&self, content: Vec<(Sha3, Vec<u8>)>) -> Result<(), LedgerError> {
         let failed = |error: &dyn std::fmt::Display| LedgerError::Commit(format!("the archive: {error}"));
         let writer = self.writer.as_ref().ok_or_else(|| failed(&"it was opened for reading"))?;
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut log = match writer.log.take() {
-            Some(log) => log,
+        let (mut log, stands) = match writer.log.take() {
+            Some(opened) => opened,
             None => self.open_again(&writer).map_err(|error| failed(&error))?,
         };
         let mut new: HashMap<Sha3, Vec<u8>> = content.into_iter().collect();
@@ -174,22 +175,24 @@ impl Archive {
         let (hashes, bytes): (Vec<&Sha3>, Vec<&[u8]>) =
             new.iter().map(|(hash, bytes)| (hash, bytes.as_slice())).unzip();
         let durable = log.append(log.next(), &bytes).map_err(|error| failed(&error))?;
+        // A file that was deleted takes all that its disk has room for, and nobody finds it there any more.
+        stands().map_err(|error| failed(&error))?;
         let positions = durable.first()..durable.next();
         write(&self.content).at.extend(hashes.into_iter().copied().zip(positions));
-        writer.log = Some(log);
+        writer.log = Some((log, stands));
         Ok(())
     }
 
     /// Opens its log once more, which has to be the one that it was.
-    fn open_again(&self, writer: &Writer) -> Result<SegmentLog, LedgerError> {
-        let log = (writer.open)()?;
+    fn open_again(&self, writer: &Writer) -> Result<(SegmentLog, Stands), LedgerError> {
+        let (log, stands) = (writer.open)()?;
         let found = Content::of(log.reader())?;
         let lost = read(&self.content).at.keys().filter(|hash| !found.at.contains_key(*hash)).count();
         if lost > 0 {
             return Err(LedgerError::Restore(format!("{lost} pieces of content that were in it are not: mount it")));
         }
         *write(&self.content) = found;
-        Ok(log)
+        Ok((log, stands))
     }
 
     /// Content by its hash, checked against it.
@@ -201,4 +204,28 @@ impl Archive {
         let (_, bytes) = log.read_from(position, 1, 1).ok()?.into_iter().next()?;
         (Sha3::of(&[&bytes]) == *hash).then_some(bytes)
     }
+}
+
+/// Finds out whether the archive at `path` is the one that stands there now.
+///
+/// # Errors
+/// Where none does now.
+fn stands(path: &Path) -> Result<Stands, LedgerError> {
+    let path = path.to_owned();
+    let now = numbers(&path)?;
+    Ok(Box::new(move || {
+        if numbers(&path)? == now {
+            return Ok(());
+        }
+        Err(LedgerError::Restore(format!("{} is another than the one that was opened", path.display())))
+    }))
+}
+
+/// The device and the number of the folder in which an archive's log is.
+fn numbers(path: &Path) -> Result<(u64, u64), LedgerError> {
+    Folder::check(path, MARK)?;
+    let content = path.join(CONTENT);
+    let found = std::fs::metadata(&content).ok().filter(std::fs::Metadata::is_dir);
+    let gone = || LedgerError::Restore(format!("{} is gone: mount it", content.display()));
+    found.map(|found| (found.dev(), found.ino())).ok_or_else(gone)
 }

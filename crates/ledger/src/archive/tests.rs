@@ -633,10 +633,15 @@ fn failing(at: Option<(usize, Fault)>) -> FaultyDisk {
     disk
 }
 
+/// A disk of a test stands where it was.
+fn always() -> kept::Stands {
+    Box::new(|| Ok(()))
+}
+
 fn archive_on(disk: &FaultyDisk) -> Archive {
     let disk = disk.clone();
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
-    Archive::adding(move || Ok(SegmentLog::open(Place::on(disk.clone()), options)?)).expect("an archive")
+    Archive::adding(move || Ok((SegmentLog::open(Place::on(disk.clone()), options)?, always()))).expect("an archive")
 }
 
 /// A piece of content of so many bytes.
@@ -724,13 +729,36 @@ fn an_archive_that_was_taken_away_is_not_begun_anew_by_who_has_it_open() {
 }
 
 #[test]
+fn an_archive_that_was_deleted_takes_nothing_into_the_files_that_are_open() {
+    for (another, said) in [(false, "is no data folder"), (true, "is another than the one that was opened")] {
+        // Also where it had what goes already: nothing new is written then.
+        for (n, held) in [(1, true), (2, false)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("archive");
+            let archive = Archive::writing(&path).expect("begun");
+            archive.add(vec![piece(1, 100)]).expect("added");
+            // Out of its place as a whole: files are still made there by threads.
+            std::fs::rename(&path, folder.path().join("away")).expect("moved");
+            if another {
+                drop(Archive::writing(&path).expect("begun"));
+            }
+            let (hash, bytes) = piece(n, 100);
+            let refused = archive.add(vec![(hash, bytes)]).expect_err("it is gone").to_string();
+            assert!(refused.contains("the archive: ") && refused.contains(said), "{refused}");
+            assert_eq!(archive.content(&hash).is_some(), held, "nothing is taken for added");
+            archive.add(vec![piece(n, 100)]).expect_err("nor is it begun anew, or gone on with in another");
+        }
+    }
+}
+
+#[test]
 fn an_archive_that_comes_back_without_what_it_held_takes_nothing() {
     let (disk, other, opened) = (FaultyDisk::new(7), FaultyDisk::new(8), AtomicBool::new(false));
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
     let first = disk.clone();
-    let open = move || -> Result<SegmentLog, LedgerError> {
+    let open = move || -> Result<(SegmentLog, kept::Stands), LedgerError> {
         let disk = if opened.swap(true, Ordering::Relaxed) { &other } else { &first };
-        Ok(SegmentLog::open(Place::on(disk.clone()), options)?)
+        Ok((SegmentLog::open(Place::on(disk.clone()), options)?, always()))
     };
     let archive = Archive::adding(open).expect("an archive");
     let (held, bytes) = piece(1, 100);
