@@ -28,7 +28,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Moves what is past its retention at the start and then every so often, each time as of the last head and the clock when it
 /// did so before; at the start, as of the last head of an earlier process. So a clock that is ahead, which dates heads ahead
 /// for good, takes content out early only where it stays ahead from one time to the next; and whoever copies or follows the
-/// ledger by its newest head has that long before anything moves that this head keeps. Dropping it waits for what it is doing.
+/// ledger by its newest head has that long before anything moves that this head keeps. Where the archive lacks pieces at the start,
+/// the first time comes so much later, too: whoever named another one by mistake has that long to name the right one. Dropping it
+/// waits for what it is doing.
 pub(crate) struct Mover {
     stop: Arc<AtomicBool>,
     thread: Option<(Sender<()>, JoinHandle<()>)>,
@@ -54,13 +56,17 @@ impl Mover {
         let work = move || {
             let _fall = fall;
             let mut before = signed;
+            let ends = || !matches!(ended.recv_timeout(every), Err(RecvTimeoutError::Timeout));
+            if shared.archive.as_ref().is_some_and(|archive| archive.lacks() > 0) && ends() {
+                return;
+            }
             loop {
                 let now = clock.now();
                 let time = before.map(|before| before.min(now));
                 before = signed_at(&shared).map(|signed| signed.min(now));
                 let moved = time.map_or(Ok(None), |time| move_past(&shared, &rewriter, time, &stopping));
                 told(&shared.counts, moved, &stopping);
-                if !matches!(ended.recv_timeout(every), Err(RecvTimeoutError::Timeout)) {
+                if ends() {
                     return;
                 }
             }

@@ -677,6 +677,41 @@ async fn what_an_archive_lacks_is_counted_and_one_that_is_damaged_is_named() {
     assert!(refused.to_string().starts_with(&said) && refused.to_string().contains("is damaged"), "{refused}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_lacks_pieces_takes_none_at_the_start() {
+    let (home, [whole, other]) = (Home::new(), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
+    let mut producers = Producers::new();
+    let ledger = home.open().expect("opens");
+    let mut append = producers.set_up();
+    run(&mut producers, &mut append, 1);
+    retain(&mut producers, &mut append, 10);
+    ledger.must_append(&append).await;
+    goes_on(&home, &ledger, &mut producers, days(11)).await;
+    drop(ledger);
+    assert!(archive(home.path(), whole.path(), days(11)).expect("archived").pieces > 0);
+    let ledger = home.open().expect("opens");
+    let evidence = refusals(&ledger, &mut producers).await;
+    // The second segment is longer than the first.
+    for n in 12..36 {
+        let mut append = Append::default();
+        let large = append.blob(vec![n; 100_000]);
+        append.record(&producers.denial(&large.to_string()));
+        ledger.must_append(&append).await;
+    }
+    ledger.sealed().await;
+    drop(ledger);
+    ran(&home, days(22)).await;
+
+    Archive::writing(other.path()).expect("begun").add(vec![piece(1, 100)]).expect("added");
+    let ledger = moving(&home, other.path(), Duration::from_secs(3600));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(matches!(stands(&ledger.inner.shared, &evidence[0]), Stored::Blob(_)), "another may be named yet");
+    drop(ledger);
+    let ledger = moving(&home, other.path(), Duration::from_millis(10));
+    let shared = Arc::clone(&ledger.inner.shared);
+    until("moved", || matches!(stands(&shared, &evidence[0]), Stored::Moved(_)));
+}
+
 #[test]
 fn an_archive_is_packed_as_the_ledger_is() {
     let folder = tempfile::tempdir().expect("a folder");
