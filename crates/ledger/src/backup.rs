@@ -379,7 +379,8 @@ fn check_back<'a>(
     if !lost.contains(&recovery.lost) {
         return refused("it gives up another head than the newest that is known");
     }
-    if let Some(other) = lost.iter().find(|head| !replaced.goes_with(head, &recovery.lost)) {
+    let before = pending(folder)?;
+    if let Some(other) = lost.iter().find(|head| !replaced.goes_with(head, &recovery.lost, before.as_ref())) {
         return refused(&format!(
             "a head over {} entries is published too, and no log here shows that what is given up holds it: put the \
              ledger's log into this folder, or take a newer copy; where that log is lost and a witness only lagged behind, \

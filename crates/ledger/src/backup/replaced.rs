@@ -54,12 +54,15 @@ impl Replaced {
     }
 
     /// Whether who gives up `lost` gives up this head with it: it is that one, an earlier state of it, or was given up
-    /// before.
-    pub(super) fn goes_with(&self, head: &TreeAt, lost: &TreeAt) -> bool {
-        let stands = |replayed: &Replayed, at: &TreeAt| replayed.tree.root_at(at.size) == Some(at.root);
-        let earlier = |replayed: &Replayed| {
-            head.size < lost.size && stands(replayed, lost) && stands(replayed, head) || gave_up(replayed, head)
-        };
-        head == lost || self.0.as_ref().is_some_and(earlier)
+    /// before. So does what an earlier restore put here, or an earlier state of that, where the root gave up `lost` for it in
+    /// `before`, and no start has recorded that yet.
+    pub(super) fn goes_with(&self, head: &TreeAt, lost: &TreeAt, before: Option<&Recovery>) -> bool {
+        let Some(replayed) = &self.0 else { return head == lost };
+        let stands = |at: &TreeAt| replayed.tree.root_at(at.size) == Some(at.root);
+        let earlier = |later: &TreeAt| head.size < later.size && stands(later) && stands(head);
+        let is_signed = |before: &Recovery| newest_root(replayed).is_some_and(|root| before.is_signed_by(root));
+        let before = before.filter(|before| before.lost == *lost && is_signed(before));
+        let by_root = before.is_some_and(|before| *head == before.restored || earlier(&before.restored));
+        head == lost || earlier(lost) || by_root || gave_up(replayed, head)
     }
 }

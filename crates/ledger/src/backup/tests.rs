@@ -412,6 +412,35 @@ async fn what_a_restore_gave_up_is_known_until_a_start_records_it() {
 }
 
 #[tokio::test]
+async fn what_was_put_back_by_the_roots_word_gives_way_to_an_older_copy_also_where_the_log_before_it_is_lost() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let [dest, middle] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    more(&home, &mut producers).await;
+    let between = backup(home.path(), middle.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    let unsigned = recovery(&between, &newest, at(&home));
+    let first = unsigned.clone().signed(&signer("root"));
+    restore(other.path(), middle.path(), &[Known::Head(newest.clone())], Some(&first)).expect("restored");
+
+    let second = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    let again = || restore(other.path(), dest.path(), &[], Some(&second));
+    let set = |word: &Recovery| {
+        std::fs::write(other.path().join("recovery.json"), word.to_object().canonical()).expect("written");
+    };
+    set(&unsigned.signed(&signer("policy")));
+    let refused = why(again());
+    let said = format!("a head over {} entries is published too", between.commitment.size);
+    assert!(refused.contains(&said), "the root did not say so: {refused}");
+    set(&first);
+    again().expect("both words give up the same");
+    assert_eq!(pending(other.path()).expect("read"), Some(second));
+}
+
+#[tokio::test]
 async fn a_smaller_head_is_given_up_with_a_larger_one_where_the_log_that_is_replaced_holds_both() {
     let (home, mut producers) = (Home::new(), Producers::new());
     let dest = tempfile::tempdir().expect("a folder");
