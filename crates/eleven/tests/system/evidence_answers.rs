@@ -101,6 +101,14 @@ async fn whose_the_terms_of_an_unknown_regime_are_is_said() {
     let (status, detail) = export.verdict("retention", &["--regime-file", &own]).await;
     assert_eq!(status, "passed", "{detail}");
     assert!(detail.contains("own: 20 days are demanded; the terms are those that were given"), "{detail}");
+    // An earlier version let pass what this one does not read.
+    let earlier = export.copy();
+    earlier.forge("regimes/own.json", replace("Others.", ""));
+    let (status, detail) = earlier.verdict("integrity", &["--skip-documents"]).await;
+    assert_eq!(status, "failed", "{detail}");
+    for said in ["regimes/own.json: ", "exported it: if that is another version", "verify with it"] {
+        assert!(detail.contains(said), "{detail}");
+    }
     let (stricter, third) = (write("stricter.json", &regime("own", 25)), write("third.json", &regime("third", 20)));
     for (given, why) in [
         (&stricter, "regimes/own.json has other terms than the file that was given"),

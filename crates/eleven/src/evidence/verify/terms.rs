@@ -35,7 +35,13 @@ pub(super) fn read(folder: &Folder, manifest: &Manifest, given: &[Regime]) -> Re
     let mut terms = Terms { regimes: Vec::new(), whose: Vec::new() };
     for id in asked {
         let name = folder::regime(id);
-        let regime = Regime::read(&folder.read(&name)?).map_err(|error| format!("{name}: {error}"))?;
+        let regime = Regime::read(&folder.read(&name)?).map_err(|error| {
+            format!(
+                "{name}: {error}. The manifest says that {} exported it: if that is another version, whose form of it was \
+                 wider, verify with it",
+                manifest.tool
+            )
+        })?;
         if regime.id != *id {
             return Err(format!("{name} is the file of another regime"));
         }
