@@ -100,7 +100,8 @@ impl Tally {
         self.calls += 1;
         let known = call.op.as_ref().and_then(|op| ran.get_key_value(op));
         let Some((op, ran)) = known else { return self.unknown(facts, call, line) };
-        if let Some(at) = call.at {
+        // A moment that whoever called may have written says nothing of when the call was.
+        if let Some(at) = call.at.filter(|_| !call.theirs) {
             let early = ran.started.is_some_and(|started| at < started.plus_millis(-SKEW));
             let late = ran.ended.is_some_and(|ended| at > ended.plus_millis(SKEW));
             if early || late {

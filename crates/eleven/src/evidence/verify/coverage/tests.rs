@@ -47,3 +47,19 @@ fn a_call_whose_records_came_after_the_range_is_undecided() {
     assert_eq!(judged(to.plus_millis(-LATE - 1), false, false, false), (false, 0), "its records would be here");
     assert_eq!(judged(day("2026-05-10"), false, false, false), (false, 0), "it was not issued before the range");
 }
+
+#[test]
+fn a_moment_of_the_callers_is_not_held_against_the_lineage_that_is_named() {
+    let day = |text: &str| crate::cli::moment(text).expect("a day");
+    let (facts, _) = executed(day("2026-05-10"), day("2026-05-20"));
+    let op = facts.lineages.first().expect("a lineage").op.clone();
+    let judged = |theirs: bool| {
+        let at = day("2020-01-01");
+        let call = Call { at: Some(at), theirs, moments: vec![at], op: Some(op.clone()), ..Call::default() };
+        let mut tally = Tally::default();
+        let taken = tally.take(&facts, &ran(&facts), &call, "access.log:1");
+        (taken.is_ok(), tally.matched.len())
+    };
+    assert_eq!(judged(false), (false, 0), "it did not run then");
+    assert_eq!(judged(true), (true, 1));
+}
