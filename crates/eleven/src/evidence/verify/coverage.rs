@@ -127,7 +127,11 @@ impl Tally {
     fn unknown(&mut self, facts: &Facts, call: &Call, line: &str) -> Result<(), String> {
         let several = call.several.then(|| "it names more than one lineage".to_owned());
         if call.at.is_none() || call.theirs {
-            return Err(several.unwrap_or_else(|| "it names neither a lineage of the range nor a time".to_owned()));
+            let why = match call.theirs {
+                true => "its only time may be the caller's: put the log's time before the request",
+                false => "it names neither a lineage of the range nor a time",
+            };
+            return Err(several.unwrap_or_else(|| why.to_owned()));
         }
         let mut within = call.moments.iter().filter(|at| (facts.from..facts.to).contains(*at)).peekable();
         if within.peek().is_none() {

@@ -63,3 +63,15 @@ fn a_moment_of_the_callers_is_not_held_against_the_lineage_that_is_named() {
     assert_eq!(judged(false), (false, 0), "it did not run then");
     assert_eq!(judged(true), (true, 1));
 }
+
+#[test]
+fn a_line_without_a_time_of_its_own_says_where_that_belongs() {
+    let at = Time::parse_seconds("2026-05-12T17:04:11Z").expect("a time");
+    let (facts, _) = executed(at, at.plus_millis(1000));
+    let why = |at: Option<Time>, theirs: bool| {
+        let call = Call { at, theirs, moments: at.into_iter().collect(), ..Call::default() };
+        Tally::default().take(&facts, &ran(&facts), &call, "access.log:1").expect_err("it is no lineage's")
+    };
+    assert_eq!(why(Some(at), true), "its only time may be the caller's: put the log's time before the request");
+    assert_eq!(why(None, false), "it names neither a lineage of the range nor a time");
+}
