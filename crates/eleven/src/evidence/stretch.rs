@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     pub(crate) identity: Option<String>,
     /// Whether it was refused.
     pub(crate) denied: bool,
+    /// Whether its authorization was issued in the range.
+    pub(crate) issued: bool,
     /// When its execution was started, by the clock of the point.
     pub(crate) started: Option<Time>,
     /// When its execution ended.
@@ -103,6 +105,7 @@ impl Stretch {
         seen.identity = seen.identity.take().or_else(|| record.about.identity.clone());
         match record.event.as_str() {
             "execution.denied" => seen.denied = true,
+            "authorization.issued" => seen.issued = true,
             "execution.started" => seen.started = Some(record.ts),
             "execution.completed" | "execution.failed" | "execution.interrupted" => seen.ended = Some(record.ts),
             _ => {}

@@ -143,7 +143,8 @@ impl Tally {
         // here tells of them, of another identity's never and of those that were asked for unless the head is late enough.
         let seen = facts.stretch.operations.get(op);
         let is_told = seen.is_some_and(|seen| seen.denied || (seen.asked && self.told));
-        let begins = if seen.is_some() { facts.from } else { facts.from.plus_millis(EARLY) };
+        let issued = seen.is_some_and(|seen| seen.issued);
+        let begins = if issued { facts.from } else { facts.from.plus_millis(EARLY) };
         let touches = |at: &Time| *at < begins || *at >= facts.to.plus_millis(-LATE);
         if is_told || !within.all(touches) || eleven_core::id::split_operation(op).is_none() {
             return Err(format!("lineage {op} did not run in the range"));

@@ -30,14 +30,15 @@ fn a_call_whose_records_came_after_the_range_is_undecided() {
     const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let day = |text: &str| crate::cli::moment(text).expect("a day");
     let to = day("2026-05-20");
-    let judged = |at: Time, asked: bool, denied: bool, told: bool| {
+    let issued_or_not = |issued: bool, at: Time, asked: bool, denied: bool, told: bool| {
         let (mut facts, _) = executed(day("2026-05-10"), to);
-        facts.stretch.operations.insert(OP.to_owned(), Seen { asked, denied, ..Seen::default() });
+        facts.stretch.operations.insert(OP.to_owned(), Seen { asked, denied, issued, ..Seen::default() });
         let call = Call { at: Some(at), moments: vec![at], op: Some(OP.to_owned()), ..Call::default() };
         let mut tally = Tally { told, ..Tally::default() };
         let taken = tally.take(&facts, &ran(&facts), &call, "access.log:1");
         (taken.is_ok(), tally.at_the_edge.len())
     };
+    let judged = |at, asked, denied, told| issued_or_not(true, at, asked, denied, told);
     let edge = to.plus_millis(-1);
     // Issued in the range, it may have run before its end.
     assert_eq!(judged(edge, false, false, true), (true, 1), "another identity's: no proof file tells");
@@ -45,7 +46,10 @@ fn a_call_whose_records_came_after_the_range_is_undecided() {
     assert_eq!(judged(edge, true, false, true), (false, 0), "nobody used it");
     assert_eq!(judged(edge, false, true, false), (false, 0), "it was refused");
     assert_eq!(judged(to.plus_millis(-LATE - 1), false, false, false), (false, 0), "its records would be here");
-    assert_eq!(judged(day("2026-05-10"), false, false, false), (false, 0), "it was not issued before the range");
+    let begins = day("2026-05-10");
+    assert_eq!(judged(begins, false, false, false), (false, 0), "it was not issued before the range");
+    // Only its evidence, which may come at any time, lies in the range.
+    assert_eq!(issued_or_not(false, begins, false, false, false), (true, 1), "it may have run before it");
 }
 
 #[test]
