@@ -29,7 +29,7 @@ mod kept;
 mod past;
 mod running;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use kept::Archive;
 use past::{Past, Rules};

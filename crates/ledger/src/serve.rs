@@ -100,6 +100,8 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         Value::Object(Object::new().with("kid", kid).with("public", base64_value(public)))
     };
     let domain = state::read(&shared.book).registry().map(|registry| registry.root().domain.clone());
+    let is_incomplete = shared.archive.as_ref().is_some_and(|archive| archive.lacks() > 0);
+    let archive = if inner.lacks_archive() { Some("unreadable") } else { is_incomplete.then_some("incomplete") };
     let object = Object::new()
         .with("corner", "ledger")
         .with_some("domain", domain)
@@ -116,7 +118,7 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
         .with_some("mirrored", size_of(raised.mirrored))
         .with_some("witness_ahead", ahead)
         .with_some("clock_behind_ms", clock_behind(shared, inner.clock.now()))
-        .with_some("archive", inner.lacks_archive().then_some("unreadable"))
+        .with_some("archive", archive)
         .with_some("warning", claimed.map(warning));
     let mut response = json(&Value::Object(object));
     if !takes || disagreement || headless || ahead.is_some() {

@@ -83,6 +83,13 @@ async fn goes_on(home: &Home, ledger: &Ledger, producers: &mut Producers, at: Ti
     signs(ledger, at).await;
 }
 
+/// Has a ledger run, and moves what is past its retention to the archive `to`: so many pieces.
+pub(crate) async fn moved_to(home: &Home, to: &Path) -> u64 {
+    domain(home, Some(10)).await;
+    ran(home, days(11)).await;
+    archive(home.path(), to, days(11)).expect("archived").pieces
+}
+
 async fn bundle(home: &Home, archive: Option<&Path>, op: &str) -> Result<String, String> {
     let settings = Settings { archive: archive.map(Path::to_owned), ..home.settings() };
     let ledger = home.open_with(settings).expect("opens");

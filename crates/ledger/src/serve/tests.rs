@@ -470,6 +470,26 @@ async fn an_archive_that_cannot_be_read_is_told_of_for_as_long_as_it_is_not_serv
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_lacks_pieces_is_told_of_with_how_many() {
+    let (home, [whole, other]) = (Home::new(), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
+    let moved = crate::archive::tests::moved_to(&home, whole.path()).await;
+    assert!(moved > 0);
+    // A ledger's that has moved nothing yet.
+    drop(crate::archive::Archive::writing(other.path()).expect("begun"));
+    for (archive, told, lacks) in [(&whole, None, 0), (&other, Some("incomplete"), moved)] {
+        let path = Some(archive.path().to_owned());
+        let served = Served::with(&home, |settings| Settings { archive: path, ..settings }).await;
+        let health = served.get(routes::HEALTH).await.expect("it goes on without");
+        assert_eq!(health.get("archive").and_then(Value::as_str), told);
+        let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
+        let line = format!("\neleven_ledger_archive_lacks {lacks}\n");
+        let metrics = std::str::from_utf8(&metrics).expect("text");
+        assert!(metrics.contains(&line) && metrics.contains("\neleven_ledger_lacks_archive 0\n"), "{line}");
+        served.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_producers_at_once_keep_their_order() {
     let home = Home::new();
     let served = Served::start(&home).await;
