@@ -87,7 +87,7 @@ fn head(manifest: &Manifest, name: &str, title: &str) -> Object {
     let (first, end) = manifest.range;
     let unproven = match manifest.gaps.iter().filter(|gap| gap.control.is_none()).count() {
         0 => String::new(),
-        count => format!(" What has no proof here, {count} in all, stands under `gaps` in {}.", folder::MANIFEST),
+        count => format!(" What could not be shown, {count} in all, stands under `gaps` in {}.", folder::MANIFEST),
     };
     Object::new()
         .with("uuid", uuid(manifest, &format!("result {name}")))

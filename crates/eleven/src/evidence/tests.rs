@@ -404,12 +404,12 @@ fn page_and_oscal_claim_no_more_than_was_asked_for() {
         let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
         let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
         assert!(said.is_some_and(|said| said.ends_with(&format!(" entries; {only}"))), "{said:?}");
-        // A control that is not met is a finding of its own; what has no proof is told by no finding.
+        // A control that is not met is a finding of its own; what could not be shown is told by no finding.
         let unmet = Gap { control: Some(("own".to_owned(), "c1".to_owned())), ..Gap::plain("nothing") };
         let manifest = Manifest { gaps: vec![unmet, Gap::plain("there is no proof file")], ..manifest };
         let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
         let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
-        let told = "What has no proof here, 1 in all, stands under `gaps` in manifest.json.";
+        let told = "What could not be shown, 1 in all, stands under `gaps` in manifest.json.";
         assert!(said.is_some_and(|said| said.ends_with(told)), "{said:?}");
     }
 }
