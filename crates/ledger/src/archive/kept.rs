@@ -3,10 +3,11 @@
 use super::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::backup::open;
 use crate::error::LedgerError;
+use crate::home::LOG_OPTIONS;
 use crate::places::Places;
 use crate::state::{read, write};
 use eleven_core::hash::Sha3;
-use eleven_store::{Folder, Log as _, ReadLog, SegmentLog, SegmentOptions};
+use eleven_store::{Folder, Log as _, ReadLog, SegmentLog};
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -132,8 +133,7 @@ impl Archive {
         let opened = Self::adding(move || {
             let stands = stands(folder.path())?;
             // Packed as it was in the ledger's log: often it lies on the same disk, and would take more than what went.
-            let options = SegmentOptions { pack: true, ..SegmentOptions::default() };
-            Ok((SegmentLog::open(folder.place(CONTENT)?, options)?, stands))
+            Ok((SegmentLog::open(folder.place(CONTENT)?, LOG_OPTIONS)?, stands))
         });
         // A file of it has a name that one of the ledger's has, too.
         opened.map_err(|error| match error {
