@@ -36,7 +36,8 @@ fn each_record_has_the_digest_of_its_own_envelope_whoever_takes_it() {
     let records: Vec<Record> = records().into_iter().map(|value| Record::read(value).expect("of its form")).collect();
     let mut more: Vec<Record> = records.iter().chain(&records).cloned().collect();
     let changed = more.iter_mut().rev().find(|record| record.event == "attestation.signed").expect("one");
-    let text = String::from_utf8(changed.canonical().to_vec()).expect("text").replace("\"payloadType\"", "\"payloadTypf\"");
+    let text =
+        String::from_utf8(changed.canonical().to_vec()).expect("text").replace("\"payloadType\"", "\"payloadTypf\"");
     *changed = Record::read_canonical(text.as_bytes()).expect("of its form, whatever its hashes are");
     let alone: Vec<Option<Sha3>> = more.iter().map(Record::envelope_digest).collect();
     for (record, digest) in more.iter().zip(&alone) {
