@@ -147,7 +147,7 @@ impl Sha3Stream {
 /// SHA-512 of each message's concatenated parts, in their order, several at a time where the processor has registers for that.
 pub(crate) fn sha512_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Vec<[u8; 64]> {
     #[cfg(target_arch = "x86_64")]
-    if let Some(hashes) = lanes::sha512_of_each(messages) {
+    if let Some(hashes) = sha512::of_each(messages) {
         return hashes;
     }
     let one = |parts: &[&[u8]; PARTS]| {

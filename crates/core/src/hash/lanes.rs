@@ -1,5 +1,5 @@
-//! Hashes of several messages at a time, each in a lane of its own of the wide registers: SHA3-512 (FIPS 202) and SHA-512 (FIPS
-//! 180-4).
+//! Hashes of several messages at a time, each in a lane of its own of the wide registers: how messages take lanes, and SHA3-512
+//! (FIPS 202) in them.
 //!
 //! A step takes four states about as long as one, and eight where registers have 512 bits. A message keeps its lane from its
 //! first block to its last; then the next one that waits takes the lane, the longest first, so that few lanes stand empty at
@@ -7,7 +7,6 @@
 
 use super::Sha3;
 use super::keccak::{self, RATE, State, permuted};
-use super::sha512::Digests;
 use alloc::vec::Vec;
 use core::array;
 use fearless_simd::{Level, Simd, SimdInto as _, u64x4, u64x8};
@@ -25,13 +24,6 @@ pub(super) fn sha3_at<const PARTS: usize>(level: Level, messages: &[[&[u8]; PART
         (None, None) => return None,
     };
     Some(hashes.into_iter().map(Sha3).collect())
-}
-
-/// SHA-512 of each message's concatenated parts, in their order; `None` where one at a time is as fast: without registers of 512
-/// bits, which rotate words.
-pub(super) fn sha512_of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Option<Vec<[u8; 64]>> {
-    let avx512 = Level::new().as_avx512().filter(|_| messages.len() > 1)?;
-    Some(in_lanes(messages, &mut Digests::new(avx512)))
 }
 
 /// A hash function of which there is a state in each lane. It takes a message in blocks of `BLOCK` bytes.
@@ -80,7 +72,8 @@ impl<'a, const PARTS: usize> Message<'a, PARTS> {
     }
 }
 
-fn in_lanes<const PARTS: usize, const LANES: usize, const BLOCK: usize, H>(
+/// The hash of each message, in their order; `states` are those of no message yet.
+pub(super) fn in_lanes<const PARTS: usize, const LANES: usize, const BLOCK: usize, H>(
     messages: &[[&[u8]; PARTS]],
     states: &mut H,
 ) -> Vec<[u8; 64]>

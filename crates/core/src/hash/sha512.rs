@@ -1,8 +1,9 @@
 //! SHA-512 (FIPS 180-4) of eight messages at a time: what the equations of signatures have k from. One at a time it is the
 //! library's.
 
-use super::lanes::Lanes;
-use fearless_simd::{Avx512, Simd as _, SimdInto as _, u64x8};
+use super::lanes::{Lanes, in_lanes};
+use alloc::vec::Vec;
+use fearless_simd::{Avx512, Level, Simd as _, SimdInto as _, u64x8};
 
 /// The bytes of a message that go into one step.
 const BLOCK: usize = 128;
@@ -12,8 +13,15 @@ const LENGTH: usize = 16;
 /// A word of eight states.
 type Words = u64x8<Avx512>;
 
+/// SHA-512 of each message's concatenated parts, in their order; `None` where one at a time is as fast: without registers of 512
+/// bits, which rotate words.
+pub(super) fn of_each<const PARTS: usize>(messages: &[[&[u8]; PARTS]]) -> Option<Vec<[u8; 64]>> {
+    let avx512 = Level::new().as_avx512().filter(|_| messages.len() > 1)?;
+    Some(in_lanes(messages, &mut Digests::new(avx512)))
+}
+
 /// A SHA-512 in each lane.
-pub(super) struct Digests {
+struct Digests {
     avx512: Avx512,
     /// The words of each lane's state.
     states: [[u64; 8]; 8],
@@ -22,7 +30,7 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    pub(super) fn new(avx512: Avx512) -> Self {
+    fn new(avx512: Avx512) -> Self {
         Self { avx512, states: BEGUN.map(|word| [word; 8]), blocks: [[0; 8]; 16] }
     }
 }
