@@ -1,7 +1,8 @@
 //! Every target under the seeded mutator, for five seconds each (a minute with `ELEVEN_LONG`).
 //!
-//! `ELEVEN_SEED=<number>` makes the same inputs again. A failure prints the seed, how many inputs came before, and the
-//! input itself in base64.
+//! The gate takes the same seed each time, so that what it says is about the change; `ELEVEN_LONG` takes another at each
+//! run, and `ELEVEN_SEED=<number>` makes the inputs of one again. A failure prints the seed, how many inputs came before,
+//! and the input itself in base64.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -11,9 +12,14 @@ use eleven_core::hash::base64;
 use eleven_fuzz_targets::mutate::Mutator;
 use eleven_fuzz_targets::{TARGETS, Target, find};
 
+const SEED: u64 = 11;
+
 fn seed() -> u64 {
     if let Ok(text) = std::env::var("ELEVEN_SEED") {
         return text.parse().expect("ELEVEN_SEED is not a number below 2^64");
+    }
+    if std::env::var_os("ELEVEN_LONG").is_none() {
+        return SEED;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
     u64::from(now.subsec_nanos()) ^ (now.as_secs() << 20) ^ u64::from(std::process::id())

@@ -423,7 +423,10 @@ class _Verifier:
         require(record["op"] == self.b["op"], "the attestation of another operation")
         envelope, terms = record["data"]["envelope"], self.b["policy"]["terms"]
         # Of an open operation the ledger may have the attestation already and not what follows it.
-        ended = None if self.kind == "open" and len(self.events) == 5 else self.events[5]
+        ended = None
+        if self.kind != "open" or len(self.events) != 5:
+            ended = self.events[5]
+            require(isinstance(ended, dict), "the outcome is no event")
         registered = self._registration(record["by"])
         attestation.require_bound(envelope, self.artifact, terms, self.events, ended, registered)
         attestation.require_verifiable(terms)

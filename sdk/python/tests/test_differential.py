@@ -1,8 +1,10 @@
 """The two verifiers, which share no code, over the same changed bundles: equal verdicts, the same checks left open, and where
-both fail a check that both name. Every single leaf of each valid bundle, then random changes by a seed
-that is printed; and what was changed before it was signed, so that no signature and no hash tells.
+both fail a check that both name. Every single leaf of each valid bundle, every single value taken for null, then
+random changes by a seed that is printed; and what was changed before it was signed, so that no signature and no hash
+tells.
 
-Needs the binary: `ELEVEN_BIN`. `ELEVEN_SEED` and `ELEVEN_MUTATIONS` choose other random changes, or more.
+Needs the binary: `ELEVEN_BIN`. The gate takes the same seed each time, so that what it says is about the change;
+`ELEVEN_LONG` takes another at each run. `ELEVEN_SEED` and `ELEVEN_MUTATIONS` choose other random changes, or more.
 """
 
 import copy
@@ -21,6 +23,7 @@ from .test_verify import _leaves, _with_leaf_changed
 
 BINARY = os.environ.get("ELEVEN_BIN")
 PROCESSES = 2
+SEED = 11
 
 
 class Differential(unittest.TestCase):
@@ -34,7 +37,7 @@ class Differential(unittest.TestCase):
         compared = sum(compared for compared, _ in results)
         differences = [difference for _, found in results for difference in found]
         self.assertEqual(differences[:10], [], f"{len(differences)} of {compared} differ")
-        self.assertGreater(compared, count + 3_000)
+        self.assertGreater(compared, count + 7_000)
 
     @unittest.skipUnless(BINARY and os.path.exists(BINARY), "no binary to compare with: set ELEVEN_BIN")
     def test_both_say_the_same_of_what_is_signed_in_another_form(self):
@@ -66,7 +69,8 @@ class Differential(unittest.TestCase):
 
 
 def _seed() -> int:
-    return int(os.environ.get("ELEVEN_SEED") or random.SystemRandom().randrange(1 << 32))
+    another = random.SystemRandom().randrange(1 << 32) if os.environ.get("ELEVEN_LONG") else SEED
+    return int(os.environ.get("ELEVEN_SEED") or another)
 
 
 def _count() -> int:
@@ -100,9 +104,23 @@ def _cases(seed: int, count: int):
     for name, bundle in bundles:
         yield lambda n=name, b=bundle: (n, _bytes(b))
         for path in _leaves(bundle):
-            yield lambda n=name, b=bundle, p=path: (f"{n} {'/'.join(map(str, p))}", _bytes(_with_leaf_changed(b, p)))
+            yield lambda n=name, b=bundle, p=path: (_at(n, p), _bytes(_with_leaf_changed(b, p)))
+        for path in _places(bundle):
+            yield lambda n=name, b=bundle, p=path: (f"{_at(n, p)} null", _bytes(_with_null(b, p)))
     for number in range(count):
         yield lambda n=number: _random_case(n, seed, bundles)
+
+
+def _at(name: str, path) -> str:
+    return f"{name} {'/'.join(map(str, path))}"
+
+
+def _with_null(bundle, path):
+    changed = holder = copy.deepcopy(bundle)
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = None
+    return changed
 
 
 def _random_case(number: int, seed: int, bundles) -> tuple[str, bytes]:
