@@ -8,15 +8,16 @@
 //! Assumed of the disk, as most databases do: a write that a crash interrupts changes no byte outside its own range.
 
 use std::{
+    collections::HashSet,
     io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    disk::{Disk, DiskFile, write_all},
+    disk::{Disk, DiskFile, read_exact, write_all},
     folder::{Claim, Place},
-    frame::{self, SEGMENT_HEADER, SegmentHeader},
+    frame::{self, FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader},
     log::{AppendError, DropError, Durable, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS, ReadLog},
     metrics::Metrics,
 };
@@ -102,6 +103,8 @@ pub struct SegmentLog {
 struct Active {
     file: Arc<dyn DiskFile>,
     salt: u64,
+    /// Where its last frame begins, where it has one.
+    last: Option<u64>,
     end: u64,
     capacity: u64,
 }
@@ -173,6 +176,41 @@ impl SegmentLog {
     /// What opening found.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// The first position of a segment whose file is not in its place any more, where there is one, or of the last segment where
+    /// what was committed last is not in the file that lies there. Whoever has a file open that was deleted reads it, writes it
+    /// and syncs it as before, and nobody finds it again.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn missing(&self) -> io::Result<Option<u64>> {
+        // Packing gives a segment another name.
+        let _names = self.packer.hold_names();
+        let there: HashSet<String> = self.disk.list()?.into_iter().collect();
+        let closed = self.shared.closed();
+        let stands =
+            |first| [recover::name_of(first), recover::packed_name_of(first)].iter().any(|name| there.contains(name));
+        if let Some((first, _)) = closed.iter().find(|(first, _)| !stands(*first)) {
+            return Ok(Some(*first));
+        }
+        let first = closed.last().map_or(self.shared.first(), |(_, next)| *next);
+        Ok((!self.holds_last(&recover::name_of(first))?).then_some(first))
+    }
+
+    /// Whether what was committed last is found in the file of this name.
+    fn holds_last(&self, name: &str) -> io::Result<bool> {
+        let Active { salt, last, .. } = self.active;
+        let mut header = vec![0; if last.is_some() { FRAME_HEADER } else { SEGMENT_HEADER }];
+        let read = self.disk.open(name).and_then(|file| read_exact(&*file, last.unwrap_or(0), &mut header));
+        match read {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => Ok(match last {
+                None => SegmentHeader::parse(&header).is_ok_and(|header| header.salt == salt),
+                Some(at) => FrameHeader::parse(&header, salt, at).is_some_and(|header| header.next() == self.next),
+            }),
+        }
     }
 
     /// Makes room for a frame of `extent` bytes. The log itself is untouched until the new segment has its name.
@@ -254,6 +292,7 @@ impl Log for SegmentLog {
         self.poisoned = false;
 
         self.next += records.len() as u64;
+        self.active.last = Some(offset);
         self.active.end += self.buffer.len() as u64;
         self.shared.publish(expected, offset, self.next, self.active.end);
         self.measure(records.len(), sync);
@@ -311,5 +350,5 @@ fn add_segment(disk: &dyn Disk, shared: &Shared, spare: &mut Spare, first: u64, 
     disk.sync_dir()?;
     let end = SEGMENT_HEADER as u64;
     shared.add(Segment::new(name, header, Arc::clone(&file)));
-    Ok(Active { file, salt: header.salt, end, capacity })
+    Ok(Active { file, salt: header.salt, last: None, end, capacity })
 }

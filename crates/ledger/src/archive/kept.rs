@@ -11,6 +11,7 @@ use eleven_store::{Folder, Log as _, ReadLog, SegmentLog};
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How an archive's folder is marked.
@@ -130,8 +131,14 @@ impl Archive {
         let folder = Folder::open_or_begin(path, MARK)?;
         // Here alone it is made: where the folder was taken away since, or its disk, nothing is begun in its place.
         drop(folder.place(CONTENT)?);
+        let begun = AtomicBool::new(false);
         let opened = Self::adding(move || {
             let stands = stands(folder.path())?;
+            // Nor is its log, for that would lie beside what is put back.
+            if begun.swap(true, Ordering::Relaxed) && is_empty(&folder.path().join(CONTENT))? {
+                let gone = format!("all files of {} are gone: put them back", folder.path().display());
+                return Err(LedgerError::Restore(gone));
+            }
             // Packed as it was in the ledger's log: often it lies on the same disk, and would take more than what went.
             Ok((SegmentLog::open(folder.place(CONTENT)?, LOG_OPTIONS)?, stands))
         });
@@ -160,8 +167,8 @@ impl Archive {
     /// Adds what is not there yet. It is durable, and found, when this returns.
     ///
     /// # Errors
-    /// Where the archive was opened for reading, can't be written, or was taken away or deleted, also where nothing is new. The
-    /// next call opens it again.
+    /// Where the archive was opened for reading, can't be written, or was taken away or deleted, it or a file of it, also where
+    /// nothing is new. The next call opens it again.
     pub(super) fn add(&self, content: Vec<(Sha3, Vec<u8>)>) -> Result<(), LedgerError> {
         let failed = |error: &dyn std::fmt::Display| LedgerError::Commit(format!("the archive: {error}"));
         let writer = self.writer.as_ref().ok_or_else(|| failed(&"it was opened for reading"))?;
@@ -177,6 +184,9 @@ impl Archive {
         let durable = log.append(log.next(), &bytes).map_err(|error| failed(&error))?;
         // A file that was deleted takes all that its disk has room for, and nobody finds it there any more.
         stands().map_err(|error| failed(&error))?;
+        if let Some(first) = log.missing().map_err(|error| failed(&error))? {
+            return Err(failed(&format!("its file that begins at position {first} was deleted: put it back")));
+        }
         let positions = durable.first()..durable.next();
         write(&self.content).at.extend(hashes.into_iter().copied().zip(positions));
         writer.log = Some((log, stands));
@@ -189,7 +199,9 @@ impl Archive {
         let found = Content::of(log.reader())?;
         let lost = read(&self.content).at.keys().filter(|hash| !found.at.contains_key(*hash)).count();
         if lost > 0 {
-            return Err(LedgerError::Restore(format!("{lost} pieces of content that were in it are not: mount it")));
+            return Err(LedgerError::Restore(format!(
+                "{lost} pieces of content that were in it are not: mount it; where they were deleted, restart"
+            )));
         }
         *write(&self.content) = found;
         Ok((log, stands))
@@ -219,6 +231,13 @@ fn stands(path: &Path) -> Result<Stands, LedgerError> {
         }
         Err(LedgerError::Restore(format!("{} is another than the one that was opened", path.display())))
     }))
+}
+
+/// Whether nothing is in a folder but what a log prepares.
+fn is_empty(folder: &Path) -> Result<bool, LedgerError> {
+    let files = std::fs::read_dir(folder).map_err(LedgerError::Io)?;
+    let is_kept = |path: &Path| path.extension().is_none_or(|of| of != "tmp");
+    Ok(!files.flatten().any(|file| is_kept(&file.path())))
 }
 
 /// The device and the number of the folder in which an archive's log is.

@@ -794,6 +794,49 @@ fn an_archive_that_was_deleted_takes_nothing_into_the_files_that_are_open() {
 }
 
 #[test]
+fn an_archive_of_which_files_were_deleted_takes_nothing_until_they_are_put_back() {
+    let (closed, active) = ("00000000000000000000.pack", "00000000000000000001.seg");
+    let lost = "pieces of content that were in it are not: mount it; where they were deleted, restart";
+    for (files, first, then) in [
+        (&[closed][..], 0, format!("1 {lost}")),
+        (&[active][..], 1, format!("1 {lost}")),
+        (&[closed, active][..], 0, "are gone: put them back".to_owned()),
+    ] {
+        let [folder, aside] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let content = folder.path().join("content");
+        let archive = Archive::writing(folder.path()).expect("begun");
+        for n in [1, 2] {
+            archive.add(vec![piece(n, 700_000)]).expect("added");
+        }
+        let names = || {
+            let names = std::fs::read_dir(&content).expect("a log").map(|file| file.expect("a file").file_name());
+            names.filter_map(|name| name.into_string().ok()).collect::<std::collections::BTreeSet<_>>()
+        };
+        until("packed", || names().iter().eq([closed, active]));
+        let moved = |from: &Path, to: &Path| {
+            for name in files {
+                std::fs::rename(from.join(name), to.join(name)).expect("moved");
+            }
+        };
+        moved(&content, aside.path());
+        // Also where it had what goes already, which would stand nowhere then.
+        let refused = archive.add(vec![piece(1, 700_000)]).expect_err("it is not whole").to_string();
+        assert!(refused.contains(&format!("position {first} was deleted")), "{refused}");
+        let refused = archive.add(vec![piece(3, 100)]).expect_err("it is not whole").to_string();
+        assert!(refused.contains(&then), "{refused}");
+        assert_eq!(archive.content(&piece(3, 100).0), None);
+        assert!(files.len() < 2 || names().is_empty(), "nothing is begun that would lie beside what is put back");
+        moved(aside.path(), &content);
+        archive.add(vec![piece(3, 100)]).expect("added");
+        drop(archive);
+        let archive = Archive::open(folder.path()).expect("opens");
+        for (hash, bytes) in [piece(1, 700_000), piece(2, 700_000), piece(3, 100)] {
+            assert_eq!(archive.content(&hash), Some(bytes));
+        }
+    }
+}
+
+#[test]
 fn an_archive_that_comes_back_without_what_it_held_takes_nothing() {
     let (disk, other, opened) = (FaultyDisk::new(7), FaultyDisk::new(8), AtomicBool::new(false));
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };

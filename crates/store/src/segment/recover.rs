@@ -161,7 +161,10 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Found, OpenError> {
         last.make_durable().map_err(|cause| OpenError::io(format!("make the end of {name} durable"), cause))?;
     }
     let end = scan.segments.last().map_or(0, Segment::end);
-    let active = scan.last.map(|last| Active { file: last.file, salt: last.salt, end, capacity: last.capacity });
+    let active = scan.last.map(|Last { file, salt, capacity, frame, .. }| {
+        let last = frame.map(|(offset, _)| offset);
+        Active { file, salt, last, end, capacity }
+    });
     Ok(Found { segments: scan.segments, active, recovery })
 }
 

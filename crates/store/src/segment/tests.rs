@@ -317,6 +317,53 @@ fn only_whole_segments_are_dropped_and_a_reader_may_be_late() {
 }
 
 #[test]
+fn a_file_that_is_not_in_its_place_any_more_is_told() {
+    for pack in [false, true] {
+        let disk = FaultyDisk::new(3);
+        let mut log = SegmentLog::open(Place::on(disk.clone()), SegmentOptions { pack, ..SMALL }).expect("open");
+        assert_eq!(log.missing().expect("listed"), None, "an empty log");
+        for position in 0..40 {
+            let _ = log.append(position, &[&record(position)]).expect("append");
+        }
+        assert_eq!(log.missing().expect("listed"), None);
+        let names = disk.names();
+        assert!(names.len() > 2 && names[0].ends_with(if pack { ".pack" } else { ".seg" }), "{names:?}");
+        for name in &names {
+            let first: u64 = name.split('.').next().expect("a name").parse().expect("a position");
+            let bytes = disk.bytes(name).expect("a file");
+            disk.lose(name);
+            assert_eq!(log.missing().expect("listed"), Some(first), "{name}");
+            disk.put(name, bytes);
+            assert_eq!(log.missing().expect("listed"), None, "it was put back");
+        }
+        // A copy of what is written to, as long as that is all there is; what comes then is not in it.
+        let _ = log.append(40, &[&record(40)]).expect("append");
+        assert!(log.missing().expect("listed").is_some());
+        // Another log's, or a part of a file.
+        let last = names.last().expect("one");
+        for bytes in [filled(40).bytes(last).expect("a file"), Vec::new()] {
+            disk.put(last, bytes);
+            assert!(log.missing().expect("listed").is_some());
+        }
+    }
+}
+
+#[test]
+fn what_opening_found_or_began_is_in_its_place() {
+    let disk = filled(40);
+    let last = disk.names().pop().expect("a segment");
+    for _ in 0..2 {
+        let mut log = open(&disk);
+        assert_eq!(log.missing().expect("listed"), None);
+        log.close_segment().expect("closed");
+        assert_eq!(log.missing().expect("listed"), None, "another is begun, and nothing is in it");
+        log.drop_before(40).expect("dropped");
+        assert_eq!(log.missing().expect("listed"), None, "what was dropped is not looked for");
+    }
+    assert!(!disk.names().contains(&last));
+}
+
+#[test]
 fn positions_are_found_quickly_with_little_memory() {
     let disk = FaultyDisk::new(1);
     let options = SegmentOptions { smallest: 1 << 20, largest: 1 << 20, ahead: true, ..SMALL };
