@@ -144,7 +144,7 @@ pub(crate) const KEYS: &[Key] = &[
         Form::Int { least: 1, most: 8760 },
         Preset::Unset("content is moved by `eleven ledger archive` alone"),
         "Hours after which the running ledger again moves content past its retention, and not held, to `archive`; the first \
-         time at its start, or so long after it where the archive lacks pieces that were moved.",
+         time at its start, or so long after it, a day at most, where the archive lacks pieces that were moved.",
     ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),

@@ -5,7 +5,7 @@
 //! sends it again; what was taken before that moment is read, and takes back what it names.
 
 use super::past::{Past, Rules};
-use super::{Archived, Moves, Piece, copy};
+use super::{Archive, Archived, Moves, Piece, copy};
 use crate::error::LedgerError;
 use crate::fall::Fall;
 use crate::state::{Counts, Shared, read, write};
@@ -22,6 +22,9 @@ use std::time::Duration;
 
 /// Content is marked so many pieces at a time, so that the writer never waits long.
 const MARKED_AT_ONCE: usize = 1000;
+/// How long the first time waits at most where the archive lacks pieces: who starts a ledger more often than it moves content would
+/// have it move none.
+const NOTICE: Duration = Duration::from_secs(24 * 3600);
 /// How often it is looked whether what the writer has taken is durable.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -29,8 +32,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// did so before; at the start, as of the last head of an earlier process. So a clock that is ahead, which dates heads ahead
 /// for good, takes content out early only where it stays ahead from one time to the next; and whoever copies or follows the
 /// ledger by its newest head has that long before anything moves that this head keeps. Where the archive lacks pieces at the start,
-/// the first time comes so much later, too: whoever named another one by mistake has that long to name the right one. Dropping it
-/// waits for what it is doing.
+/// the first time comes so much later, too, or a day: whoever named another one by mistake has that long to name the right one.
+/// Dropping it waits for what it is doing.
 pub(crate) struct Mover {
     stop: Arc<AtomicBool>,
     thread: Option<(Sender<()>, JoinHandle<()>)>,
@@ -56,9 +59,15 @@ impl Mover {
         let work = move || {
             let _fall = fall;
             let mut before = signed;
-            let ends = || !matches!(ended.recv_timeout(every), Err(RecvTimeoutError::Timeout));
-            if shared.archive.as_ref().is_some_and(|archive| archive.lacks() > 0) && ends() {
-                return;
+            let ends = |after| !matches!(ended.recv_timeout(after), Err(RecvTimeoutError::Timeout));
+            if let Some(after) = waits(shared.archive.as_ref(), every) {
+                tracing::warn!(
+                    seconds = after.as_secs(),
+                    "nothing is moved before that, since the archive lacks pieces"
+                );
+                if ends(after) {
+                    return;
+                }
             }
             loop {
                 let now = clock.now();
@@ -66,13 +75,18 @@ impl Mover {
                 before = signed_at(&shared).map(|signed| signed.min(now));
                 let moved = time.map_or(Ok(None), |time| move_past(&shared, &rewriter, time, &stopping));
                 told(&shared.counts, moved, &stopping);
-                if ends() {
+                if ends(every) {
                     return;
                 }
             }
         };
         Ok(Self { stop, thread: Some((ends, background("archive", work)?)) })
     }
+}
+
+/// How long the first time has to wait, where it does.
+pub(super) fn waits(archive: Option<&Archive>, every: Duration) -> Option<Duration> {
+    archive.filter(|archive| archive.lacks() > 0).map(|_| every.min(NOTICE))
 }
 
 impl Drop for Mover {

@@ -713,6 +713,12 @@ async fn an_archive_that_lacks_pieces_takes_none_at_the_start() {
     let ledger = moving(&home, other.path(), Duration::from_secs(3600));
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(matches!(stands(&ledger.inner.shared, &evidence[0]), Stored::Blob(_)), "another may be named yet");
+    // A ledger is started anew more often than once a year.
+    let (hour, year) = (Duration::from_secs(3600), Duration::from_secs(8760 * 3600));
+    let waits = |every| running::waits(ledger.inner.shared.archive.as_ref(), every);
+    assert_eq!([waits(hour), waits(year)], [Some(hour), Some(24 * hour)]);
+    assert_eq!(running::waits(Some(&Archive::open(whole.path()).expect("opens")), hour), None, "it lacks nothing");
+    assert_eq!(running::waits(None, hour), None);
     drop(ledger);
     let ledger = moving(&home, other.path(), Duration::from_millis(10));
     let shared = Arc::clone(&ledger.inner.shared);
