@@ -50,7 +50,7 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
 
 /// Why the registry does not approve what runs here, and what to do; `None` where it does. Its keys come first: who replaces them
 /// registers binary and configuration with them, and who registers those alone lets nothing pass.
-fn unapproved(view: &View, point: &Point, now: Time) -> Option<String> {
+pub(crate) fn unapproved(view: &View, point: &Point, now: Time) -> Option<String> {
     point.uncounted_key(view, now).or_else(|| unregistered(view.runtime(&point.name), point))
 }
 
@@ -58,12 +58,13 @@ fn unapproved(view: &View, point: &Point, now: Time) -> Option<String> {
 fn unregistered(row: Option<&RuntimeRecord>, point: &Point) -> Option<String> {
     let Point { name, binary, config, .. } = point;
     let Some(row) = row else { return Some(format!("{name} is not registered: `eleven runtime register`")) };
-    let register = "was approved than runs here: if the change was meant, `eleven runtime register`";
+    let next = "was approved than runs here: where it is the one that is meant, put it here and `eleven runtime restart`, else \
+                `eleven runtime register`";
     if row.binary != *binary {
-        return Some(format!("another binary {register}"));
+        return Some(format!("another binary {next}"));
     }
     if row.config != *config {
-        return Some(format!("another configuration {register}"));
+        return Some(format!("another configuration {next}"));
     }
     None
 }

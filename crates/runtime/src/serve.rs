@@ -391,14 +391,15 @@ async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
 /// here what runs is interrupted, and both ends become events.
 async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
-    let (mut halt, mut uncounted) = (Halt::default(), None);
+    let (mut halt, mut unapproved) = (Halt::default(), None);
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
             () = stopped(&mut stop) => return,
         }
         let now = Moment::now(&*gate.clock);
-        note_key(&mut uncounted, gate.registry.held().and_then(|held| gate.point.uncounted_key(&held.view, now.at)));
+        let held = gate.registry.held();
+        note(&mut unapproved, held.and_then(|held| health::unapproved(&held.view, &gate.point, now.at)));
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
         let late = gate.progress.backlog_ms(now) > bound;
         let past = late || unproven;
@@ -415,14 +416,15 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Says once of a key of this point that it does not count any more, and once that all do.
-fn note_key(known: &mut Option<String>, uncounted: Option<String>) {
-    match &uncounted {
+/// Says once why the registry does not approve what runs here, and once that it does again: it may have approved it before, and
+/// whoever supervises a point looks at that when it starts.
+fn note(known: &mut Option<String>, unapproved: Option<String>) {
+    match &unapproved {
         Some(why) if known.as_ref() != Some(why) => tracing::error!(why, "this point admits nothing"),
-        None if known.is_some() => tracing::info!("the keys of this point count again"),
+        None if known.is_some() => tracing::info!("what runs here is approved again"),
         _ => {}
     }
-    *known = uncounted;
+    *known = unapproved;
 }
 
 fn router(gate: Arc<Gate>) -> Router {

@@ -70,6 +70,11 @@ fn a_configuration_that_nobody_approved_is_told_at_once_and_the_point_is_not_rea
     }
     let (status, _, body) = domain.call(&secret, "demo-summarizer");
     assert!(!status.is_success(), "{body}");
+    let says = |value: &Value| {
+        let line = value.get("line").and_then(Value::as_str);
+        line.is_some_and(|line| line.contains("this point admits nothing") && line.contains("is not registered"))
+    };
+    domain.supervisor().wait_for("that it is approved no more", says);
 }
 
 #[test]

@@ -29,6 +29,8 @@ fn a_point_says_what_of_it_was_not_approved_and_what_to_do() {
     ] {
         let why = unregistered(row.as_ref(), &point).unwrap_or_else(|| panic!("{told}: it was approved"));
         assert!(why.contains(told) && why.contains("`eleven runtime register`"), "{told}: {why}");
+        // What was approved may be what is meant: then it is the next process that is missing.
+        assert_eq!(why.contains("`eleven runtime restart`"), told != "is not registered", "{told}: {why}");
     }
 }
 
