@@ -89,6 +89,11 @@ impl InUse {
         newest.map(|passed| self.passed.store(passed, Relaxed)).is_some()
     }
 
+    /// The newest key for which `record_of` its name has a record, and for that very key, be it in use or not.
+    pub fn newest_of<'a>(&self, record_of: impl Fn(&str) -> Option<&'a KeyRecord>) -> Option<&Arc<dyn Signer>> {
+        self.keys.newest_of(record_of)
+    }
+
     fn key(&self) -> &dyn Signer {
         let used = self.keys.newest_first().nth(self.passed.load(Relaxed));
         used.unwrap_or_else(|| self.keys.newest()).as_ref()

@@ -3,7 +3,7 @@
 use eleven_api::keyring::InUse;
 use eleven_core::registry::Fold;
 use eleven_core::root::{KeyRecord, KeyUse};
-use eleven_core::signature::{Tables, VerifyingKey};
+use eleven_core::signature::{Signer as _, Tables, VerifyingKey};
 use eleven_core::time::Time;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +87,17 @@ impl Keys {
 /// one that it is: that it does not count is said where it is to sign.
 pub(crate) fn choose(own: &InUse, registry: Option<&Fold>, now: Time) {
     own.use_newest_of(|kid| registry?.key(kid).filter(|key| key.counts_at(now)));
+}
+
+/// The name of the key by which the ledger signs the next event of its own: the one in use for as long as it counts, which is not looked
+/// at before there is one to sign.
+pub(crate) fn next(own: &InUse, registry: Option<&Fold>, now: Time) -> String {
+    let counting = |kid: &str| registry?.key(kid).filter(|key| key.counts_at(now));
+    let kid = own.kid();
+    if counting(kid).is_some() {
+        return kid.to_owned();
+    }
+    own.newest_of(counting).map_or(kid, |signer| signer.kid()).to_owned()
 }
 
 impl EventKey {

@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// This ledger, which reads the authority's registry by its event key.
     pub(crate) reader: ReadAs,
+    /// The event keys that it holds.
+    pub(crate) event: Arc<InUse>,
     /// The head keys that it holds, by name and public key, the newest first.
     pub(crate) head_keys: Vec<(String, [u8; 32])>,
     pub(crate) intake: Intake,
@@ -319,7 +321,8 @@ impl Ledger {
         let rewriter = log.rewriter();
         let Parts { shared, audit, signer, seals, loaded } =
             Parts::new(&log, heads, &settings.folder, saved, archive, pace, signers, Arc::clone(&clock))?;
-        let reader = ReadAs { signer: Arc::clone(&audit.signer) as Arc<dyn Signer>, clock: Arc::clone(&clock) };
+        let event = Arc::clone(&audit.signer);
+        let reader = ReadAs { signer: Arc::clone(&event) as Arc<dyn Signer>, clock: Arc::clone(&clock) };
         // Before this process signs one.
         let signed = archive::signed_at(&shared);
         let head_keys = signer.keys.newest_first().map(|key| (key.kid().to_owned(), key.public())).collect();
@@ -352,6 +355,7 @@ impl Ledger {
             metrics,
             clock,
             reader,
+            event,
             head_keys,
             intake,
             search,

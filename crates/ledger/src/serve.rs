@@ -15,6 +15,7 @@ mod tiles;
 pub(crate) use audit::first_refusal;
 
 use crate::heads::clock_behind;
+use crate::keys;
 use crate::ledger::Inner;
 use crate::state::{self, Published};
 use axum::Router;
@@ -99,14 +100,18 @@ async fn health(State(inner): State<Arc<Inner>>) -> Response {
     let head_key = |(kid, public): &(String, [u8; 32])| {
         Value::Object(Object::new().with("kid", kid).with("public", base64_value(public)))
     };
-    let domain = state::read(&shared.book).registry().map(|registry| registry.root().domain.clone());
+    let (domain, kid) = {
+        let book = state::read(&shared.book);
+        let kid = keys::next(&inner.event, book.registry(), inner.clock.now());
+        (book.registry().map(|registry| registry.root().domain.clone()), kid)
+    };
     let is_incomplete = shared.archive.as_ref().is_some_and(|archive| archive.lacks() > 0);
     let archive = if inner.lacks_archive() { Some("unreadable") } else { is_incomplete.then_some("incomplete") };
     let object = Object::new()
         .with("corner", "ledger")
         .with_some("domain", domain)
         .with("ok", takes && !disagreement && !headless && ahead.is_none())
-        .with("kid", inner.reader.signer.kid())
+        .with("kid", kid)
         .with("head_keys", inner.head_keys.iter().map(head_key).collect::<Vec<_>>())
         .with("takes_events", takes)
         .with("signs_heads", !disagreement && !headless)

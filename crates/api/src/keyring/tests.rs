@@ -51,4 +51,7 @@ fn one_of_the_keys_is_in_use_and_may_become_another() {
     assert_eq!(used.kid(), "key:d/head/2");
     assert!(!used.use_newest_of(|_| None));
     assert_eq!(used.kid(), "key:d/head/2", "as it was");
+    let newest = used.newest_of(|kid| listed[1..].iter().find(|record| record.kid == kid));
+    assert_eq!(newest.map(|signer| signer.kid()), Some("key:d/head/1"));
+    assert_eq!(used.kid(), "key:d/head/2", "who asks changes nothing");
 }

@@ -10,7 +10,8 @@ use eleven_api::keyring::Keyring;
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::hash::Sha3;
-use eleven_core::root::KeyUse;
+use eleven_core::registry::GrantedKey;
+use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signer;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
@@ -497,4 +498,26 @@ async fn an_event_key_that_ends_is_followed_by_another_that_is_held() {
     assert!(!ledger.inner.shared.keys.is_mute());
     drop(ledger);
     crate::fsck(home.path(), &mut |_| ()).expect("sound");
+}
+
+#[tokio::test]
+async fn an_idle_ledger_says_by_which_key_it_signs_next() {
+    let home = Home::new();
+    let held = ["audit", "audit-2"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+    let signers = crate::Signers { event: Keyring::new(held).expect("keys"), ..Home::signers() };
+    let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
+    let ledger = crate::Ledger::open(home.settings(), signers, clock).expect("opens");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let time = |text: &str| Time::parse_seconds(text).expect("a time");
+    let longer = KeyRecord { exp: time("2026-08-01T00:00:00Z"), ..granted("audit-2", KeyUse::Event, LEDGER).key };
+    let registered = GrantedKey::sign(longer, &signer("registry")).to_object();
+    append.record(&producers.by_authority("key.registered", registered));
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    let next = |at: Time| crate::keys::next(&ledger.inner.event, read(&ledger.inner.shared.book).registry(), at);
+    assert_eq!(next(home.clock.now()), kid("audit"), "one key for as long as it counts");
+    assert_eq!(next(time("2026-07-15T00:00:00Z")), kid("audit-2"), "the other has ended");
+    assert_eq!(next(time("2026-09-15T00:00:00Z")), kid("audit"), "none counts");
+    assert_eq!(ledger.inner.event.kid(), kid("audit"), "who asks changes nothing");
 }
