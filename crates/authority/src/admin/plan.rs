@@ -86,6 +86,7 @@ pub(super) async fn of(
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
             operators::check_rows(current, &record.name, Some(&record), operator)?;
+            operators::check_name(current, &record.name)?;
             rows::check(&record, current.view.lists())?;
             one("source.registered", members(record.to_value()))
         }

@@ -687,6 +687,9 @@ async fn no_act_leaves_a_domain_without_an_operator_who_may_act() {
     let renewed = signer("renewed");
     let record = operator_source("second", SECOND, renewed.kid(), &renewed.public());
     let Value::Object(record) = record.to_value() else { panic!("a record") };
+    let problem = world.act("source.register", record.clone()).await.expect_err("it stands");
+    assert!(problem.status == 400 && problem.detail.contains("remove it first"), "{problem}");
+    world.act("operator.remove", Object::new().with("operator", "second")).await.expect("removed");
     world.act("source.register", record).await.expect("registered anew");
     let removal = SignedAct::sign("source.remove", root(), SystemClock.now(), &renewed);
     world.send_act(removal.to_bytes()).await.expect("another is left");
@@ -711,7 +714,16 @@ async fn an_operator_neither_removes_nor_replaces_its_own_row() {
         assert!(problem.detail.contains("does not remove itself"), "{act}: {problem}");
     }
     assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
-    world.send_act(by_second("source.register", renewed)).await.expect("another one does");
+    // Nor does another one, unseen.
+    let before = world.records().await.len();
+    let problem = world.send_act(by_second("source.register", renewed.clone())).await.expect_err("it stands");
+    assert!(problem.status == 400 && problem.detail.contains("remove it first"), "{problem}");
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    world
+        .send_act(by_second("operator.remove", Object::new().with("operator", "root")))
+        .await
+        .expect("another one does");
+    world.send_act(by_second("source.register", renewed)).await.expect("registered anew");
     let problem = world.act("identity.issue", Object::new().with("identity", SECOND)).await.expect_err("another key");
     assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     world.stop().await;

@@ -45,6 +45,17 @@ pub(super) fn check_rows(
     Ok(())
 }
 
+/// Refuses that an operator's row is replaced, also by another operator: whoever stands under a name is removed first, and the ledger
+/// says so.
+pub(super) fn check_name(current: &Current, name: &str) -> Result<(), ActError> {
+    if current.sources.operators().any(|operator| operator.row == name) {
+        return Err(ActError::Impossible(
+            "an operator's row is not replaced: remove it first, by `eleven operator remove`",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses that a subject is contained where no operator is left who may lift that.
 pub(super) fn check_subject(current: &Current, kind: &str, subject: &str) -> Result<(), ActError> {
     let lists = current.view.lists();
