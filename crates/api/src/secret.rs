@@ -81,8 +81,7 @@ impl Secret {
     /// The row that is registered for it: the secret itself is nowhere in it.
     #[must_use]
     pub fn source(&self, kind: &str, identity: &str) -> SourceRecord {
-        let mapping = Object::new().with("kind", kind).with("identity", identity).with("hash", self.hash());
-        SourceRecord { name: row(kind, &self.holder), source: kind.to_owned(), mapping }
+        source_of(kind, &self.holder, identity, &self.hash())
     }
 
     /// The id of a token that it is exchanged for, where it is a client's that stands for `identity` ([`token::id_of`]).
@@ -103,6 +102,13 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({})", self.holder)
     }
+}
+
+/// The row that is registered for a secret of which only this is known.
+#[must_use]
+pub fn source_of(kind: &str, holder: &str, identity: &str, hash: &Sha3) -> SourceRecord {
+    let mapping = Object::new().with("kind", kind).with("identity", identity).with("hash", *hash);
+    SourceRecord { name: row(kind, holder), source: kind.to_owned(), mapping }
 }
 
 /// Whether somebody of the registry's sources may be named so.

@@ -12,15 +12,19 @@ use crate::call::{self, At, Registry};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
+use crate::keystore::write_new;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint, shown};
-use eleven_api::edge::{Clock as _, SystemClock};
+use eleven_api::edge::{self, Clock as _, SystemClock};
+use eleven_api::secret::Secret;
 use eleven_api::{routes, secret};
 use eleven_authority::admin::SignedAct;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::registry::{Item as _, RuntimeRecord};
 use eleven_core::subject::is_subject;
+use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Signs an act and has the authority carry it out.
 ///
@@ -66,7 +70,9 @@ pub(crate) fn issue_identity(config: &Config, identity: &str, output: Output) ->
 /// As [`act`].
 pub(crate) fn client(config: &Config, command: ClientCommand, output: Output) -> Result<(), Failure> {
     match command {
-        ClientCommand::Add { name, identity } => add_secret(config, secret::CLIENT, &name, &identity, output),
+        ClientCommand::Add { name, identity, out } => {
+            add_secret(config, secret::CLIENT, &name, &identity, out.as_deref(), output)
+        }
         ClientCommand::Revoke { name } => revoke_secret(config, secret::CLIENT, &name, output),
         ClientCommand::List => list(config, secret::CLIENT, &["identity"], output),
     }
@@ -78,20 +84,66 @@ pub(crate) fn client(config: &Config, command: ClientCommand, output: Output) ->
 /// As [`act`].
 pub(crate) fn auditor(config: &Config, command: AuditorCommand, output: Output) -> Result<(), Failure> {
     match command {
-        AuditorCommand::Add { name, identity } => add_secret(config, secret::AUDITOR, &name, &identity, output),
+        AuditorCommand::Add { name, identity, out } => {
+            add_secret(config, secret::AUDITOR, &name, &identity, out.as_deref(), output)
+        }
         AuditorCommand::Revoke { name } => revoke_secret(config, secret::AUDITOR, &name, output),
         AuditorCommand::List => list(config, secret::AUDITOR, &["identity"], output),
     }
 }
 
-fn add_secret(config: &Config, kind: &str, name: &str, identity: &str, output: Output) -> Result<(), Failure> {
-    let done = act(config, &format!("{kind}.add"), Object::new().with(kind, name).with("identity", identity))?;
-    let shown_once = done.get("secret").and_then(Value::as_str).unwrap_or_default();
-    let what = format!("The secret of {name}, for {identity}. It is shown this once: keep it.");
-    let undo = || format!("eleven {kind} revoke {name}");
-    output.secret(|| done.clone(), shown_once, || told(&done, &what, output), undo);
+/// The secret is made here: the authority hears its hash.
+fn add_secret(
+    config: &Config,
+    kind: &str,
+    name: &str,
+    identity: &str,
+    out: Option<&Path>,
+    output: Output,
+) -> Result<(), Failure> {
+    let wrong = || Failure::usage(format!("the name of the {kind} is not {}: nothing was done", secret::HOLDER_FORM));
+    let made = Secret::new(name, &edge::random()).ok_or_else(wrong)?;
+    if let Some(file) = out {
+        write_new(file, &Zeroizing::new(format!("{}\n", made.reveal()).into_bytes()))?;
+    }
+    let args = Object::new().with(kind, name).with("identity", identity).with("hash", made.hash());
+    let done = act(config, &format!("{kind}.add"), args).map_err(|failure| not_added(failure, kind, name, out))?;
+    let answer = members(done.clone());
+    if let Some(file) = out {
+        let file = file.display().to_string();
+        let what = format!("The secret of {name}, for {identity}, is in {file}, which nobody else may read.");
+        report(&Value::Object(answer.with("file", file)), &what, output);
+    } else {
+        let what = format!("The secret of {name}, for {identity}. It is shown this once: keep it.");
+        let undo = || format!("eleven {kind} revoke {name}");
+        let value = || Value::Object(answer.with("secret", made.reveal()));
+        output.secret(value, made.reveal(), || told(&done, &what, output), undo);
+    }
     // What comes next is mostly a command that reads the ledger by it, and the point asks for its callers itself.
-    if kind == secret::AUDITOR { At::by(config, shown_once).until_known() } else { Ok(()) }
+    if kind == secret::AUDITOR { At::by(config, made.reveal()).until_known() } else { Ok(()) }
+}
+
+/// What a failure leaves of what was made for whom was to be added: nothing, unless the ledger has the act all the same, or will.
+fn not_added(failure: Failure, kind: &str, name: &str, out: Option<&Path>) -> Failure {
+    let (has, undo) = if kind == secret::OPERATOR { ("key", "remove") } else { ("secret", "revoke") };
+    if failure.is_open() {
+        let hint = match out {
+            Some(file) => format!(
+                "{} holds its {has}, which counts where `eleven {kind} list` names {name}, and did not before; else remove the \
+                 file",
+                file.display()
+            ),
+            None => format!(
+                "look at `eleven {kind} list`, and where that names {name}, `eleven {kind} {undo} {name}`: its {has} is lost"
+            ),
+        };
+        return failure.or_else_try(false, &hint);
+    }
+    if let Some(file) = out {
+        // It opens nothing.
+        let _ = std::fs::remove_file(file);
+    }
+    failure
 }
 
 fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Result<(), Failure> {

@@ -255,13 +255,16 @@ pub(crate) enum IdentityCommand {
 /// `client`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// Add a client and print its secret, once.
+    /// Add a client and print its secret, once, or write it into a file.
     Add {
         /// The client's name.
         name: String,
         /// The identity that the secret stands for.
         #[arg(long)]
         identity: String,
+        /// Write the secret into this new file, for its owner only, instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// List the clients.
     List,
@@ -436,13 +439,16 @@ pub(crate) enum RegistryCommand {
 /// `auditor`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditorCommand {
-    /// Add an auditor and print its secret, once.
+    /// Add an auditor and print its secret, once, or write it into a file.
     Add {
         /// The auditor's name.
         name: String,
         /// The identity that the secret stands for.
         #[arg(long)]
         identity: String,
+        /// Write the secret into this new file, for its owner only, instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// List the auditors.
     List,

@@ -28,6 +28,11 @@ fn a_secret_is_of_its_own_row_and_kind() {
     let row = secret.source(AUDITOR, "human:examiner:prod");
     assert_eq!((row.name.as_str(), row.source.as_str()), ("auditor.examiner", "auditor"));
     assert_eq!(auditor_row(secret.holder()), row.name);
+    assert_eq!(
+        source_of(AUDITOR, "examiner", "human:examiner:prod", &secret.hash()),
+        row,
+        "whoever knows the hash alone"
+    );
     assert!(secret.is_of(&row, AUDITOR));
     assert!(!secret.is_of(&row, CLIENT));
     assert!(!Secret::new("examiner", &[2; 32]).expect("a name").is_of(&row, AUDITOR));

@@ -5,6 +5,7 @@ use eleven_api::secret::{HOLDER_FORM, is_holder};
 use eleven_core::artifact::is_artifact_id;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError};
+use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::name;
 use eleven_core::registry::exposure::Exposure;
@@ -78,19 +79,23 @@ pub enum Act {
         /// The source.
         name: String,
     },
-    /// `client.add` {client, identity}: answers `secret`, once.
+    /// `client.add` {client, identity, hash?}: answers `secret`, once, where no hash of one came.
     ClientAdd {
         /// The client's name.
         client: String,
         /// The identity that its secret stands for.
         identity: String,
+        /// The hash of the secret, where that was made elsewhere.
+        hash: Option<Sha3>,
     },
-    /// `auditor.add` {auditor, identity}: answers `secret`, once.
+    /// `auditor.add` {auditor, identity, hash?}: answers `secret`, once, where no hash of one came.
     AuditorAdd {
         /// The auditor's name.
         auditor: String,
         /// The identity that its secret stands for.
         identity: String,
+        /// The hash of the secret, where that was made elsewhere.
+        hash: Option<Sha3>,
     },
     /// `auditor.revoke` {auditor}.
     AuditorRevoke {
@@ -175,10 +180,12 @@ impl Act {
             "source.register" => return Ok(Self::SourceRegister { record: SourceRecord::read(whole())? }),
             "source.remove" => Self::SourceRemove { name: form.named("name", "a source's name", name::is_segment)? },
             "client.add" => {
-                Self::ClientAdd { client: form.string("client")?, identity: read_local_identity(&mut form)? }
+                let (client, identity) = (form.string("client")?, read_local_identity(&mut form)?);
+                Self::ClientAdd { client, identity, hash: read_hash(&mut form)? }
             }
             "auditor.add" => {
-                Self::AuditorAdd { auditor: form.string("auditor")?, identity: read_local_identity(&mut form)? }
+                let (auditor, identity) = (form.string("auditor")?, read_local_identity(&mut form)?);
+                Self::AuditorAdd { auditor, identity, hash: read_hash(&mut form)? }
             }
             "auditor.revoke" => Self::AuditorRevoke { auditor: form.string("auditor")? },
             "operator.add" => Self::OperatorAdd { record: read_operator(&mut form)? },
@@ -270,6 +277,11 @@ fn read_kid(form: &mut Form<'_>) -> Result<String, FormError> {
 /// An identity of this domain: no authority speaks for another's.
 fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
     form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
+}
+
+/// The hash of a secret that was made where the act was.
+fn read_hash(form: &mut Form<'_>) -> Result<Option<Sha3>, FormError> {
+    if form.has("hash") { form.sha3("hash").map(Some) } else { Ok(None) }
 }
 
 /// The row of an operator who is to be added.

@@ -13,6 +13,7 @@ use eleven_core::disclosure::overlap;
 use eleven_core::encoding::{Object, Value, tokens};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
+use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::limits::MAX_RUN;
 use eleven_core::lineage::issued_data;
@@ -91,9 +92,9 @@ pub(super) async fn of(
             one("source.registered", members(record.to_value()))
         }
         Act::SourceRemove { name } => remove_source(current, name, operator),
-        Act::ClientAdd { client, identity } => add_secret(current, CLIENT, &client, &identity),
+        Act::ClientAdd { client, identity, hash } => add_secret(current, CLIENT, &client, &identity, hash),
         Act::ClientRevoke { client } => revoke_secret(current, secret::client_row(&client), operator),
-        Act::AuditorAdd { auditor, identity } => add_secret(current, AUDITOR, &auditor, &identity),
+        Act::AuditorAdd { auditor, identity, hash } => add_secret(current, AUDITOR, &auditor, &identity, hash),
         Act::AuditorRevoke { auditor } => revoke_secret(current, secret::auditor_row(&auditor), operator),
         Act::OperatorAdd { record } => operators::add(current, &record),
         Act::OperatorRemove { operator: name } => operators::remove(current, &name, operator),
@@ -297,16 +298,30 @@ fn remove_source(current: &Current, name: String, by: Option<&Operator>) -> Resu
     Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
 }
 
-/// The secret is in the answer and nowhere else: what becomes durable is its hash.
-fn add_secret(current: &Current, kind: &str, holder: &str, identity: &str) -> Result<Plan, ActError> {
+/// What becomes durable is a secret's hash. Where that did not come with the act, the secret is made here: it is in the answer, which
+/// may be lost, and nowhere else.
+fn add_secret(
+    current: &Current,
+    kind: &str,
+    holder: &str,
+    identity: &str,
+    hash: Option<Sha3>,
+) -> Result<Plan, ActError> {
     let wrong = || FormError(format!("the name of the {kind} is not {HOLDER_FORM}"));
-    let secret = Secret::new(holder, &edge::random()).ok_or_else(wrong)?;
-    let record = secret.source(kind, identity);
+    if !secret::is_holder(holder) {
+        return Err(wrong().into());
+    }
+    let made = if hash.is_none() { Secret::new(holder, &edge::random()) } else { None };
+    let hash = hash.or_else(|| made.as_ref().map(Secret::hash)).ok_or_else(wrong)?;
+    let record = secret::source_of(kind, holder, identity, &hash);
     if current.view.lists().sources.contains(&record.name) {
         return Err(ActError::Impossible("there is one of that name: revoke it first"));
     }
-    let step = Step::alone("source.registered", members(record.to_value()));
-    Ok(Plan::one(step).answering("secret", secret.reveal()))
+    let plan = Plan::one(Step::alone("source.registered", members(record.to_value())));
+    Ok(match made {
+        Some(made) => plan.answering("secret", made.reveal()),
+        None => plan,
+    })
 }
 
 /// No event says that it was issued: the token itself names the operator, and stands as long as that one.

@@ -4,6 +4,7 @@ use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
 use eleven_api::keyring::Keyring;
 use eleven_api::routes;
+use eleven_api::secret::Secret;
 use eleven_authority::Signers;
 use eleven_authority::admin::{Act, ActError, SignedAct, SignedError};
 use eleven_authority::identity::operator_source;
@@ -273,9 +274,19 @@ async fn clients_come_and_go() {
     world.act("client.revoke", Object::new().with("client", "second")).await.expect("revoked");
     let problem = world.execute(&secret, &[], &crate::world::asked()).await.expect_err("revoked");
     assert_eq!(problem.reason, Some(Reason::IdentityUnauthenticated));
+    // One that was made elsewhere: its hash comes alone, and nothing of it goes back.
+    let made = Secret::new("second", &[7; 32]).expect("a name");
+    let args = Object::new().with("client", "second").with("identity", crate::fixtures::CALLER);
+    let done = world.act("client.add", args.clone().with("hash", made.hash())).await.expect("added");
+    assert!(done.get("secret").is_none(), "{done}");
+    world.execute(made.reveal(), &[], &crate::world::asked()).await.expect("it is allowed");
+    assert_eq!(world.act("client.add", args.with("hash", made.hash())).await.expect_err("there is one").status, 400);
+    world.act("client.revoke", Object::new().with("client", "second")).await.expect("revoked");
     let args = Object::new().with("client", "n".repeat(49)).with("identity", crate::fixtures::CALLER);
-    let problem = world.act("client.add", args).await.expect_err("no name");
-    assert!(problem.status == 400 && problem.detail.contains("the client is not a name of 1 to 48"), "{problem}");
+    for args in [args.clone(), args.with("hash", made.hash())] {
+        let problem = world.act("client.add", args).await.expect_err("no name");
+        assert!(problem.status == 400 && problem.detail.contains("the client is not a name of 1 to 48"), "{problem}");
+    }
     let hidden = secret.rsplit('_').next().expect("a part").to_owned();
     for record in world.records().await {
         assert!(!String::from_utf8_lossy(record.canonical()).contains(&hidden));
@@ -626,7 +637,8 @@ async fn an_act_is_not_begun_before_it_is_known_here_what_became_of_the_last_one
     // As if an operator had signed while the ledger was heard.
     let operator = world.listed_operator();
     let add = async || {
-        let act = Act::ClientAdd { client: "second".to_owned(), identity: crate::fixtures::CALLER.to_owned() };
+        let act =
+            Act::ClientAdd { client: "second".to_owned(), identity: crate::fixtures::CALLER.to_owned(), hash: None };
         world.authority.operate(act, Some(&operator)).await.expect_err("not, or not yet").to_string()
     };
     // The ledger takes it, and nobody hears of that.

@@ -98,7 +98,7 @@ impl World {
             .await;
         world.found(Act::RuntimeRegister { record: fixtures::runtime() }).await;
         world.found(Act::PolicyPublish { bundle }).await;
-        let added = world.found(Act::ClientAdd { client: "demo".into(), identity: CALLER.into() }).await;
+        let added = world.found(Act::ClientAdd { client: "demo".into(), identity: CALLER.into(), hash: None }).await;
         world.secret = added.answer.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
         let record = operator_source("root", "human:operator:dev", operator().kid(), &operator().public());
         world.found(Act::SourceRegister { record }).await;

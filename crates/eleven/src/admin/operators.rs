@@ -1,6 +1,6 @@
 //! Operators: who they are, and by which keys they act.
 
-use super::{act, list, members, report, told};
+use super::{act, list, members, not_added, report, told};
 use crate::cli::OperatorCommand;
 use crate::config::Config;
 use crate::keystore::write_new;
@@ -37,7 +37,7 @@ fn add(config: &Config, name: &str, identity: &str, out: Option<&Path>, output: 
     }
     let args = Object::new().with("operator", name).with("identity", identity).with("kid", &kid);
     let args = args.with("public", base64_value(&key.signer.public()));
-    let done = act(config, "operator.add", args).map_err(|failure| not_added(failure, out, name))?;
+    let done = act(config, "operator.add", args).map_err(|failure| not_added(failure, secret::OPERATOR, name, out))?;
     let answer = members(done.clone()).with("kid", &kid);
     if let Some(file) = out {
         let file = file.display().to_string();
@@ -55,27 +55,6 @@ fn add(config: &Config, name: &str, identity: &str, out: Option<&Path>, output: 
     let value = || Value::Object(answer.with("key", document));
     output.secret(value, &String::from_utf8_lossy(&text), || told(&done, &what, output), undo);
     Ok(())
-}
-
-/// What a failure leaves: no key, unless the ledger has its operator all the same, or will.
-fn not_added(failure: Failure, out: Option<&Path>, name: &str) -> Failure {
-    if failure.is_open() {
-        let hint = match out {
-            Some(file) => format!(
-                "{} holds its key, which counts where `eleven operator list` names {name}; else remove the file",
-                file.display()
-            ),
-            None => format!(
-                "look at `eleven operator list`, and where that names {name}, `eleven operator remove {name}`: its key is lost"
-            ),
-        };
-        return failure.or_else_try(false, &hint);
-    }
-    if let Some(file) = out {
-        // It opens nothing.
-        let _ = std::fs::remove_file(file);
-    }
-    failure
 }
 
 fn remove(config: &Config, name: &str, output: Output) -> Result<(), Failure> {

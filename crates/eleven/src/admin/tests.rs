@@ -1,10 +1,11 @@
-use super::{Source, operator};
-use crate::cli::OperatorCommand;
+use super::{Source, auditor, client, operator};
+use crate::cli::{AuditorCommand, ClientCommand, OperatorCommand};
 use crate::config::Config;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output};
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
+use eleven_api::secret::Secret;
 use eleven_core::encoding::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -51,6 +52,9 @@ fn the_next_version_is_the_one_that_a_refusal_names_as_that_and_of_the_same_path
     }
 }
 
+const LEAST: &str = "[domain]\nname = \"11-11\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+                     [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
+
 /// An authority that reads one act, answers this and hangs up.
 fn answering(answer: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -72,8 +76,6 @@ fn answering(answer: &str) -> String {
 
 #[test]
 fn the_key_of_an_operator_who_may_be_there_is_kept_and_no_other() {
-    const LEAST: &str = "[domain]\nname = \"11-11\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
-                         [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
     let folder = tempfile::tempdir().expect("a folder");
     let (own, file) = (folder.path().join("operator.key"), folder.path().join("second.key"));
     let made = OperatorKey::create(&own, "human:operator:dev", "key:11-11/operator/1", &Zeroizing::new([9; 32]));
@@ -108,4 +110,39 @@ fn the_key_of_an_operator_who_may_be_there_is_kept_and_no_other() {
     settled(&failed(format!("http://{free}"), Some(file.clone())));
     std::fs::remove_file(&own).expect("it is there");
     settled(&failed(format!("http://{free}"), Some(file.clone())));
+}
+
+#[test]
+fn a_secret_that_may_count_is_kept_and_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (own, file) = (folder.path().join("operator.key"), folder.path().join("secret"));
+    let made = OperatorKey::create(&own, "human:operator:dev", "key:11-11/operator/1", &Zeroizing::new([9; 32]));
+    assert!(made.is_ok());
+    let mut config = Config::read(&folder.path().join("eleven.toml"), LEAST).expect("a configuration");
+    for kind in ["client", "auditor"] {
+        let mut failed = |url: String, name: &str, out: Option<PathBuf>| {
+            config.authority.url = url;
+            let (name, identity) = (name.to_owned(), "human:second:dev".to_owned());
+            let added = if kind == "client" {
+                client(&config, ClientCommand::Add { name, identity, out }, Output::new(true))
+            } else {
+                auditor(&config, AuditorCommand::Add { name, identity, out }, Output::new(true))
+            };
+            added.expect_err("nobody says that it was done").to_string()
+        };
+        for answer in ["", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"] {
+            let said = failed(answering(answer), "second", Some(file.clone()));
+            assert!(said.contains(&format!("{} holds its secret", file.display())), "{answer}: {said}");
+            let kept = std::fs::read_to_string(&file).expect("it is kept");
+            assert_eq!(Secret::parse(kept.trim_end()).expect("a secret").holder(), "second");
+            std::fs::remove_file(&file).expect("it is kept");
+            let said = failed(answering(answer), "second", None);
+            assert!(said.contains(&format!("`eleven {kind} revoke second`: its secret is lost")), "{said}");
+        }
+        let refused = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        let said = failed(answering(refused), "second", Some(file.clone()));
+        assert!(!file.exists() && !said.contains("its secret"), "{said}");
+        let said = failed("http://127.0.0.1:1".to_owned(), "no/name", Some(file.clone()));
+        assert!(!file.exists() && said.contains("nothing was done"), "{said}");
+    }
 }

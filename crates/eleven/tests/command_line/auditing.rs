@@ -114,6 +114,14 @@ fn what_an_auditor_types_goes_one_after_the_other_as_the_readme_has_it() {
     domain.done(&["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"]);
     domain.done(&["evidence", "export", "--regime", "eu-ai-act", "--out", &evidence, "--secret-file", &held]);
     domain.done(&["evidence", "verify", &evidence, "--root", &root]);
+    // The same by a file that the command writes, which is its owner's alone.
+    let written = domain.file("second.secret");
+    let args = ["auditor", "add", "second", "--identity", "human:second:dev", "--out", &written];
+    let added = domain.json(&args);
+    assert!(added.get("secret").is_none() && added.get("file").is_some(), "it is in the file alone: {added}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&written).expect("the file").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    domain.done(&["evidence", "export", "--out", &domain.file("second"), "--secret-file", &written]);
 }
 
 /// The document of a command that an auditor is allowed once his registration is sealed, half a second at most.

@@ -60,7 +60,7 @@ async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     let from = now(&domain);
     let [one, two, refused] = calls(&domain).await;
     let before = domain.bundle_of(&two, 7).await;
-    domain.act(Act::AuditorAdd { auditor: "another".into(), identity: "human:another:test".into() }).await;
+    domain.act(Act::AuditorAdd { auditor: "another".into(), identity: "human:another:test".into(), hash: None }).await;
     domain.until("the ledger goes on", |domain| is_past(domain, size_of(&before))).await;
     let regimes = ["--from", &from, "--regime", "eu-ai-act", "--regime", "nist-800-53"];
     let export = Export::of(&domain, &secret, &regimes).await;
@@ -316,7 +316,7 @@ async fn outdated(domain: &Domain, export: &Export, op: &str, before: &Value) {
 /// A proof file under a younger head, which has to be shown to go on from the manifest's.
 async fn younger(domain: &Domain, export: &Export, op: &str) {
     let first = size_of(&export.read("manifest.json"));
-    domain.act(Act::AuditorAdd { auditor: "third".into(), identity: "human:third:test".into() }).await;
+    domain.act(Act::AuditorAdd { auditor: "third".into(), identity: "human:third:test".into(), hash: None }).await;
     domain.until("the ledger goes on", |domain| is_past(domain, first)).await;
     let after = domain.bundle_of(op, 7).await;
     let second = size_of(&after);

@@ -26,7 +26,9 @@ pub(crate) fn json(output: &Output) -> Value {
 /// Registers an examiner and gives its secret: entries are shown to auditors. It counts from the next head on, which any
 /// call that is proven afterwards is under.
 pub(crate) async fn examiner(domain: &Domain) -> String {
-    let done = domain.act(Act::AuditorAdd { auditor: "examiner".into(), identity: "human:examiner:test".into() }).await;
+    let done = domain
+        .act(Act::AuditorAdd { auditor: "examiner".into(), identity: "human:examiner:test".into(), hash: None })
+        .await;
     done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
 }
 

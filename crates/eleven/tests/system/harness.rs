@@ -433,7 +433,7 @@ impl Domain {
 
     /// Adds a client and returns its secret.
     pub(crate) async fn client_of(&self, client: &str, identity: &str) -> String {
-        let done = self.act(Act::ClientAdd { client: client.into(), identity: identity.into() }).await;
+        let done = self.act(Act::ClientAdd { client: client.into(), identity: identity.into(), hash: None }).await;
         done.get("secret").and_then(Value::as_str).expect("a secret").to_owned()
     }
 

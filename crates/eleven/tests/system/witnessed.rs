@@ -60,7 +60,7 @@ async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_the
     let required = Required { level: Durability::D4, window: Duration::from_secs(1) };
     let plan = Plan { witnessed: true, required: Some(required), ..Plan::default() };
     let mut domain = Domain::start(plan).await;
-    let auditor = Act::AuditorAdd { auditor: "auditor".into(), identity: "human:auditor:test".into() };
+    let auditor = Act::AuditorAdd { auditor: "auditor".into(), identity: "human:auditor:test".into(), hash: None };
     let added = domain.act(auditor).await;
     let secret = &added.get("secret").and_then(Value::as_str).expect("a secret").to_owned();
     assert_eq!(domain.chat(&request("x")).await.status, StatusCode::OK);

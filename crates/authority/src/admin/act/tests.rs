@@ -54,6 +54,8 @@ fn arguments_are_read_strictly() {
         ("policy.retire", r#"{"ref":"policy://a/v1","force":true}"#),
         ("client.add", r#"{"client":"a"}"#),
         ("client.add", r#"{"client":"a","identity":"svc:a@eu.example"}"#),
+        ("client.add", r#"{"client":"a","identity":"svc:a","hash":"sha3-512:00"}"#),
+        ("auditor.add", r#"{"auditor":"a","identity":"human:a","hash":null}"#),
         ("identity.issue", r#"{"identity":"svc:a@eu.example"}"#),
         ("operator.add", r#"{"operator":"a","identity":"human:a","kid":"key:11-11/a/b"}"#),
         ("operator.remove", r#"{"operator":"a","force":true}"#),
