@@ -79,6 +79,13 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     };
     let sealed = matches!(lineage.get("sealed"), Some(Value::Bool(true)));
     let state = if sealed { "every event is under a signed head" } else { "not yet under a signed head" };
+    // Each is a lineage of its own, and goes on from this one.
+    let uses = match lineage.get("uses").and_then(Value::as_int) {
+        None => String::new(),
+        Some(1) => format!("; its use is {op}.1"),
+        Some(uses) => format!("; its uses are {op}.1 to {op}.{uses}"),
+    };
+    let state = format!("{state}{uses}");
     let text = || {
         let about = events.first().map(|event| &event.about);
         let line = |name: &str, value: Option<&String>| {
@@ -90,7 +97,7 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
                 + &line("runtime", about.runtime.as_ref())
                 + &line("policy", about.policy.as_ref().map(|policy| &policy.reference))
         });
-        format!("lineage://op/{op}\n{head}\n{}\n\n{}", output.table(&rows()), output.paint(Paint::Dim, state))
+        format!("lineage://op/{op}\n{head}\n{}\n\n{}", output.table(&rows()), output.paint(Paint::Dim, &state))
     };
     output.either(|| lineage.clone(), text);
     Ok(())

@@ -84,15 +84,24 @@ fn ended(said: &Value, output: Output) -> String {
         "execution.completed" => (Paint::Good, format!("not refused: it ran to its end, and {evidence}")),
         "execution.failed" => (Paint::Bad, format!("not refused: it ran and failed, and {evidence}")),
         "execution.interrupted" => (Paint::Warn, format!("not refused: it was cut off, and {evidence}")),
-        "authorization.issued" => {
-            (Paint::Good, "not refused: the artifact was issued and has not been used yet".to_owned())
-        }
+        "authorization.issued" => (Paint::Good, issued(said)),
         "authorization.consumed" | "admission.granted" | "execution.started" | "attestation.signed" => {
             (Paint::Warn, "not refused: it was admitted and has not ended yet, or its point is down".to_owned())
         }
         _ => (Paint::Warn, "not a refusal".to_owned()),
     };
     format!("{} ({event})\n", output.paint(paint, &words))
+}
+
+/// An artifact that was issued. Each numbered use of it is a lineage of its own, and how that ended is asked there.
+fn issued(said: &Value) -> String {
+    let op = said.get("op").and_then(Value::as_str).unwrap_or_default();
+    let issued = "not refused: the artifact was issued and has";
+    match said.get("uses").and_then(Value::as_int) {
+        None => format!("{issued} not been used yet"),
+        Some(1) => format!("{issued} been used: ask for {op}.1"),
+        Some(uses) => format!("{issued} been used: ask for {op}.1 to {op}.{uses}"),
+    }
 }
 
 #[cfg(test)]

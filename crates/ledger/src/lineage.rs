@@ -151,7 +151,7 @@ fn uses_of(shared: &Shared, op: &str) -> u64 {
 }
 
 /// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says;
-/// and whether its evidence is committed.
+/// whether its evidence is committed; and of an artifact with numbered uses, which are lineages of their own, how many there are.
 pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
     let events = events_of(shared, op, shared.size())?;
     let evidence = |standing: &Standing| standing.record.event == EVIDENCE;
@@ -163,6 +163,7 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
     let record = &said.record;
     let head = shared.published().map_or(0, |published| published.head.commitment.size);
     let about = &record.about;
+    let uses = uses_of(shared, op);
     let object = Object::new()
         .with("op", op)
         .with("lineage", id::lineage_name(op))
@@ -174,6 +175,7 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("sealed", said.header.seq < head)
         .with("data", record.data.clone())
         .with_some("closed", closed.then_some(true))
+        .with_some("uses", (uses > 0).then_some(uses))
         .with_some("reason", about.reason.map(eleven_core::reason::Reason::code))
         .with_some("identity", about.identity.as_ref())
         .with_some("operation", about.operation.as_ref())

@@ -64,6 +64,26 @@ fn what_was_not_refused_is_not_called_a_refusal() {
 }
 
 #[test]
+fn an_artifact_whose_uses_have_numbers_is_not_said_to_be_unused() {
+    let told = |uses: &str| {
+        let said = format!(
+            r#"{{"event":"authorization.issued",{uses}"op":"X","by":"governance://a/authority/b","data":{{}}}}"#
+        );
+        explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
+    };
+    for (uses, words) in [
+        ("", "not refused: the artifact was issued and has not been used yet (authorization.issued)"),
+        (r#""uses":1,"#, "not refused: the artifact was issued and has been used: ask for X.1 (authorization.issued)"),
+        (
+            r#""uses":3,"#,
+            "not refused: the artifact was issued and has been used: ask for X.1 to X.3 (authorization.issued)",
+        ),
+    ] {
+        assert!(told(uses).starts_with(words), "{}", told(uses));
+    }
+}
+
+#[test]
 fn what_failed_or_was_cut_off_did_not_run_to_its_end_and_says_its_cause() {
     let told = |event: &str, cause: &str, closed: &str| {
         let said =

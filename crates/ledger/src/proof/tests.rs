@@ -193,6 +193,8 @@ async fn unused_artifacts_verify_and_numbered_uses_have_bundles_of_their_own() {
     assert!(matches!(bundle(&ledger.inner.shared, &base), Err(ProofError::NoBundle(_))));
     let lineage = lineage::answer(&ledger.inner.shared, &base, None).expect("a lineage");
     assert_eq!(lineage.get("uses").and_then(Value::as_int), Some(2));
+    let uses = |op: &str| lineage::why(&ledger.inner.shared, op).expect("why").get("uses").and_then(Value::as_int);
+    assert_eq!((uses(&base), uses(&format!("{base}.1")), uses(&never.op)), (Some(2), None, None));
 }
 
 #[tokio::test]
