@@ -119,6 +119,7 @@ def nobody(domain: Domain, client: openai.OpenAI):
             raise AssertionError("it was allowed")
         except openai.AuthenticationError as error:
             assert error.status_code == 401 and error.code == "identity.unauthenticated", error
+            assert "what would pass: " in error.message, error.message
     assert domain.calls() == calls
 
 
@@ -143,6 +144,7 @@ def authority_gone(domain: Domain, client: openai.OpenAI):
         raise AssertionError("it was allowed")
     except openai.InternalServerError as error:
         assert error.status_code == 503 and error.code == "issuer.unavailable", error
+        assert "what would pass: " in error.message and error.response.headers["eleven-lineage"] in error.message
         assert int(error.response.headers["retry-after"]) >= 1
     assert domain.calls() == calls
     # From this thread: a process started with --parent ends with the thread that started it.

@@ -68,7 +68,8 @@ impl Problem {
     }
 
     /// The reason for which the operation is denied, where it is.
-    fn denies(&self) -> Option<Reason> {
+    #[must_use]
+    pub fn denies(&self) -> Option<Reason> {
         self.reason.filter(|_| !self.allowed)
     }
 

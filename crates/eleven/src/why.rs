@@ -1,11 +1,10 @@
 //! `eleven why ID`: a refusal, or how an operation ended, in words.
 
-mod words;
-
 use crate::call;
 use crate::cli::Operation;
 use crate::lineage_cmd::{ledger, operation};
 use crate::output::{Failure, Output, Paint, shown_document};
+use eleven_api::words;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use eleven_runtime::UPSTREAM_FAILED;

@@ -1,6 +1,7 @@
 //! What a refused caller gets: a problem document that also looks right to an OpenAI client (PROTOCOL 12).
 
 use eleven_api::problem::Problem;
+use eleven_api::words::{WOULD_PASS, would_pass};
 use eleven_core::artifact::Operation;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
@@ -23,6 +24,10 @@ pub(crate) fn openai(problem: &Problem) -> axum::response::Response {
 /// One sentence for a person: the reason, the rule and what would pass, and where the proof is.
 fn message(problem: &Problem) -> String {
     let mut text = problem.to_string();
+    // Where a policy decided, its author may have said it.
+    if let Some(reason) = problem.denies().filter(|_| !problem.detail.contains(WOULD_PASS)) {
+        text.push_str(&format!("; {WOULD_PASS}{}", would_pass(reason)));
+    }
     if let Some(lineage) = &problem.lineage {
         text.push_str(&format!(" ({lineage}; `eleven why` explains it)"));
     }

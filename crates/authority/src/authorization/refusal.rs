@@ -3,6 +3,7 @@
 use super::Request;
 use crate::sequencer;
 use eleven_api::problem::Problem;
+use eleven_api::words::WOULD_PASS;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place};
 use eleven_core::hash::Sha3;
@@ -125,7 +126,8 @@ fn explain(policy: &str, denial: &Denial) -> String {
         text.push_str(detail);
     }
     if let Some(would_pass) = &denial.would_pass {
-        text.push_str("; what would pass: ");
+        text.push_str("; ");
+        text.push_str(WOULD_PASS);
         text.push_str(would_pass);
     }
     text

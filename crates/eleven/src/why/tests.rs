@@ -1,46 +1,6 @@
-use super::{explain, words};
+use super::explain;
 use crate::output::Output;
 use eleven_core::encoding::parse;
-use eleven_core::reason::Reason;
-
-#[test]
-fn every_reason_has_words_of_its_own() {
-    for reason in Reason::ALL {
-        let (meaning, would_pass) = (words::meaning(*reason), words::would_pass(*reason));
-        assert!(meaning.len() > 20 && meaning.ends_with('.'), "{reason}");
-        assert!(would_pass.len() > 10 && !would_pass.ends_with('.'), "{reason}");
-        let same = Reason::ALL.iter().filter(|other| words::meaning(**other) == meaning).count();
-        assert_eq!(same, 1, "{reason}");
-    }
-}
-
-#[test]
-fn who_finds_no_containment_is_told_of_a_ledger_that_went_back() {
-    let would_pass = words::would_pass(Reason::RuntimeContained);
-    for part in ["`eleven subject lift KIND SUBJECT`", "the ledger went back", "until the epoch is reached"] {
-        assert!(would_pass.contains(part), "{part}: {would_pass}");
-    }
-}
-
-#[test]
-fn a_reason_is_told_with_each_cause_for_which_it_is_given() {
-    for (reason, told, helps) in [
-        (Reason::RuntimeClock, "ten seconds away from the authority's clock", "same source"),
-        (Reason::IssuerUnavailable, "no issuer key that counts", "renew the key"),
-        (Reason::RuntimeUnregistered, "the runtime that was asked for has no point", "`eleven runtime register`"),
-        (Reason::RuntimeIntegrity, "the policy asks for hardware evidence", "`attestation` is `software`"),
-        (Reason::OperationMismatch, "without the request that the policy binds", "with `request`"),
-        (Reason::EnvironmentMismatch, "stand in several places", "through the point that is to run it"),
-        (Reason::AuditDiscontinuity, "no head of the durability", "its witnesses"),
-        (Reason::ArtifactReplayed, "the journal of a point that lost one", "a new artifact"),
-        (Reason::AuditUnavailable, "the point was about to end", "where it was told to stop"),
-        (Reason::PolicyError, "none by its schema", "what its schema asks for"),
-        (Reason::LimitsExceeded, "there is more of it", "spec/limits.md lists every limit"),
-    ] {
-        assert!(words::meaning(reason).contains(told), "{reason}: {}", words::meaning(reason));
-        assert!(words::would_pass(reason).contains(helps), "{reason}: {}", words::would_pass(reason));
-    }
-}
 
 #[test]
 fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {

@@ -26,6 +26,8 @@ async fn refused(domain: &Domain, answered: &Answered, status: u16, reason: &str
     let error = answered.json();
     let code = error.pointer("/error/code").and_then(Value::as_str).map(str::to_owned);
     assert_eq!(code.as_deref(), Some(reason), "an OpenAI client reads the reason as the code");
+    let message = error.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+    assert!(message.contains("what would pass: ") && message.contains(answered.header("eleven-lineage")), "{message}");
     if status == 403 {
         assert_eq!(answered.header("x-should-retry"), "false");
     }

@@ -13,3 +13,20 @@ fn what_was_committed_is_past_a_limit_only_where_it_is() {
         assert_eq!(unreadable(&op), expected);
     }
 }
+
+#[test]
+fn whoever_is_refused_reads_what_would_pass_once_whatever_the_reason() {
+    for reason in Reason::ALL {
+        let denied = Problem::refused(*reason, "it is so").in_lineage("lineage://op/X");
+        let told = message(&denied);
+        assert!(told.starts_with(&format!("{reason}: it is so; {WOULD_PASS}{} (", would_pass(*reason))), "{told}");
+        assert!(told.ends_with("(lineage://op/X; `eleven why` explains it)"), "{told}");
+        // What befell an operation that had passed is no denial.
+        assert!(!message(&denied.once_allowed()).contains(WOULD_PASS));
+    }
+    // In its author's words, where a policy denied.
+    let by_rule =
+        Problem::refused(Reason::PolicyDenied, format!("rule `r` does not permit this; {WOULD_PASS}another model"));
+    assert_eq!(message(&by_rule), format!("policy.denied: rule `r` does not permit this; {WOULD_PASS}another model"));
+    assert_eq!(message(&Problem::malformed("no JSON")), "no JSON");
+}

@@ -1,14 +1,20 @@
-//! Every reason in words: what it means, and what would pass.
+//! Every reason in words: what it means, and what would pass. Whoever is refused reads the latter in the refusal itself, and
+//! both by `eleven why`.
 
 use eleven_core::reason::Reason;
 
+/// What stands before what would pass, wherever a refusal says it.
+pub const WOULD_PASS: &str = "what would pass: ";
+
 /// What a reason means.
-pub(super) const fn meaning(reason: Reason) -> &'static str {
+#[must_use]
+pub const fn meaning(reason: Reason) -> &'static str {
     words(reason).0
 }
 
 /// What would pass, where the policy's author did not say.
-pub(super) const fn would_pass(reason: Reason) -> &'static str {
+#[must_use]
+pub const fn would_pass(reason: Reason) -> &'static str {
     words(reason).1
 }
 
@@ -120,7 +126,8 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::PolicyDenied => (
             "The policy was asked and does not permit this.",
-            "what one of its `permit` rules asks for; `eleven policy show REF` prints them",
+            "what one of its `permit` rules asks for and none of its `forbid` rules holds for; `eleven policy show REF` prints \
+             them",
         ),
         Reason::PolicyError => (
             "A rule of the policy could not be evaluated over this request, or the request is none by its schema, or the policy as a \
@@ -158,3 +165,6 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
         Reason::FederationRevoked => ("The peer domain was revoked.", "there is no way back under the same name"),
     }
 }
+
+#[cfg(test)]
+mod tests;
