@@ -47,17 +47,17 @@ permit (
 when {{
     context.op has model &&
     context.op.model == "{MODEL}" &&
-    ["{SCOPE}"].containsAll(context.op.scope)
+    context.op.scope == ["{SCOPE}"]
 }};
 
 @id("demo-app-may-list-models")
-@advice("list models as {IDENTITY}; or edit policies/starter.cedar and publish it")
+@advice("list models as {IDENTITY} with the scope [{SCOPE}]; or edit policies/starter.cedar and publish it")
 permit (
     principal == Identity::"{IDENTITY}",
     action == Action::"{list}",
     resource == Runtime::"{runtime}"
 )
-when {{ ["{SCOPE}"].containsAll(context.op.scope) }};
+when {{ context.op.scope == ["{SCOPE}"] }};
 "#
     )
 }
@@ -128,3 +128,6 @@ fn bundle(config: &Config, runtime: &str) -> String {
 "#
     )
 }
+
+#[cfg(test)]
+mod tests;
