@@ -69,11 +69,12 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     let events = read_events(&lineage)?;
     let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
     let rows = || {
-        let heading = ["N", "EVENT", "AT", "BY", "ENTRY", "SAYS"].map(str::to_owned).to_vec();
+        let heading = ["N", "EVENT", "HASH", "AT", "BY", "ENTRY", "SAYS"].map(str::to_owned).to_vec();
         let row = |(at, event): (usize, &Record)| {
             let seq = entries.get(at).and_then(|entry| entry.get("seq")).and_then(Value::as_int);
             let seq = seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string());
-            vec![format!("{:02}", event.n), event.event.clone(), event.ts.millis(), event.by.clone(), seq, says(event)]
+            let (number, name, hash) = (format!("{:02}", event.n), event.event.clone(), ends_of(&event.hash));
+            vec![number, name, hash, event.ts.millis(), event.by.clone(), seq, says(event)]
         };
         std::iter::once(heading).chain(events.iter().enumerate().map(row)).collect::<Vec<_>>()
     };
@@ -101,6 +102,14 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     };
     output.either(|| lineage.clone(), text);
     Ok(())
+}
+
+/// A digest as people tell one from another: how it begins and how it ends.
+fn ends_of(hash: &Sha3) -> String {
+    let text = hash.to_string();
+    let digits = text.rsplit(':').next().unwrap_or_default();
+    let end = digits.len().checked_sub(4).and_then(|at| digits.get(at..));
+    format!("{}...{}", digits.get(..4).unwrap_or_default(), end.unwrap_or_default())
 }
 
 /// What an event adds, in a few words.

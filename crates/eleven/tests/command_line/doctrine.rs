@@ -1,7 +1,8 @@
-//! The example of the doctrine paper, its section 10.3: the request byte for byte, the answer in its shape.
+//! The example of the doctrine paper, its section 10.3: the request byte for byte, the answer in its shape, and in it an artifact as
+//! its section 5.3 has one.
 
 use crate::domain::Domain;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Object, Value};
 use http::StatusCode;
 
 /// As it stands in the paper.
@@ -52,6 +53,23 @@ fn the_papers_request_is_answered_in_the_papers_shape() {
     assert_eq!(text("/artifact/op/scope/0"), "phi.no_export", "the authority sorts the scope");
     assert_eq!(text("/artifact/env/runtime"), "k8s://cluster-east-1/ns/inference");
     assert_eq!(text("/artifact/env/region"), "us-east", "and fills what the registry knows");
+
+    // The members of the paper's artifact, and no others.
+    for (pointer, members) in [
+        ("/artifact", "chash env exp id iss nbf op pol sig sub use v"),
+        ("/artifact/op", "model name scope"),
+        ("/artifact/pol", "hash ref"),
+        ("/artifact/env", "region runtime tenancy"),
+        ("/artifact/use", "mode nonce"),
+        ("/artifact/sig", "alg kid val"),
+    ] {
+        let names = |object: &Object| object.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>().join(" ");
+        let named = body.pointer(pointer).and_then(Value::as_object).map(names);
+        assert_eq!(named.as_deref(), Some(members), "{pointer}");
+    }
+    let (nbf, exp) = (text("/artifact/nbf"), text("/artifact/exp"));
+    assert!(nbf.ends_with('Z') && nbf.len() == "2026-05-12T17:00:00Z".len() && nbf < exp, "{nbf} {exp}");
+    assert!(text("/artifact/use/nonce").starts_with("n_") && text("/artifact/sig/val").starts_with("base64:"));
 
     // The same request, as another: the request names who the credential does not stand for.
     let other = domain.done(&["identity", "issue", "svc:demo-app:prod"]).trim().to_owned();

@@ -15,8 +15,27 @@ fn a_call_is_proven_to_whoever_has_the_root_and_one_changed_byte_shows() {
     assert_eq!(status, StatusCode::OK, "{body}");
     domain.ended(&lineage);
     let shown = domain.done(&["lineage", "show", &lineage]);
-    for event in ["authorization.issued", "execution.started", "attestation.signed", "evidence.committed"] {
-        assert!(shown.contains(event), "{event}: {shown}");
+    // As the doctrine's example in its section 6.4: the events in their order, each by number, name and hash.
+    let names = [
+        "authorization.issued",
+        "authorization.consumed",
+        "admission.granted",
+        "execution.started",
+        "attestation.signed",
+        "execution.completed",
+        "evidence.committed",
+    ];
+    assert!(shown.starts_with(&format!("{lineage}\n")), "{shown}");
+    let told = domain.json(&["lineage", "show", &lineage]);
+    let events = told.get("events").and_then(Value::as_array).expect("events");
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with('0')).collect();
+    assert_eq!((lines.len(), events.len()), (names.len(), names.len()), "{shown}");
+    for (at, (line, event)) in lines.iter().zip(events).enumerate() {
+        let hash = event.get("event_hash").and_then(Value::as_str).expect("a hash");
+        let digits = hash.strip_prefix("sha3-512:").expect("its form");
+        let cells: Vec<&str> = line.split_whitespace().take(3).collect();
+        let (number, ends) = (format!("{:02}", at + 1), format!("{}...{}", &digits[..4], &digits[124..]));
+        assert_eq!(cells, [number.as_str(), names[at], ends.as_str()], "{shown}");
     }
     let replayed = domain.json(&["lineage", "replay", &lineage]);
     assert_eq!(replayed.get("same"), Some(&Value::Bool(true)), "{replayed}");
