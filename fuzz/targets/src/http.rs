@@ -2,13 +2,15 @@
 
 use crate::{structures, vectors};
 use eleven_api::admission::{Admit, Complete};
-use eleven_api::audit::{Append, Appended, Cursor};
+use eleven_api::audit::{Append, Appended, Cursor, LeftOpen};
+use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::govern::{Allowed, Execute};
 use eleven_api::identity::{Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_core::artifact::Token;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::{Sha3, base64};
+use eleven_core::limits::MAX_OP;
 
 /// Puts one body to every reader.
 ///
@@ -48,6 +50,19 @@ pub fn run(body: &[u8]) {
     if let Ok(cursor) = Cursor::read(value.clone()) {
         assert_eq!(cursor.to_value(), value, "a cursor");
     }
+    if let Ok(left) = LeftOpen::read(value.clone()) {
+        assert_eq!(left.to_value(), value, "open lineages");
+    }
+    if let Ok(disclose) = Disclose::read(body) {
+        assert_eq!(disclose.to_value(), value, "a disclosure request");
+        for asking in [Asking::Open, Asking::Erase] {
+            let size = disclose.operation(asking).map_or(0, |op| op.value().canonical().len());
+            assert!(size <= MAX_OP, "an act past the limit of operations");
+        }
+    }
+    if let Ok(disclosed) = Disclosed::read(body) {
+        assert_eq!(disclosed.to_value(), value, "a disclosure answer");
+    }
     if let Ok(issued) = Issued::read(body) {
         assert_eq!(issued.to_value(), value, "a token answer");
     }
@@ -57,6 +72,7 @@ fn refused_by_all(body: &[u8]) {
     assert!(Execute::read(body).is_err() && Allowed::read(body).is_err() && Admit::read(body).is_err(), "no JSON");
     assert!(Complete::read(body).is_err() && Append::read(body).is_err(), "no JSON");
     assert!(Exchange::read(body).is_err() && Issued::read(body).is_err(), "no JSON");
+    assert!(Disclose::read(body).is_err() && Disclosed::read(body).is_err(), "no JSON");
 }
 
 /// A token that came in parts is one that could have come whole.
@@ -102,6 +118,8 @@ pub fn corpus() -> Vec<Vec<u8>> {
         let request = Object::new().with("body", hash).with("method", "POST").with("path", "/v1/chat/completions");
         let execute = Object::new().with("identity", &artifact.sub).with("op", artifact.op.value().clone());
         bodies.push(execute.with("env", env).with("request", request));
+        let disclose = Object::new().with("op", artifact.content_id()).with("paths", vec![Value::from("/op/user")]);
+        bodies.push(disclose.with("purpose", "a complaint"));
         let workload = Object::new().with("image", hash).with("runtime", &artifact.env.runtime);
         let parts = Object::new().with("artifact", artifact.to_value()).with("issued", token.issued.to_value());
         bodies.push(parts.with("salt", &token.salt).with("workload", workload));
@@ -119,5 +137,9 @@ pub fn corpus() -> Vec<Vec<u8>> {
     let records = vectors::objects_with(&["event_hash", "sig"]);
     bodies.push(Object::new().with("records", records[..3].to_vec()).with("blobs", blobs));
     bodies.push(Object::new().with("records", records[3..4].to_vec()));
+    bodies.push(Object::new().with("lineages", vec![Value::from(records[..3].to_vec())]).with("after", Value::Null));
+    let opens = Value::Array(vec!["AAECAwQFBgcICQoLDA0ODw==".into(), "/op/user".into(), "juniper".into()]);
+    let shown = Object::new().with("count", 1_u64).with("disclosures", vec![opens]).with("durability", "D1");
+    bodies.push(shown.with("lineage", "lineage://op/00000000000000000000000000000000"));
     bodies.iter().map(Object::canonical).collect()
 }
