@@ -1,12 +1,15 @@
 use crate::fixtures::{self, AUTHORITY, key, signer};
-use crate::world::{DEADLINE, World, asked_for, bundle, operator, signers};
+use crate::world::{DEADLINE, World, asked_for, bundle, listener, operator, signers};
+use axum::Extension;
+use eleven_api::client::CallError;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
 use eleven_api::keyring::Keyring;
 use eleven_api::routes;
 use eleven_api::secret::Secret;
+use eleven_api::serve::Peer;
 use eleven_authority::Signers;
-use eleven_authority::admin::{Act, ActError, SignedAct, SignedError};
+use eleven_authority::admin::{self, Act, ActError, SignedAct, SignedError};
 use eleven_authority::identity::operator_source;
 use eleven_core::artifact::RequestBinding;
 use eleven_core::encoding::{Object, Value, parse};
@@ -21,6 +24,7 @@ use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 fn epoch(done: &Value) -> i64 {
     done.get("epoch").and_then(Value::as_int).expect("an epoch")
@@ -48,6 +52,44 @@ async fn a_policy_replaces_its_former_version_and_says_by_when() {
     let published = world.records().await.into_iter().filter(|record| record.event == "policy.published");
     let by: Vec<_> = published.map(|record| record.about.identity).collect();
     assert_eq!(by, [None, Some("human:operator:dev".to_owned())], "the record says who acted");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_is_taken_from_this_machine_alone_whoever_signed_it() {
+    let world = World::founded().await;
+    let (stop, stopping) = watch::channel(false);
+    let mut serving = Vec::new();
+    for (peer, is_here) in [
+        ("192.0.2.7:4711", false),
+        ("[2001:db8::7]:4711", false),
+        ("[::ffff:192.0.2.7]:4711", false),
+        ("127.0.0.2:4711", true),
+        ("[::1]:4711", true),
+        ("[::ffff:127.0.0.1]:4711", true),
+    ] {
+        // Who connects, as a listener beyond loopback names it.
+        let from = Extension(Peer(peer.parse().expect("an address")));
+        let acts = admin::router(Arc::clone(&world.authority)).layer(from);
+        let (listener, base) = listener().await;
+        serving.push(tokio::spawn(listener.serve(acts, stopping.clone(), Duration::ZERO)));
+        // Each act another one, for one is taken once.
+        let identity = format!("svc:app-{}", serving.len());
+        let args = Object::new().with("identity", identity);
+        let signed = SignedAct::sign("identity.issue", args, SystemClock.now(), &operator()).to_bytes();
+        match world.client.post(&base, routes::ADMIN_ACT, &[], signed, DEADLINE).await {
+            Ok(_) => assert!(is_here, "{peer}"),
+            Err(CallError::Refused(problem)) => {
+                assert!(!is_here && problem.status == 403, "{peer}: {problem}");
+                assert!(problem.detail.contains("on this machine only"), "{peer}: {problem}");
+            }
+            Err(error) => panic!("{peer}: {error}"),
+        }
+    }
+    stop.send_replace(true);
+    for serving in serving {
+        serving.await.expect("it ends");
+    }
     world.stop().await;
 }
 
