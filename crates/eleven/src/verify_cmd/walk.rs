@@ -13,7 +13,7 @@
 
 use super::{replay, table};
 use crate::call::{self, At};
-use crate::output::{EXIT_FAILED, Failure, Output, Paint, shown};
+use crate::output::{Failure, Output, Paint, shown};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
@@ -23,7 +23,7 @@ use eleven_core::index::{self, Proof, Proves};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::tree;
-use eleven_verify::{Caller, Kind, Pinned, Report, Status, parse_file, verify_bytes};
+use eleven_verify::{Caller, Kind, Pinned, Report, Status, Verdict, parse_file, verify_bytes};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,9 +71,15 @@ pub(super) fn run(
     let report = verify_bytes(&fetched.bundle, &caller).map_err(Failure::new)?;
     let mut steps = walk(op, &fetched, &fetched.proof, root.map(Pinned::value));
     steps.extend(heads(&fetched, &report));
+    let report = judged(report, &steps);
     output.either(|| value(&steps, &report), || text(&steps, &report, output));
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+/// The verdict over the walk: a proof file that holds together does not make up for a step that does not hold.
+fn judged(report: Report, steps: &[Step]) -> Report {
     let walked = steps.iter().all(|step| step.holds);
-    Ok(ExitCode::from(if walked { report.exit_code() } else { EXIT_FAILED }))
+    Report { verdict: if walked { report.verdict } else { Verdict::Failed }, ..report }
 }
 
 fn fetch(at: &At, op: &str) -> Result<Surfaces, Failure> {
@@ -238,7 +244,12 @@ fn text(steps: &[Step], report: &Report, output: Output) -> String {
         let padding = " ".repeat(width.saturating_sub(what.chars().count()));
         format!("{}  {}{padding}  {}", output.paint(paint, mark), what, detail).trim_end().to_owned()
     });
-    format!("{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), table(report, output))
+    let wrong = steps.iter().filter(|step| !step.holds).count();
+    let why = match wrong {
+        0 => String::new(),
+        wrong => format!("\n{wrong} of {} steps of the walk do not hold, whatever its proof file proves.", steps.len()),
+    };
+    format!("{}\n\n{}{why}", lines.collect::<Vec<_>>().join("\n"), table(report, output))
 }
 
 #[cfg(test)]

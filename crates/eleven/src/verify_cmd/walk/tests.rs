@@ -93,8 +93,8 @@ fn serving(answers: Vec<(&'static str, Value)>) -> At {
     At::of(Some(&url), None, std::path::Path::new("")).expect("an address")
 }
 
-/// Whether each step holds where the proof file is the vectors', and the published head and the index's are these.
-fn walked(published: &Value, indexed: &Value) -> BTreeMap<String, bool> {
+/// The steps where the proof file is the vectors', and the published head and the index's are these; and what that file comes to.
+fn walk_of(published: &Value, indexed: &Value) -> (Vec<Step>, Report) {
     let vector = |name: &str| {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors").join(name);
         parse(&std::fs::read(path).expect("a vector")).expect("I-JSON")
@@ -116,6 +116,12 @@ fn walked(published: &Value, indexed: &Value) -> BTreeMap<String, bool> {
     let report = verify_bytes(&fetched.bundle, &Caller { root: Some(&pinned), ..Caller::default() }).expect("I-JSON");
     let mut steps = walk(&op, &fetched, &fetched.proof, Some(pinned.value()));
     steps.extend(heads(&fetched, &report));
+    (steps, report)
+}
+
+/// Whether each of them holds.
+fn walked(published: &Value, indexed: &Value) -> BTreeMap<String, bool> {
+    let (steps, _) = walk_of(published, indexed);
     steps.into_iter().map(|step| (step.what, step.holds)).collect()
 }
 
@@ -149,4 +155,21 @@ fn an_index_of_before_the_published_head_does_not_do() {
     let steps = walked(&later, &same);
     assert!(!steps[NOT_BEFORE], "{steps:?}");
     assert!(walked(&same, &later)[NOT_BEFORE]);
+}
+
+#[test]
+fn a_walk_of_which_a_step_does_not_hold_is_not_verified_by_its_proof_file() {
+    let (same, other) = (head(|head| head), head(|head| head.with("root", Sha256([7; 32]))));
+    for (published, verdict) in [(same, Verdict::Verified), (other, Verdict::Failed)] {
+        let (steps, report) = walk_of(&published, &published);
+        assert_eq!(report.verdict, Verdict::Verified, "the proof file alone holds together");
+        let report = judged(report, &steps);
+        assert_eq!(report.verdict, verdict);
+        let document = value(&steps, &report);
+        assert_eq!(document.pointer("/report/verdict").and_then(Value::as_str), Some(verdict.name()));
+        let said = text(&steps, &report, Output::new(false));
+        let verified = verdict == Verdict::Verified;
+        assert_eq!((said.contains("VERIFIED"), said.contains("FAILED")), (verified, !verified), "{said}");
+        assert_eq!(said.contains("steps of the walk do not hold"), !verified, "{said}");
+    }
 }
