@@ -16,6 +16,15 @@ pub enum LedgerError {
     Open(OpenError),
     /// What the log holds is no ledger of this build.
     Replay(ReplayError),
+    /// Bytes of a log are not those that were written, and no crash leaves that.
+    Damaged {
+        /// Which of the two logs.
+        log: &'static str,
+        /// The first entry that is lost, where that is known.
+        entry: Option<u64>,
+        /// Where, and what is wrong there.
+        what: String,
+    },
     /// There are bytes behind the last commit: what a crash in the middle of one leaves, or damage to the last.
     Torn {
         /// Which of the two logs.
@@ -51,6 +60,10 @@ impl fmt::Display for LedgerError {
             Self::Folder(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
+            Self::Damaged { log, entry: Some(entry), what } => {
+                write!(f, "entry {entry} of the ledger is the first that is lost: {log}/{what}")
+            }
+            Self::Damaged { log, entry: None, what } => write!(f, "{log}/{what}"),
             Self::Torn { log, torn } => write!(
                 f,
                 "{log}/{} has {} bytes from byte {} on that are no commit: all before them is sound; where the process \

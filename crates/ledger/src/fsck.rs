@@ -4,14 +4,15 @@
 use crate::error::LedgerError;
 use crate::follow;
 use crate::heads::{self, HeadError};
-use crate::home;
+use crate::home::{self, HEADS, LOG};
 use crate::recover::{Depth, Met, Replayed};
 use crate::state::Published;
 use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::signature::VerifyingKey;
 use eleven_core::time::Time;
-use eleven_store::{Folder, FolderError, OpenError, Place, ReadLog, TornTail, read_only};
+use eleven_store::{Folder, FolderError, OpenError, Place, ReadLog, TornTail, read_only, read_whole};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,8 +52,9 @@ pub struct Progress {
 /// it might be when the last head was signed. Nothing has to be writable there. `progress` is told now and then.
 ///
 /// # Errors
-/// [`LedgerError::Replay`] names the first entry that is wrong, and how; [`LedgerError::Head`] the head;
-/// [`LedgerError::Open`] and [`LedgerError::Torn`] the file and the byte.
+/// [`LedgerError::Replay`] names the first entry that is wrong, and how; [`LedgerError::Damaged`] the first that is lost where bytes
+/// are not those that were written, the file and the byte; [`LedgerError::Head`] the head; [`LedgerError::Torn`] the file and the
+/// byte.
 pub fn fsck(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Sound, LedgerError> {
     let (home, mirror) = match home::open_to_read(folder) {
         // A mirror, kept by whoever follows a ledger, is checked alike.
@@ -62,7 +64,7 @@ pub fn fsck(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Sound, 
         home => (home?, false),
     };
     let place = |name: &'static str| -> Result<Place, FolderError> { home.place(name) };
-    check(&place("log")?, &place("heads")?, mirror, progress)
+    check(&place(LOG)?, &place(HEADS)?, mirror, progress)
 }
 
 /// Checks the two logs of a ledger, or of a `mirror` of one.
@@ -75,13 +77,44 @@ pub(crate) fn check(
     mirror: bool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Sound, LedgerError> {
-    let (log, log_end) = open(log)?;
-    let (heads, heads_end) = open(heads)?;
-    let sound = check_records(log.as_ref(), heads.as_ref(), mirror, progress)?;
-    // After all else: a head that covers more than there is says more than a torn end does.
-    match log_end.map(|torn| ("log", torn)).or_else(|| heads_end.map(|torn| ("heads", torn))) {
+    let (log, log_end) = match open(LOG, log) {
+        Err(LedgerError::Damaged { what, .. }) => return Err(first_lost(log, what, progress)),
+        opened => opened?,
+    };
+    let (heads, heads_end) = open(HEADS, heads)?;
+    let checked = check_records(log.as_ref(), heads.as_ref(), mirror, progress);
+    let sound = checked.map_err(|error| match (error, &log_end) {
+        // No crash leaves that: what a head covers was durable.
+        (LedgerError::Head(HeadError::Back { last, next }), Some(torn)) => LedgerError::Damaged {
+            log: LOG,
+            entry: Some(next),
+            what: format!(
+                "{} has {} bytes from byte {} on that are no commit, and a head covers {last} entries: restore the folder \
+                 from a copy",
+                torn.segment, torn.bytes, torn.offset
+            ),
+        },
+        (error, _) => error,
+    })?;
+    // After all else: what is wrong before it says more than a torn end does.
+    match log_end.map(|torn| (LOG, torn)).or_else(|| heads_end.map(|torn| (HEADS, torn))) {
         Some((log, torn)) => Err(LedgerError::Torn { log, torn }),
         None => Ok(sound),
+    }
+}
+
+/// Which entry is the first that is lost to damage of the log, `what`; or what is wrong with one before it, since all that is
+/// whole is checked.
+fn first_lost(log: &Place, what: String, progress: &mut dyn FnMut(Progress)) -> LedgerError {
+    let whole = match read_whole(log) {
+        Ok(whole) => whole,
+        Err(error) => return error.into(),
+    };
+    let records = whole.durable();
+    let mut replayed = Replayed::new(Depth::Everything, BTreeSet::new());
+    match replayed.extend(whole.as_ref(), &mut |met| progress(Progress { met: *met, records })) {
+        Ok(()) => LedgerError::Damaged { log: LOG, entry: Some(replayed.book.size()), what },
+        Err(wrong) => wrong.into(),
     }
 }
 
@@ -118,9 +151,14 @@ fn check_records(
     })
 }
 
-fn open(place: &Place) -> Result<(Arc<dyn ReadLog>, Option<TornTail>), OpenError> {
-    let (log, recovery) = read_only(place)?;
-    Ok((log, recovery.torn))
+fn open(log: &'static str, place: &Place) -> Result<(Arc<dyn ReadLog>, Option<TornTail>), LedgerError> {
+    match read_only(place) {
+        Ok((read, recovery)) => Ok((read, recovery.torn)),
+        Err(error @ (OpenError::Damaged(_) | OpenError::Missing { .. })) => {
+            Err(LedgerError::Damaged { log, entry: None, what: error.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Every head is signed by a head key of a root that is not compromised by the entries under it, its checkpoint with it, and
@@ -130,6 +168,11 @@ fn check_heads(replayed: &Replayed, heads: &[Published]) -> Result<u64, HeadErro
     for published in heads {
         let (head, size) = (&published.head, published.head.commitment.size);
         let wrong = |what: &str| HeadError::Wrong { size, what: what.to_owned() };
+        // Before its key: that stands in what is missing, maybe.
+        let there = replayed.book.size();
+        if size > there {
+            return Err(HeadError::Back { last: size, next: there });
+        }
         let key = replayed.key_of(head).ok_or_else(|| HeadError::Key(head.sig.kid.clone()))?;
         check_checkpoint(published, &key).map_err(|what| HeadError::Wrong { size, what })?;
         if size < last || at.is_some_and(|at| head.at < at) {
@@ -154,10 +197,6 @@ fn check_checkpoint(published: &Published, key: &VerifyingKey) -> Result<(), Str
 
 fn check_commitment(replayed: &Replayed, commitment: &Commitment, at: Time) -> Result<(), HeadError> {
     let size = commitment.size;
-    let there = replayed.book.size();
-    if size > there {
-        return Err(HeadError::Back { last: size, next: there });
-    }
     if replayed.tree.root_at(size) != Some(commitment.root) {
         return Err(HeadError::Fork { size });
     }

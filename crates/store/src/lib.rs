@@ -21,7 +21,7 @@
 //! - [`SegmentLog`]: the embedded log. Files of zeros are written and synced ahead of use (by a thread, from when the
 //!   current one is half full), so a commit is one write and one fdatasync that touches no metadata. The bytes are
 //!   described in `frame.rs`, recovery in `segment/recover.rs`, how full segments are packed in `segment/packed.rs`.
-//!   [`inspect`] checks a log without changing it, and [`read_only`] reads one.
+//!   [`inspect`] checks a log without changing it, [`read_only`] reads one, and [`read_whole`] what is whole of a damaged one.
 //! - [`GroupCommit`]: one writer that owns a log and a [`Stage`], the state machine that turns requests into records.
 //!   While one batch is being synced the next gathers; answers leave after their batch is durable. [`SteppedCommit`] is
 //!   the same writer without a thread, for simulations.
@@ -93,4 +93,6 @@ pub use log::{
     AppendError, Damage, DropError, Durable, Level, Log, MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS, ReadError, ReadLog,
 };
 pub use metrics::{Histogram, Metrics, Summary};
-pub use segment::{OpenError, Recovery, Rewriter, SegmentLog, SegmentOptions, TornTail, inspect, peek, read_only};
+pub use segment::{
+    OpenError, Recovery, Rewriter, SegmentLog, SegmentOptions, TornTail, inspect, peek, read_only, read_whole,
+};

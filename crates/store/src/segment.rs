@@ -37,7 +37,7 @@ use reader::{Segment, Shared};
 use spare::Spare;
 
 pub use pack::Rewriter;
-pub use recover::{OpenError, Recovery, TornTail, inspect, peek, read_only};
+pub use recover::{OpenError, Recovery, TornTail, inspect, peek, read_only, read_whole};
 
 /// A buffer that one large commit blew up is given back when it is above this.
 const KEPT_BUFFER: usize = 4 << 20;

@@ -184,7 +184,10 @@ fn placed(files: &[(String, Vec<u8>)]) -> Place {
 }
 
 /// Changes bytes of a log's files one at a time, and says which change was not found at its place.
-fn missed(log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String> {
+fn missed(records: &Records, log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String> {
+    let first = |(name, _): &(String, Vec<u8>)| name.split('.').next().and_then(|first| first.parse().ok());
+    let mut begins: Vec<usize> = log.iter().map(|file| first(file).expect("a position")).collect();
+    begins.push(records.0.len());
     check(&placed(log), &placed(heads), false, &mut |_| ()).expect("sound as it is");
     let bytes: Vec<(usize, usize)> =
         (0..).zip(log).flat_map(|(file, (_, bytes))| (0..bytes.len()).map(move |at| (file, at))).collect();
@@ -197,6 +200,11 @@ fn missed(log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String>
         let outcome = check(&placed(&changed), &placed(heads), false, &mut |_| ());
         let found = match &outcome {
             // A frame, a packed block, or a file's header; or a frame of the file before is the last that is whole.
+            Err(LedgerError::Damaged { log: "log", entry: Some(entry), what }) => {
+                let lost = records.entry_at(begins[file])..=records.entry_at(begins[file + 1]);
+                what.contains(&name) && lost.contains(entry)
+            }
+            // The number of its format, which is another build's.
             Err(LedgerError::Open(error)) => error.to_string().contains(&name),
             // Nothing else says where in a packed file the damage is, and nothing in it is of no use.
             _ if packed => false,
@@ -214,17 +222,54 @@ fn missed(log: &[(String, Vec<u8>)], heads: &[(String, Vec<u8>)]) -> Vec<String>
 
 #[tokio::test]
 async fn every_byte_of_the_files_that_changes_is_found_at_its_place() {
-    let (log, heads) = small().await;
-    let log = on_disk(&log, false);
+    let (records, heads) = small().await;
+    let log = on_disk(&records, false);
     assert!(log.len() > 2, "several segments");
-    assert_eq!(missed(&log, &on_disk(&heads, false)), Vec::<String>::new());
+    assert_eq!(missed(&records, &log, &on_disk(&heads, false)), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn every_byte_of_a_packed_file_that_changes_is_found_in_it() {
-    let (log, heads) = small().await;
-    let log = on_disk(&log, true);
+    let (records, heads) = small().await;
+    let log = on_disk(&records, true);
     let packed = log.iter().filter(|(name, _)| name.ends_with(".pack")).count();
     assert!(packed > 1 && packed + 1 == log.len(), "all but the last are packed");
-    assert_eq!(missed(&log, &on_disk(&heads, true)), Vec::<String>::new());
+    assert_eq!(missed(&records, &log, &on_disk(&heads, true)), Vec::<String>::new());
+}
+
+/// The file of a log of these commits.
+fn committed(commits: &[&[Vec<u8>]]) -> (String, Vec<u8>) {
+    let disk = FaultyDisk::new(11);
+    let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
+    let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
+    for commit in commits {
+        let records: Vec<&[u8]> = commit.iter().map(Vec::as_slice).collect();
+        let durable = log.append(log.next(), &records).expect("written");
+        assert_eq!(durable.count(), commit.len() as u64);
+    }
+    let name = disk.names().into_iter().next().expect("a file");
+    let bytes = disk.bytes(&name).expect("its bytes");
+    (name, bytes)
+}
+
+#[tokio::test]
+async fn the_last_commit_that_is_damaged_is_named_by_its_first_entry_also_where_it_holds_all() {
+    let (records, heads) = small().await;
+    let heads = on_disk(&heads, false);
+    let last = records.0.iter().rposition(|record| record.last() == Some(&b'e')).expect("an entry");
+    // In one commit, as a mirror keeps what it took at once; and the last entry in one of its own.
+    for begins in [0, last] {
+        let (before, commit) = records.0.split_at(begins);
+        let commits: Vec<&[Vec<u8>]> = [before, commit].into_iter().filter(|commit| !commit.is_empty()).collect();
+        let (name, mut bytes) = committed(&commits);
+        let end = bytes.iter().rposition(|byte| *byte != 0).expect("it is written");
+        bytes[end] ^= 1;
+        match check(&placed(&[(name.clone(), bytes)]), &placed(&heads), false, &mut |_| ()) {
+            Err(LedgerError::Damaged { log: "log", entry: Some(entry), what }) => {
+                assert_eq!(entry, records.entry_at(begins), "{what}");
+                assert!(what.starts_with(&name) && what.contains("and a head covers"), "{what}");
+            }
+            other => panic!("from record {begins} on: {other:?}"),
+        }
+    }
 }

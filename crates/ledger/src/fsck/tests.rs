@@ -197,7 +197,29 @@ async fn bytes_that_changed_on_the_disk_are_found() {
     let at = bytes.windows(14).position(|window| window == b"key.registered").expect("an entry");
     bytes[at] ^= 1;
     std::fs::write(&log, bytes).expect("written");
-    assert!(matches!(fsck(home.path(), &mut |_| ()), Err(LedgerError::Open(_))));
+    match fsck(home.path(), &mut |_| ()) {
+        // The first of those that were appended with it; before them are the genesis and, maybe, a seal.
+        Err(LedgerError::Damaged { log: "log", entry: Some(1..=2), what }) => {
+            assert!(what.contains(".seg is damaged at byte"), "{what}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let said = fsck(home.path(), &mut |_| ()).expect_err("it is damaged").to_string();
+    assert!(said.starts_with("entry ") && said.contains(" is the first that is lost: log/0"), "{said}");
+}
+
+#[tokio::test]
+async fn damage_to_the_heads_is_told_from_damage_to_the_log() {
+    let home = home().await;
+    let mut files =
+        std::fs::read_dir(home.path().join("heads")).expect("a folder").map(|entry| entry.expect("one").path());
+    let file = files.find(|path| path.extension().is_some_and(|end| end == "seg")).expect("a segment");
+    let mut bytes = std::fs::read(&file).expect("bytes");
+    // In the file's header.
+    bytes[20] ^= 1;
+    std::fs::write(&file, bytes).expect("written");
+    let said = fsck(home.path(), &mut |_| ()).expect_err("it is damaged").to_string();
+    assert!(said.starts_with("heads/0") && said.contains(" is damaged at byte "), "{said}");
 }
 
 #[tokio::test]

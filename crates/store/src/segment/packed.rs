@@ -102,6 +102,30 @@ impl Blocks {
     /// # Errors
     /// What is wrong with it, and at which byte.
     pub(super) fn open(file: &dyn DiskFile) -> Result<Blocks, PackedError> {
+        let (mut blocks, table, index) = Blocks::indexed(file)?;
+        blocks.take_rows(&table, index, file)?;
+        Ok(blocks)
+    }
+
+    /// The blocks before the first that is damaged; none where there are none, or the index is damaged as well.
+    pub(super) fn before_damage(file: &dyn DiskFile) -> Option<Blocks> {
+        let (mut blocks, table, index) = Blocks::indexed(file).ok()?;
+        let damaged = blocks.take_rows(&table, index, file).is_err();
+        let last = blocks.rows.last()?.position;
+        // Where every block is whole, what is wrong lies behind them.
+        if let Some(row) = table.chunks_exact(ROW).nth(blocks.rows.len()).filter(|_| damaged) {
+            let position = word(row);
+            let next = blocks.first + u64::from(position);
+            if position <= last || next >= blocks.next {
+                return None;
+            }
+            blocks.next = next;
+        }
+        Some(blocks)
+    }
+
+    /// A packed segment without its rows, the bytes of those, and where they begin.
+    fn indexed(file: &dyn DiskFile) -> Result<(Blocks, Vec<u8>, u64), PackedError> {
         let length = file.length()?;
         let mut head = [0; HEADER];
         if length < HEADER as u64 {
@@ -122,11 +146,12 @@ impl Blocks {
         if Checksum::salted(blocks.salt).add(table).value() != long(sum) {
             return Err(damaged(index, "the index does not match its checksum"));
         }
-        blocks.with_rows(table, index, file)
+        bytes.truncate(rows as usize);
+        Ok((blocks, bytes, index))
     }
 
     /// Takes the rows of the index and checks the blocks against them.
-    fn with_rows(mut self, table: &[u8], index: u64, file: &dyn DiskFile) -> Result<Blocks, PackedError> {
+    fn take_rows(&mut self, table: &[u8], index: u64, file: &dyn DiskFile) -> Result<(), PackedError> {
         let mut offset = HEADER as u64;
         for bytes in table.chunks_exact(ROW) {
             let row = Row {
@@ -149,7 +174,7 @@ impl Blocks {
             offset += u64::from(row.packed);
             self.rows.push(row);
         }
-        if offset == index { Ok(self) } else { Err(PackedError::Damaged(offset, "bytes here are in no block")) }
+        if offset == index { Ok(()) } else { Err(PackedError::Damaged(offset, "bytes here are in no block")) }
     }
 }
 

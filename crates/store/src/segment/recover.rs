@@ -131,6 +131,19 @@ pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenErro
     Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next, 0)), recovery))
 }
 
+/// Reads what is whole of the log at `place`, which [`read_only`] refuses as damaged: the records before the first that is lost.
+///
+/// # Errors
+/// Where the folder can't be listed.
+pub fn read_whole(place: &Place) -> Result<Arc<dyn ReadLog>, OpenError> {
+    let names = list(&*place.disk)?;
+    let mut segments = Vec::new();
+    // Why it ends there whoever asks knows already.
+    let _ = scan_into(&*place.disk, names, &mut segments);
+    let next = segments.last().map_or(0, Segment::next);
+    Ok(Arc::new(Shared::new(Arc::clone(&place.disk), segments, next, 0)))
+}
+
 /// Reads the log in the folder `path` as [`read_only`] does, whoever holds and writes to it: what was whole at this moment
 /// is shown, and nothing that is added later. Nothing has to be writable there.
 ///
@@ -215,8 +228,23 @@ enum Tail {
     Damaged(u64, &'static str),
 }
 
+fn list(disk: &dyn Disk) -> Result<Vec<String>, OpenError> {
+    disk.list().map_err(|cause| OpenError::io("list the folder", cause))
+}
+
 fn scan(disk: &dyn Disk) -> Result<Scan, OpenError> {
-    let names = disk.list().map_err(|cause| OpenError::io("list the folder", cause))?;
+    let mut segments = Vec::new();
+    let (last, leftovers) = scan_into(disk, list(disk)?, &mut segments)?;
+    Ok(Scan { segments, last, leftovers })
+}
+
+/// Reads the segments among the files of these names into `segments`, as far as they are whole. Gives the one that may have a
+/// torn end, and what was left over.
+fn scan_into(
+    disk: &dyn Disk,
+    names: Vec<String>,
+    segments: &mut Vec<Segment>,
+) -> Result<(Option<Last>, Vec<String>), OpenError> {
     let unfinished = |name: &&String| [spare::NAME, packed::TEMPORARY].contains(&name.as_str());
     let mut leftovers: Vec<String> = names.iter().filter(unfinished).cloned().collect();
     let mut files = Vec::new();
@@ -237,23 +265,35 @@ fn scan(disk: &dyn Disk) -> Result<Scan, OpenError> {
         !again
     });
 
-    let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
+    segments.reserve(files.len());
     let mut last = None;
     for (at, (first, packed, name)) in files.iter().enumerate() {
-        let (mut segment, end, tail) = open_segment(disk, name, *first, *packed)?;
+        let opened = open_segment(disk, name, *first, *packed);
+        if *packed && matches!(opened, Err(OpenError::Damaged(_))) {
+            segments.extend(before_damage(disk, name, *first));
+        }
+        let (mut segment, end, tail) = opened?;
         if segment.is_packed() {
             leftovers.retain(|left| left != segment.name());
         }
-        match files.get(at + 1) {
+        let follows = match files.get(at + 1) {
             Some((next_first, _, next_name)) => {
-                check_joint(&segment, &tail, *next_first, next_name)?;
                 segment.close();
+                check_joint(&segment, &tail, *next_first, next_name)
             }
-            None => last = end.map(|end| end.judge(tail, name)).transpose()?,
-        }
+            None => end.map(|end| end.judge(tail, name)).transpose().map(|end| last = end),
+        };
         segments.push(segment);
+        follows?;
     }
-    Ok(Scan { segments, last, leftovers })
+    Ok((last, leftovers))
+}
+
+/// What is whole of a packed segment that is damaged: its blocks before the first that is not.
+fn before_damage(disk: &dyn Disk, name: &str, first: u64) -> Option<Segment> {
+    let file = disk.open(name).ok()?;
+    let blocks = Blocks::before_damage(&*file).filter(|blocks| blocks.first() == first)?;
+    Some(Segment::packed(name.to_owned(), blocks))
 }
 
 /// Reads a segment that was listed as `name`. Where another process writes the log, one that was not packed when it was listed

@@ -178,6 +178,37 @@ fn damage_before_the_last_frame_is_refused_by_place() {
     assert_eq!(open(&disk).next(), 45, "all was put right again");
 }
 
+/// The records that are whole, of which each is the one that was written.
+fn whole(disk: &FaultyDisk) -> u64 {
+    let log = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
+    let records = log.read_from(0, usize::MAX, usize::MAX).expect("what is whole is read");
+    assert!(records.iter().all(|(at, bytes)| *bytes == record(*at)));
+    assert!(records.iter().map(|(at, _)| *at).eq(0..log.durable()));
+    log.durable()
+}
+
+#[test]
+fn what_is_whole_before_the_damage_is_read() {
+    let disk = filled(45);
+    let names = disk.names();
+    let first_of = |name: &String| name.trim_end_matches(".seg").parse::<u64>().expect("a position");
+    for name in &names {
+        let first = first_of(name);
+        let offsets = frames(&disk, name);
+        for (behind, begin) in (0..).zip(&offsets[..offsets.len() - 1]) {
+            flip(&disk, name, *begin as usize + 41);
+            assert_eq!(whole(&disk), first + behind, "{name} from {begin} on");
+            flip(&disk, name, *begin as usize + 41);
+        }
+        flip(&disk, name, 20);
+        assert_eq!(whole(&disk), first, "the header of {name}");
+        flip(&disk, name, 20);
+    }
+    assert_eq!(whole(&disk), 45);
+    disk.lose(&names[2]);
+    assert_eq!(whole(&disk), first_of(&names[2]));
+}
+
 #[test]
 fn a_good_frame_of_another_position_is_refused() {
     let disk = filled(2);

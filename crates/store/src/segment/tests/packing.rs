@@ -7,7 +7,7 @@ use super::{
 };
 use crate::faulty::{Effect, Fault, Op, Survival};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -101,6 +101,42 @@ fn every_byte_of_a_packed_segment_counts() {
     let second = packs(&disk)[0].clone();
     disk.put(&name, disk.bytes(&second).expect("the file"));
     assert!(damage(refused(&disk)).what.contains("begins at position"), "another segment's bytes");
+}
+
+#[test]
+fn what_is_whole_before_a_damaged_block_is_read() {
+    let disk = FaultyDisk::new(3);
+    // Of several blocks each: a record is 20 KiB, and a block ends with its third.
+    let options = SegmentOptions { smallest: 256 << 10, largest: 256 << 10, pack: true, ..SMALL };
+    let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("open");
+    let record = |position: u64| (0..20 << 10).map(|at: u64| (at * at + position) as u8).collect::<Vec<u8>>();
+    for position in 0..30 {
+        let _ = log.append(position, &[&record(position)]).expect("append");
+    }
+    drop(log);
+    let whole = || {
+        let log = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
+        let records = log.read_from(0, usize::MAX, usize::MAX).expect("what is whole is read");
+        assert!(records.iter().all(|(at, bytes)| *bytes == record(*at)));
+        assert!(records.iter().map(|(at, _)| *at).eq(0..log.durable()));
+        log.durable()
+    };
+    assert_eq!(whole(), 30);
+    let name = packs(&disk)[1].clone();
+    let first: u64 = name.trim_end_matches(".pack").parse().expect("a position");
+    let bytes = disk.bytes(&name).expect("the file");
+    let blocks = packed::Blocks::open(&*Disk::open(&disk, &name).expect("the file")).expect("whole");
+    let mut ends = BTreeSet::new();
+    for at in (64..bytes.len()).step_by(31) {
+        flip(&disk, &name, at);
+        assert_eq!(damage(refused(&disk)).segment, name, "byte {at}");
+        ends.insert(whole());
+        disk.put(&name, bytes.clone());
+    }
+    // All before the block; and nothing of the file where it is the first, or the index, which tells where they lie.
+    assert!(ends.len() > 2 && ends.first() == Some(&first), "{ends:?}");
+    assert!(ends.iter().all(|end| blocks.holding(*end).1 == *end), "{ends:?}");
+    assert_eq!(whole(), 30);
 }
 
 #[test]
