@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// The most revocations in one answer, and how many where nobody says.
 const MOST: u64 = 1024;
 const USUAL: u64 = 256;
+/// So many seconds after it was given its time an entry is judged.
+const JUDGING: i64 = 2;
 
 /// Which policies are asked for.
 #[derive(Debug, Default)]
@@ -81,10 +83,11 @@ fn moment(moment: Moment) -> Object {
 }
 
 /// The policies that were asked for, each with the entries from which and until which it was in force. For one operation
-/// on one runtime at one time there is at most one.
+/// on one runtime at one time there is at most one. The head says as of when that is so, and `final` whether it stays so.
 pub(crate) fn policies(shared: &Shared, asked: &Asked) -> Result<Value, ProofError> {
     let published = shared.published().ok_or(ProofError::NotYet("there is no signed head yet"))?;
     let size = published.head.commitment.size;
+    let known = asked.at.map(|_| known_until(shared, &published)).transpose()?;
     let places = read(&shared.places);
     let terms = places.history().policies().iter().filter(|term| term.since.seq < size);
     let wanted = terms.filter(|term| {
@@ -100,8 +103,19 @@ pub(crate) fn policies(shared: &Shared, asked: &Asked) -> Result<Value, ProofErr
         .with("policies", policies)
         .with_some("operation", asked.operation.as_ref())
         .with_some("runtime", asked.runtime.as_ref())
-        .with_some("at", asked.at.map(Time::to_millis_value));
+        .with_some("at", asked.at.map(Time::to_millis_value))
+        .with_some("final", asked.at.zip(known).map(|(at, known)| at < known))
+        .with("head", published.head.to_value());
     Ok(Value::Object(object.with("size", size)))
+}
+
+/// The time before which no entry is dated that is not under this head: that of the seal that closes it; and where nothing came
+/// since, shortly before its own, for what is being judged at this moment had its time before.
+fn known_until(shared: &Shared, published: &Published) -> Result<Time, ProofError> {
+    let size = published.head.commitment.size;
+    let sealed = shared.entry(size.saturating_sub(1))?.header.at;
+    let idle = read(&shared.book).size() == size;
+    Ok(if idle { sealed.max(published.head.at.plus_seconds(-JUDGING)) } else { sealed })
 }
 
 fn shown(term: &Term, size: u64) -> Value {

@@ -103,6 +103,21 @@ async fn which_policy_was_in_force_when() {
     assert_eq!(at("2026-05-12T17:00:59.999Z").await, ["policy://medical/v1"]);
     assert_eq!(at("2026-05-12T17:01:00Z").await, ["policy://medical/v2"]);
     assert_eq!(at("2026-05-12T17:02:00Z").await, [""; 0]);
+    // What a later entry may still change is told: of a time to come nobody knows yet.
+    let is_final = async |time: &str| {
+        let query = format!("?operation=model.invoke&runtime={RUNTIME}&at={time}");
+        let answer = served.get(&format!("{}{query}", routes::REGISTRY_POLICY_HISTORY)).await.expect("policies");
+        let head = Head::read(answer.get("head").expect("a head").clone()).expect("a head");
+        assert_eq!(answer.get("size").and_then(Value::as_int), i64::try_from(head.commitment.size).ok());
+        answer.get("final").cloned()
+    };
+    assert_eq!(is_final("2026-05-12T17:01:59.999Z").await, Some(Value::Bool(true)));
+    assert_eq!(
+        is_final("2026-05-12T17:02:00Z").await,
+        Some(Value::Bool(false)),
+        "an entry of this very moment may come"
+    );
+    assert_eq!(is_final("2036-05-12T17:02:00Z").await, Some(Value::Bool(false)));
     let (_, all) = policies(String::new()).await;
     assert_eq!(all.len(), 2);
     assert_eq!(all[0].pointer("/until/seq").and_then(Value::as_int), Some(seq as i64));
