@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use eleven_api::problem::Problem;
+use eleven_api::serve::not_taken;
 use eleven_api::{public, routes};
 use eleven_core::hash::Sha3;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
@@ -26,6 +27,8 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route(routes::REGISTRY_REVOCATIONS, get(revocations))
         .route("/v1/registry/policies/{hash}", get(policy))
         .route(routes::REGISTRY_WATCH, get(watch_epochs))
+        // Within the layers: what else is set for all paths later stands outside of them, and a page's OPTIONS would end there.
+        .method_not_allowed_fallback(not_taken)
         .layer(from_fn_with_state(Arc::clone(&registry), gate::gate))
         .layer(from_fn(public::readable))
         .with_state(registry)

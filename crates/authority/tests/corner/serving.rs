@@ -53,6 +53,29 @@ async fn what_is_not_served_is_answered_in_the_form_of_every_other_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_of_any_origin_are_told_that_they_may_read_and_what_they_may_not_do() {
+    let world = World::founded().await;
+    let send = |method: &Method, path: &str| {
+        let request = http::Request::builder().method(method).uri(format!("{}{path}", world.base));
+        world.client.send(request.body(Full::default()).expect("a request"))
+    };
+    for path in [routes::REGISTRY_SNAPSHOT, routes::REGISTRY_STAMP, routes::REGISTRY_WATCH, "/v1/registry/root/1"] {
+        for (method, status) in [(Method::OPTIONS, 204), (Method::POST, 405)] {
+            let answer = send(&method, path).await.expect("an answer");
+            let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+            assert_eq!(header("access-control-allow-origin"), Some("*"), "{method} {path}");
+            let methods = (status == 204).then_some("GET, HEAD, OPTIONS");
+            assert_eq!(header("access-control-allow-methods"), methods, "{method} {path}");
+        }
+    }
+    // What decides is for nobody's page.
+    let answer = send(&Method::OPTIONS, routes::GOVERN_EXECUTE).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("access-control-allow-origin")), (405, false));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_published_bundle_is_served_by_hash_and_nothing_else_is() {
     let world = World::founded().await;
     let hash = Sha3::of_value(&bundle(1));
