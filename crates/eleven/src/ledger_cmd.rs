@@ -45,7 +45,11 @@ pub(crate) fn size(config: &Config, calls_per_day: u64, years: u64, output: Outp
         let forecast = Object::new().with("calls_per_day", calls_per_day).with("years", years);
         let forecast = forecast.with_some("bytes", then);
         let object = Object::new().with("packed", part(&size.packed)).with("open", part(&size.open));
-        let object = object.with("heads", size.heads).with("calls", size.calls).with("denials", size.denials);
+        let object = object
+            .with("heads", size.heads)
+            .with("search", size.search)
+            .with("calls", size.calls)
+            .with("denials", size.denials);
         let object = object.with_some("bytes_per_call", size.per_call()).with("forecast", forecast);
         Value::Object(object.with_some("free", room.free).with_some("days", room.days))
     };
@@ -63,7 +67,9 @@ fn text(size: &Size, (calls_per_day, years): (u64, u64), then: Option<u64>, room
     };
     let heading = ["", "ENTRIES", "RECORDS", "ON DISK"].map(str::to_owned).to_vec();
     let rows = [heading, row("packed", &size.packed), row("open", &size.open)];
-    let measured = format!("{} calls, {} denials, {} of heads", size.calls, size.denials, bytes(size.heads));
+    let (heads, search) = (bytes(size.heads), bytes(size.search));
+    let measured =
+        format!("{} calls, {} denials, {heads} of heads, {search} of search index", size.calls, size.denials);
     let forecast = match (size.per_call(), then) {
         (Some(per_call), Some(then)) => {
             let kind =
@@ -112,6 +118,7 @@ mod tests {
         let said = text(&size, (10, 2), size.after(7305), room, output);
         assert!(said.contains("5000 bytes a call of seven events (packed)"), "{said}");
         assert!(said.contains("10 calls a day for 2 years: 34.9 MiB"), "{said}");
+        assert!(said.contains("0 calls, 0 denials, 0 B of heads, 0 B of search index"), "{said}");
         assert!(said.ends_with("\nfree: 3.0 GiB, 64424 days at that rate"), "{said}");
         let said = text(&size, (1, 1), size.after(365), Room { free: Some(6000), days: Some(1) }, output);
         assert!(said.contains("1 call a day for 1 year: "), "{said}");

@@ -26,6 +26,7 @@ use eleven_store::{ReadLog, read_only};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -274,6 +275,14 @@ fn rows_of(source: &Source<'_>, from: u64, until: u64) -> Result<Vec<Row>, Searc
         }
     }
     Ok(rows)
+}
+
+/// Bytes that the index of a folder takes on the disk; 0 where there is none.
+pub(crate) fn index_bytes(folder: &Path) -> io::Result<u64> {
+    match std::fs::metadata(folder.join(FILE)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        found => Ok(found?.blocks() * 512),
+    }
 }
 
 /// Makes the index of a folder again. No other process may hold the folder.

@@ -3,6 +3,7 @@
 use crate::backup;
 use crate::error::LedgerError;
 use crate::home::{self, CORNER, HEADS, LOG};
+use crate::search;
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Value, parse_canonical};
@@ -18,6 +19,8 @@ const CHUNK_BYTES: usize = 4 << 20;
 const ATTEMPTS: u32 = 5;
 /// Events of a governed call.
 const EVENTS_PER_CALL: u64 = 7;
+/// Bytes of a search index of a hundred entries: nearly all of it is there from the beginning, and does not grow with each.
+const EMPTY_INDEX: u64 = 152 << 10;
 
 /// A part of a ledger's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Size {
     pub open: Part,
     /// Bytes of the log of heads.
     pub heads: u64,
+    /// Bytes of the search index.
+    pub search: u64,
     /// Calls: lineages that ended with their evidence.
     pub calls: u64,
     /// Denials, each of which is an entry alone.
@@ -49,18 +54,20 @@ impl Size {
     /// Bytes of the whole folder.
     #[must_use]
     pub const fn disk(&self) -> u64 {
-        self.packed.disk + self.open.disk + self.heads
+        self.packed.disk + self.open.disk + self.heads + self.search
     }
 
-    /// Bytes that a call of seven events takes once it is packed, a denial counting as a seventh of a call; before
-    /// anything was packed, what its records have. `None` for a ledger without entries.
+    /// Bytes that a call of seven events takes once it is packed, and in the search index, a denial counting as a seventh of a
+    /// call; before anything was packed, what its records have. `None` for a ledger without entries.
     #[must_use]
     pub fn per_call(&self) -> Option<u64> {
         let (bytes, entries) = match self.packed.entries {
             0 => (self.open.records, self.open.entries),
             entries => (self.packed.disk, entries),
         };
-        bytes.checked_mul(EVENTS_PER_CALL)?.checked_div(entries)
+        let of_call = |bytes: u64, entries| bytes.checked_mul(EVENTS_PER_CALL)?.checked_div(entries);
+        let index = self.search.saturating_sub(EMPTY_INDEX);
+        of_call(bytes, entries)?.checked_add(of_call(index, self.packed.entries.checked_add(self.open.entries)?)?)
     }
 
     /// Bytes that the folder will have after so many more calls, as many denials beside them as there were so far. `None`
@@ -94,6 +101,7 @@ pub fn size(folder: &Path) -> Result<Size, LedgerError> {
         part.disk += bytes;
     }
     size.heads = self::files(&folder.join(HEADS)).map_err(LedgerError::Io)?.iter().map(|(_, bytes)| bytes).sum();
+    size.search = search::index_bytes(folder).map_err(LedgerError::Io)?;
     let log = backup::open(&folder.join(LOG))?;
     let mut position = log.first();
     loop {

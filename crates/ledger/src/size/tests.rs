@@ -38,3 +38,31 @@ fn packed_segments_count_as_they_lie_on_the_disk() {
     assert_eq!(size.after(2), Some(50_000 + (1 << 20) + 10_000));
     assert_eq!(size.after(u64::MAX), None);
 }
+
+#[test]
+fn the_search_index_counts_for_what_it_grows_by() {
+    let packed = Part { entries: 70_000, records: 200_000_000, disk: 50_000_000 };
+    let begun = Size { packed, search: EMPTY_INDEX, ..Size::default() };
+    assert_eq!((begun.per_call(), begun.disk()), (Some(5000), 50_000_000 + EMPTY_INDEX));
+    let size = Size { search: EMPTY_INDEX + 4_000_000, ..begun };
+    assert_eq!((size.per_call(), size.disk()), (Some(5400), 54_000_000 + EMPTY_INDEX));
+    assert_eq!(size.after(10), Some(size.disk() + 54_000));
+    // Of all entries: those that are not packed yet stand in it, too.
+    let open = Part { entries: 10_000, ..Part::default() };
+    assert_eq!(Size { open, ..size }.per_call(), Some(5350));
+}
+
+#[tokio::test]
+async fn the_search_index_is_measured_where_it_is() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    ledger.must_append(&Producers::new().set_up()).await;
+    drop(ledger);
+    let _ = std::fs::remove_file(home.path().join("search.redb"));
+    let without = size(home.path()).expect("measured");
+    assert_eq!(without.search, 0);
+    crate::search::reindex(home.path()).expect("made again");
+    let with = size(home.path()).expect("measured");
+    assert!(with.search > 0);
+    assert_eq!(with.disk() - with.search, without.disk());
+}
