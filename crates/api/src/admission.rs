@@ -6,6 +6,7 @@ use eleven_core::artifact::Token;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_RUNTIME;
 use eleven_core::name;
 
 /// What is to be admitted. A member that is missing is left to admission, which names the reason.
@@ -28,7 +29,8 @@ impl Admit {
         let mut form = Form::of_text(body, "admit request")?;
         let mut workload = form.form("workload", "workload")?;
         let image = workload.sha3("image")?;
-        let runtime = workload.named("runtime", "a runtime's name", name::is_runtime)?;
+        let fits = |runtime: &str| runtime.len() <= MAX_RUNTIME && name::is_runtime(runtime);
+        let runtime = workload.named("runtime", "a runtime's name of at most 512 bytes", fits)?;
         workload.finish()?;
         let token = form.has("artifact").then(|| Token::take(&mut form)).transpose()?;
         if token.is_none() {

@@ -40,3 +40,17 @@ fn a_salt_has_the_form_that_it_has_in_a_token() {
     assert!(read(asked(token().with("salt", ""))).is_ok());
     assert!(read(asked(token().with("salt", "salt"))).is_err());
 }
+
+#[test]
+fn the_runtime_that_is_named_fits_into_an_event() {
+    let asked = |length: usize| {
+        let path: String = (0..length - "host://".len()).map(|at| if at % 60 == 59 { '/' } else { 'a' }).collect();
+        let workload = Object::new().with("image", Sha3::of(&[b"image"])).with("runtime", format!("host://{path}"));
+        read(token().with("workload", workload))
+    };
+    assert_eq!(asked(MAX_RUNTIME).expect("of its form").runtime.len(), MAX_RUNTIME);
+    for length in [MAX_RUNTIME + 1, 18_000] {
+        let error = asked(length).expect_err("too long to be recorded");
+        assert!(error.0.contains("512 bytes"), "{error}");
+    }
+}
