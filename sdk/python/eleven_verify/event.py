@@ -63,7 +63,8 @@ def check_members(record):
 
 def check_values(record):
     """Forms of the members an event may have; reads nothing else."""
-    form.named(record["event"], "event")
+    # Whether there is such an event, the catalogue says.
+    form.named(record["event"], "segment", "event")
     form.named(record["op"], "lineage", "op")
     first = form.integer(record["n"], "n", 1) == 1
     for member, algorithm in (("prev_hash", "sha3-512"), ("prev_hash_alt", "blake2b-512")):

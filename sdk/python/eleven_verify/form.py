@@ -199,7 +199,6 @@ _PATTERNS = {
     "operation": r"[\x21-\x7e]{1,64}",
     # Of a signed note: neither spaces nor a plus.
     "witness": r"[!-*,-~]+",
-    "event": r"[a-z]+\.[a-z]+",
 }
 _NAMES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
 

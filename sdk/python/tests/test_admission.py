@@ -1,9 +1,10 @@
 """Further cases in the form of `admission.json`: lists that the registry key signed, and that no point takes for a registry."""
 
+import base64
 import copy
 import unittest
 
-from eleven_verify import admission, form, hashes, index, registry
+from eleven_verify import admission, canonical, event, form, hashes, index, registry
 
 from . import forge, vectors
 
@@ -48,6 +49,31 @@ class FurtherKeys(unittest.TestCase):
                 hashed = {"hash": registry.header_hash(snapshot["header"])}
                 known["stamp"] = _signed({**hashes.without(stamp, "sig"), **hashed})
                 self.assertEqual(admission.decide(known), expected)
+
+
+class OtherRecords(unittest.TestCase):
+    """The record presented as issuance is one, or is not, at step 8; step 2 judges form alone."""
+
+    def test_a_record_of_another_event_is_of_an_events_form(self):
+        base = vectors("admission.json")["base"]
+        token = admission.decode(base["token"])
+        for name, unsigned, signed in (
+            ("execution.denied", "artifact.signature.invalid", "artifact.digest.mismatch"),
+            ("a", "artifact.signature.invalid", "artifact.digest.mismatch"),
+            ("of words", "artifact.malformed", "artifact.malformed"),
+        ):
+            changed = {**token["issued"], "event": name}
+            body = event.body(changed)
+            hashed = {"event_hash": event.event_hash(changed), "event_hash_alt": event.event_hash_alt(changed)}
+            anew = {**body, **hashed, "sig": forge.sign(body["kid"], body)}
+            for record, expected in ((changed, unsigned), (anew, signed)):
+                with self.subTest(name, expected=expected):
+                    known = {**base, "token": _text({**token, "issued": record})}
+                    self.assertEqual(admission.decide(known), expected)
+
+
+def _text(token: dict) -> str:
+    return base64.urlsafe_b64encode(canonical(token)).rstrip(b"=").decode()
 
 
 class Contained(unittest.TestCase):

@@ -59,6 +59,17 @@ class Evidence(unittest.TestCase):
         self.assertEqual(self.failed(self.omission_of({**record, "data": large})), promise)
         self.assertEqual(self.failed(self.omission_of({**record, **large})), ["evidence.form", *promise])
 
+    def test_an_event_of_no_catalogue_was_promised_as_any_other(self):
+        record = dict(self.proven)["an event that a later index lacks"]["record"]
+        for name, failed in (
+            ("a", []),
+            ("of.no.catalogue", []),
+            ("a" * 64, []),
+            ("a" * 65, ["promise.made", "promise.broken"]),
+            ("of words", ["promise.made", "promise.broken"]),
+        ):
+            self.assertEqual(self.failed(self.omission_of({**record, "event": name})), failed, name)
+
     def test_no_unknown_member_anywhere(self):
         for what, evidence in self.proven:
             for path in _objects(evidence):
