@@ -99,6 +99,7 @@ def _check_data(record: dict, crashed: bool, use: int):
         form.members(data, {"attestation", "envelope"}, what="data")
         expected = event.attestation_id(record["artifact_id"], record["by"], record["op"])
         require(data["attestation"] == expected, "another attestation's id")
+        require(isinstance(data["envelope"], dict), "envelope is not an object")
     elif name in OUTCOMES:
         _check_outcome(data, crashed)
     elif name == "evidence.committed":

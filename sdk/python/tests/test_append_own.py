@@ -146,10 +146,10 @@ class _Case:
         place = {"op": op, "n": tip.n + 1, "prev_hash": tip.event_hash, "prev_hash_alt": tip.event_hash_alt}
         return self.event(name, data, POINT, **{member: first[member] for member in event.NAMED}, **place, **more)
 
-    def attested(self) -> dict:
+    def attested(self, envelope=ENVELOPE) -> dict:
         """What was open is attested, in an envelope that nobody signed: what it says, a bundle is asked."""
         named = event.attestation_id("auth_" + OPEN, POINT, OPEN)
-        return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": ENVELOPE})
+        return self.next(OPEN, "attestation.signed", {"attestation": named, "envelope": envelope})
 
     def revoked(self, **data) -> dict:
         """The revocation of the vectors' unused artifact."""
@@ -272,6 +272,8 @@ _CASES = [
      _of("next", OPEN, "execution.interrupted", {"cause": "crash", "effect": "none"})),
     ("the evidence after a crash", "accept", _then(_CRASHED, _evidence(None, 6))),
     ("the evidence after a crash, of an envelope", "refused", _then(_CRASHED, _evidence(HASH, 6))),
+    ("an attestation in an envelope that is text", "refused", _of("attested", "")),
+    ("an attestation in no envelope", "refused", _of("attested", None)),
     ("the evidence of the envelope that was signed", "accept",
      _then(_ATTESTED, _COMPLETED, _evidence(hashes.of(ENVELOPE), 7))),
     ("the evidence of another envelope", "refused", _then(_ATTESTED, _COMPLETED, _evidence(HASH, 7))),
