@@ -44,6 +44,7 @@ class Ledger:
     _first: dict[str, dict] = field(default_factory=dict)
     _point: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, list[bytes]] = field(default_factory=dict)
+    _refused: dict[str, set[int]] = field(default_factory=dict)
     _revoked: set[str] = field(default_factory=set)
     _final: set[str] = field(default_factory=set)
 
@@ -113,8 +114,11 @@ class Ledger:
             return Answer(GAP, f"{len(seen)} is the next number of this key")
         if number == len(seen):
             return Answer(ACCEPT)
-        same = seen[number] == fingerprint(record)
-        return Answer(REPEAT) if same else Answer(EQUIVOCATION, "the same number with other bytes")
+        if seen[number] != fingerprint(record):
+            return Answer(EQUIVOCATION, "the same number with other bytes")
+        if number in self._refused.get(record["kid"], ()):
+            return Answer(REFUSED, "it was refused under this number before")
+        return Answer(REPEAT)
 
     def _rules(self, record: dict, now: int):
         require(record["event_hash"] == event.event_hash(record), "event_hash does not follow")
@@ -249,8 +253,11 @@ class Ledger:
         form.sha3(data["hash"])
         form.text(data["reason"], "reason")
         if "kid" in data or "src_seq" in data:
-            known = self.registry.rows["keys"][data["kid"]]["kid"]
-            require(data["src_seq"] == len(self._seen.get(known, [])), "not the next number of that key")
+            kid = form.named(data["kid"], "key")
+            require(find(self.registry.rows["keys"].values(), kid, "event") is not None, "no event key of that kid")
+            # Under an earlier one it tells of equivocation, and takes none.
+            number = form.integer(data["src_seq"], "src_seq")
+            require(number <= len(self._seen.get(kid, [])), "later than the next number of that key")
 
     def _check_ledger_recovered(self, record: dict):
         require_recovery(record["data"], record["by"], self.size, self.registry.root)
@@ -284,10 +291,18 @@ class Ledger:
         self.at = form.millis(at)
         self._seen.setdefault(record["kid"], []).append(fingerprint(record))
         if record["event"] == "ledger.refused" and "kid" in record["data"]:
-            self._seen.setdefault(record["data"]["kid"], []).append(form.raw(record["data"]["hash"], "sha3-512"))
+            self._fold_refused(record["data"])
         self._fold_tip(record)
         self.registry.apply(record, at)
         self.rules.note(record, self.at)
+
+    def _fold_refused(self, data: dict):
+        """The refused record takes the number, where that was the next of its key."""
+        kid, number = data["kid"], data["src_seq"]
+        seen = self._seen.setdefault(kid, [])
+        if number == len(seen):
+            self._refused.setdefault(kid, set()).add(number)
+            seen.append(form.raw(data["hash"], "sha3-512"))
 
     def _fold_tip(self, record: dict):
         op, name = record["op"], record["event"]

@@ -23,6 +23,7 @@ KIDS = {
     "ledger://11-11": "key:11-11/audit/2026-q2",
 }
 REGISTRY_KEY, POLICY_KEY = "key:11-11/registry/2026-q2", "key:11-11/policy/2026-q2"
+ISSUER_KEY = "key:11-11/issuer/2026-q2"
 ROOT_KEY, NEXT_ROOT_KEY = "key:11-11/root/2026-q2", "key:11-11/root/2"
 HASH = "sha3-512:" + "0" * 128
 # Of the operations of the vectors, one that was started and one that was only issued.
@@ -162,6 +163,14 @@ class _Case:
         first = next(record for record in records if record["kid"] == KIDS[POINT])
         return _signed({**event.body(first), **other}, forge.seed(KIDS[POINT])) if other else first
 
+    def refusal(self, record: dict | None = None, **more) -> dict:
+        """`ledger.refused` of a record; of one of the authority's, which nobody made, where none is named."""
+        kid = record["kid"] if record else KIDS[AUTHORITY]
+        number = record["src_seq"] if record else len(self.ledger._seen[kid])
+        digest = hashes.of(record) if record else HASH
+        data = {"hash": digest, "reason": "registry.refused", "kid": kid, "src_seq": number, **more}
+        return self.event("ledger.refused", data, "ledger://11-11")
+
     def denied(self, **data) -> dict:
         """A counted denial of the point."""
         data = {"count": 1, "window": "2026-05-12T17:04:14.000Z/PT1S", "listener": "127.0.0.1:1113", **data}
@@ -183,6 +192,23 @@ def _then(*makes, at: str = AT):
 def _of(name: str, *arguments, **more):
     """What that method of a case makes."""
     return lambda case: getattr(case, name)(*arguments, **more)
+
+
+def _refused(then: str):
+    """A key for identities is refused; then it comes again, another comes under its number, or under the next."""
+
+    def make(case: _Case) -> dict:
+        again = case.key("further", use="identity", owner="svc:a:prod")
+        came = {"again": again, "another": case.key("further")}
+        case.entry(case.refusal(again))
+        return came.get(then) or case.key("further")
+
+    return make
+
+
+def _of_another(case: _Case) -> dict:
+    """The refusal of another record under the number of the authority's first: the proof that it equivocated."""
+    return case.refusal(src_seq=0)
 
 
 def _evidence(digest: str | None, events: int):
@@ -260,6 +286,19 @@ _CASES = [
     ("another record under its number", "equivocation", _of("sent_again", ts=AT)),
     ("a record again by a key that was retired", "repeat", _then(_POINT_RETIRED, _of("sent_again"))),
     ("another under its number by a key that was retired", "refused", _then(_POINT_RETIRED, _of("sent_again", ts=AT))),
+    # What the ledger says of records that it refused.
+    ("what refuses under the next number", "accept", _of("refusal")),
+    ("what refuses under a number that has a record", "accept", _of_another),
+    ("what refuses under a number to come", "refused", lambda case: case.refusal(src_seq=1000)),
+    ("what refuses under a number that is none", "refused", _of("refusal", src_seq=-1)),
+    ("what refuses under nobody's key", "refused", _of("refusal", kid="key:11-11/nobody/1", src_seq=0)),
+    ("what refuses under a key for artifacts", "refused", _of("refusal", kid=ISSUER_KEY, src_seq=0)),
+    ("what refuses for no reason", "refused", _of("refusal", reason="")),
+    ("a record again that was refused", "refused", _refused("again")),
+    ("another under the number of one that was refused", "equivocation", _refused("another")),
+    ("the record after one that was refused", "accept", _refused("next")),
+    ("the record after one that is the proof of equivocation", "accept",
+     _then(_of_another, lambda case: case.key("further"))),
     # The lineage of an operation.
     ("a consumption of another use than its operation's", "refused", _of("consumed_by", POINT, KIDS[POINT], use=2)),
     ("a consumption of a nonce that is none", "refused", _of("consumed_by", POINT, KIDS[POINT], nonce="n_1")),

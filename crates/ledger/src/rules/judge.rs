@@ -203,7 +203,7 @@ impl Book {
             "execution.denied" => judge_denied(record),
             "runtime.step" => judge_step(record),
             "ledger.sealed" => self.judge_sealed(record, registry),
-            "ledger.refused" => judge_refused(&record.data),
+            "ledger.refused" => self.judge_refused(&record.data, registry),
             "ledger.recovered" => self.judge_recovered(record, registry),
             _ => Ok(()),
         }
@@ -228,6 +228,28 @@ impl Book {
         let own = recovery.ledger == record.by && recovery.restored.size <= self.size();
         ensure(own, Refusal::Data("it names this ledger and what was restored of it"))?;
         ensure(recovery.is_signed_by(registry.root()), Refusal::Data("a threshold of the root's keys signed it"))
+    }
+
+    /// The number that it names is the next of an event key, which it takes, or an earlier one, where it tells of other bytes
+    /// than stand there.
+    fn judge_refused(&self, data: &Object, registry: &Fold) -> Result<(), Refusal> {
+        let text = |name: &str| data.get(name).and_then(Value::as_str);
+        let known = data.iter().all(|(name, _)| matches!(name, "hash" | "reason" | "kid" | "src_seq"));
+        let reasoned = text("reason").is_some_and(|reason| !reason.is_empty());
+        let formed = known && reasoned && text("hash").is_some_and(|hash| Sha3::parse(hash).is_some());
+        ensure(formed, Refusal::Data("it names the refused record's hash and the reason"))?;
+        let number = data.get("src_seq").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        let numbered = match (text("kid"), number) {
+            (Some(kid), Some(number)) => {
+                let signs = registry.key(kid).is_some_and(|key| key.usage == KeyUse::Event);
+                signs && number <= self.next_of(kid)
+            }
+            _ => data.get("kid").is_none() && data.get("src_seq").is_none(),
+        };
+        ensure(
+            numbered,
+            Refusal::Data("the number that it refuses under is one of an event key, and no later than its next"),
+        )
     }
 
     /// A seal names its own number and the registry in force; that its index is the right one, whoever keeps an index
@@ -309,12 +331,4 @@ fn judge_step(record: &Record) -> Result<(), Refusal> {
     let step = record.data.get("step").and_then(Value::as_int).is_some_and(|step| (1..=10).contains(&step));
     let formed = record.data.len() == 2 && step && record.data.get("outcome").is_some();
     ensure(formed, Refusal::Data("a step is numbered 1 to 10 and has an outcome"))
-}
-
-fn judge_refused(data: &Object) -> Result<(), Refusal> {
-    let text = |name: &str| data.get(name).and_then(Value::as_str);
-    let known = data.iter().all(|(name, _)| matches!(name, "hash" | "reason" | "kid" | "src_seq"));
-    let formed = known && text("hash").is_some_and(|hash| Sha3::parse(hash).is_some()) && text("reason").is_some();
-    let numbered = data.get("kid").is_some() == data.get("src_seq").is_some();
-    ensure(formed && numbered, Refusal::Data("it names the refused record's hash and the reason"))
 }

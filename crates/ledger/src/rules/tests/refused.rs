@@ -99,9 +99,42 @@ fn a_refusal_names_hash_and_reason() {
     let half = Object::new().with("hash", hash).with("reason", "x").with("src_seq", 1u64);
     let half = bench.producers.alone("audit", LEDGER, "ledger.refused", half);
     assert!(matches!(bench.refusal("audit", &half), Refusal::Data(_)));
+    let unsaid =
+        bench.producers.alone("audit", LEDGER, "ledger.refused", Object::new().with("hash", hash).with("reason", ""));
+    assert!(matches!(bench.refusal("audit", &unsaid), Refusal::Data(_)));
     let right = Object::new().with("hash", hash).with("reason", "x");
     let record = bench.producers.alone("audit", LEDGER, "ledger.refused", right);
     bench.must(&record);
+}
+
+#[test]
+fn a_refusal_is_under_a_number_that_has_come() {
+    let mut bench = Bench::new();
+    let first = bench.producers.denial("one");
+    bench.must(&first);
+    let next = bench.producers.number("gw-0");
+    let under = |kid: Value, number: Value| {
+        let data = Object::new().with("hash", eleven_core::hash::Sha3([1; 64])).with("reason", "x");
+        data.with("kid", kid).with("src_seq", number)
+    };
+    let event_key = Value::from(first.kid.as_str());
+    for (what, data) in [
+        ("a number to come", under(event_key.clone(), (next + 1).into())),
+        ("a number below none", under(event_key.clone(), Value::Int(-1))),
+        ("no number", under(event_key.clone(), "x".into())),
+        ("nobody's key", under("key:11-11/nobody/1".into(), 0u64.into())),
+        ("no key", under(Value::Null, 0u64.into())),
+    ] {
+        let record = bench.producers.alone("audit", LEDGER, "ledger.refused", data);
+        assert!(matches!(bench.refusal("audit", &record), Refusal::Data(_)), "{what}");
+    }
+    // Of other bytes under a number that has a record: it takes none.
+    for number in [first.src_seq, next] {
+        let data = under(event_key.clone(), number.into());
+        let record = bench.producers.alone("audit", LEDGER, "ledger.refused", data);
+        bench.must(&record);
+    }
+    assert_eq!(bench.book.cursor(&first.kid).map(|(next, _)| next), Some(next + 1));
 }
 
 #[test]
