@@ -13,6 +13,8 @@ from .signatures import REGISTRY_USES, check_key, check_public, counts_at, find,
 REGIMES = {"eu-ai-act": 183, "hipaa": 2192, "own": 1, "sec-17a-4": 2192}
 RETENTION_LIMIT = 36_525
 _DECIMAL = re.compile(r"[1-9][0-9]{0,14}")
+# What Unicode calls White_Space. To Python the separators U+001C to U+001F are that, too.
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 class Rules:
@@ -224,7 +226,7 @@ def require_recovery(data: dict, ledger: str, size: int, root: dict):
         form.members(tree, {"root", "size"}, what="tree")
         form.raw(tree["root"], "sha256", "root")
         form.integer(tree["size"], "size", 1)
-    require(form.text(data["cause"], "cause").strip() != "", "cause is empty")
+    require(form.text(data["cause"], "cause").strip(_WHITE) != "", "cause is empty")
     require(data["restored"] != data["lost"], "nothing is given up")
     require(data["restored"]["size"] <= size, "more is restored than there is")
     for sig in form.listing(data["sigs"], "sigs"):

@@ -367,6 +367,8 @@ _CASES = [
     ("a recovery of another ledger", "refused", _of("recovered", "key:11-11/root/2026-q2", ledger="ledger://b")),
     ("a recovery of more than there is", "refused",
      _of("recovered", "key:11-11/root/2026-q2", restored={"root": "sha256:" + "0" * 64, "size": 65})),
+    ("a recovery for a reason of white space", "refused", _of("recovered", ROOT_KEY, cause=" \u0085\u2003\u3000")),
+    ("a recovery for a reason that is a control character", "accept", _of("recovered", ROOT_KEY, cause="\u001c")),
     # Points.
     ("a point", "accept", _of("runtime")),
     ("a point by a key of its own", "accept", _then(_of("key", "p-0"), _of("runtime"))),
