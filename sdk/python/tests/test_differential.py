@@ -264,7 +264,8 @@ def of_elsewhere(value, bundle, bundles, dice):
     """A value of the same type from another place of this or another bundle."""
     _, other = dice.choice([("", bundle), *bundles])
     found = []
-    for path in dice.sample(_places(other), 60):
+    places = _places(other)
+    for path in dice.sample(places, min(60, len(places))):
         here = other
         for step in path:
             here = here[step]
