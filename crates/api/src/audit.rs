@@ -7,6 +7,7 @@ use eleven_core::hash::{self, Sha3};
 use eleven_core::head::checkpoint::Note;
 use eleven_core::limits::MAX_RECORDS;
 use eleven_core::root::Witnesses;
+use eleven_core::time::Time;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -278,6 +279,8 @@ pub struct Cursor {
     pub hash: Option<Sha3>,
     /// Whether the key counts now, by the ledger's clock: what it signs is taken. A ledger of an earlier build does not say.
     pub counts: Option<bool>,
+    /// When the ledger would date an entry that is made now. A ledger of an earlier build does not say.
+    pub at: Option<Time>,
     /// The ledger's size.
     pub size: u64,
 }
@@ -287,7 +290,8 @@ impl Cursor {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let object = Object::new().with("next", self.next).with("hash", self.hash.map(Value::from));
-        Value::Object(object.with_some("counts", self.counts).with("size", self.size))
+        let object = object.with_some("counts", self.counts).with_some("at", self.at.map(Time::to_millis_value));
+        Value::Object(object.with("size", self.size))
     }
 
     /// Reads a body.
@@ -298,9 +302,10 @@ impl Cursor {
         let mut form = Form::of(value, "cursor")?;
         let (next, hash) = (form.uint("next")?, form.sha3_or_null("hash")?);
         let counts = if form.has("counts") { Some(form.boolean("counts")?) } else { None };
+        let at = if form.has("at") { Some(form.millis("at")?) } else { None };
         let size = form.uint("size")?;
         form.finish()?;
-        Ok(Self { next, hash, counts, size })
+        Ok(Self { next, hash, counts, at, size })
     }
 }
 

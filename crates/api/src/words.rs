@@ -29,9 +29,11 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "present the token exactly as the authority gave it, unpadded base64url, at most 14 KiB",
         ),
         Reason::RuntimeClock => (
-            "The enforcement point's clock went back, or the registry's stamp lies more than two seconds ahead of it, or the point \
-             signed more than ten seconds away from the authority's clock.",
-            "set the clocks of point and authority by the same source; `eleven doctor` shows how far they are apart",
+            "The enforcement point's clock went back, or the registry's stamp lies more than two seconds ahead of it, or it lies more \
+             than two seconds ahead of the ledger's or thirty behind it, so that what ran could not be proven, or the point signed \
+             more than ten seconds away from the authority's clock.",
+            "set the clocks of point, authority and ledger by the same source; the point's `/health` and `eleven doctor` show how far \
+             they are apart",
         ),
         Reason::IssuerUnavailable => (
             "The authority can't be reached or has no issuer key that counts, or the point's view of the registry is older than it \

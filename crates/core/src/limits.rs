@@ -77,6 +77,10 @@ pub const MAX_STAMP_AHEAD_MS: i64 = 2_000;
 pub const MAX_NBF_BACK: i64 = 5;
 /// How long after its own time an issuance is still appended, in milliseconds.
 pub const MAX_ISSUED_LATE_MS: i64 = 30_000;
+/// How much before its own time the ledger may have seen a consumption, the two clocks being two, in milliseconds.
+pub const MAX_SEEN_EARLY_MS: i64 = 2_000;
+/// How long after its own time the ledger may have seen a consumption, in milliseconds.
+pub const MAX_SEEN_LATE_MS: i64 = 60_000;
 /// How long after its expiry a revoked artifact stays in the registry's `revoked`, in seconds.
 pub const REVOKED_KEPT: i64 = 24 * 3600;
 /// Days for which logs of a high-risk system are kept, six months at the least (regime `eu-ai-act`).

@@ -50,6 +50,8 @@ const LOW_SPACE: u64 = 1 << 30;
 /// A commit that takes longer than this is felt by every call.
 const SLOW_SYNC: Duration = Duration::from_millis(10);
 const SYNCS: usize = 50;
+/// An age in milliseconds that no stamp comes to where all is well: one is made each second, and clocks may differ by two.
+const OLD_STAMP_MS: i64 = 1_000 + MAX_STAMP_AHEAD_MS;
 /// What to do about an end.
 const ADVICE: &str = "what is signed by it from then on counts for nothing: docs/keys.md says how to renew it";
 /// Bytes of a small write.
@@ -354,6 +356,13 @@ fn compared(age: Option<i64>, ahead: Option<i64>) -> Finding {
         return bad(what, told);
     }
     match age {
+        Some(age) if age > OLD_STAMP_MS => warn(
+            what,
+            format!(
+                "the authority's stamp is {age} ms old, and it makes one each second: this clock is ahead of the authority's, or that \
+                 does not hear the ledger"
+            ),
+        ),
         None => warn(what, "can't be compared: the authority does not answer"),
         Some(age) => good(what, format!("the authority's stamp is {age} ms old")),
     }

@@ -108,6 +108,7 @@ impl World {
             config: &self.point.config,
             signs: &self.point.signs(),
             last_now: Some(self.now),
+            dated: None,
             seen_epoch: self.view.epoch(),
             uses_since: None,
             bundles: Some(&|_| true),

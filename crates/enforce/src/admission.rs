@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use eleven_core::artifact::{Artifact, Environment, Operation, RequestBinding, Token};
 use eleven_core::event::{About, Record};
 use eleven_core::hash::{Sha3, Sha256};
-use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::limits::{MAX_ISSUED_LATE_MS, MAX_SEEN_EARLY_MS, MAX_STAMP_AHEAD_MS};
 use eleven_core::lineage::issued_data;
 use eleven_core::reason::Reason;
 use eleven_core::registry::{RuntimeRecord, View, ViewError, ViewKey};
@@ -39,6 +39,9 @@ pub struct Held<'a> {
     pub signs: &'a [(KeyUse, &'a dyn Signer)],
     /// The last moment that this point has seen.
     pub last_now: Option<Time>,
+    /// Between which times the ledger would date an entry that is made now, as far as its last word tells; `None` where it said
+    /// nothing yet.
+    pub dated: Option<(Time, Time)>,
     /// The highest registry epoch whose view this point has held, here or before a restart.
     pub seen_epoch: u64,
     /// Since when this point knows what was used here; `None` where it always did. A point that lost its journal and
@@ -224,7 +227,7 @@ pub fn denies_all(held: &Held<'_>, now: Time) -> Option<(Reason, String)> {
     checks().err().map(|Failed(reason, detail)| (reason, detail))
 }
 
-/// Step 3: no moment before one that was seen, and no stamp from a time to come.
+/// Step 3: no moment before one that was seen, no stamp from a time to come, and none that the ledger is too far from.
 fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
     check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
         format!("the clock shows {now}, before a moment that this point has already seen")
@@ -234,6 +237,16 @@ fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
     let ahead = stamps.into_iter().flatten().map(|stamped| stamped.since(now)).fold(0, i64::max);
     check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
         format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
+    })?;
+    // What the ledger sees too long before or after its own time no verifier takes (PROTOCOL 11.1, `artifact.window`). Of the time
+    // after it half is left for the way there, as for an issuance.
+    let Some((earliest, latest)) = held.dated else { return Ok(()) };
+    let (ahead, behind) = (now.since(latest), earliest.since(now));
+    check(ahead <= MAX_SEEN_EARLY_MS, Reason::RuntimeClock, || {
+        format!("this point's clock lies {ahead} ms ahead of the ledger's: what runs now could not be proven")
+    })?;
+    check(behind <= MAX_ISSUED_LATE_MS, Reason::RuntimeClock, || {
+        format!("the ledger dates what comes now {behind} ms later than this point: what runs now could not be proven")
     })
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn admitted_where(
         config: &config,
         signs: &[],
         last_now: Some(last_now),
+        dated: None,
         seen_epoch: case.uint("seen_epoch")?,
         uses_since: None,
         bundles: None,

@@ -83,6 +83,8 @@ pub(crate) struct Answer {
     pub(crate) last: Option<Last>,
     /// How many entries there are.
     pub(crate) size: u64,
+    /// When an entry would be dated that is made now, where a cursor was asked for.
+    pub(crate) at: Option<Time>,
     /// Where the whole request is more than one commit takes.
     pub(crate) too_large: bool,
 }
@@ -156,7 +158,7 @@ impl Audit {
         let book = read(&self.shared.book);
         let cursor = kid.and_then(|kid| book.cursor(kid));
         let (next, last) = (cursor.map(|(next, _)| next), cursor.and_then(|(_, last)| last));
-        Answer { outcomes, next, last, size: book.size(), too_large: false }
+        Answer { outcomes, next, last, size: book.size(), at: None, too_large: false }
     }
 
     /// The time of the next entries: the clock's, and never before the last entry's nor the last head's, which has none of them.
@@ -307,7 +309,7 @@ impl Stage for Audit {
                 self.seal(batch);
                 self.answer(None, Vec::new())
             }
-            Request::Cursor(kid) => self.answer(Some(&kid), Vec::new()),
+            Request::Cursor(kid) => Answer { at: Some(self.entry_time()), ..self.answer(Some(&kid), Vec::new()) },
         }
     }
 

@@ -186,10 +186,10 @@ fn appended(outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
 fn cursor(shared: &Shared, counts: bool, outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     match outcome {
         Err(error) => WireAnswer::problem(&unavailable(&error)),
-        Ok(Committed { answer: Answer { next: Some(next), last, size, .. }, .. }) => match hash_of(shared, last) {
+        Ok(Committed { answer: Answer { next: Some(next), last, size, at, .. }, .. }) => match hash_of(shared, last) {
             Ok(hash) => WireAnswer {
                 status: 200,
-                body: Cursor { next, hash, counts: Some(counts), size }.to_value().canonical(),
+                body: Cursor { next, hash, counts: Some(counts), at, size }.to_value().canonical(),
             },
             Err(error) => WireAnswer::problem(&Problem::with_status(500, error.to_string())),
         },

@@ -1,6 +1,7 @@
 //! Forwarding the journal to the ledger: in order, kept until acknowledged.
 
 mod backlog;
+mod dated;
 mod outbox;
 
 pub use backlog::Backlog;
@@ -8,6 +9,7 @@ pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 
 use crate::journal::Desks;
 use crate::standing::Standing;
+use dated::Dated;
 use eleven_api::answer::read_json;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
@@ -15,6 +17,7 @@ use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::reason::Reason;
+use eleven_core::time::Time;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +26,8 @@ use tokio::sync::{Notify, watch};
 
 /// How long the ledger may take for one POST.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// An idle point asks the ledger at least this often, so that its backlog is known; more often under a short bound.
+/// A point asks the ledger at least this often, so that its backlog is known where it is idle, and the ledger's time where it is
+/// not; more often when it is idle under a short bound.
 const IDLE: Duration = Duration::from_secs(1);
 /// So long after a record was committed it is forwarded, and requests stand at least so far apart: what comes meanwhile goes
 /// together, and costs the ledger one fdatasync.
@@ -44,13 +48,15 @@ const UNKNOWN: &str = "; compare this machine's clock with the ledger's, ten sec
 pub(crate) struct Progress {
     backlog: Backlog,
     acknowledged: AtomicU64,
+    dated: Dated,
     wake: Notify,
 }
 
 impl Progress {
     /// At start, where the ledger had acknowledged everything up to `all_at`.
     pub(crate) fn new(all_at: Moment) -> Self {
-        Self { backlog: Backlog::new(all_at), acknowledged: AtomicU64::new(0), wake: Notify::new() }
+        let backlog = Backlog::new(all_at);
+        Self { backlog, acknowledged: AtomicU64::new(0), dated: Dated::default(), wake: Notify::new() }
     }
 
     pub(crate) fn wake(&self) {
@@ -65,6 +71,16 @@ impl Progress {
     /// The number the ledger expects next from this point.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Between which times the ledger would date an entry that is made now (step 3).
+    pub(crate) fn dated(&self, now: Moment) -> Option<(Time, Time)> {
+        self.dated.between(now)
+    }
+
+    /// To a question of `asked` the ledger said when it would date an entry.
+    pub(crate) fn told(&self, at: Option<Time>, asked: Moment) {
+        self.dated.told(at, asked);
     }
 
     fn advance(&self, next: u64, acknowledged: Acknowledged, asked_at: Moment) {
@@ -170,6 +186,10 @@ impl Forwarder {
                 (cursor.next, cursor.size, outbox.told(&cursor))
             }
             Step::Send(body) => {
+                // A point that is never idle asks beside that: what it does not hear then is asked for again.
+                if self.progress.dated.is_due(asked_at, IDLE) {
+                    let _ = self.cursor().await;
+                }
                 let appended = self.send(body).await.inspect_err(|error| {
                     if matches!(error, CallError::Refused(problem) if problem.status < 500) {
                         outbox.refused();
@@ -190,7 +210,11 @@ impl Forwarder {
     }
 
     async fn cursor(&self) -> Result<Cursor, CallError> {
-        cursor(&self.client, &self.ledger, &self.reader).await
+        let asked = Moment::now(&*self.clock);
+        self.progress.dated.ask(asked);
+        let cursor = cursor(&self.client, &self.ledger, &self.reader).await?;
+        self.progress.told(cursor.at, asked);
+        Ok(cursor)
     }
 }
 

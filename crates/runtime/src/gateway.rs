@@ -97,6 +97,7 @@ impl Gate {
             config: &self.point.config,
             signs: &[],
             last_now,
+            dated: self.progress.dated(now),
             seen_epoch,
             uses_since: held.and_then(|held| held.uses_since),
             bundles: None,

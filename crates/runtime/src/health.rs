@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use eleven_api::edge::Moment;
 use eleven_api::serve::{MetricsText, json};
 use eleven_core::encoding::{Object, Value};
+use eleven_core::reason::Reason;
 use eleven_core::registry::{RuntimeRecord, View};
 use eleven_core::time::Time;
 use eleven_enforce::admission::{denies_all, went_back};
@@ -52,6 +53,16 @@ pub(crate) async fn health(gate: Arc<Gate>) -> Response {
 /// registers binary and configuration with them, and who registers those alone lets nothing pass.
 pub(crate) fn unapproved(view: &View, point: &Point, now: Time) -> Option<String> {
     point.uncounted_key(view, now).or_else(|| unregistered(view.runtime(&point.name), point))
+}
+
+/// What to know where every call is refused for the clock, and what to do; without the numbers, which vary.
+pub(crate) fn wrong_clock(gate: &Gate) -> Option<String> {
+    let (remembered, held) = (gate.remembered(), gate.registry.held());
+    let now = Moment::now(&*gate.clock);
+    let (reason, _) = denies_all(&gate.holding(held.as_deref(), remembered, now), now.at)?;
+    let what = "its clock went back, or is not that of authority and ledger: set all by one source; `/health` says how far it is \
+                off";
+    (reason == Reason::RuntimeClock).then(|| what.to_owned())
 }
 
 /// What runs here, its keys aside, that the registry does not have in the row under the point's name; `None` where it has all.

@@ -159,11 +159,11 @@ impl Runtime {
         let mut journal = read.map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let cursor = agree(&client, &settings.ledger, &reader, &journal).await?;
-        let expected = cursor.map(|cursor| cursor.next);
+        let expected = cursor.map(|(cursor, _)| cursor.next);
         let roots = Arc::new(Roots::open(folder, root).map_err(RuntimeError::Root)?);
         let standing = Standing::new(settings.required);
         match cursor {
-            Some(cursor) => {
+            Some((cursor, _)) => {
                 let (client, reader, ledger) = (client.clone(), reader.clone(), settings.ledger.clone());
                 let (roots, clock) = (Arc::clone(&roots), Arc::clone(&clock));
                 standing.resume(&Asking { client, reader, ledger, roots, clock }, &cursor).await;
@@ -179,6 +179,9 @@ impl Runtime {
         }
         recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
         let progress = Arc::new(Progress::new(behind.map_or(now, |behind| now.back_to(behind.min(now.at)))));
+        if let Some((cursor, asked)) = cursor {
+            progress.told(cursor.at, asked);
+        }
         let failed = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
         let on_stop = {
@@ -292,21 +295,22 @@ fn credential(key: Option<&str>) -> Result<Option<HeaderValue>, RuntimeError> {
     key.map(|key| gateway::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
 }
 
-/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives how far that is; `None`
-/// where it does not say.
+/// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives how far that is, and when
+/// it was asked; `None` where it does not say.
 async fn agree(
     client: &Client,
     ledger: &str,
     reader: &ReadAs,
     journal: &Journal,
-) -> Result<Option<Cursor>, RuntimeError> {
+) -> Result<Option<(Cursor, Moment)>, RuntimeError> {
     let mut told = false;
     loop {
+        let asked = Moment::now(&*reader.clock);
         match forward::cursor(client, ledger, reader).await {
             Ok(cursor) if cursor.next > journal.next_seq() => {
                 return Err(RuntimeError::JournalLost { expected: cursor.next, held: journal.next_seq() });
             }
-            Ok(cursor) => return Ok(Some(cursor)),
+            Ok(cursor) => return Ok(Some((cursor, asked))),
             // A journal that holds records is this point's own, and its numbers go on without the ledger.
             Err(error) if journal.next_seq() > 0 => {
                 let advice = forward::advice(&error);
@@ -391,7 +395,7 @@ async fn follow(gate: Arc<Gate>, stop: watch::Receiver<bool>) {
 /// here what runs is interrupted, and both ends become events.
 async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let bound = i64::try_from(gate.settings.audit_bound.as_millis()).unwrap_or(0);
-    let (mut halt, mut unapproved) = (Halt::default(), None);
+    let (mut halt, mut unapproved, mut clock) = (Halt::default(), None, None);
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -399,7 +403,9 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         }
         let now = Moment::now(&*gate.clock);
         let held = gate.registry.held();
-        note(&mut unapproved, held.and_then(|held| health::unapproved(&held.view, &gate.point, now.at)));
+        let why = held.and_then(|held| health::unapproved(&held.view, &gate.point, now.at));
+        note(&mut unapproved, why, "what runs here is approved again");
+        note(&mut clock, health::wrong_clock(&gate), "the clock is right again");
         let unproven = gate.standing.unproven_ms(now).is_some_and(|(waits, most)| waits > most);
         let late = gate.progress.backlog_ms(now) > bound;
         let past = late || unproven;
@@ -416,15 +422,15 @@ async fn watch_backlog(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Says once why the registry does not approve what runs here, and once that it does again: it may have approved it before, and
-/// whoever supervises a point looks at that when it starts.
-fn note(known: &mut Option<String>, unapproved: Option<String>) {
-    match &unapproved {
+/// Says once why this point admits nothing, and once that it is well `again`: it may have been so before, and whoever supervises
+/// a point looks at that when it starts.
+fn note(known: &mut Option<String>, why: Option<String>, again: &str) {
+    match &why {
         Some(why) if known.as_ref() != Some(why) => tracing::error!(why, "this point admits nothing"),
-        None if known.is_some() => tracing::info!("what runs here is approved again"),
+        None if known.is_some() => tracing::info!("{again}"),
         _ => {}
     }
-    *known = unapproved;
+    *known = why;
 }
 
 fn router(gate: Arc<Gate>) -> Router {

@@ -339,6 +339,7 @@ impl Up {
             config: &point.config,
             signs: &point.signs(),
             last_now: self.journal.last_now(),
+            dated: None,
             seen_epoch: self.journal.seen_epoch(),
             uses_since: None,
             bundles: None,

@@ -131,7 +131,7 @@ impl Cursors {
         let says = self.says.lock().expect("whole")[label];
         match says {
             Says::Counts(counts) => {
-                let cursor = Cursor { next: 7, hash: None, counts: Some(counts), size: 9 };
+                let cursor = Cursor { next: 7, hash: None, counts: Some(counts), at: None, size: 9 };
                 serve::json(&cursor.to_value())
             }
             Says::Refused(status) => Problem::with_status(status, "as the test says").into(),
@@ -273,7 +273,7 @@ impl Scripted {
         };
         let cursor = move || {
             let next = taken.load(Relaxed);
-            std::future::ready(json(&Cursor { next, hash: None, counts: Some(true), size: next }.to_value()))
+            std::future::ready(json(&Cursor { next, hash: None, counts: Some(true), at: None, size: next }.to_value()))
         };
         let router = axum::Router::new()
             .route(routes::AUDIT_EVENTS, post(append))

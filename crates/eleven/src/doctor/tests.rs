@@ -133,6 +133,8 @@ fn a_head_from_the_future_is_bad_also_where_the_authority_is_silent() {
         (Some(12), Some(-40), State::Good, "12 ms old"),
         (Some(-MAX_STAMP_AHEAD_MS), Some(MAX_STAMP_AHEAD_MS), State::Good, "ms old"),
         (Some(12), None, State::Good, "12 ms old"),
+        (Some(3_000), Some(-40), State::Good, "3000 ms old"),
+        (Some(3_001), Some(-40), State::Warn, "this clock is ahead of the authority's"),
         (Some(-late), Some(late), State::Bad, "the authority's stamp lies 2001 ms ahead"),
         (Some(12), Some(late), State::Bad, "the ledger's last head lies 2001 ms ahead"),
         (None, Some(late), State::Bad, "the ledger's last head lies 2001 ms ahead"),

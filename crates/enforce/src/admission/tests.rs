@@ -113,6 +113,28 @@ fn a_view_from_before_the_clock_went_back_is_no_fresh_one() {
 }
 
 #[test]
+fn a_clock_that_the_ledger_is_too_far_from_admits_nothing() {
+    let now = Time::parse_millis(file().pointer("/base/now").and_then(Value::as_str).expect("a time")).expect("a time");
+    let between = |earliest: i64, latest: i64| {
+        let mut all = None;
+        let reason = refused(|held| {
+            held.dated = Some((now.plus_millis(earliest), now.plus_millis(latest)));
+            all = denies_all(held, now);
+        });
+        assert_eq!(reason, all.as_ref().map(|(reason, _)| *reason), "{all:?}");
+        reason
+    };
+    assert_eq!(between(0, 0), None);
+    // Ahead of the latest that the ledger's clock may show.
+    assert_eq!(between(-9_000, -MAX_SEEN_EARLY_MS), None);
+    assert_eq!(between(-9_000, -MAX_SEEN_EARLY_MS - 1), Some(Reason::RuntimeClock));
+    // Behind the earliest.
+    assert_eq!(between(MAX_ISSUED_LATE_MS, MAX_ISSUED_LATE_MS), None);
+    assert_eq!(between(MAX_ISSUED_LATE_MS + 1, MAX_ISSUED_LATE_MS + 1), Some(Reason::RuntimeClock));
+    assert_eq!(between(0, MAX_ISSUED_LATE_MS + 1), None, "it may be right");
+}
+
+#[test]
 fn a_view_is_fresh_by_both_clocks_and_where_its_stamp_is_not_of_a_time_to_come() {
     let admitted = refused(|held| {
         let view = held.view.expect("a view");

@@ -187,11 +187,11 @@ pub(super) async fn cursor(
     may_read_cursor(&inner, &headers, &uri, &kid)?;
     let counts = registered(&inner, &kid).is_some_and(|key| key.counts_at(inner.clock.now()));
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
-    let Answer { next, last, size, .. } = committed.answer;
+    let Answer { next, last, size, at, .. } = committed.answer;
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
     let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
     let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
-    Ok(json(&Cursor { next, hash, counts: Some(counts), size }.to_value()))
+    Ok(json(&Cursor { next, hash, counts: Some(counts), at, size }.to_value()))
 }
 
 /// `GET /v1/audit/open?after=OP`: what the asking point left open under keys that are closed by now. A point that lost its

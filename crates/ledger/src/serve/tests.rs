@@ -448,8 +448,14 @@ async fn a_clock_that_ran_ahead_once_is_told_of_until_it_is_that_late_again() {
     let metrics = served.client.get(&served.base, routes::METRICS, DEADLINE).await.expect("metrics");
     let metrics = std::str::from_utf8(&metrics).expect("text");
     assert!(metrics.contains("\neleven_ledger_clock_behind_ms 3600000\n"), "{metrics}");
+    // What an entry would bear that is made now, which is not what the clock shows.
+    let path = format!("{}{}", routes::AUDIT_CURSOR, kid("authority"));
+    let dated = async |served: &Served| served.cursor(&home, "authority", &path).await.at.expect("it says so");
+    assert_eq!(dated(&served).await, crate::world::start().plus_millis(3_600_000));
     home.clock.advance(3_598_000);
     assert_eq!(behind(&served).await, None, "so much clocks may differ");
+    home.clock.advance(9_000);
+    assert_eq!(dated(&served).await, home.clock.now());
     served.end().await;
 }
 

@@ -1,13 +1,12 @@
 use super::*;
 use crate::gateway::Gate;
 use crate::running::{Halt, Running};
-use crate::serve::tests::{ledger, opened};
+use crate::serve::tests::{ledger, opened, opened_by};
 use crate::view::tests::Logged;
 use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;
 use eleven_core::encoding::Object;
-use eleven_core::time::Time;
 use eleven_store::faulty::FaultyDisk;
 use http::StatusCode;
 
@@ -102,6 +101,59 @@ fn a_backlog_counts_from_the_oldest_record_that_the_ledger_may_not_have() {
 }
 
 #[test]
+fn what_the_ledger_would_date_is_known_between_two_times_whatever_becomes_of_the_clock() {
+    let clock = ManualClock::new(BEGAN);
+    let progress = Progress::new(Moment::now(&clock));
+    let between = || progress.dated(Moment::now(&clock)).map(|(one, other)| (one.since(BEGAN), other.since(BEGAN)));
+    assert_eq!(between(), None, "it said nothing yet");
+    let asked = Moment::now(&clock);
+    clock.advance(30);
+    progress.told(Some(BEGAN.plus_millis(10)), asked);
+    assert_eq!(between(), Some((10, 40)), "it may have said so at once, or at the last moment");
+    clock.set(BEGAN.plus_millis(60_000));
+    clock.advance(100);
+    assert_eq!(between(), Some((10, 140)));
+    progress.told(None, Moment::now(&clock));
+    assert_eq!(between(), Some((10, 140)), "a ledger that does not say changes nothing");
+    progress.told(Some(BEGAN.plus_millis(150)), Moment::now(&clock));
+    assert_eq!(between(), Some((150, 150)));
+}
+
+#[tokio::test]
+async fn a_point_that_is_never_idle_hears_the_ledgers_time_all_the_same() {
+    let clock = Arc::new(ManualClock::new(BEGAN));
+    let cursor = |next: u64, at: Option<i64>| {
+        let at = at.map(|ms| BEGAN.plus_millis(ms));
+        Cursor { next, hash: None, counts: Some(true), at, size: 3 + next }.to_value().to_string()
+    };
+    let appended = |next| Appended { durability: Durability::D1, next, size: 4 }.to_value().to_string();
+    let answers = [cursor(0, Some(5)), appended(1), appended(2), cursor(2, Some(1_007)), appended(3)];
+    let (at, asked, _stop) = ledger(answers.map(|answer| (StatusCode::OK, answer)).to_vec()).await;
+    let point = opened_by(&FaultyDisk::new(1), "http://127.0.0.1:9", clock.clone()).await;
+    let forwarder = forwarder(&point.gate, at);
+    let between =
+        || point.gate.progress.dated(Moment::now(&*clock)).map(|(one, other)| (one.since(BEGAN), other.since(BEGAN)));
+    let mut outbox = Outbox::default();
+    let record = || point.gate.desks.alone("audit.resumed", Object::new());
+    record().await.expect("a sound disk");
+    // It asks where its stream stands, and sends.
+    for told in [Some((5, 5)), Some((5, 5))] {
+        forwarder.forward(&mut outbox).await.expect("an answer");
+        assert_eq!(between(), told);
+    }
+    // Sooner than in a second it only sends; then it asks beside that.
+    for (passes, told) in [(999, Some((5, 1_004))), (1, Some((1_007, 1_007)))] {
+        clock.advance(passes);
+        record().await.expect("a sound disk");
+        forwarder.forward(&mut outbox).await.expect("an answer");
+        assert_eq!(between(), told);
+    }
+    let asked = asked.lock().expect("whole").clone();
+    let asks: Vec<bool> = asked.iter().map(|path| path.starts_with(routes::AUDIT_CURSOR)).collect();
+    assert_eq!(asks, [true, false, false, true, false], "{asked:?}");
+}
+
+#[test]
 fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_where_a_number_is() {
     let refused = |reason, detail: &str| CallError::Refused(Problem::refused(reason, detail));
     let plain = |status| CallError::Refused(Problem::with_status(status, "x"));
@@ -162,7 +214,7 @@ async fn the_last_records_are_sent_also_where_the_ledger_failed_before_and_it_is
     let logged = Logged::default();
     let _logging = tracing::subscriber::set_default(logged.clone());
     let failing = (StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned());
-    let cursor = Cursor { next: 0, hash: None, counts: Some(true), size: 3 }.to_value();
+    let cursor = Cursor { next: 0, hash: None, counts: Some(true), at: None, size: 3 }.to_value();
     let appended = Appended { durability: Durability::D1, next: 1, size: 4 }.to_value();
     let takes = [cursor, appended].map(|answer| (StatusCode::OK, answer.to_string())).to_vec();
     for (then, acknowledged, late) in [(takes, 1, 0), (vec![failing.clone()], 0, 1)] {
@@ -188,7 +240,8 @@ async fn the_last_records_are_sent_also_where_the_ledger_failed_before_and_it_is
 async fn a_ledger_that_refuses_the_same_records_again_and_again_is_not_said_to_acknowledge_in_between() {
     let logged = Logged::default();
     let _logging = tracing::subscriber::set_default(logged.clone());
-    let cursor = |next| Cursor { next, hash: None, counts: Some(false), size: 3 + next }.to_value().to_string();
+    let cursor =
+        |next| Cursor { next, hash: None, counts: Some(false), at: None, size: 3 + next }.to_value().to_string();
     let cursor = |next| (StatusCode::OK, cursor(next));
     let refused = (StatusCode::FORBIDDEN, "the key does not count any more".to_owned());
     let appended = Appended { durability: Durability::D1, next: 1, size: 4 }.to_value();

@@ -80,3 +80,23 @@ async fn the_summary_of_the_journals_syncs_says_how_many_there_were() {
     assert_ne!(syncs, "0");
     assert_eq!(value("eleven_journal_fdatasync_us_count"), Some(syncs));
 }
+
+#[tokio::test]
+async fn a_point_says_that_its_clock_is_not_the_ledgers() {
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let gate = &point.gate;
+    assert_eq!(wrong_clock(gate), None);
+    for (off, told) in [(-2_000, false), (-2_001, true), (30_001, true), (0, false)] {
+        let now = Moment::now(&*gate.clock);
+        gate.progress.told(Some(now.at.plus_millis(off)), now);
+        let answer = health(Arc::clone(gate)).await;
+        let body = axum::body::to_bytes(answer.into_body(), 100_000).await.expect("whole");
+        let said = parse(&body).expect("I-JSON");
+        let reason = said.get("reason").and_then(Value::as_str);
+        assert_eq!((reason, wrong_clock(gate).is_some()), (told.then_some("runtime.clock"), told), "{off}: {said}");
+        assert!(
+            !told || said.get("denies").and_then(Value::as_str).is_some_and(|why| why.contains("the ledger")),
+            "{said}"
+        );
+    }
+}

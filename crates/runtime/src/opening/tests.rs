@@ -44,6 +44,7 @@ pub(crate) fn admission() -> (Admission, Time) {
         config: &config,
         signs: &[],
         last_now: None,
+        dated: None,
         seen_epoch: 0,
         uses_since: None,
         bundles: None,

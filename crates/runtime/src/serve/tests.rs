@@ -47,7 +47,7 @@ pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
     opened_by(disk, upstream, Arc::new(ManualClock::new(admission().1))).await
 }
 
-async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn Clock>) -> Opened {
+pub(crate) async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn Clock>) -> Opened {
     let (at, _, ledger) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
     let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");

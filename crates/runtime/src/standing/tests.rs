@@ -95,7 +95,7 @@ fn asking(ledger: String) -> (Asking, tempfile::TempDir) {
 
 /// What a ledger of 12 entries says of a point's records below `next`.
 fn had(next: u64) -> Cursor {
-    Cursor { next, hash: None, counts: Some(true), size: 12 }
+    Cursor { next, hash: None, counts: Some(true), at: None, size: 12 }
 }
 
 /// For how long a point that starts owes a cosigned head for its records below `next`, before a ledger of 12 entries that shows these

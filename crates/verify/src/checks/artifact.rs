@@ -9,15 +9,10 @@ use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Value;
 use eleven_core::hash;
 use eleven_core::index::{Proves, revoked_key, revoked_value};
-use eleven_core::limits::SALT;
+use eleven_core::limits::{MAX_SEEN_EARLY_MS, MAX_SEEN_LATE_MS, SALT};
 use eleven_core::name;
 use eleven_core::policy::{commitment, is_commitment};
 use eleven_core::root::KeyUse;
-
-/// The ledger may have seen a consumption this much before its own time, the two clocks being two, in milliseconds …
-const SEEN_BEFORE_MS: i64 = 2_000;
-/// … and this much after it.
-const SEEN_AFTER_MS: i64 = 60_000;
 
 /// `id` and `chash` are those of the content, it is this operation's, and what is disclosed stands in it as committed.
 pub(super) fn digest(shown: &Shown<'_>) -> Judged {
@@ -73,7 +68,7 @@ pub(super) fn window(shown: &Shown<'_>) -> Judged {
         return failed(format!("consumed at {ts}, and valid from {} to {}", artifact.nbf, artifact.exp));
     }
     let seen = shown.entry(1)?.header.at.since(ts);
-    if (-SEEN_BEFORE_MS..=SEEN_AFTER_MS).contains(&seen) {
+    if (-MAX_SEEN_EARLY_MS..=MAX_SEEN_LATE_MS).contains(&seen) {
         return Ok(());
     }
     failed(format!("the ledger saw the consumption {seen} ms after it; -2000 to 60000 ms are allowed"))

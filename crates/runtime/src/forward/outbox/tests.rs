@@ -63,7 +63,7 @@ impl Desk {
 
     fn cursor(&self, next: u64) -> Cursor {
         let last = next.checked_sub(1).map(|last| Sha3::of(&[self.records[last as usize].canonical()]));
-        Cursor { next, hash: last, counts: Some(true), size: 9 }
+        Cursor { next, hash: last, counts: Some(true), at: None, size: 9 }
     }
 }
 
@@ -127,7 +127,7 @@ fn a_stream_that_is_not_this_journals_is_told() {
 
     let mut outbox = Outbox::default();
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
-    outbox.told(&Cursor { next: 5, hash: Some(Sha3([9; 64])), counts: Some(true), size: 9 });
+    outbox.told(&Cursor { next: 5, hash: Some(Sha3([9; 64])), counts: Some(true), at: None, size: 9 });
     assert_eq!(desk.next(&mut outbox), Err(OutboxError::Foreign { number: 4 }), "more than the journal ever held");
 }
 
