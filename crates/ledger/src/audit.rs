@@ -20,12 +20,14 @@ use eleven_api::keyring::InUse;
 use eleven_core::artifact::Artifact;
 use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::Sha256;
+use eleven_core::limits::{MAX_SEEN_EARLY_MS, MAX_SEEN_LATE_MS};
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
 use eleven_core::time::Time;
 use eleven_core::tree;
 use eleven_store::{Batch, Durable, Stage};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 
 /// Bytes of a commit that are left for the seal that may close it.
@@ -132,6 +134,7 @@ impl Audit {
         }
         let Received { records, artifacts, blobs, .. } = received.settled(&self.shared.keys);
         let mut content = content::Content::new(artifacts, blobs, &records);
+        let untimely = self.shared.counts.untimely.load(Ordering::Relaxed);
         let (mut last, mut outcomes) = (None, Vec::with_capacity(records.len()));
         for reading in records {
             let outcome = match self.verified(reading) {
@@ -148,6 +151,13 @@ impl Audit {
             }
             self.count(&outcome);
             outcomes.push(outcome);
+        }
+        let untimely = self.shared.counts.untimely.load(Ordering::Relaxed).saturating_sub(untimely);
+        if untimely > 0 {
+            tracing::warn!(
+                untimely,
+                "uses came too long before or after their own time: no proof of them will ever hold"
+            );
         }
         let answer = self.answer(last.as_ref().map(|(kid, _)| kid.as_str()), outcomes);
         let next = answer.next.zip(last).map(|(next, (_, tells))| next.min(tells));
@@ -260,6 +270,11 @@ impl Audit {
         self.changes.extend(applied.index);
         self.unsealed += 1;
         Counts::add(&self.shared.counts.appended);
+        // It is true and is kept; but no verifier takes it (PROTOCOL 11.1, `artifact.window`).
+        let in_time = (-MAX_SEEN_EARLY_MS..=MAX_SEEN_LATE_MS).contains(&at.since(record.ts));
+        if record.event == "authorization.consumed" && !in_time {
+            Counts::add(&self.shared.counts.untimely);
+        }
     }
 
     fn count(&self, outcome: &Outcome) {

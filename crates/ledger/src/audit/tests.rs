@@ -304,6 +304,25 @@ impl Clock for Ticking {
 }
 
 #[tokio::test]
+async fn a_use_that_comes_when_no_proof_of_it_holds_is_taken_and_counted() {
+    for (off, counted) in [(-2_000, 0), (-2_001, 1), (60_000, 0), (60_001, 1)] {
+        let home = Home::new();
+        let (ledger, mut producers) = running(&home).await;
+        let mut append = Append::default();
+        let mut operation = producers.issue(single(1), &[], &mut append);
+        ledger.must_append(&append).await;
+        // The point's clock is the ledger's and `off` milliseconds; what it begins is there at once.
+        let (mut append, behind) = (Append::default(), off.max(0));
+        home.clock.advance(behind);
+        producers.now = home.clock.now().plus_millis(-off);
+        producers.begin(&mut operation, 1, &mut append);
+        ledger.must_append(&append).await;
+        assert_eq!(ledger.inner.shared.counts.untimely.load(std::sync::atomic::Ordering::Relaxed), counted, "{off}");
+        assert!(events(&ledger).iter().any(|event| event == "authorization.consumed"));
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_among_others_leaves_times_in_order_and_a_ledger_that_opens() {
     let home = Home::new();
     let clock = Arc::new(Ticking(std::sync::atomic::AtomicI64::new(start().0)));
