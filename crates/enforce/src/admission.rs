@@ -229,8 +229,12 @@ pub fn denies_all(held: &Held<'_>, now: Time) -> Option<(Reason, String)> {
 
 /// Step 3: no moment before one that was seen, no stamp from a time to come, and none that the ledger is too far from.
 fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
-    check(held.last_now.is_none_or(|last| now >= last), Reason::RuntimeClock, || {
-        format!("the clock shows {now}, before a moment that this point has already seen")
+    let seen = held.last_now.unwrap_or(now);
+    check(now >= seen, Reason::RuntimeClock, || {
+        format!(
+            "the clock shows {now}, this point has seen {seen}, and admits nothing before that; where the clock was ahead then, \
+             `eleven runtime restart`, and where its journal bears that time, `eleven runtime key replace`"
+        )
     })?;
     // Of the stamp that was heard last and of the one that is held: after a clock went back they are not the same.
     let stamps = [held.stamped, held.view.map(|view| view.stamp().issued)];

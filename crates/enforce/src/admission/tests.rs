@@ -113,6 +113,21 @@ fn a_view_from_before_the_clock_went_back_is_no_fresh_one() {
 }
 
 #[test]
+fn a_clock_that_went_back_is_told_with_the_time_that_ends_it_and_what_ends_it_sooner() {
+    let now = Time::parse_millis(file().pointer("/base/now").and_then(Value::as_str).expect("a time")).expect("a time");
+    let mut all = None;
+    let reason = refused(|held| {
+        held.last_now = Some(now.plus_seconds(7_200));
+        all = denies_all(held, now);
+    });
+    let (told, why) = all.expect("it is denied");
+    assert_eq!((reason, told), (Some(Reason::RuntimeClock), Reason::RuntimeClock));
+    for part in [now.millis(), now.plus_seconds(7_200).millis(), "`eleven runtime key replace`".into()] {
+        assert!(why.contains(&part), "{part}: {why}");
+    }
+}
+
+#[test]
 fn a_clock_that_the_ledger_is_too_far_from_admits_nothing() {
     let now = Time::parse_millis(file().pointer("/base/now").and_then(Value::as_str).expect("a time")).expect("a time");
     let between = |earliest: i64, latest: i64| {
