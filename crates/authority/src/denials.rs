@@ -40,12 +40,14 @@ impl Denials {
         *counts.entry(window).or_insert(0) += count;
     }
 
-    /// Takes the oldest window that is over at `now`.
+    /// Takes the oldest window that is over at `now`. So is one of a time to come: the clock was set back since.
     fn take_closed(&self, now: Time) -> Option<((Time, String), u64)> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let open = now.whole_seconds();
-        let closed = counts.first_key_value().is_some_and(|((start, _), _)| *start < open);
-        if closed { counts.pop_first() } else { None }
+        // The next second may have begun since `now` was read.
+        let next = open.plus_seconds(1);
+        let closed = counts.keys().find(|(start, _)| *start < open || *start > next).cloned()?;
+        counts.remove_entry(&closed)
     }
 }
 

@@ -18,6 +18,20 @@ fn a_flood_is_one_count_a_second_and_listener() {
 }
 
 #[test]
+fn what_was_counted_before_a_clock_was_set_back_does_not_wait_for_that_time() {
+    let denials = Denials::default();
+    for ahead in [3_600, 0, 1] {
+        denials.count(NOW.plus_seconds(ahead), "l");
+    }
+    let taken = || denials.take_closed(NOW).map(|((start, _), count)| (start.since(NOW.whole_seconds()), count));
+    assert_eq!(taken(), Some((3_600_000, 1)));
+    assert_eq!(taken(), None, "this second runs, and the next may");
+    // As when it stops.
+    let last = || denials.take_closed(NOW.plus_seconds(1)).map(|(_, count)| count);
+    assert_eq!((last(), last()), (Some(1), None));
+}
+
+#[test]
 fn windows_are_bounded_while_the_ledger_is_gone() {
     let denials = Denials::default();
     for second in 0..2_000 {
