@@ -54,6 +54,8 @@ use tokio::sync::watch;
 
 /// How long running requests may take to finish when the corner is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long it waits after that for an act whose operator hung up, and for the last counts.
+const LAST: Duration = Duration::from_secs(1);
 /// What who asks for a path hears that is none of this corner's.
 const NOTHING: &str = "an authority serves nothing there: see spec/http.md for its paths";
 
@@ -148,6 +150,8 @@ pub struct Authority {
     pub(crate) metrics: Metrics,
     tasks: Tasks,
     stop: watch::Receiver<bool>,
+    /// True once nobody is served any more: until then what runs needs the tasks.
+    end: watch::Sender<bool>,
 }
 
 /// The address of the listener that a request came in by, as it stands in counted denials.
@@ -156,7 +160,8 @@ pub struct Listening(pub Arc<str>);
 
 impl Authority {
     /// Opens an authority: it begins to follow the ledger at once, and denies until it has. `root` is the pinned trust
-    /// root; its tasks end when `stop` becomes true.
+    /// root. Who watches its registry is let go when `stop` becomes true; its tasks end with [`Authority::serve`], or with
+    /// the process where nobody is served.
     ///
     /// # Errors
     /// Where name, root and keys don't fit each other.
@@ -172,13 +177,13 @@ impl Authority {
         let event = InUse::of(signers.event.clone());
         let ledger = ledger.signing(Arc::clone(&event) as Arc<dyn Signer>, Arc::clone(&clock));
         let (tasks, keys) = (Tasks::default(), signers.registry.clone());
-        let registry = Registry::start(ledger.clone(), root, keys, Arc::clone(&clock), stop.clone(), &tasks);
+        let (end, ending) = watch::channel(false);
+        let registry = Registry::new(ledger.clone(), root, keys, Arc::clone(&clock), stop.clone());
+        let registry = registry.start(ending.clone(), &tasks);
         let sequencer = Sequencer::start(ledger.clone(), event, settings.name.clone(), &tasks);
         let denials = Arc::new(Denials::default());
-        let counted = denials::record(Arc::clone(&denials), sequencer.clone(), Arc::clone(&clock), stop.clone());
-        tasks.spawn("denials", counted);
         let (replays, acting) = (Replays::new(clock.now()), tokio::sync::Mutex::default());
-        let (name, metrics, stopping) = (settings.name, Metrics::default(), stop.clone());
+        let (name, metrics) = (settings.name, Metrics::default());
         let authority = Arc::new(Self {
             name,
             signers,
@@ -192,9 +197,10 @@ impl Authority {
             metrics,
             tasks,
             stop,
+            end,
         });
-        authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), stopping.clone()));
-        authority.tasks.spawn("event key", ending::watch(Arc::clone(&authority), stopping));
+        authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), ending.clone()));
+        authority.tasks.spawn("event key", ending::watch(Arc::clone(&authority), ending));
         Ok(authority)
     }
 
@@ -255,11 +261,15 @@ impl Authority {
             .method_not_allowed_fallback(serve::not_taken)
     }
 
-    /// Serves on all listeners until told to stop, then lets running requests finish.
+    /// Serves on all listeners until told to stop, then lets running requests finish. What they wait for goes on until then: the
+    /// registry is followed, so that an act comes to be in force, and callers without identity are counted.
     ///
     /// # Errors
     /// [`Ended`] where a task ended before that: the process must end, with a status that is not 0.
     pub async fn serve(self: Arc<Self>, listeners: Vec<Listener>) -> Result<(), Ended> {
+        let (sequencer, clock) = (self.sequencer.clone(), Arc::clone(&self.clock));
+        let counted = denials::record(Arc::clone(&self.denials), sequencer, clock, self.end.subscribe());
+        let counting = self.tasks.spawn("denials", counted);
         let mut serving = Vec::new();
         for listener in listeners {
             let address = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
@@ -278,6 +288,11 @@ impl Authority {
         for listener in serving {
             let _ = listener.await;
         }
+        // Whoever hung up left an act to its end; no other begins while this is held.
+        let _acts = tokio::time::timeout(LAST, self.acting.lock()).await;
+        self.end.send_replace(true);
+        // A ledger that is there and does not answer makes no end longer.
+        let _ = tokio::time::timeout(LAST, counting).await;
         Ok(())
     }
 }

@@ -53,25 +53,17 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts to follow `ledger`, with two of the corner's `tasks`. What it holds must lead back to `pinned`; `keys` are registry
-    /// keys.
-    #[must_use]
-    pub fn start(
-        ledger: Ledger,
-        pinned: TrustRoot,
-        keys: Keyring,
-        clock: Arc<dyn Clock>,
-        stop: channel::Receiver<bool>,
-        tasks: &Tasks,
-    ) -> Arc<Self> {
-        let registry = Arc::new(Self::new(ledger, pinned, keys, clock, stop.clone()));
-        tasks.spawn("registry", follow::follow(Arc::clone(&registry), stop.clone()));
-        tasks.spawn("stamps", follow::stamp(Arc::clone(&registry), stop));
+    /// Starts to follow the ledger, with two of the corner's `tasks`, until `end` is true.
+    pub(crate) fn start(self, end: channel::Receiver<bool>, tasks: &Tasks) -> Arc<Self> {
+        let registry = Arc::new(self);
+        tasks.spawn("registry", follow::follow(Arc::clone(&registry), end.clone()));
+        tasks.spawn("stamps", follow::stamp(Arc::clone(&registry), end));
         registry
     }
 
-    /// Nothing folded yet.
-    fn new(
+    /// Nothing folded yet. What `ledger` holds must lead back to `pinned`; `keys` are registry keys. Whoever watches is let go
+    /// when `stop` is true.
+    pub(crate) fn new(
         ledger: Ledger,
         pinned: TrustRoot,
         keys: Keyring,

@@ -401,6 +401,26 @@ async fn an_act_that_is_dated_ahead_is_not_taken_again_by_the_next_process() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_on_its_way_when_its_authority_is_told_to_stop_comes_to_be_in_force() {
+    let mut world = World::founded().await;
+    let (stop, serving) = world.ending_authority().await;
+    let args = Object::new().with("client", "late").with("identity", crate::fixtures::CALLER);
+    // It waits for its time, so that it is sure to be on its way then.
+    let act = SignedAct::sign("client.add", args, SystemClock.now().plus_millis(700), &operator());
+    let told = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.send_replace(true);
+        std::time::Instant::now()
+    };
+    let (done, told) = tokio::join!(world.send_act(act.to_bytes()), told);
+    assert!(done.expect("it is in force").get("epoch").is_some());
+    serving.await.expect("it ends");
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}: it does not wait for what its own end keeps away");
+    world.stop().await;
+}
+
 /// What the authority says of itself, and by which status.
 async fn health(world: &World) -> (u16, Value) {
     let request = http::Request::get(format!("{}{}", world.base, routes::HEALTH));

@@ -15,6 +15,8 @@ use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// How long something may take that takes a blink on an idle machine.
@@ -180,6 +182,28 @@ async fn a_private_domain_shows_its_registry_to_those_who_work_by_it() {
         let Err(CallError::Refused(problem)) = asked.await else { panic!("a stranger is refused") };
         assert!(problem.detail.contains(expected), "{problem}");
     }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_while_its_authority_ends_is_counted() {
+    let mut world = World::founded().await;
+    let (stop, serving) = world.ending_authority().await;
+    let mut line = TcpStream::connect(world.base.trim_start_matches("http://")).await.expect("it listens");
+    let head = "POST /v1/govern/execute HTTP/1.1\r\nhost: here\r\ncontent-length: 2\r\n\r\n{";
+    line.write_all(head.as_bytes()).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    line.write_all(b"}").await.expect("sent");
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    serving.await.expect("it ends");
+    let records = world.records().await;
+    let counts = records.iter().filter(|record| record.event == "execution.denied");
+    let counts: Vec<_> = counts.map(|record| record.data.get("count").and_then(Value::as_int)).collect();
+    assert_eq!(counts, [Some(1)]);
     world.stop().await;
 }
 

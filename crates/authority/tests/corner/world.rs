@@ -147,6 +147,14 @@ impl World {
         self.serving.push(serving);
     }
 
+    /// The same with a process that ends before the ledger: what tells it to, and what ends then.
+    pub(crate) async fn ending_authority(&mut self) -> (watch::Sender<bool>, JoinHandle<()>) {
+        let (stop, stopping) = watch::channel(false);
+        let (authority, base, serving) = serve_authority(&self.relay.base(), signers(), stopping).await;
+        (self.authority, self.base) = (authority, base);
+        (stop, serving)
+    }
+
     async fn found(&self, act: Act) -> Done {
         self.authority.operate(act, None).await.expect("a founding act")
     }
