@@ -40,8 +40,8 @@ const FILE: &str = "search.redb";
 const CACHE: usize = 16 << 20;
 /// The form of rows; another one is made again.
 const FORM: u64 = 1;
-/// Entries that become durable in the database at once when much is to be done.
-const BATCH: u64 = 50_000;
+/// Entries that become durable in the database at once when much is to be done, and so many a ledger that ends waits for.
+const BATCH: u64 = 8192;
 /// Read from the log at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 4 << 20;
@@ -204,11 +204,33 @@ impl Search {
         self.indexed.load(Ordering::Acquire)
     }
 
-    /// Takes what came up to `size`; `lasting` makes it outlive this process.
-    pub(crate) fn follow(&self, source: &Source<'_>, size: u64, lasting: bool) -> Result<u64, SearchError> {
+    /// Takes what came up to `size`; `lasting` makes it outlive this process. Once it `ends` it takes no more than one batch: an
+    /// index that is made again takes as long as its entries are many, and goes on with the next process.
+    pub(crate) fn follow(
+        &self,
+        source: &Source<'_>,
+        size: u64,
+        lasting: bool,
+        ends: impl Fn() -> bool,
+    ) -> Result<u64, SearchError> {
+        self.follow_by(BATCH, source, size, lasting, ends)
+    }
+
+    /// The same in batches of so many entries.
+    fn follow_by(
+        &self,
+        batch: u64,
+        source: &Source<'_>,
+        size: u64,
+        lasting: bool,
+        ends: impl Fn() -> bool,
+    ) -> Result<u64, SearchError> {
         let mut added = 0;
         while self.indexed() < size {
-            let until = size.min(self.indexed() + BATCH);
+            let until = size.min(self.indexed() + batch);
+            if until < size && ends() {
+                break;
+            }
             added += self.batch(source, until, lasting || until < size)?;
         }
         Ok(added)
@@ -299,7 +321,7 @@ pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
     let search = Search::of(folder);
     let made = search.anew().and_then(|database| {
         *write(&search.database) = Some(database);
-        search.follow(&source, entries, true)
+        search.follow(&source, entries, true, || false)
     });
     made.map(|rows| Reindexed { entries, rows }).map_err(|error| LedgerError::Search(error.to_string()))
 }

@@ -35,7 +35,7 @@ async fn filled(home: &Home) -> (Ledger, Vec<String>) {
 fn index(ledger: &Ledger) -> &Search {
     let search = &*ledger.inner.search;
     let shared = &ledger.inner.shared;
-    search.follow(&shared.source(), shared.size(), false).expect("indexed");
+    search.follow(&shared.source(), shared.size(), false, || false).expect("indexed");
     search
 }
 
@@ -46,6 +46,25 @@ fn ask(shared: &Shared, search: &Search, ask: &Ask) -> Value {
 fn members(answer: &Value, name: &str) -> Vec<String> {
     let results = answer.get("results").and_then(Value::as_array).expect("results");
     results.iter().map(|row| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_ledger_that_ends_does_not_wait_until_a_new_index_knows_everything() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let (shared, search) = (&*ledger.inner.shared, &*ledger.inner.search);
+    let looks = std::cell::Cell::new(0u64);
+    let ends = |after: u64| {
+        looks.set(looks.get() + 1);
+        looks.get() > after
+    };
+    let (source, size) = (shared.source(), shared.size());
+    search.follow_by(4, &source, size, false, || ends(2)).expect("indexed");
+    assert_eq!(search.indexed(), 8, "it was told to end before the third");
+    search.follow_by(4, &source, 12, false, || true).expect("indexed");
+    assert_eq!(search.indexed(), 12, "what one batch takes is taken");
+    search.follow_by(4, &source, size, false, || false).expect("indexed");
+    assert!(search.indexed() == size && size > 20, "the next process goes on from there");
 }
 
 #[tokio::test]
@@ -220,7 +239,7 @@ async fn an_index_that_can_not_be_opened_is_left_as_it_is_and_opened_later() {
     // Somebody else has it open.
     let holder = Database::open(home.path().join(FILE)).expect("opened");
     assert!(matches!(search.begin(&shared.source()), Err(SearchError::Failed(_))));
-    assert!(search.follow(&shared.source(), shared.size(), false).is_err() || known == shared.size());
+    assert!(search.follow(&shared.source(), shared.size(), false, || false).is_err() || known == shared.size());
     drop(holder);
     search.begin(&shared.source()).expect("opened");
     assert_eq!(search.indexed(), known, "it was not made again");

@@ -86,7 +86,7 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
         let size = *durable.borrow_and_update();
         let ends = *end.borrow();
         let lasting = ends || kept.elapsed() >= KEEP;
-        match take(inner, index, size, lasting) {
+        match take(inner, index, size, lasting, || *end.borrow()) {
             Ok(()) => fails = false,
             Err(error) => {
                 if !fails {
@@ -118,10 +118,10 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
     }
 }
 
-/// Takes what came up to `size`, into an index that is opened first where it is not open.
-fn take(inner: &Inner, index: &Search, size: u64, lasting: bool) -> Result<(), SearchError> {
+/// Takes what came up to `size`, as far as it comes before this `ends`, into an index that is opened first where it is not open.
+fn take(inner: &Inner, index: &Search, size: u64, lasting: bool, ends: impl Fn() -> bool) -> Result<(), SearchError> {
     let source = inner.shared.source();
     index.begin(&source)?;
-    index.follow(&source, size, false)?;
+    index.follow(&source, size, false, ends)?;
     if lasting { index.keep() } else { Ok(()) }
 }
