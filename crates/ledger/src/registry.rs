@@ -45,17 +45,25 @@ pub(crate) enum Verdict {
     Untrusted(String),
 }
 
-/// Follows the authority until told to end.
+/// Follows the authority until told to end. One that is there and does not answer makes no end longer; what was handed to the
+/// writer by then is recorded all the same.
 pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     let Some(authority) = inner.settings.authority.clone() else { return stopped(&mut end).await };
+    tokio::select! {
+        () = look(&inner, &authority) => {}
+        () = stopped(&mut end) => {}
+    }
+}
+
+/// Asks the authority, over and over.
+async fn look(inner: &Inner, authority: &str) {
     let client = Client::new();
     let mut durable = inner.shared.durable.subscribe();
     let mut recorded = true;
     loop {
-        fetch(&inner, &client, &authority, &mut recorded).await;
-        let wait = if is_lacking(&inner) { LACKING } else { HAVING };
+        fetch(inner, &client, authority, &mut recorded).await;
+        let wait = if is_lacking(inner) { LACKING } else { HAVING };
         tokio::select! {
-            () = stopped(&mut end) => return,
             () = tokio::time::sleep(wait) => {}
             // New entries may be a new epoch: look soon, and not for each of them.
             _ = durable.changed(), if wait == HAVING => tokio::time::sleep(LACKING).await,

@@ -222,3 +222,18 @@ async fn what_could_not_be_recorded_of_the_authoritys_registry_is_recorded_later
     assert_eq!(running.count("audit.resumed"), 1);
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_does_not_answer_makes_no_end_longer() {
+    let home = Home::new();
+    // The kernel takes its connections.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let authority = Some(format!("http://{}", silent.local_addr().expect("an address")));
+    let ledger = home.open_with(crate::Settings { authority, ..home.settings() }).expect("open");
+    let (end, ended) = watch::channel(false);
+    let following = tokio::spawn(super::follow(Arc::clone(&ledger.inner), ended));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    end.send_replace(true);
+    let ended = tokio::time::timeout(Duration::from_secs(1), following).await;
+    ended.expect("long before the answer is given up").expect("it ends");
+}
