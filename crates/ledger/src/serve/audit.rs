@@ -218,12 +218,13 @@ pub(crate) fn hash_of(shared: &Shared, last: Option<Last>) -> Result<Option<Sha3
 
 /// `GET /v1/audit/entries?from=SEQ&registry=1&discontinuities=1&whole=1&limit=N&wait=MS`: entries in order, all or those
 /// that make a registry epoch, and where asked those too that say that a stream is broken; whole, with the chain values
-/// before them, or without. With nothing to show it waits until there is something, at most `wait` milliseconds. Those of
-/// the registry say more than its snapshot does, what was in it once: they are for auditors, too.
+/// before them, or without. With nothing to show it waits until there is something, at most `wait` milliseconds; who may read
+/// is asked again then. Those of the registry say more than its snapshot does, what was in it once: they are for auditors, too.
 pub(super) async fn entries(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
     query: Query,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let number = |name: &str| query.number(name).map(Option::unwrap_or_default);
     let (from, wait) = (number("from")?, number("wait")?.min(MAX_WAIT));
@@ -233,11 +234,15 @@ pub(super) async fn entries(
         (true, true) => Which::RegistryAndDiscontinuities,
     };
     let page = Page { which, from, whole: number("whole")? == 1, most: most(query.number("limit")?) };
-    let may = if page.which == Which::Registry { reader.may_read_registry() } else { reader.may_read_entries() };
-    may?;
+    let may = |reader: &Reader| match which {
+        Which::Registry => reader.may_read_registry(),
+        Which::All | Which::RegistryAndDiscontinuities => reader.may_read_entries(),
+    };
+    may(&reader)?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut durable = inner.shared.durable.subscribe();
     let mut closing = inner.closing.subscribe();
+    let mut waited = false;
     loop {
         let size = *durable.borrow_and_update();
         let numbers = numbers(&inner, &page, size);
@@ -247,11 +252,16 @@ pub(super) async fn entries(
                 () = stopped(&mut closing) => false,
             };
         if !changed {
+            if waited {
+                // After the size was read: a setting that came before one of these entries is known here.
+                may(&reader.again(&inner, &headers))?;
+            }
             let inner = Arc::clone(&inner);
             let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
             let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
             return answer.map(|value| json(&value)).map_err(|error| look(&error));
         }
+        waited = true;
     }
 }
 

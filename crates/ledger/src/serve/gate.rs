@@ -23,6 +23,8 @@ pub(super) struct Reader {
     exposure: Exposure,
     /// The auditor or the corner that it is known to be.
     known: Option<String>,
+    /// Whether it is known by a signature, which is good at its own time alone.
+    signed: bool,
     /// Whether the authority signed for this reading, if by a clock that is far from this one.
     undated: bool,
     /// What it can do to become known.
@@ -33,14 +35,24 @@ impl Reader {
     fn of(inner: &Inner, headers: &HeaderMap, uri: &Uri) -> Self {
         let advice = reader::how_to_be_known(headers);
         let Some(registry) = registry(&inner.shared) else {
-            return Self { exposure: Exposure::Private, known: None, undated: false, advice };
+            return Self { exposure: Exposure::Private, known: None, signed: false, undated: false, advice };
         };
         let exposure = Exposure::in_force(registry.domain(), registry.lists());
-        let auditor = reader::auditor(registry.lists(), headers).map(|row| row.name.clone());
+        let auditor = auditor(&registry, headers);
+        let signed = auditor.is_none();
         let known = auditor.or_else(|| corner(inner, &registry, headers, uri));
         let asks = known.is_none() && exposure == Exposure::ByPossession;
         let undated = asks && signed_by_any_clock(inner, &registry, headers, uri);
-        Self { exposure, known, undated, advice }
+        Self { exposure, known, signed, undated, advice }
+    }
+
+    /// The same by the registry of now: a reading that waited is shown what it may be shown when it is answered.
+    pub(super) fn again(self, inner: &Inner, headers: &HeaderMap) -> Self {
+        let Some(registry) = registry(&inner.shared) else { return self };
+        let exposure = Exposure::in_force(registry.domain(), registry.lists());
+        let known = if self.signed { self.known } else { auditor(&registry, headers) };
+        let undated = self.undated && exposure != Exposure::Private;
+        Self { exposure, known, undated, ..self }
     }
 
     /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
@@ -66,6 +78,11 @@ impl Reader {
         let detail = format!("the domain's exposure is {}: {what}; {}", self.exposure.name(), self.advice);
         Err(Problem::refused(Reason::IdentityUnauthenticated, detail))
     }
+}
+
+/// The registered auditor whose secret came along.
+fn auditor(registry: &Fold, headers: &HeaderMap) -> Option<String> {
+    reader::auditor(registry.lists(), headers).map(|row| row.name.clone())
 }
 
 /// The registry as of the last seal; before the first, as it is.

@@ -17,6 +17,7 @@ use eleven_core::registry::{ApprovedInterface, InterfaceRecord, Item as _};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
+use std::time::Duration;
 
 type Headers = Vec<(HeaderName, HeaderValue)>;
 
@@ -128,6 +129,28 @@ impl Domain {
         ];
         (shown, entries)
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_entries_is_judged_by_the_setting_under_which_they_came() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    set(&served, &expose(&mut domain.producers, 1, Exposure::Open)).await;
+    // Behind the setting itself, and the seal that it stands under.
+    let path = format!("{}?from={}&wait=15000", routes::AUDIT_ENTRIES, served.shared.size() + 6);
+    let (stranger, examiner) = (Headers::new(), bearer(&domain.auditor));
+    let (waiting, examining) = (status(&served, &path, &stranger), status(&served, &path, &examiner));
+    let closing = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        set(&served, &expose(&mut domain.producers, 2, Exposure::Private)).await;
+        for n in 0..8 {
+            set(&served, &domain.producers.denial(&format!("number {n}"))).await;
+        }
+    };
+    let (stranger, examiner, ()) = tokio::join!(waiting, examining, closing);
+    assert_eq!((stranger, examiner), (REFUSED, SHOWN));
+    served.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
