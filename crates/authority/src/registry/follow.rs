@@ -200,12 +200,12 @@ impl Following {
         if self.next < page.size {
             return Ok(());
         }
-        let next = self.next_current(registry).await?;
-        registry.hear(Some(heard));
-        if let Some(next) = next {
+        if let Some(next) = self.next_current(registry).await? {
             tracing::info!(epoch = next.view.epoch(), "the registry's next epoch");
             registry.current.send_replace(Some(Arc::new(next)));
         }
+        // After that: what was in force before is not fresh by what was heard now, to whoever decides or stamps at this moment.
+        registry.hear(Some(heard));
         // What is in place by now holds it all: whoever sees this number sees that.
         registry.folded.send_replace(self.next);
         // Of what is not read to the end nobody knows whether it was answered since.

@@ -203,7 +203,7 @@ async fn who_is_refused_while_its_authority_ends_is_counted() {
     let records = world.records().await;
     let counts = records.iter().filter(|record| record.event == "execution.denied");
     let counts: Vec<_> = counts.map(|record| record.data.get("count").and_then(Value::as_int)).collect();
-    assert_eq!(counts, [Some(1)]);
+    assert_eq!(counts, [Some(1_i64)]);
     world.stop().await;
 }
 

@@ -95,6 +95,47 @@ async fn a_clock_that_is_set_back_does_not_make_a_silent_ledger_heard() {
     assert_eq!(epoch(&registry, clock.now()), Some(1));
 }
 
+/// By which epoch is decided at each moment at which something is logged.
+struct Deciding(Arc<Registry>, Arc<ManualClock>, Arc<std::sync::Mutex<Vec<Option<u64>>>>);
+
+impl tracing::Subscriber for Deciding {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.2.lock().expect("whole").push(epoch(&self.0, self.1.now()));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn what_was_in_force_before_a_silence_is_not_fresh_by_what_ends_it() {
+    let (clock, said) = (Arc::new(ManualClock::new(NOW)), Arc::default());
+    let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
+    let registry = Registry::new(nowhere, root(), signer("registry").into(), clock.clone(), watch::channel(false).1);
+    let (registry, mut following) = (Arc::new(registry), Following::default());
+    following.take(&registry, page(vec![genesis_row()], 1)).await.expect("it can be signed");
+    clock.advance(60_000);
+    let deciding = Deciding(Arc::clone(&registry), Arc::clone(&clock), Arc::clone(&said));
+    let _deciding = tracing::subscriber::set_default(deciding);
+    let registered = row(1, "runtime.registered", AUTHORITY, runtime_data());
+    following.take(&registry, page(vec![registered], 2)).await.expect("it can be signed");
+    assert_eq!(*said.lock().expect("whole"), [None::<u64>], "not by epoch 1, which is none any more");
+    assert_eq!(epoch(&registry, clock.now()), Some(2));
+}
+
 #[tokio::test]
 async fn what_is_not_the_ledgers_end_is_neither_signed_nor_decided_by() {
     let (registry, mut following) = (registry("successor"), Following::default());
