@@ -15,11 +15,19 @@ use eleven_core::root::KeyUse;
 use eleven_core::time::Time;
 use std::sync::Arc;
 
+/// Whether somebody reads who is known, or because anybody may: an extension of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    Anybody,
+    Known,
+}
+
 /// Stands around what is read of the registry.
-pub(super) async fn gate(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response {
+pub(super) async fn gate(State(registry): State<Arc<Registry>>, mut request: Request, next: Next) -> Response {
     // Until there is a registry it is not known to whom it may be shown.
     let Some(current) = registry.current() else { return not_yet().into() };
     if !is_private(&current) {
+        request.extensions_mut().insert(Reads::Anybody);
         return next.run(request).await;
     }
     let lists = current.view.lists();
@@ -31,6 +39,7 @@ pub(super) async fn gate(State(registry): State<Arc<Registry>>, request: Request
         );
         return Problem::refused(Reason::IdentityUnauthenticated, detail).into();
     }
+    request.extensions_mut().insert(Reads::Known);
     public::kept(next.run(request).await, public::NEVER)
 }
 

@@ -1,13 +1,13 @@
 //! The registry's public surface (PROTOCOL 12): ready bytes, and a policy bundle by its hash.
 
 use super::{Registry, gate, watch};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use eleven_api::problem::Problem;
 use eleven_api::serve::not_taken;
@@ -79,9 +79,13 @@ async fn policy(State(registry): Shared, Path(hash): Path<String>) -> Answer {
 }
 
 /// Epochs and stamps as they come (SSE). `Last-Event-ID` is the last epoch that the client knows.
-async fn watch_epochs(State(registry): Shared, headers: HeaderMap) -> Response {
+async fn watch_epochs(
+    State(registry): Shared,
+    Extension(reads): Extension<gate::Reads>,
+    headers: HeaderMap,
+) -> Response {
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let mut response = Response::new(Body::new(watch::stream(&registry, known)));
+    let mut response = Response::new(Body::new(watch::stream(&registry, known, reads)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.into_response()

@@ -4,7 +4,7 @@
 //! who may go on reading opens it anew. All streams end when the corner is told to stop: a planned restart waits for no
 //! reader.
 
-use super::gate::is_private;
+use super::gate::{Reads, is_private};
 use super::{Current, Registry};
 use bytes::{Bytes, BytesMut};
 use eleven_api::serve::stopped;
@@ -33,13 +33,13 @@ impl Body for Events {
     }
 }
 
-/// The events after the epoch `known`.
-pub(super) fn stream(registry: &Registry, known: Option<u64>) -> Events {
+/// The events after the epoch `known`, for whoever was let in as one that `reads`: by the registry of that moment, which may be
+/// another by now.
+pub(super) fn stream(registry: &Registry, known: Option<u64>, reads: Reads) -> Events {
     let (events, body) = mpsc::channel(BACKLOG);
     let mut changes = registry.current.subscribe();
     changes.mark_changed();
     let mut stop = registry.stop.clone();
-    let judged = registry.current().is_some_and(|current| is_private(&current));
     tokio::spawn(async move {
         let mut last = known;
         loop {
@@ -51,7 +51,7 @@ pub(super) fn stream(registry: &Registry, known: Option<u64>) -> Events {
                 return;
             }
             let Some(current) = changes.borrow_and_update().clone() else { continue };
-            if !judged && is_private(&current) {
+            if reads == Reads::Anybody && is_private(&current) {
                 return;
             }
             let text = event_text(&current, &mut last);
@@ -76,4 +76,35 @@ fn event_text(current: &Arc<Current>, last: &mut Option<u64>) -> Bytes {
     text.extend_from_slice(&current.stamp);
     text.extend_from_slice(b"\n\n");
     text.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{NOW, apply, fold, root, signer};
+    use crate::ledger::Ledger;
+    use eleven_api::client::Client;
+    use eleven_api::edge::ManualClock;
+    use eleven_core::encoding::Value;
+    use eleven_core::hash::Sha3;
+    use eleven_core::registry::exposure::{EXPOSURE_SERVICE, Exposure};
+    use eleven_core::registry::{ApprovedInterface, InterfaceRecord};
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn who_was_let_in_as_anybody_reads_nothing_of_a_domain_that_became_private_meanwhile() {
+        let (_running, stop) = tokio::sync::watch::channel(false);
+        let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let registry = Registry::new(nowhere, root(), signer("registry").into(), clock, stop);
+        let mut fold = fold(&[]);
+        let hash = Sha3::of_value(&Exposure::Private.document("11-11"));
+        let record = InterfaceRecord { service: EXPOSURE_SERVICE.to_owned(), version: "1".to_owned(), hash };
+        let approved = ApprovedInterface::sign("11-11", record, &signer("policy"));
+        apply(&mut fold, "interface.approved", Value::Object(approved.to_object()));
+        let current = Current::of_fold(fold, Vec::new(), NOW, &signer("registry")).expect("an epoch");
+        registry.current.send_replace(Some(Arc::new(current)));
+        assert!(stream(&registry, None, Reads::Anybody).frame().await.is_none());
+        assert!(stream(&registry, None, Reads::Known).frame().await.is_some());
+    }
 }
