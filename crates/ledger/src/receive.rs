@@ -2,6 +2,7 @@
 
 use crate::keys::{EventKey, Keys};
 use crate::rules::{Candidate, Hashed, Refusal, Verified};
+use bytes::Bytes;
 use eleven_api::audit::{SentAppend, SentBlobs, SentRecord};
 use eleven_core::artifact::Artifact;
 use eleven_core::form::{FormError, require};
@@ -27,6 +28,8 @@ pub struct Received {
     pub blobs: BTreeMap<Sha3, Vec<u8>>,
     /// What came along and nobody who is registered has signed for yet.
     unread: Option<SentBlobs>,
+    /// The body that it was read from, for as long as that is to count as held.
+    _body: Option<Bytes>,
 }
 
 /// An artifact that came along: id and `chash` are those of its content.
@@ -102,13 +105,20 @@ impl Received {
         let SentAppend { records, blobs } = SentAppend::read(body)?;
         require(!records.is_empty(), "append request: no records")?;
         let records = read_all(records, keys);
-        let mut received = Self { records, artifacts: HashMap::new(), blobs: BTreeMap::new(), unread: None };
+        let (artifacts, none) = (HashMap::new(), BTreeMap::new());
+        let mut received = Self { records, artifacts, blobs: none, unread: None, _body: None };
         if received.is_signed() {
             received.read_content(&blobs, keys)?;
         } else {
             received.unread = Some(blobs);
         }
         Ok(received)
+    }
+
+    /// The same with its body, which goes with it: whoever sent that may leave, and what was read of it waits for the writer.
+    #[must_use]
+    pub(crate) fn holding(self, body: Bytes) -> Self {
+        Self { _body: Some(body), ..self }
     }
 
     /// The same by the keys that are registered by now: the record that registers one may have been on its way when this

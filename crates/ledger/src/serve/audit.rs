@@ -49,9 +49,8 @@ pub(super) async fn append(
     body: Body,
 ) -> Result<Response, Problem> {
     let (asked, wait) = (wanted(&headers, &query)?, query.number("wait")?);
-    let (held, received) = inner.intake.read(body, &inner.shared).await?;
+    let received = inner.intake.read(body, &inner.shared).await?;
     let committed = inner.submit(Request::Append(received)).await.map_err(|error| unavailable(&error))?;
-    drop(held);
     let durability = match committed.durable.level() {
         Level::D1 => Durability::D1,
         other => return Err(Problem::with_status(500, format!("the log answered a level that is not known: {other}"))),

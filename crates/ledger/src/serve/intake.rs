@@ -3,7 +3,6 @@
 use crate::receive::Received;
 use crate::state::Shared;
 use axum::body::Body;
-use bytes::Bytes;
 use eleven_api::problem::Problem;
 use eleven_api::serve::Budget;
 use eleven_core::form::FormError;
@@ -29,8 +28,8 @@ impl Intake {
         Self { limit, budget, readers: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// Reads an append and verifies its records. Its bytes count as held until they are dropped.
-    pub(super) async fn read(&self, body: Body, shared: &Arc<Shared>) -> Result<(Bytes, Received), Problem> {
+    /// Reads an append and verifies its records. Its bytes count as held until the writer has taken what was read of them.
+    pub(super) async fn read(&self, body: Body, shared: &Arc<Shared>) -> Result<Received, Problem> {
         let body = self.budget.body(body, self.limit).await?;
         let received = if body.len() <= READ_IN_PLACE {
             Received::read(&body, &shared.keys)
@@ -44,6 +43,32 @@ impl Intake {
             });
             read.await.map_err(|error| Problem::with_status(500, error.to_string()))?
         };
-        Ok((body, received.map_err(|FormError(what)| Problem::malformed(what))?))
+        Ok(received.map_err(|FormError(what)| Problem::malformed(what))?.holding(body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Home, Producers};
+    use eleven_api::audit::Append;
+
+    #[tokio::test]
+    async fn what_waits_for_the_writer_takes_its_room_whoever_sent_it_and_left() {
+        let home = Home::new();
+        let ledger = home.open().expect("open");
+        let (mut producers, mut append) = (Producers::new(), Append::default());
+        (0..20).for_each(|_| append.record(&producers.denial(&"x".repeat(10_000))));
+        let bytes = append.to_bytes();
+        let limit = bytes.len();
+        let intake = Intake { limit, budget: Budget::shared(0, limit), readers: Arc::new(Semaphore::new(1)) };
+        let read = || intake.read(Body::from(bytes.clone()), &ledger.inner.shared);
+        let mut waiting = Vec::new();
+        for _ in 0..4 * limit / (limit - READ_IN_PLACE) {
+            waiting.push(read().await.expect("room"));
+        }
+        assert_eq!(read().await.map(drop).expect_err("no room").status, 503);
+        waiting.pop();
+        read().await.expect("room again");
     }
 }
