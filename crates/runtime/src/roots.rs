@@ -10,7 +10,7 @@ use eleven_core::encoding::{Value, parse};
 use eleven_core::root::TrustRoot;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The file of the versions that were published after the pinned one, in the point's folder.
 const FILE: &str = "roots.json";
@@ -21,6 +21,8 @@ pub(crate) struct Roots {
     pinned: Arc<TrustRoot>,
     /// Those that were published after it, as far as they are known.
     published: RwLock<Vec<Arc<TrustRoot>>>,
+    /// The last version that the file has. Whoever writes it holds this.
+    written: Arc<Mutex<u64>>,
 }
 
 impl Roots {
@@ -45,7 +47,8 @@ impl Roots {
             })?;
             published.push(Arc::new(root));
         }
-        Ok(Self { folder: folder.to_owned(), pinned, published: RwLock::new(published) })
+        let written = Arc::new(Mutex::new(published.last().unwrap_or(&pinned).version));
+        Ok(Self { folder: folder.to_owned(), pinned, published: RwLock::new(published), written })
     }
 
     /// The last version that is known.
@@ -93,13 +96,25 @@ impl Roots {
     async fn learn(&self, learnt: Vec<Arc<TrustRoot>>) -> io::Result<()> {
         let mut known = self.published.read().unwrap_or_else(PoisonError::into_inner).clone();
         known.extend(learnt);
-        let published = Value::Array(known.iter().map(|root| root.to_value()).collect());
-        let folder = self.folder.clone();
-        let written = tokio::task::spawn_blocking(move || whole::write(&folder, FILE, &published.canonical())).await;
-        written.map_err(io::Error::other)??;
+        let (folder, written, roots) = (self.folder.clone(), Arc::clone(&self.written), known.clone());
+        let kept = tokio::task::spawn_blocking(move || keep(&folder, &written, &roots)).await;
+        kept.map_err(io::Error::other)??;
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(())
     }
+}
+
+/// Writes the versions that follow the pinned one, where the file has not all of them. It goes on where the call leaves for
+/// which they were asked: so one writes at a time, and none takes back what another wrote meanwhile.
+fn keep(folder: &Path, written: &Mutex<u64>, known: &[Arc<TrustRoot>]) -> io::Result<()> {
+    let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = known.last().map_or(0, |root| root.version);
+    if last > *written {
+        let published = Value::Array(known.iter().map(|root| root.to_value()).collect());
+        whole::write(folder, FILE, &published.canonical())?;
+        *written = last;
+    }
+    Ok(())
 }
 
 fn read(folder: &Path) -> io::Result<Vec<TrustRoot>> {

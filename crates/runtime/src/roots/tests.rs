@@ -82,6 +82,18 @@ async fn what_was_learnt_is_known_after_a_restart_and_follows_what_is_pinned() {
     assert!(open(&one).is_err(), "what can't be read is not passed over");
 }
 
+#[test]
+fn a_write_that_nobody_waits_for_any_more_takes_back_nothing_that_came_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = first();
+    let roots = Roots::open(folder.path(), one.clone()).expect("roots");
+    let two = Arc::new(next(&one, 1));
+    let three = Arc::new(next(&two, 1));
+    keep(folder.path(), &roots.written, &[Arc::clone(&two), Arc::clone(&three)]).expect("kept");
+    keep(folder.path(), &roots.written, &[two]).expect("it is there already");
+    assert_eq!(*Roots::open(folder.path(), one).expect("roots").last(), *three);
+}
+
 /// An authority that shows these versions of the root: the first as the newest, the others by their numbers.
 async fn authority(newest: TrustRoot, by_number: Vec<(u64, TrustRoot)>) -> (String, watch::Sender<bool>) {
     let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
