@@ -44,9 +44,14 @@ pub const MAX_BINDING_CHECKS: usize = 1 << 19;
 pub const MAX_ANCESTORS: usize = 1 << 20;
 /// Bytes of a proof file, which may be written otherwise than canonically.
 pub const MAX_PROOF_FILE: usize = 64 * 1024 * 1024;
-/// Bytes of a runtime's name in a request: it stands in the event that records a refusal, and a name may have any number of
-/// segments.
+/// Bytes of a runtime's name in a request, and of one that a point is registered for: it stands in the event that records a refusal,
+/// and in each attestation, and a name may have any number of segments.
 pub const MAX_RUNTIME: usize = 512;
+/// Bytes of a policy's reference that is published: it stands twice in each attestation under the policy, beside the whole `op`, and a
+/// record that can't be made closes no execution.
+pub const MAX_POLICY: usize = 512;
+/// Bytes of a predicate type that a point is given: it stands in each attestation.
+pub const MAX_PREDICATE_TYPE: usize = 512;
 /// Bytes of a request body, where a listener sets nothing else.
 pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
 /// Bytes of calls' bodies that a point holds at once, but for 64 KiB of each; four of the largest where that is more.

@@ -15,7 +15,7 @@ use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::limits::MAX_RUN;
+use eleven_core::limits::{MAX_POLICY, MAX_RUN, MAX_RUNTIME};
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -83,6 +83,9 @@ pub(super) async fn of(
         Act::KeyRetire { kid } => keys::retire(authority, current, kid).await,
         Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since).await,
         Act::RootPublish { root } => publish_root(authority, current, &root).await,
+        Act::RuntimeRegister { record } if record.runtime.len() > MAX_RUNTIME => Err(ActError::Impossible(
+            "the runtime's name is longer than 512 bytes, so that no request could name it: give it a shorter one",
+        )),
         Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
@@ -230,7 +233,12 @@ fn unkept(bundle: &PolicyBundle) -> Option<&'static str> {
         let member = tokens(pointer).nth(2);
         member.is_some_and(|member| matches!(member.as_str(), "name" | "scope" | "params"))
     };
-    if !terms.sensitive.iter().all(|pointer| is_escaped(pointer)) {
+    if bundle.reference.len() > MAX_POLICY {
+        Some(
+            "the policy's `ref` is longer than 512 bytes, with which what a call leaves could be too large to be recorded: give it \
+             a shorter path",
+        )
+    } else if !terms.sensitive.iter().all(|pointer| is_escaped(pointer)) {
         Some(
             "an entry of `sensitive` is no JSON pointer, so that nothing would stand there: write ~0 for ~ and ~1 for / in \
              a name",

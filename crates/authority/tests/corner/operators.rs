@@ -15,7 +15,7 @@ use eleven_core::artifact::RequestBinding;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
-use eleven_core::limits::MAX_CEDAR;
+use eleven_core::limits::{MAX_CEDAR, MAX_POLICY, MAX_RUNTIME};
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
@@ -214,6 +214,39 @@ async fn a_policy_whose_schema_knows_no_binding_is_not_published_where_it_binds(
     let request = RequestBinding { body: Sha3::of(&[b"body"]), method: "POST".into(), path: "/v1/x".into() };
     let bound = Execute { request: Some(request), ..asked_for("clinical-summary-v5") };
     world.execute(&world.secret, &[], &bound).await.expect("it permits, and binds");
+    world.stop().await;
+}
+
+/// A name of so many bytes, of short segments between its head and its tail.
+fn long(head: &str, tail: &str, bytes: usize) -> String {
+    let mut path = "a/".repeat(bytes);
+    path.truncate(bytes - head.len() - tail.len() - 1);
+    format!("{head}{path}a{tail}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_each_record_of_a_call_holds_is_taken_up_to_its_limit() {
+    let world = World::founded().await;
+    let policy = |bytes: usize| {
+        let Value::Object(bundle) = bundle(2) else { panic!("a bundle") };
+        let bundle = bundle.with("ref", long("policy://", "/v1", bytes));
+        Object::new().with("bundle", bundle.with("operations", vec![Value::from("tool.call")]))
+    };
+    let point = |bytes: usize| {
+        let (runtime, digest) = (long("k8s://", "", bytes), Sha3::of(&[b"measured"]));
+        let record = Object::new().with("point", format!("{runtime}#gw-0")).with("runtime", runtime);
+        let record = record.with("region", "us-east-1").with("tenancy", "single").with("mode", "gateway");
+        record.with("binary", digest).with("config", digest).with("kid", "key:11-11/gw-far/1")
+    };
+    let before = world.records().await.len();
+    for (act, args) in [("policy.publish", policy(MAX_POLICY + 1)), ("runtime.register", point(MAX_RUNTIME + 1))] {
+        let problem = world.act(act, args).await.expect_err("no execution under it could be sure to be closed");
+        assert_eq!(problem.status, 400, "{act}: {problem}");
+        assert!(problem.detail.contains("longer than 512 bytes"), "{act}: {problem}");
+    }
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    world.act("policy.publish", policy(MAX_POLICY)).await.expect("published");
+    world.act("runtime.register", point(MAX_RUNTIME)).await.expect("registered");
     world.stop().await;
 }
 

@@ -1,6 +1,7 @@
 use super::*;
-use crate::event::Record;
-use crate::limits::MAX_INLINE_EVIDENCE;
+use crate::event::{About, Draft, Place, Record, Tip};
+use crate::hash::{Blake2b, Sha256};
+use crate::limits::{MAX_INLINE_EVIDENCE, MAX_INTEGER, MAX_OP, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME};
 use crate::signature::{SeedSigner, bytes32};
 
 /// The attestations in the ledger of the vectors, each with its event.
@@ -96,4 +97,59 @@ fn a_predicate_may_hold_more_and_must_not_lack_anything() {
         assert_eq!(noted.canonical().len(), bytes);
         assert_eq!(parsed(predicate.clone().with("evidence", vec![Value::Object(noted)])).is_ok(), taken, "{bytes}");
     }
+}
+
+/// A name of so many bytes, of short segments between its head and its tail.
+fn long(head: &str, tail: &str, bytes: usize) -> String {
+    let mut path = "a/".repeat(bytes);
+    path.truncate(bytes - head.len() - tail.len() - 1);
+    format!("{head}{path}a{tail}")
+}
+
+/// The event of an attestation in which every name is as long as one may be, under a policy's reference of so many bytes.
+fn longest(policy: usize) -> Result<Record, FormError> {
+    let (domain, segment) = ("d".repeat(64), "s".repeat(64));
+    let signer = |seed: &[u8]| SeedSigner::new(format!("key:{domain}/{segment}/{segment}"), &Sha256::of(&[seed]).0);
+    let (_, value) = attested().remove(0);
+    let statement = Envelope::read(value).expect("an envelope").statement().expect("a statement");
+    let operation = |note: usize| {
+        let object = Object::new().with("name", "o".repeat(64)).with("scope", Vec::<Value>::new());
+        Value::Object(object.with("note", "n".repeat(note)))
+    };
+    let operation = operation(MAX_OP - operation(0).canonical().len());
+    assert_eq!(operation.canonical().len(), MAX_OP);
+    let content = statement.artifact_id.strip_prefix("auth_").expect("an artifact's id");
+    let statement = Statement {
+        predicate_type: long("https://eu.example/", "", MAX_PREDICATE_TYPE),
+        op: format!("{content}.{MAX_INTEGER}"),
+        operation,
+        identity: format!("workload:{segment}:{segment}"),
+        runtime: long("host://", "", MAX_RUNTIME),
+        policy: PolicyId { reference: long("policy://", "/v999999999999999", policy), ..statement.policy.clone() },
+        outcome: Outcome::Interrupted,
+        result: StatementResult { bytes: MAX_INTEGER, status: u64::from(u16::MAX), ..statement.result },
+        ..statement
+    };
+    let Statement { artifact_id, op, identity, runtime, policy, .. } = statement.clone();
+    let by = format!("{runtime}#{segment}");
+    let about = About {
+        identity: Some(identity),
+        operation: Some("o".repeat(64)),
+        artifact_id: Some(artifact_id.clone()),
+        issuer: Some(format!("governance://{domain}/authority/{segment}")),
+        runtime: Some(runtime),
+        policy: Some(policy),
+        ..About::default()
+    };
+    let attestation = id::attestation_id(&artifact_id, &by, &op);
+    let data = Object::new().with("attestation", attestation).with("envelope", statement.to_envelope(&signer(b"a")));
+    let tip = Tip { n: MAX_INTEGER - 1, hash: Sha3::of(&[b"tip"]), hash_alt: Blake2b::of(&[b"tip"]) };
+    let (event, ts) = ("attestation.signed", statement.finished);
+    Draft { event, place: Place::After { op, tip }, ts, by, src_seq: MAX_INTEGER, data, about }.sign(&signer(b"e"))
+}
+
+#[test]
+fn the_longest_names_that_are_taken_leave_an_attestation_room_in_its_record() {
+    longest(MAX_POLICY).expect("an execution that ran can be closed");
+    longest(4 * MAX_POLICY).expect_err("more than a record holds");
 }

@@ -34,6 +34,11 @@ pub(crate) enum Form {
     Address,
     /// An http or https base URL.
     Url,
+    /// An http or https address of a bounded length, which names something.
+    Name {
+        /// Bytes at most.
+        most: usize,
+    },
     /// The base URL of an upstream, to which the gateway adds `/v1` itself.
     Upstream,
     /// One of some words.
@@ -69,6 +74,9 @@ impl Form {
             Self::Int { least, most } => format!("a whole number from {least} to {most}"),
             Self::Address => "an IP address and port such as \"127.0.0.1:1113\"".into(),
             Self::Url => "an http:// or https:// address without user, query or fragment".into(),
+            Self::Name { most } => {
+                format!("an http:// or https:// address of at most {most} bytes, without user, query or fragment")
+            }
             Self::Upstream => {
                 "an http:// or https:// address without user, query or fragment; leave `/v1` out: the gateway adds it"
                     .into()
@@ -93,6 +101,7 @@ impl Form {
             (Self::Int { least, most }, Setting::Int(number)) => (least..=most).contains(&number),
             (Self::Address, Setting::Text(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Url, Setting::Text(text)) => is_base_url(text),
+            (Self::Name { most }, Setting::Text(text)) => text.len() <= *most && is_base_url(text),
             (Self::Upstream, Setting::Text(text)) => is_base_url(text) && !ends_in_v1(text),
             (Self::OneOf { words }, Setting::Text(text)) => words.contains(&text.as_str()),
             (Self::Urls { most }, Setting::List(list)) => {

@@ -167,7 +167,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "runtime.predicate_type",
-        Form::Url,
+        Form::Name { most: limits::MAX_PREDICATE_TYPE },
         Preset::Text(eleven_core::attestation::PREDICATE_TYPE),
         "The predicateType of attestations, which names their form to whoever reads them: one of your own where you have one.",
     ),

@@ -174,6 +174,13 @@ fn the_points_digest_follows_what_it_enforces_and_not_where_files_lie() {
     let own = LEAST.replace("[runtime]", "[runtime]\npredicate_type = \"https://eu.example/execution/v1\"");
     assert_eq!(read(&own).expect("a configuration").point.predicate_type, "https://eu.example/execution/v1");
     assert_ne!(plain, digest(&own), "it is what the point signs");
+    let named = |bytes: usize| {
+        let path = "x".repeat(bytes - "https://eu.example/".len());
+        read(&LEAST.replace("[runtime]", &format!("[runtime]\npredicate_type = \"https://eu.example/{path}\"")))
+    };
+    assert!(named(eleven_core::limits::MAX_PREDICATE_TYPE).is_ok());
+    let refused = named(eleven_core::limits::MAX_PREDICATE_TYPE + 1).expect_err("every attestation would hold it");
+    assert!(refused.to_string().contains("of at most 512 bytes"), "{refused}");
 }
 
 #[test]
