@@ -234,14 +234,14 @@ pub(crate) struct HeadSigner {
 }
 
 impl HeadSigner {
-    /// Shows the last head again, where it is this ledger's. `seal` is the last seal that was replayed.
+    /// Shows the last head again, where it is this ledger's. `sealed` is the size of a head over the last seal that was replayed, 0
+    /// where there is none.
     ///
     /// # Errors
     /// Where the ledger is not the one, or not all of the one, that the last head commits to.
-    pub(crate) fn resume(&mut self, seal: Option<SealedEntry>) -> Result<(), HeadError> {
+    pub(crate) fn resume(&mut self, sealed: u64) -> Result<(), HeadError> {
         let Some(last) = self.heads.last(&self.shared.witnesses())? else { return Ok(()) };
         let size = last.head.commitment.size;
-        let sealed = seal.map_or(0, |seal| seal.size);
         if sealed < size {
             return Err(HeadError::Back { last: size, next: sealed });
         }

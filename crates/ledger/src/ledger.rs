@@ -134,7 +134,7 @@ impl Parts {
         let archive = archive(&replayed)?;
         let Replayed { mut book, places, tree, sealed, resumed, .. } = replayed;
         book.close_moved();
-        let last_seal = last_seal(&sealed);
+        let (sealed_size, last_seal) = (sealed.size, last_seal(&sealed));
         let shared = Arc::new(Shared {
             durable: watch::Sender::new(tree.size()),
             head: watch::Sender::new(None),
@@ -167,7 +167,7 @@ impl Parts {
             heads,
             behind: false,
         };
-        signer.resume(last_seal).map_err(LedgerError::Head)?;
+        signer.resume(sealed_size).map_err(LedgerError::Head)?;
         // What stands behind the last seal is under the next: a head of now would leave it out.
         let is_last = |seal: &SealedEntry| seal.size == crate::state::read(&shared.tree).size();
         if let Some(seal) = last_seal.filter(is_last) {

@@ -375,13 +375,24 @@ impl Replayed {
         self.sealed.size = header.seq + 1;
         self.sealed.at = Some(header.at);
         self.sealed.chain = chain;
-        let known = self.sealed.registry.as_ref().map(|registry| registry.epoch());
-        if let Some(registry) = self.book.registry().filter(|registry| known != Some(registry.epoch())) {
-            self.sealed.registry = Some(Arc::new(registry.clone()));
-        }
+        self.keep_registry();
         if self.wanted.contains_key(&self.sealed.size) {
             let commitment = self.sealed_commitment().map(|commitment| (commitment, header.at));
             self.wanted.insert(self.sealed.size, commitment);
+        }
+    }
+
+    /// Keeps the registry that the last seal names. One before the last head is not asked for, since that head's seal follows: a copy
+    /// for each epoch that there ever was would take longer than all else.
+    fn keep_registry(&mut self) {
+        let followed = matches!(self.depth, Depth::Resume { under } if self.sealed.size < under);
+        let known = self.sealed.registry.as_ref().map(|registry| registry.epoch());
+        match self.book.registry() {
+            _ if followed => self.sealed.registry = None,
+            Some(registry) if known != Some(registry.epoch()) => {
+                self.sealed.registry = Some(Arc::new(registry.clone()));
+            }
+            _ => {}
         }
     }
 
@@ -447,3 +458,6 @@ impl Replayed {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
