@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use eleven_core::hash::{Sha256, hex};
+use eleven_core::hash::{Sha3, Sha256, hex};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
@@ -36,6 +36,12 @@ const TAG_BYTES: usize = 16;
 pub fn kept(mut response: Response, how: &'static str) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(how));
     response
+}
+
+/// The tag of the snapshot of the registry that has this hash: whoever comes to the same registry asks by it whether that is served.
+#[must_use]
+pub fn registry_tag(hash: Sha3) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{hash}\"")).ok()
 }
 
 /// Stands around public routes: pages of any origin may read, caches may ask whether anything changed. What is no answer

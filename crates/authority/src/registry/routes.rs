@@ -51,7 +51,7 @@ async fn root_version(State(registry): Shared, Path(version): Path<String>) -> A
 async fn snapshot(State(registry): Shared) -> Answer {
     let current = current(&registry)?;
     let mut response = document(current.documents().snapshot.clone());
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", current.view.epoch())) {
+    if let Some(tag) = public::registry_tag(current.view.hash()) {
         response.headers_mut().insert(ETAG, tag);
     }
     Ok(response)

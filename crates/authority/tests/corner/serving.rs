@@ -3,6 +3,7 @@ use crate::world::{World, bundle, listener, signers};
 use bytes::Bytes;
 use eleven_api::client::CallError;
 use eleven_api::edge::{Clock, SystemClock};
+use eleven_api::public::registry_tag;
 use eleven_api::{reader, routes};
 use eleven_authority::{Authority, Settings};
 use eleven_core::encoding::{Object, Value};
@@ -10,7 +11,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::time::Time;
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, IF_NONE_MATCH};
 use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -29,12 +30,27 @@ async fn what_is_served_is_what_an_enforcement_point_accepts() {
     let stamp = Stamp::read(world.get(routes::REGISTRY_STAMP).await.expect("a stamp")).expect("its form");
     let view = View::open(&fixtures::root(), snapshot, stamp, &mut KeyTables::new()).expect("a view");
     assert_eq!(view.usable_at(eleven_api::edge::Clock::now(&eleven_api::edge::SystemClock)), Ok(()));
+    // Whoever has folded the same registry asks by its hash.
+    let known = |hash: Sha3| [(IF_NONE_MATCH, registry_tag(hash).expect("a tag"))];
+    for (hash, status) in [(view.hash(), 304), (Sha3::of(&[b"another"]), 200)] {
+        let (path, headers) = (routes::REGISTRY_SNAPSHOT, known(hash));
+        let answer = world.client.call(Method::GET, &world.base, path, &headers, Bytes::new(), PATIENCE).await;
+        let answered = answer.map_or_else(|error| refused_by(&error), |_| 200);
+        assert_eq!(answered, status);
+    }
     assert_eq!(world.get(routes::REGISTRY_ROOT).await.expect("a root"), fixtures::root().to_value());
     assert_eq!(world.get("/v1/registry/root/1").await.expect("a root"), fixtures::root().to_value());
     assert_eq!(world.get("/v1/registry/root/2").await.expect_err("no such version").status, 404);
     let issuers = world.get("/v1/registry/issuers").await.expect("issuers");
     assert_eq!(issuers.get("issuers").and_then(Value::as_array).map(<[Value]>::len), Some(2));
     world.stop().await;
+}
+
+fn refused_by(error: &CallError) -> u16 {
+    match error {
+        CallError::Refused(problem) => problem.status,
+        other => panic!("{other}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

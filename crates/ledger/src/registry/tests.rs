@@ -2,11 +2,15 @@ use crate::state::{Shared, read};
 use crate::world::{DOMAIN, Home, LEDGER, Producers, genesis_keys, granted, kid, root, signed_header, signer, start};
 use crate::{Ledger, LedgerError, Signers};
 use axum::Router;
+use axum::http::header::IF_NONE_MATCH;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use eleven_api::audit::Append;
 use eleven_api::client::Client;
 use eleven_api::edge::Clock;
 use eleven_api::keyring::Keyring;
+use eleven_api::public::registry_tag;
 use eleven_api::routes;
 use eleven_api::serve::{Listener, json};
 use eleven_core::encoding::{Object, Value};
@@ -14,7 +18,7 @@ use eleven_core::event::Record;
 use eleven_core::registry::{self, Fold};
 use eleven_core::root::KeyUse;
 use eleven_core::signature::Signer;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,6 +30,8 @@ struct Running {
     client: Client,
     shared: Arc<Shared>,
     header: Arc<Mutex<Option<Value>>>,
+    /// How often the ledger was told that it has what is served, and how often it was served.
+    told: Arc<[AtomicUsize; 2]>,
     stop: watch::Sender<bool>,
     ledger: JoinHandle<Result<(), LedgerError>>,
 }
@@ -40,9 +46,17 @@ impl Running {
         let header = Arc::new(Mutex::new(header));
         let authority = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
         let address = format!("http://{}", authority.local_addr().expect("an address"));
-        let serves = Arc::clone(&header);
-        let snapshot = async move || {
+        let told: Arc<[AtomicUsize; 2]> = Arc::default();
+        let (serves, counts) = (Arc::clone(&header), Arc::clone(&told));
+        let snapshot = async move |headers: HeaderMap| {
             let header = serves.lock().expect("a lock").clone();
+            let read = header.clone().and_then(|header| registry::Header::read(header).ok());
+            let tag = read.and_then(|(header, _)| registry_tag(header.hash()));
+            let known = tag.is_some() && headers.get(IF_NONE_MATCH) == tag.as_ref();
+            counts[usize::from(!known)].fetch_add(1, Ordering::SeqCst);
+            if known {
+                return StatusCode::NOT_MODIFIED.into_response();
+            }
             json(&Value::Object(Object::new().with_some("header", header)))
         };
         let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(snapshot));
@@ -54,7 +68,7 @@ impl Running {
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::clone(&ledger.inner.shared);
         let ledger = tokio::spawn(ledger.serve(listener, stopping));
-        Self { base, client: Client::new(), shared, header, stop, ledger }
+        Self { base, client: Client::new(), shared, header, told, stop, ledger }
     }
 
     async fn get(&self, path: &str) -> Result<Value, eleven_api::client::CallError> {
@@ -236,4 +250,45 @@ async fn an_authority_that_does_not_answer_makes_no_end_longer() {
     end.send_replace(true);
     let ended = tokio::time::timeout(Duration::from_secs(1), following).await;
     ended.expect("long before the answer is given up").expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_both_agree_on_is_not_sent_again() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let running = Running::start(&home, Some(header(10))).await;
+    let told = |known: bool| running.told[usize::from(!known)].load(Ordering::SeqCst);
+    until(|| told(true) > 0).await;
+    let sent = told(false);
+    until(|| told(true) > 2).await;
+    assert_eq!(told(false), sent, "it has that one");
+    // Another epoch, whose header is lacking; then another registry under its number.
+    running.post(&registered(&mut producers, "audit-2")).await;
+    running.serve_in_force();
+    until(|| told(false) > sent).await;
+    let known = told(true);
+    until(|| told(true) > known).await;
+    *running.header.lock().expect("a lock") = Some(other_of(&running));
+    running.until_event("audit.discontinuity").await;
+    running.end().await;
+}
+
+async fn until(reached: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if reached() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not ask so");
+}
+
+/// A header of the epoch in force, of another registry.
+fn other_of(running: &Running) -> Value {
+    let data = registry::genesis(&root(), 11, &genesis_keys());
+    let mut other = Fold::genesis(start(), LEDGER, &data).expect("a genesis");
+    let record = registered(&mut Producers::new(), "audit-2");
+    other.apply(start(), &record.event, &record.by, &record.data).expect("the next epoch");
+    let in_force = read(&running.shared.book).registry().map(Fold::epoch);
+    assert_eq!(in_force, Some(other.epoch()));
+    signed_header(&other)
 }
