@@ -12,7 +12,7 @@ use eleven_core::root::{KeyRecord, TrustRoot};
 use eleven_core::time::Time;
 use std::sync::Arc;
 
-/// The most revocations in one answer, and how many where nobody says.
+/// The most revocations, or policies, in one answer, and how many where nobody says.
 const MOST: u64 = 1024;
 const USUAL: u64 = 256;
 /// So many seconds after it was given its time an entry is judged.
@@ -27,6 +27,15 @@ pub(crate) struct Asked {
     pub(crate) runtime: Option<String>,
     /// Those in force then; without it all that ever were.
     pub(crate) at: Option<Time>,
+    /// Those published behind this entry: where the page before ended.
+    pub(crate) after: Option<u64>,
+    /// How many at once.
+    pub(crate) count: Option<u64>,
+}
+
+/// How many are shown at once where so many are asked for.
+fn at_once(count: Option<u64>) -> usize {
+    usize::try_from(count.unwrap_or(USUAL).min(MOST)).unwrap_or(usize::MAX)
 }
 
 /// The last head, and the registry that it commits to.
@@ -83,14 +92,16 @@ fn moment(moment: Moment) -> Object {
 }
 
 /// The policies that were asked for, each with the entries from which and until which it was in force. For one operation
-/// on one runtime at one time there is at most one. The head says as of when that is so, and `final` whether it stays so.
+/// on one runtime at one time there is at most one. The head says as of when that is so, and `final` whether it stays so. Where there
+/// are more than are shown at once, `next` is the entry behind which they were published.
 pub(crate) fn policies(shared: &Shared, asked: &Asked) -> Result<Value, ProofError> {
     let published = shared.published().ok_or(ProofError::NotYet("there is no signed head yet"))?;
     let size = published.head.commitment.size;
     let known = asked.at.map(|_| known_until(shared, &published)).transpose()?;
     let places = read(&shared.places);
     let terms = places.history().policies().iter().filter(|term| term.since.seq < size);
-    let wanted = terms.filter(|term| {
+    let terms = terms.filter(|term| asked.after.is_none_or(|after| term.since.seq > after));
+    let mut wanted = terms.filter(|term| {
         let policy = &term.policy;
         let on = |operation: &String| match &asked.runtime {
             Some(runtime) => policy.covers(operation, runtime),
@@ -98,13 +109,16 @@ pub(crate) fn policies(shared: &Shared, asked: &Asked) -> Result<Value, ProofErr
         };
         asked.operation.as_ref().is_none_or(on) && asked.at.is_none_or(|at| term.holds(at, size))
     });
-    let policies: Vec<Value> = wanted.map(|term| shown(term, size)).collect();
+    let page: Vec<&Term> = wanted.by_ref().take(at_once(asked.count)).collect();
+    let next = page.last().map(|term| term.since.seq).filter(|_| wanted.next().is_some());
+    let policies: Vec<Value> = page.into_iter().map(|term| shown(term, size)).collect();
     let object = Object::new()
         .with("policies", policies)
         .with_some("operation", asked.operation.as_ref())
         .with_some("runtime", asked.runtime.as_ref())
         .with_some("at", asked.at.map(Time::to_millis_value))
         .with_some("final", asked.at.zip(known).map(|(at, known)| at < known))
+        .with_some("next", next)
         .with("head", published.head.to_value());
     Ok(Value::Object(object.with("size", size)))
 }
@@ -138,7 +152,7 @@ pub(crate) fn policy(shared: &Shared, hash: Sha3) -> Result<Vec<u8>, ProofError>
 pub(crate) fn revocations(shared: &Shared, after: Option<&str>, count: Option<u64>) -> Result<Value, ProofError> {
     let (published, registry) = under(shared)?;
     let lists = registry.lists();
-    let count = usize::try_from(count.unwrap_or(USUAL).min(MOST)).unwrap_or(usize::MAX);
+    let count = at_once(count);
     let behind = |artifact: &str| after.is_none_or(|after| artifact > after);
     let mut rows = lists.revoked.iter().filter(|row| behind(&row.artifact)).peekable();
     let mut revoked = Vec::new();

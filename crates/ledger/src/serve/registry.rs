@@ -48,11 +48,13 @@ pub(super) async fn issuers(State(inner): State<Arc<Inner>>) -> Result<Response,
     reading(inner, records::issuers).await
 }
 
-/// `GET /v1/registry/policies?operation=X&runtime=R&at=T`: what was in force; all that ever was where nothing is named.
+/// `GET /v1/registry/policies?operation=X&runtime=R&at=T&after=SEQ&count=N`: what was in force; all that ever was where nothing is
+/// named.
 pub(super) async fn policies(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
     let operation = query.named("operation", "an operation's name", name::is_operation)?;
     let runtime = query.named("runtime", "a runtime's name", name::is_runtime)?;
-    let asked = Asked { operation, runtime, at: query.time("at")? };
+    let (after, count) = (query.number("after")?, query.number("count")?);
+    let asked = Asked { operation, runtime, at: query.time("at")?, after, count };
     if asked.runtime.is_some() && asked.operation.is_none() {
         return Err(Problem::malformed("name the operation on that runtime as `operation`"));
     }

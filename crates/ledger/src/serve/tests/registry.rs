@@ -121,6 +121,22 @@ async fn which_policy_was_in_force_when() {
     let (_, all) = policies(String::new()).await;
     assert_eq!(all.len(), 2);
     assert_eq!(all[0].pointer("/until/seq").and_then(Value::as_int), Some(seq as i64));
+    // Some at once, of all that there ever were.
+    let page = async |query: &str| {
+        let answer = served.get(&format!("{}?{query}", routes::REGISTRY_POLICY_HISTORY)).await.expect("policies");
+        let refs: Vec<String> =
+            items(&answer, "policies").iter().map(|policy| text(policy, "/ref").to_owned()).collect();
+        (refs, answer.get("next").and_then(Value::as_int))
+    };
+    let (first, next) = page("count=1").await;
+    let next = next.expect("there is another");
+    assert_eq!(
+        (first.as_slice(), all[0].pointer("/since/seq").and_then(Value::as_int)),
+        (&["policy://medical/v1".to_owned()][..], Some(next))
+    );
+    assert_eq!(page(&format!("count=1&after={next}")).await, (vec!["policy://medical/v2".to_owned()], None));
+    assert_eq!(page("count=2").await.1, None);
+    assert_eq!(page(&format!("operation=model.invoke&after={seq}")).await, (Vec::new(), None));
     assert_eq!(policies("?operation=model.invoke&runtime=host://elsewhere".to_owned()).await.0, [""; 0]);
     assert_eq!(policies("?operation=model.list".to_owned()).await.0, [""; 0]);
     for query in ["?runtime=k8s://c", "?at=yesterday", "?operation=Not%20one&at=x", "?runtime=nothing&operation=a"] {
