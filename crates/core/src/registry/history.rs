@@ -97,8 +97,11 @@ impl History {
     }
 
     fn end(&mut self, moment: Moment, which: impl Fn(&str) -> bool) {
-        let open = self.policies.iter_mut().filter(|term| term.until.is_none() && which(&term.policy.id.reference));
-        open.for_each(|term| term.until = Some(moment));
+        // Of each path one at most, and most likely a late one: from the first on, all there ever were would be passed by each time.
+        let open = |term: &&mut Term| term.until.is_none() && which(&term.policy.id.reference);
+        if let Some(term) = self.policies.iter_mut().rev().find(open) {
+            term.until = Some(moment);
+        }
     }
 
     /// Every policy that was ever published, in order.
