@@ -6,6 +6,7 @@ use bytes::Bytes;
 use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
+use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::PolicyRecord;
 use eleven_policy::PolicyError;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Bundles that are kept at once. Those in force are fetched again where they were dropped.
+/// Bundles that are kept at once, and bytes of them: strangers ask for all there ever were. Those in force are fetched again where they
+/// were dropped.
 const KEPT: usize = 256;
+const KEPT_BYTES: usize = 16 * MAX_BUNDLE;
 /// How long whoever publishes a bundle waits for it to be compiled, and those before it. Within the limits it takes seconds; the
 /// command line has ten for the whole act.
 const COMPILED_WITHIN: Duration = Duration::from_secs(8);
@@ -107,7 +110,8 @@ impl Bundles {
                 Some(bytes)
             }
             Err(error) => {
-                tracing::warn!(%hash, %error, "a policy bundle is not to be had");
+                // Whoever asks may ask again and again: what is missed here is said where it is to decide.
+                tracing::debug!(%hash, %error, "a policy bundle is not to be had");
                 None
             }
         }
@@ -131,7 +135,10 @@ impl Bundles {
                 policies.insert(hash, policy);
                 continue;
             }
-            let Some(bytes) = self.get(hash).await else { continue };
+            let Some(bytes) = self.get(hash).await else {
+                tracing::warn!(policy = %row.id.reference, "the bundle of a policy in force is not to be had from the ledger");
+                continue;
+            };
             let listed = row.clone();
             let compiled = spawn_blocking(move || compile(&listed, &bytes)).await;
             match compiled.unwrap_or_else(|error| Err(error.to_string())) {
@@ -149,7 +156,8 @@ impl Bundles {
 
     fn keep(&self, hash: Sha3, bytes: Bytes) {
         let mut held = self.held();
-        if held.bytes.len() >= KEPT {
+        let size = held.bytes.values().map(Bytes::len).sum::<usize>();
+        if held.bytes.len() >= KEPT || size + bytes.len() > KEPT_BYTES {
             held.bytes.clear();
         }
         held.bytes.insert(hash, bytes);

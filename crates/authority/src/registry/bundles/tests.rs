@@ -56,3 +56,15 @@ async fn what_is_no_bundle_or_does_not_compile_is_told_apart() {
     let wrong = Value::Object(object.with("cedar", 1u32));
     assert!(matches!(bundles().compile(wrong).await, Err(NotCompiled::Form(_))));
 }
+
+#[tokio::test]
+async fn so_many_bytes_of_bundles_are_kept_and_no_more() {
+    let bundles = bundles();
+    for n in 0..40u8 {
+        let hash = Sha3([n; 64]);
+        bundles.keep(hash, Bytes::from(vec![n; MAX_BUNDLE]));
+        let held = bundles.held();
+        assert!(held.bytes.contains_key(&hash), "the last one that was asked for");
+        assert!(held.bytes.values().map(Bytes::len).sum::<usize>() <= KEPT_BYTES, "{n}");
+    }
+}
