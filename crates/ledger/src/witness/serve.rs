@@ -247,17 +247,18 @@ async fn judged(inner: &Inner, request: Request, checkpoint: &Checkpoint) -> Res
     Ok(judgement)
 }
 
-/// Tells the log of this process what speaks against the log that is watched, and whether that was kept just now.
+/// Tells the log of this process what speaks against the log that is watched, once for what is kept: anybody may send the same again,
+/// and spoil a proof as often as he likes.
 fn tell(checkpoint: &Checkpoint, judgement: &Judgement) {
     let Checkpoint { origin, size, .. } = checkpoint;
     match (&judgement.outcome, judgement.kept) {
         (Ok(_), 0) => {}
-        (Err(Refusal::Fork(_)), 0) => tracing::warn!(origin, size, "the log forked: nothing new is kept"),
+        (Err(Refusal::Fork(_)), 0) => tracing::debug!(origin, size, "the log forked: nothing new is kept"),
         (Ok(_) | Err(Refusal::Fork(_)), _) => {
             tracing::error!(origin, size, "the log forked: both checkpoints are kept");
         }
         (Err(Refusal::Inconsistent(held)), 0) => {
-            tracing::warn!(origin, size, held, "a checkpoint does not contain the last one: nothing new is kept");
+            tracing::debug!(origin, size, held, "a checkpoint does not contain the last one: nothing new is kept");
         }
         (Err(Refusal::Inconsistent(held)), _) => {
             tracing::error!(origin, size, held, "a checkpoint does not contain the last one: both are kept");
