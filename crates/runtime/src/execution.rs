@@ -19,7 +19,7 @@ use eleven_core::policy::{PolicyBundle, Release};
 use eleven_core::reason::Reason;
 use eleven_enforce::containment;
 use eleven_enforce::permit::Execution;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -43,11 +43,12 @@ pub(crate) async fn run(gate: Arc<Gate>, begun: Begun, mut request: Request<Full
     let Begun { permit, bundle, reply } = begun;
     // Before HTTP/1.1 an answer of unknown length ends as its connection does: one that is broken off would look whole.
     let streams = bundle.terms.release == Release::Stream && version >= Version::HTTP_11;
+    let head_only = *request.method() == Method::HEAD;
     // So that the upstream's own log can be held against the ledger.
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(permit.op())) {
         request.headers_mut().insert("eleven-lineage", lineage);
     }
-    Run { gate, bundle, streams, reply: Some(reply) }.go(permit.run(), request).await;
+    Run { gate, bundle, streams, head_only, reply: Some(reply) }.go(permit.run(), request).await;
 }
 
 struct Run {
@@ -55,6 +56,8 @@ struct Run {
     bundle: Arc<PolicyBundle>,
     /// Whether the answer passes as it comes.
     streams: bool,
+    /// Whether the caller asks for the head alone.
+    head_only: bool,
     /// Taken by the answer.
     reply: Option<Reply>,
 }
@@ -210,6 +213,10 @@ impl Run {
         let mut answer = Response::new(axum::body::Body::from(body));
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passing::to_caller(&parts.headers);
+        // That of the body which is not sent; else the length of nothing would be named.
+        if let Some(length) = passing::length(&parts.headers).filter(|_| self.head_only) {
+            answer.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
+        }
         name_lineage(answer.headers_mut(), &op, durability);
         self.answer_with(answer);
     }

@@ -96,6 +96,14 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
     across(headers)
 }
 
+/// The length that an answer's head names, where it names one: of the answer to HEAD it is that of the body which GET brings.
+pub(crate) fn length(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = lengths.next()?;
+    let is_number = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    (is_number && lengths.next().is_none()).then_some(length)
+}
+
 /// What goes from one connection to the next (RFC 9110, 7.6.1): not what a `Connection` header names, either.
 fn across(headers: &HeaderMap) -> HeaderMap {
     // By its bytes: a name that is none takes nothing from those beside it.
@@ -241,6 +249,17 @@ mod tests {
             assert_eq!(names(&to_caller(&came)), ["x-request-id"], "{list:?}");
             assert!(!to_upstream(&came, true).contains_key("x-nominated"), "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_length_is_one_number() {
+        assert_eq!(length(&headers(&[("content-length", "20")])).map(HeaderValue::as_bytes), Some(&b"20"[..]));
+        for none in [&[][..], &[("content-length", "")], &[("content-length", "-1")], &[("content-length", "20, 20")]] {
+            assert_eq!(length(&headers(none)), None, "{none:?}");
+        }
+        let mut twice = headers(&[("content-length", "20")]);
+        twice.append(header::CONTENT_LENGTH, HeaderValue::from_static("20"));
+        assert_eq!(length(&twice), None);
     }
 
     #[test]
