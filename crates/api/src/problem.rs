@@ -5,7 +5,7 @@ use crate::audit::{DURABILITY_HEADER, Durability};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use std::fmt;
 
 /// A refusal or an error, as it goes over the wire.
@@ -107,9 +107,13 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The headers of PROTOCOL 12: never retried, save for what is unavailable and of which nothing ran.
+    /// The headers of PROTOCOL 12: never retried, save for what is unavailable and of which nothing ran. A 401 says by what somebody
+    /// is authenticated, as it has to (RFC 9110, 15.5.2).
     pub fn decorate(&self, headers: &mut http::HeaderMap) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.status == 503 {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -173,6 +177,20 @@ mod tests {
             // All else is the same.
             assert_eq!(problem.to_object().get("reason").and_then(Value::as_str), Some("audit.unavailable"));
             assert!(headers.contains_key("eleven-lineage") && headers.contains_key(RETRY_AFTER));
+        }
+    }
+
+    #[test]
+    fn who_is_not_authenticated_is_told_by_what_it_would_be() {
+        for (problem, challenge) in [
+            (Problem::refused(Reason::IdentityUnauthenticated, "x"), Some("Bearer")),
+            (Problem::refused(Reason::PolicyDenied, "x"), None),
+            (Problem::malformed("x"), None),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            problem.decorate(&mut headers);
+            let named = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+            assert_eq!(named, challenge, "{problem}");
         }
     }
 
