@@ -116,6 +116,9 @@ pub fn admit(held: &Held<'_>, asked: &Asked<'_>, token: Option<&str>) -> Result<
 
 /// Steps 3 to 16 for a token whose parts were read, each by its form: an artifact that was just issued inline.
 ///
+/// Signatures are held against the bytes that were read, and all else against the members: a token of which one was set since is
+/// not the one that was signed. What came from outside is for [`admit`].
+///
 /// # Errors
 /// The denial of the first check that fails.
 pub fn admit_read(held: &Held<'_>, asked: &Asked<'_>, token: Token) -> Result<Admitted, Denial> {

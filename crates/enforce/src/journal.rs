@@ -110,7 +110,8 @@ pub struct Closing {
 }
 
 impl Journal {
-    /// A journal without records.
+    /// A journal without records, of a point that never ran. It knows of no use: of one that did, read its own back by
+    /// [`Reading`], or what was used once is admitted again.
     #[must_use]
     pub fn new(point: Point) -> Self {
         let fingerprint = point.fingerprint();

@@ -12,9 +12,11 @@ use eleven_core::time::Time;
 
 /// A proof that records are durable on this machine at least (PROTOCOL 8, D1).
 ///
-/// Only a store has one to give: whoever implements this wraps the store's own proof type.
+/// Only a store has one to give: whoever implements this wraps the store's own proof type, one that nobody else makes or copies.
+/// A permit compares how many records a receipt is for; that they are the ones of this [`Opened`] and of no other, whoever
+/// implements this vouches for: one receipt for the commit of each.
 pub trait DurableReceipt {
-    /// How many records the receipt is for.
+    /// How many records the receipt is for, those of other requests in the same sync not among them.
     fn count(&self) -> u64;
 }
 
@@ -32,7 +34,8 @@ impl Opened {
         &self.records
     }
 
-    /// Step 18: with a receipt for exactly these records, the permit.
+    /// Step 18: with a receipt for exactly these records, the permit. Their number is what is compared here; see
+    /// [`DurableReceipt`].
     ///
     /// # Errors
     /// Gives itself back where the receipt is for another number of records; the use stays taken.
