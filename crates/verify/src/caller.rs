@@ -69,11 +69,12 @@ impl Pinned {
 pub struct Caller<'a> {
     /// A version of the domain's trust root that the caller has from elsewhere. Without it nothing is `verified`.
     pub root: Option<&'a Pinned>,
-    /// What time it is, for [`Caller::max_age`].
+    /// What time it is, for [`Caller::max_age`], which fails without it.
     pub now: Option<Time>,
     /// How old the head may be, in seconds; it may lie up to 2 s ahead.
     pub max_age: Option<u64>,
-    /// The kind that has to be shown: who needs an execution says so.
+    /// The kind that has to be shown: who needs an execution says so. Where it is asked for, or an age, evidence of
+    /// equivocation fails.
     pub kind: Option<Kind>,
     /// The operation that has to be shown.
     pub op: Option<&'a str>,

@@ -22,14 +22,31 @@
 //! Each check stands alone, in `checks`, one function each, and reads what it needs through `shown`: a member that is
 //! malformed fails the checks that read it, and no other.
 //!
-//! ```
-//! use eleven_verify::{Caller, Verdict, verify_bytes};
+//! Who needs an operation shown says of which kind, and with which root it goes: without a root the best verdict is
+//! [`Unpinned`](Verdict::Unpinned), which any file comes to that agrees with itself, whoever made it; and without a kind
+//! evidence that the ledger left the operation out is [`Verified`](Verdict::Verified), too, since that is what it proves.
 //!
-//! fn holds(file: &[u8]) -> bool {
-//!     verify_bytes(file, &Caller::default()).is_ok_and(|report| report.verdict != Verdict::Failed)
-//! }
-//! assert!(!holds(b"{}"));
 //! ```
+//! use eleven_verify::{Caller, Kind, Pinned, Verdict, parse_file, verify_bytes};
+//!
+//! /// Whether a file shows that this operation was run, to whatever outcome, in the domain of a root that was pinned.
+//! fn was_run(file: &[u8], op: &str, root: &Pinned) -> bool {
+//!     let caller = Caller { root: Some(root), kind: Some(Kind::Execution), op: Some(op), ..Caller::default() };
+//!     verify_bytes(file, &caller).is_ok_and(|report| report.verdict == Verdict::Verified)
+//! }
+//!
+//! # let read = |name: &str| std::fs::read(format!("{}/../../spec/vectors/{name}", env!("CARGO_MANIFEST_DIR")));
+//! // The root comes by another way than the proof.
+//! let root = Pinned::new(parse_file(&read("root.json")?)?);
+//! let (file, op) = (read("bundle.proof.json")?, "9H2YJ5JAS18RBPJMQTFN1XFQ03KPEM41");
+//! assert!(was_run(&file, op, &root));
+//! assert!(!was_run(&file, "RJ8P0YJAKVARKDXKQ66SFY1PA5VPZ1A7", &root), "it is another operation's");
+//! assert!(!was_run(b"{}", op, &root));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A file is read whole before it is verified: who takes files from strangers reads at most
+//! [`MAX_PROOF_FILE`](eleven_core::limits::MAX_PROOF_FILE) bytes of one, as `eleven verify` does.
 #![no_std]
 
 extern crate alloc;
@@ -78,7 +95,8 @@ pub fn parse_file(bytes: &[u8]) -> Result<Value, EncodingError> {
     parse_at_most(bytes, MAX_VALUES)
 }
 
-/// [`parse_file`], and runs every check of what was parsed.
+/// [`parse_file`], and runs every check of what was parsed: [`verify`] of a bundle, [`equivocation::verify`] of evidence. Which
+/// of the two it was, the report does not say but by its `kind`; who asks for a [`kind`](Caller::kind) gets no evidence verified.
 ///
 /// # Errors
 /// As [`parse_file`].
