@@ -4,6 +4,20 @@
 //! nodes and so can prove. Any other source of nodes, tiles on a disk say, proves through [`Hashes`].
 //! A proof does not say for which size it holds: [`verify_inclusion`] and [`verify_consistency`] mean something only with
 //! the root that a signed head gives for that very size.
+//!
+//! ```
+//! use eleven_core::tree::{MemoryTree, inclusion_proof, leaf_hash, verify_inclusion};
+//!
+//! let mut tree = MemoryTree::new();
+//! for entry in [&b"one"[..], b"two", b"three"] {
+//!     tree.append(leaf_hash(entry));
+//! }
+//! let proof = inclusion_proof(&tree, 1, 3).expect("it is in the tree");
+//! // For whoever checks, these two are of one head whose signature verified, and never of who brings the proof.
+//! let (size, root) = (tree.size(), tree.root());
+//! assert!(verify_inclusion(&leaf_hash(b"two"), 1, size, &proof, &root));
+//! assert!(!verify_inclusion(&leaf_hash(b"two"), 0, size, &proof, &root));
+//! ```
 
 mod chunks;
 

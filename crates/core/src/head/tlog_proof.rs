@@ -2,7 +2,35 @@
 //! (tlog-proof): the entry's number, the hashes up to the root, and the checkpoint with all its signature lines.
 //!
 //! It proves that the bytes are in the tree. What they mean, and that nothing follows them in their lineage, only a bundle
-//! shows.
+//! shows. Whose tree it is, and that witnesses saw it, whoever verifies asks of the trust root:
+//!
+//! ```
+//! use eleven_core::head::tlog_proof::TlogProof;
+//! use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
+//! use eleven_core::time::Time;
+//!
+//! /// Whether a file shows that the ledger of a root that was pinned, and that counts at `now`, has this entry.
+//! fn has(root: &TrustRoot, now: Time, entry: &[u8], file: &str) -> bool {
+//!     let Ok(proof) = TlogProof::parse(file) else { return false };
+//!     let mut keys = root.roles_at(KeyUse::Head, now).filter_map(KeyRecord::verifying);
+//!     let (all, auditors) = root.witnesses.cosigned(&proof.note);
+//!     root.verify_own().is_ok()
+//!         && root.in_force(now)
+//!         && proof.note.checkpoint.origin == root.origin()
+//!         && keys.any(|key| proof.verifies(entry, &key))
+//!         && all >= root.witnesses.quorum
+//!         && auditors >= root.witnesses.auditors
+//! }
+//! # use eleven_core::encoding::{Value, parse};
+//! # let read = |name: &str| std::fs::read(format!("{}/../../spec/vectors/{name}", env!("CARGO_MANIFEST_DIR")));
+//! # let root = TrustRoot::read(parse(&read("root.json")?)?)?;
+//! # let head = parse(&read("head.json")?)?;
+//! # let checkpoint = head.get("checkpoint").and_then(Value::as_str).expect("a checkpoint");
+//! # let now = Time::parse_millis("2026-05-12T17:04:14.000Z").expect("a time");
+//! # let file = format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{checkpoint}");
+//! # assert!(TlogProof::parse(&file).is_ok() && !has(&root, now, b"another entry", &file));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::checkpoint::Note;
 use crate::form::{FormError, require};
@@ -18,7 +46,8 @@ const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 /// A proof for one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlogProof {
-    /// Data that stands beside the proof and that nothing vouches for by itself: here the bytes of the entry.
+    /// Data that stands beside the proof and that nothing vouches for by itself: here the bytes of the entry, which count once
+    /// they [verify](Self::verifies).
     pub extra: Option<Vec<u8>>,
     /// The entry's number, from 0.
     pub index: u64,
@@ -55,7 +84,8 @@ impl TlogProof {
         if alloc::format!("{read}") == text { Ok(read) } else { Err(wrong()) }
     }
 
-    /// Whether it shows that `entry` is in the ledger that signs with `key`. What the key counts for, the trust root says.
+    /// Whether it shows that `entry`, an entry's canonical bytes, is in the ledger that signs with `key`. What the key counts for, and
+    /// how many witnesses have to have cosigned, the trust root says.
     #[must_use]
     pub fn verifies(&self, entry: &[u8], key: &VerifyingKey) -> bool {
         let checkpoint = &self.note.checkpoint;
