@@ -1,7 +1,9 @@
 """Command line: `verify` one proof file, `conformance` over a folder of vectors."""
 
 import argparse
+import io
 import json
+import os
 import re
 import sys
 import time
@@ -22,11 +24,21 @@ class _Stop(Exception):
         self.code = code
 
 
+class _Unsaid(_Stop):
+    """Whoever was to read the output is gone, or it has no room left."""
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    # A file may name what the output's encoding can't say: that stands as an escape, and the verdict behind it.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return arguments.run(arguments)
     except _Stop as stop:
+        if isinstance(stop, _Unsaid):
+            # What is left unsaid would be tried once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(shown(f"eleven_verify: {stop}"), file=sys.stderr)
         return stop.code
 
@@ -64,7 +76,7 @@ def _verify(arguments) -> int:
     )
     result = bundle.verify(_load(arguments.file), asked)
     if arguments.json:
-        print(json.dumps(result.document()))
+        _say(json.dumps(result.document()))
     else:
         _print(result)
     return VERIFIED if result.verdict == "verified" else FAILED
@@ -104,8 +116,15 @@ def _read(path: Path) -> bytes:
 
 def _print(result: bundle.Result):
     for check in result.checks:
-        print(shown(f"{check.status:<12} {check.name:<22} {check.detail or ''}".rstrip()))
-    print(shown(f"{result.verdict}: {result.kind} {result.op}, ledger size {result.size} at {result.at}"))
+        _say(shown(f"{check.status:<12} {check.name:<22} {check.detail or ''}".rstrip()))
+    _say(shown(f"{result.verdict}: {result.kind} {result.op}, ledger size {result.size} at {result.at}"))
+
+
+def _say(line: str):
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        raise _Unsaid(FAILED, f"standard output: {error.strerror}") from error
 
 
 def shown(text: str) -> str:
@@ -116,6 +135,6 @@ def shown(text: str) -> str:
 def _conformance(arguments) -> int:
     if not arguments.folder.is_dir():
         raise _Stop(USAGE, f"{arguments.folder} is not a folder")
-    passed, failed = conformance.run(arguments.folder, lambda line: print(shown(line)))
-    print(f"{passed} passed, {failed} failed")
+    passed, failed = conformance.run(arguments.folder, lambda line: _say(shown(line)))
+    _say(f"{passed} passed, {failed} failed")
     return VERIFIED if passed and not failed else FAILED

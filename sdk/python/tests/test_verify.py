@@ -1,6 +1,9 @@
 import contextlib
 import copy
 import io
+import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -126,6 +129,33 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(self.run_main(proof, "--root", path)[0], 2)
             path.write_bytes(b"[]")
             self.assertEqual(self.run_main(path, "--root", root)[0], 1)
+
+    def run_process(self, path, encoding="utf-8", stdout=subprocess.PIPE):
+        command = [sys.executable, "-m", "eleven_verify", "verify", str(path), "--root", str(VECTORS / "root.json")]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
+
+    def test_what_the_output_can_not_say_stands_as_an_escape(self):
+        bundle = {**vectors("bundle.proof.json"), "kind": "\u4e2d", "\u4e2d": 1}
+        for encoding in ("ascii", "cp1252"):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "x.proof.json"
+                path.write_bytes(canonical(bundle))
+                done = self.run_process(path, encoding)
+            lines = done.stdout.decode("ascii").splitlines()
+            self.assertEqual((done.returncode, done.stderr, len(lines)), (1, b"", 27), encoding)
+            self.assertTrue(lines[-1].startswith("failed: \\u4e2d "), lines[-1])
+
+    def test_who_leaves_before_the_end_is_told_nothing_more(self):
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            done = self.run_process(VECTORS / "bundle.proof.json", stdout=write)
+        finally:
+            os.close(write)
+        said = done.stderr.decode().splitlines()
+        self.assertEqual((done.returncode, len(said)), (1, 1), said)
+        self.assertTrue(said[0].startswith("eleven_verify: standard output: "), said)
 
     def test_what_a_file_says_steers_no_terminal(self):
         forged = "\x1b[2J\x1b[H\x1b[32mVERIFIED\x1b[0m\x9b1A\x7f\r\u202e\u2066\u2028"
