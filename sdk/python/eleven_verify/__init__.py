@@ -5,9 +5,9 @@ artifact (4), admission (4.1), event and lineage (5), ledger, append and rules (
 attestation (10), root, registry and policy (11), bundle (11.1).
 """
 
-from .bundle import verify
-from .encoding import EncodingError, canonical, parse
+from .bundle import parse_file, verify
+from .encoding import EncodingError, TooMuch, canonical, parse
 from .result import Asked, Check, Result
 
-__all__ = ["Asked", "Check", "EncodingError", "Result", "canonical", "parse", "verify"]
+__all__ = ["Asked", "Check", "EncodingError", "Result", "TooMuch", "canonical", "parse", "parse_file", "verify"]
 __version__ = "0.1.0"

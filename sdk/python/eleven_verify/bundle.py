@@ -6,12 +6,13 @@ malformed fails the checks that read it.
 """
 
 import itertools
+from typing import Any
 
 from . import artifact as artifacts
 from . import attestation, equivocation, event, form, hashes, head, index, ledger, lineage, policy, registry
 from . import root as trust
 from .admission import named, require_issuance
-from .encoding import same
+from .encoding import TooMuch, parse, same
 from .form import require
 from .result import Asked, NotChecked, Result, judge, once
 from .signatures import find, require_of_domain, require_signed
@@ -27,8 +28,16 @@ _OPTIONAL = {"revocation", "registered", "decision", "disclosures"}
 _ENTRY = {"seq", "at", "prev", "prev_alt", "proof"}
 
 
-def verify(bundle, asked: Asked) -> Result:
-    """All checks, in order, over a parsed bundle, or over evidence of equivocation."""
+def parse_file(data: bytes) -> Any:
+    """What the bytes of a proof file, of evidence or of a trust root hold: EncodingError where they are not the protocol's
+    I-JSON, TooMuch, which is one, where they are more, or hold more values, than any file within its limit."""
+    if len(data) > form.PROOF_FILE_LIMIT:
+        raise TooMuch("more bytes than any proof file has")
+    return parse(data, form.VALUES_LIMIT)
+
+
+def verify(bundle: Any, asked: Asked) -> Result:
+    """All checks, in order, over a parsed bundle, or over evidence of equivocation. No bundle makes it raise."""
     if equivocation.is_evidence(bundle):
         return equivocation.verify(bundle, asked)
     checks, verdict = judge(CHECKS, _Verifier(bundle, asked), asked)
@@ -214,6 +223,7 @@ class _Verifier:
     def head_fresh(self):
         if self.asked.max_age_ms is None:
             raise NotChecked("no age was asked for")
+        require(self.asked.now_ms is not None, "an age was asked for, and no time given to measure it by")
         age = self.asked.now_ms - form.millis(self.b["head"]["at"], "at")
         require(-AHEAD_MS <= age <= self.asked.max_age_ms, f"the head is {age} ms old")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import bundle, conformance, form
 from . import root as trust
-from .encoding import EncodingError, TooMuch, parse
+from .encoding import EncodingError, TooMuch
 
 VERIFIED, FAILED, USAGE, NOT_I_JSON = 0, 1, 2, 3
 # C0 with DEL, C1, the separators of lines and paragraphs, and the marks that turn the direction of text.
@@ -85,7 +85,7 @@ def _verify(arguments) -> int:
 def _root(path: Path) -> dict:
     data = _read(path)
     try:
-        root = parse(data, form.VALUES_LIMIT)
+        root = bundle.parse_file(data)
         trust.check(root)
     except (form.FormError, TooMuch, EncodingError, KeyError, TypeError) as error:
         raise _Stop(USAGE, f"{path} is not a trust root: {error}") from error
@@ -96,7 +96,7 @@ def _load(path: Path):
     """The parsed file, which may be written as anyone writes JSON: the limit of a bundle is of its canonical bytes."""
     data = _read(path)
     try:
-        return parse(data, form.VALUES_LIMIT)
+        return bundle.parse_file(data)
     except TooMuch as error:
         raise _Stop(USAGE, f"{path}: more values than any proof file has") from error
     except EncodingError as error:

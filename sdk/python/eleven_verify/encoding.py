@@ -7,6 +7,7 @@ rejects: duplicate keys, fractions, lone surrogates, NaN, a byte order mark.
 import functools
 import math
 import re
+from typing import Any
 
 MAX_INT = 2**53 - 1
 MAX_DEPTH = 32
@@ -28,7 +29,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
 
-def parse(data: bytes, most: int | None = None):
+def parse(data: bytes, most: int | None = None) -> Any:
     """The value that `data` encodes. Whitespace between tokens is allowed. Where `most` is given: of at most so many values,
     those inside others among them, since a value takes many times the bytes that it is written in."""
     try:
@@ -198,7 +199,7 @@ _NEEDS_ESCAPE = re.compile(r'["\\\x00-\x1f]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def canonical(value) -> bytes:
+def canonical(value: Any) -> bytes:
     """JCS of `value`: members sorted by UTF-16 code unit, no white space, minimal escapes."""
     out: list[str] = []
     _write(value, out, 0)

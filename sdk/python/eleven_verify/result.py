@@ -1,6 +1,7 @@
 """What the caller of a verification brings, and what he gets (PROTOCOL 11.1)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .encoding import EncodingError
 from .form import FormError
@@ -32,9 +33,10 @@ def once(method):
 
 @dataclass
 class Asked:
-    """What the caller brings: the pinned root, and what else the bundle must be."""
+    """What the caller brings: the pinned root, without which nothing is verified, and what else the bundle must be. An age,
+    in milliseconds, needs the time in milliseconds since 1970 by which it is judged."""
 
-    root: dict | None = None
+    root: dict[str, Any] | None = None
     kind: str | None = None
     op: str | None = None
     max_age_ms: int | None = None
@@ -63,7 +65,7 @@ class Result:
         shown = _if(str, kind), _if(str, op), _if(int, head.get("size")), _if(str, head.get("at"))
         return cls(verdict, *shown, checks)
 
-    def document(self) -> dict:
+    def document(self) -> dict[str, Any]:
         """The result document of 11.1."""
         checks = []
         for check in self.checks:

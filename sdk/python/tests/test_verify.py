@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from eleven_verify import Asked, canonical, conformance, form, parse, verify
+from eleven_verify import Asked, EncodingError, TooMuch, canonical, conformance, form, parse, parse_file, verify
 from eleven_verify.cli import main, shown
 
 from . import VECTORS, vectors
@@ -85,6 +85,19 @@ class Bundles(unittest.TestCase):
         ):
             result = verify(self.bundle, Asked(self.root, max_age_ms=10_000, now_ms=at + age))
             self.assertEqual(result.status()["head.fresh"], status, age)
+        timeless = verify(self.bundle, Asked(self.root, max_age_ms=10_000))
+        fresh = next(check for check in timeless.checks if check.name == "head.fresh")
+        said = "an age was asked for, and no time given to measure it by"
+        self.assertEqual((fresh.status, fresh.detail), ("failed", said))
+
+    def test_a_file_holds_no_more_than_a_proof(self):
+        self.assertEqual(parse_file((VECTORS / "bundle.proof.json").read_bytes()), self.bundle)
+        values = b"[" + b"0," * form.VALUES_LIMIT + b"0]"
+        for data in (values, b" " * form.PROOF_FILE_LIMIT + b"0"):
+            with self.assertRaises(TooMuch):
+                parse_file(data)
+        with self.assertRaises(EncodingError):
+            parse_file(b'{"a":1,"a":2}')
 
     def test_the_recorded_decision_input_is_not_replayed_here(self):
         result = verify({**self.bundle, "decision": {}}, Asked(self.root))
