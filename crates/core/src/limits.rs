@@ -28,6 +28,8 @@ pub const MAX_LIFE: i64 = 3600;
 pub const DEFAULT_LIFE: i64 = 300;
 /// Bytes of a policy bundle and of a proof bundle.
 pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
+/// Bytes of a policy bundle that is published: what proves a use of it stands beside it in a proof bundle.
+pub const MAX_PUBLISHED: usize = 3 * 1024 * 1024;
 /// Bytes of a policy's Cedar text.
 pub const MAX_CEDAR: usize = 256 * 1024;
 /// Operators and opening brackets of one rule of a policy.

@@ -10,7 +10,7 @@ mod schema;
 mod tokens;
 
 use crate::compile::PolicyError;
-use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_VALIDATION};
+use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_PUBLISHED, MAX_VALIDATION};
 use eleven_core::policy::PolicyBundle;
 
 /// The signs of the largest rule of a bundle, where Cedar may be given it.
@@ -43,6 +43,18 @@ pub(crate) fn binding(operations: usize, requests: usize) -> Result<(), PolicyEr
         "there is too much to check of its operations against the requests of its schema for the term `bind_params`: make it \
          several, each with the operations and types that it needs"
             .into()
+    })
+}
+
+/// Whether a bundle of so many canonical bytes leaves room in a proof bundle for what proves a use of it.
+///
+/// # Errors
+/// Where it does not.
+pub(crate) fn published(size: usize) -> Result<(), PolicyError> {
+    require(size <= MAX_PUBLISHED, || {
+        format!(
+            "it has {size} bytes and may have {MAX_PUBLISHED}: every proof of a use holds it whole, and has to stay below 4 MiB"
+        )
     })
 }
 

@@ -171,11 +171,8 @@ impl Bundles {
 fn read_and_compile(bundle: Value) -> Result<(Arc<Policy>, Vec<u8>), NotCompiled> {
     let bytes = bundle.canonical();
     let bundle = PolicyBundle::read(bundle).map_err(NotCompiled::Form)?;
-    let policy = Policy::compile(bundle).map_err(NotCompiled::Policy)?;
     // One that was published before stays what it is.
-    if policy.bundle.terms.bind_params {
-        policy.compiled.takes_params().map_err(NotCompiled::Policy)?;
-    }
+    let policy = Policy::publishable(bundle, bytes.len()).map_err(NotCompiled::Policy)?;
     Ok((Arc::new(policy), bytes))
 }
 

@@ -33,6 +33,15 @@ impl Policy {
         let compiled = CompiledPolicy::compile(&bundle)?;
         Ok(Self { bundle, compiled })
     }
+
+    /// Compiles a bundle that is to be published, of so many canonical bytes.
+    ///
+    /// # Errors
+    /// Where it does not compile, or nothing could be done or proven by it.
+    pub fn publishable(bundle: PolicyBundle, size: usize) -> Result<Self, PolicyError> {
+        let compiled = CompiledPolicy::publishable(&bundle, size)?;
+        Ok(Self { bundle, compiled })
+    }
 }
 
 /// Where the points of a runtime stand.
