@@ -40,7 +40,7 @@ pub const MAX_SCHEMA: usize = 64 * 1024;
 pub const MAX_SCHEMA_SIZE: usize = 1 << 20;
 /// The rules of a policy times what they are checked against of its schema, in bytes by bytes.
 pub const MAX_VALIDATION: usize = 1 << 31;
-/// The operations of a policy that binds requests, times the requests of its schema: each is checked for what binds it.
+/// The operations of a policy, times the requests of its schema: each is checked for what stands in its requests.
 pub const MAX_BINDING_CHECKS: usize = 1 << 19;
 /// Ancestors of a policy's entities, all together.
 pub const MAX_ANCESTORS: usize = 1 << 20;

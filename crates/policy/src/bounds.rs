@@ -34,14 +34,14 @@ pub(crate) fn signs(bundle: &PolicyBundle) -> Result<usize, PolicyError> {
     Ok(rules.signs)
 }
 
-/// Whether each of so many operations may be checked for what binds its requests: Cedar walks over all requests of the schema for each.
+/// Whether a schema may be asked for what stands in the requests of each of so many operations: Cedar walks over all requests of the
+/// schema for each.
 ///
 /// # Errors
 /// Where that is too much.
-pub(crate) fn binding(operations: usize, requests: usize) -> Result<(), PolicyError> {
+pub(crate) fn asking(operations: usize, requests: usize) -> Result<(), PolicyError> {
     require(operations.saturating_mul(requests) <= MAX_BINDING_CHECKS, || {
-        "there is too much to check of its operations against the requests of its schema for the term `bind_params`: make it \
-         several, each with the operations and types that it needs"
+        "there is too much to check of its operations against the requests of its schema: make it several, each with the operations and types that it needs"
             .into()
     })
 }

@@ -3,8 +3,8 @@
 use crate::slices::Slices;
 use crate::{bounds, stack};
 use cedar_policy::{
-    Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId as RuleId, PolicySet, Schema,
-    ValidationMode, ValidationWarning, Validator,
+    Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, ValidationWarning,
+    Validator,
 };
 use core::fmt;
 use core::str::FromStr;
@@ -12,9 +12,6 @@ use eleven_core::encoding::Value;
 use eleven_core::policy::{Approvals, PolicyBundle, PolicyId};
 use eleven_core::registry::pattern;
 use std::collections::{HashMap, HashSet};
-
-/// More signs than a rule of ours has that asks a schema what it knows.
-const ASKING_SIGNS: usize = 16;
 
 /// Why a bundle can't be compiled, and so not be published. Each variant carries what Cedar says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,22 +127,6 @@ impl CompiledPolicy {
         self.operations.iter().map(String::as_str)
     }
 
-    /// Whether its schema, where it has one, knows `params` in the requests of every operation, as the term `bind_params` adds it to each.
-    /// A bundle whose schema doesn't compiles all the same: what was published decides as ever, which is that it denies.
-    ///
-    /// # Errors
-    /// Where the schema does not know it, or there are too many operations to ask it for with so many requests.
-    pub fn takes_params(&self) -> Result<(), PolicyError> {
-        let Cedar { schema: Some(schema), types, .. } = &self.cedar else { return Ok(()) };
-        let mut operations: Vec<&str> = self.operations().collect();
-        operations.sort_unstable();
-        bounds::binding(operations.len(), schema.request_envs().count())?;
-        stack::compiling(ASKING_SIGNS, || {
-            let validator = Validator::new(schema.clone());
-            operations.iter().try_for_each(|operation| types.check_params(&validator, operation))
-        })
-    }
-
     /// Actions that a rule names and that are no operations of the bundle, so that the rule never applies to them: the name of the
     /// rule, and the action.
     pub fn apart(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -225,24 +206,6 @@ impl EntityTypes {
             None => Ok(()),
         }
     }
-
-    /// Whether a schema knows `params` as a text in the `op` of an operation's requests: then a rule that reads it is of the schema, and
-    /// not one that could never hold.
-    fn check_params(&self, validator: &Validator, operation: &str) -> Result<(), PolicyError> {
-        let Self { identity, action, runtime } = self;
-        let action = EntityUid::from_type_name_and_id(action.clone(), EntityId::new(operation));
-        let reads = r#"context has op && context.op has params && context.op.params like "*""#;
-        let rule =
-            format!("permit(principal is {identity}, action == {action}, resource is {runtime}) when {{ {reads} }};");
-        let rule = PolicySet::from_str(&rule).map_err(|error| PolicyError::Text(in_full(&error)))?;
-        if validator.validate(&rule, ValidationMode::Strict).validation_passed_without_warnings() {
-            return Ok(());
-        }
-        Err(PolicyError::Schema(format!(
-            "it lacks `params: String` in the context's `op` for the action \"{operation}\": the term `bind_params` puts it into every \
-             request, so that each would be denied"
-        )))
-    }
 }
 
 fn read_schema(text: &str) -> Result<Schema, PolicyError> {
@@ -299,7 +262,7 @@ impl Rule {
 }
 
 /// An error with its causes: Cedar often says what is wrong only in these.
-fn in_full(error: &dyn core::error::Error) -> String {
+pub(crate) fn in_full(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

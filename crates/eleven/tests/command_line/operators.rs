@@ -74,7 +74,9 @@ fn a_policy_is_edited_and_published_and_a_client_revoked() {
     let read = |file: &str| std::fs::read_to_string(file).expect("a file of init");
     std::fs::write(&bundle, read(&bundle).replace("\"schema\": null,", "")).expect("written");
     let schema = "entity Identity; entity Runtime; action \"disclosure.open\", \"disclosure.erase\" appliesTo { principal: Identity, \
-                  resource: Runtime, context: { op: { name: String, purpose: String, params: String } } };";
+                  resource: Runtime, context: { identity: { id: String, kind: String, name: String, env?: String }, \
+                  op: { name: String, scope: Set<String>, purpose: String, params: String }, \
+                  env: { runtime: String, region: String, tenancy: String }, facts: {}, at: datetime } };";
     std::fs::write(domain.file("policies/disclosure.cedarschema"), schema).expect("written");
     let never = "@id(\"never\") forbid (principal, action, resource) when { context.op has purpos };";
     std::fs::write(&rules, format!("{}\n{never}\n", read(&rules))).expect("written");

@@ -142,12 +142,12 @@ fn rules_times_schema_is_bounded() {
 }
 
 #[test]
-fn operations_times_requests_is_bounded_where_what_binds_them_is_checked() {
+fn operations_times_requests_is_bounded() {
     let edge = 1 << 10;
-    binding(edge, MAX_BINDING_CHECKS / edge).unwrap();
-    is_too_much(binding(edge, MAX_BINDING_CHECKS / edge + 1), "`bind_params`");
-    is_too_much(binding(MAX_BINDING_CHECKS + 1, 1), "`bind_params`");
-    is_too_much(binding(usize::MAX, 2), "`bind_params`");
+    asking(edge, MAX_BINDING_CHECKS / edge).unwrap();
+    is_too_much(asking(edge, MAX_BINDING_CHECKS / edge + 1), "its operations against the requests");
+    is_too_much(asking(MAX_BINDING_CHECKS + 1, 1), "its operations against the requests");
+    is_too_much(asking(usize::MAX, 2), "its operations against the requests");
 }
 
 fn entity(id: &str, parents: &[&str]) -> Value {

@@ -102,7 +102,7 @@ fn a_schema_is_read_and_knows_every_operation_of_the_bundle() {
 
 #[test]
 fn whether_a_schema_knows_the_binding_of_a_request_is_told_of_every_operation() {
-    let takes = |schema: &str| compile_with(PERMIT, "schema", schema).unwrap().takes_params();
+    let takes = |schema: &str| compile_with(PERMIT, "schema", schema).unwrap().takes_requests(true);
     let lacks = |schema: &str, operation: &str| {
         let error = takes(schema).unwrap_err();
         assert!(matches!(&error, PolicyError::Schema(what) if what.contains(operation)), "{error}");
@@ -120,7 +120,7 @@ fn whether_a_schema_knows_the_binding_of_a_request_is_told_of_every_operation() 
     let one = |name: &str, of: &str| format!("action{}", of.replace("\"model.invoke\", \"tool.call\"", name));
     let other = one("\"tool.call\"", &action.replace("op: Asked", "op: { name: String, scope: Set<String> }"));
     lacks(&format!("{types}{}{other}", one("\"model.invoke\"", action)), "\"tool.call\"");
-    assert_eq!(compiled(PERMIT).takes_params(), Ok(()), "without a schema nothing is unknown");
+    assert_eq!(compiled(PERMIT).takes_requests(true), Ok(()), "without a schema nothing is unknown");
 }
 
 #[test]
@@ -134,8 +134,11 @@ fn operations_that_are_too_many_to_ask_a_schema_for_are_refused_where_they_are_a
     let listed: Vec<Value> = operations.iter().map(Value::from).collect();
     let value = bundle_value(PERMIT).with("operations", listed).with("schema", schema);
     let policy = CompiledPolicy::compile(&PolicyBundle::read(Value::Object(value)).unwrap()).unwrap();
-    let error = policy.takes_params().unwrap_err();
-    assert!(matches!(&error, PolicyError::Size(what) if what.contains("`bind_params`")), "{error}");
+    let error = policy.takes_requests(true).unwrap_err();
+    assert!(
+        matches!(&error, PolicyError::Size(what) if what.contains("its operations against the requests")),
+        "{error}"
+    );
 }
 
 #[test]
