@@ -1,10 +1,10 @@
 //! Compiling a bundle: everything about its Cedar text that can be wrong is found here, at publication.
 
 use crate::slices::Slices;
-use crate::{bounds, stack};
+use crate::{bounds, place, stack};
 use cedar_policy::{
-    Effect, Entities, EntityTypeName, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationMode, ValidationWarning,
-    Validator,
+    Effect, Entities, EntityTypeName, ParseErrors, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationError,
+    ValidationMode, ValidationWarning, Validator,
 };
 use core::fmt;
 use core::str::FromStr;
@@ -159,13 +159,14 @@ impl CompiledPolicy {
 
 impl Cedar {
     fn compile(bundle: &PolicyBundle, signs: usize) -> Result<Self, PolicyError> {
-        let rules = PolicySet::from_str(&bundle.cedar).map_err(|error| PolicyError::Text(in_full(&error)))?;
+        let rules =
+            PolicySet::from_str(&bundle.cedar).map_err(|error| PolicyError::Text(unread(&bundle.cedar, &error)))?;
         let types = EntityTypes::new()?;
         let schema = bundle.schema.as_deref().map(read_schema).transpose()?;
         let mut warnings = Vec::new();
         if let Some(schema) = &schema {
             types.check_requests(schema, &bundle.operations)?;
-            warnings = validate(&rules, schema)?;
+            warnings = validate(&bundle.cedar, &rules, schema)?;
         }
         let entities = read_entities(bundle.entities.as_ref(), schema.as_ref())?;
         let named = name_rules(&rules)?;
@@ -208,19 +209,24 @@ impl EntityTypes {
     }
 }
 
+/// What Cedar says about a text that is none of its own, each error by its place.
+fn unread(cedar: &str, errors: &ParseErrors) -> String {
+    place::several(&errors.iter().map(|error| place::said(cedar, error)).collect::<Vec<_>>())
+}
+
 fn read_schema(text: &str) -> Result<Schema, PolicyError> {
     let (schema, _warnings) =
-        Schema::from_cedarschema_str(text).map_err(|error| PolicyError::Schema(in_full(&error)))?;
+        Schema::from_cedarschema_str(text).map_err(|error| PolicyError::Schema(place::said(text, &error)))?;
     Ok(schema)
 }
 
 /// What Cedar warns of, behind its name of the rule.
-fn validate(rules: &PolicySet, schema: &Schema) -> Result<Vec<(RuleId, String)>, PolicyError> {
+fn validate(cedar: &str, rules: &PolicySet, schema: &Schema) -> Result<Vec<(RuleId, String)>, PolicyError> {
     let result = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
-    let mut errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
+    let mut errors: Vec<String> = result.validation_errors().map(|error| misfit(cedar, rules, error)).collect();
     errors.sort();
     if !errors.is_empty() {
-        return Err(PolicyError::Validation(errors.join("; ")));
+        return Err(PolicyError::Validation(place::several(&errors)));
     }
     let warning = |warning: &ValidationWarning| {
         let (rule, text) = (warning.policy_id().clone(), warning.to_string());
@@ -228,6 +234,13 @@ fn validate(rules: &PolicySet, schema: &Schema) -> Result<Vec<(RuleId, String)>,
         (rule, what)
     };
     Ok(result.validation_warnings().map(warning).collect())
+}
+
+/// An error of the validation, under the rule's own name: Cedar counts rules, as no author does.
+fn misfit(cedar: &str, rules: &PolicySet, error: &ValidationError) -> String {
+    let id = error.policy_id();
+    let name = rules.policy(id).and_then(|rule| rule.annotation("id")).map_or_else(|| id.to_string(), str::to_owned);
+    format!("rule `{name}`, {}", place::said(cedar, error).replacen(&format!("for policy `{id}`, "), "", 1))
 }
 
 fn read_entities(entities: Option<&Value>, schema: Option<&Schema>) -> Result<Entities, PolicyError> {

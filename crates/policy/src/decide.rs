@@ -121,7 +121,7 @@ fn failed(cedar: &Cedar, responses: &[Response]) -> Option<Denial> {
         reason: Reason::PolicyError,
         rule: rule.map(|rule| rule.id.clone()),
         would_pass: None,
-        detail: said.map(ToString::to_string),
+        detail: said.map(|error| error.inner().to_string()),
     })
 }
 

@@ -3,6 +3,7 @@
 use super::require;
 use super::tokens::{Token, tokens};
 use crate::compile::PolicyError;
+use crate::place;
 use eleven_core::limits::{MAX_CEDAR, MAX_RULE};
 
 /// What a Cedar text comes to.
@@ -21,7 +22,8 @@ pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
     require(cedar.len() <= MAX_CEDAR, || format!("its Cedar text is longer than {} KiB", MAX_CEDAR / 1024))?;
     let mut rules = Rules { signs: 0, size: 0 };
     let (mut rule, mut signs) = (0usize, 0usize);
-    for token in tokens(cedar) {
+    let mut left = tokens(cedar);
+    while let Some(token) = left.next() {
         rules.size += token.len();
         if token == Token::Sign(";") {
             (rule, signs) = (rule + 1, 0);
@@ -29,9 +31,10 @@ pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
             signs += 1;
             rules.signs = rules.signs.max(signs);
             require(signs <= MAX_RULE, || {
+                let at = place::of(cedar, cedar.len() - left.bytes()).unwrap_or_default();
                 format!(
-                    "policy{rule}, its rule {rule} counted from 0, has more than {MAX_RULE} operators and brackets: write a \
-                     set instead of many comparisons, or several rules"
+                    "policy{rule}, its rule {rule} counted from 0, has more than {MAX_RULE} operators and brackets ({at}): \
+                     write a set instead of many comparisons, or several rules"
                 )
             })?;
         }

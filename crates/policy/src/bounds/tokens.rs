@@ -32,6 +32,13 @@ impl Token<'_> {
     }
 }
 
+impl Tokens<'_> {
+    /// Bytes of the text that are left.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
