@@ -9,6 +9,8 @@ mod rules;
 mod schema;
 mod tokens;
 
+pub(crate) use tokens::{Token, tokens};
+
 use crate::compile::PolicyError;
 use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_PUBLISHED, MAX_VALIDATION};
 use eleven_core::policy::PolicyBundle;

@@ -15,6 +15,7 @@ mod bounds;
 mod compile;
 mod decide;
 mod in_force;
+mod notes;
 mod place;
 mod publish;
 mod replay;

@@ -9,6 +9,7 @@ use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
+use eleven_core::registry::pattern;
 use eleven_policy::CompiledPolicy;
 use std::path::{Path, PathBuf};
 
@@ -102,7 +103,7 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);
-            warnings(bundle).iter().for_each(|warning| aside(warning));
+            warnings(bundle, registered(config)).iter().for_each(|warning| aside(warning));
         }
         PolicyCommand::Retire { reference } => {
             let done = act(config, "policy.retire", Object::new().with("ref", &reference))?;
@@ -122,18 +123,26 @@ fn read_from(file: &Path) -> String {
     files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// What to look at in a bundle: rules that name what its operations do not, and what Cedar warns of. It was published, so that
-/// it compiles.
-fn warnings(bundle: Object) -> Vec<String> {
-    let bundle = PolicyBundle::read(Value::Object(bundle)).ok();
-    let Some(compiled) = bundle.and_then(|bundle| CompiledPolicy::compile(&bundle).ok()) else { return Vec::new() };
-    let apart = compiled.apart().map(|(rule, action)| {
-        format!(
-            "look at the rule `{rule}`: {action} is none of the bundle's `operations`, so that it never applies to that"
-        )
-    });
-    let warned = compiled.warnings().map(|(rule, what)| format!("look at the rule `{rule}`: {what}"));
-    apart.chain(warned).collect()
+/// What to look at in a bundle that was published, and so compiles; `registered` are the runtimes that have an enforcement point, where
+/// that is known.
+fn warnings(bundle: Object, registered: Option<Vec<String>>) -> Vec<String> {
+    let Ok(bundle) = PolicyBundle::read(Value::Object(bundle)) else { return Vec::new() };
+    let Ok(compiled) = CompiledPolicy::compile(&bundle) else { return Vec::new() };
+    let mut notes = compiled.notes(&bundle);
+    if let Some(registered) = registered {
+        let runs = |pattern: &str| registered.iter().any(|runtime| pattern::matches(pattern, runtime));
+        let idle = bundle.runtimes.iter().filter(|pattern| !runs(pattern));
+        notes
+            .extend(idle.map(|pattern| format!("look at `runtimes`: no registered enforcement point is of {pattern}")));
+    }
+    notes
+}
+
+/// The runtimes that have an enforcement point; `None` where the authority does not say.
+fn registered(config: &Config) -> Option<Vec<String>> {
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok()?;
+    let rows = snapshot.get("runtimes").and_then(Value::as_array)?;
+    Some(rows.iter().filter_map(|row| row.get("runtime")?.as_str().map(str::to_owned)).collect())
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {

@@ -2,7 +2,7 @@
 
 /// A token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// A name, a keyword or a number.
     Word(&'a str),
     /// A string with its quotes.
@@ -16,10 +16,10 @@ const DOUBLE: &[&str] = &["||", "&&", "::", "==", "!=", "<=", ">="];
 
 /// The tokens of a text that are left.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens<'a>(&'a str);
+pub(crate) struct Tokens<'a>(&'a str);
 
 /// The tokens of a text. Where it is neither language's they end somehow: Cedar's own reading ends there, too.
-pub(super) const fn tokens(text: &str) -> Tokens<'_> {
+pub(crate) const fn tokens(text: &str) -> Tokens<'_> {
     Tokens(text)
 }
 
