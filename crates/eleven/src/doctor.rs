@@ -73,24 +73,31 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     corner::close_to_others()?;
     let mut findings = vec![good("configuration", format!("{}: every key is known and in range", file.display()))];
     findings.push(landlock());
-    let snapshot = call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT);
     let healths = Which::ALL.map(|which| call::wait(health::of(which, &config)).map(|health| (which, health)));
     let healths = healths.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // One that hangs would be waited for at each question, for as long as a call may take.
+    let silent = matches!(of(Which::Authority, &healths), None | Some(Health::Nobody));
+    let snapshot = if silent {
+        Err(Failure::new("the authority does not answer"))
+    } else {
+        call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT)
+    };
     findings.push(root(&config));
-    let in_force = in_force(&config);
+    let in_force = if silent { None } else { in_force(&config) };
     findings.push(lifetimes(&config, in_force.clone(), snapshot.as_ref().ok(), &healths));
     findings.push(secrets::operator(&config, snapshot.as_ref()));
     let snapshot = snapshot.ok();
     for (which, health) in &healths {
         findings.push(folder(*which, &config));
         findings.push(secrets::look(*which, &config));
-        findings.push(running::listener(*which, &config, health));
+        let others = healths.iter().any(|(other, health)| other != which && matches!(health, Health::Ours(_)));
+        findings.push(running::listener(*which, &config, health, others));
     }
     findings.extend(witnesses::look(&config, in_force.as_ref(), of(Which::Ledger, &healths))?);
     findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));
     findings.push(sync_time(&config));
-    findings.push(clock(&config, matches!(of(Which::Ledger, &healths), Some(Health::Ours(_)))));
+    findings.push(clock(&config, silent, matches!(of(Which::Ledger, &healths), Some(Health::Ours(_)))));
     let nobody = Health::Nobody;
     let point = of(Which::Runtime, &healths).unwrap_or(&nobody);
     findings.push(running::registration(&config, snapshot.as_ref(), point));
@@ -329,10 +336,12 @@ fn measure_sync(path: &Path) -> std::io::Result<Duration> {
     Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
-/// How far this machine's clock lies from the authority's stamp and, where the ledger `answers`, from its last head.
-fn clock(config: &Config, answers: bool) -> Finding {
+/// How far this machine's clock lies from the authority's stamp, unless that is `silent`, and, where the ledger `answers`, from its last
+/// head.
+fn clock(config: &Config, silent: bool, answers: bool) -> Finding {
     let at = |said: &Value, member: &str| said.get(member).and_then(Value::as_str).and_then(Time::parse_millis);
-    let stamp = call::get(&Registry::of(config), routes::REGISTRY_STAMP).ok();
+    let stamp = || call::get(&Registry::of(config), routes::REGISTRY_STAMP).ok();
+    let stamp = if silent { None } else { stamp() };
     let age = stamp.and_then(|stamp| at(&stamp, "issued")).map(|issued| SystemClock.now().since(issued));
     // A ledger that shows its heads to its auditors alone says for itself when its clock is behind them.
     let head = answers.then(|| call::get(&config.ledger.url, routes::PROOF_HEAD).ok()).flatten();

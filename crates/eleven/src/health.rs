@@ -71,6 +71,21 @@ impl Said {
         self.value.get("clock_behind_ms").and_then(Value::as_int)
     }
 
+    /// What keeps it from being ready, as far as its members say.
+    pub(crate) fn lacks(&self) -> Option<&'static str> {
+        let is = |name: &str, text: &str| self.value.get(name).and_then(Value::as_str) == Some(text);
+        let not = |name: &str| self.value.get(name) == Some(&Value::Bool(false));
+        let lacks = [
+            (is("ledger", "silent"), "it hears nothing from the ledger"),
+            (is("events", "stalled"), "the ledger takes none of its events"),
+            (not("registry_agrees"), "the authority signed another registry than the entries give"),
+            (not("takes_events"), "it takes no events"),
+            (not("signs_heads"), "it signs no heads"),
+            (not("fresh"), "its view of the registry is not fresh: the authority is not reached, or signs no stamp"),
+        ];
+        lacks.into_iter().find_map(|(is_so, what)| is_so.then_some(what))
+    }
+
     /// Whether that alone keeps it from being ready.
     pub(crate) fn only_denies(&self) -> bool {
         let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));

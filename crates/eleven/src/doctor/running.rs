@@ -12,10 +12,11 @@ use eleven_core::encoding::Value;
 use eleven_core::registry::{ContainmentRecord, ContainmentState, Item as _, RuntimeRecord};
 use eleven_core::time::Time;
 use eleven_store::Folder;
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 
-/// Whether this domain's corner answers at its URL, and is ready.
-pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Finding {
+/// Whether this domain's corner answers at its URL, and is ready; `others` of the domain may answer where it does not.
+pub(super) fn listener(which: Which, config: &Config, health: &Health, others: bool) -> Finding {
     let (name, corner) = (which.name(), which.of(config));
     let (what, url) = (format!("{name} listener"), &corner.url);
     match health {
@@ -28,11 +29,29 @@ pub(super) fn listener(which: Which, config: &Config, health: &Health) -> Findin
         Health::Untrusted(why) => bad(what, format!("{url} answers, and whether it is ready is not seen: {why}")),
         Health::Nobody => match (Folder::holder(&corner.data), TcpListener::bind(corner.listen)) {
             (Ok(Some(pid)), _) => bad(what, silent(pid, url)),
-            (_, Ok(_)) => warn(what, format!("{} is free: the corner does not run", corner.listen)),
-            (_, Err(error)) => {
-                bad(what, format!("{} can't be bound ({error}), and no corner answers there", corner.listen))
-            }
+            (_, bound) => down(what, corner.listen, bound.err().as_ref(), others),
         },
+    }
+}
+
+/// A corner of which no process runs. Where others do, that is what they suffer from; where none does, nobody may have started it.
+fn down(what: String, listen: SocketAddr, unbound: Option<&std::io::Error>, others: bool) -> Finding {
+    match unbound {
+        None if others => bad(
+            what,
+            format!(
+                "{listen} is free: the corner does not run, and others of the domain do: its log says why it ended"
+            ),
+        ),
+        None => warn(what, format!("{listen} is free: the corner does not run")),
+        Some(error) if error.kind() == ErrorKind::AddrInUse => bad(
+            what,
+            format!(
+                "{listen} is taken, and no corner answers there: its supervisor holds it while another corner is not ready yet, which \
+                 is to be mended first, or another program has it"
+            ),
+        ),
+        Some(error) => bad(what, format!("{listen} can't be bound ({error}), and no corner answers there")),
     }
 }
 
@@ -55,7 +74,10 @@ fn answers(what: String, url: &str, said: &Said) -> Finding {
                  that is registered, `eleven authority restart`, else renew it (docs/keys.md)"
             ),
         ),
-        (None, None) => bad(what, format!("{url} answers and is not ready: its log says why")),
+        (None, None) => {
+            let lacks = said.lacks().map_or_else(String::new, |lacks| format!("{lacks}; "));
+            bad(what, format!("{url} answers and is not ready: {lacks}its log says why"))
+        }
     }
 }
 

@@ -95,10 +95,37 @@ fn a_corner_that_answers_is_bad_where_its_clock_or_its_key_is() {
         (true, behind(), State::Bad, "87219 ms behind what it signed last"),
         (false, behind(), State::Bad, "its log says why"),
         (false, Object::new(), State::Bad, "its log says why"),
+        (
+            false,
+            Object::new().with("events", "stalled"),
+            State::Bad,
+            "the ledger takes none of its events; its log says",
+        ),
+        (false, Object::new().with("ledger", "silent"), State::Bad, "hears nothing from the ledger"),
+        (false, Object::new().with("fresh", false), State::Bad, "its view of the registry is not fresh"),
+        (false, Object::new().with("signs_heads", false), State::Bad, "it signs no heads"),
         (false, Object::new().with("uncounted", KEY), State::Bad, "`eleven authority restart`"),
         (false, Object::new().with("denies", "runtime.contained"), State::Bad, "refuses every call: runtime.contained"),
     ] {
         let found = found(ready, body);
+        assert!(found.state == state && found.detail.contains(told), "{told}: {}", found.detail);
+    }
+}
+
+#[test]
+fn a_corner_that_does_not_run_is_bad_where_others_do() {
+    let listen: SocketAddr = "127.0.0.1:1".parse().expect("an address");
+    let found = |kind: Option<ErrorKind>, others: bool| {
+        let error = kind.map(std::io::Error::from);
+        down("the listener".to_owned(), listen, error.as_ref(), others)
+    };
+    for (kind, others, state, told) in [
+        (None, false, State::Warn, "the corner does not run"),
+        (None, true, State::Bad, "its log says why it ended"),
+        (Some(ErrorKind::AddrInUse), false, State::Bad, "its supervisor holds it while another corner is not ready"),
+        (Some(ErrorKind::AddrNotAvailable), true, State::Bad, "can't be bound"),
+    ] {
+        let found = found(kind, others);
         assert!(found.state == state && found.detail.contains(told), "{told}: {}", found.detail);
     }
 }
