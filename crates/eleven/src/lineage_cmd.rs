@@ -15,7 +15,7 @@ use eleven_core::head::tlog_proof::TlogProof;
 use eleven_core::id;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
-use eleven_policy::Replay;
+use eleven_policy::{Denial, Replay};
 use eleven_verify::parse_file;
 use std::path::Path;
 use std::process::ExitCode;
@@ -191,21 +191,28 @@ fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
     };
     let named = |decision: Option<Reason>| decision.map_or("allow".to_owned(), |reason| format!("deny ({reason})"));
     let same = then == now;
+    // The ledger has the rule alone: what was wrong may quote the input, which not everybody reads.
+    let denial = now.and_then(|_| eleven_policy::explain(&bundle, &input));
+    let why: Vec<(&str, String)> = denial.map_or_else(Vec::new, |Denial { rule, detail, would_pass, .. }| {
+        let told = [("rule", rule), ("detail", detail), ("would_pass", would_pass)];
+        told.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    });
     let value = || {
-        Value::Object(
-            Object::new()
-                .with("op", op)
-                .with("policy", policy.to_value())
-                .with("input", input.clone())
-                .with("then", named(then))
-                .with("now", named(now))
-                .with("same", same),
-        )
+        let told = Object::new()
+            .with("op", op)
+            .with("policy", policy.to_value())
+            .with("input", input.clone())
+            .with("then", named(then))
+            .with("now", named(now))
+            .with("same", same);
+        Value::Object(why.iter().fold(told, |told, (name, text)| told.with(*name, text)))
     };
     let text = || {
         let (word, paint) = if same { ("the same decision", Paint::Good) } else { ("ANOTHER decision", Paint::Bad) };
+        let line = |(name, text): &(&str, String)| format!("\n{}: {}", name.replace('_', " "), shown(text));
+        let why = why.iter().map(line).collect::<Vec<_>>().concat();
         format!(
-            "then: {}\nnow:  {}\n{} from the input {request}\nunder {}",
+            "then: {}\nnow:  {}{why}\n{} from the input {request}\nunder {}",
             named(then),
             named(now),
             output.paint(paint, word),

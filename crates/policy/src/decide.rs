@@ -67,7 +67,7 @@ impl CompiledPolicy {
     /// Whether its schema, where it has one, knows such a request: one that it doesn't know is `policy.error`.
     #[must_use]
     pub fn knows(&self, input: &DecisionInput) -> bool {
-        let asked = || request::of(&self.cedar, input).is_ok();
+        let asked = || request::is_known(&self.cedar, input);
         self.cedar.schema.is_none() || stack::deciding(self.cedar.signs, asked)
     }
 }

@@ -27,7 +27,7 @@ pub use compile::{CompiledPolicy, PolicyError};
 pub use decide::{Decision, Denial, decide};
 pub use eleven_core::decision::DecisionInput;
 pub use in_force::{InForce, NotInForce};
-pub use replay::{Replay, replay};
+pub use replay::{Replay, explain, replay};
 
 #[cfg(test)]
 mod fixtures;

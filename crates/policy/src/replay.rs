@@ -1,7 +1,7 @@
 //! Replaying a decision from its two documents (PROTOCOL 11.1, `policy.replay`).
 
 use crate::compile::CompiledPolicy;
-use crate::decide::{Decision, decide};
+use crate::decide::{Decision, Denial, decide};
 use eleven_core::decision::DecisionInput;
 use eleven_core::encoding::Value;
 use eleven_core::policy::PolicyBundle;
@@ -30,6 +30,17 @@ pub fn replay(bundle: &PolicyBundle, input: &Value) -> Replay {
     match decide(&policy, &input) {
         Decision::Permit { .. } => Replay::Permits,
         Decision::Deny(denial) => Replay::Denies(denial.reason),
+    }
+}
+
+/// What beside the reason stands behind a denial: the rule, what was wrong, what would pass. `None` where the bundle permits the input,
+/// or one of them is unreadable.
+#[must_use]
+pub fn explain(bundle: &PolicyBundle, input: &Value) -> Option<Denial> {
+    let input = DecisionInput::read(input.clone()).ok()?;
+    match decide(&CompiledPolicy::compile(bundle).ok()?, &input) {
+        Decision::Permit { .. } => None,
+        Decision::Deny(denial) => Some(denial),
     }
 }
 

@@ -23,27 +23,59 @@ use eleven_core::encoding::{Object, Value};
 /// Why an input can't be asked about.
 pub(crate) type NoRequest = String;
 
+/// Parameters of an operation that are looked at to say which one a schema does not know: each is a request built once more.
+const LOOKED_AT: usize = 16;
+
 /// The request that an input makes. Where the bundle has a schema, the request is of it, or there is none.
 pub(crate) fn of(cedar: &Cedar, input: &DecisionInput) -> Result<Request, NoRequest> {
+    asking(cedar, input, input.op.value()).map_err(|error| match unknown(cedar, input) {
+        Some(member) => format!(
+            "its schema does not know `op.{member}` for the action \"{}\", or not as what was sent: declare it as optional",
+            input.op.name
+        ),
+        None => error,
+    })
+}
+
+/// Whether there is a request that an input makes.
+pub(crate) fn is_known(cedar: &Cedar, input: &DecisionInput) -> bool {
+    asking(cedar, input, input.op.value()).is_ok()
+}
+
+/// The request with another `op`.
+fn asking(cedar: &Cedar, input: &DecisionInput, op: &Value) -> Result<Request, NoRequest> {
     let types = &cedar.types;
     Request::new(
         uid(&types.identity, &input.identity),
         uid(&types.action, &input.op.name),
         uid(&types.runtime, &input.env.runtime),
-        context(input)?,
+        context(input, op)?,
         cedar.schema.as_ref(),
     )
     .map_err(|error| error.to_string())
+}
+
+/// The parameter without which the request would be of the schema, where one alone keeps it from that: Cedar repeats the whole context
+/// and names none.
+fn unknown<'a>(cedar: &Cedar, input: &'a DecisionInput) -> Option<&'a str> {
+    // What no policy can read is said as that.
+    context(input, input.op.value()).ok()?;
+    let op = input.op.value().as_object().filter(|_| cedar.schema.is_some())?;
+    op.iter().map(|(name, _)| name).take(LOOKED_AT).find(|name| {
+        let others = op.iter().filter(|(other, _)| other != name);
+        let without = others.fold(Object::new(), |without, (name, value)| without.with(name, value.clone()));
+        asking(cedar, input, &Value::Object(without)).is_ok()
+    })
 }
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
-fn context(input: &DecisionInput) -> Result<Context, NoRequest> {
+fn context(input: &DecisionInput, op: &Value) -> Result<Context, NoRequest> {
     let members = [
         ("identity", identity(&input.identity)?),
-        ("op", expression("op", input.op.value())?),
+        ("op", expression("op", op)?),
         ("env", environment(&input.env)?),
         ("facts", record("facts", &input.facts)?),
         ("at", RestrictedExpression::new_datetime(input.at.millis())),

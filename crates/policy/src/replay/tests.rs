@@ -28,3 +28,16 @@ fn what_can_t_be_read_is_never_a_permit() {
     let broken = bundle("permit(");
     assert_eq!(replay(&broken, &input(&broken.id(), "{}").to_value()), Replay::Unreadable);
 }
+
+#[test]
+fn a_denial_is_explained_from_the_two_documents() {
+    let cap = bundle("@id(\"cap\") forbid(principal, action, resource) when { context.op.tokens > 100 };");
+    let explained = |parameters: &str| explain(&cap, &input(&cap.id(), parameters).to_value());
+    let failed = explained("{}").unwrap();
+    assert_eq!((failed.reason, failed.rule.as_deref()), (Reason::PolicyError, Some("cap")));
+    assert!(failed.detail.unwrap().contains("`tokens`"));
+    assert_eq!(explained(r#"{"tokens":101}"#).unwrap().reason, Reason::PolicyDenied);
+    let all = bundle("permit(principal, action, resource);");
+    assert_eq!(explain(&all, &input(&all.id(), "{}").to_value()), None);
+    assert_eq!(explain(&bundle("permit("), &input(&all.id(), "{}").to_value()), None);
+}

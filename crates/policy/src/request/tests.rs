@@ -88,6 +88,10 @@ fn a_request_that_is_not_of_the_schema_is_an_error() {
     assert_eq!(denial(decided(r#"{"tokens":500}"#)).reason, Reason::PolicyDenied);
     assert_eq!(denial(decided(r#"{"tokens":"500"}"#)).reason, Reason::PolicyError);
     assert_eq!(denial(decided(r#"{"unheard_of":1}"#)).reason, Reason::PolicyError);
+    let told = |parameters| denial(decided(parameters)).detail.unwrap();
+    assert!(told(r#"{"unheard_of":1}"#).contains("does not know `op.unheard_of` for the action \"model.invoke\""));
+    assert!(told(r#"{"model":"m","tokens":"500"}"#).contains("`op.tokens`"));
+    assert!(told(r#"{"tokens":"500","unheard_of":1}"#).contains("is not valid"), "of several none is the one");
     assert!(policy.knows(&input(policy.id(), r#"{"tokens":500}"#)), "it is denied, and no error");
     assert!(!policy.knows(&input(policy.id(), r#"{"unheard_of":1}"#)));
     assert!(
