@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use act::Act;
+pub use plan::unenforced;
 pub use signed::{Replays, SignedAct, SignedError};
 pub(crate) use turn::Left;
 

@@ -1,5 +1,6 @@
 //! What operators do from the command line: acts, signed with the operator's key and sent to the authority.
 
+mod checking;
 mod operators;
 mod policy;
 mod registered;

@@ -278,6 +278,14 @@ pub(crate) enum ClientCommand {
 /// `policy`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
+    /// Say whether a policy could be published, what to look at, and what it decides.
+    Check {
+        /// A bundle as JSON; its Cedar text and schema may lie beside it as `.cedar` and `.cedarschema`.
+        file: PathBuf,
+        /// A request to decide by it, as JSON: `identity`, `op`, and if wanted `env`, `facts`, `at`.
+        #[arg(long, value_name = "FILE")]
+        ask: Vec<PathBuf>,
+    },
     /// Publish a policy; vN+1 replaces vN of its path.
     Publish {
         /// A bundle as JSON; its Cedar text and schema may lie beside it as `.cedar` and `.cedarschema`.

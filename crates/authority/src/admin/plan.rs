@@ -205,8 +205,10 @@ fn publish(authority: &Authority, current: &Current, compiled: Option<Compiled>)
     Ok(Plan::one(step).answering("policy", bundle.id().to_value()))
 }
 
-/// A term that this version reads and does not enforce, or that can't be kept: a policy that promises it is not published.
-fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
+/// Why a policy is not published where the trust root names so many witnesses: a term that this version reads and does not enforce, or
+/// that can't be kept.
+#[must_use]
+pub fn unenforced(bundle: &PolicyBundle, witnesses: usize) -> Option<&'static str> {
     let terms = &bundle.terms;
     let durability = terms.durability.as_deref();
     if durability == Some("D2") {

@@ -1,6 +1,6 @@
 //! Policies from the command line: published from files, listed, shown.
 
-use super::{act, report};
+use super::{act, checking, report};
 use crate::call::{self, Registry};
 use crate::cli::PolicyCommand;
 use crate::config::Config;
@@ -33,13 +33,19 @@ impl Source {
                 file.with_extension("json").display()
             )));
         }
-        let value = parse(text(file)?.as_bytes());
-        let value = value.map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))?;
+        let json = text(file)?;
+        let value = parse(json.as_bytes());
+        let value = value.map_err(|error| {
+            let line = json.bytes().take(error.at).filter(|byte| *byte == b'\n').count() + 1;
+            Failure::usage(format!("{}:{line}: it is not I-JSON: {error}", file.display()))
+        })?;
         let Value::Object(mut bundle) = value else {
             return Err(Failure::usage(format!("{} is no policy bundle: it is not an object", file.display())));
         };
         if bundle.get("cedar").is_none() {
-            bundle.insert("cedar", text(&file.with_extension("cedar"))?);
+            let beside = text(&file.with_extension("cedar"));
+            let lacks = || format!("{} has no member `cedar`, and its rules are not beside it", file.display());
+            bundle.insert("cedar", beside.map_err(|failure| failure.while_(&lacks()))?);
         }
         if bundle.get("schema").is_none() {
             let schema = file.with_extension("cedarschema");
@@ -98,17 +104,21 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
             }
             let tried = format!("{} of {}", source.reference().unwrap_or("?"), read_from(&file));
             let bundle = source.into_object();
-            let done =
-                done.map_err(|failure| failure.while_(&tried).or_else_try(next, "--next numbers it by itself"))?;
+            let done = done.map_err(|failure| {
+                let numbered = next || failure.next().is_none();
+                failure.while_(&tried).or_else_try(numbered, "--next numbers it by itself")
+            })?;
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);
-            warnings(bundle, registered(config)).iter().for_each(|warning| aside(warning));
+            warnings(bundle, config).iter().for_each(|warning| aside(warning));
         }
         PolicyCommand::Retire { reference } => {
-            let done = act(config, "policy.retire", Object::new().with("ref", &reference))?;
+            let done = act(config, "policy.retire", Object::new().with("ref", &reference));
+            let done = done.map_err(|failure| failure.while_(&reference))?;
             report(&done, &format!("{reference} is retired"), output);
         }
+        PolicyCommand::Check { file, ask } => checking::check(config, &file, &ask, output)?,
         PolicyCommand::List => list(config, output)?,
         PolicyCommand::Show { reference } => show(config, &reference, output)?,
     }
@@ -116,33 +126,31 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
 }
 
 /// The files of a bundle: its own, and what lies beside it.
-fn read_from(file: &Path) -> String {
+pub(super) fn read_from(file: &Path) -> String {
     let beside = ["cedar", "cedarschema"].map(|extension| file.with_extension(extension));
     let there = beside.iter().filter(|file| file.exists());
     let files = std::iter::once(file).chain(there.map(PathBuf::as_path));
     files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// What to look at in a bundle that was published, and so compiles; `registered` are the runtimes that have an enforcement point, where
-/// that is known.
-fn warnings(bundle: Object, registered: Option<Vec<String>>) -> Vec<String> {
+/// What to look at in a bundle that was published, and so compiles.
+fn warnings(bundle: Object, config: &Config) -> Vec<String> {
     let Ok(bundle) = PolicyBundle::read(Value::Object(bundle)) else { return Vec::new() };
     let Ok(compiled) = CompiledPolicy::compile(&bundle) else { return Vec::new() };
-    let mut notes = compiled.notes(&bundle);
-    if let Some(registered) = registered {
-        let runs = |pattern: &str| registered.iter().any(|runtime| pattern::matches(pattern, runtime));
-        let idle = bundle.runtimes.iter().filter(|pattern| !runs(pattern));
-        notes
-            .extend(idle.map(|pattern| format!("look at `runtimes`: no registered enforcement point is of {pattern}")));
-    }
-    notes
+    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
+    notes(&bundle, &compiled, snapshot.as_ref())
 }
 
-/// The runtimes that have an enforcement point; `None` where the authority does not say.
-fn registered(config: &Config) -> Option<Vec<String>> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok()?;
-    let rows = snapshot.get("runtimes").and_then(Value::as_array)?;
-    Some(rows.iter().filter_map(|row| row.get("runtime")?.as_str().map(str::to_owned)).collect())
+/// What to look at in a bundle: by itself, and where the registry is at hand by that.
+pub(super) fn notes(bundle: &PolicyBundle, compiled: &CompiledPolicy, snapshot: Option<&Value>) -> Vec<String> {
+    let mut notes = compiled.notes(bundle);
+    if let Some(rows) = snapshot.and_then(|snapshot| snapshot.get("runtimes")).and_then(Value::as_array) {
+        let registered = || rows.iter().filter_map(|row| row.get("runtime").and_then(Value::as_str));
+        let idle = |pattern: &&String| !registered().any(|runtime| pattern::matches(pattern, runtime));
+        let told = |pattern: &String| format!("look at `runtimes`: no registered enforcement point is of {pattern}");
+        notes.extend(bundle.runtimes.iter().filter(idle).map(told));
+    }
+    notes
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {

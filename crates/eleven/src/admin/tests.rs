@@ -32,8 +32,9 @@ fn cedar_text_and_schema_are_read_from_beside_the_bundle_where_it_has_none() {
         let refused = Source::read(&file.with_extension(extension)).err().expect("no bundle").to_string();
         assert!(refused.contains(&format!("name the `.json` beside it, {}", file.display())), "{refused}");
     }
-    std::fs::write(&file, "{").expect("written");
-    assert!(Source::read(&file).is_err());
+    std::fs::write(&file, "{\n\n\"ttl\": 0.5}").expect("written");
+    let refused = Source::read(&file).err().expect("no bundle").to_string();
+    assert!(refused.contains("p.json:3: "), "{refused}");
 }
 
 #[test]
