@@ -1,7 +1,8 @@
 use super::*;
 use crate::compile::tests::SCHEMA;
-use crate::fixtures::{bundle, bundle_value, compile_with};
-use eleven_core::encoding::Value;
+use crate::fixtures::{bundle, bundle_value, compile_with, input};
+use crate::{Decision, decide};
+use eleven_core::encoding::{Value, parse};
 use eleven_core::limits::MAX_PUBLISHED;
 
 const PERMIT: &str = "permit(principal, action, resource);";
@@ -43,4 +44,39 @@ fn a_schema_that_lacks_what_every_request_has_is_not_published() {
         assert!(error.to_string().contains("\"model.invoke\""), "{error}");
         compile_with(PERMIT, "schema", schema.as_str()).unwrap();
     }
+}
+
+/// What stands in `docs/policies.md` as this.
+fn documented(kind: &str) -> &'static str {
+    let page = include_str!("../../../../docs/policies.md");
+    let (_, rest) = page.split_once(&format!("```{kind}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn what_the_page_for_authors_shows_can_be_published_and_means_what_it_says() {
+    let entities = parse(documented("json").as_bytes()).unwrap();
+    let operations = vec![Value::from("model.invoke"), Value::from("model.list")];
+    let value = bundle_value(documented("cedar"))
+        .with("schema", documented("cedarschema"))
+        .with("entities", entities)
+        .with("operations", operations);
+    let bundle = PolicyBundle::read(Value::Object(value)).unwrap();
+    let policy = CompiledPolicy::publishable(&bundle, 1).unwrap();
+    assert_eq!(policy.notes(&bundle), Vec::<String>::new());
+    let rule = |identity: &str, parameters: &str| {
+        let mut asked = input(&bundle.id(), parameters);
+        asked.identity = identity.into();
+        match decide(&policy, &asked) {
+            Decision::Permit { rule } => rule,
+            Decision::Deny(denial) => format!("not by {}", denial.rule.unwrap_or_default()),
+        }
+    };
+    let call = r#"{"model":"small-1","max_tokens":10}"#;
+    assert_eq!(rule("svc:app:dev", call), "blue-may-summarise-at-work");
+    assert_eq!(rule("svc:other:dev", call), "not by blue-may-summarise-at-work");
+    assert_eq!(rule("svc:app:dev", r#"{"model":"large-1","max_tokens":10}"#), "not by blue-may-summarise-at-work");
+    assert_eq!(rule("svc:app:dev", r#"{"model":"small-1"}"#), "not by nobody-asks-for-more");
+    assert_eq!(rule("svc:other:dev", r#"{"name":"model.list"}"#), "everybody-may-list");
+    assert_eq!(rule("svc:other@eu.example", r#"{"name":"model.list"}"#), "not by no-other-domains");
 }
