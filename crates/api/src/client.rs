@@ -298,9 +298,12 @@ fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError
     if is_distrust(error) {
         return CallError::Untrusted(untrusted(to, &cause));
     }
-    let what = format!("{to} is not reachable: {cause}");
     // What connects is taken by the kernel already: that fails only where nobody listens.
-    if error.is_connect() { CallError::Unreachable(what) } else { CallError::Broken(what) }
+    if error.is_connect() {
+        CallError::Unreachable(format!("{to} is not reachable: {cause}"))
+    } else {
+        CallError::Broken(format!("{to} took the connection and gave no whole answer: {cause}"))
+    }
 }
 
 fn untrusted(to: &dyn fmt::Display, cause: &dyn fmt::Display) -> String {

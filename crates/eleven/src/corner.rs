@@ -399,13 +399,16 @@ pub(crate) fn measure_binary() -> Result<Sha3, Failure> {
 
 /// The trust root of the configuration, which is its domain's.
 fn own_root(config: &Config) -> Result<TrustRoot, Failure> {
-    let root = read_root(&config.root)?;
+    let root = read_root(&config.root).map_err(|failure| failure.or_else_try(false, PUT_BACK))?;
     if root.domain != config.domain {
         let what = format!("{} is the root of {}, not of {}", config.root.display(), root.domain, config.domain);
         return Err(Failure::usage(what));
     }
     Ok(root)
 }
+
+/// What to do about a pinned root that can't be read.
+pub(crate) const PUT_BACK: &str = "put it back from a copy: whoever verifies has one";
 
 /// Reads a trust root, and checks that its own threshold signed it.
 ///

@@ -158,7 +158,7 @@ fn landlock() -> Finding {
 
 fn root(config: &Config) -> Finding {
     match corner::read_root(&config.root) {
-        Err(error) => bad("trust root", error.to_string()),
+        Err(failure) => bad("trust root", failure.or_else_try(false, corner::PUT_BACK).to_string()),
         Ok(root) if is_anothers(&root, &held(config)) => {
             let (file, domain) = (config.root.display(), &root.domain);
             let what = format!(

@@ -107,7 +107,9 @@ impl fmt::Display for KeystoreError {
                 write!(f, "{} holds {kid} already: a name is never used for two keys, ask for it again", path.display())
             }
             Self::Form(path, what) => write!(f, "{} is no keystore ({what}): restore it from a copy", path.display()),
-            Self::Corner(path, found) => write!(f, "{} is the keystore of {found}", path.display()),
+            Self::Corner(path, found) => {
+                write!(f, "{} is the keystore of {found}: put this corner's own back from a copy", path.display())
+            }
             Self::Sealed(path) => {
                 write!(f, "{} does not open: the passphrase is another, or the file was changed", path.display())
             }

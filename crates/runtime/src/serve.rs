@@ -36,8 +36,7 @@ use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
 use http::{HeaderValue, Method, Request};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -103,7 +102,7 @@ impl fmt::Display for RuntimeError {
                 f,
                 "the journal is empty, and the ledger does not tell this point whether it always was ({refusal}){advice}"
             ),
-            Self::Stopped(what) => write!(f, "the journal failed ({what}); start the process again, it recovers then"),
+            Self::Stopped(what) => write!(f, "the journal failed: {what}; the next start recovers"),
             Self::Task(ended) => ended.fmt(f),
         }
     }
@@ -111,10 +110,19 @@ impl fmt::Display for RuntimeError {
 
 impl std::error::Error for RuntimeError {}
 
+/// Why the journal's writer stopped, where it was not asked to: the process ends with that as its last line.
+fn failure(why: &Stop) -> Option<String> {
+    match why {
+        Stop::Closed => None,
+        Stop::Failed(error) => Some(error.to_string()),
+        Stop::Panicked => Some("its writer broke off: start the process again".to_owned()),
+    }
+}
+
 /// An enforcement point, ready to serve.
 pub struct Runtime {
     gate: Arc<Gate>,
-    failed: Arc<AtomicBool>,
+    failed: Arc<OnceLock<String>>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -182,14 +190,15 @@ impl Runtime {
         if let Some((cursor, asked)) = cursor {
             progress.told(cursor.at, asked);
         }
-        let failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::new(OnceLock::new());
         let (stop, stopping) = watch::channel(false);
         let on_stop = {
             let failed = Arc::clone(&failed);
             move |why: Stop| {
-                if !matches!(why, Stop::Closed) {
-                    tracing::error!(?why, "the journal's writer stopped");
-                    failed.store(true, Ordering::SeqCst);
+                if let Some(what) = failure(&why) {
+                    tracing::error!(%what, "the journal's writer stopped");
+                    // It stops once.
+                    let _ = failed.set(what);
                 }
                 stop.send_replace(true);
             }
@@ -260,8 +269,8 @@ impl Runtime {
         for task in running {
             let _ = task.await;
         }
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(RuntimeError::Stopped("a commit failed or its fate is unknown".into()));
+        if let Some(what) = self.failed.get() {
+            return Err(RuntimeError::Stopped(what.clone()));
         }
         outcome
     }
