@@ -24,6 +24,7 @@
 
 mod caller;
 mod disclosures;
+mod error;
 mod execution;
 mod forward;
 mod gateway;
@@ -46,8 +47,9 @@ mod view;
 mod whole;
 mod workload;
 
+pub use error::RuntimeError;
 pub use execution::UPSTREAM_FAILED;
 pub use forward::{Acknowledged, Backlog, Outbox, OutboxError, Step, cursor};
-pub use serve::{Runtime, RuntimeError};
+pub use serve::Runtime;
 pub use settings::{Gateway, Settings};
 pub use standing::Required;

@@ -2,6 +2,7 @@
 
 use crate::caller::Callers;
 use crate::disclosures::{self, Store};
+use crate::error::{RuntimeError, failure, unopened};
 use crate::forward::{self, Forwarder, Progress};
 use crate::gateway::{self, Gate};
 use crate::health;
@@ -27,14 +28,13 @@ use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_api::serve::{Budget, Listener, stopped};
-use eleven_api::tasks::{Ended, Tasks};
+use eleven_api::tasks::Tasks;
 use eleven_core::encoding::Object;
 use eleven_core::limits::MAX_WORKLOADS;
 use eleven_core::root::TrustRoot;
 use eleven_enforce::journal::{Journal, Point};
 use eleven_store::{Folder, SegmentLog, SegmentOptions, Stop};
 use http::{HeaderValue, Method, Request};
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -51,73 +51,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const LAST_RELEASE: Duration = Duration::from_secs(4);
 /// How long it waits after that for the evidence of what runs still, and is interrupted.
 const LAST_EVIDENCE: Duration = Duration::from_secs(1);
-
-/// Why an enforcement point could not start, or had to stop.
-#[derive(Debug)]
-pub enum RuntimeError {
-    /// The journal can't be opened or is damaged.
-    Journal(String),
-    /// The versions of the trust root that the folder keeps can't be used.
-    Root(String),
-    /// The store of disclosures can't be used.
-    Disclosures(String),
-    /// The upstream's key can't be sent.
-    UpstreamKey,
-    /// The ledger knows records of this point's key that its journal does not hold: the journal was lost.
-    JournalLost {
-        /// The number the ledger expects next.
-        expected: u64,
-        /// The number the journal would give next.
-        held: u64,
-    },
-    /// The journal is empty, and the ledger does not know this point by its signature: whether the journal was lost is not told.
-    Unknown {
-        /// The ledger's refusal.
-        refusal: String,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// The journal failed while running: what is durable is not known, so the process stops.
-    Stopped(String),
-    /// A task ended that this point can't do without.
-    Task(Ended),
-}
-
-impl fmt::Display for RuntimeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Journal(what) => write!(f, "the journal cannot be used: {what}"),
-            Self::Root(what) => f.write_str(what),
-            Self::Disclosures(what) => write!(f, "the store of disclosures cannot be used: {what}"),
-            Self::UpstreamKey => f.write_str(
-                "the upstream's key holds what cannot stand in a header: let the file that upstream_key_file names hold the \
-                 key and nothing else",
-            ),
-            Self::JournalLost { expected, held } => write!(
-                f,
-                "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
-                 replaced; the point returns under new keys only: `eleven runtime key replace`"
-            ),
-            Self::Unknown { refusal, advice } => write!(
-                f,
-                "the journal is empty, and the ledger does not tell this point whether it always was ({refusal}){advice}"
-            ),
-            Self::Stopped(what) => write!(f, "the journal failed: {what}; the next start recovers"),
-            Self::Task(ended) => ended.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RuntimeError {}
-
-/// Why the journal's writer stopped, where it was not asked to: the process ends with that as its last line.
-fn failure(why: &Stop) -> Option<String> {
-    match why {
-        Stop::Closed => None,
-        Stop::Failed(error) => Some(error.to_string()),
-        Stop::Panicked => Some("its writer broke off: start the process again".to_owned()),
-    }
-}
 
 /// An enforcement point, ready to serve.
 pub struct Runtime {
@@ -143,9 +76,8 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         listener: String,
     ) -> Result<Self, RuntimeError> {
-        let wrong = |error: &dyn fmt::Display| RuntimeError::Journal(error.to_string());
-        let place = folder.place("journal").map_err(|error| wrong(&error))?;
-        let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| wrong(&error))?;
+        let place = folder.place("journal").map_err(|error| RuntimeError::Journal(error.to_string()))?;
+        let log = SegmentLog::open(place, SegmentOptions::default()).map_err(|error| unopened(&error))?;
         Self::over(log, settings, point, root, folder.path(), clock, listener).await
     }
 

@@ -9,7 +9,7 @@ use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
-use eleven_store::{AppendError, Log as _, Place};
+use eleven_store::{Log as _, Place};
 use http::{StatusCode, Version};
 use http_body_util::Full;
 use std::collections::VecDeque;
@@ -340,14 +340,4 @@ async fn a_task_that_panics_stops_the_process() {
     clock.fails.store(true, Ordering::SeqCst);
     let ended = serving.await.expect("it ends by itself");
     assert!(matches!(ended, Err(RuntimeError::Task(_))), "{ended:?}");
-}
-
-#[test]
-fn what_ends_a_point_with_its_journal_is_told_by_its_last_line() {
-    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-    let why = failure(&Stop::Failed(Arc::new(AppendError::NotWritten(full)))).expect("it failed");
-    let told = RuntimeError::Stopped(why).to_string();
-    assert!(told.contains("nothing was written") && told.contains("free or repair the disk"), "{told}");
-    assert!(failure(&Stop::Panicked).is_some());
-    assert_eq!(failure(&Stop::Closed), None);
 }

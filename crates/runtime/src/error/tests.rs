@@ -1,0 +1,22 @@
+use super::*;
+use eleven_store::AppendError;
+use std::sync::Arc;
+
+#[test]
+fn what_ends_a_point_with_its_journal_is_told_by_its_last_line() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let why = failure(&Stop::Failed(Arc::new(AppendError::NotWritten(full)))).expect("it failed");
+    let told = RuntimeError::Stopped(why).to_string();
+    assert!(told.contains("nothing was written") && told.contains("free or repair the disk"), "{told}");
+    assert!(failure(&Stop::Panicked).is_some());
+    assert_eq!(failure(&Stop::Closed), None);
+}
+
+#[test]
+fn a_damaged_journal_is_told_with_how_its_point_returns() {
+    let missing = OpenError::Missing { segment: "00000000000000000007.seg".into(), expected: 3, found: 7 };
+    let told = unopened(&missing).to_string();
+    assert!(told.contains("`eleven runtime key replace`") && told.contains("did not run since"), "{told}");
+    let other = unopened(&OpenError::Version { segment: "00000000000000000007.seg".into(), found: 9 }).to_string();
+    assert!(!other.contains("key replace"), "a journal of another version is whole: {other}");
+}
