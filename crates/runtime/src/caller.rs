@@ -13,6 +13,7 @@ use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
+use eleven_core::registry::SourceRecord;
 use eleven_core::signature::{VerifyingKey, bytes32};
 use eleven_core::time::Time;
 use http::HeaderMap;
@@ -70,7 +71,8 @@ impl Callers {
             true => self.exchange(credential).await?,
             false => credential.to_owned(),
         };
-        let claims = verify(&token, &held, now).map_err(|error| unauthenticated(&error.to_string()))?;
+        let claims = verify(&token, &held.issuers, held.view.domain(), now)
+            .map_err(|error| unauthenticated(&error.to_string()))?;
         // Of a secret that was exchanged just now the authority knows more than this view.
         let brought = token == credential;
         if brought && !token::stands(&claims.jti, |row| print_of(&held, row)) {
@@ -122,20 +124,35 @@ fn print_of(held: &Holding, row: &str) -> Option<String> {
     matches!(kind, Some(CLIENT | OPERATOR)).then(|| token::print(&row.mapping))
 }
 
-/// Verifies a token by the identity keys that the registry's sources name.
-fn verify(text: &str, held: &Holding, now: Time) -> Result<token::Claims, token::TokenError> {
-    let mut issuer = None;
-    let claims = token::verify(text, held.view.domain(), now, |kid| {
-        let (source, key) = held.view.lists().sources.iter().find_map(|row| {
+/// Whose tokens are believed: the identity keys that the registry's sources name, by their names. Made where an epoch is taken in,
+/// because any stranger may send a token that nobody looked at before, and that is to cost the same whatever else the sources hold.
+#[derive(Default)]
+pub(crate) struct Issuers(HashMap<String, (String, VerifyingKey)>);
+
+impl Issuers {
+    /// Those of these rows. Of two that name a key the same the first counts.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a SourceRecord>) -> Self {
+        let mut issuers = HashMap::new();
+        for row in rows {
             let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
-            let is_key = text("kind") == Some("jwt") && text("kid") == Some(kid);
-            let key = text("public").filter(|_| is_key).and_then(bytes32)?;
-            Some((row.source.clone(), VerifyingKey::new(&key)?))
-        })?;
+            let public = text("public").filter(|_| text("kind") == Some("jwt")).and_then(bytes32);
+            if let (Some(kid), Some(key)) = (text("kid"), public.as_ref().and_then(VerifyingKey::new)) {
+                issuers.entry(kid.to_owned()).or_insert_with(|| (row.source.clone(), key));
+            }
+        }
+        Self(issuers)
+    }
+}
+
+/// Verifies a token by the identity keys of the issuers.
+fn verify(text: &str, issuers: &Issuers, domain: &str, now: Time) -> Result<token::Claims, token::TokenError> {
+    let mut issuer = None;
+    let claims = token::verify(text, domain, now, |kid| {
+        let (source, key) = issuers.0.get(kid)?;
         issuer = Some(source);
-        Some(key)
+        Some(key.clone())
     })?;
-    if issuer.as_deref() == Some(claims.iss.as_str()) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
+    if issuer == Some(&claims.iss) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The point's view of the registry: fetched whole, verified against the trust root in force, swapped in at once.
 
+use crate::caller::Issuers;
 use crate::forward;
 use crate::journal::Desks;
 use crate::roots::Roots;
@@ -31,6 +32,8 @@ const UNFRESH: &str = ": no view that is fresh is held, and every call is refuse
 pub(crate) struct Holding {
     pub(crate) view: View,
     pub(crate) bundles: Arc<HashMap<Sha3, Arc<PolicyBundle>>>,
+    /// Whose tokens are believed by its sources.
+    pub(crate) issuers: Arc<Issuers>,
     /// When its stamp was asked for.
     pub(crate) asked: Moment,
     /// Since when this point knows what was used here, where it signed by another key before: a journal is one key's.
@@ -176,7 +179,8 @@ impl Registry {
                 let asked = held.since(&stamp, asked);
                 let view = held.view.restamped(stamp).map_err(malformed)?;
                 check_signers(&view, &self.roots.last(), asked.at)?;
-                self.swap(Holding { view, asked, bundles: Arc::clone(&held.bundles), uses_since: held.uses_since });
+                let (bundles, issuers) = (Arc::clone(&held.bundles), Arc::clone(&held.issuers));
+                self.swap(Holding { view, asked, bundles, issuers, uses_since: held.uses_since });
                 return Ok(false);
             }
         }
@@ -194,7 +198,8 @@ impl Registry {
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
         let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
         let epoch = view.epoch();
-        self.swap(Holding { view, asked, bundles: Arc::new(bundles), uses_since });
+        let issuers = Arc::new(Issuers::of(view.lists().sources.iter()));
+        self.swap(Holding { view, asked, bundles: Arc::new(bundles), issuers, uses_since });
         desks.uses_epoch(epoch);
         Ok(true)
     }

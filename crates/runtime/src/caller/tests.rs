@@ -4,7 +4,7 @@ use crate::serve::tests::ledger;
 use eleven_api::edge::SystemClock;
 use eleven_api::govern::Execute;
 use eleven_core::encoding::Object;
-use eleven_core::signature::SeedSigner;
+use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use http::StatusCode;
 
 #[tokio::test]
@@ -32,4 +32,40 @@ async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody()
         assert!(refused.detail.starts_with("the authority's answer is malformed: "), "{refused}");
     }
     assert_eq!(*asked.lock().expect("whole"), [routes::IDENTITY_TOKEN, routes::GOVERN_EXECUTE]);
+}
+
+#[test]
+fn tokens_are_looked_up_among_issuers_and_not_among_clients() {
+    let clients = (0..10_000).map(|n| {
+        let mapping = Object::new().with("kind", "client").with("identity", format!("svc:{n}:test"));
+        SourceRecord { name: format!("client.{n}"), source: "client".into(), mapping }
+    });
+    let row = |name: &str, issuer: &str, kid: &str, public: &[u8; 32]| {
+        let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(public));
+        SourceRecord { name: name.into(), source: issuer.into(), mapping }
+    };
+    let (kid, iss) = ("key:11-11/identity/1", "governance://11-11/authority/dev");
+    let (signer, other) = (SeedSigner::new(kid, &[1; 32]), SeedSigner::new("key:11-11/identity/2", &[2; 32]));
+    let mut rows: Vec<SourceRecord> = clients.collect();
+    rows.push(row("identity", iss, kid, &signer.public()));
+    rows.push(row("identity-later", iss, kid, &other.public()));
+    rows.push(row("identity-other", "governance://11-11/authority/other", other.kid(), &other.public()));
+    let issuers = Issuers::of(rows.iter());
+    assert_eq!(issuers.0.len(), 2, "what an unknown token is looked up in");
+
+    let iat = Time(1_800_000_000_000);
+    let claims = token::Claims {
+        iss: iss.into(),
+        sub: "svc:app:dev".into(),
+        aud: "11-11".into(),
+        iat,
+        exp: iat.plus_seconds(60),
+        jti: "x".into(),
+    };
+    let verified = |signer: &SeedSigner| verify(&claims.sign(signer), &issuers, "11-11", iat).map(|claims| claims.sub);
+    assert_eq!(verified(&signer).as_ref(), Ok(&claims.sub));
+    // A key speaks for its own issuer only, and one that nobody named for nobody.
+    assert_eq!(verified(&other), Err(token::TokenError::Untrusted));
+    let unknown = SeedSigner::new("key:11-11/identity/3", &[1; 32]);
+    assert_eq!(verified(&unknown), Err(token::TokenError::Untrusted));
 }

@@ -35,7 +35,8 @@ impl Registry {
     /// Holds a view as one that was just fetched, before what runs is reviewed by it.
     pub(crate) fn hold(&self, view: View) {
         let asked = Moment::now(&*self.reader.clock);
-        self.swap(Holding { view, asked, bundles: Arc::default(), uses_since: None });
+        let issuers = Arc::new(Issuers::of(view.lists().sources.iter()));
+        self.swap(Holding { view, asked, bundles: Arc::default(), issuers, uses_since: None });
     }
 }
 
@@ -93,7 +94,8 @@ fn a_stamp_that_comes_again_is_as_old_as_it_was() {
     let (snapshot, stamp) = (Snapshot::read(member("registry")), Stamp::read(member("stamp")).expect("a stamp"));
     let view = View::open(&root, snapshot.expect("a snapshot"), stamp.clone(), &mut KeyTables::new()).expect("a view");
     let moment = |ms: i64| Moment { at: stamp.issued.plus_millis(ms), steady: ms };
-    let held = Holding { view, bundles: Arc::default(), asked: moment(0), uses_since: None };
+    let (bundles, issuers) = (Arc::default(), Arc::default());
+    let held = Holding { view, bundles, issuers, asked: moment(0), uses_since: None };
     assert_eq!(held.since(&stamp, moment(9_000)), moment(0));
     let newer = Stamp { issued: stamp.issued.plus_millis(1), ..stamp.clone() };
     assert_eq!(held.since(&newer, moment(9_000)), moment(9_000));
