@@ -1,5 +1,6 @@
 //! Lineages as the ledger holds them: all events of an operation, a subject or a single event, in order.
 
+use crate::rules::OpKey;
 use crate::state::{LookError, Shared, read};
 use eleven_api::audit::LeftOpen;
 use eleven_core::chain::EntryHeader;
@@ -22,6 +23,8 @@ const EVIDENCE: &str = "evidence.committed";
 const MAX_EVENTS: usize = 4096;
 /// The most open lineages that are shown at once: half a megabyte.
 const MAX_OPEN: usize = 64;
+/// How many open lineages are looked at, at a time, for those that are shown.
+const LOOK: usize = 256;
 /// The most uses of an artifact that are counted for show.
 const MAX_USES: u64 = 1000;
 
@@ -120,18 +123,21 @@ pub(crate) fn answer(shared: &Shared, op: &str, before: Option<u64>) -> Result<V
 /// `after`. What it began under a key that counts it is running, or will close by its journal.
 pub(crate) fn left_open(shared: &Shared, point: &str, after: Option<&str>, now: Time) -> Result<LeftOpen, LookError> {
     let size = shared.size();
-    let open = read(&shared.book).open_of(point);
-    let mut ops = Vec::new();
-    for seq in open.into_iter().filter(|seq| *seq < size) {
-        let record = standing(shared, seq)?.record;
-        let book = read(&shared.book);
-        let counts =
-            book.registry().and_then(|registry| registry.key(&record.kid)).is_some_and(|key| key.counts_at(now));
-        if !counts && after.is_none_or(|after| record.op.as_str() > after) {
-            ops.push(record.op);
+    let (mut after, mut ops) = (after.and_then(OpKey::of), Vec::new());
+    while ops.len() <= MAX_OPEN {
+        // Nothing is read while the book is held: its writer waits.
+        let open = read(&shared.book).open_of(point, after.as_ref(), LOOK);
+        let Some((last, _)) = open.last() else { break };
+        after = Some(*last);
+        for (_, seq) in open.into_iter().filter(|(_, seq)| *seq < size) {
+            let record = standing(shared, seq)?.record;
+            let book = read(&shared.book);
+            let key = book.registry().and_then(|registry| registry.key(&record.kid));
+            if !key.is_some_and(|key| key.counts_at(now)) {
+                ops.push(record.op);
+            }
         }
     }
-    ops.sort_unstable();
     let more = ops.len() > MAX_OPEN;
     ops.truncate(MAX_OPEN);
     let records = |op: &String| -> Result<Vec<Record>, LookError> {

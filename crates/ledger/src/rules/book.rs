@@ -103,10 +103,11 @@ impl Book {
         self.operations.running()
     }
 
-    /// The entries of the last events of operations that this point began and nobody closed. It looks at every operation.
+    /// Operations that this point began and nobody closed, with the entries of their last events: at most so many of those
+    /// behind `after`, in their order.
     #[must_use]
-    pub fn open_of(&self, point: &str) -> Vec<u64> {
-        self.operations.open_of(point)
+    pub fn open_of(&self, point: &str, after: Option<&OpKey>, most: usize) -> Vec<(OpKey, u64)> {
+        self.operations.open_of(point, after, most)
     }
 
     /// The entry that revoked an artifact.

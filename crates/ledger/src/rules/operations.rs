@@ -8,8 +8,9 @@ use eleven_core::event::Record;
 use eleven_core::id;
 use eleven_core::lineage::{Lineage, LineageError, Stage, issued_data};
 use eleven_core::time::Time;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::ops::Bound;
 
 /// Every lineage there is, by operation id; those of one event among them.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Operations {
     slots: HashMap<OpKey, Slot>,
     /// How many of them run. Counted as they change, because strangers ask (`/metrics`) while the writer waits.
     running: usize,
+    /// Those that a point began and nobody closed, by the point's name: one that lost its journal asks, page by page.
+    begun: HashMap<String, BTreeSet<OpKey>>,
     /// Names of issuers; a slot names one by its place.
     issuers: Vec<String>,
 }
@@ -73,7 +76,13 @@ impl Save for Operations {
     fn load(from: &mut In<'_>) -> io::Result<Self> {
         let (slots, issuers): (HashMap<OpKey, Slot>, _) = (Save::load(from)?, Save::load(from)?);
         let running = slots.values().filter(|slot| slot.runs()).count();
-        Ok(Self { slots, running, issuers })
+        let mut begun: HashMap<String, BTreeSet<OpKey>> = HashMap::new();
+        for (key, slot) in &slots {
+            if let Some(point) = slot.point() {
+                begun.entry(point.to_owned()).or_default().insert(*key);
+            }
+        }
+        Ok(Self { slots, running, begun, issuers })
     }
 }
 
@@ -126,11 +135,14 @@ impl Operations {
         self.running
     }
 
-    /// The entries of the last events of operations that this point began and nobody closed.
+    /// Operations that this point began and nobody closed, with the entries of their last events: so many of those behind
+    /// `after`, in their order.
     #[must_use]
-    pub(super) fn open_of(&self, point: &str) -> Vec<u64> {
-        let its = |slot: &&Slot| slot.open.as_ref().is_some_and(|open| open.lineage.point.as_deref() == Some(point));
-        self.slots.values().filter(its).map(|slot| slot.last).collect()
+    pub(super) fn open_of(&self, point: &str, after: Option<&OpKey>, most: usize) -> Vec<(OpKey, u64)> {
+        let Some(begun) = self.begun.get(point) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = begun.range::<OpKey, _>((from, Bound::Unbounded)).take(most);
+        behind.filter_map(|key| Some((*key, self.last(key)?))).collect()
     }
 
     /// Who issued an artifact, and its expiry.
@@ -226,6 +238,19 @@ impl Operations {
         Advanced(lineage): Advanced,
     ) -> Option<u64> {
         let closed = lineage.stage == Stage::Closed;
+        // Whoever consumed the artifact is who goes on: the lineage holds every event against that.
+        match self.begun.get_mut(&record.by) {
+            Some(begun) if closed => {
+                begun.remove(&key);
+            }
+            Some(begun) => {
+                begun.insert(key);
+            }
+            None if closed => {}
+            None => {
+                self.begun.insert(record.by.clone(), BTreeSet::from([key]));
+            }
+        }
         if let Some(slot) = self.slots.get_mut(&key) {
             self.running -= usize::from(slot.runs());
             slot.open = if closed { None } else { Some(Box::new(Open::past_its_artifact(lineage))) };
@@ -282,6 +307,11 @@ impl Operations {
 }
 
 impl Slot {
+    /// The point that began its operation, which nobody closed.
+    fn point(&self) -> Option<&str> {
+        self.open.as_ref()?.lineage.point.as_deref()
+    }
+
     /// Whether its operation was admitted and has not ended.
     fn runs(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued)

@@ -1,4 +1,5 @@
-use super::{LineageError, OpKey, Refusal};
+use super::{LineageError, OpKey, Operations, Refusal};
+use crate::saved::{In, Out, Save as _};
 use crate::world::{Bench, Operation, POINT, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
@@ -31,6 +32,10 @@ impl Counted {
         let operations = &self.bench.book.operations;
         let looked = operations.slots.values().filter(|slot| slot.runs()).count();
         assert_eq!(operations.running(), looked, "after {} of {}", record.event, record.op);
+        let open = operations.slots.iter().filter(|(_, slot)| slot.point() == Some(POINT));
+        let mut open: Vec<(OpKey, u64)> = open.map(|(key, slot)| (*key, slot.last)).collect();
+        open.sort_unstable();
+        assert_eq!(operations.open_of(POINT, None, usize::MAX), open, "after {} of {}", record.event, record.op);
         self.most = self.most.max(looked);
     }
 
@@ -92,6 +97,24 @@ fn how_many_run_is_what_a_look_at_every_lineage_finds() {
         }
     }
     assert_eq!(history.bench.book.running(), busy.len());
+    // The open ones come a few at a time, too, each once, and are found again where the state was put by.
+    let mut bytes = Vec::new();
+    let mut out = Out::new(&mut bytes);
+    history.bench.book.operations.save(&mut out).expect("memory takes all");
+    out.finish().expect("memory takes all");
+    let mut from = bytes.as_slice();
+    let loaded = Operations::load(&mut In::new(&mut from, bytes.len() as u64)).expect("it is of the form");
+    for operations in [&history.bench.book.operations, &loaded] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = operations.open_of(POINT, after.as_ref(), 2);
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            found.extend(page);
+        }
+        assert_eq!((found.len(), found), (busy.len(), loaded.open_of(POINT, None, usize::MAX)));
+        assert!(operations.open_of("k8s://cluster/ns/inference#another", None, usize::MAX).is_empty());
+    }
     assert!(history.most > 3 && busy.len() < history.most, "{} of at most {}", busy.len(), history.most);
 }
 
