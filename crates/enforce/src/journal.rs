@@ -22,11 +22,12 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
-use eleven_core::attestation::{Evidence, Statement};
+use eleven_core::attestation::{Evidence, Outcome, Statement, StatementResult};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::{About, Draft, Place, Record};
+use eleven_core::event::{About, Draft, Place, Record, Tip};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
+use eleven_core::limits::{MAX_INTEGER, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME};
 use eleven_core::lineage::{Lineage, Stage};
 use eleven_core::name;
 use eleven_core::reason::Reason;
@@ -203,7 +204,8 @@ impl Journal {
     ///
     /// # Errors
     /// The reasons of step 17; `artifact.expired` or `runtime.clock` where the records would bear a time past the artifact's
-    /// window; `audit.unavailable` where they can't be made. A use that was taken stays taken.
+    /// window; `limits.exceeded` where the execution could not be closed; `audit.unavailable` where they can't be made. A use that
+    /// was taken stays taken.
     pub fn open(&mut self, admitted: Admitted, workload: Sha3, now: Time) -> Result<Opened, Denial> {
         let about = About::artifact(&admitted.token().artifact);
         let refused = |reason, detail: &str| Denial { reason, detail: detail.to_string(), about: about.clone() };
@@ -212,6 +214,9 @@ impl Journal {
         if self.next_ts(now) >= artifact.exp {
             let reason = if now >= artifact.exp { Reason::ArtifactExpired } else { Reason::RuntimeClock };
             return Err(refused(reason, "it has expired by the time that this point has seen; ask for a new one"));
+        }
+        if !self.leaves_room(artifact, admitted.token().issued.tip(), workload, now) {
+            return Err(refused(Reason::LimitsExceeded, UNCLOSABLE));
         }
         let used = self.uses.take(artifact, self.next_ts(now)).map_err(|reason| refused(reason, used_up(reason)))?;
         let opened = self.start(admitted, used, workload, now);
@@ -247,7 +252,8 @@ impl Journal {
     pub fn close(&mut self, execution: Execution, ending: &Ending) -> Result<Closing, String> {
         // A clock that went back meanwhile lets nothing end before it began.
         let finished = ending.finished.max(execution.started);
-        let envelope = self.attest(&execution, ending, finished);
+        let Execution { artifact, op, workload, started, .. } = &execution;
+        let envelope = self.attest(artifact, op, *workload, (*started, finished), ending);
         let attestation_id = id::attestation_id(&execution.artifact.id, &self.point.name, &execution.op);
         let outcome = Object::new().with("result", ending.result.to_value()).with_some("cause", ending.cause);
         let events = execution.lineage.tip.n + 3;
@@ -269,20 +275,27 @@ impl Journal {
         Ok(Closing { records, attestation_id })
     }
 
-    fn attest(&self, execution: &Execution, ending: &Ending, finished: Time) -> Value {
-        let Artifact { id, chash, op, sub, env, pol, .. } = &execution.artifact;
+    fn attest(
+        &self,
+        artifact: &Artifact,
+        op: &str,
+        workload: Sha3,
+        (started, finished): (Time, Time),
+        ending: &Ending,
+    ) -> Value {
+        let Artifact { id, chash, op: operation, sub, env, pol, .. } = artifact;
         Statement {
             predicate_type: self.point.predicate_type.clone(),
             artifact_id: id.clone(),
             chash: *chash,
-            op: execution.op.clone(),
-            operation: op.value().clone(),
+            op: op.to_owned(),
+            operation: operation.value().clone(),
             identity: sub.clone(),
             runtime: env.runtime.clone(),
             environment: self.fingerprint,
-            workload: execution.workload,
+            workload,
             policy: pol.clone(),
-            started: execution.started,
+            started,
             finished,
             outcome: ending.outcome,
             result: ending.result,
@@ -291,6 +304,33 @@ impl Journal {
         }
         .sign(&*self.point.attestation)
         .to_value()
+    }
+
+    /// Whether an execution of this artifact can be closed, whatever comes of it: its attestation is the longest of its records, and
+    /// fits where no name in it is longer than one may be. A name that was registered before it was held to that is tried out.
+    fn leaves_room(&self, artifact: &Artifact, tip: Tip, workload: Sha3, now: Time) -> bool {
+        let Artifact { id, env, pol, usage, .. } = artifact;
+        let usual = pol.reference.len() <= MAX_POLICY
+            && env.runtime.len() <= MAX_RUNTIME
+            && self.point.predicate_type.len() <= MAX_PREDICATE_TYPE;
+        if usual {
+            return true;
+        }
+        let op = usage.operation_id(artifact.content_id(), MAX_INTEGER);
+        let result = StatementResult { digest: workload, bytes: MAX_INTEGER, status: u64::from(u16::MAX) };
+        let longest = Ending { outcome: Outcome::Interrupted, cause: None, result, finished: now };
+        let envelope = self.attest(artifact, &op, workload, (now, now), &longest);
+        let attestation = id::attestation_id(id, &self.point.name, &op);
+        let draft = Draft {
+            event: "attestation.signed",
+            place: Place::After { op, tip },
+            ts: now,
+            by: self.point.name.clone(),
+            src_seq: MAX_INTEGER,
+            data: Object::new().with("attestation", attestation).with("envelope", envelope),
+            about: About::artifact(artifact),
+        };
+        draft.sign(&*self.point.event).is_ok()
     }
 
     /// The event of a denial.
@@ -396,6 +436,10 @@ impl Journal {
         self.last.map_or(now, |last| last.max(now))
     }
 }
+
+/// What a caller hears whose operation could not be closed once it ran.
+const UNCLOSABLE: &str = "what closes its execution would be larger than a record may be, by a name that is longer than one is \
+                          taken by now: have its policy published again, under a reference of at most 512 bytes";
 
 const fn used_up(reason: Reason) -> &'static str {
     match reason {

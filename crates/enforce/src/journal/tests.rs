@@ -122,6 +122,25 @@ fn a_receipt_for_other_records_makes_no_permit() {
 }
 
 #[test]
+fn what_could_not_be_closed_is_refused_before_its_use_is_taken() {
+    let named = |bytes: usize| {
+        let head = "https://11-11.example/";
+        Journal::new(Point { predicate_type: format!("{head}{}", "a".repeat(bytes - head.len())), ..point() })
+    };
+    // Longer than is taken by now, and there is room for it: it runs and is closed.
+    for admitted in [single(), admission("third use of three")] {
+        assert_eq!(whole(&mut named(4 * MAX_PREDICATE_TYPE), admitted).len(), 6);
+    }
+    let mut journal = named(32 * MAX_PREDICATE_TYPE);
+    let denial = journal.open(single(), WORKLOAD, NOW).expect_err("its attestation is no record");
+    assert_eq!(denial.reason, Reason::LimitsExceeded);
+    assert_eq!((journal.next_seq(), journal.open_lineages(), journal.last_now()), (0, 0, None));
+    journal.deny(&denial, NOW).expect("that it was refused is recorded");
+    journal.point.predicate_type = point().predicate_type;
+    journal.open(single(), WORKLOAD, NOW).expect("its use was not taken");
+}
+
+#[test]
 fn uses_of_a_bounded_artifact_are_numbered_without_gaps() {
     let mut journal = Journal::new(point());
     let bounded = || admission("third use of three");
