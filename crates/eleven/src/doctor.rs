@@ -93,6 +93,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
         let others = healths.iter().any(|(other, health)| other != which && matches!(health, Health::Ours(_)));
         findings.push(running::listener(*which, &config, health, others));
     }
+    findings.extend(running::archive(of(Which::Ledger, &healths)));
     findings.extend(witnesses::look(&config, in_force.as_ref(), of(Which::Ledger, &healths))?);
     findings.push(upstream::look(&config.point.upstream)?);
     findings.push(space(&config));

@@ -86,6 +86,11 @@ impl Said {
         lacks.into_iter().find_map(|(is_so, what)| is_so.then_some(what))
     }
 
+    /// How its archive was at its start, where that was not as it should be and the corner is a ledger and says so.
+    pub(crate) fn archive(&self) -> Option<&str> {
+        self.value.get("archive").and_then(Value::as_str)
+    }
+
     /// Whether that alone keeps it from being ready.
     pub(crate) fn only_denies(&self) -> bool {
         let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));

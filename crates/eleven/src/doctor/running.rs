@@ -89,6 +89,25 @@ fn silent(pid: u32, url: &str) -> String {
     )
 }
 
+/// Whether the ledger has what it moved out: calls go on without it, and it is missed where a proof is asked for. Nothing where all of
+/// it is there, or the ledger does not answer.
+pub(super) fn archive(ledger: Option<&Health>) -> Option<Finding> {
+    let Some(Health::Ours(said)) = ledger else { return None };
+    let what = "archive";
+    match said.archive()? {
+        "incomplete" => Some(warn(
+            what,
+            "pieces of content that the ledger moved were not in `ledger.archive` at its start, and are not served: right where they              were deleted; else name the whole one and start the ledger again, before it moves more",
+        )),
+        how => Some(bad(
+            what,
+            format!(
+                "`ledger.archive` is {how}, by the ledger's word: what was moved is not served, and proofs of it are not to be had; mount                  it, see that the ledger's user may read it, and restart the ledger"
+            ),
+        )),
+    }
+}
+
 /// What is contained, a finding each: that is somebody's decision, or the ledger's, and every call that it covers is refused.
 pub(super) fn contained(snapshot: &Value) -> Vec<Finding> {
     let rows = snapshot.get("containments").and_then(Value::as_array).unwrap_or_default().iter().cloned();

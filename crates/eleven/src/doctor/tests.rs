@@ -95,6 +95,22 @@ fn what_is_contained_is_to_be_looked_at_and_named_with_what_lifts_it() {
 }
 
 #[test]
+fn an_archive_that_is_not_to_be_read_is_bad_and_one_that_lacks_pieces_is_to_be_looked_at() {
+    let says = |archive: Option<&str>| {
+        let value = Value::Object(Object::new().with("corner", "ledger").with_some("archive", archive));
+        running::archive(Some(&Health::Ours(health::Said { ready: true, value })))
+    };
+    for (archive, state, told) in [
+        ("unreadable", State::Bad, "`ledger.archive` is unreadable"),
+        ("incomplete", State::Warn, "right where they were deleted"),
+    ] {
+        let found = says(Some(archive)).expect("a finding");
+        assert!(found.state == state && found.detail.contains(told), "{archive}: {}", found.detail);
+    }
+    assert!(says(None).is_none() && running::archive(Some(&Health::Nobody)).is_none());
+}
+
+#[test]
 fn an_upstream_by_a_certificate_that_nobody_trusts_is_to_be_looked_at() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src/client").join(name);
     let tls = Tls::load(&file("untrusted.pem"), &file("untrusted.key.pem")).expect("a certificate and its key");
