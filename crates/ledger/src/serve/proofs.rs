@@ -53,7 +53,7 @@ fn text(text: String) -> Response {
 
 /// `GET /v1/proof/heads?from=SIZE&count=N`: the heads of that size and more, or the last ones.
 pub(super) async fn heads(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
-    let (from, count) = (query.number("from")?, query.number("count")?);
+    let (from, count) = (query.number("from")?, query.count()?);
     reading(inner, move |shared| history::heads(shared, from, count)).await
 }
 

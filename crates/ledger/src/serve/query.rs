@@ -54,6 +54,15 @@ impl Query {
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         self.get(name).map(|text| text.parse().map_err(|_| wrong(name, "a number", text))).transpose()
     }
+
+    /// How many are asked for at once, where the request says it. None is no page: nothing would say where to go on.
+    pub(super) fn count(&self) -> Result<Option<u64>, Problem> {
+        let name = "count";
+        match self.number(name)? {
+            Some(0) => Err(wrong(name, "a number from 1 on", "0")),
+            count => Ok(count),
+        }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -108,7 +117,7 @@ mod tests {
             told(query.time("from").expect_err("no time")),
             "`from` is not a time such as 2026-05-12T17:00:00Z: `noon`"
         );
-        assert_eq!(told(query.number("count").expect_err("no number")), "`count` is not a number: `many`");
+        assert_eq!(told(query.count().expect_err("no number")), "`count` is not a number: `many`");
         assert_eq!(brief(&"ö".repeat(80)), "ö".repeat(80));
         assert_eq!(brief(&"ö".repeat(81)), format!("{}…", "ö".repeat(80)), "not all that somebody can send");
     }

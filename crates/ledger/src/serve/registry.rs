@@ -53,7 +53,7 @@ pub(super) async fn issuers(State(inner): State<Arc<Inner>>) -> Result<Response,
 pub(super) async fn policies(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
     let operation = query.named("operation", "an operation's name", name::is_operation)?;
     let runtime = query.named("runtime", "a runtime's name", name::is_runtime)?;
-    let (after, count) = (query.number("after")?, query.number("count")?);
+    let (after, count) = (query.number("after")?, query.count()?);
     let asked = Asked { operation, runtime, at: query.time("at")?, after, count };
     if asked.runtime.is_some() && asked.operation.is_none() {
         return Err(Problem::malformed("name the operation on that runtime as `operation`"));
@@ -72,7 +72,7 @@ pub(super) async fn policy(State(inner): State<Arc<Inner>>, Path(hash): Path<Str
 
 /// `GET /v1/registry/revocations?after=ARTIFACT&count=N`.
 pub(super) async fn revocations(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
-    let (after, count) = (query.get("after").map(str::to_owned), query.number("count")?);
+    let (after, count) = (query.get("after").map(str::to_owned), query.count()?);
     headed(&inner).await?;
     reading(inner, move |shared| records::revocations(shared, after.as_deref(), count)).await
 }

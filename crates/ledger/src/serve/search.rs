@@ -53,7 +53,7 @@ fn read(query: &Query) -> Result<Ask, Problem> {
         from: query.time("from")?,
         until: query.time("until")?,
         before: query.number("before")?,
-        count: query.number("count")?,
+        count: query.count()?,
     })
 }
 

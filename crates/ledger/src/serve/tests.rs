@@ -315,6 +315,21 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_nothing_is_refused_wherever_it_is_asked_for() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    served.post(&Producers::new().set_up()).await.expect("set up");
+    served.get("/v1/proof/inclusion?seq=1").await.expect("a head over it");
+    for path in
+        [routes::PROOF_HEADS, routes::REGISTRY_REVOCATIONS, routes::REGISTRY_POLICY_HISTORY, routes::AUDIT_SEARCH]
+    {
+        let (status, detail) = Served::status(served.get(&format!("{path}?count=0")).await);
+        assert_eq!((status, detail.as_str()), (400, "`count` is not a number from 1 on: `0`"), "{path}");
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn discontinuities_come_with_the_registrys_entries_where_they_are_asked_for() {
     let home = Home::new();
     let served = Served::start(&home).await;
