@@ -3,11 +3,35 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use eleven_api::problem::Problem;
+use eleven_api::routes;
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
 
 /// More parameters than this no route here has.
 const MAX_PARAMETERS: usize = 12;
+
+/// The paths that take parameters, and which; one that ends with a slash goes on behind it. Another parameter is refused: whoever
+/// misspells one would be answered as if he had sent none.
+const TAKEN: [(&str, &[&str]); 15] = [
+    (routes::AUDIT_EVENTS, &["durability", "wait"]),
+    (routes::AUDIT_OPEN, &["after"]),
+    (routes::AUDIT_ENTRIES, &["from", "limit", "registry", "discontinuities", "whole", "wait"]),
+    (routes::AUDIT_CONTENT, &["from", "to"]),
+    (
+        routes::AUDIT_SEARCH,
+        &["op", "identity", "operation", "artifact", "runtime", "reason", "event", "from", "until", "before", "count"],
+    ),
+    (routes::CHECKPOINT, &["durability"]),
+    (routes::PROOF_HEAD, &["durability"]),
+    (routes::PROOF_HEADS, &["from", "count"]),
+    (routes::PROOF_LINEAGE, &["before"]),
+    (routes::PROOF_INCLUSION, &["seq", "size"]),
+    (routes::PROOF_TLOG, &["n"]),
+    (routes::PROOF_CONSISTENCY, &["first", "second"]),
+    (routes::PROOF_EXCLUSION, &["op", "artifact"]),
+    (routes::REGISTRY_POLICY_HISTORY, &["operation", "runtime", "at", "after", "count"]),
+    (routes::REGISTRY_REVOCATIONS, &["after", "count"]),
+];
 
 /// Characters of a text that is told to who sent it.
 const MAX_SHOWN: usize = 80;
@@ -28,6 +52,19 @@ impl Query {
             }
         }
         Some(Self(parameters))
+    }
+
+    /// That each parameter is one that the path takes.
+    fn check(&self, path: &str) -> Result<(), Problem> {
+        let taken = TAKEN.iter().find(|(at, _)| *at == path || (at.ends_with('/') && path.starts_with(*at)));
+        let taken = taken.map(|(_, names)| *names).unwrap_or_default();
+        match self.0.keys().find(|name| !taken.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(other) => {
+                let (other, names) = (brief(other), taken.join("`, `"));
+                Err(Problem::malformed(format!("`{other}` is no parameter here: there is `{names}`")))
+            }
+        }
     }
 
     /// The parameter `name`.
@@ -70,7 +107,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let read = Self::read(parts.uri.query().unwrap_or_default());
-        read.ok_or_else(|| Problem::malformed("the query is not of names and values, each once"))
+        let read = read.ok_or_else(|| Problem::malformed("the query is not of names and values, each once"))?;
+        read.check(parts.uri.path())?;
+        Ok(read)
     }
 }
 
@@ -106,6 +145,20 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_that_a_path_does_not_take_is_refused_and_named() {
+        let check = |path: &str, query: &str| Query::read(query).expect("a query").check(path);
+        for (path, names) in TAKEN {
+            let query = names.iter().map(|name| format!("{name}=1")).collect::<Vec<_>>().join("&");
+            let path = if path.ends_with('/') { format!("{path}X") } else { path.to_owned() };
+            check(&path, &query).expect("each that it takes");
+            let other = check(&path, &format!("{query}&durabilty=D4")).expect_err("none of them");
+            assert_eq!(other.status, 400, "{path}");
+            assert!(other.detail.starts_with("`durabilty` is no parameter here"), "{path}: {}", other.detail);
+        }
+        assert!(check("/v1/proof/lineage/X", "n=1").is_err() && check("/v1/proof/tlog/X", "n=1").is_ok());
+    }
 
     #[test]
     fn what_is_wrong_is_told_with_what_was_sent() {

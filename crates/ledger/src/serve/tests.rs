@@ -307,7 +307,7 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
     let nobodys = b"{\"records\":[null,1,\"x\",{}]}".to_vec();
     let answer = served.client.post(&served.base, routes::AUDIT_EVENTS, &[], nobodys, DEADLINE).await;
     assert_eq!(Served::status(answer).0, 403);
-    for query in ["?from=x", "?from=1&from=2", "?from=%zz", "?wait=-1", "?limit=x", "?whole=y"] {
+    for query in ["?from=x", "?from=1&from=2", "?from=%zz", "?wait=-1", "?limit=x", "?whole=y", "?form=1"] {
         assert_eq!(Served::status(served.get(&format!("{}{query}", routes::AUDIT_ENTRIES)).await).0, 400, "{query}");
     }
     served.post(&Producers::new().set_up()).await.expect("goes on");
