@@ -67,6 +67,9 @@ where
             Ok::<_, Infallible>(answer.map(|body| Answering::new(body, held)))
         }
     });
+    // A request that tells its length twice, by Content-Length and in chunks, goes by its chunks, and hyper lets it be its connection's
+    // last (RFC 9112, 6.1): what a proxy before this took for more of its body is never read as somebody's next request. Lengths that
+    // differ, and chunks that are not the last coding, have no service see the request. Host is not asked for: nothing goes by it.
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -262,3 +262,23 @@ async fn an_answer_that_is_not_taken_is_waited_for_a_second() {
         assert!((1000..=1200).contains(&took), "{pause:?}: {took}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_tells_its_length_twice_is_the_last_of_its_connection() {
+    let next = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let (long, chunked) = (format!("content-length: {}\r\n", 5 + next.len()), "transfer-encoding: chunked\r\n");
+    for lengths in [format!("{long}{chunked}"), format!("{chunked}{long}")] {
+        let sent = format!("POST /read HTTP/1.1\r\nhost: a\r\n{lengths}\r\n0\r\n\r\n{next}");
+        let mut called = Called::with(&sent, 4096).await;
+        let mut answered = String::new();
+        called.caller.read_to_string(&mut answered).await.expect("until it ends");
+        assert!(answered.starts_with("HTTP/1.1 200 ") && answered.ends_with("whole"), "{lengths:?}: {answered}");
+    }
+    // By its chunks alone it is one of many.
+    let mut called = Called::with(&format!("POST /read HTTP/1.1\r\n{chunked}\r\n0\r\n\r\n{next}"), 4096).await;
+    called.reads("here").await;
+    for refused in ["content-length: 1\r\ncontent-length: 2\r\n", "transfer-encoding: chunked, gzip\r\n"] {
+        let mut called = Called::with(&format!("POST /read HTTP/1.1\r\n{refused}\r\n"), 4096).await;
+        called.reads("HTTP/1.1 400 ").await;
+    }
+}
