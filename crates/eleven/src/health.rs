@@ -91,7 +91,7 @@ impl Said {
         self.value.get("archive").and_then(Value::as_str)
     }
 
-    /// Whether that alone keeps it from being ready.
+    /// Whether nothing but what it denies for keeps it from being ready.
     pub(crate) fn only_denies(&self) -> bool {
         let is = |name: &str| self.value.get(name) == Some(&Value::Bool(true));
         self.denies().is_some() && is("fresh") && is("approved")

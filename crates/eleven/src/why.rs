@@ -25,11 +25,19 @@ pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), F
     Ok(())
 }
 
+/// What a refusal means that hangs on a `forbid`.
+const FORBIDDEN: &str =
+    "The policy was asked, and a `forbid` rule of it holds for this, whatever its `permit` rules say.";
+
 fn explain(said: &Value, output: Output) -> String {
     let text = |name: &str| said.get(name).and_then(Value::as_str);
     let reason = text("reason").and_then(Reason::parse);
+    let forbids = said.pointer("/data/forbids") == Some(&Value::Bool(true));
     let mut out = match reason {
-        Some(reason) => format!("{} {reason}\n\n{}\n", output.paint(Paint::Bad, "denied:"), words::meaning(reason)),
+        Some(reason) => {
+            let meaning = if forbids { FORBIDDEN } else { words::meaning(reason) };
+            format!("{} {reason}\n\n{meaning}\n", output.paint(Paint::Bad, "denied:"))
+        }
         None => ended(said, output),
     };
     let policy =

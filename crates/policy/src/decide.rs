@@ -35,6 +35,8 @@ pub struct Denial {
     pub reason: Reason,
     /// The rule it hung on: the `forbid` that holds, the rule that failed, or the `permit` that came closest.
     pub rule: Option<String>,
+    /// Whether that is a `forbid`, which holds whatever the permits say.
+    pub forbids: bool,
     /// What would pass: the rule's `@advice`, or the text of the `permit` that came closest where it is short.
     pub would_pass: Option<String>,
     /// What was wrong, where the input or a rule could not be evaluated. It may quote the input.
@@ -43,7 +45,7 @@ pub struct Denial {
 
 impl Denial {
     const fn of(reason: Reason) -> Self {
-        Self { reason, rule: None, would_pass: None, detail: None }
+        Self { reason, rule: None, forbids: false, would_pass: None, detail: None }
     }
 
     fn because(reason: Reason, detail: String) -> Self {
@@ -118,10 +120,9 @@ fn failed(cedar: &Cedar, responses: &[Response]) -> Option<Denial> {
     let rule = cedar.first(errors.iter().map(|error| error.policy_id()));
     let said = errors.iter().find(|error| rule.is_some_and(|rule| error.policy_id() == rule.policy.id()));
     Some(Denial {
-        reason: Reason::PolicyError,
         rule: rule.map(|rule| rule.id.clone()),
-        would_pass: None,
-        detail: said.map(|error| error.inner().to_string()),
+            detail: said.map(|error| error.inner().to_string()),
+            ..Denial::of(Reason::PolicyError)
     })
 }
 
@@ -133,7 +134,8 @@ fn determining<'a>(cedar: &'a Cedar, responses: &[Response], decision: cedar_pol
 }
 
 fn forbidden(rule: &Rule) -> Denial {
-    Denial { rule: Some(rule.id.clone()), would_pass: rule.advice.clone(), ..Denial::of(Reason::PolicyDenied) }
+    let (id, would_pass) = (rule.id.clone(), rule.advice.clone());
+    Denial { rule: Some(id), forbids: true, would_pass, ..Denial::of(Reason::PolicyDenied) }
 }
 
 fn not_permitted(closest: Option<&Rule>) -> Denial {

@@ -56,6 +56,9 @@ impl Refusal {
         let quoted = |text: Option<String>| text.filter(|text| text.len() <= MAX_QUOTE);
         self.detail = explain(&policy, &denial);
         self.data.insert("request", Sha3::of(&[&input]));
+        if denial.forbids {
+            self.data.insert("forbids", true);
+        }
         if let Some(rule) = quoted(denial.rule) {
             self.data.insert("rule", rule);
         }
@@ -114,6 +117,7 @@ pub(super) fn about_request(request: &Request, operation: Option<&str>) -> (Abou
 /// The sentence for people: the rule, what was wrong, and what would pass.
 fn explain(policy: &str, denial: &Denial) -> String {
     let mut text = match (denial.reason, &denial.rule) {
+        (Reason::PolicyDenied, Some(rule)) if denial.forbids => format!("rule `{rule}` of {policy} forbids this"),
         (Reason::PolicyDenied, Some(rule)) => format!("rule `{rule}` of {policy} does not permit this"),
         (Reason::PolicyDenied, None) => format!("no rule of {policy} permits this"),
         (Reason::PolicyError, Some(rule)) => format!("rule `{rule}` of {policy} could not be evaluated"),

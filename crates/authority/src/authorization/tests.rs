@@ -126,6 +126,18 @@ fn a_refusal_by_rule_says_which_and_what_would_pass() {
 }
 
 #[test]
+fn a_forbid_that_holds_is_not_worded_as_a_permit_that_is_lacking() {
+    let closest = refused(&domain(Object::new()), request(op().with("model", "other")));
+    assert!(closest.detail.contains(" does not permit this") && closest.event().data.get("forbids").is_none());
+    let rule = Some("no_night".to_owned());
+    let denial =
+        eleven_policy::Denial { reason: Reason::PolicyDenied, rule, forbids: true, would_pass: None, detail: None };
+    let forbidden = closest.by_rule(denial, Vec::new());
+    assert_eq!(forbidden.detail, "rule `no_night` of policy://medical/inference/v1 forbids this");
+    assert_eq!(forbidden.event().data.get("forbids"), Some(&Value::Bool(true)));
+}
+
+#[test]
 fn each_step_refuses_with_its_reason() {
     let current = domain(Object::new());
     let other = Execute { identity: "svc:other".into(), ..request(op()).asked };

@@ -16,6 +16,19 @@ fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
 }
 
 #[test]
+fn a_rule_that_forbids_is_not_said_to_lack_a_permit() {
+    let told = |forbids: &str| {
+        let said = format!(
+            r#"{{"event":"execution.denied","op":"X","reason":"policy.denied","data":{{{forbids}"rule":"no_night"}}}}"#
+        );
+        explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
+    };
+    assert!(told("").contains("does not permit this") && !told("").contains("a `forbid` rule of it holds"));
+    let forbidden = told(r#""forbids":true,"#);
+    assert!(forbidden.contains("a `forbid` rule of it holds for this") && !forbidden.contains("does not permit"));
+}
+
+#[test]
 fn what_was_not_refused_is_not_called_a_refusal() {
     let said = br#"{"event":"execution.completed","closed":true,"op":"X","by":"host://a/b#c","data":{}}"#;
     let text = explain(&parse(said).expect("a document"), Output::new(true));

@@ -70,6 +70,7 @@ fn a_forbid_outweighs_a_permit_and_names_itself() {
     let expected = Denial {
         reason: Reason::PolicyDenied,
         rule: Some("no_night".into()),
+        forbids: true,
         would_pass: Some("ask between 08:00 and 16:00 UTC".into()),
         detail: None,
     };
@@ -85,7 +86,7 @@ fn a_denial_names_the_permit_that_came_closest() {
         permit(principal == Identity::"svc:inference-gateway:prod", action in [Action::"model.invoke"], resource)
           when { context.op.model == "small" };"#;
     let denied = denial(decision(text, r#"{"model":"large"}"#));
-    assert_eq!(denied.rule.as_deref(), Some("small"));
+    assert_eq!((denied.rule.as_deref(), denied.forbids), (Some("small"), false));
     assert_eq!(denied.would_pass.as_deref(), Some("a model of the small class"));
     assert_eq!(permitted_by(decision(text, r#"{"model":"small"}"#)), "small");
 }
