@@ -187,15 +187,22 @@ impl Forwarder {
             }
             Step::Send(body) => {
                 // A point that is never idle asks beside that: what it does not hear then is asked for again.
-                if self.progress.dated.is_due(asked_at, IDLE) {
-                    let _ = self.cursor().await;
-                }
+                let is_due = self.progress.dated.is_due(asked_at, IDLE);
+                let heard = if is_due { self.cursor().await.map(drop) } else { Ok(()) };
                 let appended = self.send(body).await.inspect_err(|error| {
                     if matches!(error, CallError::Refused(problem) if problem.status < 500) {
                         outbox.refused();
                     }
                 })?;
-                (appended.next, appended.size, outbox.taken(appended.next))
+                let acknowledged = outbox.taken(appended.next);
+                // To whom it does not know by a signature of its own time it does not say how far its clock is off. What is sent
+                // is kept, and acknowledges nothing: so it is where a point is idle.
+                if let Err(error) = heard
+                    && is_unknown(&error)
+                {
+                    return Err(error);
+                }
+                (appended.next, appended.size, acknowledged)
             }
         };
         self.progress.advance(next, acknowledged, asked_at);
@@ -212,7 +219,11 @@ impl Forwarder {
     async fn cursor(&self) -> Result<Cursor, CallError> {
         let asked = Moment::now(&*self.clock);
         self.progress.dated.ask(asked);
-        let cursor = cursor(&self.client, &self.ledger, &self.reader).await?;
+        let cursor = cursor(&self.client, &self.ledger, &self.reader).await.inspect_err(|error| {
+            if is_unknown(error) {
+                self.progress.dated.unheard();
+            }
+        })?;
         self.progress.told(cursor.at, asked);
         Ok(cursor)
     }

@@ -33,6 +33,11 @@ impl Dated {
         self.asked.store(now.steady, Ordering::Release);
     }
 
+    /// It does not know who asks: it is asked again whatever is sent next.
+    pub(crate) fn unheard(&self) {
+        self.asked.store(i64::MIN, Ordering::Release);
+    }
+
     /// To a question of `asked` the ledger said that it would date an entry so; where it does not say, what it said before goes on
     /// to count.
     pub(crate) fn told(&self, at: Option<Time>, asked: Moment) {

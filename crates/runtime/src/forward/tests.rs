@@ -153,6 +153,46 @@ async fn a_point_that_is_never_idle_hears_the_ledgers_time_all_the_same() {
     assert_eq!(asks, [true, false, false, true, false], "{asked:?}");
 }
 
+#[tokio::test]
+async fn a_ledger_that_does_not_know_who_asks_for_its_time_acknowledges_nothing_to_whom_is_never_idle_either() {
+    let clock = Arc::new(ManualClock::new(BEGAN));
+    let cursor = |next: u64, at: i64| {
+        let at = Some(BEGAN.plus_millis(at));
+        (StatusCode::OK, Cursor { next, hash: None, counts: Some(true), at, size: 3 + next }.to_value().to_string())
+    };
+    let appended =
+        |next| (StatusCode::OK, Appended { durability: Durability::D1, next, size: 3 + next }.to_value().to_string());
+    // Its clock was set back by more than ten seconds: it knows no signature by that of the point.
+    let unknown = || (StatusCode::UNAUTHORIZED, "a stream's cursor is for whoever has its key".to_owned());
+    let answers =
+        vec![cursor(0, 0), appended(1), unknown(), appended(2), unknown(), appended(3), cursor(3, 1_100), appended(4)];
+    let (at, asked, _stop) = ledger(answers).await;
+    let point = opened_by(&FaultyDisk::new(1), "http://127.0.0.1:9", clock.clone()).await;
+    let forwarder = forwarder(&point.gate, at);
+    let backlog = || point.gate.progress.backlog_ms(Moment::now(&*clock));
+    let mut outbox = Outbox::default();
+    let record = || point.gate.desks.alone("audit.resumed", Object::new());
+    record().await.expect("a sound disk");
+    for _ in 0..2 {
+        forwarder.forward(&mut outbox).await.expect("an answer");
+    }
+    assert_eq!((point.gate.progress.acknowledged(), backlog()), (1, 0));
+    // The second time it asks at once: that it was asked a moment ago told nothing.
+    for (passes, waits) in [(1_000, 1_000), (100, 1_100)] {
+        clock.advance(passes);
+        record().await.expect("a sound disk");
+        let error = forwarder.forward(&mut outbox).await.expect_err("it is not known there");
+        assert!(is_unknown(&error), "{error}");
+        assert_eq!((point.gate.progress.acknowledged(), backlog()), (1, waits), "though its records are taken");
+    }
+    record().await.expect("a sound disk");
+    forwarder.forward(&mut outbox).await.expect("an answer");
+    assert_eq!((point.gate.progress.acknowledged(), backlog()), (4, 0), "the clocks agree again");
+    let asked = asked.lock().expect("whole").clone();
+    let asks: Vec<bool> = asked.iter().map(|path| path.starts_with(routes::AUDIT_CURSOR)).collect();
+    assert_eq!(asks, [true, false, true, false, true, false, true, false], "{asked:?}");
+}
+
 #[test]
 fn what_is_said_of_a_ledger_is_said_again_where_it_is_something_else_and_not_where_a_number_is() {
     let refused = |reason, detail: &str| CallError::Refused(Problem::refused(reason, detail));
