@@ -168,7 +168,8 @@ async fn authority(prepared: Prepared, signals: Signals) -> Result<u8, Failure> 
     until_ended(signals, &stop, serving).await
 }
 
-/// Opens the authority on its keys. Its tasks run until the sender says true.
+/// Opens the authority on its keys. Its tasks run until it has served, which ends when the sender says true; else until the process
+/// ends.
 fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Authority>), Failure> {
     let Prepared { config, root, keys, clock, .. } = prepared;
     let settings = eleven_authority::Settings { name: config.authority_name(), ledger: config.ledger.url.clone() };

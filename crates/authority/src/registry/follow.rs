@@ -103,7 +103,7 @@ struct Asked {
 
 impl Following {
     /// Asks for what comes next. Discontinuities are shown only to whoever the ledger knows, by a signature of its own time;
-    /// the registry is by one of any time, where the domain is not private: that two clocks disagree must not stop the domain.
+    /// the registry is by one of any time, where the domain is not private: that two clocks disagree must not stop who decides.
     async fn ask(&self, registry: &Registry) -> Result<Asked, CallError> {
         match self.ask_for(registry, Which::WithDiscontinuities).await {
             Err(CallError::Refused(problem)) if problem.status == UNKNOWN_READER => {

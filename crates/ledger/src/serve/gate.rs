@@ -61,7 +61,7 @@ impl Reader {
     }
 
     /// Those that make a registry epoch tell of every client there ever was, and are shown to no one else; but to the authority by
-    /// whatever time it signs with, where the domain is not private: that two clocks disagree must not stop it.
+    /// whatever time it signs with, where the domain is not private: that two clocks disagree must not stop who decides.
     pub(super) fn may_read_registry(&self) -> Result<(), Problem> {
         if self.undated { Ok(()) } else { self.may_read_entries() }
     }
