@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const IDENTITY: &str = "svc:demo-app:dev";
 /// Which model.
 pub(crate) const MODEL: &str = "demo-summarizer";
-/// What the calls touch.
+/// What the calls touch, where `init` is told of no other scope.
 pub(crate) const SCOPE: &str = "text.summarize";
 
 /// Writes `policies/starter.json` and `policies/starter.cedar`, and gives back the first; beside them `disclosure.json` and
@@ -34,11 +34,19 @@ pub(crate) fn write(dir: &Path, config: &Config) -> Result<PathBuf, Failure> {
 /// The rules. `eleven policy publish` reads them from beside the bundle.
 fn cedar(config: &Config, runtime: &str) -> String {
     let (invoke, list) = (&config.point.operation, &config.point.list_operation);
+    // That of the gateway's calls: under another none of them would pass.
+    let scope = config.point.scope.join(", ");
+    let named = config.point.scope.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let touched = if named.is_empty() {
+        "context.op.scope.isEmpty()".to_owned()
+    } else {
+        format!("context.op.scope == [{named}]")
+    };
     format!(
         r#"// What is not permitted here is denied. After an edit: eleven policy publish policies/starter.json --next
 
 @id("demo-app-may-summarize")
-@advice("call as {IDENTITY} the model {MODEL} with the scope [{SCOPE}]; or edit policies/starter.cedar and publish it")
+@advice("call as {IDENTITY} the model {MODEL} with the scope [{scope}]; or edit policies/starter.cedar and publish it")
 permit (
     principal == Identity::"{IDENTITY}",
     action == Action::"{invoke}",
@@ -47,17 +55,17 @@ permit (
 when {{
     context.op has model &&
     context.op.model == "{MODEL}" &&
-    context.op.scope == ["{SCOPE}"]
+    {touched}
 }};
 
 @id("demo-app-may-list-models")
-@advice("list models as {IDENTITY} with the scope [{SCOPE}]; or edit policies/starter.cedar and publish it")
+@advice("list models as {IDENTITY} with the scope [{scope}]; or edit policies/starter.cedar and publish it")
 permit (
     principal == Identity::"{IDENTITY}",
     action == Action::"{list}",
     resource == Runtime::"{runtime}"
 )
-when {{ context.op.scope == ["{SCOPE}"] }};
+when {{ {touched} }};
 "#
     )
 }

@@ -13,14 +13,15 @@ point = \"host://here/gateway#gw-0\"
 upstream = \"http://127.0.0.1:8000\"
 ";
 
-#[test]
-fn exactly_the_demos_identity_model_and_scope_are_permitted() {
+/// Whether the starter policy of a domain whose gateway's calls touch this scope permits an identity an operation.
+fn starter(scope: &str) -> impl Fn(&str, &str) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config::read(&folder.path().join("eleven.toml"), CONFIG).expect("a configuration");
+    let text = format!("{CONFIG}scope = {scope}\n");
+    let config = Config::read(&folder.path().join("eleven.toml"), &text).expect("a configuration");
     let file = write(folder.path(), &config).expect("written");
     let bundle = Source::read(&file).expect("the files").into_object();
     let policy = CompiledPolicy::compile(&PolicyBundle::read(Value::Object(bundle)).expect("a bundle")).expect("Cedar");
-    let permits = |identity: &str, op: &str| {
+    move |identity: &str, op: &str| {
         let env = r#"{"region":"local","runtime":"host://here/gateway","tenancy":"default"}"#;
         let of = policy.id().to_value();
         let input = format!(
@@ -28,7 +29,12 @@ fn exactly_the_demos_identity_model_and_scope_are_permitted() {
         );
         let input = DecisionInput::read(parse(input.as_bytes()).expect("I-JSON")).expect("an input");
         matches!(decide(&policy, &input), Decision::Permit { .. })
-    };
+    }
+}
+
+#[test]
+fn exactly_the_demos_identity_model_and_scope_are_permitted() {
+    let permits = starter(r#"["text.summarize"]"#);
     let invoke = |model: &str, scope: &str| format!(r#"{{"model":"{model}","name":"model.invoke","scope":{scope}}}"#);
     let list = |scope: &str| format!(r#"{{"name":"model.list","scope":{scope}}}"#);
     let scope = r#"["text.summarize"]"#;
@@ -38,5 +44,22 @@ fn exactly_the_demos_identity_model_and_scope_are_permitted() {
     assert!(!permits(IDENTITY, &format!(r#"{{"name":"model.invoke","scope":{scope}}}"#)), "no model at all");
     for other in ["[]", r#"["text.read"]"#, r#"["text.read","text.summarize"]"#] {
         assert!(!permits(IDENTITY, &invoke(MODEL, other)) && !permits(IDENTITY, &list(other)), "{other}");
+    }
+}
+
+#[test]
+fn the_scope_that_is_permitted_is_the_one_that_the_gateways_calls_have() {
+    let scopes = ["[]", r#"["text.read"]"#, r#"["text.read","text.summarize"]"#, r#"["text.summarize"]"#];
+    for own in scopes {
+        let permits = starter(own);
+        for scope in scopes {
+            let op = format!(r#"{{"model":"{MODEL}","name":"model.invoke","scope":{scope}}}"#);
+            let list = format!(r#"{{"name":"model.list","scope":{scope}}}"#);
+            assert_eq!(
+                (permits(IDENTITY, &op), permits(IDENTITY, &list)),
+                (own == scope, own == scope),
+                "{own}: {scope}"
+            );
+        }
     }
 }
