@@ -6,7 +6,7 @@ use bytes::Bytes;
 use eleven_core::encoding::{Value, parse_canonical};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
-use eleven_core::limits::MAX_BUNDLE;
+use eleven_core::limits::{MAX_BUNDLE, MAX_POLICY};
 use eleven_core::policy::PolicyBundle;
 use eleven_core::registry::PolicyRecord;
 use eleven_policy::PolicyError;
@@ -52,6 +52,15 @@ struct Held {
     bytes: BTreeMap<Sha3, Bytes>,
     /// What is published next, as it was compiled, until the ledger has it.
     compiled: Option<Arc<Policy>>,
+}
+
+/// What there is to know of a policy in force whose reference is longer than one that is published now: an earlier version took it, and
+/// it goes on to decide.
+fn past_limit(row: &PolicyRecord) -> Option<&'static str> {
+    (row.id.reference.len() > MAX_POLICY).then_some(
+        "the reference of this policy in force is longer than 512 bytes: what a call under it leaves may be too large to be recorded, and \
+         such a call is not closed; retire it and publish it under a shorter path",
+    )
 }
 
 impl Bundles {
@@ -139,6 +148,9 @@ impl Bundles {
                 tracing::warn!(policy = %row.id.reference, "the bundle of a policy in force is not to be had from the ledger");
                 continue;
             };
+            if let Some(why) = past_limit(row) {
+                tracing::warn!(policy = %row.id.reference, "{why}");
+            }
             let listed = row.clone();
             let compiled = spawn_blocking(move || compile(&listed, &bytes)).await;
             match compiled.unwrap_or_else(|error| Err(error.to_string())) {

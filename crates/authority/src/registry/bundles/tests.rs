@@ -68,3 +68,16 @@ async fn so_many_bytes_of_bundles_are_kept_and_no_more() {
         assert!(held.bytes.values().map(Bytes::len).sum::<usize>() <= KEPT_BYTES, "{n}");
     }
 }
+
+#[test]
+fn a_policy_in_force_with_a_longer_reference_than_is_published_now_is_told_of() {
+    let of = |bytes: usize| {
+        let mut path = "a/".repeat(bytes);
+        path.truncate(bytes - "policy:///v1".len() - 1);
+        let row = row(&format!("{path}a"));
+        assert_eq!(row.id.reference.len(), bytes);
+        past_limit(&row)
+    };
+    assert_eq!(of(MAX_POLICY), None);
+    assert_eq!(of(MAX_POLICY + 1).map(|why| why.contains("under a shorter path")), Some(true));
+}
