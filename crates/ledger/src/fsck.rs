@@ -103,18 +103,25 @@ pub(crate) fn check(
     }
 }
 
-/// Which entry is the first that is lost to damage of the log, `what`; or what is wrong with one before it, since all that is
-/// whole is checked.
+/// Which entry is the first that is lost to damage of the log, `what`, where one is; or what is wrong with one before it, since all
+/// that is whole is checked.
 fn first_lost(log: &Place, what: String, progress: &mut dyn FnMut(Progress)) -> LedgerError {
-    let whole = match read_whole(log) {
+    let (whole, ends) = match read_whole(log) {
         Ok(whole) => whole,
         Err(error) => return error.into(),
     };
     let records = whole.durable();
     let mut replayed = Replayed::new(Depth::Everything, BTreeSet::new());
-    match replayed.extend(whole.as_ref(), &mut |met| progress(Progress { met: *met, records })) {
-        Ok(()) => LedgerError::Damaged { log: LOG, entry: Some(replayed.book.size()), what },
-        Err(wrong) => wrong.into(),
+    if let Err(wrong) = replayed.extend(whole.as_ref(), &mut |met| progress(Progress { met: *met, records })) {
+        return wrong.into();
+    }
+    match ends {
+        // A file that has no segment's name: none of the entries is in it.
+        None => LedgerError::Damaged { log: LOG, entry: None, what },
+        Some(error @ (OpenError::Damaged(_) | OpenError::Missing { .. })) => {
+            LedgerError::Damaged { log: LOG, entry: Some(replayed.book.size()), what: error.to_string() }
+        }
+        Some(error) => error.into(),
     }
 }
 

@@ -209,6 +209,21 @@ async fn bytes_that_changed_on_the_disk_are_found() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_none_of_the_log_loses_no_entry() {
+    let home = home().await;
+    let stray = home.path().join("log").join("00000000000000000000 (copy).seg");
+    std::fs::write(&stray, b"somebody's").expect("written");
+    match fsck(home.path(), &mut |_| ()) {
+        Err(LedgerError::Damaged { log: "log", entry: None, what }) => {
+            assert!(what.contains("(copy).seg") && what.contains("not the name of a segment"), "{what}");
+        }
+        other => panic!("{other:?}"),
+    }
+    std::fs::remove_file(stray).expect("removed");
+    fsck(home.path(), &mut |_| ()).expect("sound");
+}
+
+#[tokio::test]
 async fn damage_to_the_heads_is_told_from_damage_to_the_log() {
     let home = home().await;
     let mut files =

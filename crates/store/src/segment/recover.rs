@@ -131,17 +131,18 @@ pub fn read_only(place: &Place) -> Result<(Arc<dyn ReadLog>, Recovery), OpenErro
     Ok((Arc::new(Shared::new(Arc::clone(&place.disk), scan.segments, recovery.next, 0)), recovery))
 }
 
-/// Reads what is whole of the log at `place`, which [`read_only`] refuses as damaged: the records before the first that is lost.
+/// Reads what is whole of the log at `place`, which [`read_only`] refuses as damaged: the records before the first that is lost,
+/// and what is wrong there; `None` where none is, since all that was wrong is a file that has no segment's name.
 ///
 /// # Errors
 /// Where the folder can't be listed.
-pub fn read_whole(place: &Place) -> Result<Arc<dyn ReadLog>, OpenError> {
-    let names = list(&*place.disk)?;
+pub fn read_whole(place: &Place) -> Result<(Arc<dyn ReadLog>, Option<OpenError>), OpenError> {
+    // A file of another name holds nothing of it, whatever it is.
+    let names = list(&*place.disk)?.into_iter().filter(|name| position_of(name).is_some()).collect();
     let mut segments = Vec::new();
-    // Why it ends there whoever asks knows already.
-    let _ = scan_into(&*place.disk, names, &mut segments);
+    let ends = scan_into(&*place.disk, names, &mut segments).err();
     let next = segments.last().map_or(0, Segment::next);
-    Ok(Arc::new(Shared::new(Arc::clone(&place.disk), segments, next, 0)))
+    Ok((Arc::new(Shared::new(Arc::clone(&place.disk), segments, next, 0)), ends))
 }
 
 /// Reads the log in the folder `path` as [`read_only`] does, whoever holds and writes to it: what was whole at this moment

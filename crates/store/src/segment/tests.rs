@@ -180,7 +180,7 @@ fn damage_before_the_last_frame_is_refused_by_place() {
 
 /// The records that are whole, of which each is the one that was written.
 fn whole(disk: &FaultyDisk) -> u64 {
-    let log = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
+    let (log, _) = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
     let records = log.read_from(0, usize::MAX, usize::MAX).expect("what is whole is read");
     assert!(records.iter().all(|(at, bytes)| *bytes == record(*at)));
     assert!(records.iter().map(|(at, _)| *at).eq(0..log.durable()));
@@ -256,6 +256,12 @@ fn a_bad_header_a_short_file_and_a_foreign_name_are_refused() {
     }
     disk.put("1.seg", vec![]);
     assert_eq!(damage(refused(&disk)).what, "this is not the name of a segment");
+    // Of what has the names of segments nothing is lost by that, and what is, is told.
+    let ends = || recover::read_whole(&Place::on(disk.clone())).expect("the folder is read").1;
+    assert!(whole(&disk) == 40 && ends().is_none());
+    flip(&disk, &names[1], 20);
+    assert_eq!(damage(ends().expect("it ends there")).segment, names[1]);
+    flip(&disk, &names[1], 20);
     disk.lose("1.seg");
 
     disk.put(&names[1], disk.bytes(&names[2]).expect("file"));

@@ -115,7 +115,7 @@ fn what_is_whole_before_a_damaged_block_is_read() {
     }
     drop(log);
     let whole = || {
-        let log = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
+        let (log, _) = recover::read_whole(&Place::on(disk.clone())).expect("the folder is read");
         let records = log.read_from(0, usize::MAX, usize::MAX).expect("what is whole is read");
         assert!(records.iter().all(|(at, bytes)| *bytes == record(*at)));
         assert!(records.iter().map(|(at, _)| *at).eq(0..log.durable()));
