@@ -46,11 +46,13 @@ impl Reader {
         Self { exposure, known, signed, undated, advice }
     }
 
-    /// The same by the registry of now: a reading that waited is shown what it may be shown when it is answered.
+    /// The same by the registry of now, sealed or not: a reading that waited is shown what it may be shown when it is answered, and
+    /// what comes with a setting comes before its seal.
     pub(super) fn again(self, inner: &Inner, headers: &HeaderMap) -> Self {
-        let Some(registry) = registry(&inner.shared) else { return self };
+        let book = read(&inner.shared.book);
+        let Some(registry) = book.registry() else { return self };
         let exposure = Exposure::in_force(registry.domain(), registry.lists());
-        let known = if self.signed { self.known } else { auditor(&registry, headers) };
+        let known = if self.signed { self.known } else { auditor(registry, headers) };
         let undated = self.undated && exposure != Exposure::Private;
         Self { exposure, known, undated, ..self }
     }

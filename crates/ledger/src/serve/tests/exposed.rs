@@ -154,6 +154,28 @@ async fn whoever_waits_for_entries_is_judged_by_the_setting_under_which_they_cam
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_with_a_setting_is_shown_by_that_setting_before_it_is_sealed() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    set(&served, &expose(&mut domain.producers, 1, Exposure::Open)).await;
+    // From the setting itself on.
+    let path = format!("{}?from={}&wait=15000", routes::AUDIT_ENTRIES, served.shared.size());
+    let (stranger, examiner) = (Headers::new(), bearer(&domain.auditor));
+    let (waiting, examining) = (status(&served, &path, &stranger), status(&served, &path, &examiner));
+    let closing = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut append = Append::default();
+        append.record(&expose(&mut domain.producers, 2, Exposure::Private));
+        append.record(&domain.producers.denial("in the same commit"));
+        posted(&served, &append).await;
+    };
+    let (stranger, examiner, ()) = tokio::join!(waiting, examining, closing);
+    assert_eq!((stranger, examiner), (REFUSED, SHOWN));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn by_possession_a_stranger_gets_what_it_can_name_and_an_auditor_everything() {
     let home = Home::new();
     let served = Served::start(&home).await;
