@@ -178,7 +178,9 @@ fn check_heads(replayed: &Replayed, heads: &[Published]) -> Result<u64, HeadErro
         // Before its key: that stands in what is missing, maybe.
         let there = replayed.book.size();
         if size > there {
-            return Err(HeadError::Back { last: size, next: there });
+            // The largest that is known, for a copy has to reach to that one.
+            let last = heads.iter().map(|head| head.head.commitment.size).max().unwrap_or(size);
+            return Err(HeadError::Back { last, next: there });
         }
         let key = replayed.key_of(head).ok_or_else(|| HeadError::Key(head.sig.kid.clone()))?;
         check_checkpoint(published, &key).map_err(|what| HeadError::Wrong { size, what })?;

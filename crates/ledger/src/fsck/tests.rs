@@ -188,6 +188,21 @@ async fn a_head_that_names_another_chain_index_or_registry_than_its_entries_come
 }
 
 #[tokio::test]
+async fn how_much_is_missing_is_told_by_the_last_head() {
+    let home = home().await;
+    let last = crate::head_of(home.path()).expect("a head");
+    let there = last.commitment.size;
+    for more in [3, 9] {
+        let commitment = Commitment { size: there + more, ..last.commitment.clone() };
+        store_head(&home, Head::sign(commitment, last.at.plus_millis(1), &signer("head")));
+    }
+    match fsck(home.path(), &mut |_| ()) {
+        Err(LedgerError::Head(HeadError::Back { last, next })) => assert_eq!((last, next), (there + 9, there)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_changed_on_the_disk_are_found() {
     let home = home().await;
     let mut logs =
