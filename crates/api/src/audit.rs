@@ -279,7 +279,8 @@ pub struct Cursor {
     pub hash: Option<Sha3>,
     /// Whether the key counts now, by the ledger's clock: what it signs is taken. A ledger of an earlier build does not say.
     pub counts: Option<bool>,
-    /// When the ledger would date an entry that is made now. A ledger of an earlier build does not say.
+    /// When the ledger would date an entry that is made now, where that is asked for (`?at=1`). A ledger of an earlier build does not
+    /// say.
     pub at: Option<Time>,
     /// The ledger's size.
     pub size: u64,

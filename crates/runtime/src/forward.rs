@@ -235,13 +235,14 @@ async fn overdue(stop: &mut watch::Receiver<bool>) {
     tokio::time::sleep(FLUSH).await;
 }
 
-/// What the ledger knows of the stream of the key that reads.
+/// What the ledger knows of the stream of the key that reads, and when it would date an entry.
 ///
 /// # Errors
 /// Where it does not answer, or not to this key.
 pub async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Result<Cursor, CallError> {
     let kid = reader.signer.kid();
-    let path = format!("{}{}", routes::AUDIT_CURSOR, kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A"));
+    let kid = kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A");
+    let path = format!("{}{kid}?at=1", routes::AUDIT_CURSOR);
     let value = client.get_json_as(reader, ledger, &path, DEADLINE).await?;
     Cursor::read(value).map_err(|error| CallError::Malformed(error.to_string()))
 }

@@ -173,16 +173,20 @@ fn refused((at, outcome): (usize, &Outcome)) -> Option<Value> {
     Some(Value::Object(object.with("detail", say(outcome))))
 }
 
-/// `GET /v1/audit/cursor/{kid}`: where a key's stream durably stands, for whoever has that key.
+/// `GET /v1/audit/cursor/{kid}?at=1`: where a key's stream durably stands, for whoever has that key, and where asked when an entry
+/// would be dated. Who does not ask is of an earlier build, maybe, which takes no member that it does not know; and the ledger is
+/// upgraded first.
 pub(super) async fn cursor(
     State(inner): State<Arc<Inner>>,
     Path(kid): Path<String>,
+    query: Query,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
     if !name::is_key(&kid) {
         return Err(Problem::malformed("this is no key's name"));
     }
+    let dated = query.number("at")? == Some(1);
     may_read_cursor(&inner, &headers, &uri, &kid)?;
     let counts = registered(&inner, &kid).is_some_and(|key| key.counts_at(inner.clock.now()));
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
@@ -190,6 +194,7 @@ pub(super) async fn cursor(
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
     let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
     let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
+    let at = at.filter(|_| dated);
     Ok(json(&Cursor { next, hash, counts: Some(counts), at, size }.to_value()))
 }
 

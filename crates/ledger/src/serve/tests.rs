@@ -210,6 +210,7 @@ async fn answers_name_what_is_wrong_with_a_post() {
     let cursor = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0").replace(':', "%3A").replace('/', "%2F"));
     let cursor = served.cursor(&home, "gw-0", &cursor).await;
     assert_eq!((cursor.next, cursor.hash), (3, Some(Sha3::of(&[wrong.canonical()]))));
+    assert_eq!(cursor.at, None, "a reader of an earlier build knows no such member, and does not ask for it");
     let plain = format!("{}{}", routes::AUDIT_CURSOR, kid("gw-0"));
     assert_eq!(served.cursor(&home, "gw-0", &plain).await.next, 3);
     for path in ["/v1/audit/cursor/nothing", "/v1/proof/bundle/nothing", "/v1/audit/blobs/nothing"] {
@@ -464,7 +465,7 @@ async fn a_clock_that_ran_ahead_once_is_told_of_until_it_is_that_late_again() {
     let metrics = std::str::from_utf8(&metrics).expect("text");
     assert!(metrics.contains("\neleven_ledger_clock_behind_ms 3600000\n"), "{metrics}");
     // What an entry would bear that is made now, which is not what the clock shows.
-    let path = format!("{}{}", routes::AUDIT_CURSOR, kid("authority"));
+    let path = format!("{}{}?at=1", routes::AUDIT_CURSOR, kid("authority"));
     let dated = async |served: &Served| served.cursor(&home, "authority", &path).await.at.expect("it says so");
     assert_eq!(dated(&served).await, crate::world::start().plus_millis(3_600_000));
     home.clock.advance(3_598_000);

@@ -151,6 +151,7 @@ async fn a_point_that_is_never_idle_hears_the_ledgers_time_all_the_same() {
     let asked = asked.lock().expect("whole").clone();
     let asks: Vec<bool> = asked.iter().map(|path| path.starts_with(routes::AUDIT_CURSOR)).collect();
     assert_eq!(asks, [true, false, false, true, false], "{asked:?}");
+    assert!(asked[0].ends_with("?at=1"), "a ledger says it to who asks for it alone: {asked:?}");
 }
 
 #[tokio::test]
