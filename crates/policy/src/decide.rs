@@ -121,8 +121,8 @@ fn failed(cedar: &Cedar, responses: &[Response]) -> Option<Denial> {
     let said = errors.iter().find(|error| rule.is_some_and(|rule| error.policy_id() == rule.policy.id()));
     Some(Denial {
         rule: rule.map(|rule| rule.id.clone()),
-            detail: said.map(|error| error.inner().to_string()),
-            ..Denial::of(Reason::PolicyError)
+        detail: said.map(|error| error.inner().to_string()),
+        ..Denial::of(Reason::PolicyError)
     })
 }
 

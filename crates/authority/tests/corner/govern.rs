@@ -9,7 +9,9 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::id;
 use eleven_core::limits::MAX_CEDAR;
+use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
+use eleven_core::registry::{Item as _, PolicyRecord, PublishedPolicy};
 use eleven_core::root::KeyUse;
 use eleven_core::signature::{Signer as _, VerifyingKey};
 use std::time::Duration;
@@ -155,6 +157,24 @@ async fn what_is_no_request_is_refused_without_a_record() {
     world.stop().await;
 }
 
+/// Registers the event key of a replica of the authority.
+async fn register_replica(world: &World) {
+    let replica = key("replica", KeyUse::Event, AUTHORITY);
+    world.act("key.register", Object::new().with("key", replica.to_value())).await.expect("registered");
+}
+
+/// Has the ledger take events of the replica.
+async fn by_replica(world: &World, mut append: Append, events: Vec<(&'static str, Object)>) {
+    for (src_seq, (event, data)) in (0..).zip(events) {
+        let (place, ts, by) = (Place::Alone, SystemClock.now(), AUTHORITY.into());
+        let draft = Draft { event, place, ts, by, src_seq, data, about: About::default() };
+        append.record(&draft.sign(&signer("replica")).expect("a record"));
+    }
+    let (path, body) = (routes::AUDIT_EVENTS, append.to_bytes());
+    let posted = world.client.post(&world.ledger, path, &[], body, crate::world::DEADLINE).await;
+    posted.expect("the ledger takes it");
+}
+
 /// A path of so many segments of 60 characters.
 fn long_path(segments: usize) -> String {
     vec!["a".repeat(60); segments].join("/")
@@ -164,12 +184,26 @@ fn long_path(segments: usize) -> String {
 async fn a_refusal_that_names_what_is_long_is_recorded_and_told_for_its_own_reason() {
     let world = World::founded().await;
     let Value::Object(policy) = bundle(1) else { panic!("a bundle") };
-    // Its name fits into the record that publishes it, and not twice into that of a refusal.
+    // Its name fits into the record that publishes it, and not twice into that of a refusal. Builds before this one took it.
     let policy = policy.with("ref", format!("policy://{}/v1", long_path(200)));
     let policy = policy.with("operations", vec![Value::from("tool.call")]);
-    world.act("policy.publish", Object::new().with("bundle", policy)).await.expect("published");
+    let bytes = policy.canonical();
+    let policy = PolicyBundle::read(Value::Object(policy)).expect("a policy");
+    let published = PublishedPolicy::sign("11-11", PolicyRecord::of(&policy), &signer("policy")).to_object();
+    let mut append = Append::default();
+    append.blob(bytes);
+    register_replica(&world).await;
+    by_replica(&world, append, vec![("policy.published", published)]).await;
     let op = asked().op.with("name", "tool.call");
-    let problem = world.execute(&world.secret, &[], &Execute { op, ..asked() }).await.expect_err("no rule permits it");
+    let asks = Execute { op, ..asked() };
+    let mut problem = world.execute(&world.secret, &[], &asks).await.expect_err("no policy covers it yet");
+    for _ in 0..200 {
+        if problem.reason != Some(Reason::PolicyNone) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        problem = world.execute(&world.secret, &[], &asks).await.expect_err("no rule permits it");
+    }
     assert_eq!((problem.status, problem.reason), (403, Some(Reason::PolicyDenied)));
     let lineage = world.lineage(problem.lineage.as_deref().expect("a lineage")).await;
     let [denied] = lineage.as_slice() else { panic!("one event: {lineage:?}") };
@@ -205,29 +239,13 @@ async fn others_are_decided_while_a_publication_compiles() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_decided_once_more_is_decided_only_for_who_may_call_still() {
     let world = World::founded().await;
-    // A replica, which has an event key of its own, revokes the client and retires the policy.
-    let replica = key("replica", KeyUse::Event, AUTHORITY);
-    world.act("key.register", Object::new().with("key", replica.to_value())).await.expect("registered");
-    let draft = |event, src_seq, data| Draft {
-        event,
-        place: Place::Alone,
-        ts: SystemClock.now(),
-        by: AUTHORITY.into(),
-        src_seq,
-        data,
-        about: About::default(),
-    };
-    let revoked = draft("source.removed", 0, Object::new().with("name", "client.demo"));
-    let retired = draft("policy.retired", 1, Object::new().with("ref", "policy://medical/inference/v1"));
-    let mut append = Append::default();
-    for draft in [revoked, retired] {
-        append.record(&draft.sign(&signer("replica")).expect("a record"));
-    }
-    // This authority learns of it when it has decided, and the ledger has refused that.
+    // A replica revokes the client and retires the policy. This authority learns of it when it has decided, and the ledger has
+    // refused that.
+    let revoked = ("source.removed", Object::new().with("name", "client.demo"));
+    let retired = ("policy.retired", Object::new().with("ref", "policy://medical/inference/v1"));
+    register_replica(&world).await;
     world.relay.hold_entries(true);
-    let posted =
-        world.client.post(&world.ledger, routes::AUDIT_EVENTS, &[], append.to_bytes(), crate::world::DEADLINE).await;
-    posted.expect("the ledger takes it");
+    by_replica(&world, Append::default(), vec![revoked, retired]).await;
     let learns = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.relay.hold_entries(false);

@@ -121,7 +121,7 @@ fn longest(policy: usize) -> Result<Record, FormError> {
     let content = statement.artifact_id.strip_prefix("auth_").expect("an artifact's id");
     let statement = Statement {
         predicate_type: long("https://eu.example/", "", MAX_PREDICATE_TYPE),
-        op: format!("{content}.{MAX_INTEGER}"),
+        op: format!("{content}.999999999999999"),
         operation,
         identity: format!("workload:{segment}:{segment}"),
         runtime: long("host://", "", MAX_RUNTIME),
