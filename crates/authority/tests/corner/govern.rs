@@ -11,7 +11,7 @@ use eleven_core::id;
 use eleven_core::limits::MAX_CEDAR;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
-use eleven_core::registry::{Item as _, PolicyRecord, PublishedPolicy};
+use eleven_core::registry::{PolicyRecord, PublishedPolicy};
 use eleven_core::root::KeyUse;
 use eleven_core::signature::{Signer as _, VerifyingKey};
 use std::time::Duration;

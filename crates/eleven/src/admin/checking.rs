@@ -14,7 +14,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
-use eleven_core::registry::{PolicyRecord, pattern};
+use eleven_core::registry::{Item as _, PolicyRecord, pattern};
 use eleven_core::root::TrustRoot;
 use eleven_policy::{CompiledPolicy, Decision, Denial, decide};
 use std::path::{Path, PathBuf};
@@ -110,10 +110,11 @@ impl Decided {
         let told = Object::new().with("file", &self.file);
         Value::Object(match &self.decision {
             Decision::Permit { rule } => told.with("decision", "allow").with("rule", rule),
-            Decision::Deny(Denial { reason, rule, would_pass, detail }) => told
+            Decision::Deny(Denial { reason, rule, forbids, would_pass, detail }) => told
                 .with("decision", "deny")
                 .with("reason", reason.code())
                 .with_some("rule", rule.as_ref())
+                .with_some("forbids", forbids.then_some(true))
                 .with_some("detail", detail.as_ref())
                 .with_some("would_pass", would_pass.as_ref()),
         })
@@ -122,9 +123,10 @@ impl Decided {
     fn told(&self) -> String {
         match &self.decision {
             Decision::Permit { rule } => format!("{}: allow, by `{}`", self.file, shown(rule)),
-            Decision::Deny(Denial { reason, rule, would_pass, detail }) => {
+            Decision::Deny(Denial { reason, rule, forbids, would_pass, detail }) => {
                 let mut told = format!("{}: deny ({reason})", self.file);
-                let parts = [("rule", rule), ("detail", detail), ("what would pass", would_pass)];
+                let by = if *forbids { "the rule that forbids it" } else { "rule" };
+                let parts = [(by, rule), ("detail", detail), ("what would pass", would_pass)];
                 for (name, text) in parts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
                     told = format!("{told}\n  {name}: {}", shown(text));
                 }

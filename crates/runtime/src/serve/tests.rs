@@ -14,6 +14,7 @@ use http::{StatusCode, Version};
 use http_body_util::Full;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// A ledger that gives these answers one after the other, and none besides; and what it was asked.
