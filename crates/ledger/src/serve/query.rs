@@ -12,8 +12,9 @@ const MAX_PARAMETERS: usize = 12;
 
 /// The paths that take parameters, and which; one that ends with a slash goes on behind it. Another parameter is refused: whoever
 /// misspells one would be answered as if he had sent none.
-const TAKEN: [(&str, &[&str]); 15] = [
+const TAKEN: [(&str, &[&str]); 16] = [
     (routes::AUDIT_EVENTS, &["durability", "wait"]),
+    (routes::AUDIT_CURSOR, &["at"]),
     (routes::AUDIT_OPEN, &["after"]),
     (routes::AUDIT_ENTRIES, &["from", "limit", "registry", "discontinuities", "whole", "wait"]),
     (routes::AUDIT_CONTENT, &["from", "to"]),
