@@ -239,17 +239,16 @@ impl Operations {
     ) -> Option<u64> {
         let closed = lineage.stage == Stage::Closed;
         // Whoever consumed the artifact is who goes on: the lineage holds every event against that.
-        match self.begun.get_mut(&record.by) {
-            Some(begun) if closed => {
-                begun.remove(&key);
+        match lineage.stage {
+            Stage::Consumed => {
+                self.begun.entry(record.by.clone()).or_default().insert(key);
             }
-            Some(begun) => {
-                begun.insert(key);
+            Stage::Closed => {
+                if let Some(begun) = self.begun.get_mut(&record.by) {
+                    begun.remove(&key);
+                }
             }
-            None if closed => {}
-            None => {
-                self.begun.insert(record.by.clone(), BTreeSet::from([key]));
-            }
+            _ => {}
         }
         if let Some(slot) = self.slots.get_mut(&key) {
             self.running -= usize::from(slot.runs());
