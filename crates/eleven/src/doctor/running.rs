@@ -97,12 +97,14 @@ pub(super) fn archive(ledger: Option<&Health>) -> Option<Finding> {
     match said.archive()? {
         "incomplete" => Some(warn(
             what,
-            "pieces of content that the ledger moved were not in `ledger.archive` at its start, and are not served: right where they              were deleted; else name the whole one and start the ledger again, before it moves more",
+            "pieces of content that the ledger moved were not in `ledger.archive` at its start, and are not served: right where they \
+             were deleted; else name the whole one and start the ledger again, before it moves more",
         )),
         how => Some(bad(
             what,
             format!(
-                "`ledger.archive` is {how}, by the ledger's word: what was moved is not served, and proofs of it are not to be had; mount                  it, see that the ledger's user may read it, and restart the ledger"
+                "`ledger.archive` is {how}, by the ledger's word: what was moved is not served, and proofs of it are not to be had; mount \
+                 it, see that the ledger's user may read it, and restart the ledger"
             ),
         )),
     }
