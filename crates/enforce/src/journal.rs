@@ -316,7 +316,7 @@ impl Journal {
         if usual {
             return true;
         }
-        let op = usage.operation_id(artifact.content_id(), MAX_INTEGER);
+        let op = usage.operation_id(artifact.content_id(), id::MAX_USE);
         let result = StatementResult { digest: workload, bytes: MAX_INTEGER, status: u64::from(u16::MAX) };
         let longest = Ending { outcome: Outcome::Interrupted, cause: None, result, finished: now };
         let envelope = self.attest(artifact, &op, workload, (now, now), &longest);

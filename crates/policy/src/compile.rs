@@ -211,7 +211,7 @@ impl EntityTypes {
 
 /// What Cedar says about a text that is none of its own, each error by its place.
 fn unread(cedar: &str, errors: &ParseErrors) -> String {
-    place::several(&errors.iter().map(|error| place::said(cedar, error)).collect::<Vec<_>>())
+    place::several(errors.iter().collect::<Vec<_>>().into_iter(), |error| place::said(cedar, error))
 }
 
 fn read_schema(text: &str) -> Result<Schema, PolicyError> {
@@ -223,10 +223,10 @@ fn read_schema(text: &str) -> Result<Schema, PolicyError> {
 /// What Cedar warns of, behind its name of the rule.
 fn validate(cedar: &str, rules: &PolicySet, schema: &Schema) -> Result<Vec<(RuleId, String)>, PolicyError> {
     let result = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
-    let mut errors: Vec<String> = result.validation_errors().map(|error| misfit(cedar, rules, error)).collect();
-    errors.sort();
+    let mut errors: Vec<&ValidationError> = result.validation_errors().collect();
+    errors.sort_by_cached_key(|error| error.to_string());
     if !errors.is_empty() {
-        return Err(PolicyError::Validation(place::several(&errors)));
+        return Err(PolicyError::Validation(place::several(errors.into_iter(), |error| misfit(cedar, rules, error))));
     }
     let warning = |warning: &ValidationWarning| {
         let (rule, text) = (warning.policy_id().clone(), warning.to_string());

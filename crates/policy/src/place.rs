@@ -28,13 +28,12 @@ pub(crate) fn of(text: &str, offset: usize) -> Option<String> {
     Some(format!("line {line}, column {column}"))
 }
 
-/// Several errors in one line, as many as somebody reads.
-pub(crate) fn several(errors: &[String]) -> String {
-    let told = errors.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
-    match errors.len().saturating_sub(TOLD) {
-        0 => told,
-        more => format!("{told}; and {more} more"),
-    }
+/// Several errors in one line, as many as somebody reads. What each says is asked of those alone: of a text in which every sign is
+/// one, saying it of all takes time in proportion to the square of its length.
+pub(crate) fn several<T>(errors: impl ExactSizeIterator<Item = T>, said: impl Fn(T) -> String) -> String {
+    let more = errors.len().saturating_sub(TOLD);
+    let told = errors.take(TOLD).map(said).collect::<Vec<_>>().join("; ");
+    if more == 0 { told } else { format!("{told}; and {more} more") }
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn longest(policy: usize) -> Result<Record, FormError> {
     let content = statement.artifact_id.strip_prefix("auth_").expect("an artifact's id");
     let statement = Statement {
         predicate_type: long("https://eu.example/", "", MAX_PREDICATE_TYPE),
-        op: format!("{content}.999999999999999"),
+        op: format!("{content}.{}", id::MAX_USE),
         operation,
         identity: format!("workload:{segment}:{segment}"),
         runtime: long("host://", "", MAX_RUNTIME),

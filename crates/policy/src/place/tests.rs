@@ -47,7 +47,10 @@ fn an_error_of_a_schema_is_told_by_its_line() {
 
 #[test]
 fn of_many_errors_the_first_are_told() {
-    let errors: Vec<String> = (1..=5).map(|n| n.to_string()).collect();
-    assert_eq!(several(&errors), "1; 2; 3; and 2 more");
-    assert_eq!(several(&errors[..3]), "1; 2; 3");
+    let said = |n: u32| {
+        assert!(n <= 3, "of others nothing is asked");
+        n.to_string()
+    };
+    assert_eq!(several([1, 2, 3, 4, 5].into_iter(), said), "1; 2; 3; and 2 more");
+    assert_eq!(several([1, 2, 3].into_iter(), said), "1; 2; 3");
 }
