@@ -161,7 +161,7 @@ fn check_records(
 fn open(log: &'static str, place: &Place) -> Result<(Arc<dyn ReadLog>, Option<TornTail>), LedgerError> {
     match read_only(place) {
         Ok((read, recovery)) => Ok((read, recovery.torn)),
-        Err(error @ (OpenError::Damaged(_) | OpenError::Missing { .. })) => {
+        Err(error @ (OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Stray { .. })) => {
             Err(LedgerError::Damaged { log, entry: None, what: error.to_string() })
         }
         Err(error) => Err(error.into()),

@@ -70,7 +70,7 @@ pub(crate) fn unopened(error: &OpenError) -> RuntimeError {
             "; a copy helps only where the point did not run since. Without one it returns under new keys, by `eleven runtime key \
              replace` while ledger and authority run and it does not"
         }
-        OpenError::Io { .. } | OpenError::Version { .. } => "",
+        OpenError::Io { .. } | OpenError::Version { .. } | OpenError::Stray { .. } => "",
     };
     RuntimeError::Journal(format!("{error}{advice}"))
 }

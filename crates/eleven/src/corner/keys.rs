@@ -197,7 +197,8 @@ fn is_drained(config: &Config, left: Left) -> Result<bool, Failure> {
 /// How the journal of the point's folder, or what was put aside of it under this suffix, stands to the ledger.
 ///
 /// # Errors
-/// Where that can't be known now, and could be later: what a disk refuses, or another build wrote, is not lost.
+/// Where that can't be known now, and could be later: what a disk refuses, another build wrote, or lies beside a file that is none of it
+/// is not lost.
 fn left(
     config: &Config,
     folder: &Folder,
@@ -222,7 +223,10 @@ fn left(
     let log = match SegmentLog::open(folder.place(&journal)?, SegmentOptions::default()) {
         Ok(log) => log,
         Err(OpenError::Damaged(_) | OpenError::Missing { .. }) => return Ok(Left::Lost),
-        Err(error @ (OpenError::Io { .. } | OpenError::Version { .. })) => return Err(unread(&error)),
+        // Nothing of it is lost by a file beside it: what the ledger does not have yet would be given up for that.
+        Err(error @ (OpenError::Io { .. } | OpenError::Version { .. } | OpenError::Stray { .. })) => {
+            return Err(unread(&error));
+        }
     };
     let journal = match recover::read_back(&log, point) {
         Ok(journal) => journal,

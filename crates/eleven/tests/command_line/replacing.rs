@@ -125,6 +125,11 @@ fn a_journal_that_can_not_be_read_now_is_not_given_up_unasked() {
     refused("check the disk");
     std::fs::remove_dir(&segment).expect("removed");
     std::fs::rename(&away, &segment).expect("moved back");
+    // What is none of it says nothing of it.
+    let stray = domain.file("runtime/journal/00000000000000000000 (copy).seg");
+    std::fs::write(&stray, b"somebody's").expect("written");
+    refused("not the name of a segment");
+    std::fs::remove_file(&stray).expect("removed");
     let done = replace();
     assert!(done.status.success() && text(&done).contains(DRAINED), "{}", text(&done));
 }

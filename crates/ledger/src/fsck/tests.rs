@@ -231,6 +231,7 @@ async fn a_file_that_is_none_of_the_log_loses_no_entry() {
     match fsck(home.path(), &mut |_| ()) {
         Err(LedgerError::Damaged { log: "log", entry: None, what }) => {
             assert!(what.contains("(copy).seg") && what.contains("not the name of a segment"), "{what}");
+            assert!(!what.contains("is damaged") && what.contains("out of the folder"), "{what}");
         }
         other => panic!("{other:?}"),
     }

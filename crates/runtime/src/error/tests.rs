@@ -19,4 +19,9 @@ fn a_damaged_journal_is_told_with_how_its_point_returns() {
     assert!(told.contains("`eleven runtime key replace`") && told.contains("did not run since"), "{told}");
     let other = unopened(&OpenError::Version { segment: "00000000000000000007.seg".into(), found: 9 }).to_string();
     assert!(!other.contains("key replace"), "a journal of another version is whole: {other}");
+    let stray = unopened(&OpenError::Stray { name: "journal (copy).seg".into() }).to_string();
+    assert!(
+        !stray.contains("key replace") && stray.contains("out of the folder"),
+        "and one beside a stray file: {stray}"
+    );
 }

@@ -78,6 +78,11 @@ pub enum OpenError {
         /// Its format.
         found: u32,
     },
+    /// A file ends as segments do and has no segment's name, so that the log has nothing in it. Nothing was changed.
+    Stray {
+        /// The file.
+        name: String,
+    },
 }
 
 impl OpenError {
@@ -100,6 +105,11 @@ impl fmt::Display for OpenError {
                 out,
                 "{segment} has format {found}, this build knows {FORMAT}: open it with the build that wrote it"
             ),
+            OpenError::Stray { name } => write!(
+                out,
+                "{name} is not the name of a segment: move that file out of the folder, or where it is a segment that was renamed \
+                 give it its own name again; nothing was changed"
+            ),
         }
     }
 }
@@ -108,7 +118,9 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             OpenError::Io { cause, .. } => Some(cause),
-            OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Version { .. } => None,
+            OpenError::Damaged(_) | OpenError::Missing { .. } | OpenError::Version { .. } | OpenError::Stray { .. } => {
+                None
+            }
         }
     }
 }
@@ -251,7 +263,7 @@ fn scan_into(
     let mut files = Vec::new();
     for name in names.into_iter().filter(|name| name.ends_with(SUFFIX) || name.ends_with(PACKED_SUFFIX)) {
         let Some((first, packed)) = position_of(&name) else {
-            return Err(damaged(&name, 0, "this is not the name of a segment"));
+            return Err(OpenError::Stray { name });
         };
         files.push((first, packed, name));
     }
