@@ -106,6 +106,7 @@ fn an_archive_that_is_not_to_be_read_is_bad_and_one_that_lacks_pieces_is_to_be_l
     ] {
         let found = says(Some(archive)).expect("a finding");
         assert!(found.state == state && found.detail.contains(told), "{archive}: {}", found.detail);
+        assert!(!found.detail.contains("  "), "{archive}: it is one line: {}", found.detail);
     }
     assert!(says(None).is_none() && running::archive(Some(&Health::Nobody)).is_none());
 }
