@@ -439,7 +439,8 @@ impl Journal {
 
 /// What a caller hears whose operation could not be closed once it ran.
 const UNCLOSABLE: &str = "what closes its execution would be larger than a record may be, by a name that is longer than one is \
-                          taken by now: have its policy published again, under a reference of at most 512 bytes";
+                          taken by now: have its policy published under a reference, or its point registered for a runtime, of \
+                          at most 512 bytes";
 
 const fn used_up(reason: Reason) -> &'static str {
     match reason {

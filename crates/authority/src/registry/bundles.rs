@@ -59,7 +59,7 @@ struct Held {
 fn past_limit(row: &PolicyRecord) -> Option<&'static str> {
     (row.id.reference.len() > MAX_POLICY).then_some(
         "the reference of this policy in force is longer than 512 bytes: what a call under it leaves may be too large to be recorded, and \
-         such a call is not closed; retire it and publish it under a shorter path",
+         such a call its point refuses (limits.exceeded); retire it and publish it under a shorter path",
     )
 }
 

@@ -134,6 +134,7 @@ fn what_could_not_be_closed_is_refused_before_its_use_is_taken() {
     let mut journal = named(32 * MAX_PREDICATE_TYPE);
     let denial = journal.open(single(), WORKLOAD, NOW).expect_err("its attestation is no record");
     assert_eq!(denial.reason, Reason::LimitsExceeded);
+    assert!(denial.detail.contains("a reference, or its point registered for a runtime"), "{}", denial.detail);
     assert_eq!((journal.next_seq(), journal.open_lineages(), journal.last_now()), (0, 0, None));
     journal.deny(&denial, NOW).expect("that it was refused is recorded");
     journal.point.predicate_type = point().predicate_type;
