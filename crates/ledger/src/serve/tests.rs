@@ -319,8 +319,12 @@ async fn malformed_and_oversized_bodies_are_refused_without_harm() {
 async fn a_page_of_nothing_is_refused_wherever_it_is_asked_for() {
     let home = Home::new();
     let served = Served::start(&home).await;
-    served.post(&Producers::new().set_up()).await.expect("set up");
-    served.get("/v1/proof/inclusion?seq=1").await.expect("a head over it");
+    let mut producers = Producers::new();
+    let mut set_up = producers.set_up();
+    // Who may not search is told that, whatever it asks for.
+    set_up.record(&expose(&mut producers, 1, Exposure::Open));
+    let size = served.post(&set_up).await.expect("set up").size;
+    served.get(&format!("/v1/proof/inclusion?seq={}", size - 1)).await.expect("a head over it");
     for path in
         [routes::PROOF_HEADS, routes::REGISTRY_REVOCATIONS, routes::REGISTRY_POLICY_HISTORY, routes::AUDIT_SEARCH]
     {
