@@ -59,6 +59,8 @@
 //!         config: &point.config,
 //!         signs: &point.signs(),
 //!         last_now: journal.last_now(),
+//!         // between which times the ledger would date an entry, by its cursor: too far from them nothing is admitted
+//!         dated: None,
 //!         seen_epoch: journal.seen_epoch(),
 //!         uses_since: None,        // this journal was never lost
 //!         bundles: None,           // what is enforced here needs no policy's text
@@ -135,7 +137,8 @@
 //! let permit = opened.permit(&receipt).expect("a receipt for these records");
 //! commit(&run(permit, &mut journal)?);
 //!
-//! let again = open(&mut journal, &view, &asked, &token, workload).expect_err("it was for a single use");
+//! let later = Asked { now: now.plus_seconds(1), ..asked };
+//! let again = open(&mut journal, &view, &later, &token, workload).expect_err("it was for a single use");
 //! assert_eq!(again.reason, Reason::ArtifactReplayed);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
