@@ -1,6 +1,7 @@
 //! Who calls: an identity token verified here, or a client secret exchanged for one at the authority.
 
 use crate::issuer::ABSENT;
+use crate::token_issuers::TokenIssuers;
 use crate::view::{Holding, Registry};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
@@ -13,8 +14,6 @@ use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
-use eleven_core::registry::SourceRecord;
-use eleven_core::signature::{VerifyingKey, bytes32};
 use eleven_core::time::Time;
 use http::HeaderMap;
 use std::collections::HashMap;
@@ -124,35 +123,15 @@ fn print_of(held: &Holding, row: &str) -> Option<String> {
     matches!(kind, Some(CLIENT | OPERATOR)).then(|| token::print(&row.mapping))
 }
 
-/// Whose tokens are believed: the identity keys that the registry's sources name, by their names. Made where an epoch is taken in,
-/// because any stranger may send a token that nobody looked at before, and that is to cost the same whatever else the sources hold.
-#[derive(Default)]
-pub(crate) struct Issuers(HashMap<String, (String, VerifyingKey)>);
-
-impl Issuers {
-    /// Those of these rows. Of two that name a key the same the first counts.
-    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a SourceRecord>) -> Self {
-        let mut issuers = HashMap::new();
-        for row in rows {
-            let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
-            let public = text("public").filter(|_| text("kind") == Some("jwt")).and_then(bytes32);
-            if let (Some(kid), Some(key)) = (text("kid"), public.as_ref().and_then(VerifyingKey::new)) {
-                issuers.entry(kid.to_owned()).or_insert_with(|| (row.source.clone(), key));
-            }
-        }
-        Self(issuers)
-    }
-}
-
 /// Verifies a token by the identity keys of the issuers.
-fn verify(text: &str, issuers: &Issuers, domain: &str, now: Time) -> Result<token::Claims, token::TokenError> {
+fn verify(text: &str, issuers: &TokenIssuers, domain: &str, now: Time) -> Result<token::Claims, token::TokenError> {
     let mut issuer = None;
     let claims = token::verify(text, domain, now, |kid| {
-        let (source, key) = issuers.0.get(kid)?;
+        let (source, key) = issuers.of_key(kid)?;
         issuer = Some(source);
         Some(key.clone())
     })?;
-    if issuer == Some(&claims.iss) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
+    if issuer == Some(claims.iss.as_str()) { Ok(claims) } else { Err(token::TokenError::Untrusted) }
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ mod seen;
 mod serve;
 mod settings;
 mod standing;
+mod token_issuers;
 mod view;
 mod whole;
 mod workload;

@@ -1,10 +1,10 @@
 //! The point's view of the registry: fetched whole, verified against the trust root in force, swapped in at once.
 
-use crate::caller::Issuers;
 use crate::forward;
 use crate::journal::Desks;
 use crate::roots::Roots;
 use crate::running::Running;
+use crate::token_issuers::TokenIssuers;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
@@ -33,7 +33,7 @@ pub(crate) struct Holding {
     pub(crate) view: View,
     pub(crate) bundles: Arc<HashMap<Sha3, Arc<PolicyBundle>>>,
     /// Whose tokens are believed by its sources.
-    pub(crate) issuers: Arc<Issuers>,
+    pub(crate) issuers: Arc<TokenIssuers>,
     /// When its stamp was asked for.
     pub(crate) asked: Moment,
     /// Since when this point knows what was used here, where it signed by another key before: a journal is one key's.
@@ -198,7 +198,7 @@ impl Registry {
         desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
         let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
         let epoch = view.epoch();
-        let issuers = Arc::new(Issuers::of(view.lists().sources.iter()));
+        let issuers = Arc::new(TokenIssuers::of(view.lists().sources.iter()));
         self.swap(Holding { view, asked, bundles: Arc::new(bundles), issuers, uses_since });
         desks.uses_epoch(epoch);
         Ok(true)

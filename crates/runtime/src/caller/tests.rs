@@ -4,6 +4,7 @@ use crate::serve::tests::ledger;
 use eleven_api::edge::SystemClock;
 use eleven_api::govern::Execute;
 use eleven_core::encoding::Object;
+use eleven_core::registry::SourceRecord;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use http::StatusCode;
 
@@ -50,8 +51,8 @@ fn tokens_are_looked_up_among_issuers_and_not_among_clients() {
     rows.push(row("identity", iss, kid, &signer.public()));
     rows.push(row("identity-later", iss, kid, &other.public()));
     rows.push(row("identity-other", "governance://11-11/authority/other", other.kid(), &other.public()));
-    let issuers = Issuers::of(rows.iter());
-    assert_eq!(issuers.0.len(), 2, "what an unknown token is looked up in");
+    let issuers = TokenIssuers::of(rows.iter());
+    assert_eq!(issuers.count(), 2, "what an unknown token is looked up in");
 
     let iat = Time(1_800_000_000_000);
     let claims = token::Claims {

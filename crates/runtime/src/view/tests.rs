@@ -35,7 +35,7 @@ impl Registry {
     /// Holds a view as one that was just fetched, before what runs is reviewed by it.
     pub(crate) fn hold(&self, view: View) {
         let asked = Moment::now(&*self.reader.clock);
-        let issuers = Arc::new(Issuers::of(view.lists().sources.iter()));
+        let issuers = Arc::new(TokenIssuers::of(view.lists().sources.iter()));
         self.swap(Holding { view, asked, bundles: Arc::default(), issuers, uses_since: None });
     }
 }
