@@ -473,8 +473,8 @@ impl Record {
 }
 
 /// The envelope in an attestation's data, as it stands there.
-fn envelope(data: &[u8]) -> Option<&[u8]> {
-    Encoded::of(data).ok()?.get("envelope").filter(|envelope| envelope.starts_with(b"{"))
+fn envelope(data: &str) -> Option<&[u8]> {
+    Encoded::of_text(data)?.get("envelope").filter(|envelope| envelope.starts_with('{')).map(str::as_bytes)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reading a structure out of a value: each member once, of its form, and none left over (PROTOCOL 1: unknown members are
 //! an error).
 
-use crate::encoding::{self, Encoded, Object, Value, parse, parse_canonical};
+use crate::encoding::{self, Encoded, Name, Object, Value, Written, parse};
 use crate::hash::{Blake2b, Sha3, Sha256};
 use crate::time::Time;
 use alloc::borrow::{Cow, ToOwned};
@@ -33,21 +33,26 @@ impl From<crate::encoding::EncodingError> for FormError {
 /// It is read out of a [`Value`] or where it stands in its canonical encoding: the same structure either way.
 pub struct Form<'a> {
     what: &'static str,
-    members: Vec<(Cow<'a, str>, Option<Member<'a>>)>,
+    members: Members<'a>,
 }
 
-/// A member that was not taken yet.
+/// Members, none where one was taken.
+enum Members<'a> {
+    Values(Vec<(Name, Option<Value>)>),
+    Written(Vec<Option<encoding::Member<'a>>>),
+}
+
+/// A member that was taken.
 enum Member<'a> {
     Value(Value),
-    /// The canonical encoding of one.
-    Encoded(&'a [u8]),
+    Written(Written<'a>),
 }
 
 impl Member<'_> {
     fn into_value(self) -> Result<Value, FormError> {
         match self {
             Self::Value(value) => Ok(value),
-            Self::Encoded(bytes) => Ok(parse_canonical(bytes)?),
+            Self::Written(written) => Ok(written.value()?),
         }
     }
 }
@@ -67,17 +72,15 @@ impl<'a> Form<'a> {
     /// Begins to read an object.
     #[must_use]
     pub fn of_object(object: Object, what: &'static str) -> Self {
-        let members = object.into_members().into_iter();
-        Self { what, members: members.map(|(name, value)| (name.into(), Some(Member::Value(value)))).collect() }
+        let members = object.into_members().into_iter().map(|(name, value)| (name, Some(value)));
+        Self { what, members: Members::Values(members.collect()) }
     }
 
     /// Begins to read an object where it stands.
     #[must_use]
     pub fn of_encoded(encoded: &Encoded<'a>, what: &'static str) -> Self {
         // A name with an escape is none of the protocol's: as it is written, it is as unknown as what it stands for.
-        let members =
-            encoded.members().map(|(name, value)| (String::from_utf8_lossy(name), Some(Member::Encoded(value))));
-        Self { what, members: members.collect() }
+        Self { what, members: Members::Written(encoded.members().iter().copied().map(Some).collect()) }
     }
 
     /// Begins to read an object's text, be it the canonical one or another.
@@ -96,14 +99,26 @@ impl<'a> Form<'a> {
     /// # Errors
     /// Where a member was not taken: it is unknown.
     pub fn finish(self) -> Result<(), FormError> {
-        match self.members.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(FormError(format!("{} has an unknown member `{name}`", self.what))),
+        let left = match &self.members {
+            Members::Values(members) => members.iter().find(|(_, value)| value.is_some()).map(|(name, _)| &**name),
+            Members::Written(members) => members.iter().flatten().next().map(encoding::Member::name),
+        };
+        match left {
+            Some(name) => Err(FormError(format!("{} has an unknown member `{name}`", self.what))),
             None => Ok(()),
         }
     }
 
     fn remove(&mut self, name: &str) -> Option<Member<'a>> {
-        self.members.iter_mut().find(|(other, _)| other == name)?.1.take()
+        match &mut self.members {
+            Members::Values(members) => {
+                members.iter_mut().find(|(other, _)| **other == *name)?.1.take().map(Member::Value)
+            }
+            Members::Written(members) => {
+                let is_it = |member: &&mut Option<encoding::Member<'_>>| is_named(member.as_ref(), name);
+                members.iter_mut().find(is_it)?.take().map(|member| Member::Written(member.value()))
+            }
+        }
     }
 
     fn required(&mut self, name: &str) -> Result<Member<'a>, FormError> {
@@ -130,9 +145,9 @@ impl<'a> Form<'a> {
     pub fn form(&mut self, name: &str, what: &'static str) -> Result<Form<'a>, FormError> {
         match self.required(name)? {
             Member::Value(value) => Form::of(value, what),
-            Member::Encoded(bytes) => match Encoded::of(bytes) {
-                Ok(encoded) => Ok(Form::of_encoded(&encoded, what)),
-                Err(_) => Err(FormError(format!("{what} is not an object"))),
+            Member::Written(written) => match Encoded::of_text(written.text()) {
+                Some(encoded) => Ok(Form::of_encoded(&encoded, what)),
+                None => Err(FormError(format!("{what} is not an object"))),
             },
         }
     }
@@ -144,7 +159,7 @@ impl<'a> Form<'a> {
     pub fn encoded(&mut self, name: &str) -> Result<Cow<'a, [u8]>, FormError> {
         Ok(match self.required(name)? {
             Member::Value(value) => Cow::Owned(value.canonical()),
-            Member::Encoded(bytes) => Cow::Borrowed(bytes),
+            Member::Written(written) => Cow::Borrowed(written.text().as_bytes()),
         })
     }
 
@@ -153,7 +168,7 @@ impl<'a> Form<'a> {
         let text = match self.required(name)? {
             Member::Value(Value::Str(text)) => Some(Cow::Owned(text)),
             Member::Value(_) => None,
-            Member::Encoded(bytes) => encoding::text(bytes),
+            Member::Written(written) => written.string(),
         };
         text.ok_or_else(|| self.wrong(name, "not a string"))
     }
@@ -172,9 +187,10 @@ impl<'a> Form<'a> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, FormError> {
         let found = match self.required(name)? {
-            Member::Value(Value::Null) | Member::Encoded(b"null") => return Ok(None),
+            Member::Value(Value::Null) => return Ok(None),
+            Member::Written(written) if written.text() == "null" => return Ok(None),
             Member::Value(value) => value.as_str().and_then(read),
-            Member::Encoded(bytes) => encoding::text(bytes).and_then(|text| read(&text)),
+            Member::Written(written) => written.string().and_then(|text| read(&text)),
         };
         found.map(Some).ok_or_else(|| self.wrong(name, how))
     }
@@ -184,7 +200,11 @@ impl<'a> Form<'a> {
     /// # Errors
     /// Where it is missing or another.
     pub fn version(&mut self) -> Result<(), FormError> {
-        if self.take("v")?.as_str() == Some("1") { Ok(()) } else { Err(self.wrong("v", "not \"1\"")) }
+        let is_first = match self.required("v")? {
+            Member::Value(value) => value.as_str() == Some("1"),
+            Member::Written(written) => written.text() == "\"1\"",
+        };
+        if is_first { Ok(()) } else { Err(self.wrong("v", "not \"1\"")) }
     }
 
     /// A string.
@@ -336,7 +356,10 @@ impl<'a> Form<'a> {
     /// Whether the member is there and was not taken yet.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(other, value)| other == name && value.is_some())
+        match &self.members {
+            Members::Values(members) => members.iter().any(|(other, value)| **other == *name && value.is_some()),
+            Members::Written(members) => members.iter().any(|member| is_named(member.as_ref(), name)),
+        }
     }
 
     /// The error for a member that is not of its form.
@@ -344,6 +367,10 @@ impl<'a> Form<'a> {
     pub fn wrong(&self, name: &str, how: &str) -> FormError {
         FormError(format!("{}: `{name}` is {how}", self.what))
     }
+}
+
+fn is_named(member: Option<&encoding::Member<'_>>, name: &str) -> bool {
+    member.is_some_and(|member| member.name() == name)
 }
 
 /// A [`FormError`] from a static text, for a condition that spans members.

@@ -76,7 +76,8 @@ pub(crate) const fn is_digit(byte: u8) -> bool {
 /// Whether `text` is exactly a content id.
 #[must_use]
 pub fn is_content_id(text: &str) -> bool {
-    text.len() == LENGTH && text.bytes().all(is_digit)
+    // Each is looked at, which goes several at a time.
+    text.len() == LENGTH && text.bytes().fold(true, |digits, byte| digits & is_digit(byte))
 }
 
 /// The operation id in an artifact id `auth_<content id>`.

@@ -10,7 +10,8 @@ mod proof;
 
 use crate::encoding::Value;
 use crate::hash::{Blake2b, Sha3, Sha256};
-use alloc::format;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
 
 pub use memory::OperationIndex;
 pub use proof::{Proof, Proves};
@@ -25,9 +26,18 @@ pub fn op_key(op: &str) -> Sha256 {
 #[must_use]
 pub fn op_value(op: &str, n: u64, tip: &Sha3, tip_alt: &Blake2b) -> Sha256 {
     // Canonical as it stands: an operation id needs no escapes.
-    let value = format!(r#"{{"n":{n},"op":"{op}","tip":"{tip}","tip_alt":"{tip_alt}"}}"#);
-    debug_assert!(crate::encoding::parse_canonical(value.as_bytes()).is_ok(), "an operation id needs no escapes");
-    Sha256::of(&[value.as_bytes()])
+    let mut value = Vec::with_capacity(384);
+    value.extend_from_slice(br#"{"n":"#);
+    value.extend_from_slice(n.to_string().as_bytes());
+    value.extend_from_slice(br#","op":""#);
+    value.extend_from_slice(op.as_bytes());
+    value.extend_from_slice(br#"","tip":""#);
+    tip.write(&mut value);
+    value.extend_from_slice(br#"","tip_alt":""#);
+    tip_alt.write(&mut value);
+    value.extend_from_slice(br#""}"#);
+    debug_assert!(crate::encoding::parse_canonical(&value).is_ok(), "an operation id needs no escapes");
+    Sha256::of(&[&value])
 }
 
 /// The key of an artifact's revocation.

@@ -4,6 +4,15 @@
 #[must_use]
 pub fn is_segment(text: &str) -> bool {
     let bytes = text.as_bytes();
+    (1..=64).contains(&bytes.len()) && (all_plain(bytes) || all_plain_or_escaped(bytes))
+}
+
+/// Whether all stand as they are. Each is looked at, which goes several at a time; most names are such.
+fn all_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+}
+
+fn all_plain_or_escaped(bytes: &[u8]) -> bool {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         at += match byte {
@@ -12,7 +21,7 @@ pub fn is_segment(text: &str) -> bool {
             _ => return false,
         };
     }
-    (1..=64).contains(&bytes.len())
+    true
 }
 
 /// A character that stands in a name as it is.
@@ -41,7 +50,10 @@ pub fn is_path(text: &str) -> bool {
 /// A domain: labels with dots between them (`11-11`, `eu.example`).
 #[must_use]
 pub fn is_domain(text: &str) -> bool {
-    is_segment(text) && !text.contains('%') && text.split('.').all(|label| !label.is_empty())
+    let bytes = text.as_bytes();
+    let has_empty_label =
+        || bytes.starts_with(b".") || bytes.ends_with(b".") || bytes.windows(2).any(|two| two == b"..");
+    (1..=64).contains(&bytes.len()) && all_plain(bytes) && !has_empty_label()
 }
 
 /// An authority: `governance://<domain>/authority/<env>`.
@@ -101,8 +113,8 @@ pub fn policy_version(text: &str) -> Option<(&str, u64)> {
 /// A runtime: `<scheme>://<path>`, schemes `k8s host exec mesh edge`.
 #[must_use]
 pub fn is_runtime(text: &str) -> bool {
-    let Some((scheme, path)) = text.split_once("://") else { return false };
-    matches!(scheme, "k8s" | "host" | "exec" | "mesh" | "edge") && is_path(path)
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    matches!(scheme, "k8s" | "host" | "exec" | "mesh" | "edge") && rest.strip_prefix("//").is_some_and(is_path)
 }
 
 /// An enforcement point: `<runtime>#<point>`.

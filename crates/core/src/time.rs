@@ -32,18 +32,37 @@ impl Time {
     /// The written form to the second; the milliseconds are cut off.
     #[must_use]
     pub fn seconds(self) -> String {
-        let (day, rest) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
-        let (year, month, date) = civil(day);
-        let (h, m, s) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
-        format!("{year:04}-{month:02}-{date:02}T{h:02}:{m:02}:{s:02}Z")
+        let mut text = self.to_the_second();
+        text.push('Z');
+        text
     }
 
     /// The written form to the millisecond.
     #[must_use]
     pub fn millis(self) -> String {
-        let mut text = self.seconds();
-        text.pop();
-        format!("{text}.{:03}Z", self.0.rem_euclid(1000))
+        let mut text = self.to_the_second();
+        text.push('.');
+        push_digits(&mut text, self.0.rem_euclid(1000), 3);
+        text.push('Z');
+        text
+    }
+
+    /// What both forms begin with. Digit by digit, for each entry of a ledger has its time.
+    fn to_the_second(self) -> String {
+        let (day, rest) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, date) = civil(day);
+        let mut text = String::with_capacity(24);
+        if (0..10_000).contains(&year) {
+            push_digits(&mut text, year, 4);
+        } else {
+            text.push_str(&format!("{year:04}"));
+        }
+        let (h, m, s) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
+        for (before, digits) in [('-', month), ('-', date), ('T', h), (':', m), (':', s)] {
+            text.push(before);
+            push_digits(&mut text, digits, 2);
+        }
+        text
     }
 
     /// The moment `seconds` later (or earlier, where negative); saturates.
@@ -114,6 +133,12 @@ fn days(year: i64, month: i64, date: i64) -> i64 {
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + date - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// The last `width` digits of a number that is not negative.
+fn push_digits(text: &mut String, number: i64, width: u32) {
+    let digit = |place| u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or_default();
+    text.extend((0..width).rev().map(|place| char::from(b'0' + digit(place))));
 }
 
 /// The date of a day since 1970-01-01: the inverse of [`days`].

@@ -3,29 +3,68 @@
 //! what checking it does.
 
 use super::scan::Scan;
-use super::{EncodingError, Value, parse_canonical};
+use super::{EncodingError, Value, parse_canonical, parse_written};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// The canonical encoding of an object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded<'a> {
-    bytes: &'a [u8],
+    text: &'a str,
     members: Vec<Member<'a>>,
     depth: usize,
 }
 
-/// A member: its name as it is written, which for all names of the protocol is the name, and all of its bytes.
+/// A member as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member<'a> {
+    whole: &'a str,
+    /// The length of its name between the quotes.
+    name: usize,
+    /// Whether the value is a string that has an escape.
+    escaped: bool,
+}
+
+/// A value as it is written.
 #[derive(Clone, Copy, Debug)]
-struct Member<'a> {
-    name: &'a [u8],
-    whole: &'a [u8],
+pub(crate) struct Written<'a> {
+    text: &'a str,
+    escaped: bool,
 }
 
 impl<'a> Member<'a> {
-    /// The bytes of the value: behind the name, its quotes and the colon.
-    fn value(&self) -> &'a [u8] {
-        self.whole.get(self.name.len() + 3..).unwrap_or_default()
+    /// Its name as it is written, which for all names of the protocol is the name.
+    pub(crate) fn name(&self) -> &'a str {
+        self.whole.get(1..=self.name).unwrap_or_default()
+    }
+
+    /// Its value: what stands behind the name, its quotes and the colon.
+    pub(crate) fn value(&self) -> Written<'a> {
+        Written { text: self.whole.get(self.name + 3..).unwrap_or_default(), escaped: self.escaped }
+    }
+}
+
+impl<'a> Written<'a> {
+    /// Its canonical encoding.
+    pub(crate) const fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// What it is the encoding of.
+    pub(crate) fn value(self) -> Result<Value, EncodingError> {
+        parse_written(self.text)
+    }
+
+    /// The string that it is: as it stands there, if it has no escapes. `None` where it is none.
+    pub(crate) fn string(self) -> Option<Cow<'a, str>> {
+        let inside = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        if !self.escaped {
+            return Some(Cow::Borrowed(inside));
+        }
+        match self.value() {
+            Ok(Value::Str(text)) => Some(Cow::Owned(text)),
+            _ => None,
+        }
     }
 }
 
@@ -35,14 +74,16 @@ impl<'a> Encoded<'a> {
     /// # Errors
     /// Where they are not the canonical encoding of an object.
     pub fn of(bytes: &'a [u8]) -> Result<Self, EncodingError> {
-        Self::scan(bytes).ok_or_else(|| match parse_canonical(bytes) {
+        core::str::from_utf8(bytes).ok().and_then(Self::of_text).ok_or_else(|| match parse_canonical(bytes) {
             Err(error) => error,
             Ok(_) => EncodingError { what: "not an object", at: 0 },
         })
     }
 
-    fn scan(bytes: &'a [u8]) -> Option<Self> {
-        let (encoded, scan) = Self::standing(core::str::from_utf8(bytes).ok()?, 0, 0, usize::MAX)?;
+    /// The object that a text encodes; `None` where it is not the canonical encoding of one.
+    #[must_use]
+    pub fn of_text(text: &'a str) -> Option<Self> {
+        let (encoded, scan) = Self::standing(text, 0, 0, usize::MAX)?;
         scan.is_at_end().then_some(encoded)
     }
 
@@ -52,15 +93,15 @@ impl<'a> Encoded<'a> {
         let mut scan = Scan::new(text, begun, values);
         let mut members = Vec::with_capacity(32);
         scan.count()?;
-        scan.object(depth, |name, whole| members.push(Member { name, whole }))?;
-        let bytes = text.as_bytes().get(begun..scan.at())?;
-        Some((Self { bytes, members, depth: scan.deepest().saturating_sub(depth) }, scan))
+        scan.object(depth, |name, whole, escaped| members.push(Member { whole, name: name.len(), escaped }))?;
+        let text = text.get(begun..scan.at())?;
+        Some((Self { text, members, depth: scan.deepest().saturating_sub(depth) }, scan))
     }
 
     /// All of its bytes.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
-        self.bytes
+        self.text.as_bytes()
     }
 
     /// How many containers stand inside each other, itself among them.
@@ -71,54 +112,46 @@ impl<'a> Encoded<'a> {
 
     /// The canonical encoding of the member `name`.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.members.iter().find(|member| member.name == name.as_bytes()).map(Member::value)
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.written(name).map(Written::text)
     }
 
     /// The string that the member `name` is.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        text(self.get(name)?)
+        self.written(name)?.string()
     }
 
     /// The integer that the member `name` is.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
-        parse_canonical(self.get(name)?).ok()?.as_int()
+        self.written(name)?.value().ok()?.as_int()
     }
 
-    /// Names, as they are written, and values.
-    pub fn members(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.members.iter().map(|member| (member.name, member.value()))
+    fn written(&self, name: &str) -> Option<Written<'a>> {
+        self.members.iter().find(|member| member.name() == name).map(Member::value)
+    }
+
+    /// Its members, in their order.
+    pub(crate) fn members(&self) -> &[Member<'a>] {
+        &self.members
     }
 
     /// The canonical encoding of the object without the members `left_out`: what is signed or hashed leaves out its own
     /// hash and signature.
     #[must_use]
     pub fn without(&self, left_out: &[&str]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes.len() + 1);
+        let mut out = Vec::with_capacity(self.text.len() + 1);
         out.push(b'{');
         for member in &self.members {
-            if !left_out.iter().any(|left_out| left_out.as_bytes() == member.name) {
+            if !left_out.contains(&member.name()) {
                 if out.len() > 1 {
                     out.push(b',');
                 }
-                out.extend_from_slice(member.whole);
+                out.extend_from_slice(member.whole.as_bytes());
             }
         }
         out.push(b'}');
         out
-    }
-}
-
-/// The string that is encoded by `canonical`, where that encodes one: as it stands there, if it has no escapes.
-pub(crate) fn text(canonical: &[u8]) -> Option<Cow<'_, str>> {
-    let inside = canonical.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    if !inside.contains(&b'\\') {
-        return core::str::from_utf8(inside).ok().map(Cow::Borrowed);
-    }
-    match parse_canonical(canonical) {
-        Ok(Value::Str(text)) => Some(Cow::Owned(text)),
-        _ => None,
     }
 }

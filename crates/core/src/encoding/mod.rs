@@ -17,8 +17,9 @@ use core::cmp::Ordering;
 use core::fmt;
 
 pub use encoded::Encoded;
-pub(crate) use encoded::text;
+pub(crate) use encoded::{Member, Written};
 pub use names::Name;
+pub(crate) use parse::parse_written;
 pub use parse::{Item, Most, TOO_MUCH, parse, parse_at_most, parse_canonical, parse_items};
 pub use pointer::tokens;
 

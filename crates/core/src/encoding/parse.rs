@@ -25,6 +25,11 @@ pub fn parse_canonical(text: &[u8]) -> Result<Value, EncodingError> {
     Parser::new(text, true).document()
 }
 
+/// [`parse_canonical`] of what is known to be UTF-8.
+pub(crate) fn parse_written(text: &str) -> Result<Value, EncodingError> {
+    Parser { utf8: Some(text), ..Parser::new(text.as_bytes(), true) }.document()
+}
+
 /// An item of an array, as it came.
 #[derive(Clone, Debug)]
 pub enum Item<'a> {
@@ -69,6 +74,8 @@ pub fn parse_items<'a>(text: &'a [u8], member: &'a str, most: Most) -> Result<(V
 
 struct Parser<'a> {
     text: &'a [u8],
+    /// The same, where all of it is UTF-8: what is not is found at the string that is not.
+    utf8: Option<&'a str>,
     at: usize,
     /// Whether anything but the canonical encoding is refused.
     canonical: bool,
@@ -83,7 +90,16 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     const fn new(text: &'a [u8], canonical: bool) -> Self {
-        Self { text, at: 0, canonical, member: None, items: Vec::new(), most_items: usize::MAX, values: usize::MAX }
+        Self {
+            text,
+            utf8: None,
+            at: 0,
+            canonical,
+            member: None,
+            items: Vec::new(),
+            most_items: usize::MAX,
+            values: usize::MAX,
+        }
     }
 
     fn document(mut self) -> Result<Value, EncodingError> {
@@ -91,6 +107,7 @@ impl<'a> Parser<'a> {
     }
 
     fn whole(&mut self) -> Result<Value, EncodingError> {
+        self.utf8 = self.utf8.or_else(|| core::str::from_utf8(self.text).ok());
         self.space()?;
         let value = self.value(0)?;
         self.space()?;
@@ -174,7 +191,7 @@ impl<'a> Parser<'a> {
         self.take(1)?;
         // Another of that name is read as anything else is, until the object's end finds it there twice. So the text is looked at once.
         self.member = None;
-        let text = core::str::from_utf8(self.text).map_err(|_| self.error("not UTF-8"))?;
+        let text = self.utf8.ok_or_else(|| self.error("not UTF-8"))?;
         self.list(depth, |parser| {
             if parser.items.len() >= parser.most_items {
                 return Err(parser.error(TOO_MUCH));
@@ -247,7 +264,10 @@ impl<'a> Parser<'a> {
                 bytes.extend_from_slice(tail);
                 String::from_utf8(bytes).ok().map(Cow::Owned)
             }
-            None => core::str::from_utf8(tail).ok().map(Cow::Borrowed),
+            None => self
+                .utf8
+                .map_or_else(|| core::str::from_utf8(tail).ok(), |text| text.get(run..self.at))
+                .map(Cow::Borrowed),
         };
         let string = string.ok_or_else(|| self.error("not UTF-8"))?;
         self.at += 1;

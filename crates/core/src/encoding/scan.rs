@@ -3,14 +3,14 @@
 //! It accepts what [`parse_canonical`](super::parse_canonical) accepts and nothing else; a test holds the two against each
 //! other. Why something is refused only the parser says.
 
-use super::{parse_canonical, utf16_order};
+use super::{parse_written, utf16_order};
 use crate::limits::{MAX_DEPTH, MAX_INTEGER};
 use alloc::string::String;
 use core::cmp::Ordering;
 
 /// A walk over a text.
 pub(super) struct Scan<'a> {
-    text: &'a [u8],
+    text: &'a str,
     at: usize,
     deepest: usize,
     values: usize,
@@ -18,9 +18,9 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// A walk that begins at a byte of `text`, whose strings are known to be UTF-8, and passes over so many values at `most`.
+    /// A walk that begins at a byte of `text`, and passes over so many values at `most`.
     pub(super) const fn new(text: &'a str, at: usize, most: usize) -> Self {
-        Self { text: text.as_bytes(), at, deepest: 0, values: 0, most }
+        Self { text, at, deepest: 0, values: 0, most }
     }
 
     /// Where it stands.
@@ -49,24 +49,26 @@ impl<'a> Scan<'a> {
         (self.values <= self.most).then_some(())
     }
 
-    /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded.
-    fn value(&mut self, depth: usize) -> Option<()> {
+    /// Passes over the value that begins here, inside of `depth` containers; `None` where none is canonically encoded. Says
+    /// whether it is a string that has an escape.
+    fn value(&mut self, depth: usize) -> Option<bool> {
         self.count()?;
         match self.peek()? {
-            b'"' => self.string().map(|_| ()),
-            b'{' => self.object(depth, |_, _| ()),
+            b'"' => return self.string().map(|text| text.escaped),
+            b'{' => self.object(depth, |_, _, _| ()),
             b'[' => self.array(depth),
             b'-' | b'0'..=b'9' => self.integer(),
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
             b'n' => self.word(b"null"),
             _ => None,
-        }
+        }?;
+        Some(false)
     }
 
     /// Passes over an object inside of `depth` containers, and shows each member: its name as it is written between the
-    /// quotes, and the whole of it.
-    pub(super) fn object(&mut self, depth: usize, mut member: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+    /// quotes, the whole of it, and whether its value is a string that has an escape.
+    pub(super) fn object(&mut self, depth: usize, mut member: impl FnMut(&'a str, &'a str, bool)) -> Option<()> {
         self.open(b'{', depth)?;
         if self.eat(b'}') {
             return Some(());
@@ -80,8 +82,8 @@ impl<'a> Scan<'a> {
             }
             last = Some(name);
             self.expect(b':')?;
-            self.value(depth + 1)?;
-            member(name.written, self.text.get(begun..self.at)?);
+            let escaped = self.value(depth + 1)?;
+            member(name.written, self.text.get(begun..self.at)?, escaped);
             if self.eat(b'}') {
                 return Some(());
             }
@@ -116,7 +118,7 @@ impl<'a> Scan<'a> {
         let begun = self.at;
         let mut escaped = false;
         loop {
-            self.at += plain(self.text.get(self.at..)?);
+            self.at += plain(self.rest()?);
             match self.peek()? {
                 b'"' => break,
                 b'\\' => self.escape()?,
@@ -131,7 +133,7 @@ impl<'a> Scan<'a> {
 
     /// Passes over an escape of those that RFC 8785 writes: the short ones, and `\u00xx` for the other control characters.
     fn escape(&mut self) -> Option<()> {
-        let length = match self.text.get(self.at + 1..)? {
+        let length = match self.rest()?.get(1..)? {
             [b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r', ..] => 2,
             [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => 6,
             [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => 6,
@@ -150,7 +152,7 @@ impl<'a> Scan<'a> {
             self.at += 1;
         }
         // Zero is one digit and has no sign; nothing else begins with it.
-        let plain = match self.text.get(begun)? {
+        let plain = match self.text.as_bytes().get(begun)? {
             b'0' => self.at - begun == 1 && !negative,
             _ => self.at > begun,
         };
@@ -158,13 +160,18 @@ impl<'a> Scan<'a> {
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
-        let found = self.text.get(self.at..)?.starts_with(word);
+        let found = self.rest()?.starts_with(word);
         self.at += word.len();
         found.then_some(())
     }
 
     fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// What was not passed over yet.
+    fn rest(&self) -> Option<&'a [u8]> {
+        self.text.as_bytes().get(self.at..)
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -181,7 +188,7 @@ impl<'a> Scan<'a> {
 /// A string as it is written between its quotes.
 #[derive(Clone, Copy)]
 struct Text<'a> {
-    written: &'a [u8],
+    written: &'a str,
     /// Whether it has an escape.
     escaped: bool,
 }
@@ -195,14 +202,11 @@ fn order(a: &Text<'_>, b: &Text<'_>) -> Ordering {
     if a.written.is_ascii() || b.written.is_ascii() {
         return a.written.cmp(b.written);
     }
-    match (core::str::from_utf8(a.written), core::str::from_utf8(b.written)) {
-        (Ok(a), Ok(b)) => utf16_order(a, b),
-        _ => Ordering::Equal,
-    }
+    utf16_order(a.written, b.written)
 }
 
-fn meant(name: &[u8]) -> String {
-    let value = parse_canonical(&[b"\"", name, b"\""].concat()).ok();
+fn meant(name: &str) -> String {
+    let value = parse_written(&["\"", name, "\""].concat()).ok();
     value.and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
 }
 
