@@ -197,9 +197,8 @@ impl Audit {
         match judgement {
             Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {
                 Ok(needed) => {
-                    let artifact = needed.artifact.as_ref().map(|sent| sent.artifact.clone());
                     let broken = read(&self.shared.book).broken_stream(verified);
-                    self.store_content(needed, batch);
+                    let artifact = self.store_content(needed, batch);
                     self.push(accepted, verified, at, artifact.as_ref(), batch);
                     if let Some(broken) = broken {
                         self.record_break(&broken, batch);
@@ -231,13 +230,14 @@ impl Audit {
         Outcome::Refused { why, numbered }
     }
 
-    /// Stages the content of an entry; the artifact last, so that it stands right before its entry.
-    fn store_content(&mut self, needed: content::Needed, batch: &mut Batch) {
-        let artifact = needed.artifact.map(|sent| (sent.hash, sent.bytes));
-        for (hash, bytes) in needed.blobs.into_iter().chain(artifact) {
+    /// Stages the content of an entry; the artifact, which is given back, last, so that it stands right before its entry.
+    fn store_content(&mut self, needed: content::Needed, batch: &mut Batch) -> Option<Artifact> {
+        let (artifact, encoded) = needed.artifact.map(|sent| (sent.artifact, (sent.hash, sent.bytes))).unzip();
+        for (hash, bytes) in needed.blobs.into_iter().chain(encoded) {
             let position = stage(batch, Stored::Blob(bytes));
             write(&self.shared.places).add_blob(&hash, position);
         }
+        artifact
     }
 
     /// Makes an accepted record the next entry.
