@@ -212,6 +212,19 @@ fn watched(dir: &Path) -> Result<Vec<Log>, Failure> {
     Ok(logs)
 }
 
+/// One that was made as an auditor counts as one wherever its public file was named: without a ledger to replay what it cosigns would
+/// be D5, and nobody would have replayed it.
+fn audits_or_is_plain(dir: &Path, audits: bool) -> Result<(), Failure> {
+    let public = dir.join(PUBLIC);
+    if audits || !public.exists() || !read_public(&public)?.audits {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} says that this witness audits: name the ledger that it replays with --audit and --root",
+        public.display()
+    )))
+}
+
 /// Runs the witness until it is told to stop; the status says whether another process is to take its place.
 fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     corner::follow_parent(args.serve.parent)?;
@@ -219,6 +232,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     corner::close_to_others()?;
     let dir = std::path::absolute(&args.dir).map_err(Failure::new)?;
     holds_witness(&dir)?;
+    audits_or_is_plain(&dir, args.audit.is_some())?;
     let passphrase_file = args.passphrase_file.clone().unwrap_or_else(|| dir.join(keystore::PASSPHRASE));
     let audited = args.root.as_deref().map(corner::read_root).transpose()?;
     let secret = audit_cmd::secret(args.secret_file.as_deref())?;

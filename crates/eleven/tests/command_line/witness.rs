@@ -170,6 +170,18 @@ fn a_witness_that_is_to_audit_nothing_that_has_an_address_does_not_start() {
     }
 }
 
+#[test]
+fn a_witness_that_is_named_as_an_auditor_does_not_start_without_a_ledger_to_replay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().join("w").display().to_string();
+    let made = eleven().args(["witness", "key", "new", &at, "--name", "witness.example/one", "--audits"]).output();
+    assert!(made.expect("it runs").status.success());
+    let output = eleven().args(["witness", "serve", "--listen", "127.0.0.1:0", &at]).output().expect("it runs");
+    let said = text(&output);
+    assert!(output.status.code() == Some(2) && said.contains("says that this witness audits"), "{said}");
+    assert!(said.contains("--audit and --root") && !said.contains("listening"), "{said}");
+}
+
 /// Makes a witness of the domain's ledger, which stands in the domain's folder `w`, and starts it.
 fn watching(domain: &Domain, listen: std::net::SocketAddr) -> Witness {
     watching_as(domain, "w", "witness.example/one", &listen.to_string())
