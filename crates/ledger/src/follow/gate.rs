@@ -20,6 +20,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub struct Auditing {
     mirror: Arc<Mutex<Mirror>>,
     source: Arc<dyn Source>,
+    /// The first line of the ledger's checkpoints.
+    origin: String,
     /// [`AGAIN`], or what a test says.
     pub(super) again: Duration,
 }
@@ -67,13 +69,18 @@ impl Auditing {
     #[must_use]
     pub fn new(follower: Follower, source: Arc<dyn Source>) -> Self {
         let (folder, pinned) = (follower.folder.path().to_owned(), follower.pinned.clone());
+        let origin = pinned.origin();
         let mirror = Mirror { follower: Ok(follower), folder, pinned, opened: Instant::now() };
-        Self { mirror: Arc::new(Mutex::new(mirror)), source, again: AGAIN }
+        Self { mirror: Arc::new(Mutex::new(mirror)), source, origin, again: AGAIN }
     }
 
     /// Verifies up to a checkpoint, which the ledger's key signed, where that was not done yet; and says whether it is the
     /// tree that was verified.
     async fn judge(&self, checkpoint: &Checkpoint) -> Result<(), Held> {
+        // Another's log may show this very tree: a root alone does not say whose it is.
+        if checkpoint.origin != self.origin {
+            return Err(Held::Wrong(format!("what is replayed here is {}, and nothing else is cosigned", self.origin)));
+        }
         // While a long stretch is being verified nobody waits for it.
         let mirror = Arc::clone(&self.mirror).try_lock_owned();
         let mut mirror = mirror.map_err(|_| Held::NotYet("the ledger is being replayed: ask again".to_owned()))?;

@@ -541,6 +541,9 @@ async fn the_gate_opens_for_what_was_verified_and_for_nothing_else() {
     assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()), "it replays first, and then opens");
     let other = Checkpoint { root: Sha256([3; 32]), ..checkpoint.clone() };
     assert!(matches!(gate.may_cosign(&other).await, Err(Held::Wrong(_))));
+    let borrowed = Checkpoint { origin: "other.example/log".to_owned(), ..checkpoint.clone() };
+    let held = gate.may_cosign(&borrowed).await;
+    assert!(matches!(&held, Err(Held::Wrong(why)) if why.contains("11-11/ledger")), "another's log: {held:?}");
     let larger = Checkpoint { size: checkpoint.size + 1000, ..checkpoint.clone() };
     assert!(matches!(gate.may_cosign(&larger).await, Err(Held::NotYet(_))));
     served.end().await;
