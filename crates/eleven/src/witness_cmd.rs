@@ -13,7 +13,7 @@ use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::Form;
 use eleven_core::head::checkpoint::{read_vkey, vkey, witness_vkey};
-use eleven_core::root::{KeyUse, TrustRoot, Witness, Witnesses};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{base64_value, bytes32};
 use eleven_ledger::follow::{self, Auditing, Follower, Remote};
 use eleven_ledger::witness::{Gate, Log, Open, Settings, WitnessServer};
@@ -134,14 +134,18 @@ pub(crate) fn read_public(file: &Path) -> Result<Witness, Failure> {
 }
 
 fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Output) -> Result<(), Failure> {
-    let added: Vec<String> = match (root, vkey_given) {
+    let (added, stolen): (Vec<String>, Vec<String>) = match (root, vkey_given) {
         (Some(root), _) => {
             let root = corner::read_root(root)?;
             let origin = root.origin();
             let heads = root.roles.iter().filter(|key| key.usage == KeyUse::Head);
-            heads.map(|key| vkey(&origin, &key.public)).collect()
+            let (stolen, own): (Vec<&KeyRecord>, Vec<&KeyRecord>) =
+                heads.partition(|key| matches!(key.status, KeyStatus::Compromised(_)));
+            let lines =
+                |keys: &[&KeyRecord]| -> Vec<String> { keys.iter().map(|key| vkey(&origin, &key.public)).collect() };
+            (lines(&own), lines(&stolen))
         }
-        (None, Some(vkey)) => vec![vkey.trim().to_owned()],
+        (None, Some(vkey)) => (vec![vkey.trim().to_owned()], Vec::new()),
         (None, None) => return Err(Failure::usage("name the log by --root or --vkey")),
     };
     if let Some(wrong) = added.iter().find(|vkey| read_vkey(vkey).is_none()) {
@@ -149,6 +153,8 @@ fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Ou
     }
     holds_witness(dir)?;
     let mut lines = watched_lines(dir)?;
+    // Whoever has it could lead this witness off to a tree that the ledger never goes on from.
+    lines.retain(|line| !stolen.contains(line));
     lines.extend(added.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>());
     write_watched(dir, &lines).map_err(|error| Failure::new(format!("{}: {error}", dir.join(WATCHED).display())))?;
     list_logs(dir, output)

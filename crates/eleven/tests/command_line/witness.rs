@@ -182,6 +182,29 @@ fn a_witness_that_is_named_as_an_auditor_does_not_start_without_a_ledger_to_repl
     assert!(said.contains("--audit and --root") && !said.contains("listening"), "{said}");
 }
 
+#[test]
+fn a_key_that_a_root_calls_compromised_is_watched_no_more() {
+    let domain = Domain::make(&[]);
+    let (at, first, second) = (domain.file("w"), domain.file("root.json"), domain.file("two.json"));
+    let (key, renewed) = (domain.file("root-key.json"), domain.file("renewed.json"));
+    let made = eleven().args(["witness", "key", "new", &at, "--name", "witness.example/one"]).output();
+    assert!(made.expect("it runs").status.success());
+    let watched = |root: &str| {
+        let output = eleven().args(["witness", "log", "add", &at, "--root", root, "--json"]).output().expect("it runs");
+        let logs = parse(text(&output).trim().as_bytes()).expect("I-JSON");
+        let logs = logs.get("logs").and_then(Value::as_array).expect("a list").iter();
+        let line = |log: &Value| log.get("vkey").and_then(Value::as_str).expect("a key").to_owned();
+        logs.map(line).collect::<Vec<String>>()
+    };
+    let before = watched(&first);
+    assert_eq!(before.len(), 1, "{before:?}");
+    domain.done(&["ledger", "key", "renew", "--label", "2", "--out", &renewed]);
+    let next = ["root", "next", "--from", &first, "--root-key", &key, "--renew", &renewed, "--out", &second];
+    domain.done(&[&next[..], &["--compromise", "key:11-11/head/1"]].concat());
+    let after = watched(&second);
+    assert!(after.len() == 1 && after != before, "{before:?}, {after:?}");
+}
+
 /// Makes a witness of the domain's ledger, which stands in the domain's folder `w`, and starts it.
 fn watching(domain: &Domain, listen: std::net::SocketAddr) -> Witness {
     watching_as(domain, "w", "witness.example/one", &listen.to_string())
