@@ -115,12 +115,23 @@ fn index_of(at: &At, op: &str) -> Result<(Head, Proof), Failure> {
 /// Whether the larger of two heads' trees begins with the other. Which one that is, nobody says: a cache on the way may
 /// answer with a head of a second ago.
 fn consistent(at: &At, one: &Head, other: &Head) -> Result<bool, Failure> {
+    if contradict(one, other) {
+        return Ok(false);
+    }
     let (first, second) = by_size(&one.commitment, &other.commitment);
     let path = format!("{}?first={}&second={}", routes::PROOF_CONSISTENCY, first.size, second.size);
     let proof = call::get(at, &path)?;
     let proof = proof.get("proof").ok_or_else(|| Failure::new("the ledger's consistency proof lacks `proof`"))?;
     let proof = tree::read_proof(proof)?;
     Ok(tree::verify_consistency(first.size, second.size, &first.root, &second.root, &proof))
+}
+
+/// Whether two heads by themselves, whatever their trees, are no heads of one history: of one size and not the same, or the younger
+/// one the smaller.
+fn contradict(one: &Head, other: &Head) -> bool {
+    let (older, younger) = if one.at <= other.at { (one, other) } else { (other, one) };
+    let back = older.at < younger.at && younger.commitment.size < older.commitment.size;
+    one.commitment.ledger != other.commitment.ledger || one.equivocates(other) || back
 }
 
 fn by_size<'a>(one: &'a Commitment, other: &'a Commitment) -> (&'a Commitment, &'a Commitment) {

@@ -150,6 +150,21 @@ fn a_proof_file_of_another_history_than_the_published_one_is_not_walked_through(
 }
 
 #[test]
+fn two_heads_of_one_size_that_name_two_indexes_are_not_of_one_history() {
+    let (same, other) = (head(|head| head), head(|head| head.with("index", Sha256([7; 32]))));
+    let steps = walked(&other, &same);
+    assert_eq!((steps[OF_ONE_HISTORY], steps[OWN_OF_ONE_HISTORY]), (false, false), "one tree: {steps:?}");
+    let signed = |size: u64, at: i64| Head::sign(of(size), Time(at), &head_key(1));
+    assert!(contradict(&signed(3, 2), &signed(8, 1)) && contradict(&signed(8, 1), &signed(3, 2)), "it went back");
+    for other in [signed(8, 3), signed(8, 2), signed(3, 9), signed(2, 1)] {
+        assert!(!contradict(&signed(3, 2), &other), "{other:?}");
+    }
+    let mut renamed = of(8);
+    renamed.ledger = "ledger://11-12".to_owned();
+    assert!(contradict(&signed(3, 2), &Head::sign(renamed, Time(3), &head_key(1))), "another's");
+}
+
+#[test]
 fn an_index_of_before_the_published_head_does_not_do() {
     let (same, later) = (head(|head| head), head(|head| head.with("size", 65u64)));
     let steps = walked(&later, &same);
