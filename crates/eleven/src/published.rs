@@ -67,6 +67,11 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
                     "the witness {url} cosigned a head of {known} entries, and the copy ends at {size}: have its operator \
                      give you that checkpoint, and name it by --head"
                 ))),
+                // It was asked to go on from this very size, so what differs is the tree.
+                (StatusCode::CONFLICT, Some(known)) if known == size => Err(Failure::new(format!(
+                    "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
+                     then: have its operator give you that checkpoint, and name it by --head"
+                ))),
                 (StatusCode::CONFLICT, Some(_)) | (StatusCode::OK | StatusCode::NOT_FOUND, _) => Ok(None),
                 _ => Err(Failure::new(format!("the witness {url} answers {status} to a checkpoint of the copy"))),
             }

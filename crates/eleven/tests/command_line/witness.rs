@@ -351,6 +351,10 @@ fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
     let foreign = foreign_witness(999_999);
     let refused = restore(&["--witness", &foreign]);
     assert!(text(&refused).contains("cosigned a head of 999999 entries"), "{}", text(&refused));
+    let forked = foreign_witness(u64::try_from(size).expect("a size"));
+    let refused = restore(&["--witness", &forked]);
+    let why = format!("cosigned another head of {size} entries than the copy's");
+    assert!(text(&refused).contains(&why), "{}", text(&refused));
     let refused = restore(&["--unwitnessed"]);
     assert!(text(&refused).contains("no published head is known"), "{}", text(&refused));
 
