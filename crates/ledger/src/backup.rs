@@ -135,7 +135,7 @@ fn restore_by(
     let home = Folder::open(folder, CORNER)?;
     finish(folder)?;
     let copy = checked(source, Depth::Everything)?;
-    let lost = uncovered(folder, known, &copy.replayed)?;
+    let lost = uncovered(folder, known, &copy.replayed, recovery)?;
     let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
     let prepare = || -> Result<(), LedgerError> {
         for name in [LOG, HEADS] {
@@ -328,10 +328,21 @@ pub(crate) fn signed_at(heads: &dyn ReadLog, replayed: &Replayed) -> Result<Opti
 }
 
 /// The heads that are known and that the copy does not hold, of those given, each signed by this ledger, and the folder's
-/// own: each covers more, or is of another history. What the copy itself says was given up counts no more.
-fn uncovered(folder: &Path, known: &[Known], replayed: &Replayed) -> Result<Vec<TreeAt>, LedgerError> {
-    if let Some(foreign) = known.iter().find(|known| !known.is_signed(replayed)) {
-        let what = format!("a head of {} entries is not signed by this ledger", foreign.tree().size);
+/// own: each covers more, or is of another history. What the copy itself says was given up counts no more. Of a head by a key that
+/// came after the copy the root's word says that it is this ledger's: it names it as what is given up.
+fn uncovered(
+    folder: &Path,
+    known: &[Known],
+    replayed: &Replayed,
+    recovery: Option<&Recovery>,
+) -> Result<Vec<TreeAt>, LedgerError> {
+    let is_named = |known: &Known| recovery.is_some_and(|recovery| recovery.lost == known.tree());
+    if let Some(foreign) = known.iter().find(|known| !known.is_signed(replayed) && !is_named(known)) {
+        let what = format!(
+            "a head of {} entries is not signed by this ledger, as far as the copy names its head keys: where it is by one that \
+             came later, it is given up by a recovery that names it as lost",
+            foreign.tree().size
+        );
         return Err(LedgerError::Restore(what));
     }
     let mut heads: Vec<TreeAt> = known.iter().map(Known::tree).collect();

@@ -463,6 +463,33 @@ async fn a_smaller_head_is_given_up_with_a_larger_one_where_the_log_that_is_repl
     restore(home.path(), dest.path(), &known, Some(&signed)).expect("restored");
 }
 
+#[tokio::test]
+async fn a_head_by_a_key_that_came_after_the_copy_is_given_up_by_a_word_of_the_root_that_names_it() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let between = more(&home, &mut producers).await;
+    let newest = more(&home, &mut producers).await;
+    // The key was renewed meanwhile, and the log that says so is lost.
+    let renewed = Head::sign(newest.commitment.clone(), newest.at, &signer("head-2"));
+    let known = [Known::Head(renewed)];
+    let other = Home::empty();
+    std::fs::remove_dir_all(other.path()).expect("empty");
+    let unnamed = recovery(&old, &between, at(&home)).signed(&signer("root"));
+    for word in [None, Some(&unnamed)] {
+        let refused = why(restore(other.path(), dest.path(), &known, word));
+        assert!(refused.contains("not signed by this ledger"), "{refused}");
+        assert!(refused.contains("by a recovery that names it as lost"), "{refused}");
+    }
+    let forged = recovery(&old, &newest, at(&home)).signed(&signer("policy"));
+    let refused = why(restore(other.path(), dest.path(), &known, Some(&forged)));
+    assert!(refused.contains("did not sign it"), "{refused}");
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    restore(other.path(), dest.path(), &known, Some(&signed)).expect("restored");
+    assert_eq!(pending(other.path()).expect("read"), Some(signed));
+}
+
 /// The version after the first, which names another root key and calls the one before compromised.
 fn second_root() -> TrustRoot {
     let first = root();
