@@ -280,25 +280,33 @@ impl Follower {
         if let Some(ahead) = &self.ahead {
             return Err(ahead.again());
         }
-        let said = source::fetch_head(source).await?;
-        let mut roots = self.roots();
-        trust::lead(source, &mut roots, &said).await?;
-        self.check_not_contradicted(source, &said, &roots).await?;
-        let size = said.head.commitment.size;
-        if size < self.replayed.book.size() {
-            // An answer of before, from a cache on the way; or more was kept than a head was taken for.
-            if self.replayed.tree.root_at(size) != Some(said.head.commitment.root) {
-                self.explain_fork(source, &mut HashTiles::new(size), &said, &roots).await?;
+        loop {
+            let moved = self.replayed.met.moved;
+            let said = source::fetch_head(source).await?;
+            let mut roots = self.roots();
+            trust::lead(source, &mut roots, &said).await?;
+            self.check_not_contradicted(source, &said, &roots).await?;
+            let size = said.head.commitment.size;
+            if size < self.replayed.book.size() {
+                // An answer of before, from a cache on the way; or more was kept than a head was taken for.
+                if self.replayed.tree.root_at(size) != Some(said.head.commitment.root) {
+                    self.explain_fork(source, &mut HashTiles::new(size), &said, &roots).await?;
+                }
+                return Ok(self.audited());
             }
-            return Ok(self.audited());
+            let mut tiles = HashTiles::new(size);
+            self.check_goes_on(source, &mut tiles, &said, &roots).await?;
+            while self.replayed.book.size() < size {
+                self.window(source, &mut tiles, &said, progress).await?;
+            }
+            // Content may have gone since this head was signed. The head that let it go was signed before that, so the next that is
+            // asked for says so.
+            let since = self.replayed.met.moved > moved;
+            match self.settle(said) {
+                Err(FollowError::Wrong(_)) if since => {}
+                settled => return settled.map(|()| self.audited()),
+            }
         }
-        let mut tiles = HashTiles::new(size);
-        self.check_goes_on(source, &mut tiles, &said, &roots).await?;
-        while self.replayed.book.size() < size {
-            self.window(source, &mut tiles, &said, progress).await?;
-        }
-        self.settle(said)?;
-        Ok(self.audited())
     }
 
     /// The versions of the root that are known, the newest last: those that the entries published, and the pinned one.

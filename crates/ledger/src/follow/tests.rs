@@ -622,6 +622,35 @@ async fn content_that_is_gone_before_its_retention_ends_is_found() {
 }
 
 #[tokio::test]
+async fn content_that_goes_while_a_follower_catches_up_is_judged_by_a_head_of_after_that() {
+    let (served, _archive, size) = archived(day(11), day(12), false).await;
+    let head = served.covered(size).await;
+    // The head that it catches up to was signed before the retention ended.
+    let (before, note) = signed_answers(&Head::sign(head.commitment.clone(), day(9), &signer("head")));
+    let shown = Mutex::new(0);
+    let source = Lying {
+        remote: served.remote(),
+        change: |path: &str, bytes: Bytes| {
+            if ![routes::PROOF_HEAD, routes::CHECKPOINT].contains(&path) {
+                return bytes;
+            }
+            let mut shown = shown.lock().expect("whole");
+            *shown += 1;
+            match *shown {
+                1 => before.clone(),
+                2 => note.clone(),
+                _ => bytes,
+            }
+        },
+    };
+    let mirror = tempfile::tempdir().expect("a folder");
+    let audited = round(&mut auditor(&mirror), &source).await.expect("it might go by then");
+    assert_eq!(audited.met.moved, 2, "{audited:?}");
+    drop(source);
+    drop(served.end().await);
+}
+
+#[tokio::test]
 async fn content_that_is_said_to_be_moved_where_no_retention_was_set_is_found() {
     let mut served = Served::new().await;
     served.operate(1).await;
