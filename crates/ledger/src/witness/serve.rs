@@ -32,6 +32,9 @@ use tokio::sync::{oneshot, watch};
 /// The place of the witness's log in its folder, and the folder's mark.
 const LOG: &str = "log";
 const CORNER: &str = "witness";
+/// What a copy of the folder is worth: it is as if the witness had lied about what it cosigned since.
+const FORGETS: &str = "only a copy of after its last cosignature will do, for an older one has forgotten what it cosigned since; without \
+                       one make a witness under a new key and name, and have the domain name that (docs/witness.md)";
 /// How many records may be kept beyond what is needed.
 const SLACK: u64 = 256;
 
@@ -97,8 +100,9 @@ impl fmt::Display for WitnessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(error) => error.fmt(f),
+            Self::Open(error @ (OpenError::Damaged(_) | OpenError::Missing { .. })) => write!(f, "{error}: {FORGETS}"),
             Self::Open(error) => error.fmt(f),
-            Self::Replay(what) => write!(f, "the witness's log cannot be read back: {what}: restore it from a copy"),
+            Self::Replay(what) => write!(f, "the witness's log cannot be read back: {what}: {FORGETS}"),
             Self::Io(error) => write!(f, "the witness cannot go on: {error}"),
             Self::Commit(why) => write!(f, "the witness stops: {why}"),
             Self::Task(ended) => ended.fmt(f),

@@ -1,6 +1,7 @@
 use super::super::{Held, WitnessError};
 use super::*;
 use eleven_core::encoding::Value;
+use eleven_store::OpenError;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -67,6 +68,19 @@ async fn a_witness_to_whom_nobody_listens_any_more_ends() {
         let listening = async move { assert!(!panics, "a listener that fails") };
         let ended = opened(folder.path(), NAME, Arc::new(Open)).while_listening(listening, &end, stop).await;
         assert!(matches!(ended, Err(WitnessError::Task(_))), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_witness_whose_log_is_damaged_is_not_told_to_forget() {
+    let segment = "00000000000000000007.seg".to_owned();
+    let missing = WitnessError::Open(OpenError::Missing { segment, expected: 5, found: 7 });
+    for error in [missing, WitnessError::Replay("record 3: it is none".to_owned())] {
+        let said = error.to_string();
+        assert!(
+            said.contains("only a copy of after its last cosignature") && said.contains("a new key and name"),
+            "{said}"
+        );
     }
 }
 
