@@ -4,7 +4,9 @@ use crate::cli::{Compare, Follow};
 use crate::output::{Failure, Output, Paint};
 use crate::{call, corner, keystore};
 use eleven_api::client::CallError;
+use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value};
+use eleven_core::time::Time;
 use eleven_ledger::follow::{self, Audited, FollowError, Follower, Remote};
 use eleven_ledger::{Met, Progress, Sound};
 use std::io::{IsTerminal as _, Write as _};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often a terminal is told how far it is.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
+/// A last head that is older than this is told of, in milliseconds: a ledger signs one every ten seconds, also with nothing new.
+const OLD: i64 = 60_000;
 
 /// `ledger fsck`.
 ///
@@ -127,7 +131,7 @@ pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
     let root = corner::read_root(&args.root)?;
     let source = Remote::new(url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
     let follower = Follower::open(&args.data, root).map_err(Failure::new)?;
-    let mut following = Following { follower, source, told: None, output };
+    let mut following = Following { follower, source, told: None, old: false, output };
     let every = Duration::from_millis(args.every.max(10));
     let ended = call::wait(async {
         if args.once {
@@ -157,6 +161,8 @@ struct Following {
     source: Remote,
     /// The size that was told last; none before anything was verified here.
     told: Option<u64>,
+    /// Whether it was told that the last head is old.
+    old: bool,
     output: Output,
 }
 
@@ -168,10 +174,27 @@ impl Following {
         let outcome = self.follower.round(&self.source, &mut |met| shown.follows(met, before)).await;
         shown.end();
         let audited = outcome?;
+        self.look_at_age(&audited);
         if self.told.replace(audited.size) != Some(audited.size) {
             self.output.either(|| verified(&audited), || verified_text(&audited, self.output));
         }
         Ok(())
+    }
+
+    /// Says once that no new head is shown, and once that one is again: what was verified is right, and may be long over.
+    fn look_at_age(&mut self, audited: &Audited) {
+        let Some(at) = audited.at else { return };
+        let old = is_old(at, SystemClock.now());
+        if old && !self.old {
+            tracing::warn!(
+                at = at.millis(),
+                "the last head that is shown is old: the ledger signs none any more, what answers keeps what was before, or the clock \
+                 here is ahead"
+            );
+        } else if !old && self.old {
+            tracing::info!(at = at.millis(), "new heads are shown again");
+        }
+        self.old = old;
     }
 
     /// Round after round, until something is wrong that asking again does not mend.
@@ -201,6 +224,11 @@ impl Following {
     }
 }
 
+/// Whether a ledger that runs would have signed another head since.
+fn is_old(at: Time, now: Time) -> bool {
+    now.since(at) > OLD
+}
+
 impl Shown {
     fn follows(&mut self, met: &Met, before: u64) {
         if self.wanted && self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY) {
@@ -214,15 +242,20 @@ impl Shown {
 fn verified(audited: &Audited) -> Value {
     let object = Object::new().with("ledger", &audited.ledger).with("size", audited.size);
     Value::Object(
-        object.with_some("root", audited.root).with("content", audited.met.content).with("moved", audited.met.moved),
+        object
+            .with_some("root", audited.root)
+            .with_some("at", audited.at.map(Time::to_millis_value))
+            .with("content", audited.met.content)
+            .with("moved", audited.met.moved),
     )
 }
 
 fn verified_text(audited: &Audited, output: Output) -> String {
     let root = audited.root.map_or_else(String::new, |root| root.to_string());
+    let at = audited.at.map_or_else(String::new, |at| format!(" by the head of {at}"));
     let (good, content) = (output.paint(Paint::Good, "verified:"), audited.met.content);
     let Audited { ledger, size, met, .. } = audited;
-    format!("{good} {ledger} of {size} entries, {root}, with {content} pieces of content{}", moved(met))
+    format!("{good} {ledger} of {size} entries{at}, {root}, with {content} pieces of content{}", moved(met))
 }
 
 /// `ledger compare`.
@@ -255,3 +288,6 @@ pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
 pub(crate) fn secret(file: Option<&Path>) -> Result<Option<String>, Failure> {
     Ok(file.map(call::secret).transpose()?.map(|secret| secret.as_str().to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::root::TrustRoot;
+use eleven_core::time::Time;
 use eleven_store::{Folder, FolderError, Log as _, OpenError, Place, SegmentLog, SegmentOptions};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -153,6 +154,8 @@ pub struct Audited {
     pub size: u64,
     /// Its root.
     pub root: Option<Sha256>,
+    /// When it was signed.
+    pub at: Option<Time>,
     /// How much was replayed.
     pub met: Met,
 }
@@ -257,6 +260,7 @@ impl Follower {
             ledger: head.map_or_else(String::new, |head| head.ledger.clone()),
             size: head.map_or(0, |head| head.size),
             root: head.map(|head| head.root),
+            at: self.last.as_ref().map(|last| last.head.at),
             met: self.replayed.met,
         }
     }

@@ -45,7 +45,7 @@ fn a_ledger_is_followed_by_whoever_has_the_root_and_the_mirror_is_checked_like_i
     let follow = ["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"];
     let verified = when_known(&domain, &follow);
     let size = verified.get("size").and_then(Value::as_int).expect("a size");
-    assert!(size >= 12, "{verified}");
+    assert!(size >= 12 && verified.get("at").is_some(), "{verified}");
     assert!(domain.done(&["ledger", "compare", &url, &url, "--root", &root]).contains("one history"));
     let sound = domain.json(&["ledger", "fsck", "--data", &mirror]);
     assert_eq!(sound.get("entries").and_then(Value::as_int), Some(size), "{sound}");
