@@ -116,7 +116,10 @@ impl fmt::Display for FollowError {
             }
             Self::Folder(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
-            Self::Kept(what) => write!(f, "the mirror is damaged: {what}: remove its folder and follow again"),
+            Self::Kept(what) => write!(
+                f,
+                "the mirror is damaged: {what}: move its folder away, keep what is in `{EVIDENCE}` there, and follow again into a new one"
+            ),
             Self::Write(what) => write!(f, "the mirror cannot be written: {what}"),
             Self::Unfinished => f.write_str("a round was left before what it verified was kept: start again"),
         }

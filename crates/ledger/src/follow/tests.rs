@@ -678,6 +678,12 @@ async fn content_that_is_said_to_be_moved_where_no_retention_was_set_is_found() 
 }
 
 #[test]
+fn who_has_a_damaged_mirror_is_not_told_to_remove_what_convicts_the_ledger() {
+    let said = FollowError::Kept("one of its records is no head".to_owned()).to_string();
+    assert!(said.contains("keep what is in `evidence`") && !said.contains("remove"), "{said}");
+}
+
+#[test]
 fn a_mirror_that_holds_nothing_is_not_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let mirror = folder.path().join("mirror");
