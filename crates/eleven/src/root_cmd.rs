@@ -274,5 +274,9 @@ fn told(witnesses: &Witnesses) -> String {
             .to_owned();
     }
     let names: Vec<&str> = witnesses.keys.iter().map(|key| key.name.as_str()).collect();
-    format!("witnessed by {} of {}", witnesses.quorum, names.join(", "))
+    let auditors = match witnesses.auditors {
+        0 => "none of them has to audit".to_owned(),
+        auditors => format!("{auditors} of them auditors"),
+    };
+    format!("witnessed by {} of {}, {auditors}", witnesses.quorum, names.join(", "))
 }
