@@ -3,6 +3,7 @@
 mod confine;
 mod founding;
 mod keys;
+mod logging;
 mod probe;
 mod reads;
 mod signals;
@@ -10,6 +11,7 @@ mod signals;
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
+pub(crate) use logging::log;
 pub(crate) use probe::probe;
 pub(crate) use reads::{check_start, is_seen};
 pub(crate) use signals::{Signals, SupervisedBy, follow_parent, supervisor_of, until_ended, until_stopped, until_told};
@@ -325,22 +327,6 @@ fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
     let socket = stdin.as_fd().try_clone_to_owned();
     let socket = socket.map_err(|error| Failure::new(format!("standard input cannot be served on: {error}")))?;
     Ok(Some(std::net::TcpListener::from(socket)))
-}
-
-/// Sends what is logged to standard error, as `ELEVEN_LOG` asks.
-pub(crate) fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ELEVEN_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_target(false)
-        // It would say there, too, that a line could not be written, and panic where that can't be.
-        .log_internal_errors(false);
-    // Where somebody has set one already, that one stays.
-    let _ = subscriber.try_init();
 }
 
 /// This program, for another process of one command. Where its file was replaced meanwhile, the one that runs here.

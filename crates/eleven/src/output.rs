@@ -10,7 +10,7 @@ pub(crate) use foreign::{shown, shown_document};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
 use std::fmt;
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal, Write as _};
 use std::process::ExitCode;
 
 /// Done.
@@ -85,9 +85,7 @@ pub(crate) struct Failure {
 impl Output {
     /// How to speak on this standard output: colour on terminals only, and not where `NO_COLOR` is set.
     pub(crate) fn new(json: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self { json, colour: !json && wanted && able && std::io::stdout().is_terminal() }
+        Self { json, colour: !json && coloured(&std::io::stdout()) }
     }
 
     /// Prints a document as one line of canonical JSON.
@@ -165,6 +163,13 @@ impl Output {
         };
         rows.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Whether there is colour where this goes: on terminals that can only, and not where `NO_COLOR` is set.
+pub(crate) fn coloured(place: &impl IsTerminal) -> bool {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    wanted && able && place.is_terminal()
 }
 
 /// Tells a person something beside what a command prints, such as what it waits for.
