@@ -283,6 +283,8 @@ impl Audit {
             Outcome::Taken => {}
             Outcome::Equivocation { .. } => Counts::add(&counts.equivocations),
             Outcome::Gap { .. } => Counts::add(&counts.gaps),
+            // Whoever was not told sends it again: it was counted when it was refused.
+            Outcome::Refused { why: Refusal::RefusedBefore, .. } => Counts::add(&counts.repeated),
             Outcome::Refused { .. } => Counts::add(&counts.refused),
         }
     }

@@ -97,9 +97,14 @@ async fn a_refused_record_takes_its_number_and_leaves_a_trace() {
     let index = crate::world::index_of(&ledger).await;
     assert!(index.0.iter().any(|event| event == "ledger.refused"));
     assert_eq!(index.1, eleven_core::index::Proves::Absent, "a refused record never enters the index");
+    let counts = &ledger.inner.shared.counts;
+    let counted = || [&counts.refused, &counts.repeated].map(|count| count.load(Ordering::Relaxed));
+    let [refused, repeated] = counted();
     let again = ledger.append(&append).await;
     let before = Outcome::Refused { why: Refusal::RefusedBefore, numbered: false };
     assert_eq!(again.outcomes, [before, Outcome::Taken]);
+    assert_eq!(counted(), [refused, repeated + 2], "it was counted when it was refused");
+    assert_ne!(refused, 0);
 }
 
 #[tokio::test]

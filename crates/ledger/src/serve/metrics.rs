@@ -25,7 +25,7 @@ fn render(inner: &Inner) -> MetricsText {
         out.counter(name, help, value.load(Ordering::Relaxed));
     };
     counter(&mut out, "eleven_ledger_appended_total", "Entries appended since the start.", appended);
-    counter(&mut out, "eleven_ledger_repeated_total", "Records that were there already.", repeated);
+    counter(&mut out, "eleven_ledger_repeated_total", "Records that were there already, or refused before.", repeated);
     counter(&mut out, "eleven_ledger_refused_total", "Records refused.", refused);
     counter(&mut out, "eleven_ledger_equivocations_total", "Other records under a number taken.", equivocations);
     counter(&mut out, "eleven_ledger_gaps_total", "Records whose predecessors were missing.", gaps);
