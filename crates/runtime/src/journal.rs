@@ -52,12 +52,14 @@ pub(crate) struct Known {
     seen_epoch: AtomicU64,
     /// What the journal said of open lineages when it was asked last ([`Journal::open_from`]).
     open_from: AtomicU64,
-    /// Records that were made since start.
+    /// Records of the point that were made since start. What else the journal notes has no number, and is none.
     pub(crate) records: AtomicU64,
 }
 
 struct Desk {
     journal: Journal,
+    /// The number of the first record that is made here.
+    began: u64,
     counter: Arc<Mutex<Counter>>,
     clock: Arc<dyn Clock>,
     known: Arc<Known>,
@@ -115,9 +117,9 @@ impl Stage for Desk {
         }
     }
 
-    fn committed(&mut self, durable: &Durable) {
+    fn committed(&mut self, _: &Durable) {
         self.known.last_now.fetch_max(self.journal.last_now().map_or(i64::MIN, |t| t.0), Ordering::Release);
-        self.known.records.fetch_add(durable.count(), Ordering::Relaxed);
+        self.known.records.store(self.journal.next_seq().saturating_sub(self.began), Ordering::Relaxed);
         if core::mem::take(&mut self.ticked) {
             self.known.open_from.store(self.journal.open_from(), Ordering::Release);
         }
@@ -225,6 +227,7 @@ impl Desks {
         });
         let counter = Arc::new(Mutex::new(Counter::default()));
         let desk = Desk {
+            began: journal.next_seq(),
             journal,
             counter: Arc::clone(&counter),
             clock: Arc::clone(&clock),

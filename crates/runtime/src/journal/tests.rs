@@ -64,6 +64,15 @@ async fn what_was_counted_last_is_recorded_before_the_end_and_the_running_second
 }
 
 #[tokio::test]
+async fn what_the_journal_notes_beside_its_records_is_not_counted_as_one() {
+    let desks = started(again(&begun()), &Arc::new(ManualClock::new(Time(1_800_000_000_000))));
+    desks.note_epoch(7).await.expect("a sound disk");
+    assert_eq!(desks.records(), 0, "the ledger never gets it, and no number of its own is taken by it");
+    desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+    assert_eq!(desks.records(), 1);
+}
+
+#[tokio::test]
 async fn a_flood_that_is_counted_takes_no_place_in_the_queue_and_a_full_one_takes_what_ends_something() {
     let (admission, now) = admission();
     let hand = Arc::new(Mutex::new(()));
