@@ -214,6 +214,12 @@ impl Audit {
             Judgement::Equivocation => {
                 let new = read(&self.shared.book).wants_evidence(verified.kid(), verified.src_seq());
                 if new {
+                    // Where it is the authority's nobody is contained for it: somebody has to read this.
+                    tracing::error!(
+                        kid = verified.kid(),
+                        src_seq = verified.src_seq(),
+                        "another record under a number that is taken: two processes sign by this key, or somebody else has it"
+                    );
                     self.record_refusal(verified, "record.equivocation", "drift.equivocation", batch);
                 }
                 Outcome::Equivocation { new }
