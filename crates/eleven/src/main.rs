@@ -67,7 +67,7 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Bench(args) => return bench::run(args, output),
         Command::DemoUpstream(args) => return Ok(demo::upstream::run(args)),
         Command::Verify(args) => return verify_cmd::run(&args, output),
-        Command::Conformance(ConformanceCommand::Vectors { dir }) => return Ok(conformance::run(&dir, output.json)),
+        Command::Conformance(ConformanceCommand::Vectors { dir }) => return conformance::run(&dir, output),
         Command::Doctor => return doctor::run(file, output),
         Command::Up(args) => return up::run(file, !args.no_restart, output),
         Command::Evidence(command) => return evidence::run(&command, file, output),

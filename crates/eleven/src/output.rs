@@ -98,6 +98,13 @@ impl Output {
         print(&self.line(value, text));
     }
 
+    /// Prints a text for people. Machines are told all at once, in a document.
+    pub(crate) fn text(self, text: &str) {
+        if !self.json {
+            print(self.tame(text.trim_end()).as_bytes());
+        }
+    }
+
     /// Prints `value` for machines, or a secret for people, and what is `told` of it. Into a file or another program the
     /// secret goes alone, and that beside it. Where it can't be printed it is lost, and what it stands for is there all the
     /// same: `undo` is the command that takes that away.

@@ -11,6 +11,7 @@ mod ledger;
 mod registry;
 mod report;
 
+use crate::output::{Failure, Output};
 use eleven_core::encoding::{Value, parse};
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -41,18 +42,21 @@ const FILES: &[(&str, Cases)] = &[
     ("registered.json", bundles::registered),
 ];
 
-/// Runs every file of `dir`: a line per case, then `N passed, N failed`; with `json` one document instead.
+/// Runs every file of `dir`: a line per case, then `N passed, N failed`; for machines one document instead.
 ///
 /// A file that is missing is one failed case, save those that are this project's own additions, `append-own.json`,
-/// `equivocation.json` and `registered.json`; one that the kit does not know is named. The exit code is 0 where no case failed,
-/// 1 where one did, and 2 where `dir` is no folder.
-pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
+/// `equivocation.json` and `registered.json`; one that the kit does not know is named. The exit code is 0 where no case failed
+/// and 1 where one did.
+///
+/// # Errors
+/// Where `dir` is no folder: status 2.
+pub(crate) fn run(dir: &Path, output: Output) -> Result<ExitCode, Failure> {
     if !dir.is_dir() {
-        report::complain(&format!("{} is not a folder; name one with the files of spec/vectors", dir.display()));
-        return ExitCode::from(2);
+        let what = format!("{} is not a folder; name one with the files of spec/vectors", dir.display());
+        return Err(Failure::usage(what));
     }
     let folder = Folder(dir.to_owned());
-    let mut report = Report::new(json);
+    let mut report = Report::new(output);
     for (name, cases) in FILES {
         report.begin(name);
         if let Err(wrong) = cases(&folder, &mut report) {
@@ -62,7 +66,7 @@ pub(crate) fn run(dir: &Path, json: bool) -> ExitCode {
     for name in folder.unknown() {
         report.note(&format!("{name} is none of the kit's files: not run"));
     }
-    report.finish()
+    Ok(report.finish())
 }
 
 /// A folder of vectors.

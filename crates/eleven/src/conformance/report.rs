@@ -1,10 +1,9 @@
 //! What is said about the cases, and the small readers that all of them use.
 
-use crate::output::shown;
+use crate::output::{Output, Paint, shown};
 use eleven_core::encoding::{EncodingError, Object, Value};
 use eleven_core::form::FormError;
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// What is wrong with a case.
@@ -51,17 +50,18 @@ pub(crate) fn plain(result: Result<(), Wrong>) -> Outcome {
 
 /// Writes cases as they come, and counts them.
 pub(crate) struct Report {
-    json: Option<Vec<Value>>,
-    colour: bool,
+    output: Output,
+    /// What a machine is told: the cases, and what is none.
+    cases: Vec<Value>,
+    notes: Vec<Value>,
     file: &'static str,
     passed: u64,
     failed: u64,
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
-        let colour = std::io::stdout().is_terminal();
-        Self { json: json.then(Vec::new), colour, file: "", passed: 0, failed: 0 }
+    pub(crate) const fn new(output: Output) -> Self {
+        Self { output, cases: Vec::new(), notes: Vec::new(), file: "", passed: 0, failed: 0 }
     }
 
     /// The cases that follow are of this file.
@@ -76,16 +76,16 @@ impl Report {
             Err(wrong) => (false, Some(wrong.0)),
         };
         *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
-        if let Some(cases) = &mut self.json {
+        if self.output.json {
             let status = if passed { "passed" } else { "failed" };
             let case = Object::new().with("file", self.file).with("case", name).with("status", status);
-            cases.push(case.with_some("detail", detail).into());
+            self.cases.push(case.with_some("detail", detail).into());
             return;
         }
-        let (word, colour) = if passed { ("ok  ", "32") } else { ("FAIL", "31;1") };
-        let word = if self.colour { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() };
+        let (word, paint) = if passed { ("ok  ", Paint::Good) } else { ("FAIL", Paint::Bad) };
         let detail = detail.map_or(String::new(), |detail| format!(": {}", shown(&detail)));
-        say(&format!("{word}  {:<23} {}{detail}", self.file, shown(name)));
+        let word = self.output.paint(paint, word);
+        self.output.text(&format!("{word}  {:<23} {}{detail}", self.file, shown(name)));
     }
 
     /// One case that has no remark.
@@ -95,9 +95,8 @@ impl Report {
 
     /// Something that is no case.
     pub(crate) fn note(&mut self, text: &str) {
-        if self.json.is_none() {
-            say(&format!("note  {}", shown(text)));
-        }
+        self.output.text(&format!("note  {}", shown(text)));
+        self.notes.push(text.into());
     }
 
     /// How many cases passed and failed until now.
@@ -108,25 +107,13 @@ impl Report {
     /// The closing line, or the whole document.
     pub(crate) fn finish(self) -> ExitCode {
         let (passed, failed) = self.counts();
-        match self.json {
-            Some(cases) => {
-                let document = Object::new().with("cases", cases).with("passed", passed).with("failed", failed);
-                say(&Value::Object(document).to_string());
-            }
-            None => say(&format!("{passed} passed, {failed} failed")),
-        }
+        let document = || {
+            let object = Object::new().with("cases", self.cases).with("notes", self.notes);
+            Value::Object(object.with("passed", passed).with("failed", failed))
+        };
+        self.output.either(document, || format!("{passed} passed, {failed} failed"));
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-}
-
-/// A line on standard output. Nobody reading it any more is no reason to fail.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// A line on standard error.
-pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "eleven: {}", shown(line));
 }
 
 /// Fails where `got` is not what was wanted, and shows both.

@@ -9,7 +9,7 @@ fn vectors() -> PathBuf {
 fn counts(dir: &Path) -> Vec<(&'static str, u64, u64)> {
     let folder = Folder(dir.to_owned());
     let count = |(name, cases): &(&'static str, Cases)| {
-        let mut report = Report::new(true);
+        let mut report = Report::new(Output::new(true));
         report.begin(name);
         if let Err(wrong) = cases(&folder, &mut report) {
             report.case("the file", Err(wrong));
@@ -36,8 +36,9 @@ fn a_file_that_is_missing_or_no_json_is_a_failure() {
         let missed = u64::from(!["append-own.json", "equivocation.json", "registered.json"].contains(&name));
         assert_eq!((passed, failed), (0, missed), "{name}");
     }
-    assert_eq!(run(dir.path(), true), ExitCode::FAILURE);
-    assert_eq!(run(&dir.path().join("nothing"), false), ExitCode::from(2));
+    assert_eq!(run(dir.path(), Output::new(true)).expect("a folder"), ExitCode::FAILURE);
+    let nothing = run(&dir.path().join("nothing"), Output::new(false)).expect_err("no folder");
+    assert_eq!(nothing.report(false), ExitCode::from(2));
 }
 
 /// Each file with one expectation turned into another must fail: the kit reads what it claims to.

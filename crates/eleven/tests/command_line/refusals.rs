@@ -3,6 +3,7 @@
 use crate::domain::{Domain, eleven, text};
 use crate::port::Port;
 use eleven_core::encoding::{Value, parse};
+use std::path::Path;
 
 #[test]
 fn an_unknown_key_stops_every_command_with_its_line() {
@@ -20,6 +21,27 @@ fn an_unknown_key_stops_every_command_with_its_line() {
             format!("eleven.toml:{line}: unknown key `runtime.audit_bond`: did you mean `runtime.audit_bound`?");
         assert!(text(&output).contains(&expected), "{args:?}: {}", text(&output));
     }
+}
+
+#[test]
+fn vectors_that_are_not_there_are_told_to_machines_as_they_ask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vectors = |dir: &Path, more: &[&str]| {
+        eleven().args(["conformance", "vectors"]).arg(dir).args(more).output().expect("it runs")
+    };
+    let output = vectors(&folder.path().join("nowhere"), &["--json"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(output.stderr.is_empty(), "{}", text(&output));
+    let told = parse(text(&output).trim().as_bytes()).expect("a document");
+    let error = told.get("error").and_then(Value::as_str).unwrap_or_default();
+    assert!(error.contains("is not a folder"), "{error}");
+    // What was not run is told to them as to people.
+    std::fs::write(folder.path().join("own.json"), "{}").expect("written");
+    let output = vectors(folder.path(), &["--json"]);
+    let told = parse(text(&output).trim().as_bytes()).expect("a document");
+    let note = told.pointer("/notes/0").and_then(Value::as_str).unwrap_or_default();
+    assert!(output.status.code() == Some(1) && note.starts_with("own.json"), "{told}");
+    assert!(text(&vectors(folder.path(), &[])).contains("note  own.json"));
 }
 
 #[test]
