@@ -126,7 +126,14 @@ pub(super) async fn tlog(
         None => {
             let (inner, op) = (Arc::clone(&inner), operation(&named)?);
             let asked = asked(&inner, &op);
-            let found = move |shared: &Shared| lineage::entry_of(shared, &op, n).map_err(ProofError::from);
+            let found = move |shared: &Shared| {
+                lineage::entry_of(shared, &op, n).map_err(|error| match n {
+                    Some(n) if matches!(error, LookError::Absent) && lineage::entry_of(shared, &op, None).is_ok() => {
+                        ProofError::Unknown(format!("it has no event {n}, or not yet"))
+                    }
+                    _ => error.into(),
+                })
+            };
             (reading_off(inner, found).await.map_err(|problem| about(&asked, problem))?, true)
         }
     };

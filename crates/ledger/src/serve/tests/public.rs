@@ -197,7 +197,11 @@ async fn a_tlog_proof_shows_an_event_to_any_tool() {
         ("007".to_owned(), 400),
         ("nothing".to_owned(), 400),
     ] {
-        assert_eq!(Served::status(served.get(&path(&what)).await).0, status, "{what}");
+        let (told, detail) = Served::status(served.get(&path(&what)).await);
+        assert_eq!(told, status, "{what}");
+        let of_an_event = what.contains("?n=");
+        assert_eq!(detail.contains("it has no event"), of_an_event, "{what}: {detail}");
+        assert!(!of_an_event || !detail.contains("not in this ledger"), "the operation is: {detail}");
     }
     served.end().await;
 }
