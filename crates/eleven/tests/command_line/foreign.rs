@@ -95,6 +95,16 @@ fn a_ledger_forges_no_verdict_by_what_it_answers_or_refuses() {
 }
 
 #[test]
+fn what_no_address_holds_is_asked_for_as_it_is() {
+    for command in ["why", "lineage show", "lineage replay", "lineage bundle", "lineage tlog-proof"] {
+        let url = answering("400 Bad Request", r#"{"detail":"that is no operation's id"}"#.to_owned());
+        let output = eleven().args(command.split(' ')).args(["A B\n", "--ledger", &url]).output().expect("it runs");
+        let said = harmless(&output);
+        assert!(output.status.code() == Some(1) && said.contains("that is no operation's id"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn whoever_else_answers_is_no_ledger_and_no_witness() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("p.json").display().to_string();
