@@ -39,6 +39,11 @@ pub(crate) struct Rate {
 }
 
 impl Measured {
+    /// What is to be said where not all went well.
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.first_failure.as_ref().map(|failure| format!("not every event was taken: {failure}"))
+    }
+
     /// The value that so many of a thousand stay within.
     pub(crate) fn within(values: &[u64], permille: usize) -> u64 {
         let rank = (values.len() * permille).div_ceil(1000).saturating_sub(1);

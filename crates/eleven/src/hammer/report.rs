@@ -94,6 +94,7 @@ pub(crate) fn document(machine: &Machine, args: &Args, measured: &Measured) -> V
     let syncs = named.fold(Object::new().with("count", count), |object, (name, value)| object.with(name, value));
     let object = machine
         .to_object()
+        .with_some("error", measured.failed())
         .with("events", measured.events)
         .with("rates", measured.windows.iter().map(rate).collect::<Vec<_>>())
         .with("durable", quantiles(&measured.durable))

@@ -25,6 +25,12 @@ fn a_load_in_process_takes_every_event_and_measures_it() {
     assert!(measured.windows.len() == 1 && measured.windows[0].per_second > 0.0);
     assert!(!measured.durable.is_empty() && !measured.headed.is_empty() && measured.syncs.0 > 0);
     assert!(measured.disk.is_some_and(|bytes| bytes > 400 * 500));
+    // A machine is told of a failure in the same document.
+    let machine = Machine::measure(dir.path()).expect("measured");
+    let error = |measured: &Measured| report::document(&machine, &args, measured).get("error").cloned();
+    assert_eq!(error(&measured), None);
+    let failed = Measured { first_failure: Some("422".to_owned()), ..measured };
+    assert_eq!(error(&failed), Some("not every event was taken: 422".into()));
 }
 
 #[test]
