@@ -90,6 +90,12 @@ pub(crate) async fn metrics(gate: Arc<Gate>) -> Response {
     text.gauge("eleven_journal_acknowledged", next, gate.progress.acknowledged());
     text.counter("eleven_journal_syncs_total", "Each fdatasync of the journal.", sync.count);
     text.gauge("eleven_running", "Executions that run.", running);
+    let now = Moment::now(&*gate.clock);
+    let since = "Milliseconds since the ledger had acknowledged everything.";
+    text.gauge("eleven_backlog_ms", since, gate.progress.backlog_ms(now));
+    let waits = gate.standing.unproven_ms(now).map_or(0, |(waits, _)| waits);
+    let since = "Milliseconds for which what is acknowledged waits for the durability required; 0 where none is.";
+    text.gauge("eleven_unproven_ms", since, waits);
     let quantiles = [sync.p50, sync.p90, sync.p99, sync.max];
     let each = "Microseconds of each fdatasync of the journal.";
     text.summary("eleven_journal_fdatasync_us", each, quantiles, sync.count);

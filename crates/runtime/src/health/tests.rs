@@ -79,6 +79,9 @@ async fn the_summary_of_the_journals_syncs_says_how_many_there_were() {
     let syncs = value("eleven_journal_syncs_total").expect("a count");
     assert_ne!(syncs, "0");
     assert_eq!(value("eleven_journal_fdatasync_us_count"), Some(syncs));
+    // What halts a point is told to whoever wakes somebody by these, too.
+    assert!(value("eleven_backlog_ms").is_some_and(|waits| waits.parse::<u64>().is_ok()), "{text}");
+    assert_eq!(value("eleven_unproven_ms"), Some("0"), "no durability is required");
 }
 
 #[tokio::test]
