@@ -193,9 +193,10 @@ impl Standing {
     }
 
     /// Waits until the record of number `src_seq` stands under a head of `level`; false where that takes longer than
-    /// `most`, or than this point is there.
+    /// `most`, or than this point is there. What is in the journal is durable on one machine, and no head says that it is on a
+    /// quorum of them.
     pub(crate) async fn reached(&self, src_seq: u64, level: Durability, most: Duration) -> bool {
-        let Some(at) = place(level) else { return true };
+        let Some(at) = place(level) else { return level <= Durability::D1 };
         let Some(wanted) = self.wanted.get(at) else { return true };
         wanted.fetch_add(1, Ordering::AcqRel);
         let _wanted = Wanted(wanted);

@@ -269,6 +269,9 @@ async fn a_policy_whose_terms_nothing_could_keep_is_not_published() {
         (sensitive("/op/user~"), "no JSON pointer"),
         (sensitive("/op/user~/id"), "no JSON pointer"),
         (with("max_run", Value::from(3601u64)), "`max_run` is more than an hour"),
+        (with("durability", Value::from("D2")), "no quorum of machines"),
+        (with("durability", Value::from("D4")), "names no witnesses"),
+        (with("durability", Value::from("D5")), "names no witnesses"),
     ] {
         let problem = world.act("policy.publish", args).await.expect_err(why);
         assert_eq!(problem.status, 400, "{problem}");

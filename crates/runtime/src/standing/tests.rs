@@ -216,6 +216,7 @@ async fn a_release_waits_for_the_record_and_for_a_head_over_it() {
     assert!(!standing.waits_for(Durability::D4), "nobody waits any more");
     assert!(!standing.reached(8, Durability::D3, never).await, "it never comes");
     assert!(standing.reached(99, Durability::D1, most).await, "that is what durable means anyway");
+    assert!(!standing.reached(7, Durability::D2, most).await, "under a cosigned head, and on one machine");
 }
 
 #[tokio::test]
