@@ -3,7 +3,7 @@ use crate::execution::{self, until};
 use crate::opening::begin;
 use crate::opening::tests::{admission, events};
 use crate::running::Running;
-use crate::serve::tests::opened;
+use crate::serve::tests::{fail_next, opened};
 use axum::response::Response;
 use eleven_api::client::Client;
 use eleven_api::serve::Listener;
@@ -183,4 +183,63 @@ async fn what_was_delivered_before_a_point_ends_is_in_the_evidence_and_its_strea
     let digest = result_digest("", Sha3::of(&[&first]), 200);
     let sent = StatementResult { digest, bytes: first.len() as u64, status: 200 };
     assert_eq!(ended.data.get("result"), Some(&sent.to_value()));
+}
+
+/// An upstream that answers one call by these events, to their end.
+async fn upstream_of(events: String) -> (String, tokio::sync::watch::Sender<bool>) {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a socket");
+    let upstream = format!("http://{}", listener.local_addr().expect("an address"));
+    let (inlet, body) = channel();
+    inlet.send.send(Bytes::from(events)).await.expect("room");
+    lock(&inlet.delivered).end = End::Whole;
+    tokio::spawn(listener.serve(once(body), stopping, Duration::ZERO));
+    (upstream, stop)
+}
+
+/// The last content and all behind it wait for the evidence (PROTOCOL 5.1), and for what the policy asks of that.
+#[tokio::test]
+async fn the_end_of_a_stream_comes_after_its_evidence_or_not_at_all() {
+    let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let all = content("a") + &content("b") + "data: [DONE]\n\n";
+    for (durability, fails, passes) in
+        [(None, false, true), (None, true, false), (Some("D3"), false, false), (Some("D2"), false, false)]
+    {
+        let disk = FaultyDisk::new(1);
+        let (upstream, _stop) = upstream_of(all.clone()).await;
+        let point = opened(&disk, &upstream).await;
+        let gate = Arc::clone(&point.gate);
+        let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default());
+        let request = request.expect("a request");
+        let (mut admission, _) = admission();
+        let terms = &mut Arc::make_mut(&mut admission.bundle).terms;
+        (terms.release, terms.durability) = (Release::Stream, durability.map(str::to_owned));
+        let run = move |begun| async move {
+            if fails {
+                fail_next(&disk);
+            }
+            // No head comes, and nobody waits for one.
+            gate.standing.end_within(Duration::ZERO);
+            execution::run(gate, begun, request, Version::HTTP_11).await;
+        };
+        let gate = &point.gate;
+        let answer = begin(&gate.desks, &gate.running, &gate.clock, admission, Sha3([7; 64]), run).await;
+        let (mut body, mut got) = (answer.expect("an answer").into_body(), Vec::new());
+        let whole = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => got.extend_from_slice(&frame.into_data().expect("data")),
+                Some(Err(_)) => break false,
+                None => break true,
+            }
+        };
+        let expected = if passes { all.clone() } else { content("a") };
+        let got = String::from_utf8_lossy(&got).into_owned();
+        assert_eq!((whole, got), (passes, expected), "{durability:?} {fails}");
+        if fails {
+            assert_eq!(gate.desks.reader().durable(), 3, "it began, and has no evidence");
+        } else {
+            let ended = events(&gate.desks, 6).await.swap_remove(4);
+            assert_eq!(ended.event, "execution.completed", "{durability:?}");
+        }
+    }
 }
