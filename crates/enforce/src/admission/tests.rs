@@ -2,11 +2,12 @@ use super::*;
 use crate::conformance;
 use eleven_core::artifact;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::event::{self, Place};
+use eleven_core::event::{self, Place, Tip};
 use eleven_core::form::Form;
+use eleven_core::hash::{Blake2b, base64url, unbase64url};
 use eleven_core::registry::{ContainmentRecord, ContainmentState, Header, Item as _, Lists, PolicyRecord};
-use eleven_core::registry::{Snapshot, Stamp};
-use eleven_core::signature::{SeedSigner, bytes32};
+use eleven_core::registry::{RevokedRecord, Snapshot, Stamp};
+use eleven_core::signature::{SeedSigner, base64_value, bytes32};
 use std::boxed::Box;
 use std::string::ToString as _;
 
@@ -298,28 +299,31 @@ fn contained(case: Object, kind: &str, subject: &str) -> Object {
     registered(case, "containments", |rows| rows.push(row.to_value()))
 }
 
-/// The case of a call of this tool.
-fn tool_call(tool: impl Into<Value>) -> Object {
-    let case = base();
-    let Token { artifact: of, issued, .. } =
+/// The case whose token is issued anew, its artifact and the record of its issuance as these leave them.
+fn presented(
+    case: Object,
+    artifact: impl FnOnce(&mut artifact::Draft),
+    record: impl FnOnce(&mut event::Draft),
+) -> Object {
+    let Token { artifact: of, issued, salt } =
         Token::read(case.get("token").and_then(Value::as_str).expect("a token")).expect("of its form");
-    let policy = case.get("registry").and_then(|registry| registry.pointer("/policies/0")).expect("a policy").clone();
-    let op = Value::Object(Object::new().with("name", "tool.call").with("scope", Vec::new()).with("tool", tool));
-    let draft = artifact::Draft {
+    let signer = seeded(&of.sig.kid, "issuer");
+    let mut draft = artifact::Draft {
         iss: of.iss,
         sub: of.sub,
-        op: op.clone(),
-        pol: PolicyRecord::read(policy).expect("of its form").id,
+        op: of.op.value().clone(),
+        pol: of.pol,
         env: of.env,
         nbf: of.nbf,
         exp: of.exp,
         usage: of.usage,
-        parent: None,
-        holder: None,
+        parent: of.parent,
+        holder: of.holder,
     };
-    let artifact = draft.issue(&seeded(&of.sig.kid, "issuer")).expect("an artifact");
+    artifact(&mut draft);
+    let artifact = draft.issue(&signer).expect("an artifact");
     let data = Object::new().with("chash", artifact.chash).with("exp", artifact.exp.to_seconds_value());
-    let draft = event::Draft {
+    let mut draft = event::Draft {
         event: "authorization.issued",
         place: Place::First { op: artifact.content_id().into() },
         ts: issued.ts,
@@ -328,9 +332,20 @@ fn tool_call(tool: impl Into<Value>) -> Object {
         data: data.with("request", Sha3([1; 64])),
         about: About::artifact(&artifact),
     };
+    record(&mut draft);
     let issued = draft.sign(&seeded(&issued.kid, "authority")).expect("a record");
-    let token = Token { artifact, issued, salt: String::new() };
-    case.with("token", token.text()).with("operation", op)
+    let token = Token { artifact, issued, salt };
+    case.with("token", token.text())
+}
+
+/// The case of a call of this tool.
+fn tool_call(tool: impl Into<Value>) -> Object {
+    let case = base();
+    let policy = case.get("registry").and_then(|registry| registry.pointer("/policies/0")).expect("a policy").clone();
+    let policy = PolicyRecord::read(policy).expect("of its form").id;
+    let op = Value::Object(Object::new().with("name", "tool.call").with("scope", Vec::new()).with("tool", tool));
+    let asked = op.clone();
+    presented(case, |draft| (draft.op, draft.pol) = (op, policy), |_| {}).with("operation", asked)
 }
 
 /// Why what runs under a case's artifact is interrupted where the case's registry comes to be held.
@@ -435,4 +450,165 @@ fn a_containment_of_a_tool_covers_the_calls_of_one_that_is_committed() {
         let found = (refused_in(case.clone(), |_| {}), interrupted(case));
         assert_eq!(found, (expected, expected), "{kind}");
     }
+}
+
+#[test]
+fn a_record_that_is_not_the_issuance_of_this_artifact_is_none() {
+    let reason = |change: fn(&mut event::Draft)| refused_in(presented(base(), |_| {}, change), |_| {});
+    assert_eq!(reason(|_| {}), None);
+    let changes: [(&str, fn(&mut event::Draft)); 14] = [
+        ("another event", |record| record.event = "authorization.revoked"),
+        ("another lineage", |record| record.place = Place::First { op: "0".repeat(32) }),
+        ("not its first event", |record| {
+            let Place::First { op } = record.place.clone() else { panic!("the first") };
+            let tip = Tip { n: 1, hash: Sha3([0; 64]), hash_alt: Blake2b([0; 64]) };
+            record.place = Place::After { op, tip };
+        }),
+        ("by another authority", |record| record.by = "governance://11-11/authority/other".into()),
+        ("another identity", |record| record.about.identity = Some("svc:another:prod".into())),
+        ("another operation", |record| record.about.operation = Some("model.train".into())),
+        ("another runtime", |record| record.about.runtime = Some("k8s://cluster-east-1/ns/other".into())),
+        ("no policy", |record| record.about.policy = None),
+        ("a reason", |record| record.about.reason = Some(Reason::PolicyDenied)),
+        ("a fingerprint", |record| record.about.fingerprint = Some(Sha3([2; 64]))),
+        ("another chash", |record| drop(record.data.insert("chash", Sha3([3; 64])))),
+        ("another expiry", |record| drop(record.data.insert("exp", "2026-05-12T17:09:12Z"))),
+        ("no request", |record| drop(record.data.remove("request"))),
+        ("more than is its own", |record| drop(record.data.insert("note", ""))),
+    ];
+    for (what, change) in changes {
+        assert_eq!(reason(change), Some(Reason::ArtifactDigestMismatch), "{what}");
+    }
+}
+
+#[test]
+fn an_artifact_that_binds_a_request_is_for_no_call_without_one() {
+    let case = base();
+    let Token { artifact, salt, .. } =
+        Token::read(case.get("token").and_then(Value::as_str).expect("a token")).expect("of its form");
+    assert!(artifact.op.params.is_some(), "it binds one");
+    let part = |name: &str| {
+        let part = case.get("request").and_then(|request| request.get(name)).and_then(Value::as_str);
+        part.expect("a text").to_string()
+    };
+    let request = RequestBinding {
+        body: Sha3::parse(&part("body")).expect("a digest"),
+        method: part("method"),
+        path: part("path"),
+    };
+    let wanted = Operation::read(case.get("operation").expect("an operation").clone()).expect("of its form");
+    let reason = |request: Option<&RequestBinding>| {
+        let environment = &artifact.env;
+        let asked = Asked { now: artifact.nbf, caller: "", holder: None, operation: &wanted, request, environment };
+        operation(&artifact, &salt, &asked).err().map(|Failed(reason, _)| reason)
+    };
+    assert_eq!((reason(Some(&request)), reason(None)), (None, Some(Reason::OperationMismatch)));
+}
+
+/// The artifact of a case as `change` leaves its members: nothing is signed anew.
+fn touched(case: Object, change: impl FnOnce(Object) -> Object) -> Object {
+    let text = case.get("token").and_then(Value::as_str).expect("a token");
+    let token = parse(&unbase64url(text).expect("base64url")).expect("I-JSON").as_object().expect("an object").clone();
+    let artifact = token.get("artifact").and_then(Value::as_object).expect("an artifact").clone();
+    let token = token.with("artifact", change(artifact));
+    case.with("token", base64url(&token.canonical()))
+}
+
+/// The same of its signature.
+fn signed_otherwise(case: Object, member: &str, value: String) -> Object {
+    touched(case, |artifact| {
+        let sig = artifact.get("sig").and_then(Value::as_object).expect("a signature").clone();
+        artifact.with("sig", sig.with(member, value))
+    })
+}
+
+/// A case whose artifact expired five minutes ago.
+fn expired(case: Object) -> Object {
+    let now = case.get("now").and_then(Value::as_str).and_then(Time::parse_millis).expect("a time").whole_seconds();
+    presented(case, |draft| (draft.nbf, draft.exp) = (now.plus_seconds(-600), now.plus_seconds(-300)), |_| {})
+}
+
+/// A case in which its artifact is revoked, also where that expired.
+fn revoked(case: Object) -> Object {
+    let row = |case: &Object| {
+        let token = case.get("token").and_then(Value::as_str).and_then(|text| Token::read(text).ok()).expect("a token");
+        RevokedRecord { artifact: token.artifact.id, until: Time(4_000_000_000_000) }
+    };
+    let mut rows = [row(&case), row(&expired(case.clone()))];
+    rows.sort_by_key(|row| row.artifact.clone());
+    registered(case, "revoked", |revoked| *revoked = rows.iter().map(RevokedRecord::to_value).collect())
+}
+
+/// A case in which a second policy covers its operation.
+fn ambiguous(case: Object) -> Object {
+    registered(case, "policies", |rows| {
+        let last = rows.last().and_then(Value::as_object).expect("a policy").clone();
+        rows.push(Value::Object(last.with("ref", "policy://other/v1")));
+    })
+}
+
+/// What a step fails by: another case, or something else that the point holds.
+enum Failing {
+    Case(fn(Object) -> Object),
+    Held(fn(&mut Held<'_>)),
+}
+
+/// The order of PROTOCOL 4.1 is which of several reasons a caller hears, and what is looked at before what: whatever else fails
+/// behind it, the first step that fails is the reason.
+#[test]
+fn of_all_that_fails_the_first_is_the_reason() {
+    use Failing::{Case, Held};
+    const OTHER: &Sha3 = &Sha3([9; 64]);
+    let steps: [(Reason, Failing); 20] = [
+        (Reason::ArtifactMissing, Case(|case| case.with("token", Value::Null))),
+        (Reason::ArtifactMalformed, Case(|case| case.with("token", "none"))),
+        (Reason::RuntimeClock, Held(|held| held.last_now = held.last_now.map(|seen| seen.plus_seconds(60)))),
+        (Reason::IssuerUnavailable, Held(|held| held.held_ms = i64::MAX)),
+        (Reason::IssuerUnavailable, Held(|held| held.bundles = Some(&|_| false))),
+        (Reason::RuntimeContained, Held(|held| held.seen_epoch = u64::MAX)),
+        (Reason::RuntimeUnregistered, Held(|held| held.point = "k8s://cluster-east-1/ns/inference#nobody")),
+        (Reason::RuntimeIntegrity, Held(|held| held.binary = OTHER)),
+        (Reason::RuntimeIntegrity, Held(|held| held.signs = signing(KeyUse::Event, "key:11-11/gw-0/never", "gw-0"))),
+        (Reason::ArtifactIssuerUntrusted, Case(|case| signed_otherwise(case, "kid", "key:11-11/issuer/never".into()))),
+        (Reason::ArtifactSignatureInvalid, Case(|case| signed_otherwise(case, "val", base64_value(&[1; 64])))),
+        (Reason::ArtifactDigestMismatch, Case(|case| touched(case, |artifact| artifact.with("chash", *OTHER)))),
+        (Reason::ArtifactExpired, Case(expired)),
+        (Reason::IdentityMismatch, Case(|case| case.with("caller", "svc:another:prod"))),
+        (
+            Reason::OperationMismatch,
+            Case(|case| case.with("operation", Object::new().with("name", "model.train").with("scope", Vec::new()))),
+        ),
+        (
+            Reason::EnvironmentMismatch,
+            Case(|case| {
+                let environment = case.get("environment").and_then(Value::as_object).expect("an environment").clone();
+                case.with("environment", environment.with("region", "elsewhere"))
+            }),
+        ),
+        (Reason::PolicyMismatch, Case(ambiguous)),
+        (Reason::ArtifactRevoked, Case(revoked)),
+        (Reason::RuntimeContained, Case(|case| contained(case, "mesh", "*"))),
+        (Reason::AuditDiscontinuity, Case(|case| case.with("backlog_ms", 1_000_000u64))),
+    ];
+    let reason = |steps: &[(Reason, Failing)]| {
+        // The last first: what is signed anew is signed before anything of it is touched.
+        let case = steps.iter().rev().fold(base(), |case, (_, failing)| match failing {
+            Case(change) => change(case),
+            Held(_) => case,
+        });
+        refused_in(case, |held| {
+            // What was used here is known since a moment to come: the last of all, as far as it is told here.
+            held.uses_since = Some(Time(i64::MAX));
+            for (_, failing) in steps {
+                if let Held(change) = failing {
+                    change(held);
+                }
+            }
+        })
+    };
+    for (at, (expected, _)) in steps.iter().enumerate() {
+        assert_eq!(reason(&steps[at..=at]), Some(*expected), "{at} alone");
+        assert_eq!(reason(&steps[at..]), Some(*expected), "{at} and all behind it");
+    }
+    assert_eq!(reason(&[]), Some(Reason::ArtifactReplayed));
 }
