@@ -192,3 +192,61 @@ fn a_parent_is_one_artifact_and_its_ancestors_a_chain() {
     assert!(read(id("2"), &["1", "1", "2"]).is_err() && read(id("2"), &["2", "1", "2"]).is_err(), "one twice");
     assert!(read(id("2"), &["2", "1"]).is_err() && read(id("2"), &[]).is_err(), "another one last, or none");
 }
+
+/// A path of so many characters.
+fn path(length: usize) -> String {
+    (0..length).map(|at| if at % 60 == 59 && at + 1 < length { '/' } else { 'a' }).collect()
+}
+
+/// Of each limit that an artifact and its token have (PROTOCOL 13) the last that is taken, and the first that is not.
+#[test]
+fn an_artifact_and_its_token_are_taken_up_to_each_limit_and_not_past_it() {
+    let file = vectors();
+    let case = &file.get("artifacts").and_then(Value::as_array).expect("artifacts")[0];
+    let artifact = case.get("artifact").and_then(Value::as_object).expect("an artifact");
+    let why = |read: Result<Artifact, FormError>| read.err().map(|error| error.0).unwrap_or_default();
+    let with = |name: &str, value: Value| why(Artifact::read(Value::Object(artifact.clone().with(name, value))));
+    // It begins at 17:00.
+    let life = "the artifact's life is not between 1 s and 1 h";
+    for (exp, says) in [("17:00:01", ""), ("18:00:00", ""), ("18:00:01", life), ("17:00:00", life), ("16:59:59", life)]
+    {
+        assert_eq!(with("exp", format!("2026-05-12T{exp}Z").into()), says, "until {exp}");
+    }
+    for (ancestors, says) in [(16, ""), (17, "parent: more than 16 ancestors")] {
+        let ids: Vec<Value> = (1..=ancestors).map(|n| format!("auth_{n:032}").into()).collect();
+        let parent = Object::new().with("op", format!("{ancestors:032}")).with("artifact", ids.last().cloned());
+        assert_eq!(with("parent", Value::Object(parent.with("ancestors", ids))), says, "{ancestors}");
+    }
+    let op = || Object::new().with("name", "model.invoke").with("scope", Vec::new());
+    for (entries, says) in [(64, ""), (65, "op: `scope` has more than 64 entries")] {
+        let scope: Vec<Value> = (0..entries).map(|n| format!("s{n:02}").into()).collect();
+        assert_eq!(with("op", Value::Object(op().with("scope", scope))), says, "{entries}");
+    }
+    for (bytes, says) in [(4096, ""), (4097, "op is larger than 4 KiB")] {
+        let fill = bytes - op().with("x", "").canonical().len();
+        assert_eq!(with("op", Value::Object(op().with("x", "x".repeat(fill)))), says, "{bytes}");
+    }
+    for (bytes, says) in [(8192, ""), (8193, "the artifact is larger than 8 KiB")] {
+        let at = |path: &str| {
+            let env = Object::new().with("runtime", format!("k8s://{path}")).with("region", "eu").with("tenancy", "a");
+            artifact.clone().with("env", env)
+        };
+        let fill = bytes - at("").canonical().len();
+        assert_eq!(why(Artifact::read(Value::Object(at(&path(fill))))), says, "{bytes}");
+    }
+    let admission = parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
+    let token = admission.pointer("/base/token").and_then(Value::as_str).expect("a token");
+    let Token { artifact, issued, salt } = Token::read(token).expect("of its form");
+    // Three bytes are four characters.
+    for (bytes, says) in [(10_752, ""), (10_753, "the token is larger than 14 KiB")] {
+        let filled = |fill: usize| {
+            let Value::Object(issued) = issued.to_value() else { panic!("an object") };
+            let issued = issued.with("data", Object::new().with("x", "x".repeat(fill)));
+            let token = Object::new().with("artifact", artifact.to_value()).with("issued", issued);
+            token.with("salt", salt.as_str()).canonical()
+        };
+        let text = crate::hash::base64url(&filled(bytes - filled(0).len()));
+        assert_eq!(text.len() <= limits::MAX_TOKEN, says.is_empty(), "{bytes}");
+        assert_eq!(Token::read(&text).err().map(|error| error.0).unwrap_or_default(), says, "{bytes}");
+    }
+}

@@ -91,6 +91,30 @@ fn what_a_record_must_not_be() {
     assert!(refused("data", Value::Object(Object::new().with("x", format!("{:>20000}", 1)))));
 }
 
+#[test]
+fn a_record_is_taken_up_to_its_limit_and_its_first_continues_nothing() {
+    let good = records().into_iter().nth(9).expect("an entry");
+    let object = good.as_object().expect("an object");
+    let why = |record: Object| Record::read(Value::Object(record)).err().map(|error| error.0).unwrap_or_default();
+    let filled = |fill: usize| object.clone().with("data", Object::new().with("x", "x".repeat(fill)));
+    for (bytes, says) in [(16_384, ""), (16_385, "the event record is larger than 16 KiB")] {
+        assert_eq!(why(filled(bytes - filled(0).canonical().len())), says, "{bytes}");
+    }
+    let (prev, prev_alt) = (Sha3([0; 64]), Blake2b([0; 64]));
+    let first = "event: `prev_hash` is null at n = 1 and only there";
+    let one = "event: only one of `prev_hash` and `prev_hash_alt` is null";
+    let whole = || object.clone().with("prev_hash", prev).with("prev_hash_alt", prev_alt);
+    assert_eq!(why(whole().with("n", 2u64)), "");
+    for (record, says) in [
+        (whole(), first),
+        (object.clone().with("n", 2u64), first),
+        (whole().with("n", 2u64).with("prev_hash", Value::Null), one),
+        (whole().with("n", 2u64).with("prev_hash_alt", Value::Null), one),
+    ] {
+        assert_eq!(why(record), says);
+    }
+}
+
 /// A record that could not be sent, or not be shown, would hold up its producer's journal for good.
 #[test]
 fn a_record_is_refused_that_is_too_deep_for_where_it_has_to_stand() {

@@ -225,3 +225,155 @@ fn the_evidence_is_the_envelope_that_was_signed_and_all_events() {
     }
     assert_eq!(closing(false, "evidence", &Value::Null), Err(LineageError::Data), "none where one was signed");
 }
+
+#[test]
+fn a_lineage_begins_with_the_issuance_of_the_artifact_that_names_it() {
+    let issues = |record: &Record| record.event == "authorization.issued";
+    let begun = |change: fn(Object) -> Object| stage(changed(issues, change));
+    assert_eq!(begun(|whole| whole), Ok(Stage::Issued));
+    assert_eq!(begun(|whole| whole.with("event", "authorization.consumed")), Err(LineageError::Order));
+    let others: [(&str, fn(Object) -> Object); 6] = [
+        ("another issuer than whom it is by", |whole| whole.with("issuer", "governance://11-11/authority/other")),
+        ("another artifact", |whole| whole.with("artifact_id", "auth_".to_string() + &"0".repeat(32))),
+        ("another lineage", |whole| whole.with("op", "0".repeat(32))),
+        ("a reason", |whole| whole.with("reason", "policy.denied")),
+        ("a policy that is required", |whole| whole.with("policy_required", "policy://medical/inference/v3")),
+        ("a fingerprint", |whole| whole.with("fingerprint", Sha3::of(&[b"x"]))),
+    ];
+    for (what, change) in others {
+        assert_eq!(begun(change), Err(LineageError::Binding), "{what}");
+    }
+    for member in ["identity", "operation", "artifact_id", "issuer", "runtime", "policy"] {
+        let without = |mut whole: Object| {
+            whole.remove(member);
+            whole
+        };
+        assert_eq!(stage(changed(issues, without)), Err(LineageError::Binding), "without {member}");
+    }
+}
+
+#[test]
+fn an_event_continues_its_tip_by_number_and_by_both_hashes() {
+    let entries = records(include_bytes!("../../../../spec/vectors/ledger.json"), "entries", "record");
+    let all = || entries.iter().map(|(_, record)| record);
+    let consumed = all().find(|record| record.event == "authorization.consumed").expect("a consumption");
+    let issued = all().find(|record| record.op == consumed.op).expect("its issuance");
+    let lineage = Lineage::begin(issued).expect("a lineage");
+    let continues = |change: fn(&mut Record)| {
+        let mut record = consumed.clone();
+        change(&mut record);
+        stage(lineage.advance(&record))
+    };
+    assert_eq!(continues(|_| {}), Ok(Stage::Consumed));
+    let others: [fn(&mut Record); 5] = [
+        |record| record.n += 1,
+        |record| record.n -= 1,
+        |record| record.prev = None,
+        |record| record.prev.iter_mut().for_each(|(hash, _)| hash.0[63] ^= 1),
+        |record| record.prev.iter_mut().for_each(|(_, hash_alt)| hash_alt.0[63] ^= 1),
+    ];
+    for change in others {
+        assert_eq!(continues(change), Err(LineageError::Position));
+    }
+}
+
+/// PROTOCOL 5.1: no other order exists.
+#[test]
+fn after_each_event_come_those_that_may_and_no_others() {
+    let entries = records(include_bytes!("../../../../spec/vectors/ledger.json"), "entries", "record");
+    let all = || entries.iter().map(|(_, record)| record);
+    let completed = all().find(|record| record.event == "execution.completed").expect("an execution");
+    let run: Vec<&Record> = all().filter(|record| record.op == completed.op).collect();
+    assert_eq!(
+        (run.len(), run[0].event.as_str(), run[6].event.as_str()),
+        (7, "authorization.issued", "evidence.committed")
+    );
+    let like = |of: &Record, event: &str, data: Object| {
+        let mut record = of.clone();
+        (record.event, record.data) = (event.into(), data);
+        record
+    };
+    let mut events: Vec<Record> = run.iter().copied().cloned().collect();
+    for event in ["execution.failed", "execution.interrupted"] {
+        events.push(like(run[5], event, run[5].data.clone()));
+    }
+    let crashed = Object::new().with("cause", "restart").with("effect", "unknown");
+    events.push(like(run[5], "execution.interrupted", crashed));
+    events.push(like(run[6], "evidence.committed", Object::new().with("evidence", Value::Null)));
+    let after = |lineage: &Lineage, event: &Record| {
+        let mut record = event.clone();
+        (record.n, record.prev) = (lineage.tip.n + 1, Some((lineage.tip.hash, lineage.tip.hash_alt)));
+        if record.event == "evidence.committed" {
+            record.data.insert("events", record.n);
+        }
+        lineage.advance(&record)
+    };
+    let mut lineages = Vec::from([Lineage::begin(run[0]).expect("issued")]);
+    for event in &events[1..7] {
+        let next = after(&lineages[lineages.len() - 1], event).expect("it follows");
+        lineages.push(next);
+    }
+    // What crashed once it had started.
+    lineages.push(after(&lineages[3], &events[9]).expect("it follows"));
+    // Behind each of them, by their places among the events: completed, failed and interrupted are 5, 7 and 8.
+    let lawful: [&[usize]; 8] = [&[1], &[2, 9], &[3, 9], &[4, 9], &[5, 7, 8], &[6], &[], &[10]];
+    for (lineage, lawful) in lineages.iter().zip(lawful) {
+        for (at, event) in events.iter().enumerate() {
+            let named = lawful.iter().any(|lawful| events[*lawful].event == event.event);
+            let expected = match (lawful.contains(&at), named) {
+                (true, _) => Ok(()),
+                // The same name, and what the other carries.
+                (false, true) => Err(LineageError::Data),
+                (false, false) => Err(LineageError::Order),
+            };
+            let came = after(lineage, event).map(drop);
+            assert_eq!(came, expected, "{:?}: {at}, {}", lineage.stage, event.event);
+        }
+    }
+}
+
+#[test]
+fn each_event_carries_its_own_data_and_nothing_beside_it() {
+    let data = |event: &str, change: &dyn Fn(Object) -> Object| stage(with_data(event, change));
+    for (event, members) in [
+        ("authorization.issued", &["chash", "exp", "request"][..]),
+        ("authorization.consumed", &["nonce", "use"]),
+        ("admission.granted", &["workload"]),
+        ("execution.started", &[]),
+        ("attestation.signed", &["attestation", "envelope"]),
+        ("execution.completed", &["result"]),
+        ("evidence.committed", &["evidence", "events"]),
+    ] {
+        assert!(data(event, &|data| data).is_ok(), "{event}");
+        let more = data(event, &|data| data.with("note", ""));
+        assert_eq!(more, Err(LineageError::Data), "{event} and more");
+        for member in members {
+            let less = data(event, &|mut data| {
+                data.remove(member);
+                data
+            });
+            assert_eq!(less, Err(LineageError::Data), "{event} without {member}");
+            let other = data(event, &|data| data.with(*member, true));
+            assert_eq!(other, Err(LineageError::Data), "{event} of another {member}");
+        }
+    }
+    let nobodys = "att_".to_string() + &"0".repeat(32);
+    let another = data("attestation.signed", &|data| data.with("attestation", nobodys.as_str()));
+    assert_eq!(another, Err(LineageError::Data), "another operation's");
+    let result = |change: &dyn Fn(Object) -> Object| {
+        data("execution.completed", &|data| {
+            let result = data.get("result").and_then(Value::as_object).expect("a result").clone();
+            data.with("result", change(result))
+        })
+    };
+    assert!(result(&|result| result).is_ok());
+    assert_eq!(result(&|result| result.with("note", "")), Err(LineageError::Data));
+    for member in ["digest", "bytes", "status"] {
+        let less = result(&|mut result| {
+            result.remove(member);
+            result
+        });
+        let negative = result(&|result| result.with(member, Value::Int(-1)));
+        assert_eq!((less, negative), (Err(LineageError::Data), Err(LineageError::Data)), "{member}");
+    }
+}

@@ -92,6 +92,33 @@ fn the_equation_has_no_cofactor_for_keys_of_mixed_order_either() {
     }
 }
 
+/// Whoever has a key can make one for any message, and needs no nonce for it: what follows ZIP-215 takes it.
+#[test]
+fn an_r_of_small_order_is_refused_though_the_equation_holds() {
+    let a = Scalar::from_bytes_mod_order_wide(&sha2::Sha512::digest(b"a key").into());
+    let plain = VerifyingKey::new(EdwardsPoint::mul_base(&a).compress().as_bytes()).expect("a key");
+    let tabled = plain.clone().with_table(&Tables::new(1));
+    let messages = [&b"one"[..], b"another", b""];
+    let forged = messages.map(|message| {
+        let mut sig = [0; 64];
+        sig[..32].copy_from_slice(EdwardsPoint::identity().compress().as_bytes());
+        let k = Equation::of_each(&[(&plain, message, &sig)]).pop().expect("0 is canonical").k;
+        sig[32..].copy_from_slice((k * a).as_bytes());
+        sig
+    });
+    for key in [&plain, &tabled] {
+        let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> =
+            messages.iter().zip(&forged).map(|(message, sig)| (key, *message, sig)).collect();
+        for (equation, sig) in Equation::of_each(&signed).iter().zip(&forged) {
+            assert_eq!(equation.recompute().compress().0, *halves(sig).0, "the equation holds");
+        }
+        assert_eq!(VerifyingKey::verify_each(&signed), [false; 3]);
+        for (key, message, sig) in signed {
+            assert!(!key.verifies(message, sig));
+        }
+    }
+}
+
 #[test]
 fn a_signer_and_its_key_agree_and_nothing_else_does() {
     let signer = SeedSigner::new("key:test/role/a", &[7; 32]);

@@ -131,6 +131,8 @@ fn a_key_enters_once_and_granted() {
     let head = KeyRecord { kid: "key:test/gw/2".into(), ..key("head", 2, KeyUse::Event, POINT) };
     assert_eq!(fold.take("key.registered", &granted(head)), Err(FoldError::PublicKnown), "a key has one use");
     let other = || key("other", 31, KeyUse::Attestation, POINT);
+    let of_a_root = KeyRecord { kid: "key:test/head/1".into(), ..other() };
+    assert_eq!(fold.take("key.registered", &granted(of_a_root)), Err(FoldError::Known("key")), "a name has one key");
     let retired = KeyRecord { status: KeyStatus::Retired(now()), ..other() };
     assert_eq!(fold.take("key.registered", &granted(retired)), Err(FoldError::KeyNotActive));
     let small = KeyRecord { public: [0; 32], ..other() };
