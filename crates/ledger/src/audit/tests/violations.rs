@@ -5,6 +5,7 @@ use super::*;
 use crate::world::{LEDGER, OTHER_POINT, granted};
 use eleven_core::artifact::Use;
 use eleven_core::event::Draft;
+use eleven_core::hash::Blake2b;
 use eleven_core::id;
 use eleven_core::registry::GrantedKey;
 use eleven_core::root::KeyUse;
@@ -84,7 +85,7 @@ impl Scene {
 /// A record signed by a key over a body that the crate itself would not make.
 fn signed(label: &str, object: &Object) -> Value {
     let body = object.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
-    let (hash, hash_alt) = (Sha3::of(&[&body]), eleven_core::hash::Blake2b::of(&[&body]));
+    let (hash, hash_alt) = (Sha3::of(&[&body]), Blake2b::of(&[&body]));
     let object = object.clone().with("event_hash", hash).with("event_hash_alt", hash_alt);
     Value::Object(object.with("sig", Signer::signature(&signer(label), &body).to_value()))
 }
@@ -142,11 +143,14 @@ fn step() -> Object {
 async fn hashes_names_and_places_in_a_lineage() {
     let home = Home::new();
     let mut scene = Scene::make(&home).await;
-    let wrong = object(&scene.producers.denial("one")).with("event_hash", Sha3([7; 64]));
-    let body = wrong.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
-    let sig = Signer::signature(&signer("gw-0"), &body).to_value();
-    let wrong = Append { records: vec![wrong.with("sig", sig).canonical()], ..Append::default() };
-    scene.refuses(&wrong, "record.hash").await;
+    let others = [("event_hash", Value::from(Sha3([7; 64]))), ("event_hash_alt", Value::from(Blake2b([7; 64])))];
+    for (member, other) in others {
+        let wrong = object(&scene.producers.denial("one")).with(member, other);
+        let body = wrong.canonical_without(&["event_hash", "event_hash_alt", "sig"]);
+        let sig = Signer::signature(&signer("gw-0"), &body).to_value();
+        let wrong = Append { records: vec![wrong.with("sig", sig).canonical()], ..Append::default() };
+        scene.refuses(&wrong, "record.hash").await;
+    }
 
     let op = scene.begun.op.clone();
     let tip = scene.begun.tip.clone();
@@ -154,8 +158,11 @@ async fn hashes_names_and_places_in_a_lineage() {
     let gap = scene.after(&op, later, "attestation.signed", Object::new());
     scene.refuses_record(&gap, "lineage.position").await;
     let other = eleven_core::event::Tip { hash: Sha3([9; 64]), ..tip.clone() };
-    let fork = scene.after(&op, other, "execution.completed", result());
-    scene.refuses_record(&fork, "lineage.position").await;
+    let other_alt = eleven_core::event::Tip { hash_alt: Blake2b([9; 64]), ..tip.clone() };
+    for other in [other, other_alt] {
+        let fork = scene.after(&op, other, "execution.completed", result());
+        scene.refuses_record(&fork, "lineage.position").await;
+    }
     let order = scene.after(&op, tip.clone(), "execution.completed", result());
     scene.refuses_record(&order, "lineage.order").await;
     let data = Object::new().with("attestation", "att_00000000000000000000000000000000");
@@ -329,6 +336,13 @@ async fn revocations_and_what_comes_after_them() {
     let data = revoked(&artifact, artifact.exp);
     append.record(&scene.producers.alone("stage", stranger, "authorization.revoked", data));
     scene.refuses(&append, "revocation.mismatch").await;
+    let of_another = About { artifact_id: Some(scene.begun.artifact.id.clone()), ..About::default() };
+    let of_the_stranger = About { issuer: Some(stranger.to_owned()), ..About::default() };
+    for about in [of_another, of_the_stranger] {
+        let data = revoked(&artifact, artifact.exp);
+        let named = scene.producers.record("authority", AUTHORITY, "authorization.revoked", Place::Alone, data, about);
+        scene.refuses_record(&named, "revocation.mismatch").await;
+    }
     let mut append = Append::default();
     append.record(&scene.producers.revoke(&artifact));
     scene.ledger.must_append(&append).await;

@@ -26,6 +26,7 @@ fn a_malformed_record_takes_its_number() {
 fn a_step_is_one_of_ten() {
     let mut bench = Bench::new();
     for data in [
+        Object::new().with("step", 0u64).with("outcome", "passed"),
         Object::new().with("step", 11u64).with("outcome", "passed"),
         Object::new().with("step", 1u64),
         Object::new().with("step", 1u64).with("outcome", "passed").with("more", true),
@@ -74,6 +75,39 @@ fn a_denial_has_a_reason_and_a_counted_one_names_nobody() {
 }
 
 #[test]
+fn a_counted_denial_names_no_party_and_carries_its_count_alone() {
+    let mut bench = Bench::new();
+    let artifact = bench.issue(single(1), &[]).artifact;
+    let about =
+        || About { reason: Some(Reason::ArtifactMissing), runtime: Some(RUNTIME.to_owned()), ..About::default() };
+    let counted = |bench: &mut Bench, data: Object, about: About| {
+        let record = bench.producers.record("gw-0", POINT, "execution.denied", Place::Alone, data, about);
+        bench.refusal("gw-0", &record)
+    };
+    let data = || {
+        let window = "2026-05-12T17:00:00.000Z/PT1S";
+        Object::new().with("count", 3u64).with("listener", "127.0.0.1:1113").with("window", window)
+    };
+    let of = About::artifact(&artifact);
+    for named in [
+        About { operation: of.operation.clone(), ..about() },
+        About { artifact_id: of.artifact_id.clone(), ..about() },
+        About { issuer: of.issuer.clone(), ..about() },
+        About { policy: of.policy.clone(), ..about() },
+        About { policy_required: Some("policy://medical/v1".to_owned()), ..about() },
+    ] {
+        assert_eq!(counted(&mut bench, data(), named.clone()), Refusal::Members, "{named:?}");
+    }
+    // Any of its members makes it one that counts, and it has them all then.
+    let alone = |member: &str| Object::new().with(member, data().get(member).cloned());
+    let more = data().with("details", "more");
+    for less in ["count", "listener", "window"].map(alone).into_iter().chain([more]) {
+        let refused = counted(&mut bench, less.clone(), about());
+        assert!(matches!(refused, Refusal::Data(_)), "{less:?}: {refused:?}");
+    }
+}
+
+#[test]
 fn a_seal_names_where_it_stands() {
     let mut bench = Bench::new();
     let index = eleven_core::hash::Sha256::ZERO;
@@ -86,6 +120,10 @@ fn a_seal_names_where_it_stands() {
     let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", stale);
     assert!(matches!(bench.refusal("audit", &record), Refusal::Data(_)));
     let right = Object::new().with("size", bench.book.size()).with("index", index).with("registry", registry);
+    for other in [right.clone().with("index", "sha256:00"), right.clone().with("more", true)] {
+        let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", other);
+        assert!(matches!(bench.refusal("audit", &record), Refusal::Data(_)));
+    }
     let record = bench.producers.alone("audit", LEDGER, "ledger.sealed", right);
     bench.must(&record);
 }
@@ -172,6 +210,20 @@ fn an_authority_of_another_domain_is_no_producer_here() {
 }
 
 #[test]
+fn a_ledger_of_another_domain_is_no_producer_here() {
+    let mut bench = Bench::new();
+    let stranger = "ledger://elsewhere";
+    let granted = crate::world::granted("stranger", eleven_core::root::KeyUse::Event, stranger);
+    let record = bench.producers.by_authority("key.registered", granted.to_object());
+    bench.must(&record);
+    let data = Object::new().with("producer", POINT).with("from", 0u64).with("cause", "drift.audit");
+    let record = bench.producers.alone("stranger", stranger, "audit.discontinuity", data.clone());
+    assert_eq!(bench.refusal("stranger", &record), Refusal::Producer);
+    let record = bench.producers.alone("audit", LEDGER, "audit.discontinuity", data);
+    bench.must(&record);
+}
+
+#[test]
 fn a_policy_that_does_not_cover_the_operation_issues_nothing() {
     let mut bench = Bench::new();
     let operation = bench.producers.issue(single(1), &[], &mut eleven_api::audit::Append::default());
@@ -239,6 +291,7 @@ fn every_refusal_has_a_code_and_a_message_of_its_own() {
         Refusal::Policy,
         Refusal::Late,
         Refusal::Artifact,
+        Refusal::ArtifactSignature,
         Refusal::Blob("x"),
         Refusal::Revocation,
         Refusal::SubjectRevoked,

@@ -1,12 +1,14 @@
 //! What the vectors leave open: streams, uses and ancestors with the artifact at hand, subjects.
 
 use super::*;
-use crate::world::{AUTHORITY, Bench, POINT, kid, signer, single};
+use crate::world::{AUTHORITY, Bench, LEDGER, POINT, genesis_keys, kid, root, signer, single, start};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::{About, Place, Record};
+use eleven_core::event::{About, Draft, Place, Record};
+use eleven_core::hash::Sha3;
 use eleven_core::id;
+use eleven_core::signature::{SeedSigner, Signer, VerifyingKey};
 
 fn run(bench: &mut Bench, operation: &mut crate::world::Operation, k: u64) {
     let mut append = Append::default();
@@ -100,6 +102,18 @@ fn an_artifact_that_is_not_the_issued_one_is_refused() {
     let operation = bench.producers.issue(single(7), &[], &mut Append::default());
     bench.artifacts.insert(operation.artifact.id.clone(), other.artifact);
     assert_eq!(bench.refusal("authority", &operation.issued), Refusal::Artifact);
+    // The very one, of which its record says something else.
+    let number = bench.producers.number("authority");
+    let operation = bench.producers.issue(single(8), &[], &mut Append::default());
+    bench.producers.set_number("authority", number);
+    bench.artifacts.insert(operation.artifact.id.clone(), operation.artifact.clone());
+    for (member, other) in [("chash", Value::from(Sha3([4; 64]))), ("exp", "2026-05-12T17:05:01Z".into())] {
+        let data = operation.issued.data.clone().with(member, other);
+        let (place, about) = (Place::First { op: operation.op.clone() }, About::artifact(&operation.artifact));
+        let record = bench.producers.record("authority", AUTHORITY, "authorization.issued", place, data, about);
+        assert_eq!(bench.refusal("authority", &record), Refusal::Artifact, "{member}");
+    }
+    bench.must(&operation.issued);
 }
 
 #[test]
@@ -202,9 +216,53 @@ fn what_is_nobodys_takes_no_number() {
     let verified = bench.verified(issuer.to_value()).expect("its signature verifies");
     let judged = bench.book.judge(&verified, bench.producers.now, None);
     assert!(matches!(judged, Judgement::Refused { why: Refusal::UnknownKey, takes_number: false }));
+    // By a key that is registered, and another than the one that it names.
+    let draft = Draft {
+        event: "runtime.step",
+        place: Place::Alone,
+        ts: bench.producers.now,
+        by: POINT.to_owned(),
+        src_seq: 0,
+        data: Object::new(),
+        about: About::default(),
+    };
+    let record = draft.sign(&impostor("gw-0")).expect("a record");
+    let verified = Candidate::read(record.canonical()).expect("a candidate").verify(&other).expect("it verifies");
+    let judged = bench.book.judge(&verified, bench.producers.now, None);
+    assert!(matches!(judged, Judgement::Refused { why: Refusal::Signature, takes_number: false }), "{judged:?}");
     for nothing in [&br#""no record""#[..], b"{}", br#"{"kid": "key:x/y/1"}"#] {
         assert!(matches!(Candidate::read(nothing), Err(Refusal::Unreadable)));
     }
+}
+
+/// The key of `gw-1` under another's name.
+fn impostor(label: &str) -> SeedSigner {
+    SeedSigner::new(kid(label), &Sha256::of(&[b"seed of ", b"gw-1"]).0)
+}
+
+#[test]
+fn a_genesis_is_the_first_record_of_the_ledgers_own_key_that_it_grants() {
+    let judged = |signer: &SeedSigner, src_seq: u64, place: Place| {
+        let data = eleven_core::registry::genesis(&root(), 10, &genesis_keys());
+        let (event, ts, by, about) = ("ledger.genesis", start(), LEDGER.to_owned(), About::default());
+        let record = Draft { event, place, ts, by, src_seq, data, about }.sign(signer).expect("a record");
+        let key = VerifyingKey::new(&Signer::public(signer)).expect("a key");
+        let verified = Candidate::read(record.canonical()).expect("a candidate").verify(&key).expect("it verifies");
+        match Book::new().judge(&verified, start(), None) {
+            Judgement::Accept(_) => None,
+            Judgement::Refused { why, takes_number: false } => Some(why),
+            other => panic!("{other:?}"),
+        }
+    };
+    let audit = signer("audit");
+    assert_eq!(judged(&audit, 0, Place::Alone), None);
+    assert_eq!(judged(&audit, 1, Place::Alone), Some(Refusal::OpContent), "not the first");
+    let elsewhere = Place::First { op: "0".repeat(32) };
+    assert_eq!(judged(&audit, 0, elsewhere), Some(Refusal::OpContent), "not under its content");
+    assert_eq!(judged(&signer("authority"), 0, Place::Alone), Some(Refusal::Owner));
+    assert_eq!(judged(&signer("issuer"), 0, Place::Alone), Some(Refusal::UnknownKey), "a key for artifacts");
+    assert_eq!(judged(&signer("gw-0"), 0, Place::Alone), Some(Refusal::UnknownKey), "it grants no such key");
+    assert_eq!(judged(&impostor("audit"), 0, Place::Alone), Some(Refusal::Signature));
 }
 
 #[test]
