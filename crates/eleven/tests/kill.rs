@@ -94,7 +94,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_runs_twice() {
     check_acknowledged(&ledger, &acknowledged);
     check_uses(&ledger, &dir);
     check_closed(&ledger);
-    check_upstream(&ledger, &dir.with_extension("logs").join("calls.log"));
+    check_upstream(&ledger, &dir.with_extension("logs").join("calls.log"), &acknowledged);
     system.run(&["ledger", "fsck"]).expect("the ledger verifies from its genesis");
     check_hits(&ledger, &kills);
 }
@@ -354,8 +354,8 @@ fn check_closed(ledger: &Ledger) {
     println!("{interrupted} lineages were interrupted and closed truthfully");
 }
 
-/// The upstream's own log holds no call without `execution.started`, and none twice.
-fn check_upstream(ledger: &Ledger, log: &Path) {
+/// The upstream's own log holds no call without `execution.started`, none twice, and each whose answer a caller has.
+fn check_upstream(ledger: &Ledger, log: &Path, acknowledged: &Acknowledged) {
     let log = std::fs::read_to_string(log).expect("the upstream's log");
     let mut seen = BTreeSet::new();
     for line in log.lines() {
@@ -365,6 +365,9 @@ fn check_upstream(ledger: &Ledger, log: &Path) {
         assert!(ledger.has(&op, "execution.started"), "a call reached the model without execution.started: {op}");
         assert!(seen.insert(op.clone()), "{op} reached the model twice");
     }
+    // A log that holds nothing would show nothing.
+    let unseen: Vec<&String> = acknowledged.executed.difference(&seen).collect();
+    assert!(unseen.is_empty(), "answered, and never at the model: {unseen:?}");
     println!("{} calls reached the model", seen.len());
 }
 
