@@ -4,6 +4,7 @@ extern crate std;
 
 mod bundles;
 pub(crate) mod mutations;
+mod places;
 mod terms;
 mod vectors;
 

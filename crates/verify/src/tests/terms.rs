@@ -8,8 +8,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::hash::{Sha3, base64, unbase64};
+use eleven_core::hash::{Sha3, Sha256, base64, unbase64};
 use eleven_core::id;
+use eleven_core::index::{OperationIndex, revoked_key, revoked_value};
 use eleven_core::time::Time;
 
 /// The value with the member that the path leads to as `change` leaves it; a place in a list is its number.
@@ -29,12 +30,12 @@ fn with(value: &Value, path: &[&str], change: &dyn Fn(&Value) -> Value) -> Value
     }
 }
 
-fn put(value: &Value, path: &str, to: impl Into<Value>) -> Value {
+pub(super) fn put(value: &Value, path: &str, to: impl Into<Value>) -> Value {
     let (path, to): (Vec<&str>, Value) = (path.split('/').collect(), to.into());
     with(value, &path, &|_| to.clone())
 }
 
-fn check(bundle: &Value, name: &str) -> (Status, String) {
+pub(super) fn check(bundle: &Value, name: &str) -> (Status, String) {
     let report = verify(bundle, &Caller::default());
     let found = report.checks.into_iter().find(|check| check.name == name).expect("a check");
     (found.status, found.detail.unwrap_or_default())
@@ -158,6 +159,133 @@ fn what_was_revoked_before_it_was_consumed_is_revoked() {
         let why = format!("revoked in entry {revoked}, consumed only in entry {seq}");
         assert_eq!(consumed_in(seq), (Status::Failed, why));
     }
+}
+
+/// The bundle under a head whose index has this of its artifact's revocation, and nothing else.
+fn indexed(bundle: &Value, revoked: Option<Sha256>) -> Value {
+    let key = revoked_key(text(bundle.get("artifact").expect("an artifact"), "id"));
+    let mut index = OperationIndex::new();
+    if let Some(value) = revoked {
+        index.insert(key, value);
+    }
+    let root = index.rehash();
+    put(&put(bundle, "index/revoked", index.prove(&key).to_value()), "head/index", root)
+}
+
+#[test]
+fn a_revocation_is_of_this_artifact_and_the_one_that_the_index_has() {
+    let bundle = valid("interrupted-after-revocation");
+    let unrevoked = |bundle: &Value| check(bundle, "artifact.unrevoked");
+    let failed = |why: &str| (Status::Failed, String::from(why));
+    let hash = bundle.pointer("/revocation/record/event_hash").and_then(Value::as_str).and_then(Sha3::parse);
+    let own = Some(revoked_value(&hash.expect("a hash")));
+    assert_eq!(unrevoked(&indexed(&bundle, own)), (Status::Passed, String::new()));
+    let none = failed("a revocation is shown that the index does not have");
+    assert_eq!(unrevoked(&indexed(&bundle, None)), none);
+    let other = Some(revoked_value(&Sha3::of(&[b"another"])));
+    let why = "the index has another revocation than the one that is shown";
+    assert_eq!(unrevoked(&indexed(&bundle, other)), failed(why));
+    let why = "the proof shows neither that the artifact is revoked nor that it is not";
+    assert_eq!(unrevoked(&put(&bundle, "head/index", Sha256::ZERO)), failed(why));
+    let another = format!("auth_{}", text(&valid("execution"), "op"));
+    for (path, value) in [("event", "policy.retired"), ("data/artifact", another.as_str())] {
+        let why = "what is shown as the revocation is not one of this artifact";
+        assert_eq!(unrevoked(&put(&bundle, &format!("revocation/record/{path}"), value)), failed(why));
+    }
+    let why = "the hashes of `authorization.revoked` do not follow from it";
+    assert_eq!(unrevoked(&put(&bundle, "revocation/record/data/why", "another")), failed(why));
+    let seq = entry_of(&bundle, "revocation") + 1;
+    let why = format!("entry {seq} is not in the head's tree with what is shown of it");
+    assert_eq!(unrevoked(&put(&bundle, "revocation/seq", Value::Int(seq))), failed(&why));
+    let why = "the artifact was revoked, and nobody had used it";
+    assert_eq!(unrevoked(&put(&bundle, "kind", "unused")), failed(why));
+}
+
+#[test]
+fn an_artifact_is_this_operation_s_and_an_authority_s_of_this_domain() {
+    let bundle = valid("execution");
+    let (id, other) = (format!("auth_{}", text(&bundle, "op")), String::from(text(&valid("open"), "op")));
+    let why = format!("`{id}` is the artifact of another operation than `{other}`");
+    assert_eq!(check(&put(&bundle, "op", other.as_str()), "artifact.digest"), (Status::Failed, why));
+    let why = "`governance://elsewhere/authority/prod` is not an authority of `11-11`";
+    let elsewhere = put(&bundle, "artifact/iss", "governance://elsewhere/authority/prod");
+    assert_eq!(check(&elsewhere, "artifact.signature"), (Status::Failed, why.into()));
+}
+
+#[test]
+fn the_first_event_issues_the_artifact_that_is_shown_and_a_use_is_of_its_mode() {
+    let bundle = valid("execution");
+    let order = |bundle: &Value| check(bundle, "lineage.order");
+    assert_eq!(order(&bundle), (Status::Passed, String::new()));
+    for (member, other) in [("chash", Value::from(Sha3::of(&[b"another"]))), ("exp", "2026-05-12T18:00:00Z".into())] {
+        let why = "the first event issues another artifact: `chash` or `exp` differ";
+        assert_eq!(order(&put(&bundle, &format!("events/0/data/{member}"), other)), (Status::Failed, why.into()));
+    }
+    let numbered = (Status::Failed, String::from("uses are numbered where there may be many, and only there"));
+    let usage = |bundle: &Value, mode: &str| {
+        let nonce = bundle.pointer("/artifact/use/nonce").cloned();
+        Object::new().with("mode", mode).with("nonce", nonce)
+    };
+    let many = usage(&bundle, "bounded").with("max", 2u64);
+    assert_eq!(order(&put(&bundle, "artifact/use", many)), numbered);
+    let bounded = valid("bounded-use");
+    assert_eq!(order(&put(&bounded, "artifact/use", usage(&bounded, "single"))), numbered);
+    let back = put(&bundle, "events/3/ts", "2026-05-12T17:04:11.000Z");
+    assert_eq!(order(&back), (Status::Failed, "the point's clock went back between two events".into()));
+}
+
+#[test]
+fn what_was_published_is_the_policy_that_is_shown() {
+    let bundle = valid("execution");
+    let published =
+        |path: &str, value: Value| check(&put(&bundle, &format!("published/{path}"), value), "policy.published");
+    assert_eq!(check(&bundle, "policy.published"), (Status::Passed, String::new()));
+    let list = |name: &str| Value::Array(vec![Value::from(name)]);
+    for (member, other) in [
+        ("ref", Value::from("policy://medical/inference/v4")),
+        ("hash", Sha3::of(&[b"another"]).into()),
+        ("operations", list("tool.call")),
+        ("runtimes", list("k8s://*")),
+    ] {
+        let why = "what was published is another policy, or covers something else";
+        assert_eq!(published(&format!("record/data/{member}"), other), (Status::Failed, why.into()), "{member}");
+    }
+    let why = "the publication is an event `policy.retired`";
+    assert_eq!(published("record/event", "policy.retired".into()), (Status::Failed, why.into()));
+    let why = "the hashes of `policy.published` do not follow from it";
+    assert_eq!(published("record/ts", "2026-05-12T16:00:00.000Z".into()), (Status::Failed, why.into()));
+}
+
+#[test]
+fn an_attestation_agrees_with_all_that_it_names() {
+    let bundle = valid("execution");
+    let binding = |bundle: &Value| check(bundle, "attestation.binding");
+    let another = || Sha3::of(&[b"another"]);
+    let artifact = format!("auth_{}", text(&valid("open"), "op"));
+    for (path, other, what) in [
+        ("subject/0/name", Value::from(artifact.as_str()), "artifact"),
+        ("subject/0/digest/sha3_512", another().hex().into(), "artifact"),
+        ("predicate/operation/model", "another".into(), "operation"),
+        ("predicate/policy/ref", "policy://medical/inference/v4".into(), "policy"),
+        ("predicate/policy/hash", another().into(), "policy"),
+    ] {
+        let why = format!("the attestation does not agree on: {what}");
+        assert_eq!(binding(&stating(&bundle, path, other)), (Status::Failed, why), "{path}");
+    }
+    for measured in ["binary", "config"] {
+        let why = "the software evidence names another binary or configuration than the point registered";
+        let other = stating(&bundle, &format!("predicate/evidence/0/{measured}"), another());
+        assert_eq!(binding(&other), (Status::Failed, why.into()), "{measured}");
+    }
+    let (id, by) = (format!("auth_{}", text(&bundle, "op")), bundle.pointer("/events/4/by").and_then(Value::as_str));
+    let by = by.expect("a producer");
+    let other = id::attestation_id(&artifact, by, text(&bundle, "op"));
+    let why = "the attestation's id is not this operation's";
+    assert_eq!(binding(&put(&bundle, "events/4/data/attestation", other)), (Status::Failed, why.into()));
+    let elsewhere = put(&bundle, "events/4/op", text(&valid("open"), "op"));
+    let named = id::attestation_id(&id, by, text(&valid("open"), "op"));
+    let why = "the attestation is of another operation";
+    assert_eq!(binding(&put(&elsewhere, "events/4/data/attestation", named)), (Status::Failed, why.into()));
 }
 
 #[test]
