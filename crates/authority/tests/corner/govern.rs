@@ -114,6 +114,7 @@ async fn a_point_acts_with_its_own_signature_over_request_and_caller() {
         ("another request", acting(&world.secret, &asked_for("other"), now), Reason::RuntimeUnregistered),
         ("another caller", acting("elk_other", &asked(), now), Reason::RuntimeUnregistered),
         ("an old signature", acting(&world.secret, &asked(), now.plus_seconds(-11)), Reason::RuntimeClock),
+        ("a signature of a time to come", acting(&world.secret, &asked(), now.plus_seconds(60)), Reason::RuntimeClock),
         ("a point that was removed", headers, Reason::RuntimeUnregistered),
     ] {
         if what.ends_with("removed") {

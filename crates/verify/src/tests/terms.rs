@@ -245,7 +245,7 @@ fn what_was_published_is_the_policy_that_is_shown() {
         ("ref", Value::from("policy://medical/inference/v4")),
         ("hash", Sha3::of(&[b"another"]).into()),
         ("operations", list("tool.call")),
-        ("runtimes", list("k8s://*")),
+        ("runtimes", list("k8s://*/ns/other")),
     ] {
         let why = "what was published is another policy, or covers something else";
         assert_eq!(published(&format!("record/data/{member}"), other), (Status::Failed, why.into()), "{member}");
