@@ -321,7 +321,13 @@ fn synced(measured: std::io::Result<Duration>) -> Finding {
 }
 
 fn measure_sync(path: &Path) -> std::io::Result<Duration> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    // What one that was cut short has left is nobody's; nor is a link followed that lies there: whoever looks may be root, and the
+    // folder is the ledger's.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     // Written ahead, as the log's segments are: a sync then touches no metadata.
     file.write_all(&vec![0; BLOCK * SYNCS])?;
     file.sync_all()?;

@@ -42,6 +42,21 @@ fn a_folder_on_a_read_only_file_system_is_bad_for_each_corner() {
 }
 
 #[test]
+fn whoever_looks_writes_to_no_file_that_the_ledger_links_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (kept, file) = (folder.path().join("kept"), folder.path().join("doctor.tmp"));
+    std::fs::write(&kept, "kept").expect("written");
+    std::os::unix::fs::symlink(&kept, &file).expect("linked");
+    measure_sync(&file).expect("measured");
+    assert_eq!(std::fs::read_to_string(&kept).expect("read"), "kept");
+    assert!(std::fs::symlink_metadata(&file).expect("it is there").is_file(), "a file of its own");
+    // One that was cut short has left it.
+    measure_sync(&file).expect("measured again");
+    let absent = measure_sync(&folder.path().join("absent").join("doctor.tmp")).expect_err("there is no such folder");
+    assert_eq!(absent.kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn a_root_that_names_none_of_the_keys_here_is_another_domains() {
     let root = parse(include_bytes!("../../../../spec/vectors/root.json")).expect("I-JSON");
     let root = TrustRoot::read(root).expect("a root");
