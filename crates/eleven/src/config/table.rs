@@ -67,6 +67,8 @@ const CERTIFICATE: &str = "PEM certificate chain of the listener. Whoever calls 
                            certificate authorities, or by the file that SSL_CERT_FILE names.";
 const TLS_KEY: &str = "PEM private key of the listener's certificate.";
 const URL: &str = "How the other corners reach this one.";
+const RUNTIME_URL: &str = "How commands of this configuration reach this one: `eleven up`, `doctor`, `runtime restart`, `disclosure`. \
+                           Where its certificate is for a name, `https://` and that name, with the port.";
 const URL_PRESET: Preset = Preset::Unset("made from `listen`");
 const PASSPHRASE_PRESET: Preset = Preset::Unset("`keystore.pass` in the folder `data`");
 const NO_TLS: Preset = Preset::Unset("no TLS");
@@ -147,6 +149,7 @@ pub(crate) const KEYS: &[Key] = &[
          time at its start, or so long after it, a day at most, where the archive lacks pieces that were moved.",
     ),
     key("runtime.listen", Form::Address, Preset::Text("127.0.0.1:1113"), LISTEN),
+    key("runtime.url", Form::Url, URL_PRESET, RUNTIME_URL),
     key("runtime.data", Form::Path, Preset::Text("runtime"), DATA),
     key("runtime.passphrase_file", Form::Path, PASSPHRASE_PRESET, PASSPHRASE),
     key("runtime.tls_certificate", Form::Path, NO_TLS, CERTIFICATE),

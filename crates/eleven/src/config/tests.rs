@@ -107,6 +107,21 @@ fn a_listener_beyond_loopback_with_tls_is_reached_by_https() {
 }
 
 #[test]
+fn a_gateway_whose_certificate_is_for_a_name_is_reached_by_that_name() {
+    let tls = "[runtime]\nlisten = \"0.0.0.0:443\"\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n";
+    let (plain, named) = (tls.to_owned(), format!("{tls}url = \"https://gateway.example/\"\n"));
+    let of = |section: &str| read(&LEAST.replace("[runtime]\n", section)).expect("a configuration");
+    let (plain, named) = (of(&plain), of(&named));
+    assert_eq!(
+        (plain.runtime.url.as_str(), named.runtime.url.as_str()),
+        ("https://0.0.0.0:443", "https://gateway.example")
+    );
+    assert_eq!(plain.point_digest(), named.point_digest(), "how it is asked for changes nothing that it enforces");
+    let taken = LEAST.replace("[runtime]\n", "[runtime]\nurl = \"http://127.0.0.1:1111\"\n");
+    assert!(read(&taken).expect_err("a refusal").contains(":4: ledger and runtime are both reached at"));
+}
+
+#[test]
 fn corners_on_one_machine_listen_on_addresses_of_their_own() {
     let tls = "tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n";
     let corner =
