@@ -4,8 +4,10 @@ use crate::answer::read_json;
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use crate::routes;
+use crate::serve::Tls;
 use bytes::Bytes;
 use eleven_core::encoding::Value;
+use eleven_core::time::Time;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -14,7 +16,8 @@ use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::ServerName;
+use rustls::CertificateError;
+use rustls::pki_types::{InvalidDnsNameError, ServerName, UnixTime};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ const IDLE: usize = 64;
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Bytes of what a corner says of itself.
 const MAX_SAID: usize = 64 * 1024;
+/// Bytes between the two sides of a handshake that both are here.
+const PIPE: usize = 64 * 1024;
 
 /// Why a call gave no answer.
 #[derive(Debug)]
@@ -259,20 +264,34 @@ pub async fn handshake(base: &str, deadline: Duration) -> Result<(), CallError> 
 async fn shake(base: &str, to: &Uri) -> Result<(), CallError> {
     let secure = to.scheme_str() == Some("https");
     let port = to.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let host = to.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let failed = |error: std::io::Error| {
-        if is_distrust(&error) {
-            return CallError::Untrusted(untrusted(&base, &error));
-        }
-        CallError::Unreachable(format!("{base} is not reachable: {error}"))
+    let failed = |error: std::io::Error| match distrust(&error) {
+        Some(why) => CallError::Untrusted(untrusted(&base, why)),
+        None => CallError::Unreachable(format!("{base} is not reachable: {error}")),
     };
-    let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
+    let stream = TcpStream::connect((host(to), port)).await.map_err(failed)?;
     if !secure {
         return Ok(());
     }
-    let named = ServerName::try_from(host.to_owned());
-    let named = named.map_err(|error| CallError::Malformed(format!("{base} names no host: {error}")))?;
+    let named = named(to).map_err(|error| CallError::Malformed(format!("{base} names no host: {error}")))?;
     TlsConnector::from(Arc::new(tls())).connect(named, stream).await.map(drop).map_err(failed)
+}
+
+/// Whether whoever listens with this certificate would be trusted at a base URL. Nobody is asked: it may be one that nobody shows yet.
+pub async fn trusts(base: &str, listener: &Tls) -> bool {
+    let Some(named) = base.parse::<Uri>().ok().and_then(|to| named(&to).ok()) else { return false };
+    let (here, there) = tokio::io::duplex(PIPE);
+    let shaking = TlsConnector::from(Arc::new(tls())).connect(named, here);
+    let (shaken, _) = tokio::join!(shaking, listener.0.accept(there));
+    shaken.is_ok()
+}
+
+fn host(to: &Uri) -> &str {
+    to.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
+/// What the certificate of whoever listens at an address has to be for.
+fn named(to: &Uri) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    ServerName::try_from(host(to).to_owned())
 }
 
 /// How HTTPS is spoken: the machine's certificate authorities are trusted.
@@ -295,8 +314,8 @@ fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
     let cause = error.source().map_or_else(|| error.to_string(), |source| source.to_string());
-    if is_distrust(error) {
-        return CallError::Untrusted(untrusted(to, &cause));
+    if let Some(why) = distrust(error) {
+        return CallError::Untrusted(untrusted(to, why));
     }
     // What connects is taken by the kernel already: that fails only where nobody listens.
     if error.is_connect() {
@@ -306,20 +325,36 @@ fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError
     }
 }
 
-fn untrusted(to: &dyn fmt::Display, cause: &dyn fmt::Display) -> String {
-    format!(
-        "the certificate of {to} is not trusted here ({cause}): name its certificate authority's file in SSL_CERT_FILE"
-    )
+/// What to do about a certificate, by why it is not trusted. Asked again, it is the same for as long as that is so.
+fn untrusted(to: &dyn fmt::Display, why: &CertificateError) -> String {
+    let moment = |at: &UnixTime| Time(0).plus_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX)).seconds();
+    let renew = "renew it, or the one that it was issued by, and restart whoever shows it";
+    let wait = "look at this machine's clock";
+    let name = "name it by what its certificate is for, a corner in its `url`, or have one made for this name";
+    let trust = "put its certificate authority among this machine's, or into the file that SSL_CERT_FILE names, which takes their \
+                 place";
+    let (cause, next) = match why {
+        CertificateError::Expired => ("it has ended".to_owned(), renew),
+        CertificateError::ExpiredContext { not_after, .. } => (format!("it ended {}", moment(not_after)), renew),
+        CertificateError::NotValidYet => ("it has not begun".to_owned(), wait),
+        CertificateError::NotValidYetContext { not_before, .. } => (format!("it begins {}", moment(not_before)), wait),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (why.to_string(), name),
+        _ => (why.to_string(), trust),
+    };
+    format!("the certificate of {to} is not trusted here ({cause}): {next}")
 }
 
-/// Whether the other side's certificate is at the bottom of an error. An error of the operating system's kind shows what it
-/// wraps, and not as its source.
-fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+/// What is wrong with the other side's certificate, where that is at the bottom of an error. An error of the operating system's kind
+/// shows what it wraps, and not as its source.
+fn distrust(error: &(dyn Error + 'static)) -> Option<&CertificateError> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return matches!(error, rustls::Error::InvalidCertificate(_));
+        return match error {
+            rustls::Error::InvalidCertificate(why) => Some(why),
+            _ => None,
+        };
     }
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source()).is_some_and(is_distrust)
+    wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source()).and_then(distrust)
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ const SAY: Duration = Duration::from_secs(1);
 
 /// The certificate and key of a listener.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls(pub(crate) TlsAcceptor);
 
 /// Why a listener could not be opened.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use logging::log;
 pub(crate) use probe::probe;
-pub(crate) use reads::{check_start, is_seen};
+pub(crate) use reads::{check_start, is_seen, next_tls};
 pub(crate) use signals::{Signals, SupervisedBy, follow_parent, supervisor_of, until_ended, until_stopped, until_told};
 
 use crate::config::{self, Config};

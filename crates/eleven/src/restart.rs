@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::corner::{self, SupervisedBy, Which};
 use crate::health::{self, Health};
 use crate::output::{Failure, Output, Paint, aside};
+use eleven_api::client;
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
 use rustix::io::Errno;
@@ -43,7 +44,9 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
     check_listener(which, which.of(config).listen, before)?;
     corner::check_start(which, config)
         .map_err(|failure| failure.while_("nothing was done, since the next process would not start"))?;
-    if let Health::Untrusted(why) = call::wait(health::of(which, config))? {
+    if let Health::Untrusted(why) = call::wait(health::of(which, config))?
+        && !next_is_trusted(which, config)?
+    {
         return Err(Failure::new(format!("{why}; nothing was done, since its coming back could not be seen")));
     }
     let began = Instant::now();
@@ -57,6 +60,15 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
     let (after, denies) = comes_back(which, config, before, began)?;
     say(which, (before, after), began.elapsed(), denies.as_deref(), output);
     Ok(())
+}
+
+/// Whether the next process shows a certificate that is trusted here: one that lies there by now may be what it is restarted for.
+fn next_is_trusted(which: Which, config: &Config) -> Result<bool, Failure> {
+    let corner = which.of(config);
+    match corner::next_tls(corner)? {
+        Some(tls) => call::wait(client::trusts(&corner.url, &tls)),
+        None => Ok(false),
+    }
 }
 
 /// The process that holds the corner's folder, or takes it within a moment; `None` where none does.

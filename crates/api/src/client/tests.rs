@@ -51,6 +51,35 @@ async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
     assert!(matches!(refused, CallError::Unreachable(_)), "{refused:?}");
 }
 
+#[test]
+fn what_is_done_about_a_certificate_is_told_by_what_is_wrong_with_it() {
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let told = |why: &CertificateError| untrusted(&"https://ledger.example", why);
+    let ended = |now| told(&CertificateError::ExpiredContext { time: at(now), not_after: at(1_793_174_879) });
+    assert!(ended(1_795_766_880).contains("(it ended 2026-10-28T08:07:59Z): renew it"), "{}", ended(1_795_766_880));
+    assert_eq!(ended(1_795_766_880), ended(1_795_766_885), "whoever asks again and again is told once");
+    let begins = told(&CertificateError::NotValidYetContext { time: at(1), not_before: at(2) });
+    assert!(begins.contains("it begins 1970-01-01T00:00:02Z") && begins.contains("clock"), "{begins}");
+    let expected = ServerName::try_from("ledger.example").expect("a name");
+    let other = CertificateError::NotValidForNameContext { expected, presented: vec!["other.example".to_owned()] };
+    let other = told(&other);
+    assert!(other.contains("other.example") && other.contains("`url`"), "{other}");
+    for told in [ended(1_795_766_880), begins, other] {
+        assert!(!told.contains("SSL_CERT_FILE"), "no certificate authority is missing: {told}");
+    }
+    let unknown = told(&CertificateError::UnknownIssuer);
+    assert!(unknown.contains("SSL_CERT_FILE names, which takes their place"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_shows_yet_is_looked_at_as_one_that_is_shown() {
+    let file = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/client").join(name);
+    let tls = Tls::load(&file("untrusted.pem"), &file("untrusted.key.pem")).expect("a certificate and its key");
+    for base in ["https://127.0.0.1:1", "https://[::1]", "https://127.1", "no address"] {
+        assert!(!trusts(base, &tls).await, "{base}");
+    }
+}
+
 #[tokio::test]
 async fn an_address_that_names_no_host_is_told_from_a_server_that_is_not_trusted() {
     let (at, _stop) = serving().await;

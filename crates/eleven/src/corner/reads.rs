@@ -1,7 +1,7 @@
 //! What a corner's next process reads as it starts, looked at before the one that runs is told to go.
 
 use super::{Which, close_to_others, own_root, settings};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::keystore::{self, FileKeystore};
 use crate::output::Failure;
 use eleven_api::serve::Tls;
@@ -24,16 +24,24 @@ pub(crate) fn check_start(which: Which, config: &Config) -> Result<(), Failure> 
         let passphrase = keystore::passphrase(&corner.passphrase_file)?;
         FileKeystore::open(&store, which.name(), &passphrase)?;
     }
-    if let Some((certificate, key)) = &corner.tls
-        && is_seen(certificate)
-        && is_seen(key)
-    {
-        Tls::load(certificate, key).map_err(Failure::new)?;
-    }
+    next_tls(corner)?;
     if which == Which::Runtime && config.point.upstream_key_file.as_deref().is_some_and(is_seen) {
         settings(config)?;
     }
     Ok(())
+}
+
+/// The certificate and key with which a corner's next process listens, where it has some and they are seen from here.
+///
+/// # Errors
+/// Where they can't be used.
+pub(crate) fn next_tls(corner: &config::Corner) -> Result<Option<Tls>, Failure> {
+    match &corner.tls {
+        Some((certificate, key)) if is_seen(certificate) && is_seen(key) => {
+            Tls::load(certificate, key).map(Some).map_err(Failure::new)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether what a corner finds at a path is seen from here, also that there is nothing: a service manager may hand a file to the

@@ -1,6 +1,7 @@
 //! The binary as people use it: a domain from nothing, its three processes, and every command against them.
 
 mod auditing;
+mod certificates;
 mod demo;
 mod disclosures;
 mod doctrine;
