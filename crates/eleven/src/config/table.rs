@@ -64,7 +64,7 @@ const DATA: &str = "The corner's own folder. It is locked by the corner, and no 
 const PASSPHRASE: &str = "File with the passphrase of the keystore, readable by its owner only. A passphrase that lies beside \
                           the keystore is for development; in production put it where only this corner's user reads it.";
 const CERTIFICATE: &str = "PEM certificate chain of the listener. Whoever calls it has to trust it: by the machine's \
-                           certificate authorities, or by the file that SSL_CERT_FILE names.";
+                           certificate authorities, or by the file that SSL_CERT_FILE names in their place.";
 const TLS_KEY: &str = "PEM private key of the listener's certificate.";
 const URL: &str = "How the other corners reach this one.";
 const RUNTIME_URL: &str = "How commands of this configuration reach this one: `eleven up`, `doctor`, `runtime restart`, `disclosure`. \

@@ -116,9 +116,9 @@ pub(crate) fn to_folder(readable: Vec<PathBuf>, own: &Path) -> Result<Confinemen
 
 fn to_folders(mut readable: Vec<PathBuf>, writable: &[PathBuf]) -> Result<Confinement, Failure> {
     readable.extend(SYSTEM.iter().map(PathBuf::from));
-    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        readable.extend(std::env::var_os(variable).map(PathBuf::from));
-    }
+    readable.extend(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+    // It may name several.
+    readable.extend(std::env::split_paths(&std::env::var_os("SSL_CERT_DIR").unwrap_or_default()));
     restrict(&readable, writable).map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
 }
 

@@ -280,6 +280,27 @@ fn no_corner_opens_anothers_folder() {
 }
 
 #[test]
+fn every_folder_of_certificate_authorities_is_open_to_a_corner() {
+    let domain = Domain::make(&[]);
+    if !confines(&domain) {
+        return;
+    }
+    let folders = ["first", "second"].map(|name| domain.file(name));
+    for folder in &folders {
+        std::fs::create_dir(folder).expect("made");
+        std::fs::write(format!("{folder}/authority.pem"), "one").expect("written");
+    }
+    for (named, opens) in [(folders.join(":"), true), (String::new(), false)] {
+        for folder in &folders {
+            let mut probe = crate::domain::eleven();
+            probe.env("SSL_CERT_DIR", &named).args(["runtime", "probe"]).arg(format!("{folder}/authority.pem"));
+            let output = probe.args(["--config", &domain.file("eleven.toml")]).output().expect("it runs");
+            assert_eq!(output.status.success(), opens, "{folder} of `{named}`: {}", text(&output));
+        }
+    }
+}
+
+#[test]
 fn a_corner_that_serves_is_confined_as_its_probe_is() {
     let domain = Domain::make(&[]);
     if !confines(&domain) {
