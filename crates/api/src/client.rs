@@ -1,6 +1,7 @@
 //! An HTTP client for talking to another corner or an upstream: pooled connections, a deadline and a limit on every call.
 
 use crate::answer::read_json;
+use crate::edge::{Clock as _, SystemClock};
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use crate::routes;
@@ -18,6 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::CertificateError;
 use rustls::pki_types::{InvalidDnsNameError, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -256,12 +258,20 @@ fn address(base: &str, path: &str) -> Result<Uri, CallError> {
 /// [`CallError::Unreachable`] where nobody listens, [`CallError::Late`] where the deadline passed, [`CallError::Untrusted`] where
 /// whoever listens has no certificate that is trusted here.
 pub async fn handshake(base: &str, deadline: Duration) -> Result<(), CallError> {
-    let to: Uri = base.parse().map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
-    let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
-    tokio::time::timeout(deadline, shake(base, &to)).await.map_err(late)?
+    handshake_in(base, Duration::ZERO, deadline).await
 }
 
-async fn shake(base: &str, to: &Uri) -> Result<(), CallError> {
+/// The same, with certificates judged as they will be in `ahead`: the end of one is seen before it comes.
+///
+/// # Errors
+/// As [`handshake`].
+pub async fn handshake_in(base: &str, ahead: Duration, deadline: Duration) -> Result<(), CallError> {
+    let to: Uri = base.parse().map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
+    let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
+    tokio::time::timeout(deadline, shake(base, &to, ahead)).await.map_err(late)?
+}
+
+async fn shake(base: &str, to: &Uri, ahead: Duration) -> Result<(), CallError> {
     let secure = to.scheme_str() == Some("https");
     let port = to.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let failed = |error: std::io::Error| match distrust(&error) {
@@ -273,7 +283,20 @@ async fn shake(base: &str, to: &Uri) -> Result<(), CallError> {
         return Ok(());
     }
     let named = named(to).map_err(|error| CallError::Malformed(format!("{base} names no host: {error}")))?;
-    TlsConnector::from(Arc::new(tls())).connect(named, stream).await.map(drop).map_err(failed)
+    let mut tls = tls();
+    tls.time_provider = Arc::new(Ahead(ahead));
+    TlsConnector::from(Arc::new(tls)).connect(named, stream).await.map(drop).map_err(failed)
+}
+
+/// The moment that certificates are judged at, so much later than now.
+#[derive(Debug)]
+struct Ahead(Duration);
+
+impl TimeProvider for Ahead {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = u64::try_from(SystemClock.now().0).ok().map(Duration::from_millis)?;
+        Some(UnixTime::since_unix_epoch(now.saturating_add(self.0)))
+    }
 }
 
 /// Whether whoever listens with this certificate would be trusted at a base URL. Nobody is asked: it may be one that nobody shows yet.
@@ -335,7 +358,7 @@ fn untrusted(to: &dyn fmt::Display, why: &CertificateError) -> String {
                  place";
     let (cause, next) = match why {
         CertificateError::Expired => ("it has ended".to_owned(), renew),
-        CertificateError::ExpiredContext { not_after, .. } => (format!("it ended {}", moment(not_after)), renew),
+        CertificateError::ExpiredContext { not_after, .. } => (format!("it ends {}", moment(not_after)), renew),
         CertificateError::NotValidYet => ("it has not begun".to_owned(), wait),
         CertificateError::NotValidYetContext { not_before, .. } => (format!("it begins {}", moment(not_before)), wait),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (why.to_string(), name),

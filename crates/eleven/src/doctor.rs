@@ -1,5 +1,6 @@
 //! `eleven doctor`: what a person would look at first, looked at.
 
+mod certificates;
 mod running;
 mod secrets;
 mod upstream;
@@ -92,6 +93,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
         findings.push(secrets::look(*which, &config));
         let others = healths.iter().any(|(other, health)| other != which && matches!(health, Health::Ours(_)));
         findings.push(running::listener(*which, &config, health, others));
+        findings.extend(certificates::look(*which, &config, health)?);
     }
     findings.extend(running::archive(of(Which::Ledger, &healths)));
     findings.extend(witnesses::look(&config, in_force.as_ref(), of(Which::Ledger, &healths))?);
@@ -237,8 +239,12 @@ pub(crate) fn ending(config: &Config) -> Option<String> {
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
     let health = |which| Some((which, call::wait(health::of(which, config)).ok()?));
     let healths: Vec<_> = Which::ALL.into_iter().filter_map(health).collect();
-    let found = lifetimes(config, in_force(config), snapshot.as_ref(), &healths);
-    (found.state != State::Good).then_some(found.detail)
+    let mut found = vec![lifetimes(config, in_force(config), snapshot.as_ref(), &healths)];
+    let certificate = |(which, health): &(Which, Health)| certificates::look(*which, config, health).ok().flatten();
+    found.extend(healths.iter().filter_map(certificate));
+    let told: Vec<String> =
+        found.into_iter().filter(|found| found.state != State::Good).map(|found| found.detail).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn folder(which: Which, config: &Config) -> Finding {

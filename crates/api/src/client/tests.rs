@@ -56,7 +56,7 @@ fn what_is_done_about_a_certificate_is_told_by_what_is_wrong_with_it() {
     let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let told = |why: &CertificateError| untrusted(&"https://ledger.example", why);
     let ended = |now| told(&CertificateError::ExpiredContext { time: at(now), not_after: at(1_793_174_879) });
-    assert!(ended(1_795_766_880).contains("(it ended 2026-10-28T08:07:59Z): renew it"), "{}", ended(1_795_766_880));
+    assert!(ended(1_795_766_880).contains("(it ends 2026-10-28T08:07:59Z): renew it"), "{}", ended(1_795_766_880));
     assert_eq!(ended(1_795_766_880), ended(1_795_766_885), "whoever asks again and again is told once");
     let begins = told(&CertificateError::NotValidYetContext { time: at(1), not_before: at(2) });
     assert!(begins.contains("it begins 1970-01-01T00:00:02Z") && begins.contains("clock"), "{begins}");
@@ -69,6 +69,14 @@ fn what_is_done_about_a_certificate_is_told_by_what_is_wrong_with_it() {
     }
     let unknown = told(&CertificateError::UnknownIssuer);
     assert!(unknown.contains("SSL_CERT_FILE names, which takes their place"), "{unknown}");
+}
+
+#[test]
+fn certificates_are_judged_by_the_moment_that_is_asked_for() {
+    let at = |ahead| Ahead(ahead).current_time().expect("a time").as_secs();
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let (now, then) = (at(Duration::ZERO), at(week));
+    assert!((week.as_secs()..week.as_secs() + 60).contains(&(then - now)), "{now}, {then}");
 }
 
 #[tokio::test]

@@ -143,6 +143,16 @@ fn an_upstream_by_a_certificate_that_nobody_trusts_is_to_be_looked_at() {
 }
 
 #[test]
+fn a_certificate_is_told_of_before_it_ends() {
+    let found = |shaken| certificates::found(Which::Ledger, "https://ledger.example", shaken);
+    let counts = found(Ok(())).expect("a finding");
+    assert!(counts.state == State::Good && counts.what == "ledger certificate", "{}", counts.detail);
+    let ends = found(Err(CallError::Untrusted("that one is not trusted".into()))).expect("a finding");
+    assert!(ends.state == State::Warn && ends.detail == "in 14 days that one is not trusted", "{}", ends.detail);
+    assert!(found(Err(CallError::Unreachable("gone".into()))).is_none(), "nothing is known of it");
+}
+
+#[test]
 fn heads_that_are_not_cosigned_as_the_root_asks_are_to_be_looked_at() {
     let asked = Witnesses { quorum: 2, auditors: 0, keys: Vec::new() };
     for (nobody, reached, state, told) in [

@@ -37,4 +37,8 @@ fn a_corner_is_restarted_for_a_certificate_that_takes_the_place_of_one_that_is_n
     put(&domain, "other");
     let done = restart(&domain, "other.pem");
     assert!(done.status.success(), "{}", text(&done));
+    let mut doctor = eleven();
+    doctor.env("SSL_CERT_FILE", file("other.pem")).args(["doctor", "--config"]).arg(domain.dir().join("eleven.toml"));
+    let looked = doctor.output().expect("it runs");
+    assert!(text(&looked).contains("counts for 14 days at least"), "{}", text(&looked));
 }
