@@ -243,15 +243,7 @@ fn point(config: &Config, keys: &FileKeystore, binary: Sha3) -> Result<Point, Fa
 /// The settings of the enforcement point.
 fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
     let point = &config.point;
-    let upstream_key = match &point.upstream_key_file {
-        None => None,
-        Some(file) => {
-            let key = std::fs::read_to_string(file);
-            let key =
-                key.map_err(|error| Failure::new(format!("{}: {error}: check upstream_key_file", file.display())))?;
-            Some(key.trim().to_owned())
-        }
-    };
+    let upstream_key = point.upstream_key_file.as_deref().map(upstream_key).transpose()?;
     Ok(eleven_runtime::Settings {
         authority: config.authority.url.clone(),
         ledger: config.ledger.url.clone(),
@@ -275,6 +267,18 @@ fn settings(config: &Config) -> Result<eleven_runtime::Settings, Failure> {
             ..eleven_runtime::Gateway::default()
         },
     })
+}
+
+/// The API key in a file. One that no header holds, or none, is found here: before a corner that runs is told to make place.
+fn upstream_key(file: &Path) -> Result<String, Failure> {
+    let wrong =
+        |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}: check upstream_key_file", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let key = text.trim();
+    if key.is_empty() || key.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(wrong(&"it has to hold the key, in one line, and nothing else"));
+    }
+    Ok(key.to_owned())
 }
 
 /// The corner's listener: the one that was handed over on standard input, where one was.

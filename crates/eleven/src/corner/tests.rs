@@ -37,3 +37,19 @@ fn who_lost_a_keystore_is_told_to_put_it_back_and_not_to_make_another() {
     }
     assert!(told(Which::Authority).contains("key new"), "what it has signed is not here");
 }
+
+#[test]
+fn an_upstreams_key_is_one_line_and_not_empty() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let read = |text: &str| {
+        std::fs::write(file.path(), text).expect("written");
+        upstream_key(file.path()).map_err(|failure| failure.to_string())
+    };
+    for text in ["", " \n", "sk-a\nsk-b\n", "sk-\0"] {
+        let refused = read(text).expect_err("no key");
+        assert!(refused.contains("check upstream_key_file") && !refused.contains("sk-"), "{refused}");
+    }
+    assert_eq!(read(" sk-abc\n").as_deref(), Ok("sk-abc"));
+    let absent = upstream_key(Path::new("/nowhere/api.key")).expect_err("no file").to_string();
+    assert!(absent.starts_with("/nowhere/api.key: ") && absent.ends_with("check upstream_key_file"), "{absent}");
+}
