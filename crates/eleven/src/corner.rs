@@ -4,6 +4,7 @@ mod confine;
 mod founding;
 mod keys;
 mod logging;
+mod names;
 mod probe;
 mod reads;
 mod signals;
@@ -12,6 +13,7 @@ pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
 pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use logging::log;
+pub(crate) use names::Names;
 pub(crate) use probe::probe;
 pub(crate) use reads::{check_start, is_seen, next_tls};
 pub(crate) use signals::{Signals, SupervisedBy, follow_parent, supervisor_of, until_ended, until_stopped, until_told};
@@ -105,6 +107,7 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
     let config = Config::load(file)?;
     // Before confinement, which leaves the binary out.
     let binary = if which == Which::Runtime { Some(measure_binary()?) } else { None };
+    let names = Names::seen(is_kept());
     let prepared = prepare(which, config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -112,7 +115,7 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
         .map_err(|error| Failure::new(format!("the process has no threads to run on: {error}")))?;
     runtime.block_on(async {
         // Before the folder is held: who holds it is told to make place.
-        let signals = Signals::heard();
+        let signals = Signals::heard().and_replaced(names);
         match (which, binary) {
             (Which::Runtime, Some(binary)) => enforcement(prepared, binary, signals).await,
             (Which::Ledger, _) => ledger(prepared, signals).await,
@@ -321,14 +324,18 @@ fn not_listening(which: Which, error: &ListenError) -> Failure {
     }
 }
 
+/// Whether standard input is a listening socket.
+fn is_kept() -> bool {
+    rustix::net::sockopt::socket_acceptconn(std::io::stdin()).unwrap_or(false)
+}
+
 /// The listening socket that standard input is, where it is one: whoever started this process keeps it open while one
 /// process takes another's place, and closes it where one fell.
 fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
-    let stdin = std::io::stdin();
-    if !rustix::net::sockopt::socket_acceptconn(&stdin).unwrap_or(false) {
+    if !is_kept() {
         return Ok(None);
     }
-    let socket = stdin.as_fd().try_clone_to_owned();
+    let socket = std::io::stdin().as_fd().try_clone_to_owned();
     let socket = socket.map_err(|error| Failure::new(format!("standard input cannot be served on: {error}")))?;
     Ok(Some(std::net::TcpListener::from(socket)))
 }

@@ -243,6 +243,8 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     let audited = args.root.as_deref().map(corner::read_root).transpose()?;
     let secret = audit_cmd::secret(args.secret_file.as_deref())?;
     let tls = args.tls_certificate.iter().chain(&args.tls_key).cloned();
+    // Only who follows a ledger asks anybody.
+    let names = if args.audit.is_some() { corner::Names::seen(false) } else { corner::Names::default() };
     let confinement = corner::to_folder(tls.chain([passphrase_file.clone()]).collect(), &dir)?;
     tracing::info!(corner = CORNER, files = %confinement, "confined");
     let keys = FileKeystore::open(&dir.join(keystore::FILE), CORNER, &keystore::passphrase(&passphrase_file)?)?;
@@ -262,7 +264,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(Failure::new)?.block_on(async {
-        let signals = corner::Signals::heard();
+        let signals = corner::Signals::heard().and_replaced(names);
         let tls = match (&args.tls_certificate, &args.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls::load(certificate, key).map_err(Failure::new)?),
             _ => None,

@@ -1,5 +1,6 @@
 //! What a process is told by signals, and that it ends with whoever started it.
 
+use super::names::Names;
 use crate::output::{EXIT_DONE, EXIT_RESTART, Failure};
 use rustix::process::Signal;
 use std::future::{Future, pending};
@@ -31,12 +32,19 @@ impl Told {
 pub(crate) struct Signals {
     /// `None` where there is no handler: then the signal ends the process itself.
     hangup: Option<unix::Signal>,
+    /// What has it make place, too.
+    names: Names,
 }
 
 impl Signals {
     /// Must be called within a Tokio runtime.
     pub(crate) fn heard() -> Self {
-        Self { hangup: signal(SignalKind::hangup()).ok() }
+        Self { hangup: signal(SignalKind::hangup()).ok(), names: Names::default() }
+    }
+
+    /// The same of a process that also makes place when one of these files was replaced.
+    pub(crate) fn and_replaced(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// Until it is told to make place.
@@ -57,10 +65,12 @@ impl Signals {
             // Without handlers the signals end the process themselves.
             return pending().await;
         };
+        let names = std::mem::take(&mut self.names);
         tokio::select! {
             _ = terminate.recv() => Told::Stop,
             _ = interrupt.recv() => Told::Stop,
             () = self.hangup() => Told::Restart,
+            () = names.replaced() => Told::Restart,
         }
     }
 }

@@ -1,0 +1,94 @@
+//! What the system's library resolves names by. A confined process may read the files that lay there when it was confined, and none
+//! that took their place since: by then it would resolve nothing. Whoever renews a lease, or edits by hand, replaces them.
+
+use std::fs::File;
+use std::future::pending;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Those that others replace as a whole.
+const FILES: [&str; 4] = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf"];
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The files that a process may read, as far as it is concerned.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    files: Vec<PathBuf>,
+    /// Whether somebody keeps the listening socket, and starts the next process.
+    kept: bool,
+}
+
+impl Names {
+    /// Those that are not closed to this process anyway. Must be called before it is confined.
+    pub(crate) fn seen(kept: bool) -> Self {
+        Self::of(FILES.map(PathBuf::from), kept)
+    }
+
+    fn of(files: impl IntoIterator<Item = PathBuf>, kept: bool) -> Self {
+        Self { files: files.into_iter().filter(|file| !is_closed(file)).collect(), kept }
+    }
+
+    /// Waits until one was replaced, and a next process is to take the place of this one.
+    pub(super) async fn replaced(self) {
+        while !self.files.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let Some(file) = self.closed() else { continue };
+            let (file, what) = (file.display(), "another file lies there, which this process may not read");
+            if self.kept {
+                tracing::warn!(%file, "{what}: its next one takes its place");
+                return;
+            }
+            tracing::warn!(%file, "{what}: restart it, or it resolves no names");
+            break;
+        }
+        pending().await
+    }
+
+    fn closed(&self) -> Option<&Path> {
+        self.files.iter().map(PathBuf::as_path).find(|file| is_closed(file))
+    }
+}
+
+/// Whether something is there that this process may not read.
+fn is_closed(file: &Path) -> bool {
+    File::open(file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{supported, to_folder};
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_file_that_took_the_place_of_another_is_noticed_by_who_may_not_read_it() {
+        if !supported() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let [hosts, absent, own] = ["hosts", "absent", "own"].map(|name| folder.path().join(name));
+        std::fs::write(&hosts, "127.0.0.1 here").expect("written");
+        std::fs::create_dir(&own).expect("made");
+        let ((say, said), (tell, told)) = (channel(), channel::<()>());
+        let files = [hosts.clone(), absent];
+        // Of this process that thread alone is confined.
+        let confined = std::thread::spawn(move || {
+            let names = Names::of(files, true);
+            to_folder(vec![hosts], &own).expect("confined");
+            assert_eq!(names.closed(), None, "one lies there still, and one never did");
+            say.send(()).expect("heard");
+            told.recv().expect("told");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let noticed = async { tokio::time::timeout(LOOK * 5, names.replaced()).await };
+            assert!(runtime.block_on(noticed).is_ok(), "it is noticed");
+        });
+        said.recv().expect("it is confined");
+        let draft = folder.path().join("draft");
+        std::fs::write(&draft, "127.0.0.1 here").expect("written");
+        std::fs::rename(&draft, folder.path().join("hosts")).expect("replaced");
+        tell.send(()).expect("heard");
+        confined.join().expect("as it should be");
+    }
+}
