@@ -155,15 +155,17 @@ impl Folder {
         check_format(path, &read_format(path)?.ok_or_else(absent)?, corner)
     }
 
-    /// The process that holds the folder at `path` now; `None` where none does. Nothing is taken or written for that: who
-    /// opens the folder meanwhile is not refused because somebody asked.
+    /// The process that holds the folder at `path` now; `None` where none does, or where its lock is no file of its own. Nothing is
+    /// taken or written for that: who opens the folder meanwhile is not refused because somebody asked.
     ///
     /// # Errors
     /// [`FolderError::Io`] where the folder, or the kernel's list of locks, can't be read.
     pub fn holder(path: impl AsRef<Path>) -> Result<Option<u32>, FolderError> {
         let path = path.as_ref();
         let failed = |cause| FolderError::io("see who holds", path, cause);
-        let lock = match std::fs::metadata(path.join(LOCK_FILE)) {
+        let lock = match std::fs::symlink_metadata(path.join(LOCK_FILE)) {
+            // A link leads to anybody's lock: whoever signals the holder, root perhaps, would signal anybody's process.
+            Ok(lock) if !lock.is_file() => return Ok(None),
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),

@@ -95,6 +95,23 @@ fn what_cannot_be_locked_is_neither_free_nor_held() {
 }
 
 #[test]
+fn a_lock_that_leads_elsewhere_names_nobody() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (held, other) = (place.path().join("held"), place.path().join("other"));
+    let folder = Folder::open(&held, "authority").expect("a folder");
+    drop(Folder::open(&other, "ledger").expect("a folder"));
+    std::fs::remove_file(other.join(LOCK_FILE)).expect("removed");
+    std::os::unix::fs::symlink(held.join(LOCK_FILE), other.join(LOCK_FILE)).expect("a link");
+    assert_eq!(Folder::holder(&held).expect("a list of locks"), Some(std::process::id()));
+    assert_eq!(
+        Folder::holder(&other).expect("a list of locks"),
+        None,
+        "whose process that is the folder's owner does not say"
+    );
+    drop(folder);
+}
+
+#[test]
 fn who_holds_a_folder_is_told_without_taking_it() {
     let (_keep, path) = fresh();
     let holder = || Folder::holder(&path).expect("a list of locks");
