@@ -221,7 +221,7 @@ impl Run {
         self.answer_with(answer);
     }
 
-    /// `release: stream`: passed on as it comes, the end held until its evidence is durable.
+    /// `release: stream`: events, passed on as they come, the end held until its evidence is durable.
     async fn stream(
         mut self,
         execution: Execution,
@@ -230,9 +230,8 @@ impl Run {
         mut registered: Registered<'_>,
     ) {
         let (parts, mut body) = response.into_parts();
-        let events = are_events(&parts.headers);
-        let by_close = events && ends_by_close(&parts.headers);
-        let mut holdback = Holdback::new(events, self.gate.settings.gateway.max_response);
+        let by_close = ends_by_close(&parts.headers);
+        let mut holdback = Holdback::new(self.gate.settings.gateway.max_response);
         let (inlet, passing) = stream::channel();
         let mut answer = Response::new(axum::body::Body::new(passing));
         *answer.status_mut() = parts.status;
@@ -344,9 +343,11 @@ fn is_redirect(response: &Response<Incoming>) -> bool {
 }
 
 /// Whether an answer can be passed on as it comes. Of one without a body the connection asks for no piece: it drops the body as it
-/// does where the caller leaves. In one that is encoded, though nobody asked for that, no end is seen before it has passed.
+/// does where the caller leaves. In what is no events, and in what is encoded, though nobody asked for that, no end is seen before it
+/// has passed; nor is a document of use to anybody before it is whole, and one that breaks off is asked for again by the clients.
 fn can_stream(response: &Response<Incoming>) -> bool {
-    !response.body().is_end_stream() && !passing::is_encoded(response.headers())
+    let headers = response.headers();
+    !response.body().is_end_stream() && are_events(headers) && !passing::is_encoded(headers)
 }
 
 /// Whether a body is server-sent events.

@@ -1,6 +1,6 @@
 //! Holding back the end of a stream until its evidence is durable (PROTOCOL 5.1, `release: stream`).
 //!
-//! A server-sent stream is cut into its events, anything else into the pieces it came in. The last piece with content is
+//! A server-sent stream is cut into its events; of nothing else an end is seen before it has passed. The last event with content is
 //! always held, and what comes behind it without any: with the first event that carries a finish reason, with `[DONE]`, and at
 //! the end of the stream, what is held stays held. Until then comments pass at once, ahead of what is held: they carry nothing,
 //! and keep a connection open that would be cut off while the upstream thinks.
@@ -15,7 +15,6 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Cuts a stream and holds back its end.
 pub(crate) struct Holdback {
-    events: bool,
     /// Whether the first event came.
     begun: bool,
     limit: usize,
@@ -48,10 +47,10 @@ enum Kind {
 }
 
 impl Holdback {
-    /// For a stream of server-sent events, or of anything else, of which at most `limit` bytes are held.
-    pub(crate) fn new(events: bool, limit: usize) -> Self {
+    /// For a stream of server-sent events, of which at most `limit` bytes are held.
+    pub(crate) fn new(limit: usize) -> Self {
         let (partial, held) = (BytesMut::new(), Vec::new());
-        Self { events, begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
+        Self { begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
@@ -60,15 +59,11 @@ impl Holdback {
     /// Where an event is larger than 4 MiB, or more would be held than may be.
     pub(crate) fn push(&mut self, piece: Bytes) -> Result<Vec<Bytes>, TooLarge> {
         let mut passing = Vec::new();
-        if self.events {
-            self.partial.extend_from_slice(&piece);
-            while let Some(event) = self.event() {
-                let first = !std::mem::replace(&mut self.begun, true);
-                let kind = kind(event.strip_prefix(MARK).filter(|_| first).unwrap_or(&event));
-                self.next(kind, event, &mut passing);
-            }
-        } else {
-            self.next(Kind::Content, piece, &mut passing);
+        self.partial.extend_from_slice(&piece);
+        while let Some(event) = self.event() {
+            let first = !std::mem::replace(&mut self.begun, true);
+            let kind = kind(event.strip_prefix(MARK).filter(|_| first).unwrap_or(&event));
+            self.next(kind, event, &mut passing);
         }
         let holds = self.bytes.saturating_add(self.partial.len());
         if self.partial.len() > MAX_EVENT || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
@@ -115,7 +110,7 @@ impl Holdback {
 
 /// Whether there is an end among events that came in one piece.
 pub(crate) fn has_end(events: &Bytes) -> bool {
-    let mut holdback = Holdback::new(true, usize::MAX);
+    let mut holdback = Holdback::new(usize::MAX);
     // What is too large for an event, and did not end, ends nothing either.
     let _ = holdback.push(events.clone());
     holdback.is_ending()
@@ -199,7 +194,7 @@ mod tests {
         let stream = stream();
         let last = stream.find("\"c\"").expect("c") - chunk("c", "null").find("\"c\"").expect("c");
         for size in 1..stream.len() {
-            let mut holdback = Holdback::new(true, LIMIT);
+            let mut holdback = Holdback::new(LIMIT);
             let mut passed = Vec::new();
             for piece in stream.as_bytes().chunks(size) {
                 for bytes in holdback.push(Bytes::copy_from_slice(piece)).expect("small events") {
@@ -231,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_was_looked_at_once_is_not_looked_at_again() {
-        let mut holdback = Holdback::new(true, LIMIT);
+        let mut holdback = Holdback::new(LIMIT);
         let (content, part) = (chunk("a", "null"), format!("data: \"{}", "x".repeat(1000)));
         for piece in [content.as_str(), &part, &part, "\"\n"] {
             holdback.push(Bytes::copy_from_slice(piece.as_bytes())).expect("small");
@@ -257,7 +252,7 @@ mod tests {
             delta("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}"),
         ];
         for rider in &empty {
-            let mut holdback = Holdback::new(true, LIMIT);
+            let mut holdback = Holdback::new(LIMIT);
             let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
             let (first, last) = (chunk("a", "null"), chunk("b", "null"));
             assert_eq!(push(rider), b"", "the first of all is held, whatever it is");
@@ -289,32 +284,24 @@ mod tests {
     fn what_is_held_has_a_limit() {
         // The first of two choices has ended, the second goes on.
         let (ended, more) = (chunk("", "\"stop\""), chunk("more", "null"));
-        let mut holdback = Holdback::new(true, ended.len() + 2 * more.len());
+        let mut holdback = Holdback::new(ended.len() + 2 * more.len());
         for event in [&ended, &more, &more] {
             assert_eq!(holdback.push(Bytes::from(event.clone())), Ok(Vec::new()));
         }
         assert_eq!(holdback.push(Bytes::from(more)), Err(TooLarge));
-        let mut endless = Holdback::new(true, 100);
+        let mut endless = Holdback::new(100);
         assert_eq!(endless.push(Bytes::from(vec![b'x'; 101])), Err(TooLarge), "an event that does not end counts");
-        let mut passing = Holdback::new(true, 200);
+        let mut passing = Holdback::new(200);
         for _ in 0..100 {
             assert!(passing.push(Bytes::from(chunk("a", "null"))).is_ok(), "what passes does not");
         }
     }
 
     #[test]
-    fn a_stream_that_is_no_events_holds_its_last_piece() {
-        let mut holdback = Holdback::new(false, LIMIT);
-        assert!(holdback.push(Bytes::from_static(b"one")).expect("small").is_empty());
-        assert_eq!(holdback.push(Bytes::from_static(b"two")).expect("small"), vec![Bytes::from_static(b"one")]);
-        assert_eq!(holdback.finish(), Bytes::from_static(b"two"));
-    }
-
-    #[test]
     fn an_empty_finish_reason_is_none() {
         // Some upstreams write it so until the last event.
         let (first, last) = (chunk("a", "\"\""), chunk("b", "\"\""));
-        let mut holdback = Holdback::new(true, LIMIT);
+        let mut holdback = Holdback::new(LIMIT);
         assert_eq!(holdback.push(Bytes::from(first.clone())), Ok(Vec::new()));
         assert_eq!(holdback.push(Bytes::from(last.clone())), Ok(vec![Bytes::from(first.clone())]), "it streams");
         assert!(!holdback.is_ending() && !has_end(&Bytes::from([first, last].concat())), "a cut is not whole");
@@ -337,7 +324,7 @@ mod tests {
     fn a_comment_passes_ahead_of_what_is_held_until_the_end_begins() {
         for comment in [": keep-alive\n\n", ":\n: and more\n\n", ": keep-alive\r\n\r\n", "\n: behind an empty line\n\n"]
         {
-            let mut holdback = Holdback::new(true, LIMIT);
+            let mut holdback = Holdback::new(LIMIT);
             let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
             let (content, end) = (chunk("a", "null"), chunk("", "\"stop\""));
             assert_eq!(push(comment), comment.as_bytes(), "nothing is held");
@@ -371,7 +358,7 @@ mod tests {
         let two = chunk("a", "null").replace("\n\n", "\r\r") + &chunk("b", "\"stop\"");
         assert_eq!(kind(two.as_bytes()), Kind::End);
         // Nothing that follows pushes it out.
-        let mut holdback = Holdback::new(true, LIMIT);
+        let mut holdback = Holdback::new(LIMIT);
         let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
         let last = format!("event: message\r{}", chunk("a", "null"));
         assert_eq!((push(&last), push("event: ping\n\n"), push("id: 7\n\n")), (vec![], vec![], vec![]));
@@ -381,7 +368,7 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_the_first_event_and_of_every_other() {
         let marked = |event: &str| Bytes::from(format!("\u{feff}{event}"));
         let (content, done) = (chunk("a", "null"), "data: [DONE]\n\n");
-        let mut holdback = Holdback::new(true, LIMIT);
+        let mut holdback = Holdback::new(LIMIT);
         assert_eq!(holdback.push(marked(&content)), Ok(Vec::new()));
         assert_eq!(
             holdback.push(Bytes::from("id: 7\n\n")),
@@ -395,12 +382,12 @@ mod tests {
 
     #[test]
     fn comments_without_end_are_not_held_and_an_endless_event_is_refused() {
-        let mut holdback = Holdback::new(true, 200);
+        let mut holdback = Holdback::new(200);
         assert_eq!(holdback.push(Bytes::from(chunk("a", "null"))), Ok(Vec::new()));
         for _ in 0..100 {
             assert_eq!(holdback.push(Bytes::from_static(b": keep-alive\n\n")).expect("small").len(), 1);
         }
-        let mut endless = Holdback::new(true, LIMIT);
+        let mut endless = Holdback::new(LIMIT);
         assert_eq!(endless.push(Bytes::from(vec![b'x'; MAX_EVENT + 1])), Err(TooLarge));
     }
 }

@@ -238,6 +238,33 @@ async fn an_answer_that_is_encoded_is_held_whole_for_no_end_is_seen_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_no_events_is_held_whole_and_one_that_breaks_off_is_not_asked_for_again() {
+    let mut domain = Domain::start(streaming()).await;
+    let answer = r#"{"choices":[{"message":{"role":"assistant","content":"one"},"finish_reason":"stop"}]}"#;
+    // All that it says is in its first piece, which would have passed before its evidence.
+    let pieces = format!("{:x}\r\n{answer}\r\n1\r\n\n\r\n", answer.len());
+    for kind in ["content-type: application/json\r\n", "content-type: text/plain\r\n", ""] {
+        let head = format!("HTTP/1.1 200 OK\r\n{kind}transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+        domain.answer_by(format!("{head}{pieces}0\r\n\r\n")).await;
+        let answered = domain.chat(&request("x")).await;
+        let all = format!("{answer}\n");
+        assert_eq!((answered.status, answered.body.as_ref()), (StatusCode::OK, all.as_bytes()), "{kind}");
+        assert_eq!(answered.header("content-length"), all.len().to_string(), "{kind}");
+        assert_eq!(ended(&domain, answered.op()).await, by("execution.completed", None, sent(all.as_bytes(), 200)));
+
+        domain.answer_by(format!("{head}{pieces}")).await;
+        let answered = domain.chat(&request("x")).await;
+        assert_eq!((answered.status, answered.header("x-should-retry")), (StatusCode::BAD_GATEWAY, "false"), "{kind}");
+        let sent = sent(&answered.body, 502);
+        assert_eq!(
+            ended(&domain, answered.op()).await,
+            by("execution.failed", Some("upstream.failed"), sent),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_in_a_transfer_coding_that_nobody_asked_for_fails_and_nothing_of_it_passes() {
     // To whoever reads it as it came it is events without an end of their own.
     let coded = "one\n\ntwo\n\nthe end\n\n";

@@ -79,7 +79,7 @@ fn whoever_sees_that_a_piece_was_taken_waits_until_it_is_counted() {
 #[tokio::test]
 async fn only_a_stream_that_was_ended_looks_whole() {
     let (inlet, mut body) = channel();
-    let mut holdback = Holdback::new(false, LIMIT);
+    let mut holdback = Holdback::new(LIMIT);
     let mut upstream = Full::new(Bytes::from_static(b"all of it"));
     let place = inlet.pass(&mut upstream, &mut holdback).await.map_err(|broken| broken.cause()).expect("room");
     inlet.end(place, holdback.finish());
@@ -107,7 +107,7 @@ async fn a_caller_who_stops_reading_before_the_end_holds_up_neither_a_halt_nor_t
         }
         // The first chunk waits to be taken, and nobody takes it; the upstream is at its end.
         let (inlet, _body) = channel();
-        let (mut upstream, mut holdback) = (Full::new(stream.clone()), Holdback::new(true, LIMIT));
+        let (mut upstream, mut holdback) = (Full::new(stream.clone()), Holdback::new(LIMIT));
         let work = inlet.pass(&mut upstream, &mut holdback);
         let ended = until(deadline, &mut registered, std::future::pending(), work).await;
         assert_eq!(ended.map(|_| ()).map_err(|broken| broken.cause()), Err(cause));
