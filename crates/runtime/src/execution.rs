@@ -283,6 +283,8 @@ impl Run {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {
             Break::CallerLeft => Sent::nothing(NOBODY),
+            // Its body is not sent: HEAD asks for none.
+            _ if self.head_only => Sent::nothing(parts.status.as_u16()),
             _ => Sent::whole(&body, parts.status.as_u16()),
         };
         if self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await.is_some() {

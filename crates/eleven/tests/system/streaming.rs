@@ -322,6 +322,26 @@ async fn an_answer_without_a_body_is_whole_and_its_caller_has_not_left() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_a_head_is_told_of_an_upstream_that_failed_no_bytes_are_in_the_evidence() {
+    for release in ["stream", "whole"] {
+        let mut domain = Domain::start(Plan { release, ..streaming() }).await;
+        for answer in ["", "HTTP/1.1 307 Temporary Redirect\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n"] {
+            domain.answer_by(answer.to_owned()).await;
+            let request = Request::head(format!("http://{}/v1/models", domain.gateway_at))
+                .header("authorization", format!("Bearer {}", domain.secret))
+                .body(Full::new(bytes::Bytes::new()))
+                .expect("a request");
+            let (parts, body) = domain.client.send(request).await.expect("answers").into_parts();
+            assert_eq!(parts.status, StatusCode::BAD_GATEWAY, "{release}: {answer}");
+            assert!(body.collect().await.expect("whole").to_bytes().is_empty());
+            let op = parts.headers["eleven-lineage"].to_str().ok().and_then(|op| op.strip_prefix("lineage://op/"));
+            let expected = by("execution.failed", Some("upstream.failed"), sent(b"", 502));
+            assert_eq!(ended(&domain, op.expect("an op")).await, expected, "{release}: {answer}");
+        }
+    }
+}
+
 /// Ends what runs by an act on its operation: its stream is broken off, and the evidence names this cause.
 async fn interrupted_by(act: impl FnOnce(&str) -> Act, cause: &str) {
     let domain = Domain::start(streaming()).await;
