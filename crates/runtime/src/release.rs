@@ -6,10 +6,9 @@
 //! and keep a connection open that would be cut off while the upstream thinks.
 
 use bytes::{Bytes, BytesMut};
+use eleven_core::limits::MAX_STREAM_EVENT;
 use serde_json::Value;
 
-/// Bytes of one event; a stream whose event is larger is no stream of an OpenAI upstream.
-const MAX_EVENT: usize = 4 * 1024 * 1024;
 /// A byte order mark, which may stand before the first event and is no part of it.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -56,17 +55,19 @@ impl Holdback {
     /// Takes what came, and gives what may pass.
     ///
     /// # Errors
-    /// Where an event is larger than 4 MiB, or more would be held than may be.
+    /// Where an event is larger than one may be, in however many pieces it comes, or more would be held than may be.
     pub(crate) fn push(&mut self, piece: Bytes) -> Result<Vec<Bytes>, TooLarge> {
-        let mut passing = Vec::new();
+        let (mut passing, mut large) = (Vec::new(), false);
         self.partial.extend_from_slice(&piece);
         while let Some(event) = self.event() {
+            large |= event.len() > MAX_STREAM_EVENT;
             let first = !std::mem::replace(&mut self.begun, true);
             let kind = kind(event.strip_prefix(MARK).filter(|_| first).unwrap_or(&event));
             self.next(kind, event, &mut passing);
         }
         let holds = self.bytes.saturating_add(self.partial.len());
-        if self.partial.len() > MAX_EVENT || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
+        large |= self.partial.len() > MAX_STREAM_EVENT;
+        if large || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
     }
 
     /// Takes the first event off, where it is whole. Each byte is looked at once, in however many pieces the event comes.
@@ -178,7 +179,7 @@ fn is_empty(value: &Value) -> bool {
 mod tests {
     use super::*;
 
-    const LIMIT: usize = 8 * MAX_EVENT;
+    const LIMIT: usize = 8 * MAX_STREAM_EVENT;
 
     fn chunk(text: &str, finish: &str) -> String {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n")
@@ -381,6 +382,25 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_as_large_as_one_may_be_and_no_larger_in_however_many_pieces_it_comes() {
+        let event = |bytes: usize| [&b"data: \""[..], "x".repeat(bytes - 10).as_bytes(), b"\"\n\n"].concat();
+        for (bytes, taken) in [(MAX_STREAM_EVENT, true), (MAX_STREAM_EVENT + 1, false)] {
+            for size in [bytes, bytes - 1, bytes / 2, 1 << 20] {
+                let (mut holdback, stream) = (Holdback::new(LIMIT), event(bytes));
+                let pushed = stream.chunks(size).try_for_each(|piece| {
+                    let passing = holdback.push(Bytes::copy_from_slice(piece))?;
+                    assert!(passing.is_empty(), "the first of all is held");
+                    Ok::<_, TooLarge>(())
+                });
+                assert_eq!(pushed.is_ok(), taken, "{bytes} in pieces of {size}");
+            }
+        }
+        // What came behind it is seen all the same.
+        let all = [event(MAX_STREAM_EVENT + 1).as_slice(), b"data: [DONE]\n\n"].concat();
+        assert!(has_end(&Bytes::from(all)));
+    }
+
+    #[test]
     fn comments_without_end_are_not_held_and_an_endless_event_is_refused() {
         let mut holdback = Holdback::new(200);
         assert_eq!(holdback.push(Bytes::from(chunk("a", "null"))), Ok(Vec::new()));
@@ -388,6 +408,6 @@ mod tests {
             assert_eq!(holdback.push(Bytes::from_static(b": keep-alive\n\n")).expect("small").len(), 1);
         }
         let mut endless = Holdback::new(LIMIT);
-        assert_eq!(endless.push(Bytes::from(vec![b'x'; MAX_EVENT + 1])), Err(TooLarge));
+        assert_eq!(endless.push(Bytes::from(vec![b'x'; MAX_STREAM_EVENT + 1])), Err(TooLarge));
     }
 }
