@@ -90,10 +90,13 @@ pub(crate) fn to_upstream(headers: &HeaderMap, body: bool) -> HeaderMap {
     kept
 }
 
-/// The headers with which an answer reaches the caller: the upstream's, less those of the connection and of a proxy, and what
-/// belongs to the gateway.
+/// The headers with which an answer reaches the caller: the upstream's, less those of the connection and of a proxy, what
+/// belongs to the gateway, and what sends the caller's next calls elsewhere.
 pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
-    across(headers)
+    let mut kept = across(headers);
+    // It says where else the upstream answers (RFC 7838); its caller would take that for the gateway's own, and go past it.
+    kept.remove(header::ALT_SVC);
+    kept
 }
 
 /// The length that an answer's head names, where it names one: of the answer to HEAD it is that of the body which GET brings.
@@ -271,6 +274,7 @@ mod tests {
             ("x-nominated", "1"),
             ("proxy-authenticate", "Basic"),
             ("eleven-decision", "allow"),
+            ("alt-svc", "h3=\":443\"; ma=2592000"),
             ("x-request-id", "r"),
         ]);
         assert_eq!(names(&to_caller(&came)), ["content-type", "x-request-id"]);
