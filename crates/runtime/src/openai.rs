@@ -67,6 +67,10 @@ fn fold(name: &str) -> impl Iterator<Item = char> {
 /// `limits.exceeded` where the operation would be larger than one may be. 400 where the body is not JSON, has more members than are read, a member stands twice or differs only in case from one that
 /// policy reads, or `model` is missing.
 pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
+    // Looked at here, for what is read next repeats in its error what it finds in the place of an object: a text of all the body.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::malformed("the body is not an OpenAI request: it is no JSON object"));
+    }
     let members: Members<'_> = serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("the body is not an OpenAI request: {error}")))?;
     let read = std::iter::once("model").chain(settings.parameters.iter().map(String::as_str));
@@ -213,6 +217,26 @@ mod tests {
         // It is refused where the limit is passed; what comes behind is not read, let alone kept.
         let cut = &body(2000).into_bytes()[..16_000];
         assert!(invocation(cut, &settings()).expect_err("refused").detail.contains("more than 1024 members"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_body_that_is_no_request_does_not_repeat_it() {
+        let text = "juniper".repeat(10_000);
+        for body in [
+            format!("\"{text}\""),
+            format!(" \r\n\t\"{text}\""),
+            "7".repeat(10_000),
+            text.clone(),
+            format!("{{\"{text}\"}}"),
+            format!("{{\"model\":\"{text}\",\"model\":\"{text}\"}}"),
+            format!("{{\"{text}\":1,\"{text}\":2}}"),
+            format!("{{\"model\":[\"{text}\"]}}"),
+            format!("{{\"model\":{text}}}"),
+        ] {
+            let problem = invocation(body.as_bytes(), &settings()).expect_err("refused");
+            assert_eq!(problem.status, 400, "{}", problem.detail);
+            assert!(problem.detail.len() < 200, "{}", problem.detail);
+        }
     }
 
     #[test]
