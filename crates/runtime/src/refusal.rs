@@ -38,7 +38,7 @@ const fn kind(problem: &Problem) -> &'static str {
     match problem.status {
         401 => "authentication_error",
         403 => "permission_error",
-        400 | 404 | 405 | 413 | 415 => "invalid_request_error",
+        400 | 404 | 405 | 408 | 413 | 415 => "invalid_request_error",
         _ => "server_error",
     }
 }

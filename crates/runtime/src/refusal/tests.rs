@@ -30,3 +30,24 @@ fn whoever_is_refused_reads_what_would_pass_once_whatever_the_reason() {
     assert_eq!(message(&by_rule), format!("policy.denied: rule `r` does not permit this; {WOULD_PASS}another model"));
     assert_eq!(message(&Problem::malformed("no JSON")), "no JSON");
 }
+
+#[test]
+fn the_type_of_an_error_says_whose_it_is() {
+    for (status, expected) in [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "invalid_request_error"),
+        (405, "invalid_request_error"),
+        // Its body did not come.
+        (408, "invalid_request_error"),
+        (413, "invalid_request_error"),
+        (415, "invalid_request_error"),
+        (500, "server_error"),
+        (502, "server_error"),
+        (503, "server_error"),
+        (504, "server_error"),
+    ] {
+        assert_eq!(kind(&Problem::with_status(status, "x")), expected, "{status}");
+    }
+}
