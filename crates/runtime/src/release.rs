@@ -11,6 +11,8 @@ use serde_json::Value;
 
 /// A byte order mark, which may stand before the first event and is no part of it.
 const MARK: &[u8] = "\u{feff}".as_bytes();
+/// The data of the event that ends an answer.
+const DONE: &str = "[DONE]";
 
 /// Cuts a stream and holds back its end.
 pub(crate) struct Holdback {
@@ -25,6 +27,9 @@ pub(crate) struct Holdback {
     bytes: usize,
     /// Whether content is held.
     content: bool,
+    /// Whether everything is held from here on.
+    holding: bool,
+    /// Whether an end came.
     ending: bool,
 }
 
@@ -41,6 +46,8 @@ enum Kind {
     Empty,
     /// A part of the answer, or what can't be told from one.
     Content,
+    /// It can't be read. An end may stand in it, so from here on everything is held.
+    Unread,
     /// From here on everything is held.
     End,
 }
@@ -49,7 +56,7 @@ impl Holdback {
     /// For a stream of server-sent events, of which at most `limit` bytes are held.
     pub(crate) fn new(limit: usize) -> Self {
         let (partial, held) = (BytesMut::new(), Vec::new());
-        Self { begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, ending: false }
+        Self { begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, holding: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
@@ -79,12 +86,13 @@ impl Holdback {
 
     fn next(&mut self, kind: Kind, piece: Bytes, passing: &mut Vec<Bytes>) {
         self.ending |= kind == Kind::End;
-        if kind == Kind::Comment && !self.ending {
+        self.holding |= matches!(kind, Kind::End | Kind::Unread);
+        if kind == Kind::Comment && !self.holding {
             passing.push(piece);
             return;
         }
         let follows = kind == Kind::Empty && self.content;
-        if !self.ending && !follows {
+        if !self.holding && !follows {
             passing.append(&mut self.held);
             (self.bytes, self.content) = (0, false);
         }
@@ -93,7 +101,7 @@ impl Holdback {
         self.held.push(piece);
     }
 
-    /// Whether an end came: a finish reason, `[DONE]`, or what can't be read.
+    /// Whether an end came: a finish reason, or `[DONE]`.
     pub(crate) const fn is_ending(&self) -> bool {
         self.ending
     }
@@ -124,8 +132,7 @@ fn event_end(bytes: &[u8], from: usize) -> Option<usize> {
     ends.find(|end| bytes.get(..*end).is_some_and(|line| line.ends_with(b"\n\n") || line.ends_with(b"\r\n\r\n")))
 }
 
-/// What an event is: it ends the content by `[DONE]`, by a finish reason, which is neither null nor empty, and where it can't be
-/// read.
+/// What an event is: it ends the content by `[DONE]` and by a finish reason, which is neither null nor empty.
 fn kind(event: &[u8]) -> Kind {
     if is_comment(event) {
         return Kind::Comment;
@@ -140,7 +147,9 @@ fn kind(event: &[u8]) -> Kind {
     if data.is_empty() {
         return Kind::Empty; // a name, a number or a time to wait, and no data
     }
-    let Ok(value) = serde_json::from_str::<Value>(&data) else { return Kind::End };
+    let Ok(value) = serde_json::from_str::<Value>(&data) else {
+        return if data.trim_end().ends_with(DONE) { Kind::End } else { Kind::Unread };
+    };
     let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Kind::Content };
     let finishes = |reason: &Value| !reason.is_null() && reason.as_str().is_none_or(|reason| !reason.is_empty());
     if choices.iter().any(|choice| choice.get("finish_reason").is_some_and(finishes)) {
@@ -312,6 +321,19 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_is_held_with_all_behind_it_and_is_no_end() {
+        for unread in ["data: one\n\n", "data: {\"choices\":[\n\n", "data: DONE\n\n", "data: [DONE] and more\n\n"] {
+            let mut holdback = Holdback::new(LIMIT);
+            for event in [unread, &chunk("a", "null"), ": and\n\n", &chunk("b", "null")] {
+                assert_eq!(holdback.push(Bytes::from(event.to_owned())), Ok(Vec::new()), "{unread:?}");
+            }
+            assert!(!holdback.is_ending(), "{unread:?}: a cut is not whole");
+            assert_eq!(holdback.push(Bytes::from_static(b"data: [DONE]\n\n")), Ok(Vec::new()));
+            assert!(holdback.is_ending());
+        }
+    }
+
+    #[test]
     fn events_have_an_end_where_a_whole_one_says_so() {
         let cut = [chunk("a", "null"), ": keep-alive\n\n".into(), chunk("", "null")].concat();
         for end in [chunk("b", "\"length\""), "data: [DONE]\n\n".into()] {
@@ -356,8 +378,15 @@ mod tests {
         for end in ["data: [DONE]\rid: 7\n\n", "data: [DONE]\r\rid: 7\n\n", "data: [DONE]\r\r: and\n\n"] {
             assert_eq!(kind(end.as_bytes()), Kind::End, "{end:?}");
         }
-        let two = chunk("a", "null").replace("\n\n", "\r\r") + &chunk("b", "\"stop\"");
-        assert_eq!(kind(two.as_bytes()), Kind::End);
+        let first = chunk("a", "null").replace("\n\n", "\r\r");
+        assert_eq!(kind([first.as_str(), "data: [DONE]\n\n"].concat().as_bytes()), Kind::End);
+        // Which of them ends what is not read: all of it is held, and what comes behind it.
+        let two = first + &chunk("b", "\"stop\"");
+        assert_eq!(kind(two.as_bytes()), Kind::Unread);
+        let mut holdback = Holdback::new(LIMIT);
+        for event in [two.as_str(), ": and\n\n", &chunk("c", "null"), &chunk("d", "null")] {
+            assert_eq!(holdback.push(Bytes::from(event.to_owned())), Ok(Vec::new()), "{event:?}");
+        }
         // Nothing that follows pushes it out.
         let mut holdback = Holdback::new(LIMIT);
         let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
