@@ -147,7 +147,7 @@ fn kind(event: &[u8]) -> Kind {
     if data.is_empty() {
         return Kind::Empty; // a name, a number or a time to wait, and no data
     }
-    let Ok(value) = serde_json::from_str::<Value>(&data) else {
+    let Some(value) = read(&data) else {
         return if data.trim_end().ends_with(DONE) { Kind::End } else { Kind::Unread };
     };
     let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Kind::Content };
@@ -156,6 +156,14 @@ fn kind(event: &[u8]) -> Kind {
         return Kind::End;
     }
     if choices.iter().all(says_nothing) { Kind::Empty } else { Kind::Content }
+}
+
+/// The data of an event, where it is JSON. Upstreams that cut a text by the units of UTF-16 part some characters between two events,
+/// and write each half as an escape that is no character by itself. Those who read it take that; here, where no text counts, it is
+/// read as another character.
+fn read(data: &str) -> Option<Value> {
+    let whole = || serde_json::from_str(&data.replace("\\ud", "\\uf").replace("\\uD", "\\uF")).ok();
+    serde_json::from_str(data).ok().or_else(whole)
 }
 
 /// Whether all lines of an event are comments. A line may also end with a carriage return alone, which is no comment's part.
@@ -331,6 +339,21 @@ mod tests {
             assert_eq!(holdback.push(Bytes::from_static(b"data: [DONE]\n\n")), Ok(Vec::new()));
             assert!(holdback.is_ending());
         }
+    }
+
+    #[test]
+    fn a_character_that_is_parted_between_two_events_holds_nothing_up() {
+        let halves = [chunk(r"\ud83d", "null"), chunk(r"\uDE00", "null"), chunk(r"\ud83d\ude00 \\ud83d", "null")];
+        let mut holdback = Holdback::new(LIMIT);
+        let mut push = |event: &str| holdback.push(Bytes::from(event.to_owned())).expect("small").concat();
+        assert_eq!(push(&halves[0]), b"");
+        for (held, next) in halves.iter().zip(&halves[1..]) {
+            assert_eq!(push(next), held.as_bytes());
+        }
+        for end in [chunk(r"\ud83d", "\"stop\""), chunk("a", r#""\ude00""#)] {
+            assert_eq!(kind(end.as_bytes()), Kind::End, "{end}");
+        }
+        assert_eq!(kind(chunk(r"\ud83", "null").as_bytes()), Kind::Unread, "that is half an escape");
     }
 
     #[test]
