@@ -7,6 +7,7 @@
 use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed};
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -45,7 +46,8 @@ pub(crate) struct Shown<'a> {
     note: Read<Note>,
     artifact: Read<Artifact>,
     policy: Read<PolicyBundle>,
-    keys: Vec<Key<'a>>,
+    /// The registry's keys by their names, the first of each.
+    keys: BTreeMap<&'a str, Key>,
 }
 
 /// An event of a bundle.
@@ -61,8 +63,7 @@ pub(crate) struct Event {
 }
 
 /// A key of the registry.
-struct Key<'a> {
-    kid: &'a str,
+struct Key {
     record: Read<KeyRecord>,
     /// Made when a check asks for it: several events are signed by one.
     verifying: OnceCell<Option<Arc<VerifyingKey>>>,
@@ -84,7 +85,6 @@ pub(crate) struct Operation<'a> {
 impl<'a> Shown<'a> {
     pub(crate) fn read(value: &'a Value, caller: &'a Caller<'a>) -> Self {
         let list = |name: &str| value.get(name).and_then(Value::as_array).unwrap_or_default();
-        let keys = records(value).filter(|(kind, ..)| *kind == KeyRecord::KIND);
         Self {
             value,
             caller,
@@ -96,7 +96,7 @@ impl<'a> Shown<'a> {
             note: member(value, "checkpoint").and_then(|text| Note::parse(text.as_str().unwrap_or_default())),
             artifact: member(value, "artifact").and_then(|value| Artifact::read(known(value, ARTIFACT))),
             policy: member(value, "policy").and_then(PolicyBundle::read),
-            keys: keys.filter_map(|(_, record, _)| Key::read(record)).collect(),
+            keys: keys(value),
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a> Shown<'a> {
 
     /// The registry's key of that name, where its signature counts: it has this use, belongs to `owner` and counts at `at`.
     pub(crate) fn key(&self, usage: KeyUse, kid: &str, owner: &str, at: Time) -> Judged<&VerifyingKey> {
-        let Some(Key { record, verifying, .. }) = self.keys.iter().find(|key| key.kid == kid) else {
+        let Some(Key { record, verifying }) = self.keys.get(kid) else {
             return lacks(KeyRecord::KIND, kid);
         };
         let key = read(record)?;
@@ -344,11 +344,9 @@ impl Unhashed {
     }
 }
 
-impl<'a> Key<'a> {
-    /// The key of a record that has a name.
-    fn read(record: &'a Value) -> Option<Self> {
-        let kid = record.get("kid").and_then(Value::as_str)?;
-        Some(Self { kid, record: KeyRecord::read(record.clone()), verifying: OnceCell::new() })
+impl Key {
+    fn read(record: &Value) -> Self {
+        Self { record: KeyRecord::read(record.clone()), verifying: OnceCell::new() }
     }
 }
 
@@ -373,6 +371,17 @@ fn records(bundle: &Value) -> impl Iterator<Item = (&str, &Value, &Value)> {
         let kind = record.get("kind").and_then(Value::as_str).unwrap_or_default();
         (kind, record.get("record").unwrap_or(&Value::Null), record.get("proof").unwrap_or(&Value::Null))
     })
+}
+
+/// The keys among them that have a name. Each event asks for one, and a file has room for a great many of both.
+fn keys(bundle: &Value) -> BTreeMap<&str, Key> {
+    let mut keys = BTreeMap::new();
+    for (_, record, _) in records(bundle).filter(|(kind, ..)| *kind == KeyRecord::KIND) {
+        if let Some(kid) = record.get("kid").and_then(Value::as_str) {
+            keys.entry(kid).or_insert_with(|| Key::read(record));
+        }
+    }
+    keys
 }
 
 fn lacks<T>(kind: &str, name: &str) -> Judged<T> {

@@ -74,9 +74,16 @@ class _Verifier:
     def domain(self) -> str:
         return form.named(self.root["domain"], "domain")
 
-    @property
-    def keys(self) -> list[dict]:
-        return [item["record"] for item in self.b["registry"]["records"] if item["kind"] == "key"]
+    @once
+    def keys(self) -> dict[str, dict]:
+        """The registry's keys by their kid, the first of each: every event asks for one, and a file has room for
+        a great many of both."""
+        keys: dict[str, dict] = {}
+        for item in self.b["registry"]["records"]:
+            record = item["record"]
+            if item["kind"] == "key" and isinstance(record, dict) and isinstance(record.get("kid"), str):
+                keys.setdefault(record["kid"], record)
+        return keys
 
     @property
     def artifact(self) -> dict:

@@ -60,8 +60,9 @@ def counts_at(record: dict, t: int) -> bool:
 
 
 def find(records, kid, use: str) -> dict | None:
-    """The first record of that kid, if it has that use."""
-    record = next((item for item in records if item["kid"] == kid), None)
+    """The record of that kid, where `records` are not by kid the first, if it has that use."""
+    by_kid = isinstance(records, dict)
+    record = records.get(kid) if by_kid else next((item for item in records if item["kid"] == kid), None)
     return record if record is not None and record["use"] == use else None
 
 

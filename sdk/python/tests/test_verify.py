@@ -56,6 +56,16 @@ class Vectors(unittest.TestCase):
             self.assertEqual(main(["conformance", folder]), 1)
 
 
+class _Counted(list):
+    """A list that counts how often it is gone through."""
+
+    walked = 0
+
+    def __iter__(self):
+        self.walked += 1
+        return super().__iter__()
+
+
 class Bundles(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -98,6 +108,20 @@ class Bundles(unittest.TestCase):
                 parse_file(data)
         with self.assertRaises(EncodingError):
             parse_file(b'{"a":1,"a":2}')
+
+    def test_the_keys_are_looked_for_once_and_the_first_of_a_name_counts(self):
+        kid = self.bundle["events"][0]["kid"]
+        other = {"kind": "key", "record": {"kid": kid}}
+        shown = self.bundle["registry"]
+        for records, status in (([*shown["records"], other], "passed"), ([other, *shown["records"]], "failed")):
+            bundle = {**self.bundle, "registry": {**shown, "records": records}}
+            self.assertEqual(verify(bundle, Asked(self.root)).status()["lineage.signatures"], status)
+        records = _Counted(shown["records"])
+        events, entries = (self.bundle[name][:1] * 50 for name in ("events", "entries"))
+        bundle = {**self.bundle, "events": events, "entries": entries, "registry": {**shown, "records": records}}
+        self.assertEqual(verify(bundle, Asked(self.root)).status()["lineage.signatures"], "passed")
+        # What asks each event's key asks none of the others.
+        self.assertLess(records.walked, 10)
 
     def test_the_recorded_decision_input_is_not_replayed_here(self):
         result = verify({**self.bundle, "decision": {}}, Asked(self.root))

@@ -1,11 +1,15 @@
 //! The bundles of the vectors: those that verify, with the status of each check, and those that must fail.
 
+extern crate std;
+
 use super::{bytes, items, text, valid, vector};
 use crate::{Caller, Keys, Kind, Pinned, Report, Status, Verdict, check_names, verify, verify_bytes};
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::time::Duration;
 use eleven_core::encoding::{Object, TOO_MUCH, Value};
 use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::registry::KeyTables;
@@ -98,6 +102,53 @@ fn more_values_than_a_bundle_has_bytes_for_are_not_read() {
     assert_eq!(read.map(|report| report.verdict), Ok(Verdict::Failed));
     let refused = verify_bytes(&file(most + 1), &Caller::default());
     assert_eq!(refused.map_err(|error| error.what).map(drop), Err(TOO_MUCH));
+}
+
+/// What is past the limit of a bundle is looked at all the same, each check standing alone: what an event asks of the keys must
+/// not grow with them. Each for each this would be twelve hundred million looks.
+#[test]
+fn many_keys_beside_many_events_are_verified_in_seconds() {
+    const EVENTS: usize = 8_000;
+    const KEYS: usize = 150_000;
+    let Value::Object(bundle) = valid("execution") else { panic!("an object") };
+    let second = |list: &str| items(bundle.get(list).expect("a list"))[1].clone();
+    let (event, entry) = (second("events"), second("entries"));
+    let Some(Value::Object(registry)) = bundle.get("registry").cloned() else { panic!("a registry") };
+    let named = |n: usize| Object::new().with("kind", "key").with("record", named_key(n));
+    let mut records: Vec<Value> = (0..KEYS).map(|n| Value::Object(named(n))).collect();
+    records.extend_from_slice(items(registry.get("records").expect("records")));
+    let bundle = bundle
+        .with("events", vec![event; EVENTS])
+        .with("entries", vec![entry; EVENTS])
+        .with("registry", registry.with("records", records));
+    let begun = std::time::Instant::now();
+    let report = verify(&Value::Object(bundle), &Caller::default());
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+    assert_eq!(report.status("lineage.signatures"), Some(Status::Passed), "the one that signed is the last");
+}
+
+fn named_key(n: usize) -> Object {
+    Object::new().with("kid", format!("key:11-11/point/{n:06}"))
+}
+
+#[test]
+fn of_two_keys_of_one_name_the_first_counts() {
+    let Value::Object(bundle) = valid("execution") else { panic!("an object") };
+    let Some(Value::Object(registry)) = bundle.get("registry").cloned() else { panic!("a registry") };
+    let records = items(registry.get("records").expect("records"));
+    let signed = items(bundle.get("events").expect("events")).first().map(|event| text(event, "kid"));
+    let of_signer =
+        |record: &Value| record.get("record").and_then(|key| key.get("kid")).and_then(Value::as_str) == signed;
+    let bare = Object::new().with("kind", "key").with("record", Object::new().with("kid", signed.expect("a name")));
+    let bare = [Value::Object(bare)];
+    let with = |records: Vec<Value>| {
+        let registry = registry.clone().with("records", records);
+        let report = verify(&Value::Object(bundle.clone().with("registry", registry)), &Caller::default());
+        report.status("lineage.signatures")
+    };
+    assert!(records.iter().any(of_signer));
+    assert_eq!(with([records, &bare[..]].concat()), Some(Status::Passed));
+    assert_eq!(with([&bare[..], records].concat()), Some(Status::Failed));
 }
 
 #[test]
