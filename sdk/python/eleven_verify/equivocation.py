@@ -57,7 +57,7 @@ class _Evidence:
     @property
     def statements(self) -> list["_Said"]:
         said = form.listing(self.e["statements"], "statements")
-        require(bool(said), "the evidence has no statements")
+        require(0 < len(said) <= 2, "the evidence has no statements, or more than two")
         return [_Said(statement) for statement in said]
 
     def two(self) -> list["_Said"]:

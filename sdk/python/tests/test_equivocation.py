@@ -39,6 +39,14 @@ class Evidence(unittest.TestCase):
                 with self.subTest((what, kind)):
                     self.assertIn("evidence.form", self.failed({**evidence, "kind": kind}))
 
+    def test_there_are_no_more_than_two_statements(self):
+        fork = dict(self.proven)["two checkpoints of one size"]
+        first, second = fork["statements"]
+        for statements in ([first, first, second], [first, second] * 500):
+            self.assertEqual(
+                self.failed({**fork, "statements": statements}), ["statements.signed", "statements.conflict"]
+            )
+
     def omission_of(self, record: dict) -> dict:
         """The omission of what stands here as a record, from a tree that holds nothing else."""
         evidence = copy.deepcopy(dict(self.proven)["an event that a later index lacks"])

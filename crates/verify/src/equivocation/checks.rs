@@ -4,6 +4,7 @@ use super::{PROMISED_WITHIN_MS, TYPE};
 use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed, hold, registry, settled};
 use crate::shown::{Event, Shown as Bundle, read_root};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
@@ -19,6 +20,7 @@ use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::lineage::{Lineage, issued_data};
 use eleven_core::name;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
+use eleven_core::signature::VerifyingKey;
 use eleven_core::tree::{leaf_hash, read_proof, verify_inclusion};
 
 /// A check over evidence.
@@ -116,9 +118,12 @@ impl<'a> Shown<'a> {
         }
     }
 
+    /// One statement or two: each may ask for every head key of every root.
     fn statements(&self) -> Judged<Vec<&Said>> {
-        if self.statements.is_empty() {
-            return failed("the evidence has no statements");
+        match self.statements.len() {
+            0 => return failed("the evidence has no statements"),
+            1 | 2 => {}
+            n => return failed(format!("there are {n} statements, and it takes two to conflict")),
         }
         self.statements.iter().map(|said| said.as_ref().map_err(|error| Stop::from(error.clone()))).collect()
     }
@@ -233,17 +238,18 @@ fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
 }
 
 /// By a head key that no root calls compromised: a checkpoint has no time at which another key could be judged.
-fn checkpoint_signed(roots: &[TrustRoot], note: &Note) -> Judged {
+pub(super) fn checkpoint_signed(roots: &[TrustRoot], note: &Note) -> Judged {
     let origin = roots.last().map(TrustRoot::origin).unwrap_or_default();
     if note.checkpoint.origin != origin {
         return failed(format!("a checkpoint is of `{}`, expected `{origin}`", note.checkpoint.origin));
     }
     let heads = || roots.iter().flat_map(|root| &root.roles).filter(|key| key.usage == KeyUse::Head);
-    let stolen = |key: &KeyRecord| {
-        let mut records = heads().filter(|other| other.public == key.public);
-        records.any(|other| matches!(other.status, KeyStatus::Compromised { .. }))
-    };
-    let mut keys = heads().filter(|key| !stolen(key)).filter_map(KeyRecord::verifying);
+    let compromised = |key: &&KeyRecord| matches!(key.status, KeyStatus::Compromised { .. });
+    let stolen: BTreeSet<&[u8; 32]> = heads().filter(compromised).map(|key| &key.public).collect();
+    // Most stand in every version of the root.
+    let publics: BTreeSet<&[u8; 32]> =
+        heads().map(|key| &key.public).filter(|public| !stolen.contains(public)).collect();
+    let mut keys = publics.into_iter().filter_map(VerifyingKey::new);
     hold(keys.any(|key| note.signed_by(&key)), "no head key of a root signed a checkpoint")
 }
 

@@ -9,13 +9,15 @@ use super::*;
 use crate::tests::mutations::{changed_at, paths};
 use crate::{Pinned, Verdict, verify_bytes};
 use alloc::format;
+use core::time::Duration;
 use domain::{Domain, History, at, root};
 use eleven_core::encoding::parse;
 use eleven_core::head::Commitment;
 use eleven_core::head::checkpoint::{Checkpoint, Note};
 use eleven_core::index;
 use eleven_core::limits::MAX_RECORD;
-use eleven_core::root::{KeyStatus, KeyUse};
+use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
+use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::tree;
 use std::string::ToString as _;
 
@@ -264,6 +266,36 @@ fn a_checkpoint_by_a_key_that_a_root_calls_compromised_convicts_nobody() {
     let heads = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
     assert!(fork(KeyStatus::Compromised(at(100)), heads).is_empty(), "heads have a time");
     assert!(fork(KeyStatus::Retired(at(100)), checkpoints()).is_empty(), "who retires a key answers for it");
+}
+
+#[test]
+fn no_more_than_two_statements_are_looked_at() {
+    let mut proven = proven().into_iter();
+    let (_, fork) = proven.find(|(what, _)| *what == "two checkpoints of one size").expect("a fork");
+    let Value::Object(fork) = fork else { panic!("an object") };
+    let said = fork.get("statements").and_then(Value::as_array).expect("statements").to_vec();
+    let three = [&said[..1], &said[..]].concat();
+    for more in [three, vec![said; 500].concat()] {
+        let evidence = Value::Object(fork.clone().with("statements", more));
+        assert_eq!(failures(&run(&evidence)), ["statements.signed", "statements.conflict"]);
+    }
+}
+
+/// A root may name many keys, and its versions name the same ones again.
+#[test]
+fn who_signed_a_checkpoint_is_found_among_the_keys_of_many_roots_in_seconds() {
+    let fake = fake();
+    let Statement::Checkpoint(note) = checkpoint_of(&fake.domain, &fake.early) else { panic!("a checkpoint") };
+    let note = Note::parse(&note).expect("a note");
+    let own = root().role_at(KeyUse::Head, at(1)).expect("a head key").clone();
+    let other = |n: u8| KeyRecord { public: SeedSigner::new("key:11-11/head/2", &[n; 32]).public(), ..own.clone() };
+    let others = TrustRoot { roles: (0..200).map(other).collect(), ..root() };
+    let mut roots = vec![others; 500];
+    let begun = std::time::Instant::now();
+    assert!(checks::checkpoint_signed(&roots, &note).is_err(), "none of theirs did");
+    roots.insert(0, root());
+    assert!(checks::checkpoint_signed(&roots, &note).is_ok());
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
 }
 
 /// The omission of what stands here as a record, from a tree that holds nothing else.
