@@ -24,19 +24,22 @@ pub(super) fn digest(shown: &Shown<'_>) -> Judged {
     }
     match shown.value.get("disclosures") {
         None => Ok(()),
-        Some(Value::Array(disclosures)) => disclosures.iter().try_for_each(|shown| disclosed(&artifact, shown)),
+        Some(Value::Array(disclosures)) => {
+            let artifact = artifact.to_value();
+            disclosures.iter().try_for_each(|shown| disclosed(&artifact, shown))
+        }
         Some(_) => failed("`disclosures` is not an array"),
     }
 }
 
 /// The commitment to a disclosure `[salt, path, value]` stands at its path (PROTOCOL 5.2).
-fn disclosed(artifact: &Artifact, disclosure: &Value) -> Judged {
+fn disclosed(artifact: &Value, disclosure: &Value) -> Judged {
     let Some([Value::Str(salt), Value::Str(path), value]) = disclosure.as_array() else {
         return failed("a disclosure is not [salt, path, value]");
     };
     let salted = hash::unbase64(salt).is_some_and(|salt| salt.len() == SALT);
     hold(salted, "a disclosure's salt is not 16 bytes in base64")?;
-    match artifact.to_value().pointer(path).filter(|there| is_commitment(there)) {
+    match artifact.pointer(path).filter(|there| is_commitment(there)) {
         None => failed(format!("the artifact holds no commitment at `{path}`")),
         Some(there) if *there != commitment(salt, path, value) => {
             failed(format!("the artifact commits to another value at `{path}`"))
