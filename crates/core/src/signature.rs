@@ -23,7 +23,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
@@ -170,6 +170,8 @@ impl Tables {
 /// A key's table, made when it is first used, in less than a millisecond.
 struct LazyTable {
     made: OnceBox<Option<Multiples>>,
+    /// Whether somebody makes it, or has.
+    begun: AtomicBool,
     tables: Tables,
 }
 
@@ -197,14 +199,25 @@ impl VerifyingKey {
     /// torsion component keeps the slow way: keys like that are refused at registration anyway.
     #[must_use]
     pub fn with_table(mut self, tables: &Tables) -> Self {
-        self.table = Some(Arc::new(LazyTable { made: OnceBox::new(), tables: tables.clone() }));
+        let lazy = LazyTable { made: OnceBox::new(), begun: AtomicBool::new(false), tables: tables.clone() };
+        self.table = Some(Arc::new(lazy));
         self
     }
 
+    /// The key's table, where it has one by now. Who asks first makes it, and who asks meanwhile goes without: of two that make it
+    /// each would take one of those that are left, and only one would be kept.
     fn multiples(&self) -> Option<&Multiples> {
         let lazy = self.table.as_ref()?;
-        let make = || (self.is_torsion_free() && lazy.tables.take()).then(|| Multiples::of(&self.minus));
-        lazy.made.get_or_init(|| Box::new(make())).as_ref()
+        if let Some(made) = lazy.made.get() {
+            return made.as_ref();
+        }
+        if lazy.begun.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let made = (self.is_torsion_free() && lazy.tables.take()).then(|| Multiples::of(&self.minus));
+        // Nobody else sets it.
+        let _ = lazy.made.set(Box::new(made));
+        lazy.made.get()?.as_ref()
     }
 
     /// Whether the key lies in the prime-order group, as every honestly made key does.

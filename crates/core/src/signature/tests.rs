@@ -3,6 +3,13 @@ use crate::encoding::parse;
 use alloc::vec;
 use sha2::Digest as _;
 
+/// The same key with a table as a processor without wide registers has it.
+fn plainly_tabled(key: &VerifyingKey) -> VerifyingKey {
+    let made = OnceBox::with_value(Box::new(Some(Multiples::Plain(Table::of(&key.minus)))));
+    let lazy = LazyTable { made, begun: AtomicBool::new(true), tables: Tables::new(0) };
+    VerifyingKey { table: Some(Arc::new(lazy)), ..key.clone() }
+}
+
 #[test]
 fn vectors() {
     let file = parse(include_bytes!("../../../../spec/vectors/ed25519.json")).expect("I-JSON");
@@ -20,11 +27,9 @@ fn vectors() {
             None => assert!(!expected, "{case}"),
         }
     }
-    for tabled in [false, true] {
-        let key = |key: &VerifyingKey| match tabled {
-            true => key.clone().with_table(&Tables::new(1)),
-            false => key.clone(),
-        };
+    let tabled = |key: &VerifyingKey| key.clone().with_table(&Tables::new(1));
+    let ways: [fn(&VerifyingKey) -> VerifyingKey; 3] = [VerifyingKey::clone, tabled, plainly_tabled];
+    for key in ways {
         let keys: Vec<VerifyingKey> = readable.iter().map(|(plain, ..)| key(plain)).collect();
         let signed = keys.iter().zip(&readable).map(|(key, (_, message, sig, _))| (key, &message[..], sig));
         let signed: Vec<(&VerifyingKey, &[u8], &[u8; 64])> = signed.collect();
@@ -35,7 +40,7 @@ fn vectors() {
             let equation = Equation::of_each(&[(*key, *message, *sig)]).pop();
             let by_library = equation.map(|equation| equation.recompute().compress().0);
             let by_library = by_library.is_some_and(|point| point == *halves(sig).0 && !is_of_small_order(&point));
-            assert_eq!((alone, together, by_library), (*expected, *expected, *expected), "{key:?} {tabled}");
+            assert_eq!((alone, together, by_library), (*expected, *expected, *expected), "{key:?}");
         }
     }
 }
@@ -144,6 +149,28 @@ fn tables_go_to_the_keys_that_verify_first() {
         assert!(!keys[at].clone().verifies(b"another", &signers[at].sign(b"message")));
     }
     assert_eq!(keys.each_ref().map(|key| key.multiples().is_some()), [true, false, true, false]);
+}
+
+#[test]
+fn a_key_that_several_verify_with_at_once_takes_one_table() {
+    extern crate std;
+    let signer = SeedSigner::new("key:test/role/a", &[9; 32]);
+    let signature = signer.sign(b"message");
+    for _ in 0..20 {
+        let tables = Tables::new(8);
+        let key = VerifyingKey::new(&signer.public()).expect("a key").with_table(&tables);
+        let together = std::sync::Barrier::new(4);
+        let verify = || {
+            together.wait();
+            assert!(key.verifies(b"message", &signature));
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(verify);
+            }
+        });
+        assert_eq!((tables.0.load(Ordering::Relaxed), key.multiples().is_some()), (7, true));
+    }
 }
 
 #[test]
