@@ -369,7 +369,7 @@ fn untrusted(to: &dyn fmt::Display, why: &CertificateError) -> String {
 
 /// What is wrong with the other side's certificate, where that is at the bottom of an error. An error of the operating system's kind
 /// shows what it wraps, and not as its source.
-fn distrust(error: &(dyn Error + 'static)) -> Option<&CertificateError> {
+fn distrust<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return match error {
             rustls::Error::InvalidCertificate(why) => Some(why),

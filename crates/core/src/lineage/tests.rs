@@ -228,11 +228,12 @@ fn the_evidence_is_the_envelope_that_was_signed_and_all_events() {
 
 #[test]
 fn a_lineage_begins_with_the_issuance_of_the_artifact_that_names_it() {
+    type Change = fn(Object) -> Object;
     let issues = |record: &Record| record.event == "authorization.issued";
-    let begun = |change: fn(Object) -> Object| stage(changed(issues, change));
+    let begun = |change: Change| stage(changed(issues, change));
     assert_eq!(begun(|whole| whole), Ok(Stage::Issued));
     assert_eq!(begun(|whole| whole.with("event", "authorization.consumed")), Err(LineageError::Order));
-    let others: [(&str, fn(Object) -> Object); 6] = [
+    let others: [(&str, Change); 6] = [
         ("another issuer than whom it is by", |whole| whole.with("issuer", "governance://11-11/authority/other")),
         ("another artifact", |whole| whole.with("artifact_id", "auth_".to_string() + &"0".repeat(32))),
         ("another lineage", |whole| whole.with("op", "0".repeat(32))),

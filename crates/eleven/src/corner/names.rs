@@ -43,7 +43,7 @@ impl Names {
             tracing::warn!(%file, "{what}: restart it, or it resolves no names");
             break;
         }
-        pending().await
+        pending::<()>().await;
     }
 
     fn closed(&self) -> Option<&Path> {

@@ -454,9 +454,10 @@ fn a_containment_of_a_tool_covers_the_calls_of_one_that_is_committed() {
 
 #[test]
 fn a_record_that_is_not_the_issuance_of_this_artifact_is_none() {
-    let reason = |change: fn(&mut event::Draft)| refused_in(presented(base(), |_| {}, change), |_| {});
+    type Change = fn(&mut event::Draft);
+    let reason = |change: Change| refused_in(presented(base(), |_| {}, change), |_| {});
     assert_eq!(reason(|_| {}), None);
-    let changes: [(&str, fn(&mut event::Draft)); 14] = [
+    let changes: [(&str, Change); 14] = [
         ("another event", |record| record.event = "authorization.revoked"),
         ("another lineage", |record| record.place = Place::First { op: "0".repeat(32) }),
         ("not its first event", |record| {

@@ -93,7 +93,7 @@ fn a_counted_denial_names_no_party_and_carries_its_count_alone() {
         About { operation: of.operation.clone(), ..about() },
         About { artifact_id: of.artifact_id.clone(), ..about() },
         About { issuer: of.issuer.clone(), ..about() },
-        About { policy: of.policy.clone(), ..about() },
+        About { policy: of.policy, ..about() },
         About { policy_required: Some("policy://medical/v1".to_owned()), ..about() },
     ] {
         assert_eq!(counted(&mut bench, data(), named.clone()), Refusal::Members, "{named:?}");
