@@ -107,7 +107,7 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
     let config = Config::load(file)?;
     // Before confinement, which leaves the binary out.
     let binary = if which == Which::Runtime { Some(measure_binary()?) } else { None };
-    let names = Names::seen(is_kept());
+    let names = Names::seen(asked(which, &config), is_kept());
     let prepared = prepare(which, config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -122,6 +122,16 @@ pub(crate) fn serve(which: Which, file: &Path, parent: Option<i32>) -> Result<u8
             (Which::Authority | Which::Runtime, _) => authority(prepared, signals).await,
         }
     })
+}
+
+/// The URLs at which a corner asks others.
+fn asked(which: Which, config: &Config) -> Vec<&str> {
+    let (authority, ledger) = (config.authority.url.as_str(), config.ledger.url.as_str());
+    match which {
+        Which::Authority => vec![ledger],
+        Which::Ledger => std::iter::once(authority).chain(config.heads.witnesses.iter().map(String::as_str)).collect(),
+        Which::Runtime => vec![authority, ledger, config.point.upstream.as_str()],
+    }
 }
 
 /// Confines this process, then opens its keystore. The order matters: what reads keys is confined already.

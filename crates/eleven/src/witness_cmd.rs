@@ -244,7 +244,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     let secret = audit_cmd::secret(args.secret_file.as_deref())?;
     let tls = args.tls_certificate.iter().chain(&args.tls_key).cloned();
     // Only who follows a ledger asks anybody.
-    let names = if args.audit.is_some() { corner::Names::seen(false) } else { corner::Names::default() };
+    let names = corner::Names::seen(args.audit.as_deref(), false);
     let confinement = corner::to_folder(tls.chain([passphrase_file.clone()]).collect(), &dir)?;
     tracing::info!(corner = CORNER, files = %confinement, "confined");
     let keys = FileKeystore::open(&dir.join(keystore::FILE), CORNER, &keystore::passphrase(&passphrase_file)?)?;

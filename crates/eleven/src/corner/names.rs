@@ -1,9 +1,11 @@
 //! What the system's library resolves names by. A confined process may read the files that lay there when it was confined, and none
 //! that took their place since: by then it would resolve nothing. Whoever renews a lease, or edits by hand, replaces them.
 
+use http::Uri;
 use std::fs::File;
 use std::future::pending;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,9 +23,10 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Those that are not closed to this process anyway. Must be called before it is confined.
-    pub(crate) fn seen(kept: bool) -> Self {
-        Self::of(FILES.map(PathBuf::from), kept)
+    /// Those of a process that asks at these URLs, as far as they are not closed to it anyway: none where it asks nobody by a name,
+    /// since what it runs would be interrupted for nothing. Must be called before it is confined.
+    pub(crate) fn seen<'a>(asked: impl IntoIterator<Item = &'a str>, kept: bool) -> Self {
+        if asked.into_iter().any(is_named) { Self::of(FILES.map(PathBuf::from), kept) } else { Self::default() }
     }
 
     fn of(files: impl IntoIterator<Item = PathBuf>, kept: bool) -> Self {
@@ -51,6 +54,13 @@ impl Names {
     }
 }
 
+/// Whether who answers at a URL is found by a name.
+fn is_named(url: &str) -> bool {
+    let uri = url.parse::<Uri>();
+    let host = uri.as_ref().ok().and_then(Uri::host).unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err()
+}
+
 /// Whether something is there that this process may not read.
 fn is_closed(file: &Path) -> bool {
     File::open(file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
@@ -61,6 +71,17 @@ mod tests {
     use super::super::{supported, to_folder};
     use super::*;
     use std::sync::mpsc::channel;
+
+    #[test]
+    fn who_asks_nobody_by_a_name_makes_place_for_no_file() {
+        let numbers = ["http://127.0.0.1:1111", "https://[::1]:1112", "http://192.0.2.7/base"];
+        assert!(Names::seen(numbers, true).files.is_empty() && Names::seen([], true).files.is_empty());
+        for named in ["http://localhost:8000", "https://api.example", "https://ledger.example:1111/base"] {
+            assert!(is_named(named), "{named}");
+        }
+        let names = Names::seen(numbers.into_iter().chain(["https://api.example"]), true);
+        assert_eq!(names.files, Names::of(FILES.map(PathBuf::from), true).files);
+    }
 
     #[test]
     fn a_file_that_took_the_place_of_another_is_noticed_by_who_may_not_read_it() {

@@ -53,3 +53,15 @@ fn an_upstreams_key_is_one_line_and_not_empty() {
     let absent = upstream_key(Path::new("/nowhere/api.key")).expect_err("no file").to_string();
     assert!(absent.starts_with("/nowhere/api.key: ") && absent.ends_with("check upstream_key_file"), "{absent}");
 }
+
+#[test]
+fn whom_a_corner_asks_is_known_before_it_is_confined() {
+    let text = "[domain]\nname = \"11-11\"\n[authority]\nurl = \"https://a.example\"\n[ledger]\nurl = \"https://l.example\"\n\
+                witnesses = [\"https://w.example\"]\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n[runtime.gateway]\n\
+                upstream = \"https://u.example/\"\n";
+    let config = Config::read(Path::new("/etc/eleven/eleven.toml"), text).expect("a configuration");
+    let (authority, ledger) = ("https://a.example", "https://l.example");
+    assert_eq!(asked(Which::Authority, &config), [ledger]);
+    assert_eq!(asked(Which::Ledger, &config), [authority, "https://w.example"]);
+    assert_eq!(asked(Which::Runtime, &config), [authority, ledger, "https://u.example"]);
+}
