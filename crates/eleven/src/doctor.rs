@@ -240,8 +240,7 @@ pub(crate) fn ending(config: &Config) -> Option<String> {
     let health = |which| Some((which, call::wait(health::of(which, config)).ok()?));
     let healths: Vec<_> = Which::ALL.into_iter().filter_map(health).collect();
     let mut found = vec![lifetimes(config, in_force(config), snapshot.as_ref(), &healths)];
-    let certificate = |(which, health): &(Which, Health)| certificates::look(*which, config, health).ok().flatten();
-    found.extend(healths.iter().filter_map(certificate));
+    found.extend(healths.iter().filter_map(|(which, health)| certificates::ending(*which, config, health)));
     let told: Vec<String> =
         found.into_iter().filter(|found| found.state != State::Good).map(|found| found.detail).collect();
     (!told.is_empty()).then(|| told.join("; "))

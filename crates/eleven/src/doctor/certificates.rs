@@ -1,6 +1,6 @@
 //! Until when the certificates count by which corners are reached: from then on whoever calls there refuses.
 
-use super::{Finding, good, warn};
+use super::{Finding, bad, good, warn};
 use crate::call;
 use crate::config::Config;
 use crate::corner::Which;
@@ -25,13 +25,25 @@ pub(super) fn look(which: Which, config: &Config, health: &Health) -> Result<Opt
     Ok(found(which, url, call::wait(handshake_in(url, ahead, CONNECT))?))
 }
 
+/// The same, for whoever does not look at the listener besides: of one that is not trusted any more it is told, too.
+pub(super) fn ending(which: Which, config: &Config, health: &Health) -> Option<Finding> {
+    match health {
+        Health::Untrusted(why) => Some(bad(subject(which), why.as_str())),
+        _ => look(which, config, health).ok().flatten(),
+    }
+}
+
 /// What is said of it, by how a handshake ends that far ahead.
 pub(super) fn found(which: Which, url: &str, shaken: Result<(), CallError>) -> Option<Finding> {
-    let what = format!("{} certificate", which.name());
+    let what = subject(which);
     match shaken {
         Ok(()) => Some(good(what, format!("that of {url} counts for {DAYS} days at least"))),
         Err(error @ CallError::Untrusted(_)) => Some(warn(what, format!("in {DAYS} days {error}"))),
         // It ends this moment.
         Err(_) => None,
     }
+}
+
+fn subject(which: Which) -> String {
+    format!("{} certificate", which.name())
 }

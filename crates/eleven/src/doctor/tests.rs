@@ -153,6 +153,18 @@ fn a_certificate_is_told_of_before_it_ends() {
 }
 
 #[test]
+fn a_certificate_that_has_ended_is_told_of_for_as_long_as_it_is_there() {
+    let text = "[domain]\nname = \"d1\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+                [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
+    let config = Config::read(Path::new("eleven.toml"), text).expect("a configuration");
+    let ending = |health| certificates::ending(Which::Runtime, &config, &health);
+    let ended = ending(Health::Untrusted("that one has ended".into())).expect("a finding");
+    assert!(ended.state == State::Bad && ended.what == "runtime certificate", "{}", ended.what);
+    assert_eq!(ended.detail, "that one has ended");
+    assert!(ending(Health::Nobody).is_none(), "nothing is known of it");
+}
+
+#[test]
 fn heads_that_are_not_cosigned_as_the_root_asks_are_to_be_looked_at() {
     let asked = Witnesses { quorum: 2, auditors: 0, keys: Vec::new() };
     for (nobody, reached, state, told) in [
