@@ -287,6 +287,7 @@ impl Follower {
         if let Some(ahead) = &self.ahead {
             return Err(ahead.again());
         }
+        let mut wrong = None;
         loop {
             let moved = self.replayed.met.moved;
             let said = source::fetch_head(source).await?;
@@ -299,7 +300,8 @@ impl Follower {
                 if self.replayed.tree.root_at(size) != Some(said.head.commitment.root) {
                     self.explain_fork(source, &mut HashTiles::new(size), &said, &roots).await?;
                 }
-                return Ok(self.audited());
+                // No content is judged by that: what the head before did not let go is not let go by it.
+                return wrong.map_or_else(|| Ok(self.audited()), |error| Err(FollowError::Wrong(error)));
             }
             let mut tiles = HashTiles::new(size);
             self.check_goes_on(source, &mut tiles, &said, &roots).await?;
@@ -310,7 +312,7 @@ impl Follower {
             // asked for says so.
             let since = self.replayed.met.moved > moved;
             match self.settle(said) {
-                Err(FollowError::Wrong(_)) if since => {}
+                Err(FollowError::Wrong(error)) if since => wrong = Some(error),
                 settled => return settled.map(|()| self.audited()),
             }
         }

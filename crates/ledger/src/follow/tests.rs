@@ -21,6 +21,7 @@ use eleven_core::tree::MemoryTree;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -305,6 +306,21 @@ fn saying(remote: Remote, head: &Head) -> impl Source {
             routes::PROOF_HEAD => head.clone(),
             routes::CHECKPOINT => note.clone(),
             _ => bytes,
+        },
+    }
+}
+
+/// The same for the head that is asked for first; from then on another, or the ledger's own.
+fn saying_first(remote: Remote, first: &Head, then: Option<&Head>) -> impl Source {
+    let (first, then, asked) = (signed_answers(first), then.map(signed_answers), AtomicUsize::new(0));
+    Lying {
+        remote,
+        change: move |path: &str, bytes: Bytes| {
+            if ![routes::PROOF_HEAD, routes::CHECKPOINT].contains(&path) {
+                return bytes;
+            }
+            let said = if asked.fetch_add(1, Ordering::Relaxed) < 2 { Some(&first) } else { then.as_ref() };
+            said.map_or(bytes, |(head, note)| if path == routes::CHECKPOINT { note.clone() } else { head.clone() })
         },
     }
 }
@@ -626,26 +642,31 @@ async fn content_that_goes_while_a_follower_catches_up_is_judged_by_a_head_of_af
     let (served, _archive, size) = archived(day(11), day(12), false).await;
     let head = served.covered(size).await;
     // The head that it catches up to was signed before the retention ended.
-    let (before, note) = signed_answers(&Head::sign(head.commitment.clone(), day(9), &signer("head")));
-    let shown = Mutex::new(0);
-    let source = Lying {
-        remote: served.remote(),
-        change: |path: &str, bytes: Bytes| {
-            if ![routes::PROOF_HEAD, routes::CHECKPOINT].contains(&path) {
-                return bytes;
-            }
-            let mut shown = shown.lock().expect("whole");
-            *shown += 1;
-            match *shown {
-                1 => before.clone(),
-                2 => note.clone(),
-                _ => bytes,
-            }
-        },
-    };
+    let before = Head::sign(head.commitment, day(9), &signer("head"));
+    let source = saying_first(served.remote(), &before, None);
     let mirror = tempfile::tempdir().expect("a folder");
     let audited = round(&mut auditor(&mirror), &source).await.expect("it might go by then");
     assert_eq!(audited.met.moved, 2, "{audited:?}");
+    drop(source);
+    drop(served.end().await);
+}
+
+#[tokio::test]
+async fn content_that_was_gone_too_early_by_one_head_is_not_let_go_by_a_smaller_one() {
+    let (served, _archive, size) = archived(day(11), day(12), false).await;
+    let head = served.covered(size).await;
+    let whole = tempfile::tempdir().expect("a folder");
+    let mut follower = auditor(&whole);
+    round(&mut follower, &served.remote()).await.expect("verified");
+    let before = Head::sign(head.commitment.clone(), day(9), &signer("head"));
+    let mut smaller = head.commitment;
+    smaller.size -= 1;
+    smaller.root = follower.root_at(smaller.size).expect("verified");
+    let smaller = Head::sign(smaller, day(8), &signer("head"));
+    let source = saying_first(served.remote(), &before, Some(&smaller));
+    let mirror = tempfile::tempdir().expect("a folder");
+    let error = round(&mut auditor(&mirror), &source).await.expect_err("nothing says that it might go");
+    assert!(error.to_string().contains("the retention keeps it until"), "{error}");
     drop(source);
     drop(served.end().await);
 }
