@@ -80,8 +80,8 @@ class _Verifier:
         a great many of both."""
         keys: dict[str, dict] = {}
         for item in self.b["registry"]["records"]:
-            record = item["record"]
-            if item["kind"] == "key" and isinstance(record, dict) and isinstance(record.get("kid"), str):
+            record = item["record"] if item["kind"] == "key" else None
+            if isinstance(record, dict) and isinstance(record.get("kid"), str):
                 keys.setdefault(record["kid"], record)
         return keys
 

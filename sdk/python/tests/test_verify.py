@@ -116,6 +116,10 @@ class Bundles(unittest.TestCase):
         for records, status in (([*shown["records"], other], "passed"), ([other, *shown["records"]], "failed")):
             bundle = {**self.bundle, "registry": {**shown, "records": records}}
             self.assertEqual(verify(bundle, Asked(self.root)).status()["lineage.signatures"], status)
+        # What is no key is another check's to notice.
+        bundle = {**self.bundle, "registry": {**shown, "records": [{"kind": "runtime"}, *shown["records"]]}}
+        found = verify(bundle, Asked(self.root)).status()
+        self.assertEqual((found["lineage.signatures"], found["registry.records"]), ("passed", "failed"))
         records = _Counted(shown["records"])
         events, entries = (self.bundle[name][:1] * 50 for name in ("events", "entries"))
         bundle = {**self.bundle, "events": events, "entries": entries, "registry": {**shown, "records": records}}
