@@ -47,3 +47,21 @@ fn every_day_of_four_centuries_has_its_date() {
         assert_eq!(days(year, month, date), day);
     }
 }
+
+/// No member holds such a time, but what saturates comes to one, and is told.
+#[test]
+fn times_of_no_year_of_four_digits_are_written_with_those_that_it_has() {
+    for (millis, text) in [
+        (i64::MIN, "-292275055-05-16T16:47:04.192Z"),
+        (-62_167_219_200_001, "-001-12-31T23:59:59.999Z"),
+        (-62_167_219_200_000, "0000-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "10000-01-01T00:00:00.000Z"),
+        (i64::MAX, "292278994-08-17T07:12:55.807Z"),
+    ] {
+        let time = Time(millis);
+        assert_eq!(time.millis(), text);
+        assert_eq!(time.seconds().strip_suffix('Z'), text.rsplit_once('.').map(|(whole, _)| whole));
+    }
+}
