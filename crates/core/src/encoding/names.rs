@@ -16,12 +16,6 @@ impl Deref for Name {
     }
 }
 
-impl From<Name> for Cow<'_, str> {
-    fn from(name: Name) -> Self {
-        name.0
-    }
-}
-
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
         Self(known(name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
