@@ -380,3 +380,6 @@ fn is_named(member: Option<&encoding::Member<'_>>, name: &str) -> bool {
 pub fn require(condition: bool, what: &str) -> Result<(), FormError> {
     if condition { Ok(()) } else { Err(FormError(what.to_owned())) }
 }
+
+#[cfg(test)]
+mod tests;
