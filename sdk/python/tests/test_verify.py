@@ -120,6 +120,7 @@ class Bundles(unittest.TestCase):
         bundle = {**self.bundle, "registry": {**shown, "records": [{"kind": "runtime"}, *shown["records"]]}}
         found = verify(bundle, Asked(self.root)).status()
         self.assertEqual((found["lineage.signatures"], found["registry.records"]), ("passed", "failed"))
+        self.assertEqual(found["attestation.binding"], "passed")
         records = _Counted(shown["records"])
         events, entries = (self.bundle[name][:1] * 50 for name in ("events", "entries"))
         bundle = {**self.bundle, "events": events, "entries": entries, "registry": {**shown, "records": records}}
