@@ -1,6 +1,8 @@
 //! The paths of PROTOCOL 12, and those that this implementation has besides; `spec/http.md` says what each is for. The
 //! gateway's own are its upstream's.
 
+use std::fmt::Write as _;
+
 /// Decide and issue (authority).
 pub const GOVERN_EXECUTE: &str = "/v1/govern/execute";
 /// Admit a presented artifact (runtime).
@@ -80,3 +82,29 @@ pub const ADD_CHECKPOINT: &str = "/add-checkpoint";
 pub const WITNESS_LOGS: &str = "/v1/witness/logs";
 /// The checkpoints that contradict each other, as a witness keeps them.
 pub const WITNESS_EVIDENCE: &str = "/v1/witness/evidence";
+
+/// Text as one segment of a path, or as a value in a query (RFC 3986): everything but unreserved characters escaped.
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let written = write!(out, "%{byte:02X}");
+            debug_assert!(written.is_ok(), "writing to a string cannot fail");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_segment_of_a_path() {
+        assert_eq!(percent_encoded("key:11-11/prod/2026-q2"), "key%3A11-11%2Fprod%2F2026-q2");
+        assert_eq!(percent_encoded("a.b_c~d-e"), "a.b_c~d-e");
+    }
+}

@@ -16,7 +16,6 @@ use eleven_core::hash::Sha3;
 use eleven_core::signature::{Signer, bytes32};
 use eleven_core::time::Time;
 use http::Method;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +111,7 @@ impl Ledger {
     /// # Errors
     /// Where the ledger does not answer, or does not know the key.
     pub async fn cursor(&self, kid: &str) -> Result<Cursor, CallError> {
-        let path = format!("{}{}", routes::AUDIT_CURSOR, percent_encoded(kid));
+        let path = format!("{}{}", routes::AUDIT_CURSOR, routes::percent_encoded(kid));
         Cursor::read(self.get_json(&path, QUESTION).await?).map_err(malformed)
     }
 
@@ -157,7 +156,7 @@ impl Ledger {
     /// # Errors
     /// Where the ledger does not answer or does not have it.
     pub async fn blob(&self, hash: Sha3) -> Result<Bytes, CallError> {
-        let path = format!("{}{}", routes::AUDIT_BLOB, percent_encoded(&hash.to_string()));
+        let path = format!("{}{}", routes::AUDIT_BLOB, routes::percent_encoded(&hash.to_string()));
         let bytes = self.get(&path, QUESTION).await?;
         if Sha3::of(&[&bytes]) == hash {
             Ok(bytes)
@@ -171,7 +170,7 @@ impl Ledger {
     /// # Errors
     /// Where the ledger does not answer.
     pub async fn lineage(&self, op: &str) -> Result<Option<Vec<Record>>, CallError> {
-        let path = format!("{}{}", routes::PROOF_LINEAGE, percent_encoded(op));
+        let path = format!("{}{}", routes::PROOF_LINEAGE, routes::percent_encoded(op));
         match self.get_json(&path, QUESTION).await {
             Ok(answer) => read_lineage(&answer).map(Some).map_err(malformed),
             Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
@@ -228,21 +227,6 @@ fn read_lineage(value: &Value) -> Result<Vec<Record>, FormError> {
     let events = value.get("events").and_then(Value::as_array);
     let events = events.ok_or_else(|| FormError("lineage: lacks the member `events`".into()))?;
     events.iter().cloned().map(Record::read).collect()
-}
-
-/// A path segment (RFC 3986): everything but unreserved characters escaped.
-#[must_use]
-pub fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let written = write!(out, "%{byte:02X}");
-            debug_assert!(written.is_ok(), "writing to a string cannot fail");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

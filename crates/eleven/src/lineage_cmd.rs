@@ -8,7 +8,6 @@ use crate::keystore::write_public;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use eleven_api::answer::read_json;
 use eleven_api::routes;
-use eleven_authority::ledger::percent_encoded;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
@@ -62,7 +61,7 @@ fn lineage_of(ledger: &At, op: &str) -> Result<Value, Failure> {
     let known = |answer: &Value| {
         answer.get("op").and_then(Value::as_str).is_some() && answer.get("events").and_then(Value::as_array).is_some()
     };
-    call::get_of(ledger, &format!("{}{}", routes::PROOF_LINEAGE, percent_encoded(op)), "ledger", known)
+    call::get_of(ledger, &format!("{}{}", routes::PROOF_LINEAGE, routes::percent_encoded(op)), "ledger", known)
 }
 
 fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
@@ -128,7 +127,7 @@ fn says(event: &Record) -> String {
 }
 
 fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(), Failure> {
-    let path = format!("{}{}", routes::PROOF_BUNDLE, percent_encoded(op));
+    let path = format!("{}{}", routes::PROOF_BUNDLE, routes::percent_encoded(op));
     let bytes = call::get_bytes(ledger, &path)?;
     let value =
         parse_file(&bytes).map_err(|error| Failure::new(format!("the ledger sent what is not I-JSON: {error}")))?;
@@ -145,7 +144,7 @@ fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(
 /// The C2SP tlog-proof of an event; the bytes of its entry are in it.
 fn tlog_proof(ledger: &At, op: &str, n: Option<u64>, out: Option<&Path>, output: Output) -> Result<(), Failure> {
     let query = n.map(|n| format!("?n={n}")).unwrap_or_default();
-    let bytes = call::get_bytes(ledger, &format!("{}{}{query}", routes::PROOF_TLOG, percent_encoded(op)))?;
+    let bytes = call::get_bytes(ledger, &format!("{}{}{query}", routes::PROOF_TLOG, routes::percent_encoded(op)))?;
     let text = String::from_utf8(bytes).map_err(|_| Failure::new("the ledger sent what is not text"))?;
     let proof = TlogProof::parse(&text)?;
     let Some(out) = out else {

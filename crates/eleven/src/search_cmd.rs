@@ -61,7 +61,7 @@ fn path(args: &Search) -> String {
         if let Some(value) = value {
             let sign = if path.contains('?') { '&' } else { '?' };
             // Writing to a string cannot fail.
-            let _ = write!(path, "{sign}{name}={}", eleven_authority::ledger::percent_encoded(value));
+            let _ = write!(path, "{sign}{name}={}", eleven_api::routes::percent_encoded(value));
         }
     }
     path

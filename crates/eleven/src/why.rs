@@ -5,7 +5,6 @@ use crate::cli::Operation;
 use crate::lineage_cmd::{ledger, operation};
 use crate::output::{Failure, Output, Paint, shown_document};
 use eleven_api::{routes, words};
-use eleven_authority::ledger::percent_encoded;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use eleven_runtime::UPSTREAM_FAILED;
@@ -18,7 +17,7 @@ use std::path::Path;
 /// Where the ledger does not answer or has no such operation.
 pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), Failure> {
     let known = |said: &Value| ["lineage", "event"].iter().all(|name| said.get(name).and_then(Value::as_str).is_some());
-    let path = format!("{}{}", routes::PROOF_WHY, percent_encoded(operation(args)));
+    let path = format!("{}{}", routes::PROOF_WHY, routes::percent_encoded(operation(args)));
     let said = call::get_of(&ledger(args, file)?, &path, "ledger", known)?;
     output.either(|| said.clone(), || explain(&shown_document(&said), output));
     Ok(())

@@ -1,9 +1,9 @@
 //! Holding back the end of a stream until its evidence is durable (PROTOCOL 5.1, `release: stream`).
 //!
 //! A server-sent stream is cut into its events; of nothing else an end is seen before it has passed. The last event with content is
-//! always held, and what comes behind it without any: with the first event that carries a finish reason, with `[DONE]`, and at
-//! the end of the stream, what is held stays held. Until then comments pass at once, ahead of what is held: they carry nothing,
-//! and keep a connection open that would be cut off while the upstream thinks.
+//! always held, and what comes behind it without any: with the first event that carries a finish reason, with one that can't be read,
+//! with `[DONE]`, and at the end of the stream, what is held stays held. Until then comments pass at once, ahead of what is held: they
+//! carry nothing, and keep a connection open that would be cut off while the upstream thinks.
 
 use bytes::{Bytes, BytesMut};
 use eleven_core::limits::MAX_STREAM_EVENT;

@@ -7,12 +7,6 @@ use http::StatusCode;
 use tokio::sync::watch;
 
 #[test]
-fn a_key_is_one_segment_of_a_path() {
-    assert_eq!(percent_encoded("key:11-11/prod/2026-q2"), "key%3A11-11%2Fprod%2F2026-q2");
-    assert_eq!(percent_encoded("a.b_c~d-e"), "a.b_c~d-e");
-}
-
-#[test]
 fn a_page_is_read_strictly() {
     let read_page = |value| read_page(Which::Registry, value);
     let page = parse(br#"{"entries":[],"next":7,"size":9}"#).map(read_page);
