@@ -139,8 +139,7 @@ impl Audit {
         for reading in records {
             let outcome = match self.verified(reading) {
                 Ok(verified) => {
-                    // Each anew: an entry of our own, a refusal, may have come between.
-                    let outcome = self.take(&verified, self.entry_time(), &mut content, batch);
+                    let outcome = self.take(&verified, &mut content, batch);
                     last = Some((verified.kid().to_owned(), outcome.tells(verified.src_seq())));
                     outcome
                 }
@@ -171,11 +170,13 @@ impl Audit {
         Answer { outcomes, next, last, size: book.size(), at: None, too_large: false }
     }
 
-    /// The time of the next entries: the clock's, and never before the last entry's nor the last head's, which has none of them.
+    /// The time of the next entries: the clock's, and never before the last entry's nor the last head's, which has none of them,
+    /// also where that is dated and not shown yet.
     pub(crate) fn entry_time(&self) -> Time {
         let head = self.shared.published().map(|published| published.head.at);
-        let before = read(&self.shared.book).at().max(head);
-        before.map_or_else(|| self.clock.now(), |before| before.max(self.clock.now()))
+        let dated = Time(self.shared.dated.load(Ordering::Acquire));
+        let before = read(&self.shared.book).at().max(head).map_or(dated, |before| before.max(dated));
+        before.max(self.clock.now())
     }
 
     /// A record of a key that was not registered when it was read may be of one that is now.
@@ -189,10 +190,12 @@ impl Audit {
         candidate.verify(key.verifying().ok_or(Refusal::UnknownKey)?)
     }
 
-    fn take(&mut self, verified: &Verified, at: Time, content: &mut content::Content, batch: &mut Batch) -> Outcome {
+    fn take(&mut self, verified: &Verified, content: &mut content::Content, batch: &mut Batch) -> Outcome {
         let artifact = content.artifact_of(verified);
         let shared = Arc::clone(&self.shared);
         let _judging = shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each anew: an entry of our own, a refusal, may have come between.
+        let at = self.entry_time();
         let judgement = read(&self.shared.book).judge_new(verified, at, artifact.map(|sent| &sent.artifact));
         match judgement {
             Judgement::Accept(accepted) => match content.needed(verified, at, &self.shared) {
@@ -317,10 +320,14 @@ impl Stage for Audit {
                 Answer::default()
             }
             Request::Registry { agrees, epoch, header } => {
+                let shared = Arc::clone(&self.shared);
+                let _judging = shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
                 let taken = self.record_registry(agrees, epoch, header, batch);
                 Answer { outcomes: taken.then_some(Outcome::Taken).into_iter().collect(), ..Answer::default() }
             }
             Request::Recovered(recovery) => {
+                let shared = Arc::clone(&self.shared);
+                let _judging = shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
                 let at = self.entry_time();
                 let taken = self.append_own("ledger.recovered", recovery.to_object(), at, batch);
                 if taken {

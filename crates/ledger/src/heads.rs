@@ -285,6 +285,19 @@ impl HeadSigner {
         self.shared.size() > seal.size && self.clock.now().since(seal.at) > MAX_ISSUED_LATE_MS
     }
 
+    /// When a head over this seal is dated: now, or when it was sealed where something stands behind it. So whatever is not under it
+    /// is dated no earlier, and of what was before its time all is there.
+    fn dated(&self, seal: &SealedEntry) -> Time {
+        // What has its time already is applied, and what comes is given one that is not before this.
+        let _judging = self.shared.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        if read(&self.shared.book).size() > seal.size {
+            return seal.at;
+        }
+        let now = self.clock.now().max(seal.at);
+        self.shared.dated.fetch_max(now.0, Ordering::AcqRel);
+        now
+    }
+
     /// Says once that heads are dated by what was before them and not by the clock, and once that this is over.
     fn look_at_clock(&mut self) {
         let behind = clock_behind(&self.shared, self.clock.now());
@@ -304,11 +317,11 @@ impl HeadSigner {
     pub(crate) fn sign(&mut self, seal: SealedEntry) -> Result<(), HeadError> {
         let root = self.shared.root_at(seal.size);
         let root = root.ok_or(HeadError::Store("the tree has fewer entries than the seal".to_owned()))?;
-        let SealedEntry { size, chain, index, registry, at: sealed } = seal;
+        let SealedEntry { size, chain, index, registry, .. } = seal;
         let commitment = Commitment { ledger: self.ledger.clone(), size, chain, root, index, registry };
         let last = self.heads.last(&self.shared.witnesses())?;
         self.look_at_clock();
-        let mut at = self.clock.now().max(sealed);
+        let mut at = self.dated(&seal);
         if let Some(last) = &last {
             self.follows(&last.head, &commitment)?;
             at = at.max(last.head.at);

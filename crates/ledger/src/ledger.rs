@@ -36,7 +36,7 @@ use eleven_store::{
 };
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -153,6 +153,7 @@ impl Parts {
             headless: AtomicBool::new(false),
             counts: Counts::default(),
             judging: std::sync::Mutex::default(),
+            dated: AtomicI64::new(0),
             archive,
         });
         if let Some(registry) = crate::state::read(&shared.book).registry() {

@@ -20,7 +20,7 @@ use eleven_core::time::Time;
 use eleven_core::tree::MemoryTree;
 use eleven_store::{ReadError, ReadLog};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -69,8 +69,11 @@ pub(crate) struct Shared {
     /// Set where a head could not be signed or stored.
     pub(crate) headless: AtomicBool,
     pub(crate) counts: Counts,
-    /// Held from a record's judgement until it is applied: whoever takes it knows what later ones are judged by.
+    /// Held from when a record is given its time and judged until it is applied: whoever takes it knows what later ones are judged
+    /// by, and from which time on they are.
     pub(crate) judging: Mutex<()>,
+    /// The time of the last head that nothing stood behind, in milliseconds, from before it is signed: no entry that comes is earlier.
+    pub(crate) dated: AtomicI64,
     /// Where content went that is past its retention, where that is at hand.
     pub(crate) archive: Option<Archive>,
 }

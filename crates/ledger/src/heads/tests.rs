@@ -3,9 +3,10 @@ use crate::audit::Outcome;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::rules::Refusal;
 use crate::stored::Stored;
-use crate::world::{Home, Producers, kid, signer, start};
-use crate::{Ledger, LedgerError, Settings};
+use crate::world::{Home, Producers, genesis_keys, kid, root, signer, start};
+use crate::{Ledger, LedgerError, Settings, SteppedLedger};
 use eleven_api::audit::Append;
+use eleven_api::edge::ManualClock;
 use eleven_core::head::checkpoint::Note;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree::{MemoryTree, leaf_hash};
@@ -140,6 +141,62 @@ async fn nothing_is_dated_before_a_head_that_does_not_have_it() {
     assert_eq!(refused, [Outcome::Refused { why: Refusal::Late, numbered: true }], "that head would convict it");
     let seq = ledger.inner.shared.size() - 1;
     assert!(crate::lineage::standing(&ledger.inner.shared, seq).expect("an entry").header.at >= ahead);
+}
+
+/// Appends by hand, in one commit.
+fn append(ledger: &mut SteppedLedger, append: &Append) {
+    ledger.append(&append.to_bytes(), |answer| assert_eq!(answer.status, 200, "{answer:?}"));
+    ledger.step(false).expect("committed");
+}
+
+/// Seals, and signs nothing.
+fn seal(ledger: &mut SteppedLedger) -> u64 {
+    ledger.step(true).expect("committed");
+    ledger.size()
+}
+
+#[test]
+fn no_head_is_dated_after_an_entry_that_it_does_not_have() {
+    let clock = Arc::new(ManualClock::new(start()));
+    let log = || {
+        SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions { ahead: false, ..SegmentOptions::default() })
+    };
+    let mut entries = log().expect("a log");
+    SteppedLedger::genesis(&mut entries, &root(), 10, &genesis_keys(), &signer("audit"), start()).expect("a genesis");
+    let opened =
+        SteppedLedger::open(entries, log().expect("a log"), Home::signers(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let (mut ledger, mut producers) = (opened.expect("it opens"), Producers::new());
+    append(&mut ledger, &producers.set_up());
+    let sealed = seal(&mut ledger);
+    // It comes between the seal and the signature.
+    append(&mut ledger, &one(&mut producers));
+    assert!(ledger.size() > sealed);
+    clock.advance(500);
+    ledger.sign_head().expect("signed");
+    let (head, _) = ledger.head().expect("a head");
+    assert_eq!((head.commitment.size, head.at), (sealed, start()), "what came is of that time, and is not under it");
+    let sealed = seal(&mut ledger);
+    clock.advance(500);
+    ledger.sign_head().expect("signed");
+    let (head, _) = ledger.head().expect("a head");
+    assert_eq!((head.commitment.size, head.at), (sealed, start().plus_millis(1000)), "it has all there is");
+}
+
+#[tokio::test]
+async fn what_comes_while_a_head_is_signed_is_dated_no_earlier() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home, home.settings()).await;
+    let Commitment { size, chain, index, registry, .. } = ledger.sealed().await.commitment;
+    let seal = SealedEntry { size, chain, index, registry, at: start() };
+    home.clock.advance(500);
+    let dated = lock(&ledger.inner.signing).dated(&seal);
+    assert_eq!(dated, start().plus_millis(500));
+    // It is not shown yet, and the clock goes back.
+    home.clock.set(start());
+    ledger.must_append(&one(&mut producers)).await;
+    let came = crate::lineage::standing(&ledger.inner.shared, size).expect("an entry");
+    assert_eq!(came.header.at, dated);
+    assert_eq!(lock(&ledger.inner.signing).dated(&seal), seal.at, "something stands behind it now");
 }
 
 /// Exchanges a word in every entry, and has the last head name the root of what that comes to: all that somebody can do who may
