@@ -78,6 +78,12 @@ async fn an_export_holds_and_each_kind_of_damage_falls_on_its_verdict() {
     let passed =
         ["integrity passed", "signers passed", "completeness passed", "retention passed", "coverage not_checked"];
     assert_eq!((told, code), (passed.map(str::to_owned).to_vec(), 0), "{verdicts:?}");
+    // What its end rests on is said: an entry that lies behind it, or the head's word.
+    let entries = std::fs::read_to_string(export.dir().join("range/entries.jsonl")).expect("entries");
+    let last = parse(entries.lines().last().expect("entries").as_bytes()).expect("I-JSON");
+    let (last, to) = (last.get("at").cloned(), export.read("manifest.json").pointer("/query/to").cloned());
+    let is_last = last.as_ref().and_then(Value::as_str) < to.as_ref().and_then(Value::as_str);
+    assert_eq!(verdicts[2].2.contains("no entry after the range is there yet"), is_last, "{verdicts:?}");
 
     with_logs(&export, &one, &two).await;
     damaged(&export, &one).await;

@@ -39,13 +39,21 @@ pub(super) fn judge(case: &Case, expected: &Verify) -> Verdict {
         true => "no entry is".to_owned(),
         false => format!("entries {first} up to, not including, {end} are all"),
     };
-    let rests_on = vec![format!(
+    let head = &case.manifest.head;
+    let mut rests_on = vec![format!(
         "{entries} of the range {}, under the head of {}; {} lineages are all that were asked for ({}); the registry's history is whole",
         query.range(),
-        case.manifest.head.commitment.size,
+        head.commitment.size,
         case.proofs.len(),
         query.filter()
     )];
+    let is_last = case.facts.as_ref().is_ok_and(|facts| facts.stretch.after.is_none());
+    rests_on.extend(is_last.then(|| {
+        format!(
+            "no entry after the range is there yet: that nothing else came in it is the word of the head, signed {}",
+            head.at
+        )
+    }));
     Verdict::of(NAME, against, rests_on)
 }
 
