@@ -5,6 +5,7 @@ use crate::call::{At, Base as _, Headers, PATIENCE};
 use crate::output::Failure;
 use bytes::Bytes;
 use eleven_api::answer::read_json;
+use eleven_api::audit::Durability;
 use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::chain::Entry;
@@ -13,9 +14,11 @@ use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::head::checkpoint::Note;
+use eleven_core::root::{TrustRoot, Witnesses};
 use eleven_core::time::Time;
 use eleven_core::tree::read_proof;
 use http::Method;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +38,10 @@ pub(crate) struct Source {
     headers: Headers,
     /// Since when proof files were shown under heads that are older than the one that was asked for.
     behind: Arc<OnceLock<Instant>>,
+    /// Who cosigns its heads, as far as it tells; nobody where none was cosigned.
+    witnesses: Arc<OnceLock<Witnesses>>,
+    /// Set where they were waited for in vain, for as long as one head takes.
+    unwitnessed: Arc<AtomicBool>,
 }
 
 /// A signed head and the checkpoint beside it.
@@ -57,7 +64,8 @@ impl Source {
     /// The ledger there.
     pub(crate) fn new(at: &At) -> Self {
         let (base, headers) = at.parts("");
-        Self { client: Client::new(), base: base.to_owned(), headers, behind: Arc::default() }
+        let (behind, witnesses, unwitnessed) = (Arc::default(), Arc::default(), Arc::default());
+        Self { client: Client::new(), base: base.to_owned(), headers, behind, witnesses, unwitnessed }
     }
 
     async fn get(&self, path: &str) -> Result<Value, CallError> {
@@ -70,7 +78,7 @@ impl Source {
     async fn bytes(&self, path: &str) -> Result<Bytes, CallError> {
         let begun = Instant::now();
         loop {
-            match self.client.call(Method::GET, &self.base, path, &self.headers, Bytes::new(), PATIENCE).await {
+            match self.once(path).await {
                 Err(CallError::Refused(problem)) if problem.status == 503 && begun.elapsed() < HEAD_WITHIN => {}
                 answered => return answered,
             }
@@ -78,31 +86,97 @@ impl Source {
         }
     }
 
-    /// The last head, once it is not before `reaching`, with the checkpoint of the same tree.
+    /// What stands there now.
+    async fn once(&self, path: &str) -> Result<Bytes, CallError> {
+        self.client.call(Method::GET, &self.base, path, &self.headers, Bytes::new(), PATIENCE).await
+    }
+
+    /// The last head, once it is not before `reaching`, with the checkpoint of the same tree: the last that is cosigned as the
+    /// domain's root asks; where there is none such in time, the last that there is.
     ///
     /// # Errors
     /// Where there is none in time, or the ledger does not answer.
     pub(crate) async fn head(&self, reaching: Option<Time>) -> Result<Signed, Failure> {
-        let begun = Instant::now();
+        let (begun, mut level) = (Instant::now(), self.level().await?);
         loop {
-            let head = Head::read(self.get(routes::PROOF_HEAD).await?)?;
-            let reaches = reaching.is_none_or(|moment| head.at >= moment);
-            if reaches {
-                let note = self.bytes(routes::CHECKPOINT).await?;
-                let text = String::from_utf8_lossy(&note).into_owned();
-                let of_it = Note::parse(&text)?;
-                if of_it.checkpoint.size == head.commitment.size && of_it.checkpoint.root == head.commitment.root {
-                    return Ok(Signed { head, checkpoint: text });
+            let late = begun.elapsed() > HEAD_WITHIN;
+            match self.shown(level).await {
+                Ok(Some(signed)) if reaching.is_none_or(|moment| signed.head.at >= moment) => return Ok(signed),
+                _ if late && level > Durability::D3 => {
+                    level = Durability::D3;
+                    self.unwitnessed.store(true, Ordering::Relaxed);
                 }
-            }
-            if begun.elapsed() > HEAD_WITHIN {
-                return Err(Failure::new(format!(
-                    "the last signed head is of {}: nothing later is proven yet; ask for a range up to then, or leave --to out",
-                    head.at
-                )));
+                Ok(Some(Signed { head, .. })) if late => {
+                    return Err(Failure::new(format!(
+                        "the last signed head is of {}: nothing later is proven yet; ask for a range up to then, or leave --to out",
+                        head.at
+                    )));
+                }
+                Ok(None) if late => {
+                    return Err(Failure::new("the ledger's head and its checkpoint are not of one tree: ask again"));
+                }
+                Ok(_) => {}
+                Err(CallError::Refused(problem)) if problem.status == 503 && !late => {}
+                Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// The last head of a level, and its checkpoint; `None` where the ledger went on to another tree between the two.
+    async fn shown(&self, level: Durability) -> Result<Option<Signed>, CallError> {
+        let malformed = |error: &dyn std::fmt::Display| CallError::Malformed(format!("{}: {error}", self.base));
+        let of_level = |path: &str| match level {
+            Durability::D4 | Durability::D5 => format!("{path}?durability={}", level.name()),
+            _ => path.to_owned(),
+        };
+        let head = read_json(&self.once(&of_level(routes::PROOF_HEAD)).await?).map_err(|error| malformed(&error))?;
+        let head = Head::read(head).map_err(|error| malformed(&error))?;
+        let note = self.once(&of_level(routes::CHECKPOINT)).await?;
+        let checkpoint = String::from_utf8_lossy(&note).into_owned();
+        let of_it = Note::parse(&checkpoint).map_err(|error| malformed(&error))?.checkpoint;
+        let is_same = of_it.size == head.commitment.size && of_it.root == head.commitment.root;
+        Ok(is_same.then_some(Signed { head, checkpoint }))
+    }
+
+    /// At which level a head counts under the domain's last root, as the ledger tells it, who is believed so far: whether it
+    /// does, whoever verifies sees.
+    async fn level(&self) -> Result<Durability, Failure> {
+        if let Err(CallError::Refused(problem)) = self.shown(Durability::D4).await
+            && problem.status == 503
+        {
+            // Nobody has cosigned one yet; most domains have no witnesses.
+            return Ok(Durability::D3);
+        }
+        let entries = self.registry(u64::MAX).await?;
+        let root = |entry: &Entry| {
+            let event = entry.record.get("event").and_then(Value::as_str);
+            let root = entry.record.pointer("/data/root").cloned();
+            root.filter(|_| matches!(event, Some("ledger.genesis" | "root.published")))
+        };
+        let root = entries.iter().rev().find_map(root);
+        let witnesses = root.map(TrustRoot::read).transpose()?.map(|root| root.witnesses).unwrap_or_default();
+        let witnesses = self.witnesses.get_or_init(|| witnesses);
+        Ok(match (witnesses.quorum, witnesses.auditors) {
+            (0, _) => Durability::D3,
+            (_, 0) => Durability::D4,
+            _ => Durability::D5,
+        })
+    }
+
+    /// The entries below `size` that made a registry epoch.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer, or not with entries.
+    pub(crate) async fn registry(&self, size: u64) -> Result<Vec<Entry>, Failure> {
+        let (mut entries, mut next): (Vec<Entry>, u64) = (Vec::new(), 0);
+        while next < size {
+            let page = self.page(next, true).await?;
+            let ends = page.next <= next;
+            entries.extend(page.entries.into_iter().filter(|entry| entry.header.seq < size));
+            next = if ends { size } else { page.next };
+        }
+        Ok(entries)
     }
 
     /// Entries from `from` on, whole; of all of them, or of those that made a registry epoch.
@@ -146,12 +220,13 @@ impl Source {
     /// The proof file of an operation, under a head of `least` entries or more: an older one does not show what came since.
     /// Or why there is none, as for an artifact whose uses are numbered, and for content that was moved to an archive. A
     /// ledger that is behind its own head, as a copy may be, is asked again, for as long as one head takes and not for each
-    /// operation anew.
+    /// operation anew. So is one whose head was just signed, and is still to be cosigned.
     ///
     /// # Errors
     /// Where the ledger does not answer, or sends that of another operation: a file is named by its operation, and what the
     /// ledger says there may be anything.
     pub(crate) async fn bundle(&self, op: &str, least: u64) -> Result<Result<Value, String>, CallError> {
+        let begun = Instant::now();
         loop {
             let bundle = match self.get(&format!("{}{op}", routes::PROOF_BUNDLE)).await {
                 Ok(bundle) if bundle.get("op").and_then(Value::as_str) == Some(op) => bundle,
@@ -168,15 +243,29 @@ impl Source {
             let size = bundle.pointer("/head/size").and_then(Value::as_int);
             let older = size.filter(|size| u64::try_from(*size).is_ok_and(|size| size < least));
             match older {
-                None => return Ok(Ok(bundle)),
+                None if !self.waits_for_witnesses(&bundle, begun) => return Ok(Ok(bundle)),
                 Some(size) if self.behind.get_or_init(Instant::now).elapsed() > HEAD_WITHIN => {
                     return Ok(Err(format!(
                         "it is shown under a head of {size} entries, which is older than that of {least}"
                     )));
                 }
-                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                _ => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
+    }
+
+    /// Whether a proof file that was asked for since `begun` is to be asked for again: its head is not cosigned as the root
+    /// asks, and nobody has waited for that in vain.
+    fn waits_for_witnesses(&self, bundle: &Value, begun: Instant) -> bool {
+        let note = bundle.get("checkpoint").and_then(Value::as_str).and_then(|note| Note::parse(note).ok());
+        let lacks = self.witnesses.get().zip(note).is_some_and(|(witnesses, note)| {
+            let (all, auditors) = witnesses.cosigned(&note);
+            all < witnesses.quorum || auditors < witnesses.auditors
+        });
+        if lacks && begun.elapsed() > HEAD_WITHIN {
+            self.unwitnessed.store(true, Ordering::Relaxed);
+        }
+        lacks && !self.unwitnessed.load(Ordering::Relaxed)
     }
 
     /// Content by its hash. The bytes hash to it, whoever sent them.

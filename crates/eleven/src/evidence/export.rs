@@ -24,7 +24,6 @@ use crate::config::Config;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
 use crate::verify_cmd;
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_core::chain::Entry;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::time::Time;
@@ -120,6 +119,7 @@ impl Exporting {
         let stretch = self.range(&query, &signed).await?;
         let history = self.registry(&signed).await?;
         let lineages = self.lineages(&stretch, &history, &signed).await?;
+        self.gaps.extend(gaps::of_head(&signed.head, &signed.checkpoint, &history).map(Gap::plain));
         let samples = self.samples(regimes, &signed, stretch.begins()).await?;
         let (from, to) = (query.from, query.to);
         let facts = Facts { stretch, lineages, history, samples, from, to };
@@ -231,13 +231,7 @@ impl Exporting {
     /// The registry's events up to the head, folded, and the proof that the ledger holds each.
     async fn registry(&mut self, signed: &Signed) -> Result<History, Failure> {
         let size = signed.head.commitment.size;
-        let (mut entries, mut next): (Vec<Entry>, u64) = (Vec::new(), 0);
-        while next < size {
-            let page = self.source.page(next, true).await?;
-            let ends = page.next <= next;
-            entries.extend(page.entries.into_iter().filter(|entry| entry.header.seq < size));
-            next = if ends { size } else { page.next };
-        }
+        let entries = self.source.registry(size).await?;
         let history = History::of(&entries).map_err(Failure::new)?;
         history.is_under(signed.head.commitment.registry).map_err(Failure::new)?;
         let mut lines = self.writer.lines(folder::REGISTRY).map_err(Failure::new)?;

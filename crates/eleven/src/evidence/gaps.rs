@@ -1,8 +1,11 @@
-//! What proof files leave unproven, in the words that an export tells it by. Whoever verifies makes the same of the same bytes, so
+//! What proof files and the head leave unproven, in the words that an export tells it by. Whoever verifies makes the same of the same bytes, so
 //! that a gap can be neither left out nor made up.
 
 use super::history::History;
 use super::lineage::{self, Lineage};
+use eleven_core::head::Head;
+use eleven_core::head::checkpoint::Note;
+use eleven_verify::range::head_counts;
 use eleven_verify::{Report, Status};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -21,6 +24,13 @@ pub(crate) fn is_missing(op: &str, known: &BTreeSet<impl Borrow<str> + Ord>) -> 
 /// That there is no proof file of an operation that was asked for.
 pub(crate) fn missing(op: &str) -> String {
     format!("there is no proof file of operation {op}")
+}
+
+/// That the head does not count under the domain's last root, as where its witnesses have not cosigned it.
+pub(crate) fn of_head(head: &Head, checkpoint: &str, history: &History) -> Option<String> {
+    let note = Note::parse(checkpoint).map_err(|error| error.to_string());
+    let counts = note.and_then(|note| head_counts(history.root(), head, &note));
+    counts.err().map(|why| format!("the head of {} entries does not count: {why}", head.commitment.size))
 }
 
 /// All that a proof file leaves unproven under a registry of this history.

@@ -1,10 +1,11 @@
 //! What a policy, and a point, may ask of the evidence: that witnesses have cosigned the head over it.
 
+use crate::export::{Export, examiner};
 use crate::harness::{Domain, Plan, request, signer};
 use bytes::Bytes;
 use eleven_api::audit::Durability;
 use eleven_authority::admin::Act;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::root::{TrustRoot, Witnesses};
 use eleven_runtime::Required;
 use eleven_verify::{Caller, Pinned, Status, Verdict, verify};
@@ -96,4 +97,44 @@ async fn a_point_that_requires_witnesses_halts_without_them_and_goes_on_with_the
             matches!((at("audit.discontinuity"), at("audit.resumed")), (Some(halted), Some(on)) if halted < on)
         })
         .await;
+}
+
+/// How many entries the last head covers.
+async fn head_size(domain: &Domain) -> Option<i64> {
+    let (_, body) = domain.get(domain.ledger_at, "/v1/proof/head").await;
+    parse(&body).ok()?.get("size").and_then(Value::as_int)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_stands_under_the_last_head_that_its_witnesses_cosigned() {
+    let mut domain = Domain::start(Plan { witnessed: true, ..Plan::default() }).await;
+    let secret = examiner(&domain).await;
+    let op = domain.chat(&request("x")).await.op().to_owned();
+    domain.bundle_of(&op, 7).await;
+    domain.stop_witness().await;
+    let before = head_size(&domain).await;
+    let auditor = Act::AuditorAdd { auditor: "another".into(), identity: "human:another:test".into(), hash: None };
+    domain.act(auditor).await;
+    domain.until("a head that nobody cosigns", |domain| async move { head_size(domain).await > before }).await;
+    // Of nobody: a proof file stands under the last head there is.
+    let export = Export::of(&domain, &secret, &["--identity", "svc:nobody:test"]).await;
+    let (failed, detail) = export.failing("signers", &[]).await;
+    assert_eq!(failed, [""; 0], "{detail}");
+
+    // One that is not cosigned is a gap, which the folder shows.
+    let lacking = export.copy();
+    lacking.manifest(|manifest| {
+        let note = manifest.get("checkpoint").and_then(Value::as_str).expect("a checkpoint");
+        let own: String = note.split_inclusive('\n').filter(|line| !line.contains("witness.test")).collect();
+        assert_ne!(note, own);
+        let size = manifest.get("head").and_then(|head| head.get("size")).and_then(Value::as_int).expect("a size");
+        let why = "0 witnesses cosigned, 0 of them auditors; the root asks for 1, 0 of them auditors";
+        let gap = Object::new().with("what", format!("the head of {size} entries does not count: {why}"));
+        manifest.insert("checkpoint", own);
+        manifest.insert("gaps", vec![Value::Object(gap)]);
+    });
+    let (verdicts, code) = lacking.verified_with(&["--skip-documents"]).await;
+    let failed: Vec<&str> =
+        verdicts.iter().filter(|(_, status, _)| status == "failed").map(|(name, ..)| name.as_str()).collect();
+    assert_eq!((failed, code), (vec!["signers"], 1), "{verdicts:?}");
 }

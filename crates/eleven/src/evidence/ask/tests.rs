@@ -4,8 +4,16 @@ use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use eleven_api::problem::Problem;
 use eleven_api::serve::Listener;
+use eleven_core::chain::ChainValue;
+use eleven_core::encoding::Object;
+use eleven_core::hash::Blake2b;
+use eleven_core::head::checkpoint::Checkpoint;
+use eleven_core::head::{Commitment, RegistryRef};
+use eleven_core::root::Witness;
+use eleven_core::signature::{SeedSigner, Signer as _};
+use http::Uri;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use tokio::sync::watch;
 
 /// A ledger that answers all alike; its first answers are of a status, as those of one that is between two heads.
@@ -120,6 +128,80 @@ async fn a_ledger_that_stays_behind_is_waited_for_once() {
         assert_eq!(behind.asked(), asked, "nobody waits again");
     }
     assert!(source.bundle(OP, 7).await.is_ok_and(|found| found.is_ok()), "what is not older is taken");
+}
+
+const WITNESS: &str = "witness.test/one";
+
+fn key(name: &str) -> SeedSigner {
+    SeedSigner::new(format!("key:test/{name}/1"), &Sha256::of(&[name.as_bytes()]).0)
+}
+
+/// A head of so many entries, and its checkpoint, cosigned or not.
+fn head(size: u64, cosigned: bool) -> (Value, String) {
+    let chain = ChainValue { hash: Sha3::of(&[b"an entry"]), hash_alt: Blake2b::of(&[b"an entry"]) };
+    let (root, index) = (Sha256::of(&[b"root"]), Sha256::of(&[b"index"]));
+    let registry = RegistryRef { epoch: 1, hash: Sha3::of(&[b"a registry"]) };
+    let commitment = Commitment { ledger: "ledger://test".into(), size, chain, root, index, registry };
+    let checkpoint = Checkpoint::of(&commitment);
+    let mut lines = vec![checkpoint.sign(&key("head"))];
+    lines.extend(cosigned.then(|| checkpoint.cosign(WITNESS, 1, &key("witness"))));
+    let at = Time(i64::try_from(size).expect("small") * 1000);
+    (Head::sign(commitment, at, &key("head")).to_value(), Note { checkpoint, lines }.to_string())
+}
+
+fn witnesses() -> Witnesses {
+    let key = Witness { name: WITNESS.into(), public: key("witness").public(), audits: false };
+    Witnesses { quorum: 1, auditors: 0, keys: vec![key] }
+}
+
+#[tokio::test]
+async fn a_head_that_is_still_to_be_cosigned_is_not_taken() {
+    // The last one is of nine entries, and of seven the last that is cosigned.
+    let shown = |uri: Uri| async move {
+        let cosigned = uri.query() == Some("durability=D4");
+        let (head, note) = if cosigned { head(7, true) } else { head(9, false) };
+        if uri.path() == routes::CHECKPOINT { note } else { head.to_string() }
+    };
+    let (url, _running) = serving(Router::new().fallback(shown)).await;
+    let witnessed = source(&url);
+    for (level, size) in [(Durability::D3, 9), (Durability::D4, 7)] {
+        let shown = witnessed.shown(level).await.expect("an answer").expect("of one tree");
+        assert_eq!(shown.head.commitment.size, size);
+        let (_, note) = head(size, level == Durability::D4);
+        assert_eq!(shown.checkpoint, note);
+    }
+}
+
+#[tokio::test]
+async fn a_proof_file_whose_head_is_still_to_be_cosigned_is_asked_for_again() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let file = |cosigned| {
+        let (head, note) = head(9, cosigned);
+        let file = Object::new().with("op", OP).with("head", head).with("checkpoint", note).canonical();
+        String::from_utf8(file).expect("text")
+    };
+    let (lacking, whole): (String, &'static str) = (file(false), file(true).leak());
+    let refusing = || {
+        let lacking = lacking.clone();
+        Fake::saying(2, move || lacking.clone().into_response(), whole)
+    };
+    let of = |file: &Value| file.get("checkpoint").and_then(Value::as_str).expect("a note").to_owned();
+    let witnessed = refusing().await;
+    let source = witnessed.source();
+    source.witnesses.set(witnesses()).expect("once");
+    let got = source.bundle(OP, 9).await.expect("an answer").expect("a proof file");
+    assert_eq!((of(&got), witnessed.asked()), (head(9, true).1, 3));
+
+    // Without witnesses there is nothing to wait for, nor where they were waited for already.
+    let alone = refusing().await;
+    let got = alone.source().bundle(OP, 9).await.expect("an answer").expect("a proof file");
+    assert_eq!((of(&got), alone.asked()), (head(9, false).1, 1));
+    let out = refusing().await;
+    let source = out.source();
+    source.witnesses.set(witnesses()).expect("once");
+    source.unwitnessed.store(true, Ordering::Relaxed);
+    let got = source.bundle(OP, 9).await.expect("an answer").expect("a proof file");
+    assert_eq!((of(&got), out.asked()), (head(9, false).1, 1));
 }
 
 #[tokio::test]

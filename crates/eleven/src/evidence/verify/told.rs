@@ -1,5 +1,6 @@
 //! Whether the gaps of proof files that the manifest tells are those that there are. A regime's are made again with its answers
-//! ([`super::integrity`]); any other is of a proof file that is missing, fails or leaves something open, which the folder shows. A
+//! ([`super::integrity`]); any other is of a proof file that is missing, fails or leaves something open, or of a head that does not
+//! count, which the folder shows. A
 //! text that is none of these could say anything, and would stand on the page beside what was proven.
 
 use super::super::facts::Facts;
@@ -20,6 +21,7 @@ pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
     let missing = facts.stretch.asked().into_iter().filter(|op| gaps::is_missing(op, &known));
     let missing: BTreeSet<String> = missing.map(gaps::missing).collect();
     let (mut open, mut due) = (BTreeSet::new(), Vec::new());
+    open.extend(gaps::of_head(&case.manifest.head, &case.manifest.checkpoint, &facts.history));
     for (lineage, report) in unchecked::each(case, facts) {
         open.extend(gaps::of_proof(lineage, report, &facts.history));
         due.extend(gaps::unreplayed(lineage, report));
