@@ -14,6 +14,7 @@ use eleven_core::disclosure::Disclosure;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
 use eleven_verify::parse_file;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Where the proof file comes from into which disclosures are put.
@@ -89,7 +90,11 @@ pub(crate) fn run(config: &Config, command: &DisclosureCommand, output: Output) 
     let text = || {
         let recorded = format!("that is recorded: {}", done.lineage);
         let recorded = output.paint(Paint::Dim, &recorded);
-        format!("{} disclosures of lineage://op/{op} are erased; every proof stays whole\n{recorded}", done.count)
+        let named: BTreeSet<&String> = args.paths.iter().collect();
+        let absent = u64::try_from(named.len()).unwrap_or(u64::MAX).saturating_sub(done.count);
+        let less = if absent == 0 { String::new() } else { format!(", and at {absent} of the paths nothing was kept") };
+        let erased = done.count;
+        format!("{erased} disclosures of lineage://op/{op} are erased{less}; every proof stays whole\n{recorded}")
     };
     output.either(value, text);
     Ok(())

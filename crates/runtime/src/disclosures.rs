@@ -103,6 +103,13 @@ impl Store {
         .await
     }
 
+    /// The paths at which something is kept of an operation.
+    async fn paths(&self, op: &str) -> io::Result<Vec<String>> {
+        let op = op.to_owned();
+        self.run(move |files| Ok(read(&files.folder, &op)?.disclosures.into_iter().map(|kept| kept.path).collect()))
+            .await
+    }
+
     /// Erases the same, and gives how many there were; `None` where one of these holds is on the operation, or on whoever's it was.
     /// Returns after that is durable.
     async fn erase(&self, asked: &Disclose, holds: BTreeSet<String>) -> io::Result<Option<u64>> {
@@ -304,8 +311,8 @@ async fn work(gate: &Gate, asking: Asking, asked: &Disclose, lineage: &str, dura
     match done {
         Ok(None) => (Outcome::Failed, Some("disclosure.held"), Err(Problem::with_status(409, HELD))),
         Ok(Some((0, _))) => {
-            let what = "nothing is kept of that operation at those paths: it was erased, or committed by somebody else";
-            (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, what)))
+            let kept = gate.disclosures.paths(&asked.op).await.unwrap_or_default();
+            (Outcome::Failed, Some("disclosure.absent"), Err(Problem::with_status(404, absent(&kept))))
         }
         Ok(Some((count, disclosures))) => {
             let answer = Disclosed { disclosures, count, lineage: lineage.to_owned(), durability };
@@ -314,6 +321,18 @@ async fn work(gate: &Gate, asking: Asking, asked: &Disclose, lineage: &str, dura
         Err(error) => {
             let what = format!("the store of disclosures cannot be used: {error}");
             (Outcome::Failed, Some("disclosure.store"), Err(Problem::with_status(500, what)))
+        }
+    }
+}
+
+/// What a caller hears where nothing is kept at the paths that it named: a value without parts was committed whole, above the path
+/// that policy names, and is not gone.
+fn absent(kept: &[String]) -> String {
+    const NOTHING: &str = "nothing is kept of that operation at those paths";
+    match kept {
+        [] => format!("{NOTHING}: it was erased, or committed by somebody else"),
+        kept => {
+            format!("{NOTHING}; what is kept of it stands at {}: name that, or no path for all of it", kept.join(", "))
         }
     }
 }

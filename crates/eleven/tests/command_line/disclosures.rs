@@ -185,8 +185,18 @@ fn a_parameter_that_stands_as_its_text_is_committed_whole_where_a_part_of_it_is_
         ]);
         assert_eq!(said.get("paths"), Some(&Value::Array(vec!["/op/metadata".into()])), "{said}");
         assert_eq!(verdict(&domain, &shown).0, Some(0), "{}", verdict(&domain, &shown).1);
-        domain.done(&["disclosure", "erase", &op, "--purpose", "the retention is over"]);
+        // By the path that the policy names nothing is erased, and nobody is told that it is gone.
+        let erase = ["disclosure", "erase", &op, "--purpose", "the retention is over"];
+        let refused = domain.run(&[&erase[..], &["--path", "/op/metadata/mrn"]].concat());
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused);
+        assert!(said.contains("what is kept of it stands at /op/metadata:") && !said.contains("was erased"), "{said}");
+        nowhere_in_clear(&domain, &[&op]);
+        let said = domain.done(&[&erase[..], &["--path", "/op/metadata", "--path", "/op/metadata/mrn"]].concat());
+        assert!(said.contains("are erased, and at 1 of the paths nothing was kept;"), "{said}");
         assert_eq!(holding(&domain.dir(), &forms(SECRET)), Vec::<PathBuf>::new(), "erased is erased");
+        let again = domain.run(&erase);
+        assert!(text(&again).contains("those paths: it was erased"), "{}", text(&again));
     }
 }
 
