@@ -27,7 +27,7 @@ pub(crate) fn page(manifest: &Manifest, facts: &Facts, regimes: &[Regime]) -> St
         &mut out,
         format_args!("<title>Evidence of {ledger}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"),
     );
-    heading(&mut out, manifest);
+    heading(&mut out, manifest, &facts.stretch.went_back);
     numbers(&mut out, manifest);
     gaps(&mut out, manifest);
     for regime in regimes {
@@ -67,7 +67,7 @@ fn say(out: &mut String, text: fmt::Arguments<'_>) {
     debug_assert!(written.is_ok(), "writing to a string cannot fail");
 }
 
-fn heading(out: &mut String, manifest: &Manifest) {
+fn heading(out: &mut String, manifest: &Manifest, went_back: &[String]) {
     let query = &manifest.query;
     let head = &manifest.head.commitment;
     say(out, format_args!("<header>\n<p class=\"kind\">Evidence</p>\n<h1>{}</h1>\n", Text(&head.ledger)));
@@ -92,6 +92,9 @@ fn heading(out: &mut String, manifest: &Manifest) {
         );
     }
     row("Entries", &format!("{} up to, not including, {}", manifest.range.0, manifest.range.1));
+    for said in went_back {
+        row("Given up", said);
+    }
     row("Under the head", &format!("{} entries, signed {} by {}", head.size, manifest.head.at, manifest.head.sig.kid));
     row("Tree", &head.root);
     row("Exported", &format!("{} by {}", manifest.made, manifest.tool));

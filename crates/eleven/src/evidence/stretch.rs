@@ -4,7 +4,9 @@
 use super::facts::{Fact, Place};
 use super::manifest::Query;
 use eleven_core::chain::Entry;
+use eleven_core::encoding::Value;
 use eleven_core::event::Record;
+use eleven_core::recovery::Recovery;
 use eleven_core::time::Time;
 use eleven_verify::range::Range;
 use std::collections::BTreeMap;
@@ -49,6 +51,8 @@ pub(crate) struct Stretch {
     pub(crate) domain: Vec<Fact>,
     /// Refusals of callers without identity or artifact, which are counted.
     pub(crate) counted: u64,
+    /// Where the ledger went back by the root's word, in the range or right behind it: what was given up may have been of the range.
+    pub(crate) went_back: Vec<String>,
 }
 
 impl Stretch {
@@ -63,6 +67,7 @@ impl Stretch {
             operations: BTreeMap::new(),
             domain: Vec::new(),
             counted: 0,
+            went_back: Vec::new(),
         }
     }
 
@@ -76,6 +81,9 @@ impl Stretch {
         let record = Record::read(entry.record.clone()).map_err(|error| format!("entry {seq}: {error}"))?;
         if self.after.is_some() {
             return Err(format!("entry {seq} lies past the end of the range"));
+        }
+        if record.event == "ledger.recovered" && at >= self.query.from {
+            self.went_back.push(went_back(seq, at, &record)?);
         }
         if at >= self.query.to {
             self.after = Some(seq);
@@ -91,7 +99,7 @@ impl Stretch {
 
     fn note(&mut self, place: Place, record: &Record) {
         if record.is_counted_denial() {
-            let count = record.data.get("count").and_then(eleven_core::encoding::Value::as_int);
+            let count = record.data.get("count").and_then(Value::as_int);
             self.counted += count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
         }
         if !is_operation(&record.event) {
@@ -156,6 +164,17 @@ impl Stretch {
         }
         Ok(())
     }
+}
+
+/// What an entry says by which the ledger went back.
+fn went_back(seq: u64, at: Time, record: &Record) -> Result<String, String> {
+    let recovery =
+        Recovery::read(Value::Object(record.data.clone())).map_err(|error| format!("entry {seq}: {error}"))?;
+    let (lost, restored) = (recovery.lost.size, recovery.restored.size);
+    Ok(format!(
+        "entry {seq} of {at} is the root's word that the ledger goes on from {restored} entries and gives up a head of {lost}: \
+         what that alone held is not here"
+    ))
 }
 
 /// Whether an event is one of an operation, which has a proof file of its own.

@@ -7,10 +7,13 @@ use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
 use super::{controls, moment, oscal, page};
-use eleven_core::chain::{Entry, EntryHeader};
+use eleven_core::chain::{Entry, EntryHeader, advance, entry_bytes};
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::event::{Event, Record};
+use eleven_core::event::{About, Draft, Event, Place, Record};
+use eleven_core::hash::Sha256;
 use eleven_core::head::Head;
+use eleven_core::recovery::{Recovery, TreeAt};
+use eleven_core::signature::SeedSigner;
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -479,4 +482,41 @@ fn every_event_of_the_registry_has_to_be_signed_by_a_key_that_counted() {
     assert!(why(&late, &|_| ()).contains("that counts then"), "its window is over");
     assert!(why(&last.header, &|record| record.by = "ledger://11-11".into()).contains("that counts then"));
     assert!(why(&last.header, &|record| record.kid = "key:11-11/none/1".into()).contains("that counts then"));
+}
+
+#[test]
+fn that_the_ledger_went_back_is_told_of_each_range_that_may_have_lost_by_it() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let tree = |size: u64| TreeAt { size, root: Sha256::of(&[&size.to_be_bytes()]) };
+    let recovery = Recovery {
+        ledger: "ledger://11-11".into(),
+        restored: tree(7),
+        lost: tree(9),
+        cause: "a disk was lost".into(),
+        at: at(0),
+        sigs: Vec::new(),
+    };
+    let draft = Draft {
+        event: "ledger.recovered",
+        place: Place::Alone,
+        ts: at(100),
+        by: "ledger://11-11".into(),
+        src_seq: 0,
+        data: recovery.to_object(),
+        about: About::default(),
+    };
+    let record = draft.sign(&SeedSigner::new("key:11-11/audit/1", &[7; 32])).expect("a record");
+    let entry = entry_bytes(7, at(100), Some(&advance(None, b"an entry")), record.canonical());
+    // In the range, and as the entry behind it; not as the one before it.
+    for (from, to, told) in [(0, 1000, true), (100, 1000, true), (0, 100, true), (101, 1000, false)] {
+        let query = Query { from: at(from), to: at(to), identity: None, operation: None, regimes: Vec::new() };
+        let (mut facts, head) = executed(at(from), at(to));
+        facts.stretch = Stretch::new(&query);
+        facts.stretch.take(&entry).expect("it is taken");
+        let said = "the ledger goes on from 7 entries and gives up a head of 9: what that alone held is not here";
+        let found: Vec<bool> = facts.stretch.went_back.iter().map(|found| found.ends_with(said)).collect();
+        assert_eq!(found, vec![true; usize::from(told)], "{from} to {to}");
+        let page = page::page(&manifest(query, head, at(2000)), &facts, &[]);
+        assert_eq!(page.contains("gives up a head of 9"), told, "{from} to {to}");
+    }
 }
