@@ -28,7 +28,7 @@ pub(crate) enum BundleFrom<'a> {
 /// `lineage disclose`: puts disclosures into a proof file.
 ///
 /// # Errors
-/// Where nobody may open them, nothing is kept, or the bundle does not hold the commitments.
+/// Where nobody may open them, nothing is kept, the bundle does not hold the commitments, or the file can't be written.
 pub(crate) fn disclose(
     config: &Config,
     args: &Args,
@@ -37,6 +37,7 @@ pub(crate) fn disclose(
     output: Output,
 ) -> Result<(), Failure> {
     let op = operation(&args.id)?;
+    may_write(out)?;
     let text = match bundle {
         BundleFrom::File(file) => {
             std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?
@@ -56,7 +57,9 @@ pub(crate) fn disclose(
     let values: Vec<Value> = shown.disclosures.iter().map(Disclosure::to_value).collect();
     whole.insert("disclosures", values);
     // In clear: for its owner, who hands it on.
-    write_new(out, &whole.canonical())?;
+    write_new(out, &whole.canonical()).map_err(|error| {
+        Failure::new(format!("{error}; they were opened all the same, and that is recorded: {}", shown.lineage))
+    })?;
     let paths: Vec<Value> = shown.disclosures.iter().map(|disclosure| Value::from(&disclosure.path)).collect();
     let value = || {
         let object = Object::new().with("file", out.display().to_string()).with("lineage", &shown.lineage);
@@ -73,6 +76,18 @@ pub(crate) fn disclose(
     };
     output.either(value, text);
     Ok(())
+}
+
+/// Whether a new file may come there: opening is recorded, so nothing is opened for one that can't be written.
+fn may_write(out: &Path) -> Result<(), Failure> {
+    let refused = |why: &str| Err(Failure::usage(format!("{} {why}; nothing was opened", out.display())));
+    if out.symlink_metadata().is_ok() {
+        return refused("is there already: move it away, or name another place");
+    }
+    match out.parent() {
+        Some(folder) if folder != Path::new("") && !folder.is_dir() => refused("lies in no folder that is there"),
+        _ => Ok(()),
+    }
 }
 
 /// `disclosure erase`.

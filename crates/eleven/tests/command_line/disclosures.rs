@@ -94,6 +94,7 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     assert_eq!(verdict(&domain, &plain).0, Some(0), "{}", verdict(&domain, &plain).1);
 
     let open = ["lineage", "disclose", &op, "--purpose", "the ward asked", "--bundle", &plain, "--out", &shown];
+    let into = |out: &str| domain.run(&[&open[..7], &["--out", out]].concat());
     let refused = domain.run(&open);
     assert_eq!(refused.status.code(), Some(1), "no policy permits it yet");
     assert!(text(&refused).contains("policy.none"), "{}", text(&refused));
@@ -110,6 +111,12 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     assert_eq!(bundle.pointer("/disclosures/0/2"), Some(&SECRET.into()));
     let mode = std::fs::metadata(&shown).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "in clear it is its owner's alone");
+    for (out, why) in [(shown.as_str(), "is there already"), ("/proc/nowhere/shown.json", "lies in no folder")] {
+        let refused = into(out);
+        assert_eq!(refused.status.code(), Some(2), "{out}");
+        let said = text(&refused);
+        assert!(said.contains(why) && said.contains("nothing was opened"), "what is opened is recorded: {said}");
+    }
     a_changed_disclosure_fails(&domain, &bundle);
 
     a_private_ledger_shows_the_proof_file_by_an_auditors_secret(&domain, &op);
@@ -131,7 +138,7 @@ fn a_sensitive_value_is_committed_opened_for_a_purpose_and_erased() {
     a_hold_keeps_it(&domain, &op);
     let erase = domain.json(&["disclosure", "erase", &op, "--purpose", "the retention is over"]);
     assert_eq!(erase.get("count").and_then(Value::as_int), Some(1), "{erase}");
-    let again = domain.run(&open);
+    let again = into(&domain.file("../again.json"));
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again).contains("nothing is kept"), "{}", text(&again));
     for file in [&plain, &shown] {
