@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     pub(crate) asked: bool,
     /// Whose it is.
     pub(crate) identity: Option<String>,
+    /// What it is called.
+    pub(crate) operation: Option<String>,
     /// Whether it was refused.
     pub(crate) denied: bool,
     /// Whether its authorization was issued in the range.
@@ -111,6 +113,7 @@ impl Stretch {
         seen.asked |= asked;
         seen.entries.push(place.seq);
         seen.identity = seen.identity.take().or_else(|| record.about.identity.clone());
+        seen.operation = seen.operation.take().or_else(|| record.about.operation.clone());
         match record.event.as_str() {
             "execution.denied" => seen.denied = true,
             "authorization.issued" => seen.issued = true,

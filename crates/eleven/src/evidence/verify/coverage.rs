@@ -6,6 +6,7 @@ use super::super::lineage::Lineage;
 use super::Verdict;
 use super::access_log::{Call, Log};
 use super::case::Case;
+use eleven_api::disclosure::Asking;
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +21,15 @@ const LATE: i64 = eleven_core::limits::MAX_AUDIT_BOUND_MS + SKEW;
 /// milliseconds: only clocks can make it seem so, the upstream's to the point's and the point's to the ledger's.
 const EARLY: i64 = 2 * SKEW;
 
+/// The operations of a point's own store, which call no upstream: a call that names one of them went past the gateway.
+const OWN: [&str; 2] = [Asking::Open.operation(), Asking::Erase.operation()];
+
 /// When an operation ran, by the clock of its point, as far as it is shown.
 struct Ran<'a> {
     started: Option<Time>,
     ended: Option<Time>,
+    /// Whether it is one of the point's own.
+    own: bool,
     /// Its lineage, where it was asked for.
     lineage: Option<&'a Lineage>,
 }
@@ -62,7 +68,7 @@ pub(super) fn judge(case: &Case, logs: &[Log]) -> Verdict {
             });
         }
     }
-    let silent = ran.keys().filter(|op| !tally.matched.contains(*op)).count();
+    let silent = ran.iter().filter(|(op, ran)| !ran.own && !tally.matched.contains(*op)).count();
     let said = format!(
         "{} calls in {} logs: {} matched ({} of them by the request's digest too), {} outside of the range, {} at its edge; {silent} executions are in no log that was given",
         tally.calls,
@@ -86,12 +92,21 @@ pub(super) fn judge(case: &Case, logs: &[Log]) -> Verdict {
 
 /// The operations that ran: of the lineages that were asked for by their proof files, of all others by the range.
 fn ran(facts: &Facts) -> BTreeMap<String, Ran<'_>> {
-    let seen = facts.stretch.operations.iter().map(|(op, seen)| (op, seen.started, seen.ended, None));
-    let lineages = facts.lineages.iter();
-    let lineages = lineages.map(|lineage| (&lineage.op, lineage.started, lineage.ended, Some(lineage)));
+    let seen = facts.stretch.operations.iter().map(|(op, seen)| {
+        let own = is_own(seen.operation.as_deref());
+        (op, Ran { started: seen.started, ended: seen.ended, own, lineage: None })
+    });
+    let lineages = facts.lineages.iter().map(|lineage| {
+        let own = is_own(lineage.operation.as_deref());
+        (&lineage.op, Ran { started: lineage.started, ended: lineage.ended, own, lineage: Some(lineage) })
+    });
     // One that began before the range is told by its end.
-    let ran = seen.chain(lineages).filter(|(_, started, ended, _)| started.is_some() || ended.is_some());
-    ran.map(|(op, started, ended, lineage)| (op.clone(), Ran { started, ended, lineage })).collect()
+    let ran = seen.chain(lineages).filter(|(_, ran)| ran.started.is_some() || ran.ended.is_some());
+    ran.map(|(op, ran)| (op.clone(), ran)).collect()
+}
+
+fn is_own(operation: Option<&str>) -> bool {
+    operation.is_some_and(|operation| OWN.contains(&operation))
 }
 
 impl Tally {
@@ -100,6 +115,9 @@ impl Tally {
         self.calls += 1;
         let known = call.op.as_ref().and_then(|op| ran.get_key_value(op));
         let Some((op, ran)) = known else { return self.unknown(facts, call, line) };
+        if ran.own {
+            return Err(format!("lineage {op} is of what a point keeps itself, and called no upstream"));
+        }
         // A moment that whoever called may have written says nothing of when the call was.
         if let Some(at) = call.at.filter(|_| !call.theirs) {
             let early = ran.started.is_some_and(|started| at < started.plus_millis(-SKEW));

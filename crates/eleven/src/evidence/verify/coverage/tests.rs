@@ -79,3 +79,22 @@ fn a_line_without_a_time_of_its_own_says_where_that_belongs() {
     assert_eq!(why(Some(at), true), "its only time may be the caller's: put the log's time before the request");
     assert_eq!(why(None, false), "it names neither a lineage of the range nor a time");
 }
+
+#[test]
+fn a_call_that_names_an_opening_of_a_disclosure_went_past_the_gateway() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let at = Time::parse_seconds("2026-05-12T17:04:11Z").expect("a time");
+    let judged = |operation: &str| {
+        let (mut facts, _) = executed(at, at.plus_millis(1000));
+        let seen =
+            Seen { operation: Some(operation.to_owned()), started: Some(at), ended: Some(at), ..Seen::default() };
+        facts.stretch.operations.insert(OP.to_owned(), seen);
+        let call = Call { at: Some(at), moments: vec![at], op: Some(OP.to_owned()), ..Call::default() };
+        Tally::default().take(&facts, &ran(&facts), &call, "access.log:1").err()
+    };
+    assert_eq!(judged("model.invoke"), None);
+    for own in ["disclosure.open", "disclosure.erase"] {
+        let why = format!("lineage {OP} is of what a point keeps itself, and called no upstream");
+        assert_eq!(judged(own), Some(why));
+    }
+}
