@@ -10,7 +10,7 @@ use eleven_core::limits::{MAX_CEDAR, MAX_RULE};
 pub(super) struct Rules {
     /// The signs of its largest rule.
     pub(super) signs: usize,
-    /// Its bytes, without white space and comments.
+    /// Its bytes, without white space and comments, and what is copied of them.
     pub(super) size: usize,
 }
 
@@ -22,23 +22,35 @@ pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
     require(cedar.len() <= MAX_CEDAR, || format!("its Cedar text is longer than {} KiB", MAX_CEDAR / 1024))?;
     let mut rules = Rules { signs: 0, size: 0 };
     let (mut rule, mut signs) = (0usize, 0usize);
+    let (mut copies, mut copied) = (Copies::default(), 0usize);
     let mut left = tokens(cedar);
     while let Some(token) = left.next() {
         rules.size += token.len();
         if token == Token::Sign(";") {
-            (rule, signs) = (rule + 1, 0);
-        } else if is_counted(token) {
+            (rule, signs, copies) = (rule + 1, 0, Copies::default());
+            continue;
+        }
+        let told = |what: &str| {
+            let at = place::of(cedar, cedar.len() - left.bytes()).unwrap_or_default();
+            format!("policy{rule}, its rule {rule} counted from 0, {what} ({at})")
+        };
+        if is_counted(token) {
             signs += 1;
             rules.signs = rules.signs.max(signs);
             require(signs <= MAX_RULE, || {
-                let at = place::of(cedar, cedar.len() - left.bytes()).unwrap_or_default();
-                format!(
-                    "policy{rule}, its rule {rule} counted from 0, has more than {MAX_RULE} operators and brackets ({at}): \
-                     write a set instead of many comparisons, or several rules"
-                )
+                let many = told(&format!("has more than {MAX_RULE} operators and brackets"));
+                format!("{many}: write a set instead of many comparisons, or several rules")
             })?;
         }
+        copied = copied.saturating_add(copies.take(token));
+        require(copied <= MAX_CEDAR, || {
+            let nested = told("has too many `is … in` in what others of them ask about");
+            format!(
+                "{nested}: each doubles what it asks about, so ask about a name or a member, or write several rules"
+            )
+        })?;
     }
+    rules.size = rules.size.saturating_add(copied);
     Ok(rules)
 }
 
@@ -48,5 +60,75 @@ fn is_counted(token: Token<'_>) -> bool {
         Token::Text(_) => false,
         Token::Word(word) => matches!(word, "if" | "in" | "has" | "like" | "is"),
         Token::Sign(sign) => !matches!(sign, ")" | "]" | "}" | "," | ";" | ":" | "::" | "@" | "?" | "="),
+    }
+}
+
+/// What Cedar goes over more than once. It reads `a is T in b` as `a is T && a in b`: what stands in `a` counts twice, and where that is
+/// another of the kind, twice as often with each depth. A rule of some hundred signs would come to more than anybody finishes.
+///
+/// Only brackets bring one into what another asks about. Where they do not match there is no tree, and nothing is copied.
+#[derive(Default)]
+struct Copies<'a> {
+    /// In the innermost bracket that is open.
+    inner: Operand,
+    /// In those around it.
+    outer: Vec<Operand>,
+    last: Option<Token<'a>>,
+}
+
+/// The operand that is read, in bytes with what is copied of them.
+#[derive(Clone, Copy, Default)]
+struct Operand {
+    /// What stands before it in its bracket.
+    before: usize,
+    size: usize,
+    /// What an `is` asks about, until it shows whether an `in` follows.
+    asked: Option<usize>,
+}
+
+impl<'a> Copies<'a> {
+    /// Takes the next token, and gives the bytes that it has copied.
+    fn take(&mut self, token: Token<'a>) -> usize {
+        // Behind a dot every word is the name of a member.
+        let is_member = self.last.replace(token) == Some(Token::Sign("."));
+        let mut copied = 0;
+        match token {
+            Token::Sign("(" | "[" | "{") => {
+                self.inner.grow(token.len());
+                self.outer.push(core::mem::take(&mut self.inner));
+                return 0;
+            }
+            Token::Sign(")" | "]" | "}") => {
+                let closed = self.inner.whole();
+                self.inner = self.outer.pop().unwrap_or_default();
+                self.inner.grow(closed);
+            }
+            Token::Word("is") if !is_member => self.inner.asked = Some(self.inner.size),
+            Token::Word("in") if !is_member => {
+                copied = self.inner.asked.unwrap_or(0);
+                self.inner.end(copied);
+            }
+            Token::Word("if" | "then" | "else" | "has" | "like") if !is_member => self.inner.end(0),
+            Token::Sign("&&" | "||" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "=" | "," | ":") => self.inner.end(0),
+            Token::Word(_) | Token::Sign(_) | Token::Text(_) => {}
+        }
+        self.inner.grow(token.len());
+        copied
+    }
+}
+
+impl Operand {
+    /// All that its bracket comes to so far.
+    const fn whole(self) -> usize {
+        self.before.saturating_add(self.size)
+    }
+
+    const fn grow(&mut self, bytes: usize) {
+        self.size = self.size.saturating_add(bytes);
+    }
+
+    /// Another one follows; so much was copied of this one.
+    fn end(&mut self, copied: usize) {
+        *self = Self { before: self.whole().saturating_add(copied), ..Self::default() };
     }
 }

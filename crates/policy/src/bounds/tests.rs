@@ -60,6 +60,31 @@ fn a_rule_of_too_many_signs_is_not_read() {
 }
 
 #[test]
+fn what_is_asked_by_is_in_counts_again_and_within_another_twice_as_often() {
+    let copied = |text: &str| {
+        let plain: usize = tokens(text).map(Token::len).sum();
+        rules::measure(text).unwrap().size - plain
+    };
+    let of = |condition: &str| copied(&rule(condition));
+    assert_eq!(copied(PERMIT), 0);
+    assert_eq!(copied("permit(principal is A in B::\"b\", action, resource);"), "principal".len());
+    assert_eq!(of("true || principal is A in b && principal is A"), "principal".len());
+    assert_eq!(of("principal is A && resource in b || principal is A in b"), "principal".len());
+    assert_eq!(of("context.in is A in b"), "context.in".len());
+    assert_eq!(of("context.op has in && {in: context.is}.in is A in b"), "{in:context.is}.in".len());
+    let once = "(if(principalisAinb)thencelsed)".len() + "principal".len();
+    assert_eq!(of("(if (principal is A in b) then c else d) is A in b"), "principal".len() + once);
+    let nested = |depth: usize| {
+        let within = |inner: String, _| format!("(if {inner} then principal else c) is A in b");
+        (0..depth).fold("principal is A in b".to_owned(), within)
+    };
+    of_rules(&rule(&nested(8))).unwrap();
+    is_too_much(of_rules(&format!("{PERMIT}{}", rule(&nested(40)))), "policy1,");
+    is_too_much(of_rules(&rule(&nested(40))), "too many `is … in`");
+    of_rules(&rule(&format!("{}true", "principal is A in b || ".repeat(150))).repeat(40)).unwrap();
+}
+
+#[test]
 fn a_text_that_is_too_long_is_not_read() {
     let padded = |bytes: usize| format!("{PERMIT}{}", " ".repeat(bytes - PERMIT.len()));
     of_rules(&padded(MAX_CEDAR)).unwrap();
