@@ -1,6 +1,6 @@
 //! `policy check`: whether a policy would be published, what its author should look at, and what it decides, before anything is.
 
-use super::policy::{Source, notes, read_from};
+use super::policy::{Source, notes};
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::corner;
@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Where it would be refused, or a file can't be read.
 pub(super) fn check(config: &Config, file: &Path, asked: &[PathBuf], output: Output) -> Result<(), Failure> {
-    let tried = read_from(file);
-    let value = Value::Object(Source::read(file)?.into_object());
+    let source = Source::read(file)?;
+    let (tried, unread) = (source.read_from(), source.unread());
+    let value = Value::Object(source.into_object());
     let size = value.canonical().len();
     let bundle = PolicyBundle::read(value).map_err(|error| Failure::from(error).while_(&tried))?;
     let refused = |why: &dyn std::fmt::Display| Failure::new(format!("{} of {tried}: {why}", bundle.reference));
@@ -42,6 +43,8 @@ pub(super) fn check(config: &Config, file: &Path, asked: &[PathBuf], output: Out
     let decisions = asked.iter().map(|file| Decided::of(config, &bundle, &compiled, file));
     let decisions = decisions.collect::<Result<Vec<_>, _>>()?;
     let mut notes = notes(&bundle, &compiled, snapshot.as_ref().ok());
+    notes.extend(unread);
+    notes.extend(snapshot.as_ref().ok().and_then(|snapshot| misnumbered(&bundle, snapshot)));
     notes.extend(snapshot.err().map(|failure| format!("what is in force was not compared: {failure}")));
     let value = || {
         let look: Vec<Value> = notes.iter().map(Value::from).collect();
@@ -79,6 +82,22 @@ fn overlapping(bundle: &PolicyBundle, snapshot: &Value) -> Option<String> {
             && bundle.runtimes.iter().any(|runtime| meets(runtime, &other.runtimes))
     });
     same.map(|other| other.id.reference)
+}
+
+/// The one version that is taken of its path now, where the bundle is another.
+fn misnumbered(bundle: &PolicyBundle, snapshot: &Value) -> Option<String> {
+    let (path, version) = name::policy_version(&bundle.reference)?;
+    let rows = snapshot.get("policies").and_then(Value::as_array).unwrap_or_default();
+    let versions = rows.iter().filter_map(|row| name::policy_version(row.get("ref")?.as_str()?));
+    let in_force = versions.filter(|(of, _)| *of == path).map(|(_, version)| version).max()?;
+    let next = in_force.saturating_add(1);
+    let told = || {
+        format!(
+            "look at `ref`: policy://{path}/v{in_force} is in force, so that v{next} is what is taken; `eleven policy publish --next` makes \
+             that of it, and its hash is another then"
+        )
+    };
+    (version != next).then(told)
 }
 
 /// What the bundle decides about a request.

@@ -14,10 +14,16 @@ use eleven_policy::CompiledPolicy;
 use std::path::{Path, PathBuf};
 
 /// A policy bundle as it lies in files: JSON, its Cedar text and schema perhaps beside it.
-pub(crate) struct Source(Object);
+pub(crate) struct Source {
+    bundle: Object,
+    /// What it was read from.
+    files: Vec<PathBuf>,
+    /// What lies beside it and was not read, each with the member that the bundle has itself.
+    unread: Vec<(PathBuf, &'static str)>,
+}
 
 impl Source {
-    /// Reads `starter.json`, and `starter.cedar` and `starter.cedarschema` where the JSON has no such members.
+    /// Reads `starter.json`, and `starter.cedar` and `starter.cedarschema` where the JSON has no such members, or says null.
     ///
     /// # Errors
     /// Where a file can't be read, is not I-JSON, or is the Cedar text or schema itself.
@@ -42,25 +48,49 @@ impl Source {
         let Value::Object(mut bundle) = value else {
             return Err(Failure::usage(format!("{} is no policy bundle: it is not an object", file.display())));
         };
-        if bundle.get("cedar").is_none() {
-            let beside = text(&file.with_extension("cedar"));
-            let lacks = || format!("{} has no member `cedar`, and its rules are not beside it", file.display());
-            bundle.insert("cedar", beside.map_err(|failure| failure.while_(&lacks()))?);
+        let (mut files, mut unread) = (vec![file.to_owned()], Vec::new());
+        let (rules, schema) = (file.with_extension("cedar"), file.with_extension("cedarschema"));
+        if lacks(&bundle, "cedar") {
+            let none = || format!("{} has no member `cedar`, and its rules are not beside it", file.display());
+            bundle.insert("cedar", text(&rules).map_err(|failure| failure.while_(&none()))?);
+            files.push(rules);
+        } else if rules.exists() {
+            unread.push((rules, "cedar"));
         }
-        if bundle.get("schema").is_none() {
-            let schema = file.with_extension("cedarschema");
-            bundle.insert("schema", if schema.exists() { Value::from(text(&schema)?) } else { Value::Null });
+        match (lacks(&bundle, "schema"), schema.exists()) {
+            (true, true) => {
+                bundle.insert("schema", text(&schema)?);
+                files.push(schema);
+            }
+            (true, false) => {
+                bundle.insert("schema", Value::Null);
+            }
+            (false, true) => unread.push((schema, "schema")),
+            (false, false) => {}
         }
-        Ok(Self(bundle))
+        Ok(Self { bundle, files, unread })
     }
 
     /// The bundle.
     pub(crate) fn into_object(self) -> Object {
-        self.0
+        self.bundle
+    }
+
+    /// The files that it was read from.
+    pub(super) fn read_from(&self) -> String {
+        self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What its author may take for a part of it, and is none.
+    pub(super) fn unread(&self) -> Vec<String> {
+        let told = |(file, member): &(PathBuf, &str)| {
+            format!("look at {}: it is not read, since the bundle has a `{member}` of its own", file.display())
+        };
+        self.unread.iter().map(told).collect()
     }
 
     fn reference(&self) -> Option<&str> {
-        self.0.get("ref").and_then(Value::as_str)
+        self.bundle.get("ref").and_then(Value::as_str)
     }
 
     /// Gives it the version after the one of its path in force.
@@ -72,7 +102,7 @@ impl Source {
             (of == path).then_some(version)
         });
         let next = in_force.max().unwrap_or(0) + 1;
-        self.0.insert("ref", format!("policy://{path}/v{next}"));
+        self.bundle.insert("ref", format!("policy://{path}/v{next}"));
         Ok(self)
     }
 
@@ -94,15 +124,16 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
             let source = Source::read(&file)?;
             let mut source = if next { source.numbered_next(config)? } else { source };
             let publish =
-                |source: &Source| act(config, "policy.publish", Object::new().with("bundle", source.0.clone()));
+                |source: &Source| act(config, "policy.publish", Object::new().with("bundle", source.bundle.clone()));
             let mut done = publish(&source);
             // What is in force does not show a version that was retired: who refuses it knows which one is the next.
             let named = done.as_ref().err().filter(|_| next).and_then(|refused| source.next_by(refused));
             if let Some(reference) = named {
-                source.0.insert("ref", reference);
+                source.bundle.insert("ref", reference);
                 done = publish(&source);
             }
-            let tried = format!("{} of {}", source.reference().unwrap_or("?"), read_from(&file));
+            let tried = format!("{} of {}", source.reference().unwrap_or("?"), source.read_from());
+            let unread = source.unread();
             let bundle = source.into_object();
             let done = done.map_err(|failure| {
                 let numbered = next || failure.next().is_none();
@@ -111,7 +142,7 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
             let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
             let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
             report(&done, &what, output);
-            warnings(bundle, config).iter().for_each(|warning| aside(warning));
+            unread.iter().chain(&warnings(bundle, config)).for_each(|warning| aside(warning));
         }
         PolicyCommand::Retire { reference } => {
             let done = act(config, "policy.retire", Object::new().with("ref", &reference));
@@ -125,12 +156,9 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
     Ok(())
 }
 
-/// The files of a bundle: its own, and what lies beside it.
-pub(super) fn read_from(file: &Path) -> String {
-    let beside = ["cedar", "cedarschema"].map(|extension| file.with_extension(extension));
-    let there = beside.iter().filter(|file| file.exists());
-    let files = std::iter::once(file).chain(there.map(PathBuf::as_path));
-    files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+/// Whether a bundle has no text of its own as this member: what init writes says null where there is no schema.
+fn lacks(bundle: &Object, member: &str) -> bool {
+    bundle.get(member).is_none_or(|value| *value == Value::Null)
 }
 
 /// What to look at in a bundle that was published, and so compiles.

@@ -38,6 +38,36 @@ fn cedar_text_and_schema_are_read_from_beside_the_bundle_where_it_has_none() {
 }
 
 #[test]
+fn a_schema_beside_a_bundle_that_says_null_is_its_schema_and_what_is_not_read_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("p.json");
+    let (rules, schema) = (file.with_extension("cedar"), file.with_extension("cedarschema"));
+    let read = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        Source::read(&file).expect("a bundle")
+    };
+    std::fs::write(&rules, "permit(principal, action, resource);").expect("written");
+    std::fs::write(&schema, "entity Identity;").expect("written");
+    let source = read(r#"{"cedar":null,"ref":"policy://p/v1","schema":null}"#);
+    assert_eq!(source.read_from(), format!("{}, {}, {}", file.display(), rules.display(), schema.display()));
+    assert_eq!(source.unread(), Vec::<String>::new());
+    let bundle = source.into_object();
+    assert_eq!(bundle.get("schema"), Some(&Value::from("entity Identity;")));
+    assert_eq!(bundle.get("cedar"), Some(&Value::from("permit(principal, action, resource);")));
+    let source =
+        read(r#"{"cedar":"forbid(principal, action, resource);","ref":"policy://p/v1","schema":"entity Runtime;"}"#);
+    assert_eq!(source.read_from(), file.display().to_string(), "what is not read is not named as if it were");
+    let told = source.unread();
+    assert!(
+        matches!(told.as_slice(), [cedar, of_schema]
+        if cedar.contains("p.cedar:") && cedar.contains("`cedar`")
+            && of_schema.contains("p.cedarschema:") && of_schema.contains("`schema`")),
+        "{told:?}"
+    );
+    assert_eq!(source.into_object().get("schema"), Some(&Value::from("entity Runtime;")));
+}
+
+#[test]
 fn the_next_version_is_the_one_that_a_refusal_names_as_that_and_of_the_same_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("p.json");

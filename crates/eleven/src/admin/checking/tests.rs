@@ -88,3 +88,19 @@ fn a_policy_of_another_path_that_covers_the_same_is_named() {
     assert_eq!(row(other, "model.invoke", "host://here/other"), None);
     assert_eq!(row("policy://apps/v7", "model.invoke", "host://here/gateway"), None, "it replaces that");
 }
+
+#[test]
+fn a_version_that_is_not_the_next_of_its_path_is_told() {
+    let own = read(&bundle("host://here/gateway", RULES, true));
+    let told = |references: &[&str]| {
+        let row = |reference: &&str| Value::Object(Object::new().with("ref", *reference));
+        let policies: Vec<Value> = references.iter().map(row).collect();
+        misnumbered(&own, &Value::Object(Object::new().with("policies", policies)))
+    };
+    assert_eq!(own.reference, "policy://apps/v1");
+    let note = told(&["policy://others/v3", "policy://apps/v1"]).expect("it is in force itself");
+    assert!(note.contains("policy://apps/v1 is in force, so that v2 is what is taken"), "{note}");
+    assert!(told(&["policy://apps/v4"]).is_some_and(|note| note.contains("v5 is what is taken")));
+    assert_eq!(told(&["policy://others/v3"]), None);
+    assert_eq!(told(&[]), None);
+}
