@@ -414,8 +414,11 @@ class _Verifier:
         raise NotChecked("the input is the one recorded; this verifier does not evaluate Cedar")
 
     def _asked_for(self, decision: dict):
-        """The decision was about what the artifact authorises; the request's own digest is added after it."""
+        """The decision was about what the artifact authorises, and about its request where it was about one."""
         artifact = self.artifact
+        params = artifact["op"].get("params")
+        bound = decision["op"].get("params", params)
+        require(bound == params, "the decision was about another request than the artifact's")
         decided = {**decision, "op": hashes.without(decision["op"], "params")}
         authorised = {"identity": artifact["sub"], "op": hashes.without(artifact["op"], "params")}
         authorised |= {"env": artifact["env"], "policy": artifact["pol"]}

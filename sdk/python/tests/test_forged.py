@@ -104,12 +104,14 @@ def _attested(**more):
     return change
 
 
-def _decided(**more):
-    """The bundle shows the decision's input, which the issuance recorded."""
+def _decided(about=None, **more):
+    """The bundle shows the decision's input, which the issuance recorded; it is about no request, or about this one."""
 
     def change(parts):
         artifact = parts.artifact
-        op = {name: value for name, value in artifact["op"].items() if name != "params"}
+        op = {name: value for name, value in artifact["op"].items() if name != "params" or about == "its own"}
+        if about not in (None, "its own"):
+            op["params"] = about
         decision = {"identity": artifact["sub"], "op": op, "env": artifact["env"], "policy": artifact["pol"]}
         decision |= {"facts": {}, "at": "2026-05-12T17:04:11.000Z", **more}
         parts.bundle["decision"] = decision
@@ -216,6 +218,8 @@ CASES = [
     ("a decision about another identity", _decided(identity="svc:another:prod"), "policy.replay"),
     ("a decision about another operation", _decided(op={"name": "model.train", "scope": []}), "policy.replay"),
     ("a decision about no operation", _decided(op=None), "policy.replay"),
+    ("a decision about the artifact's request", _decided("its own"), None),
+    ("a decision about another request", _decided(_HASH), "policy.replay"),
     ("a decision for another place", _decided(env={"runtime": "k8s://a", "region": "a", "tenancy": "b"}), "policy.replay"),
     ("a decision by facts", _decided(facts={"approvals": []}), None),
     ("a decision by no facts", _decided(facts=None), "policy.replay"),

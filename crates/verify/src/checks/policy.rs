@@ -95,11 +95,13 @@ pub(super) fn replay(shown: &Shown<'_>) -> Judged {
     }
 }
 
-/// Whether a decision input asks for what the artifact authorises: the request's own digest is added after the decision.
+/// Whether a decision input asks for what the artifact authorises. Some issuer adds the request's digest after the decision; where it was
+/// decided about, it is the artifact's.
 fn asks_for(input: &DecisionInput, artifact: &Artifact) -> Judged {
     let without_params = |op: &Operation| op.value().as_object().map(|op| op.canonical_without(&["params"]));
     let same = input.identity == artifact.sub
         && without_params(&input.op) == without_params(&artifact.op)
+        && (input.op.params.is_none() || input.op.params == artifact.op.params)
         && input.env == artifact.env
         && input.policy == artifact.pol;
     hold(same, "the decision was about another identity, operation, environment or policy than the artifact's")

@@ -218,6 +218,15 @@ fn what_was_decided_is_what_was_authorised_also_where_no_policy_is_evaluated() {
         less.remove(name);
         assert_eq!(status(less), Status::Failed, "without {name}");
     }
+    let about = |request: Value| {
+        let decision = decision();
+        let op = decision.get("op").and_then(Value::as_object).expect("an op").clone();
+        decision.with("op", op.with("params", request))
+    };
+    let artifact = valid("execution").get("artifact").expect("an artifact").clone();
+    let bound = artifact.pointer("/op/params").expect("a bound request");
+    assert_eq!(status(about(bound.clone())), Status::NotChecked);
+    assert_eq!(status(about(Sha3::of(&[b"another request"]).into())), Status::Failed);
 }
 
 #[test]
