@@ -211,11 +211,27 @@ fn show(config: &Config, reference: &str, output: Output) -> Result<(), Failure>
     let hash =
         hash.ok_or_else(|| Failure::new(format!("{reference} is not in force: `eleven policy list` shows what is")))?;
     let bundle = call::get(&Registry::of(config), &format!("{}{hash}", routes::REGISTRY_POLICIES))?;
-    let text = || {
-        let cedar = bundle.get("cedar").and_then(Value::as_str).unwrap_or_default();
-        let terms = bundle.get("terms").map(Value::canonical).unwrap_or_default();
-        format!("{reference}\n{hash}\nterms {}\n\n{cedar}", String::from_utf8_lossy(&terms))
-    };
-    output.either(|| bundle.clone(), text);
+    output.either(|| bundle.clone(), || in_words(reference, hash, &bundle));
     Ok(())
+}
+
+/// A bundle for people: all that decides, also who is in which group.
+pub(super) fn in_words(reference: &str, hash: &str, bundle: &Value) -> String {
+    let text = |name: &str| bundle.get(name).and_then(Value::as_str).unwrap_or_default().trim_end().to_owned();
+    let list = |name: &str| {
+        let items = bundle.get(name).and_then(Value::as_array).unwrap_or_default();
+        items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let written = |value: &Value| String::from_utf8_lossy(&value.canonical()).into_owned();
+    let terms = bundle.get("terms").map(written).unwrap_or_default();
+    let entities = bundle.get("entities").and_then(Value::as_array).unwrap_or_default();
+    let entities: Vec<String> = entities.iter().map(written).collect();
+    let head = format!("{reference}\n{hash}\noperations {}\nruntimes {}", list("operations"), list("runtimes"));
+    let mut told = format!("{head}\nterms {terms}\n\n{}", text("cedar"));
+    for (name, more) in [("entities", entities.join("\n")), ("schema", text("schema"))] {
+        if !more.is_empty() {
+            told = format!("{told}\n\n{name}\n{more}");
+        }
+    }
+    told
 }

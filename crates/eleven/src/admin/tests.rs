@@ -1,3 +1,4 @@
+use super::policy::in_words;
 use super::{Source, auditor, client, operator};
 use crate::cli::{AuditorCommand, ClientCommand, OperatorCommand};
 use crate::config::Config;
@@ -6,7 +7,7 @@ use crate::output::{Failure, Output};
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_api::secret::Secret;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Value, parse};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -65,6 +66,23 @@ fn a_schema_beside_a_bundle_that_says_null_is_its_schema_and_what_is_not_read_is
         "{told:?}"
     );
     assert_eq!(source.into_object().get("schema"), Some(&Value::from("entity Runtime;")));
+}
+
+#[test]
+fn a_policy_is_shown_with_all_that_decides() {
+    let shown = |more: &str| {
+        let bundle = format!(
+            r#"{{"cedar":"permit(principal in Team::\"blue\", action, resource);\n","operations":["model.invoke","model.list"],
+                "runtimes":["host://a/*"],"terms":{{"ttl":60}}{more}}}"#
+        );
+        in_words("policy://p/v1", "sha3-512:0", &parse(bundle.as_bytes()).expect("I-JSON"))
+    };
+    let own = "policy://p/v1\nsha3-512:0\noperations model.invoke model.list\nruntimes host://a/*\nterms {\"ttl\":60}\n\n\
+               permit(principal in Team::\"blue\", action, resource);";
+    assert_eq!(shown(r#","schema":null"#), own);
+    let member = r#"{"parents":[{"id":"blue","type":"Team"}],"uid":{"id":"svc:app:dev","type":"Identity"}}"#;
+    let more = format!(r#","entities":[{member}],"schema":"entity Team;""#);
+    assert_eq!(shown(&more), format!("{own}\n\nentities\n{member}\n\nschema\nentity Team;"));
 }
 
 #[test]
