@@ -176,10 +176,7 @@ fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
     let event = event.ok_or_else(|| Failure::new(format!("{op} has no decision: it begins with another event")))?;
     let request = event.data_str("request").and_then(Sha3::parse);
     let (Some(request), Some(policy)) = (request, &event.about.policy) else {
-        return Err(Failure::new(format!(
-            "no policy decided {op}: it was refused before one was asked ({})",
-            event.about.reason.map_or("no reason", Reason::code)
-        )));
+        return Err(Failure::new(undecided(op, event.about.reason, &event.by, event.about.artifact_id.as_deref())));
     };
     let input = blob(ledger, request)?;
     let bundle = PolicyBundle::read(blob(ledger, policy.hash)?)?;
@@ -223,6 +220,20 @@ fn replay(ledger: &At, op: &str, output: Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if same { EXIT_DONE } else { EXIT_FAILED }))
 }
 
+/// Why there is nothing to decide once more. What a point refused although it had an artifact, a policy had permitted before.
+fn undecided(op: &str, reason: Option<Reason>, by: &str, artifact: Option<&str>) -> String {
+    let reason = reason.map_or("no reason", Reason::code);
+    match artifact {
+        Some(artifact) => format!(
+            "{op} was refused by {}, which asks no policy ({reason}): `eleven lineage replay {}` decides once more what its artifact was \
+             issued for",
+            shown(by),
+            shown(artifact)
+        ),
+        None => format!("no policy decided {op}: it was refused before one was asked ({reason})"),
+    }
+}
+
 /// Content by its hash; the ledger's word is not taken for it.
 fn blob(ledger: &At, hash: Sha3) -> Result<Value, Failure> {
     let bytes = call::get_bytes(ledger, &format!("{}{hash}", routes::AUDIT_BLOB))?;
@@ -236,3 +247,6 @@ fn read_events(lineage: &Value) -> Result<Vec<Record>, Failure> {
     let events = lineage.get("events").and_then(Value::as_array).unwrap_or_default();
     Ok(events.iter().cloned().map(Record::read).collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests;
