@@ -21,28 +21,24 @@ pub(super) struct Rules {
 pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
     require(cedar.len() <= MAX_CEDAR, || format!("its Cedar text is longer than {} KiB", MAX_CEDAR / 1024))?;
     let mut rules = Rules { signs: 0, size: 0 };
-    let (mut rule, mut signs) = (0usize, 0usize);
-    let (mut copies, mut copied) = (Copies::default(), 0usize);
+    let (mut number, mut rule, mut copied) = (0usize, Rule::default(), 0usize);
     let mut left = tokens(cedar);
     while let Some(token) = left.next() {
         rules.size += token.len();
         if token == Token::Sign(";") {
-            (rule, signs, copies) = (rule + 1, 0, Copies::default());
+            (number, rule) = (number + 1, Rule::default());
             continue;
         }
+        copied = copied.saturating_add(rule.take(token));
+        rules.signs = rules.signs.max(rule.signs);
         let told = |what: &str| {
             let at = place::of(cedar, cedar.len() - left.bytes()).unwrap_or_default();
-            format!("policy{rule}, its rule {rule} counted from 0, {what} ({at})")
+            format!("policy{number}, its rule {number} counted from 0, {what} ({at})")
         };
-        if is_counted(token) {
-            signs += 1;
-            rules.signs = rules.signs.max(signs);
-            require(signs <= MAX_RULE, || {
-                let many = told(&format!("has more than {MAX_RULE} operators and brackets"));
-                format!("{many}: write a set instead of many comparisons, or several rules")
-            })?;
-        }
-        copied = copied.saturating_add(copies.take(token));
+        require(rule.signs <= MAX_RULE, || {
+            let many = told(&format!("has more than {MAX_RULE} operators and brackets"));
+            format!("{many}: write a set instead of many comparisons, or several rules")
+        })?;
         require(copied <= MAX_CEDAR, || {
             let nested = told("has too many `is … in` in what others of them ask about");
             format!(
@@ -63,15 +59,21 @@ fn is_counted(token: Token<'_>) -> bool {
     }
 }
 
-/// What Cedar goes over more than once. It reads `a is T in b` as `a is T && a in b`: what stands in `a` counts twice, and where that is
-/// another of the kind, twice as often with each depth. A rule of some hundred signs would come to more than anybody finishes.
+/// A rule as far as it was read.
 ///
-/// Only brackets bring one into what another asks about. Where they do not match there is no tree, and nothing is copied.
+/// Cedar goes over some of it more than once. It reads `a is T in b` as `a is T && a in b`: what stands in `a` counts twice, and where that
+/// is another of the kind, twice as often with each depth. A rule of some hundred signs would come to more than anybody finishes. Only
+/// brackets bring one into what another asks about; where they do not match there is no tree, and nothing is copied.
+///
+/// And it validates `a has b.c.d` as `a has b && a.b has c && a.b.c has d`.
 #[derive(Default)]
-struct Copies<'a> {
-    /// In the innermost bracket that is open.
+struct Rule<'a> {
+    signs: usize,
+    /// Which name of the path behind a `has` is read, from 1; 0 elsewhere.
+    path: usize,
+    /// The operand in the innermost bracket that is open.
     inner: Operand,
-    /// In those around it.
+    /// Those in the brackets around it.
     outer: Vec<Operand>,
     last: Option<Token<'a>>,
 }
@@ -86,11 +88,25 @@ struct Operand {
     asked: Option<usize>,
 }
 
-impl<'a> Copies<'a> {
+impl<'a> Rule<'a> {
     /// Takes the next token, and gives the bytes that it has copied.
     fn take(&mut self, token: Token<'a>) -> usize {
+        let last = self.last.replace(token);
         // Behind a dot every word is the name of a member.
-        let is_member = self.last.replace(token) == Some(Token::Sign("."));
+        let is_member = last == Some(Token::Sign("."));
+        if is_counted(token) {
+            self.signs += if token == Token::Sign(".") { self.path.max(1) } else { 1 };
+        }
+        self.path = match token {
+            Token::Word("has") if !is_member => 1,
+            Token::Word(_) if is_member || last == Some(Token::Word("has")) => self.path,
+            Token::Sign(".") if self.path > 0 => self.path + 1,
+            Token::Word(_) | Token::Sign(_) | Token::Text(_) => 0,
+        };
+        self.copy(token, is_member)
+    }
+
+    fn copy(&mut self, token: Token<'_>, is_member: bool) -> usize {
         let mut copied = 0;
         match token {
             Token::Sign("(" | "[" | "{") => {

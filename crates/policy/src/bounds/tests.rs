@@ -46,6 +46,28 @@ fn the_signs_of_the_largest_rule_count() {
 }
 
 #[test]
+fn a_path_behind_has_counts_as_what_it_stands_for() {
+    let signs = |condition: &str| of_rules(&rule(condition)).unwrap() - 2;
+    for (condition, expected) in [
+        ("context has a.b", 1 + 1),
+        ("context has a.b.c.d", 1 + (1 + 2 + 3)),
+        ("context has a.is.in.d", 1 + (1 + 2 + 3) + 2),
+        ("context has if.b.c", 1 + 1 + (1 + 2)),
+        ("context.a.b.c.d", 4),
+        ("context.has.b.c.d", 4 + 1),
+        ("context[\"has\"].b.c.d", 1 + 3),
+        ("if context has a then context.b.c else context.b.c", 2 + 2 + 2),
+        ("context has a && context.b.c", 2 + 2),
+        ("context has \"a\" || context.b.c", 2 + 2),
+    ] {
+        assert_eq!(signs(condition), expected, "{condition}");
+    }
+    let has = |names: usize| rule(&format!("context has a{}", ".a".repeat(names - 1)));
+    of_rules(&has(32)).unwrap();
+    is_too_much(of_rules(&has(33)), "policy0,");
+}
+
+#[test]
 fn a_rule_of_too_many_signs_is_not_read() {
     let most = MAX_RULE - 2;
     for sign in ["(", "[", "{", "true || ", "true && ", "1 + ", "- ", "! ", "if ", "a.", "1 == "] {
