@@ -132,11 +132,11 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
              them",
         ),
         Reason::PolicyError => (
-            "A rule of the policy could not be evaluated over this request, or the request is none by its schema, or the policy as a \
-             whole could not be used. That denies, whatever the other rules say.",
+            "A rule of the policy could not be evaluated over this request, or the request is none by its schema, or holds a null, which \
+             no policy reads, or the policy as a whole could not be used. That denies, whatever the other rules say.",
             "guard the member that the rule reads (`context.op has …`) and publish the policy again; where no rule is named, send \
-             what its schema asks for. `eleven lineage replay` says which member it was; where no policy decided, the authority's log \
-             says what is wrong with it",
+             what its schema asks for, and leave out what is null. `eleven lineage replay` says which member it was; where no policy \
+             decided, the authority's log says what is wrong with it",
         ),
         Reason::ApprovalRequired => (
             "The policy wants approvals for this very request, and too few were given.",

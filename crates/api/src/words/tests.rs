@@ -32,6 +32,7 @@ fn a_reason_is_told_with_each_cause_for_which_it_is_given() {
         (Reason::ArtifactReplayed, "the journal of a point that lost one", "a new artifact"),
         (Reason::AuditUnavailable, "the point was about to end", "where it was told to stop"),
         (Reason::PolicyError, "none by its schema", "what its schema asks for"),
+        (Reason::PolicyError, "holds a null", "leave out what is null"),
         (Reason::LimitsExceeded, "there is more of it", "spec/limits.md lists every limit"),
     ] {
         assert!(meaning(reason).contains(told), "{reason}: {}", meaning(reason));
