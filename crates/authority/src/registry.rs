@@ -3,14 +3,15 @@
 //! One task follows the ledger's registry events and makes the epochs; one stamps the last of them every second. Both put
 //! what they make in place whole; whoever decides or serves takes one [`Current`] and keeps to it.
 //!
-//! **Invariant**: nothing is signed that the ledger did not hand out as appended, and no stamp unless the ledger was
-//! heard from within `fresh`, and all that it said then is in what is stamped.
+//! **Invariant**: nothing is signed that the ledger did not hand out as appended and its producer did not sign, and no stamp unless
+//! the ledger was heard from within `fresh`, and all that it said then is in what is stamped.
 
 mod bundles;
 mod current;
 mod drift;
 mod follow;
 mod gate;
+mod producers;
 pub mod routes;
 mod watch;
 

@@ -3,6 +3,7 @@
 use super::Registry;
 use super::current::{Current, EpochError, Known};
 use super::drift::{Drifts, Open};
+use super::producers::Producers;
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
 use eleven_api::edge::Moment;
@@ -26,6 +27,8 @@ const SHOWN_AGAIN_MS: i64 = 1_000;
 /// Why a ledger is followed no further that has not what it told.
 const WENT_BACK: &str = "the ledger has not what it told before: it went back, or is another one; if its operator meant that, \
                          restart this authority";
+/// What to do about a record that its producer's key did not sign.
+const FORGED: &str = "look at who answers at the ledger's address, then restart this authority";
 /// The status of an answer to a reader whom the ledger does not know, or not by this signature.
 const UNKNOWN_READER: u16 = 401;
 /// How often the last epoch is stamped.
@@ -50,6 +53,8 @@ struct Following {
     /// Since when each issuer key is in the registry: by the ledger, where that was before this process came to know it.
     issuers: BTreeMap<String, Time>,
     tables: KeyTables,
+    /// How far each producer's stream was folded.
+    producers: Producers,
     drifts: Drifts,
     /// The entry that the drifts go on with: behind `next` where the ledger did not show discontinuities for a while. A drift
     /// and what answered it are told apart by their order, so that nothing is taken before what stands in between.
@@ -223,13 +228,19 @@ impl Following {
         let (seq, record) = (row.seq, &row.record);
         // The ledger appended what the same rules refuse here.
         let refused = |error: FoldError| format!("entry {seq}, {}: {error}", record.event);
+        let forged = |why: &str| format!("entry {seq}, {}: {why}; {FORGED}", record.event);
         let changed = match &mut self.fold {
             None if record.event == "ledger.genesis" && seq == 0 => {
-                self.fold = Some(Fold::genesis(row.at, &record.by, &record.data).map_err(refused)?);
+                let fold = Fold::genesis(row.at, &record.by, &record.data).map_err(refused)?;
+                self.producers.take(&fold, &mut self.tables, row).map_err(forged)?;
+                self.fold = Some(fold);
                 true
             }
             None => return Err("the ledger does not begin with its genesis".to_owned()),
-            Some(fold) => fold.apply(row.at, &record.event, &record.by, &record.data).map_err(refused)?,
+            Some(fold) => {
+                self.producers.take(fold, &mut self.tables, row).map_err(forged)?;
+                fold.apply(row.at, &record.event, &record.by, &record.data).map_err(refused)?
+            }
         };
         if record.event == "policy.published"
             && let Ok(published) = PublishedPolicy::read(Value::Object(record.data.clone()))

@@ -1,14 +1,15 @@
 use super::*;
 use crate::Signers;
 use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
+use crate::identity::operator_source;
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_api::keyring::Keyring;
 use eleven_core::encoding::Object;
-use eleven_core::event::{About, Draft, Place};
+use eleven_core::event::{About, Draft, Place, Record};
 use eleven_core::registry::{GrantedKey, Item as _, genesis};
-use eleven_core::signature::Signer;
+use eleven_core::signature::{SeedSigner, Signer};
 
 /// A registry that nothing is told but what a test tells it, signed by the key of `role`.
 fn registry(role: &str) -> Registry {
@@ -18,9 +19,19 @@ fn registry(role: &str) -> Registry {
 }
 
 fn row(seq: u64, event: &'static str, by: &str, data: Object) -> Row {
+    let role = match by {
+        AUTHORITY => "event",
+        POINT => "point",
+        _ => "ledger",
+    };
+    row_signed(&signer(role), seq, event, by, data)
+}
+
+/// An entry with a record that this key signed, whoever it says to be by.
+fn row_signed(by_key: &dyn Signer, seq: u64, event: &'static str, by: &str, data: Object) -> Row {
     let draft =
         Draft { event, place: Place::Alone, ts: NOW, by: by.into(), src_seq: seq, data, about: About::default() };
-    Row { seq, at: NOW, record: draft.sign(&signer("event")).expect("a record") }
+    Row { seq, at: NOW, record: draft.sign(by_key).expect("a record") }
 }
 
 fn genesis_row() -> Row {
@@ -177,6 +188,74 @@ async fn what_the_rules_refuse_ends_it() {
     let why = following.take(&registry, page(vec![genesis_row(), removed], 2)).await.expect_err("nothing to remove");
     assert!(why.starts_with("entry 1, source.removed: "), "{why}");
     assert_eq!(epoch(&registry, NOW), None);
+}
+
+/// An operator whom somebody would like to be.
+fn thief_data() -> Object {
+    match operator_source("thief", "human:thief", signer("thief").kid(), &signer("thief").public()).to_value() {
+        Value::Object(data) => data,
+        other => panic!("no object: {other}"),
+    }
+}
+
+/// Shows a registry with nothing but its genesis this as entry 1, and gives why that is followed no further.
+async fn refused_as_next(shown: Row) -> String {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    following.take(&registry, page(vec![genesis_row()], 1)).await.expect("taken");
+    let why = following.take(&registry, page(vec![shown], 2)).await.expect_err("it is not folded");
+    assert_eq!(epoch(&registry, NOW), Some(1), "{why}");
+    why
+}
+
+#[tokio::test]
+async fn what_no_key_of_its_producer_signed_is_not_folded_whoever_shows_it() {
+    let stranger = SeedSigner::new(signer("event").kid(), &[9; 32]);
+    // Of another, under the name of the key; the ledger's own; a point's; of another use; of no registry.
+    for by_key in [stranger, signer("ledger"), signer("point"), signer("issuer"), signer("thief")] {
+        let why = refused_as_next(row_signed(&by_key, 1, "source.registered", AUTHORITY, thief_data())).await;
+        assert!(why.starts_with("entry 1, source.registered: no event key of its producer"), "{}: {why}", by_key.kid());
+    }
+    let signed = row(1, "source.registered", AUTHORITY, thief_data());
+    let Value::Object(members) = signed.record.to_value() else { panic!("an object") };
+    let other = Value::Object(members.with("event_hash", Sha3::of(&[b"another"])));
+    let record = Record::read(other).expect("of a record's form");
+    let why = refused_as_next(Row { record, ..signed }).await;
+    assert!(why.starts_with("entry 1, source.registered: its hashes"), "{why}");
+}
+
+#[tokio::test]
+async fn a_genesis_that_its_ledger_did_not_sign_is_followed_no_further() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let data = genesis(&root(), 10, &fixtures::keys());
+    let forged = row_signed(&signer("event"), 0, "ledger.genesis", "ledger://11-11", data);
+    let why = following.take(&registry, page(vec![forged], 1)).await.expect_err("the authority's key signed it");
+    assert!(why.starts_with("entry 0, ledger.genesis: "), "{why}");
+    assert_eq!(epoch(&registry, NOW), None);
+}
+
+#[tokio::test]
+async fn what_was_folded_is_not_folded_again_under_another_entry() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let registered = row(1, "source.registered", AUTHORITY, thief_data());
+    let name = thief_data().get("name").cloned().expect("a name");
+    let removed = row(2, "source.removed", AUTHORITY, Object::new().with("name", name));
+    let rows = vec![genesis_row(), registered.clone(), removed];
+    following.take(&registry, page(rows, 3)).await.expect("taken");
+    assert_eq!(epoch(&registry, NOW), Some(3));
+    let again = Row { seq: 3, ..registered };
+    let why = following.take(&registry, page(vec![again], 4)).await.expect_err("it was removed since");
+    assert!(why.starts_with("entry 3, source.registered: its key signed it"), "{why}");
+    assert_eq!(epoch(&registry, NOW), Some(3));
+}
+
+#[tokio::test]
+async fn what_a_key_signs_when_it_has_ended_is_not_folded() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let ended = row(1, "key.retired", AUTHORITY, Object::new().with("kid", signer("event").kid()));
+    following.take(&registry, page(vec![genesis_row(), ended], 2)).await.expect("taken");
+    let late = row(2, "source.registered", AUTHORITY, thief_data());
+    let why = following.take(&registry, page(vec![late], 3)).await.expect_err("its key has ended");
+    assert!(why.starts_with("entry 2, source.registered: no event key of its producer"), "{why}");
 }
 
 #[tokio::test]
