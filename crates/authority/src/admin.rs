@@ -24,12 +24,12 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
-use eleven_api::serve::{self, Peer};
+use eleven_api::serve::{self, Budget, Peer};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Tip};
 use eleven_core::form::FormError;
 use eleven_core::id;
-use eleven_core::limits::MAX_STAMP_AHEAD_MS;
+use eleven_core::limits::{MAX_ACTS_HELD, MAX_STAMP_AHEAD_MS};
 use eleven_core::reason::Reason;
 use eleven_core::registry::FoldError;
 use eleven_core::time::Time;
@@ -45,6 +45,11 @@ pub(crate) use turn::Left;
 
 /// Bytes of an act: a policy bundle and what stands around it.
 const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
+
+/// What the bodies of acts share.
+pub(crate) fn bodies() -> Budget {
+    Budget::shared(MAX_ACTS_HELD, MAX_BODY)
+}
 
 /// What a clock that shows milliseconds may be behind.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -301,9 +306,10 @@ async fn act(
     if !peer.ip().to_canonical().is_loopback() {
         return Err(Problem::with_status(403, "operators act on this machine only: connect from loopback"));
     }
-    let body = serve::body(body, MAX_BODY).await?;
+    // Anybody on this machine may send one: what they come to has its bounds, until each is answered.
+    let body = authority.acts.body(body, MAX_BODY).await?;
     let signed = SignedAct::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
-    if let Some(ahead) = signed.ahead(authority.clock.now()) {
+    if let Some(ahead) = ahead(&authority, &signed).map_err(SignedError::problem)? {
         tokio::time::sleep(ahead + CLOCK_STEP).await;
     }
     let operator = operator(&authority, &signed).map_err(SignedError::problem)?;
@@ -312,6 +318,14 @@ async fn act(
     let done = tokio::spawn(async move { authority.operate(act, Some(&operator)).await }).await;
     let done = done.unwrap_or(Err(ActError::Broken("the act broke off: the authority's log says why")));
     done.map(|done| serve::json(&done.to_value())).map_err(|error| error.problem())
+}
+
+/// How long to wait until the time of an operator's act has come.
+fn ahead(authority: &Authority, signed: &SignedAct) -> Result<Option<Duration>, SignedError> {
+    let now = authority.clock.now();
+    let current = authority.registry.fresh(now).ok_or(SignedError::Stale)?;
+    let operator = current.sources.operator(&signed.kid).ok_or(SignedError::Unknown)?;
+    signed.ahead(&operator.key, now)
 }
 
 /// The operator who signed the act, now and for the first time.

@@ -35,7 +35,7 @@ use eleven_api::edge::Clock;
 use eleven_api::keyring::{InUse, Keyring};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::serve::{self, Listener, MetricsText, stopped};
+use eleven_api::serve::{self, Budget, Listener, MetricsText, stopped};
 use eleven_api::tasks::{Ended, Tasks};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
@@ -144,6 +144,8 @@ pub struct Authority {
     pub(crate) sequencer: Sequencer,
     pub(crate) denials: Arc<Denials>,
     pub(crate) replays: Replays,
+    /// What the bodies of acts take while they are held.
+    pub(crate) acts: Budget,
     /// Acts are carried out one after the other: what one may do depends on what the one before it did. What the
     /// last one left, where that was not in force yet when its time was over.
     pub(crate) acting: tokio::sync::Mutex<Option<Left>>,
@@ -193,6 +195,7 @@ impl Authority {
             sequencer,
             denials,
             replays,
+            acts: admin::bodies(),
             acting,
             metrics,
             tasks,

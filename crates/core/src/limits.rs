@@ -62,6 +62,8 @@ pub const MAX_CALLS_HELD: usize = 512 * 1024 * 1024;
 pub const MAX_STREAM_EVENT: usize = 4 * 1024 * 1024;
 /// Bytes of appends that a ledger holds at once, but for 64 KiB of each; four of the largest where that is more.
 pub const MAX_APPENDS_HELD: usize = 128 * 1024 * 1024;
+/// Bytes of operators' acts that an authority holds at once, but for 64 KiB of each; four of the largest where that is more.
+pub const MAX_ACTS_HELD: usize = 32 * 1024 * 1024;
 /// Top-level members of a request's body that a gateway reads.
 pub const MAX_MEMBERS: usize = 1024;
 /// Workloads that one point has admitted at once and that are not completed.

@@ -127,13 +127,20 @@ impl SignedAct {
             .with("kid", &self.kid)
     }
 
-    /// How long to wait until the act's time has come; `None` where it has, or is so far ahead that it is not waited for.
+    /// How long to wait until the time of an act has come that `key` signed; `None` where it has, or is so far ahead that it is not
+    /// waited for. What anybody could have sent is not held for that long.
     ///
     /// No act is taken before its time: the process that takes this one's place knows by it whether it may have been taken.
-    #[must_use]
-    pub fn ahead(&self, now: Time) -> Option<Duration> {
+    ///
+    /// # Errors
+    /// Where its time is one to wait for, and `key` did not sign it.
+    pub fn ahead(&self, key: &VerifyingKey, now: Time) -> Result<Option<Duration>, SignedError> {
         let ahead = self.time.since(now);
-        (1..=MAX_AHEAD_MS).contains(&ahead).then(|| Duration::from_millis(ahead.unsigned_abs()))
+        if !(1..=MAX_AHEAD_MS).contains(&ahead) {
+            return Ok(None);
+        }
+        self.verify(key, self.time)?;
+        Ok(Some(Duration::from_millis(ahead.unsigned_abs())))
     }
 
     /// Whether `key` signed it in the ten seconds before `now`.

@@ -15,7 +15,7 @@ use eleven_core::artifact::RequestBinding;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
 use eleven_core::hash::Sha3;
-use eleven_core::limits::{MAX_CEDAR, MAX_POLICY, MAX_RUNTIME};
+use eleven_core::limits::{MAX_ACTS_HELD, MAX_BUNDLE, MAX_CEDAR, MAX_POLICY, MAX_RUNTIME};
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
@@ -24,6 +24,8 @@ use eleven_core::time::Time;
 use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 fn epoch(done: &Value) -> i64 {
@@ -417,6 +419,45 @@ async fn an_act_is_taken_once_from_an_operator_who_is_known() {
     assert_eq!(world.send_act(old.to_bytes()).await.expect_err("too old").status, 401);
     let founding = world.authority.operate(Act::KeyRetire { kid: "key:11-11/a/b".into() }, None).await;
     assert!(matches!(founding, Err(ActError::Impossible(_))), "nobody acts unsigned once there is an operator");
+    world.stop().await;
+}
+
+/// Begins to send an act that says to be of so many bytes, and sends fewer.
+async fn begun(world: &World, says: usize, sends: usize) -> TcpStream {
+    let at = world.base.strip_prefix("http://").expect("plain HTTP");
+    let mut stream = TcpStream::connect(at).await.expect("the authority listens");
+    let head = format!("POST {} HTTP/1.1\r\nhost: {at}\r\ncontent-length: {says}\r\n\r\n", routes::ADMIN_ACT);
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(&vec![b' '; sends]).await.expect("sent");
+    stream
+}
+
+/// Whether there is no room for an act of so many bytes. None of them is sent, so that it takes none.
+async fn has_no_room(world: &World, bytes: usize) -> bool {
+    let (mut stream, mut status) = (begun(world, bytes, 0).await, [0u8; 12]);
+    let answered = tokio::time::timeout(Duration::from_millis(50), stream.read_exact(&mut status)).await;
+    matches!(answered, Ok(Ok(_))) && status == *b"HTTP/1.1 503"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_anybody_sends_as_acts_is_held_up_to_a_limit_and_keeps_out_no_small_one() {
+    let world = World::founded().await;
+    let (large, began) = (1usize << 20, std::time::Instant::now());
+    assert!(!has_no_room(&world, large).await);
+    let mut held = Vec::new();
+    for _ in 0..MAX_ACTS_HELD / MAX_BUNDLE {
+        held.push(begun(&world, MAX_BUNDLE, MAX_BUNDLE - 1).await);
+    }
+    // When the authority has read it.
+    while !has_no_room(&world, large).await {
+        assert!(began.elapsed() < DEADLINE, "it holds whatever is sent");
+    }
+    let args = Object::new().with("identity", crate::fixtures::CALLER);
+    world.act("identity.issue", args).await.expect("there is room for a small one");
+    drop(held);
+    while has_no_room(&world, large).await {
+        assert!(began.elapsed() < 2 * DEADLINE, "who has left takes no room");
+    }
     world.stop().await;
 }
 

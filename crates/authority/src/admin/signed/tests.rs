@@ -27,8 +27,17 @@ fn an_act_is_the_operators_for_ten_seconds() {
 #[test]
 fn an_act_that_is_dated_ahead_is_waited_for_a_second_at_most() {
     for (millis, waits) in [(0, None), (-1, None), (1, Some(1)), (1_000, Some(1_000)), (1_001, None), (10_000, None)] {
-        let ahead = signed().ahead(NOW.plus_millis(-millis));
-        assert_eq!(ahead, waits.map(Duration::from_millis), "{millis} ms ahead");
+        let ahead = signed().ahead(&key(), NOW.plus_millis(-millis));
+        assert_eq!(ahead, Ok(waits.map(Duration::from_millis)), "{millis} ms ahead");
+    }
+}
+
+#[test]
+fn an_act_that_its_operator_did_not_sign_is_not_waited_for() {
+    let stranger = SeedSigner::new(signer().kid(), &[6; 32]);
+    let act = SignedAct::sign("policy.retire", Object::new(), NOW, &stranger);
+    for millis in [1, 1_000] {
+        assert_eq!(act.ahead(&key(), NOW.plus_millis(-millis)), Err(SignedError::Signature), "{millis} ms ahead");
     }
 }
 
