@@ -15,7 +15,7 @@ use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::limits::{MAX_POLICY, MAX_RUN, MAX_RUNTIME};
+use eleven_core::limits::{MAX_POLICY, MAX_RUN, MAX_RUNTIME, REVOKED_KEPT};
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -27,6 +27,7 @@ use eleven_core::registry::{
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
+use eleven_core::time::Time;
 use std::sync::Arc;
 
 /// The events of an act, and what it answers besides.
@@ -281,10 +282,21 @@ async fn revoke(authority: &Authority, current: &Current, artifact: String, why:
         return Err(ActError::Impossible("the artifact is revoked already"));
     }
     let data = issued_data(&issued.data).ok_or_else(|| ActError::Unknown("expiry of the artifact".into()))?;
+    if is_forgotten(data.exp, authority.clock.now()) {
+        return Err(ActError::Impossible(
+            "the artifact ended more than a day ago: no point admits it, and the registry lists no revocation of one for longer",
+        ));
+    }
     let about = About { artifact_id: Some(artifact.clone()), issuer: Some(authority.name.clone()), ..About::default() };
     let revoked = Object::new().with("artifact", &artifact).with("exp", data.exp.to_seconds_value()).with("why", why);
     let step = Step { about, ..Step::alone("authorization.revoked", revoked) };
     Ok(Plan::one(step).answering("artifact", artifact))
+}
+
+/// Whether the registry lists no revocation any more of an artifact that ended so. Whether it was revoked is not seen there then, and
+/// the ledger takes no second one: that would be a record that it refused, and a discontinuity.
+fn is_forgotten(exp: Time, now: Time) -> bool {
+    exp.plus_seconds(REVOKED_KEPT) <= now
 }
 
 /// The setting in force changes; approving it once more would only make an epoch.
@@ -409,3 +421,6 @@ fn transition(event: &'static str, place: Place, kind: &str, subject: &str, caus
     let data = Object::new().with("kind", kind).with("subject", subject).with("cause", cause);
     Step { place, ..Step::alone(event, data) }
 }
+
+#[cfg(test)]
+mod tests;
