@@ -52,6 +52,8 @@ struct Held {
     bytes: BTreeMap<Sha3, Bytes>,
     /// What is published next, as it was compiled, until the ledger has it.
     compiled: Option<Arc<Policy>>,
+    /// Of those in force, whose bundle does not compile: it would not the next time.
+    broken: BTreeSet<Sha3>,
 }
 
 /// What there is to know of a policy in force whose reference is longer than one that is published now: an earlier version took it, and
@@ -144,6 +146,9 @@ impl Bundles {
                 policies.insert(hash, policy);
                 continue;
             }
+            if self.held().broken.contains(&hash) {
+                continue;
+            }
             let Some(bytes) = self.get(hash).await else {
                 tracing::warn!(policy = %row.id.reference, "the bundle of a policy in force is not to be had from the ledger");
                 continue;
@@ -153,9 +158,16 @@ impl Bundles {
             }
             let listed = row.clone();
             let compiled = spawn_blocking(move || compile(&listed, &bytes)).await;
+            // What broke off may go through the next time.
+            let broke_off = compiled.is_err();
             match compiled.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok(policy) => drop(policies.insert(hash, Arc::new(policy))),
-                Err(why) => tracing::error!(policy = %row.id.reference, %why, "a policy in force does not decide"),
+                Err(why) => {
+                    tracing::error!(policy = %row.id.reference, %why, "a policy in force does not decide");
+                    if !broke_off {
+                        self.held().broken.insert(hash);
+                    }
+                }
             }
         }
         policies

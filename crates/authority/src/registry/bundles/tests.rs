@@ -2,6 +2,7 @@ use super::*;
 use crate::fixtures;
 use eleven_api::client::Client;
 use eleven_core::encoding::Object;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Bundles of a ledger that does not answer.
 fn bundles() -> Bundles {
@@ -55,6 +56,48 @@ async fn what_is_no_bundle_or_does_not_compile_is_told_apart() {
     assert!(matches!(bundles().compile(wrong).await, Err(NotCompiled::Policy(_))));
     let wrong = Value::Object(object.with("cedar", 1u32));
     assert!(matches!(bundles().compile(wrong).await, Err(NotCompiled::Form(_))));
+}
+
+/// Counts what is logged as an error.
+struct Errors(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_policy_in_force_that_does_not_compile_is_compiled_and_told_of_once() {
+    let (bundles, none, told) = (bundles(), BTreeMap::new(), Arc::<AtomicUsize>::default());
+    let _told = tracing::subscriber::set_default(Errors(Arc::clone(&told)));
+    let (row, other) = (row("one"), row("other"));
+    for (row, bytes) in [(&row, Bytes::from_static(b"{}")), (&other, bundle("other").canonical().into())] {
+        bundles.published(row.id.hash);
+        bundles.keep(row.id.hash, bytes);
+    }
+    let rows = [row, other.clone()];
+    for _ in 0..3 {
+        let policies = bundles.policies(&rows, &none).await;
+        assert_eq!(policies.keys().collect::<Vec<_>>(), [&other.id.hash], "the others decide");
+        assert_eq!(told.load(SeqCst), 1);
+    }
 }
 
 #[tokio::test]
