@@ -70,9 +70,12 @@ impl Registered {
     /// interrupted.
     ///
     /// # Errors
-    /// Where it stands under them, or one of them does not count or is registered with another public key.
-    pub(crate) fn may_take(&self, keys: &[PublicKey]) -> Result<(), Failure> {
-        if let Some(kid) = self.under.as_deref().filter(|under| keys.iter().any(|key| key.kid == *under)) {
+    /// Where it stands under them and has no others left to retire, or one of them does not count or is registered with another
+    /// public key.
+    pub(crate) fn may_take(&self, point: &str, keys: &[PublicKey]) -> Result<(), Failure> {
+        let is_left = self.keys.iter().any(|key| is_other(key, point, keys) && is_active(key));
+        let under = self.under.as_deref().filter(|under| keys.iter().any(|key| key.kid == *under));
+        if let Some(kid) = under.filter(|_| !is_left) {
             return Err(Failure::usage(format!(
                 "the point is registered under {kid}, which it holds: its keys were replaced already. To replace them again, \
                  name a --label that was never used; nothing was done"
@@ -115,7 +118,7 @@ impl Registered {
     fn retire_others(&self, config: &Config, keys: &[PublicKey]) -> Result<Vec<String>, Failure> {
         let mut retired = Vec::new();
         for key in self.keys.iter().filter(|key| is_other(key, &config.point.name, keys)) {
-            if matches!(key.status, KeyStatus::Active) {
+            if is_active(key) {
                 act(config, "key.retire", Object::new().with("kid", &key.kid))?;
                 retired.push(key.kid.clone());
             }
@@ -127,6 +130,10 @@ impl Registered {
 /// Whether a registered key is the point's, and none of `keys`.
 fn is_other(key: &KeyRecord, point: &str, keys: &[PublicKey]) -> bool {
     key.owner == point && !keys.iter().any(|ours| ours.kid == key.kid)
+}
+
+const fn is_active(key: &KeyRecord) -> bool {
+    matches!(key.status, KeyStatus::Active)
 }
 
 /// Why nothing was replaced.

@@ -145,7 +145,7 @@ pub(crate) fn replace_keys(
         })
     };
     let (keys, drained) = if made {
-        registered.may_take(&held)?;
+        registered.may_take(&config.point.name, &held)?;
         let drained = moved_drained(&held)?;
         (held, drained)
     } else {

@@ -90,6 +90,27 @@ fn what_was_interrupted_is_gone_on_with_by_the_same_command() {
     assert_eq!(std::fs::read(domain.file("runtime/keystore.json")).expect("a keystore"), keystore, "made once");
 }
 
+#[test]
+fn keys_of_before_that_were_not_retired_any_more_are_retired_by_the_same_command() {
+    let domain = drained();
+    // As where the authority fell between the point's registration under its new keys and the end of the old ones.
+    for name in ["keystore.json", "journal"] {
+        let from = domain.file(&format!("runtime/{name}"));
+        std::fs::rename(&from, format!("{from}.before-2.1")).expect("moved");
+    }
+    let keys = domain.file("runtime-2.json");
+    std::fs::write(&keys, domain.done(&["runtime", "key", "new", "--label", "2", "--json"])).expect("written");
+    domain.done(&["key", "register", &keys]);
+    domain.done(&["runtime", "register"]);
+    let replace = || domain.run(&["runtime", "key", "replace", "--label", "2"]);
+    let done = replace();
+    assert!(done.status.success() && text(&done).contains(DRAINED), "{}", text(&done));
+    assert!(text(&done).contains("keys retired: key:11-11/attest-gw-0/1, key:11-11/gw-0/1"), "{}", text(&done));
+    let again = replace();
+    assert_eq!(again.status.code(), Some(2), "there is nothing left to do: {}", text(&again));
+    assert!(text(&again).contains("were replaced already"), "{}", text(&again));
+}
+
 /// A domain whose point does not run, and whose ledger has all that the point's journal holds.
 fn drained() -> Domain {
     let mut domain = Domain::make(&[]);
