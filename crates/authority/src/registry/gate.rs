@@ -11,15 +11,32 @@ use eleven_api::public;
 use eleven_api::reader::{self, SignedRead, auditor};
 use eleven_core::reason::Reason;
 use eleven_core::registry::exposure::Exposure;
+use eleven_core::registry::{SourceRecord, ViewKey};
 use eleven_core::root::KeyUse;
 use eleven_core::time::Time;
 use std::sync::Arc;
 
-/// Whether somebody reads who is known, or because anybody may: an extension of each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// As whom somebody reads: an extension of each request.
+#[derive(Clone, Debug)]
 pub(super) enum Reads {
+    /// As anybody.
     Anybody,
-    Known,
+    /// As the auditor or operator of this row.
+    Source(SourceRecord),
+    /// By the event key of this name.
+    Key(String),
+}
+
+impl Reads {
+    /// Whether who was let in so, by a registry of before, may read this one.
+    pub(super) fn may(&self, current: &Current, now: Time) -> bool {
+        !is_private(current)
+            || match self {
+                Self::Anybody => false,
+                Self::Source(row) => current.view.lists().sources.get(&row.name) == Some(row),
+                Self::Key(kid) => event_key(current, kid, now).is_some(),
+            }
+    }
 }
 
 /// Stands around what is read of the registry.
@@ -30,16 +47,15 @@ pub(super) async fn gate(State(registry): State<Arc<Registry>>, mut request: Req
         request.extensions_mut().insert(Reads::Anybody);
         return next.run(request).await;
     }
-    let lists = current.view.lists();
-    if auditor(lists, request.headers()).is_none() && !is_known(&current, &request, registry.clock.now()) {
+    let Some(reads) = known(&current, &request, registry.clock.now()) else {
         let detail = format!(
             "the domain's exposure is private: its registry is shown to its corners, points and operators by their keys, and \
              to auditors; {}",
             reader::how_to_be_known(request.headers())
         );
         return Problem::refused(Reason::IdentityUnauthenticated, detail).into();
-    }
-    request.extensions_mut().insert(Reads::Known);
+    };
+    request.extensions_mut().insert(reads);
     public::kept(next.run(request).await, public::NEVER)
 }
 
@@ -49,20 +65,28 @@ pub(super) fn not_yet() -> Problem {
 }
 
 /// Whether an epoch is shown to nobody who is not known.
-pub(super) fn is_private(current: &Current) -> bool {
+fn is_private(current: &Current) -> bool {
     Exposure::in_force(current.view.domain(), current.view.lists()) == Exposure::Private
 }
 
-/// Whether an event key of the registry, which all are this domain's, or an operator's key signed for reading this.
-fn is_known(current: &Current, request: &Request, now: Time) -> bool {
-    let (Some(signed), Some(path)) = (SignedRead::of(request.headers()), request.uri().path_and_query()) else {
-        return false;
-    };
-    let path = path.as_str();
-    if let Some(operator) = current.sources.operator(&signed.kid) {
-        return signed.verifies(path, &operator.key, now);
+/// As whom somebody reads who is known: an auditor by its secret, an operator or whoever has an event key of the registry, which all
+/// are this domain's, by its signature for reading this.
+fn known(current: &Current, request: &Request, now: Time) -> Option<Reads> {
+    let lists = current.view.lists();
+    if let Some(row) = auditor(lists, request.headers()) {
+        return Some(Reads::Source(row.clone()));
     }
-    let key = current.view.key(&signed.kid);
-    let key = key.filter(|key| key.record.usage == KeyUse::Event && key.record.counts_at(now));
-    key.is_some_and(|key| signed.verifies(path, &key.verifying, now))
+    let (signed, path) = (SignedRead::of(request.headers())?, request.uri().path_and_query()?.as_str());
+    if let Some(operator) = current.sources.operator(&signed.kid) {
+        let row = lists.sources.get(&operator.row)?;
+        return signed.verifies(path, &operator.key, now).then(|| Reads::Source(row.clone()));
+    }
+    let key = event_key(current, &signed.kid, now)?;
+    signed.verifies(path, &key.verifying, now).then_some(Reads::Key(signed.kid))
+}
+
+/// The event key of this name, where it counts.
+fn event_key<'a>(current: &'a Current, kid: &str, now: Time) -> Option<&'a ViewKey> {
+    let key = current.view.key(kid);
+    key.filter(|key| key.record.usage == KeyUse::Event && key.record.counts_at(now))
 }

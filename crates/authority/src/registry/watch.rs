@@ -1,10 +1,11 @@
 //! Epochs and stamps as server-sent events: `event: epoch` with the epoch as its id and `{"epoch","hash"}`, `event: stamp`
 //! with the signed stamp. A client that lost its connection names the last epoch it knows and misses none that counts:
-//! only the last epoch ever does. A stream that was opened while anybody might read ends when the domain becomes private;
-//! who may go on reading opens it anew. All streams end when the corner is told to stop: a planned restart waits for no
-//! reader.
+//! only the last epoch ever does. A stream ends with the registry by which who opened it may not read any more: when the domain
+//! becomes private, of whoever opened it as anybody might, and who may go on reading opens it anew; when it is private, of whoever
+//! is no auditor or operator any more, or whose key counts no more. All streams end when the corner is told to stop: a planned restart
+//! waits for no reader.
 
-use super::gate::{Reads, is_private};
+use super::gate::Reads;
 use super::{Current, Registry};
 use bytes::{Bytes, BytesMut};
 use eleven_api::serve::stopped;
@@ -33,13 +34,13 @@ impl Body for Events {
     }
 }
 
-/// The events after the epoch `known`, for whoever was let in as one that `reads`: by the registry of that moment, which may be
-/// another by now.
+/// The events after the epoch `known`, for whoever was let in as it `reads`: by the registry of that moment, which may be another by
+/// now.
 pub(super) fn stream(registry: &Registry, known: Option<u64>, reads: Reads) -> Events {
     let (events, body) = mpsc::channel(BACKLOG);
     let mut changes = registry.current.subscribe();
     changes.mark_changed();
-    let mut stop = registry.stop.clone();
+    let (mut stop, clock) = (registry.stop.clone(), Arc::clone(&registry.clock));
     tokio::spawn(async move {
         let mut last = known;
         loop {
@@ -51,7 +52,7 @@ pub(super) fn stream(registry: &Registry, known: Option<u64>, reads: Reads) -> E
                 return;
             }
             let Some(current) = changes.borrow_and_update().clone() else { continue };
-            if reads == Reads::Anybody && is_private(&current) {
+            if !reads.may(&current, clock.now()) {
                 return;
             }
             let text = event_text(&current, &mut last);
@@ -85,26 +86,49 @@ mod tests {
     use crate::ledger::Ledger;
     use eleven_api::client::Client;
     use eleven_api::edge::ManualClock;
-    use eleven_core::encoding::Value;
+    use eleven_api::secret::{AUDITOR, source_of};
+    use eleven_core::encoding::{Object, Value};
     use eleven_core::hash::Sha3;
     use eleven_core::registry::exposure::{EXPOSURE_SERVICE, Exposure};
-    use eleven_core::registry::{ApprovedInterface, InterfaceRecord};
+    use eleven_core::registry::{ApprovedInterface, Fold, InterfaceRecord, Item as _};
+    use eleven_core::signature::Signer as _;
     use http_body_util::BodyExt as _;
 
     #[tokio::test]
-    async fn who_was_let_in_as_anybody_reads_nothing_of_a_domain_that_became_private_meanwhile() {
+    async fn who_was_let_in_reads_nothing_of_a_registry_by_which_that_would_not_be() {
         let (_running, stop) = tokio::sync::watch::channel(false);
         let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
         let clock = Arc::new(ManualClock::new(NOW));
         let registry = Registry::new(nowhere, root(), signer("registry").into(), clock, stop);
         let mut fold = fold(&[]);
+        let auditor = |secret: u8| source_of(AUDITOR, "a", "human:auditor:dev", &Sha3([secret; 64]));
+        apply(&mut fold, "source.registered", auditor(1).to_value());
+        let key = |role: &str| Reads::Key(signer(role).kid().to_owned());
+        let put = |fold: &Fold| {
+            let current = Current::of_fold(fold.clone(), Vec::new(), NOW, &signer("registry")).expect("an epoch");
+            registry.current.send_replace(Some(Arc::new(current)));
+        };
+        put(&fold);
+        assert!(stream(&registry, None, Reads::Anybody).frame().await.is_some(), "anybody may");
         let hash = Sha3::of_value(&Exposure::Private.document("11-11"));
         let record = InterfaceRecord { service: EXPOSURE_SERVICE.to_owned(), version: "1".to_owned(), hash };
         let approved = ApprovedInterface::sign("11-11", record, &signer("policy"));
         apply(&mut fold, "interface.approved", Value::Object(approved.to_object()));
-        let current = Current::of_fold(fold, Vec::new(), NOW, &signer("registry")).expect("an epoch");
-        registry.current.send_replace(Some(Arc::new(current)));
-        assert!(stream(&registry, None, Reads::Anybody).frame().await.is_none());
-        assert!(stream(&registry, None, Reads::Known).frame().await.is_some());
+        let retired = Object::new().with("kid", signer("point").kid());
+        apply(&mut fold, "key.retired", Value::Object(retired));
+        put(&fold);
+        for (reads, may) in [
+            (Reads::Anybody, false),
+            (Reads::Source(auditor(1)), true),
+            // Revoked, and another of that name since.
+            (Reads::Source(auditor(2)), false),
+            (key("event"), true),
+            (key("point"), false),
+            // It signs no events.
+            (key("issuer"), false),
+        ] {
+            let told = format!("{reads:?}");
+            assert_eq!(stream(&registry, None, reads).frame().await.is_some(), may, "{told}");
+        }
     }
 }
