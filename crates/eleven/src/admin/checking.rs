@@ -11,11 +11,14 @@ use eleven_authority::admin::unenforced;
 use eleven_core::decision::DecisionInput;
 use eleven_core::disclosure::in_clear;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::event::{About, Draft, Place};
+use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
-use eleven_core::registry::{Item as _, PolicyRecord, pattern};
+use eleven_core::registry::{Item as _, PolicyRecord, PublishedPolicy, pattern};
 use eleven_core::root::TrustRoot;
+use eleven_core::signature::SeedSigner;
 use eleven_policy::{CompiledPolicy, Decision, Denial, decide};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +36,11 @@ pub(super) fn check(config: &Config, file: &Path, asked: &[PathBuf], output: Out
     let compiled = CompiledPolicy::publishable(&bundle, size).map_err(|error| refused(&error))?;
     if let Some(why) = unenforced(&bundle, witnesses(config)) {
         return Err(refused(&why));
+    }
+    if let Err(error) = published(config, &bundle) {
+        return Err(refused(&format!(
+            "{error}: `operations` and `runtimes` stand in it, so make several policies of it"
+        )));
     }
     let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT);
     if let Some(other) = snapshot.as_ref().ok().and_then(|snapshot| overlapping(&bundle, snapshot)) {
@@ -60,6 +68,22 @@ pub(super) fn check(config: &Config, file: &Path, asked: &[PathBuf], output: Out
     output.either(value, text);
     notes.iter().for_each(|note| aside(note));
     Ok(())
+}
+
+/// Whether the event that publishes the bundle can be made, with names of keys as `eleven init` gives them.
+fn published(config: &Config, bundle: &PolicyBundle) -> Result<(), FormError> {
+    let signer = |role: &str| SeedSigner::new(format!("key:{}/{role}/1", config.domain), &[0; 32]);
+    let published = PublishedPolicy::sign(&config.domain, PolicyRecord::of(bundle), &signer("policy"));
+    let draft = Draft {
+        event: "policy.published",
+        place: Place::Alone,
+        ts: SystemClock.now(),
+        by: config.authority_name(),
+        src_seq: 0,
+        data: published.to_object(),
+        about: About { identity: Some(format!("human:operator:{}", config.env)), ..About::default() },
+    };
+    draft.sign(&signer("authority")).map(drop)
 }
 
 /// How many witnesses the root names: the one in force, or the one that is pinned where the authority does not answer. One that is not

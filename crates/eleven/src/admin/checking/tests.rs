@@ -42,6 +42,9 @@ fn what_would_be_refused_is_refused_without_an_authority() {
     let delegates =
         bundle("host://here/gateway", RULES, true).replace("\"ttl\":60", "\"delegates\":[\"x\"],\"ttl\":60");
     assert!(checked(&delegates).is_err_and(|told| told.contains("`delegates` is not enforced")));
+    let many = (0..400).map(|n| format!("\"op.{n:03}.{}\"", "x".repeat(40))).collect::<Vec<_>>().join(",");
+    let wide = bundle("host://here/gateway", RULES, true).replace("\"model.invoke\"", &many);
+    assert!(checked(&wide).is_err_and(|told| told.contains("16 KiB") && told.contains("several policies")));
     assert!(checked("{").is_err());
 }
 
