@@ -28,6 +28,8 @@ def check(root):
     # First of all: what follows looks at every key.
     for listed in (root["keys"], root["roles"], root["witnesses"]["keys"], root["sigs"]):
         require(len(listed) <= form.ROOT_KEYS_LIMIT, "root: a list holds more than 256 keys or signatures")
+    witnesses = len(root["witnesses"]["keys"])
+    require(witnesses <= form.WITNESSES_LIMIT, "root: more than 99 witnesses, whose lines no checkpoint has room for")
     form.named(root["domain"], "domain")
     form.integer(root["version"], "version", 1)
     for record in root["keys"]:

@@ -10,7 +10,7 @@ use crate::encoding::{Object, Value};
 use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
 use crate::head::checkpoint::{self, Note};
-use crate::limits::{MAX_INTEGER, MAX_ROOT_KEYS};
+use crate::limits::{MAX_INTEGER, MAX_ROOT_KEYS, MAX_WITNESSES};
 use crate::name;
 use crate::signature::{Signer, VerifyingKey, base64_value, bytes32, bytes64};
 use crate::time::Time;
@@ -168,6 +168,8 @@ impl TrustRoot {
             lists.iter().all(|keys| *keys <= MAX_ROOT_KEYS),
             "root: a list holds more than 256 keys or signatures",
         )?;
+        let witnesses = self.witnesses.keys.len();
+        require(witnesses <= MAX_WITNESSES, "root: more than 99 witnesses, whose lines no checkpoint has room for")?;
         require(self.nbf < self.exp, "root: `nbf` is not before `exp`")?;
         require((self.version == 1) == self.prev.is_none(), "root: `prev` is null at version 1 and only there")?;
         require(self.version <= MAX_INTEGER, "root: `version` is past 2^53-1")?;

@@ -1,8 +1,10 @@
 use super::*;
 use crate::encoding::parse;
 use crate::hash::Sha256;
+use crate::head::checkpoint::Checkpoint;
 use crate::signature::SeedSigner;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 
 fn time(text: &str) -> Time {
@@ -295,6 +297,34 @@ fn no_list_goes_on_without_end() {
     signed.check().expect("256 signatures");
     signed.sigs.push(sig(MAX_ROOT_KEYS));
     assert!(signed.check().is_err_and(|error| error.0.contains("more than 256")));
+}
+
+/// What a ledger signs with all of its witnesses can be read again, by itself and by others.
+#[test]
+fn a_checkpoint_has_room_for_the_lines_of_all_witnesses() {
+    let cosigner = |number: usize| {
+        let name = format!("w{number}.example");
+        let seed = Sha256::of(&[name.as_bytes()]).0;
+        (SeedSigner::new(format!("key:test/witness/{number}"), &seed), name)
+    };
+    let witness = |number: usize| {
+        let (signer, name) = cosigner(number);
+        Witness { name, public: signer.public(), audits: false }
+    };
+    let mut root = unsigned();
+    root.witnesses = Witnesses { quorum: 1, auditors: 0, keys: (0..MAX_WITNESSES).map(witness).collect() };
+    root.check().expect("99 witnesses");
+    let body = Checkpoint { origin: root.origin(), size: 1, root: Sha256::of(&[]) };
+    let mut lines = vec![body.sign(&SeedSigner::new("key:test/head/1", &[4; 32]))];
+    lines.extend((0..MAX_WITNESSES).map(|number| {
+        let (signer, name) = cosigner(number);
+        body.cosign(&name, 1, &signer)
+    }));
+    let note = Note::parse(&Note { checkpoint: body, lines }.to_string()).expect("a checkpoint");
+    assert_eq!(root.witnesses.cosigned(&note), (99, 0));
+    root.witnesses.keys.push(witness(MAX_WITNESSES));
+    assert!(root.check().is_err_and(|error| error.0.contains("more than 99 witnesses")));
+    assert!(TrustRoot::read(root.to_value()).is_err(), "nor is such a root read");
 }
 
 #[test]
