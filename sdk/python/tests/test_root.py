@@ -157,6 +157,7 @@ class Forms(unittest.TestCase):
     def test_a_witness_s_name_stands_in_a_note(self):
         for name in ("a+b", "a b", "a\u00a0b", "\u00e9", "", "a\x7f"):
             self.refused(lambda root, name=name: root["witnesses"]["keys"][0].update(name=name))
+        self.refused(lambda root: root["witnesses"]["keys"][0].update(name="11-11/ledger"))
 
 
 def _with_torsion() -> bytes:

@@ -156,8 +156,8 @@ impl TrustRoot {
     }
 
     /// The rules of PROTOCOL 3 and 11 that span members: uses and owners of the keys, thresholds and quorums between 1
-    /// and the number of distinct public keys, no name and no public key twice, `prev` null at version 1 and only there, no
-    /// list past its limit.
+    /// and the number of distinct public keys, no name and no public key twice, no witness named as the ledger's checkpoints,
+    /// `prev` null at version 1 and only there, no list past its limit.
     ///
     /// # Errors
     /// Where one does not hold.
@@ -181,6 +181,10 @@ impl TrustRoot {
         }
         require(within(self.threshold, self.keys.len()), "root: `threshold` is not between 1 and the number of keys")?;
         self.witnesses.check()?;
+        // A line of a checkpoint says by its name whose it is.
+        let origin = self.origin();
+        let apart = self.witnesses.keys.iter().all(|key| key.name != origin);
+        require(apart, "root: a witness has the name under which the ledger signs its checkpoints: name it otherwise")?;
         self.check_unique()
     }
 

@@ -249,6 +249,7 @@ fn rules_that_span_members() {
         ("quorum without witnesses", |root| root.witnesses.keys.clear()),
         ("auditors past those that audit", |root| root.witnesses.auditors = 2),
         ("a witness twice", |root| root.witnesses.keys[1].name = "w1".into()),
+        ("a witness named as the ledger", |root| root.witnesses.keys[1].name = "test/ledger".into()),
         ("a public key twice among the keys", |root| root.keys[1].public = root.keys[0].public),
         ("a root's public key in a role", |root| root.roles[0].public = root.keys[0].public),
         ("a witness's public key in a role", |root| root.roles[0].public = root.witnesses.keys[0].public),
