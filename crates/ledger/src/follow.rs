@@ -300,6 +300,9 @@ impl Follower {
                 if self.replayed.tree.root_at(size) != Some(said.head.commitment.root) {
                     self.explain_fork(source, &mut HashTiles::new(size), &said, &roots).await?;
                 }
+                if !self.is_sealed(&said.head.commitment)? {
+                    self.explain_seal(source, &said, &roots).await?;
+                }
                 // No content is judged by that: what the head before did not let go is not let go by it.
                 return wrong.map_or_else(|| Ok(self.audited()), |error| Err(FollowError::Wrong(error)));
             }
@@ -422,8 +425,7 @@ impl Follower {
         }
         let sealed = self.replayed.sealed_commitment();
         if sealed.as_ref() != Some(&said.head.commitment) {
-            let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
-            return Err(FollowError::NotUnderHead { seq: said.head.commitment.size.saturating_sub(1), what });
+            return Err(contradiction::other_than_its_entries(&said.head.commitment));
         }
         // What led to its key is what the entries published, and not only what was shown beside them.
         if !trust::signs(&self.roots(), &said) {

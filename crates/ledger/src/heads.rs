@@ -108,7 +108,7 @@ impl Heads {
     }
 
     /// All heads that are still there, the oldest first.
-    fn kept(&self, witnesses: &Witnesses) -> Result<Vec<Published>, HeadError> {
+    pub(crate) fn kept(&self, witnesses: &Witnesses) -> Result<Vec<Published>, HeadError> {
         let from = self.reader.first().max(self.reader.durable().saturating_sub(RECORDS as u64));
         let found =
             self.reader.read_from(from, RECORDS, usize::MAX).map_err(|error| HeadError::Store(error.to_string()))?;

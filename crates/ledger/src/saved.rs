@@ -294,7 +294,12 @@ fn fold(log: &dyn ReadLog, places: &mut Places, tree: &MemoryTree, resumed: &mut
 }
 
 /// An entry, which is the leaf that it should be.
-fn entry_of(log: &dyn ReadLog, places: &Places, tree: &MemoryTree, seq: u64) -> Result<(EntryHeader, Record), String> {
+pub(crate) fn entry_of(
+    log: &dyn ReadLog,
+    places: &Places,
+    tree: &MemoryTree,
+    seq: u64,
+) -> Result<(EntryHeader, Record), String> {
     let wrong = |what: &dyn std::fmt::Display| format!("entry {seq}: {what}");
     let position = places.entry(seq).ok_or_else(|| wrong(&"it has no place"))?;
     let mut found = log.read_from(position, 1, 1).map_err(|error| wrong(&error))?;

@@ -3,12 +3,14 @@
 use super::source::{self, Said, Source};
 use super::tiles::HashTiles;
 use super::{FollowError, Follower, trust};
-use eleven_core::chain::EntryHeader;
-use eleven_core::encoding::{Value, parse};
-use eleven_core::head::Head;
+use crate::saved::entry_of;
+use eleven_core::chain::{EntryHeader, advance};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::head::{Commitment, Head};
 use eleven_core::recovery::Recovery;
 use eleven_core::root::TrustRoot;
 use eleven_core::tree::{self, MemoryTree};
+use eleven_store::Log as _;
 use eleven_verify::equivocation::{Conflict, Evidence, Leaf, Leaves, Statement, verify};
 use eleven_verify::{Caller, Pinned, Verdict};
 
@@ -62,6 +64,35 @@ impl Follower {
         Err(FollowError::NotUnderHead { seq, what })
     }
 
+    /// Whether a head over the beginning of the tree that was verified commits to what the seal under it does, which was verified
+    /// with its entries.
+    pub(super) fn is_sealed(&self, head: &Commitment) -> Result<bool, FollowError> {
+        let (log, seq) = (self.log.reader(), head.size.saturating_sub(1));
+        let seal = entry_of(log.as_ref(), &self.replayed.places, &self.replayed.tree, seq);
+        let (header, record) = seal.map_err(FollowError::Kept)?;
+        let named =
+            Object::new().with("size", seq).with("index", head.index).with("registry", head.registry.to_value());
+        let chain = advance(header.prev.as_ref(), &header.bytes(record.canonical()));
+        Ok(record.event == "ledger.sealed" && record.data == named && chain == head.chain)
+    }
+
+    /// The new head is over the tree that was verified, and commits to something else than its entries come to. Where another of its
+    /// size was taken, the two convict.
+    pub(super) async fn explain_seal(
+        &self,
+        source: &dyn Source,
+        said: &Said,
+        roots: &[TrustRoot],
+    ) -> Result<(), FollowError> {
+        let kept = self.heads.kept(&self.pinned.witnesses).map_err(|error| FollowError::Kept(error.to_string()))?;
+        let taken = kept.into_iter().map(|kept| kept.head).find(|taken| taken.equivocates(&said.head));
+        if let Some(taken) = taken {
+            let statements = [Statement::Head(taken), Statement::Head(said.head.clone())];
+            self.convict(FORKED, Conflict::Fork { statements, leaves: None }, source, said, roots).await?;
+        }
+        Err(other_than_its_entries(&said.head.commitment))
+    }
+
     /// Writes the evidence of a conflict, where it is proven.
     async fn convict(
         &self,
@@ -103,6 +134,12 @@ impl Follower {
             && last.is_none_or(|last| last.commitment.size <= word.lost.size)
             && mine.root_at(word.lost.size).is_none_or(|root| root == word.lost.root)
     }
+}
+
+/// A head over the very tree of its entries, and not over what they come to.
+pub(super) fn other_than_its_entries(head: &Commitment) -> FollowError {
+    let what = "the head's chain values, index or registry are not those that the entries come to".to_owned();
+    FollowError::NotUnderHead { seq: head.size.saturating_sub(1), what }
 }
 
 /// What two signed heads show by themselves: one size and two commitments, or a younger one that is smaller.

@@ -433,6 +433,40 @@ async fn a_head_that_names_another_chain_index_or_registry_than_its_entries_come
     served.end().await;
 }
 
+#[tokio::test]
+async fn an_older_head_that_its_entries_do_not_come_to_is_no_answer_of_before() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let (served, early, mut follower) = gone_on(&first).await;
+    let verified = round(&mut follower, &served.remote()).await.expect("verified").size;
+    // One that took the early head, too, has what convicts.
+    let mut taker = auditor(&second);
+    let taken = round(&mut taker, &saying(served.remote(), &early)).await.expect("verified").size;
+    assert!(taken == early.commitment.size && taken < verified, "{taken} of {verified}");
+    round(&mut taker, &served.remote()).await.expect("verified");
+    let changes: [fn(&mut Commitment); 4] = [
+        |commitment| commitment.chain.hash = Sha3([7; 64]),
+        |commitment| commitment.index = Sha256([7; 32]),
+        |commitment| commitment.registry.epoch += 1,
+        |commitment| commitment.registry.hash = Sha3([7; 64]),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let mut commitment = early.commitment.clone();
+        change(&mut commitment);
+        let other = Head::sign(commitment, early.at, &signer("head"));
+        match round(&mut follower, &saying(served.remote(), &other)).await {
+            Err(FollowError::NotUnderHead { seq, .. }) => assert_eq!(seq + 1, early.commitment.size, "{n}"),
+            outcome => panic!("{n}: {outcome:?}"),
+        }
+        let evidence = evidence_of(&mut taker, &saying(served.remote(), &other)).await;
+        assert_eq!(kind_proven(&evidence), "fork", "{n}");
+    }
+    for follower in [&mut follower, &mut taker] {
+        let audited = round(follower, &saying(served.remote(), &early)).await.expect("this one was true");
+        assert!(audited.size >= verified);
+    }
+    served.end().await;
+}
+
 /// What ends the round of a mirror that verified another history.
 async fn ended(follower: &mut Follower, served: &Served) -> (String, Option<u64>) {
     let error = round(follower, &served.remote()).await.expect_err("it is another");
