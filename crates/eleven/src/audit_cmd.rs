@@ -216,11 +216,16 @@ impl Following {
         }
     }
 
-    /// Whether the ledger does not show its entries to whoever asks here: it never did, also to a process before this one, so
-    /// waiting does not help.
+    /// Whether it is no ledger that answers, or one that does not show its entries to whoever asks here: it never did, also to a
+    /// process before this one, so waiting does not help.
     fn is_unknown(&self, error: &FollowError) -> bool {
-        let FollowError::Call(CallError::Refused(problem)) = error else { return false };
-        self.told.is_none() && self.follower.audited().size == 0 && matches!(problem.status, 401 | 403)
+        match error {
+            FollowError::Call(CallError::Refused(problem)) => {
+                self.told.is_none() && self.follower.audited().size == 0 && matches!(problem.status, 401 | 403)
+            }
+            FollowError::Malformed(_) => self.follower.audited().met.entries == 0,
+            _ => false,
+        }
     }
 }
 

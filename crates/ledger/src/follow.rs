@@ -58,7 +58,7 @@ pub enum FollowError {
     Call(CallError),
     /// Head and checkpoint are of two trees, however often they were asked for: ask again later.
     Apart,
-    /// What it answered is not of its form.
+    /// What it answered is not of its form: ask again later.
     Malformed(String),
     /// A head is not signed by a key that the pinned root leads to.
     Untrusted(String),
@@ -135,10 +135,11 @@ impl From<CallError> for FollowError {
 }
 
 impl FollowError {
-    /// Whether asking again later may help: the ledger was not there, or an answer is of before, and nothing speaks against it.
+    /// Whether asking again later may help: the ledger was not there, or an answer is of before, or it is none, as a page of what stands
+    /// on the way, or cut. Nothing speaks against the ledger, which signed none of that.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Call(_) | Self::Apart)
+        matches!(self, Self::Call(_) | Self::Apart | Self::Malformed(_))
     }
 
     /// Whether it is this machine that fails, which says nothing of the ledger: its disk, or its mirror.

@@ -3,7 +3,7 @@
 use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -239,6 +239,47 @@ fn who_goes_on_with_a_mirror_and_without_the_secret_is_told_and_waits() {
     let sound = domain.json(&["ledger", "fsck", "--data", &mirror]);
     assert_eq!(sound.get("entries").and_then(Value::as_int), Some(verified), "the mirror is what it was: {sound}");
     assert!(size(&when_known(&domain, &known)) > verified, "and goes on with the secret");
+}
+
+/// What answers everything by a page of its own, as a proxy does.
+fn page() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let asked = stream.read(&mut [0; 4096]);
+            // Who asked may have left.
+            let _ = asked.and_then(|_| {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>")
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn a_page_is_no_ledger_and_who_has_a_mirror_waits_for_it_to_go() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let (url, root, mirror, page) = (domain.url("ledger"), domain.file("root.json"), domain.file("mirror"), page());
+    let added = domain.json(&["auditor", "add", "examiner", "--identity", "human:examiner:dev"]);
+    let held = domain.file("auditor.secret");
+    std::fs::write(&held, added.get("secret").and_then(Value::as_str).expect("a secret")).expect("written");
+    when_known(
+        &domain,
+        &["ledger", "follow", &url, "--root", &root, "--data", &mirror, "--secret-file", &held, "--once"],
+    );
+    let none = domain.run(&["ledger", "follow", &page, "--root", &root, "--data", &domain.file("none")]);
+    assert!(none.status.code() == Some(1) && text(&none).contains("not of its form"), "{}", text(&none));
+    let mut command = eleven();
+    command.args(["ledger", "follow", &page, "--root", &root, "--data", &mirror, "--every", "10"]);
+    let mut process = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs"));
+    let mut said = String::new();
+    let mut errors = BufReader::new(process.0.stderr.take().expect("its errors"));
+    errors.read_line(&mut said).expect("a line");
+    assert!(said.contains("the ledger is asked again") && said.contains("not of its form"), "{said}");
+    kill_process(Pid::from_child(&process.0), Signal::TERM).expect("it runs");
+    assert_eq!(process.ended(), Some(0));
 }
 
 #[test]

@@ -7,27 +7,38 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// What becomes of an answer on the way.
+type Fate = fn(Bytes) -> Result<Bytes, CallError>;
+
+/// The connection breaks; something on the way answers with a page of its own, as if that were it; the end is cut off.
+const FATES: [Fate; 3] = [
+    |_| Err(CallError::Broken("the connection broke".to_owned())),
+    |_| Ok(Bytes::from_static(b"<html><body>502 Bad Gateway</body></html>")),
+    |answer| Ok(answer.slice(..answer.len() - 1)),
+];
+
 /// A source whose answer to the `fails`th question, and to no other, is lost; and what was asked.
 struct Failing<S> {
     source: S,
     fails: usize,
+    fate: Fate,
     asked: AtomicUsize,
     lost: Mutex<Option<String>>,
 }
 
 impl<S> Failing<S> {
-    fn new(source: S, fails: usize) -> Self {
-        Self { source, fails, asked: AtomicUsize::new(0), lost: Mutex::new(None) }
+    fn new(source: S, fails: usize, fate: Fate) -> Self {
+        Self { source, fails, fate, asked: AtomicUsize::new(0), lost: Mutex::new(None) }
     }
 }
 
 impl<S: Source> Source for Failing<S> {
     fn get<'a>(&'a self, path: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
-        if self.asked.fetch_add(1, Ordering::Relaxed) == self.fails {
-            *self.lost.lock().expect("whole") = Some(path.to_owned());
-            return Box::pin(std::future::ready(Err(CallError::Broken("the connection broke".to_owned()))));
+        if self.asked.fetch_add(1, Ordering::Relaxed) != self.fails {
+            return self.source.get(path);
         }
-        self.source.get(path)
+        *self.lost.lock().expect("whole") = Some(path.to_owned());
+        Box::pin(async move { (self.fate)(self.source.get(path).await?) })
     }
 }
 
@@ -38,9 +49,26 @@ async fn an_answer_that_is_lost_while_catching_up_is_asked_for_again_by_the_next
         served.operate(n).await;
     }
     let head = served.covered(27).await;
+    for fate in FATES {
+        all_lost_in_turn(&served, &head, fate).await;
+    }
+    // Nor does a witness say anything of the ledger for it.
+    for fate in FATES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gate = Auditing::new(auditor(&folder), Arc::new(Failing::new(served.remote(), 0, fate)));
+        let checkpoint = Checkpoint::of(&head.commitment);
+        let held = gate.may_cosign(&checkpoint).await;
+        assert!(matches!(held, Err(Held::NotYet(_))), "{held:?}");
+        assert_eq!(gate.may_cosign(&checkpoint).await, Ok(()));
+    }
+    served.end().await;
+}
+
+/// Loses each answer of a round in turn, and has the next round go on.
+async fn all_lost_in_turn(served: &Served, head: &Head, fate: Fate) {
     let mut lost = Vec::new();
     for fails in 0.. {
-        let source = Failing::new(Sparing { remote: served.remote(), entries: 8 }, fails);
+        let source = Failing::new(Sparing { remote: served.remote(), entries: 8 }, fails, fate);
         let folder = tempfile::tempdir().expect("a folder");
         let mut follower = auditor(&folder);
         follower.content_bytes = 1;
@@ -59,7 +87,6 @@ async fn an_answer_that_is_lost_while_catching_up_is_asked_for_again_by_the_next
     for part in [routes::PROOF_HEAD, routes::CHECKPOINT, routes::AUDIT_CONTENT, "/tile/entries/", "/tile/0/"] {
         assert!(lost.iter().any(|path| path.starts_with(part)), "{part} was lost once: {lost:?}");
     }
-    served.end().await;
 }
 
 #[tokio::test]
