@@ -11,6 +11,7 @@ use crate::refusal;
 use crate::release::{Holdback, has_end};
 use crate::running::{Registered, STOPPED};
 use bytes::Bytes;
+use done::UntilDone;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::problem::Problem;
 use eleven_core::attestation::Outcome;
@@ -26,6 +27,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod done;
 mod stream;
 
 type Answer = axum::response::Response;
@@ -186,7 +188,10 @@ impl Run {
     ) {
         let (parts, body) = response.into_parts();
         let by_close = ends_by_close(&parts.headers) && !body.is_end_stream();
+        // In a coding nothing is an end but by chance.
+        let (events, encoded) = (are_events(&parts.headers), passing::is_encoded(&parts.headers));
         let limit = self.gate.settings.gateway.max_response;
+        let body = UntilDone::new(body, events && !encoded);
         let collecting = http_body_util::Limited::new(body, limit).collect();
         let collected = self.until(deadline, &mut registered, collecting).await;
         let body = collected.and_then(|collected| match collected {
@@ -194,10 +199,7 @@ impl Run {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Break::TooLarge),
             Err(error) => Err(Break::Upstream(error.to_string())),
         });
-        let events = by_close && are_events(&parts.headers);
-        // In a coding nothing is an end but by chance.
-        let encoded = passing::is_encoded(&parts.headers);
-        let is_cut = |body: &Bytes| events && (encoded || !has_end(body));
+        let is_cut = |body: &Bytes| by_close && events && (encoded || !has_end(body));
         let body = match body.and_then(|body| if is_cut(&body) { Err(Break::cut()) } else { Ok(body) }) {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,
@@ -229,7 +231,8 @@ impl Run {
         deadline: tokio::time::Instant,
         mut registered: Registered<'_>,
     ) {
-        let (parts, mut body) = response.into_parts();
+        let (parts, body) = response.into_parts();
+        let mut body = UntilDone::new(body, true);
         let by_close = ends_by_close(&parts.headers);
         let mut holdback = Holdback::new(self.gate.settings.gateway.max_response);
         let (inlet, passing) = stream::channel();

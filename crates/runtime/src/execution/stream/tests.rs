@@ -187,14 +187,46 @@ async fn what_was_delivered_before_a_point_ends_is_in_the_evidence_and_its_strea
 
 /// An upstream that answers one call by these events, to their end.
 async fn upstream_of(events: String) -> (String, tokio::sync::watch::Sender<bool>) {
+    let (upstream, stop, inlet) = upstream_that_goes_on(events).await;
+    lock(&inlet.delivered).end = End::Whole;
+    (upstream, stop)
+}
+
+/// An upstream that answers one call by these events, and does not end its answer for as long as more may come.
+async fn upstream_that_goes_on(events: String) -> (String, tokio::sync::watch::Sender<bool>, Inlet) {
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a socket");
     let upstream = format!("http://{}", listener.local_addr().expect("an address"));
     let (inlet, body) = channel();
     inlet.send.send(Bytes::from(events)).await.expect("room");
-    lock(&inlet.delivered).end = End::Whole;
     tokio::spawn(listener.serve(once(body), stopping, Duration::ZERO));
-    (upstream, stop)
+    (upstream, stop, inlet)
+}
+
+/// It is over by `max_run` otherwise, and was interrupted.
+#[tokio::test]
+async fn an_answer_that_says_that_it_is_done_is_whole_though_its_connection_stays_open() {
+    let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let all = content("a") + &content("b") + "data: [DONE]\n\n";
+    for release in [Release::Stream, Release::Whole] {
+        let (upstream, _stop, _open) = upstream_that_goes_on(all.clone()).await;
+        let point = opened(&FaultyDisk::new(1), &upstream).await;
+        let (gate, gate_of_run) = (&point.gate, Arc::clone(&point.gate));
+        let request = Request::post(format!("{upstream}/v1/chat/completions")).body(Full::default());
+        let request = request.expect("a request");
+        let (mut admission, _) = admission();
+        let terms = &mut Arc::make_mut(&mut admission.bundle).terms;
+        (terms.release, terms.max_run) = (release, Some(20));
+        let run = move |begun| execution::run(gate_of_run, begun, request, Version::HTTP_11);
+        let answer = begin(&gate.desks, &gate.running, &gate.clock, admission, Sha3([7; 64]), run).await;
+        let got = answer.expect("an answer").into_body().collect().await.expect("whole").to_bytes();
+        assert_eq!(got, all.as_bytes(), "{release:?}");
+        let ended = events(&gate.desks, 6).await.swap_remove(4);
+        assert_eq!(ended.event, "execution.completed", "{release:?}");
+        let digest = result_digest("", Sha3::of(&[all.as_bytes()]), 200);
+        let sent = StatementResult { digest, bytes: all.len() as u64, status: 200 };
+        assert_eq!(ended.data.get("result"), Some(&sent.to_value()), "{release:?}");
+    }
 }
 
 /// The last content and all behind it wait for the evidence (PROTOCOL 5.1), and for what the policy asks of that.
