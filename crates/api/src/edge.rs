@@ -125,5 +125,13 @@ pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Reading or hashing more bytes than this holds up what else a thread has to do.
+const LARGE: usize = 256 * 1024;
+
+/// Does what takes the longer the more bytes there are: as [`in_place`], where they are many.
+pub fn at_length<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes > LARGE { in_place(work) } else { work() }
+}
+
 #[cfg(test)]
 mod tests;

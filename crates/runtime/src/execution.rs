@@ -13,6 +13,7 @@ use crate::running::{Registered, STOPPED};
 use bytes::Bytes;
 use done::UntilDone;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
+use eleven_api::edge;
 use eleven_api::problem::Problem;
 use eleven_core::attestation::Outcome;
 use eleven_core::id;
@@ -199,7 +200,7 @@ impl Run {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Break::TooLarge),
             Err(error) => Err(Break::Upstream(error.to_string())),
         });
-        let is_cut = |body: &Bytes| by_close && events && (encoded || !has_end(body));
+        let is_cut = |body: &Bytes| by_close && events && (encoded || edge::at_length(body.len(), || !has_end(body)));
         let body = match body.and_then(|body| if is_cut(&body) { Err(Break::cut()) } else { Ok(body) }) {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,

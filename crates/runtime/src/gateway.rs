@@ -46,9 +46,6 @@ pub(crate) const PRESENTED: &str = "eleven-authorization";
 /// The header in which a caller who brings an artifact names the salts of its commitments.
 const SALTS: &str = "eleven-salts";
 
-/// A body of more bytes than this is read and hashed beside what else this thread has to do.
-const LARGE: usize = 256 * 1024;
-
 /// Everything that enforcement at this point needs.
 pub(crate) struct Gate {
     pub(crate) settings: Settings,
@@ -151,14 +148,13 @@ pub(crate) async fn chat(gate: Arc<Gate>, request: Request<Body>) -> axum::respo
         passing::readable(&parts.headers)?;
         let limit = gate.settings.gateway.max_body;
         let (caller, body) = body_of(&gate, &caller, &parts.headers, body, limit).await?;
-        let large = body.len() > LARGE;
+        let length = body.len();
         // It goes along: once it was sent on nobody holds it any more.
         let frame = || {
             let operation = openai::invocation(&body, &gate.settings.gateway)?;
             Ok::<_, Problem>(Framed::new(parts, body, operation, gate.workload))
         };
-        let framed = if large { edge::in_place(frame) } else { frame() };
-        match framed {
+        match edge::at_length(length, frame) {
             Ok(framed) => govern(&gate, &caller, framed).await,
             Err(problem) => Err(on_record(&gate, &caller, problem).await),
         }

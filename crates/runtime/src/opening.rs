@@ -6,7 +6,7 @@ use crate::journal::Desks;
 use crate::running::Running;
 use axum::response::Response;
 use eleven_api::audit::DURABILITY_HEADER;
-use eleven_api::edge::Clock;
+use eleven_api::edge::{self, Clock};
 use eleven_api::problem::Problem;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Outcome, StatementResult};
@@ -149,7 +149,8 @@ impl Sent {
 
     /// These bytes, under a status.
     pub(crate) fn whole(bytes: &[u8], status: u16) -> Self {
-        Self { body: Sha3::of(&[bytes]), bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), status }
+        let body = edge::at_length(bytes.len(), || Sha3::of(&[bytes]));
+        Self { body, bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), status }
     }
 }
 

@@ -36,3 +36,16 @@ fn the_machines_steady_clock_counts_since_its_start_and_its_sleep_with_it() {
     std::thread::sleep(Duration::from_millis(20));
     assert!(SystemClock.steady() - first >= 19, "it goes on");
 }
+
+/// Of one thread: what it was to run next is run, while the work waits for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn work_on_many_bytes_holds_up_nobody_else() {
+    let (say, heard) = std::sync::mpsc::channel();
+    let work = tokio::spawn(async move {
+        let other = tokio::spawn(async move { say.send(()) });
+        let said = at_length(LARGE + 1, || heard.recv_timeout(std::time::Duration::from_secs(20)));
+        other.await.expect("it ran").expect("somebody listens");
+        said
+    });
+    assert_eq!(work.await.expect("it ran"), Ok(()));
+}

@@ -5,6 +5,7 @@ use super::Break;
 use crate::opening::Sent;
 use crate::release::Holdback;
 use bytes::Bytes;
+use eleven_api::edge;
 use eleven_core::hash::Sha3Stream;
 use http::StatusCode;
 use http_body::{Body, Frame};
@@ -113,7 +114,7 @@ impl Delivered {
 
     /// What was sent, with `tail` behind it.
     pub(super) fn with(mut self, tail: &Bytes, status: StatusCode) -> Sent {
-        self.take(tail);
+        edge::at_length(tail.len(), || self.take(tail));
         Sent { body: self.hash.finish(), bytes: self.bytes, status: status.as_u16() }
     }
 }
