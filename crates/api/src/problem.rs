@@ -25,6 +25,9 @@ pub struct Problem {
     pub next: Option<String>,
     /// The record for which an append was refused: its place in the request.
     pub record: Option<u64>,
+    /// Of an append that was read as refused, the records that were refused under their numbers: the place of each in the request, and
+    /// why. It is said once: later the ledger says that it refused them before.
+    pub refused: Vec<(u64, String)>,
 }
 
 impl Problem {
@@ -43,7 +46,9 @@ impl Problem {
     /// A problem of plain HTTP.
     #[must_use]
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, reason: None, detail: detail.into(), lineage: None, allowed: false, next: None, record: None }
+        let detail = detail.into();
+        let (lineage, next, record, refused) = (None, None, None, Vec::new());
+        Self { status, reason: None, detail, lineage, allowed: false, next, record, refused }
     }
 
     /// The same problem with the lineage that holds it.
@@ -96,9 +101,10 @@ impl Problem {
         let text = |name: &str| value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let detail = text("detail").unwrap_or_else(|| format!("the other side answered {status}"));
         let reason = text("reason").as_deref().and_then(Reason::parse);
-        let record =
-            value.as_ref().and_then(|value| value.get("record")?.as_int()).and_then(|at| u64::try_from(at).ok());
-        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next"), record }
+        let record = value.as_ref().and_then(place);
+        let records = value.as_ref().and_then(|value| value.get("records")?.as_array());
+        let refused = records.unwrap_or_default().iter().filter_map(numbered).collect();
+        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next"), record, refused }
     }
 
     /// The status as a typed code.
@@ -130,6 +136,18 @@ impl Problem {
             headers.insert("eleven-decision", HeaderValue::from_static("deny"));
         }
     }
+}
+
+/// The place that a member `record` names.
+fn place(value: &Value) -> Option<u64> {
+    value.get("record")?.as_int().and_then(|at| u64::try_from(at).ok())
+}
+
+/// The place of a record that was refused under its number, and why; none where it took no number, and may be sent again.
+fn numbered(value: &Value) -> Option<(u64, String)> {
+    let numbered = matches!(value.get("numbered"), Some(Value::Bool(true)));
+    let why = value.get("detail")?.as_str().filter(|_| numbered)?;
+    Some((place(value)?, why.to_owned()))
 }
 
 impl fmt::Display for Problem {
@@ -202,6 +220,10 @@ mod tests {
             let sent = Value::Object(problem.to_object()).canonical();
             assert_eq!(Problem::read(409, &sent).next.as_deref(), next);
         }
+        let append = br#"{"detail":"x","record":1,"records":[{"record":1,"numbered":true,"detail":"a: b"},
+            {"record":2,"numbered":false,"detail":"c"},{"record":-1,"numbered":true,"detail":"d"},7]}"#;
+        let read = Problem::read(422, append);
+        assert_eq!((read.record, read.refused), (Some(1), vec![(1, "a: b".to_owned())]));
         // Where an append goes on is a number, and no reference.
         assert_eq!(Problem::read(409, br#"{"detail":"a gap","next":7}"#).next, None);
     }

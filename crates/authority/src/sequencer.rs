@@ -255,7 +255,7 @@ impl Stream {
                     batch.abandon();
                     following.discard();
                 } else if batch.len() == 1 {
-                    batch.pop_front().iter_mut().for_each(|signed| self.refuse(signed, &error));
+                    batch.pop_front().iter_mut().for_each(|signed| self.refuse(signed, error.to_string()));
                 } else {
                     refusal = Some(error);
                 }
@@ -272,8 +272,8 @@ impl Stream {
     }
 
     /// Sends each record of a batch, alone and in order, until the ledger has said what became of it. What was signed
-    /// after it was never sent: where the ledger does not answer, its numbers are free again. Of the record that the batch was
-    /// refused for, the ledger says only then why: later it says that it was refused before.
+    /// after it was never sent: where the ledger does not answer, its numbers are free again. Of the records that it refused in the
+    /// batch, the ledger says only then why: later it says that they were refused before.
     async fn see_through(
         &mut self,
         batch: Batch,
@@ -281,10 +281,9 @@ impl Stream {
         following: &mut Batch,
         jobs: &mut mpsc::Receiver<Job>,
     ) {
-        let named = refusal.and_then(named);
         let (mut rest, mut place) = (batch, 0_u64);
         while let Some(mut signed) = rest.pop_front() {
-            let first = refusal.filter(|_| named == Some(place));
+            let said = refusal.and_then(|refusal| said_of(refusal, place));
             place += 1;
             let body = signed.body();
             loop {
@@ -302,7 +301,7 @@ impl Stream {
                         tokio::time::sleep(RETRY).await;
                     }
                     Err(error) => {
-                        self.refuse(&mut signed, first.unwrap_or(&error));
+                        self.refuse(&mut signed, said.unwrap_or_else(|| error.to_string()));
                         break;
                     }
                 }
@@ -315,8 +314,8 @@ impl Stream {
         self.progress.appends.fetch_add(1, Relaxed);
     }
 
-    fn refuse(&self, signed: &mut Signed, error: &CallError) {
-        let (record, why) = (&signed.record, error.to_string());
+    fn refuse(&self, signed: &mut Signed, why: String) {
+        let record = &signed.record;
         tracing::error!(event = %record.event, op = %record.op, src_seq = record.src_seq, %why, "the ledger refused an event");
         self.progress.refused.fetch_add(1, Relaxed);
         signed.fail(SubmitError::Refused(why));
@@ -395,10 +394,11 @@ impl Stream {
     }
 }
 
-/// The place of the record for which the ledger refused a batch.
-fn named(refusal: &CallError) -> Option<u64> {
+/// Why the ledger refused the record at a place of a batch, where it said so.
+fn said_of(refusal: &CallError, place: u64) -> Option<String> {
     let CallError::Refused(problem) = refusal else { return None };
-    problem.record
+    let said = problem.refused.iter().find(|(at, _)| *at == place).map(|(_, why)| why.clone());
+    said.or_else(|| (problem.record == Some(place)).then(|| problem.to_string()))
 }
 
 #[cfg(test)]

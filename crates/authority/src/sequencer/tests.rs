@@ -10,6 +10,7 @@ use eleven_api::keyring::Keyring;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::{self, Listener, json};
+use eleven_core::encoding::Value;
 use eleven_core::signature::Signer;
 use http::Uri;
 use std::collections::HashMap;
@@ -266,9 +267,21 @@ impl Scripted {
             let refused_before = counted.load(Relaxed) > 0;
             let next = counted.fetch_add(u64::from(status < 500), Relaxed) + u64::from(status < 500);
             let why = if refused_before { "record.refused_before" } else { "issuance.late: it came late" };
+            let named = |(at, why): (u64, &str)| {
+                Value::Object(Object::new().with("record", at).with("numbered", true).with("detail", why))
+            };
+            let records = [(0, why), (2, "policy.mismatch: it is not in force")].map(named);
             std::future::ready(match status {
                 200 => json(&Appended { durability: Durability::D1, next, size: next }.to_value()),
-                status => Problem { record: Some(0), ..Problem::with_status(status, why) }.into_response(),
+                status if refused_before => {
+                    Problem { record: Some(0), ..Problem::with_status(status, why) }.into_response()
+                }
+                status => {
+                    let problem = Problem { record: Some(0), ..Problem::with_status(status, why) };
+                    let mut said = json(&Value::Object(problem.to_object().with("records", records.to_vec())));
+                    *said.status_mut() = problem.status_code();
+                    said
+                }
             })
         };
         let cursor = move || {
@@ -336,6 +349,23 @@ async fn a_record_that_was_refused_alone_is_not_sent_again_and_its_caller_hears_
         }
     }
     assert_eq!(scripted.sent.lock().expect("whole").len(), 2);
+}
+
+#[tokio::test]
+async fn of_a_batch_each_record_that_was_refused_hears_why() {
+    let scripted = Scripted::serve(&[422, 422, 200, 422]).await;
+    let mut stream = Stream { ledger: Ledger::new(Client::new(), scripted.base.as_str()), ..stream(0) };
+    let (_queue, mut jobs) = mpsc::channel(1);
+    let [first, second, third] = ["a", "b", "c"].map(job);
+    let mut batch = Batch::default();
+    for job in [first.0, second.0, third.0] {
+        stream.sign(job, &mut batch);
+    }
+    stream.deliver(batch, &mut jobs).await;
+    assert!(why(first.1.await.expect("an answer")).contains("issuance.late"));
+    second.1.await.expect("an answer").expect("committed");
+    assert_eq!(why(third.1.await.expect("an answer")), "policy.mismatch: it is not in force");
+    assert_eq!(scripted.sent.lock().expect("whole").len(), 4);
 }
 
 #[tokio::test]
