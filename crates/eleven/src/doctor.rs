@@ -15,6 +15,7 @@ use crate::health::{self, Health};
 use crate::key_cmd;
 use crate::keystore::{self, PublicKey};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
+use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
@@ -22,6 +23,7 @@ use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use rustix::fs::StatVfsMountFlags;
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -160,7 +162,7 @@ fn landlock() -> Finding {
 }
 
 fn root(config: &Config) -> Finding {
-    match corner::read_root(&config.root) {
+    match pinned(config) {
         Err(failure) => bad("trust root", failure.or_else_try(false, corner::PUT_BACK).to_string()),
         Ok(root) if is_anothers(&root, &held(config)) => {
             let (file, domain) = (config.root.display(), &root.domain);
@@ -171,15 +173,31 @@ fn root(config: &Config) -> Finding {
             bad("trust root", what)
         }
         Ok(root) => {
-            let key = config.root.with_file_name("root-key.json");
             let version = format!("version {} of {} is pinned", root.version, root.domain);
-            if key.exists() {
-                warn("trust root", format!("{version}; {} is still here: take it away", key.display()))
-            } else {
-                good("trust root", version)
+            match root_keys(config).as_slice() {
+                [] => good("trust root", version),
+                [key] => warn("trust root", format!("{version}; {key} is still here: take it away")),
+                keys => warn("trust root", format!("{version}; {} are still here: take them away", keys.join(", "))),
             }
         }
     }
+}
+
+/// The pinned root. What lies in its place and is no file is not waited for.
+fn pinned(config: &Config) -> Result<TrustRoot, Failure> {
+    match disk::open_file(&config.root) {
+        Err(error) if error.kind() == ErrorKind::Other => {
+            Err(Failure::new(format!("{}: {error}", config.root.display())))
+        }
+        _ => corner::read_root(&config.root),
+    }
+}
+
+/// The root keys that lie where `init` leaves one: beside the configuration and the pinned root.
+fn root_keys(config: &Config) -> Vec<String> {
+    let folders = [&config.file, &config.root].map(|file| file.parent().unwrap_or(Path::new("")));
+    let folders = BTreeSet::from(folders.map(|folder| if folder == Path::new("") { Path::new(".") } else { folder }));
+    folders.into_iter().flat_map(root_key::lying_in).map(|key| key.display().to_string()).collect()
 }
 
 /// The keys here that a trust root names, as far as their keystores can be read.
@@ -210,7 +228,7 @@ fn lifetimes(
     healths: &[(Which, Health)],
 ) -> Finding {
     let what = "lifetimes";
-    let Some(root) = in_force.or_else(|| corner::read_root(&config.root).ok()) else {
+    let Some(root) = in_force.or_else(|| pinned(config).ok()) else {
         return warn(what, "can't be told: there is no trust root to tell them by");
     };
     let keys: Vec<KeyRecord> = snapshot.into_iter().flat_map(key_cmd::registered).filter_map(Result::ok).collect();

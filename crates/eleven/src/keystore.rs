@@ -6,6 +6,7 @@
 
 mod sealed;
 
+use crate::disk::open_file;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use eleven_api::keyring::Keyring;
 use eleven_core::encoding::{Object, Value, parse};
@@ -299,8 +300,13 @@ pub(crate) fn public_keys(path: &Path, corner: &str) -> Result<Vec<PublicKey>, K
 /// # Errors
 /// Where it can't be read, others may read it, or it holds none.
 pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
+    passphrase_from(path, File::open(path))
+}
+
+/// The same, from what was opened at that path.
+pub(crate) fn passphrase_from(path: &Path, file: std::io::Result<File>) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
     let io = |error| KeystoreError::Io(path.to_owned(), error);
-    let file = File::open(path).map_err(io)?;
+    let file = file.map_err(io)?;
     if others_may_read(&file.metadata().map_err(io)?) {
         return Err(KeystoreError::Passphrase(path.to_owned(), "others may read this passphrase: chmod 600 it"));
     }
@@ -430,7 +436,7 @@ fn open_part(corner: &str, keys: &[PublicKey], sealed: &Sealed) -> Object {
 fn read(path: &Path, corner: &str) -> Result<(Vec<PublicKey>, Sealed), KeystoreError> {
     let mut bytes = Vec::new();
     let io = |error| KeystoreError::Io(path.to_owned(), error);
-    File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).map_err(io)?;
+    open_file(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).map_err(io)?;
     let form = |error: FormError| KeystoreError::Form(path.to_owned(), error.to_string());
     let mut document =
         parse(&bytes).map_err(FormError::from).and_then(|value| Form::of(value, "keystore")).map_err(form)?;

@@ -1,14 +1,19 @@
 //! The key of an operator: it signs acts, and what is read of a private domain's registry.
 
+use crate::disk::open_file;
 use crate::keystore::write_new;
 use crate::output::Failure;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::name;
 use eleven_core::signature::{SeedSigner, base64_value, bytes32};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use zeroize::Zeroizing;
+
+/// Bytes of its file.
+const MAX_FILE: u64 = 4096;
 
 /// An operator's key, in a file for its owner only.
 pub(crate) struct OperatorKey {
@@ -43,14 +48,13 @@ impl OperatorKey {
     /// Where it can't be read, others may read it, or it is not of its form.
     pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
         let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
-        let mode = std::fs::metadata(file)
-            .map_err(|error| failed(&format!("the operator's key: {error}")))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
+        let opened = open_file(file).map_err(|error| failed(&format!("the operator's key: {error}")))?;
+        if opened.metadata().map_err(|error| failed(&error))?.permissions().mode() & 0o077 != 0 {
             return Err(failed(&"others may read this key: chmod 600 it"));
         }
-        let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| failed(&error))?);
+        // With room for all of it: what is moved to more room leaves the key behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8192));
+        opened.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         let value = parse(&bytes).map_err(|error| failed(&error))?;
         Self::read(value).map_err(|error| failed(&error))
     }

@@ -3,6 +3,7 @@
 use super::{Finding, bad, good, warn};
 use crate::config::Config;
 use crate::corner::{Which, is_seen};
+use crate::disk::open_file;
 use crate::keystore::{self, FileKeystore, KeystoreError};
 use crate::operator::OperatorKey;
 use crate::output::Failure;
@@ -10,7 +11,6 @@ use eleven_api::secret::OPERATOR;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use eleven_core::signature::{Signer, bytes32};
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
     let upstream = config.point.upstream_key_file.as_deref().filter(|_| which == Which::Runtime);
     let tls = corner.tls.as_ref().map(|(_, key)| key.as_path());
     let (mut wrong, mut open) = (Vec::new(), Vec::new());
-    match keystore::passphrase(&corner.passphrase_file) {
+    match keystore::passphrase_from(&corner.passphrase_file, open_file(&corner.passphrase_file)) {
         Ok(passphrase) => {
             let store = corner.data.join(keystore::FILE);
             // What else is wrong with a keystore is told with its folder.
@@ -52,7 +52,7 @@ pub(super) fn look(which: Which, config: &Config) -> Finding {
 /// The key that signs the acts of admin commands, held against the registry where the authority shows that.
 pub(super) fn operator(config: &Config, snapshot: Result<&Value, &Failure>) -> Finding {
     let (what, file) = ("operator key", &config.operator_key);
-    match (File::open(file), OperatorKey::load(file)) {
+    match (open_file(file), OperatorKey::load(file)) {
         // An operator may have it elsewhere, and not show it to whoever runs a corner.
         (Err(error), _) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
             warn(what, format!("{}: {error}: no command that signs an act goes from here", file.display()))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::disk::tests::make_pipe;
 use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_api::serve::{Listener, Tls};
@@ -54,6 +55,63 @@ fn whoever_looks_writes_to_no_file_that_the_ledger_links_to() {
     measure_sync(&file).expect("measured again");
     let absent = measure_sync(&folder.path().join("absent").join("doctor.tmp")).expect_err("there is no such folder");
     assert_eq!(absent.kind(), ErrorKind::NotFound);
+}
+
+/// A configuration in a folder, of which nothing is there yet.
+fn configured(place: &Path) -> Config {
+    let text = "[domain]\nname = \"d1\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+                [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n";
+    Config::read(&place.join("eleven.toml"), text).expect("a configuration")
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_bad_and_nobody_waits_for_it() {
+    let place = tempfile::tempdir().expect("a folder");
+    let config = configured(place.path());
+    for which in Which::ALL {
+        let corner = which.of(&config);
+        std::fs::create_dir(&corner.data).expect("made");
+        std::fs::set_permissions(&corner.data, std::fs::Permissions::from_mode(0o700)).expect("its owner's alone");
+        make_pipe(&corner.data.join(keystore::FILE));
+        make_pipe(&corner.passphrase_file);
+    }
+    make_pipe(&config.root);
+    make_pipe(&config.operator_key);
+    let (say, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let silent = Failure::new("nobody answers");
+        let mut found = vec![root(&config), secrets::operator(&config, Err(&silent))];
+        found.extend(Which::ALL.into_iter().flat_map(|which| [folder(which, &config), secrets::look(which, &config)]));
+        let lifetimes = lifetimes(&config, None, None, &[]);
+        drop(say.send((found, lifetimes.state)));
+    });
+    let (found, lifetimes) = heard.recv_timeout(Duration::from_secs(20)).expect("none of them is waited for");
+    for found in found {
+        assert!(
+            found.state == State::Bad && found.detail.contains("it is no file"),
+            "{}: {}",
+            found.what,
+            found.detail
+        );
+    }
+    assert_eq!(lifetimes, State::Warn);
+}
+
+#[test]
+fn a_root_key_that_is_left_is_told_of_whatever_it_is_called() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    let config = configured(place.path());
+    std::fs::write(&config.root, include_bytes!("../../../../spec/vectors/root.json")).expect("written");
+    std::fs::write(at("notes"), "x".repeat(5000)).expect("written");
+    make_pipe(&at("pipe"));
+    assert_eq!(root(&config).state, State::Good);
+    for (name, told) in [("next.key", "next.key is still here"), ("root-key.json", "root-key.json are still here")] {
+        root_key::create(&at(name), format!("key:11-11/root/{name}")).expect("made");
+        let found = root(&config);
+        assert!(found.state == State::Warn && found.detail.contains(told), "{}", found.detail);
+    }
+    assert!(root(&config).detail.contains("next.key, "), "each is named");
 }
 
 #[test]
