@@ -271,15 +271,30 @@ pub async fn handshake_in(base: &str, ahead: Duration, deadline: Duration) -> Re
     tokio::time::timeout(deadline, shake(base, &to, ahead)).await.map_err(late)?
 }
 
+/// Since when the certificate counts that is shown at an HTTPS base URL. `None` where nobody shows one, or it can't be told.
+pub async fn counts_since(base: &str, deadline: Duration) -> Option<Time> {
+    let to: Uri = base.parse().ok()?;
+    let shaken = async {
+        let stream = TcpStream::connect((host(&to), port(&to))).await.ok()?;
+        // Judged before all that counts it is refused, and that says when it begins.
+        let mut tls = tls();
+        tls.time_provider = Arc::new(Before);
+        let refused = TlsConnector::from(Arc::new(tls)).connect(named(&to).ok()?, stream).await.err()?;
+        match distrust(&refused)? {
+            CertificateError::NotValidYetContext { not_before, .. } => Some(moment(not_before)),
+            _ => None,
+        }
+    };
+    tokio::time::timeout(deadline, shaken).await.ok().flatten()
+}
+
 async fn shake(base: &str, to: &Uri, ahead: Duration) -> Result<(), CallError> {
-    let secure = to.scheme_str() == Some("https");
-    let port = to.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let failed = |error: std::io::Error| match distrust(&error) {
         Some(why) => CallError::Untrusted(untrusted(&base, why)),
         None => CallError::Unreachable(format!("{base} is not reachable: {error}")),
     };
-    let stream = TcpStream::connect((host(to), port)).await.map_err(failed)?;
-    if !secure {
+    let stream = TcpStream::connect((host(to), port(to))).await.map_err(failed)?;
+    if !is_secure(to) {
         return Ok(());
     }
     let named = named(to).map_err(|error| CallError::Malformed(format!("{base} names no host: {error}")))?;
@@ -299,6 +314,16 @@ impl TimeProvider for Ahead {
     }
 }
 
+/// The beginning of all times.
+#[derive(Debug)]
+struct Before;
+
+impl TimeProvider for Before {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::ZERO))
+    }
+}
+
 /// Whether whoever listens with this certificate would be trusted at a base URL. Nobody is asked: it may be one that nobody shows yet.
 pub async fn trusts(base: &str, listener: &Tls) -> bool {
     let Some(named) = base.parse::<Uri>().ok().and_then(|to| named(&to).ok()) else { return false };
@@ -306,6 +331,14 @@ pub async fn trusts(base: &str, listener: &Tls) -> bool {
     let shaking = TlsConnector::from(Arc::new(tls())).connect(named, here);
     let (shaken, _) = tokio::join!(shaking, listener.0.accept(there));
     shaken.is_ok()
+}
+
+fn is_secure(to: &Uri) -> bool {
+    to.scheme_str() == Some("https")
+}
+
+fn port(to: &Uri) -> u16 {
+    to.port_u16().unwrap_or(if is_secure(to) { 443 } else { 80 })
 }
 
 fn host(to: &Uri) -> &str {
@@ -348,9 +381,12 @@ fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError
     }
 }
 
+fn moment(at: &UnixTime) -> Time {
+    Time(0).plus_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// What to do about a certificate, by why it is not trusted. Asked again, it is the same for as long as that is so.
 fn untrusted(to: &dyn fmt::Display, why: &CertificateError) -> String {
-    let moment = |at: &UnixTime| Time(0).plus_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX)).seconds();
     let renew = "renew it, or the one that it was issued by, and restart whoever shows it";
     let wait = "look at this machine's clock";
     let name = "name it by what its certificate is for, a corner in its `url`, or have one made for this name";
@@ -358,9 +394,13 @@ fn untrusted(to: &dyn fmt::Display, why: &CertificateError) -> String {
                  place";
     let (cause, next) = match why {
         CertificateError::Expired => ("it has ended".to_owned(), renew),
-        CertificateError::ExpiredContext { not_after, .. } => (format!("it ends {}", moment(not_after)), renew),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            (format!("it ends {}", moment(not_after).seconds()), renew)
+        }
         CertificateError::NotValidYet => ("it has not begun".to_owned(), wait),
-        CertificateError::NotValidYetContext { not_before, .. } => (format!("it begins {}", moment(not_before)), wait),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            (format!("it begins {}", moment(not_before).seconds()), wait)
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (why.to_string(), name),
         _ => (why.to_string(), trust),
     };

@@ -80,6 +80,14 @@ fn certificates_are_judged_by_the_moment_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_certificate_says_since_when_it_counts_whether_it_is_trusted_or_not() {
+    let (at, _stop) = serving().await;
+    let since = counts_since(&at, DEADLINE).await.map(Time::seconds);
+    assert_eq!(since.as_deref(), Some("2026-11-26T14:42:06Z"));
+    assert_eq!(counts_since("https://127.0.0.1:1", DEADLINE).await, None, "nobody is there");
+}
+
+#[tokio::test]
 async fn a_certificate_that_nobody_shows_yet_is_looked_at_as_one_that_is_shown() {
     let file = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/client").join(name);
     let tls = Tls::load(&file("untrusted.pem"), &file("untrusted.key.pem")).expect("a certificate and its key");

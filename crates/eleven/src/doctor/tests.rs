@@ -202,12 +202,39 @@ fn an_upstream_by_a_certificate_that_nobody_trusts_is_to_be_looked_at() {
 
 #[test]
 fn a_certificate_is_told_of_before_it_ends() {
-    let found = |shaken| certificates::found(Which::Ledger, "https://ledger.example", shaken);
+    let found = |shaken| certificates::found(Which::Ledger, "https://ledger.example", certificates::MOST, shaken);
     let counts = found(Ok(())).expect("a finding");
     assert!(counts.state == State::Good && counts.what == "ledger certificate", "{}", counts.detail);
     let ends = found(Err(CallError::Untrusted("that one is not trusted".into()))).expect("a finding");
     assert!(ends.state == State::Warn && ends.detail == "in 14 days that one is not trusted", "{}", ends.detail);
     assert!(found(Err(CallError::Unreachable("gone".into()))).is_none(), "nothing is known of it");
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told_in_the_last_third_of_its_life() {
+    const HOUR: u64 = 3600;
+    let since = Time::parse_millis("2026-05-12T00:00:00.000Z").expect("a time");
+    // When it was made for so many hours, and whether its end is told after so many.
+    for (life, passed, told) in [
+        (24, 0, false),
+        (24, 15, false),
+        (24, 17, true),
+        (24, 24, true),
+        (90 * 24, 75 * 24, false),
+        (90 * 24, 77 * 24, true),
+        (365 * 24, 350 * 24, false),
+        (365 * 24, 352 * 24, true),
+    ] {
+        let now = since.plus_seconds(i64::try_from(passed * HOUR).expect("few"));
+        let ahead = certificates::ahead(since, now);
+        assert_eq!(ahead > Duration::from_secs((life - passed) * HOUR), told, "{life} {passed}: {ahead:?}");
+    }
+    assert_eq!(certificates::ahead(since, since.plus_seconds(-60)), Duration::ZERO, "a clock that is behind");
+    let ends = |hours: u64| {
+        let shaken = Err(CallError::Untrusted("it ends".into()));
+        certificates::found(Which::Ledger, "https://x", Duration::from_secs(hours * HOUR), shaken).expect("told").detail
+    };
+    assert_eq!([1, 8, 72].map(ends), ["in 60 minutes it ends", "in 8 hours it ends", "in 3 days it ends"]);
 }
 
 #[test]
