@@ -70,7 +70,9 @@ fn is_closed(file: &Path) -> bool {
 mod tests {
     use super::super::{supported, to_folder};
     use super::*;
+    use std::io::{self, Write};
     use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex};
 
     #[test]
     fn who_asks_nobody_by_a_name_makes_place_for_no_file() {
@@ -83,11 +85,8 @@ mod tests {
         assert_eq!(names.files, Names::of(FILES.map(PathBuf::from), true).files);
     }
 
-    #[test]
-    fn a_file_that_took_the_place_of_another_is_noticed_by_who_may_not_read_it() {
-        if !supported() {
-            return;
-        }
+    /// Has this done on a thread that is confined, of which a file was replaced that it may read.
+    fn where_one_was_replaced(kept: bool, work: impl FnOnce(Names) + Send + 'static) {
         let folder = tempfile::tempdir().expect("a folder");
         let [hosts, absent, own] = ["hosts", "absent", "own"].map(|name| folder.path().join(name));
         std::fs::write(&hosts, "127.0.0.1 here").expect("written");
@@ -96,14 +95,12 @@ mod tests {
         let files = [hosts.clone(), absent];
         // Of this process that thread alone is confined.
         let confined = std::thread::spawn(move || {
-            let names = Names::of(files, true);
+            let names = Names::of(files, kept);
             to_folder(vec![hosts], &own).expect("confined");
             assert_eq!(names.closed(), None, "one lies there still, and one never did");
             say.send(()).expect("heard");
             told.recv().expect("told");
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let noticed = async { tokio::time::timeout(LOOK * 5, names.replaced()).await };
-            assert!(runtime.block_on(noticed).is_ok(), "it is noticed");
+            work(names);
         });
         said.recv().expect("it is confined");
         let draft = folder.path().join("draft");
@@ -111,5 +108,52 @@ mod tests {
         std::fs::rename(&draft, folder.path().join("hosts")).expect("replaced");
         tell.send(()).expect("heard");
         confined.join().expect("as it should be");
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_another_is_noticed_by_who_may_not_read_it() {
+        if !supported() {
+            return;
+        }
+        where_one_was_replaced(true, |names| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let noticed = async { tokio::time::timeout(LOOK * 5, names.replaced()).await };
+            assert!(runtime.block_on(noticed).is_ok(), "it is noticed");
+        });
+    }
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Logged {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("whole").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_has_nobody_that_keeps_its_socket_goes_on_and_says_once_what_to_do() {
+        if !supported() {
+            return;
+        }
+        where_one_was_replaced(false, |names| {
+            let logged = Logged::default();
+            let writes = logged.clone();
+            let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writes.clone()).finish();
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            // Its clock goes on wherever all wait for that.
+            let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
+            let waits = async { tokio::time::timeout(LOOK * 50, names.replaced()).await };
+            let ended = tracing::subscriber::with_default(log, || runtime.block_on(waits));
+            assert!(ended.is_err(), "nobody would take its place");
+            let said = String::from_utf8(logged.0.lock().expect("whole").clone()).expect("text");
+            assert_eq!(said.matches("restart it, or it resolves no names").count(), 1, "{said}");
+            assert!(said.contains("hosts") && !said.contains("takes its place"), "{said}");
+        });
     }
 }

@@ -3,7 +3,7 @@ mod violations;
 
 use super::*;
 use crate::world::{AUTHORITY, Home, LEDGER, POINT, Producers, granted, kid, signed_header, signer, single, start};
-use crate::{Ledger, LedgerError};
+use crate::{Ledger, LedgerError, SteppedLedger};
 use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
 use eleven_api::keyring::Keyring;
@@ -15,6 +15,7 @@ use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signer;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Place as LogPlace, SegmentLog, SegmentOptions};
+use std::sync::Mutex;
 
 async fn running(home: &Home) -> (Ledger, Producers) {
     let ledger = home.open().expect("open");
@@ -126,6 +127,90 @@ async fn an_equivocation_is_kept_once_and_takes_nothing() {
     }
     assert_eq!(events(&ledger)[before..], ["ledger.refused", "audit.discontinuity"]);
     ledger.must_append(&append(&producers.denial("three"))).await;
+}
+
+/// What is logged as an error on a thread, each line with its fields.
+#[derive(Clone, Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+/// The fields of a line.
+struct Said(String);
+
+impl tracing::field::Visit for Said {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.push_str(&format!("{}={value:?} ", field.name()));
+    }
+}
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut said = Said(String::new());
+        event.record(&mut said);
+        self.0.lock().expect("whole").push(said.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// For an authority's that line is all that calls somebody: nobody is contained.
+#[test]
+fn the_log_says_once_which_key_signed_two_records_under_one_number() {
+    let (log, heads) = (FaultyDisk::new(1), FaultyDisk::new(2));
+    let open = |disk: FaultyDisk| SegmentLog::open(LogPlace::on(disk), SegmentOptions::default()).expect("a log");
+    let (mut first, keys) = (open(log), crate::world::genesis_keys());
+    let founded = SteppedLedger::genesis(&mut first, &crate::world::root(), 10, &keys, &signer("audit"), start());
+    founded.expect("a genesis");
+    let clock = Arc::new(ManualClock::new(start())) as Arc<dyn Clock>;
+    // On this thread, where its lines are seen.
+    let mut ledger = SteppedLedger::open(first, open(heads), Home::signers(), clock).expect("a ledger");
+    let mut append = |append: &Append| {
+        ledger.append(&append.to_bytes(), |_| ());
+        ledger.step(false).expect("committed");
+    };
+    let mut producers = Producers::new();
+    append(&producers.set_up());
+    let one = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
+    let granted = |label: &str| granted(label, KeyUse::Event, POINT).to_object();
+    for label in ["gw-0", "authority"] {
+        let number = producers.number(label);
+        let [first, other] = ["gw-2", "gw-3"].map(|other| {
+            producers.set_number(label, number);
+            if label == "gw-0" {
+                producers.denial(other)
+            } else {
+                producers.by_authority("key.registered", granted(other))
+            }
+        });
+        let errors = Errors::default();
+        tracing::subscriber::with_default(errors.clone(), || {
+            append(&one(&first));
+            (0..3).for_each(|_| append(&one(&other)));
+        });
+        let lines = errors.0.lock().expect("whole").clone();
+        let named = |line: &String| {
+            line.contains("another record under a number that is taken")
+                && line.contains(&format!("kid={:?} src_seq={number} ", kid(label)))
+        };
+        assert!(lines.len() == 1 && lines.iter().all(named), "{label}: {lines:?}");
+    }
 }
 
 #[tokio::test]
