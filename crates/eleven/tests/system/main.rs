@@ -10,6 +10,7 @@ mod evidence_answers;
 mod examined;
 mod export;
 mod harness;
+mod mutated;
 mod outages;
 #[path = "../../src/demo/port.rs"]
 mod port;
