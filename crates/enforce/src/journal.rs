@@ -158,7 +158,8 @@ impl Journal {
         self.open.len()
     }
 
-    /// Continues a stream whose earlier records are already acknowledged and dropped: the ledger's cursor says where.
+    /// Continues a stream whose earlier records are already acknowledged and dropped: the ledger's cursor says where. Of a journal
+    /// that was lost this brings back the numbers and no use: such a point returns under another key.
     pub fn continue_from(&mut self, next_seq: u64) {
         self.next_seq = self.next_seq.max(next_seq);
     }

@@ -6,8 +6,9 @@
 //!    [`admission::Admitted`] or [`denial::Denial`].
 //! 2. [`journal::Journal::open`]: step 17, the use, taken at once and never given back; makes the records of consumption,
 //!    admission and start. Gives [`permit::Opened`].
-//! 3. The driver commits those records. Only a receipt for them turns `Opened` into a [`permit::Permit`] (step 18): what a
-//!    receipt is worth, [`permit::DurableReceipt`] says. What runs a workload takes a `Permit` by value.
+//! 3. The driver commits those records, as the [lines](permit::Opened::lines) of a log. Only a receipt for them turns `Opened` into
+//!    a [`permit::Permit`] (step 18): what a receipt is worth, [`permit::DurableReceipt`] says. What runs a workload takes a
+//!    `Permit` by value.
 //! 4. [`journal::Journal::close`]: attestation, outcome and evidence, one commit, before the response ends.
 //!
 //! **Invariant**: there is no other way to a `Permit`, and a `Permit` is consumed by running. **Invariant**: nothing here
@@ -15,7 +16,9 @@
 //!
 //! What is taken at its word: of the caller, that somebody authenticated it; of a [`Held`](admission::Held) and an
 //! [`Asked`](admission::Asked), all they say; of the journal, that it is this point's own, whole and the only one. So a point
-//! that starts again reads its journal back ([`journal::Reading`]): a new one knows of no use. Times are milliseconds since 1970
+//! that starts again reads its journal back ([`journal::Reading`]): a new one knows of no use. And a point that could not commit, or
+//! does not know whether it did, asks its journal nothing more, and starts again: the numbers of what was made are taken, and what
+//! is made after them the ledger refuses for good where they are not in the log. Times are milliseconds since 1970
 //! ([`Time`](eleven_core::time::Time)), ages and bounds milliseconds.
 //!
 //! A point that admits what somebody presents, here as the vectors have it:
@@ -23,7 +26,6 @@
 //! ```
 //! use eleven_core::artifact::{Environment, Operation, RequestBinding, result_digest};
 //! use eleven_core::attestation::{Outcome, StatementResult};
-//! use eleven_core::event::Record;
 //! use eleven_core::hash::Sha3;
 //! use eleven_core::reason::Reason;
 //! use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
@@ -31,7 +33,7 @@
 //! use eleven_core::time::Time;
 //! use eleven_enforce::admission::{Asked, Held, admit};
 //! use eleven_enforce::denial::Denial;
-//! use eleven_enforce::journal::{Journal, Point};
+//! use eleven_enforce::journal::{Journal, Line, Point, Reading};
 //! use eleven_enforce::permit::{DurableReceipt, Ending, Opened, Permit};
 //! # use eleven_core::encoding::{Value, parse};
 //! # use eleven_core::signature::{SeedSigner, bytes32};
@@ -81,13 +83,15 @@
 //!     }
 //! }
 //!
-//! /// Stands for a log that appends the records as one commit, and syncs it; where that fails there is no receipt.
-//! fn commit(records: &[Record]) -> Synced {
-//!     Synced(records.len() as u64)
+//! /// Stands for a log that appends the lines as one commit, and syncs it; where that fails there is no receipt, and the point stops.
+//! fn commit(log: &mut Vec<Vec<u8>>, lines: Vec<Vec<u8>>) -> Synced {
+//!     let synced = Synced(lines.len() as u64);
+//!     log.extend(lines);
+//!     synced
 //! }
 //!
 //! /// Runs what was admitted. There is no other way to call it than with a permit.
-//! fn run(permit: Permit, journal: &mut Journal) -> Result<Vec<Record>, String> {
+//! fn run(permit: Permit, journal: &mut Journal) -> Result<Vec<Vec<u8>>, String> {
 //!     let execution = permit.run();
 //!     let (answer, status) = (b"what it came to", 200);
 //!     let digest = result_digest(&execution.salt, Sha3::of(&[&answer[..]]), status);
@@ -95,7 +99,8 @@
 //!     let finished = execution.started.plus_millis(20);
 //!     let ending = Ending { outcome: Outcome::Completed, cause: None, result, finished };
 //!     // Before the answer leaves, these are durable, too.
-//!     Ok(journal.close(execution, &ending)?.records)
+//!     let records = journal.close(execution, &ending)?.records;
+//!     Ok(records.into_iter().map(|record| Line::event(record).encode()).collect())
 //! }
 //! # let (file, seeds) = (file("admission.json"), member(&file("ledger.json"), "seeds"));
 //! # let base = member(&file, "base");
@@ -130,13 +135,20 @@
 //!     environment: &environment,
 //! };
 //!
-//! let mut journal = Journal::new(point);
+//! let (mut log, mut journal) = (Vec::new(), Journal::new(point.clone()));
 //! let workload = Sha3::of(&[b"the image that runs"]);
 //! let opened = open(&mut journal, &view, &asked, &token, workload).expect("admitted");
-//! let receipt = commit(opened.records());
+//! let receipt = commit(&mut log, opened.lines());
 //! let permit = opened.permit(&receipt).expect("a receipt for these records");
-//! commit(&run(permit, &mut journal)?);
+//! let closing = run(permit, &mut journal)?;
+//! commit(&mut log, closing);
 //!
+//! // The point starts again, from what its log holds.
+//! let mut reading = Reading::new(point);
+//! for line in &log {
+//!     reading.line(line)?;
+//! }
+//! let mut journal = reading.end()?;
 //! let later = Asked { now: now.plus_seconds(1), ..asked };
 //! let again = open(&mut journal, &view, &later, &token, workload).expect_err("it was for a single use");
 //! assert_eq!(again.reason, Reason::ArtifactReplayed);

@@ -1,6 +1,7 @@
 //! From an admission to a permit: the types that make "nothing runs without one" a matter of compiling.
 
 use crate::admission::Admitted;
+use crate::journal::encode_event;
 use alloc::string::String;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
@@ -32,6 +33,15 @@ impl Opened {
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// The same as they stand in the journal's log. Beside the consumption stands the artifact's expiry: how long its use is
+    /// remembered once the journal is [read back](crate::journal::Reading).
+    #[must_use]
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        let exp = self.execution.artifact.exp;
+        let line = |record: &Record| encode_event(record, (record.event == "authorization.consumed").then_some(exp));
+        self.records.iter().map(line).collect()
     }
 
     /// Step 18: with a receipt for exactly these records, the permit. Their number is what is compared here; see

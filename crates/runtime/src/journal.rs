@@ -144,12 +144,10 @@ impl Desk {
         now: Time,
         batch: &mut Batch,
     ) -> Result<Box<Opened>, Box<(Denial, Option<String>)>> {
-        let exp = admitted.token().artifact.exp;
         match self.journal.open(admitted, workload, now) {
             Ok(opened) => {
-                for record in opened.records() {
-                    let exp = (record.event == "authorization.consumed").then_some(exp);
-                    let _ = batch.push(encode_event(record, exp));
+                for line in opened.lines() {
+                    let _ = batch.push(line);
                 }
                 Ok(Box::new(opened))
             }

@@ -78,7 +78,8 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// The bytes of an event's line: tag, number, time, expiry beside a consumption, the canonical record.
+/// The bytes of an event's line: tag, number, time, expiry beside a consumption, the canonical record. A consumption without the
+/// artifact's expiry is not read back; [`Opened::lines`](crate::permit::Opened::lines) puts it there.
 #[must_use]
 pub fn encode_event(record: &Record, exp: Option<Time>) -> Vec<u8> {
     let mut out = Vec::with_capacity(2048);
@@ -93,7 +94,7 @@ pub fn encode_event(record: &Record, exp: Option<Time>) -> Vec<u8> {
 }
 
 impl Line {
-    /// A line for an event without an expiry beside it.
+    /// A line for an event without an expiry beside it: any but `authorization.consumed`, which is not read back without one.
     #[must_use]
     pub const fn event(record: Record) -> Self {
         Self::Event { record, exp: None }

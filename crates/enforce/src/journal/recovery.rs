@@ -55,9 +55,14 @@ impl Journal {
         }
         self.next_seq = said.src_seq + 1;
         self.last = self.last.max(Some(said.ts));
-        if said.event == "authorization.consumed"
-            && let (Some(artifact), Some(exp)) = (said.artifact, said.exp)
-        {
+        if said.event == "authorization.consumed" {
+            // Without either its use would be forgotten here, and what is for a single use be admitted again.
+            let (Some(artifact), Some(exp)) = (said.artifact, said.exp) else {
+                return Err(format!(
+                    "the journal's record {} takes a use, and its line does not say of what, or until when that is remembered",
+                    said.src_seq
+                ));
+            };
             self.uses.restore(artifact.to_string(), exp, said.ts);
         }
         Ok(match said.event {

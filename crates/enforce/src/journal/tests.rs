@@ -413,20 +413,38 @@ fn what_does_not_continue_a_journal_is_not_read_back() {
         let opened = Journal::new(point).open(single(), WORKLOAD, NOW).expect("a free use");
         opened.records().to_vec()
     };
-    let records = begun(point());
-    let line = |at: usize| encode_event(&records[at], None);
+    let (records, exp) = (begun(point()), single().token().artifact.exp);
+    let line = |at: usize| encode_event(&records[at], (at == 0).then_some(exp));
     assert_eq!(read(&[line(0), line(1), line(2)]), Ok(3));
     assert!(read(&[line(1), line(0)]).is_err(), "numbers rise");
     let mut renumbered = line(1);
     renumbered[8] = 7;
     assert!(read(&[line(0), renumbered]).is_err(), "it is not the record's");
     let other = Point { event: Arc::new(SeedSigner::new("key:11-11/gw-1/2026-q2", &[9; 32])), ..point() };
-    assert!(read(&[encode_event(&begun(other)[0], None)]).is_err(), "another key");
+    assert!(read(&[encode_event(&begun(other)[0], Some(exp))]).is_err(), "another key");
     let whole = Encoded::of(records[2].canonical()).expect("canonical");
     for missing in ["event_hash", "op", "src_seq"] {
         let half = whole.without(&[missing]);
         assert!(read(&[[b"o", half.as_slice()].concat()]).is_err(), "without `{missing}` nothing continues it");
     }
+}
+
+/// A line that does not say until when a use is remembered would have it forgotten.
+#[test]
+fn a_use_that_is_in_the_journal_is_read_back_or_the_journal_is_not() {
+    let opened = Journal::new(point()).open(single(), WORKLOAD, NOW).expect("a free use");
+    let read = |lines: &[Vec<u8>]| -> Result<Journal, String> {
+        let mut reading = Reading::new(point());
+        lines.iter().try_for_each(|line| reading.line(line))?;
+        reading.end()
+    };
+    let mut again = read(&opened.lines()).expect("a journal");
+    assert_eq!((again.next_seq(), again.open_lineages()), (3, 1));
+    let denial = again.open(single(), WORKLOAD, NOW).expect_err("it was used");
+    assert_eq!(denial.reason, Reason::ArtifactReplayed);
+    let lines: Vec<Vec<u8>> = opened.records().iter().map(|record| Line::event(record.clone()).encode()).collect();
+    let Err(error) = read(&lines) else { panic!("its use is forgotten") };
+    assert!(error.contains("record 0 takes a use"), "{error}");
 }
 
 #[test]
