@@ -218,9 +218,10 @@ impl<S: Stage> GroupCommit<S> {
         Ok(GroupCommit { queue, seat, metrics, reader, thread: Some(thread) })
     }
 
-    /// Hands `request` to the stage, in the order of submission. `reply` is called exactly once: by the writer's
-    /// thread after the commit, where it must be quick and must not wait for anything; or by this one, at once, where
-    /// the request is refused ([`CommitError::Full`], [`CommitError::Stopped`]).
+    /// Hands `request` to the stage, in the order of submission. `reply` is called once: after the commit by whoever made
+    /// that, the writer's thread or one in [`GroupCommit::submit_here`], where it must be quick and must not wait for anything;
+    /// or by this one, at once, where the request is refused ([`CommitError::Full`], [`CommitError::Stopped`]). Only where the
+    /// stage or a reply of its own batch panics is it dropped instead, and the writer has stopped.
     pub fn submit(
         &self,
         request: S::Request,

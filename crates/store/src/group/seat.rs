@@ -12,7 +12,7 @@ use std::{
 use crate::log::Log;
 
 use super::{
-    Stage, Stop,
+    CommitError, Stage, Stop,
     queue::{Item, Queue},
     writer::{Answers, Failed, Writer},
 };
@@ -98,9 +98,14 @@ impl<L: Log, S: Stage> Seat<L, S> {
     }
 
     /// The log is free to be opened again before anyone hears that this has ended.
-    fn end(&self, writer: Option<Writer<L, S>>, stop: Stop) {
+    fn end(&self, writer: Option<Writer<L, S>>, mut stop: Stop) {
         if let Some(mut writer) = writer {
-            writer.turn_away();
+            for reply in writer.turn_away() {
+                // One that panics keeps nobody else from being told, and the process not from being stopped.
+                if catch_unwind(AssertUnwindSafe(|| reply(Err(CommitError::Stopped)))).is_err() {
+                    stop = Stop::Panicked;
+                }
+            }
         }
         // The thread has nothing more to wait for.
         self.queue.close();

@@ -51,7 +51,9 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
             }
             Err(Failed { error, answers }) => {
                 answers.give();
-                self.writer.turn_away();
+                for reply in self.writer.turn_away() {
+                    reply(Err(CommitError::Stopped));
+                }
                 Err(error)
             }
         }

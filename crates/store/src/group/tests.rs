@@ -385,6 +385,22 @@ fn a_stage_that_panics_stops_the_writer_and_leaves_nobody_waiting() {
 }
 
 #[test]
+fn a_reply_that_panics_once_the_writer_has_stopped_keeps_nobody_from_being_told() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions::default());
+    let failed = submit(&running.group, 1);
+    begins.recv().expect("an append");
+    running.group.submit(1, |outcome| panic!("nobody listens: {outcome:?}"));
+    let behind = submit(&running.group, 1);
+    disk.plan(disk.done().len() + 1, Fault::Eio(Effect::Nothing));
+    leave.send(()).expect("leave");
+    assert!(matches!(failed.recv(), Ok(Err(CommitError::Unknown(_)))));
+    assert!(matches!(behind.recv(), Ok(Err(CommitError::Stopped))));
+    assert!(matches!(running.stops.recv(), Ok(Stop::Panicked)));
+}
+
+#[test]
 fn a_batch_refuses_what_does_not_fit() {
     let mut batch = Batch::new(7);
     assert_eq!((batch.next(), batch.room()), (7, MAX_COMMIT_BYTES));

@@ -45,12 +45,10 @@ impl<L: Log, S: Stage> Writer<L, S> {
         Writer { log, stage, options, queue, metrics, taken: VecDeque::new(), next_tick, drop_before: None }
     }
 
-    /// Answers everybody who waits that this has ended.
-    pub(super) fn turn_away(&mut self) {
+    /// Lets nothing more in, and gives up whoever waits: each is still to be told that this has ended.
+    pub(super) fn turn_away(&mut self) -> Vec<Reply<S::Answer>> {
         let waiting = self.queue.close_and_empty();
-        for item in self.taken.drain(..).chain(waiting) {
-            (item.reply)(Err(CommitError::Stopped));
-        }
+        self.taken.drain(..).chain(waiting).map(|item| item.reply).collect()
     }
 
     /// When the next tick is due.
