@@ -16,11 +16,18 @@ D = -121665 * pow(121666, P - 2, P) % P
 SQRT_M1 = pow(2, (P - 1) // 4, P)
 
 
-@lru_cache(maxsize=4096)
+# What is remembered stays for as long as the process does, so no message that is longer than this.
+_REMEMBERED = 4096
+
+
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """True only for what every strict verifier accepts."""
     if len(public) != 32 or len(signature) != 64:
         return False
+    return (_verify_short if len(message) <= _REMEMBERED else _verify)(public, message, signature)
+
+
+def _verify(public: bytes, message: bytes, signature: bytes) -> bool:
     if int.from_bytes(signature[32:], "little") >= L:
         return False
     if not acceptable_point(public) or not acceptable_point(signature[:32]):
@@ -30,6 +37,9 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+_verify_short = lru_cache(maxsize=4096)(_verify)
 
 
 def sign(seed: bytes, message: bytes) -> bytes:

@@ -254,14 +254,29 @@ def _write_dict(value: dict, out: list[str], depth: int):
     out.append("}")
 
 
-@functools.lru_cache(maxsize=4096)
+# Texts come back, most of them short. Who verifies what strangers send is sent any, and what is remembered of it stays: so
+# nothing that is longer than this.
+_REMEMBERED = 256
+
+
 def _utf16(key) -> bytes:
     if not isinstance(key, str):
         raise EncodingError("member names are strings")
+    return _short_utf16(key) if len(key) <= _REMEMBERED else _in_utf16(key)
+
+
+def _in_utf16(key: str) -> bytes:
     # "surrogatepass" only to sort: a lone surrogate is refused when the text is encoded.
     return key.encode("utf-16-be", "surrogatepass")
 
 
-@functools.lru_cache(maxsize=8192)
 def _quote(text: str) -> str:
+    return _short_quoted(text) if len(text) <= _REMEMBERED else _quoted(text)
+
+
+def _quoted(text: str) -> str:
     return '"' + _NEEDS_ESCAPE.sub(lambda m: _SHORT.get(m.group()) or f"\\u{ord(m.group()):04x}", text) + '"'
+
+
+_short_utf16 = functools.lru_cache(maxsize=4096)(_in_utf16)
+_short_quoted = functools.lru_cache(maxsize=8192)(_quoted)

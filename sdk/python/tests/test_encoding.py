@@ -1,6 +1,8 @@
 import random
+import tracemalloc
 import unittest
 
+from eleven_verify import ed25519
 from eleven_verify.encoding import EncodingError, canonical, parse, parse_canonical, same
 
 
@@ -43,6 +45,20 @@ class Encoding(unittest.TestCase):
 
     def test_truth_is_not_one(self):
         self.assertFalse(same({"a": True}, {"a": 1}))
+
+    def test_of_what_is_long_nothing_is_remembered(self):
+        canonical({"a": "b"})
+        tracemalloc.start()
+        try:
+            for number in range(40):
+                text = "x" * (1 << 20) + str(number)
+                canonical({text: text})
+                for signature in (bytes(64), text.encode()):
+                    self.assertFalse(ed25519.verify(bytes(32), text.encode(), signature))
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertLess(kept, 8 << 20)
 
     def test_what_has_no_encoding(self):
         for value in (1.5, 2**53, "\ud800", {1: 2}, b"x"):
