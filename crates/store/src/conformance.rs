@@ -1,4 +1,8 @@
 //! What every log must do, whatever it is built on. An implementation's tests call [`check`] with a way to make one.
+//!
+//! Nothing here takes the power away or has a disk fail. That what was acknowledged outlives a crash, that a commit is there as a
+//! whole or not at all, and that a log which failed is poisoned, a log shows by tests with faults of its own engine, as the
+//! embedded one does on [`FaultyDisk`](crate::faulty::FaultyDisk).
 
 use std::sync::Arc;
 
@@ -19,6 +23,8 @@ pub fn check<L: Log, Open: FnMut() -> L>(mut fresh: impl FnMut() -> Open) {
     records_of_all_sizes(fresh());
     all_is_there_after_opening_again(fresh());
     dropping_keeps_what_it_must(fresh());
+    positions_are_never_used_twice(fresh());
+    a_reader_outlives_the_writer(fresh());
     readers_beside_the_writer(fresh());
     commits_are_measured(fresh());
 }
@@ -170,6 +176,32 @@ fn dropping_keeps_what_it_must<L: Log>(mut open: impl FnMut() -> L) {
     let log = open();
     assert_eq!((log.first(), log.next()), (first, 301));
     assert_eq!(log.reader().read_from(300, 1, 10).expect("read"), [(300, b"next".to_vec())]);
+}
+
+/// Also of what is let go of whole nothing begins anew.
+fn positions_are_never_used_twice<L: Log>(mut open: impl FnMut() -> L) {
+    let mut log = open();
+    for position in 0..300 {
+        let _ = log.append(position, &[&patterned(position, 500)]).expect("append");
+    }
+    log.drop_before(300).expect("drop");
+    let first = log.first();
+    drop(log);
+    let mut log = open();
+    assert_eq!((log.first(), log.next(), log.reader().durable()), (first, 300, 300));
+    let refused = log.append(0, &[b"anew"]).expect_err("a position that was used");
+    assert!(matches!(refused, AppendError::Conflict { next: 300 }), "{refused:?}");
+    let _ = log.append(300, &[b"next"]).expect("append");
+    assert_eq!(texts(&*log.reader(), 300), ["next"]);
+}
+
+fn a_reader_outlives_the_writer<L: Log>(mut open: impl FnMut() -> L) {
+    let mut log = open();
+    let reader = log.reader();
+    let _ = log.append(0, &[b"a", b"b"]).expect("append");
+    drop(log);
+    assert_eq!((reader.first(), reader.durable()), (0, 2));
+    assert_eq!(texts(&*reader, 0), ["a", "b"]);
 }
 
 /// Three readers run beside the writer; what they find is whole, in order and never ahead of what is durable.

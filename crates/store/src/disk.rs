@@ -14,6 +14,11 @@ mod tests;
 
 /// A folder of files. Changes of names (create, rename, remove) are durable only after [`Disk::sync_dir`], contents
 /// only after [`DiskFile::sync_data`]; until then a crash may keep any part of them.
+///
+/// A part of them, and nothing else. Of a rename a crash leaves the names as before it or as after it, and of a name that it
+/// replaces never neither file. A write that a crash interrupts, or that fails, changes no byte outside its own range: a disk that
+/// writes whole blocks anew, as one that encrypts them may, loses with a torn one records of it that were acknowledged before.
+/// Whatever is not durable yet is seen by every handle of this disk as soon as the call returned.
 pub trait Disk: Send + Sync {
     /// Makes `name` an empty file, replacing one that is there.
     ///

@@ -16,8 +16,9 @@
 //!
 //! ## Finding your way
 //!
-//! - [`Log`], [`ReadLog`] and the errors: the port. [`conformance::check`] is its definition as a test; a log on another
-//!   engine passes it before anything else is said about it.
+//! - [`Log`], [`ReadLog`] and the errors: the port. A log on another engine is made in this crate, since nothing else makes a
+//!   [`Durable`]; what is implemented elsewhere can only hand on those of a log that it stands before. [`conformance::check`] is
+//!   what of the port can be seen from outside, as a test, and a log passes it before anything else is said about it.
 //! - [`SegmentLog`]: the embedded log. Files of zeros are written and synced ahead of use (by a thread, from when the
 //!   current one is half full), so a commit is one write and one fdatasync that touches no metadata. The bytes are
 //!   described in `frame.rs`, recovery in `segment/recover.rs`, how full segments are packed in `segment/packed.rs`.
@@ -27,8 +28,9 @@
 //!   the same writer without a thread, for simulations.
 //! - [`Folder`]: a corner's data folder, its lock, its format.
 //! - [`Metrics`]: how long fdatasync takes here and how many records share one.
-//! - [`Disk`] and [`faulty::FaultyDisk`]: what the embedded log needs of a disk, and one in memory that fails by plan,
-//!   for the tests of every crate that keeps a log.
+//! - [`Disk`] and [`faulty::FaultyDisk`]: what the embedded log needs of a disk, for whoever has another place than a folder for
+//!   its files, and one in memory that fails by plan, for the tests of every crate that keeps a log. What a receipt of such a log
+//!   is worth is what its disk keeps: of one in memory, nothing.
 //!
 //! ## What recovery can and can't tell
 //!

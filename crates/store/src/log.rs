@@ -13,7 +13,8 @@ pub const MAX_COMMIT_BYTES: usize = 64 << 20;
 /// The most records that one append may carry.
 pub const MAX_COMMIT_RECORDS: usize = 1 << 20;
 
-/// An append-only sequence of records with one writer. Positions count records from 0 and are never used twice.
+/// An append-only sequence of records with one writer. Positions count records from 0 and are never used twice, also where
+/// everything was dropped and the log is opened again.
 ///
 /// Whoever owns the value is the writer; an implementation keeps a second one out (PROTOCOL 8, one writer per ledger).
 pub trait Log: Send {
@@ -47,7 +48,8 @@ pub trait Log: Send {
 /// The reading side of a log. It never shows a record before that record is durable.
 pub trait ReadLog: Send + Sync {
     /// Durable records from `position` on, in order, each with its position: at most `max_records`, and no more once
-    /// `max_bytes` would be passed, save that the first record comes whatever its size. Empty at the durable end.
+    /// `max_bytes` would be passed, save that the first record comes whatever its size. Empty at the durable end, and nowhere else
+    /// where a record is asked for: whoever reads all takes that for the end.
     ///
     /// # Errors
     /// [`ReadError`]; what is returned was checked against its checksum on this read.
