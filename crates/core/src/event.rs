@@ -169,11 +169,15 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Computes both hashes and signs.
+    /// Computes both hashes and signs. That `data` holds what the protocol knows, and no integer beyond 2^53-1, is for whoever
+    /// fills it.
     ///
     /// # Errors
-    /// Where the record would not be of its form, above all past 16 KiB.
+    /// Where a name in it is not of its form, or the record would be past 16 KiB or too deep to stand in a list of records.
     pub fn sign(self, signer: &dyn Signer) -> Result<Record, FormError> {
+        require(Producer::of(&self.by).is_some(), "event: `by` is not of its form")?;
+        require(name::is_key(signer.kid()), "event: `kid` is not of its form")?;
+        self.about.check()?;
         let (op, n, tip) = match self.place {
             Place::Alone => (None, 1, None),
             Place::First { op } => (Some(op), 1, None),

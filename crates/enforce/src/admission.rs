@@ -13,6 +13,7 @@ use eleven_core::event::{About, Record};
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::limits::{MAX_ISSUED_LATE_MS, MAX_SEEN_EARLY_MS, MAX_STAMP_AHEAD_MS};
 use eleven_core::lineage::issued_data;
+use eleven_core::name;
 use eleven_core::reason::Reason;
 use eleven_core::registry::{RuntimeRecord, View, ViewError, ViewKey};
 use eleven_core::root::KeyUse;
@@ -63,7 +64,7 @@ pub struct Held<'a> {
 pub struct Asked<'a> {
     /// The present moment.
     pub now: Time,
-    /// The authenticated caller.
+    /// The authenticated caller, an identity by its name (PROTOCOL 2): no artifact is for another, and no denial names one.
     pub caller: &'a str,
     /// SHA-256 of the key by which the caller is authenticated.
     pub holder: Option<Sha256>,
@@ -406,10 +407,12 @@ fn about(held: &Held<'_>, asked: &Asked<'_>, artifact: &Artifact) -> About {
         let mut policies = view.policies_in_force(&asked.operation.name, &asked.environment.runtime);
         policies.next().map(|policy| policy.id.reference.clone())
     });
+    // What is no name is left out: the denial could not be recorded with it.
+    let named = |text: &str, formed: fn(&str) -> bool| formed(text).then(|| String::from(text));
     About {
-        identity: Some(asked.caller.into()),
-        operation: Some(asked.operation.name.clone()),
-        runtime: Some(asked.environment.runtime.clone()),
+        identity: named(asked.caller, name::is_identity),
+        operation: named(&asked.operation.name, name::is_operation),
+        runtime: named(&asked.environment.runtime, name::is_runtime),
         policy_required: in_force.flatten(),
         ..About::artifact(artifact)
     }

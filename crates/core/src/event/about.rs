@@ -7,6 +7,7 @@ use crate::hash::Sha3;
 use crate::name;
 use crate::policy::PolicyId;
 use crate::reason::Reason;
+use alloc::format;
 use alloc::string::String;
 
 /// What an event is about: the optional members of its body.
@@ -45,6 +46,24 @@ impl About {
             runtime: Some(artifact.env.runtime.clone()),
             policy: Some(artifact.pol.clone()),
             ..Self::default()
+        }
+    }
+
+    /// Whether each name is of its form: nobody has read what stands here.
+    pub(super) fn check(&self) -> Result<(), FormError> {
+        let policy = self.policy.as_ref().map(|policy| &policy.reference);
+        let named: [(&str, Option<&String>, fn(&str) -> bool); 7] = [
+            ("identity", self.identity.as_ref(), name::is_identity),
+            ("operation", self.operation.as_ref(), name::is_operation),
+            ("artifact_id", self.artifact_id.as_ref(), is_artifact_id),
+            ("issuer", self.issuer.as_ref(), name::is_authority),
+            ("runtime", self.runtime.as_ref(), name::is_runtime),
+            ("policy", policy, name::is_policy),
+            ("policy_required", self.policy_required.as_ref(), name::is_policy),
+        ];
+        match named.iter().find(|(_, text, formed)| text.is_some_and(|text| !formed(text))) {
+            Some((member, ..)) => Err(FormError(format!("event: `{member}` is not of its form"))),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::encoding::parse;
+use crate::policy::PolicyId;
 use crate::signature::{SeedSigner, VerifyingKey, bytes32};
 use alloc::{format, vec};
 
@@ -74,6 +75,46 @@ fn a_draft_signs_to_the_same_record() {
         let signer = SeedSigner::new(record.kid.clone(), &seed(&record));
         assert_eq!(draft.sign(&signer).expect("signs"), record);
     }
+}
+
+/// Its producer would have a record that no ledger takes, and nothing after it.
+#[test]
+fn a_draft_with_a_name_of_another_form_is_not_signed() {
+    type Change = fn(&mut Draft);
+    fn other() -> Option<String> {
+        Some("alice@example.com".to_owned())
+    }
+    let draft = || Draft {
+        event: "execution.denied",
+        place: Place::Alone,
+        ts: Time(1_778_605_451_000),
+        by: "k8s://cluster-east-1/ns/inference#gw-0".to_owned(),
+        src_seq: 0,
+        data: Object::new(),
+        about: About { identity: Some("svc:inference-gateway:prod".to_owned()), ..About::default() },
+    };
+    let signer = SeedSigner::new("key:11-11/gw-0/2026-q2", &[1; 32]);
+    draft().sign(&signer).expect("of its form");
+    let changes: [(&str, Change); 8] = [
+        ("by", |draft| draft.by = "gw-0".to_owned()),
+        ("identity", |draft| draft.about.identity = other()),
+        ("operation", |draft| draft.about.operation = Some("a call".to_owned())),
+        ("artifact_id", |draft| draft.about.artifact_id = other()),
+        ("issuer", |draft| draft.about.issuer = other()),
+        ("runtime", |draft| draft.about.runtime = other()),
+        ("policy", |draft| {
+            draft.about.policy = Some(PolicyId { reference: "v1".to_owned(), hash: Sha3([0; 64]) });
+        }),
+        ("policy_required", |draft| draft.about.policy_required = other()),
+    ];
+    for (member, change) in changes {
+        let mut draft = draft();
+        change(&mut draft);
+        let error = draft.sign(&signer).expect_err(member);
+        assert_eq!(error.0, format!("event: `{member}` is not of its form"));
+    }
+    let error = draft().sign(&SeedSigner::new("gw-0", &[1; 32])).expect_err("no key's name");
+    assert_eq!(error.0, "event: `kid` is not of its form");
 }
 
 #[test]

@@ -506,6 +506,31 @@ fn an_artifact_that_binds_a_request_is_for_no_call_without_one() {
     assert_eq!((reason(Some(&request)), reason(None)), (None, Some(Reason::OperationMismatch)));
 }
 
+/// Whoever calls has the name that somebody authenticated, of whatever form.
+#[test]
+fn a_denial_says_of_whom_it_is_where_that_is_a_name_of_the_protocols() {
+    let case = base();
+    let token = case.get("token").and_then(Value::as_str).expect("a token");
+    let artifact = Token::read(token).expect("of its form").artifact;
+    let elsewhere = Environment { runtime: "a laptop".to_string(), ..artifact.env.clone() };
+    let said = |caller: &str, environment: &Environment| {
+        let operation = &artifact.op;
+        let asked = Asked { now: artifact.nbf, caller, holder: None, operation, request: None, environment };
+        let mut told = None;
+        drop(conformance::admitted_where(Value::Object(base()), |held| told = Some(about(held, &asked, &artifact))));
+        told.expect("it was asked for")
+    };
+    let named = said("svc:another:prod", &artifact.env);
+    assert_eq!(named.identity.as_deref(), Some("svc:another:prod"));
+    assert_eq!(
+        (named.runtime.as_ref(), named.operation.as_ref()),
+        (Some(&artifact.env.runtime), Some(&artifact.op.name))
+    );
+    let unnamed = said("alice@example.com", &elsewhere);
+    assert_eq!((unnamed.identity, unnamed.runtime), (None, None));
+    assert_eq!(unnamed.artifact_id, Some(artifact.id.clone()));
+}
+
 /// The artifact of a case as `change` leaves its members: nothing is signed anew.
 fn touched(case: Object, change: impl FnOnce(Object) -> Object) -> Object {
     let text = case.get("token").and_then(Value::as_str).expect("a token");

@@ -112,6 +112,21 @@ fn a_use_is_taken_once_and_stays_taken() {
     assert_eq!(denial.reason, Reason::ArtifactReplayed);
 }
 
+/// The ledger takes no record of another form, and nothing that is numbered after it.
+#[test]
+fn what_could_not_be_recorded_takes_no_number() {
+    let denial = |identity: &str| {
+        let about = About { identity: Some(identity.into()), ..About::default() };
+        Denial { about, ..Denial::new(Reason::IdentityMismatch, "x") }
+    };
+    let mut journal = Journal::new(point());
+    let error = journal.deny(&denial("alice@example.com"), NOW).expect_err("no identity's name");
+    assert!(error.contains("`identity`"), "{error}");
+    assert_eq!(journal.deny(&denial("svc:another:prod"), NOW).expect("a record").src_seq, 0);
+    let unnamed = Journal::new(Point { name: "gw-0".into(), ..point() }).deny(&denial("svc:another:prod"), NOW);
+    assert!(unnamed.expect_err("no point's name").contains("`by`"));
+}
+
 #[test]
 fn a_receipt_for_other_records_makes_no_permit() {
     let mut journal = Journal::new(point());
