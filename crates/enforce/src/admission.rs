@@ -76,7 +76,8 @@ pub struct Asked<'a> {
     pub environment: &'a Environment,
 }
 
-/// An operation that passed steps 1 to 16. Its use is not taken yet.
+/// An operation that passed steps 1 to 16, by the view and at the time that it was asked with. Its use is not taken yet: that
+/// follows at once, and where another view came before it runs, [`interrupts`](crate::containment::interrupts) is asked with that.
 #[derive(Debug)]
 pub struct Admitted {
     token: Token,

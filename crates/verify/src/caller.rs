@@ -24,8 +24,9 @@ pub enum ReplayResult {
 /// Evaluates a policy over a decision input, as `eleven-policy` does.
 pub type Replay<'a> = dyn Fn(&PolicyBundle, &Value) -> ReplayResult + 'a;
 
-/// Makes the key of a record ready to verify; `None` where its bytes are no key. Who verifies many bundles keeps the keys,
-/// with tables: [`KeyTables`](eleven_core::registry::KeyTables) does.
+/// Makes the key of a record ready to verify; `None` where its bytes are no key. Who verifies many bundles of one ledger keeps the
+/// keys, with tables: [`KeyTables`](eleven_core::registry::KeyTables) does. It lets go of none, and asked for is whatever a file
+/// calls a key, verified or not: for files of strangers each has its own, or none is given.
 pub type Keys<'a> = dyn Fn(&KeyRecord) -> Option<Arc<VerifyingKey>> + 'a;
 
 /// A version of a domain's trust root that a caller has from elsewhere, looked at once and not in every bundle that shows

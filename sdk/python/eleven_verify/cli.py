@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--root", type=Path, help="the trust root you pinned; without it nothing is verified")
     verify.add_argument("--json", action="store_true", help="print the result document")
     verify.add_argument("--kind", choices=bundle.KINDS, help="fail unless the bundle is of this kind")
-    verify.add_argument("--op", help="fail unless the bundle is of this operation")
+    verify.add_argument("--op", type=_operation, help="fail unless the bundle is of this operation")
     verify.add_argument("--max-age", type=_age, metavar="S", help="fail if the head is older than S seconds")
     verify.set_defaults(run=_verify)
     run = commands.add_parser("conformance", help="run every vector file of a folder")
@@ -64,6 +64,12 @@ def _age(value: str) -> int:
     if not (value.isascii() and value.isdecimal()):
         raise argparse.ArgumentTypeError("give a whole number of seconds")
     return int(value)
+
+
+def _operation(name: str) -> str:
+    """The id of an operation that is named by it, or as callers are told of it: by its lineage or its artifact."""
+    lineage = name.removeprefix("lineage://op/")
+    return lineage if lineage != name else name.removeprefix("auth_")
 
 
 def _verify(arguments) -> int:

@@ -93,7 +93,7 @@ impl From<RootError> for ViewError {
 /// How many keys of a view get a table.
 const TABLES: usize = 128;
 
-/// Verifying keys by public key, kept from one view to the next, so that none makes its table twice.
+/// Verifying keys by public key, kept from one view to the next, so that none makes its table twice. None is let go of.
 #[derive(Clone, Debug)]
 pub struct KeyTables {
     keys: BTreeMap<[u8; 32], Arc<VerifyingKey>>,
