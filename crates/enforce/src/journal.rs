@@ -4,6 +4,11 @@
 //! of artifacts, the lineages that are open. Each step returns the records that the driver has to make durable before it
 //! goes on. After a crash the same records, read back in order by [`Reading`], give the same state, and
 //! [`Journal::recover`] closes truthfully what had started.
+//!
+//! That the ledger has a line is not enough for letting go of it: with a use that is forgotten an artifact is admitted again.
+//! What stands before all of these may go: the first event that the ledger has not acknowledged; the first consumption whose
+//! artifact has not expired by the newest event's time; the line from which on what is open is said
+//! ([`Journal::open_from`]); the newest epoch; and the newest event itself, which always stays.
 
 mod line;
 mod reading;
@@ -158,8 +163,8 @@ impl Journal {
         self.open.len()
     }
 
-    /// Continues a stream whose earlier records are already acknowledged and dropped: the ledger's cursor says where. Of a journal
-    /// that was lost this brings back the numbers and no use: such a point returns under another key.
+    /// Continues a stream further on, where the ledger's cursor says so. Of a journal that was lost this brings back the numbers and
+    /// no use: such a point returns under another key.
     pub fn continue_from(&mut self, next_seq: u64) {
         self.next_seq = self.next_seq.max(next_seq);
     }

@@ -162,7 +162,8 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(self.run_main(proof)[0], 1)
         self.assertEqual(self.run_main(proof, "--root", root, "--kind", "denial")[0], 1)
         op = parse(proof.read_bytes())["op"]
-        for name, code in [(op, 0), (f"lineage://op/{op}", 0), (f"auth_{op}", 0), (f"lineage://op/auth_{op}", 1), ("", 1)]:
+        named = [(op, 0), (f"lineage://op/{op}", 0), (f"auth_{op}", 0), (f"lineage://op/auth_{op}", 1), ("", 1)]
+        for name, code in named:
             self.assertEqual(self.run_main(proof, "--root", root, "--op", name)[0], code, name)
         self.assertEqual(self.run_main(proof, "--root", proof)[0], 2)
         self.assertEqual(self.run_main(proof, "--root", root, "--max-age", "soon")[0], 2)
