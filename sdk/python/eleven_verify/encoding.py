@@ -5,6 +5,7 @@ rejects: duplicate keys, fractions, lone surrogates, NaN, a byte order mark.
 """
 
 import functools
+import json
 import math
 import re
 from typing import Any
@@ -21,11 +22,9 @@ class TooMuch(EncodingError):
     """The bytes hold more values than are read at once."""
 
 
-_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+_STRING = re.compile(r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_HEX4 = re.compile(r"[0-9a-fA-F]{4}")
-_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
 
@@ -146,48 +145,26 @@ class _Parser:
         return int(digits)
 
     def string(self) -> str:
-        self.at += 1
-        parts = []
-        while True:
-            match = _PLAIN.match(self.text, self.at)
-            parts.append(match.group())
-            self.at = match.end()
-            if self.at >= len(self.text):
-                raise EncodingError("unterminated string")
-            char = self.text[self.at]
-            self.at += 1
-            if char == '"':
-                return "".join(parts)
-            if char != "\\":
-                raise EncodingError("raw control character")
-            parts.append(self.escape())
+        start, end = self.at, _STRING.match(self.text, self.at + 1).end()
+        after = self.text[end : end + 1]
+        if after == '"':
+            self.at = end + 1
+            inside = self.text[start + 1 : end]
+            return inside if "\\" not in inside else _unescaped(self.text[start : self.at])
+        if after == "\\":
+            raise EncodingError("four hex digits expected" if self.text[end + 1 : end + 2] == "u" else "unknown escape")
+        raise EncodingError("raw control character" if after else "unterminated string")
 
-    def escape(self) -> str:
-        kind = self.text[self.at : self.at + 1]
-        self.at += 1
-        if kind in _ESCAPES and kind:
-            return _ESCAPES[kind]
-        if kind != "u":
-            raise EncodingError("unknown escape")
-        unit = self.hex4()
-        if 0xDC00 <= unit <= 0xDFFF:
-            raise EncodingError("lone surrogate")
-        if not 0xD800 <= unit <= 0xDBFF:
-            return chr(unit)
-        if self.text[self.at : self.at + 2] != "\\u":
-            raise EncodingError("lone surrogate")
-        self.at += 2
-        low = self.hex4()
-        if not 0xDC00 <= low <= 0xDFFF:
-            raise EncodingError("lone surrogate")
-        return chr(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
 
-    def hex4(self) -> int:
-        match = _HEX4.match(self.text, self.at)
-        if not match:
-            raise EncodingError("four hex digits expected")
-        self.at = match.end()
-        return int(match.group(), 16)
+def _unescaped(quoted: str) -> str:
+    """The string of a text that is one, in its quotes. A file may hold nothing but escapes, for which each by itself takes
+    a minute: the standard library reads them, and lets through only halves of a character."""
+    text = json.loads(quoted)
+    try:
+        text.encode("utf-8", "strict")
+    except UnicodeEncodeError as error:
+        raise EncodingError("lone surrogate") from error
+    return text
 
 
 def same(a, b) -> bool:
@@ -195,8 +172,8 @@ def same(a, b) -> bool:
     return canonical(a) == canonical(b)
 
 
-_NEEDS_ESCAPE = re.compile(r'["\\\x00-\x1f]')
-_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Of a string the standard library's encoding is the canonical one: the short escapes, and others by their number.
+_STRINGS = json.JSONEncoder(ensure_ascii=False)
 
 
 def canonical(value: Any) -> bytes:
@@ -275,7 +252,7 @@ def _quote(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + _NEEDS_ESCAPE.sub(lambda m: _SHORT.get(m.group()) or f"\\u{ord(m.group()):04x}", text) + '"'
+    return _STRINGS.encode(text)
 
 
 _short_utf16 = functools.lru_cache(maxsize=4096)(_in_utf16)

@@ -182,15 +182,18 @@ _ESCAPE = r"%(?!2[DE]|3[0-9]|5F|6[1-9A-F]|7[0-9A])[0-9A-F]{2}"
 _SEGMENT = rf"(?=[a-zA-F0-9._%-]{{1,64}}(?![a-zA-F0-9._%-]))(?:[a-z0-9._-]|{_ESCAPE})+"
 _LABELS = r"(?=[a-z0-9._-]{1,64}(?![a-z0-9._-]))[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
 _ID = "[0-9A-HJKMNP-TV-Z]{32}"
-_RUNTIME = rf"(?:k8s|host|exec|mesh|edge)://{_SEGMENT}(?:/{_SEGMENT})*"
+# Nothing that was passed over is gone back to: of a name of many segments each would be remembered, in 350 bytes.
+_PATH = rf"{_SEGMENT}(?:/{_SEGMENT})*+"
+_RUNTIME = rf"(?:k8s|host|exec|mesh|edge)://{_PATH}"
+_VERSION = "v[1-9][0-9]{0,14}"
 _PATTERNS = {
     "segment": _SEGMENT,
-    "path": rf"{_SEGMENT}(?:/{_SEGMENT})*",
+    "path": _PATH,
     "domain": _LABELS,
     "authority": rf"governance://{_LABELS}/authority/{_SEGMENT}",
     "ledger": rf"ledger://{_LABELS}",
     "identity": rf"(?:human|svc|model|agent|workload):{_SEGMENT}(?::{_SEGMENT})?(?:@{_LABELS})?",
-    "policy": rf"policy://{_SEGMENT}(?:/{_SEGMENT})*/v[1-9][0-9]{{0,14}}",
+    "policy": rf"policy://{_SEGMENT}(?:/(?!{_VERSION}\Z){_SEGMENT})*+/{_VERSION}",
     "runtime": _RUNTIME,
     "point": rf"{_RUNTIME}#{_SEGMENT}",
     "key": rf"key:{_LABELS}/{_SEGMENT}/{_SEGMENT}",

@@ -1,5 +1,6 @@
 """Policy bundles, their patterns and terms (PROTOCOL 11)."""
 
+import itertools
 import re
 
 from . import form
@@ -170,22 +171,23 @@ def is_commitment(value) -> bool:
 def in_clear(op: dict, pointer: str) -> str | None:
     """Where in `op` something that is sensitive by `pointer` stands in clear: at the pointer itself, or at the part of it
     that leads to a value without parts, which may hold it. What has a form of its own there holds nothing of the kind."""
-    parts = pointer.split("/")
-    for end in range(3, len(parts) + 1):
-        path, last = "/".join(parts[:end]), end == len(parts)
+    inside = pointer.split("/", 3)[2]
+    ends = (slash.start() for slash in itertools.islice(re.finditer("/", pointer), 2, None))
+    for end in itertools.chain(ends, [len(pointer)]):
+        path, last = pointer[:end], end == len(pointer)
         found, value = resolve({"op": op}, path)
         if not found:
             return None
         if last or not isinstance(value, (dict, list)):
-            clear = not is_commitment(value) and (last or parts[2] not in ("name", "scope", "params"))
+            clear = not is_commitment(value) and (last or inside not in ("name", "scope", "params"))
             return path if clear else None
     return None
 
 
 def resolve(value, pointer: str):
     """(True, what the JSON pointer names) or (False, None)."""
-    for part in pointer.split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
+    for token in re.finditer("/([^/]*)", pointer):
+        part = token[1].replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict) and part in value:
             value = value[part]
         elif isinstance(value, list) and _INDEX.fullmatch(part) and int(part) < len(value):
