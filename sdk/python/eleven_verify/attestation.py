@@ -41,7 +41,8 @@ def require_signed(envelope: dict, keys, by: str, at: int):
 
 def statement(envelope: dict) -> dict:
     """The statement inside, of its form."""
-    value = parse(form.bare_base64(envelope["payload"], "payload"))
+    # It stands in a record, which has no more bytes than that.
+    value = parse(form.bare_base64(envelope["payload"], "payload"), form.EVENT_LIMIT)
     form.members(value, {"_type", "subject", "predicateType", "predicate"}, what="statement")
     require(value["_type"] == "https://in-toto.io/Statement/v1", "not an in-toto statement v1")
     form.text(value["predicateType"], "predicateType")

@@ -57,8 +57,7 @@ class _Verifier:
     def roots(self) -> list[dict]:
         """The roots, each of its form."""
         roots = _some(self.b["roots"], "roots")
-        for root in roots:
-            trust.check(root)
+        trust.check_each(roots)
         return roots
 
     @property
@@ -159,9 +158,7 @@ class _Verifier:
     def root_pinned(self):
         if self.asked.root is None:
             raise NotChecked("no root was given")
-        pinned = trust.body(self.asked.root)
-        roots = self.b["roots"]
-        require(any(same(trust.body(root), pinned) for root in roots), "none of the roots is the caller's")
+        require(trust.pins(self.asked.root, self.b["roots"]), "none of the roots is the caller's")
 
     def root_signed(self):
         roots = self.roots

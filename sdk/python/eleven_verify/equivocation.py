@@ -50,8 +50,7 @@ class _Evidence:
     def roots(self) -> list[dict]:
         roots = form.listing(self.e["roots"], "roots")
         require(bool(roots), "the evidence has no roots")
-        for root in roots:
-            trust.check(root)
+        trust.check_each(roots)
         return roots
 
     @property
@@ -107,8 +106,7 @@ class _Evidence:
     def root_pinned(self):
         if self.asked.root is None:
             raise NotChecked("no root was given")
-        pinned = trust.body(self.asked.root)
-        require(any(same(trust.body(root), pinned) for root in self.e["roots"]), "none of the roots is the caller's")
+        require(trust.pins(self.asked.root, self.e["roots"]), "none of the roots is the caller's")
 
     def root_signed(self):
         roots = self.roots

@@ -1,3 +1,4 @@
+import base64
 import contextlib
 import copy
 import io
@@ -7,6 +8,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from eleven_verify import Asked, EncodingError, TooMuch, canonical, conformance, form, parse, parse_file, verify
 from eleven_verify.cli import main, shown
@@ -127,6 +129,28 @@ class Bundles(unittest.TestCase):
         self.assertEqual(verify(bundle, Asked(self.root)).status()["lineage.signatures"], "passed")
         # What asks each event's key asks none of the others.
         self.assertLess(records.walked, 10)
+
+    def test_of_many_roots_the_pinned_one_is_encoded_once_and_more_than_there_is_room_for_are_not_looked_at(self):
+        keys = _Counted(self.root["keys"])
+        for shown in (self.bundle, vectors("equivocation.json")["cases"][0]["evidence"]):
+            result = verify({**shown, "roots": [{}] * 50}, Asked({**self.root, "keys": keys}))
+            self.assertEqual(result.status()["root.pinned"], "failed")
+            many = [self.root] * (form.BUNDLE_LIMIT // len(canonical(self.root)) + 1)
+            with mock.patch("eleven_verify.root.check") as check:
+                result = verify({**shown, "roots": many}, Asked(self.root))
+            check.assert_not_called()
+            self.assertEqual((result.verdict, result.status()["root.signed"]), ("failed", "failed"))
+        self.assertLess(keys.walked, 10)
+
+    def test_a_statement_has_no_more_values_than_a_record_has_room_for(self):
+        for values, says in ((form.EVENT_LIMIT - 1, "statement is not an object"), (form.EVENT_LIMIT, "more values")):
+            events = copy.deepcopy(self.bundle["events"])
+            payload = b"[" + b",".join([b"0"] * values) + b"]"
+            events[4]["data"]["envelope"]["payload"] = base64.b64encode(payload).decode()
+            result = verify({**self.bundle, "events": events}, Asked(self.root))
+            (binding,) = (check for check in result.checks if check.name == "attestation.binding")
+            self.assertEqual(binding.status, "failed")
+            self.assertIn(says, binding.detail)
 
     def test_the_recorded_decision_input_is_not_replayed_here(self):
         result = verify({**self.bundle, "decision": {}}, Asked(self.root))
