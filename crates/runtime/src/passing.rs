@@ -96,6 +96,8 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
     let mut kept = across(headers);
     // It says where else the upstream answers (RFC 7838); its caller would take that for the gateway's own, and go past it.
     kept.remove(header::ALT_SVC);
+    // A session that the upstream opened for who sends its key: with it a caller would be taken for this gateway, and go past it.
+    kept.remove(header::SET_COOKIE);
     kept
 }
 
@@ -275,6 +277,8 @@ mod tests {
             ("proxy-authenticate", "Basic"),
             ("eleven-decision", "allow"),
             ("alt-svc", "h3=\":443\"; ma=2592000"),
+            ("set-cookie", "session=1; HttpOnly"),
+            ("set-cookie", "__cf_bm=2; Domain=.api.example"),
             ("x-request-id", "r"),
         ]);
         assert_eq!(names(&to_caller(&came)), ["content-type", "x-request-id"]);
