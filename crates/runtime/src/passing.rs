@@ -7,6 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 /// The only type of a body that is read here, and that is forwarded.
 const JSON: &str = "application/json";
+/// How long an answer may be kept: what a cache gave out again nobody decided on for who gets it then, and nothing recorded. Nor may it
+/// be changed on its way: of other bytes there is no evidence.
+const KEPT: &str = "no-store, no-transform";
 /// Headers by which some upstreams take a request for one of another method or path.
 const OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
@@ -91,14 +94,25 @@ pub(crate) fn to_upstream(headers: &HeaderMap, body: bool) -> HeaderMap {
 }
 
 /// The headers with which an answer reaches the caller: the upstream's, less those of the connection and of a proxy, what
-/// belongs to the gateway, and what sends the caller's next calls elsewhere.
+/// belongs to the gateway, what sends the caller's next calls elsewhere, and what has a cache answer those.
 pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
     let mut kept = across(headers);
     // It says where else the upstream answers (RFC 7838); its caller would take that for the gateway's own, and go past it.
     kept.remove(header::ALT_SVC);
     // A session that the upstream opened for who sends its key: with it a caller would be taken for this gateway, and go past it.
     kept.remove(header::SET_COOKIE);
+    let for_caches: Vec<HeaderName> = kept.keys().filter(|name| is_for_caches(name)).cloned().collect();
+    for name in for_caches {
+        kept.remove(name);
+    }
+    kept.insert(header::CACHE_CONTROL, HeaderValue::from_static(KEPT));
     kept
+}
+
+/// Headers that say how long an answer may be kept: to all caches, or above that to those of some kind (RFC 9213).
+fn is_for_caches(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("cache-control") || matches!(name, "expires" | "surrogate-control" | "x-accel-expires")
 }
 
 /// The length that an answer's head names, where it names one: of the answer to HEAD it is that of the body which GET brings.
@@ -251,7 +265,7 @@ mod tests {
         for list in [&b"\xfc, X-Nominated"[..], b"x-nominated,\xe9", b"\xff\xfe\t,\tX-NOMINATED\t", b",,x-nominated,"] {
             let mut came = headers(&[("x-nominated", "1"), ("x-request-id", "r")]);
             came.append(header::CONNECTION, HeaderValue::from_bytes(list).expect("a value"));
-            assert_eq!(names(&to_caller(&came)), ["x-request-id"], "{list:?}");
+            assert_eq!(names(&to_caller(&came)), ["cache-control", "x-request-id"], "{list:?}");
             assert!(!to_upstream(&came, true).contains_key("x-nominated"), "{list:?}");
         }
     }
@@ -281,6 +295,22 @@ mod tests {
             ("set-cookie", "__cf_bm=2; Domain=.api.example"),
             ("x-request-id", "r"),
         ]);
-        assert_eq!(names(&to_caller(&came)), ["content-type", "x-request-id"]);
+        assert_eq!(names(&to_caller(&came)), ["cache-control", "content-type", "x-request-id"]);
+    }
+
+    #[test]
+    fn no_answer_is_kept_whatever_its_upstream_says_of_it() {
+        for said in [
+            &[][..],
+            &[("cache-control", "public, max-age=3600, s-maxage=86400")],
+            &[("cache-control", "public"), ("cache-control", "max-age=3600")],
+            &[("cdn-cache-control", "max-age=3600"), ("some-cdn-cache-control", "public, max-age=3600")],
+            &[("expires", "Fri, 01 Jan 2027 00:00:00 GMT"), ("surrogate-control", "max-age=3600")],
+            &[("x-accel-expires", "3600"), ("cache-control", "private")],
+        ] {
+            let reaches = to_caller(&headers(said));
+            let all: Vec<_> = reaches.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            assert_eq!(all, [("cache-control", &b"no-store, no-transform"[..])], "{said:?}");
+        }
     }
 }
