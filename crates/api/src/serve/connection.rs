@@ -8,7 +8,7 @@ use super::line::{Answering, Line};
 use super::patient::{LAST, Patient};
 use super::{HEAD_TIMEOUT, MAX_HEAD, Peer, Tls, stopped};
 use axum::Router;
-use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, EXPECT, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -60,6 +60,9 @@ where
         let answer = router.call(request.map(|body| line.receiving(body, waits, unwanted.clone())));
         async move {
             let mut answer = answer.await?;
+            // Where nothing is said of it some caches keep an answer for a time of their own, and give it to whoever asks next, also
+            // where it was for the one reader who signed for it.
+            answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
             if line.is_told() {
                 // It is its connection's last.
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -25,6 +25,7 @@ fn router() -> Router {
     };
     Router::new()
         .route("/", get(async || "here"))
+        .route("/kept", get(async || ([(CACHE_CONTROL, "max-age=1")], "kept")))
         .route("/large", get(async || vec![b'x'; LARGE]))
         .route("/quiet", get(async || Body::new(Endless(Some(Bytes::from_static(b"event"))))))
         .route("/thinks", get(thinks))
@@ -129,6 +130,15 @@ async fn a_slow_caller_gets_all_of_its_answer_and_the_next_is_judged_by_itself()
     called.began = Instant::now();
     let took = called.ended().await;
     assert!((30_000..30_100).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_says_nothing_of_how_long_it_may_be_kept_is_kept_by_nobody() {
+    for (path, kept) in [("/", "no-store"), ("/nothing", "no-store"), ("/kept", "max-age=1")] {
+        let answer = Called::get(path, 4096).await.reads("\r\n\r\n").await;
+        let told: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("cache-control: ")).collect();
+        assert_eq!(told, [kept], "{path}: {answer}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
