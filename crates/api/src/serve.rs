@@ -5,11 +5,13 @@ mod budget;
 mod connection;
 mod line;
 mod metrics;
+mod named;
 mod patient;
 mod room;
 
 pub use budget::Budget;
 pub use metrics::MetricsText;
+pub use named::Named;
 
 use crate::problem::Problem;
 use axum::Router;

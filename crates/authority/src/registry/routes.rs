@@ -2,7 +2,7 @@
 
 use super::{Registry, gate, watch};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use eleven_api::problem::Problem;
-use eleven_api::serve::not_taken;
+use eleven_api::serve::{Named, not_taken};
 use eleven_api::{public, routes};
 use eleven_core::hash::Sha3;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
@@ -41,7 +41,7 @@ async fn root(State(registry): Shared) -> Answer {
     Ok(document(current(&registry)?.documents().root.clone()))
 }
 
-async fn root_version(State(registry): Shared, Path(version): Path<String>) -> Answer {
+async fn root_version(State(registry): Shared, Named(version): Named) -> Answer {
     let version: u64 = version.parse().map_err(|_| Problem::malformed("name the root by its version, a number"))?;
     let current = current(&registry)?;
     let root = current.documents().roots.get(&version);
@@ -69,7 +69,7 @@ async fn revocations(State(registry): Shared) -> Answer {
     Ok(document(current(&registry)?.documents().revocations.clone()))
 }
 
-async fn policy(State(registry): Shared, Path(hash): Path<String>) -> Answer {
+async fn policy(State(registry): Shared, Named(hash): Named) -> Answer {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
     let bytes = registry.bundles.get(hash).await;
     let response = document(

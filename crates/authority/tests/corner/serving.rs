@@ -61,6 +61,8 @@ async fn what_is_not_served_is_answered_in_the_form_of_every_other_error() {
         (Method::GET, routes::GOVERN_EXECUTE, 405, "by that method"),
         (Method::POST, routes::REGISTRY_STAMP, 405, "by that method"),
         (Method::GET, "/v1/registry/root/abc", 400, "a number"),
+        (Method::GET, "/v1/registry/root/%ff", 400, "no UTF-8"),
+        (Method::GET, "/v1/registry/policies/%ff", 400, "no UTF-8"),
     ] {
         let answer = world.client.call(method, &world.base, path, &[], Bytes::new(), Duration::from_secs(60)).await;
         let Err(CallError::Refused(problem)) = answer else { panic!("{path}: {answer:?}") };

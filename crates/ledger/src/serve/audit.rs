@@ -10,13 +10,13 @@ use crate::rules::Last;
 use crate::state::{LookError, Shared, read};
 use crate::stored::Stored;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
 use eleven_api::header::only;
 use eleven_api::problem::Problem;
-use eleven_api::serve::{json, stopped};
+use eleven_api::serve::{Named, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::hash::{Sha3, base64};
 use eleven_core::reason::Reason;
@@ -178,7 +178,7 @@ fn refused((at, outcome): (usize, &Outcome)) -> Option<Value> {
 /// upgraded first.
 pub(super) async fn cursor(
     State(inner): State<Arc<Inner>>,
-    Path(kid): Path<String>,
+    Named(kid): Named,
     query: Query,
     headers: HeaderMap,
     uri: Uri,
@@ -327,7 +327,7 @@ fn shown(inner: &Inner, numbers: &[u64], page: &Page, size: u64) -> Result<Value
 }
 
 /// `GET /v1/audit/blobs/{hash}`: content that an event names, its bytes as they are hashed.
-pub(super) async fn blob(State(inner): State<Arc<Inner>>, Path(hash): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn blob(State(inner): State<Arc<Inner>>, Named(hash): Named) -> Result<Response, Problem> {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("this is no sha3-512 hash"))?;
     let found = tokio::task::spawn_blocking(move || inner.shared.blob(&hash)).await;
     let found = found.map_err(|error| Problem::with_status(500, error.to_string()))?;

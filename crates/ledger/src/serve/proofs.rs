@@ -9,13 +9,13 @@ use crate::lineage;
 use crate::proof::{self, ProofError};
 use crate::state::{LookError, Published, Shared, read};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use eleven_api::audit::Durability;
 use eleven_api::problem::Problem;
-use eleven_api::serve::{json, json_bytes};
+use eleven_api::serve::{Named, json, json_bytes};
 use eleven_core::artifact::is_artifact_id;
 use eleven_core::encoding::Value;
 use eleven_core::index;
@@ -64,7 +64,7 @@ fn headless() -> Problem {
 /// `GET /v1/proof/lineage/{op}[?before=N]`.
 pub(super) async fn lineage(
     State(inner): State<Arc<Inner>>,
-    Path(op): Path<String>,
+    Named(op): Named,
     query: Query,
 ) -> Result<Response, Problem> {
     let (op, before) = (operation(&op)?, query.number("before")?);
@@ -74,7 +74,7 @@ pub(super) async fn lineage(
 }
 
 /// `GET /v1/proof/why/{op}`: the event that tells why an operation was refused, or how it ended.
-pub(super) async fn why(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn why(State(inner): State<Arc<Inner>>, Named(op): Named) -> Result<Response, Problem> {
     let op = operation(&op)?;
     let asked = asked(&inner, &op);
     let answer = reading(inner, move |shared| lineage::why(shared, &op).map_err(ProofError::from)).await;
@@ -82,7 +82,7 @@ pub(super) async fn why(State(inner): State<Arc<Inner>>, Path(op): Path<String>)
 }
 
 /// `GET /v1/proof/bundle/{op}`: waits for a head over the operation's last event, a little.
-pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Path(op): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Named(op): Named) -> Result<Response, Problem> {
     let op = operation(&op)?;
     let asked = asked(&inner, &op);
     bundle_of(inner, op).await.map_err(|problem| about(&asked, problem))
@@ -115,7 +115,7 @@ pub(super) async fn inclusion(State(inner): State<Arc<Inner>>, query: Query) -> 
 /// `GET /v1/proof/tlog/{op}[?n=N]`: that of an operation's event, the last where none is named, and the entry with it.
 pub(super) async fn tlog(
     State(inner): State<Arc<Inner>>,
-    Path(named): Path<String>,
+    Named(named): Named,
     query: Query,
 ) -> Result<Response, Problem> {
     let n = query.number("n")?;

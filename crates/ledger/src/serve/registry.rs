@@ -9,13 +9,13 @@ use crate::proof;
 use crate::records::{self, Asked};
 use crate::state::LookError;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use eleven_api::problem::Problem;
 use eleven_api::public;
-use eleven_api::serve::json;
+use eleven_api::serve::{Named, json};
 use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::root::TrustRoot;
@@ -28,10 +28,7 @@ pub(super) async fn root(State(inner): State<Arc<Inner>>) -> Result<Response, Pr
 }
 
 /// `GET /v1/registry/root/{version}`: what leads from a version that somebody pinned to the key that signs heads now.
-pub(super) async fn root_version(
-    State(inner): State<Arc<Inner>>,
-    Path(version): Path<String>,
-) -> Result<Response, Problem> {
+pub(super) async fn root_version(State(inner): State<Arc<Inner>>, Named(version): Named) -> Result<Response, Problem> {
     let version: u64 = version.parse().map_err(|_| Problem::malformed("name the root by its version, a number"))?;
     let registry = gate::registry(&inner.shared).ok_or_else(|| look(&LookError::Absent))?;
     let found = registry.roots().find(|root| root.version == version).map(shown);
@@ -62,7 +59,7 @@ pub(super) async fn policies(State(inner): State<Arc<Inner>>, query: Query) -> R
 }
 
 /// `GET /v1/registry/policies/{hash}`: the bundle, in the bytes that are hashed.
-pub(super) async fn policy(State(inner): State<Arc<Inner>>, Path(hash): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn policy(State(inner): State<Arc<Inner>>, Named(hash): Named) -> Result<Response, Problem> {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
     let bytes = reading_off(inner, move |shared| records::policy(shared, hash)).await?;
     let mut response = Response::new(Body::from(bytes));

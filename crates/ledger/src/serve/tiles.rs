@@ -5,12 +5,13 @@ use super::proofs::reading_off;
 use crate::ledger::Inner;
 use crate::tiles;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use eleven_api::problem::Problem;
 use eleven_api::public;
+use eleven_api::serve::Named;
 use eleven_core::tile::{Content, Tile};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub(super) async fn tile(
     State(inner): State<Arc<Inner>>,
     reader: Reader,
-    Path(path): Path<String>,
+    Named(path): Named,
 ) -> Result<Response, Problem> {
     let tile = Tile::parse(&path).ok_or_else(|| Problem::with_status(404, "this is no tile's name"))?;
     if tile.content == Content::Entries {

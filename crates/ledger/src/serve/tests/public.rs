@@ -299,3 +299,28 @@ async fn a_path_that_is_not_taken_by_a_method_says_so_in_the_form_of_every_other
     assert_eq!(header(&headers, "access-control-allow-origin"), "*");
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_path_names_and_is_no_text_is_refused_in_the_form_of_every_other_error() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    filled(&served).await;
+    for path in [
+        routes::TILE,
+        routes::PROOF_LINEAGE,
+        routes::PROOF_BUNDLE,
+        routes::PROOF_WHY,
+        routes::PROOF_TLOG,
+        routes::AUDIT_CURSOR,
+        routes::AUDIT_BLOB,
+        routes::REGISTRY_POLICIES,
+        "/v1/registry/root/",
+    ] {
+        let (status, headers, body) = ask(&served, Method::GET, &format!("{path}%ff"), None).await;
+        let kind = header(&headers, "content-type");
+        assert_eq!((status, kind), (StatusCode::BAD_REQUEST, "application/problem+json"), "{path}");
+        let problem = parse(&body).expect("I-JSON");
+        assert_eq!(problem.get("status").and_then(Value::as_int), Some(400), "{path}: {problem}");
+    }
+    served.end().await;
+}
