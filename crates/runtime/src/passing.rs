@@ -80,6 +80,8 @@ pub(crate) fn to_upstream(headers: &HeaderMap, body: bool) -> HeaderMap {
     for name in OVERRIDES {
         kept.remove(name);
     }
+    // It was this gateway that asked for the body, and the whole of it goes on at once: nobody waits to be asked by the upstream.
+    kept.remove(header::EXPECT);
     // Hosts of the CGI kind take `_` for `-`: by such a name would come what does not pass under its own.
     let folded: Vec<HeaderName> = kept.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
     for name in folded {
@@ -236,6 +238,7 @@ mod tests {
             ("x-nominated", "1"),
             ("keep-alive", "timeout=5"),
             ("te", "trailers"),
+            ("expect", "100-continue"),
             ("proxy-authorization", "Basic eDp5"),
             ("proxy-connection", "keep-alive"),
             ("x-http-method-override", "DELETE"),
