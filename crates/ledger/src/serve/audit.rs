@@ -16,6 +16,7 @@ use axum::response::Response;
 use eleven_api::audit::{Appended, Cursor, DURABILITY_HEADER, Durability};
 use eleven_api::header::only;
 use eleven_api::problem::Problem;
+use eleven_api::public;
 use eleven_api::serve::{Named, json, stopped};
 use eleven_core::encoding::{Object, Value, parse_canonical};
 use eleven_core::hash::{Sha3, base64};
@@ -256,14 +257,19 @@ pub(super) async fn entries(
                 () = stopped(&mut closing) => false,
             };
         if !changed {
+            let mut personal = false;
             if waited {
                 // After the size was read: a setting that came before one of these entries is known here.
-                may(&reader.again(&inner, &headers))?;
+                let reader = reader.again(&inner, &headers);
+                may(&reader)?;
+                personal = reader.is_personal();
             }
             let inner = Arc::clone(&inner);
             let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
             let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
-            return answer.map(|value| json(&value)).map_err(|error| look(&error));
+            let answer = answer.map(|value| json(&value)).map_err(|error| look(&error))?;
+            // The gate goes by who might read when this was asked.
+            return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
         }
         waited = true;
     }

@@ -57,6 +57,11 @@ impl Reader {
         Self { exposure, known, undated, ..self }
     }
 
+    /// Whether it is shown what it asks for because of who it is: then that is for it alone.
+    pub(super) fn is_personal(&self) -> bool {
+        (self.known.is_some() && self.exposure != Exposure::Open) || self.undated
+    }
+
     /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
     pub(super) fn may_read_entries(&self) -> Result<(), Problem> {
         self.may(self.exposure == Exposure::Open, "entries and search are for registered auditors")
@@ -192,7 +197,7 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
     if let Err(problem) = reader.may_read() {
         return problem.into();
     }
-    let personal = (reader.known.is_some() && reader.exposure != Exposure::Open) || reader.undated;
+    let personal = reader.is_personal();
     request.extensions_mut().insert(reader);
     let response = next.run(request).await;
     if personal { public::kept(response, public::NEVER) } else { response }

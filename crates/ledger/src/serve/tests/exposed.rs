@@ -154,6 +154,34 @@ async fn whoever_waits_for_entries_is_judged_by_the_setting_under_which_they_cam
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_auditor_waited_for_is_for_it_alone_by_the_setting_under_which_it_came() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut domain = domain(&served).await;
+    set(&served, &expose(&mut domain.producers, 1, Exposure::Open)).await;
+    let path = format!("{}?from={}&wait=15000", routes::AUDIT_ENTRIES, served.shared.size() + 6);
+    let (name, value) = bearer(&domain.auditor).remove(0);
+    let request = Request::builder().uri(format!("{}{path}", served.base)).header(name, value);
+    let examining = served.client.send(request.body(Full::default()).expect("a request"));
+    let followers = served.shared.durable.receiver_count();
+    let closing = async {
+        while served.shared.durable.receiver_count() <= followers {
+            tokio::task::yield_now().await;
+        }
+        // It was let in when anybody was.
+        set(&served, &expose(&mut domain.producers, 2, Exposure::ByPossession)).await;
+        for n in 0..8 {
+            set(&served, &domain.producers.denial(&format!("number {n}"))).await;
+        }
+    };
+    let (examined, ()) = tokio::join!(examining, closing);
+    let examined = examined.expect("answered");
+    assert_eq!(examined.status(), 200);
+    assert_eq!(examined.headers().get("cache-control").and_then(|kept| kept.to_str().ok()), Some(public::NEVER));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_with_a_setting_is_shown_by_that_setting_before_it_is_sealed() {
     let home = Home::new();
     let served = Served::start(&home).await;
