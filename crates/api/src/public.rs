@@ -61,7 +61,7 @@ pub async fn readable(mut request: Request, next: Next) -> Response {
 }
 
 fn preflight() -> Response {
-    let mut response = Response::new(Body::new(Absent));
+    let mut response = Response::new(absent());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, OPTIONS"));
@@ -106,7 +106,7 @@ async fn tagged(mut response: Response, known: Option<&str>) -> Response {
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
     if known.is_some_and(|known| names(known, tag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::new(Absent);
+        *response.body_mut() = absent();
         response.headers_mut().remove(CONTENT_TYPE);
     }
     response
@@ -122,12 +122,17 @@ fn without_body(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact().filter(|_| response.status() == StatusCode::OK) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    *response.body_mut() = Body::new(Absent);
+    *response.body_mut() = absent();
     response
 }
 
 /// The body where there is none and nothing is said of its length: that would be the length which an answer of 200, or to a
 /// GET, has (RFC 9110, 8.6).
+#[must_use]
+pub fn absent() -> Body {
+    Body::new(Absent)
+}
+
 struct Absent;
 
 impl HttpBody for Absent {

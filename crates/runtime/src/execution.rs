@@ -15,6 +15,7 @@ use done::UntilDone;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::edge;
 use eleven_api::problem::Problem;
+use eleven_api::public;
 use eleven_core::attestation::Outcome;
 use eleven_core::id;
 use eleven_core::policy::{PolicyBundle, Release};
@@ -213,10 +214,11 @@ impl Run {
             let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed();
             return self.answer_with(refusal::openai(&problem.in_lineage(id::lineage_name(&op))));
         };
-        let mut answer = Response::new(axum::body::Body::from(body));
+        let body = if self.head_only { public::absent() } else { axum::body::Body::from(body) };
+        let mut answer = Response::new(body);
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passing::to_caller(&parts.headers);
-        // That of the body which is not sent; else the length of nothing would be named.
+        // That of the body which is not sent. Where the upstream names none none is named: not the length of nothing.
         if let Some(length) = passing::length(&parts.headers).filter(|_| self.head_only) {
             answer.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
         }
