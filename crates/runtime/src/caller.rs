@@ -1,6 +1,6 @@
 //! Who calls: an identity token verified here, or a client secret exchanged for one at the authority.
 
-use crate::issuer::ABSENT;
+use crate::issuer::{ABSENT, by_authority};
 use crate::token_issuers::TokenIssuers;
 use crate::view::{Holding, Registry};
 use eleven_api::client::{CallError, Client};
@@ -84,7 +84,8 @@ impl Callers {
 
     async fn exchange(&self, secret: &str) -> Result<String, Problem> {
         let body = Exchange { secret: secret.to_owned() }.to_value().canonical();
-        match self.client.insist(&self.authority, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await {
+        let answer = self.client.insist(&self.authority, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await;
+        match by_authority(answer) {
             Ok(body) => Issued::read(&body).map(|issued| issued.token).map_err(|error| {
                 Problem::refused(Reason::IssuerUnavailable, format!("the authority's answer is malformed: {error}"))
             }),

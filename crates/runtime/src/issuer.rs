@@ -20,6 +20,20 @@ pub(crate) const ABSENT: &str = "the authority is not reachable: try again, and 
 /// What a caller hears of one that takes too long.
 const LATE: &str = "the authority did not answer in time: try again, and if it stays so, tell the operator";
 
+/// An answer, as far as it is the authority's own: that names a reason of the protocol with each refusal, unless what was asked is not
+/// of its form. What else refuses stands in its place, as a proxy does whose authority is gone; it decided nothing, and recorded nothing.
+pub(crate) fn by_authority<T>(answer: Result<T, CallError>) -> Result<T, CallError> {
+    match answer {
+        Err(CallError::Refused(problem)) if problem.reason.is_none() && problem.status != 400 => {
+            let Problem { status, detail, .. } = problem;
+            Err(CallError::Malformed(format!(
+                "what answers {status} in the authority's place is no authority: {detail}"
+            )))
+        }
+        answer => answer,
+    }
+}
+
 /// The authority, as this point asks it.
 pub(crate) struct Issuer {
     pub(crate) client: Client,
@@ -81,7 +95,7 @@ impl Issuer {
         // The deadline is this one, so that an authority that is late is told from one that is not there.
         let asking = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline * 2);
         let (answer, absence) = match tokio::time::timeout(self.deadline, asking).await {
-            Ok(answer) => (answer, ABSENT),
+            Ok(answer) => (by_authority(answer), ABSENT),
             Err(late) => (Err(CallError::Late(late.to_string())), LATE),
         };
         self.trouble.note(&answer);

@@ -8,17 +8,14 @@ use eleven_core::registry::SourceRecord;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use http::StatusCode;
 
-#[tokio::test]
-async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody() {
-    let nothing = || (StatusCode::OK, "{}".to_owned());
-    let (authority, asked, _stop) = ledger(vec![nothing(), nothing()]).await;
-    let callers = Callers::new(authority.clone(), Client::new(), Arc::new(SystemClock));
+/// What it is refused by who asks this authority for a token, and who asks it for an artifact.
+async fn refused(authority: &str) -> [Problem; 2] {
+    let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
     let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
-
     let caller = Caller { identity: "svc:app:test".into(), token: "x.y.z".into(), exp: SystemClock.now() };
     let issuer = Issuer {
         client: Client::new(),
-        authority,
+        authority: authority.to_owned(),
         point: "host://test/inference#gw-0".into(),
         signer: Arc::new(SeedSigner::new("key:11-11/gw-0/1", &[1; 32])),
         clock: Arc::new(SystemClock),
@@ -27,12 +24,37 @@ async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody()
     };
     let runtime = "host://test/inference".to_owned();
     let execute = Execute { identity: caller.identity.clone(), op: Object::new(), runtime, request: None };
-    let issued = issuer.obtain(&caller, &execute).await.expect_err("no artifact");
-    for refused in [exchanged, issued] {
+    [exchanged, issuer.obtain(&caller, &execute).await.expect_err("no artifact")]
+}
+
+#[tokio::test]
+async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody() {
+    let nothing = || (StatusCode::OK, "{}".to_owned());
+    let (authority, asked, _stop) = ledger(vec![nothing(), nothing()]).await;
+    for refused in refused(&authority).await {
         assert_eq!(refused.reason, Some(Reason::IssuerUnavailable));
         assert!(refused.detail.starts_with("the authority's answer is malformed: "), "{refused}");
     }
     assert_eq!(*asked.lock().expect("whole"), [routes::IDENTITY_TOKEN, routes::GOVERN_EXECUTE]);
+}
+
+#[tokio::test]
+async fn what_answers_in_the_place_of_an_authority_that_is_gone_is_none() {
+    for status in [301, 401, 403, 404, 413, 429, 500, 502, 503, 504] {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let nobody = || (status, "<html><body>nobody is there</body></html>".to_owned());
+        let (authority, _, _stop) = ledger(vec![nobody(), nobody()]).await;
+        for refused in refused(&authority).await {
+            assert_eq!((refused.status, refused.reason), (503, Some(Reason::IssuerUnavailable)), "{status}");
+            assert_eq!(refused.detail, ABSENT, "{status}");
+        }
+    }
+    // What an authority says by itself is passed on: its reasons, and that a request is not of its form.
+    for problem in [Problem::refused(Reason::AuditUnavailable, "no ledger"), Problem::malformed("no operation")] {
+        let said = || (problem.status_code(), Value::Object(problem.to_object()).to_string());
+        let (authority, _, _stop) = ledger(vec![said(), said()]).await;
+        assert_eq!(refused(&authority).await, [problem.clone(), problem]);
+    }
 }
 
 #[test]
