@@ -28,6 +28,8 @@ pub struct Problem {
     /// Of an append that was read as refused, the records that were refused under their numbers: the place of each in the request, and
     /// why. It is said once: later the ledger says that it refused them before.
     pub refused: Vec<(u64, String)>,
+    /// Whether what was answered is no such document: then a proxy said it, or whatever else is in the corner's place.
+    pub foreign: bool,
 }
 
 impl Problem {
@@ -48,7 +50,7 @@ impl Problem {
     pub fn with_status(status: u16, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let (lineage, next, record, refused) = (None, None, None, Vec::new());
-        Self { status, reason: None, detail, lineage, allowed: false, next, record, refused }
+        Self { status, reason: None, detail, lineage, allowed: false, next, record, refused, foreign: false }
     }
 
     /// The same problem with the lineage that holds it.
@@ -104,7 +106,8 @@ impl Problem {
         let record = value.as_ref().and_then(place);
         let records = value.as_ref().and_then(|value| value.get("records")?.as_array());
         let refused = records.unwrap_or_default().iter().filter_map(numbered).collect();
-        Self { status, reason, detail, lineage: text("lineage"), allowed: false, next: text("next"), record, refused }
+        let (lineage, next, foreign) = (text("lineage"), text("next"), text("type").is_none());
+        Self { status, reason, detail, lineage, allowed: false, next, record, refused, foreign }
     }
 
     /// The status as a typed code.
@@ -209,6 +212,24 @@ mod tests {
             problem.decorate(&mut headers);
             let named = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
             assert_eq!(named, challenge, "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_ours_is_told_from_that_of_whoever_is_in_between() {
+        for problem in [Problem::refused(Reason::PolicyDenied, "x"), Problem::with_status(404, "x")] {
+            let sent = Value::Object(problem.to_object()).canonical();
+            assert_eq!(Problem::read(problem.status, &sent), problem);
+        }
+        for sent in [
+            "",
+            "404 page not found",
+            "<html><body>Bad Gateway</body></html>",
+            "[]",
+            r#"{"error":"Not Found","path":"/v1/audit/cursor/x","status":404}"#,
+            r#"{"message":"no Route matched with those values"}"#,
+        ] {
+            assert!(Problem::read(404, sent.as_bytes()).foreign, "{sent}");
         }
     }
 

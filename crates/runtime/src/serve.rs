@@ -258,7 +258,8 @@ async fn agree(
                 tracing::warn!(%error, "the ledger does not tell where this point's stream stands; its journal goes on{advice}");
                 return Ok(None);
             }
-            Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(None),
+            // A proxy whose ledger is gone says the same of every path, and knows of no key.
+            Err(CallError::Refused(problem)) if problem.status == 404 && !problem.foreign => return Ok(None),
             Err(error) if forward::is_unknown(&error) => {
                 return Err(RuntimeError::Unknown { refusal: error.to_string(), advice: forward::advice(&error) });
             }

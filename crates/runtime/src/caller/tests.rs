@@ -40,7 +40,7 @@ async fn an_authority_whose_answer_is_none_authenticates_and_authorises_nobody()
 
 #[tokio::test]
 async fn what_answers_in_the_place_of_an_authority_that_is_gone_is_none() {
-    for status in [301, 401, 403, 404, 413, 429, 500, 502, 503, 504] {
+    for status in [301, 400, 401, 403, 404, 413, 429, 500, 502, 503, 504] {
         let status = StatusCode::from_u16(status).expect("a status");
         let nobody = || (status, "<html><body>nobody is there</body></html>".to_owned());
         let (authority, _, _stop) = ledger(vec![nobody(), nobody()]).await;

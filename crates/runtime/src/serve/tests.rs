@@ -35,6 +35,12 @@ pub(crate) async fn ledger(
     (at, asked, stop)
 }
 
+/// What a ledger answers that has nothing of a point.
+fn nothing_of_it() -> (StatusCode, String) {
+    let problem = Problem::with_status(404, "no key of that name is registered");
+    (StatusCode::NOT_FOUND, Value::Object(problem.to_object()).to_string())
+}
+
 /// A point that does not serve yet. Its folder and its ledger, which has nothing of it, are there as long as this is.
 pub(crate) struct Opened {
     pub(crate) gate: Arc<Gate>,
@@ -49,7 +55,7 @@ pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
 }
 
 pub(crate) async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn Clock>) -> Opened {
-    let (at, _, ledger) = ledger(vec![(StatusCode::NOT_FOUND, "no key of that name".to_owned())]).await;
+    let (at, _, ledger) = ledger(vec![nothing_of_it()]).await;
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
     let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
     let settings = Settings {
@@ -120,11 +126,12 @@ async fn an_empty_journal_waits_for_a_ledger_that_fails_and_not_for_one_that_doe
     let problem = Problem::refused(Reason::IdentityUnauthenticated, "a cursor is for whoever signs by its key");
     let unknown = (StatusCode::UNAUTHORIZED, Value::Object(problem.to_object()).to_string());
     let failing = (StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned());
-    let none = (StatusCode::NOT_FOUND, "no key of that name".to_owned());
+    // Of one that is not there a proxy in its place knows nothing.
+    let gone = (StatusCode::NOT_FOUND, "404 page not found".to_owned());
 
-    let (at, asked, _stop) = ledger(vec![failing.clone(), none]).await;
+    let (at, asked, _stop) = ledger(vec![failing.clone(), gone, nothing_of_it()]).await;
     let agreed = agree(&Client::new(), &at, &reader, &journal).await;
-    assert_eq!((agreed.expect("a new point"), asked.lock().expect("whole").len()), (None, 2));
+    assert_eq!((agreed.expect("a new point"), asked.lock().expect("whole").len()), (None, 3));
 
     let (at, asked, _stop) = ledger(vec![failing.clone(), unknown.clone()]).await;
     let refused = agree(&Client::new(), &at, &reader, &journal).await.expect_err("nobody tells").to_string();
