@@ -32,6 +32,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// Connections to one address that are kept with nothing to do. A call asks the authority before the upstream: with every connection
 /// kept, many at once would leave behind as many as they are, and take the files that the corner works on.
 const IDLE: usize = 64;
+/// How long such a connection is kept. Servers that are often put behind a gateway, uvicorn and Node's, end theirs after five seconds,
+/// and a call that meets that end is lost.
+const KEPT: Duration = Duration::from_secs(4);
 /// Bytes of an answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Bytes of what a corner says of itself.
@@ -95,7 +98,7 @@ impl Client {
         let https = builder.https_or_http().enable_http1().wrap_connector(http);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(KEPT)
             .pool_max_idle_per_host(IDLE)
             .build(https);
         Self { pool }

@@ -123,7 +123,7 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
             Some(_) => call::wait(health::of(which, config))?,
             None => Health::Nobody,
         };
-        match (next, health) {
+        match (next, &health) {
             (Some(pid), Health::Ours(said)) => {
                 if said.is_up() || (said.only_denies() && began.elapsed() > SETTLES) {
                     return Ok((pid, said.denies().map(str::to_owned)));
@@ -144,7 +144,7 @@ fn comes_back(which: Which, config: &Config, before: u32, began: Instant) -> Res
         }
         if began.elapsed() > PATIENCE {
             let holds = Folder::holder(&which.of(config).data)? == Some(before);
-            return Err(Failure::new(if holds { hangs(before) } else { unready(before) }));
+            return Err(Failure::new(if holds { hangs(before) } else { unready(before, next, &health) }));
         }
         std::thread::sleep(LOOK);
     }
@@ -171,8 +171,18 @@ fn hangs(before: u32) -> String {
     )
 }
 
-fn unready(before: u32) -> String {
-    format!("process {before} made place, and no other is ready: is it supervised? look at its log")
+/// A process that made place, and no other that is ready: what is known of the next one.
+fn unready(before: u32, next: Option<u32>, health: &Health) -> String {
+    let Some(pid) = next else {
+        return format!("process {before} made place, and no other is there: is it supervised? look at its log");
+    };
+    let why = match health {
+        Health::Ours(said) => said.denies().or_else(|| said.lacks()).unwrap_or("it says that it is not ready"),
+        Health::Other(who) => who,
+        Health::Untrusted(why) => why,
+        Health::Nobody => "it does not answer",
+    };
+    format!("process {pid} is in the place of {before} and not ready, {why}: `eleven doctor` tells more, and its log")
 }
 
 fn say(which: Which, (before, after): (u32, u32), took: Duration, denies: Option<&str>, output: Output) {

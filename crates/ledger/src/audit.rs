@@ -1,37 +1,40 @@
 //! The one commit point (DESIGN, invariant 4): one thread at a time on which records become entries.
 //!
-//! Reading and verifying happened elsewhere; here each record is judged, put into its entry, chained, and handed to the
-//! group commit. What readers see, the tree and the durable size, moves only after the sync.
+//! Reading and verifying happened elsewhere; here each record is judged, and handed to the group commit. Put into its entry and
+//! chained it is in the second half of its commit ([`linked`]), while the next may be judged. What readers see, the tree and the
+//! durable size, moves only after the sync.
 
 mod content;
+mod linked;
 pub(crate) mod own;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use content::{hashes_named, issuer_key};
+pub(crate) use linked::Pending;
 
 use crate::receive::{Reading, Received};
 use crate::rules::{Candidate, Judgement, Last, Refusal, Verified};
-use crate::seal::{Pace, SealedEntry};
+use crate::seal::{Pace, SealedEntry, StagedSeal};
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
 use eleven_api::edge::Clock;
 use eleven_api::keyring::InUse;
 use eleven_core::artifact::Artifact;
-use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::Sha256;
 use eleven_core::limits::{MAX_SEEN_EARLY_MS, MAX_SEEN_LATE_MS};
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
 use eleven_core::time::Time;
-use eleven_core::tree;
-use eleven_store::{Batch, Durable, Stage};
+use eleven_store::{Batch, BatchFull, Durable, Stage};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 
 /// Bytes of a commit that are left for the seal that may close it.
 const RESERVED: usize = 16 * 1024;
+/// From so many waiting requests on, a commit is staged while the one before is put together and synced.
+pub(crate) const CROWD: usize = 4;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
@@ -99,10 +102,10 @@ pub(crate) struct Audit {
     pub(crate) signer: Arc<InUse>,
     /// `ledger://<domain>`.
     pub(crate) name: String,
-    /// Both chains after the last entry.
-    pub(crate) chain: Option<ChainValue>,
-    /// Leaves of staged entries.
-    leaves: Vec<Sha256>,
+    /// Both chains after the last entry that was put together.
+    chain: linked::Chain,
+    /// Staged entries, of which the batch has the records yet.
+    links: Vec<linked::Link>,
     /// What the index takes at the next seal.
     pub(crate) changes: Vec<(Sha256, Sha256)>,
     /// How many entries came since the last seal.
@@ -110,7 +113,7 @@ pub(crate) struct Audit {
     /// When to seal.
     pub(crate) pace: Pace,
     /// A seal that is staged, and goes to whoever signs heads once it is durable.
-    pub(crate) seal: Option<SealedEntry>,
+    pub(crate) seal: Option<StagedSeal>,
     pub(crate) heads: mpsc::Sender<SealedEntry>,
 }
 
@@ -124,8 +127,8 @@ impl Audit {
         heads: mpsc::Sender<SealedEntry>,
     ) -> Self {
         let crate::recover::Resumed { name, chain, changes, unsealed, .. } = resumed;
-        let leaves = Vec::new();
-        Self { shared, clock, signer, name, chain, leaves, changes, unsealed, pace, seal: None, heads }
+        let (chain, links) = (linked::Chain::new(chain.into()), Vec::new());
+        Self { shared, clock, signer, name, chain, links, changes, unsealed, pace, seal: None, heads }
     }
 
     fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
@@ -261,10 +264,8 @@ impl Audit {
         let Ok(record) = verified.record() else { return };
         // Nobody else makes entries, so that this is its number when it is applied, too.
         let seq = read(&self.shared.book).size();
-        let bytes = chain::entry_bytes(seq, at, self.chain.as_ref(), verified.canonical());
-        self.chain = Some(chain::advance(self.chain.as_ref(), &bytes));
-        self.leaves.push(tree::leaf_hash(&bytes));
-        let position = stage(batch, Stored::Entry(bytes));
+        self.links.push(linked::Link { index: batch.len(), seq, at });
+        let position = staged(batch.push_unfinished(verified.canonical().to_vec(), linked::AROUND));
         // Both at once for who reads: an entry that the book knows has its place, and what came before it in its lineage.
         let mut book = write(&self.shared.book);
         debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
@@ -301,13 +302,18 @@ impl Audit {
 
 /// Adds a record to the commit. That there is room was asked before the request was begun.
 fn stage(batch: &mut Batch, stored: Stored) -> u64 {
+    staged(batch.push(stored.encode()))
+}
+
+fn staged(pushed: Result<u64, BatchFull>) -> u64 {
     #[expect(clippy::expect_used, reason = "a request that may not fit was refused before any part of it was staged")]
-    batch.push(stored.encode()).expect("room for what was measured")
+    pushed.expect("room for what was measured")
 }
 
 impl Stage for Audit {
     type Request = Request;
     type Answer = Answer;
+    type Pending = Pending;
 
     fn stage(&mut self, request: Request, batch: &mut Batch) -> Answer {
         match request {
@@ -343,18 +349,17 @@ impl Stage for Audit {
         }
     }
 
-    fn committed(&mut self, durable: &Durable) {
+    fn staged(&mut self) -> Pending {
+        self.pending()
+    }
+
+    fn finish(pending: &mut Pending, records: &mut [Vec<u8>]) {
+        pending.link(records);
+    }
+
+    fn committed(pending: Pending, durable: &Durable) {
         debug_assert!(durable.count() > 0, "a commit has records");
-        let size = {
-            let mut tree = write(&self.shared.tree);
-            self.leaves.drain(..).for_each(|leaf| tree.append(leaf));
-            tree.size()
-        };
-        self.shared.durable.send_replace(size);
-        if let Some(seal) = self.seal.take() {
-            // Whoever signs heads has stopped where this fails, and said why.
-            let _ = self.heads.send(seal);
-        }
+        pending.show();
     }
 
     fn tick(&mut self, batch: &mut Batch) {

@@ -1,7 +1,7 @@
 //! The corner as a whole: opened on its folder, served on a listener.
 
 use crate::archive::{self, Archive, Mover};
-use crate::audit::{Answer, Audit, Outcome, Request};
+use crate::audit::{Answer, Audit, CROWD, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
 use crate::fall::Fall;
@@ -314,7 +314,7 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let (fail, failed) = watch::channel(None);
         let pace = Pace::new(settings.seal_every, settings.seal_busy, settings.busy_rate);
-        let options = GroupOptions { tick: Some(pace.tick()), ..GroupOptions::default() };
+        let options = GroupOptions { tick: Some(pace.tick()), overlap: Some(CROWD), ..GroupOptions::default() };
         let archive = |replayed: &Replayed| {
             let moving = settings.archive_every.is_some();
             Archive::named(settings.archive.as_deref(), moving, replayed.met.moved, &replayed.places)

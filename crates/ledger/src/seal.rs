@@ -27,6 +27,24 @@ pub(crate) struct SealedEntry {
     pub(crate) at: Time,
 }
 
+/// A `ledger.sealed` that is staged: its chains come with its commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StagedSeal {
+    /// As in the [`SealedEntry`] that it becomes.
+    pub(crate) size: u64,
+    index: Sha256,
+    registry: RegistryRef,
+    at: Time,
+}
+
+impl StagedSeal {
+    /// The same with both chains after it.
+    pub(crate) const fn with(self, chain: ChainValue) -> SealedEntry {
+        let Self { size, index, registry, at } = self;
+        SealedEntry { size, chain, index, registry, at }
+    }
+}
+
 /// When to seal: at an interval, and at a shorter one while entries come fast. It counts ticks of the writer, not a clock
 /// that may be set.
 #[derive(Clone, Copy, Debug)]
@@ -98,20 +116,21 @@ impl Audit {
         let index = sealed.index.rehash();
         let data = Object::new().with("size", size).with("index", index).with("registry", registry.to_value());
         let appended = self.append_own("ledger.sealed", data, at, batch);
-        let Some(chain) = self.chain.filter(|_| appended) else {
+        // It comes with the commit.
+        sealed.chain = None;
+        if !appended {
             // The index has moved on from the last head: it proves nothing any more.
             sealed.size = 0;
             return;
-        };
+        }
         self.unsealed = 0;
         self.pace.sealed();
         sealed.size = size + 1;
         sealed.at = Some(at);
-        sealed.chain = Some(chain);
         if let Some(registry) = changed {
             sealed.registry = Some(registry);
         }
-        self.seal = Some(SealedEntry { size: size + 1, chain, index, registry, at });
+        self.seal = Some(StagedSeal { size: size + 1, index, registry, at });
     }
 }
 

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::places::Places;
 use crate::rules::Book;
 use crate::saved::saved_fields;
+use crate::seal::SealedEntry;
 use crate::stored::Stored;
 use eleven_api::audit::Durability;
 use eleven_core::chain::{ChainValue, EntryHeader};
@@ -135,10 +136,19 @@ pub(crate) struct Sealed {
     pub(crate) size: u64,
     /// When the seal was appended.
     pub(crate) at: Option<Time>,
-    /// Both chains after the seal.
+    /// Both chains after the seal, from when that is durable.
     pub(crate) chain: Option<ChainValue>,
     pub(crate) index: OperationIndex,
     pub(crate) registry: Option<Arc<Fold>>,
+}
+
+impl Sealed {
+    /// Notes the chains after a seal that is durable, unless the next is staged by now.
+    pub(crate) fn chained(&mut self, seal: &SealedEntry) {
+        if self.size == seal.size {
+            self.chain = Some(seal.chain);
+        }
+    }
 }
 
 // The registry follows from the entries that made its epochs.

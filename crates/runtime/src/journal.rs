@@ -88,9 +88,19 @@ impl DurableReceipt for Receipt<'_> {
     }
 }
 
+/// What others know once a commit is durable.
+struct Pending {
+    known: Arc<Known>,
+    progress: Arc<Progress>,
+    last_now: i64,
+    records: u64,
+    open_from: Option<u64>,
+}
+
 impl Stage for Desk {
     type Request = Ask;
     type Answer = Answer;
+    type Pending = Pending;
 
     fn stage(&mut self, request: Ask, batch: &mut Batch) -> Answer {
         let now = self.clock.now();
@@ -117,13 +127,24 @@ impl Stage for Desk {
         }
     }
 
-    fn committed(&mut self, _: &Durable) {
-        self.known.last_now.fetch_max(self.journal.last_now().map_or(i64::MIN, |t| t.0), Ordering::Release);
-        self.known.records.store(self.journal.next_seq().saturating_sub(self.began), Ordering::Relaxed);
-        if core::mem::take(&mut self.ticked) {
-            self.known.open_from.store(self.journal.open_from(), Ordering::Release);
+    fn staged(&mut self) -> Pending {
+        Pending {
+            known: Arc::clone(&self.known),
+            progress: Arc::clone(&self.progress),
+            last_now: self.journal.last_now().map_or(i64::MIN, |t| t.0),
+            records: self.journal.next_seq().saturating_sub(self.began),
+            open_from: core::mem::take(&mut self.ticked).then(|| self.journal.open_from()),
         }
-        self.progress.wake();
+    }
+
+    fn committed(pending: Pending, _: &Durable) {
+        let Pending { known, progress, last_now, records, open_from } = pending;
+        known.last_now.fetch_max(last_now, Ordering::Release);
+        known.records.store(records, Ordering::Relaxed);
+        if let Some(open_from) = open_from {
+            known.open_from.store(open_from, Ordering::Release);
+        }
+        progress.wake();
     }
 
     fn tick(&mut self, batch: &mut Batch) {

@@ -51,12 +51,15 @@ struct Store;
 impl Stage for Store {
     type Request = ();
     type Answer = ();
+    type Pending = ();
 
     fn stage(&mut self, (): (), batch: &mut Batch) {
         batch.push(RECORD.to_vec()).expect("room");
     }
 
-    fn committed(&mut self, _: &Durable) {}
+    fn staged(&mut self) {}
+
+    fn committed((): (), _: &Durable) {}
 }
 
 /// As many requests are in flight as 64 callers have that each wait for their answer; one iteration is one answer.

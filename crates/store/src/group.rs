@@ -14,18 +14,18 @@ use crate::{
     metrics::Metrics,
 };
 
+mod appender;
 mod queue;
-mod seat;
+mod seats;
+mod stager;
 mod stepped;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 pub use stepped::SteppedCommit;
 
 use queue::{Item, Queue};
-use seat::{Lead, Seat};
-use writer::Writer;
+use seats::{Lead, Seats};
 
 /// A state machine in front of a log: the one place where requests become records. One thread at a time runs it, so it
 /// needs no lock, and it may run ahead of the log: if the commit of what it staged fails, it is never
@@ -35,16 +35,27 @@ pub trait Stage: Send + 'static {
     type Request: Send;
     /// What is given back once the records of the request, and of all requests before it, are durable.
     type Answer: Send;
+    /// What is shown once a batch is durable.
+    type Pending: Send;
 
     /// Decides on `request` and puts its records, in order, into `batch`; none where there is nothing to record (a
     /// repeat, a refusal). The answer is held back until the commit.
     fn stage(&mut self, request: Self::Request, batch: &mut Batch) -> Self::Answer;
 
-    /// The batch is durable; called before its answers are given out, and not for a batch without records.
-    fn committed(&mut self, durable: &Durable);
+    /// A batch with records is whole: gives what is to be shown once it is durable. The next one may be staged before that.
+    fn staged(&mut self) -> Self::Pending;
+
+    /// Called on each batch before it is written, for one batch after the other: makes of its `records` what they are in the log,
+    /// where that is work that no later request waits for. Their number stays.
+    fn finish(pending: &mut Self::Pending, records: &mut [Vec<u8>]) {
+        let _ = (pending, records);
+    }
+
+    /// The batch is durable; called before its answers are given out, for one batch after the other.
+    fn committed(pending: Self::Pending, durable: &Durable);
 
     /// Called once in each [`GroupOptions::tick`], under load as well, after the requests of the batch: what it stages
-    /// closes the batch.
+    /// ends the batch.
     fn tick(&mut self, batch: &mut Batch) {
         let _ = batch;
     }
@@ -68,6 +79,16 @@ impl Batch {
         self.first + self.records.len() as u64
     }
 
+    /// How many records it has.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// How many more bytes of records one commit can carry. A batch takes no further request beyond
     /// [`GroupOptions::batch_bytes`], so every request finds at least [`MAX_COMMIT_BYTES`] less that; one that needs
     /// more is the stage's to refuse, before it stages any part of it.
@@ -80,11 +101,20 @@ impl Batch {
     /// # Errors
     /// [`BatchFull`] where it does not fit ([`Batch::room`]); the batch is as before.
     pub fn push(&mut self, record: Vec<u8>) -> Result<u64, BatchFull> {
-        if record.len() > self.room() || self.records.len() >= MAX_COMMIT_RECORDS {
+        self.push_unfinished(record, 0)
+    }
+
+    /// The same for a record that [`Stage::finish`] makes longer, by `growth` bytes at most.
+    ///
+    /// # Errors
+    /// As [`Batch::push`].
+    pub fn push_unfinished(&mut self, record: Vec<u8>, growth: usize) -> Result<u64, BatchFull> {
+        let bytes = record.len().saturating_add(growth);
+        if bytes > self.room() || self.records.len() >= MAX_COMMIT_RECORDS {
             return Err(BatchFull);
         }
         let position = self.next();
-        self.bytes += record.len();
+        self.bytes += bytes;
         self.records.push(record);
         Ok(position)
     }
@@ -179,11 +209,14 @@ pub struct GroupOptions {
     pub batch_bytes: usize,
     /// How often [`Stage::tick`] is called, at the earliest; never where none.
     pub tick: Option<Duration>,
+    /// From so many waiting requests on, a batch is staged while the one before is made durable, by a thread more; never where
+    /// none.
+    pub overlap: Option<usize>,
 }
 
 impl Default for GroupOptions {
     fn default() -> GroupOptions {
-        GroupOptions { queue: 8192, batch_requests: 1024, batch_bytes: 1 << 20, tick: None }
+        GroupOptions { queue: 8192, batch_requests: 1024, batch_bytes: 1 << 20, tick: None, overlap: None }
     }
 }
 
@@ -191,10 +224,10 @@ impl Default for GroupOptions {
 /// then the thread ends and the log is free to be opened again.
 pub struct GroupCommit<S: Stage> {
     queue: Arc<Queue<S>>,
-    seat: Arc<dyn Lead<S>>,
+    seats: Arc<dyn Lead<S>>,
     metrics: Arc<Metrics>,
     reader: Arc<dyn ReadLog>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl<S: Stage> GroupCommit<S> {
@@ -209,13 +242,18 @@ impl<S: Stage> GroupCommit<S> {
         options: GroupOptions,
         on_stop: impl FnOnce(Stop) + Send + 'static,
     ) -> io::Result<GroupCommit<S>> {
-        let queue = Arc::new(Queue::new(options.queue));
+        let queue = Arc::new(Queue::new(options.queue, options.overlap));
         let (metrics, reader) = (log.metrics(), log.reader());
-        let writer = Writer::new(log, stage, options, Arc::clone(&queue));
-        let seat = Arc::new(Seat::new(Arc::clone(&queue), writer, on_stop));
-        let own = Arc::clone(&seat);
-        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || own.run())?;
-        Ok(GroupCommit { queue, seat, metrics, reader, thread: Some(thread) })
+        let seats = Arc::new(Seats::new(log, stage, options, Arc::clone(&queue), on_stop));
+        let own = Arc::clone(&seats);
+        let lead: Arc<dyn Lead<S>> = Arc::clone(&seats) as Arc<dyn Lead<S>>;
+        // Dropping it ends the first thread where there is no second to be had.
+        let mut group = GroupCommit { queue, seats: lead, metrics, reader, threads: Vec::new() };
+        group.threads.push(std::thread::Builder::new().name("commit".into()).spawn(move || own.run())?);
+        if options.overlap.is_some() {
+            group.threads.push(std::thread::Builder::new().name("commit-2".into()).spawn(move || seats.run_beside())?);
+        }
+        Ok(group)
     }
 
     /// Hands `request` to the stage, in the order of submission. `reply` is called once: after the commit by whoever made
@@ -248,7 +286,7 @@ impl<S: Stage> GroupCommit<S> {
         request: S::Request,
         reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
     ) {
-        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: false });
+        self.seats.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: false });
     }
 
     /// As [`GroupCommit::submit_here`], for what is owed as in [`GroupCommit::submit_owed`].
@@ -257,7 +295,7 @@ impl<S: Stage> GroupCommit<S> {
         request: S::Request,
         reply: impl FnOnce(Result<Committed<S::Answer>, CommitError>) + Send + 'static,
     ) {
-        self.seat.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: true });
+        self.seats.submit(Item { request, reply: Box::new(reply), since: Instant::now(), owed: true });
     }
 
     fn queue_up(
@@ -275,7 +313,7 @@ impl<S: Stage> GroupCommit<S> {
     /// Whether [`GroupCommit::submit_here`] would find the writer idle at this moment.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.seat.is_free()
+        self.seats.are_free()
     }
 
     /// Lets the log go of records below `position` ([`Log::drop_before`]), on the writer's thread and after the commit
@@ -310,8 +348,8 @@ impl<S: Stage> Drop for GroupCommit<S> {
     fn drop(&mut self) {
         self.queue.close();
         let own_thread = |thread: &JoinHandle<()>| thread.thread().id() == std::thread::current().id();
-        // A reply may hold the last handle; the thread can't wait for itself, and ends by itself.
-        if let Some(thread) = self.thread.take().filter(|thread| !own_thread(thread)) {
+        // A reply may hold the last handle; a thread can't wait for itself, and ends by itself.
+        for thread in self.threads.drain(..).filter(|thread| !own_thread(thread)) {
             // A panic was reported through `on_stop`.
             let _ = thread.join();
         }

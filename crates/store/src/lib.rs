@@ -51,10 +51,12 @@
 //! impl Stage for Keep {
 //!     type Request = Vec<u8>;
 //!     type Answer = Option<u64>;
+//!     type Pending = ();
 //!     fn stage(&mut self, request: Vec<u8>, batch: &mut Batch) -> Option<u64> {
 //!         batch.push(request).ok()
 //!     }
-//!     fn committed(&mut self, durable: &Durable) {
+//!     fn staged(&mut self) {}
+//!     fn committed((): (), durable: &Durable) {
 //!         assert!(durable.count() > 0);
 //!     }
 //! }

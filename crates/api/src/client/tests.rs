@@ -217,3 +217,28 @@ async fn of_many_connections_that_are_done_with_a_bounded_number_is_kept() {
     let kept = tokio::time::timeout(Duration::from_millis(100), ends.join_next()).await;
     assert!(kept.is_err(), "the others are kept");
 }
+
+#[tokio::test]
+async fn a_connection_is_let_go_of_before_a_server_ends_it_after_five_seconds() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let client = Client::new();
+    let called = async || client.get(&base, "/", DEADLINE).await.expect("answered");
+    let answered = async |stream: &mut TcpStream| {
+        let read = stream.read(&mut [0; 4096]).await.expect("a request");
+        assert!(read > 0, "it asks before it is answered");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("taken");
+    };
+    let accepted = async || {
+        let accepted = tokio::time::timeout(DEADLINE, listener.accept()).await.expect("another connection");
+        let (mut stream, _) = accepted.expect("a connection");
+        answered(&mut stream).await;
+        stream
+    };
+    let ((), mut first) = tokio::join!(async { drop(called().await) }, accepted());
+    let ((), ()) = tokio::join!(async { drop(called().await) }, answered(&mut first));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(4_900)).await;
+    tokio::time::resume();
+    let ((), _second) = tokio::join!(async { drop(called().await) }, accepted());
+}

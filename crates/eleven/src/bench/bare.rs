@@ -81,13 +81,16 @@ struct Plain;
 impl Stage for Plain {
     type Request = Vec<u8>;
     type Answer = ();
+    type Pending = ();
 
     fn stage(&mut self, record: Vec<u8>, batch: &mut Batch) {
         // One that has no room is not acknowledged as durable: its receipt covers nothing.
         let _ = batch.push(record);
     }
 
-    fn committed(&mut self, _: &Durable) {}
+    fn staged(&mut self) {}
+
+    fn committed((): (), _: &Durable) {}
 }
 
 struct Part {

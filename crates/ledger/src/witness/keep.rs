@@ -105,6 +105,7 @@ fn stage(batch: &mut Batch, record: Vec<u8>) {
 impl Stage for Keeper {
     type Request = Request;
     type Answer = Answer;
+    type Pending = ();
 
     fn stage(&mut self, request: Request, batch: &mut Batch) -> Answer {
         match request {
@@ -120,7 +121,9 @@ impl Stage for Keeper {
         }
     }
 
-    fn committed(&mut self, durable: &Durable) {
+    fn staged(&mut self) {}
+
+    fn committed((): (), durable: &Durable) {
         debug_assert!(durable.count() > 0, "a commit has records");
     }
 }

@@ -26,6 +26,9 @@ pub(super) struct Queue<S: Stage> {
     most: usize,
     state: Mutex<State<S>>,
     filled: Condvar,
+    /// So many that wait are a crowd.
+    crowd: usize,
+    crowded: Condvar,
 }
 
 struct State<S: Stage> {
@@ -39,10 +42,13 @@ struct State<S: Stage> {
     nudged: bool,
     /// Whether the thread sleeps; waking it costs a system call.
     asleep: bool,
+    /// Whether the second thread sleeps.
+    second_asleep: bool,
 }
 
 impl<S: Stage> Queue<S> {
-    pub(super) fn new(most: usize) -> Queue<S> {
+    /// One for at most `most` requests. So many as `crowd` are work for the second thread.
+    pub(super) fn new(most: usize, crowd: Option<usize>) -> Queue<S> {
         let state = State {
             items: VecDeque::new(),
             closed: false,
@@ -50,8 +56,10 @@ impl<S: Stage> Queue<S> {
             unwanted_news: false,
             nudged: false,
             asleep: false,
+            second_asleep: false,
         };
-        Queue { most, state: Mutex::new(state), filled: Condvar::new() }
+        let crowd = crowd.unwrap_or(usize::MAX);
+        Queue { most, state: Mutex::new(state), filled: Condvar::new(), crowd, crowded: Condvar::new() }
     }
 
     /// Puts `item` last and wakes the thread, or gives it back with the reason.
@@ -75,6 +83,9 @@ impl<S: Stage> Queue<S> {
             return Err((item, CommitError::Full));
         }
         state.items.push_back(item);
+        if state.items.len() >= self.crowd && std::mem::take(&mut state.second_asleep) {
+            self.crowded.notify_one();
+        }
         Ok(state)
     }
 
@@ -118,6 +129,22 @@ impl<S: Stage> Queue<S> {
         std::mem::take(&mut state.nudged) || !state.items.is_empty() || !state.closed
     }
 
+    /// Waits until a crowd is there. False once the queue is closed.
+    pub(super) fn wait_for_crowd(&self) -> bool {
+        let mut state = self.lock();
+        while state.items.len() < self.crowd && !state.closed {
+            state.second_asleep = true;
+            state = self.crowded.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.second_asleep = false;
+        !state.closed
+    }
+
+    /// Whether a crowd is there, `others` beside those who wait.
+    pub(super) fn is_crowded(&self, others: usize) -> bool {
+        self.crowd != usize::MAX && self.lock().items.len() + others >= self.crowd
+    }
+
     /// Moves up to `most` items to the end of `into`.
     pub(super) fn take_waiting(&self, into: &mut VecDeque<Item<S>>, most: usize) {
         let mut state = self.lock();
@@ -129,6 +156,7 @@ impl<S: Stage> Queue<S> {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
+        self.crowded.notify_one();
         self.wake(state);
     }
 
@@ -136,6 +164,7 @@ impl<S: Stage> Queue<S> {
     pub(super) fn close_and_empty(&self) -> VecDeque<Item<S>> {
         let mut state = self.lock();
         state.closed = true;
+        self.crowded.notify_one();
         std::mem::take(&mut state.items)
     }
 

@@ -7,13 +7,15 @@ use crate::log::{AppendError, Log, ReadLog};
 
 use super::{
     CommitError, Committed, GroupOptions, Stage,
+    appender::{Appender, Failed},
     queue::{Item, Queue},
-    writer::{Failed, Writer},
+    stager::Stager,
 };
 
 /// The same writer as that of [`super::GroupCommit`], driven by hand.
 pub struct SteppedCommit<L: Log, S: Stage> {
-    writer: Writer<L, S>,
+    stager: Stager<S>,
+    appender: Appender<L, S>,
     queue: Arc<Queue<S>>,
     reader: Arc<dyn ReadLog>,
 }
@@ -21,10 +23,11 @@ pub struct SteppedCommit<L: Log, S: Stage> {
 impl<L: Log, S: Stage> SteppedCommit<L, S> {
     /// Takes `log` and `stage`. Of `options` the tick is not used: the driver gives it.
     pub fn new(log: L, stage: S, options: GroupOptions) -> SteppedCommit<L, S> {
-        let queue = Arc::new(Queue::new(options.queue));
+        let queue = Arc::new(Queue::new(options.queue, None));
         let reader = log.reader();
-        let writer = Writer::new(log, stage, GroupOptions { tick: None, ..options }, Arc::clone(&queue));
-        SteppedCommit { writer, queue, reader }
+        let stager = Stager::new(log.next(), stage, options, Arc::clone(&queue));
+        let appender = Appender::new(log, Arc::clone(&queue));
+        SteppedCommit { stager, appender, queue, reader }
     }
 
     /// As [`super::GroupCommit::submit`]; the reply is called by [`SteppedCommit::step`].
@@ -44,14 +47,17 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
     /// # Errors
     /// Where the commit failed: everybody was answered, and the process must stop.
     pub fn step(&mut self, tick: bool) -> Result<(), Arc<AppendError>> {
-        match self.writer.step(tick) {
+        let mut batch = self.stager.begin();
+        self.stager.take(&mut batch);
+        let staged = self.stager.close_with(batch, tick);
+        match self.appender.commit(staged) {
             Ok(answers) => {
                 answers.give();
                 Ok(())
             }
             Err(Failed { error, answers }) => {
                 answers.give();
-                for reply in self.writer.turn_away() {
+                for reply in self.stager.turn_away() {
                     reply(Err(CommitError::Stopped));
                 }
                 Err(error)

@@ -19,24 +19,32 @@ type Outcome = Result<Committed<u64>, CommitError>;
 #[derive(Default)]
 struct Numbering {
     number: u64,
+    staged: Arc<AtomicU64>,
     durable: Arc<AtomicU64>,
 }
 
 impl Stage for Numbering {
     type Request = usize;
     type Answer = u64;
+    type Pending = Arc<AtomicU64>;
 
     fn stage(&mut self, request: usize, batch: &mut Batch) -> u64 {
         assert!(request < 1000, "a request that breaks the stage");
         self.number += 1;
+        self.staged.store(self.number, Ordering::SeqCst);
         for _ in 0..request {
             batch.push(self.number.to_le_bytes().to_vec()).expect("room");
         }
         self.number
     }
 
-    fn committed(&mut self, durable: &Durable) {
-        self.durable.store(durable.next(), Ordering::SeqCst);
+    fn staged(&mut self) -> Arc<AtomicU64> {
+        Arc::clone(&self.durable)
+    }
+
+    fn committed(pending: Arc<AtomicU64>, durable: &Durable) {
+        let before = pending.swap(durable.next(), Ordering::SeqCst);
+        assert!(before < durable.next(), "in the order of the batches");
     }
 
     fn tick(&mut self, batch: &mut Batch) {
@@ -52,14 +60,29 @@ struct Running {
     group: GroupCommit<Numbering>,
     reader: Arc<dyn ReadLog>,
     stops: Receiver<Stop>,
+    /// How many requests were staged.
+    staged: Arc<AtomicU64>,
+}
+
+impl Running {
+    /// Waits until so many requests were staged.
+    fn until_staged(&self, requests: u64) {
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while self.staged.load(Ordering::SeqCst) < requests && Instant::now() < give_up {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(self.staged.load(Ordering::SeqCst), requests, "staged");
+    }
 }
 
 fn start(log: impl Log + 'static, options: GroupOptions) -> Running {
     let (send, stops) = channel();
     let reader = log.reader();
     let stop = move |stop| send.send(stop).expect("the test listens");
-    let group = GroupCommit::start(log, Numbering::default(), options, stop).expect("start");
-    Running { group, reader, stops }
+    let stage = Numbering::default();
+    let staged = Arc::clone(&stage.staged);
+    let group = GroupCommit::start(log, stage, options, stop).expect("start");
+    Running { group, reader, stops, staged }
 }
 
 fn submit(group: &GroupCommit<Numbering>, request: usize) -> Receiver<Outcome> {
@@ -400,6 +423,106 @@ fn a_reply_that_panics_once_the_writer_has_stopped_keeps_nobody_from_being_told(
     assert!(matches!(running.stops.recv(), Ok(Stop::Panicked)));
 }
 
+/// A writer in whose log one commit has begun, and so many requests of one record behind it.
+fn overlapped(disk: &FaultyDisk, behind: usize) -> (Running, Receiver<usize>, Sender<()>, Vec<Receiver<Outcome>>) {
+    let (log, begins, leave) = gated(disk);
+    let running = start(log, GroupOptions { overlap: Some(3), ..Default::default() });
+    let mut outcomes = vec![submit(&running.group, 1)];
+    assert_eq!(begins.recv().expect("an append"), 1);
+    outcomes.extend((0..behind).map(|_| submit(&running.group, 1)));
+    (running, begins, leave, outcomes)
+}
+
+#[test]
+fn while_one_commit_is_made_the_next_is_staged_and_not_begun() {
+    let disk = FaultyDisk::new(1);
+    let (running, begins, leave, outcomes) = overlapped(&disk, 3);
+    running.until_staged(4);
+    assert!(begins.try_recv().is_err(), "one commit at a time");
+    assert!(outcomes.iter().all(|outcome| outcome.try_recv().is_err()), "no answer before its commit");
+    assert_eq!(running.reader.durable(), 0);
+    leave.send(()).expect("leave");
+    assert_eq!(begins.recv().expect("an append"), 3);
+    outcomes[0].recv().expect("an answer").expect("committed");
+    assert!(outcomes[1].try_recv().is_err(), "the first commit is not the second");
+    leave.send(()).expect("leave");
+    for (position, outcome) in (1..).zip(&outcomes[1..]) {
+        let committed = outcome.recv().expect("an answer").expect("committed");
+        assert_eq!((committed.durable.first(), committed.durable.count()), (position, 1));
+    }
+}
+
+#[test]
+fn what_is_no_crowd_waits_until_the_commit_before_is_made() {
+    let disk = FaultyDisk::new(1);
+    let (running, begins, leave, outcomes) = overlapped(&disk, 2);
+    assert_eq!(running.group.waiting(), 2);
+    leave.send(()).expect("leave");
+    outcomes[0].recv().expect("an answer").expect("committed");
+    assert_eq!(begins.recv().expect("an append"), 2, "both in one commit");
+    leave.send(()).expect("leave");
+    outcomes[2].recv().expect("an answer").expect("committed");
+}
+
+#[test]
+fn what_was_staged_behind_a_commit_that_failed_does_not_exist() {
+    for effect in [Effect::Nothing, Effect::All] {
+        let disk = FaultyDisk::new(1);
+        let (running, begins, leave, outcomes) = overlapped(&disk, 3);
+        running.until_staged(4);
+        let late = submit(&running.group, 1);
+        disk.plan(disk.done().len() + 1, Fault::Eio(effect));
+        leave.send(()).expect("leave");
+        let failed: Vec<CommitError> =
+            outcomes.iter().map(|outcome| outcome.recv().expect("an answer").expect_err("failed")).collect();
+        assert!(matches!(failed[0], CommitError::Unknown(_)), "{failed:?}");
+        assert!(failed[1..].iter().all(|error| matches!(error, CommitError::NotCommitted(_))), "{failed:?}");
+        assert!(matches!(late.recv(), Ok(Err(CommitError::Stopped))));
+        match running.stops.recv() {
+            Ok(Stop::Failed(error)) => assert!(error.may_exist(), "the first failure is told: {error}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(begins.try_recv().is_err(), "nothing was tried after it");
+        assert!(running.stops.recv().is_err(), "told once");
+        drop(running.group);
+        assert_eq!(log_end(&disk.reboot(Survival::Lost)), u64::from(effect == Effect::All));
+    }
+}
+
+#[test]
+fn a_stage_that_panics_behind_a_commit_leaves_that_as_it_is() {
+    let disk = FaultyDisk::new(1);
+    let (running, _begins, leave, outcomes) = overlapped(&disk, 2);
+    // The third makes the crowd, and breaks the stage.
+    let bad = submit(&running.group, 5000);
+    running.until_staged(3);
+    assert!(bad.recv().is_err(), "its reply is dropped");
+    leave.send(()).expect("leave");
+    outcomes[0].recv().expect("an answer").expect("committed");
+    assert!(
+        outcomes[1..].iter().all(|outcome| outcome.recv().is_err()),
+        "nor is there a word for who shared its batch"
+    );
+    assert!(matches!(running.stops.recv(), Ok(Stop::Panicked)));
+    drop(running.group);
+    assert_eq!(log_end(&disk), 1);
+}
+
+#[test]
+fn closing_answers_what_was_staged_behind_a_commit() {
+    let disk = FaultyDisk::new(1);
+    let (running, begins, leave, outcomes) = overlapped(&disk, 3);
+    running.until_staged(4);
+    leave.send(()).expect("leave");
+    leave.send(()).expect("leave");
+    drop((running.group, begins));
+    for outcome in outcomes {
+        outcome.try_recv().expect("answered before the handle is gone").expect("committed");
+    }
+    assert!(matches!(running.stops.try_recv(), Ok(Stop::Closed)));
+    assert_eq!(log_end(&disk), 4);
+}
+
 #[test]
 fn a_batch_refuses_what_does_not_fit() {
     let mut batch = Batch::new(7);
@@ -450,8 +573,14 @@ fn who_finds_the_writer_at_work_leaves_the_request_to_it() {
 
 #[test]
 fn here_and_there_every_request_is_committed_once_and_answered() {
-    let options =
-        GroupOptions { batch_requests: 7, batch_bytes: 40, tick: Some(Duration::from_millis(1)), ..Default::default() };
+    for overlap in [None, Some(1), Some(3)] {
+        every_request_is_committed_once_and_answered(overlap);
+    }
+}
+
+fn every_request_is_committed_once_and_answered(overlap: Option<usize>) {
+    let tick = Some(Duration::from_millis(1));
+    let options = GroupOptions { batch_requests: 7, batch_bytes: 40, tick, overlap, ..Default::default() };
     let running = start(log(&FaultyDisk::new(1)), options);
     let numbers = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
