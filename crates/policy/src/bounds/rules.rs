@@ -10,8 +10,10 @@ use eleven_core::limits::{MAX_CEDAR, MAX_RULE};
 pub(super) struct Rules {
     /// The signs of its largest rule.
     pub(super) signs: usize,
-    /// Its bytes, without white space and comments, and what is copied of them.
+    /// Its bytes, without white space and comments.
     pub(super) size: usize,
+    /// Those that Cedar copies. Rules that ask in no others of the kind have fewer of them than bytes.
+    pub(super) copied: usize,
 }
 
 /// Measures a Cedar text.
@@ -20,8 +22,8 @@ pub(super) struct Rules {
 /// is not Cedar. Its parser goes on after an error, but never past a semicolon in the same rule.
 pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
     require(cedar.len() <= MAX_CEDAR, || format!("its Cedar text is longer than {} KiB", MAX_CEDAR / 1024))?;
-    let mut rules = Rules { signs: 0, size: 0 };
-    let (mut number, mut rule, mut copied) = (0usize, Rule::default(), 0usize);
+    let mut rules = Rules { signs: 0, size: 0, copied: 0 };
+    let (mut number, mut rule) = (0usize, Rule::default());
     let mut left = tokens(cedar);
     while let Some(token) = left.next() {
         rules.size += token.len();
@@ -29,7 +31,7 @@ pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
             (number, rule) = (number + 1, Rule::default());
             continue;
         }
-        copied = copied.saturating_add(rule.take(token));
+        rules.copied = rules.copied.saturating_add(rule.take(token));
         rules.signs = rules.signs.max(rule.signs);
         let told = |what: &str| {
             let at = place::of(cedar, cedar.len() - left.bytes()).unwrap_or_default();
@@ -39,14 +41,13 @@ pub(super) fn measure(cedar: &str) -> Result<Rules, PolicyError> {
             let many = told(&format!("has more than {MAX_RULE} operators and brackets"));
             format!("{many}: write a set instead of many comparisons, or several rules")
         })?;
-        require(copied <= MAX_CEDAR, || {
+        require(rules.copied <= MAX_CEDAR, || {
             let nested = told("has too many `is … in` in what others of them ask about");
             format!(
                 "{nested}: each doubles what it asks about, so ask about a name or a member, or write several rules"
             )
         })?;
     }
-    rules.size = rules.size.saturating_add(copied);
     Ok(rules)
 }
 
@@ -107,29 +108,32 @@ impl<'a> Rule<'a> {
     }
 
     fn copy(&mut self, token: Token<'_>, is_member: bool) -> usize {
-        let mut copied = 0;
         match token {
             Token::Sign("(" | "[" | "{") => {
                 self.inner.grow(token.len());
                 self.outer.push(core::mem::take(&mut self.inner));
-                return 0;
             }
             Token::Sign(")" | "]" | "}") => {
                 let closed = self.inner.whole();
                 self.inner = self.outer.pop().unwrap_or_default();
-                self.inner.grow(closed);
+                self.inner.grow(closed.saturating_add(token.len()));
             }
-            Token::Word("is") if !is_member => self.inner.asked = Some(self.inner.size),
+            Token::Word("is") if !is_member => {
+                self.inner.asked = Some(self.inner.size);
+                self.inner.grow(token.len());
+            }
             Token::Word("in") if !is_member => {
-                copied = self.inner.asked.unwrap_or(0);
-                self.inner.end(copied);
+                let copied = self.inner.asked.unwrap_or(0);
+                self.inner.end(copied.saturating_add(token.len()));
+                return copied;
             }
-            Token::Word("if" | "then" | "else" | "has" | "like") if !is_member => self.inner.end(0),
-            Token::Sign("&&" | "||" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "=" | "," | ":") => self.inner.end(0),
-            Token::Word(_) | Token::Sign(_) | Token::Text(_) => {}
+            Token::Word("if" | "then" | "else" | "has" | "like") if !is_member => self.inner.end(token.len()),
+            Token::Sign("&&" | "||" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "=" | "," | ":") => {
+                self.inner.end(token.len());
+            }
+            Token::Word(_) | Token::Sign(_) | Token::Text(_) => self.inner.grow(token.len()),
         }
-        self.inner.grow(token.len());
-        copied
+        0
     }
 }
 
@@ -143,8 +147,8 @@ impl Operand {
         self.size = self.size.saturating_add(bytes);
     }
 
-    /// Another one follows; so much was copied of this one.
-    fn end(&mut self, copied: usize) {
-        *self = Self { before: self.whole().saturating_add(copied), ..Self::default() };
+    /// Another one follows, behind so many bytes that are of neither: what stands between them, and what was copied of this one.
+    fn end(&mut self, bytes: usize) {
+        *self = Self { before: self.whole().saturating_add(bytes), ..Self::default() };
     }
 }

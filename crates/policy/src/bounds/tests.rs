@@ -81,12 +81,15 @@ fn a_rule_of_too_many_signs_is_not_read() {
     of_rules(&rule(&format!("[{}].contains(context.op.model)", "\"m\",".repeat(10_000)))).unwrap();
 }
 
+/// A condition that asks about what another gives, so often.
+fn nested(depth: usize) -> String {
+    let within = |inner: String, _| format!("(if {inner} then principal else c) is A in b");
+    (0..depth).fold("principal is A in b".to_owned(), within)
+}
+
 #[test]
 fn what_is_asked_by_is_in_counts_again_and_within_another_twice_as_often() {
-    let copied = |text: &str| {
-        let plain: usize = tokens(text).map(Token::len).sum();
-        rules::measure(text).unwrap().size - plain
-    };
+    let copied = |text: &str| rules::measure(text).unwrap().copied;
     let of = |condition: &str| copied(&rule(condition));
     assert_eq!(copied(PERMIT), 0);
     assert_eq!(copied("permit(principal is A in B::\"b\", action, resource);"), "principal".len());
@@ -96,10 +99,6 @@ fn what_is_asked_by_is_in_counts_again_and_within_another_twice_as_often() {
     assert_eq!(of("context.op has in && {in: context.is}.in is A in b"), "{in:context.is}.in".len());
     let once = "(if(principalisAinb)thencelsed)".len() + "principal".len();
     assert_eq!(of("(if (principal is A in b) then c else d) is A in b"), "principal".len() + once);
-    let nested = |depth: usize| {
-        let within = |inner: String, _| format!("(if {inner} then principal else c) is A in b");
-        (0..depth).fold("principal is A in b".to_owned(), within)
-    };
     of_rules(&rule(&nested(8))).unwrap();
     is_too_much(of_rules(&format!("{PERMIT}{}", rule(&nested(40)))), "policy1,");
     is_too_much(of_rules(&rule(&nested(40))), "too many `is … in`");
@@ -186,6 +185,15 @@ fn rules_times_schema_is_bounded() {
     of_bundle(&PERMIT.repeat(6_000), SCHEMA).unwrap();
     of_bundle(PERMIT, &schema(100)).unwrap();
     is_too_much(of_bundle(&PERMIT.repeat(300), &schema(100)), "against its schema");
+    // What is copied of rules counts where it is more than they are, and takes nothing from those of which it is less.
+    of_bundle(&rule(&nested(1)), &schema(30)).unwrap();
+    is_too_much(of_bundle(&rule(&nested(8)), &schema(30)), "against its schema");
+    let grouped = "permit(principal is Identity in Team::\"a\", action, resource);";
+    let measured = schema::measure(&schema(30)).unwrap();
+    let bytes: usize = tokens(grouped).map(Token::len).sum();
+    let most = MAX_VALIDATION / (measured.size + measured.requests * measured.largest) / bytes;
+    of_bundle(&grouped.repeat(most), &schema(30)).unwrap();
+    is_too_much(of_bundle(&grouped.repeat(most + 1), &schema(30)), "against its schema");
 }
 
 #[test]
