@@ -173,6 +173,25 @@ async fn a_head_that_is_still_to_be_cosigned_is_not_taken() {
 }
 
 #[tokio::test]
+async fn the_registry_of_a_ledger_that_goes_on_is_read_up_to_its_head() {
+    // It has more whenever it is asked for what lies behind its head: whoever does so has no end of it.
+    let shown = |uri: Uri| async move {
+        let (head, note) = head(9, true);
+        let page = Object::new().with("entries", Vec::<Value>::new()).with("next", 9u64);
+        match uri.path() {
+            routes::PROOF_HEAD => head.to_string().into_response(),
+            routes::CHECKPOINT => note.into_response(),
+            _ if uri.query().is_some_and(|query| query.starts_with("from=0&")) => {
+                Value::Object(page).to_string().into_response()
+            }
+            _ => Problem::with_status(403, "it is not asked for that").into_response(),
+        }
+    };
+    let (url, _running) = serving(Router::new().fallback(shown)).await;
+    assert_eq!(source(&url).level().await.expect("a level"), Durability::D3, "its root names no witnesses");
+}
+
+#[tokio::test]
 async fn a_proof_file_whose_head_is_still_to_be_cosigned_is_asked_for_again() {
     const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let file = |cosigned| {
