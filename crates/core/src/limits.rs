@@ -18,8 +18,8 @@ pub const MAX_RECORDS: usize = 4096;
 pub const MAX_INLINE_EVIDENCE: usize = 4 * 1024;
 /// Keys of each list of a trust root, and signatures on it.
 pub const MAX_ROOT_KEYS: usize = 256;
-/// Witnesses of a trust root. Each adds a line to the checkpoints, behind the ledger's own, and of the readers that others wrote the
-/// one of Go's `note` takes no checkpoint of more than a hundred lines.
+/// Witnesses of a trust root that is signed or published anew. Each adds a line to the checkpoints, behind the ledger's own, and of
+/// the readers that others wrote the one of Go's `note` takes no checkpoint of more than a hundred lines.
 pub const MAX_WITNESSES: usize = 99;
 /// Entries of a scope.
 pub const MAX_SCOPE: usize = 64;

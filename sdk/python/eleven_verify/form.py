@@ -18,8 +18,6 @@ PROOF_FILE_LIMIT = 64 * 1024 * 1024
 # In its canonical encoding each value takes two bytes or more, with what parts it from the next.
 VALUES_LIMIT = BUNDLE_LIMIT // 2 + 1
 ROOT_KEYS_LIMIT = 256
-# With the ledger's own their lines stand in each checkpoint, of which some readers take a hundred.
-WITNESSES_LIMIT = 99
 SCOPE_LIMIT = 64
 DEPTH_LIMIT = 16
 LIFE_LIMIT_MS = 3_600_000

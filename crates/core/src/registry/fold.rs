@@ -140,14 +140,17 @@ impl Fold {
         self.plan(at, event, by, data).map(drop)
     }
 
-    /// The same for an event that is new: no version of the root is begun that ends a policy key before what that published.
-    /// Registries that were before, and others', may hold one.
+    /// The same for an event that is new: no version of the root is begun that ends a policy key before what that published, or that
+    /// names witnesses as [`TrustRoot::check_new`] has none. Registries that were before, and others', may hold one.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn check_new(&self, at: Time, event: &str, by: &str, data: &Object) -> Result<(), FoldError> {
         match self.plan(at, event, by, data)? {
-            Some(Some(Effect::Root(root))) => self.check_policy_keys(&root),
+            Some(Some(Effect::Root(root))) => {
+                root.check_new()?;
+                self.check_policy_keys(&root)
+            }
             _ => Ok(()),
         }
     }

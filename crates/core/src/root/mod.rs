@@ -156,8 +156,8 @@ impl TrustRoot {
     }
 
     /// The rules of PROTOCOL 3 and 11 that span members: uses and owners of the keys, thresholds and quorums between 1
-    /// and the number of distinct public keys, no name and no public key twice, no witness named as the ledger's checkpoints,
-    /// `prev` null at version 1 and only there, no list past its limit.
+    /// and the number of distinct public keys, no name and no public key twice, `prev` null at version 1 and only there, no
+    /// list past its limit.
     ///
     /// # Errors
     /// Where one does not hold.
@@ -168,8 +168,6 @@ impl TrustRoot {
             lists.iter().all(|keys| *keys <= MAX_ROOT_KEYS),
             "root: a list holds more than 256 keys or signatures",
         )?;
-        let witnesses = self.witnesses.keys.len();
-        require(witnesses <= MAX_WITNESSES, "root: more than 99 witnesses, whose lines no checkpoint has room for")?;
         require(self.nbf < self.exp, "root: `nbf` is not before `exp`")?;
         require((self.version == 1) == self.prev.is_none(), "root: `prev` is null at version 1 and only there")?;
         require(self.version <= MAX_INTEGER, "root: `version` is past 2^53-1")?;
@@ -181,11 +179,23 @@ impl TrustRoot {
         }
         require(within(self.threshold, self.keys.len()), "root: `threshold` is not between 1 and the number of keys")?;
         self.witnesses.check()?;
+        self.check_unique()
+    }
+
+    /// What a version is held to besides that is signed or published anew: no more witnesses than a checkpoint has lines for, and
+    /// none of them named as the ledger's checkpoints. One that was before, or another's, may be otherwise and is read: a ledger that
+    /// has it in its log could not be opened, followed or verified any more.
+    ///
+    /// # Errors
+    /// Where one does not hold.
+    pub fn check_new(&self) -> Result<(), FormError> {
+        let witnesses = &self.witnesses.keys;
+        let room = witnesses.len() <= MAX_WITNESSES;
+        require(room, "root: more than 99 witnesses, whose lines no checkpoint has room for")?;
         // A line of a checkpoint says by its name whose it is.
         let origin = self.origin();
-        let apart = self.witnesses.keys.iter().all(|key| key.name != origin);
-        require(apart, "root: a witness has the name under which the ledger signs its checkpoints: name it otherwise")?;
-        self.check_unique()
+        let apart = witnesses.iter().all(|key| key.name != origin);
+        require(apart, "root: a witness has the name under which the ledger signs its checkpoints: name it otherwise")
     }
 
     fn is_role(&self, key: &KeyRecord) -> bool {
@@ -351,9 +361,10 @@ impl TrustRoot {
     /// [`TrustRoot::verify_own`] and [`TrustRoot::succeeds`].
     ///
     /// # Errors
-    /// Where the rules of [`TrustRoot::check`] do not hold: such a root is not signed.
+    /// Where the rules of [`TrustRoot::check`] or [`TrustRoot::check_new`] do not hold: such a root is not signed.
     pub fn signed(mut self, signers: &[&dyn Signer]) -> Result<Self, FormError> {
         self.check()?;
+        self.check_new()?;
         let payload = self.payload();
         for signer in signers {
             let kid = signer.kid();

@@ -44,6 +44,7 @@ pub(crate) fn genesis(file: &Path) -> Result<(), Failure> {
     let keys = open(Which::Ledger, &config)?;
     let mut form = Form::of(input()?, "genesis")?;
     let root = TrustRoot::read(form.take("root")?)?;
+    root.check_new()?;
     let fresh = form.uint("fresh")?;
     let granted = form.array("keys")?.into_iter().map(GrantedKey::read).collect::<Result<Vec<_>, _>>()?;
     form.finish()?;

@@ -3,7 +3,7 @@ use crate::hash::Sha3;
 use crate::policy::PolicyId;
 use crate::registry::data;
 use crate::registry::records::{Item, PolicyRecord};
-use crate::root::{RootError, Witnesses};
+use crate::root::{RootError, RootSignature, Witness, Witnesses};
 use crate::signature::{SeedSigner, Signature, Signer as _};
 use alloc::format;
 use alloc::vec;
@@ -419,6 +419,21 @@ fn later_documents_verify_under_a_published_root() {
     let reused = GrantedKey::sign(old, &new).to_object();
     assert_eq!(fold.take("key.registered", &reused), Err(FoldError::PublicKnown), "a former root's key");
     assert_eq!(fold.take("key.registered", &GrantedKey::sign(gw, &new).to_object()), Ok(true));
+}
+
+#[test]
+fn a_root_whose_witness_has_the_ledgers_name_is_not_begun_and_goes_on_where_it_was() {
+    let mut fold = genesis();
+    let mut next = next_root(2, fold.root());
+    let public = signer("witness", 46).public();
+    let keys = vec![Witness { name: next.origin(), public, audits: false }];
+    next.witnesses = Witnesses { quorum: 1, auditors: 0, keys };
+    let root = signer("root", 1);
+    next.sigs = vec![RootSignature { kid: root.kid().into(), val: root.sign(&next.payload()) }];
+    let data = Object::new().with("root", next.to_value());
+    let refused = fold.check_new(now(), "root.published", AUTHORITY, &data);
+    assert!(matches!(refused, Err(FoldError::Form(_))), "{refused:?}");
+    assert_eq!(fold.take("root.published", &data), Ok(true), "a ledger that has it is opened");
 }
 
 #[test]
