@@ -1,7 +1,8 @@
 //! Server-sent events that say that they are done, on a connection that stays open.
 //!
 //! To an OpenAI client an answer ends with `[DONE]`: it reads nothing behind that. So the answer is whole there, whatever becomes of its
-//! connection, whose own end is waited for only for a moment: one that came to it can be used again.
+//! connection: one that breaks behind it takes nothing from it, and an end is waited for only for a moment, so that a connection that
+//! came to it can be used again.
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
@@ -42,6 +43,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for UntilDone<B> {
             return Poll::Ready(None);
         }
         let frame = ready!(Pin::new(body).poll_frame(cx));
+        if over.is_some() && matches!(frame, Some(Err(_))) {
+            return Poll::Ready(None);
+        }
         let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
         if over.is_none()
             && let (Some(data), Some(events)) = (data, events)
@@ -108,6 +112,34 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt as _;
+    use std::io;
+
+    /// These events, and then a connection that breaks.
+    struct Cut(Option<Bytes>);
+
+    impl Body for Cut {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            let cut = || io::Error::other("it broke");
+            Poll::Ready(Some(self.get_mut().0.take().map(Frame::data).ok_or_else(cut)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_takes_nothing_from_an_answer_that_said_that_it_is_done() {
+        let content = "data: {\"choices\":[]}\n\n";
+        for (events, is_whole) in [(format!("{content}data: [DONE]\n\n"), true), (content.to_owned(), false)] {
+            let all = UntilDone::new(Cut(Some(Bytes::from(events.clone()))), true).collect().await;
+            let all = all.ok().map(http_body_util::Collected::to_bytes);
+            assert_eq!(all, is_whole.then(|| Bytes::from(events)));
+        }
+        // Where nothing of it is read as events, nothing in it is an end.
+        let coded = UntilDone::new(Cut(Some(Bytes::from_static(b"data: [DONE]\n\n"))), false);
+        assert!(coded.collect().await.is_err());
+    }
 
     #[test]
     fn events_are_done_behind_one_that_says_so_and_nothing_else_however_the_bytes_come() {
