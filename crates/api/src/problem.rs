@@ -28,7 +28,7 @@ pub struct Problem {
     /// Of an append that was read as refused, the records that were refused under their numbers: the place of each in the request, and
     /// why. It is said once: later the ledger says that it refused them before.
     pub refused: Vec<(u64, String)>,
-    /// Whether what was answered is no such document: then a proxy said it, or whatever else is in the corner's place.
+    /// Whether what was answered is no document of a corner's: then a proxy said it, or whatever else is in the corner's place.
     pub foreign: bool,
 }
 
@@ -106,8 +106,12 @@ impl Problem {
         let record = value.as_ref().and_then(place);
         let records = value.as_ref().and_then(|value| value.get("records")?.as_array());
         let refused = records.unwrap_or_default().iter().filter_map(numbered).collect();
-        let (lineage, next, foreign) = (text("lineage"), text("next"), text("type").is_none());
-        Self { status, reason, detail, lineage, allowed: false, next, record, refused, foreign }
+        let (lineage, next) = (text("lineage"), text("next"));
+        let problem = Self { status, reason, detail, lineage, allowed: false, next, record, refused, foreign: false };
+        // Proxies write such documents, too: a corner names each of its own like this, and has since there are any.
+        let (said, own) = (value.as_ref().and_then(Value::as_object), problem.to_object());
+        let foreign = said.is_none_or(|said| ["type", "title"].iter().any(|name| said.get(name) != own.get(name)));
+        Self { foreign, ..problem }
     }
 
     /// The status as a typed code.
@@ -228,6 +232,9 @@ mod tests {
             "[]",
             r#"{"error":"Not Found","path":"/v1/audit/cursor/x","status":404}"#,
             r#"{"message":"no Route matched with those values"}"#,
+            // By the same standard, as frameworks write it of which proxies are made.
+            r#"{"detail":"No static resource v1.","instance":"/v1","status":404,"title":"Not Found","type":"about:blank"}"#,
+            r#"{"status":404,"title":"404 Not Found","type":"urn:problem:route"}"#,
         ] {
             assert!(Problem::read(404, sent.as_bytes()).foreign, "{sent}");
         }

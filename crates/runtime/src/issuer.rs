@@ -24,7 +24,7 @@ const LATE: &str = "the authority did not answer in time: try again, and if it s
 /// of its form. What else refuses stands in its place, as a proxy does whose authority is gone; it decided nothing, and recorded nothing.
 pub(crate) fn by_authority<T>(answer: Result<T, CallError>) -> Result<T, CallError> {
     match answer {
-        Err(CallError::Refused(problem)) if problem.foreign || (problem.reason.is_none() && problem.status != 400) => {
+        Err(CallError::Refused(problem)) if problem.reason.is_none() && (problem.foreign || problem.status != 400) => {
             let Problem { status, detail, .. } = problem;
             Err(CallError::Malformed(format!(
                 "what answers {status} in the authority's place is no authority: {detail}"

@@ -55,6 +55,12 @@ async fn what_answers_in_the_place_of_an_authority_that_is_gone_is_none() {
         let (authority, _, _stop) = ledger(vec![said(), said()]).await;
         assert_eq!(refused(&authority).await, [problem.clone(), problem]);
     }
+    // Also by one of another make, which titles its documents as it likes: the reason is the protocol's.
+    let said = || (StatusCode::FORBIDDEN, r#"{"reason":"policy.denied"}"#.to_owned());
+    let (authority, _, _stop) = ledger(vec![said(), said()]).await;
+    for refused in refused(&authority).await {
+        assert_eq!((refused.status, refused.reason), (403, Some(Reason::PolicyDenied)));
+    }
 }
 
 #[test]
