@@ -128,7 +128,6 @@ fn without_body(mut response: Response) -> Response {
 
 /// The body where there is none and nothing is said of its length: that would be the length which an answer of 200, or to a
 /// GET, has (RFC 9110, 8.6).
-#[must_use]
 pub fn absent() -> Body {
     Body::new(Absent)
 }

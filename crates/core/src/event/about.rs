@@ -52,8 +52,9 @@ impl About {
     /// Whether each name is of its form: nobody has read what stands here.
     pub(super) fn check(&self) -> Result<(), FormError> {
         let policy = self.policy.as_ref().map(|policy| &policy.reference);
-        let named: [(&str, Option<&String>, fn(&str) -> bool); 7] = [
-            ("identity", self.identity.as_ref(), name::is_identity),
+        type Form = fn(&str) -> bool;
+        let named = [
+            ("identity", self.identity.as_ref(), name::is_identity as Form),
             ("operation", self.operation.as_ref(), name::is_operation),
             ("artifact_id", self.artifact_id.as_ref(), is_artifact_id),
             ("issuer", self.issuer.as_ref(), name::is_authority),
