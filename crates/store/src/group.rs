@@ -28,7 +28,7 @@ use queue::{Item, Queue};
 use seats::{Lead, Seats};
 
 /// A state machine in front of a log: the one place where requests become records. One thread at a time runs it, so it
-/// needs no lock, and it may run ahead of the log: if the commit of what it staged fails, it is never
+/// needs no lock, and it may run ahead of the log: once the commit of what it staged is known to have failed, it is never
 /// asked again.
 pub trait Stage: Send + 'static {
     /// What is submitted.
@@ -149,8 +149,8 @@ pub enum CommitError {
     Full,
     /// The writer has stopped. Nothing was done with the request.
     Stopped,
-    /// The commit failed before anything was written: the request's records do not exist and never will. The writer
-    /// has stopped.
+    /// The commit failed before anything was written, or the one before it failed: the request's records do not exist and never
+    /// will. What it would have repeated may. The writer has stopped.
     NotCommitted(Arc<AppendError>),
     /// The commit failed: the records of the whole batch exist or none, and only opening the log again tells. The
     /// writer has stopped.

@@ -147,6 +147,10 @@ impl<L: Log, S: Stage> Seats<L, S> {
             second = try_lock(&self.appender);
         }
         let second = second.unwrap_or_else(|| lock(&self.appender));
+        if second.is_none() {
+            // The commit before failed: nothing more is staged, by a tick neither. Who waits still is turned away.
+            return (stager.close_with(batch, false), second);
+        }
         if batch.is_empty() {
             stager.take(&mut batch);
         }

@@ -20,6 +20,7 @@ type Outcome = Result<Committed<u64>, CommitError>;
 struct Numbering {
     number: u64,
     staged: Arc<AtomicU64>,
+    ticks: Arc<AtomicU64>,
     durable: Arc<AtomicU64>,
 }
 
@@ -48,6 +49,7 @@ impl Stage for Numbering {
     }
 
     fn tick(&mut self, batch: &mut Batch) {
+        self.ticks.fetch_add(1, Ordering::SeqCst);
         batch.push(b"tick".to_vec()).expect("room");
     }
 }
@@ -62,6 +64,8 @@ struct Running {
     stops: Receiver<Stop>,
     /// How many requests were staged.
     staged: Arc<AtomicU64>,
+    /// How many ticks.
+    ticks: Arc<AtomicU64>,
 }
 
 impl Running {
@@ -80,9 +84,9 @@ fn start(log: impl Log + 'static, options: GroupOptions) -> Running {
     let reader = log.reader();
     let stop = move |stop| send.send(stop).expect("the test listens");
     let stage = Numbering::default();
-    let staged = Arc::clone(&stage.staged);
+    let (staged, ticks) = (Arc::clone(&stage.staged), Arc::clone(&stage.ticks));
     let group = GroupCommit::start(log, stage, options, stop).expect("start");
-    Running { group, reader, stops, staged }
+    Running { group, reader, stops, staged, ticks }
 }
 
 fn submit(group: &GroupCommit<Numbering>, request: usize) -> Receiver<Outcome> {
@@ -487,6 +491,33 @@ fn what_was_staged_behind_a_commit_that_failed_does_not_exist() {
         drop(running.group);
         assert_eq!(log_end(&disk.reboot(Survival::Lost)), u64::from(effect == Effect::All));
     }
+}
+
+#[test]
+fn once_a_commit_has_failed_nothing_more_is_staged_by_a_tick_neither() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let every = Duration::from_millis(1);
+    let running = start(log, GroupOptions { tick: Some(every), overlap: Some(3), ..Default::default() });
+    assert_eq!(begins.recv().expect("an append"), 1, "of a tick");
+    let begun = Instant::now();
+    let outcomes: Vec<Receiver<Outcome>> = (0..3).map(|_| submit(&running.group, 1)).collect();
+    running.until_staged(3);
+    // The next tick is due by then.
+    while begun.elapsed() < 2 * every {
+        std::thread::yield_now();
+    }
+    let late = submit(&running.group, 1);
+    disk.plan(disk.done().len() + 1, Fault::Eio(Effect::Nothing));
+    leave.send(()).expect("leave");
+    for outcome in outcomes {
+        assert!(matches!(outcome.recv(), Ok(Err(CommitError::NotCommitted(_)))));
+    }
+    assert!(matches!(late.recv(), Ok(Err(CommitError::Stopped))), "it waits still");
+    assert!(matches!(running.stops.recv(), Ok(Stop::Failed(_))));
+    drop(running.group);
+    assert_eq!(running.ticks.load(Ordering::SeqCst), 1);
+    assert_eq!(running.staged.load(Ordering::SeqCst), 3);
 }
 
 #[test]
