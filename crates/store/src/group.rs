@@ -232,7 +232,7 @@ pub struct GroupCommit<S: Stage> {
 
 impl<S: Stage> GroupCommit<S> {
     /// Starts the writer that owns `log` and `stage`. `on_stop` is called once, as the last thing it does, after the log
-    /// was closed.
+    /// was closed and everybody was answered.
     ///
     /// # Errors
     /// Where no thread is to be had.

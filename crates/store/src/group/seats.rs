@@ -32,7 +32,17 @@ pub(super) struct Seats<L: Log, S: Stage> {
     stager: Mutex<Option<Stager<S>>>,
     /// Likewise.
     appender: Mutex<Option<Appender<L, S>>>,
-    on_stop: Mutex<Option<OnStop>>,
+    ending: Mutex<Ending>,
+}
+
+/// What is told in the end, and when.
+struct Ending {
+    /// Until somebody is to tell.
+    on_stop: Option<OnStop>,
+    /// What is to be told, once nobody who waited is left without an answer.
+    last: Option<(OnStop, Stop)>,
+    /// How many rounds are under way, whose answers are not all given.
+    rounds: usize,
 }
 
 type First<'a, S> = MutexGuard<'a, Option<Stager<S>>>;
@@ -57,7 +67,8 @@ impl<L: Log, S: Stage> Seats<L, S> {
         let stager = Stager::new(log.next(), stage, options, Arc::clone(&queue));
         let appender = Appender::new(log, Arc::clone(&queue));
         let (stager, appender) = (Mutex::new(Some(stager)), Mutex::new(Some(appender)));
-        Self { queue, stager, appender, on_stop: Mutex::new(Some(Box::new(on_stop))) }
+        let ending = Ending { on_stop: Some(Box::new(on_stop)), last: None, rounds: 0 };
+        Self { queue, stager, appender, ending: Mutex::new(ending) }
     }
 
     /// The thread's work: until the queue is closed and empty, or a commit fails. However it ends, nobody is left without
@@ -73,7 +84,8 @@ impl<L: Log, S: Stage> Seats<L, S> {
                 Some(here) if !more && !here.is_behind() => {
                     let ended = first.take();
                     drop(first);
-                    return self.end(ended, None, Stop::Closed);
+                    self.end(ended, None, Stop::Closed);
+                    return self.tell();
                 }
                 Some(_) => {}
             }
@@ -92,7 +104,15 @@ impl<L: Log, S: Stage> Seats<L, S> {
     }
 
     /// One round; when the next tick is due, or `None` where it was the last round.
-    fn work<'a>(&'a self, mut first: First<'a, S>, second: Option<Second<'a, L, S>>) -> Option<Option<Instant>> {
+    fn work<'a>(&'a self, first: First<'a, S>, second: Option<Second<'a, L, S>>) -> Option<Option<Instant>> {
+        lock(&self.ending).rounds += 1;
+        let next_tick = self.round(first, second);
+        lock(&self.ending).rounds -= 1;
+        self.tell();
+        next_tick
+    }
+
+    fn round<'a>(&'a self, mut first: First<'a, S>, second: Option<Second<'a, L, S>>) -> Option<Option<Instant>> {
         let here = first.as_mut()?;
         let gathered = catch_unwind(AssertUnwindSafe(|| self.gather(here, second)));
         let (next_tick, behind) = (here.next_tick(), here.is_behind());
@@ -157,7 +177,7 @@ impl<L: Log, S: Stage> Seats<L, S> {
         (stager.close(batch), second)
     }
 
-    /// The log is free to be opened again before anyone hears that this has ended. Whoever comes first tells.
+    /// The log is free to be opened again before anyone hears that this has ended. Whoever comes first says what is told.
     fn end(&self, stager: Option<Stager<S>>, on_stop: Option<OnStop>, mut stop: Stop) {
         // The threads have nothing more to wait for.
         self.queue.close();
@@ -172,12 +192,23 @@ impl<L: Log, S: Stage> Seats<L, S> {
             }
         }
         if let Some(on_stop) = on_stop.or_else(|| self.take_on_stop()) {
+            lock(&self.ending).last = Some((on_stop, stop));
+        }
+    }
+
+    /// Tells that this has ended, where it has: whoever is the last to have given answers. Nobody waits for another here, since a
+    /// reply may drop the last handle, which waits for the threads.
+    fn tell(&self) {
+        let mut ending = lock(&self.ending);
+        let last = if ending.rounds == 0 { ending.last.take() } else { None };
+        drop(ending);
+        if let Some((on_stop, stop)) = last {
             on_stop(stop);
         }
     }
 
     fn take_on_stop(&self) -> Option<OnStop> {
-        self.on_stop.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.ending).on_stop.take()
     }
 }
 
@@ -200,8 +231,8 @@ impl<L: Log, S: Stage> Lead<S> for Seats<L, S> {
     }
 }
 
-fn lock<T>(seat: &Mutex<T>) -> MutexGuard<'_, T> {
-    seat.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn try_lock<T>(seat: &Mutex<T>) -> Option<MutexGuard<'_, T>> {

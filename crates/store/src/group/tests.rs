@@ -555,6 +555,36 @@ fn closing_answers_what_was_staged_behind_a_commit() {
 }
 
 #[test]
+fn that_it_has_stopped_is_told_behind_the_last_answer() {
+    let disk = FaultyDisk::new(1);
+    let (log, begins, leave) = gated(&disk);
+    let running = start(log, GroupOptions { overlap: Some(3), ..Default::default() });
+    let first = submit(&running.group, 1);
+    assert_eq!(begins.recv().expect("an append"), 1);
+    let (answering, goes) = (channel(), channel());
+    running.group.submit(1, move |outcome| {
+        answering.0.send(outcome.is_ok()).expect("the test listens");
+        goes.1.recv().expect("it may go on");
+    });
+    let others: Vec<Receiver<Outcome>> = (0..2).map(|_| submit(&running.group, 1)).collect();
+    running.until_staged(4);
+    (0..2).for_each(|_| leave.send(()).expect("leave"));
+    let group = running.group;
+    let closing = std::thread::spawn(move || drop(group));
+    assert!(answering.1.recv().expect("an answer"));
+    // The other thread ends meanwhile: the log is free once it has.
+    while begins.recv().is_ok() {}
+    let early = running.stops.recv_timeout(Duration::from_millis(200));
+    assert!(early.is_err(), "two have no answer yet: {early:?}");
+    goes.0.send(()).expect("the reply waits");
+    closing.join().expect("closed");
+    for outcome in others.into_iter().chain([first]) {
+        outcome.try_recv().expect("answered before the handle is gone").expect("committed");
+    }
+    assert!(matches!(running.stops.try_recv(), Ok(Stop::Closed)));
+}
+
+#[test]
 fn a_batch_refuses_what_does_not_fit() {
     let mut batch = Batch::new(7);
     assert_eq!((batch.next(), batch.room()), (7, MAX_COMMIT_BYTES));
