@@ -102,6 +102,18 @@ impl SteppedLedger {
         self.commit.submit(Request::Cursor(kid.to_owned()), move |outcome| reply(cursor(&shared, counts, outcome)));
     }
 
+    /// How many requests wait to be judged.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.commit.waiting()
+    }
+
+    /// Judges the first `first` of what waits for one commit, with a seal where `seal`, and what is behind them for another, before
+    /// either is written: as two threads do. The next two steps commit them.
+    pub fn judge_apart(&mut self, first: usize, seal: bool) {
+        self.commit.stage_apart(first, seal);
+    }
+
     /// One commit of what waits, with a seal where `seal`.
     ///
     /// # Errors
@@ -196,3 +208,6 @@ fn cursor(shared: &Shared, counts: bool, outcome: Result<Committed<Answer>, Comm
         Ok(_) => WireAnswer::problem(&Problem::with_status(404, "no key of that name is registered")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub struct Report {
     pub repeats: u64,
     /// Crashes of machines and processes.
     pub crashes: u64,
+    /// Commits of the ledger behind which the next was judged before they were written.
+    pub overlapped: u64,
     /// Commits of the ledger that failed.
     pub failed_commits: u64,
     /// Times that a disk was full.

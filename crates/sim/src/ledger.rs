@@ -130,6 +130,17 @@ impl LedgerNode {
         match timer {
             Timer::Commit => {
                 up.commit_due = false;
+                let waiting = up.ledger.waiting();
+                if waiting > 1 && ctx.dice.coin() {
+                    // As by two threads: what came last is judged before what came first is written.
+                    let first = 1 + usize::try_from(ctx.dice.below(waiting as u64 - 1)).unwrap_or(0);
+                    up.ledger.judge_apart(first, false);
+                    ctx.history.report.overlapped += 1;
+                    let fate = up.step(ctx, &self.log, false)?;
+                    if matches!(fate, Fate::Stops(_)) {
+                        return Ok(fate);
+                    }
+                }
                 up.step(ctx, &self.log, false)
             }
             Timer::Seal => {

@@ -17,6 +17,7 @@ fn add(all: &mut Report, one: &Report) {
     all.open_fates += open_fates;
     all.repeats += repeats;
     all.crashes += one.crashes;
+    all.overlapped += one.overlapped;
     all.failed_commits += one.failed_commits;
     all.full_disks += one.full_disks;
     all.steps_back += one.steps_back;
@@ -51,6 +52,7 @@ fn many_seeds() {
         ("open fates", open_fates),
         ("repeats", repeats),
         ("crashes", all.crashes / seeds),
+        ("overlapped commits", all.overlapped),
         ("failed commits", all.failed_commits),
         ("full disks", all.full_disks),
         ("steps back", all.steps_back),

@@ -75,15 +75,23 @@ impl<S: Stage> Stager<S> {
     }
 
     fn is_full(&self, gathering: &Gathering<S::Answer>) -> bool {
-        gathering.batch.bytes >= self.options.batch_bytes.max(1)
-            || gathering.held.len() >= self.options.batch_requests.max(1)
+        gathering.batch.bytes >= self.options.batch_bytes.max(1) || gathering.held.len() >= self.most()
+    }
+
+    fn most(&self) -> usize {
+        self.options.batch_requests.max(1)
     }
 
     /// Stages what waits, as much of it as the batch takes.
     pub(super) fn take(&mut self, into: &mut Gathering<S::Answer>) {
-        let most = self.options.batch_requests.max(1).saturating_sub(into.held.len() + self.taken.len());
-        self.queue.take_waiting(&mut self.taken, most);
-        while !self.is_full(into) {
+        self.take_at_most(into, self.most());
+    }
+
+    /// The same until the batch has `most` requests.
+    pub(super) fn take_at_most(&mut self, into: &mut Gathering<S::Answer>, most: usize) {
+        let more = most.saturating_sub(into.held.len() + self.taken.len());
+        self.queue.take_waiting(&mut self.taken, more);
+        while !self.is_full(into) && into.held.len() < most {
             let Some(Item { request, reply, since, .. }) = self.taken.pop_front() else {
                 break;
             };

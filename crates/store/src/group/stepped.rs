@@ -7,15 +7,18 @@ use crate::log::{AppendError, Log, ReadLog};
 
 use super::{
     CommitError, Committed, GroupOptions, Stage,
-    appender::{Appender, Failed},
+    appender::{Answers, Appender, Failed},
     queue::{Item, Queue},
-    stager::Stager,
+    stager::{Gathering, Staged, Stager},
 };
 
 /// The same writer as that of [`super::GroupCommit`], driven by hand.
 pub struct SteppedCommit<L: Log, S: Stage> {
     stager: Stager<S>,
     appender: Appender<L, S>,
+    /// The batch of the next commit, where it is whole already, and the one behind it.
+    whole: Option<Staged<S>>,
+    begun: Option<Gathering<S::Answer>>,
     queue: Arc<Queue<S>>,
     reader: Arc<dyn ReadLog>,
 }
@@ -27,7 +30,7 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
         let reader = log.reader();
         let stager = Stager::new(log.next(), stage, options, Arc::clone(&queue));
         let appender = Appender::new(log, Arc::clone(&queue));
-        SteppedCommit { stager, appender, queue, reader }
+        SteppedCommit { stager, appender, whole: None, begun: None, queue, reader }
     }
 
     /// As [`super::GroupCommit::submit`]; the reply is called by [`SteppedCommit::step`].
@@ -42,14 +45,38 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
         }
     }
 
-    /// One batch of what waits, one commit; `tick` calls [`Stage::tick`] on it.
+    /// How many requests wait to be taken into a batch.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Stages the first `first` of what waits as one batch, `tick` at its end, and what is behind them as the next, as a second
+    /// thread does while one is being committed ([`GroupOptions::overlap`]). The next two steps commit them.
+    pub fn stage_apart(&mut self, first: usize, tick: bool) {
+        if self.whole.is_some() || self.begun.is_some() {
+            return;
+        }
+        let mut batch = self.stager.begin();
+        self.stager.take_at_most(&mut batch, first);
+        self.whole = Some(self.stager.close_with(batch, tick));
+        let mut behind = self.stager.begin();
+        self.stager.take(&mut behind);
+        self.begun = Some(behind);
+    }
+
+    /// One batch of what waits, one commit; `tick` calls [`Stage::tick`] on it, unless it was whole before
+    /// ([`SteppedCommit::stage_apart`]).
     ///
     /// # Errors
     /// Where the commit failed: everybody was answered, and the process must stop.
     pub fn step(&mut self, tick: bool) -> Result<(), Arc<AppendError>> {
-        let mut batch = self.stager.begin();
-        self.stager.take(&mut batch);
-        let staged = self.stager.close_with(batch, tick);
+        let staged = self.whole.take().unwrap_or_else(|| {
+            let mut batch = self.begun.take().unwrap_or_else(|| self.stager.begin());
+            if batch.is_empty() {
+                self.stager.take(&mut batch);
+            }
+            self.stager.close_with(batch, tick)
+        });
         match self.appender.commit(staged) {
             Ok(answers) => {
                 answers.give();
@@ -57,6 +84,11 @@ impl<L: Log, S: Stage> SteppedCommit<L, S> {
             }
             Err(Failed { error, answers }) => {
                 answers.give();
+                if let Some(behind) = self.begun.take() {
+                    // Nothing of it was written.
+                    let held = self.stager.close_with(behind, false).held;
+                    Answers::failed(held, &Arc::new(AppendError::Poisoned)).give();
+                }
                 for reply in self.stager.turn_away() {
                     reply(Err(CommitError::Stopped));
                 }

@@ -584,6 +584,49 @@ fn that_it_has_stopped_is_told_behind_the_last_answer() {
     assert!(matches!(running.stops.try_recv(), Ok(Stop::Closed)));
 }
 
+/// A writer by hand with five requests, of which two are one batch and three are staged behind it; how many were staged.
+fn apart(disk: &FaultyDisk) -> (SteppedCommit<SegmentLog, Numbering>, Arc<AtomicU64>, Vec<Receiver<Outcome>>) {
+    let stage = Numbering::default();
+    let staged = Arc::clone(&stage.staged);
+    let mut commit = SteppedCommit::new(log(disk), stage, GroupOptions::default());
+    let (replies, outcomes): (Vec<Sender<Outcome>>, Vec<Receiver<Outcome>>) = (0..5).map(|_| channel()).unzip();
+    for reply in replies {
+        commit.submit(1, move |outcome| reply.send(outcome).expect("the test listens"));
+    }
+    commit.stage_apart(2, false);
+    (commit, staged, outcomes)
+}
+
+#[test]
+fn by_hand_too_a_batch_is_staged_behind_one_that_is_not_committed_yet() {
+    let (mut commit, staged, outcomes) = apart(&FaultyDisk::new(1));
+    let answered = || -> Vec<u64> {
+        let outcomes = outcomes.iter().filter_map(|outcome| outcome.try_recv().ok());
+        outcomes.map(|outcome| outcome.expect("committed").durable.first()).collect()
+    };
+    assert_eq!((staged.load(Ordering::SeqCst), commit.waiting()), (5, 0));
+    let reader = commit.reader();
+    assert_eq!((answered(), reader.durable()), (vec![], 0), "no answer before its commit");
+    commit.step(true).expect("committed");
+    assert_eq!((answered(), reader.durable()), (vec![0, 1], 2), "it was whole before the tick");
+    commit.step(true).expect("committed");
+    assert_eq!((answered(), reader.durable()), (vec![2, 3, 4], 6));
+}
+
+#[test]
+fn by_hand_too_what_was_staged_behind_a_commit_that_failed_does_not_exist() {
+    let disk = FaultyDisk::new(1);
+    let (mut commit, _, outcomes) = apart(&disk);
+    disk.plan(disk.done().len() + 1, Fault::Eio(Effect::All));
+    assert!(commit.step(false).is_err());
+    let failed: Vec<CommitError> =
+        outcomes.iter().map(|outcome| outcome.recv().expect("an answer").expect_err("failed")).collect();
+    assert!(failed[..2].iter().all(|error| matches!(error, CommitError::Unknown(_))), "{failed:?}");
+    assert!(failed[2..].iter().all(|error| matches!(error, CommitError::NotCommitted(_))), "{failed:?}");
+    drop(commit);
+    assert_eq!(log_end(&disk.reboot(Survival::Lost)), 2);
+}
+
 #[test]
 fn a_batch_refuses_what_does_not_fit() {
     let mut batch = Batch::new(7);
