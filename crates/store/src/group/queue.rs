@@ -47,7 +47,7 @@ struct State<S: Stage> {
 }
 
 impl<S: Stage> Queue<S> {
-    /// One for at most `most` requests. So many as `crowd` are work for the second thread.
+    /// One for at most `most` requests. So many as `crowd`, and one at least, are work for the second thread.
     pub(super) fn new(most: usize, crowd: Option<usize>) -> Queue<S> {
         let state = State {
             items: VecDeque::new(),
@@ -58,7 +58,7 @@ impl<S: Stage> Queue<S> {
             asleep: false,
             second_asleep: false,
         };
-        let crowd = crowd.unwrap_or(usize::MAX);
+        let crowd = crowd.map_or(usize::MAX, |crowd| crowd.max(1));
         Queue { most, state: Mutex::new(state), filled: Condvar::new(), crowd, crowded: Condvar::new() }
     }
 

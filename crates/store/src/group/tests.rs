@@ -469,6 +469,11 @@ fn what_is_no_crowd_waits_until_the_commit_before_is_made() {
 }
 
 #[test]
+fn nobody_is_no_crowd() {
+    assert!(!Queue::<Numbering>::new(8, Some(0)).is_crowded(0), "the second thread would never rest");
+}
+
+#[test]
 fn what_was_staged_behind_a_commit_that_failed_does_not_exist() {
     for effect in [Effect::Nothing, Effect::All] {
         let disk = FaultyDisk::new(1);
