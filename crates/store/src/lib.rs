@@ -24,8 +24,8 @@
 //!   described in `frame.rs`, recovery in `segment/recover.rs`, how full segments are packed in `segment/packed.rs`.
 //!   [`inspect`] checks a log without changing it, [`read_only`] reads one, and [`read_whole`] what is whole of a damaged one.
 //! - [`GroupCommit`]: one writer that owns a log and a [`Stage`], the state machine that turns requests into records.
-//!   While one batch is being synced the next gathers; answers leave after their batch is durable. [`SteppedCommit`] is
-//!   the same writer without a thread, for simulations.
+//!   While one batch is being synced the next gathers, and is staged where that is asked for ([`GroupOptions::overlap`]);
+//!   answers leave after their batch is durable. [`SteppedCommit`] is the same writer without a thread, for simulations.
 //! - [`Folder`]: a corner's data folder, its lock, its format.
 //! - [`Metrics`]: how long fdatasync takes here and how many records share one.
 //! - [`Disk`] and [`faulty::FaultyDisk`]: what the embedded log needs of a disk, for whoever has another place than a folder for
