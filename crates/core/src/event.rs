@@ -3,7 +3,7 @@
 
 mod about;
 
-use crate::encoding::{Encoded, Object, Value, parse_canonical};
+use crate::encoding::{Encoded, Members, Object, Value, parse_canonical};
 use crate::form::{Form, FormError, require};
 use crate::hash::{Blake2b, Sha3};
 use crate::id;
@@ -184,32 +184,30 @@ impl Draft {
             Place::After { op, tip } => (Some(op), tip.n + 1, Some(tip)),
         };
         let prev = tip.map(|tip| (tip.hash, tip.hash_alt));
-        let mut object = Object::new()
-            .with("v", "1")
-            .with("event", self.event)
-            .with("n", n)
-            .with("prev_hash", prev.map(|(hash, _)| hash.into()))
-            .with("prev_hash_alt", prev.map(|(_, hash_alt)| hash_alt.into()))
-            .with("ts", self.ts.millis())
-            .with("by", &self.by)
-            .with("src_seq", self.src_seq)
-            .with("kid", signer.kid())
-            .with("data", self.data);
-        self.about.write(&mut object);
-        let op = op.unwrap_or_else(|| id::of_canonical(&object.canonical()));
-        object.insert("op", &op);
-        let body = object.canonical();
+        let ts = self.ts.millis();
+        let mut members = Members::new();
+        members.insert("v", "1");
+        members.insert("event", self.event);
+        members.insert("n", &n);
+        members.insert("prev_hash", &prev.map(|(hash, _)| hash));
+        members.insert("prev_hash_alt", &prev.map(|(_, hash_alt)| hash_alt));
+        members.insert("ts", ts.as_str());
+        members.insert("by", self.by.as_str());
+        members.insert("src_seq", &self.src_seq);
+        members.insert("kid", signer.kid());
+        members.insert("data", &self.data);
+        self.about.write(&mut members);
+        let op = op.unwrap_or_else(|| id::of_canonical(&members.canonical()));
+        members.insert("op", op.as_str());
+        let body = members.canonical();
         let (hash, hash_alt) = hashes(&body, prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt)));
         let sig = signer.signature(&body);
-        object.insert("event_hash", hash);
-        object.insert("event_hash_alt", hash_alt);
-        object.insert("sig", sig.to_value());
-        let canonical = object.canonical();
-        within_limits(canonical.len(), object.depth())?;
-        let data = match object.remove("data") {
-            Some(Value::Object(data)) => data,
-            _ => Object::new(),
-        };
+        members.insert("event_hash", &hash);
+        members.insert("event_hash_alt", &hash_alt);
+        members.insert("sig", &sig.to_value());
+        let canonical = members.canonical();
+        // No other member is deeper than `data`.
+        within_limits(canonical.len(), 1 + self.data.depth())?;
         let record = Record {
             event: self.event.into(),
             op,
@@ -219,7 +217,7 @@ impl Draft {
             by: self.by,
             src_seq: self.src_seq,
             kid: signer.kid().into(),
-            data,
+            data: self.data,
             about: self.about,
             hash,
             hash_alt,

@@ -6,7 +6,7 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha512;
 
-use crate::encoding::Value;
+use crate::encoding::{Encode, Value};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -74,6 +74,14 @@ macro_rules! hash {
         impl From<$name> for Value {
             fn from(hash: $name) -> Self {
                 Value::Str(hash.text())
+            }
+        }
+
+        impl Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.push(b'"');
+                self.write(out);
+                out.push(b'"');
             }
         }
     };

@@ -2,9 +2,10 @@
 //!
 //! [`parse`] accepts any I-JSON text of that subset; [`parse_canonical`] accepts only the canonical bytes themselves, so
 //! that what was received needs no re-encoding before it is hashed; [`Encoded`] checks the same and leaves an object's
-//! members where they stand. [`Value::canonical`] is the encoder.
+//! members where they stand. [`Value::canonical`] is the encoder; what is digested or signed while it is made is encoded member by member.
 
 mod encoded;
+mod members;
 mod names;
 mod parse;
 mod pointer;
@@ -18,6 +19,7 @@ use core::fmt;
 
 pub use encoded::Encoded;
 pub(crate) use encoded::{Member, Written};
+pub(crate) use members::{Encode, Members};
 pub use names::Name;
 pub(crate) use parse::parse_written;
 pub use parse::{Item, Most, TOO_MUCH, parse, parse_at_most, parse_canonical, parse_items};

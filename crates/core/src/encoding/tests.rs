@@ -56,6 +56,26 @@ fn names_are_ordered_by_utf16() {
 }
 
 #[test]
+fn what_is_encoded_without_a_value_is_encoded_as_its_value_is() {
+    let hash = crate::hash::Sha3::of(&[b"x"]);
+    let mut members = Members::new();
+    members.insert("text", "a \"b\"\n\u{1f600}");
+    members.insert("number", &9_007_199_254_740_991u64);
+    members.insert("none", &None::<Value>);
+    members.insert("some", &Some(hash));
+    members.insert("hash", &hash);
+    members.insert("object", &Object::new().with("a", 1u64));
+    let object = Object::new()
+        .with("text", "a \"b\"\n\u{1f600}")
+        .with("number", 9_007_199_254_740_991u64)
+        .with("none", Value::Null)
+        .with("some", hash)
+        .with("hash", hash)
+        .with("object", Object::new().with("a", 1u64));
+    assert_eq!(members.canonical(), object.canonical());
+}
+
+#[test]
 fn what_has_its_bytes_stands_among_the_members_as_if_it_were_one() {
     let values: Vec<(&str, Value)> = ["m", "\u{fb33}", "a", "\u{1f600}", "z", "", "k\"q"]
         .into_iter()
@@ -131,6 +151,21 @@ mod properties {
             let bytes = value.canonical();
             prop_assert_eq!(parse_canonical(&bytes), Ok(value.clone()));
             prop_assert_eq!(parse(&bytes), Ok(value));
+        }
+
+        #[test]
+        fn members_stand_as_in_the_object_whenever_each_came(
+            members in proptest::collection::vec((any::<String>(), any_value()), 0..8),
+        ) {
+            let (mut object, mut encoded) = (Object::new(), Members::new());
+            prop_assert_eq!(encoded.canonical(), object.canonical());
+            for (name, value) in &members {
+                if object.get(name).is_none() {
+                    object.insert(name, value.clone());
+                    encoded.insert(name, value);
+                }
+                prop_assert_eq!(encoded.canonical(), object.canonical());
+            }
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! What an event is about: the members of its body that say whom and what it concerns.
 
 use crate::artifact::{Artifact, is_artifact_id};
-use crate::encoding::Object;
+use crate::encoding::Members;
 use crate::form::{Form, FormError};
 use crate::hash::Sha3;
 use crate::name;
@@ -68,8 +68,8 @@ impl About {
         }
     }
 
-    /// Sets its members in an event's body.
-    pub(super) fn write(&self, body: &mut Object) {
+    /// Adds its members to an event's body.
+    pub(super) fn write(&self, body: &mut Members<'_>) {
         let texts = [
             ("identity", &self.identity),
             ("operation", &self.operation),
@@ -80,16 +80,16 @@ impl About {
         ];
         for (name, text) in texts {
             if let Some(text) = text {
-                body.insert(name, text);
+                body.insert(name, text.as_str());
             }
         }
         if let Some(policy) = &self.policy {
-            body.insert("policy", policy.to_value());
+            body.insert("policy", &policy.to_value());
         }
         if let Some(reason) = self.reason {
             body.insert("reason", reason.code());
         }
-        if let Some(fingerprint) = self.fingerprint {
+        if let Some(fingerprint) = &self.fingerprint {
             body.insert("fingerprint", fingerprint);
         }
     }

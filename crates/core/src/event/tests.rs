@@ -73,7 +73,74 @@ fn a_draft_signs_to_the_same_record() {
             about: record.about.clone(),
         };
         let signer = SeedSigner::new(record.kid.clone(), &seed(&record));
-        assert_eq!(draft.sign(&signer).expect("signs"), record);
+        let signed = draft.sign(&signer).expect("signs");
+        assert_eq!(signed, record);
+        assert_eq!((signed.body(), &signed.data, &signed.about), (record.body(), &record.data, &record.about));
+    }
+}
+
+/// As the object of all its members is encoded, whatever an event may have.
+#[test]
+fn a_draft_is_encoded_as_the_object_that_it_is() {
+    let text = |text: &str| Some(text.to_owned());
+    let about = About {
+        identity: text("svc:inference-gateway:prod"),
+        operation: text("model.\"invoke\""),
+        artifact_id: Some(format!("auth_{}", "0".repeat(32))),
+        issuer: text("governance://11-11/authority/prod"),
+        runtime: text("k8s://cluster-east-1/ns/inference"),
+        policy: Some(PolicyId { reference: "policy://a/v1".to_owned(), hash: Sha3([1; 64]) }),
+        policy_required: text("policy://a/v2"),
+        reason: Some(crate::reason::Reason::PolicyDenied),
+        fingerprint: Some(Sha3([2; 64])),
+    };
+    let data = Object::new().with("a", vec![Value::Object(Object::new().with("b", "\u{1f600}\n"))]).with("c", 7u64);
+    let (ts, by) = (Time(1_778_605_451_012), "k8s://cluster-east-1/ns/inference#gw-0");
+    let signer = SeedSigner::new("key:11-11/gw-0/2026-q2", &[1; 32]);
+    let tip = Tip { n: 6, hash: Sha3([3; 64]), hash_alt: Blake2b([4; 64]) };
+    let op = "0".repeat(32);
+    let places = [Place::Alone, Place::First { op: op.clone() }, Place::After { op: op.clone(), tip: tip.clone() }];
+    let abouts = [about, About::default()];
+    let cases = places.iter().flat_map(|place| abouts.iter().map(move |about| (place, about)));
+    for (place, about) in cases {
+        let draft = Draft {
+            event: "execution.denied",
+            place: place.clone(),
+            ts,
+            by: by.to_owned(),
+            src_seq: 9,
+            data: data.clone(),
+            about: about.clone(),
+        };
+        let signed = draft.sign(&signer).expect("of its form");
+        let tip = if matches!(place, Place::After { .. }) { Some(&tip) } else { None };
+        let mut object = Object::new()
+            .with("v", "1")
+            .with("event", "execution.denied")
+            .with("n", tip.map_or(1, |tip| tip.n + 1))
+            .with("prev_hash", tip.map(|tip| Value::from(tip.hash)))
+            .with("prev_hash_alt", tip.map(|tip| Value::from(tip.hash_alt)))
+            .with("ts", ts.millis())
+            .with("by", by)
+            .with("src_seq", 9u64)
+            .with("kid", signer.kid())
+            .with("data", data.clone())
+            .with_some("identity", about.identity.as_ref())
+            .with_some("operation", about.operation.as_ref())
+            .with_some("artifact_id", about.artifact_id.as_ref())
+            .with_some("issuer", about.issuer.as_ref())
+            .with_some("runtime", about.runtime.as_ref())
+            .with_some("policy", about.policy.as_ref().map(PolicyId::to_value))
+            .with_some("policy_required", about.policy_required.as_ref())
+            .with_some("reason", about.reason.map(|reason| reason.code()))
+            .with_some("fingerprint", about.fingerprint);
+        let alone = matches!(place, Place::Alone);
+        let content = id::of_canonical(&object.canonical());
+        object.insert("op", if alone { &content } else { &op });
+        assert_eq!(signed.body(), object.canonical());
+        let sealed = object.with("event_hash", signed.hash).with("event_hash_alt", signed.hash_alt);
+        assert_eq!(signed.canonical(), sealed.with("sig", signed.sig.to_value()).canonical());
+        assert!(signed.hashes_follow() && signed.op_is_content() == alone);
     }
 }
 
