@@ -292,7 +292,7 @@ fn draft(authority: &str, policy: &Policy, input: DecisionInput, request: &Reque
     artifact::Draft {
         iss: authority.to_owned(),
         sub: input.identity,
-        op: input.op.value().clone(),
+        op: input.op,
         pol: input.policy,
         env: input.env,
         nbf,

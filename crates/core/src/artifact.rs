@@ -2,6 +2,7 @@
 //! under one policy in one environment for a while.
 
 mod digests;
+mod draft;
 mod operation;
 mod token;
 
@@ -12,13 +13,14 @@ use crate::id;
 use crate::limits;
 use crate::name;
 use crate::policy::PolicyId;
-use crate::signature::{Signature, Signer};
+use crate::signature::Signature;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use draft::Draft;
 pub use operation::Operation;
 pub use token::Token;
 
@@ -250,58 +252,6 @@ pub struct Artifact {
     payload: Vec<u8>,
 }
 
-/// What an authority puts into an artifact; [`Draft::issue`] adds `id`, `chash` and `sig`.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The authority.
-    pub iss: String,
-    /// The identity.
-    pub sub: String,
-    /// The operation.
-    pub op: Value,
-    /// The policy.
-    pub pol: PolicyId,
-    /// The environment.
-    pub env: Environment,
-    /// From when, whole seconds.
-    pub nbf: Time,
-    /// Until when, whole seconds.
-    pub exp: Time,
-    /// How often.
-    pub usage: Use,
-    /// The parent of a delegated one.
-    pub parent: Option<Parent>,
-    /// The caller's key.
-    pub holder: Option<Sha256>,
-}
-
-impl Draft {
-    /// Signs the artifact.
-    ///
-    /// # Errors
-    /// Where what was put in is not of an artifact's form or past a limit.
-    pub fn issue(self, signer: &dyn Signer) -> Result<Artifact, FormError> {
-        let body = Object::new()
-            .with("v", "1")
-            .with("iss", self.iss)
-            .with("sub", self.sub)
-            .with("op", self.op)
-            .with("pol", self.pol.to_value())
-            .with("env", self.env.to_value())
-            .with("nbf", self.nbf.seconds())
-            .with("exp", self.exp.seconds())
-            .with("use", self.usage.to_value())
-            .with_some("parent", self.parent.map(|parent| parent.to_value()))
-            .with_some("holder", self.holder.map(Value::from));
-        let id = format!("auth_{}", id::of_canonical(&body.canonical()));
-        let body = body.with("id", id);
-        let payload = body.canonical();
-        let chash = Sha3::of(&[&payload]);
-        let sig = signer.signature(&payload).to_value();
-        Artifact::read(Value::Object(body.with("chash", chash).with("sig", sig)))
-    }
-}
-
 impl Parent {
     fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "parent")?;
@@ -337,6 +287,15 @@ fn read_origin(value: Value) -> Result<Origin, FormError> {
     Ok(Origin { domain, op, artifact, route })
 }
 
+fn require_size(canonical: &[u8]) -> Result<(), FormError> {
+    require(canonical.len() <= limits::MAX_ARTIFACT, "the artifact is larger than 8 KiB")
+}
+
+fn require_life(nbf: Time, exp: Time) -> Result<(), FormError> {
+    let life = exp.since(nbf);
+    require(life > 0 && life <= limits::MAX_LIFE * 1000, "the artifact's life is not between 1 s and 1 h")
+}
+
 /// Whether `text` is `auth_` and a content id.
 #[must_use]
 pub fn is_artifact_id(text: &str) -> bool {
@@ -361,7 +320,7 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::read`], and where it is not canonically encoded.
     pub fn read_canonical(canonical: &[u8]) -> Result<Self, FormError> {
-        require(canonical.len() <= limits::MAX_ARTIFACT, "the artifact is larger than 8 KiB")?;
+        require_size(canonical)?;
         let encoded = Encoded::of(canonical)?;
         let mut form = Form::of_encoded(&encoded, "artifact");
         form.version()?;
@@ -384,8 +343,7 @@ impl Artifact {
             canonical: canonical.to_vec(),
         };
         form.finish()?;
-        let life = artifact.exp.since(artifact.nbf);
-        require(life > 0 && life <= limits::MAX_LIFE * 1000, "the artifact's life is not between 1 s and 1 h")?;
+        require_life(artifact.nbf, artifact.exp)?;
         Ok(artifact)
     }
 

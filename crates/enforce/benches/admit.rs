@@ -151,7 +151,7 @@ fn another(good: &Token, n: usize, issuer: &SeedSigner, recorder: &SeedSigner) -
     let draft = Draft {
         iss: of.iss.clone(),
         sub: of.sub.clone(),
-        op: of.op.value().clone(),
+        op: of.op.clone(),
         pol: of.pol.clone(),
         env: of.env.clone(),
         nbf: of.nbf,

@@ -283,7 +283,7 @@ impl Lane {
         let draft = artifact::Draft {
             iss: AUTHORITY.to_owned(),
             sub: identity(self.calls),
-            op: Value::Object(op.clone()),
+            op: artifact::Operation::read(Value::Object(op.clone()))?,
             pol: self.policy.clone(),
             env: Environment { runtime: RUNTIME.to_owned(), region: REGION.to_owned(), tenancy: TENANCY.to_owned() },
             nbf: self.now.whole_seconds(),

@@ -226,7 +226,7 @@ impl Producers {
         let draft = artifact::Draft {
             iss: AUTHORITY.to_owned(),
             sub: IDENTITY.to_owned(),
-            op,
+            op: artifact::Operation::read(op).expect("of its form"),
             pol: policy_id(1),
             env: Environment {
                 runtime: RUNTIME.to_owned(),

@@ -109,11 +109,8 @@ pub(crate) fn point(point: usize) -> Point {
 
 /// The operation of every artifact.
 pub(crate) fn operation() -> Operation {
-    Operation::read(operation_value()).expect("an operation")
-}
-
-fn operation_value() -> Value {
-    parse(br#"{"name":"model.invoke","model":"summary","scope":["phi.read"]}"#).expect("an operation")
+    let op = parse(br#"{"name":"model.invoke","model":"summary","scope":["phi.read"]}"#).expect("an operation");
+    Operation::read(op).expect("of its form")
 }
 
 fn key(signers: &BTreeMap<&'static str, Arc<SeedSigner>>, label: &str, usage: KeyUse, owner: &str) -> KeyRecord {
@@ -222,7 +219,7 @@ impl Domain {
         let draft = ArtifactDraft {
             iss: AUTHORITY.to_owned(),
             sub: IDENTITY.to_owned(),
-            op: operation_value(),
+            op: operation(),
             pol: self.policy.clone(),
             env: environment(point),
             nbf: now.whole_seconds().plus_seconds(-5),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::encoding::parse;
 use crate::policy::{PolicyBundle, commitment};
-use crate::signature::{SeedSigner, VerifyingKey, bytes32};
+use crate::signature::{SeedSigner, Signer, VerifyingKey, bytes32};
 
 fn vectors() -> Value {
     parse(include_bytes!("../../../../spec/vectors/artifacts.json")).expect("I-JSON")
@@ -23,7 +23,7 @@ fn artifacts_are_made_and_read_as_the_vectors_say() {
         let draft = Draft {
             iss: artifact.iss.clone(),
             sub: artifact.sub.clone(),
-            op: artifact.op.value().clone(),
+            op: artifact.op.clone(),
             pol: artifact.pol.clone(),
             env: artifact.env.clone(),
             nbf: artifact.nbf,
@@ -34,6 +34,93 @@ fn artifacts_are_made_and_read_as_the_vectors_say() {
         };
         assert_eq!(draft.issue(&signer).expect("issues"), artifact);
     }
+}
+
+/// The artifact by the value of all its members, read as a point reads it: the same one, or the same error.
+#[test]
+fn what_is_issued_is_what_is_read_of_it() {
+    type Change = fn(&mut Draft);
+    let read = |draft: Draft, signer: &SeedSigner| {
+        let body = Object::new()
+            .with("v", "1")
+            .with("iss", draft.iss)
+            .with("sub", draft.sub)
+            .with("op", draft.op.value().clone())
+            .with("pol", draft.pol.to_value())
+            .with("env", draft.env.to_value())
+            .with("nbf", draft.nbf.seconds())
+            .with("exp", draft.exp.seconds())
+            .with("use", draft.usage.to_value())
+            .with_some("parent", draft.parent.map(|parent| parent.to_value()))
+            .with_some("holder", draft.holder.map(Value::from));
+        let id = format!("auth_{}", id::of_canonical(&body.canonical()));
+        let body = body.with("id", id);
+        let payload = body.canonical();
+        let (chash, sig) = (Sha3::of(&[&payload]), signer.signature(&payload).to_value());
+        Artifact::read(Value::Object(body.with("chash", chash).with("sig", sig)))
+    };
+    let file = vectors();
+    let case = &file.get("artifacts").and_then(Value::as_array).expect("artifacts")[0];
+    let artifact = Artifact::read(case.get("artifact").expect("artifact").clone()).expect("of its form");
+    let Artifact { iss, sub, op, pol, env, nbf, exp, usage, parent, holder, .. } = artifact;
+    let good = Draft { iss, sub, op, pol, env, nbf, exp, usage, parent, holder };
+    let held = |draft: Draft, kid: &str| {
+        let signer = SeedSigner::new(kid, &[7; 32]);
+        let issued = draft.clone().issue(&signer);
+        assert_eq!(issued, read(draft, &signer));
+        issued.map(|_| ()).map_err(|error| error.0)
+    };
+    let kid = "key:11-11/issuer/1";
+    let fine: [Change; 8] = [
+        |_| {},
+        |draft| draft.sub = "agent:a:dev@eu.example".into(),
+        |draft| draft.nbf = draft.nbf.plus_millis(7),
+        |draft| draft.exp = draft.nbf.plus_seconds(3600),
+        |draft| draft.usage = Use::Bounded { nonce: nonce(&[1; 17]), max: limits::MAX_INTEGER },
+        |draft| draft.usage = Use::Rate { nonce: nonce(&[1; 17]), max: 1, per: 1 },
+        |draft| draft.parent = Some(parent_of(&["1", "2"])),
+        |draft| draft.holder = Some(Sha256([9; 32])),
+    ];
+    for (n, change) in fine.into_iter().enumerate() {
+        let mut draft = good.clone();
+        change(&mut draft);
+        assert_eq!(held(draft, kid), Ok(()), "{n}");
+    }
+    let wrong: [(&str, Change); 16] = [
+        ("artifact: `iss` is not an authority's name", |draft| draft.iss = "11-11".into()),
+        ("artifact: `sub` is not an identity", |draft| draft.sub = "alice".into()),
+        ("policy: `ref` is not a policy's reference", |draft| draft.pol.reference = "policy://a".into()),
+        ("env: `runtime` is not a runtime's name", |draft| draft.env.runtime = "cluster".into()),
+        ("env: `region` is not a name", |draft| draft.env.region = "us east".into()),
+        ("env: `tenancy` is not a name", |draft| draft.env.tenancy = String::new()),
+        ("artifact: `nbf` is not a time to the second", |draft| draft.nbf = Time(253_402_300_800_000)),
+        ("artifact: `exp` is not a time to the second", |draft| draft.exp = Time(253_402_300_800_000)),
+        ("use: `nonce` is not a nonce", |draft| draft.usage = Use::Single { nonce: "n_1".into() }),
+        ("use: `max` is not an integer >= 1", |draft| draft.usage = Use::Bounded { nonce: nonce(&[1; 17]), max: 0 }),
+        ("use: `per` is not an integer >= 1", |draft| {
+            draft.usage = Use::Rate { nonce: nonce(&[1; 17]), max: 1, per: 0 };
+        }),
+        ("parent: the last ancestor is not the parent", |draft| {
+            draft.parent = Some(Parent { ancestors: Vec::new(), ..parent_of(&["1", "2"]) });
+        }),
+        ("parent: an ancestor stands twice", |draft| draft.parent = Some(parent_of(&["2", "1", "2"]))),
+        ("the artifact's life is not between 1 s and 1 h", |draft| draft.exp = draft.nbf),
+        ("the artifact's life is not between 1 s and 1 h", |draft| draft.exp = draft.nbf.plus_seconds(3601)),
+        ("the artifact is larger than 8 KiB", |draft| draft.env.runtime = format!("k8s://{}", path(8192))),
+    ];
+    for (error, change) in wrong {
+        let mut draft = good.clone();
+        change(&mut draft);
+        assert_eq!(held(draft, kid), Err(error.into()));
+    }
+    assert_eq!(held(good, "issuer"), Err("signature: `kid` is not a key's name".into()));
+}
+
+/// The last of these artifacts as a parent, each named by one digit.
+fn parent_of(ancestors: &[&str]) -> Parent {
+    let ids: Vec<String> = ancestors.iter().map(|digit| digit.repeat(32)).collect();
+    let op = ids.last().cloned().unwrap_or_default();
+    Parent { artifact: format!("auth_{op}"), op, ancestors: ids.iter().map(|id| format!("auth_{id}")).collect() }
 }
 
 #[test]

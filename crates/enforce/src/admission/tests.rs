@@ -311,7 +311,7 @@ fn presented(
     let mut draft = artifact::Draft {
         iss: of.iss,
         sub: of.sub,
-        op: of.op.value().clone(),
+        op: of.op,
         pol: of.pol,
         env: of.env,
         nbf: of.nbf,
@@ -345,6 +345,7 @@ fn tool_call(tool: impl Into<Value>) -> Object {
     let policy = PolicyRecord::read(policy).expect("of its form").id;
     let op = Value::Object(Object::new().with("name", "tool.call").with("scope", Vec::new()).with("tool", tool));
     let asked = op.clone();
+    let op = Operation::read(op).expect("an operation");
     presented(case, |draft| (draft.op, draft.pol) = (op, policy), |_| {}).with("operation", asked)
 }
 

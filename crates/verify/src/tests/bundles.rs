@@ -6,7 +6,7 @@ use crate::{Bundle, Caller, Kind, Pinned, Replay, ReplayResult, Status, Verdict,
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use eleven_core::artifact::{Artifact, Draft};
+use eleven_core::artifact::{Artifact, Draft, Operation};
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
@@ -118,6 +118,7 @@ fn disclosing(change: impl FnOnce(Object) -> Object, disclosures: Vec<Value>) ->
     let shown = bundle.authorization.as_mut().expect("an artifact");
     let Artifact { iss, sub, op, pol, env, nbf, exp, usage, parent, holder, sig, .. } = shown.artifact.clone();
     let op = Value::Object(change(op.value().as_object().expect("an op").clone()));
+    let op = Operation::read(op).expect("of its form");
     let draft = Draft { iss, sub, op, pol, env, nbf, exp, usage, parent, holder };
     shown.artifact = draft.issue(&SeedSigner::new(sig.kid, &[1; 32])).expect("an artifact");
     shown.disclosures = disclosures;

@@ -129,10 +129,11 @@ impl Domain {
 
     pub(super) fn issue(&mut self, nonce: u8) -> (Artifact, Record) {
         let hash = Sha3::of(&[b"policy"]);
+        let op = parse(br#"{"name":"model.invoke","scope":["phi.read"]}"#).expect("an op");
         let draft = artifact::Draft {
             iss: AUTHORITY.to_owned(),
             sub: "svc:gateway:prod".to_owned(),
-            op: parse(br#"{"name":"model.invoke","scope":["phi.read"]}"#).expect("an op"),
+            op: artifact::Operation::read(op).expect("of its form"),
             pol: PolicyId { reference: "policy://medical/v1".to_owned(), hash },
             env: Environment {
                 runtime: RUNTIME.to_owned(),
