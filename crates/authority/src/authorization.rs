@@ -119,19 +119,21 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
     if op.get("params").is_some() {
         return Err(malformed("`params` is the authority's to set: send `request`"));
     }
-    let Some(Value::Array(scope)) = op.remove("scope") else { return Err(malformed("`scope` is not an array")) };
-    let names: Option<Vec<&str>> = scope.iter().map(Value::as_str).collect();
-    let mut names = names.ok_or_else(|| malformed("`scope` holds what is no string"))?;
-    if names.len() > limits::MAX_SCOPE {
+    let Some(Value::Array(mut scope)) = op.remove("scope") else { return Err(malformed("`scope` is not an array")) };
+    if scope.iter().any(|entry| entry.as_str().is_none()) {
+        return Err(malformed("`scope` holds what is no string"));
+    }
+    if scope.len() > limits::MAX_SCOPE {
         return Err(limit("`scope` has more than 64 entries: ask for less at once"));
     }
-    names.sort_unstable();
-    if names.windows(2).any(|pair| pair.first() == pair.last()) {
+    scope.sort_unstable_by(|a, b| a.as_str().cmp(&b.as_str()));
+    if scope.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(malformed("`scope` names an entry twice"));
     }
-    op.insert("scope", names.into_iter().map(Value::from).collect::<Vec<Value>>());
-    let op = Value::Object(op);
-    Operation::read(op.clone()).map_err(|error| match Operation::check_size(&op) {
+    op.insert("scope", scope);
+    // Sorted it is as large and as deep as it came.
+    let as_it_came = || Value::Object(request.asked.op.clone());
+    Operation::read(Value::Object(op)).map_err(|error| match Operation::check_size(&as_it_came()) {
         Err(_) => {
             limit("op is larger than 4 KiB, or deeper than 30 containers: send by digest what policy does not read")
         }
@@ -277,10 +279,7 @@ fn bind(terms: &Terms, request: &Request, op: Operation) -> Result<(Operation, S
         let detail = "the policy binds the exact request: send `request` with body, method and path";
         return Err((Reason::OperationMismatch, detail.to_owned()));
     };
-    let Value::Object(bound) = op.value().clone() else {
-        return Err((Reason::OperationMismatch, "op is not an object".to_owned()));
-    };
-    let bound = Operation::read(Value::Object(bound.with("params", binding.digest(&salt))));
+    let bound = op.bound(binding.digest(&salt));
     bound.map(|op| (op, salt)).map_err(|error| (Reason::LimitsExceeded, error.to_string()))
 }
 

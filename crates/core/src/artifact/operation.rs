@@ -1,10 +1,12 @@
 //! The operation that an artifact authorizes (PROTOCOL 4): its name, its scope and its parameters.
 
 use crate::encoding::{Object, Value};
-use crate::form::{Form, FormError, require};
+use crate::form::{FormError, require};
 use crate::hash::Sha3;
 use crate::subject::Named;
 use crate::{limits, name};
+use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,14 +29,34 @@ impl Operation {
     /// Where it is larger than 4 KiB, or `name`, `scope` or `params` is of another form.
     pub fn read(value: Value) -> Result<Self, FormError> {
         Self::check_size(&value)?;
-        let mut form = Form::of(value.clone(), "op")?;
-        let name = form.named("name", "an operation's name", name::is_operation)?;
-        let scope = form.strings("scope")?;
+        let object = value.as_object().ok_or_else(|| FormError("op is not an object".into()))?;
+        let name = text(required(object, "name")?, "name")?;
+        if !name::is_operation(name) {
+            return Err(wrong("name", "not an operation's name"));
+        }
+        let scope = required(object, "scope")?.as_array().ok_or_else(|| wrong("scope", "not an array"))?;
+        let scope: Option<Vec<String>> = scope.iter().map(|entry| entry.as_str().map(ToOwned::to_owned)).collect();
+        let scope = scope.ok_or_else(|| wrong("scope", "not an array of strings"))?;
         require(scope.len() <= limits::MAX_SCOPE, "op: `scope` has more than 64 entries")?;
         require(scope.iter().all(|entry| name::is_operation(entry)), "op: a scope entry is not a name")?;
         require(scope.is_sorted_by(|a, b| a < b), "op: `scope` is not sorted and unique")?;
-        let params = if form.has("params") { Some(form.sha3("params")?) } else { None };
-        Ok(Self { name, scope, params, value })
+        let params = object
+            .get("params")
+            .map(|params| Sha3::parse(text(params, "params")?).ok_or_else(|| wrong("params", "not a sha3-512 hash")));
+        Ok(Self { name: name.to_owned(), scope, params: params.transpose()?, value })
+    }
+
+    /// The same with the digest of the exact request that it is bound to.
+    ///
+    /// # Errors
+    /// Where it is larger than 4 KiB with that.
+    pub fn bound(mut self, params: Sha3) -> Result<Self, FormError> {
+        if let Value::Object(object) = &mut self.value {
+            object.insert("params", params);
+        }
+        Self::check_size(&self.value)?;
+        self.params = Some(params);
+        Ok(self)
     }
 
     /// Whether an `op` is no larger and no deeper than one may be, whatever it holds.
@@ -70,4 +92,18 @@ impl Operation {
     pub fn named(&self, name: &str) -> Named<'_> {
         Named::of(self.value.get(name))
     }
+}
+
+// What is read is kept, so its members are looked at where they are; the errors are those of a `Form`.
+
+fn required<'a>(object: &'a Object, member: &str) -> Result<&'a Value, FormError> {
+    object.get(member).ok_or_else(|| FormError(format!("op lacks the member `{member}`")))
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> Result<&'a str, FormError> {
+    value.as_str().ok_or_else(|| wrong(member, "not a string"))
+}
+
+fn wrong(member: &str, how: &str) -> FormError {
+    FormError(format!("op: `{member}` is {how}"))
 }

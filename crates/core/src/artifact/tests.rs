@@ -248,6 +248,60 @@ fn a_nonce_is_of_its_form_whatever_the_bytes() {
     assert_ne!(nonce(&[1; 17]), nonce(&[2; 17]));
 }
 
+/// As a structure whose members are taken out of a copy of it is read.
+#[test]
+fn an_operation_is_read_where_it_is_as_any_form_is() {
+    let read = |value: Value| -> Result<Operation, FormError> {
+        Operation::check_size(&value)?;
+        let mut form = Form::of(value.clone(), "op")?;
+        let name = form.named("name", "an operation's name", name::is_operation)?;
+        let scope = form.strings("scope")?;
+        require(scope.len() <= limits::MAX_SCOPE, "op: `scope` has more than 64 entries")?;
+        require(scope.iter().all(|entry| name::is_operation(entry)), "op: a scope entry is not a name")?;
+        require(scope.is_sorted_by(|a, b| a < b), "op: `scope` is not sorted and unique")?;
+        let params = if form.has("params") { Some(form.sha3("params")?) } else { None };
+        Ok(Operation { name, scope, params, value })
+    };
+    let params = format!("sha3-512:{}", "0".repeat(128));
+    let scope = r#""name":"a","scope":["#;
+    let texts: [(String, Option<&str>); 16] = [
+        (r#"{"name":"a","scope":[]}"#.into(), None),
+        (format!("{{{scope}\"b\",\"c\"],\"params\":\"{params}\",\"x\":{{\"y\":[1]}}}}"), None),
+        ("[]".into(), Some("op is not an object")),
+        (r#"{"scope":[]}"#.into(), Some("op lacks the member `name`")),
+        (r#"{"name":"a"}"#.into(), Some("op lacks the member `scope`")),
+        (r#"{"name":1,"scope":[]}"#.into(), Some("op: `name` is not a string")),
+        (r#"{"name":"a b","scope":[]}"#.into(), Some("op: `name` is not an operation's name")),
+        (r#"{"name":"a","scope":"b"}"#.into(), Some("op: `scope` is not an array")),
+        (format!("{{{scope}1]}}"), Some("op: `scope` is not an array of strings")),
+        (format!("{{{scope}\"b c\"]}}"), Some("op: a scope entry is not a name")),
+        (format!("{{{scope}\"c\",\"b\"]}}"), Some("op: `scope` is not sorted and unique")),
+        (format!("{{{scope}\"b\",\"b\"]}}"), Some("op: `scope` is not sorted and unique")),
+        (format!("{{{scope}],\"params\":1}}"), Some("op: `params` is not a string")),
+        (format!("{{{scope}],\"params\":null}}"), Some("op: `params` is not a string")),
+        (format!("{{{scope}],\"params\":\"{params}0\"}}"), Some("op: `params` is not a sha3-512 hash")),
+        (format!("{{{scope}],\"x\":\"{}\"}}", "x".repeat(4096)), Some("op is larger than 4 KiB")),
+    ];
+    for (text, error) in texts {
+        let value = parse(text.as_bytes()).expect("I-JSON");
+        let found = Operation::read(value.clone());
+        assert_eq!(found, read(value), "{text}");
+        assert_eq!(found.err().map(|error| error.0).as_deref(), error, "{text}");
+    }
+}
+
+#[test]
+fn an_operation_is_bound_as_if_it_had_come_so() {
+    let op = |fill: usize| Object::new().with("name", "a").with("scope", Vec::new()).with("x", "x".repeat(fill));
+    let params = Sha3([7; 64]);
+    let room = 4096 - op(0).with("params", params).canonical().len();
+    for fill in [0, room, room + 1] {
+        let bound = Operation::read(Value::Object(op(fill))).expect("of its form").bound(params);
+        assert_eq!(bound, Operation::read(Value::Object(op(fill).with("params", params))), "{fill}");
+        assert_eq!(bound.is_ok(), fill <= room);
+    }
+}
+
 /// An artifact that could not stand in a token could be issued and never presented.
 #[test]
 fn an_operation_is_refused_that_is_too_deep_for_a_token() {
