@@ -165,7 +165,7 @@ fn permit(authority: &str, current: &Current, request: Request, op: Operation) -
         return Err(refuse(Reason::RuntimeIntegrity, detail.to_owned()));
     }
     let input = input(policy, &request, op, env);
-    let bytes = input.to_value().canonical();
+    let bytes = input.canonical();
     if let Decision::Deny(denial) = eleven_policy::decide(&policy.compiled, &input) {
         return Err(refuse(denial.reason, String::new()).by_rule(denial, bytes));
     }

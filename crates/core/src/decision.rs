@@ -2,13 +2,14 @@
 //! digest stands in `authorization.issued` as `data.request`. How a policy decides by it is another crate's matter.
 
 use crate::artifact::{Environment, Operation};
-use crate::encoding::{Object, Value};
+use crate::encoding::{Members, Object, Value};
 use crate::form::{Form, FormError};
 use crate::hash::Sha3;
 use crate::name;
 use crate::policy::PolicyId;
 use crate::time::Time;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// `{"identity","op","env","facts","policy","at"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +60,24 @@ impl DecisionInput {
         Value::Object(input)
     }
 
+    /// The canonical bytes of that value, which need no value.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let at = self.at.millis();
+        let mut members = Members::new();
+        members.insert("at", at.as_str());
+        members.insert("env", &self.env.to_value());
+        members.insert("facts", &self.facts);
+        members.insert("identity", self.identity.as_str());
+        members.insert("op", self.op.value());
+        members.insert("policy", &self.policy.to_value());
+        members.canonical()
+    }
+
     /// SHA3-512 of the canonical bytes: `data.request` of `authorization.issued`.
     #[must_use]
     pub fn digest(&self) -> Sha3 {
-        Sha3::of_value(&self.to_value())
+        Sha3::of(&[&self.canonical()])
     }
 }
 

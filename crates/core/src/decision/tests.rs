@@ -27,7 +27,11 @@ fn what_is_read_is_what_is_written() {
     let read = DecisionInput::read(value.clone()).expect("of its form");
     assert_eq!(read.to_value(), value);
     assert_eq!(parse(&value.canonical()).expect("I-JSON"), value);
+    assert_eq!(read.canonical(), value.canonical());
     assert_eq!(read.digest(), Sha3::of(&[&value.canonical()]));
+    let facts = Object::new().with("operator", "human:\"o\"").with("approvals", vec![Value::from("human:lead")]);
+    let told = DecisionInput { facts, ..read };
+    assert_eq!(told.canonical(), told.to_value().canonical());
 }
 
 #[test]
