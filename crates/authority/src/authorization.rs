@@ -11,7 +11,7 @@ use eleven_core::disclosure::in_clear;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place};
 use eleven_core::form::FormError;
-use eleven_core::hash::{self, Sha3};
+use eleven_core::hash;
 use eleven_core::limits;
 use eleven_core::policy::{Digests, EvidenceLevel, Terms};
 use eleven_core::reason::Reason;
@@ -327,14 +327,13 @@ impl Allowance {
             let about = About { identity: Some(sub.clone()), runtime: Some(runtime.clone()), ..About::default() };
             Refusal::new(reason, detail, (about, now)).under(&policy.bundle)
         };
-        let artifact = draft.issue(issuer).map_err(|error| refuse(Reason::LimitsExceeded, error.to_string()))?;
+        let issued = draft.issue_beside(issuer, &input);
+        let (artifact, request) = issued.map_err(|error| refuse(Reason::LimitsExceeded, error.to_string()))?;
         if let Some(term) = policy.bundle.broken_term(&artifact) {
             return Err(refuse(Reason::PolicyError, format!("the artifact would break the policy's term `{term}`")));
         }
-        let data = Object::new()
-            .with("chash", artifact.chash)
-            .with("exp", artifact.exp.seconds())
-            .with("request", Sha3::of(&[&input]));
+        let data =
+            Object::new().with("chash", artifact.chash).with("exp", artifact.exp.seconds()).with("request", request);
         let event = sequencer::Draft {
             event: "authorization.issued",
             place: Place::First { op: artifact.content_id().to_owned() },

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixtures::{self, AUTHORITY, CALLER, NOW, POINT, RUNTIME, signer};
 use eleven_core::artifact::RequestBinding;
+use eleven_core::hash::Sha3;
 use eleven_core::policy::{PolicyBundle, commitment};
 use eleven_core::registry::Fold;
 

@@ -45,6 +45,29 @@ impl Draft {
     /// # Errors
     /// Where what was put in is not of an artifact's form or past a limit.
     pub fn issue(self, signer: &dyn Signer) -> Result<Artifact, FormError> {
+        self.issue_by(signer, |content| Sha3::of(&[content]))
+    }
+
+    /// The same, and the SHA3-512 of the decision input, which is taken at once with that of the artifact's content: two messages
+    /// take about as long as one.
+    ///
+    /// # Errors
+    /// As [`Draft::issue`].
+    pub fn issue_beside(self, signer: &dyn Signer, input: &[u8]) -> Result<(Artifact, Sha3), FormError> {
+        let mut of_input = Sha3([0; 64]);
+        let artifact = self.issue_by(signer, |content| {
+            let (of_content, beside) = match Sha3::of_each(&[[content], [input]]).as_slice() {
+                [of_content, beside] => (*of_content, *beside),
+                _ => (Sha3::of(&[content]), Sha3::of(&[input])),
+            };
+            of_input = beside;
+            of_content
+        })?;
+        Ok((artifact, of_input))
+    }
+
+    /// Signs the artifact, whose id is of the hash of its content.
+    fn issue_by(self, signer: &dyn Signer, hash: impl FnOnce(&[u8]) -> Sha3) -> Result<Artifact, FormError> {
         self.check(signer.kid())?;
         let Self { iss, sub, op, pol, env, nbf, exp, usage, parent, holder } = self;
         let ((nbf, from), (exp, until)) = (to_the_second(nbf, "nbf")?, to_the_second(exp, "exp")?);
@@ -65,7 +88,7 @@ impl Draft {
         if let Some(holder) = &holder {
             members.insert("holder", holder);
         }
-        let id = format!("auth_{}", id::of_canonical(&members.canonical()));
+        let id = format!("auth_{}", id::of_hash(&hash(&members.canonical())));
         members.insert("id", id.as_str());
         let payload = members.canonical();
         let chash = Sha3::of(&[&payload]);

@@ -67,6 +67,9 @@ fn what_is_issued_is_what_is_read_of_it() {
     let held = |draft: Draft, kid: &str| {
         let signer = SeedSigner::new(kid, &[7; 32]);
         let issued = draft.clone().issue(&signer);
+        let input = b"a decision input".repeat(40);
+        let beside = draft.clone().issue_beside(&signer, &input);
+        assert_eq!(beside, issued.clone().map(|artifact| (artifact, Sha3::of(&[&input]))));
         assert_eq!(issued, read(draft, &signer));
         issued.map(|_| ()).map_err(|error| error.0)
     };
