@@ -234,8 +234,14 @@ pub fn hex(bytes: &[u8]) -> String {
     ascii(out)
 }
 
+/// All digits at a time: an event has a thousand of them.
 fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0xf)]));
+    let begun = out.len();
+    out.resize(begun + 2 * bytes.len(), 0);
+    let (pairs, _) = out.get_mut(begun..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+    }
 }
 
 /// The string of bytes that are digits and prefixes.
