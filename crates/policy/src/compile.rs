@@ -6,6 +6,7 @@ use cedar_policy::{
     Effect, Entities, EntityTypeName, ParseErrors, Policy, PolicyId as RuleId, PolicySet, Schema, ValidationError,
     ValidationMode, ValidationWarning, Validator,
 };
+use cedar_policy_core::ast::Name;
 use core::fmt;
 use core::str::FromStr;
 use eleven_core::encoding::Value;
@@ -80,12 +81,14 @@ pub(crate) struct Cedar {
     pub(crate) signs: usize,
 }
 
-/// The entity types of a request: read once, since Cedar parses a type's name.
+/// The entity types of a request, and what else it has of names: read once, since Cedar parses a name.
 #[derive(Debug)]
 pub(crate) struct EntityTypes {
     pub(crate) identity: EntityTypeName,
     pub(crate) action: EntityTypeName,
     pub(crate) runtime: EntityTypeName,
+    /// The function that makes a datetime.
+    pub(crate) datetime: Name,
 }
 
 /// What a decision says about a rule.
@@ -189,7 +192,9 @@ impl Cedar {
 impl EntityTypes {
     fn new() -> Result<Self, PolicyError> {
         let named = |name: &str| EntityTypeName::from_str(name).map_err(|error| PolicyError::Schema(in_full(&error)));
-        Ok(Self { identity: named("Identity")?, action: named("Action")?, runtime: named("Runtime")? })
+        let datetime =
+            Name::parse_unqualified_name("datetime").map_err(|error| PolicyError::Schema(in_full(&error)))?;
+        Ok(Self { identity: named("Identity")?, action: named("Action")?, runtime: named("Runtime")?, datetime })
     }
 
     /// Whether the schema knows the request of each operation. One that it doesn't know could only ever be an error.

@@ -122,7 +122,7 @@ fn ask(validator: &Validator, types: &EntityTypes, operation: &str, bound: bool)
 /// Whether a schema knows what a condition reads in an operation's requests: then a rule that reads it is of the schema, and not one
 /// that could never hold.
 fn knows(validator: &Validator, types: &EntityTypes, operation: &str, read: &str) -> Result<bool, PolicyError> {
-    let EntityTypes { identity, action, runtime } = types;
+    let EntityTypes { identity, action, runtime, .. } = types;
     let action = EntityUid::from_type_name_and_id(action.clone(), EntityId::new(operation));
     let rule = format!("permit(principal is {identity}, action == {action}, resource is {runtime}) when {{ {read} }};");
     let rule = PolicySet::from_str(&rule).map_err(|error| PolicyError::Text(in_full(&error)))?;

@@ -14,11 +14,13 @@
 //! Of JSON: a string is a string, an integer a long, an array a set (its order and repeats are gone), an object a record,
 //! and there is no null in Cedar. None of them can become an entity or an extension value: what a caller writes stays data.
 
-use crate::compile::Cedar;
+use crate::compile::{Cedar, EntityTypes};
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
+use cedar_policy_core::ast::RestrictedExpr;
 use eleven_core::artifact::Environment;
 use eleven_core::decision::DecisionInput;
 use eleven_core::encoding::{Object, Value};
+use eleven_core::time::Time;
 
 /// Why an input can't be asked about.
 pub(crate) type NoRequest = String;
@@ -49,7 +51,7 @@ fn asking(cedar: &Cedar, input: &DecisionInput, op: &Value) -> Result<Request, N
         uid(&types.identity, &input.identity),
         uid(&types.action, &input.op.name),
         uid(&types.runtime, &input.env.runtime),
-        context(input, op)?,
+        context(types, input, op)?,
         cedar.schema.as_ref(),
     )
     .map_err(|error| error.to_string())
@@ -59,7 +61,7 @@ fn asking(cedar: &Cedar, input: &DecisionInput, op: &Value) -> Result<Request, N
 /// and names none.
 fn unknown<'a>(cedar: &Cedar, input: &'a DecisionInput) -> Option<&'a str> {
     // What no policy can read is said as that.
-    context(input, input.op.value()).ok()?;
+    context(&cedar.types, input, input.op.value()).ok()?;
     let op = input.op.value().as_object().filter(|_| cedar.schema.is_some())?;
     op.iter().map(|(name, _)| name).take(LOOKED_AT).find(|name| {
         let others = op.iter().filter(|(other, _)| other != name);
@@ -72,15 +74,20 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
-fn context(input: &DecisionInput, op: &Value) -> Result<Context, NoRequest> {
+fn context(types: &EntityTypes, input: &DecisionInput, op: &Value) -> Result<Context, NoRequest> {
     let members = [
         ("identity", identity(&input.identity)?),
         ("op", expression("op", op)?),
         ("env", environment(&input.env)?),
         ("facts", record("facts", &input.facts)?),
-        ("at", RestrictedExpression::new_datetime(input.at.millis())),
+        ("at", moment(types, input.at)),
     ];
     Context::from_pairs(members.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
+}
+
+/// [`RestrictedExpression::new_datetime`], which parses the function's name each time: a twelfth of what an issuance takes.
+fn moment(types: &EntityTypes, at: Time) -> RestrictedExpression {
+    RestrictedExpr::call_extension_fn(types.datetime.clone(), [RestrictedExpr::val(at.millis())]).into()
 }
 
 /// The parts of `<kind>:<name>[:<env>][@<domain>]`.

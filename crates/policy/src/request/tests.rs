@@ -1,7 +1,10 @@
+use super::moment;
 use crate::fixtures::{compile_with, compiled, decision, denial, input};
 use crate::{Decision, decide};
+use cedar_policy::RestrictedExpression;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
+use eleven_core::time::Time;
 
 fn permits_when(condition: &str, parameters: &str) -> bool {
     let cedar = format!("permit(principal, action, resource) when {{ {condition} }};");
@@ -28,6 +31,14 @@ fn the_context_holds_the_whole_input() {
     ];
     for condition in conditions {
         assert!(permits_when(condition, parameters), "{condition}");
+    }
+}
+
+#[test]
+fn a_moment_is_what_cedar_makes_of_its_text() {
+    let policy = compiled("permit(principal, action, resource);");
+    for at in [Time(0), Time(-1), Time(1_778_605_451_123), Time(253_402_300_799_999)] {
+        assert_eq!(moment(&policy.cedar.types, at), RestrictedExpression::new_datetime(at.millis()), "{at}");
     }
 }
 
