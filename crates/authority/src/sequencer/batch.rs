@@ -94,9 +94,10 @@ impl Batch {
     }
 }
 
-/// The body of one append of records and their content.
+/// The body of one append of records and their content, of which several pieces are hashed at a time.
 fn body<'a>(signed: impl Iterator<Item = &'a Signed> + Clone) -> Bytes {
     let records: Vec<&[u8]> = signed.clone().map(|one| one.record.canonical()).collect();
-    let blobs = signed.flat_map(|one| &one.blobs).map(|blob| (Sha3::of(&[blob]), blob.as_slice())).collect();
-    Append::body(&records, &blobs).into()
+    let blobs: Vec<[&[u8]; 1]> = signed.flat_map(|one| &one.blobs).map(|blob| [blob.as_slice()]).collect();
+    let hashes = Sha3::of_each(&blobs);
+    Append::body(&records, &hashes.into_iter().zip(blobs.into_iter().map(|[blob]| blob)).collect()).into()
 }

@@ -66,6 +66,26 @@ fn a_record_is_sent_in_the_same_bytes_however_often() {
     assert_eq!((read.records.len(), read.blobs.len()), (1, 1));
 }
 
+/// A reader holds each against the hash that it comes under.
+#[test]
+fn content_goes_under_its_own_hash_however_much_goes_together() {
+    let mut stream = stream(0);
+    let mut batch = Batch::default();
+    let blobs = |n: usize| vec![vec![b'a'; 40 * n], b"of each".to_vec(), vec![b'b'; 900 - n]];
+    for n in 0..12 {
+        let (mut job, _answered) = job("a");
+        job.draft.blobs = blobs(n);
+        stream.sign(job, &mut batch);
+    }
+    let read = eleven_api::audit::Append::read(&batch.body()).expect("an append");
+    let mut expected: Vec<Vec<u8>> = (0..12).flat_map(blobs).collect();
+    expected.sort();
+    expected.dedup();
+    let mut sent: Vec<Vec<u8>> = read.blobs.into_values().collect();
+    sent.sort();
+    assert_eq!((read.records.len(), sent), (12, expected));
+}
+
 #[tokio::test]
 async fn without_a_ledger_nothing_is_taken_and_callers_know_at_once() {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
