@@ -15,6 +15,10 @@ use std::fmt;
 
 /// The longest life of an identity token, in seconds.
 pub const MAX_LIFE: i64 = 900;
+/// The kind of those sources of the registry that are keys by which tokens are signed.
+pub const JWT: &str = "jwt";
+/// The kind of what stands where one of those stood, when the key has ended: no token of it counts, and it does not come back.
+pub const JWT_ENDED: &str = "jwt-ended";
 /// The most characters a token may have.
 pub const MAX_LENGTH: usize = 4096;
 

@@ -235,7 +235,11 @@ async fn exchange(
     };
     let secret = Secret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
     let identity = current.sources.client(&secret).map_err(unknown)?;
-    let (life, signer) = (identity::EXCHANGED_LIFE, &*authority.signers.identity);
+    let Some(signer) = authority.signers.identity(&authority.name, &current, now) else {
+        tracing::error!("no token is issued: no identity key that is held here is registered and counts");
+        return Err(Problem::refused(Reason::IssuerUnavailable, identity::NO_KEY));
+    };
+    let life = identity::EXCHANGED_LIFE;
     let jti = secret.token_id(identity, &edge::random());
     let token = identity::issue(signer, &authority.name, identity, now, life, jti);
     let issued = Issued { token, expires_in: life.unsigned_abs() };

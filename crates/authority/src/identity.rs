@@ -1,20 +1,24 @@
 //! Who calls: identity tokens and client secrets, by the sources that the registry lists (PROTOCOL 11, 12).
 //!
-//! Three kinds of `sources` row carry their kind in the mapping:
+//! A row of `sources` carries its kind in the mapping:
 //!
 //! | kind | `source` | mapping | speaks for |
 //! |---|---|---|---|
 //! | `jwt` | the issuer | `{"kind","kid","public"}` | whom its tokens name |
+//! | `jwt-ended` | the issuer | `{"kind","kid","public","status","since"}` | nobody: its key has ended |
 //! | `client` | `client` | `{"kind","identity","hash"}` | one identity, by a secret that only its SHA3-512 is kept of |
 //! | `auditor` | `auditor` | as a client's | nobody here: it reads the ledger |
 //! | `operator` | `operator` | `{"kind","identity","kid","public"}` | one identity, by signed acts ([`crate::admin`]) |
 //!
 //! A row that is not of its kind's form, or of another kind, authenticates nobody.
 
+pub(crate) mod keys;
 pub(crate) mod rows;
 
+pub use keys::jwt_row;
+
 use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR, Secret, operator_row};
-use eleven_api::token::{self, Claims, TokenError};
+use eleven_api::token::{self, Claims, JWT, JWT_ENDED, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
@@ -27,6 +31,10 @@ use std::fmt;
 
 /// Seconds that a token lives which a client secret was exchanged for.
 pub const EXCHANGED_LIFE: i64 = 60;
+
+/// Why no token is issued.
+pub(crate) const NO_KEY: &str = "the authority holds no identity key that is registered and has not ended: its operator has to renew it \
+                                 (docs/keys.md)";
 
 /// How many issuers of tokens have a table to verify them with.
 const TABLES: usize = 64;
@@ -155,7 +163,7 @@ impl Sources {
         let print = token::print(&row.mapping);
         let mut form = Form::of_object(row.mapping.clone(), "identity source's mapping");
         match form.string("kind")?.as_str() {
-            "jwt" => {
+            JWT => {
                 let (kid, key) = read_key(&mut form)?;
                 let (name, key) = (row.source.clone(), key.with_table(tables));
                 form.finish()?;
@@ -175,6 +183,7 @@ impl Sources {
                 let row = row.name.clone();
                 self.operators.insert(kid.clone(), Operator { row, identity, kid, key, print });
             }
+            JWT_ENDED => {}
             // The ledger looks these up by itself.
             AUDITOR => {}
             _ => return Err(form.wrong("kind", "none of jwt, client, auditor, operator")),
@@ -221,6 +230,13 @@ impl Sources {
         Ok(Caller { identity: claims.sub, operator: operator.map(|operator| operator.identity.clone()) })
     }
 
+    /// Whether tokens of `issuer` that this signer signs count.
+    #[must_use]
+    pub fn counts(&self, issuer: &str, signer: &dyn Signer) -> bool {
+        let known = self.jwt.get(signer.kid()).filter(|known| known.name == issuer);
+        known.is_some_and(|known| *known.key.as_bytes() == signer.public())
+    }
+
     /// The operator of this row.
     fn operator_at(&self, row: &str) -> Option<&Operator> {
         self.operators.values().find(|operator| operator.row == row)
@@ -262,7 +278,7 @@ fn read_key(form: &mut Form<'_>) -> Result<(String, VerifyingKey), FormError> {
 /// The row of an authority's identity tokens: `label` names it in this domain, `issuer` is the authority.
 #[must_use]
 pub fn jwt_source(label: &str, issuer: &str, kid: &str, public: &[u8; 32]) -> SourceRecord {
-    let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(public));
+    let mapping = Object::new().with("kind", JWT).with("kid", kid).with("public", base64_value(public));
     SourceRecord { name: label.to_owned(), source: issuer.to_owned(), mapping }
 }
 

@@ -80,8 +80,8 @@ pub struct Signers {
     pub registry: Keyring,
     /// Policies: the first that the trust root lists and that is held.
     pub policy: Keyring,
-    /// Identity tokens.
-    pub identity: Arc<dyn Signer>,
+    /// Identity tokens: the newest that is registered signs, once every enforcement point knows of it.
+    pub identity: Keyring,
 }
 
 impl Signers {
@@ -92,6 +92,22 @@ impl Signers {
         let counting = |kid: &str| current.counting(kid, now);
         let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| current.issues_since(key) <= known));
         settled.or_else(|| self.issuer.newest_of(counting)).map(Arc::as_ref)
+    }
+
+    /// The keys by which identity tokens of `issuer` count under this registry, the newest first.
+    pub(crate) fn token_keys<'a>(
+        &'a self,
+        issuer: &'a str,
+        current: &'a Current,
+    ) -> impl Iterator<Item = &'a Arc<dyn Signer>> {
+        self.identity.newest_first().filter(move |signer| current.sources.counts(issuer, signer.as_ref()))
+    }
+
+    /// What signs identity tokens of `issuer` at `now`, under this registry: as for artifacts.
+    pub(crate) fn identity<'a>(&'a self, issuer: &'a str, current: &'a Current, now: Time) -> Option<&'a dyn Signer> {
+        let known = now.plus_millis(-current.fresh_ms());
+        let settled = self.token_keys(issuer, current).find(|signer| current.tokens_since(signer.kid()) <= known);
+        settled.or_else(|| self.token_keys(issuer, current).next()).map(Arc::as_ref)
     }
 
     /// What signs for the authority's part in the trust root, the use `policy` or `registry`, at `now`.
@@ -219,14 +235,17 @@ impl Authority {
         &self.registry
     }
 
-    /// A key of this authority without which it decides nothing, and which does not count in the registry at `now`: the one that
-    /// signs its events, or the newest of its issuer keys where none of them counts.
+    /// A key of this authority without which no call passes, and which does not count in the registry at `now`: the one that signs
+    /// its events, or the newest of its issuer or identity keys where none of that use counts.
     fn uncounted(&self, current: &Current, now: Time) -> Option<&str> {
         if !self.event_counts(current, now) {
             return Some(self.sequencer.key().kid());
         }
-        let issues = self.signers.issuer(current, now).is_some();
-        (!issues).then(|| self.signers.issuer.newest().kid())
+        if self.signers.issuer(current, now).is_none() {
+            return Some(self.signers.issuer.newest().kid());
+        }
+        let authenticates = self.signers.identity(&self.name, current, now).is_some();
+        (!authenticates).then(|| self.signers.identity.newest().kid())
     }
 
     /// Whether the key that signs its events counts in the registry at `now`.

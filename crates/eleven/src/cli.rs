@@ -326,23 +326,24 @@ pub(crate) enum ArtifactCommand {
 pub(crate) enum KeyCommand {
     /// List the keys of the trust root and the registry.
     List,
-    /// Register issuer, event and attestation keys by the public ones that `eleven authority key renew --out` or another corner's
-    /// wrote. Those that are registered already are passed over, and so are keys that stand in the trust root.
+    /// Register issuer, event, attestation and identity keys by the public ones that `eleven authority key renew --out` or another
+    /// corner's wrote. Those that are registered already are passed over, and so are keys that stand in the trust root.
     Register {
         /// The files.
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// For how many days they count.
+        /// For how many days they count; identity keys do until they are ended.
         #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500))]
         valid_days: u16,
     },
     /// Take a key of the registry out of service: what it signed stays good, what it signs from now on counts for nothing. Its
-    /// producer's journal must be drained.
+    /// producer's journal must be drained. With an identity key its tokens end.
     Retire {
         /// The key's name.
         kid: String,
     },
-    /// Say that a key of the registry is in other hands: what the ledger dates later than `--since` counts for nothing.
+    /// Say that a key of the registry is in other hands: what the ledger dates later than `--since` counts for nothing. With an
+    /// identity key all of its tokens end.
     Compromise {
         /// The key's name.
         kid: String,

@@ -193,7 +193,7 @@ fn open_authority(prepared: &Prepared) -> Result<(watch::Sender<bool>, Arc<Autho
         event: keys.ring(KeyUse::Event)?,
         registry: keys.ring(KeyUse::Registry)?,
         policy: keys.ring(KeyUse::Policy)?,
-        identity: keys.signer(KeyUse::Identity)?,
+        identity: keys.ring(KeyUse::Identity)?,
     };
     let (stop, stopping) = watch::channel(false);
     let authority = Authority::open(settings, signers, root.clone(), Arc::clone(clock), stopping);

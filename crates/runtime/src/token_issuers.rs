@@ -1,5 +1,6 @@
 //! Whose identity tokens are believed.
 
+use eleven_api::token::JWT;
 use eleven_core::encoding::Value;
 use eleven_core::registry::SourceRecord;
 use eleven_core::signature::{VerifyingKey, bytes32};
@@ -16,7 +17,7 @@ impl TokenIssuers {
         let mut issuers = HashMap::new();
         for row in rows {
             let text = |name: &str| row.mapping.get(name).and_then(Value::as_str);
-            let public = text("public").filter(|_| text("kind") == Some("jwt")).and_then(bytes32);
+            let public = text("public").filter(|_| text("kind") == Some(JWT)).and_then(bytes32);
             if let (Some(kid), Some(key)) = (text("kid"), public.as_ref().and_then(VerifyingKey::new)) {
                 issuers.entry(kid.to_owned()).or_insert_with(|| (row.source.clone(), key));
             }

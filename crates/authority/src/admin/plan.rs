@@ -103,7 +103,7 @@ pub(super) async fn of(
         Act::OperatorAdd { record } => operators::add(current, &record),
         Act::OperatorRemove { operator: name } => operators::remove(current, &name, operator),
         Act::ExposureSet { exposure } => expose(authority, current, exposure),
-        Act::IdentityIssue { identity } => Ok(issue_identity(authority, &identity, operator)),
+        Act::IdentityIssue { identity } => issue_identity(authority, current, &identity, operator),
         Act::RetentionSet { retention } => set_retention(authority, current, &retention),
         Act::Hold { hold, placed } => {
             let record = hold.record(current.view.domain(), current.view.lists(), placed);
@@ -317,6 +317,9 @@ fn revoke_secret(current: &Current, name: String, by: Option<&Operator>) -> Resu
 
 fn remove_source(current: &Current, name: String, by: Option<&Operator>) -> Result<Plan, ActError> {
     operators::check_rows(current, &name, None, by)?;
+    if current.view.lists().sources.get(&name).is_some_and(identity::keys::has_ended) {
+        return Err(ActError::Impossible("that an identity key has ended is not taken back: the row stays"));
+    }
     Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
 }
 
@@ -347,12 +350,19 @@ fn add_secret(
 }
 
 /// No event says that it was issued: the token itself names the operator, and stands as long as that one.
-fn issue_identity(authority: &Authority, identity: &str, operator: Option<&Operator>) -> Plan {
-    let (signer, now, random) = (&*authority.signers.identity, authority.clock.now(), edge::random::<16>());
+fn issue_identity(
+    authority: &Authority,
+    current: &Current,
+    identity: &str,
+    operator: Option<&Operator>,
+) -> Result<Plan, ActError> {
+    let (now, random) = (authority.clock.now(), edge::random::<16>());
+    let signer = authority.signers.identity(&authority.name, current, now);
+    let signer = signer.ok_or(ActError::Impossible(identity::NO_KEY))?;
     let jti = operator.map_or_else(|| id::base32(&random), |operator| operator.token_id(&random));
     let token = identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, jti);
     let plan = Plan { steps: Vec::new(), answer: Object::new() };
-    plan.answering("token", token).answering("expires_in", token::MAX_LIFE)
+    Ok(plan.answering("token", token).answering("expires_in", token::MAX_LIFE))
 }
 
 /// Back to governed: over recovering, as the lifecycle has it.

@@ -1,7 +1,7 @@
 //! What a row of the registry's sources keeps before it is registered. A row that stands is read as it is, and passed over
 //! where it is of no use.
 
-use super::Sources;
+use super::{Sources, keys};
 use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR};
 use eleven_core::encoding::Value;
 use eleven_core::form::{Form, FormError, require};
@@ -15,8 +15,8 @@ const NAMED: [&str; 3] = [CLIENT, AUDITOR, OPERATOR];
 /// Whether a row may come to those that stand.
 ///
 /// # Errors
-/// Where it would authenticate nobody, speaks for another domain's identity, is named as another kind's, or has the key of
-/// another.
+/// Where it would authenticate nobody, speaks for another domain's identity, is named as another kind's, has the key of another, or
+/// would bring back an identity key that has ended.
 pub(crate) fn check(row: &SourceRecord, lists: &Lists) -> Result<(), FormError> {
     Sources::default().take(row, &Tables::new(1))?;
     let kind = text(row, "kind").unwrap_or_default();
@@ -28,6 +28,12 @@ pub(crate) fn check(row: &SourceRecord, lists: &Lists) -> Result<(), FormError> 
         form.sha3("hash")?;
         form.finish()?;
     }
+    require(!keys::has_ended(row), "identity source's mapping: `kind` is what the end of a key leaves: end the key")?;
+    let standing = lists.sources.get(&row.name);
+    require(
+        standing.is_none_or(|standing| standing == row || !keys::is_key(standing)),
+        "identity source: an identity key stands under that name, in service or ended, and is not replaced: take another name",
+    )?;
     let local = text(row, "identity").is_none_or(|identity| !identity.contains('@'));
     require(local, "identity source's mapping: `identity` is not one of this domain")?;
     let of = |kind: &str| row.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1);
@@ -42,10 +48,16 @@ pub(crate) fn check(row: &SourceRecord, lists: &Lists) -> Result<(), FormError> 
     require(
         kid.is_none() || !lists.sources.iter().any(taken),
         "identity source's mapping: `kid` is that of another source: remove that first, or make a key of another name",
+    )?;
+    let public = text(row, "public");
+    let is_over = |other: &SourceRecord| keys::has_ended(other) && text(other, "public") == public;
+    require(
+        public.is_none() || !lists.sources.iter().any(is_over),
+        "identity source's mapping: `public` is that of an identity key which has ended, and does not come back: make another key",
     )
 }
 
-fn text<'a>(row: &'a SourceRecord, member: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(row: &'a SourceRecord, member: &str) -> Option<&'a str> {
     row.mapping.get(member).and_then(Value::as_str)
 }
 

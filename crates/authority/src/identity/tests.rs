@@ -93,6 +93,31 @@ fn a_token_counts_for_its_own_issuer_and_domain() {
 }
 
 #[test]
+fn tokens_of_each_key_that_counts_are_taken_and_none_of_one_that_has_ended() {
+    let second = SeedSigner::new("key:11-11/identity/2", &[8; 32]);
+    let first_row = jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
+    let second_row = jwt_source(&jwt_row(second.kid()), AUTHORITY, second.kid(), &second.public());
+    assert_eq!(second_row.name, "identity.2");
+    let taken = |rows: &[SourceRecord]| {
+        let sources = sources(rows);
+        [signer(), SeedSigner::new(second.kid(), &[8; 32])].map(|key| {
+            let token = issue(&key, AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());
+            let taken = sources.authenticate(&token, "11-11", NOW).is_ok();
+            assert_eq!(taken, sources.counts(AUTHORITY, &key), "what is signed with is what is taken");
+            assert!(!sources.counts("governance://11-11/authority/prod", &key));
+            taken
+        })
+    };
+    assert_eq!(taken(std::slice::from_ref(&first_row)), [true, false]);
+    assert_eq!(taken(&[first_row.clone(), second_row.clone()]), [true, true]);
+    let ended = keys::ended(&first_row, keys::COMPROMISED, NOW).expect("it was in service");
+    assert_eq!(taken(&[ended.clone(), second_row]), [false, true], "also what it signed before");
+    assert_eq!(taken(&[ended]), [false, false]);
+    let another = SeedSigner::new(signer().kid(), &[9; 32]);
+    assert!(!sources(&[first_row]).counts(AUTHORITY, &another), "another key of that name");
+}
+
+#[test]
 fn a_row_of_no_known_form_authenticates_nobody() {
     let mut sources = Sources::default();
     let row = |mapping: Object| SourceRecord { name: "x".into(), source: "s".into(), mapping };

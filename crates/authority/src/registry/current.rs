@@ -72,7 +72,7 @@ pub struct Current {
     policies: Arc<BTreeMap<Sha3, Arc<Policy>>>,
     /// The epochs that the last events made.
     recent: Arc<BTreeMap<Sha3, u64>>,
-    /// Since when each issuer key is in the registry.
+    /// Since when each issuer key and each identity key is in the registry.
     issuers: Arc<BTreeMap<String, Time>>,
     documents: Arc<Documents>,
     /// The signed stamp.
@@ -84,7 +84,7 @@ pub struct Current {
 pub(super) struct Known {
     /// The epochs that the last events made.
     pub(super) recent: BTreeMap<Sha3, u64>,
-    /// Since when each issuer key is in the registry: since it was registered, or came here after that.
+    /// Since when each issuer key and each identity key is in the registry: since it was registered, or came here after that.
     pub(super) issuers: BTreeMap<String, Time>,
 }
 
@@ -210,6 +210,11 @@ impl Current {
     /// From when on an issuer key is in the registry that points learn of here, and counts, whatever the key says of itself.
     pub(crate) fn issues_since(&self, key: &KeyRecord) -> Time {
         self.issuers.get(&key.kid).map_or(key.nbf, |registered| key.nbf.max(*registered))
+    }
+
+    /// From when on an identity key is in the registry that points learn of here.
+    pub(crate) fn tokens_since(&self, kid: &str) -> Time {
+        self.issuers.get(kid).copied().unwrap_or(Time(0))
     }
 
     /// The epoch that an event made, where it is one of the last thousand.

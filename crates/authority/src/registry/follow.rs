@@ -4,6 +4,7 @@ use super::Registry;
 use super::current::{Current, EpochError, Known};
 use super::drift::{Drifts, Open};
 use super::producers::Producers;
+use crate::identity::keys;
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
 use eleven_api::edge::Moment;
@@ -50,7 +51,8 @@ struct Following {
     /// anything else is taken.
     shown: Option<i64>,
     recent: VecDeque<(Sha3, u64)>,
-    /// Since when each issuer key is in the registry: by the ledger, where that was before this process came to know it.
+    /// Since when each issuer key and each identity key is in the registry: by the ledger, where that was before this process came to
+    /// know it.
     issuers: BTreeMap<String, Time>,
     tables: KeyTables,
     /// How far each producer's stream was folded.
@@ -253,13 +255,21 @@ impl Following {
             }
             self.recent.push_back((record.hash, fold.epoch()));
             self.last = Some((seq, record.hash));
-            if matches!(record.event.as_str(), "ledger.genesis" | "key.registered") {
-                // Points learn of it from here, and not before it came here: however late that is, and by this clock. What was
-                // there before this process they may know from the one before.
-                let since = if registry.current().is_some() { row.at.max(registry.clock.now()) } else { row.at };
-                for key in fold.lists().keys.iter().filter(|key| key.usage == KeyUse::Issuer) {
-                    self.issuers.entry(key.kid.clone()).or_insert(since);
+            // Points learn of a key from here, and not before it came here: however late that is, and by this clock. What was there
+            // before this process they may know from the one before.
+            let since = || if registry.current().is_some() { row.at.max(registry.clock.now()) } else { row.at };
+            match record.event.as_str() {
+                "ledger.genesis" | "key.registered" => {
+                    for key in fold.lists().keys.iter().filter(|key| key.usage == KeyUse::Issuer) {
+                        self.issuers.entry(key.kid.clone()).or_insert_with(since);
+                    }
                 }
+                "source.registered" => {
+                    if let Some(kid) = keys::registered(&record.data) {
+                        self.issuers.entry(kid.to_owned()).or_insert_with(since);
+                    }
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -4,17 +4,18 @@ use axum::Extension;
 use eleven_api::client::CallError;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::govern::Execute;
+use eleven_api::identity::{Exchange, Issued};
 use eleven_api::keyring::Keyring;
 use eleven_api::routes;
 use eleven_api::secret::Secret;
 use eleven_api::serve::Peer;
 use eleven_authority::Signers;
 use eleven_authority::admin::{self, Act, ActError, SignedAct, SignedError};
-use eleven_authority::identity::operator_source;
+use eleven_authority::identity::{jwt_source, operator_source};
 use eleven_core::artifact::RequestBinding;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::Record;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, unbase64url};
 use eleven_core::limits::{MAX_ACTS_HELD, MAX_BUNDLE, MAX_CEDAR, MAX_POLICY, MAX_RUNTIME};
 use eleven_core::reason::Reason;
 use eleven_core::registry::Item as _;
@@ -513,7 +514,8 @@ async fn a_key_without_which_nothing_goes_on_does_not_end_before_another_counts(
     let kid = |label: &str| signer(label).kid().to_owned();
     let retired = |label: &str| Object::new().with("kid", kid(label));
     let compromised = |label: &str| retired(label).with("since", SystemClock.now().to_millis_value());
-    for (label, renewed) in [("event", "authority"), ("ledger", "ledger"), ("issuer", "authority")] {
+    let renewed = [("event", "authority"), ("ledger", "ledger"), ("issuer", "authority"), ("identity", "authority")];
+    for (label, renewed) in renewed {
         let problem = world.act("key.retire", retired(label)).await.expect_err(label);
         assert_eq!(problem.status, 400, "{label}");
         assert!(problem.detail.contains(&format!("eleven {renewed} key renew")), "{label}: {problem}");
@@ -550,6 +552,100 @@ async fn an_authority_whose_issuer_key_counts_no_more_is_not_ready_and_says_so()
     let (status, said) = health(&world).await;
     assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("issuer").kid()))));
     assert_eq!(said.get("events"), Some(&Value::from("flowing")), "another can be registered");
+    world.stop().await;
+}
+
+/// The token that the client's secret is exchanged for now, and the name of the key that signed it.
+async fn exchanged(world: &World) -> Result<(String, String), CallError> {
+    let body = Exchange { secret: world.secret.clone() }.to_value().canonical();
+    let answer = world.client.post(&world.base, routes::IDENTITY_TOKEN, &[], body, DEADLINE).await?;
+    let token = Issued::read(&answer).expect("its form").token;
+    let head = unbase64url(token.split('.').next().expect("a header")).expect("base64url");
+    let head = parse(&head).expect("I-JSON");
+    let kid = head.get("kid").and_then(Value::as_str).expect("a key's name").to_owned();
+    Ok((token, kid))
+}
+
+/// Waits until tokens are signed by the key of this role, and gives one.
+async fn exchanged_by(world: &World, role: &str) -> String {
+    let signed = async {
+        loop {
+            match exchanged(world).await {
+                Ok((token, kid)) if kid == signer(role).kid() => return token,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, signed).await.expect("it signs when every point knows it")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identity_keys_are_renewed_and_end_and_a_restart_between_changes_nothing() {
+    let mut world = World::founded().await;
+    let row = |role: &str| {
+        let source = jwt_source(role, AUTHORITY, signer(role).kid(), &signer(role).public());
+        let Value::Object(row) = source.to_value() else { panic!("a record") };
+        row
+    };
+    let held = |roles: &[&str]| {
+        let held = roles.iter().map(|role| Arc::new(signer(role)) as Arc<dyn Signer>);
+        Signers { identity: Keyring::new(held).expect("keys"), ..signers() }
+    };
+    let ended = |role: &str| Object::new().with("kid", signer(role).kid());
+    let asked = crate::world::asked;
+    // Not by a call: a process that is replaced would have to count it.
+    let is_nobodys = |world: &World, token: &str| {
+        let current = world.authority.registry().current().expect("an epoch");
+        current.sources.authenticate(token, "11-11", SystemClock.now()).is_err()
+    };
+
+    world.restart_authority_by(held(&["identity", "identity-2"])).await;
+    let (old, kid) = exchanged(&world).await.expect("a token");
+    assert_eq!(kid, signer("identity").kid(), "the newer one is not registered");
+    world.act("source.register", row("identity-2")).await.expect("registered");
+    let new = exchanged_by(&world, "identity-2").await;
+    for token in [&old, &new] {
+        world.execute(token, &[], &asked()).await.expect("both count");
+    }
+    let done = world.act("key.retire", ended("identity")).await.expect("retired");
+    assert_eq!(done.get("use").and_then(Value::as_str), Some("identity"));
+    assert!(is_nobodys(&world, &old) && !is_nobodys(&world, &new));
+    world.execute(&new, &[], &asked()).await.expect("the other counts");
+    let again = row("identity");
+    for (act, args, why) in [
+        ("key.retire", ended("identity"), "ended already"),
+        ("key.retire", ended("identity-2"), "eleven authority key renew"),
+        ("source.register", again.clone(), "`kid`"),
+        ("source.register", again.with("name", "authority"), "not replaced"),
+        ("source.remove", Object::new().with("name", "authority"), "not taken back"),
+    ] {
+        let problem = world.act(act, args).await.expect_err(why);
+        assert!(problem.status == 400 && problem.detail.contains(why), "{why}: {problem}");
+    }
+
+    world.restart_authority_by(held(&["identity", "identity-2"])).await;
+    assert!(is_nobodys(&world, &old));
+    let (token, kid) = exchanged(&world).await.expect("a token");
+    assert_eq!(kid, signer("identity-2").kid());
+    let since = SystemClock.now().to_millis_value();
+    world.act("key.compromise", ended("identity-2").with("since", since)).await.expect("it ends at once");
+    assert!(is_nobodys(&world, &token));
+    for _ in 0..2 {
+        let Err(CallError::Refused(problem)) = exchanged(&world).await else { panic!("nothing signs") };
+        assert_eq!((problem.status, problem.reason), (503, Some(Reason::IssuerUnavailable)), "{problem}");
+        let (status, said) = health(&world).await;
+        assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("identity-2").kid()))));
+        let issue = world.act("identity.issue", Object::new().with("identity", fixtures::CALLER)).await;
+        assert_eq!(issue.expect_err("nothing signs").status, 400);
+        world.restart_authority_by(held(&["identity", "identity-2"])).await;
+    }
+    world.restart_authority_by(held(&["identity", "identity-2", "identity-3"])).await;
+    world.act("source.register", row("identity-3")).await.expect("registered");
+    let token = exchanged_by(&world, "identity-3").await;
+    world.execute(&token, &[], &asked()).await.expect("it is allowed");
+    assert_eq!(health(&world).await.0, 200);
+    let problem = world.execute(&new, &[], &asked()).await.expect_err("its key has ended");
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     world.stop().await;
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn signers() -> Signers {
         event: signer("event").into(),
         registry: signer("registry").into(),
         policy: signer("policy").into(),
-        identity: Arc::new(signer("identity")),
+        identity: signer("identity").into(),
     }
 }
 

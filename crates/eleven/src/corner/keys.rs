@@ -10,6 +10,7 @@ use crate::output::{Failure, Output};
 use eleven_api::client::Client;
 use eleven_api::edge::{self, SystemClock};
 use eleven_api::reader::ReadAs;
+use eleven_authority::identity::jwt_row;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
@@ -59,9 +60,8 @@ pub(crate) fn new_keys(which: Which, file: &Path, label: &str, output: Output) -
     Ok(())
 }
 
-/// Adds new keys to those of a corner that may run, and prints the public ones: of every use whose keys come to an end. The corner
-/// holds them from its next start on, and signs with one when it is registered, or stands in the trust root. Where it has keys of
-/// this label, those are printed.
+/// Adds new keys to those of a corner that may run, and prints the public ones. The corner holds them from its next start on, and
+/// signs with one when it is registered, or stands in the trust root. Where it has keys of this label, those are printed.
 ///
 /// # Errors
 /// Where the corner has no keystore, has some of the keys of this label and not all, or the file is there.
@@ -76,15 +76,15 @@ pub(crate) fn renew_keys(
     let corner = which.of(&config);
     let store = corner.data.join(keystore::FILE);
     let held = keystore::public_keys(&store, which.name())?;
-    let mut wanted = wanted(which, &config, label)?;
-    // Keys for identities have no window.
-    wanted.retain(|key| key.usage != KeyUse::Identity);
+    let wanted = wanted(which, &config, label)?;
     if let Some(out) = out.filter(|out| out.exists()) {
         return Err(Failure::usage(format!("{} is there already: name another file; nothing was done", out.display())));
     }
     let known = |one: &Wanted| held.iter().find(|key| key.kid == one.kid && key.usage == one.usage).cloned();
     let known: Vec<PublicKey> = wanted.iter().filter_map(known).collect();
-    let made = if known.len() == wanted.len() {
+    // Earlier versions made none for identity tokens with a label.
+    let is_known = |one: &Wanted| one.usage == KeyUse::Identity || known.iter().any(|key| key.kid == one.kid);
+    let made = if !known.is_empty() && wanted.iter().all(is_known) {
         // Made before, and perhaps never shown: a label names the same keys for good.
         known
     } else if let Some(used) = known.first() {
@@ -345,7 +345,10 @@ fn wanted(which: Which, config: &Config, label: &str) -> Result<Vec<Wanted>, Fai
     };
     let wanted = roles.iter().map(|(role, usage)| {
         let kid = format!("key:{}/{role}/{label}", config.domain);
-        let named = name::is_key(&kid).then(|| Wanted { kid: kid.clone(), usage: *usage, owner: owner.clone() });
+        // An identity key's row in the registry is named by its label, and has room for no longer one.
+        let has_row = *usage != KeyUse::Identity || name::is_segment(&jwt_row(&kid));
+        let named =
+            (has_row && name::is_key(&kid)).then(|| Wanted { kid: kid.clone(), usage: *usage, owner: owner.clone() });
         named.ok_or_else(|| {
             Failure::usage(format!("{kid} is no name of a key: use a shorter label of a-z, 0-9, `.`, `_`, `-`"))
         })

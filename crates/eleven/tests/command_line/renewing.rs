@@ -2,8 +2,10 @@
 
 use crate::domain::{Domain, PATIENCE, eleven, text};
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::hash::unbase64url;
 use eleven_core::root::{KeyRecord, KeyStatus, TrustRoot};
 use eleven_core::signature::{SeedSigner, Signer as _, bytes32};
+use http::StatusCode;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -158,7 +160,7 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     }
     mirror.verified(size(&second, "/head/size"));
     // The old ones are ended: those of the registry by the operator, those of the root by the new root key alone.
-    for key in ["audit", "authority", "issuer"] {
+    for key in ["audit", "authority", "issuer", "identity"] {
         domain.done(&["key", "retire", &format!("key:11-11/{key}/1")]);
     }
     let of_the_root = domain.run(&["key", "retire", "key:11-11/head/1"]);
@@ -214,6 +216,99 @@ fn a_domain_that_ends_in_thirty_days_is_renewed_as_the_page_says_and_needs_no_ol
     assert!(sound.contains("sound"), "{sound}");
 }
 
+/// Has a token issued for the demo's caller: it, and the label of the key that signed it.
+fn issued(domain: &Domain) -> (String, String) {
+    let token = domain.done(&["identity", "issue", "svc:demo-app:dev"]).trim().to_owned();
+    let head = unbase64url(token.split('.').next().expect("a header")).expect("base64url");
+    let label = label(&parse(&head).expect("I-JSON"), "/kid").to_owned();
+    (token, label)
+}
+
+/// Waits until a call with this bearer credential is answered so: a point learns of an act within its refresh.
+fn answered(domain: &Domain, bearer: &str, status: StatusCode) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answered = domain.call(bearer, "demo-summarizer").0;
+        if answered == status {
+            return;
+        }
+        assert!(Instant::now() < until, "it is never {status}: {answered}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_key_for_identity_tokens_is_renewed_and_who_has_the_old_one_is_nobody() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let (old, by) = issued(&domain);
+    assert_eq!(by, "1");
+    answered(&domain, &old, StatusCode::OK);
+    let refused = |domain: &Domain, kid: &str, why: &str| {
+        let output = domain.run(&["key", "retire", kid]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains(why), "{}", text(&output));
+    };
+    refused(&domain, "key:11-11/identity/1", "eleven authority key renew");
+    let renew = |domain: &Domain, label: &str| {
+        let file = domain.file(&format!("authority-{label}.json"));
+        domain.done(&["authority", "key", "renew", "--label", label, "--out", &file]);
+        domain.done(&["authority", "restart"]);
+        // Held, and not registered: nobody would take its tokens.
+        domain.passes(&secret, "the restart");
+        assert_ne!(issued(domain).1, label);
+        domain.done(&["key", "register", &file]);
+        let until = Instant::now() + PATIENCE;
+        while issued(domain).1 != label {
+            assert!(Instant::now() < until, "it never signs");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        file
+    };
+    let file = renew(&domain, "2");
+    let (new, _) = issued(&domain);
+    for token in [&old, &new] {
+        answered(&domain, token, StatusCode::OK);
+    }
+    let said = domain.done(&["key", "retire", "key:11-11/identity/1"]);
+    assert!(said.contains("no token that it signed counts any more"), "{said}");
+    answered(&domain, &old, StatusCode::UNAUTHORIZED);
+    answered(&domain, &new, StatusCode::OK);
+    domain.passes(&secret, "the old key's end");
+
+    // It does not come back with the file that has it, and the name is known to have ended.
+    let first = domain.file("authority-1.json");
+    domain.done(&["authority", "key", "renew", "--label", "1", "--out", &first]);
+    for file in [&first, &file] {
+        let known = domain.done(&["key", "register", file]);
+        assert!(known.contains("registered already"), "{known}");
+    }
+    answered(&domain, &old, StatusCode::UNAUTHORIZED);
+    refused(&domain, "key:11-11/identity/1", "ended already");
+    refused(&domain, "key:11-11/identity/2", "eleven authority key renew");
+    let listed = domain.json(&["key", "list"]);
+    let status = |kid: &str| {
+        let of_kid = |key: &&Value| key.get("kid").and_then(Value::as_str) == Some(kid);
+        let key = listed.as_array().expect("keys").iter().find(of_kid).expect("a key");
+        key.get("status").and_then(Value::as_str).expect("a status").to_owned()
+    };
+    assert_eq!(["key:11-11/identity/1", "key:11-11/identity/2"].map(status), ["retired", "active"]);
+
+    // The last one ends, too, where it is in other hands; then another authenticates.
+    domain.done(&["key", "compromise", "key:11-11/identity/2"]);
+    answered(&domain, &new, StatusCode::UNAUTHORIZED);
+    answered(&domain, &secret, StatusCode::SERVICE_UNAVAILABLE);
+    let none = domain.run(&["identity", "issue", "svc:demo-app:dev"]);
+    assert!(!none.status.success() && text(&none).contains("no identity key"), "{}", text(&none));
+    let third = domain.file("authority-3.json");
+    domain.done(&["authority", "key", "renew", "--label", "3", "--out", &third]);
+    domain.done(&["key", "register", &third]);
+    domain.done(&["authority", "restart"]);
+    domain.passes(&secret, "a third key");
+    answered(&domain, &new, StatusCode::UNAUTHORIZED);
+}
+
 /// The keys in a file of public ones.
 fn keys_in(file: &str) -> Vec<Value> {
     let printed = parse(&std::fs::read(file).expect("a file")).expect("I-JSON");
@@ -258,7 +353,7 @@ fn keys_that_can_not_be_registered_or_ended_here_are_named_with_why_and_nothing_
     let next = ["root", "next", "--from", &from, "--root-key", &key, "--out", &out, "--renew", &file];
     refused(&domain, &next, &format!("{file} holds no head, policy or registry key"));
     std::fs::write(&file, holding(&[&head])).expect("written");
-    let none = "the files hold no issuer, event or attestation key: nothing was done";
+    let none = "the files hold no issuer, event, attestation or identity key: nothing was done";
     refused(&domain, &register, none);
 
     domain.up(&[]);

@@ -387,7 +387,7 @@ impl Domain {
             event: self.ring("authority"),
             registry: self.ring("registry"),
             policy: self.ring("policy"),
-            identity: signer("identity"),
+            identity: self.ring("identity"),
         };
         let settings = eleven_authority::Settings { name: AUTHORITY.into(), ledger: self.ledger_url() };
         let (stop, stopping) = watch::channel(false);

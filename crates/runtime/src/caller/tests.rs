@@ -97,4 +97,16 @@ fn tokens_are_looked_up_among_issuers_and_not_among_clients() {
     assert_eq!(verified(&other), Err(token::TokenError::Untrusted));
     let unknown = SeedSigner::new("key:11-11/identity/3", &[1; 32]);
     assert_eq!(verified(&unknown), Err(token::TokenError::Untrusted));
+    // Each that counts is believed while they are renewed, and none that has ended.
+    let believed = |kinds: [&str; 2]| {
+        let of_kind = |key: &SeedSigner, kind: &str| {
+            let record = row(key.kid(), iss, key.kid(), &key.public());
+            SourceRecord { mapping: record.mapping.with("kind", kind), ..record }
+        };
+        let rows = [of_kind(&signer, kinds[0]), of_kind(&other, kinds[1])];
+        let issuers = TokenIssuers::of(rows.iter());
+        [&signer, &other].map(|key| verify(&claims.sign(key), &issuers, "11-11", iat).is_ok())
+    };
+    assert_eq!(believed([token::JWT, token::JWT]), [true, true]);
+    assert_eq!(believed([token::JWT_ENDED, token::JWT]), [false, true]);
 }

@@ -1,20 +1,26 @@
 //! How keys of the registry end. One without which nothing could be recorded any more, its successor neither, is found before its end
 //! is durable: no act could undo it.
 
-use super::{Plan, Step};
+use super::{Plan, Step, members};
 use crate::Authority;
 use crate::admin::ActError;
+use crate::identity::keys::{self, COMPROMISED, RETIRED};
 use crate::registry::Current;
 use eleven_core::encoding::Object;
 use eleven_core::form::FormError;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::name;
+use eleven_core::registry::{Item as _, SourceRecord};
 use eleven_core::root::{KeyRecord, KeyUse};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
 
 /// Takes a key out of service.
 pub(super) async fn retire(authority: &Authority, current: &Current, kid: String) -> Result<Plan, ActError> {
+    if let Some(row) = identity_row(current, &kid) {
+        check_identity(authority, current, &kid)?;
+        return end_identity(row, RETIRED, authority.clock.now());
+    }
     check_events(authority, current, &kid, false).await?;
     check_issuers(authority, current, &kid)?;
     Ok(Plan::one(Step::alone("key.retired", Object::new().with("kid", kid))))
@@ -35,6 +41,10 @@ pub(super) async fn compromise(
         return Err(ActError::Form(FormError(format!(
             "args: `since` is after {now}, which it is here: say from when the key may have been in other hands, or retire it"
         ))));
+    }
+    // Also the last: whoever has it authenticates as anybody.
+    if let Some(row) = identity_row(current, &kid) {
+        return end_identity(row, COMPROMISED, since);
     }
     // An issuer's key that is in other hands has to end at once, also where it is the last: another can be registered then.
     check_events(authority, current, &kid, true).await?;
@@ -89,6 +99,33 @@ fn check_issuers(authority: &Authority, current: &Current, kid: &str) -> Result<
     if issuers.named(kid).is_some() && counting(kid).is_some() && !remains {
         return Err(ActError::Impossible(
             "it is the only issuer key of this authority that counts: without it every call would be refused. Renew it first \
+             (`eleven authority key renew`, `eleven key register`, `eleven authority restart`), then retire the old one; one that \
+             is in other hands ends at once by `eleven key compromise`",
+        ));
+    }
+    Ok(())
+}
+
+/// The row of the identity key of this name, which stands in no list of keys.
+fn identity_row<'a>(current: &'a Current, kid: &str) -> Option<&'a SourceRecord> {
+    keys::row_of(current.view.lists(), kid).filter(|_| current.fold.key(kid).is_none())
+}
+
+/// Puts what says that it has ended in the place of an identity key's row: no token of it counts from then on, whenever it was signed.
+fn end_identity(row: &SourceRecord, status: &str, since: Time) -> Result<Plan, ActError> {
+    let ended = keys::ended(row, status, since);
+    let ended = ended.ok_or(ActError::Impossible("the identity key has ended already, and not later than that"))?;
+    let plan = Plan::one(Step::alone("source.registered", members(ended.to_value())));
+    Ok(plan.answering("use", KeyUse::Identity.name()))
+}
+
+/// Refuses the retirement of the last key by which this authority's tokens count.
+fn check_identity(authority: &Authority, current: &Current, kid: &str) -> Result<(), ActError> {
+    let mut counting = authority.signers.token_keys(&authority.name, current).map(|signer| signer.kid()).peekable();
+    let is_used = counting.peek().is_some();
+    if is_used && counting.all(|held| held == kid) {
+        return Err(ActError::Impossible(
+            "it is the only identity key of this authority that counts: without it no client would be known. Renew it first \
              (`eleven authority key renew`, `eleven key register`, `eleven authority restart`), then retire the old one; one that \
              is in other hands ends at once by `eleven key compromise`",
         ));

@@ -4,6 +4,7 @@ use eleven_api::secret::Secret;
 use eleven_core::encoding::Object;
 use eleven_core::registry::{Item as _, List};
 use eleven_core::signature::{SeedSigner, Signer as _};
+use eleven_core::time::Time;
 
 const AUTHORITY: &str = "governance://11-11/authority/dev";
 
@@ -21,6 +22,13 @@ fn secret(kind: &str, identity: &str) -> SourceRecord {
 
 fn alone(row: &SourceRecord) -> Result<(), FormError> {
     check(row, &Lists::default())
+}
+
+/// A registry with this one source.
+fn listing(row: &SourceRecord) -> Lists {
+    let rows = Object::new().with("sources", vec![row.to_value()]);
+    let sources = List::read(&mut Form::of_object(rows, "lists")).expect("of its form");
+    Lists { sources, ..Lists::default() }
 }
 
 #[test]
@@ -70,10 +78,53 @@ fn a_row_is_named_by_its_kind() {
 
 #[test]
 fn no_key_stands_in_two_rows() {
-    let rows = Object::new().with("sources", vec![jwt("authority").to_value()]);
-    let sources = List::read(&mut Form::of_object(rows, "lists")).expect("of its form");
-    let lists = Lists { sources, ..Lists::default() };
+    let lists = listing(&jwt("authority"));
     assert!(check(&jwt("other"), &lists).expect_err("the same key").0.contains("`kid`"));
     assert_eq!(check(&jwt("authority"), &lists), Ok(()), "the row itself may be made anew");
     assert_eq!(check(&secret(CLIENT, "svc:app:dev"), &lists), Ok(()));
+}
+
+#[test]
+fn an_identity_key_that_has_ended_does_not_come_back() {
+    let since = Time(1_778_605_451_000);
+    let ended = keys::ended(&jwt("authority"), keys::RETIRED, since).expect("it was in service");
+    let lists = listing(&ended);
+    let other = SeedSigner::new("key:11-11/identity/other", &[8; 32]);
+    let same = SeedSigner::new(other.kid(), &[7; 32]);
+    for (row, why) in [
+        (jwt("authority"), "not replaced"),
+        (jwt("other"), "`kid`"),
+        (jwt_source("other", AUTHORITY, same.kid(), &same.public()), "`public`"),
+        (jwt_source("authority", AUTHORITY, other.kid(), &other.public()), "not replaced"),
+        (SourceRecord { name: "other".into(), ..ended.clone() }, "`kind`"),
+        (ended.clone(), "`kind`"),
+    ] {
+        assert!(check(&row, &lists).expect_err(why).0.contains(why), "{why}");
+    }
+    assert_eq!(check(&jwt_source("other", AUTHORITY, other.kid(), &other.public()), &lists), Ok(()));
+    // Nor is one in service replaced unseen by another.
+    let replaced = jwt_source("authority", AUTHORITY, other.kid(), &other.public());
+    assert!(check(&replaced, &listing(&jwt("authority"))).is_err());
+}
+
+#[test]
+fn an_identity_key_ends_once_and_may_have_been_in_other_hands_before_that() {
+    let since = Time(1_778_605_451_000);
+    let end = |row: &SourceRecord, status: &str, at: i64| keys::ended(row, status, since.plus_seconds(at));
+    let retired = end(&jwt("authority"), keys::RETIRED, 0).expect("it was in service");
+    assert_eq!((retired.name.as_str(), retired.source.as_str()), ("authority", AUTHORITY));
+    assert!(keys::has_ended(&retired) && keys::is_key(&retired) && text(&retired, "status") == Some(keys::RETIRED));
+    assert_eq!(keys::row_of(&listing(&retired), signer().kid()), Some(&retired), "its name stays known");
+    assert_eq!(end(&retired, keys::RETIRED, -1), None);
+    assert_eq!(end(&retired, keys::COMPROMISED, 1), None, "it would have counted for longer");
+    let stolen = end(&retired, keys::COMPROMISED, -1).expect("before it was retired");
+    for status in [keys::RETIRED, keys::COMPROMISED] {
+        assert_eq!(end(&stolen, status, -2), None);
+    }
+    let said = |row: &SourceRecord| {
+        let Value::Object(data) = row.to_value() else { panic!("an object") };
+        keys::registered(&data).map(str::to_owned)
+    };
+    assert_eq!(said(&jwt("authority")).as_deref(), Some(signer().kid()));
+    assert_eq!((said(&retired), said(&secret(CLIENT, "svc:app:dev"))), (None, None));
 }

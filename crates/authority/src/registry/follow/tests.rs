@@ -1,7 +1,7 @@
 use super::*;
 use crate::Signers;
 use crate::fixtures::{self, AUTHORITY, NOW, POINT, root, signer, successor};
-use crate::identity::operator_source;
+use crate::identity::{jwt_source, operator_source};
 use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock as _, ManualClock};
@@ -354,7 +354,29 @@ fn renewing() -> Signers {
         event: signer("event").into(),
         registry: signer("registry").into(),
         policy: signer("policy").into(),
-        identity: Arc::new(signer("identity")),
+        identity: renewing_identity(),
+    }
+}
+
+/// The keys for identity tokens while they are renewed.
+fn renewing_identity() -> Keyring {
+    let held = ["identity", "identity-2"].map(|role| Arc::new(signer(role)) as Arc<dyn Signer>);
+    Keyring::new(held).expect("two keys")
+}
+
+/// Registers one of them.
+fn identity_row(seq: u64, at: Time, role: &str) -> Row {
+    let source = jwt_source(role, AUTHORITY, signer(role).kid(), &signer(role).public());
+    let Value::Object(data) = source.to_value() else { panic!("an object") };
+    Row { at, ..row(seq, "source.registered", AUTHORITY, data) }
+}
+
+/// Holds which key signs identity tokens, so many milliseconds after [`NOW`], against these.
+fn assert_authenticates(registry: &Registry, expected: &[(i64, Option<&str>)]) {
+    let (signers, current) = (renewing(), registry.current().expect("an epoch"));
+    for (millis, role) in expected {
+        let signs = signers.identity(AUTHORITY, &current, NOW.plus_millis(*millis)).map(|key| key.kid().to_owned());
+        assert_eq!(signs, role.map(|role| signer(role).kid().to_owned()), "{millis}");
     }
 }
 
@@ -401,4 +423,28 @@ async fn a_renewed_issuer_key_that_a_starting_authority_finds_settled_when_the_l
     let rows = vec![founded_row(), renewed_row(1, NOW.plus_seconds(-4))];
     following.take(&registry, page(rows, 2)).await.expect("taken");
     assert_issues(&registry, &[(0, "issuer"), (5_999, "issuer"), (6_000, "renewed")]);
+}
+
+#[tokio::test]
+async fn a_renewed_identity_key_signs_when_every_point_knows_it_and_none_that_has_ended() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let founded = vec![founded_row(), identity_row(1, NOW.plus_seconds(-50), "identity")];
+    following.take(&registry, page(founded, 2)).await.expect("taken");
+    assert_authenticates(&registry, &[(0, Some("identity"))]);
+    following.take(&registry, page(vec![identity_row(2, NOW, "identity-2")], 3)).await.expect("taken");
+    assert_authenticates(&registry, &[(9_999, Some("identity")), (10_000, Some("identity-2"))]);
+    let end = |seq: u64, role: &str| {
+        let current = registry.current().expect("an epoch");
+        let standing = keys::row_of(current.view.lists(), signer(role).kid()).expect("its row");
+        let ended = keys::ended(standing, keys::COMPROMISED, NOW).expect("it has not ended");
+        let Value::Object(data) = ended.to_value() else { panic!("an object") };
+        row(seq, "source.registered", AUTHORITY, data)
+    };
+    // At once by the other, whether every point knows that one yet or not.
+    let first = end(3, "identity");
+    following.take(&registry, page(vec![first], 4)).await.expect("taken");
+    assert_authenticates(&registry, &[(0, Some("identity-2"))]);
+    let second = end(4, "identity-2");
+    following.take(&registry, page(vec![second], 5)).await.expect("taken");
+    assert_authenticates(&registry, &[(0, None), (60_000, None)]);
 }
