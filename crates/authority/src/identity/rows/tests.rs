@@ -97,7 +97,7 @@ fn an_identity_key_that_has_ended_does_not_come_back() {
         (jwt_source("other", AUTHORITY, same.kid(), &same.public()), "`public`"),
         (jwt_source("authority", AUTHORITY, other.kid(), &other.public()), "not replaced"),
         (SourceRecord { name: "other".into(), ..ended.clone() }, "`kind`"),
-        (ended.clone(), "`kind`"),
+        (ended, "`kind`"),
     ] {
         assert!(check(&row, &lists).expect_err(why).0.contains(why), "{why}");
     }
