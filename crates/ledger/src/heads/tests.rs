@@ -1,12 +1,15 @@
 use super::*;
 use crate::audit::Outcome;
+use crate::history::Shown;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
+use crate::records::{self, Asked};
 use crate::rules::Refusal;
 use crate::stored::Stored;
 use crate::world::{Home, Producers, genesis_keys, kid, root, signer, start};
 use crate::{Ledger, LedgerError, Settings, SteppedLedger};
 use eleven_api::audit::Append;
 use eleven_api::edge::ManualClock;
+use eleven_core::encoding::Value;
 use eleven_core::head::checkpoint::Note;
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree::{MemoryTree, leaf_hash};
@@ -75,6 +78,52 @@ async fn with_nothing_new_the_same_head_is_signed_again_without_an_entry() {
     let later = later.expect("a head");
     assert_eq!(later.head.commitment, first.commitment);
     assert_eq!(ledger.inner.shared.size(), size);
+}
+
+/// An entry is judged shortly after it was given its time: so far behind its own a head says nothing yet.
+#[tokio::test]
+async fn what_was_in_force_is_final_up_to_shortly_before_a_head_behind_which_nothing_came() {
+    let home = Home::new();
+    let settings = Settings { resign_every: Duration::from_millis(60), ..home.settings() };
+    let (ledger, _) = running(&home, settings).await;
+    ledger.sealed().await;
+    let shared = &ledger.inner.shared;
+    let is_final = |millis: i64| {
+        let asked = Asked { at: Some(start().plus_millis(millis)), ..Asked::default() };
+        let answer = records::policies(shared, &asked).expect("policies");
+        answer.get("final") == Some(&Value::Bool(true))
+    };
+    assert!(is_final(-1) && !is_final(0), "an entry of the seal's own moment may still come");
+    home.clock.advance(10_000);
+    let mut heads = shared.head.subscribe();
+    let later = heads.wait_for(|head| head.as_ref().is_some_and(|head| head.head.at >= start().plus_millis(10_000)));
+    drop(tokio::time::timeout(Duration::from_secs(10), later).await.expect("in time").expect("a head"));
+    assert!(is_final(7_999) && !is_final(8_000));
+}
+
+#[tokio::test]
+async fn the_last_heads_are_kept_as_they_were_shown_and_of_each_size_the_last_one() {
+    let home = Home::new();
+    let (ledger, _) = running(&home, home.settings()).await;
+    let head = ledger.sealed().await;
+    let note = ledger.inner.shared.published().expect("a head").note.clone();
+    let of = |size: u64, millis: i64| {
+        let commitment = Commitment { size, ..head.commitment.clone() };
+        let head = Head { commitment, at: start().plus_millis(millis), ..head.clone() };
+        Arc::new(Published::new(head, note.clone(), &Witnesses::default()))
+    };
+    let (shown, last) = (Shown::default(), KEPT as u64 + 1);
+    let at = |size: u64| shown.of_size(size).map(|published| (published.size(), published.head.at));
+    (1..=last).for_each(|size| shown.add(of(size, 0)));
+    assert_eq!((at(1), at(2)), (None, Some((2, start()))), "the oldest went for the last one");
+    shown.add(of(5, 7));
+    assert_eq!(
+        (at(2), at(5)),
+        (Some((2, start())), Some((5, start().plus_millis(7)))),
+        "it takes the place of its size"
+    );
+    shown.add(of(1, 0));
+    assert_eq!((at(1), at(2), at(last)), (None, Some((2, start())), Some((last, start()))));
 }
 
 #[tokio::test]

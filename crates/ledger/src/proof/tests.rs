@@ -261,6 +261,16 @@ async fn plain_proofs_hold_under_the_head() {
     let leaf = tree::leaf_hash(&shared.entry_bytes(3).expect("an entry"));
     assert!(tree::verify_inclusion(&leaf, 3, head.size, &hashes, &head.root));
 
+    // Of the tree as it was before, and of nothing that came since, nor of what nobody has signed for.
+    let proof = inclusion(shared, 3, Some(first.size)).expect("a proof");
+    let hashes = tree::read_proof(proof.get("proof").expect("a proof")).expect("hashes");
+    assert!(tree::verify_inclusion(&leaf, 3, first.size, &hashes, &first.root));
+    assert_eq!(proof.get("root"), Some(&Value::from(first.root)));
+    for (seq, size) in [(first.size, first.size), (3, head.size + 1)] {
+        let answer = inclusion(shared, seq, Some(size));
+        assert!(matches!(answer, Err(ProofError::Unknown(_))), "{seq} of {size}: {answer:?}");
+    }
+
     let proof = consistency(shared, first.size, None).expect("a proof");
     let hashes = tree::read_proof(proof.get("proof").expect("a proof")).expect("hashes");
     assert!(tree::verify_consistency(first.size, head.size, &first.root, &head.root, &hashes));

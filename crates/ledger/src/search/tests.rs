@@ -3,6 +3,7 @@ use crate::proof::ProofError;
 use crate::world::{Home, IDENTITY, Producers, RUNTIME, single};
 use crate::{Ledger, state::Shared};
 use eleven_api::audit::Append;
+use eleven_core::artifact::Use;
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
@@ -139,6 +140,50 @@ async fn time_and_pages_bound_what_is_found() {
 }
 
 #[tokio::test]
+async fn a_numbered_use_is_found_as_a_lineage_of_its_own() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let usage = Use::Bounded { nonce: single(1).nonce().to_owned(), max: 3 };
+    let mut operation = producers.issue(usage, &[], &mut append);
+    let base = operation.op.clone();
+    for k in 1..=2 {
+        producers.begin(&mut operation, k, &mut append);
+        producers.finish(&mut operation, &mut append);
+    }
+    ledger.must_append(&append).await;
+    let (shared, search) = (&*ledger.inner.shared, index(&ledger));
+    let uses = [2, 1].map(|k| format!("{base}.{k}"));
+    let artifact = Some(operation.artifact.id.clone());
+    let all = ask(shared, search, &Ask { artifact, ..Ask::default() });
+    assert_eq!(members(&all, "op"), [uses[0].as_str(), uses[1].as_str(), base.as_str()]);
+    assert_eq!(members(&all, "event"), ["authorization.consumed", "authorization.consumed", "authorization.issued"]);
+    assert_eq!(members(&all, "last_event"), ["evidence.committed", "evidence.committed", "authorization.issued"]);
+    for op in uses.iter().chain([&base]) {
+        let found = ask(shared, search, &Ask { op: Some(op.clone()), ..Ask::default() });
+        assert_eq!(members(&found, "op"), [op.as_str()]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_so_many_lineages_and_no_more() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    (0..510).for_each(|n| append.record(&producers.denial(&format!("number {n}"))));
+    ledger.must_append(&append).await;
+    let (shared, search) = (&*ledger.inner.shared, index(&ledger));
+    let reason = Some(Reason::PolicyDenied);
+    for (count, shown) in [(None, 50), (Some(7), 7), (Some(500), 500), (Some(501), 500), (Some(u64::MAX), 500)] {
+        let page = ask(shared, search, &Ask { reason, count, ..Ask::default() });
+        assert_eq!(members(&page, "op").len(), shown, "{count:?}");
+        assert!(page.get("next").is_some(), "{count:?}: there are more");
+    }
+}
+
+#[tokio::test]
 async fn what_is_frequent_and_never_comes_together_costs_so_much_and_says_where_to_go_on() {
     let home = Home::new();
     let ledger = home.open().expect("open");
@@ -209,7 +254,14 @@ async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_le
     let other = Home::new();
     let ledger = other.open().expect("open");
     let mut producers = Producers::new();
-    ledger.must_append(&producers.set_up()).await;
+    let mut append = producers.set_up();
+    // Where the first has its denials: whoever took this one's index for its own would find few of them.
+    for n in 0..12 {
+        producers.issue(single(n), &[], &mut append);
+    }
+    ledger.must_append(&append).await;
+    let others = index(&ledger).indexed();
+    assert!(others < made.entries, "it knows no more than there is: {others} of {}", made.entries);
     index(&ledger).keep().expect("kept");
     drop(ledger);
     std::fs::copy(other.path().join(FILE), home.path().join(FILE)).expect("copied");
@@ -219,6 +271,17 @@ async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_le
     assert_eq!(search.indexed(), ledger.inner.shared.size());
     let denied = Ask { reason: Some(Reason::PolicyDenied), ..Ask::default() };
     assert_eq!(members(&ask(&ledger.inner.shared, search, &denied), "op").len(), 10);
+    search.keep().expect("kept");
+    drop(ledger);
+
+    // One whose rows are of another form.
+    let database = Database::open(home.path().join(FILE)).expect("opened");
+    let change = database.begin_write().expect("begun");
+    change.open_table(MARKS).expect("its marks").insert("form", FORM + 1).expect("written");
+    change.commit().expect("kept");
+    drop(database);
+    let ledger = home.open().expect("open again");
+    assert_eq!(ledger.inner.search.indexed(), 0, "it begins anew");
     drop(ledger);
     std::fs::write(home.path().join(FILE), b"no database at all").expect("written");
     let ledger = home.open().expect("open again");

@@ -435,7 +435,22 @@ async fn health_metrics_and_plain_proofs_answer() {
     let nobody = "00000000000000000000000000000000";
     let absent = served.get(&format!("/v1/proof/exclusion?op={nobody}")).await.expect("a proof");
     assert_eq!(absent.get("present"), Some(&Value::Bool(false)));
-    served.get(&format!("/v1/proof/exclusion?artifact=auth_{nobody}")).await.expect("a proof");
+    // An artifact is looked for among the revocations, and not among the operations.
+    let mut append = Append::default();
+    let [revoked, issued] = [1, 2].map(|n| producers.issue(single(n), &[], &mut append));
+    append.record(&producers.revoke(&revoked.artifact));
+    let size = served.post(&append).await.expect("revoked").size;
+    served.get(&format!("/v1/proof/inclusion?seq={}", size - 1)).await.expect("a head over it");
+    for (named, present) in [
+        (format!("op={}", revoked.op), true),
+        (format!("op={}", issued.op), true),
+        (format!("artifact={}", revoked.artifact.id), true),
+        (format!("artifact={}", issued.artifact.id), false),
+        (format!("artifact=auth_{nobody}"), false),
+    ] {
+        let answer = served.get(&format!("/v1/proof/exclusion?{named}")).await.expect("a proof");
+        assert_eq!(answer.get("present"), Some(&Value::Bool(present)), "{named}");
+    }
     assert_eq!(Served::status(served.get("/v1/proof/exclusion").await).0, 400);
     let health = served.get(routes::HEALTH).await.expect("health");
     assert_eq!(health.get("ok"), Some(&Value::Bool(true)));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::world::{Home, Producers, single};
+use eleven_api::audit::Append;
 
 #[tokio::test]
 async fn what_is_in_the_folder_is_counted_and_what_will_be_follows() {
@@ -65,4 +66,42 @@ async fn the_search_index_is_measured_where_it_is() {
     let with = size(home.path()).expect("measured");
     assert!(with.search > 0);
     assert_eq!(with.disk() - with.search, without.disk());
+}
+
+#[tokio::test]
+async fn what_is_packed_is_told_from_what_is_not() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    let ledger = home.open().expect("open");
+    ledger.must_append(&producers.set_up()).await;
+    for n in 0..12 {
+        let mut append = Append::default();
+        let evidence = append.blob(vec![n; 800_000]);
+        append.record(&producers.denial(&evidence.to_string()));
+        ledger.must_append(&append).await;
+    }
+    ledger.sealed().await;
+    // A copy is packed while it is made, but for what was written to last.
+    backup::backup(home.path(), dest.path()).expect("copied");
+    let size = size(dest.path()).expect("measured");
+    let listed = files(&dest.path().join(LOG)).expect("listed");
+    let open = listed.iter().filter_map(|(name, _)| name.strip_suffix(".seg")?.parse::<u64>().ok());
+    let boundary = open.min().expect("what was written to last");
+    let log = backup::open(&dest.path().join(LOG)).expect("a log");
+    let (mut records, mut position) = (Vec::<(u64, Vec<u8>)>::new(), log.first());
+    while position < log.durable() {
+        records.extend(log.read_from(position, 1000, usize::MAX).expect("read"));
+        position = records.last().expect("there is more").0 + 1;
+    }
+    for (part, packed) in [(size.packed, true), (size.open, false)] {
+        let files = listed.iter().filter(|(name, _)| name.ends_with(".pack") == packed);
+        let own = records.iter().filter(|(at, _)| (*at < boundary) == packed);
+        let entries = own.clone().filter(|(_, bytes)| matches!(Stored::decode(bytes.clone()), Some(Stored::Entry(_))));
+        let expected = Part {
+            entries: entries.count() as u64,
+            records: own.map(|(_, bytes)| bytes.len() as u64).sum(),
+            disk: files.map(|(_, bytes)| bytes).sum(),
+        };
+        assert!(part == expected && part.entries > 0 && part.disk > 0, "{packed}: {part:?}, and not {expected:?}");
+    }
 }
