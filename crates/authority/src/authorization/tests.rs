@@ -296,6 +296,32 @@ fn an_acting_point_decides_where_its_runtime_stands() {
 }
 
 #[test]
+fn a_point_acts_by_the_key_of_its_row_where_that_is_its_own_and_counts() {
+    use eleven_core::registry::{GrantedKey, Item as _, RuntimeRecord};
+    use eleven_core::root::KeyUse;
+    let second = format!("{RUNTIME}#gw-1");
+    // A row may name a key that is registered after it, for whomever and for whatever.
+    let with = |usage, owner: &str| {
+        let mut fold = fixtures::fold(&[]);
+        let kid = signer("second").kid().to_owned();
+        let row = RuntimeRecord { point: second.clone(), kid, ..fixtures::runtime() };
+        fixtures::apply(&mut fold, "runtime.registered", row.to_value());
+        let key = GrantedKey::sign(fixtures::key("second", usage, owner), &signer("registry"));
+        fixtures::apply(&mut fold, "key.registered", Value::Object(key.to_object()));
+        fold
+    };
+    let acts = |fold: &Fold, at: Time| current(fold.clone(), Vec::new()).point_key(&second, at).is_some();
+    let mut own = with(KeyUse::Event, &second);
+    let exp = fixtures::key("second", KeyUse::Event, &second).exp;
+    assert!(acts(&own, NOW) && acts(&own, exp.plus_millis(-1)) && !acts(&own, exp));
+    assert!(!acts(&with(KeyUse::Event, POINT), NOW), "another's key");
+    assert!(!acts(&with(KeyUse::Attestation, &second), NOW), "a key for another use");
+    let retired = Object::new().with("kid", signer("second").kid());
+    fixtures::apply(&mut own, "key.retired", Value::Object(retired));
+    assert!(!acts(&own, NOW), "it has ended");
+}
+
+#[test]
 fn a_refusal_that_no_record_holds_is_recorded_without_what_is_long() {
     let path = vec!["a".repeat(60); 200].join("/");
     let bundles = vec![fixtures::bundle(&path, "model.invoke", Object::new())];

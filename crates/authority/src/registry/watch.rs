@@ -131,4 +131,28 @@ mod tests {
             assert_eq!(stream(&registry, None, reads).frame().await.is_some(), may, "{told}");
         }
     }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_keep_up_is_cut_off_and_gets_what_waits_for_it() {
+        let (_running, stop) = tokio::sync::watch::channel(false);
+        let nowhere = Ledger::new(Client::new(), "http://127.0.0.1:9");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let registry = Registry::new(nowhere, root(), signer("registry").into(), clock, stop);
+        let current = Current::of_fold(fold(&[]), Vec::new(), NOW, &signer("registry")).expect("an epoch");
+        let current = Arc::new(current);
+        registry.current.send_replace(Some(Arc::clone(&current)));
+        let mut events = stream(&registry, None, Reads::Anybody);
+        let mut stamps = 0;
+        while registry.current.receiver_count() > 0 {
+            registry.current.send_replace(Some(Arc::clone(&current)));
+            tokio::task::yield_now().await;
+            stamps += 1;
+            assert!(stamps < 100 * BACKLOG, "all that comes is kept for it");
+        }
+        for number in 0..BACKLOG {
+            let frame = events.frame().await.expect("it waits").expect("a frame").into_data().expect("data");
+            assert_eq!(frame.starts_with(b"event: epoch\n"), number == 0, "an epoch is told once");
+        }
+        assert!(events.frame().await.is_none(), "and asks anew");
+    }
 }

@@ -101,7 +101,7 @@ async fn a_policy_in_force_that_does_not_compile_is_compiled_and_told_of_once() 
 }
 
 #[tokio::test]
-async fn so_many_bytes_of_bundles_are_kept_and_no_more() {
+async fn so_many_bundles_and_bytes_of_them_are_kept_and_no_more() {
     let bundles = bundles();
     for n in 0..40u8 {
         let hash = Sha3([n; 64]);
@@ -109,6 +109,13 @@ async fn so_many_bytes_of_bundles_are_kept_and_no_more() {
         let held = bundles.held();
         assert!(held.bytes.contains_key(&hash), "the last one that was asked for");
         assert!(held.bytes.values().map(Bytes::len).sum::<usize>() <= KEPT_BYTES, "{n}");
+    }
+    // Nor more of them, however small they are.
+    for n in 0..2 * KEPT {
+        let hash = Sha3::of(&[&n.to_be_bytes()]);
+        bundles.keep(hash, Bytes::from_static(b"{}"));
+        let held = bundles.held();
+        assert!(held.bytes.contains_key(&hash) && held.bytes.len() <= KEPT, "{n}");
     }
 }
 

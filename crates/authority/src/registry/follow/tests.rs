@@ -6,6 +6,7 @@ use crate::ledger::Ledger;
 use eleven_api::client::Client;
 use eleven_api::edge::{Clock as _, ManualClock};
 use eleven_api::keyring::Keyring;
+use eleven_api::serve::Listener;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Draft, Place, Record};
 use eleven_core::registry::{GrantedKey, Item as _, genesis};
@@ -344,6 +345,40 @@ async fn what_was_folded_while_discontinuities_were_not_shown_is_shown_with_them
     assert_eq!(why, WENT_BACK);
     following.go_on(&registry, asked(1, vec![equivocation_row(1), registered()], 3)).await.expect("taken");
     assert_eq!((following.drifts_next, drifted(&registry)), (3, 1));
+}
+
+/// From where the registry is asked for next, and from where with discontinuities.
+async fn goes_on_from(following: &Following, registry: &Registry) -> (u64, u64) {
+    let ask = async |which| following.ask_for(registry, which).await.expect("a page").from;
+    (ask(Which::Registry).await, ask(Which::WithDiscontinuities).await)
+}
+
+/// What it had is its only word for being the ledger that was followed: one that was put back and has grown past that shows it by
+/// nothing else.
+#[tokio::test]
+async fn a_ledger_is_asked_for_the_last_entry_again_when_it_showed_that_a_second_ago() {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a port");
+    let ledger = Ledger::new(Client::new(), format!("http://{}", listener.local_addr().expect("an address")));
+    let (_stop, stopping) = watch::channel(false);
+    let nothing = axum::Router::new().fallback(async || r#"{"entries":[],"next":9,"size":9}"#);
+    tokio::spawn(listener.serve(nothing, stopping, Duration::ZERO));
+    let clock = Arc::new(ManualClock::new(NOW));
+    let registry = Registry::new(ledger, root(), signer("registry").into(), clock.clone(), watch::channel(false).1);
+    let mut following = Following::default();
+    assert_eq!(goes_on_from(&following, &registry).await, (0, 0), "nothing was taken yet");
+    following.go_on(&registry, asked(0, vec![genesis_row()], 3)).await.expect("taken");
+    assert_eq!(goes_on_from(&following, &registry).await, (3, 3));
+    clock.advance(SHOWN_AGAIN_MS - 1);
+    assert_eq!(goes_on_from(&following, &registry).await, (3, 3));
+    clock.advance(1);
+    assert_eq!(goes_on_from(&following, &registry).await, (0, 0), "it is to show that once more");
+    // Each kind has a last entry of its own.
+    let registered = row(3, "runtime.registered", AUTHORITY, runtime_data());
+    let shown = Asked { from: 0, page: blind(vec![genesis_row(), registered], 4) };
+    following.go_on(&registry, shown).await.expect("taken");
+    assert_eq!(goes_on_from(&following, &registry).await, (4, 3));
+    clock.advance(SHOWN_AGAIN_MS);
+    assert_eq!(goes_on_from(&following, &registry).await, (3, 0));
 }
 
 /// An authority's keys while that of artifacts is renewed.
