@@ -2,7 +2,7 @@ use super::*;
 use crate::serve::tests::{ledger, opened};
 use axum::Router;
 use axum::body::Body;
-use eleven_api::edge::SystemClock;
+use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_api::serve::Listener;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::signature::SeedSigner;
@@ -177,11 +177,16 @@ fn an_epoch_behind_one_that_was_seen_is_an_error_in_the_log_and_not_in_force() {
 
 /// Who asks the authority there; the folder of its roots is there as long as what comes beside it.
 fn asking(authority: String) -> (Registry, tempfile::TempDir) {
+    asking_by(authority, Arc::new(SystemClock))
+}
+
+/// The same by this clock.
+fn asking_by(authority: String, clock: Arc<dyn Clock>) -> (Registry, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
     let roots = Arc::new(Roots::open(folder.path(), root).expect("roots"));
     let signer = SeedSigner::new("key:11-11/gw-0/1", &[1; 32]);
-    let reader = ReadAs { signer: Arc::new(signer), clock: Arc::new(SystemClock) };
+    let reader = ReadAs { signer: Arc::new(signer), clock };
     (Registry::new(roots, authority, Client::new(), POINT.to_owned(), reader), folder)
 }
 
@@ -214,6 +219,71 @@ async fn a_snapshot_is_of_the_epoch_of_its_stamp_or_none() {
     let (found, asked) = taken(&later, &[&snapshot, &newer, &snapshot, &newer, &snapshot, &newer]).await;
     assert_eq!(found, Err("the authority's snapshot and stamp are of different epochs".to_owned()));
     assert_eq!(asked, [one, other, one, other, one, other]);
+}
+
+/// What the authority of the vectors' admission shows under this name.
+fn shows(name: &str) -> (StatusCode, String) {
+    (StatusCode::OK, member("everything in order", name).to_string())
+}
+
+#[tokio::test]
+async fn a_view_whose_signer_counts_no_more_is_neither_held_nor_goes_on() {
+    let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
+    let signer = root.roles.iter().find(|key| key.usage == KeyUse::Registry).expect("a registry key");
+    let clock = Arc::new(ManualClock::new(signer.exp));
+    let (authority, asked, _stop) = ledger(vec![shows("stamp"), shows("registry"), shows("root")]).await;
+    let (registry, _folder) = asking_by(authority, Arc::clone(&clock) as Arc<dyn Clock>);
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let desks = &point.gate.desks;
+    let noted = desks.seen_epoch();
+    let refused = registry.refresh(desks).await.expect_err("its signer has ended").to_string();
+    assert!(refused.contains(&signer.kid) && refused.contains("does not count"), "{refused}");
+    assert_eq!(asked.lock().expect("whole").len(), 3, "and no bundle is asked for");
+    assert!(registry.held().is_none() && desks.seen_epoch() == noted);
+
+    // One that is held gets no new stamp of that key, and gets one as long as the key counts.
+    let (authority, _, _stop) = ledger(vec![shows("stamp"), shows("stamp")]).await;
+    let (registry, _folder) = asking_by(authority, Arc::clone(&clock) as Arc<dyn Clock>);
+    registry.hold(view_where("everything in order"));
+    let held = registry.held().expect("a view");
+    let refused = registry.refresh(desks).await.expect_err("its signer has ended").to_string();
+    assert!(refused.contains(&signer.kid) && refused.contains("does not count"), "{refused}");
+    assert!(Arc::ptr_eq(&held, &registry.held().expect("a view")));
+    clock.set(signer.exp.plus_millis(-1));
+    assert!(!registry.refresh(desks).await.expect("it counts"), "no other epoch");
+    assert!(!Arc::ptr_eq(&held, &registry.held().expect("a view")));
+}
+
+#[tokio::test]
+async fn a_stamp_that_says_less_than_the_one_that_is_held_is_not_taken() {
+    let stamp = Stamp::read(member("everything in order", "stamp")).expect("a stamp");
+    let issued = stamp.issued;
+    let older = Stamp { issued: issued.plus_millis(-1), ..stamp };
+    let (authority, asked, _stop) = ledger(vec![(StatusCode::OK, older.to_value().to_string())]).await;
+    let (registry, _folder) = asking_by(authority, Arc::new(ManualClock::new(issued)));
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    registry.hold(view_where("everything in order"));
+    let held = registry.held().expect("a view");
+    let refused = registry.refresh(&point.gate.desks).await.expect_err("it is older").to_string();
+    assert!(refused.contains("older than the one that is held"), "{refused}");
+    assert!(Arc::ptr_eq(&held, &registry.held().expect("a view")));
+    assert_eq!(*asked.lock().expect("whole"), [routes::REGISTRY_STAMP]);
+}
+
+#[tokio::test]
+async fn who_waits_for_another_epoch_than_was_seen_asks_for_it_unless_it_is_held_by_then() {
+    let (authority, asked, _stop) = ledger(Vec::new()).await;
+    let (registry, _folder) = asking(authority);
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let renew = async |seen: Option<u64>| registry.renew(&point.gate.desks, &point.gate.running, seen).await;
+    registry.hold(view_where("everything in order"));
+    let epoch = registry.held().expect("a view").view.epoch();
+    renew(Some(epoch - 1)).await.expect("another is held");
+    assert!(asked.lock().expect("whole").is_empty());
+    for (asks, seen) in [(1, Some(epoch)), (2, None)] {
+        renew(seen).await.expect_err("the authority has none");
+        assert_eq!(asked.lock().expect("whole").len(), asks, "{seen:?}");
+    }
 }
 
 #[tokio::test]
