@@ -110,6 +110,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_free_does_for_as_many_days_as_it_holds_what_comes_in_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "[domain]\nname = \"d1\"\n[ledger]\ndata = \"{}\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+             [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n",
+            folder.path().display()
+        );
+        let config = Config::read(&folder.path().join("eleven.toml"), &text).expect("a configuration");
+        let packed = Part { entries: 7, records: 10_000, disk: 1000 };
+        let size = Size { packed, ..Size::default() };
+        let room = Room::of(&config, &size, 10);
+        let free = room.free.expect("it lies on a disk");
+        assert_eq!(room.days, Some(free / 10_000));
+        assert_eq!(Room::of(&config, &size, 0).days, None, "it does for ever");
+        assert_eq!(Room::of(&config, &Size::default(), 10).days, None, "nothing was measured");
+    }
+
+    #[test]
     fn the_forecast_says_what_it_rests_on() {
         let output = Output::new(false);
         let packed = Part { entries: 70, records: 200_000, disk: 50_000 };

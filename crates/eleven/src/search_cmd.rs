@@ -77,3 +77,42 @@ pub(crate) fn reindex(config: &Config, output: Output) -> Result<(), Failure> {
     output.either(value, || format!("search index made again: {} rows of {} entries", made.rows, made.entries));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_asked_for_is_asked_of_the_ledger_by_its_name() {
+        let named = |what: &str| Some(format!("{what}&of=it"));
+        let all = Search {
+            op: named("op"),
+            identity: named("identity"),
+            operation: named("operation"),
+            artifact: named("artifact"),
+            runtime: named("runtime"),
+            reason: named("reason"),
+            event: named("event"),
+            from: Some(Time(1000)),
+            until: Some(Time(2000)),
+            before: Some(7),
+            count: Some(9),
+            ledger: None,
+            secret_file: None,
+        };
+        let (path, query) =
+            path(&all).split_once('?').map(|(path, query)| (path.to_owned(), query.to_owned())).expect("?");
+        assert_eq!(path, routes::AUDIT_SEARCH);
+        let texts = ["op", "identity", "operation", "artifact", "runtime", "reason", "event"];
+        let texts = texts.map(|name| format!("{name}={name}%26of%3Dit"));
+        let times = ["from=1970-01-01T00%3A00%3A01.000Z", "until=1970-01-01T00%3A00%3A02.000Z"].map(str::to_owned);
+        let numbers = ["before=7", "count=9"].map(str::to_owned);
+        assert_eq!(query.split('&').collect::<Vec<_>>(), [&texts[..], &times, &numbers].concat());
+        let (op, identity, operation, artifact, runtime, reason, event) = (None, None, None, None, None, None, None);
+        let (from, until, before, count) = (None, None, None, Some(9));
+        let few =
+            Search { op, identity, operation, artifact, runtime, reason, event, from, until, before, count, ..all };
+        assert_eq!(super::path(&few), format!("{}?count=9", routes::AUDIT_SEARCH));
+        assert_eq!(super::path(&Search { count: None, ..few }), routes::AUDIT_SEARCH);
+    }
+}

@@ -1,5 +1,25 @@
-use super::undecided;
+use super::{says, undecided};
+use eleven_core::encoding::{Object, Value};
+use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
+use eleven_core::signature::SeedSigner;
+use eleven_core::time::Time;
+
+#[test]
+fn an_event_says_why_it_is_and_what_it_adds() {
+    let told = |reason, data: Object| {
+        let (event, by) = ("execution.interrupted", "host://a/b#gw-0".to_owned());
+        let about = About { reason, ..About::default() };
+        let draft = Draft { event, place: Place::Alone, ts: Time(0), by, src_seq: 0, data, about };
+        says(&draft.sign(&SeedSigner::new("key:d1/gw-0/1", &[1; 32])).expect("a record"))
+    };
+    assert_eq!(told(None, Object::new().with("evidence", Value::Null)), "");
+    let crashed = Object::new().with("cause", "restart").with("effect", "unknown").with("events", 6u64);
+    assert_eq!(told(None, crashed), "cause restart, effect unknown, events 6");
+    let denied = Object::new().with("rule", "r".repeat(41)).with("use", 2u64).with("count", 3u64);
+    let rule = "r".repeat(40);
+    assert_eq!(told(Some(Reason::PolicyDenied), denied), format!("policy.denied, use 2, rule {rule}, count 3"));
+}
 
 #[test]
 fn what_a_point_refused_is_not_said_to_have_come_before_any_policy() {

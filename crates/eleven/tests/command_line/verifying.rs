@@ -4,6 +4,8 @@ use crate::domain::{Domain, eleven, text};
 use eleven_core::encoding::{Value, parse};
 use eleven_core::limits::MAX_BUNDLE;
 use http::StatusCode;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 
 #[test]
@@ -101,10 +103,45 @@ fn a_denial_is_explained_replayed_and_proven() {
     }
     let replayed = domain.done(&["lineage", "replay", &lineage]);
     assert!(replayed.contains("deny (policy.denied)") && replayed.contains("the same decision"), "{replayed}");
+    a_ledger_that_tells_another_decision_is_found_out(&domain, &lineage);
     let proof = domain.file("denial.proof.json");
     domain.done(&["lineage", "bundle", &lineage, "--out", &proof]);
     let output = domain.run(&["verify", &proof, "--root", &domain.file("root.json"), "--kind", "denial"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+/// Of a decision for another reason than its input and its policy come to the replay says so, and fails.
+fn a_ledger_that_tells_another_decision_is_found_out(domain: &Domain, lineage: &str) {
+    let told = domain.json(&["lineage", "show", lineage]);
+    let blob = |of: &str| {
+        let hash = told.pointer(of).and_then(Value::as_str).expect("a hash");
+        let path = format!("/v1/audit/blobs/{hash}");
+        let content = domain.get("ledger", &path).to_string();
+        (path, content)
+    };
+    let mut answers = vec![blob("/events/0/data/request"), blob("/events/0/policy/hash")];
+    let another = told.to_string().replace("policy.denied", "policy.error");
+    answers.push((format!("/v1/proof/lineage/{}", lineage.trim_start_matches("lineage://op/")), another));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut asked = [0; 4096];
+            let read = stream.read(&mut asked).unwrap_or(0);
+            let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+            let of = |path: &str| asked.starts_with(&format!("GET {path} "));
+            let body = answers.iter().find(|(path, _)| of(path)).map_or("{}", |(_, body)| body.as_str());
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            // Who asked may have left.
+            let _ = stream.write_all(&[head.as_bytes(), body.as_bytes()].concat());
+        }
+    });
+    let replayed = domain.run(&["lineage", "replay", lineage, "--ledger", &url]);
+    let said = text(&replayed);
+    assert_eq!(replayed.status.code(), Some(1), "{said}");
+    for part in ["then: deny (policy.error)", "now:  deny (policy.denied)", "ANOTHER decision"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]
