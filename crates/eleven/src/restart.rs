@@ -177,10 +177,12 @@ fn unready(before: u32, next: Option<u32>, health: &Health) -> String {
         return format!("process {before} made place, and no other is there: is it supervised? look at its log");
     };
     let why = match health {
-        Health::Ours(said) => said.denies().or_else(|| said.lacks()).unwrap_or("it says that it is not ready"),
-        Health::Other(who) => who,
-        Health::Untrusted(why) => why,
-        Health::Nobody => "it does not answer",
+        Health::Ours(said) => {
+            said.denies().or_else(|| said.lacks()).unwrap_or("it says that it is not ready").to_owned()
+        }
+        Health::Other(who) => format!("{who} answers at its URL"),
+        Health::Untrusted(why) => why.clone(),
+        Health::Nobody => "it does not answer".to_owned(),
     };
     format!("process {pid} is in the place of {before} and not ready, {why}: `eleven doctor` tells more, and its log")
 }
@@ -200,4 +202,30 @@ fn say(which: Which, (before, after): (u32, u32), took: Duration, denies: Option
         }
     };
     output.either(value, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Said;
+    use eleven_core::encoding::parse;
+
+    #[test]
+    fn of_a_next_process_that_is_not_ready_is_said_what_is_known() {
+        assert!(unready(7, None, &Health::Nobody).starts_with("process 7 made place, and no other is there"));
+        let ours =
+            |said: &str| Health::Ours(Said { ready: false, value: parse(said.as_bytes()).expect("what it says") });
+        for (health, why) in [
+            (ours(r#"{"denies":"the audit bound is over","fresh":false}"#), "the audit bound is over"),
+            (ours(r#"{"ledger":"silent"}"#), "it hears nothing from the ledger"),
+            (ours("{}"), "it says that it is not ready"),
+            (Health::Other("the ledger of d2".to_owned()), "the ledger of d2 answers at its URL"),
+            (Health::Untrusted("nobody trusts it".to_owned()), "nobody trusts it"),
+            (Health::Nobody, "it does not answer"),
+        ] {
+            let said = unready(7, Some(8), &health);
+            let told = format!("process 8 is in the place of 7 and not ready, {why}: `eleven doctor`");
+            assert!(said.starts_with(&told), "{said}");
+        }
+    }
 }
