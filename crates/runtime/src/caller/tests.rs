@@ -49,6 +49,15 @@ async fn what_answers_in_the_place_of_an_authority_that_is_gone_is_none() {
             assert_eq!(refused.detail, ABSENT, "{status}");
         }
     }
+    // Nor is a corner of another kind, which has nothing there: an authority names a reason with whatever it refuses.
+    for status in [401, 403, 404, 503] {
+        let problem = Problem::with_status(status, "nothing is served there");
+        let said = || (problem.status_code(), Value::Object(problem.to_object()).to_string());
+        let (authority, _, _stop) = ledger(vec![said(), said()]).await;
+        for refused in refused(&authority).await {
+            assert_eq!((refused.status, refused.reason), (503, Some(Reason::IssuerUnavailable)), "{status}");
+        }
+    }
     // What an authority says by itself is passed on: its reasons, and that a request is not of its form.
     for problem in [Problem::refused(Reason::AuditUnavailable, "no ledger"), Problem::malformed("no operation")] {
         let said = || (problem.status_code(), Value::Object(problem.to_object()).to_string());

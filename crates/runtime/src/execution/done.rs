@@ -112,8 +112,11 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::BodyExt as _;
+    use http_body_util::{BodyExt as _, Collected};
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
     use std::io;
+    use tokio::time::Instant;
 
     /// These events, and then a connection that breaks.
     struct Cut(Option<Bytes>);
@@ -133,12 +136,65 @@ mod tests {
         let content = "data: {\"choices\":[]}\n\n";
         for (events, is_whole) in [(format!("{content}data: [DONE]\n\n"), true), (content.to_owned(), false)] {
             let all = UntilDone::new(Cut(Some(Bytes::from(events.clone()))), true).collect().await;
-            let all = all.ok().map(http_body_util::Collected::to_bytes);
+            let all = all.ok().map(Collected::to_bytes);
             assert_eq!(all, is_whole.then(|| Bytes::from(events)));
         }
         // Where nothing of it is read as events, nothing in it is an end.
         let coded = UntilDone::new(Cut(Some(Bytes::from_static(b"data: [DONE]\n\n"))), false);
         assert!(coded.collect().await.is_err());
+    }
+
+    /// These pieces, and then the end.
+    struct Pieces(VecDeque<&'static str>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.get_mut().0.pop_front().map(|piece| Ok(Frame::data(Bytes::from(piece)))))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_the_moment_behind_that_is_of_the_answer() {
+        let pieces = ["data: 7\n\n", "data: [DONE]\n", "\n", ": and this\n\n"];
+        let all = UntilDone::new(Pieces(VecDeque::from(pieces)), true).collect().await;
+        assert_eq!(all.map(Collected::to_bytes), Ok(Bytes::from(pieces.concat())));
+    }
+
+    const DONE: &str = "data: [DONE]\n\n";
+    const MORE: &str = ": and on\n\n";
+
+    /// Says that it is done, and then more whenever that time has passed.
+    struct Endless {
+        said: bool,
+        every: Duration,
+        next: Pin<Box<Sleep>>,
+    }
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Self { said, every, next } = self.get_mut();
+            if !std::mem::replace(said, true) {
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(DONE)))));
+            }
+            ready!(next.as_mut().poll(cx));
+            next.as_mut().reset(Instant::now() + *every);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(MORE)))))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_done_is_over_in_a_moment_though_more_comes_without_end() {
+        let every = Duration::from_millis(1);
+        let endless = Endless { said: false, every, next: Box::pin(sleep(every)) };
+        let all = tokio::time::timeout(MOMENT * 100, UntilDone::new(endless, true).collect()).await;
+        let all = all.expect("it is not waited for").map(Collected::to_bytes).unwrap_or_default();
+        assert!(all.starts_with(DONE.as_bytes()), "{all:?}");
     }
 
     #[test]
