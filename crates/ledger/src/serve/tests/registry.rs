@@ -6,6 +6,7 @@ use eleven_api::audit::Append;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
 use eleven_core::head::Head;
 use eleven_core::index::{Proof, Proves, item_key, item_value};
 use eleven_core::registry::Header;
@@ -150,6 +151,23 @@ async fn which_policy_was_in_force_when() {
     let unknown = eleven_core::hash::Sha3([7; 64]).to_string();
     assert_eq!(Served::status(served.get(&by_hash(unknown)).await).0, 404);
     assert_eq!(Served::status(served.get(&by_hash("nothing".to_owned())).await).0, 400);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_was_published_as_no_policy_is_not_shown_as_one() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    let mut append = producers.set_up();
+    let operation = producers.issue(single(1), &[], &mut append);
+    let last = served.post(&append).await.expect("issued").size - 1;
+    served.get(&format!("/v1/proof/inclusion?seq={last}")).await.expect("a head over it");
+    let shown = async |hash: Sha3| served.get(&format!("{}{hash}", routes::REGISTRY_POLICIES)).await;
+    assert_eq!(shown(policy_id(1).hash).await.expect("a policy"), policy_bundle(1));
+    let artifact = Sha3::of(&[operation.artifact.canonical()]);
+    assert_eq!(served.shared.blob(&artifact).expect("it is kept"), operation.artifact.canonical());
+    assert_eq!(Served::status(shown(artifact).await).0, 404);
     served.end().await;
 }
 
