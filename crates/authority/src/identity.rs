@@ -21,13 +21,14 @@ use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR, Secret, operator_row};
 use eleven_api::token::{self, Claims, JWT, JWT_ENDED, TokenError};
 use eleven_core::encoding::Object;
 use eleven_core::form::{Form, FormError};
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::name;
 use eleven_core::registry::{Lists, SourceRecord};
 use eleven_core::signature::{Signer, Tables, VerifyingKey, base64_value, bytes32};
 use eleven_core::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Seconds that a token lives which a client secret was exchanged for.
 pub const EXCHANGED_LIFE: i64 = 60;
@@ -39,12 +40,25 @@ pub(crate) const NO_KEY: &str = "the authority holds no identity key that is reg
 /// How many issuers of tokens have a table to verify them with.
 const TABLES: usize = 64;
 
+/// How many verified tokens are remembered; past that the memory starts anew.
+const REMEMBERED: usize = 10_000;
+
 /// The identity sources of one epoch, ready to authenticate.
 #[derive(Debug, Default)]
 pub struct Sources {
     jwt: BTreeMap<String, Issuer>,
     clients: BTreeMap<String, Client>,
     operators: BTreeMap<String, Operator>,
+    /// Tokens that these sources verified, by their digest: a caller's comes with each of its calls. All but its time follows from
+    /// the token and the sources, which never change; those of another epoch are others, and remember nothing of these.
+    verified: Mutex<HashMap<Sha256, Verified>>,
+}
+
+/// What a token says that was verified, and for whom it counts.
+#[derive(Clone, Debug)]
+struct Verified {
+    claims: Claims,
+    caller: Caller,
 }
 
 #[derive(Debug)]
@@ -212,6 +226,10 @@ impl Sources {
     }
 
     fn token(&self, text: &str, domain: &str, now: Time) -> Result<Caller, IdentityError> {
+        let name = Sha256::of(&[text.as_bytes()]);
+        if let Some(caller) = self.remembered(&name, domain, now) {
+            return Ok(caller);
+        }
         let mut issuer = None;
         let claims = token::verify(text, domain, now, |kid| {
             let known = self.jwt.get(kid)?;
@@ -227,7 +245,25 @@ impl Sources {
             return Err(IdentityError::Secret);
         }
         let operator = token::answers_for(&claims.jti).and_then(|row| self.operator_at(row));
-        Ok(Caller { identity: claims.sub, operator: operator.map(|operator| operator.identity.clone()) })
+        let operator = operator.map(|operator| operator.identity.clone());
+        let caller = Caller { identity: claims.sub.clone(), operator };
+        self.remember(name, Verified { claims, caller: caller.clone() });
+        Ok(caller)
+    }
+
+    /// The caller of a token that was verified before, in its time and for its domain.
+    fn remembered(&self, name: &Sha256, domain: &str, now: Time) -> Option<Caller> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = verified.get(name).filter(|known| known.claims.aud == domain && known.claims.is_in_time(now));
+        known.map(|known| known.caller.clone())
+    }
+
+    fn remember(&self, name: Sha256, token: Verified) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(name, token);
     }
 
     /// Whether tokens of `issuer` that this signer signs count.

@@ -118,6 +118,47 @@ fn tokens_of_each_key_that_counts_are_taken_and_none_of_one_that_has_ended() {
 }
 
 #[test]
+fn a_token_that_was_verified_counts_in_its_time_and_domain_alone_and_for_these_sources() {
+    let secret = Secret::new("demo_app", &[1; 32]).expect("a name");
+    let jwt = || jwt_source("authority", AUTHORITY, signer().kid(), &signer().public());
+    let known = sources(&[jwt(), secret.source(CLIENT, "svc:demo:dev")]);
+    let jti = || secret.token_id("svc:demo:dev", &[3; 16]);
+    let token = issue(&signer(), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti());
+    let remembered = || known.verified.lock().expect("whole").len();
+    let at = |seconds: i64| known.authenticate(&token, "11-11", NOW.plus_seconds(seconds));
+    assert_eq!((at(0), remembered()), (Ok(calls("svc:demo:dev", None)), 1));
+    let expired = || IdentityError::Token(TokenError::Expired);
+    for (seconds, counts) in [(0, true), (59, true), (60, false), (-5, true), (-6, false), (1, true)] {
+        let expected = if counts { Ok(calls("svc:demo:dev", None)) } else { Err(expired()) };
+        assert_eq!(at(seconds), expected, "{seconds} s");
+    }
+    assert!(known.authenticate(&token, "eu.example", NOW).is_err(), "for its own domain");
+    // Another token of the same words, but for its signature.
+    let forged =
+        issue(&SeedSigner::new(signer().kid(), &[8; 32]), AUTHORITY, "svc:demo:dev", NOW, EXCHANGED_LIFE, jti());
+    assert_eq!(known.authenticate(&forged, "11-11", NOW), Err(IdentityError::Token(TokenError::Untrusted)));
+    assert_eq!(remembered(), 1, "what does not hold is not remembered");
+    assert_eq!(sources(&[jwt()]).authenticate(&token, "11-11", NOW), Err(IdentityError::Secret), "the next epoch's");
+}
+
+#[test]
+fn what_is_remembered_of_tokens_has_a_bound() {
+    let known = sources(&[jwt_source("authority", AUTHORITY, signer().kid(), &signer().public())]);
+    let token = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, "one".into());
+    let caller = known.authenticate(&token, "11-11", NOW).expect("it holds");
+    let remembered = || known.verified.lock().expect("whole").len();
+    let one = known.verified.lock().expect("whole").values().next().expect("one").clone();
+    for n in 1..REMEMBERED {
+        known.remember(Sha256::of(&[&n.to_be_bytes()]), one.clone());
+    }
+    assert_eq!(remembered(), REMEMBERED);
+    let another = issue(&signer(), AUTHORITY, "svc:app:dev", NOW, EXCHANGED_LIFE, "two".into());
+    for (token, many) in [(&another, 1), (&token, 2), (&another, 2)] {
+        assert_eq!((known.authenticate(token, "11-11", NOW), remembered()), (Ok(caller.clone()), many));
+    }
+}
+
+#[test]
 fn a_row_of_no_known_form_authenticates_nobody() {
     let mut sources = Sources::default();
     let row = |mapping: Object| SourceRecord { name: "x".into(), source: "s".into(), mapping };
