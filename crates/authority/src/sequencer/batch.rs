@@ -28,9 +28,9 @@ pub(super) struct Batch {
 }
 
 impl Signed {
-    pub(super) fn acknowledge(&mut self, durability: Durability) {
-        if let Some(answer) = self.answer.take() {
-            drop(answer.send(Ok(Committed { record: self.record.clone(), durability })));
+    pub(super) fn acknowledge(self, durability: Durability) {
+        if let Some(answer) = self.answer {
+            drop(answer.send(Ok(Committed { record: self.record, durability })));
         }
     }
 
@@ -78,8 +78,8 @@ impl Batch {
         body(self.records.iter())
     }
 
-    pub(super) fn acknowledge(&mut self, durability: Durability) {
-        self.records.iter_mut().for_each(|signed| signed.acknowledge(durability));
+    pub(super) fn acknowledge(self, durability: Durability) {
+        self.records.into_iter().for_each(|signed| signed.acknowledge(durability));
     }
 
     pub(super) fn abandon(&mut self) {
