@@ -137,6 +137,7 @@ impl Parts {
         let (sealed_size, last_seal) = (sealed.size, last_seal(&sealed));
         let shared = Arc::new(Shared {
             durable: watch::Sender::new(tree.size()),
+            notable: watch::Sender::new(tree.size()),
             head: watch::Sender::new(None),
             shown: crate::history::Shown::default(),
             keys: crate::keys::Keys::default(),

@@ -51,6 +51,9 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     /// How many entries are durable.
     pub(crate) durable: watch::Sender<u64>,
+    /// How many were when one came last that makes a registry epoch or says that a stream is broken: who waits for such alone is not
+    /// woken for each commit.
+    pub(crate) notable: watch::Sender<u64>,
     /// The last signed head, durable before it is here. Sent again when it rises.
     pub(crate) head: watch::Sender<Option<Arc<Published>>>,
     /// The heads before it.

@@ -3,7 +3,7 @@
 
 use super::Audit;
 use crate::seal::{SealedEntry, StagedSeal};
-use crate::state::{Shared, write};
+use crate::state::{Shared, read, write};
 use crate::stored::Stored;
 use eleven_core::chain::{self, ChainValue};
 use eleven_core::hash::Sha256;
@@ -74,7 +74,16 @@ impl Pending {
             leaves.into_iter().for_each(|leaf| tree.append(leaf));
             tree.size()
         };
-        shared.durable.send_replace(size);
+        let before = shared.durable.send_replace(size);
+        let is_notable = {
+            let places = read(&shared.places);
+            let next = [places.registry_entries(before).next(), places.discontinuities(before).next()];
+            next.into_iter().flatten().any(|seq| seq < size)
+        };
+        if is_notable {
+            // Behind the size: who is woken by this finds them below it.
+            shared.notable.send_replace(size);
+        }
         if let Some(seal) = seal {
             write(&shared.sealed).chained(&seal);
             // Whoever signs heads has stopped where this fails, and said why.

@@ -245,33 +245,39 @@ pub(super) async fn entries(
     };
     may(&reader)?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
-    let mut durable = inner.shared.durable.subscribe();
+    let mut news = match which {
+        Which::All => inner.shared.durable.subscribe(),
+        Which::Registry | Which::RegistryAndDiscontinuities => inner.shared.notable.subscribe(),
+    };
     let mut closing = inner.closing.subscribe();
-    let mut waited = false;
+    let (mut waited, mut over) = (false, wait == 0);
     loop {
-        let size = *durable.borrow_and_update();
+        // Before the size is read: what is not below it yet is news then.
+        news.mark_unchanged();
+        let size = inner.shared.size();
         let numbers = numbers(&inner, &page, size);
-        let changed = numbers.is_empty()
-            && tokio::select! {
-                changed = tokio::time::timeout_at(deadline, durable.changed()) => changed.is_ok(),
+        if numbers.is_empty() && !over {
+            let came = tokio::select! {
+                changed = tokio::time::timeout_at(deadline, news.changed()) => changed.is_ok(),
                 () = stopped(&mut closing) => false,
             };
-        if !changed {
-            let mut personal = false;
-            if waited {
-                // After the size was read: a setting that came before one of these entries is known here.
-                let reader = reader.again(&inner, &headers);
-                may(&reader)?;
-                personal = reader.is_personal();
-            }
-            let inner = Arc::clone(&inner);
-            let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
-            let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
-            let answer = answer.map(|value| json(&value)).map_err(|error| look(&error))?;
-            // The gate goes by who might read when this was asked.
-            return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
+            // Once more where nothing came, too: the ledger may have grown by what was not asked for.
+            (waited, over) = (true, !came);
+            continue;
         }
-        waited = true;
+        let mut personal = false;
+        if waited {
+            // After the size was read: a setting that came before one of these entries is known here.
+            let reader = reader.again(&inner, &headers);
+            may(&reader)?;
+            personal = reader.is_personal();
+        }
+        let inner = Arc::clone(&inner);
+        let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
+        let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
+        let answer = answer.map(|value| json(&value)).map_err(|error| look(&error))?;
+        // The gate goes by who might read when this was asked.
+        return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
     }
 }
 

@@ -423,6 +423,55 @@ async fn entries_are_read_in_pages_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_registry_is_woken_by_what_it_is_shown_and_hears_how_far_the_ledger_came() {
+    let home = Home::new();
+    let served = Served::start(&home).await;
+    let mut producers = Producers::new();
+    let mut set_up = producers.set_up();
+    set_up.record(&expose(&mut producers, 1, Exposure::Open));
+    let size = served.post(&set_up).await.expect("set up").size;
+    served.get(&format!("/v1/proof/inclusion?seq={}", size - 1)).await.expect("a proof, by which the setting counts");
+    let news = || *served.shared.notable.borrow();
+    let first = news();
+    assert!(first >= size);
+    let append = |record: &Record| {
+        let mut append = Append::default();
+        append.record(record);
+        append
+    };
+    let one = producers.denial("one");
+    served.post(&append(&one)).await.expect("a denial");
+    assert_eq!(news(), first, "nobody who waits for the registry is shown that");
+    let mut policy = Append::default();
+    producers.publish(2, &mut policy);
+    served.post(&policy).await.expect("a policy");
+    let second = news();
+    assert!(second > first);
+    producers.set_number("gw-0", one.src_seq);
+    let other = producers.denial("another under its number");
+    assert_eq!(Served::status(served.post(&append(&other)).await).0, 409);
+    assert!(news() > second, "that a stream is broken is shown to who asks for that, too");
+    // What waits ends with nothing to show, behind an entry that came meanwhile.
+    let path = format!("{}?from={}&registry=1&wait=400", routes::AUDIT_ENTRIES, served.shared.size());
+    let posting = async {
+        // Beside the test's authority.
+        let both = async {
+            while served.shared.notable.receiver_count() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(200), both).await;
+        served.post(&append(&producers.denial("two"))).await.expect("a denial").size
+    };
+    let (page, size) = tokio::join!(served.get(&path), posting);
+    let page = page.expect("a page");
+    let of = |member: &str| page.get(member).and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+    assert_eq!(page.get("entries").and_then(Value::as_array).map(<[Value]>::len), Some(0));
+    assert!(of("size") >= Some(size) && of("next") == of("size"), "{page}");
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_metrics_and_plain_proofs_answer() {
     let home = Home::new();
     let served = Served::start(&home).await;
