@@ -3,6 +3,7 @@
 use crate::admission::Admitted;
 use crate::journal::encode_event;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::attestation::{Outcome, StatementResult};
@@ -75,7 +76,7 @@ impl Permit {
 
     /// What was authorised.
     #[must_use]
-    pub const fn artifact(&self) -> &Artifact {
+    pub fn artifact(&self) -> &Artifact {
         &self.execution.artifact
     }
 
@@ -91,8 +92,8 @@ impl Permit {
 pub struct Execution {
     /// Its operation id.
     pub op: String,
-    /// What was authorised.
-    pub artifact: Artifact,
+    /// What was authorised, shared with whoever looks whether it may go on.
+    pub artifact: Arc<Artifact>,
     /// The salt of its digests.
     pub salt: String,
     /// What runs: the digest of its image, or of what an upstream is known by.
@@ -105,7 +106,7 @@ pub struct Execution {
 impl Execution {
     pub(crate) fn new(admitted: Admitted, op: String, workload: Sha3, started: Time, lineage: Lineage) -> Self {
         let token = admitted.into_token();
-        Self { op, artifact: token.artifact, salt: token.salt, workload, started, lineage }
+        Self { op, artifact: Arc::new(token.artifact), salt: token.salt, workload, started, lineage }
     }
 }
 

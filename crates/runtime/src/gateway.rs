@@ -115,8 +115,8 @@ pub(crate) struct Framed {
     body: Bytes,
     /// As it was asked for, nothing committed.
     asked: Operation,
-    /// As it leaves this point.
-    operation: Operation,
+    /// As it leaves this point, where something is committed.
+    committed: Option<Operation>,
     binding: RequestBinding,
     /// What will run, by digest.
     pub(crate) workload: Sha3,
@@ -130,8 +130,13 @@ impl Framed {
         let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let binding =
             RequestBinding { body: Sha3::of(&[&body]), method: method.as_str().to_owned(), path: path.clone() };
-        let asked = operation.clone();
-        Self { method, path, version, headers, body, asked, operation, binding, workload, disclosures: Vec::new() }
+        let (asked, committed, disclosures) = (operation, None, Vec::new());
+        Self { method, path, version, headers, body, asked, committed, binding, workload, disclosures }
+    }
+
+    /// The operation as it leaves this point.
+    fn operation(&self) -> &Operation {
+        self.committed.as_ref().unwrap_or(&self.asked)
     }
 
     pub(crate) fn disclosures(&self) -> &[Disclosure] {
@@ -241,10 +246,10 @@ pub(crate) async fn admission(gate: &Gate, caller: &Caller, framed: Framed) -> R
 async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<Framed, Problem> {
     let Some(held) = gate.registry.held() else { return Ok(framed) };
     let runtime = name::runtime_of_point(&gate.point.name);
-    let in_force = held.view.policies_in_force(&framed.operation.name, runtime);
+    let in_force = held.view.policies_in_force(&framed.asked.name, runtime);
     let bundles = in_force.filter_map(|policy| held.bundles.get(&policy.id.hash));
     let sensitive: Vec<String> = bundles.flat_map(|bundle| bundle.terms.sensitive.iter().cloned()).collect();
-    (framed.operation, framed.disclosures) = (framed.asked.clone(), Vec::new());
+    (framed.committed, framed.disclosures) = (None, Vec::new());
     if sensitive.is_empty() {
         return Ok(framed);
     }
@@ -260,7 +265,7 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
     let op = Value::Object(op);
     let reason = refusal::unreadable(&op);
     match Operation::read(op) {
-        Ok(operation) => framed.operation = operation,
+        Ok(operation) => framed.committed = Some(operation),
         Err(error) => {
             let denial = Denial { reason, detail: error.to_string(), about: about(caller, &framed) };
             return Err(deny(gate, denial).await);
@@ -342,7 +347,7 @@ async fn issued(gate: &Gate, caller: &Caller, framed: &Framed) -> Result<Admissi
 }
 
 fn execute(gate: &Gate, caller: &Caller, framed: &Framed) -> Execute {
-    let op = framed.operation.value().as_object().cloned().unwrap_or_default();
+    let op = framed.operation().value().as_object().cloned().unwrap_or_default();
     Execute {
         identity: caller.identity.clone(),
         op,
@@ -374,7 +379,7 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
 fn about(caller: &Caller, framed: &Framed) -> About {
     About {
         identity: Some(caller.identity.clone()),
-        operation: Some(framed.operation.name.clone()),
+        operation: Some(framed.operation().name.clone()),
         ..About::default()
     }
 }
@@ -395,7 +400,7 @@ pub(crate) struct Admission {
 
 /// Steps 1 to 16, from what this process holds.
 fn admitted(gate: &Gate, caller: &Caller, framed: &Framed, token: Presented<'_>) -> Result<Admission, Denial> {
-    admit_here(gate, &caller.identity, token, &framed.operation, Some(&framed.binding), None)
+    admit_here(gate, &caller.identity, token, framed.operation(), Some(&framed.binding), None)
 }
 
 /// Steps 1 to 16 for any boundary of this point; `runtime` where the request names one itself.

@@ -25,7 +25,7 @@ pub(crate) struct Running {
 }
 
 struct Entry {
-    artifact: Artifact,
+    artifact: Arc<Artifact>,
     interrupt: watch::Sender<Option<Reason>>,
 }
 
@@ -56,9 +56,9 @@ impl Running {
     }
 
     /// Enters an execution.
-    pub(crate) fn enter(&self, op: &str, artifact: &Artifact) -> Registered<'_> {
+    pub(crate) fn enter(&self, op: &str, artifact: &Arc<Artifact>) -> Registered<'_> {
         let (interrupt, interrupted) = watch::channel(None);
-        self.lock().insert(op.to_owned(), Entry { artifact: artifact.clone(), interrupt });
+        self.lock().insert(op.to_owned(), Entry { artifact: Arc::clone(artifact), interrupt });
         Registered { running: self, op: op.to_owned(), interrupted, ending: self.ending.subscribe() }
     }
 

@@ -124,7 +124,7 @@ async fn start(
         workloads: Arc::clone(&workloads),
         attestation_id: attestation_id.clone(),
         op: op.clone(),
-        artifact: execution.artifact.clone(),
+        artifact: Arc::clone(&execution.artifact),
         limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
         gate,
     };
@@ -176,7 +176,7 @@ struct Watch {
     workloads: Arc<Workloads>,
     attestation_id: String,
     op: String,
-    artifact: Artifact,
+    artifact: Arc<Artifact>,
     limit: Duration,
 }
 

@@ -82,7 +82,8 @@ impl<'a> Forward<'a> {
 /// artifact's expiry is not read back; [`Opened::lines`](crate::permit::Opened::lines) puts it there.
 #[must_use]
 pub fn encode_event(record: &Record, exp: Option<Time>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2048);
+    // Tag, and at most three numbers.
+    let mut out = Vec::with_capacity(1 + 3 * 8 + record.canonical().len());
     out.push(if exp.is_some() { CONSUMED } else { EVENT });
     out.extend(record.src_seq.to_be_bytes());
     out.extend(record.ts.0.to_be_bytes());

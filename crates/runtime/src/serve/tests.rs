@@ -171,7 +171,7 @@ fn a_key_that_no_header_can_hold_is_refused_at_start() {
 
 #[tokio::test]
 async fn what_begins_to_run_after_the_halt_is_interrupted_by_it_too() {
-    let artifact = crate::opening::tests::admission().0.admitted.token().artifact.clone();
+    let artifact = Arc::new(crate::opening::tests::admission().0.admitted.token().artifact.clone());
     let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
     let mut halt = Halt::default();
     assert_eq!(halt.look(false, 3, &running), None);

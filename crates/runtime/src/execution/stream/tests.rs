@@ -96,7 +96,7 @@ async fn only_a_stream_that_was_ended_looks_whole() {
 #[tokio::test]
 async fn a_caller_who_stops_reading_before_the_end_holds_up_neither_a_halt_nor_the_time_that_is_over() {
     let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
-    let artifact = admission().0.admitted.token().artifact.clone();
+    let artifact = Arc::new(admission().0.admitted.token().artifact.clone());
     let mut registered = running.enter("an operation", &artifact);
     let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
     let stream = Bytes::from([content("a"), content("b"), "data: [DONE]\n\n".to_owned()].concat());
@@ -118,7 +118,8 @@ async fn a_caller_who_stops_reading_before_the_end_holds_up_neither_a_halt_nor_t
 #[tokio::test]
 async fn what_is_told_to_stop_before_it_goes_on_is_not_tried() {
     let running = Running::new("k8s://cluster-east-1/ns/inference#gw-0".into());
-    let mut registered = running.enter("an operation", &admission().0.admitted.token().artifact);
+    let artifact = Arc::new(admission().0.admitted.token().artifact.clone());
+    let mut registered = running.enter("an operation", &artifact);
     running.end();
     let late = Instant::now() + Duration::from_secs(3600);
     for _ in 0..64 {
