@@ -165,7 +165,13 @@ impl<'a> Form<'a> {
 
     /// A string, where it stands if it can be read there.
     fn text(&mut self, name: &str) -> Result<Cow<'a, str>, FormError> {
-        let text = match self.required(name)? {
+        let member = self.required(name)?;
+        self.text_of(name, member)
+    }
+
+    /// The string that the member `name` is, which was taken.
+    fn text_of(&self, name: &str, member: Member<'a>) -> Result<Cow<'a, str>, FormError> {
+        let text = match member {
             Member::Value(Value::Str(text)) => Some(Cow::Owned(text)),
             Member::Value(_) => None,
             Member::Written(written) => written.string(),
@@ -220,7 +226,19 @@ impl<'a> Form<'a> {
     /// # Errors
     /// Where it is missing, no string, or does not pass.
     pub fn named(&mut self, name: &str, form: &str, test: impl Fn(&str) -> bool) -> Result<String, FormError> {
-        let text = self.text(name)?;
+        let member = self.required(name)?;
+        self.tested(name, member, form, test)
+    }
+
+    /// The same of a member that was taken.
+    fn tested(
+        &self,
+        name: &str,
+        member: Member<'a>,
+        form: &str,
+        test: impl Fn(&str) -> bool,
+    ) -> Result<String, FormError> {
+        let text = self.text_of(name, member)?;
         if test(&text) { Ok(text.into_owned()) } else { Err(self.wrong(name, &format!("not {form}"))) }
     }
 
@@ -234,7 +252,7 @@ impl<'a> Form<'a> {
         form: &str,
         test: impl Fn(&str) -> bool,
     ) -> Result<Option<String>, FormError> {
-        if self.has(name) { self.named(name, form, test).map(Some) } else { Ok(None) }
+        self.remove(name).map(|member| self.tested(name, member, form, test)).transpose()
     }
 
     /// An integer >= 0.
@@ -370,7 +388,7 @@ impl<'a> Form<'a> {
 }
 
 fn is_named(member: Option<&encoding::Member<'_>>, name: &str) -> bool {
-    member.is_some_and(|member| member.name() == name)
+    member.is_some_and(|member| member.is(name))
 }
 
 /// A [`FormError`] from a static text, for a condition that spans members.

@@ -38,6 +38,11 @@ impl<'a> Member<'a> {
         self.whole.get(1..=self.name).unwrap_or_default()
     }
 
+    /// Whether that is its name. Most have another length, which is seen first.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name.len() && self.name() == name
+    }
+
     /// Its value: what stands behind the name, its quotes and the colon.
     pub(crate) fn value(&self) -> Written<'a> {
         Written { text: self.whole.get(self.name + 3..).unwrap_or_default(), escaped: self.escaped }
@@ -129,7 +134,7 @@ impl<'a> Encoded<'a> {
     }
 
     fn written(&self, name: &str) -> Option<Written<'a>> {
-        self.members.iter().find(|member| member.name() == name).map(Member::value)
+        self.members.iter().find(|member| member.is(name)).map(Member::value)
     }
 
     /// Its members, in their order.
