@@ -33,7 +33,16 @@ const REVOKED: &str = "the client secret that this token was exchanged for was r
 pub(crate) struct Caller {
     pub(crate) identity: String,
     pub(crate) token: String,
+    /// The token's SHA3-512, which this point signs with each question that it asks for this caller.
+    pub(crate) digest: Sha3,
     exp: Time,
+}
+
+impl Caller {
+    fn new(identity: String, token: String, exp: Time) -> Self {
+        let digest = Sha3::of(&[token.as_bytes()]);
+        Self { identity, token, digest, exp }
+    }
 }
 
 /// Authenticates callers, and remembers for a while whom it authenticated under which registry epoch.
@@ -77,7 +86,7 @@ impl Callers {
         if brought && !token::stands(&claims.jti, |row| print_of(&held, row)) {
             return Err(unauthenticated(REVOKED));
         }
-        let caller = Caller { identity: claims.sub, token, exp: claims.exp };
+        let caller = Caller::new(claims.sub, token, claims.exp);
         self.remember(held.view.epoch(), name, caller.clone());
         Ok(caller)
     }

@@ -113,7 +113,7 @@ impl Issuer {
         let time = self.clock.now().millis();
         let statement = Object::new()
             .with("body", Sha3::of(&[body]))
-            .with("caller", Sha3::of(&[caller.token.as_bytes()]))
+            .with("caller", caller.digest)
             .with("point", &self.point)
             .with("time", &time);
         let signature = base64(&self.signer.sign(&statement.canonical()));

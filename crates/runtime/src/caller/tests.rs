@@ -12,7 +12,7 @@ use http::StatusCode;
 async fn refused(authority: &str) -> [Problem; 2] {
     let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
     let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
-    let caller = Caller { identity: "svc:app:test".into(), token: "x.y.z".into(), exp: SystemClock.now() };
+    let caller = Caller::new("svc:app:test".into(), "x.y.z".into(), SystemClock.now());
     let issuer = Issuer {
         client: Client::new(),
         authority: authority.to_owned(),
