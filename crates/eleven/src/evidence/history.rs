@@ -3,6 +3,7 @@
 
 use super::facts::{Fact, Place};
 use super::setting::Set;
+use eleven_api::token::JWT_ENDED;
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
@@ -29,7 +30,7 @@ pub(crate) struct History {
     pub(crate) policies: Vec<PolicyLife>,
     /// Every registration of an enforcement point that ever was, with what it said.
     pub(crate) points: Vec<(Life, Value)>,
-    /// Every source of identities that was ever registered.
+    /// Every source of identities that was ever registered; a key for identity tokens until it ended.
     pub(crate) sources: Vec<Life>,
     /// Every retention that was ever set, each longer than the one before.
     pub(crate) retentions: Vec<Set>,
@@ -133,7 +134,9 @@ impl History {
             "runtime.removed" => end(self.points.iter_mut().map(|(life, _)| life), text("/point"), ended()),
             "source.registered" => {
                 end(&mut self.sources, text("/name"), ended());
-                self.sources.extend(text("/name").map(life));
+                // What the end of an identity key leaves in its place is a source of nobody.
+                let is_over = text("/mapping/kind").as_deref() == Some(JWT_ENDED);
+                self.sources.extend(text("/name").filter(|_| !is_over).map(life));
             }
             "source.removed" => end(&mut self.sources, text("/name"), ended()),
             "policy.published" => {

@@ -7,6 +7,7 @@ use super::regime::{Asked, Regime};
 use super::retention::Samples;
 use super::stretch::Stretch;
 use super::{controls, moment, oscal, page};
+use eleven_api::token::{JWT, JWT_ENDED};
 use eleven_core::chain::{Entry, EntryHeader, advance, entry_bytes};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::{About, Draft, Event, Place, Record};
@@ -456,6 +457,34 @@ fn a_key_is_in_force_for_as_long_as_it_counts() {
         (day("2026-03-01"), day("2026-04-01"), 0),
     ] {
         let (mut facts, head) = executed(from, to);
+        facts.history = History::of(&entries).expect("a history");
+        let found = controls::findings(&regime, &facts, &head);
+        assert_eq!(found[0].found[0].count, count, "{from} to {to}");
+        assert_eq!(found[0].is_met(), count > 0);
+    }
+}
+
+#[test]
+fn an_identity_key_that_has_ended_is_no_source_in_force() {
+    let control = r#"{"id":"c1","title":"t","asks":"a","needs":"all","does_not_show":"n","evidence":[{"what":"w","minimum":1,"in_force":"sources"}]}"#;
+    let text = format!(r#"{{"v":"1","regime":"own","title":"t","does_not_show":"n","controls":[{control}]}}"#);
+    let regime = Regime::read(text.as_bytes()).expect("a regime");
+    let mut entries = registry();
+    let last = entries.last().expect("an event").clone();
+    let at = |millis: i64| last.header.at.plus_millis(millis);
+    // Registered ten milliseconds after the last event, and ended ten more after that.
+    for (n, kind) in [(1, JWT), (2, JWT_ENDED)] {
+        let row = Object::new().with("name", "authority").with("source", last.record.get("by").cloned());
+        let row = row.with("mapping", Object::new().with("kind", kind).with("kid", "key:11-11/identity/1"));
+        let record = last.record.as_object().expect("a record").clone();
+        let mut told = last.clone();
+        told.record = Value::Object(record.with("event", "source.registered").with("data", row));
+        told.header.seq += n;
+        told.header.at = at(if kind == JWT { 10 } else { 20 });
+        entries.push(told);
+    }
+    for (from, to, count) in [(0, 10, 0), (0, 11, 1), (11, 12, 1), (0, 1000, 1), (20, 1000, 1), (21, 1000, 0)] {
+        let (mut facts, head) = executed(at(from), at(to));
         facts.history = History::of(&entries).expect("a history");
         let found = controls::findings(&regime, &facts, &head);
         assert_eq!(found[0].found[0].count, count, "{from} to {to}");
