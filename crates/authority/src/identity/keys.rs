@@ -29,9 +29,10 @@ pub(crate) fn has_ended(row: &SourceRecord) -> bool {
     text(row, "kind") == Some(JWT_ENDED)
 }
 
-/// The row of the key of this name, in service or not.
+/// The row of the key of this name, in service or not: of several, which an earlier version may have registered, one in service.
 pub(crate) fn row_of<'a>(lists: &'a Lists, kid: &str) -> Option<&'a SourceRecord> {
-    lists.sources.iter().find(|row| is_key(row) && text(row, "kid") == Some(kid))
+    let rows = lists.sources.iter().filter(|row| is_key(row) && text(row, "kid") == Some(kid));
+    rows.min_by_key(|row| has_ended(row))
 }
 
 /// The name of the key that a source is registered with, where its tokens count from then on.

@@ -49,11 +49,12 @@ pub(crate) fn check(row: &SourceRecord, lists: &Lists) -> Result<(), FormError> 
         kid.is_none() || !lists.sources.iter().any(taken),
         "identity source's mapping: `kid` is that of another source: remove that first, or make a key of another name",
     )?;
+    // Who has a key signs by each name that it has, and only one of them would be ended.
     let public = text(row, "public");
-    let is_over = |other: &SourceRecord| keys::has_ended(other) && text(other, "public") == public;
+    let known = |other: &SourceRecord| other.name != row.name && keys::is_key(other) && text(other, "public") == public;
     require(
-        public.is_none() || !lists.sources.iter().any(is_over),
-        "identity source's mapping: `public` is that of an identity key which has ended, and does not come back: make another key",
+        public.is_none() || !lists.sources.iter().any(known),
+        "identity source's mapping: `public` is that of another identity key, in service or ended: make another key",
     )
 }
 

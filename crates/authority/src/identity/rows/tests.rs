@@ -26,7 +26,13 @@ fn alone(row: &SourceRecord) -> Result<(), FormError> {
 
 /// A registry with this one source.
 fn listing(row: &SourceRecord) -> Lists {
-    let rows = Object::new().with("sources", vec![row.to_value()]);
+    listing_all(std::slice::from_ref(row))
+}
+
+/// A registry with these sources, in the order of their names.
+fn listing_all(rows: &[SourceRecord]) -> Lists {
+    let rows: Vec<Value> = rows.iter().map(SourceRecord::to_value).collect();
+    let rows = Object::new().with("sources", rows);
     let sources = List::read(&mut Form::of_object(rows, "lists")).expect("of its form");
     Lists { sources, ..Lists::default() }
 }
@@ -80,6 +86,9 @@ fn a_row_is_named_by_its_kind() {
 fn no_key_stands_in_two_rows() {
     let lists = listing(&jwt("authority"));
     assert!(check(&jwt("other"), &lists).expect_err("the same key").0.contains("`kid`"));
+    let named = SeedSigner::new("key:11-11/identity/other", &[7; 32]);
+    let renamed = jwt_source("other", AUTHORITY, named.kid(), &named.public());
+    assert!(check(&renamed, &lists).expect_err("the same key by another name").0.contains("`public`"));
     assert_eq!(check(&jwt("authority"), &lists), Ok(()), "the row itself may be made anew");
     assert_eq!(check(&secret(CLIENT, "svc:app:dev"), &lists), Ok(()));
 }
@@ -121,6 +130,9 @@ fn an_identity_key_ends_once_and_may_have_been_in_other_hands_before_that() {
     for status in [keys::RETIRED, keys::COMPROMISED] {
         assert_eq!(end(&stolen, status, -2), None);
     }
+    // Of two rows of one key, as there may be of earlier versions, the one in service ends next.
+    let twice = listing_all(&[stolen, jwt("second")]);
+    assert_eq!(keys::row_of(&twice, signer().kid()), Some(&jwt("second")));
     let said = |row: &SourceRecord| {
         let Value::Object(data) = row.to_value() else { panic!("an object") };
         keys::registered(&data).map(str::to_owned)
