@@ -115,8 +115,9 @@ mod tests {
         let text = format!(
             "[domain]\nname = \"d1\"\n[ledger]\ndata = \"{}\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
              [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n",
-            folder.path().display()
+            folder.path().join("ledger").display()
         );
+        std::fs::create_dir(folder.path().join("ledger")).expect("made");
         let config = Config::read(&folder.path().join("eleven.toml"), &text).expect("a configuration");
         let packed = Part { entries: 7, records: 10_000, disk: 1000 };
         let size = Size { packed, ..Size::default() };

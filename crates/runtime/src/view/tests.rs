@@ -231,7 +231,7 @@ async fn a_view_whose_signer_counts_no_more_is_neither_held_nor_goes_on() {
     let root = TrustRoot::read(member("everything in order", "root")).expect("a root");
     let signer = root.roles.iter().find(|key| key.usage == KeyUse::Registry).expect("a registry key");
     let clock = Arc::new(ManualClock::new(signer.exp));
-    let (authority, asked, _stop) = ledger(vec![shows("stamp"), shows("registry"), shows("root")]).await;
+    let (authority, asked, _stop) = ledger(["stamp", "registry", "root", "stamp", "stamp"].map(shows).to_vec()).await;
     let (registry, _folder) = asking_by(authority, Arc::clone(&clock) as Arc<dyn Clock>);
     let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
     let desks = &point.gate.desks;
@@ -242,8 +242,6 @@ async fn a_view_whose_signer_counts_no_more_is_neither_held_nor_goes_on() {
     assert!(registry.held().is_none() && desks.seen_epoch() == noted);
 
     // One that is held gets no new stamp of that key, and gets one as long as the key counts.
-    let (authority, _, _stop) = ledger(vec![shows("stamp"), shows("stamp")]).await;
-    let (registry, _folder) = asking_by(authority, Arc::clone(&clock) as Arc<dyn Clock>);
     registry.hold(view_where("everything in order"));
     let held = registry.held().expect("a view");
     let refused = registry.refresh(desks).await.expect_err("its signer has ended").to_string();
