@@ -2,7 +2,6 @@
 //! has ended keeps its row, of a kind that authenticates nobody: else whoever registers a file of public keys once more would bring
 //! it back, and whoever has a copy of it with that.
 
-use super::rows::text;
 use eleven_api::token::{JWT, JWT_ENDED};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::{Lists, SourceRecord};
@@ -54,4 +53,9 @@ pub(crate) fn ended(row: &SourceRecord, status: &str, since: Time) -> Option<Sou
         mapping.with("status", status).with("since", since.to_millis_value())
     };
     goes_on.then(|| SourceRecord { mapping: ended(), ..row.clone() })
+}
+
+/// A text of a row's mapping.
+pub(super) fn text<'a>(row: &'a SourceRecord, member: &str) -> Option<&'a str> {
+    row.mapping.get(member).and_then(Value::as_str)
 }

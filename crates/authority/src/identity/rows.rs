@@ -1,9 +1,9 @@
 //! What a row of the registry's sources keeps before it is registered. A row that stands is read as it is, and passed over
 //! where it is of no use.
 
-use super::{Sources, keys};
+use super::Sources;
+use super::keys::{self, text};
 use eleven_api::secret::{AUDITOR, CLIENT, OPERATOR};
-use eleven_core::encoding::Value;
 use eleven_core::form::{Form, FormError, require};
 use eleven_core::name;
 use eleven_core::registry::{Lists, SourceRecord};
@@ -56,10 +56,6 @@ pub(crate) fn check(row: &SourceRecord, lists: &Lists) -> Result<(), FormError> 
         public.is_none() || !lists.sources.iter().any(known),
         "identity source's mapping: `public` is that of another identity key, in service or ended: make another key",
     )
-}
-
-pub(super) fn text<'a>(row: &'a SourceRecord, member: &str) -> Option<&'a str> {
-    row.mapping.get(member).and_then(Value::as_str)
 }
 
 #[cfg(test)]

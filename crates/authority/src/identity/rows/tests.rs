@@ -1,7 +1,7 @@
 use super::*;
 use crate::identity::{jwt_source, operator_source};
 use eleven_api::secret::Secret;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::{Item as _, List};
 use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
