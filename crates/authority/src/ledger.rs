@@ -173,7 +173,8 @@ impl Ledger {
         let path = format!("{}{}", routes::PROOF_LINEAGE, routes::percent_encoded(op));
         match self.get_json(&path, QUESTION).await {
             Ok(answer) => read_lineage(&answer).map(Some).map_err(malformed),
-            Err(CallError::Refused(problem)) if problem.status == 404 => Ok(None),
+            // A proxy whose ledger is gone says the same of every path, and knows of no lineage.
+            Err(CallError::Refused(problem)) if problem.status == 404 && !problem.foreign => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -188,8 +189,18 @@ pub fn fate_unknown(error: &CallError) -> bool {
         | CallError::Broken(_)
         | CallError::Untrusted(_)
         | CallError::Malformed(_) => true,
-        CallError::Refused(problem) => problem.status >= 500 || problem.status == 429,
+        CallError::Refused(problem) => problem.status >= 500 || problem.status == 429 || is_between(error),
     }
+}
+
+/// Whether what refused a call is no ledger: a proxy, or whatever else answers in its place, looked at no record and may answer so for as
+/// long as the ledger is gone. Who names a record, or a reason, is one, if of another make. That a body is too long holds whoever says
+/// it: of several records fewer may pass.
+#[must_use]
+pub fn is_between(error: &CallError) -> bool {
+    let CallError::Refused(problem) = error else { return false };
+    let names_none = problem.reason.is_none() && problem.record.is_none();
+    problem.foreign && names_none && problem.status < 500 && problem.status != 413
 }
 
 fn read<T>(answer: &Bytes, form: impl FnOnce(Value) -> Result<T, FormError>) -> Result<T, CallError> {

@@ -5,11 +5,11 @@
 //!
 //! **Invariant**: a number that was sent is never given to other bytes. Where the fate of what was sent is unknown, its
 //! callers are told `audit.unavailable` and the same bytes are sent until the ledger says what became of them; until
-//! then nothing new is taken.
+//! then nothing new is taken. What a proxy says in its place is no word of the ledger's.
 
 mod batch;
 
-use crate::ledger::{Ledger, fate_unknown};
+use crate::ledger::{Ledger, fate_unknown, is_between};
 use batch::{Batch, Signed};
 use eleven_api::audit::Durability;
 use eleven_api::client::CallError;
@@ -262,8 +262,8 @@ impl Stream {
             }
         }
         let kid = self.signer.kid().to_owned();
-        self.see_through(batch, refusal.as_ref(), &mut following, jobs).await;
-        self.find_place(false, jobs).await;
+        let settle = self.see_through(batch, refusal.as_ref(), &mut following, jobs).await;
+        self.find_place(settle, jobs).await;
         if self.next != first_following || self.signer.kid() != kid {
             following.discard();
         }
@@ -274,18 +274,22 @@ impl Stream {
     /// Sends each record of a batch, alone and in order, until the ledger has said what became of it. What was signed
     /// after it was never sent: where the ledger does not answer, its numbers are free again. Of the records that it refused in the
     /// batch, the ledger says only then why: later it says that they were refused before.
+    ///
+    /// A record that something else refuses twice, while the ledger answers beside it, is given up, or all would wait for it: gives
+    /// whether there was one. Its number may be free again.
     async fn see_through(
         &mut self,
         batch: Batch,
         refusal: Option<&CallError>,
         following: &mut Batch,
         jobs: &mut mpsc::Receiver<Job>,
-    ) {
-        let (mut rest, mut place) = (batch, 0_u64);
+    ) -> bool {
+        let (mut rest, mut place, mut given_up) = (batch, 0_u64, false);
         while let Some(mut signed) = rest.pop_front() {
             let said = refusal.and_then(|refusal| said_of(refusal, place));
             place += 1;
             let body = signed.body();
+            let mut answers = false;
             loop {
                 match self.ledger.append(body.clone(), DEADLINE).await {
                     Ok(appended) => {
@@ -293,20 +297,25 @@ impl Stream {
                         signed.acknowledge(appended.durability);
                         break;
                     }
-                    Err(error) if fate_unknown(&error) => {
+                    Err(error) if fate_unknown(&error) && !(answers && is_between(&error)) => {
                         self.stall(jobs);
                         signed.abandon();
                         rest.abandon();
                         following.discard();
-                        tokio::time::sleep(RETRY).await;
+                        answers = is_between(&error) && self.ledger.cursor(self.signer.kid()).await.is_ok();
+                        if !answers {
+                            tokio::time::sleep(RETRY).await;
+                        }
                     }
                     Err(error) => {
+                        given_up |= is_between(&error);
                         self.refuse(&mut signed, said.unwrap_or_else(|| error.to_string()));
                         break;
                     }
                 }
             }
         }
+        given_up
     }
 
     fn count(&self, records: usize) {
@@ -316,7 +325,7 @@ impl Stream {
 
     fn refuse(&self, signed: &mut Signed, why: String) {
         let record = &signed.record;
-        tracing::error!(event = %record.event, op = %record.op, src_seq = record.src_seq, %why, "the ledger refused an event");
+        tracing::error!(event = %record.event, op = %record.op, src_seq = record.src_seq, %why, "an event was refused");
         self.progress.refused.fetch_add(1, Relaxed);
         signed.fail(SubmitError::Refused(why));
     }
@@ -345,7 +354,7 @@ impl Stream {
                     self.use_another("it does not count", &began, &mut told, jobs)
                 }
                 // Of a compromised one nobody is told; nor of any where the clocks are apart, and then it is asked for again.
-                Err(CallError::Refused(problem)) if matches!(problem.status, 401 | 403 | 404) => {
+                Err(CallError::Refused(problem)) if !problem.foreign && matches!(problem.status, 401 | 403 | 404) => {
                     (settle, last) = (true, None);
                     self.use_another(&problem.detail, &began, &mut told, jobs)
                 }

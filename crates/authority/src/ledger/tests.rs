@@ -29,6 +29,17 @@ fn only_an_answer_about_the_records_settles_their_fate() {
     assert!(fate_unknown(&CallError::Refused(Problem::with_status(503, "starting"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(409, "gap"))));
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(422, "refused"))));
+    // A proxy knows nothing of records, save that it lets none through that is so long.
+    let foreign = |status| CallError::Refused(Problem::read(status, b"<html>no</html>"));
+    for (status, unknown) in
+        [(401, true), (403, true), (404, true), (409, true), (413, false), (429, true), (502, true)]
+    {
+        assert_eq!(fate_unknown(&foreign(status)), unknown, "{status}");
+    }
+    // A ledger of another make may leave `type` and `title` away.
+    for own in [br#"{"detail":"x","record":0}"#.as_slice(), br#"{"reason":"audit.unavailable"}"#.as_slice()] {
+        assert!(!fate_unknown(&CallError::Refused(Problem::read(422, own))));
+    }
 }
 
 /// A ledger that says this of itself.
@@ -106,4 +117,14 @@ async fn content_is_what_hashes_to_its_name_whoever_sends_it() {
         CallError::Malformed(what) => assert_eq!(what, format!("the ledger sent other bytes than those of {other}")),
         error => panic!("{error}"),
     }
+}
+
+#[tokio::test]
+async fn that_there_is_no_such_lineage_only_the_ledger_says() {
+    use eleven_api::problem::Problem;
+    let (ledger, _stop) = serving(Router::new().fallback(async || Problem::with_status(404, "no such lineage"))).await;
+    assert_eq!(ledger.lineage("X").await.expect("it says so"), None);
+    let (ledger, _stop) = serving(Router::new().fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))).await;
+    let error = ledger.lineage("X").await.expect_err("a proxy whose ledger is gone");
+    assert!(matches!(error, CallError::Refused(_)), "{error}");
 }

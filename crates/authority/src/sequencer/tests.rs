@@ -12,7 +12,7 @@ use eleven_api::routes;
 use eleven_api::serve::{self, Listener, json};
 use eleven_core::encoding::Value;
 use eleven_core::signature::Signer;
-use http::Uri;
+use http::{StatusCode, Uri};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::sync::watch;
@@ -113,11 +113,18 @@ async fn when_a_caller_hears_that_its_record_is_open_the_stream_takes_nothing_mo
     delivering.abort();
 }
 
-/// What a ledger says of a key to whoever asks for its cursor: whether it counts, or by which status that is refused.
+/// What a ledger says of a key to whoever asks for its cursor: whether it counts, or by which status that is refused; or what a proxy
+/// says in its place.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     Counts(bool),
     Refused(u16),
+    Foreign(u16),
+}
+
+/// What a proxy answers whose ledger is gone, or which lets something not through.
+fn foreign(status: u16) -> Response {
+    (StatusCode::from_u16(status).expect("a status"), "<html>no</html>").into_response()
 }
 
 /// The event keys that a stream holds, the older first.
@@ -156,6 +163,7 @@ impl Cursors {
                 serve::json(&cursor.to_value())
             }
             Says::Refused(status) => Problem::with_status(status, "as the test says").into(),
+            Says::Foreign(status) => foreign(status),
         }
     }
 
@@ -243,18 +251,20 @@ async fn an_event_key_that_ends_while_nothing_is_signed_is_passed_over_where_it_
 
 #[tokio::test]
 async fn an_event_key_is_kept_where_the_ledger_says_nothing_of_it() {
-    let cursors = Cursors::saying([Says::Counts(true), Says::Refused(503)]);
-    let (mut stream, _serving) = cursors.stream().await;
-    let (queue, mut jobs) = mpsc::channel(4);
-    let (waiting, turned_away) = job("a");
-    queue.try_send(waiting).unwrap_or_else(|_| panic!("room for it"));
-    let finding = tokio::spawn(async move { (stream.find_place(false, &mut jobs).await, stream) });
-    let answer = turned_away.await.expect("an answer");
-    assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
-    cursors.say("newer", Says::Counts(true));
-    let (found, stream) = finding.await.expect("no panic");
-    assert!(found && stream.signer.kid() == signer("newer").kid());
-    assert!(cursors.asked().iter().all(|label| *label == "newer"), "{:?}", cursors.asked());
+    for says in [Says::Refused(503), Says::Foreign(401), Says::Foreign(403), Says::Foreign(404)] {
+        let cursors = Cursors::saying([Says::Counts(true), says]);
+        let (mut stream, _serving) = cursors.stream().await;
+        let (queue, mut jobs) = mpsc::channel(4);
+        let (waiting, turned_away) = job("a");
+        queue.try_send(waiting).unwrap_or_else(|_| panic!("room for it"));
+        let finding = tokio::spawn(async move { (stream.find_place(false, &mut jobs).await, stream) });
+        let answer = turned_away.await.expect("an answer");
+        assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }), "{says:?}");
+        cursors.say("newer", Says::Counts(true));
+        let (found, stream) = finding.await.expect("no panic");
+        assert!(found && stream.signer.kid() == signer("newer").kid(), "{says:?}");
+        assert!(cursors.asked().iter().all(|label| *label == "newer"), "{says:?}: {:?}", cursors.asked());
+    }
 }
 
 #[tokio::test]
@@ -266,6 +276,11 @@ async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
     assert!(!stream.find_place(true, &mut jobs).await);
     assert_eq!(cursors.asked(), ["newer"]);
 }
+
+/// What a proxy says of an append that it does not pass on, while it passes everything else.
+const KEPT_OUT: u16 = 403;
+/// What a proxy says of everything whose ledger is gone.
+const GONE: u16 = 404;
 
 /// A ledger that answers one append after the other by these statuses, and what it was sent.
 struct Scripted {
@@ -284,6 +299,9 @@ impl Scripted {
             let mut seen = seen.lock().expect("whole");
             let status = statuses[seen.len()];
             seen.push(body);
+            if matches!(status, KEPT_OUT | GONE) {
+                return std::future::ready(foreign(status));
+            }
             let refused_before = counted.load(Relaxed) > 0;
             let next = counted.fetch_add(u64::from(status < 500), Relaxed) + u64::from(status < 500);
             let why = if refused_before { "record.refused_before" } else { "issuance.late: it came late" };
@@ -304,7 +322,11 @@ impl Scripted {
                 }
             })
         };
+        let asked = Arc::clone(&sent);
         let cursor = move || {
+            if asked.lock().expect("whole").len().checked_sub(1).is_some_and(|last| statuses[last] == GONE) {
+                return std::future::ready(foreign(GONE));
+            }
             let next = taken.load(Relaxed);
             std::future::ready(json(&Cursor { next, hash: None, counts: Some(true), at: None, size: next }.to_value()))
         };
@@ -319,6 +341,12 @@ impl Scripted {
     }
 }
 
+async fn goes_on(progress: &Progress) {
+    while progress.stalled.load(Relaxed) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes_on() {
     // The batch, its record alone while the break goes on, the refusal; and what comes then.
@@ -326,21 +354,49 @@ async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes
     let ledger = Ledger::new(Client::new(), scripted.base.as_str());
     let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
     let progress = Arc::clone(&sequencer.progress);
-    let goes_on = async || {
-        while progress.stalled.load(Relaxed) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    goes_on().await;
+    goes_on(&progress).await;
     let open = sequencer.submit(job("a").0.draft).await;
     assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }), "the artifact is not handed out");
-    goes_on().await;
+    goes_on(&progress).await;
     let next = sequencer.submit(job("b").0.draft).await.expect("committed");
     assert_eq!(next.record.src_seq, 1, "the refused one has its number");
     assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
     let sent = scripted.sent.lock().expect("whole");
     assert_eq!(sent.len(), 4);
     assert!(sent[1] == sent[0] && sent[2] == sent[0] && sent[3] != sent[0], "the same bytes until their fate is known");
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_while_the_ledger_is_gone_is_no_records_fate() {
+    let scripted = Scripted::serve(&[GONE, GONE, GONE, 200, 200]).await;
+    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
+    let progress = Arc::clone(&sequencer.progress);
+    goes_on(&progress).await;
+    let open = sequencer.submit(job("a").0.draft).await;
+    assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }));
+    goes_on(&progress).await;
+    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    assert_eq!((next.record.src_seq, progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 0, 2));
+    let sent = scripted.sent.lock().expect("whole");
+    assert!(sent.len() == 5 && sent[..4].iter().all(|body| *body == sent[0]), "the ledger has it in the end");
+}
+
+#[tokio::test]
+async fn what_no_proxy_passes_on_to_a_ledger_that_answers_does_not_stop_the_stream() {
+    let scripted = Scripted::serve(&[KEPT_OUT, KEPT_OUT, KEPT_OUT, 200]).await;
+    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
+    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
+    let progress = Arc::clone(&sequencer.progress);
+    goes_on(&progress).await;
+    let open = sequencer.submit(job("a").0.draft).await;
+    assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }));
+    goes_on(&progress).await;
+    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    assert_eq!(next.record.src_seq, 0, "the ledger never had the other");
+    assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
+    let sent = scripted.sent.lock().expect("whole");
+    assert!(sent.len() == 4 && sent[2] == sent[0] && sent[3] != sent[0]);
 }
 
 /// Why the ledger refused the record, as its caller hears it.
