@@ -127,11 +127,10 @@ impl Problem {
         if self.status == 401 {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == 503 {
+        // What was allowed ran, or may have: a client that calls again by itself, as some do that know one of the two, has it run twice.
+        if self.status == 503 && !self.allowed {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        // What was allowed ran, or may have: a client that calls again by itself has it run twice.
-        if self.status != 503 || self.allowed {
+        } else {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if let Some(lineage) = self.lineage.as_deref().and_then(|lineage| HeaderValue::from_str(lineage).ok()) {
@@ -199,9 +198,10 @@ mod tests {
             // No client has it run a second time by itself.
             let should_retry = headers.get("x-should-retry").and_then(|value| value.to_str().ok());
             assert_eq!(should_retry, if decision.is_none() { Some("false") } else { None });
+            assert_eq!(headers.contains_key(RETRY_AFTER), decision.is_some(), "nor one that knows this header alone");
             // All else is the same.
             assert_eq!(problem.to_object().get("reason").and_then(Value::as_str), Some("audit.unavailable"));
-            assert!(headers.contains_key("eleven-lineage") && headers.contains_key(RETRY_AFTER));
+            assert!(headers.contains_key("eleven-lineage"));
         }
     }
 
