@@ -197,9 +197,12 @@ impl Folder {
     /// is claimed until what was opened there is gone.
     ///
     /// # Errors
-    /// [`FolderError::Claimed`] where it has a writer already; [`FolderError::Io`] where it can't be made.
+    /// [`FolderError::Claimed`] where it has a writer already; [`FolderError::Io`] where it can't be made, or the name is not plain.
     pub fn place(&self, name: &str) -> Result<Place, FolderError> {
         let path = self.held.path.join(name);
+        // Under two names for one folder a log would have two writers.
+        let plain = Path::new(name).file_name().filter(|plain| *plain == name);
+        plain.ok_or_else(|| FolderError::io("open", &path, io::ErrorKind::InvalidFilename.into()))?;
         let claim = Claim::take(&self.held, name).ok_or_else(|| FolderError::Claimed { path: path.clone() })?;
         let open = || {
             if !self.held.writes {
@@ -304,8 +307,7 @@ fn take(path: &Path, file: &File) -> Result<(), FolderError> {
     }
     let mut holder = String::new();
     // A lock that was taken this moment may not name its holder yet.
-    let read = file.take(32).read_to_string(&mut holder);
-    let pid = read.ok().and_then(|_| holder.trim().parse().ok());
+    let pid = file.take(32).read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
     Err(FolderError::Locked { path: path.to_owned(), pid })
 }
 

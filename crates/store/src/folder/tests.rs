@@ -176,6 +176,19 @@ fn a_log_keeps_the_folder_locked_and_its_place_claimed() {
 }
 
 #[test]
+fn a_log_has_one_name() {
+    let (_keep, path) = fresh();
+    let folder = Folder::open(&path, "ledger").expect("open");
+    let _log = folder.place("log").expect("place");
+    let absolute = path.join("log").display().to_string();
+    for name in ["log/", "./log", "log/.", "other/../log", "../other", "/", ".", "..", "", absolute.as_str()] {
+        let refused = folder.place(name).map(drop).expect_err(name);
+        assert!(matches!(refused, FolderError::Io { .. }), "{name}: {refused}");
+    }
+    assert!(!path.with_file_name("other").exists() && !path.join("other").exists(), "nothing was made");
+}
+
+#[test]
 fn a_folder_in_which_nothing_can_be_written_is_opened_to_read() {
     let (_keep, path) = fresh();
     let folder = Folder::open(&path, "ledger").expect("open");
