@@ -70,11 +70,11 @@ impl Size {
         of_call(bytes, entries)?.checked_add(of_call(index, self.packed.entries.checked_add(self.open.entries)?)?)
     }
 
-    /// Bytes that the folder will have after so many more calls, as many denials beside them as there were so far. `None`
-    /// where nothing was measured yet, or the number is beyond all bounds.
+    /// Bytes that the folder will have after so many more calls, as many denials beside them as there were so far, and none where there
+    /// was no call yet. `None` where nothing was measured yet, or the number is beyond all bounds.
     #[must_use]
     pub fn after(&self, calls: u64) -> Option<u64> {
-        let denials = u128::from(self.denials) * u128::from(calls) / u128::from(self.calls.max(1));
+        let denials = (u128::from(self.denials) * u128::from(calls)).checked_div(u128::from(self.calls)).unwrap_or(0);
         let entries = u128::from(calls) * u128::from(EVENTS_PER_CALL) + denials;
         let more = entries * u128::from(self.per_call()?) / u128::from(EVENTS_PER_CALL);
         u64::try_from(u128::from(self.disk()) + more).ok()

@@ -38,6 +38,9 @@ fn packed_segments_count_as_they_lie_on_the_disk() {
     assert_eq!(size.per_call(), Some(5000));
     assert_eq!(size.after(2), Some(50_000 + (1 << 20) + 10_000));
     assert_eq!(size.after(u64::MAX), None);
+    // How many denials a call brings is not known before there is one.
+    assert_eq!(Size { denials: 60, ..size }.after(2), size.after(2));
+    assert_eq!(Size { denials: 60, calls: 1, ..size }.after(2), size.after(2).map(|bytes| bytes + 120 * 5000 / 7));
 }
 
 #[test]
