@@ -30,7 +30,7 @@ pub(crate) fn search(args: &Search, file: &Path, output: Output) -> Result<(), F
         let rows: Vec<Vec<String>> =
             std::iter::once(heading.map(str::to_owned).to_vec()).chain(results.iter().map(row)).collect();
         let number = |name: &str| answer.get(name).and_then(Value::as_int);
-        let more = number("next").map(|next| format!("; more with --before {next}")).unwrap_or_default();
+        let more = number("next").map(|next| format!("; there may be more with --before {next}")).unwrap_or_default();
         let (indexed, size) = (number("indexed").unwrap_or(0), number("size").unwrap_or(0));
         let far = format!("{} found{more}; {indexed} of {size} entries are indexed", results.len());
         format!("{}\n\n{}", output.table(&rows), output.paint(Paint::Dim, &far))

@@ -75,6 +75,8 @@ pub(super) fn answer_within(search: &Search, shared: &Shared, ask: &Ask, steps: 
         other => ProofError::Failed(other.to_string()),
     })?;
     let results: Result<Vec<Value>, LookError> = entries.into_iter().map(|seq| result(shared, seq)).collect();
+    // Nothing that was asked for begins before the lowest.
+    let next = next.filter(|next| *next > lowest);
     let object = Object::new().with("results", results?).with_some("next", next);
     Ok(Value::Object(object.with("indexed", indexed).with("size", shared.size())))
 }

@@ -161,8 +161,11 @@ async fn a_numbered_use_is_found_as_a_lineage_of_its_own() {
     assert_eq!(members(&all, "event"), ["authorization.consumed", "authorization.consumed", "authorization.issued"]);
     assert_eq!(members(&all, "last_event"), ["evidence.committed", "evidence.committed", "authorization.issued"]);
     for op in uses.iter().chain([&base]) {
-        let found = ask(shared, search, &Ask { op: Some(op.clone()), ..Ask::default() });
-        assert_eq!(members(&found, "op"), [op.as_str()]);
+        for count in [None, Some(1)] {
+            let found = ask(shared, search, &Ask { op: Some(op.clone()), count, ..Ask::default() });
+            assert_eq!(members(&found, "op"), [op.as_str()]);
+            assert_eq!(found.get("next"), None, "there is one of each");
+        }
     }
 }
 
