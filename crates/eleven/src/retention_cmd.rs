@@ -81,9 +81,7 @@ pub(crate) fn hold(config: &Config, command: HoldCommand, output: Output) -> Res
 fn set(config: &Config, name: &str, on: &HoldOn, state: &str, output: Output) -> Result<(), Failure> {
     let (kind, subject) = match (&on.operation, &on.identity) {
         // The registry writes ids in small letters, and an id has none.
-        (Some(operation), None) => {
-            ("operation", id::operation_of_lineage(operation).unwrap_or(operation).to_ascii_uppercase())
-        }
+        (Some(operation), None) => ("operation", id::operation_at_hand(operation).to_ascii_uppercase()),
         (None, Some(identity)) => ("identity", identity.clone()),
         _ => return Err(Failure::usage("name one of --operation and --identity")),
     };

@@ -80,7 +80,7 @@ pub(crate) enum HoldCommand {
 /// What is held.
 #[derive(Debug, Args)]
 pub(crate) struct HoldOn {
-    /// An operation: its id or `lineage://op/…`.
+    /// An operation: its id, `lineage://op/…`, or artifact id.
     #[arg(long)]
     pub(crate) operation: Option<String>,
     /// All that an identity did.
