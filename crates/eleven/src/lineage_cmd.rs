@@ -86,7 +86,7 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
         Some(1) => format!("; its use is {op}.1"),
         Some(uses) => format!("; its uses are {op}.1 to {op}.{uses}"),
     };
-    let state = format!("{state}{uses}");
+    let state = format!("{state}{uses}{}", left_out(&lineage, op));
     let text = || {
         let about = events.first().map(|event| &event.about);
         let line = |name: &str, value: Option<&String>| {
@@ -102,6 +102,16 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     };
     output.either(|| lineage.clone(), text);
     Ok(())
+}
+
+/// What the ledger did not show at once of a lineage, and where it does.
+fn left_out(lineage: &Value, op: &str) -> String {
+    let earlier = lineage.get("earlier").and_then(Value::as_int).unwrap_or(0);
+    if earlier < 1 {
+        return String::new();
+    }
+    let path = format!("{}{op}?before={}", routes::PROOF_LINEAGE, earlier.saturating_add(1));
+    format!("; {earlier} earlier events are not shown: the ledger gives them at {path}")
 }
 
 /// A digest as people tell one from another: how it begins and how it ends.

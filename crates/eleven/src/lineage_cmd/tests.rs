@@ -1,4 +1,4 @@
-use super::{says, undecided};
+use super::{left_out, says, undecided};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place};
 use eleven_core::reason::Reason;
@@ -30,4 +30,12 @@ fn what_a_point_refused_is_not_said_to_have_come_before_any_policy() {
     }
     assert!(!text.contains("before one was asked"), "{text}");
     assert!(told("governance://a/authority/b", None).contains("it was refused before one was asked"));
+}
+
+#[test]
+fn of_a_long_lineage_it_is_said_what_is_not_shown() {
+    let lineage = |earlier: Option<u64>| Value::Object(Object::new().with("op", "X").with_some("earlier", earlier));
+    assert_eq!(left_out(&lineage(None), "X"), "");
+    let said = left_out(&lineage(Some(904)), "X");
+    assert_eq!(said, "; 904 earlier events are not shown: the ledger gives them at /v1/proof/lineage/X?before=905");
 }
