@@ -42,6 +42,8 @@ pub(crate) fn run(config: &Config, command: &KeyCommand, output: Output) -> Resu
             let since = since.unwrap_or_else(|| SystemClock.now());
             let args = Object::new().with("kid", kid).with("since", since.to_millis_value());
             let done = ended(config, "key.compromise", args, kid)?;
+            // Of a moment that is just over an earlier one counts: the ledger's clock may be behind.
+            let since = done.get("since").and_then(Value::as_str).map_or_else(|| since.millis(), shown);
             let later = "what the ledger dates later counts for nothing";
             let what = if is_identity(&done) { NO_TOKEN } else { later };
             admin::report(&done, &format!("{kid} is compromised since {since}: {what}"), output);

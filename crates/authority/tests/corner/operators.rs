@@ -322,11 +322,12 @@ async fn a_key_is_compromised_from_now_by_a_ledger_whose_clock_is_behind() {
     world.clock.set_off_by(-1500);
     let now = SystemClock.now();
     let args = Object::new().with("kid", signer("point").kid()).with("since", now.to_millis_value());
-    world.act("key.compromise", args).await.expect("it is taken");
+    let done = world.act("key.compromise", args).await.expect("it is taken");
     let records = world.records().await;
     let record = records.iter().find(|record| record.event == "key.compromised").expect("a record");
     let since = record.data_str("since").and_then(Time::parse_millis).expect("a time");
     assert!(now.plus_seconds(-2) <= since && since <= SystemClock.now().plus_seconds(-2), "two seconds ago: {since}");
+    assert_eq!(done.get("since"), record.data.get("since"), "its operator hears which counts");
     world.stop().await;
 }
 

@@ -44,13 +44,13 @@ pub(super) async fn compromise(
     }
     // Also the last: whoever has it authenticates as anybody.
     if let Some(row) = identity_row(current, &kid) {
-        return end_identity(row, COMPROMISED, since);
+        return Ok(end_identity(row, COMPROMISED, since)?.answering("since", since.to_millis_value()));
     }
     // An issuer's key that is in other hands has to end at once, also where it is the last: another can be registered then.
     check_events(authority, current, &kid, true).await?;
     let since = since.min(now.plus_millis(-MAX_STAMP_AHEAD_MS));
     let compromised = Object::new().with("kid", kid).with("since", since.to_millis_value());
-    Ok(Plan::one(Step::alone("key.compromised", compromised)))
+    Ok(Plan::one(Step::alone("key.compromised", compromised)).answering("since", since.to_millis_value()))
 }
 
 /// Refuses the end of an event key that the authority or the ledger signs with now. Where the ledger does not say which that is and the
