@@ -317,8 +317,10 @@ fn revoke_secret(current: &Current, name: String, by: Option<&Operator>) -> Resu
 
 fn remove_source(current: &Current, name: String, by: Option<&Operator>) -> Result<Plan, ActError> {
     operators::check_rows(current, &name, None, by)?;
-    if current.view.lists().sources.get(&name).is_some_and(identity::keys::has_ended) {
-        return Err(ActError::Impossible("that an identity key has ended is not taken back: the row stays"));
+    if current.view.lists().sources.get(&name).is_some_and(identity::keys::is_key) {
+        return Err(ActError::Impossible(
+            "an identity key ends by `eleven key retire` or `eleven key compromise`, and its row stays, so that this is not taken back",
+        ));
     }
     Ok(Plan::one(Step::alone("source.removed", Object::new().with("name", name))))
 }

@@ -619,6 +619,7 @@ async fn identity_keys_are_renewed_and_end_and_a_restart_between_changes_nothing
         ("source.register", again.clone(), "`kid`"),
         ("source.register", again.with("name", "authority"), "not replaced"),
         ("source.remove", Object::new().with("name", "authority"), "not taken back"),
+        ("source.remove", Object::new().with("name", "identity-2"), "eleven key retire"),
     ] {
         let problem = world.act(act, args).await.expect_err(why);
         assert!(problem.status == 400 && problem.detail.contains(why), "{why}: {problem}");
