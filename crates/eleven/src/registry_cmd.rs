@@ -6,13 +6,13 @@ use crate::output::{Failure, Output, Paint, shown as on_one_line};
 use eleven_api::routes;
 use eleven_core::encoding::Value;
 
-/// The lists of a registry, and the member that names a row of each.
+/// The lists of a registry, and the members that say of a row of each what it is and whether it counts.
 const LISTS: &[(&str, &[&str])] = &[
     ("keys", &["kid", "use", "status"]),
     ("policies", &["ref"]),
     ("runtimes", &["point", "mode", "region", "tenancy"]),
     ("interfaces", &["service", "version"]),
-    ("sources", &["name", "source"]),
+    ("sources", &["name", "source", "mapping/kind", "mapping/status"]),
     ("revoked", &["artifact", "until"]),
     ("containments", &["kind", "subject", "state", "cause"]),
     ("peers", &["sub", "seq"]),
@@ -33,7 +33,8 @@ pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
             let rows = snapshot.get(list).and_then(Value::as_array).unwrap_or_default();
             text += &format!("\n{} ({})\n", output.paint(Paint::Bold, list), rows.len());
             for row in rows {
-                let cells: Vec<String> = members.iter().filter_map(|member| row.get(member)).map(shown).collect();
+                let member = |name: &&str| row.pointer(&format!("/{name}"));
+                let cells: Vec<String> = members.iter().filter_map(member).map(shown).collect();
                 text += &format!("  {}\n", cells.join("  "));
             }
         }

@@ -294,6 +294,9 @@ fn a_key_for_identity_tokens_is_renewed_and_who_has_the_old_one_is_nobody() {
         key.get("status").and_then(Value::as_str).expect("a status").to_owned()
     };
     assert_eq!(["key:11-11/identity/1", "key:11-11/identity/2"].map(status), ["retired", "active"]);
+    let registry = domain.done(&["registry", "show"]);
+    let kinds = |end: &str| registry.lines().filter(|line| line.ends_with(end)).count();
+    assert_eq!([kinds("  jwt-ended  retired"), kinds("  jwt")], [1, 1], "{registry}");
 
     // The last one ends, too, where it is in other hands; then another authenticates.
     domain.done(&["key", "compromise", "key:11-11/identity/2"]);
