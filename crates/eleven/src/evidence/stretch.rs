@@ -6,6 +6,7 @@ use super::manifest::Query;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
 use eleven_core::recovery::Recovery;
 use eleven_core::time::Time;
 use eleven_verify::range::Range;
@@ -32,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) started: Option<Time>,
     /// When its execution ended.
     pub(crate) ended: Option<Time>,
+    /// What ran, where it was admitted in the range.
+    pub(crate) workload: Option<Sha3>,
 }
 
 /// The range: the entries of its time, and where there are any the one before and the one after, which show that it has
@@ -117,6 +120,7 @@ impl Stretch {
         match record.event.as_str() {
             "execution.denied" => seen.denied = true,
             "authorization.issued" => seen.issued = true,
+            "admission.granted" => seen.workload = record.data_str("workload").and_then(Sha3::parse),
             "execution.started" => seen.started = Some(record.ts),
             "execution.completed" | "execution.failed" | "execution.interrupted" => seen.ended = Some(record.ts),
             _ => {}

@@ -41,6 +41,8 @@ struct Tally {
     told: bool,
     calls: usize,
     matched: BTreeSet<String>,
+    /// Of what the matched calls ran, as far as the range tells it, how many ran it.
+    workloads: BTreeMap<String, usize>,
     by_digest: usize,
     outside: usize,
     /// The calls that the range can't tell: the lineage that each names, and the line.
@@ -86,8 +88,21 @@ pub(super) fn judge(case: &Case, logs: &[Log]) -> Verdict {
             "{line}: undecided: lineage {op} may stand before or after the range; an export of a longer one can tell"
         )
     });
-    let rests_on = std::iter::once(said).chain(undecided).collect();
+    let rests_on = std::iter::once(said).chain(ran_by(&tally.workloads)).chain(undecided).collect();
     Verdict::of(NAME, tally.unmatched, rests_on)
+}
+
+/// What the matched calls ran. Which of it is a gateway's upstream only its URL tells: under another workload no gateway called, and
+/// whoever was admitted for it may have named its lineage in a call of his own.
+fn ran_by(workloads: &BTreeMap<String, usize>) -> Option<String> {
+    let each: Vec<String> = workloads.iter().map(|(workload, calls)| format!("{workload} in {calls}")).collect();
+    let all = each.join(", ");
+    (!workloads.is_empty()).then(|| {
+        format!(
+            "the matched calls ran {all}; behind a gateway that is the SHA3-512 of {{\"upstream\":\"URL\"}}, and under another no \
+             gateway called"
+        )
+    })
 }
 
 /// The operations that ran: of the lineages that were asked for by their proof files, of all others by the range.
@@ -135,6 +150,9 @@ impl Tally {
         }
         if !self.matched.insert(op.clone()) {
             return Err(format!("a second call under lineage {op}"));
+        }
+        if let Some(workload) = facts.stretch.operations.get(op).and_then(|seen| seen.workload) {
+            *self.workloads.entry(workload.to_string()).or_default() += 1;
         }
         Ok(())
     }

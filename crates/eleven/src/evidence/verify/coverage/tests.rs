@@ -1,6 +1,7 @@
 use super::super::super::stretch::Seen;
 use super::super::super::tests::executed;
 use super::*;
+use eleven_core::hash::Sha3;
 
 /// What a call comes to that a log of 10 May 2026 up to the 20th has: of no lineage, with these moments in its line.
 fn judged(moments: &[Time], theirs: bool) -> (bool, usize) {
@@ -97,4 +98,23 @@ fn a_call_that_names_an_opening_of_a_disclosure_went_past_the_gateway() {
         let why = format!("lineage {OP} is of what a point keeps itself, and called no upstream");
         assert_eq!(judged(own), Some(why));
     }
+}
+
+#[test]
+fn what_the_matched_calls_ran_is_told_for_only_its_url_says_whether_a_gateway_called() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let at = Time::parse_seconds("2026-05-12T17:04:11Z").expect("a time");
+    let image = Sha3::of(&[b"an image"]);
+    let (mut facts, _) = executed(at, at.plus_millis(1000));
+    let seen = |workload| Seen { started: Some(at), ended: Some(at), workload, ..Seen::default() };
+    facts.stretch.operations.insert(OP.to_owned(), seen(Some(image)));
+    facts.stretch.operations.insert(OP.to_ascii_lowercase(), seen(None));
+    let mut tally = Tally::default();
+    assert_eq!(ran_by(&tally.workloads), None);
+    for op in [OP.to_owned(), OP.to_ascii_lowercase()] {
+        let call = Call { at: Some(at), moments: vec![at], op: Some(op), ..Call::default() };
+        tally.take(&facts, &ran(&facts), &call, "access.log:1").expect("it ran then");
+    }
+    let told = ran_by(&tally.workloads).expect("one is known");
+    assert!(tally.matched.len() == 2 && told.starts_with(&format!("the matched calls ran {image} in 1; ")), "{told}");
 }
