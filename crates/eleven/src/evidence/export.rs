@@ -186,10 +186,10 @@ impl Exporting {
     ) -> Result<Vec<Lineage>, Failure> {
         let mut records = self.writer.lines(folder::RECORDS).map_err(Failure::new)?;
         let (mut lineages, mut known, mut unshown) = (Vec::new(), BTreeSet::new(), Vec::new());
-        let verifier = Verifier::new(self.root.clone());
+        let (verifier, size) = (Verifier::new(self.root.clone()), signed.head.commitment.size);
         for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
             let mut bundles = Vec::new();
-            for (op, bundle) in fetched(&self.source, ops, signed.head.commitment.size).await? {
+            for (op, bundle) in fetched(&self.source, ops, size).await? {
                 match bundle {
                     Ok(bundle) => bundles.push(bundle),
                     Err(why) => unshown.push((op, why)),
@@ -202,7 +202,7 @@ impl Exporting {
                 if !known.insert(lineage.op.clone()) {
                     continue;
                 }
-                self.gaps.extend(gaps::of_proof(&lineage, &report, history).map(Gap::plain));
+                self.gaps.extend(gaps::of_proof(&lineage, &report, history, size).map(Gap::plain));
                 self.put(&folder::proof(&lineage.op), &bundle.canonical())?;
                 entries.iter().try_for_each(|bytes| records.add(bytes)).map_err(Failure::new)?;
                 lineages.push(lineage);

@@ -33,10 +33,15 @@ pub(crate) fn of_head(head: &Head, checkpoint: &str, history: &History) -> Optio
     counts.err().map(|why| format!("the head of {} entries does not count: {why}", head.commitment.size))
 }
 
-/// All that a proof file leaves unproven under a registry of this history.
-pub(crate) fn of_proof(lineage: &Lineage, report: &Report, history: &History) -> impl Iterator<Item = String> {
+/// All that a proof file leaves unproven under a registry of this history, up to a head of `size` entries.
+pub(crate) fn of_proof(
+    lineage: &Lineage,
+    report: &Report,
+    history: &History,
+    size: u64,
+) -> impl Iterator<Item = String> {
     let failed: Vec<&str> = lineage::against(report, Some(history)).map(|check| check.name).collect();
-    failing(&lineage.op, &failed).into_iter().chain(lineage.misbound(history)).chain(unreplayed(lineage, report))
+    failing(&lineage.op, &failed).into_iter().chain(lineage.misbound(history, size)).chain(unreplayed(lineage, report))
 }
 
 /// That these checks of a proof file fail, in their order.

@@ -65,7 +65,7 @@ pub(crate) struct Bound {
     /// The registration; nothing where the file shows none.
     shown: Value,
     /// Whether it is one that the registry under the file's head does not hold any more.
-    pub(crate) earlier: bool,
+    earlier: bool,
 }
 
 impl Bound {
@@ -154,9 +154,10 @@ impl Lineage {
     }
 
     /// What speaks against the registration that the attestation is held against: that the registry's history, which is
-    /// whole, has another one of the point in force at the consumption, or none. A proof file alone can't show that.
-    pub(crate) fn misbound(&self, history: &History) -> Option<String> {
-        let Bound { point, consumed, shown, .. } = self.bound.as_ref()?;
+    /// whole under a head of `size` entries, has another one of the point in force at the consumption, or none. A proof file
+    /// alone can't show that. Of a consumption that the ledger had later, while it was exported, that history tells nothing.
+    pub(crate) fn misbound(&self, history: &History, size: u64) -> Option<String> {
+        let Bound { point, consumed, shown, .. } = self.bound.as_ref().filter(|bound| bound.consumed < size)?;
         let what = match history.registration_at(point, *consumed) {
             Some((_, registration)) if registration == shown => return None,
             Some((seq, _)) => format!("was registered by entry {seq}, which says something else"),
@@ -164,6 +165,12 @@ impl Lineage {
         };
         let name = folder::proof(&self.op);
         Some(format!("{name}: attestation.binding was judged by a registration that was not in force: {point} {what}"))
+    }
+
+    /// Whether a registration is shown that the registry does not hold any more, of which the history under a head of `size` entries tells
+    /// whether it was in force.
+    pub(crate) fn is_told(&self, size: u64) -> bool {
+        self.bound.as_ref().is_some_and(|bound| bound.earlier && bound.consumed < size)
     }
 
     /// Whether this request is the one that was authorised; `None` where only caller and point can tell.

@@ -50,7 +50,7 @@ fn registration() -> Object {
 }
 
 fn misbound(bundle: &Object, history: &History) -> Option<String> {
-    Lineage::of(&Value::Object(bundle.clone())).expect("a lineage").0.misbound(history)
+    Lineage::of(&Value::Object(bundle.clone())).expect("a lineage").0.misbound(history, u64::MAX)
 }
 
 #[test]
@@ -77,6 +77,19 @@ fn a_binding_is_held_against_the_registration_that_was_in_force() {
     assert!(says(&shows(&first), &[(9, out, &removed)]).contains("was not registered"));
     assert_eq!(says(&bundle(), &[(9, out, &removed), (10, registered, &first)]), "", "and registered again");
     assert!(says(&shows(&other), &[]).contains("registered by entry 7"), "one that was never made");
+}
+
+#[test]
+fn of_what_was_consumed_while_it_was_exported_the_history_before_it_tells_nothing() {
+    let other = Value::Object(registration().with("config", Sha3::of(&[b"another configuration"])));
+    let record = Value::Object(Object::new().with("data", other));
+    let shows = bundle().with("registered", Object::new().with("record", record));
+    let of = |bundle: Object| Lineage::of(&Value::Object(bundle)).expect("a lineage").0;
+    let (own, lineage) = (of(bundle()), of(shows));
+    // Under that head the history ends before the new registration and the consumption.
+    assert!(lineage.misbound(&history(&[]), 11).is_none() && !lineage.is_told(11), "its binding stays open");
+    assert!(lineage.misbound(&history(&[]), 1000).is_some() && lineage.is_told(1000));
+    assert!(!own.is_told(1000), "the registry's own row needs no telling");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) const NAME: &str = "integrity";
 
 /// Judges; the page and the OSCAL document only `with_documents`.
 pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdict {
-    let mut against = files(folder, &case.manifest);
+    let (mut against, size) = (files(folder, &case.manifest), case.manifest.head.commitment.size);
     let mut proofs = 0_usize;
     for proof in &case.proofs {
         match &proof.report {
@@ -33,7 +33,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
     }
     match &case.facts {
         Ok(facts) => {
-            against.extend(facts.lineages.iter().filter_map(|lineage| lineage.misbound(&facts.history)));
+            against.extend(facts.lineages.iter().filter_map(|lineage| lineage.misbound(&facts.history, size)));
             against.extend(told::against(case, facts));
             made_of(folder, case, facts, &mut against);
         }
@@ -53,7 +53,7 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
         "{} files are those of the manifest; {proofs} proof files hold together; keys, policies, counts and gaps are what they give",
         case.manifest.files.len()
     )];
-    rests_on.extend(case.facts.as_ref().ok().and_then(earlier));
+    rests_on.extend(case.facts.as_ref().ok().and_then(|facts| earlier(facts, size)));
     rests_on.extend(case.facts.iter().flat_map(|facts| unchecked::said(case, facts)));
     let [oscal, page] = documents::NAMES;
     rests_on.push(match with_documents {
@@ -67,9 +67,8 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
 
 /// How many proof files are bound by a registration that the registry under their heads does not hold any more: what each of
 /// them leaves open, the registry's history decides.
-fn earlier(facts: &Facts) -> Option<String> {
-    let bound = facts.lineages.iter().filter_map(|lineage| lineage.bound.as_ref());
-    let earlier = bound.filter(|bound| bound.earlier).count();
+fn earlier(facts: &Facts, size: u64) -> Option<String> {
+    let earlier = facts.lineages.iter().filter(|lineage| lineage.is_told(size)).count();
     (earlier > 0).then(|| {
         format!(
             "{earlier} of the proof files are bound by an earlier registration of their point, which the registry's history shows \

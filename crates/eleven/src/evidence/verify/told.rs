@@ -23,7 +23,7 @@ pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
     let (mut open, mut due) = (BTreeSet::new(), Vec::new());
     open.extend(gaps::of_head(&case.manifest.head, &case.manifest.checkpoint, &facts.history));
     for (lineage, report) in unchecked::each(case, facts) {
-        open.extend(gaps::of_proof(lineage, report, &facts.history));
+        open.extend(gaps::of_proof(lineage, report, &facts.history, case.manifest.head.commitment.size));
         due.extend(gaps::unreplayed(lineage, report));
         let failed: BTreeSet<&str> = lineage::against(report, Some(&facts.history)).map(|check| check.name).collect();
         for pinned in [false, true] {

@@ -16,9 +16,10 @@ pub(super) fn each<'a>(case: &'a Case, facts: &'a Facts) -> impl Iterator<Item =
 
 /// Each check that was not made though its file is of a kind that has it, with how many files that are and why.
 pub(super) fn said(case: &Case, facts: &Facts) -> Vec<String> {
+    let size = case.manifest.head.commitment.size;
     let mut unchecked: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (lineage, report) in each(case, facts) {
-        for check in report.checks.iter().filter(|check| is_open(check, lineage)) {
+        for check in report.checks.iter().filter(|check| is_open(check, lineage, size)) {
             *unchecked.entry((check.name, check.detail.as_deref().unwrap_or_default())).or_default() += 1;
         }
     }
@@ -28,14 +29,14 @@ pub(super) fn said(case: &Case, facts: &Facts) -> Vec<String> {
     unchecked.into_iter().map(line).collect()
 }
 
-/// Whether a check of a file was not made, and nothing else decides what it would have.
-fn is_open(check: &Check, lineage: &Lineage) -> bool {
+/// Whether a check of a file was not made, and nothing else decides what it would have under a head of `size` entries.
+fn is_open(check: &Check, lineage: &Lineage, size: u64) -> bool {
     let applies = match check.name {
         // The age of the head is nobody's question here.
         "head.fresh" => false,
         "artifact.window" => lineage.kind != "unused",
         // Where nothing was attested there is nothing to bind, and which registration was in force the registry's history says.
-        "attestation.binding" => lineage.bound.as_ref().is_some_and(|bound| !bound.earlier),
+        "attestation.binding" => lineage.bound.is_some() && !lineage.is_told(size),
         _ => true,
     };
     // A refusal has neither artifact nor attestation.
