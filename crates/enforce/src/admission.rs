@@ -156,10 +156,8 @@ fn admit_token<'a>(held: &Held<'a>, asked: &Asked<'_>, token: &Token) -> Result<
     check(point.binary == *held.binary && point.config == *held.config, Reason::RuntimeIntegrity, || {
         "this point runs another binary or configuration than was registered; register the new one".into()
     })?;
-    let uncounted = held.signs.iter().find(|(usage, signer)| !signs(view, held.point, *usage, *signer, now));
-    check(uncounted.is_none(), Reason::RuntimeIntegrity, || {
-        uncounted.map_or_else(String::new, |(usage, signer)| uncounted_key(*usage, signer.kid()))
-    })?;
+    let uncounted = uncounted_key(view, held.point, held.signs, now);
+    uncounted.map_or(Ok(()), |why| Err(Failed(Reason::RuntimeIntegrity, why)))?;
     // 6: the keys.
     let issuer = key(view, &artifact.sig.kid, KeyUse::Issuer, &artifact.iss, now)?;
     let recorder = key(view, &issued.kid, KeyUse::Event, &artifact.iss, now)?;
@@ -328,24 +326,21 @@ fn key<'a>(view: &'a View, kid: &str, usage: KeyUse, owner: &str, now: Time) -> 
         .ok_or_else(|| Failed(Reason::ArtifactIssuerUntrusted, format!("{kid} is no key of {owner} that counts now")))
 }
 
-/// Step 5: whether what a point signs by a key counts now, as `usage`.
+/// Of step 5: what a person should know where a key that a point signs with does not count now as what it signs.
 #[must_use]
-pub fn signs(view: &View, point: &str, usage: KeyUse, signer: &dyn Signer, now: Time) -> bool {
-    let own = |key: &ViewKey| {
-        let record = &key.record;
-        record.usage == usage && record.owner == point && record.public == signer.public() && record.counts_at(now)
+pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], now: Time) -> Option<String> {
+    let counts = |(usage, signer): &(KeyUse, &dyn Signer)| {
+        view.key(signer.kid()).is_some_and(|ViewKey { record, .. }| {
+            record.usage == *usage && record.owner == point && record.public == signer.public() && record.counts_at(now)
+        })
     };
-    view.key(signer.kid()).is_some_and(own)
-}
-
-/// What a person should know of a key of this point that does not count.
-#[must_use]
-pub fn uncounted_key(usage: KeyUse, kid: &str) -> String {
-    format!(
-        "this point's {} key {kid} does not count now: it is not registered as that, outside its window, retired or \
+    let (usage, signer) = signs.iter().find(|signing| !counts(signing))?;
+    Some(format!(
+        "this point's {} key {} does not count now: it is not registered as that, outside its window, retired or \
          compromised; replace it by `eleven runtime key replace`",
-        usage.name()
-    )
+        usage.name(),
+        signer.kid()
+    ))
 }
 
 /// Step 8: whether a record is the `authorization.issued` of an artifact: the members of PROTOCOL 5.1 and no others.

@@ -17,7 +17,7 @@ mod recovery;
 pub use line::{Forward, Line, LineError, encode_event};
 pub use reading::Reading;
 
-use crate::admission::{Admitted, signs, uncounted_key};
+use crate::admission::{Admitted, uncounted_key};
 use crate::denial::{Counted, Denial};
 use crate::permit::{Ending, Execution, Opened};
 use crate::uses::Uses;
@@ -72,8 +72,7 @@ impl Point {
     /// What a person should know where a key of this point does not count by `view`.
     #[must_use]
     pub fn uncounted_key(&self, view: &View, now: Time) -> Option<String> {
-        let uncounted = |(usage, signer): &(KeyUse, &dyn Signer)| !signs(view, &self.name, *usage, *signer, now);
-        self.signs().into_iter().find(uncounted).map(|(usage, signer)| uncounted_key(usage, signer.kid()))
+        uncounted_key(view, &self.name, &self.signs(), now)
     }
 
     /// The measured environment: SHA3-512 of the canonical {binary, config, point}.
