@@ -74,12 +74,6 @@ impl Permit {
         &self.execution.op
     }
 
-    /// What was authorised.
-    #[must_use]
-    pub fn artifact(&self) -> &Artifact {
-        &self.execution.artifact
-    }
-
     /// Begins to run: the permit is gone, what is left is the execution that has to be closed.
     #[must_use]
     pub fn run(self) -> Execution {

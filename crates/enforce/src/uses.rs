@@ -78,18 +78,6 @@ impl Uses {
             self.by_artifact.remove(&artifact);
         }
     }
-
-    /// How many artifacts are remembered.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_artifact.len()
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_artifact.is_empty()
-    }
 }
 
 fn judge(usage: &Use, taken: &Taken, now: Time) -> Result<(), Reason> {
