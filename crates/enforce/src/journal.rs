@@ -110,8 +110,6 @@ struct Begun {
 pub struct Closing {
     /// In their order.
     pub records: Vec<Record>,
-    /// Names the attestation.
-    pub attestation_id: String,
 }
 
 impl Journal {
@@ -263,7 +261,7 @@ impl Journal {
         let outcome = Object::new().with("result", ending.result.to_value()).with_some("cause", ending.cause);
         let events = execution.lineage.tip.n + 3;
         let about = About::artifact(&execution.artifact);
-        let attestation = Object::new().with("attestation", &attestation_id).with("envelope", envelope);
+        let attestation = Object::new().with("attestation", attestation_id).with("envelope", envelope);
         let before = self.next_seq;
         let step = [("attestation.signed", attestation, about.clone())];
         let (mut records, lineage) = self.extend(&execution.op, execution.lineage, step, finished)?;
@@ -277,7 +275,7 @@ impl Journal {
         let (rest, _) = self.extend(&execution.op, lineage, steps, finished).inspect_err(|_| self.next_seq = before)?;
         records.extend(rest);
         self.open.remove(&execution.op);
-        Ok(Closing { records, attestation_id })
+        Ok(Closing { records })
     }
 
     fn attest(
