@@ -160,12 +160,6 @@ impl Journal {
         self.open.len()
     }
 
-    /// Continues a stream further on, where the ledger's cursor says so. Of a journal that was lost this brings back the numbers and
-    /// no use: such a point returns under another key.
-    pub fn continue_from(&mut self, next_seq: u64) {
-        self.next_seq = self.next_seq.max(next_seq);
-    }
-
     /// Notes a higher registry epoch; the line must become durable before the view is used.
     #[must_use]
     pub fn note_epoch(&mut self, epoch: u64) -> Option<Line> {

@@ -504,7 +504,7 @@ fn what_is_open_is_said_again_and_closed_by_that_alone() {
     let closed = |lines: &[Line]| {
         let mut again = Journal::new(point());
         lines.iter().for_each(|line| restore(&mut again, line));
-        again.continue_from(5);
+        again.next_seq = again.next_seq.max(5);
         again.recover(NOW.plus_seconds(9), usize::MAX).expect("closes")
     };
     let closing = closed(&[line]);
