@@ -232,7 +232,7 @@ impl Journal {
         let steps = [
             ("authorization.consumed", consumed, about.clone()),
             ("admission.granted", granted, About { fingerprint: Some(self.fingerprint), ..about.clone() }),
-            ("execution.started", Object::new(), about.clone()),
+            ("execution.started", Object::new(), about),
         ];
         let (lineage, from) = (Lineage::begin(issued).map_err(|error| error.to_string())?, self.next_seq);
         // The time of its records, also where the clock went back behind what the journal holds.
