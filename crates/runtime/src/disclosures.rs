@@ -28,7 +28,6 @@ use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_core::registry::retention::Hold;
-use eleven_enforce::containment;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
 use http::Request;
@@ -267,12 +266,8 @@ async fn carry_out(
     let (execution, durability) = (permit.run(), asked_of(bundle));
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
-    // A view that came between admission and here is looked at now: what it ends shows nothing, and erases nothing.
-    let late = gate
-        .registry
-        .held()
-        .and_then(|held| containment::interrupts(&held.view, &gate.point.name, &execution.artifact));
-    let (outcome, cause, answer) = match late {
+    // What a view ended meanwhile shows nothing, and erases nothing.
+    let (outcome, cause, answer) = match gate.registry.ends(&execution.artifact) {
         Some(reason) => {
             let problem = Problem::refused(reason, "the operation was interrupted").once_allowed();
             (Outcome::Interrupted, Some(reason.code()), Err(problem))

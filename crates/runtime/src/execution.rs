@@ -20,7 +20,6 @@ use eleven_core::attestation::Outcome;
 use eleven_core::id;
 use eleven_core::policy::{PolicyBundle, Release};
 use eleven_core::reason::Reason;
-use eleven_enforce::containment;
 use eleven_enforce::permit::Execution;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
@@ -135,14 +134,10 @@ impl Run {
     async fn go(mut self, execution: Execution, request: Request<Full<Bytes>>) {
         let gate = Arc::clone(&self.gate);
         let mut registered = gate.running.enter(&execution.op, &execution.artifact);
-        // A view that came between admission and here is looked at now; every later one finds the entry.
-        let late = gate
-            .registry
-            .held()
-            .and_then(|held| containment::interrupts(&held.view, &gate.point.name, &execution.artifact));
+        let ended = gate.registry.ends(&execution.artifact);
         let limit = self.bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs);
         let deadline = tokio::time::Instant::now() + limit;
-        let head = match late {
+        let head = match ended {
             Some(reason) => Err(Break::Interrupted(reason)),
             None => self.until(deadline, &mut registered, gate.client.send(request)).await,
         };

@@ -9,13 +9,16 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
+use eleven_core::artifact::Artifact;
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
+use eleven_core::reason::Reason;
 use eleven_core::registry::{KeyTables, Snapshot, Stamp, View};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::time::Time;
 use eleven_enforce::admission::{is_fresh, went_back};
+use eleven_enforce::containment;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -101,6 +104,13 @@ impl Registry {
     /// What is held now.
     pub(crate) fn held(&self) -> Option<Arc<Holding>> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why what was admitted under `artifact` may run no more, by the view that is held now. One that came between its admission and its
+    /// [entry](Running::enter) has not reviewed it; every later one finds the entry.
+    pub(crate) fn ends(&self, artifact: &Artifact) -> Option<Reason> {
+        let held = self.held()?;
+        containment::interrupts(&held.view, &self.point, artifact)
     }
 
     /// When the newest stamp that was heard was issued, whether or not it verified.

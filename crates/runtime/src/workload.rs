@@ -22,7 +22,6 @@ use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
-use eleven_enforce::containment;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Execution;
 use http::Request;
@@ -186,10 +185,7 @@ impl Watch {
     async fn over(self, completed: oneshot::Receiver<()>) {
         let gate = &self.gate;
         let mut registered = gate.running.enter(&self.op, &self.artifact);
-        // A view that came between admission and here is looked at now; every later one finds the entry.
-        let held = gate.registry.held();
-        let late = held.and_then(|held| containment::interrupts(&held.view, &gate.point.name, &self.artifact));
-        let cause = match late {
+        let cause = match gate.registry.ends(&self.artifact) {
             Some(reason) => reason.code(),
             None => tokio::select! {
                 reason = registered.stop() => reason.map_or(STOPPED, Reason::code),
