@@ -10,6 +10,7 @@ use eleven_api::edge::{Clock, Moment};
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::artifact::Artifact;
+use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::policy::PolicyBundle;
@@ -177,8 +178,7 @@ impl Registry {
     /// Asks for the stamp and, where it names another epoch, for the snapshot. `true` where the epoch changed.
     async fn refresh(&self, desks: &Desks) -> Result<bool, CallError> {
         let asked = Moment::now(&*self.reader.clock);
-        let stamp = self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
-        let stamp = Stamp::read(stamp).map_err(malformed)?;
+        let stamp = self.stamp().await?;
         self.stamped.store(stamp.issued.0, Ordering::Release);
         let held = self.held();
         if let Some(held) = &held {
@@ -217,15 +217,11 @@ impl Registry {
     /// The snapshot that a stamp names; where the authority has moved on meanwhile, the newer stamp with it.
     async fn snapshot(&self, mut stamp: Stamp) -> Result<(Snapshot, Stamp), CallError> {
         for _ in 0..3 {
-            let body =
-                self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_SNAPSHOT, DEADLINE).await?;
-            let snapshot = Snapshot::read(body).map_err(malformed)?;
+            let snapshot = Snapshot::read(self.get(routes::REGISTRY_SNAPSHOT).await?).map_err(malformed)?;
             if snapshot.header.epoch == stamp.epoch {
                 return Ok((snapshot, stamp));
             }
-            let newer =
-                self.client.get_json_as(&self.reader, &self.authority, routes::REGISTRY_STAMP, DEADLINE).await?;
-            stamp = Stamp::read(newer).map_err(malformed)?;
+            stamp = self.stamp().await?;
         }
         Err(CallError::Malformed("the authority's snapshot and stamp are of different epochs".into()))
     }
@@ -250,11 +246,19 @@ impl Registry {
 
     async fn bundle(&self, hash: Sha3) -> Result<PolicyBundle, CallError> {
         let path = format!("{}{hash}", routes::REGISTRY_POLICIES);
-        let value = self.client.get_json_as(&self.reader, &self.authority, &path, DEADLINE).await?;
-        let bundle = PolicyBundle::read(value).map_err(malformed)?;
+        let bundle = PolicyBundle::read(self.get(&path).await?).map_err(malformed)?;
         let same = bundle.hash == hash;
         same.then_some(bundle)
             .ok_or_else(|| CallError::Malformed(format!("the authority sent another bundle than {hash}")))
+    }
+
+    /// The stamp that the authority shows now.
+    async fn stamp(&self) -> Result<Stamp, CallError> {
+        Stamp::read(self.get(routes::REGISTRY_STAMP).await?).map_err(malformed)
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, CallError> {
+        self.client.get_json_as(&self.reader, &self.authority, path, DEADLINE).await
     }
 
     fn swap(&self, holding: Holding) {
