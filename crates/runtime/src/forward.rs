@@ -18,6 +18,7 @@ use eleven_api::reader::ReadAs;
 use eleven_api::routes;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
+use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -179,7 +180,7 @@ impl Forwarder {
     async fn forward(&self, outbox: &mut Outbox) -> Result<(bool, Acknowledged), CallError> {
         let reader = self.desks.reader();
         let asked_at = Moment::now(&*self.clock);
-        let step = outbox.next(reader.as_ref()).map_err(|error| CallError::Malformed(error.to_string()))?;
+        let step = outbox.next(reader.as_ref()).map_err(malformed)?;
         let (next, size, acknowledged) = match step {
             Step::Ask => {
                 let cursor = self.cursor().await?;
@@ -212,8 +213,7 @@ impl Forwarder {
 
     async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {
         let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], body, DEADLINE).await?;
-        let answer = read_json(&answer).map_err(|error| CallError::Malformed(error.to_string()))?;
-        Appended::read(answer).map_err(|error| CallError::Malformed(error.to_string()))
+        Appended::read(read_json(&answer).map_err(malformed)?).map_err(malformed)
     }
 
     async fn cursor(&self) -> Result<Cursor, CallError> {
@@ -240,11 +240,13 @@ async fn overdue(stop: &mut watch::Receiver<bool>) {
 /// # Errors
 /// Where it does not answer, or not to this key.
 pub async fn cursor(client: &Client, ledger: &str, reader: &ReadAs) -> Result<Cursor, CallError> {
-    let kid = reader.signer.kid();
-    let kid = kid.replace('%', "%25").replace('/', "%2F").replace(':', "%3A");
-    let path = format!("{}{kid}?at=1", routes::AUDIT_CURSOR);
-    let value = client.get_json_as(reader, ledger, &path, DEADLINE).await?;
-    Cursor::read(value).map_err(|error| CallError::Malformed(error.to_string()))
+    let path = format!("{}{}?at=1", routes::AUDIT_CURSOR, routes::percent_encoded(reader.signer.kid()));
+    Cursor::read(client.get_json_as(reader, ledger, &path, DEADLINE).await?).map_err(malformed)
+}
+
+/// What was sent is not what it should be.
+pub(crate) fn malformed(error: impl fmt::Display) -> CallError {
+    CallError::Malformed(error.to_string())
 }
 
 /// Whether the ledger answered that it does not know who reads: it will not by itself at the next try.

@@ -1,7 +1,8 @@
 //! The trust root in force (PROTOCOL 3 and 11): the pinned one, and what was published after it. Each version is verified by the
 //! one before, and kept in the point's folder before anything is judged by it: no restart goes back behind it.
 
-use crate::view::{DEADLINE, malformed};
+use crate::forward::malformed;
+use crate::view::DEADLINE;
 use crate::whole;
 use eleven_api::client::{CallError, Client};
 use eleven_api::reader::ReadAs;

@@ -286,9 +286,7 @@ async fn close_lost(
     let mut path = routes::AUDIT_OPEN.to_owned();
     loop {
         let left = client.get_json_as(reader, ledger, &path, FIRST_VIEW).await;
-        let left =
-            left.and_then(|value| LeftOpen::read(value).map_err(|error| CallError::Malformed(error.to_string())));
-        let left = match left {
+        let left = match left.and_then(|value| LeftOpen::read(value).map_err(forward::malformed)) {
             Ok(left) => left,
             Err(error) => {
                 tracing::info!(%error, "the ledger does not say what was left open by a journal that is lost");

@@ -1,6 +1,6 @@
 //! The point's view of the registry: fetched whole, verified against the trust root in force, swapped in at once.
 
-use crate::forward;
+use crate::forward::{self, malformed};
 use crate::journal::Desks;
 use crate::roots::Roots;
 use crate::running::Running;
@@ -205,7 +205,7 @@ impl Registry {
         let known = held.as_ref().map(|held| Arc::clone(&held.bundles)).unwrap_or_default();
         let bundles = self.bundles(&view, &known).await?;
         // Step 4 compares with what is persisted; so it is durable before it is used.
-        desks.note_epoch(view.epoch()).await.map_err(|error| CallError::Malformed(error.to_string()))?;
+        desks.note_epoch(view.epoch()).await.map_err(malformed)?;
         let uses_since = uses_since(view.lists().keys.iter(), &self.point, self.reader.signer.kid());
         let epoch = view.epoch();
         let issuers = Arc::new(TokenIssuers::of(view.lists().sources.iter()));
@@ -310,11 +310,6 @@ fn uses_since<'a>(keys: impl Iterator<Item = &'a KeyRecord>, point: &str, kid: &
         closed = closed.max(Some(since));
     }
     closed.map(|closed| own.map_or(Time(i64::MAX), |own| own.max(closed)))
-}
-
-/// What was sent is not what it should be.
-pub(crate) fn malformed(error: impl std::fmt::Display) -> CallError {
-    CallError::Malformed(error.to_string())
 }
 
 #[cfg(test)]
