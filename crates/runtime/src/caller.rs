@@ -12,7 +12,7 @@ use eleven_api::routes;
 use eleven_api::secret::{CLIENT, OPERATOR};
 use eleven_api::token;
 use eleven_core::encoding::Value;
-use eleven_core::hash::Sha3;
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use http::HeaderMap;
@@ -50,7 +50,7 @@ pub(crate) struct Callers {
     authority: String,
     client: Client,
     clock: Arc<dyn Clock>,
-    known: Mutex<(u64, HashMap<Sha3, Caller>)>,
+    known: Mutex<(u64, HashMap<Sha256, Caller>)>,
 }
 
 impl Callers {
@@ -71,7 +71,7 @@ impl Callers {
             Problem::refused(Reason::IssuerUnavailable, "this point has no verified view of the registry yet")
         })?;
         let now = self.clock.now();
-        let name = Sha3::of(&[credential.as_bytes()]);
+        let name = Sha256::of(&[credential.as_bytes()]);
         if let Some(caller) = self.remembered(held.view.epoch(), &name, now) {
             return Ok(caller);
         }
@@ -106,13 +106,13 @@ impl Callers {
         }
     }
 
-    fn remembered(&self, epoch: u64, name: &Sha3, now: Time) -> Option<Caller> {
+    fn remembered(&self, epoch: u64, name: &Sha256, now: Time) -> Option<Caller> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A token that ends while the authority decides would be refused there; a new one is asked for 5 s before.
         known.1.get(name).filter(|caller| known.0 == epoch && now.plus_seconds(5) < caller.exp).cloned()
     }
 
-    fn remember(&self, epoch: u64, name: Sha3, caller: Caller) {
+    fn remember(&self, epoch: u64, name: Sha256, caller: Caller) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != epoch || known.1.len() >= REMEMBERED {
             *known = (epoch, HashMap::new());
