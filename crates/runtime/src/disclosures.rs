@@ -8,7 +8,7 @@
 //! **Invariant**: nothing of the store is shown or erased without a permit, and no answer leaves before its evidence is as durable
 //! as the policy asks.
 
-use crate::execution::{DECISION, asked as asked_of, name_lineage};
+use crate::execution::{DECISION, durability_of, name_lineage};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, close, ending, uncommitted};
 use crate::whole::{self, DRAFT};
@@ -263,7 +263,7 @@ async fn carry_out(
     permit: Permit,
     bundle: &PolicyBundle,
 ) -> Result<axum::response::Response, Problem> {
-    let (execution, durability) = (permit.run(), asked_of(bundle));
+    let (execution, durability) = (permit.run(), durability_of(bundle));
     let op = execution.op.clone();
     let lineage = id::lineage_name(&op);
     // What a view ended meanwhile shows nothing, and erases nothing.

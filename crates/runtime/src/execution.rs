@@ -295,7 +295,7 @@ impl Run {
 
     /// Whether what is closed may be released: at once, or when it is as durable as the policy's term asks, which it names.
     async fn released(&self, closed: u64) -> Option<Durability> {
-        let asked = asked(&self.bundle);
+        let asked = durability_of(&self.bundle);
         self.gate.standing.reached(closed, asked, self.gate.settings.release_wait).await.then_some(asked)
     }
 
@@ -372,7 +372,7 @@ fn ends_by_close(headers: &HeaderMap) -> bool {
 }
 
 /// The durability that a policy asks of the evidence before anything is released: D1 where it says nothing.
-pub(crate) fn asked(bundle: &PolicyBundle) -> Durability {
+pub(crate) fn durability_of(bundle: &PolicyBundle) -> Durability {
     bundle.terms.durability.as_deref().and_then(Durability::parse).unwrap_or(Durability::D1)
 }
 

@@ -4,7 +4,7 @@
 //! digest as the body.
 
 use crate::disclosures;
-use crate::execution::{asked as asked_of, name_lineage};
+use crate::execution::{durability_of, name_lineage};
 use crate::gateway::{Admission, Gate, Presented, admit_here, authenticate, body_of, deny};
 use crate::opening::{self, Begun, Sent, begin, ending, uncommitted};
 use crate::running::STOPPED;
@@ -127,7 +127,7 @@ async fn start(
         limit: bundle.terms.max_run.map_or(gate.settings.gateway.max_run, Duration::from_secs),
         gate,
     };
-    let (digests, durability) = (bundle.terms.digests, asked_of(&bundle));
+    let (digests, durability) = (bundle.terms.digests, durability_of(&bundle));
     let started = Started { execution, digests, durability, identity, _place: place, _watched: watched };
     workloads.started.lock().unwrap_or_else(PoisonError::into_inner).insert(attestation_id.clone(), started);
     let admitted = Admitted { attestation_id, lineage: id::lineage_name(&op), durability: Durability::D1 };
