@@ -16,8 +16,9 @@
 //! [`passing`] is what passes to and from the upstream beside the body.
 //!
 //! Around it: [`standing`] knows how far the evidence stands under witnessed heads, [`view`] keeps the registry fresh,
-//! [`roots`] knows the trust root in force, [`running`] interrupts what a new view no longer allows, [`seen`] remembers what the clock showed, and
-//! [`bodies`] bounds what callers' bodies take.
+//! [`roots`] knows the trust root in force, [`running`] interrupts what a new view no longer allows, and [`seen`] remembers what the
+//! clock showed. [`workload`] is the other boundary: what is admitted here and runs elsewhere. [`serve`] puts it all together, after
+//! [`recover`] has read the journal back, and [`health`] says how the point is.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
 //! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
