@@ -39,8 +39,8 @@ pub(crate) enum Ask {
 pub(crate) enum Answer {
     Opened(Result<Box<Opened>, Box<(Denial, Option<String>)>>),
     Closed(Result<Closing, String>),
-    /// The operation id of the denial's event.
-    Denied(Result<String, String>),
+    /// The operation id of an event that stands alone: a denial's, or another of this point's.
+    Alone(Result<String, String>),
     Noted,
     /// So many counts became events; where it is all that do at once, more may wait.
     Counted(usize),
@@ -107,7 +107,7 @@ impl Stage for Desk {
         match request {
             Ask::Open(admitted, workload) => Answer::Opened(self.open(*admitted, workload, now, batch)),
             Ask::Close(execution, ending) => Answer::Closed(self.close(*execution, &ending, batch)),
-            Ask::Deny(denial) => Answer::Denied(self.deny(&denial, now, batch)),
+            Ask::Deny(denial) => Answer::Alone(self.deny(&denial, now, batch)),
             Ask::Epoch(epoch) => {
                 if let Some(line) = self.journal.note_epoch(epoch) {
                     let _ = batch.push(line.encode());
@@ -116,7 +116,7 @@ impl Stage for Desk {
             }
             Ask::Alone(event, data) => {
                 let record = self.journal.alone(event, data, About::default(), now);
-                Answer::Denied(record.and_then(|record| push(batch, record)))
+                Answer::Alone(record.and_then(|record| push(batch, record)))
             }
             Ask::Counts => {
                 let rest = self.counter.lock().unwrap_or_else(PoisonError::into_inner).rest(COUNTED);
@@ -287,7 +287,7 @@ impl Desks {
     /// Commits the event of a denial and returns its operation id.
     pub(crate) async fn deny(&self, denial: Denial) -> Result<String, String> {
         match self.ask(Ask::Deny(Box::new(denial))).await {
-            Ok(Committed { answer: Answer::Denied(op), .. }) => op,
+            Ok(Committed { answer: Answer::Alone(op), .. }) => op,
             Ok(_) => Err("the journal answered something else".into()),
             Err(error) => Err(format!("the journal cannot be written: {error}")),
         }
@@ -318,7 +318,7 @@ impl Desks {
     /// Commits an event of the point that stands alone. It is never refused for room: nobody says it a second time.
     pub(crate) async fn alone(&self, event: &'static str, data: Object) -> Result<String, String> {
         match self.owe(Ask::Alone(event, data)).await {
-            Ok(Committed { answer: Answer::Denied(op), .. }) => op,
+            Ok(Committed { answer: Answer::Alone(op), .. }) => op,
             Ok(_) => Err("the journal answered something else".into()),
             Err(error) => Err(error.to_string()),
         }
