@@ -55,6 +55,8 @@ const LAST_EVIDENCE: Duration = Duration::from_secs(1);
 /// An enforcement point, ready to serve.
 pub struct Runtime {
     gate: Arc<Gate>,
+    /// Who asks the ledger for heads.
+    asking: Asking,
     failed: Arc<OnceLock<String>>,
     stopping: watch::Receiver<bool>,
 }
@@ -99,42 +101,24 @@ impl Runtime {
         let mut journal = read.map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let cursor = agree(&client, &settings.ledger, &reader, &journal).await?;
-        let expected = cursor.map(|(cursor, _)| cursor.next);
         let roots = Arc::new(Roots::open(folder, root).map_err(RuntimeError::Root)?);
         let standing = Standing::new(settings.required);
-        match cursor {
-            Some((cursor, _)) => {
-                let (client, reader, ledger) = (client.clone(), reader.clone(), settings.ledger.clone());
-                let (roots, clock) = (Arc::clone(&roots), Arc::clone(&clock));
-                standing.resume(&Asking { client, reader, ledger, roots, clock }, &cursor).await;
-            }
+        let asking = Asking {
+            client: client.clone(),
+            reader: reader.clone(),
+            ledger: settings.ledger.clone(),
+            roots: Arc::clone(&roots),
+            clock: Arc::clone(&clock),
+        };
+        match &cursor {
+            Some((cursor, _)) => standing.resume(&asking, cursor).await,
             None => standing.resume_unasked(journal.next_seq() > 0),
         }
-        let now = Moment::now(&*clock);
-        // What it is not known to have is behind from when it was made: a restart gives no new time to an old backlog.
-        let behind = recover::oldest_from(&log, expected.unwrap_or(0)).map_err(RuntimeError::Journal)?;
-        // Before anything else is written: what was closed already would otherwise be closed twice.
-        if expected == Some(journal.next_seq()) {
-            close_lost(&client, &settings.ledger, &reader, &mut log, &mut journal).await?;
-        }
-        recover::close_open(&mut log, &mut journal, clock.now()).map_err(RuntimeError::Journal)?;
-        let progress = Arc::new(Progress::new(behind.map_or(now, |behind| now.back_to(behind.min(now.at)))));
-        if let Some((cursor, asked)) = cursor {
-            progress.told(cursor.at, asked);
-        }
+        let progress = close_left(&client, &settings.ledger, &reader, &mut log, &mut journal, cursor).await?;
+        let progress = Arc::new(progress);
         let failed = Arc::new(OnceLock::new());
         let (stop, stopping) = watch::channel(false);
-        let on_stop = {
-            let failed = Arc::clone(&failed);
-            move |why: Stop| {
-                if let Some(what) = failure(&why) {
-                    tracing::error!(%what, "the journal's writer stopped");
-                    // It stops once.
-                    let _ = failed.set(what);
-                }
-                stop.send_replace(true);
-            }
-        };
+        let on_stop = stops(Arc::clone(&failed), stop);
         let desks = Desks::start(log, journal, Arc::clone(&clock), Arc::clone(&progress), listener, on_stop)
             .map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let issuer = Issuer {
@@ -164,7 +148,7 @@ impl Runtime {
             clock,
             seen,
         };
-        Ok(Self { gate: Arc::new(gate), failed, stopping })
+        Ok(Self { gate: Arc::new(gate), asking, failed, stopping })
     }
 
     /// Serves until told to stop, or until the journal fails or a task of its own ends.
@@ -174,12 +158,12 @@ impl Runtime {
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
         let (all, stopping) = watch::channel(false);
         let (flush, flushing) = watch::channel(false);
-        let tasks = Tasks::default();
+        let (tasks, forwarder) = (Tasks::default(), self.forwarder());
         let running = [
             tasks.spawn("registry", follow(Arc::clone(&self.gate), flushing.clone())),
             tasks.spawn("backlog", watch_backlog(Arc::clone(&self.gate), flushing.clone())),
-            tasks.spawn("heads", Arc::clone(&self.gate.standing).follow(self.asking(), flushing.clone())),
-            tasks.spawn("forwarding", self.forwarder().run(flushing)),
+            tasks.spawn("heads", Arc::clone(&self.gate.standing).follow(self.asking, flushing.clone())),
+            tasks.spawn("forwarding", forwarder.run(flushing)),
         ];
         let serving = tasks.spawn("listener", accept(Arc::clone(&self.gate), listener, stopping));
         let (mut stop, mut journal) = (stop, self.stopping.clone());
@@ -205,16 +189,6 @@ impl Runtime {
             return Err(RuntimeError::Stopped(what.clone()));
         }
         outcome
-    }
-
-    fn asking(&self) -> Asking {
-        Asking {
-            client: self.gate.client.clone(),
-            reader: self.gate.registry.reader().clone(),
-            ledger: self.gate.settings.ledger.clone(),
-            roots: Arc::clone(self.gate.registry.roots()),
-            clock: Arc::clone(&self.gate.clock),
-        }
     }
 
     fn forwarder(&self) -> Forwarder {
@@ -272,6 +246,44 @@ async fn agree(
             }
         }
     }
+}
+
+/// What the journal's writer calls when it stops: keeps why, where nobody asked it to, and says so to whoever waits for `stop`.
+fn stops(failed: Arc<OnceLock<String>>, stop: watch::Sender<bool>) -> impl FnOnce(Stop) + Send + 'static {
+    move |why: Stop| {
+        if let Some(what) = failure(&why) {
+            tracing::error!(%what, "the journal's writer stopped");
+            // It stops once.
+            let _ = failed.set(what);
+        }
+        stop.send_replace(true);
+    }
+}
+
+/// Closes truthfully what was left open, in this journal and in one that is lost. Gives how far the ledger has what stood in this one
+/// before, by its `cursor` where it told one.
+async fn close_left(
+    client: &Client,
+    ledger: &str,
+    reader: &ReadAs,
+    log: &mut SegmentLog,
+    journal: &mut Journal,
+    cursor: Option<(Cursor, Moment)>,
+) -> Result<Progress, RuntimeError> {
+    let now = Moment::now(&*reader.clock);
+    let expected = cursor.map(|(cursor, _)| cursor.next);
+    // What it is not known to have is behind from when it was made: a restart gives no new time to an old backlog.
+    let behind = recover::oldest_from(&*log, expected.unwrap_or(0)).map_err(RuntimeError::Journal)?;
+    // Before anything else is written: what was closed already would otherwise be closed twice.
+    if expected == Some(journal.next_seq()) {
+        close_lost(client, ledger, reader, log, journal).await?;
+    }
+    recover::close_open(log, journal, reader.clock.now()).map_err(RuntimeError::Journal)?;
+    let progress = Progress::new(behind.map_or(now, |behind| now.back_to(behind.min(now.at))));
+    if let Some((cursor, asked)) = cursor {
+        progress.told(cursor.at, asked);
+    }
+    Ok(progress)
 }
 
 /// Closes what this point began under keys whose journal is lost: the ledger alone knows of it. Where it can't be asked, the
