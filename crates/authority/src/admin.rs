@@ -243,7 +243,7 @@ impl Authority {
         Ok(Done {
             durability: committed.iter().map(|committed| committed.durability).min(),
             epoch,
-            effective_by: everywhere(self.clock.now(), current.fresh_ms()),
+            effective_by: everywhere(self.clock.now(), current.view.fresh_ms()),
             lineages: committed.iter().map(|committed| id::lineage_name(&committed.record.op)).collect(),
             answer: plan.answer,
         })

@@ -88,7 +88,7 @@ impl Signers {
     /// What signs artifacts at `now`, under this registry: the newest key that has counted there for as long as a view of it may be
     /// old, so that every enforcement point knows it; where there is none, the newest that counts at all.
     fn issuer(&self, current: &Current, now: Time) -> Option<&dyn Signer> {
-        let known = now.plus_millis(-current.fresh_ms());
+        let known = now.plus_millis(-current.view.fresh_ms());
         let counting = |kid: &str| current.counting(kid, now);
         let settled = self.issuer.newest_of(|kid| counting(kid).filter(|key| current.issues_since(key) <= known));
         settled.or_else(|| self.issuer.newest_of(counting)).map(Arc::as_ref)
@@ -105,7 +105,7 @@ impl Signers {
 
     /// What signs identity tokens of `issuer` at `now`, under this registry: as for artifacts.
     pub(crate) fn identity<'a>(&'a self, issuer: &'a str, current: &'a Current, now: Time) -> Option<&'a dyn Signer> {
-        let known = now.plus_millis(-current.fresh_ms());
+        let known = now.plus_millis(-current.view.fresh_ms());
         let settled = self.token_keys(issuer, current).find(|signer| current.tokens_since(signer.kid()) <= known);
         settled.or_else(|| self.token_keys(issuer, current).next()).map(Arc::as_ref)
     }

@@ -94,7 +94,7 @@ impl Registry {
     /// The last epoch, where the ledger was heard from within `fresh`: only then may anything be decided by it.
     #[must_use]
     pub fn fresh(&self, now: Time) -> Option<Arc<Current>> {
-        self.current().filter(|current| self.heard_within(current.fresh_ms(), now))
+        self.current().filter(|current| self.silence_ms(now) <= current.view.fresh_ms())
     }
 
     /// What drifted by the ledger's word and has to be contained, as it changes.
@@ -112,10 +112,6 @@ impl Registry {
 
     fn hear(&self, heard: Option<Moment>) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
-    }
-
-    fn heard_within(&self, fresh_ms: i64, now: Time) -> bool {
-        self.silence_ms(now) <= fresh_ms
     }
 
     /// Compiles a bundle that is to be published, one at a time and apart from what serves; gives its canonical bytes besides.

@@ -175,12 +175,6 @@ impl Current {
         })
     }
 
-    /// The age that a view of this registry may have, in milliseconds.
-    #[must_use]
-    pub fn fresh_ms(&self) -> i64 {
-        i64::try_from(self.view.header().fresh).unwrap_or(0).saturating_mul(1000)
-    }
-
     /// Where a runtime stands; `None` where no point of it is registered.
     #[must_use]
     pub fn placement(&self, runtime: &str) -> Option<&Placement> {

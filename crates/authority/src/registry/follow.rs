@@ -319,7 +319,7 @@ fn is_descended(fold: &Fold, pinned: &TrustRoot) -> bool {
 /// Stamps the last epoch as long as the ledger is heard from.
 pub(super) async fn stamp(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
     loop {
-        let often = registry.current().is_some_and(|current| current.fresh_ms() <= 2000);
+        let often = registry.current().is_some_and(|current| current.view.fresh_ms() <= 2000);
         tokio::select! {
             () = tokio::time::sleep(if often { STAMP_OFTEN } else { STAMP_EVERY }) => {}
             () = stopped(&mut stop) => return,
