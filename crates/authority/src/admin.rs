@@ -23,6 +23,7 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
 use eleven_api::audit::Durability;
+use eleven_api::client::CallError;
 use eleven_api::problem::Problem;
 use eleven_api::serve::{self, Budget, Peer};
 use eleven_core::encoding::{Object, Value};
@@ -139,6 +140,12 @@ impl From<NotCompiled> for ActError {
                  nothing was done",
             ),
         }
+    }
+}
+
+impl From<CallError> for ActError {
+    fn from(error: CallError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

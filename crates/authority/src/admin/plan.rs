@@ -131,7 +131,7 @@ async fn publish_root(authority: &Authority, current: &Current, root: &TrustRoot
         ));
     }
     // Which head keys the ledger holds only itself knows.
-    let heads = authority.ledger.head_keys().await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    let heads = authority.ledger.head_keys().await?;
     let heads = heads.ok_or(ActError::Impossible(
         "the ledger does not say which head keys it holds, as one of an earlier version does not, so that this root could leave it \
          without one that signs: bring the ledger to this version first",
@@ -271,7 +271,7 @@ fn waits_for_witnesses(bundle: &PolicyBundle) -> bool {
 /// The expiry is the one that the ledger has, not one that somebody remembers.
 async fn revoke(authority: &Authority, current: &Current, artifact: String, why: String) -> Result<Plan, ActError> {
     let op = id::operation_of_artifact(&artifact).unwrap_or_default();
-    let lineage = authority.ledger.lineage(op).await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    let lineage = authority.ledger.lineage(op).await?;
     let issued =
         lineage.as_ref().and_then(|events| events.first()).filter(|event| event.event == "authorization.issued");
     let issued = issued.ok_or_else(|| ActError::Unknown(format!("artifact {artifact}")))?;
@@ -418,7 +418,7 @@ async fn subject_lineage(
     subject: &str,
 ) -> Result<(String, Option<Record>), ActError> {
     let op = id::subject_op(kind, subject);
-    let lineage = authority.ledger.lineage(&op).await.map_err(|error| ActError::Unavailable(error.to_string()))?;
+    let lineage = authority.ledger.lineage(&op).await?;
     Ok((op, lineage.and_then(|mut events| events.pop())))
 }
 

@@ -79,7 +79,7 @@ async fn check_events(authority: &Authority, current: &Current, kid: &str, urgen
             let mut others = current.fold.lists().keys.iter().filter(|key| key.kid != kid);
             !others.any(of_the_ledger)
         }
-        Err(error) => return Err(ActError::Unavailable(error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     if is_used {
         return Err(ActError::Impossible(
