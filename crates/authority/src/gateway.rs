@@ -27,6 +27,7 @@ use eleven_api::{edge, routes, serve};
 use eleven_core::artifact::Token;
 use eleven_core::id;
 use eleven_core::reason::Reason;
+use eleven_core::time::Time;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use point::PointError;
 use std::sync::Arc;
@@ -196,14 +197,16 @@ fn caller<'h>(
     listening: &Listening,
 ) -> Result<(Caller, &'h str), Problem> {
     let now = authority.clock.now();
-    let unauthenticated = |detail: String| {
-        authority.denials.count(now, &listening.0);
-        Problem::refused(Reason::IdentityUnauthenticated, detail)
-    };
-    let bearer = bearer(headers).ok_or_else(|| unauthenticated(IdentityError::Missing.to_string()))?;
-    let caller = current.sources.authenticate(bearer, current.view.domain(), now);
-    let caller = caller.map_err(|error| unauthenticated(error.to_string()))?;
+    let unknown = |error: IdentityError| unauthenticated(authority, listening, now, &error);
+    let bearer = bearer(headers).ok_or(IdentityError::Missing).map_err(unknown)?;
+    let caller = current.sources.authenticate(bearer, current.view.domain(), now).map_err(unknown)?;
     Ok((caller, bearer))
+}
+
+/// The answer to whom nobody knows; it is counted, not one event each.
+fn unauthenticated(authority: &Authority, listening: &Listening, now: Time, error: &IdentityError) -> Problem {
+    authority.denials.count(now, &listening.0);
+    Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
 }
 
 fn allow(allowed: &Allowed) -> Response {
@@ -229,10 +232,7 @@ async fn exchange(
     let body = serve::body(body, MAX_BODY).await?;
     let exchange = Exchange::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
     let (current, now) = (current(&authority)?, authority.clock.now());
-    let unknown = |error: IdentityError| {
-        authority.denials.count(now, &listening.0);
-        Problem::refused(Reason::IdentityUnauthenticated, error.to_string())
-    };
+    let unknown = |error: IdentityError| unauthenticated(&authority, &listening, now, &error);
     let secret = Secret::parse(&exchange.secret).ok_or_else(|| unknown(IdentityError::Secret))?;
     let identity = current.sources.client(&secret).map_err(unknown)?;
     let Some(signer) = authority.signers.identity(&authority.name, &current, now) else {
