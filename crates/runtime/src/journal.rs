@@ -23,6 +23,8 @@ const RENEW: u64 = 4096;
 /// So many counts of denials become events at once. More wait only where a disk stood for minutes, and a commit carries them
 /// beside all else.
 const COUNTED: usize = 1024;
+/// What is said of an answer that is none to what was asked: a fault of this process.
+const ANOTHER: &str = "the journal answered something else";
 
 /// What can be asked of the journal.
 pub(crate) enum Ask {
@@ -222,6 +224,10 @@ fn reply() -> (impl FnOnce(Outcome) + Send + 'static, oneshot::Receiver<Outcome>
     (reply, receive)
 }
 
+fn unwritten(error: &CommitError) -> String {
+    format!("the journal cannot be written: {error}")
+}
+
 fn push(batch: &mut Batch, record: Record) -> Result<String, String> {
     batch.push(encode_event(&record, None)).map_err(|error| error.to_string())?;
     Ok(record.op)
@@ -270,8 +276,8 @@ impl Desks {
                 .permit(&Receipt(&durable))
                 .map_err(|_| unavailable("the journal's receipt is not for these records".into())),
             Ok(Committed { answer: Answer::Opened(Err(refused)), .. }) => Err(*refused),
-            Ok(_) => Err(unavailable("the journal answered something else".into())),
-            Err(error) => Err(unavailable(format!("the journal cannot be written: {error}"))),
+            Ok(_) => Err(unavailable(ANOTHER.into())),
+            Err(error) => Err(unavailable(unwritten(&error))),
         }
     }
 
@@ -279,8 +285,8 @@ impl Desks {
     pub(crate) async fn close(&self, execution: Execution, ending: Ending) -> Result<Closing, String> {
         match self.owe(Ask::Close(Box::new(execution), ending)).await {
             Ok(Committed { answer: Answer::Closed(closing), .. }) => closing,
-            Ok(_) => Err("the journal answered something else".into()),
-            Err(error) => Err(format!("the journal cannot be written: {error}")),
+            Ok(_) => Err(ANOTHER.into()),
+            Err(error) => Err(unwritten(&error)),
         }
     }
 
@@ -288,8 +294,8 @@ impl Desks {
     pub(crate) async fn deny(&self, denial: Denial) -> Result<String, String> {
         match self.ask(Ask::Deny(Box::new(denial))).await {
             Ok(Committed { answer: Answer::Alone(op), .. }) => op,
-            Ok(_) => Err("the journal answered something else".into()),
-            Err(error) => Err(format!("the journal cannot be written: {error}")),
+            Ok(_) => Err(ANOTHER.into()),
+            Err(error) => Err(unwritten(&error)),
         }
     }
 
@@ -319,7 +325,7 @@ impl Desks {
     pub(crate) async fn alone(&self, event: &'static str, data: Object) -> Result<String, String> {
         match self.owe(Ask::Alone(event, data)).await {
             Ok(Committed { answer: Answer::Alone(op), .. }) => op,
-            Ok(_) => Err("the journal answered something else".into()),
+            Ok(_) => Err(ANOTHER.into()),
             Err(error) => Err(error.to_string()),
         }
     }
