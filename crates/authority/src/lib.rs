@@ -4,7 +4,7 @@
 //! [`authorization`] decides by the registry's last epoch, purely; [`sequencer`] makes the event and waits for the ledger;
 //! only then does the artifact leave. [`registry`] follows the ledger, folds, signs and serves what everybody decides by;
 //! [`admin`] is how operators change it, and `containment` what changes it by nobody's act. [`denials`] counts callers
-//! without identity.
+//! without identity; `event_key` notices that the key which signs events has ended.
 //!
 //! **Invariant**: this corner keeps no state of record. Its registry is a fold over the ledger's entries, its event
 //! counter is the ledger's cursor; a restarted authority knows all that this one knew, and a replica needs no more than
@@ -14,7 +14,7 @@ pub mod admin;
 pub mod authorization;
 mod containment;
 pub mod denials;
-mod ending;
+mod event_key;
 #[cfg(test)]
 mod fixtures;
 pub mod gateway;
@@ -219,7 +219,7 @@ impl Authority {
             end,
         });
         authority.tasks.spawn("containment", containment::contain(Arc::clone(&authority), ending.clone()));
-        authority.tasks.spawn("event key", ending::watch(Arc::clone(&authority), ending));
+        authority.tasks.spawn("event key", event_key::watch(Arc::clone(&authority), ending));
         Ok(authority)
     }
 
