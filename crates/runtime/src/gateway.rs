@@ -42,7 +42,7 @@ use http_body_util::Full;
 use std::sync::Arc;
 
 /// The header in which an artifact is presented.
-pub(crate) const PRESENTED: &str = "eleven-authorization";
+const PRESENTED: &str = "eleven-authorization";
 /// The header in which a caller who brings an artifact names the salts of its commitments.
 const SALTS: &str = "eleven-salts";
 

@@ -66,7 +66,7 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, ReadBackError>
 ///
 /// # Errors
 /// Where it can't be read.
-pub fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, String> {
+pub(crate) fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, String> {
     let reader = log.reader();
     let mut position = reader.first();
     loop {
@@ -103,7 +103,7 @@ pub fn close_open(log: &mut impl Log, journal: &mut Journal, now: Time) -> Resul
 ///
 /// # Errors
 /// As [`close_open`]. What is no lineage of this point's stays open, and is named in the log.
-pub fn close_lost(
+pub(crate) fn close_lost(
     log: &mut impl Log,
     journal: &mut Journal,
     lineages: &[Vec<Record>],
