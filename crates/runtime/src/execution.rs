@@ -78,12 +78,12 @@ enum Break {
 }
 
 impl Break {
-    /// Of an answer whose end is its connection's, and in which nothing that can be read says that it is at its end.
+    /// Of an answer that ended with its connection, while nothing in it says that it is whole.
     fn cut() -> Self {
         Self::Upstream("its events ended with its connection, and no end of their own is seen in them".into())
     }
 
-    /// Of an answer that goes on in another protocol. Nobody here asked for one, and what comes is none of this.
+    /// Of an answer that goes on in another protocol, which nobody here asked for.
     fn switched() -> Self {
         Self::Upstream("it switches to another protocol (101), which it was not asked for".into())
     }
@@ -93,7 +93,7 @@ impl Break {
         Self::Upstream(format!("it redirects ({status}): name the address that it redirects to as the upstream"))
     }
 
-    /// Of an answer that comes in a coding that is not taken off it here, and that its caller would take for none.
+    /// Of an answer in a transfer coding that is not taken off here: its caller would take the encoded bytes for the answer.
     fn encoded() -> Self {
         Self::Upstream("it answers in a transfer coding that it was not asked for".into())
     }
@@ -345,9 +345,9 @@ fn is_redirect(response: &Response<Incoming>) -> bool {
     response.status().is_redirection() && response.headers().contains_key(header::LOCATION)
 }
 
-/// Whether an answer can be passed on as it comes. Of one without a body the connection asks for no piece: it drops the body as it
-/// does where the caller leaves. In what is no events, and in what is encoded, though nobody asked for that, no end is seen before it
-/// has passed; nor is a document of use to anybody before it is whole, and one that breaks off is asked for again by the clients.
+/// Whether an answer can be passed on as it comes: where it is events, as they are read. In anything else, and in what is encoded, the
+/// end is not seen before it has passed; nor is a document of use to anybody before it is whole. Nor is an answer without a body
+/// streamed: the connection asks for no piece of it and drops it, which looks here as if the caller had left.
 fn can_stream(response: &Response<Incoming>) -> bool {
     let headers = response.headers();
     !response.body().is_end_stream() && are_events(headers) && !passing::is_encoded(headers)

@@ -315,9 +315,9 @@ impl Refused {
     }
 }
 
-/// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, the authority is asked once
-/// more, because nothing was sent yet: by a view that knows of it, since the authority may have been first to hear, and with
-/// committed what that policy calls sensitive.
+/// Inline: the artifact is obtained on the caller's behalf. Where a policy was replaced meanwhile, of which authority and point hear
+/// one before the other, nothing was sent yet: so the view is refreshed, what the new policy calls sensitive is committed, and the
+/// authority is asked once more.
 async fn inline(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<Admission, Problem> {
     let admission = match issued(gate, caller, &framed).await {
         Err(refused) if refused.is_replaced() => {

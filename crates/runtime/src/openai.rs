@@ -43,8 +43,8 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
 }
 
 impl Members<'_> {
-    /// A member that is none of `known` by its bytes, and is one to an upstream that does not tell upper from lower case, as
-    /// Go's `encoding/json`: of two the last one wins there, and policy would have read the other.
+    /// A member whose name differs from one of `known` only in case, and that one. An upstream that does not tell upper from lower
+    /// case, as Go's `encoding/json`, takes the two for one and the last of them wins: policy would have read the other.
     fn lookalike<'k>(&self, known: impl Iterator<Item = &'k str>) -> Option<(&str, &'k str)> {
         let known: Vec<&str> = known.collect();
         self.0.keys().find_map(|member| {
@@ -64,10 +64,10 @@ fn fold(name: &str) -> impl Iterator<Item = char> {
 /// The operation of a model call: `name`, `model`, `scope`, and the parameters that policy reads.
 ///
 /// # Errors
-/// `limits.exceeded` where the operation would be larger than one may be. 400 where the body is not JSON, has more members than are read, a member stands twice or differs only in case from one that
-/// policy reads, or `model` is missing.
+/// `limits.exceeded` where the operation would be larger than one may be. 400 where the body is not JSON, has more members than are
+/// read, a member stands twice or differs only in case from one that policy reads, or `model` is missing.
 pub(crate) fn invocation(body: &[u8], settings: &Gateway) -> Result<Operation, Problem> {
-    // Looked at here, for what is read next repeats in its error what it finds in the place of an object: a text of all the body.
+    // Looked at first: the parser's error repeats whatever stands in the place of an object, which may be all of the body.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::malformed("the body is not an OpenAI request: it is no JSON object"));
     }

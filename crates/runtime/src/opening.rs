@@ -56,8 +56,9 @@ impl Reply {
     }
 }
 
-/// Takes the use, commits, and goes on with the permit in `run`, which replies. A caller who leaves takes nothing of that
-/// along: one who is gone before anything ran is the cause in the evidence. Nothing begins once this point is about to end.
+/// Takes the use, commits, and hands the permit to `run`, which replies; all of it in a task of its own, which goes on where the
+/// caller leaves. Where the caller is gone by the time of the permit nothing runs, and the evidence says so. Nothing begins once this
+/// point is about to end.
 ///
 /// # Errors
 /// The denial of steps 17 and 18, or what `run` replies.

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 /// The only type of a body that is read here, and that is forwarded.
 const JSON: &str = "application/json";
-/// How long an answer may be kept: what a cache gave out again nobody decided on for who gets it then, and nothing recorded. Nor may it
-/// be changed on its way: of other bytes there is no evidence.
+/// What caches and proxies may do with an answer: not keep it, since nobody decides about who gets it from a cache, and nothing is
+/// recorded of that; and not change it, since there is no evidence of other bytes.
 const KEPT: &str = "no-store, no-transform";
 /// Headers by which some upstreams take a request for one of another method or path.
 const OVERRIDES: [&str; 5] =
@@ -31,14 +31,14 @@ pub(crate) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a body under these headers is another than the bytes that it comes as.
+/// Whether a body under these headers is encoded: its bytes have to be decoded before they are what they say.
 pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
     let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
 }
 
-/// Whether a body under these headers is in a coding of its transfer beside the chunks that are taken off it, once: what comes then
-/// is the bytes of that coding, under headers that do not say so any more (RFC 9112, 6.1).
+/// Whether a body under these headers is in a transfer coding besides one `chunked` (RFC 9112, 6.1). The chunks are taken off here, and
+/// the header with them: of any other coding its bytes would be passed on, and nothing would say that they are in it.
 pub(crate) fn is_transfer_encoded(headers: &HeaderMap) -> bool {
     let lists = headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
     let codings = lists.flat_map(|list| list.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
@@ -117,7 +117,8 @@ fn is_for_caches(name: &HeaderName) -> bool {
     name.ends_with("cache-control") || matches!(name, "expires" | "surrogate-control" | "x-accel-expires")
 }
 
-/// The length that an answer's head names, where it names one: of the answer to HEAD it is that of the body which GET brings.
+/// The length that an answer's head names, where it names exactly one. In the answer to HEAD that is the length of the body that GET
+/// would bring.
 pub(crate) fn length(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next()?;

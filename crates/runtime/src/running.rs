@@ -124,8 +124,8 @@ impl Registered<'_> {
 pub(crate) struct Halt(Option<u64>);
 
 impl Halt {
-    /// Interrupts what runs, at each look for as long as it is past the bound: what passed step 16 before may begin to run
-    /// only now. Gives the event and its start where that begins or ends.
+    /// Interrupts what runs while the bound is passed, at each look: what passed step 16 before may begin to run only now. Where a halt
+    /// begins or ends, gives the event of that, and what the ledger had acknowledged when it began.
     pub(crate) fn look(&mut self, past: bool, acknowledged: u64, running: &Running) -> Option<(&'static str, u64)> {
         if past {
             running.halt(Reason::AuditDiscontinuity);

@@ -157,8 +157,8 @@ impl Registry {
         }
     }
 
-    /// Refreshes now; where `seen` is given only if no other epoch than that is held by then. What a new view no longer
-    /// allows is interrupted at once.
+    /// Refreshes now, unless `seen` is given and another epoch than that is held by then. What a new view no longer allows is
+    /// interrupted at once.
     ///
     /// # Errors
     /// Where the authority does not answer, or its answer does not verify.
