@@ -200,7 +200,9 @@ impl Draft {
         let op = op.unwrap_or_else(|| id::of_canonical(&members.canonical()));
         members.insert("op", op.as_str());
         let body = members.canonical();
-        let (hash, hash_alt) = hashes(&body, prev.as_ref().map(|(hash, hash_alt)| (hash, hash_alt)));
+        let envelope = self.data.get("envelope").filter(|_| self.event == "attestation.signed");
+        let envelope = envelope.filter(|value| value.as_object().is_some()).map(Value::canonical);
+        let (hash, hash_alt, envelope) = hashes(&body, prev.as_ref(), envelope.as_deref());
         let sig = signer.signature(&body);
         members.insert("event_hash", &hash);
         members.insert("event_hash_alt", &hash_alt);
@@ -222,7 +224,7 @@ impl Draft {
             hash,
             hash_alt,
             sig,
-            envelope: Envelope::None,
+            envelope,
             body,
             canonical,
         };
@@ -238,12 +240,18 @@ fn within_limits(length: usize, depth: usize) -> Result<(), FormError> {
     require(depth + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
 }
 
-/// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5).
-fn hashes(body: &[u8], prev: Option<(&Sha3, &Blake2b)>) -> (Sha3, Blake2b) {
-    match prev {
-        None => (Sha3::of(&[body]), Blake2b::of(&[body])),
-        Some((hash, hash_alt)) => (Sha3::of(&[body, &hash.0]), Blake2b::of(&[body, &hash_alt.0])),
-    }
+/// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5). And the digest of the envelope in it,
+/// which whoever made the event asks for next: taken at once with the primary hash it costs little.
+fn hashes(body: &[u8], prev: Option<&(Sha3, Blake2b)>, envelope: Option<&[u8]>) -> (Sha3, Blake2b, Envelope) {
+    let nothing: &[u8] = &[];
+    let (before, before_alt) = prev.map_or((nothing, nothing), |(hash, hash_alt)| (&hash.0[..], &hash_alt.0[..]));
+    let hashed = [body, before];
+    let both = envelope.map(|envelope| Sha3::of_each(&[hashed, [envelope, nothing]]));
+    let (hash, envelope) = match both.as_deref() {
+        Some([hash, digest]) => (*hash, Envelope::Digest(*digest)),
+        _ => (Sha3::of(&hashed), Envelope::None),
+    };
+    (hash, Blake2b::of(&[body, before_alt]), envelope)
 }
 
 /// An event record, of its form but not yet verified.
@@ -280,7 +288,8 @@ pub struct Record {
     canonical: Vec<u8>,
 }
 
-/// The envelope of an `attestation.signed`: what its digest is of, until somebody takes it where there is a core to spare.
+/// The envelope of an `attestation.signed`: what its digest is of, until somebody takes it where there is a core to spare; of one that
+/// is made here, its digest.
 #[derive(Clone, Debug)]
 enum Envelope {
     None,

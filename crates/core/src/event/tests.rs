@@ -75,6 +75,7 @@ fn a_draft_signs_to_the_same_record() {
         let signer = SeedSigner::new(record.kid.clone(), &seed(&record));
         let signed = draft.sign(&signer).expect("signs");
         assert_eq!(signed, record);
+        assert_eq!(signed.envelope_digest(), record.envelope_digest());
         assert_eq!((signed.body(), &signed.data, &signed.about), (record.body(), &record.data, &record.about));
     }
 }
