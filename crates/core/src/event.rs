@@ -246,10 +246,9 @@ fn hashes(body: &[u8], prev: Option<&(Sha3, Blake2b)>, envelope: Option<&[u8]>) 
     let nothing: &[u8] = &[];
     let (before, before_alt) = prev.map_or((nothing, nothing), |(hash, hash_alt)| (&hash.0[..], &hash_alt.0[..]));
     let hashed = [body, before];
-    let both = envelope.map(|envelope| Sha3::of_each(&[hashed, [envelope, nothing]]));
-    let (hash, envelope) = match both.as_deref() {
-        Some([hash, digest]) => (*hash, Envelope::Digest(*digest)),
-        _ => (Sha3::of(&hashed), Envelope::None),
+    let (hash, envelope) = match envelope.map(|envelope| Sha3::of_both(hashed, [envelope, nothing])) {
+        Some((hash, digest)) => (hash, Envelope::Digest(digest)),
+        None => (Sha3::of(&hashed), Envelope::None),
     };
     (hash, Blake2b::of(&[body, before_alt]), envelope)
 }

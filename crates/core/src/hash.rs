@@ -128,6 +128,15 @@ impl Sha3 {
         messages.iter().map(|parts| Self::of(parts)).collect()
     }
 
+    /// [`Sha3::of`] of two messages, which take about as long as the longer of them.
+    #[must_use]
+    pub fn of_both<const PARTS: usize>(one: [&[u8]; PARTS], other: [&[u8]; PARTS]) -> (Self, Self) {
+        match Self::of_each(&[one, other]).as_slice() {
+            [one, other] => (*one, *other),
+            _ => (Self::of(&one), Self::of(&other)),
+        }
+    }
+
     /// The hash of a value's canonical encoding.
     #[must_use]
     pub fn of_value(value: &Value) -> Self {

@@ -64,12 +64,8 @@ impl fmt::Display for PointError {
 /// What a point signs: JCS({"body","caller","point","time"}), `body` and `caller` the SHA3-512 of the request's bytes and
 /// of the caller's credential.
 pub(super) fn statement(body: &[u8], bearer: &str, point: &str, time: &str) -> Vec<u8> {
-    Object::new()
-        .with("body", Sha3::of(&[body]))
-        .with("caller", Sha3::of(&[bearer.as_bytes()]))
-        .with("point", point)
-        .with("time", time)
-        .canonical()
+    let (body, caller) = Sha3::of_both([body], [bearer.as_bytes()]);
+    Object::new().with("body", body).with("caller", caller).with("point", point).with("time", time).canonical()
 }
 
 /// The point that acts, where one does.

@@ -56,10 +56,7 @@ impl Draft {
     pub fn issue_beside(self, signer: &dyn Signer, input: &[u8]) -> Result<(Artifact, Sha3), FormError> {
         let mut of_input = Sha3([0; 64]);
         let artifact = self.issue_by(signer, |content| {
-            let (of_content, beside) = match Sha3::of_each(&[[content], [input]]).as_slice() {
-                [of_content, beside] => (*of_content, *beside),
-                _ => (Sha3::of(&[content]), Sha3::of(&[input])),
-            };
+            let (of_content, beside) = Sha3::of_both([content], [input]);
             of_input = beside;
             of_content
         })?;
