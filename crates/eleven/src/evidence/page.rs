@@ -253,14 +253,14 @@ fn operation(out: &mut String, lineage: &Lineage) {
         out,
         format_args!(
             "<tr class=\"{}\"><td><time>{at}</time></td><td>{}</td><td>{}{}</td><td><span class=\"mark\">{}</span></td>\
-             <td><a href=\"{}\"><code>{}…</code></a></td></tr>\n",
+             <td><a href=\"{}\"><code>{}</code></a></td></tr>\n",
             Text(&lineage.kind),
             text(&lineage.identity),
             text(&lineage.operation),
             runtime.unwrap_or_default(),
             Text(lineage.ended_as()),
             Text(folder::proof(&lineage.op)),
-            Text(lineage.op.chars().take(10).collect::<String>()),
+            Text(&lineage.op),
         ),
     );
 }

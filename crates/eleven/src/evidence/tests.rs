@@ -405,6 +405,8 @@ fn page_and_oscal_claim_no_more_than_was_asked_for() {
         let manifest = manifest(query, head.clone(), at(2000));
         let page = page::page(&manifest, &facts, &[]);
         assert!(page.contains(&format!("<p>None: {none}</p>")), "{page}");
+        // Whoever has it on paper types an operation's id, so it stands there whole.
+        assert!(facts.lineages.iter().all(|lineage| page.contains(&format!("<code>{}</code>", lineage.op))), "{page}");
         let document = Value::Object(oscal::results(&manifest, &facts, &[], &BTreeMap::new()));
         let said = document.pointer("/assessment-results/results/0/description").and_then(Value::as_str);
         assert!(said.is_some_and(|said| said.ends_with(&format!(" entries; {only}"))), "{said:?}");
