@@ -25,12 +25,19 @@ pub(crate) const EXIT_RESTART: u8 = 75;
 /// How a corner is started that does not answer.
 const START: &str = "`eleven up` starts all corners";
 
+/// What the lines of a row after its first begin with.
+const FOLD: &str = "    ";
+/// The last column of a table may be prose, which a terminal may break: it need have no more room than this.
+const PROSE: usize = 32;
+
 /// How to speak.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     /// For machines.
     pub(crate) json: bool,
     colour: bool,
+    /// How wide the terminal is, where it is one.
+    columns: Option<usize>,
 }
 
 /// Colours of what went well, what did not, and what is beside the point.
@@ -85,7 +92,7 @@ pub(crate) struct Failure {
 impl Output {
     /// How to speak on this standard output: colour on terminals only, and not where `NO_COLOR` is set.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, colour: !json && coloured(&std::io::stdout()) }
+        Self { json, colour: !json && coloured(&std::io::stdout()), columns: columns() }
     }
 
     /// Prints a document as one line of canonical JSON.
@@ -155,7 +162,8 @@ impl Output {
         if self.colour { format!("{ESCAPE}{}{text}{ESCAPE}{RESET}", paint.mark()) } else { text.to_owned() }
     }
 
-    /// Rows in columns, the first row being the heading. Every cell is [`shown`].
+    /// Rows in columns, the first row being the heading. Every cell is [`shown`]. On a terminal that is narrower all rows go
+    /// on below, each column under its heading.
     pub(crate) fn table(self, rows: &[Vec<String>]) -> String {
         let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -165,11 +173,39 @@ impl Output {
         let line = |(at, row): (usize, &Vec<String>)| {
             let cells: Vec<String> =
                 row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
-            let line = cells.join("  ");
-            if at == 0 { self.paint(Paint::Dim, line.trim_end()) } else { line.trim_end().to_owned() }
+            let line = self.row(&cells, &widths, "  ");
+            if at == 0 { self.paint(Paint::Dim, &line) } else { line }
         };
         rows.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
+
+    /// The cells of a row with a gap between them, each as wide already as its column, on as many lines as these columns take
+    /// here. Where the lines break depends on the columns alone, so that it is the same for all rows.
+    pub(crate) fn row(self, cells: &[String], widths: &[usize], gap: &str) -> String {
+        let (mut row, mut used) = (String::new(), 0);
+        for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            let least = if at + 1 == widths.len() { (*width).min(PROSE) } else { *width };
+            if at > 0 && self.columns.is_some_and(|columns| used + gap.len() + least > columns) {
+                row.truncate(row.trim_end().len());
+                row.push('\n');
+                row += FOLD;
+                used = FOLD.len();
+            } else if at > 0 {
+                row += gap;
+                used += gap.len();
+            }
+            row += cell;
+            used += width;
+        }
+        row.truncate(row.trim_end().len());
+        row
+    }
+}
+
+/// How wide the terminal is on standard output; nothing where that is none, or does not say.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Whether there is colour where this goes: on terminals that can only, and not where `NO_COLOR` is set.

@@ -9,8 +9,8 @@ use eleven_verify::{Kind, Pinned};
 use std::io::Write as _;
 use std::time::Duration;
 
-/// Widths of the columns: situation, expected, got, added, calls.
-const WIDTHS: [usize; 5] = [30, 26, 30, 9, 5];
+/// Widths of the columns: situation with its mark, expected, got, added, calls, proof.
+const WIDTHS: [usize; 6] = [32, 26, 30, 9, 5, 13];
 
 /// What a refusal's event needs to be found by.
 enum Event {
@@ -79,14 +79,19 @@ impl Show {
 
     /// The heading of the table.
     pub(crate) fn heading(&self) {
-        let cells = ["situation", "expected", "got", "added", "calls"];
-        let mut line = "  ".to_owned();
-        for (at, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
-            let cell = if at < 3 { format!("{cell:<width$} ") } else { format!("{cell:>width$} ") };
-            line.push_str(&cell);
-        }
-        line.push_str(" proof");
+        let line = self.cells(["  situation", "expected", "got", "added", "calls", "proof"]);
         say(self.output, &self.output.paint(Paint::Dim, &line));
+    }
+
+    /// The cells of a line in their columns.
+    fn cells(&self, cells: [&str; 6]) -> String {
+        let padded = |(at, (cell, width)): (usize, (&str, usize))| match at {
+            0..=2 => format!("{cell:<width$}"),
+            3 | 4 => format!("{cell:>width$}"),
+            _ => format!(" {cell}"),
+        };
+        let cells: Vec<String> = cells.into_iter().zip(WIDTHS).enumerate().map(padded).collect();
+        self.output.row(&cells, &WIDTHS, " ")
     }
 
     /// A line between parts of the table.
@@ -201,10 +206,10 @@ impl Show {
             self.failures += 1;
         }
         let ms = added.as_secs_f64() * 1000.0;
-        let [a, b, c, d, e] = WIDTHS;
-        let text = format!("{what:<a$} {expected:<b$} {got:<c$} {:>d$} {calls:>e$}  {proof}", format!("{ms:.1} ms"));
+        let (marked, ms, count) = (format!("  {what}"), format!("{ms:.1} ms"), calls.to_string());
+        let text = self.cells([&marked, expected, got, &ms, &count, proof]);
         let mark = if fine { self.output.paint(Paint::Good, "✓") } else { self.output.paint(Paint::Bad, "✗") };
-        say(self.output, &format!("{mark} {text}"));
+        say(self.output, &format!("{mark} {}", text.trim_start()));
         if !counted {
             let wanted = format!("    the model counts {calls} calls, {} were expected", self.calls);
             say(self.output, &self.output.paint(Paint::Bad, &wanted));

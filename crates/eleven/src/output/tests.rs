@@ -1,8 +1,8 @@
 use super::*;
 use eleven_core::encoding::parse;
 
-const COLOURED: Output = Output { json: false, colour: true };
-const PLAIN: Output = Output { json: false, colour: false };
+const COLOURED: Output = Output { json: false, colour: true, columns: None };
+const PLAIN: Output = Output { json: false, colour: false, columns: None };
 
 #[test]
 fn a_text_of_others_stays_on_its_line_and_moves_no_cursor() {
@@ -31,6 +31,25 @@ fn only_the_marks_of_colours_reach_a_terminal_and_only_where_there_is_colour() {
 fn a_cell_of_a_table_begins_no_row() {
     let table = PLAIN.table(&[vec!["OP".into(), "WHO".into()], vec!["a\nVERIFIED".into(), "b".into()]]);
     assert_eq!(table, "OP              WHO\na\\u{a}VERIFIED  b");
+}
+
+#[test]
+fn a_table_that_is_wider_than_the_terminal_goes_on_below_column_under_column() {
+    let rows = [
+        ["N", "EVENT", "BY", "SAYS"],
+        ["01", "authorization.issued", "governance://acme", ""],
+        ["02", "execution.started", "host://a", "use 1"],
+    ];
+    let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
+    let of_width = |columns| Output { columns: Some(columns), ..PLAIN }.table(&rows);
+    assert_eq!(of_width(50), PLAIN.table(&rows), "it fits");
+    let below = |by: &str, says: &str| format!("    {by:17}  {says}").trim_end().to_owned();
+    let (heading, first, second) = (below("BY", "SAYS"), below("governance://acme", ""), below("host://a", "use 1"));
+    let expected = format!("N   EVENT\n{heading}\n01  authorization.issued\n{first}\n02  execution.started\n{second}");
+    assert_eq!(of_width(40), expected);
+    let prose = vec![vec!["ok".to_owned(), "what is said of it, in more words than there is room for".to_owned()]];
+    let narrow = Output { columns: Some(40), ..PLAIN };
+    assert_eq!(narrow.table(&prose), PLAIN.table(&prose), "the terminal breaks what is said at the end");
 }
 
 #[test]
