@@ -73,7 +73,8 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
         let row = |(at, event): (usize, &Record)| {
             let seq = entries.get(at).and_then(|entry| entry.get("seq")).and_then(Value::as_int);
             let seq = seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string());
-            let (number, name, hash) = (format!("{:02}", event.n), event.event.clone(), ends_of(&event.hash));
+            let (number, name, hash) =
+                (format!("{:02}", event.n), event.event.clone(), ends_of(&event.hash.to_string()));
             vec![number, name, hash, event.ts.millis(), event.by.clone(), seq, says(event)]
         };
         std::iter::once(heading).chain(events.iter().enumerate().map(row)).collect::<Vec<_>>()
@@ -115,9 +116,8 @@ fn left_out(lineage: &Value, op: &str) -> String {
 }
 
 /// A digest as people tell one from another: how it begins and how it ends.
-fn ends_of(hash: &Sha3) -> String {
-    let text = hash.to_string();
-    let digits = text.rsplit(':').next().unwrap_or_default();
+pub(crate) fn ends_of(hash: &str) -> String {
+    let digits = hash.rsplit(':').next().unwrap_or_default();
     let end = digits.len().checked_sub(4).and_then(|at| digits.get(at..));
     format!("{}...{}", digits.get(..4).unwrap_or_default(), end.unwrap_or_default())
 }

@@ -4,6 +4,7 @@ use super::{act, checking, report};
 use crate::call::{self, Registry};
 use crate::cli::PolicyCommand;
 use crate::config::Config;
+use crate::lineage_cmd::ends_of;
 use crate::output::{Failure, Output, aside};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
@@ -194,7 +195,7 @@ fn list(config: &Config, output: Output) -> Result<(), Failure> {
             let items = policy.get(name).and_then(Value::as_array).unwrap_or_default();
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         };
-        vec![text("ref"), joined("operations"), joined("runtimes"), text("hash").chars().take(25).collect()]
+        vec![text("ref"), joined("operations"), joined("runtimes"), ends_of(&text("hash"))]
     };
     let rows = || {
         let heading = ["POLICY", "OPERATIONS", "RUNTIMES", "HASH"].map(str::to_owned).to_vec();
