@@ -27,7 +27,7 @@ pub(crate) fn fsck(data: &Path, output: Output) -> Result<(), Failure> {
     let mut shown = Shown::new(!output.json && std::io::stderr().is_terminal());
     let sound = eleven_ledger::fsck(data, &mut |progress| shown.progress(&progress));
     shown.end();
-    let sound = sound.map_err(Failure::new)?;
+    let sound = sound?;
     let elapsed = started.elapsed();
     output.either(|| document(&sound, elapsed), || text(&sound, elapsed, output));
     Ok(())
@@ -130,7 +130,7 @@ pub(crate) fn follow(args: &Follow, output: Output) -> Result<(), Failure> {
     let url = call::address(&args.url)?;
     let root = corner::read_root(&args.root)?;
     let source = Remote::new(url, secret(args.secret_file.as_deref())?.as_deref()).map_err(Failure::new)?;
-    let follower = Follower::open(&args.data, root).map_err(Failure::new)?;
+    let follower = Follower::open(&args.data, root)?;
     let mut following = Following { follower, source, told: None, old: false, output };
     let every = Duration::from_millis(args.every.max(10));
     let ended = call::wait(async {

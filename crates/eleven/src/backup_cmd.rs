@@ -23,7 +23,7 @@ const REFUSE: &str = "\nA witness that cosigned what was given up never cosigns 
 /// # Errors
 /// Where there is nothing to copy, or it can't be read or written.
 pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(), Failure> {
-    let copied = eleven_ledger::backup(&config.ledger.data, dest).map_err(Failure::new)?;
+    let copied = eleven_ledger::backup(&config.ledger.data, dest)?;
     let text = || {
         format!(
             "{} {}, and read back\nKeys are not in it: keep the keystores apart.",
@@ -53,8 +53,7 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
         }
     }
     let recovery = args.recovery.as_deref().map(recovery).transpose()?;
-    let restored = eleven_ledger::restore(&config.ledger.data, &args.source, &known, recovery.as_ref());
-    let restored = restored.map_err(Failure::new)?;
+    let restored = eleven_ledger::restore(&config.ledger.data, &args.source, &known, recovery.as_ref())?;
     let text = || {
         let kept = restored.before.as_ref().map_or_else(String::new, |before| {
             format!("\nWhat stood there is kept in {}: remove it when all is well.", before.display())

@@ -214,7 +214,7 @@ async fn ledger(prepared: Prepared, signals: Signals) -> Result<u8, Failure> {
         ..eleven_ledger::Settings::new(&corner.data)
     };
     let signers = eleven_ledger::Signers { event: keys.ring(KeyUse::Event)?, head: keys.ring(KeyUse::Head)? };
-    let ledger = Ledger::open(settings, signers, clock).map_err(Failure::new)?;
+    let ledger = Ledger::open(settings, signers, clock)?;
     let listener = match listen(Which::Ledger, &corner) {
         Ok(listener) => listener,
         Err(failure) => {

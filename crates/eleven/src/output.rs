@@ -365,6 +365,33 @@ impl From<eleven_store::FolderError> for Failure {
     }
 }
 
+impl From<eleven_ledger::LedgerError> for Failure {
+    fn from(error: eleven_ledger::LedgerError) -> Self {
+        match error {
+            eleven_ledger::LedgerError::Folder(error) => error.into(),
+            error => Self::new(error),
+        }
+    }
+}
+
+impl From<eleven_ledger::follow::FollowError> for Failure {
+    fn from(error: eleven_ledger::follow::FollowError) -> Self {
+        match error {
+            eleven_ledger::follow::FollowError::Folder(error) => error.into(),
+            error => Self::new(error),
+        }
+    }
+}
+
+impl From<eleven_ledger::witness::WitnessError> for Failure {
+    fn from(error: eleven_ledger::witness::WitnessError) -> Self {
+        match error {
+            eleven_ledger::witness::WitnessError::Folder(error) => error.into(),
+            error => Self::new(error),
+        }
+    }
+}
+
 impl From<eleven_api::client::CallError> for Failure {
     fn from(error: eleven_api::client::CallError) -> Self {
         use eleven_api::client::CallError;

@@ -99,7 +99,7 @@ pub(crate) fn archive(config: &Config, to: &Path, output: Output) -> Result<(), 
         LedgerError::Folder(FolderError::Locked { .. }) => {
             Failure::new(format!("{error}; a ledger that runs moves content itself: set `ledger.archive_every`"))
         }
-        error => Failure::new(error),
+        error => Failure::from(error),
     })?;
     let value = || {
         let object = Object::new().with("bytes", done.bytes).with("days", done.days).with("held", done.held);

@@ -72,7 +72,7 @@ fn path(args: &Search) -> String {
 /// # Errors
 /// Where the ledger runs, or its folder holds none.
 pub(crate) fn reindex(config: &Config, output: Output) -> Result<(), Failure> {
-    let made = eleven_ledger::reindex(&config.ledger.data).map_err(Failure::new)?;
+    let made = eleven_ledger::reindex(&config.ledger.data)?;
     let value = || Value::Object(Object::new().with("entries", made.entries).with("rows", made.rows));
     output.either(value, || format!("search index made again: {} rows of {} entries", made.rows, made.entries));
     Ok(())

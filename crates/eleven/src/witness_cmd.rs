@@ -253,7 +253,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
     let gate: Arc<dyn Gate> = match (&args.audit, audited) {
         (Some(url), Some(root)) => {
             let source = Remote::new(call::address(url)?, secret.as_deref()).map_err(Failure::new)?;
-            let follower = Follower::open(&dir.join(MIRROR), root).map_err(Failure::new)?;
+            let follower = Follower::open(&dir.join(MIRROR), root)?;
             Arc::new(Auditing::new(follower, Arc::new(source)))
         }
         _ => Arc::new(Open),
@@ -273,8 +273,7 @@ fn serve(args: &WitnessServe, output: Output) -> Result<u8, Failure> {
         let listener = Listener::bind(args.listen, tls).await.map_err(Failure::usage)?;
         let url = format!("{scheme}://{}", listener.local_addr().map_err(Failure::new)?);
         let signer = keys.signer(KeyUse::Witness)?;
-        let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate);
-        let witness = witness.map_err(Failure::new)?;
+        let witness = WitnessServer::open(settings, signer, Arc::new(SystemClock), gate)?;
         output.either(|| Value::Object(Object::new().with("listening", &url)), || format!("listening {url}"));
         corner::until_stopped(signals, |stop| witness.serve(listener, stop)).await
     })

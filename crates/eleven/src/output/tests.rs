@@ -92,3 +92,20 @@ fn only_a_refusal_or_nothing_that_was_sent_settles_what_was_asked_for() {
     }
     assert!(!Failure::new("the operator's key can't be read").is_open());
 }
+
+#[test]
+fn who_runs_it_as_the_wrong_user_has_the_wrong_command_whichever_corner_it_is() {
+    use eleven_ledger::LedgerError;
+    use eleven_ledger::follow::FollowError;
+    use eleven_ledger::witness::WitnessError;
+    use eleven_store::FolderError;
+    let owned = || FolderError::Owner { path: "ledger".into(), owner: 65534 };
+    let locked = || FolderError::Locked { path: "ledger".into(), pid: Some(1) };
+    let failures = |error: &dyn Fn() -> FolderError| {
+        let (ledger, mirror) = (LedgerError::Folder(error()), FollowError::Folder(error()));
+        let witness = WitnessError::Folder(error());
+        [Failure::from(error()), ledger.into(), mirror.into(), witness.into()].map(|failure: Failure| failure.code)
+    };
+    assert_eq!(failures(&owned), [EXIT_USAGE; 4], "nothing was done");
+    assert_eq!(failures(&locked), [EXIT_FAILED; 4], "it was not to be had");
+}
