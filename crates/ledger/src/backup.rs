@@ -96,7 +96,10 @@ impl Known {
 /// Where no head was signed yet, `dest` holds something, or a log can't be read or written.
 pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     if std::fs::read_dir(dest).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(LedgerError::Restore(format!("{} is not empty: name a folder that is", dest.display())));
+        return Err(LedgerError::Restore(format!(
+            "{} is not empty: name a folder that is, or that is not there",
+            dest.display()
+        )));
     }
     // The head first: all that it covers was durable before it was signed.
     let head = last_head(&*open(&folder.join(HEADS))?)?;
@@ -346,7 +349,7 @@ fn uncovered(
         return Err(LedgerError::Restore(what));
     }
     let mut heads: Vec<TreeAt> = known.iter().map(Known::tree).collect();
-    heads.extend(own_head(folder)?);
+    heads.extend(own_head(folder, &replayed.resumed.name)?);
     // What an earlier restore gave up, which no entry says as long as no start has recorded it.
     heads.extend(pending(folder)?.map(|recovery| recovery.lost));
     heads.retain(|head| !gave_up(replayed, head));

@@ -9,11 +9,12 @@ use eleven_core::root::TrustRoot;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The last head there; `None` where no heads are there.
+/// The last head there, which has to be of the ledger that the copy is of; `None` where no heads are there.
 ///
 /// # Errors
-/// Where they can't be read: which was published last they don't tell then, and what puts a copy back must not take that for none.
-pub(super) fn own_head(folder: &Path) -> Result<Option<TreeAt>, LedgerError> {
+/// Where it is another ledger's. Where they can't be read: which was published last they don't tell then, and what puts a copy back
+/// must not take that for none.
+pub(super) fn own_head(folder: &Path, copy: &str) -> Result<Option<TreeAt>, LedgerError> {
     let heads = folder.join(HEADS);
     if !heads.exists() {
         return Ok(None);
@@ -25,7 +26,16 @@ pub(super) fn own_head(folder: &Path) -> Result<Option<TreeAt>, LedgerError> {
             heads.display()
         ))
     })?;
-    Ok(last.map(|last| tree_at(&last.head)))
+    let Some(head) = last.map(|last| last.head) else { return Ok(None) };
+    let there = &head.commitment.ledger;
+    if there != copy {
+        return Err(LedgerError::Restore(format!(
+            "the copy is of {copy}, and {} is the folder of {there}: name a copy of that one, or by --config the \
+             configuration whose ledger is {copy}",
+            folder.display()
+        )));
+    }
+    Ok(Some(tree_at(&head)))
 }
 
 /// What the log shows that a copy is to take the place of, as far as it can be read: nothing where there is none.

@@ -2,7 +2,7 @@ use super::placed::RESTORING;
 use super::*;
 use crate::world::{Home, LEDGER, Producers, kid, root, signer, start};
 use eleven_api::audit::Append;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::root::{KeyRecord, KeyStatus};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
@@ -215,6 +215,23 @@ async fn a_checkpoint_that_the_ledger_signed_counts_as_its_head_does() {
 
     let newer = restore(other.path(), next.path(), &known(&note), None).expect("what was published is in it");
     assert!(newer.head.commitment.size > old.commitment.size);
+}
+
+#[tokio::test]
+async fn a_copy_of_another_ledger_is_said_to_be_one() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let (dest, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let mut head = backup(home.path(), dest.path()).expect("copied").head;
+    head.commitment.ledger = "ledger://another".to_owned();
+    let record = Object::new().with("head", head.to_value());
+    let folder = Folder::open(other.path(), CORNER).expect("opened");
+    let kept = Kept { head, record: Value::Object(record).canonical() };
+    write_head(folder.place(HEADS).expect("a place"), &kept).expect("written");
+    drop(folder);
+    let refused = why(restore(other.path(), dest.path(), &[], None));
+    let told = format!("the copy is of {LEDGER}, and {} is the folder of ledger://another", other.path().display());
+    assert!(refused.contains(&told), "{refused}");
 }
 
 /// The files of one of a ledger's logs as they are, in another folder.
