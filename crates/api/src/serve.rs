@@ -235,7 +235,7 @@ where
 
 /// The answer of every path that a service has not: 404.
 pub async fn not_there() -> Problem {
-    Problem::with_status(404, "there is no such path")
+    Problem::with_status(404, "nothing is served there: check the address, or see spec/http.md for the paths")
 }
 
 /// The answer to what is asked for by another method than its own: 405.

@@ -102,6 +102,9 @@ impl fmt::Display for ActError {
         match self {
             Self::Form(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
+            Self::Registry(FoldError::Unknown(what)) => {
+                write!(f, "there is no such {what}: `eleven registry show` lists what there is")
+            }
             Self::Registry(error) => error.fmt(f),
             Self::Signed(error) => error.fmt(f),
             Self::Unknown(what) => write!(f, "there is no {what}"),

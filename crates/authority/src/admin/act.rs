@@ -271,12 +271,14 @@ fn read_revoke(form: &mut Form<'_>) -> Result<Act, FormError> {
 }
 
 fn read_kid(form: &mut Form<'_>) -> Result<String, FormError> {
-    form.named("kid", "a key's name", name::is_key)
+    form.named("kid", "a key's name: `eleven key list` shows them", name::is_key)
 }
 
 /// An identity of this domain: no authority speaks for another's.
 fn read_local_identity(form: &mut Form<'_>) -> Result<String, FormError> {
-    form.named("identity", "an identity of this domain", |text| name::is_identity(text) && !text.contains('@'))
+    form.named("identity", "an identity of this domain, such as `svc:demo-app:dev`", |text| {
+        name::is_identity(text) && !text.contains('@')
+    })
 }
 
 /// The hash of a secret that was made where the act was.

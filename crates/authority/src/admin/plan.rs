@@ -189,6 +189,11 @@ fn members(record: Value) -> Object {
     }
 }
 
+/// What is not in the registry, with what shows what is.
+fn listed(what: &str) -> String {
+    format!("{what}: `eleven registry show` lists what there is")
+}
+
 fn present(found: bool, what: impl FnOnce() -> String) -> Result<(), ActError> {
     if found { Ok(()) } else { Err(ActError::Unknown(what())) }
 }
@@ -311,7 +316,7 @@ fn expose(authority: &Authority, current: &Current, exposure: Exposure) -> Resul
 }
 
 fn revoke_secret(current: &Current, name: String, by: Option<&Operator>) -> Result<Plan, ActError> {
-    present(current.view.lists().sources.contains(&name), || name.replacen('.', " ", 1))?;
+    present(current.view.lists().sources.contains(&name), || listed(&name.replacen('.', " ", 1)))?;
     remove_source(current, name, by)
 }
 
@@ -376,7 +381,7 @@ async fn lift(authority: &Authority, current: &Current, kind: &str, subject: &st
         Some(ContainmentState::Revoked) => {
             return Err(ActError::Impossible("the subject was revoked for good: it returns under a new name"));
         }
-        None => return Err(ActError::Unknown(format!("containment of {kind} {subject}"))),
+        None => return Err(ActError::Unknown(listed(&format!("containment of {kind} {subject}")))),
     };
     transitions(authority, events, kind, subject).await
 }

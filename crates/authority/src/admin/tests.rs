@@ -25,4 +25,6 @@ fn a_version_that_is_not_the_next_is_refused_with_the_reference_of_that() {
     let problem = ActError::Registry(FoldError::PolicyVersion("policy://a/v4".into())).problem();
     assert_eq!((problem.status, problem.next.as_deref()), (409, Some("policy://a/v4")));
     assert_eq!(ActError::Registry(FoldError::SubjectRevoked).problem().next, None);
+    let unknown = ActError::Registry(FoldError::Unknown("policy")).problem();
+    assert_eq!(unknown.detail, "there is no such policy: `eleven registry show` lists what there is");
 }

@@ -47,6 +47,18 @@ fn an_operator_is_added_by_the_public_half_of_a_key() {
 }
 
 #[test]
+fn whoever_names_nobody_is_told_how_names_are_written() {
+    let told = |act: &str, args: &str| read(act, args).expect_err("of another form").to_string();
+    let identity = told("identity.issue", r#"{"identity":"demo-app"}"#);
+    assert!(
+        identity.ends_with("`identity` is not an identity of this domain, such as `svc:demo-app:dev`"),
+        "{identity}"
+    );
+    let key = told("key.retire", r#"{"kid":"gw-0"}"#);
+    assert!(key.ends_with("`kid` is not a key's name: `eleven key list` shows them"), "{key}");
+}
+
+#[test]
 fn arguments_are_read_strictly() {
     assert!(read("policy.retire", r#"{"ref":"policy://a/v1"}"#).is_ok());
     for (act, args) in [
