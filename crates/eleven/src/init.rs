@@ -48,7 +48,7 @@ const READY: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Where the folder is not empty, what was asked for is wrong, or the ledger could not listen: nothing was done then. Where a
-/// step fails what was made until then stays, to be looked at.
+/// step fails what was made until then stays, to be looked at, and the failure says so.
 pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let exposure = Exposure::parse(&args.exposure).ok_or_else(|| {
         Failure::usage(format!("`{}` is no exposure: use open, by-possession or private", args.exposure))
@@ -59,23 +59,40 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let config = Config::read(&file, &text)?;
     let socket = ledgers_socket(&config)?;
     make_folder(&args.dir)?;
-    write_public(&file, text.as_bytes())?;
+    let written = write_public(&file, text.as_bytes()).map_err(Failure::from);
+    let made = written.and_then(|()| make(args, &config, witnesses, exposure, socket));
+    let until = made.map_err(|failure| {
+        let left = format!("the domain is not whole: remove {}, and begin anew", args.dir.display());
+        failure.or_else_try(false, &left)
+    })?;
+    summary(args, &config, until, output);
+    Ok(())
+}
+
+/// Makes the domain of a configuration that stands in its folder. Gives the end of its trust root.
+fn make(
+    args: &Init,
+    config: &Config,
+    witnesses: Witnesses,
+    exposure: Exposure,
+    socket: TcpListener,
+) -> Result<Time, Failure> {
+    let file = &config.file;
     let mut keys = BTreeMap::new();
     for which in Which::ALL {
-        let made = corner(which, &["key", "new", "--json", "--label", LABEL], &file, None)?;
+        let made = corner(which, &["key", "new", "--json", "--label", LABEL], file, None)?;
         keys.insert(which.name(), key_cmd::read_printed(&made)?);
     }
     let now = SystemClock.now().whole_seconds();
     let window = (now, now.plus_seconds(i64::from(args.valid_days) * DAY));
-    let root = make_root(&config, &args.dir, &keys, witnesses, window)?;
-    let granted = grant(&file, &keys, window)?;
+    let root = make_root(config, &args.dir, &keys, witnesses, window)?;
+    let granted = grant(file, &keys, window)?;
     let genesis = Object::new().with("root", root.to_value()).with("fresh", config.fresh).with("keys", granted);
-    corner(Which::Ledger, &["genesis"], &file, Some(&Value::Object(genesis)))?;
-    let policy = starter::write(&args.dir, &config)?;
-    let acts = founding_acts(&config, &keys, &policy, exposure)?;
-    found(&config, &file, &acts, socket)?;
-    summary(args, &config, root.exp, output);
-    Ok(())
+    corner(Which::Ledger, &["genesis"], file, Some(&Value::Object(genesis)))?;
+    let policy = starter::write(&args.dir, config)?;
+    let acts = founding_acts(config, &keys, &policy, exposure)?;
+    found(config, file, &acts, socket)?;
+    Ok(root.exp)
 }
 
 /// Whether a domain can be made there: the folder is empty, or not there yet.

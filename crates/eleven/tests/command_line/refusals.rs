@@ -115,6 +115,17 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
 }
 
 #[test]
+fn a_domain_that_was_begun_and_could_not_be_made_is_said_to_be_no_whole_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (dir, key) = (folder.path().join("d"), folder.path().join("absent/operator.key"));
+    let set = format!("operator.key={}", key.display());
+    let output = eleven().args(["init", "--free-ports", "--set", &set]).arg(&dir).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let told = format!("(the domain is not whole: remove {}, and begin anew)", dir.display());
+    assert!(text(&output).contains("absent/operator.key") && text(&output).contains(&told), "{}", text(&output));
+}
+
+#[test]
 fn an_export_that_verify_would_refuse_is_not_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().join("out");
