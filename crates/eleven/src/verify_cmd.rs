@@ -48,6 +48,11 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
         keys: None,
     };
     let file = args.file.as_deref().ok_or_else(|| Failure::usage("name the proof file"))?;
+    if file.is_dir() {
+        let file = file.display();
+        let what = format!("{file} is a folder: one of evidence is verified by `eleven evidence verify {file}`");
+        return Err(Failure::usage(what));
+    }
     let bytes = read(file)?;
     match verify_bytes(&bytes, &caller) {
         Ok(report) => {
@@ -59,11 +64,17 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
             Err(Failure::usage(format!("{}: more values than any proof file has", file.display())))
         }
         Err(error) => {
-            Failure::new(format!("{} is not I-JSON: {error}", file.display())).report(output.json);
+            let other = if bytes.starts_with(TLOG_PROOF) { FOR_OTHERS } else { "" };
+            Failure::new(format!("{} is not I-JSON: {error}{other}", file.display())).report(output.json);
             Ok(ExitCode::from(EXIT_NOT_I_JSON))
         }
     }
 }
+
+/// How a C2SP tlog-proof begins, of whatever version.
+const TLOG_PROOF: &[u8] = b"c2sp.org/tlog-proof@";
+const FOR_OTHERS: &str = "; it is a tlog-proof, which tools for transparency logs verify: `eleven lineage bundle` writes the \
+                          proof file of an operation";
 
 /// Whether a file says of itself that it proves something. What says neither how nor what is another file, and no forgery.
 fn is_proof(report: &Report, bytes: &[u8]) -> bool {

@@ -189,4 +189,13 @@ fn a_wrong_file_is_told_as_one_and_not_as_a_forgery() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let report = parse(&output.stdout).expect("a report");
     assert_eq!(report.get("verdict").and_then(Value::as_str), Some("failed"), "{report}");
+
+    let output = run(&["verify", &dir, "--root", "root.json"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains(&format!("`eleven evidence verify {dir}`")), "{}", text(&output));
+    let file = folder.path().join("event.tlog-proof");
+    std::fs::write(&file, "c2sp.org/tlog-proof@v1\nindex 0\n").expect("written");
+    let output = run(&["verify", &file.display().to_string(), "--root", "root.json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("it is a tlog-proof"), "{}", text(&output));
 }
