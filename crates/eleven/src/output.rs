@@ -9,8 +9,10 @@ pub(crate) use foreign::{shown, shown_document};
 
 use eleven_core::encoding::{Object, Value};
 use eleven_core::reason::Reason;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{ErrorKind, IsTerminal, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Done.
@@ -213,6 +215,17 @@ pub(crate) fn coloured(place: &impl IsTerminal) -> bool {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     wanted && able && place.is_terminal()
+}
+
+/// This program as whoever typed the command has it: by its path where it was named by one, since their shell may find it by no
+/// other name.
+pub(crate) fn invoked() -> String {
+    named_by(std::env::args_os().next())
+}
+
+fn named_by(typed: Option<OsString>) -> String {
+    let path = typed.filter(|typed| Path::new(typed).components().count() > 1);
+    path.map_or_else(|| "eleven".to_owned(), |path| shown(&path.to_string_lossy()))
 }
 
 /// Tells a person something beside what a command prints, such as what it waits for.

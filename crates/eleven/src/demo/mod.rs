@@ -15,7 +15,7 @@ mod texts;
 pub(crate) mod upstream;
 
 use crate::corner::until_told;
-use crate::output::{EXIT_FAILED, Failure, Output, Paint};
+use crate::output::{EXIT_FAILED, Failure, Output, Paint, invoked};
 use caller::Caller;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_verify::{Pinned, Status, Verdict};
@@ -228,10 +228,11 @@ It keeps running; Ctrl-C ends it and removes its folder. Try:
     messages=[{{\"role\": \"user\", \"content\": \"Ice melts. Ice is water.\"}}]).choices[0].message.content)'
 
   the same with another model: a refusal, and then, with the lineage that it names
-  eleven --config {config} why lineage://op/…
-  eleven --config {config} lineage show lineage://op/…
-  eleven verify {out}/lineage.proof.json --root {out}/root.json
+  {eleven} --config {config} why lineage://op/…
+  {eleven} --config {config} lineage show lineage://op/…
+  {eleven} verify {out}/lineage.proof.json --root {out}/root.json
   curl -s {upstream}/calls",
+        eleven = invoked(),
         model = upstream::MODEL,
         out = out.display(),
         upstream = show.system.url(Part::Upstream),

@@ -109,3 +109,11 @@ fn who_runs_it_as_the_wrong_user_has_the_wrong_command_whichever_corner_it_is() 
     assert_eq!(failures(&owned), [EXIT_USAGE; 4], "nothing was done");
     assert_eq!(failures(&locked), [EXIT_FAILED; 4], "it was not to be had");
 }
+
+#[test]
+fn what_is_to_be_typed_next_begins_as_what_was_typed() {
+    assert_eq!(named_by(Some("target/debug/eleven".into())), "target/debug/eleven");
+    assert_eq!(named_by(Some("./eleven".into())), "./eleven");
+    assert_eq!(named_by(Some("eleven".into())), "eleven", "it is found by its name");
+    assert_eq!(named_by(None), "eleven");
+}
