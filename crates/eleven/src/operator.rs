@@ -48,7 +48,10 @@ impl OperatorKey {
     /// Where it can't be read, others may read it, or it is not of its form.
     pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
         let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
-        let opened = open_file(file).map_err(|error| failed(&format!("the operator's key: {error}")))?;
+        let named = |error: std::io::Error| {
+            failed(&format!("the operator's key: {error}; `operator.key` in the configuration says where it is"))
+        };
+        let opened = open_file(file).map_err(named)?;
         if opened.metadata().map_err(|error| failed(&error))?.permissions().mode() & 0o077 != 0 {
             return Err(failed(&"others may read this key: chmod 600 it"));
         }

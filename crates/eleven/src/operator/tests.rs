@@ -19,4 +19,6 @@ fn an_operators_key_comes_back_and_signs_and_is_its_owners_alone() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("permissions");
     let refused = OperatorKey::load(&file).err().expect("a refusal").to_string();
     assert!(refused.contains("chmod 600") && !refused.contains("base64"), "{refused}");
+    let absent = OperatorKey::load(&folder.path().join("absent")).err().expect("a refusal").to_string();
+    assert!(absent.contains("`operator.key` in the configuration says where it is"), "{absent}");
 }
