@@ -421,12 +421,13 @@ pub(crate) const PUT_BACK: &str = "put it back from a copy: whoever verifies has
 /// Reads a trust root, and checks that its own threshold signed it.
 ///
 /// # Errors
-/// Where it can't be read, is no root, or is not signed.
+/// Where it can't be read, is no root, or is not signed: status 2, for nothing was done.
 pub(crate) fn read_root(file: &Path) -> Result<TrustRoot, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let none = |error: &dyn std::fmt::Display| Failure::usage(format!("{} is no trust root: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| failed(&format!("the trust root cannot be read: {error}")))?;
-    let value = parse(&bytes).map_err(|error| failed(&error))?;
-    let root = TrustRoot::read(value).map_err(|error| failed(&error))?;
+    let value = parse(&bytes).map_err(|error| none(&error))?;
+    let root = TrustRoot::read(value).map_err(|error| none(&error))?;
     root.verify_own().map_err(|error| failed(&error))?;
     Ok(root)
 }

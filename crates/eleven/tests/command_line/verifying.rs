@@ -173,7 +173,13 @@ fn a_wrong_file_is_told_as_one_and_not_as_a_forgery() {
     std::fs::write(folder.path().join("manifest.json"), "{}").expect("written");
     let dir = folder.path().display().to_string();
     let run = |args: &[&str]| eleven().current_dir(&vectors).args(args).output().expect("it runs");
-    let commands: [&[&str]; 2] = [&["verify", "bundle.proof.json", "--root"], &["evidence", "verify", &dir, "--root"]];
+    let (nobody, mirror) = ("http://127.0.0.1:9", folder.path().join("mirror").display().to_string());
+    let commands: [&[&str]; 4] = [
+        &["verify", "bundle.proof.json", "--root"],
+        &["evidence", "verify", &dir, "--root"],
+        &["ledger", "follow", nobody, "--once", "--data", &mirror, "--root"],
+        &["ledger", "compare", nobody, nobody, "--root"],
+    ];
     for args in commands {
         for root in ["bundle.proof.json", "bundles.json"] {
             let output = run(&[args, &[root]].concat());
