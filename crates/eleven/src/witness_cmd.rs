@@ -316,7 +316,12 @@ fn show(url: &str, output: Output) -> Result<(), Failure> {
         let heading = ["LOG", "SIZE", "SEEN", "ROOT"].map(str::to_owned).to_vec();
         let seen = said.get("seen").and_then(Value::as_array).unwrap_or_default();
         let rows = seen.iter().map(|log| ["origin", "size", "at", "root"].map(|name| text(log, name)).to_vec());
-        let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+        let watched =
+            said.get("watched").and_then(Value::as_array).unwrap_or_default().iter().filter_map(Value::as_str);
+        // What was added and never asked to be cosigned.
+        let unseen = watched.filter(|log| !seen.iter().any(|seen| text(seen, "origin") == **log));
+        let unseen = unseen.map(|log| [log, "-", "nothing yet", "-"].map(str::to_owned).to_vec());
+        let rows: Vec<_> = std::iter::once(heading).chain(rows).chain(unseen).collect();
         let evidence = said.get("evidence").and_then(Value::as_int).unwrap_or(0);
         format!("witness {}, {evidence} contradictions kept\n{}", shown(&text(&said, "name")), output.table(&rows))
     };

@@ -115,6 +115,9 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     let mut known = 0;
     for size in [5, 6, 20, 50] {
         let witness = Witness::start(&dir);
+        let shown = || text(&eleven().args(["witness", "show", &witness.url]).output().expect("it runs"));
+        let told = shown();
+        assert!(told.contains(ORIGIN) && told.contains("nothing yet") == (known == 0), "{told}");
         assert_eq!(witness.add(&request(&tree, 0, size)).0, if known == 0 { 200 } else { 409 });
         let (status, lines) = witness.add(&request(&tree, known, size));
         // The first is there already: the same size again.
@@ -126,8 +129,7 @@ fn a_killed_witness_remembers_what_it_cosigned() {
         let note = Note { checkpoint: asked.note.checkpoint, lines };
         let key = VerifyingKey::new(&public).expect("a key");
         assert!(note.cosigned_by("witness.example/one", &key).is_some());
-        let shown = eleven().args(["witness", "show", &witness.url]).output().expect("it runs");
-        assert!(text(&shown).contains(ORIGIN), "{}", text(&shown));
+        assert!(shown().contains(ORIGIN), "{}", shown());
         // Killed while nothing is asked of it, and at the next turn another process knows what this one answered.
         drop(witness);
         known = size;
