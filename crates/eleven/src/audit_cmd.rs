@@ -1,7 +1,7 @@
 //! Auditing a ledger: `ledger fsck` on its own files, `ledger follow` and `ledger compare` from anywhere.
 
 use crate::cli::{Compare, Follow};
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, word};
 use crate::{call, corner, keystore};
 use eleven_api::client::CallError;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -282,7 +282,8 @@ pub(crate) fn compare(args: &Compare, output: Output) -> Result<(), Failure> {
     keystore::write_public(&args.out, &evidence.canonical())?;
     let out = args.out.display();
     Err(Failure::new(format!(
-        "the ledger signed two histories: {out}; check it anywhere: eleven verify {out} --root ROOT"
+        "the ledger signed two histories: {out}; check it anywhere: eleven verify {} --root ROOT",
+        word(&out)
     )))
 }
 

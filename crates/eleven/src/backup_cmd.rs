@@ -5,7 +5,7 @@ use crate::call;
 use crate::cli::{LedgerRestore, RecoveryCommand};
 use crate::config::Config;
 use crate::keystore::write_public;
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, word};
 use crate::published;
 use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -113,7 +113,7 @@ pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Fail
             signed.lost.size,
             signed.restored.size,
             signed.sigs.len(),
-            out.display()
+            word(&out.display())
         )
     };
     output.either(|| Value::Object(signed.to_object()), text);

@@ -7,7 +7,7 @@ use crate::cli::{Disclose as Args, DisclosureCommand};
 use crate::config::Config;
 use crate::keystore::write_new;
 use crate::operator::OperatorKey;
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, word};
 use eleven_api::disclosure::{Disclose, Disclosed};
 use eleven_api::routes;
 use eleven_core::disclosure::Disclosure;
@@ -69,8 +69,9 @@ pub(crate) fn disclose(
         let file = out.display();
         let recorded = format!("opening them is recorded: {}", shown.lineage);
         format!(
-            "{file}: with {} disclosures in clear; check it anywhere: eleven verify {file} --root ROOT\n{}",
+            "{file}: with {} disclosures in clear; check it anywhere: eleven verify {} --root ROOT\n{}",
             shown.count,
+            word(&file),
             output.paint(Paint::Dim, &recorded)
         )
     };

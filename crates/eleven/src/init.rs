@@ -16,7 +16,7 @@ use crate::health::{self, Health};
 use crate::key_cmd::{self, within};
 use crate::keystore::{PublicKey, write_public};
 use crate::operator::OperatorKey;
-use crate::output::{Failure, Output, Paint, invoked};
+use crate::output::{Failure, Output, Paint, invoked, word};
 use crate::root_key;
 use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};
@@ -368,13 +368,14 @@ fn summary(args: &Init, config: &Config, until: Time, output: Output) {
              {}\n\
              {}\n\
              All corners run as one user here: that is for development. deploy/ has them as three.\n\
-             Next: {} up --config {dir}/eleven.toml",
+             Next: {} up --config {}",
             config.domain,
             starter::IDENTITY,
             starter::MODEL,
             output.paint(Paint::Warn, &take_away),
             output.paint(Paint::Warn, &ends),
             invoked(),
+            word(&format!("{dir}/eleven.toml")),
         )
     };
     output.either(value, text);

@@ -5,7 +5,7 @@ use crate::cli::{LineageCommand, Operation};
 use crate::config::Config;
 use crate::disclosure_cmd::{BundleFrom, disclose};
 use crate::keystore::write_public;
-use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown, word};
 use eleven_api::answer::read_json;
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
@@ -148,7 +148,7 @@ fn bundle(ledger: &At, op: &str, out: Option<&Path>, output: Output) -> Result<(
         output.document(&value);
         return Ok(());
     };
-    written(out, &bytes, &format!("check it anywhere: eleven verify {} --root ROOT", out.display()), output)
+    written(out, &bytes, &format!("check it anywhere: eleven verify {} --root ROOT", word(&out.display())), output)
 }
 
 /// The C2SP tlog-proof of an event; the bytes of its entry are in it.

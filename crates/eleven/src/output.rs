@@ -225,7 +225,17 @@ pub(crate) fn invoked() -> String {
 
 fn named_by(typed: Option<OsString>) -> String {
     let path = typed.filter(|typed| Path::new(typed).components().count() > 1);
-    path.map_or_else(|| "eleven".to_owned(), |path| shown(&path.to_string_lossy()))
+    path.map_or_else(|| "eleven".to_owned(), |path| word(&shown(&path.to_string_lossy())))
+}
+
+/// A word of a command that is to be typed, such as a path: as a shell takes it for one word, and for that one.
+pub(crate) fn word(word: &impl fmt::Display) -> String {
+    let word = word.to_string();
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,#".contains(c);
+    if !word.is_empty() && !word.starts_with('#') && word.chars().all(plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Tells a person something beside what a command prints, such as what it waits for.

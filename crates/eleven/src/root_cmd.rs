@@ -8,7 +8,7 @@ use crate::corner::read_root;
 use crate::expiry::{self, DAY};
 use crate::key_cmd;
 use crate::keystore::{KeystoreError, PublicKey, write_public};
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, word};
 use crate::root_key;
 use crate::witness_cmd::read_public;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -81,7 +81,7 @@ fn next(args: &Next, output: Output) -> Result<(), Failure> {
             root.exp.seconds(),
             root.sigs.len(),
             outlived(&root),
-            args.out.display()
+            word(&args.out.display())
         )
     };
     output.either(|| root.to_value(), text);

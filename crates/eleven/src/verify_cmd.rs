@@ -4,7 +4,7 @@ mod walk;
 
 use crate::call::At;
 use crate::cli::Verify;
-use crate::output::{EXIT_USAGE, Failure, Output, Paint, shown};
+use crate::output::{EXIT_USAGE, Failure, Output, Paint, shown, word};
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, TOO_MUCH, Value};
 use eleven_core::id;
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let file = args.file.as_deref().ok_or_else(|| Failure::usage("name the proof file"))?;
     if file.is_dir() {
         let file = file.display();
-        let what = format!("{file} is a folder: one of evidence is verified by `eleven evidence verify {file}`");
+        let typed = word(&file);
+        let what = format!("{file} is a folder: one of evidence is verified by `eleven evidence verify {typed}`");
         return Err(Failure::usage(what));
     }
     let bytes = read(file)?;

@@ -6,7 +6,7 @@ use crate::call;
 use crate::cli::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 use crate::corner;
 use crate::keystore::{self, FileKeystore, Keystore as _, Wanted};
-use crate::output::{EXIT_DONE, Failure, Output, shown};
+use crate::output::{EXIT_DONE, Failure, Output, shown, word};
 use eleven_api::edge::{self, SystemClock};
 use eleven_api::routes;
 use eleven_api::serve::{Listener, Tls};
@@ -88,8 +88,8 @@ fn new_key(dir: &Path, name: String, audits: bool, passphrase_file: &Path, outpu
         format!(
             "witness {name}\n  verifier key  {vkey}\n  for a domain  eleven init DIR --witness {}\n\
              Then: eleven witness log add {} --root DIR/root.json",
-            public.display(),
-            dir.display()
+            word(&public.display()),
+            word(&dir.display())
         )
     };
     output.either(|| Value::Object(value.with("vkey", &vkey)), text);
@@ -300,7 +300,9 @@ fn convict(evidence: &Value, root: &TrustRoot, out: &Path, output: Output) -> Re
     };
     keystore::write_public(out, &file.canonical())?;
     let out = out.display().to_string();
-    let text = || format!("{out}: the ledger signed two histories; check it anywhere: eleven verify {out} --root ROOT");
+    let typed = word(&out);
+    let text =
+        || format!("{out}: the ledger signed two histories; check it anywhere: eleven verify {typed} --root ROOT");
     output.either(|| Value::Object(Object::new().with("file", &out)), text);
     Ok(())
 }

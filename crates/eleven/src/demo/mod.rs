@@ -15,7 +15,7 @@ mod texts;
 pub(crate) mod upstream;
 
 use crate::corner::until_told;
-use crate::output::{EXIT_FAILED, Failure, Output, Paint, invoked};
+use crate::output::{EXIT_FAILED, Failure, Output, Paint, invoked, word};
 use caller::Caller;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_verify::{Pinned, Status, Verdict};
@@ -213,7 +213,7 @@ fn closing(show: &Show, begun: Instant) -> ExitCode {
 /// Leaves the domain running until told to stop, and says what to try.
 fn keep(show: &Show, out: &Path) -> Result<(), Failure> {
     let gateway = show.system.url(Part::Runtime);
-    let (secret, config) = (&show.app.secret, show.system.config().display());
+    let (secret, config) = (&show.app.secret, word(&show.system.config().display()));
     let text = format!(
         "
 It keeps running; Ctrl-C ends it and removes its folder. Try:
@@ -230,11 +230,12 @@ It keeps running; Ctrl-C ends it and removes its folder. Try:
   the same with another model: a refusal, and then, with the lineage that it names
   {eleven} --config {config} why lineage://op/…
   {eleven} --config {config} lineage show lineage://op/…
-  {eleven} verify {out}/lineage.proof.json --root {out}/root.json
+  {eleven} verify {lineage} --root {root}
   curl -s {upstream}/calls",
         eleven = invoked(),
         model = upstream::MODEL,
-        out = out.display(),
+        lineage = word(&out.join("lineage.proof.json").display()),
+        root = word(&out.join("root.json").display()),
         upstream = show.system.url(Part::Upstream),
     );
     say(show.output, &text);

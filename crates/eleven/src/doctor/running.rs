@@ -7,6 +7,7 @@ use crate::corner::{self, Which};
 use crate::health::{Health, Said};
 use crate::key_cmd;
 use crate::keystore;
+use crate::output::word;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_core::registry::{ContainmentRecord, ContainmentState, Item as _, RuntimeRecord};
@@ -118,7 +119,7 @@ pub(super) fn contained(snapshot: &Value) -> Vec<Finding> {
         let next = match state {
             ContainmentState::Revoked => "it returns under a new name".to_owned(),
             ContainmentState::Contained | ContainmentState::Recovering => {
-                format!("`eleven subject lift {kind} {subject}` governs it again")
+                format!("`eleven subject lift {kind} {}` governs it again", word(&subject))
             }
         };
         warn("containment", format!("{kind} {subject} is {} since {} ({cause}): {next}", state.name(), since.seconds()))

@@ -21,7 +21,7 @@ use super::verifier::Verifier;
 use super::{oscal, page};
 use crate::call::{self, At, Base as _};
 use crate::config::Config;
-use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
+use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown, word};
 use crate::verify_cmd;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value};
@@ -374,7 +374,8 @@ fn told(args: &Export, manifest: &Manifest, hash: Sha3, output: Output) -> Strin
         lines.push(format!("  {} {}", output.paint(Paint::Warn, "gap"), shown(&gap.said())));
     }
     lines.push(format!("{dir}: {} files and their manifest, {hash}", manifest.files.len()));
-    lines.push(format!("read {dir}/{}; check it anywhere: eleven evidence verify {dir} --root ROOT", folder::PAGE));
+    let typed = word(&dir);
+    lines.push(format!("read {dir}/{}; check it anywhere: eleven evidence verify {typed} --root ROOT", folder::PAGE));
     lines.join("\n")
 }
 

@@ -117,3 +117,15 @@ fn what_is_to_be_typed_next_begins_as_what_was_typed() {
     assert_eq!(named_by(Some("eleven".into())), "eleven", "it is found by its name");
     assert_eq!(named_by(None), "eleven");
 }
+
+#[test]
+fn a_word_that_is_to_be_typed_is_one_to_a_shell() {
+    for plain in ["dom/eleven.toml", "/tmp/a.b-c_1", "host://vm/gateway#gw-0", "svc:demo-app:dev", "größe"] {
+        assert_eq!(word(&plain), plain);
+    }
+    for (text, typed) in
+        [("my dom", "'my dom'"), ("*", "'*'"), ("it's", r"'it'\''s'"), ("$HOME", "'$HOME'"), ("#1", "'#1'"), ("", "''")]
+    {
+        assert_eq!(word(&text), typed);
+    }
+}
