@@ -2,6 +2,7 @@
 
 use crate::cli::{Compare, Follow};
 use crate::output::{Failure, Output, Paint, word};
+use crate::progress::Shown;
 use crate::{call, corner, keystore};
 use eleven_api::client::CallError;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -9,12 +10,9 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::time::Time;
 use eleven_ledger::follow::{self, Audited, FollowError, Follower, Remote};
 use eleven_ledger::{Met, Progress, Sound};
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How often a terminal is told how far it is.
-const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// A last head that is older than this is told of, in milliseconds: a ledger signs one every ten seconds, also with nothing new.
 const OLD: i64 = 60_000;
 
@@ -24,9 +22,9 @@ const OLD: i64 = 60_000;
 /// What is wrong with the ledger, or that it runs.
 pub(crate) fn fsck(data: &Path, output: Output) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut shown = Shown::new(!output.json && std::io::stderr().is_terminal());
-    let sound = eleven_ledger::fsck(data, &mut |progress| shown.progress(&progress));
-    shown.end();
+    let mut shown = Shown::new(output);
+    let sound = eleven_ledger::fsck(data, &mut |progress| shown.tell(|took| far(&progress, took)));
+    drop(shown);
     let sound = sound?;
     let elapsed = started.elapsed();
     output.either(|| document(&sound, elapsed), || text(&sound, elapsed, output));
@@ -86,39 +84,10 @@ fn rate(entries: u64, elapsed: Duration) -> f64 {
     entries as f64 / elapsed.as_secs_f64().max(0.001)
 }
 
-/// One line of a terminal that says how far a check is.
-struct Shown {
-    wanted: bool,
-    started: Instant,
-    last: Option<Instant>,
-}
-
-impl Shown {
-    fn new(wanted: bool) -> Self {
-        Self { wanted, started: Instant::now(), last: None }
-    }
-
-    fn progress(&mut self, progress: &Progress) {
-        let due = self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY);
-        if !self.wanted || !due {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let Progress { met, records } = progress;
-        let done = (met.entries + met.content + met.headers) * 100 / (*records).max(1);
-        self.line(&format!("{done:3} %  {} entries  {:.0}/s ", met.entries, rate(met.entries, self.started.elapsed())));
-    }
-
-    fn line(&self, text: &str) {
-        // Nobody is left to tell where this fails.
-        let _ = write!(std::io::stderr(), "\r{text}");
-    }
-
-    fn end(&self) {
-        if self.last.is_some() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
+/// How far a check is.
+fn far(Progress { met, records }: &Progress, took: Duration) -> String {
+    let done = (met.entries + met.content + met.headers) * 100 / (*records).max(1);
+    format!("{done:3} %  {} entries  {:.0}/s", met.entries, rate(met.entries, took))
 }
 
 /// `ledger follow`.
@@ -169,10 +138,11 @@ struct Following {
 impl Following {
     /// Verifies what is new, and tells it.
     async fn round(&mut self) -> Result<(), FollowError> {
-        let mut shown = Shown::new(!self.output.json && std::io::stderr().is_terminal());
+        let mut shown = Shown::new(self.output);
         let before = self.follower.audited().met.entries;
-        let outcome = self.follower.round(&self.source, &mut |met| shown.follows(met, before)).await;
-        shown.end();
+        let far = |met: &Met, took| format!("{} entries  {:.0}/s", met.entries, rate(met.entries - before, took));
+        let outcome = self.follower.round(&self.source, &mut |met| shown.tell(|took| far(met, took))).await;
+        drop(shown);
         let audited = outcome?;
         self.look_at_age(&audited);
         if self.told.replace(audited.size) != Some(audited.size) {
@@ -232,16 +202,6 @@ impl Following {
 /// Whether a ledger that runs would have signed another head since.
 fn is_old(at: Time, now: Time) -> bool {
     now.since(at) > OLD
-}
-
-impl Shown {
-    fn follows(&mut self, met: &Met, before: u64) {
-        if self.wanted && self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY) {
-            self.last = Some(Instant::now());
-            let rate = rate(met.entries - before, self.started.elapsed());
-            self.line(&format!("{} entries  {rate:.0}/s ", met.entries));
-        }
-    }
 }
 
 fn verified(audited: &Audited) -> Value {

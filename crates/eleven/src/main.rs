@@ -28,6 +28,7 @@ mod ledger_cmd;
 mod lineage_cmd;
 mod operator;
 mod output;
+mod progress;
 mod published;
 mod registry_cmd;
 mod restart;

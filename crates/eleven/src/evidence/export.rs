@@ -22,6 +22,7 @@ use super::{oscal, page};
 use crate::call::{self, At, Base as _};
 use crate::config::Config;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown, word};
+use crate::progress::Shown;
 use crate::verify_cmd;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value};
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &Export, file: &Path, output: Output) -> Result<ExitCode
     let ledger = At::of(args.ledger.as_deref(), args.secret_file.as_deref(), file)?;
     let root = root(args, file)?;
     Writer::may_make(&args.out).map_err(Failure::usage)?;
-    let exported = call::wait(exported(args, Source::new(&ledger), root, &regimes))?;
+    let exported = call::wait(exported(args, Source::new(&ledger), root, &regimes, output))?;
     let (manifest, hash) = exported.map_err(|refused| ledger.advised(refused))?;
     let unproven = manifest.gaps.iter().filter(|gap| gap.control.is_none()).count();
     output.either(|| said(args, &manifest, hash), || told(args, &manifest, hash, output));
@@ -69,11 +70,13 @@ async fn exported(
     source: Source,
     root: Option<Pinned>,
     regimes: &[Regime],
+    output: Output,
 ) -> Result<(Manifest, Sha3), Failure> {
     let now = SystemClock.now();
     let (query, signed) = asked(&source, args, regimes, now).await?;
     let writer = Writer::make(&args.out).map_err(Failure::usage)?;
-    Exporting { source, root, writer, gaps: Vec::new() }.all(query, signed, regimes, now).await
+    let far = Shown::new(output);
+    Exporting { source, root, writer, gaps: Vec::new(), far }.all(query, signed, regimes, now).await
 }
 
 /// The question, and a head that reaches to the end of its range.
@@ -106,6 +109,7 @@ struct Exporting {
     root: Option<Pinned>,
     writer: Writer,
     gaps: Vec<Gap>,
+    far: Shown,
 }
 
 impl Exporting {
@@ -135,6 +139,7 @@ impl Exporting {
         let mut lines = self.writer.lines(folder::RANGE).map_err(Failure::new)?;
         let mut next = first.saturating_sub(1);
         while next < size && stretch.after.is_none() {
+            self.far.tell(|_| format!("entry {next} of {size}"));
             let page = self.source.page(next, false).await?;
             let mut shown = page.entries.iter().filter(|entry| entry.header.seq < size).peekable();
             if shown.peek().is_none() {
@@ -187,7 +192,9 @@ impl Exporting {
         let mut records = self.writer.lines(folder::RECORDS).map_err(Failure::new)?;
         let (mut lineages, mut known, mut unshown) = (Vec::new(), BTreeSet::new(), Vec::new());
         let (verifier, size) = (Verifier::new(self.root.clone()), signed.head.commitment.size);
-        for ops in stretch.asked().chunks(VERIFIED_AT_ONCE) {
+        let asked = stretch.asked();
+        for (at, ops) in asked.chunks(VERIFIED_AT_ONCE).enumerate() {
+            self.far.tell(|_| format!("proof file {} of {}", at * VERIFIED_AT_ONCE + 1, asked.len()));
             let mut bundles = Vec::new();
             for (op, bundle) in fetched(&self.source, ops, size).await? {
                 match bundle {

@@ -28,6 +28,7 @@ use super::Verify;
 use super::folder::Folder;
 use super::regime::Regime;
 use crate::output::{EXIT_DONE, EXIT_FAILED, Failure, Output, Paint, shown};
+use crate::progress::Shown;
 use crate::verify_cmd;
 use case::Case;
 use eleven_core::encoding::{Object, Value};
@@ -79,7 +80,7 @@ pub(crate) fn run(args: &Verify, output: Output) -> Result<ExitCode, Failure> {
     let logs = args.access_log.iter().map(|log| access_log::read(log)).collect::<Result<Vec<_>, _>>();
     let logs = logs.map_err(Failure::usage)?;
     let given = Regime::of_files(&args.regime_file).map_err(Failure::usage)?;
-    let case = Case::read(&folder, root.as_ref(), &given);
+    let case = Case::read(&folder, root.as_ref(), &given, Shown::new(output));
     let verdicts = match &case {
         Ok(case) => vec![
             integrity::judge(&folder, case, !args.skip_documents),

@@ -12,6 +12,7 @@ use super::super::side::by_side;
 use super::super::stretch::Stretch;
 use super::super::verifier::Verifier;
 use super::terms::{self, Terms};
+use crate::progress::Shown;
 use eleven_core::chain::Entry;
 use eleven_core::encoding::{Value, parse_at_most};
 use eleven_core::event::Record;
@@ -56,7 +57,12 @@ impl Case {
     ///
     /// # Errors
     /// Where its manifest can't be read.
-    pub(super) fn read(folder: &Folder, root: Option<&Pinned>, given: &[Regime]) -> Result<Self, String> {
+    pub(super) fn read(
+        folder: &Folder,
+        root: Option<&Pinned>,
+        given: &[Regime],
+        mut far: Shown,
+    ) -> Result<Self, String> {
         let bytes = folder.read(folder::MANIFEST)?;
         let manifest = Manifest::read(&bytes).map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
@@ -71,6 +77,7 @@ impl Case {
         let verifier = Verifier::new(root.cloned());
         let named = stretch.as_ref().map(|stretch| named(folder, stretch)).unwrap_or_default();
         for ops in named.chunks(AT_ONCE) {
+            far.tell(|_| format!("proof file {} of {}", proofs.len() + 1, named.len()));
             for (op, read) in ops.iter().zip(by_side(ops, |op| proof(folder, op, &verifier))) {
                 let Read { report, lineage, entries } = read;
                 entries.iter().flat_map(|entry| [entry.as_slice(), b"\n"]).for_each(|piece| hash.update(piece));
