@@ -51,7 +51,7 @@ pub(crate) struct Search {
     /// Begun before this entry: where the answer before ended.
     #[arg(long, value_name = "ENTRY")]
     pub(crate) before: Option<u64>,
-    /// At most so many; 50 where nothing is said.
+    /// At most so many, 500 at a time; 50 where nothing is said.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     /// The ledger, where it is not the configuration's; no configuration is needed then.
