@@ -352,7 +352,8 @@ impl fmt::Display for Failure {
         }
         f.write_str(&self.said())?;
         match &self.lineage {
-            Some(lineage) => write!(f, " (eleven why {lineage})"),
+            // Whoever answered wrote it.
+            Some(lineage) => write!(f, " (eleven why {})", word(lineage)),
             None => Ok(()),
         }
     }

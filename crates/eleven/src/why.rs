@@ -3,7 +3,7 @@
 use crate::call;
 use crate::cli::Operation;
 use crate::lineage_cmd::{ledger, operation};
-use crate::output::{Failure, Output, Paint, shown_document};
+use crate::output::{Failure, Output, Paint, shown_document, word};
 use eleven_api::{routes, words};
 use eleven_core::encoding::Value;
 use eleven_core::reason::Reason;
@@ -71,11 +71,9 @@ fn explain(said: &Value, output: Output) -> String {
         let _ = write!(out, "\n{} {next}\n", output.paint(Paint::Bold, "what to do:"));
     }
     if let Some(lineage) = text("lineage") {
-        let _ = write!(
-            out,
-            "\n{}",
-            output.paint(Paint::Dim, &format!("{lineage}: eleven lineage show, eleven lineage bundle"))
-        );
+        let lineage = word(&lineage);
+        let more = format!("eleven lineage show {lineage}\neleven lineage bundle {lineage} --out FILE");
+        let _ = write!(out, "\n{}", output.paint(Paint::Dim, &more));
     }
     out
 }

@@ -129,3 +129,15 @@ fn a_word_that_is_to_be_typed_is_one_to_a_shell() {
         assert_eq!(word(&text), typed);
     }
 }
+
+#[test]
+fn who_refuses_puts_nothing_into_a_command_but_one_word() {
+    use eleven_api::client::CallError;
+    use eleven_api::problem::Problem;
+    let refused = |lineage: &str| {
+        let problem = Problem { lineage: Some(lineage.into()), ..Problem::with_status(403, "no") };
+        Failure::from(CallError::Refused(problem)).to_string()
+    };
+    assert_eq!(refused("lineage://op/X"), "no (eleven why lineage://op/X)");
+    assert_eq!(refused("X; rm -r d"), "no (eleven why 'X; rm -r d')");
+}

@@ -13,6 +13,10 @@ fn a_refusal_names_rule_and_what_would_pass_in_its_authors_words() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.contains("what would pass: call the model demo-summarizer"), "{text}");
+    assert!(
+        text.contains("eleven lineage show lineage://op/X\neleven lineage bundle lineage://op/X --out FILE"),
+        "{text}"
+    );
 }
 
 #[test]
