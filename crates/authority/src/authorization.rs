@@ -93,7 +93,7 @@ pub struct Issuance {
 /// Decides `request` by `current`; `authority` is who would issue.
 #[must_use]
 pub fn decide(authority: &str, current: &Current, request: Request) -> Outcome {
-    let framed = match frame(&request) {
+    let framed = match frame(current, &request) {
         Ok(framed) => framed,
         Err(Framing::Malformed(error)) => return Outcome::Malformed(error),
         Err(Framing::Refused(refusal)) => return Outcome::Deny(refusal),
@@ -110,12 +110,11 @@ enum Framing {
 }
 
 /// The operation with its scope sorted. What is past a limit is refused; what is no operation at all is not a request.
-fn frame(request: &Request) -> Result<Operation, Framing> {
+fn frame(current: &Current, request: &Request) -> Result<Operation, Framing> {
     let mut op = request.asked.op.clone();
     let malformed = |what: &str| Framing::Malformed(FormError(format!("op: {what}")));
-    let limit = |what: &str| {
-        Framing::Refused(Refusal::new(Reason::LimitsExceeded, what, refusal::about_request(request, None)))
-    };
+    let limit =
+        |what: &str| Framing::Refused(Refusal::of_request(Reason::LimitsExceeded, what.to_owned(), request, current));
     if op.get("params").is_some() {
         return Err(malformed("`params` is the authority's to set: send `request`"));
     }
@@ -143,14 +142,13 @@ fn frame(request: &Request) -> Result<Operation, Framing> {
 
 /// The decision proper. Each step refuses with its reason; what is left is permitted.
 fn permit(authority: &str, current: &Current, request: Request, op: Operation) -> Result<Allowance, Refusal> {
-    let name = op.name.clone();
-    let refuse = |reason, detail: String| Refusal::new(reason, detail, refusal::about_request(&request, Some(&name)));
+    let refuse = |reason, detail: String| Refusal::of_request(reason, detail, &request, current);
     if request.asked.identity != request.caller {
         let detail = "the request names another identity than the caller's credential stands for";
         return Err(refuse(Reason::IdentityMismatch, detail.to_owned()));
     }
     let env = environment(current, &request).map_err(|(reason, detail)| refuse(reason, detail))?;
-    let resolved = resolve(current, &name, &env.runtime);
+    let resolved = resolve(current, &op.name, &env.runtime);
     let named = resolved.as_ref().map_or("", |policy| policy.bundle.reference.as_str());
     if let Some(row) = current.view.containment(&target(current, &request, &op, named)) {
         let (kind, subject, cause) = (&row.kind, &row.subject, &row.cause);
@@ -322,9 +320,10 @@ impl Allowance {
     /// Where the artifact would be past a limit, or break a term of its own policy.
     pub fn issue(self, issuer: &dyn Signer) -> Result<Issuance, Refusal> {
         let Self { draft, policy, salt, input, now } = self;
-        let (sub, runtime) = (draft.sub.clone(), draft.env.runtime.clone());
+        let (sub, name, runtime) = (draft.sub.clone(), draft.op.name.clone(), draft.env.runtime.clone());
         let refuse = |reason, detail: String| {
-            let about = About { identity: Some(sub.clone()), runtime: Some(runtime.clone()), ..About::default() };
+            let (identity, operation, runtime) = (Some(sub.clone()), Some(name.clone()), Some(runtime.clone()));
+            let about = About { identity, operation, runtime, ..About::default() };
             Refusal::new(reason, detail, (about, now)).under(&policy.bundle)
         };
         let issued = draft.issue_beside(issuer, &input);

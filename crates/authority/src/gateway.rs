@@ -102,7 +102,7 @@ async fn read(
     let request = Request { caller: identity, operator, point: None, asked, now, random };
     match point::acting(headers, body, bearer, current, now) {
         Ok(point) => Ok(Request { point, ..request }),
-        Err(error) => Err(not_believed(authority, &request, error).await),
+        Err(error) => Err(not_believed(authority, current, &request, error).await),
     }
 }
 
@@ -157,9 +157,11 @@ async fn issue(authority: &Authority, current: &Current, allowance: Allowance) -
 }
 
 /// A caller who is known, behind a point that is not: that is the point's trouble, and an event with the caller's identity.
-async fn not_believed(authority: &Authority, request: &Request, error: PointError) -> Problem {
+async fn not_believed(authority: &Authority, current: &Current, request: &Request, error: PointError) -> Problem {
     match error.reason() {
-        Some(reason) => record_refusal(authority, &Refusal::of_request(reason, error.to_string(), request)).await,
+        Some(reason) => {
+            record_refusal(authority, &Refusal::of_request(reason, error.to_string(), request, current)).await
+        }
         None => Problem::malformed(error.to_string()),
     }
 }

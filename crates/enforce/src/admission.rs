@@ -397,19 +397,23 @@ fn policy(view: &View, artifact: &Artifact) -> Result<(), Failed> {
     })
 }
 
+/// The policy that an operation on a runtime is to be authorised under, as a denial names it.
+#[must_use]
+pub fn policy_required(view: &View, operation: &str, runtime: &str) -> Option<String> {
+    let mut in_force = view.policies_in_force(operation, runtime);
+    in_force.next().map(|policy| policy.id.reference.clone())
+}
+
 /// What a denial event says it is about: the caller, the operation that was asked for, and what the artifact claims.
 fn about(held: &Held<'_>, asked: &Asked<'_>, artifact: &Artifact) -> About {
-    let in_force = held.view.map(|view| {
-        let mut policies = view.policies_in_force(&asked.operation.name, &asked.environment.runtime);
-        policies.next().map(|policy| policy.id.reference.clone())
-    });
+    let (operation, runtime) = (&asked.operation.name, &asked.environment.runtime);
     // What is no name is left out: the denial could not be recorded with it.
     let named = |text: &str, formed: fn(&str) -> bool| formed(text).then(|| String::from(text));
     About {
         identity: named(asked.caller, name::is_identity),
-        operation: named(&asked.operation.name, name::is_operation),
-        runtime: named(&asked.environment.runtime, name::is_runtime),
-        policy_required: in_force.flatten(),
+        operation: named(operation, name::is_operation),
+        runtime: named(runtime, name::is_runtime),
+        policy_required: held.view.and_then(|view| policy_required(view, operation, runtime)),
         ..About::artifact(artifact)
     }
 }

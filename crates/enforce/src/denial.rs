@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Object;
 use eleven_core::event::About;
 use eleven_core::reason::Reason;
@@ -27,12 +28,23 @@ impl Denial {
         Self { reason, detail: detail.into(), about: About::default() }
     }
 
+    /// A denial of what was admitted already, by its use or by what this point has room for.
+    #[must_use]
+    pub fn of_admitted(reason: Reason, detail: impl Into<String>, artifact: &Artifact) -> Self {
+        Self { reason, detail: detail.into(), about: about_admitted(artifact) }
+    }
+
     /// Whether it is counted per second instead of being one event of its own: nobody is authenticated, or there is no
     /// artifact of the form.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
         self.reason.is_counted()
     }
+}
+
+/// What a denial names of an artifact that was admitted: its policy is the one in force (step 13), and so the one that was required.
+pub(crate) fn about_admitted(artifact: &Artifact) -> About {
+    About { policy_required: Some(artifact.pol.reference.clone()), ..About::artifact(artifact) }
 }
 
 /// Counts denials per second, reason and listener, so that a flood of bad requests is one event a second and not one each

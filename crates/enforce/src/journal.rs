@@ -18,7 +18,7 @@ pub use line::{Forward, Line, LineError, encode_event};
 pub use reading::Reading;
 
 use crate::admission::{Admitted, uncounted_key};
-use crate::denial::{Counted, Denial};
+use crate::denial::{Counted, Denial, about_admitted};
 use crate::permit::{Ending, Execution, Opened};
 use crate::uses::Uses;
 use alloc::borrow::ToOwned;
@@ -204,7 +204,7 @@ impl Journal {
     /// window; `limits.exceeded` where the execution could not be closed; `audit.unavailable` where they can't be made. A use that
     /// was taken stays taken.
     pub fn open(&mut self, admitted: Admitted, workload: Sha3, now: Time) -> Result<Opened, Denial> {
-        let about = About::artifact(&admitted.token().artifact);
+        let about = about_admitted(&admitted.token().artifact);
         let refused = |reason, detail: &str| Denial { reason, detail: detail.to_string(), about: about.clone() };
         let artifact = &admitted.token().artifact;
         // Uses are forgotten once a time past `exp` was seen: a clock that went on and came back must not bring one back.

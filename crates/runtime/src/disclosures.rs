@@ -20,7 +20,6 @@ use eleven_api::serve::json;
 use eleven_core::attestation::Outcome;
 use eleven_core::disclosure::Disclosure;
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::event::About;
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
@@ -223,8 +222,7 @@ pub(crate) async fn keep(gate: &Gate, framed: &Framed, about: &eleven_core::arti
         Ok(()) => Ok(()),
         Err(error) => {
             let detail = format!("what opens this operation's commitments could not be kept: {error}");
-            let denial = Denial { reason: Reason::AuditUnavailable, detail, about: About::artifact(about) };
-            Err(deny(gate, denial).await)
+            Err(deny(gate, Denial::of_admitted(Reason::AuditUnavailable, detail, about)).await)
         }
     }
 }

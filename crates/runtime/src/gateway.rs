@@ -34,7 +34,7 @@ use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
-use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read};
+use eleven_enforce::admission::{Admitted, Asked, Held, admit, admit_read, policy_required};
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::Point;
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header, request};
@@ -267,7 +267,7 @@ async fn committed(gate: &Gate, caller: &Caller, mut framed: Framed) -> Result<F
     match Operation::read(op) {
         Ok(operation) => framed.committed = Some(operation),
         Err(error) => {
-            let denial = Denial { reason, detail: error.to_string(), about: about(caller, &framed) };
+            let denial = Denial { reason, detail: error.to_string(), about: about(gate, caller, &framed) };
             return Err(deny(gate, denial).await);
         }
     }
@@ -368,7 +368,7 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
                 Err(problem)
             }
             Some(reason) => {
-                Err(deny(gate, Denial { reason, detail: problem.detail, about: about(caller, framed) }).await)
+                Err(deny(gate, Denial { reason, detail: problem.detail, about: about(gate, caller, framed) }).await)
             }
             None => Err(problem),
         },
@@ -376,10 +376,13 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
 }
 
 /// What is known of an operation before it has an artifact.
-fn about(caller: &Caller, framed: &Framed) -> About {
+fn about(gate: &Gate, caller: &Caller, framed: &Framed) -> About {
+    let operation = &framed.operation().name;
+    let runtime = name::runtime_of_point(&gate.point.name);
     About {
         identity: Some(caller.identity.clone()),
-        operation: Some(framed.operation().name.clone()),
+        operation: Some(operation.clone()),
+        policy_required: gate.registry.held().and_then(|held| policy_required(&held.view, operation, runtime)),
         ..About::default()
     }
 }

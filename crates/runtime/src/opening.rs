@@ -10,7 +10,6 @@ use eleven_api::edge::{self, Clock};
 use eleven_api::problem::Problem;
 use eleven_core::artifact::result_digest;
 use eleven_core::attestation::{Outcome, StatementResult};
-use eleven_core::event::About;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::{Digests, PolicyBundle};
@@ -74,8 +73,8 @@ where
     R: Future<Output = ()> + Send,
 {
     let Some(underway) = running.begin() else {
-        let about = About::artifact(&admission.admitted.token().artifact);
-        return Err(too_late(desks, about).await);
+        let denial = Denial::of_admitted(Reason::AuditUnavailable, ENDING, &admission.admitted.token().artifact);
+        return Err(too_late(desks, denial).await);
     };
     let (send, answer) = oneshot::channel();
     let (desks, clock) = (Arc::clone(desks), Arc::clone(clock));
@@ -93,8 +92,7 @@ where
 }
 
 /// Refuses what was admitted when this point had said that it ends: nobody would wait for its evidence.
-async fn too_late(desks: &Desks, about: About) -> Problem {
-    let denial = Denial { reason: Reason::AuditUnavailable, detail: ENDING.into(), about };
+async fn too_late(desks: &Desks, denial: Denial) -> Problem {
     let op = desks.deny(denial.clone()).await;
     if let Err(error) = &op {
         tracing::error!(error, "a denial could not be recorded; the call is refused all the same");

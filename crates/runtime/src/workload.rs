@@ -17,7 +17,6 @@ use eleven_api::serve::json;
 use eleven_core::artifact::{Artifact, Operation, RequestBinding, Token};
 use eleven_core::attestation::Outcome;
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::About;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
 use eleven_core::policy::Digests;
@@ -63,8 +62,7 @@ impl Workloads {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let detail =
                 "as many workloads as may be are admitted and not completed: complete some, or wait for their end";
-            let about = About::artifact(&admission.admitted.token().artifact);
-            Denial { reason: Reason::LimitsExceeded, detail: detail.into(), about }
+            Denial::of_admitted(Reason::LimitsExceeded, detail, &admission.admitted.token().artifact)
         })
     }
 
@@ -144,8 +142,7 @@ fn admission(gate: &Gate, caller: &str, asked: &Admit) -> Result<Admission, Deni
     let admission = admit_here(gate, caller, token, &operation, Some(&request), runtime)?;
     if is_own(gate, &operation.name, asked.image) {
         let detail = "it names what this point runs itself, by its operation or by its image: call it where it runs";
-        let about = About::artifact(&admission.admitted.token().artifact);
-        return Err(Denial { reason: Reason::OperationMismatch, detail: detail.into(), about });
+        return Err(Denial::of_admitted(Reason::OperationMismatch, detail, &admission.admitted.token().artifact));
     }
     Ok(admission)
 }
@@ -266,6 +263,7 @@ mod tests {
         let denial = workloads.place(&admission).expect_err("none is left");
         assert_eq!(denial.reason, Reason::LimitsExceeded);
         assert!(denial.about.identity.is_some() && denial.about.artifact_id.is_some());
+        assert_eq!(denial.about.policy_required, denial.about.policy.map(|policy| policy.reference));
         drop(first);
         assert!(workloads.place(&admission).is_ok(), "one is completed");
     }

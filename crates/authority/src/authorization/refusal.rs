@@ -1,10 +1,11 @@
 //! A refusal: a reason for machines, a sentence for people, and the event that records it.
 
-use super::Request;
+use super::{Request, resolve};
+use crate::registry::Current;
 use crate::sequencer;
 use eleven_api::problem::Problem;
 use eleven_api::words::WOULD_PASS;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_RUNTIME;
@@ -38,9 +39,9 @@ impl Refusal {
         Self { reason, detail: detail.into(), about, data: Object::new(), blobs: Vec::new(), ts }
     }
 
-    /// The refusal of a request of which nothing was decided.
-    pub(crate) fn of_request(reason: Reason, detail: String, request: &Request) -> Self {
-        Self::new(reason, detail, about_request(request, None))
+    /// The refusal of a request of which no policy was asked. It names the one that would have been, where there is one.
+    pub(crate) fn of_request(reason: Reason, detail: String, request: &Request, current: &Current) -> Self {
+        Self::new(reason, detail, (about_request(request, current), request.now))
     }
 
     /// The same refusal under the policy that decided.
@@ -103,15 +104,18 @@ impl Refusal {
 }
 
 /// What a denial of this request names. An operation that is none is left out.
-pub(super) fn about_request(request: &Request, operation: Option<&str>) -> (About, Time) {
-    let asked = operation.or_else(|| request.asked.op.get("name")?.as_str());
-    let about = About {
+fn about_request(request: &Request, current: &Current) -> About {
+    let asked = request.asked.op.get("name").and_then(Value::as_str);
+    let operation = asked.filter(|name| name::is_operation(name)).map(str::to_owned);
+    let runtime = &request.asked.runtime;
+    let required = operation.as_deref().and_then(|operation| resolve(current, operation, runtime).ok());
+    About {
         identity: Some(request.caller.clone()),
-        operation: asked.filter(|name| name::is_operation(name)).map(str::to_owned),
-        runtime: Some(request.asked.runtime.clone()),
+        operation,
+        runtime: Some(runtime.clone()),
+        policy_required: required.map(|policy| policy.bundle.reference.clone()),
         ..About::default()
-    };
-    (about, request.now)
+    }
 }
 
 /// The sentence for people: the rule, what was wrong, and what would pass.

@@ -157,6 +157,24 @@ fn each_step_refuses_with_its_reason() {
     assert_eq!(reason(&current, request(without_model)), Reason::PolicyError, "a rule that fails to evaluate denies");
 }
 
+/// The doctrine's denial, its section 4.4, names the policy that was required, also where no policy was asked.
+#[test]
+fn a_refusal_before_the_policy_is_asked_names_the_one_that_is_required() {
+    let current = domain(Object::new());
+    let required = |request: Request| refused(&current, request).event().about.policy_required;
+    let other = Execute { identity: "svc:other".into(), ..request(op()).asked };
+    let many: Vec<Value> = (0..65).map(|n| Value::from(format!("s{n:02}"))).collect();
+    let stranger = Some("k8s://cluster-east-1/ns/inference#gw-9".to_owned());
+    for refused in [
+        Request { asked: other, ..request(op()) },
+        Request { point: stranger, ..request(op()) },
+        request(op().with("scope", many)),
+    ] {
+        assert_eq!(required(refused.clone()).as_deref(), Some("policy://medical/inference/v1"), "{refused:?}");
+    }
+    assert_eq!(required(request(op().with("name", "tool.call"))), None, "none is in force for it");
+}
+
 #[test]
 fn a_containment_stops_what_it_covers() {
     for (kind, subject) in [
@@ -172,6 +190,7 @@ fn a_containment_stops_what_it_covers() {
         let refusal = refused(&containing(kind, subject), request(op().with("tool", "browser")));
         assert_eq!(refusal.reason, Reason::RuntimeContained, "{kind} {subject}");
         assert!(refusal.detail.contains(subject), "{}", refusal.detail);
+        assert_eq!(refusal.event().about.policy_required.as_deref(), Some("policy://medical/inference/v1"));
     }
     // Neither another tool, nor what is no tool's call.
     allowed(&containing("tool", "search"), request(op().with("tool", "browser")));
@@ -337,4 +356,9 @@ fn a_refusal_that_no_record_holds_is_recorded_without_what_is_long() {
     assert_eq!((short.about.reason, short.about.identity.as_deref()), (Some(Reason::PolicyDenied), Some(CALLER)));
     assert_eq!((short.about.policy, short.about.runtime.as_deref()), (None, Some(RUNTIME)));
     assert_eq!(short.data.get("request"), refusal.event().data.get("request"));
+    // What is permitted under it fits into no artifact.
+    let Outcome::Allow(allowance) = decide(AUTHORITY, &current, request(op())) else { panic!("it is permitted") };
+    let refusal = allowance.issue(&signer("issuer")).expect_err("larger than an artifact may be");
+    let about = refusal.event().about;
+    assert_eq!((refusal.reason, about.operation.as_deref()), (Reason::LimitsExceeded, Some("model.invoke")));
 }

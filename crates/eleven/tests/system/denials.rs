@@ -34,6 +34,8 @@ async fn refused(domain: &Domain, answered: &Answered, status: u16, reason: &str
     assert_eq!(domain.calls(), 0, "nothing reached the model");
     let event = domain.denial(answered.header("eleven-lineage")).await;
     assert_eq!(event.get("reason").and_then(Value::as_str), Some(reason));
+    // The doctrine's denial, its section 4.4: what is refused of a known operation names the policy that was required.
+    assert_eq!(event.get("policy_required").is_some(), event.get("operation").is_some(), "{event}");
     event
 }
 

@@ -49,6 +49,11 @@ async fn without_the_authority_inline_calls_stop_and_presented_ones_when_the_vie
         .await;
     let event = domain.denial(stale.header("eleven-lineage")).await;
     assert_eq!(event.get("reason").and_then(Value::as_str), Some("issuer.unavailable"));
+    // The one that nobody decided names the policy that was required, too.
+    let undecided = domain.denial(inline.header("eleven-lineage")).await;
+    for event in [&event, &undecided] {
+        assert_eq!(event.get("policy_required").and_then(Value::as_str), Some("policy://test/inference/v1"), "{event}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +88,7 @@ async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bo
     for (answered, reason) in [(&inline, "audit.unavailable"), (&halted, "audit.discontinuity")] {
         let event = domain.denial(answered.header("eleven-lineage")).await;
         assert_eq!(event.get("reason").and_then(Value::as_str), Some(reason));
+        assert_eq!(event.get("policy_required").and_then(Value::as_str), Some("policy://test/inference/v1"), "{event}");
     }
     let bundle = domain.bundle_of(presented.op(), 7).await;
     assert_eq!(domain.verify(&bundle).exit_code(), 0, "{}", domain.verify(&bundle).to_value());

@@ -110,6 +110,10 @@ fn a_use_is_taken_once_and_stays_taken() {
     drop(opened); // its commit failed: nobody has a permit, and the use is burned
     let denial = journal.open(single(), WORKLOAD, NOW).expect_err("a second use");
     assert_eq!(denial.reason, Reason::ArtifactReplayed);
+    // As the doctrine's denial does, its section 4.4.
+    let record = journal.deny(&denial, NOW).expect("a record");
+    assert_eq!(record.about.policy_required.as_deref(), Some("policy://medical/inference/v3"));
+    assert_eq!(record.about.policy.map(|policy| policy.reference), record.about.policy_required);
 }
 
 /// The ledger takes no record of another form, and nothing that is numbered after it.
