@@ -1,9 +1,10 @@
 //! The rules of the house that a compiler does not check, each as a function from text to findings. `tests/tidy.rs`
 //! applies all of them to this repository; the tests beside each rule show that it can fail.
 //!
-//! [`edges`] which crate may use which · [`pure`] what the pure crates may not call · [`size`] how long a file may be ·
-//! [`spec`] that every reason, limit, path and metric stands on its page · [`links`] that links lead somewhere · [`locks`] that
-//! projects outside the workspace have locked what its crates use · [`words`] what no tracked file may say.
+//! [`edges`] which crate may use which · [`pure`] what the pure crates may not call, and where time and randomness enter ·
+//! [`switches`] what may be set from outside · [`size`] how long a file may be · [`spec`] that every reason, limit, path and metric
+//! stands on its page · [`links`] that links lead somewhere · [`locks`] that projects outside the workspace have locked what its
+//! crates use · [`words`] what no tracked file may say.
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ pub mod locks;
 pub mod pure;
 pub mod size;
 pub mod spec;
+pub mod switches;
 pub mod words;
 
 /// One file of the repository: its path from the top, with `/`, and its text.

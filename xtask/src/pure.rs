@@ -1,5 +1,6 @@
 //! What the pure crates may not call: clock, randomness, files, network, environment, processes, threads, an executor.
-//! Time and randomness enter at the edge as values; the same inputs give the same decision, bytes and hash everywhere.
+//! Time and randomness enter at the edge as values; the same inputs give the same decision, bytes and hash everywhere. That edge is
+//! one file, for the other crates too.
 
 use crate::code::{Token, tokens};
 use crate::{File, Finding, is_test};
@@ -26,6 +27,22 @@ const CRATES: &[&str] = &["tokio", "rand", "rand_core", "getrandom", "rustix", "
 
 /// Types and functions that do, under whatever path they were brought in.
 const NAMES: &[&str] = &["SystemTime", "Instant", "OsRng", "thread_rng", "ThreadRng"];
+
+/// The one file of what ships that asks for the time of day or for random bytes. How long something takes may be measured anywhere.
+const EDGE: &str = "crates/api/src/edge.rs";
+
+/// What tells the time of day or draws random bytes, under whatever path it was brought in.
+const DRAWN: &[&str] = &[
+    "SystemTime",
+    "UNIX_EPOCH",
+    "clock_gettime",
+    "getrandom",
+    "SystemRandom",
+    "OsRng",
+    "SysRng",
+    "ThreadRng",
+    "thread_rng",
+];
 
 /// Whether a crate of this name is pure.
 #[must_use]
@@ -55,6 +72,30 @@ pub fn check(files: &[File<'_>]) -> Vec<Finding> {
     for path in NO_STD {
         if !files.iter().any(|file| file.path == *path && file.text.contains("#![no_std]")) {
             findings.push(Finding::new(*path, "lacks #![no_std]; it is built for places without std"));
+        }
+    }
+    findings
+}
+
+/// Every place outside of [`EDGE`], tests apart, at which a crate asks for the time of day or for random bytes itself.
+#[must_use]
+pub fn edge(files: &[File<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !files.iter().any(|file| file.path == EDGE) {
+        findings.push(Finding::new(EDGE, "is not there; where do time and randomness enter?"));
+    }
+    let ships = |file: &&File<'_>| {
+        let source = file.path.starts_with("crates/") && file.path.contains("/src/") && file.path.ends_with(".rs");
+        source && file.path != EDGE && !is_test(file.path)
+    };
+    for file in files.iter().filter(ships) {
+        let found = tokens(file.text);
+        for (at, token) in found.iter().enumerate() {
+            let is_crate = token.text == "rand" && found.get(at + 1).is_some_and(|next| next.text == "::");
+            if is_crate || DRAWN.contains(&token.text) {
+                let what = format!("{} is for {EDGE} alone; take its value as an argument, or ask there", token.text);
+                findings.push(Finding::at(file.path, token.line, what));
+            }
         }
     }
     findings

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::{File, Finding, edges, links, locks, pure, size, spec, words};
+use xtask::{File, Finding, edges, links, locks, pure, size, spec, switches, words};
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -66,6 +66,17 @@ fn projects_outside_have_locked_what_the_crates_use() {
 #[test]
 fn pure_crates_reach_nothing_outside() {
     holds(pure::check);
+}
+
+#[test]
+fn time_and_randomness_enter_at_the_edge() {
+    holds(pure::edge);
+}
+
+#[test]
+fn nothing_is_switched_from_outside_but_what_is_named() {
+    holds(switches::variables);
+    holds(switches::crates);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{LINTS, check};
+use super::{EDGE, LINTS, check, edge as edge_of};
 use crate::File;
 
 const LINTED: &str = "unwrap_used expect_used panic indexing_slicing";
@@ -77,4 +77,29 @@ fn tests_benchmarks_and_other_crates_may() {
 fn a_pure_crate_without_its_attributes_is_found() {
     let found = check(&[]);
     assert_eq!(found.len(), 4 * LINTS.len() + 2);
+}
+
+fn at_the_edge(path: &str, text: &str) -> Vec<String> {
+    let edge = File { path: EDGE, text: "use std::time::SystemTime; fn f() { getrandom::fill(&mut bytes); }" };
+    edge_of(&[edge, File { path, text }]).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn time_of_day_and_randomness_are_found_wherever_else_they_are_asked_for() {
+    for bad in [
+        "let now = std::time::SystemTime::now();",
+        "use std::time::{Duration, SystemTime};",
+        "clock_gettime(ClockId::Realtime)",
+        "getrandom::fill(&mut nonce)",
+        "aws_lc_rs::rand::fill(&mut nonce)",
+        "let rng = SystemRandom::new();",
+        "OsRng.fill_bytes(&mut salt);",
+    ] {
+        assert_eq!(at_the_edge("crates/authority/src/a.rs", bad).len(), 1, "{bad}");
+        assert_eq!(at_the_edge("crates/authority/src/a/tests.rs", bad), [""; 0], "{bad}");
+    }
+    for good in ["let begun = Instant::now();", "let rand = edge::random();", "// SystemTime\n", "f(\"getrandom\")"] {
+        assert_eq!(at_the_edge("crates/runtime/src/a.rs", good), [""; 0], "{good}");
+    }
+    assert_eq!(edge_of(&[]).len(), 1, "an edge that is not where it was is no rule");
 }
