@@ -2,9 +2,9 @@
 //! applies all of them to this repository; the tests beside each rule show that it can fail.
 //!
 //! [`edges`] which crate may use which · [`pure`] what the pure crates may not call, and where time and randomness enter ·
-//! [`switches`] what may be set from outside · [`size`] how long a file may be · [`spec`] that every reason, limit, path and metric
-//! stands on its page · [`links`] that links lead somewhere · [`locks`] that projects outside the workspace have locked what its
-//! crates use · [`words`] what no tracked file may say.
+//! [`proofs`] where an admission, a permit and a receipt are made · [`switches`] what may be set from outside · [`size`] how long
+//! a file may be · [`spec`] that every reason, limit, path and metric stands on its page · [`links`] that links lead somewhere ·
+//! [`locks`] that projects outside the workspace have locked what its crates use · [`words`] what no tracked file may say.
 
 use std::fmt;
 
@@ -12,6 +12,7 @@ pub mod code;
 pub mod edges;
 pub mod links;
 pub mod locks;
+pub mod proofs;
 pub mod pure;
 pub mod size;
 pub mod spec;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::{File, Finding, edges, links, locks, pure, size, spec, switches, words};
+use xtask::{File, Finding, edges, links, locks, proofs, pure, size, spec, switches, words};
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -71,6 +71,12 @@ fn pure_crates_reach_nothing_outside() {
 #[test]
 fn time_and_randomness_enter_at_the_edge() {
     holds(pure::edge);
+}
+
+#[test]
+fn admissions_permits_and_receipts_are_made_in_one_place_and_used_up() {
+    holds(proofs::made);
+    holds(proofs::used);
 }
 
 #[test]
