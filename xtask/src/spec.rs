@@ -12,7 +12,9 @@ use crate::{File, Finding, is_test};
 
 /// Where the codes are.
 pub const REASONS: &str = "spec/reasons.md";
-/// Where the limits are.
+/// Where the limits are, as the code has them.
+pub const SOURCE: &str = "crates/core/src/limits.rs";
+/// Where they are told.
 pub const LIMITS: &str = "spec/limits.md";
 
 /// Where the paths are.
@@ -57,6 +59,20 @@ pub fn limits(source: &str, page: &str) -> Vec<Finding> {
         findings.push(Finding::new(LIMITS, format!("names {name}, which core::limits does not have")));
     }
     findings
+}
+
+/// Every limit that a crate names for others anywhere but in `core::limits`. What stands on no crate of the workspace has its own.
+#[must_use]
+pub fn scattered(files: &[File<'_>]) -> Vec<Finding> {
+    let sources = files.iter().filter(|file| {
+        let own = file.path == SOURCE || file.path.starts_with("crates/store/");
+        file.path.starts_with("crates/") && !own && !is_test(file.path)
+    });
+    let lines = sources.flat_map(|file| file.text.lines().enumerate().map(move |(at, line)| (file.path, at + 1, line)));
+    lines
+        .filter(|(_, _, line)| line.trim_start().starts_with("pub const MAX_"))
+        .map(|(path, line, _)| Finding::at(path, line, format!("is a limit; say it in {SOURCE} and {LIMITS}")))
+        .collect()
 }
 
 /// Every path of the sources, in the list of paths or in a router, that `page` does not name.

@@ -35,8 +35,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKLOG: u32 = 4096;
 /// How long a client may take for its request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Bytes of a request's head.
-const MAX_HEAD: usize = 64 * 1024;
 /// How often it is said at most that connections can't be accepted: a flood of them makes no flood of lines.
 const SAY: Duration = Duration::from_secs(1);
 

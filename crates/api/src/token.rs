@@ -8,19 +8,16 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::{Sha3, base64url, unbase64url};
 use eleven_core::id;
+use eleven_core::limits::{MAX_IDENTITY_LIFE, MAX_IDENTITY_TOKEN};
 use eleven_core::name;
 use eleven_core::signature::{Signer, VerifyingKey};
 use eleven_core::time::Time;
 use std::fmt;
 
-/// The longest life of an identity token, in seconds.
-pub const MAX_LIFE: i64 = 900;
 /// The kind of those sources of the registry that are keys by which tokens are signed.
 pub const JWT: &str = "jwt";
 /// The kind of what stands where one of those stood, when the key has ended: no token of it counts, and it does not come back.
 pub const JWT_ENDED: &str = "jwt-ended";
-/// The most characters a token may have.
-pub const MAX_LENGTH: usize = 4096;
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +150,7 @@ pub fn verify(
     now: Time,
     keys: impl FnOnce(&str) -> Option<VerifyingKey>,
 ) -> Result<Claims, TokenError> {
-    if token.len() > MAX_LENGTH {
+    if token.len() > MAX_IDENTITY_TOKEN {
         return Err(TokenError::Malformed("longer than 4096 characters"));
     }
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::None)?;
@@ -170,7 +167,7 @@ pub fn verify(
     let claims = Claims::read(&claims).map_err(|_| TokenError::Malformed("not the claims of an identity token"))?;
     let of_domain = claims.aud == domain && name::authority_domain(&claims.iss) == Some(domain);
     let life = claims.exp.since(claims.iat);
-    if !of_domain || !(1..=MAX_LIFE * 1000).contains(&life) {
+    if !of_domain || !(1..=MAX_IDENTITY_LIFE * 1000).contains(&life) {
         return Err(TokenError::Untrusted);
     }
     if claims.is_in_time(now) { Ok(claims) } else { Err(TokenError::Expired) }

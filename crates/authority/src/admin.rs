@@ -30,7 +30,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Place, Tip};
 use eleven_core::form::FormError;
 use eleven_core::id;
-use eleven_core::limits::{MAX_ACTS_HELD, MAX_STAMP_AHEAD_MS};
+use eleven_core::limits::{MAX_ACT, MAX_ACTS_HELD, MAX_STAMP_AHEAD_MS};
 use eleven_core::reason::Reason;
 use eleven_core::registry::FoldError;
 use eleven_core::time::Time;
@@ -44,12 +44,9 @@ pub use plan::unenforced;
 pub use signed::{Replays, SignedAct, SignedError};
 pub(crate) use turn::Left;
 
-/// Bytes of an act: a policy bundle and what stands around it.
-const MAX_BODY: usize = eleven_core::limits::MAX_BUNDLE + 64 * 1024;
-
 /// What the bodies of acts share.
 pub(crate) fn bodies() -> Budget {
-    Budget::shared(MAX_ACTS_HELD, MAX_BODY)
+    Budget::shared(MAX_ACTS_HELD, MAX_ACT)
 }
 
 /// What a clock that shows milliseconds may be behind.
@@ -317,7 +314,7 @@ async fn act(
         return Err(Problem::with_status(403, "operators act on this machine only: connect from loopback"));
     }
     // Anybody on this machine may send one: what they come to has its bounds, until each is answered.
-    let body = authority.acts.body(body, MAX_BODY).await?;
+    let body = authority.acts.body(body, MAX_ACT).await?;
     let signed = SignedAct::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
     if let Some(ahead) = ahead(&authority, &signed).map_err(SignedError::problem)? {
         tokio::time::sleep(ahead + CLOCK_STEP).await;

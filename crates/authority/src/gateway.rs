@@ -26,6 +26,7 @@ use eleven_api::secret::Secret;
 use eleven_api::{edge, routes, serve};
 use eleven_core::artifact::Token;
 use eleven_core::id;
+use eleven_core::limits::MAX_DECISION_BODY;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use http::header::{CACHE_CONTROL, HeaderValue};
@@ -33,8 +34,6 @@ use point::PointError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Bytes of a request: an operation of 4 KiB and what stands around it, written as anyone may write JSON.
-const MAX_BODY: usize = 32 * 1024;
 /// How long a decision that the ledger did not take waits for the epoch that overtook it.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
@@ -55,7 +54,7 @@ async fn execute(
     body: Body,
 ) -> Response {
     let started = Instant::now();
-    let answer = match serve::body(body, MAX_BODY).await {
+    let answer = match serve::body(body, MAX_DECISION_BODY).await {
         Ok(body) => govern(&authority, &listening, &headers, &body).await,
         Err(problem) => Err(problem),
     };
@@ -231,7 +230,7 @@ async fn exchange(
     Extension(listening): Extension<Listening>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let body = serve::body(body, MAX_BODY).await?;
+    let body = serve::body(body, MAX_DECISION_BODY).await?;
     let exchange = Exchange::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
     let (current, now) = (current(&authority)?, authority.clock.now());
     let unknown = |error: IdentityError| unauthenticated(&authority, &listening, now, &error);

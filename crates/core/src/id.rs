@@ -86,9 +86,6 @@ pub fn operation_of_artifact(artifact: &str) -> Option<&str> {
     artifact.strip_prefix("auth_").filter(|id| is_content_id(id))
 }
 
-/// The greatest number of a use: an operation id has fifteen digits for it.
-pub const MAX_USE: u64 = 999_999_999_999_999;
-
 /// Splits an operation id into the content id and, for a use of a bounded or rate artifact, its number k >= 1.
 /// `None` where it is neither form; `.0`, `.03` and the like are not.
 #[must_use]

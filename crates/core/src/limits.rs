@@ -57,6 +57,19 @@ pub const MAX_RUNTIME: usize = 512;
 pub const MAX_POLICY: usize = 512;
 /// Bytes of a predicate type that a point is given: it stands in each attestation.
 pub const MAX_PREDICATE_TYPE: usize = 512;
+/// Bytes of a request's head, as any corner reads it.
+pub const MAX_REQUEST_HEAD: usize = 64 * 1024;
+/// Characters of an identity token.
+pub const MAX_IDENTITY_TOKEN: usize = 4096;
+/// The longest life of an identity token, in seconds.
+pub const MAX_IDENTITY_LIFE: i64 = 900;
+/// Bytes of a request to the authority for a decision or for a token: an operation of 4 KiB and what stands around it, written as
+/// anyone may write JSON.
+pub const MAX_DECISION_BODY: usize = 32 * 1024;
+/// Bytes of a request to a point that is no call: an artifact's token of 14 KiB or the paths of disclosures, and what stands around.
+pub const MAX_POINT_BODY: usize = 64 * 1024;
+/// Bytes of an operator's act: a policy bundle and what stands around it.
+pub const MAX_ACT: usize = MAX_BUNDLE + 64 * 1024;
 /// Bytes of a request body, where a listener sets nothing else.
 pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
 /// Bytes of calls' bodies that a point holds at once, but for 64 KiB of each; four of the largest where that is more.
@@ -105,6 +118,10 @@ pub const RETENTION_HIPAA_DAYS: u64 = 2192;
 pub const RETENTION_SEC_17A_4_DAYS: u64 = 2192;
 /// The longest retention that can be set, in days.
 pub const MAX_RETENTION_DAYS: u64 = 36_525;
+/// The greatest number of a use: an operation id has fifteen digits for it.
+pub const MAX_USE: u64 = 999_999_999_999_999;
+/// Signature lines of a checkpoint: each line of a known key costs a verification.
+pub const MAX_NOTE_LINES: usize = 128;
 /// Siblings of an operation index proof.
 pub const MAX_SIBLINGS: usize = 256;
 /// Bytes of a salt.

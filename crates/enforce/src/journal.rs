@@ -32,7 +32,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::event::{About, Draft, Place, Record, Tip};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::limits::{MAX_INTEGER, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME};
+use eleven_core::limits::{MAX_INTEGER, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME, MAX_USE};
 use eleven_core::lineage::{Lineage, Stage};
 use eleven_core::name;
 use eleven_core::reason::Reason;
@@ -313,7 +313,7 @@ impl Journal {
         if usual {
             return true;
         }
-        let op = usage.operation_id(artifact.content_id(), id::MAX_USE);
+        let op = usage.operation_id(artifact.content_id(), MAX_USE);
         let result = StatementResult { digest: workload, bytes: MAX_INTEGER, status: u64::from(u16::MAX) };
         let longest = Ending { outcome: Outcome::Interrupted, cause: None, result, finished: now };
         let envelope = self.attest(artifact, &op, workload, (now, now), &longest);

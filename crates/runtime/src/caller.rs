@@ -13,6 +13,7 @@ use eleven_api::secret::{CLIENT, OPERATOR};
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
+use eleven_core::limits::MAX_IDENTITY_TOKEN;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use http::HeaderMap;
@@ -63,7 +64,7 @@ impl Callers {
     /// # Errors
     /// 401 `identity.unauthenticated` where nobody is; `issuer.unavailable` where the authority is needed and gone.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap, registry: &Registry) -> Result<Caller, Problem> {
-        let credential = bearer(headers).filter(|credential| credential.len() <= token::MAX_LENGTH);
+        let credential = bearer(headers).filter(|credential| credential.len() <= MAX_IDENTITY_TOKEN);
         let credential = credential.ok_or_else(|| {
             unauthenticated("send an identity token or a client secret as Authorization: Bearer, and no other with it")
         })?;

@@ -23,6 +23,7 @@ use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::form::{Form, FormError};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
+use eleven_core::limits::MAX_POINT_BODY;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
 use eleven_core::reason::Reason;
@@ -41,8 +42,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(test)]
 mod tests;
 
-/// Bytes of a request here.
-const MAX_BODY: usize = 64 * 1024;
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for: what became of it is withheld; where it \
                         was an erasure, ask again: what is gone is said to be";
@@ -232,7 +231,7 @@ pub(crate) async fn handle(gate: Arc<Gate>, asking: Asking, request: Request<Bod
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_POINT_BODY).await?;
         let malformed = |error: FormError| Problem::malformed(error.to_string());
         let asked = Disclose::read(&body).map_err(malformed)?;
         let operation = asked.operation(asking).map_err(malformed)?;

@@ -19,6 +19,7 @@ use eleven_core::attestation::Outcome;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_core::id;
+use eleven_core::limits::MAX_POINT_BODY;
 use eleven_core::policy::Digests;
 use eleven_core::reason::Reason;
 use eleven_enforce::denial::Denial;
@@ -28,9 +29,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-
-/// Bytes of a request here.
-const MAX_BODY: usize = 64 * 1024;
 
 /// Workloads that were admitted and are not completed.
 pub(crate) struct Workloads {
@@ -82,7 +80,7 @@ pub(crate) async fn admit(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_POINT_BODY).await?;
         let asked = match Admit::read(&body) {
             Ok(asked) => asked,
             Err(error) => return Err(deny(&gate, Denial::new(Reason::ArtifactMalformed, error.to_string())).await),
@@ -209,7 +207,7 @@ pub(crate) async fn complete(
     let answered = async {
         let (parts, body) = request.into_parts();
         let caller = authenticate(&gate, &parts.headers).await?;
-        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_BODY).await?;
+        let (caller, body) = body_of(&gate, &caller, &parts.headers, body, MAX_POINT_BODY).await?;
         let done = Complete::read(&body).map_err(|error| Problem::malformed(error.to_string()))?;
         let outcome = Outcome::parse(&done.outcome).ok_or_else(|| Problem::malformed("not an outcome"))?;
         let started = workloads.take(&done.attestation_id, Some(&caller.identity)).ok_or_else(|| {

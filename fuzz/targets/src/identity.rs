@@ -1,8 +1,9 @@
 //! Identity tokens: only what the authority signed authenticates anybody, and only within what it may sign.
 
-use eleven_api::token::{Claims, MAX_LENGTH, MAX_LIFE, verify};
+use eleven_api::token::{Claims, verify};
 use eleven_core::encoding::Object;
 use eleven_core::hash::base64url;
+use eleven_core::limits::{MAX_IDENTITY_LIFE, MAX_IDENTITY_TOKEN};
 use eleven_core::name;
 use eleven_core::signature::{SeedSigner, Signer as _, VerifyingKey};
 use eleven_core::time::Time;
@@ -43,10 +44,10 @@ pub fn claims(bytes: &[u8]) {
     let signed = format!("{}.{}", base64url(&header), base64url(bytes));
     let text = format!("{signed}.{}", base64url(&signer.sign(signed.as_bytes())));
     let Some(claims) = verified(&text) else { return };
-    assert!(text.len() <= MAX_LENGTH, "past the limit");
+    assert!(text.len() <= MAX_IDENTITY_TOKEN, "past the limit");
     assert!(name::is_identity(&claims.sub) && claims.aud == DOMAIN, "the claims of another form or domain");
     assert_eq!(name::authority_domain(&claims.iss), Some(DOMAIN), "another domain's authority");
-    assert!((1..=MAX_LIFE * 1000).contains(&claims.exp.since(claims.iat)), "a life that none may have");
+    assert!((1..=MAX_IDENTITY_LIFE * 1000).contains(&claims.exp.since(claims.iat)), "a life that none may have");
     assert!(NOW < claims.exp && NOW.plus_seconds(5) >= claims.iat, "outside its time");
     assert_eq!(verified(&claims.sign(&signer)), Some(claims), "the claims are read otherwise when written again");
 }

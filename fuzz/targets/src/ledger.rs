@@ -4,7 +4,8 @@ use crate::{structures, vectors};
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Value, parse, parse_canonical};
 use eleven_core::head::Head;
-use eleven_core::head::checkpoint::{MAX_LINES, Note};
+use eleven_core::head::checkpoint::Note;
+use eleven_core::limits::MAX_NOTE_LINES;
 use eleven_enforce::journal::Line;
 
 /// A line of a point's journal.
@@ -49,7 +50,7 @@ pub fn checkpoint(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
     let Ok(note) = Note::parse(text) else { return };
     assert_eq!(note.to_string(), text, "the checkpoint is written otherwise than it was read");
-    assert!((1..=MAX_LINES).contains(&note.lines.len()), "past the limit");
+    assert!((1..=MAX_NOTE_LINES).contains(&note.lines.len()), "past the limit");
     // None of these keys signed anything here but what the vectors hold.
     let publics = [[7; 32], [9; 32]];
     assert_eq!(note.cosigners([("w1", &publics[0]), ("w2", &publics[1])]).len(), 0, "a stranger counts as a witness");

@@ -1,6 +1,6 @@
 use eleven_core::reason::Reason;
 
-use super::{limits, metrics, paths, reasons};
+use super::{SOURCE, limits, metrics, paths, reasons, scattered};
 use crate::File;
 
 fn page_without(left_out: &str) -> String {
@@ -25,6 +25,17 @@ fn a_reason_in_prose_is_no_row() {
 #[test]
 fn a_reason_that_the_code_does_not_have_is_found() {
     assert_eq!(reasons(&(page_without("") + "| `policy.unknown` | 1 | why |\n")).len(), 1);
+}
+
+#[test]
+fn a_limit_that_stands_elsewhere_is_found() {
+    let text = "/// Doc.\npub const MAX_LENGTH: usize = 4096;\n";
+    let found = |path: &str| scattered(&[File { path, text }]).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(found("crates/api/src/token.rs").len(), 1);
+    assert!(found("crates/api/src/token.rs")[0].starts_with("crates/api/src/token.rs:2: "));
+    for path in [SOURCE, "crates/store/src/log.rs", "crates/api/src/token/tests.rs", "xtask/src/size.rs"] {
+        assert_eq!(found(path), [""; 0], "{path}");
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@
 
 use super::line::{Answering, Line};
 use super::patient::{LAST, Patient};
-use super::{HEAD_TIMEOUT, MAX_HEAD, Peer, Tls, stopped};
+use super::{HEAD_TIMEOUT, Peer, Tls, stopped};
 use axum::Router;
+use eleven_core::limits::MAX_REQUEST_HEAD;
 use http::header::{CACHE_CONTROL, CONNECTION, EXPECT, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::Request;
@@ -74,7 +75,7 @@ where
     // last (RFC 9112, 6.1): what a proxy before this took for more of its body is never read as somebody's next request. Lengths that
     // differ, and chunks that are not the last coding, have no service see the request. Host is not asked for: nothing goes by it.
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_REQUEST_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let told = over(stop);
     tokio::pin!(connection, told);

@@ -7,15 +7,15 @@ use super::{Act, ActError};
 use crate::Authority;
 use crate::identity::{self, Operator, rows};
 use crate::registry::{Current, Policy, Subject};
+use eleven_api::edge;
 use eleven_api::secret::{self, AUDITOR, CLIENT, HOLDER_FORM, Secret};
-use eleven_api::{edge, token};
 use eleven_core::disclosure::overlap;
 use eleven_core::encoding::{Object, Value, tokens};
 use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::limits::{MAX_POLICY, MAX_RUN, MAX_RUNTIME, REVOKED_KEPT};
+use eleven_core::limits::{MAX_IDENTITY_LIFE, MAX_POLICY, MAX_RUN, MAX_RUNTIME, REVOKED_KEPT};
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -367,9 +367,9 @@ fn issue_identity(
     let signer = authority.signers.identity(&authority.name, current, now);
     let signer = signer.ok_or(ActError::Impossible(identity::NO_KEY))?;
     let jti = operator.map_or_else(|| id::base32(&random), |operator| operator.token_id(&random));
-    let token = identity::issue(signer, &authority.name, identity, now, token::MAX_LIFE, jti);
+    let token = identity::issue(signer, &authority.name, identity, now, MAX_IDENTITY_LIFE, jti);
     let plan = Plan { steps: Vec::new(), answer: Object::new() };
-    Ok(plan.answering("token", token).answering("expires_in", token::MAX_LIFE))
+    Ok(plan.answering("token", token).answering("expires_in", MAX_IDENTITY_LIFE))
 }
 
 /// Back to governed: over recovering, as the lifecycle has it.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{About, Draft, Place, Record, Tip};
 use crate::hash::{Blake2b, Sha256};
-use crate::limits::{MAX_INLINE_EVIDENCE, MAX_INTEGER, MAX_OP, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME};
+use crate::limits::{MAX_INLINE_EVIDENCE, MAX_INTEGER, MAX_OP, MAX_POLICY, MAX_PREDICATE_TYPE, MAX_RUNTIME, MAX_USE};
 use crate::signature::{SeedSigner, bytes32};
 
 /// The attestations in the ledger of the vectors, each with its event.
@@ -121,7 +121,7 @@ fn longest(policy: usize) -> Result<Record, FormError> {
     let content = statement.artifact_id.strip_prefix("auth_").expect("an artifact's id");
     let statement = Statement {
         predicate_type: long("https://eu.example/", "", MAX_PREDICATE_TYPE),
-        op: format!("{content}.{}", id::MAX_USE),
+        op: format!("{content}.{}", MAX_USE),
         operation,
         identity: format!("workload:{segment}:{segment}"),
         runtime: long("host://", "", MAX_RUNTIME),

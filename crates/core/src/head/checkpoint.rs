@@ -5,7 +5,7 @@
 use super::Commitment;
 use crate::form::{FormError, require};
 use crate::hash::{self, Sha256};
-use crate::limits::MAX_INTEGER;
+use crate::limits::{MAX_INTEGER, MAX_NOTE_LINES};
 use crate::name;
 use crate::signature::{Signer, VerifyingKey};
 use alloc::borrow::ToOwned;
@@ -13,9 +13,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-
-/// More signature lines than this no note may have: each line of a known key costs a verification.
-pub const MAX_LINES: usize = 128;
 
 /// What stands before a key's bytes in what its id hashes: which algorithm the key is for.
 const ED25519: u8 = 0x01;
@@ -167,14 +164,14 @@ impl Note {
     /// Reads a checkpoint with its signature lines. No signature is verified.
     ///
     /// # Errors
-    /// Where the body is not that of a checkpoint, there is no signature line or more than [`MAX_LINES`], or a line is
+    /// Where the body is not that of a checkpoint, there is no signature line or more than [`MAX_NOTE_LINES`], or a line is
     /// not of its form.
     pub fn parse(note: &str) -> Result<Self, FormError> {
         let wrong = || FormError("a checkpoint has no signature lines behind an empty one".to_owned());
         let at = note.find("\n\n").ok_or_else(wrong)?;
         let (body, lines) = note.split_at_checked(at + 1).ok_or_else(wrong)?;
         let lines = lines.strip_prefix('\n').and_then(|lines| lines.strip_suffix('\n')).ok_or_else(wrong)?;
-        require(lines.split('\n').nth(MAX_LINES).is_none(), "a checkpoint has more than 128 signature lines")?;
+        require(lines.split('\n').nth(MAX_NOTE_LINES).is_none(), "a checkpoint has more than 128 signature lines")?;
         let lines: Option<Vec<Line>> = lines.split('\n').map(Line::parse).collect();
         let lines = lines.ok_or_else(|| FormError("a checkpoint has a malformed signature line".to_owned()))?;
         Ok(Self { checkpoint: Checkpoint::parse(body)?, lines })

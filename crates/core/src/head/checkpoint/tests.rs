@@ -157,9 +157,9 @@ fn what_is_not_a_checkpoint_is_refused() {
 fn unknown_lines_are_kept_and_say_nothing_up_to_a_number() {
     let line = "— unknown.example AAAAAAA=\n";
     let with = |more: usize| Note::parse(&(text("checkpoint") + &line.repeat(more)));
-    let note = with(MAX_LINES - 3).expect("as many as may be");
-    assert!(note.lines.len() == MAX_LINES && note.signed_by(&ledger_key()));
-    assert!(with(MAX_LINES - 2).is_err());
+    let note = with(MAX_NOTE_LINES - 3).expect("as many as may be");
+    assert!(note.lines.len() == MAX_NOTE_LINES && note.signed_by(&ledger_key()));
+    assert!(with(MAX_NOTE_LINES - 2).is_err());
 }
 
 #[test]
