@@ -4,10 +4,11 @@ use super::{Config, ConfigError, Corner, Written};
 use std::path::{Component, Path, PathBuf};
 
 impl Config {
-    /// Each corner has a folder and a URL of its own.
+    /// Each corner has a folder, a URL and secrets of its own.
     pub(super) fn check_apart(&self, written: &Written) -> Result<(), ConfigError> {
         self.check_urls(written)?;
-        self.check_folders(written)
+        self.check_folders(written)?;
+        self.check_files(written)
     }
 
     /// Each corner has an address of its own, as it must where all three run on one machine: on three, `0.0.0.0:443` may be
@@ -65,7 +66,7 @@ impl Config {
             }
             let Some(archive) = self.archive.as_deref().map(spelled_out) else { continue };
             // Where the ledger may write to its archive it may write to all beneath.
-            if archive.starts_with(&data) || data.starts_with(&archive) {
+            if meet(&archive, &data) {
                 let what = format!("{} and the folder of {name} lie in each other: give it its own", archive.display());
                 return Err(written.refuse("ledger.archive", what));
             }
@@ -76,6 +77,40 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Files: what a corner reads lies in no other's folder, nor is it a folder around one. A corner is let to what is named here
+    /// when it is confined, and would be let into that folder by it. Nor does one hold the key by which an operator acts.
+    fn check_files(&self, written: &Written) -> Result<(), ConfigError> {
+        for (name, corner) in self.corners() {
+            let tls =
+                corner.tls.iter().flat_map(|(certificate, key)| [("tls_certificate", certificate), ("tls_key", key)]);
+            let own = tls.chain([("passphrase_file", &corner.passphrase_file)]);
+            let upstream = self.point.upstream_key_file.iter().map(|file| ("gateway.upstream_key_file", file));
+            for (key, file) in own.chain(upstream.filter(|_| name == "runtime")) {
+                let theirs = |(other, its): &(&str, &Corner)| *other != name && meet(file, &its.data);
+                if let Some((other, _)) = self.corners().into_iter().find(theirs) {
+                    let what =
+                        format!("{} is not {name}'s own, for the folder of {other}: name another", file.display());
+                    return Err(written.refuse(&format!("{name}.{key}"), what));
+                }
+            }
+            if meet(&self.operator_key, &corner.data) {
+                let what = format!("{name} would hold the operator's key in its folder: keep it elsewhere");
+                return Err(written.refuse("operator.key", what));
+            }
+            if spelled_out(&corner.data).starts_with(spelled_out(&self.root)) {
+                let what = format!("{} holds the folder of {name} and is no trust root", self.root.display());
+                return Err(written.refuse("domain.root", what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of two paths leads into the other.
+fn meet(one: &Path, other: &Path) -> bool {
+    let (one, other) = (spelled_out(one), spelled_out(other));
+    one.starts_with(&other) || other.starts_with(&one)
 }
 
 /// A path from the root on, without `.` and `..`: two spellings of one folder are one.

@@ -65,6 +65,21 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
         ("[ledger]\narchive = \".\"", "and the folder of authority lie in each other"),
         ("[ledger]\narchive_every = 24", ":8: content is moved to an archive: set `ledger.archive`"),
         ("[ledger]\narchive_every = 0", ":8: `archive_every` must be a whole number from 1 to 8760"),
+        (
+            "[ledger]\npassphrase_file = \"authority/keystore.pass\"",
+            ":8: /etc/eleven/authority/keystore.pass is not ledger's",
+        ),
+        ("[ledger]\npassphrase_file = \"x/../runtime\"", "is not ledger's own, for the folder of runtime"),
+        ("[authority]\npassphrase_file = \".\"", ":8: /etc/eleven/. is not authority's own, for the folder of ledger"),
+        (
+            "[ledger]\ntls_certificate = \"c.pem\"\ntls_key = \"runtime/k.pem\"",
+            ":9: /etc/eleven/runtime/k.pem is not ledger's own, for the folder of runtime",
+        ),
+        (
+            "upstream_key_file = \"authority/keystore.pass\"",
+            ":7: /etc/eleven/authority/keystore.pass is not runtime's own",
+        ),
+        ("[operator]\nkey = \"runtime/operator.key\"", ":8: runtime would hold the operator's key in its folder"),
         ("[authority]\nenv = 3", ":8: unknown key `authority.env`"),
         ("scope = [\"b\", \"a\"]", ":7: `scope` must be a list of at most 64 names, sorted by byte"),
         ("parameters = [\"scope\"]", ":7: `parameters` must be a list of names of members"),
@@ -81,6 +96,17 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
     }
     assert!(read(&LEAST.replace("#gw-0", "")).expect_err("a refusal").contains(":4: `point` must be"));
     assert!(read("[domain]\nname = \"11-11\"\n").expect_err("a refusal").contains("`runtime.point` is not set"));
+    let around = read(&LEAST.replace("[domain]", "[domain]\nroot = \".\"")).expect_err("a refusal");
+    assert!(around.contains(":2: /etc/eleven/. holds the folder of authority and is no trust root"), "{around}");
+    // What is a corner's own may lie in its folder, and what is nobody's beside them.
+    for extra in [
+        "upstream_key_file = \"runtime/upstream.key\"",
+        "[ledger]\npassphrase_file = \"ledger/other.pass\"",
+        "[ledger]\npassphrase_file = \"ledgers.pass\"",
+        "[operator]\nkey = \"operators/first.key\"",
+    ] {
+        assert!(read(&format!("{LEAST}{extra}\n")).is_ok(), "{extra}");
+    }
     assert!(read("[domain\n").expect_err("a refusal").contains("eleven.toml:1:"));
 }
 
