@@ -11,7 +11,7 @@ mod signals;
 
 pub(crate) use confine::{Confinement, supported, to_folder};
 pub(crate) use founding::{act as founding_act, found, genesis, grant};
-pub(crate) use keys::{new_keys, point_kid, renew_keys, replace_keys};
+pub(crate) use keys::{have_names_of_their_own, new_keys, point_kid, renew_keys, replace_keys};
 pub(crate) use logging::log;
 pub(crate) use names::Names;
 pub(crate) use probe::probe;

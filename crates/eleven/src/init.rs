@@ -10,7 +10,7 @@ use crate::admin::{self, Source};
 use crate::call;
 use crate::cli::Init;
 use crate::config::{self, Config};
-use crate::corner::{Which, founding_act, program};
+use crate::corner::{Which, founding_act, have_names_of_their_own, program};
 use crate::expiry::DAY;
 use crate::health::{self, Health};
 use crate::key_cmd::{self, within};
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     is_free(&args.dir)?;
     let (file, text) = configured(args)?;
     let config = Config::read(&file, &text)?;
+    have_names_of_their_own(&config, LABEL)?;
     let socket = ledgers_socket(&config)?;
     make_folder(&args.dir)?;
     let written = write_public(&file, text.as_bytes()).map_err(Failure::from);

@@ -17,6 +17,7 @@ use eleven_core::root::KeyUse;
 use eleven_runtime::recover::{self, ReadBackError};
 use eleven_store::{Folder, FolderError, OpenError, SegmentLog, SegmentOptions};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -354,6 +355,26 @@ fn wanted(which: Which, config: &Config, label: &str) -> Result<Vec<Wanted>, Fai
         })
     });
     wanted.collect()
+}
+
+/// That all keys that a domain begins with have names of their own: the point's are named after it, as the others are after what they
+/// are for.
+///
+/// # Errors
+/// Where two would have one name.
+pub(crate) fn have_names_of_their_own(config: &Config, label: &str) -> Result<(), Failure> {
+    let mut kids = BTreeSet::from(["root", "operator"].map(|role| format!("key:{}/{role}/{label}", config.domain)));
+    for which in Which::ALL {
+        for Wanted { kid, .. } in wanted(which, config, label)? {
+            if kids.contains(&kid) {
+                let what =
+                    format!("{kid} would be two keys: end `runtime.point` in another name than that; nothing was done");
+                return Err(Failure::usage(what));
+            }
+            kids.insert(kid);
+        }
+    }
+    Ok(())
 }
 
 /// The name of the enforcement point's event key.

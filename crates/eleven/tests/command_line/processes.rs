@@ -7,6 +7,7 @@ use eleven_core::encoding::{Value, parse};
 use http::StatusCode;
 use landlock::{ABI, Access as _, AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _};
 use rustix::process::{Signal, kill_process};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -368,6 +369,23 @@ fn a_domain_is_its_owners_alone_and_the_root_key_lies_outside_the_corners() {
         assert!(format.contains(corner), "{format}");
     }
     assert_eq!((mode("root-key.json"), mode("operator.key")), (0o600, 0o600));
+    // No key is held by two, nor one of another corner's uses (DESIGN, invariant 6).
+    let mut publics = BTreeSet::new();
+    for (corner, uses) in [
+        ("authority", "event identity issuer policy registry"),
+        ("ledger", "event head"),
+        ("runtime", "attestation event"),
+    ] {
+        let store = std::fs::read(domain.dir().join(corner).join("keystore.json")).expect("a keystore");
+        let store = parse(&store).expect("I-JSON");
+        let keys = store.get("keys").and_then(Value::as_array).expect("keys");
+        let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).expect("a text").to_owned();
+        let held: BTreeSet<String> = keys.iter().map(|key| text(key, "use")).collect();
+        assert_eq!(held.into_iter().collect::<Vec<_>>().join(" "), uses, "{corner}");
+        for key in keys {
+            assert!(publics.insert(text(key, "public")), "{corner}: {key}");
+        }
+    }
     let root = std::fs::read_to_string(domain.dir().join("root-key.json")).expect("the root key");
     assert!(root.contains("\"kid\":\"key:11-11/root/1\""));
     let again = domain.run(&["init", &domain.dir().display().to_string()]);

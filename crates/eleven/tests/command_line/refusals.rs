@@ -98,8 +98,11 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
     let made = eleven().args(["witness", "key", "new", "--name", "witness.example/1"]).arg(&witness).output();
     assert!(made.expect("it runs").status.success());
     let witness = witness.join("witness.json").display().to_string();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--set", &listen], "the ledger can't listen"),
+        (&["--set", "runtime.point=host://h/gateway#head"], "key:11-11/head/1 would be two keys"),
+        (&["--set", "runtime.point=host://h/gateway#operator"], "key:11-11/operator/1 would be two keys"),
+        (&["--set", "runtime.point=host://h/gateway#identity"], "key:11-11/identity/1 would be two keys"),
         (&["--witness", &absent], "absent.json"),
         (&["--witness", &witness, "--quorum", "2"], "--quorum 2"),
         (&["--witness", &witness, "--auditors", "1"], "--auditors 1"),
