@@ -1,4 +1,5 @@
-//! Who calls: an identity token verified here, or a client secret exchanged for one at the authority.
+//! Who calls: an identity token or a client's secret, either known here by the view that calls are admitted by. A secret is exchanged
+//! for a token where the authority is asked for its caller, and where this view does not know it yet.
 
 use crate::issuer::{ABSENT, by_authority};
 use crate::token_issuers::TokenIssuers;
@@ -9,12 +10,14 @@ use eleven_api::header::bearer;
 use eleven_api::identity::{CLIENT_SECRET_PREFIX, Exchange, Issued};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
-use eleven_api::secret::{CLIENT, OPERATOR};
+use eleven_api::secret::{self, CLIENT, OPERATOR, Secret};
 use eleven_api::token;
 use eleven_core::encoding::Value;
 use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::limits::MAX_IDENTITY_TOKEN;
+use eleven_core::name;
 use eleven_core::reason::Reason;
+use eleven_core::registry::SourceRecord;
 use eleven_core::time::Time;
 use http::HeaderMap;
 use std::collections::HashMap;
@@ -29,20 +32,33 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const REVOKED: &str = "the client secret that this token was exchanged for was revoked, or the operator who had it issued is none \
                        any more; or either is newer than what this point knows of the registry: then try again in a moment";
 
-/// An authenticated caller, with the token that says so.
+/// An authenticated caller.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) identity: String,
-    pub(crate) token: String,
-    /// The token's SHA3-512, which this point signs with each question that it asks for this caller.
+    shows: Shows,
+}
+
+/// What the authority is to know a caller by.
+#[derive(Clone)]
+enum Shows {
+    Token(Arc<CallersToken>),
+    /// A client's secret, not exchanged yet.
+    Secret(String),
+}
+
+/// A caller's identity token, verified here.
+pub(crate) struct CallersToken {
+    pub(crate) text: String,
+    /// Its SHA3-512, which this point signs with each question that it asks for this caller.
     pub(crate) digest: Sha3,
     exp: Time,
 }
 
-impl Caller {
-    fn new(identity: String, token: String, exp: Time) -> Self {
-        let digest = Sha3::of(&[token.as_bytes()]);
-        Self { identity, token, digest, exp }
+impl CallersToken {
+    fn new(text: String, exp: Time) -> Self {
+        let digest = Sha3::of(&[text.as_bytes()]);
+        Self { text, digest, exp }
     }
 }
 
@@ -51,15 +67,18 @@ pub(crate) struct Callers {
     authority: String,
     client: Client,
     clock: Arc<dyn Clock>,
-    known: Mutex<(u64, HashMap<Sha256, Caller>)>,
+    known: Mutex<(u64, HashMap<Sha256, Known>)>,
 }
+
+/// An identity, and the token that says so.
+type Known = (String, Arc<CallersToken>);
 
 impl Callers {
     pub(crate) fn new(authority: String, client: Client, clock: Arc<dyn Clock>) -> Self {
         Self { authority, client, clock, known: Mutex::default() }
     }
 
-    /// The caller behind `Authorization: Bearer`.
+    /// The caller behind `Authorization: Bearer`. Whom the view knows needs no authority: an artifact is admitted without one.
     ///
     /// # Errors
     /// 401 `identity.unauthenticated` where nobody is; `issuer.unavailable` where the authority is needed and gone.
@@ -68,28 +87,53 @@ impl Callers {
         let credential = credential.ok_or_else(|| {
             unauthenticated("send an identity token or a client secret as Authorization: Bearer, and no other with it")
         })?;
-        let held = registry.held().ok_or_else(|| {
-            Problem::refused(Reason::IssuerUnavailable, "this point has no verified view of the registry yet")
-        })?;
+        let held = registry.held().ok_or_else(no_view)?;
         let now = self.clock.now();
         let name = Sha256::of(&[credential.as_bytes()]);
-        if let Some(caller) = self.remembered(held.view.epoch(), &name, now) {
-            return Ok(caller);
+        if let Some((identity, token)) = self.remembered(held.view.epoch(), &name, now) {
+            return Ok(Caller { identity, shows: Shows::Token(token) });
         }
-        let token = match credential.starts_with(CLIENT_SECRET_PREFIX) {
-            true => self.exchange(credential).await?,
-            false => credential.to_owned(),
+        if let Some(identity) = client(credential, |row| held.view.lists().sources.get(row)) {
+            return Ok(Caller { identity, shows: Shows::Secret(credential.to_owned()) });
+        }
+        let (identity, token) = if credential.starts_with(CLIENT_SECRET_PREFIX) {
+            // Nobody's, or a client's that is newer than this view.
+            self.exchanged(credential, name, &held).await?
+        } else {
+            let claims = verified(credential, &held, now)?;
+            if !token::stands(&claims.jti, |row| print_of(&held, row)) {
+                return Err(unauthenticated(REVOKED));
+            }
+            self.remember(held.view.epoch(), name, claims, credential.to_owned())
         };
-        let claims = verify(&token, &held.issuers, held.view.domain(), now)
-            .map_err(|error| unauthenticated(&error.to_string()))?;
-        // Of a secret that was exchanged just now the authority knows more than this view.
-        let brought = token == credential;
-        if brought && !token::stands(&claims.jti, |row| print_of(&held, row)) {
-            return Err(unauthenticated(REVOKED));
-        }
-        let caller = Caller::new(claims.sub, token, claims.exp);
-        self.remember(held.view.epoch(), name, caller.clone());
-        Ok(caller)
+        Ok(Caller { identity, shows: Shows::Token(token) })
+    }
+
+    /// The token by which the authority knows a caller: the one that it sent, or what its secret is exchanged for.
+    ///
+    /// # Errors
+    /// `issuer.unavailable` where the authority is gone, and what it refuses by.
+    pub(crate) async fn token(&self, caller: &Caller, registry: &Registry) -> Result<Arc<CallersToken>, Problem> {
+        let secret = match &caller.shows {
+            Shows::Token(token) => return Ok(Arc::clone(token)),
+            Shows::Secret(secret) => secret,
+        };
+        let held = registry.held().ok_or_else(no_view)?;
+        let name = Sha256::of(&[secret.as_bytes()]);
+        let known = self.remembered(held.view.epoch(), &name, self.clock.now());
+        let (identity, token) = match known {
+            Some(known) => known,
+            None => self.exchanged(secret, name, &held).await?,
+        };
+        // Since it was authenticated the secret may have come to stand for another.
+        if identity == caller.identity { Ok(token) } else { Err(unauthenticated(REVOKED)) }
+    }
+
+    /// What a client's secret is exchanged for, and remembered as. Of such a token the authority knows more than this view.
+    async fn exchanged(&self, secret: &str, name: Sha256, held: &Holding) -> Result<Known, Problem> {
+        let token = self.exchange(secret).await?;
+        let claims = verified(&token, held, self.clock.now())?;
+        Ok(self.remember(held.view.epoch(), name, claims, token))
     }
 
     async fn exchange(&self, secret: &str) -> Result<String, Problem> {
@@ -107,19 +151,40 @@ impl Callers {
         }
     }
 
-    fn remembered(&self, epoch: u64, name: &Sha256, now: Time) -> Option<Caller> {
+    fn remembered(&self, epoch: u64, name: &Sha256, now: Time) -> Option<Known> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A token that ends while the authority decides would be refused there; a new one is asked for 5 s before.
-        known.1.get(name).filter(|caller| known.0 == epoch && now.plus_seconds(5) < caller.exp).cloned()
+        known.1.get(name).filter(|(_, token)| known.0 == epoch && now.plus_seconds(5) < token.exp).cloned()
     }
 
-    fn remember(&self, epoch: u64, name: Sha256, caller: Caller) {
+    fn remember(&self, epoch: u64, name: Sha256, claims: token::Claims, text: String) -> Known {
+        let caller = (claims.sub, Arc::new(CallersToken::new(text, claims.exp)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != epoch || known.1.len() >= REMEMBERED {
             *known = (epoch, HashMap::new());
         }
-        known.1.insert(name, caller);
+        known.1.insert(name, caller.clone());
+        caller
     }
+}
+
+fn no_view() -> Problem {
+    Problem::refused(Reason::IssuerUnavailable, "this point has no verified view of the registry yet")
+}
+
+/// Whose secret this is by the view's row of this name, as the authority reads it.
+fn client<'a>(credential: &str, row: impl FnOnce(&str) -> Option<&'a SourceRecord>) -> Option<String> {
+    let secret = Secret::parse(credential)?;
+    let row = row(&secret::client_row(secret.holder()))?;
+    let identity = row.mapping.get("identity").and_then(Value::as_str);
+    let identity = identity.filter(|identity| name::is_identity(identity))?;
+    // Kind, hash and identity, and nothing beside them: the authority takes no other row.
+    (secret.is_of(row, CLIENT) && row.mapping.iter().len() == 3).then(|| identity.to_owned())
+}
+
+/// What a token says that counts by the view.
+fn verified(text: &str, held: &Holding, now: Time) -> Result<token::Claims, Problem> {
+    verify(text, &held.issuers, held.view.domain(), now).map_err(|error| unauthenticated(&error.to_string()))
 }
 
 fn unauthenticated(detail: &str) -> Problem {

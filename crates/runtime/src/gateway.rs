@@ -359,7 +359,11 @@ fn execute(gate: &Gate, caller: &Caller, framed: &Framed) -> Execute {
 /// Verify, Allow/Deny: the authority's matter. A refusal of its own stands in the ledger already; what kept us from an
 /// answer becomes an event here.
 async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute) -> Result<Token, Problem> {
-    match gate.issuer.obtain(caller, execute).await {
+    let asked = async {
+        let token = gate.callers.token(caller, &gate.registry).await?;
+        gate.issuer.obtain(&token, execute).await
+    };
+    match asked.await {
         Ok(token) => Ok(token),
         Err(problem) if problem.lineage.is_some() => Err(problem),
         Err(problem) => match problem.reason {
@@ -377,8 +381,7 @@ async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute
 
 /// What is known of an operation before it has an artifact.
 fn about(gate: &Gate, caller: &Caller, framed: &Framed) -> About {
-    let operation = &framed.operation().name;
-    let runtime = name::runtime_of_point(&gate.point.name);
+    let (operation, runtime) = (&framed.operation().name, name::runtime_of_point(&gate.point.name));
     About {
         identity: Some(caller.identity.clone()),
         operation: Some(operation.clone()),

@@ -1,6 +1,6 @@
 //! Asking the authority, inline and on a caller's behalf, for an artifact (PROTOCOL 12).
 
-use crate::caller::Caller;
+use crate::caller::CallersToken;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
 use eleven_api::govern::{Allowed, Execute};
@@ -89,7 +89,7 @@ impl Issuer {
     /// # Errors
     /// The authority's own refusal, its event already in the ledger where it names a lineage; `issuer.unavailable` where
     /// it does not answer.
-    pub(crate) async fn obtain(&self, caller: &Caller, execute: &Execute) -> Result<Token, Problem> {
+    pub(crate) async fn obtain(&self, caller: &CallersToken, execute: &Execute) -> Result<Token, Problem> {
         let body = execute.to_value().canonical();
         let headers = self.signed(caller, &body)?;
         // The deadline is this one, so that an authority that is late is told from one that is not there.
@@ -109,7 +109,7 @@ impl Issuer {
     }
 
     /// The headers by which the authority knows that this point acts for this caller, about this body, now.
-    fn signed(&self, caller: &Caller, body: &[u8]) -> Result<[(HeaderName, HeaderValue); 4], Problem> {
+    fn signed(&self, caller: &CallersToken, body: &[u8]) -> Result<[(HeaderName, HeaderValue); 4], Problem> {
         let time = self.clock.now().millis();
         let statement = Object::new()
             .with("body", Sha3::of(&[body]))
@@ -121,7 +121,7 @@ impl Issuer {
             HeaderValue::from_str(text).map_err(|_| Problem::malformed("the credential is not fit for a header"))
         };
         Ok([
-            (AUTHORIZATION, value(&format!("Bearer {}", caller.token))?),
+            (AUTHORIZATION, value(&format!("Bearer {}", caller.text))?),
             (HeaderName::from_static("eleven-point"), value(&self.point)?),
             (HeaderName::from_static("eleven-point-time"), value(&time)?),
             (HeaderName::from_static("eleven-point-signature"), value(&signature)?),

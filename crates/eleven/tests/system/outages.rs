@@ -56,6 +56,29 @@ async fn without_the_authority_inline_calls_stop_and_presented_ones_when_the_vie
     }
 }
 
+/// A secret is known by the view that the artifact is admitted by: it was never exchanged here.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_authority_whoever_presents_an_artifact_is_known_by_its_secret() {
+    let mut domain = Domain::start(Plan { fresh: 60, ..short() }).await;
+    let body = request("x");
+    let token = domain.token(&body).await;
+    domain.stop_authority().await;
+    let presented = domain.chat_with(&body, &[("eleven-authorization", &token)]).await;
+    assert_eq!(presented.status, StatusCode::OK, "{}", String::from_utf8_lossy(&presented.body));
+    let inline = domain.chat(&body).await;
+    assert_eq!((inline.status.as_u16(), inline.reason().as_str()), (503, "issuer.unavailable"));
+    assert_eq!(domain.calls(), 1);
+    // Somebody's who has another secret, by the name of one who is known.
+    let bearer = format!("Bearer {}", domain.secret.replace(&domain.secret[domain.secret.len() - 8..], "00000000"));
+    let headers = [("eleven-authorization", token.as_str()), ("authorization", bearer.as_str())];
+    let other = domain.chat_with(&body, &headers).await;
+    assert_eq!((other.status.as_u16(), other.header("eleven-lineage")), (503, ""), "nobody is authenticated");
+    domain.start_authority().await;
+    let event = domain.denial(inline.header("eleven-lineage")).await;
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    assert_eq!((text("reason"), text("identity")), (Some("issuer.unavailable"), Some(IDENTITY)), "{event}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_ledger_inline_calls_stop_and_presented_ones_at_the_audit_bound() {
     let mut domain = Domain::start(Plan { fresh: 10, ..short() }).await;
@@ -367,8 +390,9 @@ async fn a_caller_whom_nobody_can_authenticate_is_counted_and_the_ledger_takes_i
     let mut domain = Domain::start(short()).await;
     domain.stop_authority().await;
     let before = domain.journal_records().await;
-    // Its secret was never exchanged here, and nobody is there to do it.
-    let answered = domain.chat(&request("x")).await;
+    // Its secret may be newer than what the point knows, and nobody is there to say.
+    let bearer = format!("Bearer elk_newer_{}", "0".repeat(52));
+    let answered = domain.chat_with(&request("x"), &[("authorization", &bearer)]).await;
     assert_eq!((answered.status.as_u16(), answered.reason().as_str()), (503, "issuer.unavailable"));
     domain.until("it is counted", |domain| async move { domain.journal_records().await > before }).await;
     domain.start_authority().await;

@@ -4,7 +4,6 @@ use crate::serve::tests::ledger;
 use eleven_api::edge::SystemClock;
 use eleven_api::govern::Execute;
 use eleven_core::encoding::Object;
-use eleven_core::registry::SourceRecord;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use http::StatusCode;
 
@@ -12,7 +11,7 @@ use http::StatusCode;
 async fn refused(authority: &str) -> [Problem; 2] {
     let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
     let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
-    let caller = Caller::new("svc:app:test".into(), "x.y.z".into(), SystemClock.now());
+    let caller = CallersToken::new("x.y.z".into(), SystemClock.now());
     let issuer = Issuer {
         client: Client::new(),
         authority: authority.to_owned(),
@@ -23,7 +22,7 @@ async fn refused(authority: &str) -> [Problem; 2] {
         trouble: Trouble::default(),
     };
     let runtime = "host://test/inference".to_owned();
-    let execute = Execute { identity: caller.identity.clone(), op: Object::new(), runtime, request: None };
+    let execute = Execute { identity: "svc:app:test".into(), op: Object::new(), runtime, request: None };
     [exchanged, issuer.obtain(&caller, &execute).await.expect_err("no artifact")]
 }
 
@@ -70,6 +69,33 @@ async fn what_answers_in_the_place_of_an_authority_that_is_gone_is_none() {
     for refused in refused(&authority).await {
         assert_eq!((refused.status, refused.reason), (403, Some(Reason::PolicyDenied)));
     }
+}
+
+#[test]
+fn a_client_is_known_by_its_secret_and_by_its_own_row_alone() {
+    let secret = Secret::new("app", &[7; 32]).expect("a holder");
+    let of = |row: &SourceRecord| client(secret.reveal(), |_| Some(row));
+    let row = secret.source(CLIENT, "svc:app:test");
+    assert_eq!(of(&row).as_deref(), Some("svc:app:test"));
+    let with = |name: &str, value: &str| SourceRecord { mapping: row.mapping.clone().with(name, value), ..row.clone() };
+    let others = Secret::new("app", &[8; 32]).expect("a holder").source(CLIENT, "svc:app:test");
+    for none in [
+        others,
+        secret.source(secret::AUDITOR, "svc:app:test"),
+        with("kind", OPERATOR),
+        with("identity", "app@example"),
+        with("more", "than the authority reads"),
+    ] {
+        assert_eq!(of(&none), None, "{none:?}");
+    }
+    let mut asked = String::new();
+    let nobody = client(secret.reveal(), |row| {
+        asked = row.to_owned();
+        None
+    });
+    assert_eq!(nobody, None);
+    assert_eq!(asked, "client.app");
+    assert_eq!(client("elk_app_short", |_| Some(&row)), None);
 }
 
 #[test]
