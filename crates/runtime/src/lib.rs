@@ -21,7 +21,8 @@
 //! [`recover`] has read the journal back, and [`health`] says how the point is.
 //!
 //! **Invariant**: what reaches an upstream takes a `Permit` by value ([`execution`] is the only place that does).
-//! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact.
+//! **Invariant**: a listener decides from what this process holds; only an inline call asks the authority, for an artifact, and whoever
+//! calls by a secret that the view does not know.
 
 mod caller;
 mod disclosures;

@@ -441,6 +441,11 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
     runtime.wait().expect("it ends");
     let up = domain.supervisor();
     up.interrupt();
+    // Of all that was decided the authority has kept nothing: what is in its folder are its keys.
+    let kept = std::fs::read_dir(domain.dir().join("authority")).expect("a folder");
+    let kept = kept.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let kept: BTreeSet<String> = kept.collect();
+    assert_eq!(kept, BTreeSet::from(["FORMAT", "LOCK", "keystore.json", "keystore.pass"].map(str::to_owned)));
     let records = records(&domain.dir().join("ledger"));
     let text = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let breaks = records.iter().filter(|record| text(record, "by").starts_with("ledger://"));
