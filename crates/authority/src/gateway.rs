@@ -56,7 +56,7 @@ async fn execute(
     let started = Instant::now();
     let answer = match serve::body(body, MAX_DECISION_BODY).await {
         Ok(body) => govern(&authority, &listening, &headers, &body).await,
-        Err(problem) => Err(problem),
+        Err(problem) => Err(unread(&authority, &listening, &headers, problem).await),
     };
     let reason = answer.as_ref().err().map(|problem| problem.reason);
     authority.metrics.decided(reason, started.elapsed());
@@ -163,6 +163,20 @@ async fn not_believed(authority: &Authority, current: &Current, request: &Reques
         }
         None => Problem::malformed(error.to_string()),
     }
+}
+
+/// What was asked for is past the limit, and was not read: refused like anything else, of a caller who is known by an event.
+async fn unread(authority: &Authority, listening: &Listening, headers: &HeaderMap, problem: Problem) -> Problem {
+    let Some(reason) = problem.reason else { return problem };
+    let known = current(authority).and_then(|current| Ok(caller(authority, &current, headers, listening)?.0));
+    let Caller { identity, .. } = match known {
+        Ok(caller) => caller,
+        Err(unknown) => return unknown,
+    };
+    let refusal = Refusal::of_caller(reason, problem.detail, identity, authority.clock.now());
+    let recorded = record_refusal(authority, &refusal).await;
+    let status = if recorded.reason == Some(reason) { problem.status } else { recorded.status };
+    Problem { status, ..recorded }
 }
 
 /// A refusal counts when it is recorded; one that can't be is `audit.unavailable`. That is the ledger's doing, never the caller's:

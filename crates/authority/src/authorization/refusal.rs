@@ -39,6 +39,11 @@ impl Refusal {
         Self { reason, detail: detail.into(), about, data: Object::new(), blobs: Vec::new(), ts }
     }
 
+    /// The refusal of a caller of whose request nothing is known.
+    pub(crate) fn of_caller(reason: Reason, detail: String, identity: String, ts: Time) -> Self {
+        Self::new(reason, detail, (About { identity: Some(identity), ..About::default() }, ts))
+    }
+
     /// The refusal of a request of which no policy was asked. It names the one that would have been, where there is one.
     pub(crate) fn of_request(reason: Reason, detail: String, request: &Request, current: &Current) -> Self {
         Self::new(reason, detail, (about_request(request, current), request.now))

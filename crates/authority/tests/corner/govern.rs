@@ -143,7 +143,6 @@ async fn what_is_no_request_is_refused_without_a_record() {
     for (body, status) in [
         (b"{}".to_vec(), 400),
         (b"\xff".to_vec(), 400),
-        (vec![b'['; 40_000], 413),
         (br#"{"identity":"svc:a","op":{},"env":{"runtime":"host://a"},"more":1}"#.to_vec(), 400),
         // A runtime that would not fit into the event of a refusal.
         (Execute { runtime: format!("host://{}", long_path(300)), ..asked() }.to_value().canonical(), 400),
@@ -155,6 +154,36 @@ async fn what_is_no_request_is_refused_without_a_record() {
     }
     let after = world.records().await.iter().filter(|record| record.event == "execution.denied").count();
     assert_eq!(before, after);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_past_the_limit_is_refused_unread_and_is_an_event_of_its_caller() {
+    let world = World::founded().await;
+    let ask = async |bearer: &str| {
+        let bearer = http::HeaderValue::from_str(&format!("Bearer {bearer}")).expect("a header");
+        let (headers, body) = ([(http::header::AUTHORIZATION, bearer)], vec![b'['; 40_000]);
+        let answer =
+            world.client.post(&world.base, routes::GOVERN_EXECUTE, &headers, body, crate::world::DEADLINE).await;
+        let Err(eleven_api::client::CallError::Refused(problem)) = answer else { panic!("{answer:?}") };
+        problem
+    };
+    let denials = async || {
+        let mut records = world.records().await;
+        records.retain(|record| record.event == "execution.denied");
+        records
+    };
+    let before = denials().await.len();
+    let problem = ask(&world.secret).await;
+    assert_eq!((problem.status, problem.reason), (413, Some(Reason::LimitsExceeded)));
+    let after = denials().await;
+    assert_eq!(after.len(), before + 1);
+    let denied = after.last().expect("a denial");
+    assert_eq!((denied.about.identity.as_deref(), denied.about.reason), (Some(CALLER), Some(Reason::LimitsExceeded)));
+    assert_eq!(problem.lineage, Some(eleven_core::id::lineage_name(&denied.op)));
+    // Nobody's is nobody's.
+    let problem = ask("elk_nobody").await;
+    assert_eq!((problem.status, problem.reason), (401, Some(Reason::IdentityUnauthenticated)));
     world.stop().await;
 }
 
