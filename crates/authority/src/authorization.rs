@@ -314,6 +314,15 @@ fn usage(terms: &Terms, nonce: String) -> Use {
 }
 
 impl Allowance {
+    /// The refusal of what was permitted and can't be issued.
+    #[must_use]
+    pub fn refuse(self, reason: Reason, detail: &str) -> Refusal {
+        let Self { draft, policy, now, .. } = self;
+        let (identity, operation, runtime) = (Some(draft.sub), Some(draft.op.name), Some(draft.env.runtime));
+        let about = About { identity, operation, runtime, ..About::default() };
+        Refusal::new(reason, detail, (about, now)).under(&policy.bundle)
+    }
+
     /// Signs the artifact and prepares its event.
     ///
     /// # Errors

@@ -137,10 +137,9 @@ async fn decide_and_issue(authority: &Authority, current: &Current, request: Req
 async fn issue(authority: &Authority, current: &Current, allowance: Allowance) -> Result<Allowed, Failure> {
     let Some(issuer) = authority.signers.issuer(current, authority.clock.now()) else {
         tracing::error!("nothing is issued: no issuer key that is held here is registered and counts");
-        return Err(Failure::Problem(Problem::refused(
-            Reason::IssuerUnavailable,
-            "the authority has no issuer key that counts now: its operator has to renew it",
-        )));
+        let detail = "the authority has no issuer key that counts now: its operator has to renew it";
+        let refusal = allowance.refuse(Reason::IssuerUnavailable, detail);
+        return Err(Failure::Problem(record_refusal(authority, &refusal).await));
     };
     let issuance = match allowance.issue(issuer) {
         Ok(issuance) => issuance,

@@ -549,7 +549,14 @@ async fn an_authority_whose_issuer_key_counts_no_more_is_not_ready_and_says_so()
     let world = World::founded().await;
     let args = Object::new().with("kid", signer("issuer").kid()).with("since", SystemClock.now().to_millis_value());
     world.act("key.compromise", args).await.expect("what is in other hands ends at once");
-    assert_eq!(world.ask().await.expect_err("nothing to sign with").reason, Some(Reason::IssuerUnavailable));
+    let refused = world.ask().await.expect_err("nothing to sign with");
+    assert_eq!(refused.reason, Some(Reason::IssuerUnavailable));
+    let denied = world.lineage(refused.lineage.as_deref().expect("its event")).await.remove(0);
+    assert_eq!((denied.event.as_str(), denied.about.reason), ("execution.denied", Some(Reason::IssuerUnavailable)));
+    assert_eq!(
+        (denied.about.identity.as_deref(), denied.about.operation.as_deref()),
+        (Some(fixtures::CALLER), Some("model.invoke"))
+    );
     let (status, said) = health(&world).await;
     assert_eq!((status, said.get("uncounted")), (503, Some(&Value::from(signer("issuer").kid()))));
     assert_eq!(said.get("events"), Some(&Value::from("flowing")), "another can be registered");
