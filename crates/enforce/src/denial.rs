@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::Object;
 use eleven_core::event::About;
+use eleven_core::limits::MAX_POLICY;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 
@@ -43,8 +44,11 @@ impl Denial {
 }
 
 /// What a denial names of an artifact that was admitted: its policy is the one in force (step 13), and so the one that was required.
+/// A reference of before they were held to a length is named once, for a denial has to be a record.
 pub(crate) fn about_admitted(artifact: &Artifact) -> About {
-    About { policy_required: Some(artifact.pol.reference.clone()), ..About::artifact(artifact) }
+    let reference = &artifact.pol.reference;
+    let policy_required = (reference.len() <= MAX_POLICY).then(|| reference.clone());
+    About { policy_required, ..About::artifact(artifact) }
 }
 
 /// Counts denials per second, reason and listener, so that a flood of bad requests is one event a second and not one each
