@@ -60,7 +60,8 @@ const SECONDS_BOUND: Form =
     Form::Int { least: limits::MIN_AUDIT_BOUND_MS / 1000, most: limits::MAX_AUDIT_BOUND_MS / 1000 };
 
 const LISTEN: &str = "Address and port. Beyond loopback it is refused without `tls_certificate` and `tls_key`.";
-const DATA: &str = "The corner's own folder. It is locked by the corner, and no other corner may open it.";
+const DATA: &str = "The corner's own folder. It is locked by the corner, and no other corner may open it: no file of another's, \
+                    and no operator's key, lies in it.";
 const PASSPHRASE: &str = "File with the passphrase of the keystore, readable by its owner only. A passphrase that lies beside \
                           the keystore is for development; in production put it where only this corner's user reads it.";
 const CERTIFICATE: &str = "PEM certificate chain of the listener. Whoever calls it has to trust it: by the machine's \
