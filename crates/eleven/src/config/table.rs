@@ -167,7 +167,9 @@ pub(crate) const KEYS: &[Key] = &[
         "runtime.audit_bound",
         SECONDS_BOUND,
         Preset::Int(limits::DEFAULT_AUDIT_BOUND_MS / 1000),
-        "Seconds that the ledger may leave this point unacknowledged before it admits nothing more and interrupts what runs.",
+        "Seconds that the ledger may leave this point unacknowledged before it admits nothing more and interrupts what runs. \
+         Where it is longer than twice `fresh` a ledger that is gone ends admission sooner: nobody stamps the registry without \
+         it, and the view is stale by then.",
     ),
     key(
         "runtime.predicate_type",
