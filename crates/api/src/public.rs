@@ -70,7 +70,8 @@ fn preflight() -> Response {
     response
 }
 
-fn readable_anywhere(mut response: Response) -> Response {
+/// An answer that pages of any origin may read.
+pub fn readable_anywhere(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(

@@ -14,7 +14,7 @@ use crate::rules::{Book, Candidate, Judgement};
 use crate::saved::{self, Checker, Saved};
 use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
-use crate::serve::Intake;
+use crate::serve::Room;
 use crate::settings::{Settings, Signers};
 use crate::state::{Counts, Published, Shared};
 use crate::stored::Stored;
@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) event: Arc<InUse>,
     /// The head keys that it holds, by name and public key, the newest first.
     pub(crate) head_keys: Vec<(String, [u8; 32])>,
-    pub(crate) intake: Intake,
+    pub(crate) room: Room,
     /// Where it can't be opened the ledger goes on without, and tries again.
     pub(crate) search: Arc<Search>,
     /// True once the corner ends: whoever waits for something to come is answered now.
@@ -350,7 +350,7 @@ impl Ledger {
         let mover = mover.transpose().map_err(LedgerError::Io)?;
         let metrics = group.metrics();
         let (closing, heads) = (watch::Sender::new(false), Joined(Some(heads)));
-        let intake = Intake::new(settings.body_limit);
+        let room = Room::new(settings.body_limit);
         let inner = Inner {
             shared,
             settings,
@@ -359,7 +359,7 @@ impl Ledger {
             reader,
             event,
             head_keys,
-            intake,
+            room,
             search,
             closing,
             checker,

@@ -7,6 +7,7 @@ mod metrics;
 mod proofs;
 mod query;
 mod registry;
+mod room;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use crate::state::{self, Published};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use eleven_api::public;
@@ -32,7 +33,7 @@ use eleven_core::signature::base64_value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub(crate) use intake::Intake;
+pub(crate) use room::Room;
 
 pub(crate) use audit::{hash_of, told, unavailable};
 pub(crate) use search::follow as follow_search;
@@ -63,7 +64,8 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route(routes::AUDIT_CONTENT, get(audit::content))
         .method_not_allowed_fallback(not_taken)
         .layer(from_fn_with_state(Arc::clone(inner), gate::gate))
-        .layer(from_fn(public::readable));
+        .layer(from_fn(public::readable))
+        .layer(map_response_with_state(Arc::clone(inner), room::held));
     Router::new()
         .route(routes::AUDIT_EVENTS, post(audit::append))
         .route(&wildcard(routes::AUDIT_CURSOR), get(audit::cursor))

@@ -1,15 +1,16 @@
-//! How many bytes of requests' bodies a corner holds at once.
+//! How many bytes of requests' bodies, or of answers, a corner holds at once.
 
 use super::{BODY_TIMEOUT, body_within};
 use crate::problem::Problem;
 use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What of each body is not counted: who fills the budget keeps out large bodies, and none that is small.
@@ -43,6 +44,26 @@ impl Budget {
         let mut held = Held { budget: Arc::clone(&self.0), bytes: 0, permit: None };
         let bytes = body_within(Counted { body, held: &mut held }, limit, BODY_TIMEOUT).await?;
         Ok(Bytes::from_owner(Whole { bytes, _held: held }))
+    }
+
+    /// An answer, whose bytes count until the other side has taken all but the last of them. One that says no length is a stream, and
+    /// takes nothing of the budget.
+    ///
+    /// # Errors
+    /// 503 where there is no room for it beside the answers that others take their time for.
+    pub fn answer(&self, answer: Response) -> Result<Response, Problem> {
+        let length = answer.body().size_hint().exact().unwrap_or_default();
+        let mut held = Held { budget: Arc::clone(&self.0), bytes: 0, permit: None };
+        held.more(usize::try_from(length).unwrap_or(usize::MAX)).map_err(|Exhausted| {
+            Problem::with_status(
+                503,
+                "answers that nobody has taken yet take all the room there is: ask again in a moment",
+            )
+        })?;
+        if held.permit.is_none() {
+            return Ok(answer);
+        }
+        Ok(answer.map(|body| Body::new(Taken { body, rest: Bytes::new(), _held: held })))
     }
 }
 
@@ -119,6 +140,42 @@ impl HttpBody for Counted<'_> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// An answer that is taken piece by piece. Each is a copy: of the whole nothing is left when it is written to its end, whoever takes the
+/// last piece or does not.
+struct Taken {
+    body: Body,
+    rest: Bytes,
+    _held: Held,
+}
+
+impl HttpBody for Taken {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => self.rest = bytes,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                ended => return Poll::Ready(ended),
+            }
+        }
+        let length = self.rest.len().min(UNCOUNTED);
+        let piece = self.rest.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(&piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.body.size_hint().lower() + self.rest.len() as u64)
     }
 }
 

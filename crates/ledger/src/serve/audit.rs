@@ -50,7 +50,7 @@ pub(super) async fn append(
     body: Body,
 ) -> Result<Response, Problem> {
     let (asked, wait) = (wanted(&headers, &query)?, query.number("wait")?);
-    let received = inner.intake.read(body, &inner.shared).await?;
+    let received = inner.room.intake.read(body, &inner.shared).await?;
     let committed = inner.submit(Request::Append(received)).await.map_err(|error| unavailable(&error))?;
     let durability = match committed.durable.level() {
         Level::D1 => Durability::D1,
@@ -209,7 +209,7 @@ pub(super) async fn open(
     let after = query.named("after", "an operation's id", |op| id::split_operation(op).is_some())?;
     let now = inner.clock.now();
     let left = move |shared: &Shared| Ok(lineage::left_open(shared, &point, after.as_deref(), now)?.to_value());
-    reading(inner, left).await
+    reading(inner, true, left).await
 }
 
 /// SHA3-512 of the last record under a key. It is durable: whoever asks was answered after the commit.
@@ -244,6 +244,7 @@ pub(super) async fn entries(
         Which::All | Which::RegistryAndDiscontinuities => reader.may_read_entries(),
     };
     may(&reader)?;
+    let known = reader.is_known();
     let deadline = tokio::time::Instant::now() + Duration::from_millis(wait);
     let mut news = match which {
         Which::All => inner.shared.durable.subscribe(),
@@ -272,9 +273,8 @@ pub(super) async fn entries(
             may(&reader)?;
             personal = reader.is_personal();
         }
-        let inner = Arc::clone(&inner);
-        let answer = tokio::task::spawn_blocking(move || shown(&inner, &numbers, &page, size)).await;
-        let answer = answer.map_err(|error| Problem::with_status(500, error.to_string()))?;
+        let at = Arc::clone(&inner);
+        let answer = inner.room.read(known, move || shown(&at, &numbers, &page, size)).await?;
         let answer = answer.map(|value| json(&value)).map_err(|error| look(&error))?;
         // The gate goes by who might read when this was asked.
         return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
@@ -339,10 +339,14 @@ fn shown(inner: &Inner, numbers: &[u64], page: &Page, size: u64) -> Result<Value
 }
 
 /// `GET /v1/audit/blobs/{hash}`: content that an event names, its bytes as they are hashed.
-pub(super) async fn blob(State(inner): State<Arc<Inner>>, Named(hash): Named) -> Result<Response, Problem> {
+pub(super) async fn blob(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    Named(hash): Named,
+) -> Result<Response, Problem> {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("this is no sha3-512 hash"))?;
-    let found = tokio::task::spawn_blocking(move || inner.shared.blob(&hash)).await;
-    let found = found.map_err(|error| Problem::with_status(500, error.to_string()))?;
+    let at = Arc::clone(&inner);
+    let found = inner.room.read(reader.is_known(), move || at.shared.blob(&hash)).await?;
     let bytes = found.map_err(|error| look(&error))?;
     let mut response = Response::new(Body::from(bytes));
     let plain = HeaderValue::from_static("application/octet-stream");
@@ -366,8 +370,8 @@ pub(super) async fn content(
     if from > to {
         return Err(look(&LookError::Absent));
     }
-    let read = tokio::task::spawn_blocking(move || content_of(&inner, from, to)).await;
-    let read = read.map_err(|error| Problem::with_status(500, error.to_string()))?;
+    let at = Arc::clone(&inner);
+    let read = inner.room.read(reader.is_known(), move || content_of(&at, from, to)).await?;
     read.map(|value| json(&value)).map_err(|error| look(&error))
 }
 

@@ -62,6 +62,11 @@ impl Reader {
         (self.known.is_some() && self.exposure != Exposure::Open) || self.undated
     }
 
+    /// Whether it is an auditor or a corner of this domain, whatever the domain shows to strangers.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.is_some() || self.undated
+    }
+
     /// Entries, and what is found by going through them, are for registered auditors, unless the domain shows everything.
     pub(super) fn may_read_entries(&self) -> Result<(), Problem> {
         self.may(self.exposure == Exposure::Open, "entries and search are for registered auditors")
@@ -190,6 +195,10 @@ impl FromRequestParts<Arc<Inner>> for AskingPoint {
     }
 }
 
+/// An extension of the answers to whoever is known.
+#[derive(Clone, Copy)]
+pub(super) struct Known;
+
 /// Stands around what is read: refuses strangers where the domain is private, and keeps out of caches what was shown to
 /// one reader only.
 pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
@@ -197,9 +206,12 @@ pub(super) async fn gate(State(inner): State<Arc<Inner>>, mut request: Request, 
     if let Err(problem) = reader.may_read() {
         return problem.into();
     }
-    let personal = reader.is_personal();
+    let (personal, known) = (reader.is_personal(), reader.is_known());
     request.extensions_mut().insert(reader);
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if known {
+        response.extensions_mut().insert(Known);
+    }
     if personal { public::kept(response, public::NEVER) } else { response }
 }
 

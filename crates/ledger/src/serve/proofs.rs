@@ -1,7 +1,7 @@
 //! `/v1/proof/…`: what anybody may read.
 
 use super::audit::{look, named, wanted};
-use super::gate;
+use super::gate::{self, Reader};
 use super::query::{Query, brief};
 use crate::history;
 use crate::ledger::Inner;
@@ -52,9 +52,9 @@ fn text(text: String) -> Response {
 }
 
 /// `GET /v1/proof/heads?from=SIZE&count=N`: the heads of that size and more, or the last ones.
-pub(super) async fn heads(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+pub(super) async fn heads(State(inner): State<Arc<Inner>>, reader: Reader, query: Query) -> Result<Response, Problem> {
     let (from, count) = (query.number("from")?, query.count()?);
-    reading(inner, move |shared| history::heads(shared, from, count)).await
+    reading(inner, reader.is_known(), move |shared| history::heads(shared, from, count)).await
 }
 
 fn headless() -> Problem {
@@ -64,31 +64,42 @@ fn headless() -> Problem {
 /// `GET /v1/proof/lineage/{op}[?before=N]`.
 pub(super) async fn lineage(
     State(inner): State<Arc<Inner>>,
+    reader: Reader,
     Named(op): Named,
     query: Query,
 ) -> Result<Response, Problem> {
     let (op, before) = (operation(&op)?, query.number("before")?);
     let asked = asked(&inner, &op);
-    let answer = reading(inner, move |shared| lineage::answer(shared, &op, before).map_err(ProofError::from)).await;
+    let read = move |shared: &Shared| lineage::answer(shared, &op, before).map_err(ProofError::from);
+    let answer = reading(inner, reader.is_known(), read).await;
     answer.map_err(|problem| about(&asked, problem))
 }
 
 /// `GET /v1/proof/why/{op}`: the event that tells why an operation was refused, or how it ended.
-pub(super) async fn why(State(inner): State<Arc<Inner>>, Named(op): Named) -> Result<Response, Problem> {
+pub(super) async fn why(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    Named(op): Named,
+) -> Result<Response, Problem> {
     let op = operation(&op)?;
     let asked = asked(&inner, &op);
-    let answer = reading(inner, move |shared| lineage::why(shared, &op).map_err(ProofError::from)).await;
+    let read = move |shared: &Shared| lineage::why(shared, &op).map_err(ProofError::from);
+    let answer = reading(inner, reader.is_known(), read).await;
     answer.map_err(|problem| about(&asked, problem))
 }
 
 /// `GET /v1/proof/bundle/{op}`: waits for a head over the operation's last event, a little.
-pub(super) async fn bundle(State(inner): State<Arc<Inner>>, Named(op): Named) -> Result<Response, Problem> {
+pub(super) async fn bundle(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    Named(op): Named,
+) -> Result<Response, Problem> {
     let op = operation(&op)?;
     let asked = asked(&inner, &op);
-    bundle_of(inner, op).await.map_err(|problem| about(&asked, problem))
+    bundle_of(inner, reader.is_known(), op).await.map_err(|problem| about(&asked, problem))
 }
 
-async fn bundle_of(inner: Arc<Inner>, op: String) -> Result<Response, Problem> {
+async fn bundle_of(inner: Arc<Inner>, known: bool, op: String) -> Result<Response, Problem> {
     let last = read(&inner.shared.book).last_of(&op);
     let last = last.ok_or_else(|| look(&LookError::Absent))?;
     proof::covered(&inner.shared, last, inner.settings.proof_wait, proof::has_registry).await.map_err(problem)?;
@@ -97,7 +108,8 @@ async fn bundle_of(inner: Arc<Inner>, op: String) -> Result<Response, Problem> {
         let ready = |shared: &Shared, head: &Published| head.satisfied && proof::has_registry(shared, head);
         let _ = proof::covered(&inner.shared, last, inner.settings.proof_wait, ready).await;
     }
-    reading_off(inner, move |shared| proof::bundle(shared, &op).map(|bundle| json_bytes(bundle.canonical()))).await
+    let read = move |shared: &Shared| proof::bundle(shared, &op).map(|bundle| json_bytes(bundle.canonical()));
+    reading_off(inner, known, read).await
 }
 
 /// `GET /v1/proof/inclusion?seq=N[&size=M]`.
@@ -115,6 +127,7 @@ pub(super) async fn inclusion(State(inner): State<Arc<Inner>>, query: Query) -> 
 /// `GET /v1/proof/tlog/{op}[?n=N]`: that of an operation's event, the last where none is named, and the entry with it.
 pub(super) async fn tlog(
     State(inner): State<Arc<Inner>>,
+    reader: Reader,
     Named(named): Named,
     query: Query,
 ) -> Result<Response, Problem> {
@@ -134,11 +147,12 @@ pub(super) async fn tlog(
                     _ => error.into(),
                 })
             };
-            (reading_off(inner, found).await.map_err(|problem| about(&asked, problem))?, true)
+            (reading_off(inner, reader.is_known(), found).await.map_err(|problem| about(&asked, problem))?, true)
         }
     };
     proof::covered(&inner.shared, seq, inner.settings.proof_wait, |_, _| true).await.map_err(problem)?;
-    reading_off(inner, move |shared| proof::tlog(shared, seq, with_entry)).await.map(|proof| text(proof.to_string()))
+    let proof = reading_off(inner, reader.is_known(), move |shared| proof::tlog(shared, seq, with_entry)).await?;
+    Ok(text(proof.to_string()))
 }
 
 /// `GET /v1/proof/consistency?first=N[&second=M]`.
@@ -185,21 +199,23 @@ fn about(asked: &str, problem: Problem) -> Problem {
     Problem { detail: format!("{asked}: {}", problem.detail), ..problem }
 }
 
-/// Puts an answer together where reading from the disk holds up nobody.
+/// Puts an answer together where reading from the disk holds up nobody; to a stranger, who is not `known`, when it has its turn.
 pub(super) async fn reading(
     inner: Arc<Inner>,
+    known: bool,
     read: impl FnOnce(&Shared) -> Result<Value, ProofError> + Send + 'static,
 ) -> Result<Response, Problem> {
-    reading_off(inner, move |shared| read(shared).map(|value| json(&value))).await
+    reading_off(inner, known, move |shared| read(shared).map(|value| json(&value))).await
 }
 
 /// The same, for whatever is made of what was read.
 pub(super) async fn reading_off<T: Send + 'static>(
     inner: Arc<Inner>,
+    known: bool,
     read: impl FnOnce(&Shared) -> Result<T, ProofError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let read = tokio::task::spawn_blocking(move || read(&inner.shared));
-    read.await.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(problem)
+    let at = Arc::clone(&inner);
+    inner.room.read(known, move || read(&at.shared)).await?.map_err(problem)
 }
 
 pub(super) fn problem(error: ProofError) -> Problem {

@@ -1,7 +1,7 @@
 //! `/v1/registry/…` of the ledger: the registry as the entries say it, for whoever does not ask the authority.
 
 use super::audit::look;
-use super::gate;
+use super::gate::{self, Reader};
 use super::proofs::{problem, reading, reading_off};
 use super::query::Query;
 use crate::ledger::Inner;
@@ -40,14 +40,18 @@ fn shown(root: &TrustRoot) -> Response {
 }
 
 /// `GET /v1/registry/issuers`.
-pub(super) async fn issuers(State(inner): State<Arc<Inner>>) -> Result<Response, Problem> {
+pub(super) async fn issuers(State(inner): State<Arc<Inner>>, reader: Reader) -> Result<Response, Problem> {
     headed(&inner).await?;
-    reading(inner, records::issuers).await
+    reading(inner, reader.is_known(), records::issuers).await
 }
 
 /// `GET /v1/registry/policies?operation=X&runtime=R&at=T&after=SEQ&count=N`: what was in force; all that ever was where nothing is
 /// named.
-pub(super) async fn policies(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+pub(super) async fn policies(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    query: Query,
+) -> Result<Response, Problem> {
     let operation = query.named("operation", "an operation's name", name::is_operation)?;
     let runtime = query.named("runtime", "a runtime's name", name::is_runtime)?;
     let (after, count) = (query.number("after")?, query.count()?);
@@ -55,23 +59,31 @@ pub(super) async fn policies(State(inner): State<Arc<Inner>>, query: Query) -> R
     if asked.runtime.is_some() && asked.operation.is_none() {
         return Err(Problem::malformed("name the operation on that runtime as `operation`"));
     }
-    reading(inner, move |shared| records::policies(shared, &asked)).await
+    reading(inner, reader.is_known(), move |shared| records::policies(shared, &asked)).await
 }
 
 /// `GET /v1/registry/policies/{hash}`: the bundle, in the bytes that are hashed.
-pub(super) async fn policy(State(inner): State<Arc<Inner>>, Named(hash): Named) -> Result<Response, Problem> {
+pub(super) async fn policy(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    Named(hash): Named,
+) -> Result<Response, Problem> {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
-    let bytes = reading_off(inner, move |shared| records::policy(shared, hash)).await?;
+    let bytes = reading_off(inner, reader.is_known(), move |shared| records::policy(shared, hash)).await?;
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(public::kept(response, public::FOREVER))
 }
 
 /// `GET /v1/registry/revocations?after=ARTIFACT&count=N`.
-pub(super) async fn revocations(State(inner): State<Arc<Inner>>, query: Query) -> Result<Response, Problem> {
+pub(super) async fn revocations(
+    State(inner): State<Arc<Inner>>,
+    reader: Reader,
+    query: Query,
+) -> Result<Response, Problem> {
     let (after, count) = (query.get("after").map(str::to_owned), query.count()?);
     headed(&inner).await?;
-    reading(inner, move |shared| records::revocations(shared, after.as_deref(), count)).await
+    reading(inner, reader.is_known(), move |shared| records::revocations(shared, after.as_deref(), count)).await
 }
 
 /// Waits until the folds stand where the last head says.

@@ -32,7 +32,7 @@ pub(super) async fn search(State(inner): State<Arc<Inner>>, reader: Reader, quer
     reader.may_read_entries()?;
     let ask = read(&query)?;
     let index = Arc::clone(&inner.search);
-    reading(inner, move |shared: &Shared| search::answer(&index, shared, &ask)).await
+    reading(inner, reader.is_known(), move |shared: &Shared| search::answer(&index, shared, &ask)).await
 }
 
 fn read(query: &Query) -> Result<Ask, Problem> {

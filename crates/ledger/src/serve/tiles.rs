@@ -25,7 +25,8 @@ pub(super) async fn tile(
     if tile.content == Content::Entries {
         reader.may_read_entries()?;
     }
-    let bytes = reading_off(inner, move |shared| tiles::tile(shared, tile).map_err(Into::into)).await?;
+    let bytes =
+        reading_off(inner, reader.is_known(), move |shared| tiles::tile(shared, tile).map_err(Into::into)).await?;
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     // A partial tile is named with its width: its bytes change as little as those of a full one.

@@ -53,6 +53,34 @@ async fn bodies_take_of_the_budget_while_they_are_held_and_small_ones_nothing() 
     assert_eq!(refused.status, 413, "{refused}");
 }
 
+#[tokio::test]
+async fn an_answer_takes_of_the_budget_until_it_is_taken_and_a_small_one_nothing() {
+    use http_body_util::BodyExt as _;
+    let budget = Budget::new(300_000);
+    let large = |length: usize| Response::new(Body::from(vec![b'x'; length]));
+    let mut first = budget.answer(large(200_000 + UNCOUNTED)).expect("room").into_body();
+    assert_eq!(budget.0.available_permits(), 100_000);
+    let refused = budget.answer(large(100_001 + UNCOUNTED)).map(drop).expect_err("no room");
+    assert_eq!((refused.status, refused.reason), (503, None), "{refused}");
+    let small = budget.answer(large(UNCOUNTED)).expect("always room").into_body().collect().await.expect("whole");
+    assert_eq!(small.to_bytes().len(), UNCOUNTED);
+    let stream = budget.answer(Response::new(silent(LIMIT))).expect("it says no length").into_body();
+    assert_eq!(stream.collect().await.expect("whole").to_bytes().len(), LIMIT);
+    assert_eq!(budget.0.available_permits(), 100_000, "neither takes any");
+    let (mut left, mut frames) = (200_000 + UNCOUNTED, 0);
+    while left > 0 {
+        assert_eq!((first.size_hint().exact(), first.is_end_stream()), (Some(left as u64), false));
+        let frame = first.frame().await.expect("more").expect("whole").into_data().expect("bytes");
+        assert!(frame.iter().all(|byte| *byte == b'x') && frame.len() <= UNCOUNTED);
+        left -= frame.len();
+        frames += 1;
+    }
+    assert!(first.is_end_stream() && first.frame().await.is_none());
+    assert_eq!((frames, budget.0.available_permits()), (5, 100_000));
+    drop(first);
+    assert_eq!(budget.0.available_permits(), 300_000, "it has left");
+}
+
 /// A body that says its length, and nothing else.
 struct Says(usize);
 

@@ -1,0 +1,125 @@
+//! What requests and answers may take of this machine, whoever sends them and asks for them. Of who reads, auditors and corners are not
+//! bounded by it: strangers keep nobody from following the registry.
+
+use super::gate::Known;
+use super::intake::Intake;
+use crate::ledger::Inner;
+use axum::extract::State;
+use axum::response::Response;
+use eleven_api::problem::Problem;
+use eleven_api::public;
+use eleven_api::serve::Budget;
+use eleven_core::limits::MAX_ANSWERS_HELD;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What there is of it.
+pub(crate) struct Room {
+    /// Where appends come in.
+    pub(super) intake: Intake,
+    /// What answers to strangers hold until they are taken.
+    answers: Budget,
+    /// Answers to strangers that are put together at once: each is several times its size meanwhile. Twice as many as there are cores,
+    /// since some wait for the disk.
+    readings: Arc<Semaphore>,
+}
+
+impl Room {
+    /// `body_limit` is that of an append.
+    pub(crate) fn new(body_limit: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let readings = Arc::new(Semaphore::new(cores.saturating_mul(2)));
+        Self { intake: Intake::new(body_limit), answers: Budget::shared(MAX_ANSWERS_HELD, 0), readings }
+    }
+
+    /// Puts an answer together where reading from the disk holds up nobody: at once for whoever is `known`, and for a stranger when it
+    /// has its turn.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        known: bool,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = if known { None } else { Some(Arc::clone(&self.readings).acquire_owned().await) };
+        let read = tokio::task::spawn_blocking(move || {
+            // It goes on where whoever asked leaves.
+            let _turn = turn;
+            read()
+        });
+        read.await.map_err(|error| Problem::with_status(500, error.to_string()))
+    }
+}
+
+/// Stands around all that is read, as the last: an answer to a stranger has its room until it is taken.
+pub(super) async fn held(State(inner): State<Arc<Inner>>, answer: Response) -> Response {
+    if answer.extensions().get::<Known>().is_some() {
+        return answer;
+    }
+    inner.room.answers.answer(answer).unwrap_or_else(|problem| public::readable_anywhere(problem.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Home;
+    use axum::body::Body;
+    use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+    use std::sync::mpsc;
+
+    /// Bytes of an answer, of which so many more than some have room.
+    const LARGE: usize = 1 << 20;
+
+    fn large() -> Response {
+        Response::new(Body::from(vec![0; LARGE]))
+    }
+
+    #[tokio::test]
+    async fn answers_that_strangers_do_not_take_leave_room_for_who_is_known_and_for_small_ones() {
+        let home = Home::new();
+        let ledger = home.open().expect("open");
+        let inner = || State(Arc::clone(&ledger.inner));
+        let mut kept = Vec::new();
+        let refused = loop {
+            let answer = held(inner(), large()).await;
+            if answer.status() != 200 {
+                break answer;
+            }
+            kept.push(answer);
+            assert!(kept.len() * LARGE < 2 * MAX_ANSWERS_HELD, "whatever is asked for is held");
+        };
+        assert_eq!(refused.status(), 503);
+        assert!(refused.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "a page may read why");
+        assert_eq!(held(inner(), Response::new(Body::from(vec![0; 4096]))).await.status(), 200);
+        let mut known = large();
+        known.extensions_mut().insert(Known);
+        assert_eq!(held(inner(), known).await.status(), 200);
+        kept.pop();
+        assert_eq!(held(inner(), large()).await.status(), 200, "room again");
+    }
+
+    #[tokio::test]
+    async fn strangers_who_ask_at_once_have_their_turn_and_who_is_known_does_not_wait_for_it() {
+        let room = Room { readings: Arc::new(Semaphore::new(1)), ..Room::new(LARGE) };
+        let (go, waits) = mpsc::channel::<()>();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let first = room.read(false, move || {
+            drop(begun.send(()));
+            waits.recv()
+        });
+        let second = room.read(false, || "second");
+        tokio::pin!(first, second);
+        tokio::select! {
+            biased;
+            _ = &mut first => panic!("nobody told it to end"),
+            began = begins => began.expect("it began"),
+        }
+        assert_eq!(room.read(true, || "known").await.expect("read"), "known");
+        tokio::select! {
+            biased;
+            _ = &mut second => panic!("two at once"),
+            () = std::future::ready(()) => {}
+        }
+        go.send(()).expect("it waits");
+        assert!(first.await.expect("read").is_ok());
+        assert_eq!(second.await.expect("read"), "second");
+    }
+}
