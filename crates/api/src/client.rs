@@ -2,6 +2,7 @@
 
 use crate::answer::read_json;
 use crate::edge::{Clock as _, SystemClock};
+use crate::pieces::whole;
 use crate::problem::Problem;
 use crate::reader::ReadAs;
 use crate::routes;
@@ -11,7 +12,7 @@ use eleven_core::encoding::Value;
 use eleven_core::time::Time;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client as Pool;
@@ -163,9 +164,9 @@ impl Client {
         let said = async {
             let answer = self.send(request).await?;
             let ready = answer.status().is_success();
-            let body = Limited::new(answer.into_body(), MAX_SAID).collect().await;
+            let body = whole(answer.into_body(), MAX_SAID).await;
             let body = body.map_err(|error| CallError::Malformed(format!("{base} broke off its answer: {error}")))?;
-            Ok::<_, CallError>((ready, json(base, routes::HEALTH, &body.to_bytes())?))
+            Ok::<_, CallError>((ready, json(base, routes::HEALTH, &body)?))
         };
         let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
         tokio::time::timeout(deadline, said).await.map_err(late)?
@@ -243,9 +244,9 @@ impl Client {
         let to = request.uri().clone();
         let response = self.send(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = whole(response.into_body(), MAX_ANSWER).await;
         let body = body.map_err(|error| CallError::Broken(format!("{to} broke off its answer: {error}")))?;
-        Ok((status, body.to_bytes()))
+        Ok((status, body))
     }
 }
 

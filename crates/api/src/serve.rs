@@ -13,6 +13,7 @@ pub use budget::Budget;
 pub use metrics::MetricsText;
 pub use named::Named;
 
+use crate::pieces::whole;
 use crate::problem::Problem;
 use axum::Router;
 use axum::response::Response;
@@ -213,11 +214,11 @@ pub async fn body(body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, 
 
 async fn body_within<B>(body: B, limit: usize, patience: Duration) -> Result<bytes::Bytes, Problem>
 where
-    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    use http_body_util::LengthLimitError;
+    match tokio::time::timeout(patience, whole(body, limit)).await {
+        Ok(Ok(read)) => Ok(read),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let detail = format!("the body is larger than {limit} bytes");
             Err(Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) })

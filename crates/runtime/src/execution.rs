@@ -14,6 +14,7 @@ use bytes::Bytes;
 use done::UntilDone;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
 use eleven_api::edge;
+use eleven_api::pieces;
 use eleven_api::problem::Problem;
 use eleven_api::public;
 use eleven_core::attestation::Outcome;
@@ -189,10 +190,9 @@ impl Run {
         let (events, encoded) = (are_events(&parts.headers), passing::is_encoded(&parts.headers));
         let limit = self.gate.settings.gateway.max_response;
         let body = UntilDone::new(body, events && !encoded);
-        let collecting = http_body_util::Limited::new(body, limit).collect();
-        let collected = self.until(deadline, &mut registered, collecting).await;
-        let body = collected.and_then(|collected| match collected {
-            Ok(collected) => Ok(collected.to_bytes()),
+        let read = self.until(deadline, &mut registered, pieces::whole(body, limit)).await;
+        let body = read.and_then(|read| match read {
+            Ok(body) => Ok(body),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Break::TooLarge),
             Err(error) => Err(Break::Upstream(error.to_string())),
         });

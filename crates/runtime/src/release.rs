@@ -22,9 +22,8 @@ pub(crate) struct Holdback {
     partial: BytesMut,
     /// So many bytes of `partial` were looked at, and no event ends in them.
     looked: usize,
-    held: Vec<Bytes>,
-    /// Bytes that are held.
-    bytes: usize,
+    /// What is held, in one piece: events of two bytes would take many times their size.
+    held: BytesMut,
     /// Whether content is held.
     content: bool,
     /// Whether everything is held from here on.
@@ -55,8 +54,8 @@ enum Kind {
 impl Holdback {
     /// For a stream of server-sent events, of which at most `limit` bytes are held.
     pub(crate) fn new(limit: usize) -> Self {
-        let (partial, held) = (BytesMut::new(), Vec::new());
-        Self { begun: false, limit, partial, looked: 0, held, bytes: 0, content: false, holding: false, ending: false }
+        let (partial, held) = (BytesMut::new(), BytesMut::new());
+        Self { begun: false, limit, partial, looked: 0, held, content: false, holding: false, ending: false }
     }
 
     /// Takes what came, and gives what may pass.
@@ -72,7 +71,7 @@ impl Holdback {
             let kind = kind(event.strip_prefix(MARK).filter(|_| first).unwrap_or(&event));
             self.next(kind, event, &mut passing);
         }
-        let holds = self.bytes.saturating_add(self.partial.len());
+        let holds = self.held.len().saturating_add(self.partial.len());
         large |= self.partial.len() > MAX_STREAM_EVENT;
         if large || holds > self.limit { Err(TooLarge) } else { Ok(passing) }
     }
@@ -93,12 +92,13 @@ impl Holdback {
         }
         let follows = kind == Kind::Empty && self.content;
         if !self.holding && !follows {
-            passing.append(&mut self.held);
-            (self.bytes, self.content) = (0, false);
+            if !self.held.is_empty() {
+                passing.push(std::mem::take(&mut self.held).freeze());
+            }
+            self.content = false;
         }
         self.content |= kind == Kind::Content;
-        self.bytes = self.bytes.saturating_add(piece.len());
-        self.held.push(piece);
+        self.held.extend_from_slice(&piece);
     }
 
     /// Whether an end came: a finish reason, or `[DONE]`.
@@ -108,10 +108,7 @@ impl Holdback {
 
     /// The end that was held, once its evidence is durable.
     pub(crate) fn finish(self) -> Bytes {
-        let mut tail = BytesMut::new();
-        for piece in &self.held {
-            tail.extend_from_slice(piece);
-        }
+        let mut tail = self.held;
         tail.extend_from_slice(&self.partial);
         tail.freeze()
     }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use eleven_api::answer::read_json;
 use eleven_api::client::Client;
 use eleven_api::edge::Clock;
+use eleven_api::pieces;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_api::serve::stopped;
@@ -25,7 +26,7 @@ use eleven_core::signature::VerifyingKey;
 use eleven_core::tree;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -363,8 +364,8 @@ async fn answer(client: &Client, request: Request<Full<Bytes>>, most: usize) -> 
     let answered = async {
         let response = client.send(request).await.map_err(|error| error.to_string())?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), most).collect().await;
-        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+        let body = pieces::whole(response.into_body(), most).await;
+        Ok((status, body.map_err(|error| error.to_string())?))
     };
     let answered = tokio::time::timeout(ANSWER, answered).await;
     answered.map_err(|_| format!("no answer within {} s", ANSWER.as_secs()))?
