@@ -20,6 +20,8 @@ use tokio::task::spawn_blocking;
 /// were dropped.
 const KEPT: usize = 256;
 const KEPT_BYTES: usize = 16 * MAX_BUNDLE;
+/// Bundles that are fetched at once for whoever asks by a hash: strangers do, and each is up to 4 MiB before it is kept.
+const FETCHED: usize = 16;
 /// How long whoever publishes a bundle waits for it to be compiled, and those before it. Within the limits it takes seconds; the
 /// command line has ten for the whole act.
 const COMPILED_WITHIN: Duration = Duration::from_secs(8);
@@ -30,6 +32,8 @@ pub(super) struct Bundles {
     held: Mutex<Held>,
     /// One bundle is compiled for publication at a time.
     turn: Arc<Semaphore>,
+    /// What is fetched for whoever asks.
+    fetches: Semaphore,
 }
 
 /// Why a bundle can't be published.
@@ -67,7 +71,8 @@ fn past_limit(row: &PolicyRecord) -> Option<&'static str> {
 
 impl Bundles {
     pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger, held: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+        let (turn, fetches) = (Arc::new(Semaphore::new(1)), Semaphore::new(FETCHED));
+        Self { ledger, held: Mutex::default(), turn, fetches }
     }
 
     /// Reads and compiles a bundle that is to be published, and gives its canonical bytes besides.
@@ -104,16 +109,25 @@ impl Bundles {
         self.held().published.insert(hash);
     }
 
+    /// A published bundle's bytes, for whoever asks: where they are not kept, when it has its turn. `None` as [`Bundles::get`] has it.
+    pub(super) async fn shown(&self, hash: Sha3) -> Option<Bytes> {
+        if let Some(known) = self.known(hash) {
+            return known;
+        }
+        let _turn = self.fetches.acquire().await;
+        self.get(hash).await
+    }
+
+    /// What is known without the ledger: the bytes that are kept, or that none of that hash was published.
+    fn known(&self, hash: Sha3) -> Option<Option<Bytes>> {
+        let held = self.held();
+        if held.published.contains(&hash) { held.bytes.get(&hash).cloned().map(Some) } else { Some(None) }
+    }
+
     /// A published bundle's bytes; `None` where none of that hash was published, or the ledger does not answer.
-    pub(super) async fn get(&self, hash: Sha3) -> Option<Bytes> {
-        {
-            let held = self.held();
-            if !held.published.contains(&hash) {
-                return None;
-            }
-            if let Some(bytes) = held.bytes.get(&hash) {
-                return Some(bytes.clone());
-            }
+    async fn get(&self, hash: Sha3) -> Option<Bytes> {
+        if let Some(known) = self.known(hash) {
+            return known;
         }
         match self.ledger.blob(hash).await {
             Ok(bytes) => {

@@ -71,7 +71,7 @@ async fn revocations(State(registry): Shared) -> Answer {
 
 async fn policy(State(registry): Shared, Named(hash): Named) -> Answer {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
-    let bytes = registry.bundles.get(hash).await;
+    let bytes = registry.bundles.shown(hash).await;
     let response = document(
         bytes.ok_or_else(|| Problem::with_status(404, "no policy of this hash was published, or it is not at hand"))?,
     );

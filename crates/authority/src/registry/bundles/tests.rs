@@ -101,6 +101,29 @@ async fn a_policy_in_force_that_does_not_compile_is_compiled_and_told_of_once() 
 }
 
 #[tokio::test]
+async fn who_asks_for_what_is_not_kept_has_to_wait_for_its_turn_and_who_decides_does_not() {
+    let bundles = bundles();
+    let hash = |path: &str| row(path).id.hash;
+    let (kept, cold) = (hash("kept"), hash("cold"));
+    [kept, cold].into_iter().for_each(|hash| bundles.published(hash));
+    bundles.keep(kept, Bytes::from_static(b"a bundle"));
+    let others = u32::try_from(FETCHED).expect("a few");
+    let others = bundles.fetches.acquire_many(others).await.expect("all turns");
+    assert_eq!(bundles.shown(kept).await.as_deref(), Some(&b"a bundle"[..]));
+    assert_eq!(bundles.shown(hash("unpublished")).await, None);
+    let asked = bundles.shown(cold);
+    tokio::pin!(asked);
+    tokio::select! {
+        biased;
+        _ = &mut asked => panic!("one more than may be fetched at once"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(bundles.get(cold).await, None, "its ledger does not answer");
+    drop(others);
+    assert_eq!(asked.await, None, "nor then");
+}
+
+#[tokio::test]
 async fn so_many_bundles_and_bytes_of_them_are_kept_and_no_more() {
     let bundles = bundles();
     for n in 0..40u8 {
