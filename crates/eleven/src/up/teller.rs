@@ -2,7 +2,7 @@
 //! no more, stops neither the supervisor nor a corner.
 
 use crate::corner::Which;
-use crate::output::{Failure, Output, Paint};
+use crate::output::{Failure, Output, Paint, shown};
 use eleven_core::encoding::{Object, Value};
 use rustix::process::Pid;
 use std::fs::File;
@@ -71,13 +71,13 @@ impl Teller {
         }
     }
 
-    /// Says what happened to a corner.
+    /// Says what happened to a corner, on one line: who answers in its place has named himself.
     pub(super) fn say(&self, which: Which, event: &str, text: &str, pid: Option<Pid>) {
         let value = || {
             let object = Object::new().with("corner", which.name()).with("event", event).with("detail", text);
             Value::Object(object.with_some("pid", pid.map(|pid| i64::from(pid.as_raw_nonzero().get()))))
         };
-        self.either(value, || format!("{} {}", self.prefix(which), self.output.paint(Paint::Bold, text)));
+        self.either(value, || format!("{} {}", self.prefix(which), self.output.paint(Paint::Bold, &shown(text))));
     }
 
     /// Passes on a line of a corner.

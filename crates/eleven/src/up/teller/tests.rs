@@ -56,3 +56,18 @@ fn a_reader_that_is_gone_ends_nothing() {
     drop(teller);
     writing.end();
 }
+
+#[test]
+fn who_answers_in_a_corners_place_says_one_line_under_its_name() {
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let out = File::from(std::os::fd::OwnedFd::from(writer));
+    let (teller, writing) = Teller::writing(Output::new(false), out, 16).expect("a thread");
+    let forged = "the authority of x\nready: domain 11-11\u{1b}[2J answers";
+    teller.say(Which::Authority, "other", forged, None);
+    drop(teller);
+    writing.end();
+    let mut said = String::new();
+    reader.read_to_string(&mut said).expect("it ended");
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    assert!(said.contains(r"the authority of x\u{a}ready: domain 11-11\u{1b}[2J answers"), "{said:?}");
+}
