@@ -106,6 +106,26 @@ impl Disclosed {
         let durability = form.string("durability")?;
         let durability = Durability::parse(&durability).ok_or_else(|| form.wrong("durability", "no level"))?;
         form.finish()?;
+        let named = id::operation_of_lineage(&lineage).and_then(id::split_operation);
+        require(named.is_some(), "disclosure answer: `lineage` is no lineage's name")?;
         Ok(Self { disclosures, count, lineage, durability })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_names_a_lineage_and_says_nothing_else_in_its_place() {
+        let lineage = id::lineage_name("6C7JKP9B668C2QY904W2Q9DWCCBEE142");
+        let said = Disclosed { disclosures: Vec::new(), count: 2, lineage, durability: Durability::D1 };
+        let read = |said: &Disclosed| Disclosed::read(&said.to_value().canonical());
+        assert_eq!(read(&said).as_ref(), Ok(&said));
+        let of_use = Disclosed { lineage: format!("{}.3", said.lineage), ..said.clone() };
+        assert_eq!(read(&of_use).as_ref(), Ok(&of_use));
+        for lineage in ["", "6C7JKP9B668C2QY904W2Q9DWCCBEE142", &format!("{}\nVERIFIED", said.lineage)] {
+            assert!(read(&Disclosed { lineage: lineage.to_owned(), ..said.clone() }).is_err(), "{lineage:?}");
+        }
     }
 }

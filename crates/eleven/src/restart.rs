@@ -7,7 +7,7 @@ use crate::call;
 use crate::config::Config;
 use crate::corner::{self, SupervisedBy, Which};
 use crate::health::{self, Health};
-use crate::output::{Failure, Output, Paint, aside};
+use crate::output::{Failure, Output, Paint, aside, shown};
 use eleven_api::client;
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
@@ -198,7 +198,7 @@ fn say(which: Which, (before, after): (u32, u32), took: Duration, denies: Option
         let place = format!("after {ms} ms, process {after} in the place of {before}");
         match denies {
             None => format!("{done} the {name} is ready again {place}"),
-            Some(why) => format!("{done} the {name} is up again {place}, and every call is refused: {why}"),
+            Some(why) => format!("{done} the {name} is up again {place}, and every call is refused: {}", shown(why)),
         }
     };
     output.either(value, text);
