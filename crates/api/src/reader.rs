@@ -7,7 +7,9 @@
 
 use crate::edge::Clock;
 use crate::header::{bearer, only};
+use crate::routes;
 use crate::secret::{self, Secret};
+use crate::serve::UNCOUNTED;
 use eleven_core::encoding::Object;
 use eleven_core::hash::{base64, unbase64};
 use eleven_core::registry::{Lists, SourceRecord};
@@ -54,6 +56,13 @@ impl ReadAs {
     #[must_use]
     pub fn headers(&self, path: &str) -> Vec<(HeaderName, HeaderValue)> {
         signed(path, &*self.signer, self.clock.now())
+    }
+
+    /// The headers for an append of so many bytes: by them a large one shares no room with what strangers send. A small one has its room
+    /// always, and its records are signed.
+    #[must_use]
+    pub fn for_append(&self, bytes: usize) -> Vec<(HeaderName, HeaderValue)> {
+        if bytes > UNCOUNTED { self.headers(routes::AUDIT_EVENTS) } else { Vec::new() }
     }
 }
 

@@ -9,7 +9,7 @@ mod named;
 mod patient;
 mod room;
 
-pub use budget::Budget;
+pub use budget::{Budget, UNCOUNTED};
 pub use metrics::MetricsText;
 pub use named::Named;
 

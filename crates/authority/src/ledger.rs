@@ -102,7 +102,8 @@ impl Ledger {
     /// [`CallError::Unreachable`], [`CallError::Late`] and [`CallError::Broken`] leave the fate of what was sent unknown;
     /// [`CallError::Refused`] says it was looked at.
     pub async fn append(&self, body: Bytes, deadline: Duration) -> Result<Appended, CallError> {
-        let answer = self.client.insist(&self.base, routes::AUDIT_EVENTS, &[], body, deadline).await?;
+        let signed = self.reader.as_ref().map(|by| by.for_append(body.len())).unwrap_or_default();
+        let answer = self.client.insist(&self.base, routes::AUDIT_EVENTS, &signed, body, deadline).await?;
         read(&answer, Appended::read)
     }
 

@@ -76,7 +76,8 @@ pub const DEFAULT_REQUEST_BODY: usize = 32 * 1024 * 1024;
 pub const MAX_CALLS_HELD: usize = 512 * 1024 * 1024;
 /// Bytes of one event of an answer that a point passes on as it comes.
 pub const MAX_STREAM_EVENT: usize = 4 * 1024 * 1024;
-/// Bytes of appends that a ledger holds at once, but for 64 KiB of each; four of the largest where that is more.
+/// Bytes of appends that a ledger holds at once of strangers, and as many of producers, but for 64 KiB of each; four of the largest
+/// where that is more.
 pub const MAX_APPENDS_HELD: usize = 128 * 1024 * 1024;
 /// Bytes of answers to strangers that a ledger holds at once until they are taken, but for 64 KiB of each.
 pub const MAX_ANSWERS_HELD: usize = 256 * 1024 * 1024;

@@ -212,7 +212,8 @@ impl Forwarder {
     }
 
     async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {
-        let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &[], body, DEADLINE).await?;
+        let signed = self.reader.for_append(body.len());
+        let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &signed, body, DEADLINE).await?;
         Appended::read(read_json(&answer).map_err(malformed)?).map_err(malformed)
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::edge::ManualClock;
 use eleven_core::hash::Sha256;
 use eleven_core::signature::SeedSigner;
 use http::header::AUTHORIZATION;
@@ -33,6 +34,16 @@ fn a_signature_is_for_one_path_and_ten_seconds() {
         headers.append(twice, headers[twice].clone());
         assert!(SignedRead::of(&headers).is_none(), "nobody knows which of the two counts");
     }
+}
+
+#[test]
+fn a_large_append_is_signed_for_and_a_small_one_is_not() {
+    let signer = SeedSigner::new("key:11-11/authority/1".to_owned(), &Sha256::of(&[b"seed"]).0);
+    let key = VerifyingKey::new(&signer.public()).expect("a key");
+    let by = ReadAs { signer: Arc::new(signer), clock: Arc::new(ManualClock::new(now())) };
+    assert_eq!(by.for_append(UNCOUNTED), Vec::new(), "it has its room anyway");
+    let headers: HeaderMap = by.for_append(UNCOUNTED + 1).into_iter().collect();
+    assert!(SignedRead::of(&headers).expect("signed").verifies("/v1/audit/events", &key, now()));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What of each body is not counted: who fills the budget keeps out large bodies, and none that is small.
-const UNCOUNTED: usize = 64 * 1024;
+pub const UNCOUNTED: usize = 64 * 1024;
 
 /// A budget that the requests of a corner share.
 #[derive(Clone, Debug)]

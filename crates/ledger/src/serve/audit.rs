@@ -1,6 +1,6 @@
 //! `/v1/audit/…`: what producers and the other corner's fold talk to.
 
-use super::gate::{AskingPoint, Reader, may_read_cursor, registered};
+use super::gate::{AskingPoint, Reader, is_producers, may_read_cursor, registered};
 use super::proofs::reading;
 use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
@@ -42,15 +42,16 @@ const MAX_WAIT: u64 = 30_000;
 /// milliseconds or where the ledger stops; 409 with the expected number where records
 /// before one are missing, or another record stands under its number; 422 where all were dealt with and some refused under
 /// their numbers; 403 where some are nobody's, or of a key that does not count. `next` says no more of a record that was there
-/// before than its own number does: such a one anybody can send.
+/// before than its own number does: such a one anybody can send. Who signs for it as for a reading shares no room with strangers.
 pub(super) async fn append(
     State(inner): State<Arc<Inner>>,
     headers: HeaderMap,
+    uri: Uri,
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
     let (asked, wait) = (wanted(&headers, &query)?, query.number("wait")?);
-    let received = inner.room.intake.read(body, &inner.shared).await?;
+    let received = inner.room.intake.read(body, is_producers(&inner, &headers, &uri), &inner.shared).await?;
     let committed = inner.submit(Request::Append(received)).await.map_err(|error| unavailable(&error))?;
     let durability = match committed.durable.level() {
         Level::D1 => Durability::D1,

@@ -180,6 +180,11 @@ pub(super) fn may_read_cursor(inner: &Inner, headers: &HeaderMap, uri: &Uri, kid
     reader.may(reader.exposure == Exposure::Open, what)
 }
 
+/// Whether an event key that is registered, be it under a head or not yet, and counts signed for a request: then a producer sent it.
+pub(super) fn is_producers(inner: &Inner, headers: &HeaderMap, uri: &Uri) -> bool {
+    signed_by(inner, |kid| registered(inner, kid), headers, uri).is_some()
+}
+
 /// The enforcement point that sent a request, known by a key that is registered, be it under a head or not yet.
 pub(super) struct AskingPoint(pub(super) String);
 
