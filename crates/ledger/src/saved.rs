@@ -47,7 +47,7 @@ const DRAFT: &str = "state.draft";
 const TYPE: &str = "11-11/ledger-state";
 /// Of this version, and of this form, whose number rises wherever what is saved, what it means, or a rule of append is another:
 /// then the entries are judged once by the rules that are.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "/4");
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "/5");
 /// The most bytes that the document at its end has.
 const MAX_DOCUMENT: u32 = 4096;
 

@@ -2,7 +2,7 @@
 
 use super::candidate::OpKey;
 use super::refusal::Refusal;
-use crate::saved::{In, Out, Save, saved_fields};
+use crate::saved::{In, Out, Save, saved_fields, saved_inner};
 use eleven_core::artifact::{Artifact, UseMode};
 use eleven_core::event::Record;
 use eleven_core::id;
@@ -28,13 +28,16 @@ pub(super) struct Operations {
 struct Slot {
     /// The entry of its last event.
     last: u64,
-    /// The artifact's `exp` in seconds, 0 where the lineage has none.
-    exp: u32,
-    /// The place of the issuer's name, counted from 1; 0 for none.
-    issuer: u32,
+    issued: Issued,
     /// What a further event is held against; none once nothing may follow.
     open: Option<Box<Open>>,
 }
+
+/// Who issued an artifact, by the place of the name, counted from 1, in the lowest 24 bits, and the artifact's `exp` in seconds
+/// above them; 0 where the lineage has none. Together they are no larger than a time needs that goes on after 2106, and there is one
+/// for each lineage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Issued(u64);
 
 #[derive(Clone, Debug)]
 struct Open {
@@ -89,8 +92,7 @@ impl Save for Operations {
 impl Save for Slot {
     fn save(&self, out: &mut Out<'_>) -> io::Result<()> {
         self.last.save(out)?;
-        self.exp.save(out)?;
-        self.issuer.save(out)?;
+        self.issued.save(out)?;
         // As after a replay: by what was moved nothing is consumed any more.
         let open = self.open.as_ref().filter(|open| !open.moved);
         open.is_some().save(out)?;
@@ -101,13 +103,14 @@ impl Save for Slot {
     }
 
     fn load(from: &mut In<'_>) -> io::Result<Self> {
-        let (last, exp, issuer) = (Save::load(from)?, Save::load(from)?, Save::load(from)?);
+        let (last, issued) = (Save::load(from)?, Save::load(from)?);
         let open: Option<(Lineage, Option<Terms>)> = Save::load(from)?;
         let open = open.map(|(lineage, terms)| Box::new(Open { lineage, terms, moved: false }));
-        Ok(Self { last, exp, issuer, open })
+        Ok(Self { last, issued, open })
     }
 }
 
+saved_inner!(Issued);
 saved_fields!(Terms { nonce, single, max, ancestors });
 
 impl Operations {
@@ -149,8 +152,8 @@ impl Operations {
     #[must_use]
     pub(super) fn issuance(&self, key: &OpKey) -> Option<Issuance<'_>> {
         let slot = self.slots.get(key)?;
-        let issuer = self.issuers.get(usize::try_from(slot.issuer.checked_sub(1)?).ok()?)?;
-        Some(Issuance { issuer, exp: Time(i64::from(slot.exp) * 1000) })
+        let issuer = self.issuers.get(slot.issued.place()?)?;
+        Some(Issuance { issuer, exp: slot.issued.exp() })
     }
 
     /// Whether an `authorization.issued` may begin its lineage. The artifact, where it came along, must be the one.
@@ -222,11 +225,11 @@ impl Operations {
     /// Begins the lineage of an `authorization.issued` at entry `seq`.
     pub(super) fn issued(&mut self, key: OpKey, seq: u64, record: &Record, artifact: Option<&Artifact>) {
         let Ok(lineage) = Lineage::begin(record) else { return self.noted(key, seq) };
-        let exp = issued_data(&record.data).map_or(0, |data| data.exp.0 / 1000);
-        let issuer = self.place_of(&record.by);
+        let exp = issued_data(&record.data).map_or(Time(0), |data| data.exp);
+        let issued = Issued::new(self.place_of(&record.by), exp);
         let terms = artifact.map(Terms::of);
         let open = Some(Box::new(Open { lineage, terms, moved: false }));
-        self.put(key, Slot { last: seq, exp: u32::try_from(exp).unwrap_or(u32::MAX), issuer, open });
+        self.put(key, Slot { last: seq, issued, open });
     }
 
     /// Continues a lineage by what was judged; returns the entry of the event before.
@@ -260,7 +263,7 @@ impl Operations {
         let base = id::split_operation(&record.op).and_then(|(content, _)| OpKey::of(content));
         let before = base.and_then(|base| self.last(&base));
         let open = Some(Box::new(Open::past_its_artifact(lineage)));
-        self.put(key, Slot { last: seq, exp: 0, issuer: 0, open });
+        self.put(key, Slot { last: seq, issued: Issued::NONE, open });
         before
     }
 
@@ -287,7 +290,7 @@ impl Operations {
     }
 
     fn noted(&mut self, key: OpKey, seq: u64) {
-        self.put(key, Slot { last: seq, exp: 0, issuer: 0, open: None });
+        self.put(key, Slot { last: seq, issued: Issued::NONE, open: None });
     }
 
     fn put(&mut self, key: OpKey, slot: Slot) {
@@ -296,12 +299,11 @@ impl Operations {
         self.running -= usize::from(before.is_some_and(|before| before.runs()));
     }
 
-    fn place_of(&mut self, issuer: &str) -> u32 {
-        let at = self.issuers.iter().position(|known| known == issuer).unwrap_or_else(|| {
+    fn place_of(&mut self, issuer: &str) -> usize {
+        self.issuers.iter().position(|known| known == issuer).unwrap_or_else(|| {
             self.issuers.push(issuer.to_owned());
             self.issuers.len() - 1
-        });
-        u32::try_from(at + 1).unwrap_or(0)
+        })
     }
 }
 
@@ -314,6 +316,31 @@ impl Slot {
     /// Whether its operation was admitted and has not ended.
     fn runs(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.lineage.stage != Stage::Issued)
+    }
+}
+
+impl Issued {
+    /// Of a lineage that no artifact began.
+    const NONE: Self = Self(0);
+    /// How many bits the place has.
+    const PLACE: u32 = 24;
+    const PLACES: u64 = 1 << Self::PLACE;
+
+    /// By the issuer whose name has this place, until `exp`. What the protocol writes as a time is well within forty bits of seconds.
+    fn new(place: usize, exp: Time) -> Self {
+        let place = u64::try_from(place + 1).ok().filter(|place| *place < Self::PLACES).unwrap_or(0);
+        let exp = u64::try_from(exp.0 / 1000).unwrap_or(0);
+        Self(exp << Self::PLACE | place)
+    }
+
+    /// The place of the issuer's name.
+    fn place(self) -> Option<usize> {
+        usize::try_from((self.0 % Self::PLACES).checked_sub(1)?).ok()
+    }
+
+    /// The artifact's `exp`.
+    fn exp(self) -> Time {
+        Time(0).plus_seconds(i64::try_from(self.0 >> Self::PLACE).unwrap_or(i64::MAX))
     }
 }
 

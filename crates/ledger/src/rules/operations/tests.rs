@@ -1,11 +1,12 @@
-use super::{LineageError, OpKey, Operations, Refusal};
+use super::{Issuance, LineageError, OpKey, Operations, Refusal, Slot};
 use crate::saved::{In, Out, Save as _};
-use crate::world::{Bench, Operation, POINT, single};
+use crate::world::{AUTHORITY, Bench, Operation, POINT, Producers, single};
 use eleven_api::audit::Append;
 use eleven_core::artifact::{self, Use};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::event::Record;
+use eleven_core::event::{About, Place, Record};
 use eleven_core::hash::Sha3;
+use eleven_core::time::Time;
 
 /// Numbers that look random and are the same each time (xorshift).
 struct Numbers(u64);
@@ -150,4 +151,38 @@ fn nothing_is_consumed_by_an_artifact_that_was_moved_and_what_runs_goes_on() {
     assert_eq!(bench.refusal("gw-0", &consumed), order);
     let third = bench.producers.consume(&mut operation, 3);
     bench.must(&third);
+}
+
+#[test]
+fn who_issued_an_artifact_and_until_when_is_known_in_any_year() {
+    let mut producers = Producers::new();
+    let mut operations = Operations::default();
+    let other = "governance://11-11/authority/second";
+    let exps = ["2038-01-19T03:14:08Z", "2106-02-07T06:28:15Z", "2106-02-07T06:28:16Z", "9999-12-31T23:59:59Z"];
+    let issued: Vec<(OpKey, &str, Time)> = (0..)
+        .zip(exps)
+        .map(|(n, exp)| {
+            let operation = producers.issue(single(n), &[], &mut Append::default());
+            let by = if n % 2 == 0 { AUTHORITY } else { other };
+            let digest = Sha3::of(&[&[n]]);
+            let data = Object::new().with("chash", digest).with("exp", exp).with("request", digest);
+            let place = Place::First { op: operation.op.clone() };
+            let about = About { issuer: Some(by.to_owned()), ..About::artifact(&operation.artifact) };
+            let record = producers.record("authority", by, "authorization.issued", place, data, about);
+            let key = OpKey::of(&operation.op).expect("an operation");
+            operations.issued(key, u64::from(n), &record, None);
+            (key, by, Time::parse_seconds(exp).expect("a time"))
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    let mut out = Out::new(&mut bytes);
+    operations.save(&mut out).expect("memory takes all");
+    out.finish().expect("memory takes all");
+    let mut from = bytes.as_slice();
+    let loaded = Operations::load(&mut In::new(&mut from, bytes.len() as u64)).expect("it is of the form");
+    for (key, issuer, exp) in &issued {
+        let known = Issuance { issuer, exp: *exp };
+        assert_eq!((operations.issuance(key), loaded.issuance(key)), (Some(known), Some(known)));
+    }
+    assert_eq!(size_of::<Slot>(), 24, "there is one for each lineage");
 }
