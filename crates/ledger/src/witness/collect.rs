@@ -31,8 +31,11 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+#[cfg(test)]
+mod tests;
 
 /// How long one answer may take; later than a round's deadline, since a late cosignature counts, too.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,29 +47,35 @@ const MAX_SHOWN: usize = 1 << 20;
 /// A head that is to be cosigned.
 type Target = Option<Arc<Published>>;
 
+/// The size of the head that each witness said something about last, in the order of the configuration. One that is asked again and
+/// again has said it once.
+type Answered = Vec<u64>;
+
 /// Collects cosignatures until told to end.
 pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
     if inner.settings.witnesses.is_empty() {
         return stopped(&mut end).await;
     }
     let (target, targets) = watch::channel(None);
-    let (report, reports) = mpsc::unbounded_channel();
+    let answered: Answered = vec![0; inner.settings.witnesses.len()];
+    let (report, answered) = watch::channel(answered);
     let client = Client::new();
     let mut asking = JoinSet::new();
-    for url in &inner.settings.witnesses {
+    for (place, url) in inner.settings.witnesses.iter().enumerate() {
         let one = Asking {
             shared: Arc::clone(&inner.shared),
             signing: Arc::clone(&inner.signing),
             clock: Arc::clone(&inner.clock),
             client: client.clone(),
             url: url.trim_end_matches('/').to_owned(),
+            place,
             known: 0,
             told: Told::default(),
         };
         asking.spawn(one.run(targets.clone(), report.clone()));
     }
     tokio::select! {
-        () = rounds(&inner, &target, reports) => {}
+        () = rounds(&inner, &target, answered) => {}
         () = stopped(&mut end) => {}
         // None of them ends before the targets do.
         _ = asking.join_next() => {}
@@ -78,7 +87,7 @@ pub(crate) async fn collect(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
 }
 
 /// One head after the other.
-async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut reports: mpsc::UnboundedReceiver<u64>) {
+async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut answered: watch::Receiver<Answered>) {
     let shared = &inner.shared;
     let mut heads = shared.head.subscribe();
     loop {
@@ -88,7 +97,7 @@ async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut reports: mpsc
             let size = head.size();
             target.send_replace(Some(head));
             shared.collecting.store(true, Ordering::Release);
-            let over = round(&mut heads, &mut reports, size, inner.settings.witnesses.len());
+            let over = round(&mut heads, &mut answered, size);
             let _ = tokio::time::timeout(inner.settings.witness_deadline, over).await;
             shared.collecting.store(false, Ordering::Release);
             continue;
@@ -100,24 +109,18 @@ async fn rounds(inner: &Inner, target: &watch::Sender<Target>, mut reports: mpsc
 }
 
 /// Until the head of `size` is witnessed as the root asks, or every witness has said something about it.
-async fn round(
-    heads: &mut watch::Receiver<Target>,
-    reports: &mut mpsc::UnboundedReceiver<u64>,
-    size: u64,
-    witnesses: usize,
-) {
-    let mut answered = 0;
+async fn round(heads: &mut watch::Receiver<Target>, answered: &mut watch::Receiver<Answered>, size: u64) {
     loop {
         let done = heads.borrow_and_update().as_ref().is_none_or(|head| head.size() != size || head.satisfied);
-        if done || answered >= witnesses {
+        if done || answered.borrow_and_update().iter().all(|about| *about == size) {
             return;
         }
-        tokio::select! {
-            report = reports.recv() => match report {
-                Some(about) => answered += usize::from(about == size),
-                None => return,
-            },
-            changed = heads.changed() => if changed.is_err() { return },
+        let changed = tokio::select! {
+            changed = answered.changed() => changed,
+            changed = heads.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
         }
     }
 }
@@ -129,6 +132,8 @@ struct Asking {
     clock: Arc<dyn Clock>,
     client: Client,
     url: String,
+    /// Its place in the configuration.
+    place: usize,
     /// The size that the witness cosigned last, as far as is known.
     known: u64,
     told: Told,
@@ -175,14 +180,13 @@ enum Said {
 }
 
 impl Asking {
-    async fn run(mut self, mut targets: watch::Receiver<Target>, report: mpsc::UnboundedSender<u64>) {
+    async fn run(mut self, mut targets: watch::Receiver<Target>, report: watch::Sender<Answered>) {
         loop {
             let target = targets.borrow_and_update().clone();
             let lacking = match &target {
                 Some(head) => {
                     let cosigned = self.put(head, gone(targets.clone())).await;
-                    // Nobody counts any more once the corner ends.
-                    let _ = report.send(head.size());
+                    report.send_if_modified(|answered| says(answered, self.place, head.size()));
                     !cosigned
                 }
                 None => false,
@@ -344,6 +348,11 @@ impl Asking {
         let known: Vec<Line> = note.lines.iter().filter(is_known).cloned().collect();
         if known.is_empty() { Err("no witness of the root signed its answer".to_owned()) } else { Ok(known) }
     }
+}
+
+/// Notes that the witness at `place` said something about the head of `size`; whether that is new.
+fn says(answered: &mut [u64], place: usize, size: u64) -> bool {
+    answered.get_mut(place).is_some_and(|about| std::mem::replace(about, size) != size)
 }
 
 /// Sends a request to the witness at `url`: its status and body.
