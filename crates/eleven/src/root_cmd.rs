@@ -20,6 +20,10 @@ use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 
+mod room;
+#[cfg(test)]
+mod tests;
+
 /// Carries out a command. `config` is read only where a domain is asked.
 ///
 /// # Errors
@@ -73,7 +77,7 @@ fn next(args: &Next, output: Output) -> Result<(), Failure> {
             )
         });
         format!(
-            "{}: version {} of the root of {}, {}; in force until {}; {} signatures{}{kept}\nNext: eleven root publish {}",
+            "{}: version {} of the root of {}, {}; in force until {}; {} signatures{}{}{kept}\nNext: eleven root publish {}",
             args.out.display(),
             root.version,
             root.domain,
@@ -81,6 +85,7 @@ fn next(args: &Next, output: Output) -> Result<(), Failure> {
             root.exp.seconds(),
             root.sigs.len(),
             outlived(&root),
+            last(&root),
             word(&args.out.display())
         )
     };
@@ -100,8 +105,16 @@ fn with_new_root_key(mut draft: TrustRoot, file: &Path, signer: &SeedSigner, out
     root
 }
 
-/// Writes a version to a file that was not there.
+/// Writes a version to a file that was not there, where an event has room for it.
 fn written(root: TrustRoot, out: &Path) -> Result<TrustRoot, Failure> {
+    if room::left(&root).is_none() {
+        return Err(Failure::usage(format!(
+            "version {} would name {} keys, and the event that publishes it has no room for so many, in 16 KiB: renew fewer keys, those \
+             alone without which the domain ends (docs/keys.md)",
+            root.version,
+            root.records().count()
+        )));
+    }
     write_public(out, &root.to_value().canonical())?;
     Ok(root)
 }
@@ -253,6 +266,19 @@ fn outlived(root: &TrustRoot) -> String {
         told if told.is_empty() => told,
         told => format!("\nIt outlives keys that the domain can't do without, and lengthens none: {told}"),
     }
+}
+
+/// That no version after a root has room for another renewal, in words; nothing where one has.
+fn last(root: &TrustRoot) -> String {
+    let more = room::keys(root);
+    if more >= room::RENEWAL {
+        return String::new();
+    }
+    format!(
+        "\nNo version after it renews all keys: the event that publishes one has room for {more} more, and a renewal adds {}. Where the \
+         domain is to go on when this one ends, make it anew, with an --extend for as long as that (docs/keys.md)",
+        room::RENEWAL
+    )
 }
 
 fn audit(keys: &[Witness]) -> u64 {
