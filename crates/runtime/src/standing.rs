@@ -29,6 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const RESUME: Duration = Duration::from_secs(2);
 /// Acknowledgements closer to each other than this, in milliseconds, wait as one.
 const TOGETHER: i64 = 50;
+/// And so do those closer than this part of the time for which the oldest waits: what is refused is recorded and acknowledged as well,
+/// for as long as heads stay out.
+const PART: i64 = 1000;
 /// The levels that a head gives.
 const LEVELS: [Durability; 3] = [Durability::D3, Durability::D4, Durability::D5];
 
@@ -116,8 +119,9 @@ impl Standing {
             return;
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = waiting.front().map_or(0, |(at, _)| at.steady_ms(since));
         match waiting.back_mut() {
-            Some((at, last)) if at.steady_ms(since) < TOGETHER => *last = size.max(*last),
+            Some((at, last)) if at.steady_ms(since) < TOGETHER.max(oldest / PART) => *last = size.max(*last),
             _ => waiting.push_back((since, size)),
         }
     }

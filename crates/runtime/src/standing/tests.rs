@@ -44,6 +44,26 @@ fn what_is_acknowledged_waits_for_a_head_of_the_level() {
 }
 
 #[test]
+fn what_is_acknowledged_while_heads_stay_out_for_half_a_day_waits_as_a_few_and_is_covered_by_the_next() {
+    let standing = standing(Durability::D4);
+    let waits = |ms| standing.unproven_ms(moment(ms)).expect("required").0;
+    let last = 432_000;
+    for n in 1..=last {
+        standing.acknowledge(moment(100 * i64::try_from(n).expect("small")), n, n);
+    }
+    let kept = standing.waiting.lock().expect("whole").len();
+    assert!((1000..10_000).contains(&kept), "{kept}");
+    let now = 43_200_000;
+    assert_eq!(waits(now), now - 100);
+    // A head that comes by then covers all but what was acknowledged meanwhile.
+    standing.cover(Durability::D4, last - 1);
+    assert!(waits(now) < now / 900, "{}", waits(now));
+    standing.acknowledge(moment(now + 100), last + 1, last + 1);
+    standing.cover(Durability::D4, last);
+    assert_eq!(waits(now + 200), 100, "what comes then waits for itself");
+}
+
+#[test]
 fn a_clock_that_is_set_back_makes_nothing_wait_shorter() {
     let standing = standing(Durability::D4);
     standing.acknowledge(moment(0), 3, 10);
