@@ -265,8 +265,10 @@ impl HeadSigner {
         }
         match self.sign(seal) {
             Err(HeadError::Key(kid)) => {
-                tracing::error!(kid, "no head is signed: the key does not count now");
-                self.shared.headless.store(true, Ordering::Release);
+                // Said once: it is tried again at each seal, and where none comes all the same.
+                if !self.shared.headless.swap(true, Ordering::AcqRel) {
+                    tracing::error!(kid, "no head is signed: the key does not count now");
+                }
                 Ok(())
             }
             other => other,
@@ -335,7 +337,9 @@ impl HeadSigner {
         lines.extend(again.into_iter().filter(|line| line.name != body.origin));
         let published = Published::new(head, Note { checkpoint: body, lines }, &self.shared.witnesses());
         self.heads.store(&published)?;
-        self.shared.headless.store(false, Ordering::Release);
+        if self.shared.headless.swap(false, Ordering::AcqRel) {
+            tracing::info!("heads are signed again");
+        }
         self.shared.show(Arc::new(published));
         Counts::add(&self.shared.counts.heads);
         Ok(())

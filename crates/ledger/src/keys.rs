@@ -61,8 +61,9 @@ impl Keys {
         self.mute.load(Ordering::Acquire)
     }
 
-    pub(crate) fn mute(&self, mute: bool) {
-        self.mute.store(mute, Ordering::Release);
+    /// Notes whether it can make none; what was so before.
+    pub(crate) fn mute(&self, mute: bool) -> bool {
+        self.mute.swap(mute, Ordering::AcqRel)
     }
 
     /// Adds the keys that the registry has and this has not.

@@ -21,7 +21,7 @@ pub(crate) const REGISTRY_CAUSE: &str = "drift.registry";
 
 impl Audit {
     /// Appends an event of the ledger's own. `false`, with a loud word, where its own key may not sign it: then the
-    /// operator has to register another.
+    /// operator has to register another. The word comes once: what has to be sealed is tried several times a second.
     pub(crate) fn append_own(&mut self, event: &'static str, data: Object, at: Time, batch: &mut Batch) -> bool {
         self.append_own_with(None, event, data, at, batch)
     }
@@ -38,13 +38,14 @@ impl Audit {
         let verified = match self.own(event, data, at) {
             Ok(verified) => verified,
             Err(why) => {
-                tracing::error!(event, %why, "the ledger cannot make an event of its own");
-                self.shared.keys.mute(true);
+                if !self.shared.keys.mute(true) {
+                    tracing::error!(event, %why, "the ledger cannot make an event of its own");
+                }
                 return false;
             }
         };
         let judgement = read(&self.shared.book).judge(&verified, at, None);
-        self.shared.keys.mute(!matches!(judgement, Judgement::Accept(_)));
+        let was_mute = self.shared.keys.mute(!matches!(judgement, Judgement::Accept(_)));
         match judgement {
             Judgement::Accept(accepted) => {
                 if let Some((hash, bytes)) = content {
@@ -55,7 +56,9 @@ impl Audit {
                 true
             }
             other => {
-                tracing::error!(event, judgement = ?other, "the ledger's own event does not pass its own rules");
+                if !was_mute {
+                    tracing::error!(event, judgement = ?other, "the ledger's own event does not pass its own rules");
+                }
                 false
             }
         }

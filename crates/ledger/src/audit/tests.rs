@@ -213,6 +213,37 @@ fn the_log_says_once_which_key_signed_two_records_under_one_number() {
     }
 }
 
+/// Each is tried again several times a second, for as long as nobody renews the key.
+#[test]
+fn the_log_says_once_that_no_head_is_signed_and_once_that_nothing_is_sealed() {
+    let (log, heads) = (FaultyDisk::new(1), FaultyDisk::new(2));
+    let open = |disk: FaultyDisk| SegmentLog::open(LogPlace::on(disk), SegmentOptions::default()).expect("a log");
+    let (mut first, keys) = (open(log), crate::world::genesis_keys());
+    let founded = SteppedLedger::genesis(&mut first, &crate::world::root(), 10, &keys, &signer("audit"), start());
+    founded.expect("a genesis");
+    let clock = Arc::new(ManualClock::new(start())) as Arc<dyn Clock>;
+    // The root names another head key.
+    let signers = crate::Signers { head: signer("registry").into(), ..Home::signers() };
+    let mut ledger = SteppedLedger::open(first, open(heads), signers, clock).expect("a ledger");
+    let mut producers = Producers::new();
+    let set_up = producers.set_up();
+    let mut end = Append::default();
+    end.record(&producers.by_authority("key.retired", Object::new().with("kid", kid("audit"))));
+    for (append, said) in [(set_up, "no head is signed"), (end, "does not pass its own rules")] {
+        ledger.append(&append.to_bytes(), |answer| assert_eq!(answer.status, 200, "{answer:?}"));
+        ledger.step(false).expect("committed");
+        let errors = Errors::default();
+        tracing::subscriber::with_default(errors.clone(), || {
+            for _ in 0..3 {
+                ledger.step(true).expect("committed");
+                ledger.sign_head().expect("it may be signed later");
+            }
+        });
+        let lines = errors.0.lock().expect("whole").clone();
+        assert!(lines.len() == 1 && lines.iter().all(|line| line.contains(said)), "{said}: {lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_retired_key_has_its_producer_convicted_of_nothing() {
     let home = Home::new();
