@@ -30,6 +30,7 @@ use eleven_core::reason::Reason;
 use eleven_core::registry::retention::Hold;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::permit::Permit;
+use eleven_store::background;
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::collections::BTreeSet;
@@ -65,17 +66,24 @@ struct Files {
 }
 
 impl Store {
-    /// Opens the store in a corner's folder, and removes what a crash left half written there.
+    /// Opens the store in a corner's folder.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("disclosures");
         DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        for file in std::fs::read_dir(&path)? {
-            let file = file?.path();
-            if file.to_string_lossy().ends_with(DRAFT) {
-                std::fs::remove_file(file)?;
-            }
-        }
         Ok(Self(Arc::new(Files { folder: path, turns: Default::default() })))
+    }
+
+    /// Begins to remove what a crash left half written there, beside what is served: with the years there are millions of names to
+    /// go through, and callers wait for a start.
+    pub(crate) fn begin_to_tidy(&self) -> io::Result<()> {
+        let files = Arc::clone(&self.0);
+        let work = move || {
+            if let Err(error) = files.tidy() {
+                tracing::error!(%error, "what a crash left in the store of disclosures is not removed before the next start");
+            }
+        };
+        // It ends by itself, or with the process.
+        background("disclosures", work).map(drop)
     }
 
     /// Keeps what opens the commitments of an artifact, which was issued for `identity`. Returns after it is durable.
@@ -145,6 +153,17 @@ impl Store {
 }
 
 impl Files {
+    fn tidy(&self) -> io::Result<()> {
+        for file in std::fs::read_dir(&self.folder)? {
+            let name = file?.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(DRAFT)) else { continue };
+            // Whoever is writing it has the turn, and has named it when that is over.
+            let _turn = self.turn(name)?;
+            whole::remove_draft(&self.folder, name)?;
+        }
+        Ok(())
+    }
+
     /// The turn at an operation's file. All uses of an artifact have the same, and so may other operations.
     fn turn(&self, op: &str) -> io::Result<MutexGuard<'_, ()>> {
         let content = op.split('.').next().unwrap_or_default();

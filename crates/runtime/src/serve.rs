@@ -130,6 +130,7 @@ impl Runtime {
             deadline: settings.decision_deadline,
             trouble: Trouble::default(),
         };
+        let stored = Store::open(folder).and_then(|store| store.begin_to_tidy().map(|()| store));
         let gate = Gate {
             registry: Registry::new(roots, settings.authority.clone(), client.clone(), point.name.clone(), reader),
             running: Arc::new(Running::new(point.name.clone())),
@@ -139,7 +140,7 @@ impl Runtime {
             credential,
             desks: Arc::new(desks),
             standing: Arc::new(standing),
-            disclosures: Store::open(folder).map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
+            disclosures: stored.map_err(|error| RuntimeError::Disclosures(error.to_string()))?,
             settings,
             point,
             progress,

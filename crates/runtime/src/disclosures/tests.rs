@@ -63,9 +63,25 @@ async fn what_a_crash_left_half_written_does_not_stay() {
     let draft = folder.path().join("disclosures/half.json.draft");
     std::fs::write(&draft, "secret").expect("written");
     let store = Store::open(folder.path()).expect("opens again");
+    store.0.tidy().expect("tidied");
     assert!(!draft.exists());
     assert_eq!(store.shown(&asked(OP, &[])).await.expect("read").len(), 1);
     assert!(store.keep("../../outside", WHO, Vec::new()).await.is_err(), "no name but an operation's");
+}
+
+#[test]
+fn what_is_being_written_is_left_to_whoever_writes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("opens");
+    let draft = folder.path().join("disclosures").join(format!("{OP}.json.draft"));
+    let turn = store.0.turn(OP).expect("a turn");
+    std::fs::write(&draft, "all of it").expect("written");
+    let tidying = store.clone();
+    let tidied = std::thread::spawn(move || tidying.0.tidy());
+    std::fs::rename(&draft, draft.with_extension("")).expect("it is there until it is named");
+    drop(turn);
+    tidied.join().expect("no panic").expect("tidied");
+    assert_eq!(std::fs::read(draft.with_extension("")).expect("kept"), b"all of it");
 }
 
 #[tokio::test]
