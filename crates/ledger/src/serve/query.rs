@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use eleven_api::problem::Problem;
 use eleven_api::routes;
+use eleven_core::limits::MAX_INTEGER;
 use eleven_core::time::Time;
 use std::collections::BTreeMap;
 
@@ -88,9 +89,15 @@ impl Query {
         self.get(name).map(read).transpose()
     }
 
-    /// The parameter `name`, which is a number where it is there.
+    /// The parameter `name`, which is a number where it is there. No document holds a larger one than the protocol's, and an answer may
+    /// name it.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        self.get(name).map(|text| text.parse().map_err(|_| wrong(name, "a number", text))).transpose()
+        let read = |text: &str| match text.parse() {
+            Ok(number) if number <= MAX_INTEGER => Ok(number),
+            Ok(_) => Err(wrong(name, "a number up to 2^53-1", text)),
+            Err(_) => Err(wrong(name, "a number", text)),
+        };
+        self.get(name).map(read).transpose()
     }
 
     /// How many are asked for at once, where the request says it. None is no page: nothing would say where to go on.
@@ -172,6 +179,10 @@ mod tests {
             "`from` is not a time such as 2026-05-12T17:00:00Z: `noon`"
         );
         assert_eq!(told(query.count().expect_err("no number")), "`count` is not a number: `many`");
+        let query = Query::read("from=9007199254740991&to=9007199254740992").expect("a query");
+        assert_eq!(query.number("from").expect("a number"), Some(MAX_INTEGER));
+        let larger = query.number("to").expect_err("no document holds it");
+        assert_eq!(told(larger), "`to` is not a number up to 2^53-1: `9007199254740992`");
         assert_eq!(brief(&"ö".repeat(80)), "ö".repeat(80));
         assert_eq!(brief(&"ö".repeat(81)), format!("{}…", "ö".repeat(80)), "not all that somebody can send");
     }
