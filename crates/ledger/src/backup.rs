@@ -33,10 +33,12 @@ mod placed;
 mod replaced;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub(crate) use placed::{finish, is_cut_short, pending, settled};
 use placed::{mark, remove_all, restored, set_word, undo};
 use replaced::{Replaced, own_head};
+use word::not_signed;
 
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
@@ -387,6 +389,9 @@ fn check_back<'a>(
     if let Some(why) = not_signed(recovery, newest_root(replayed), replaced.root()) {
         return refused(&why);
     }
+    if !word::can_be_recorded(recovery, replayed) {
+        return refused(word::UNRECORDED);
+    }
     if replaced.went_back_by(recovery) {
         return refused("it was used before, and what stands here goes on from it: have the root sign another");
     }
@@ -403,22 +408,6 @@ fn check_back<'a>(
         ));
     }
     Ok(recovery)
-}
-
-/// Whose word a recovery lacks: a threshold of the newest root that the copy holds, by which whoever replays it judges, and of
-/// the one that was in force, where the log that is replaced shows a newer one: what that has ended lets nothing go back.
-fn not_signed(recovery: &Recovery, copy: Option<&TrustRoot>, replaced: Option<&TrustRoot>) -> Option<String> {
-    let Some(copy) = copy else { return Some("the copy holds no root".to_owned()) };
-    let newer = replaced.filter(|root| root.domain == copy.domain && root.version > copy.version);
-    let missing = [Some(copy), newer].into_iter().flatten().find(|root| !recovery.is_signed_by(root))?;
-    let both = newer.map_or_else(String::new, |newer| {
-        format!(
-            ": the copy's newest is version {} and the one in force here is version {}, so keys of both have to sign it \
-             (`eleven ledger recovery sign --add-to`)",
-            copy.version, newer.version
-        )
-    });
-    Some(format!("a threshold of the root's keys of version {} did not sign it{both}", missing.version))
 }
 
 /// The newest root that was published in a log.

@@ -1,10 +1,12 @@
 use super::placed::RESTORING;
 use super::*;
-use crate::world::{Home, LEDGER, Producers, kid, root, signer, start};
+use crate::world::{Home, LEDGER, Producers, granted, kid, root, signer, start};
 use eleven_api::audit::Append;
+use eleven_api::edge::Clock;
+use eleven_api::keyring::Keyring;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::root::{KeyRecord, KeyStatus};
-use eleven_core::signature::Signer as _;
+use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use std::collections::BTreeSet;
@@ -15,7 +17,6 @@ fn checked_whole(folder: &Path) -> crate::Sound {
 }
 
 fn at(home: &Home) -> Time {
-    use eleven_api::edge::Clock as _;
     home.clock.now()
 }
 
@@ -557,6 +558,57 @@ async fn a_root_key_that_ended_since_the_copy_was_made_lets_nothing_go_back_alon
     restore(home.path(), dest.path(), &[], Some(&both)).expect("restored");
     home.open().expect("it goes on").sealed().await;
     checked_whole(home.path());
+}
+
+#[tokio::test]
+async fn nothing_goes_back_to_a_copy_whose_roots_keys_have_ended() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    let old = backup(home.path(), dest.path()).expect("copied").head;
+    let newest = more(&home, &mut producers).await;
+    let ended = Time::parse_millis("2026-07-01T00:00:00.000Z").expect("when the keys end");
+    let signed = recovery(&old, &newest, ended).signed(&signer("root"));
+    let refused = why(restore(home.path(), dest.path(), &[], Some(&signed)));
+    assert!(
+        refused.contains("0 of the root's keys of version 1 counted when it was signed, and 1 have to"),
+        "{refused}"
+    );
+    let signed = recovery(&old, &newest, ended.plus_millis(-1)).signed(&signer("root"));
+    restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
+}
+
+#[tokio::test]
+async fn nothing_goes_back_to_a_copy_by_whose_keys_it_could_not_be_recorded() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let dest = tempfile::tempdir().expect("a folder");
+    started(&home, &mut producers).await;
+    copy_files(home.path(), dest.path(), HEADS);
+    let old = head_of(dest.path()).expect("a head");
+    let open = || {
+        let held = ["audit", "audit-2"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
+        let signers = crate::Signers { event: Keyring::new(held).expect("keys"), ..Home::signers() };
+        crate::Ledger::open(home.settings(), signers, Arc::clone(&home.clock) as Arc<dyn Clock>).expect("opens")
+    };
+    let mut one = |event, data| {
+        let mut append = Append::default();
+        append.record(&producers.by_authority(event, data));
+        append
+    };
+    // The copy ends between the end of the ledger's own key and the beginning of the next.
+    let ledger = open();
+    ledger.must_append(&one("key.retired", Object::new().with("kid", kid("audit")))).await;
+    drop(ledger);
+    copy_files(home.path(), dest.path(), LOG);
+    let ledger = open();
+    let next = granted("audit-2", KeyUse::Event, LEDGER).to_object();
+    ledger.must_append(&one("key.registered", next)).await;
+    let newest = ledger.sealed().await;
+    drop(ledger);
+    let signed = recovery(&old, &newest, at(&home)).signed(&signer("root"));
+    let refused = why(restore(home.path(), dest.path(), &[], Some(&signed)));
+    assert!(refused.contains("no event key of the ledger's that the copy names counts any more"), "{refused}");
+    assert_eq!(checked_whole(home.path()).head, newest.commitment.size, "what stands there stays");
 }
 
 /// A folder as a crash leaves it that comes after so many of a restore's moves.
