@@ -63,9 +63,9 @@ pub(crate) async fn follow(inner: Arc<Inner>, mut end: watch::Receiver<bool>) {
 async fn look(inner: &Inner, authority: &str) {
     let client = Client::new();
     let mut durable = inner.shared.durable.subscribe();
-    let mut recorded = true;
+    let mut known = Known { recorded: true, untrusted: None };
     loop {
-        fetch(inner, &client, authority, &mut recorded).await;
+        fetch(inner, &client, authority, &mut known).await;
         let wait = if is_lacking(inner) { LACKING } else { HAVING };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -92,8 +92,29 @@ fn agreed(inner: &Inner) -> Option<HeaderValue> {
     public::registry_tag(hash)
 }
 
-/// Asks once. `recorded` says whether the disagreement that is known has been put into the ledger: if not, it is tried again.
-async fn fetch(inner: &Inner, client: &Client, authority: &str, recorded: &mut bool) {
+/// What was made of what the authority showed before.
+struct Known {
+    /// Whether the disagreement that is known has been put into the ledger: if not, it is tried again.
+    recorded: bool,
+    /// Why its header was not to be trusted last: it is asked ten times a second.
+    untrusted: Option<String>,
+}
+
+impl Known {
+    fn distrust(&mut self, why: &str) {
+        if self.is_news(why) {
+            tracing::warn!(why, "the authority's registry header is not to be trusted");
+        }
+    }
+
+    /// Whether this is another reason than the last.
+    fn is_news(&mut self, why: &str) -> bool {
+        self.untrusted.replace(why.to_owned()).as_deref() != Some(why)
+    }
+}
+
+/// Asks once.
+async fn fetch(inner: &Inner, client: &Client, authority: &str, known: &mut Known) {
     let path = routes::REGISTRY_SNAPSHOT;
     let mut headers = inner.reader.headers(path);
     headers.extend(agreed(inner).map(|tag| (IF_NONE_MATCH, tag)));
@@ -105,28 +126,27 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str, recorded: &mut b
         Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_MODIFIED.as_u16() => return,
         Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
     };
-    let Some(header) = snapshot.get("header") else {
-        return tracing::warn!("the authority's registry snapshot has no header");
-    };
+    let Some(header) = snapshot.get("header") else { return known.distrust("its snapshot has none") };
     match judge(inner, header) {
         Verdict::Agrees(read_header) => {
+            known.untrusted = None;
             agree(inner, &read_header, header).await;
             keep(inner, read_header, header).await;
         }
         Verdict::Ahead => {}
-        Verdict::Untrusted(why) => tracing::warn!(why, "the authority's registry header is not to be trusted"),
+        Verdict::Untrusted(why) => known.distrust(&why),
         Verdict::Disagrees { epoch, ours, theirs } => {
-            let known = inner.shared.disagreement.swap(true, Ordering::AcqRel);
+            let disagreed = inner.shared.disagreement.swap(true, Ordering::AcqRel);
             inner.shared.carried.store(false, Ordering::Release);
-            if !known {
+            if !disagreed {
                 tracing::error!(
                     epoch, %ours, %theirs,
                     "the authority signed another registry than the ledger folds to: no head is signed any more; \
                      compare both with `eleven ledger fsck` before anything is started again"
                 );
             }
-            if !known || !*recorded {
-                *recorded = record(inner, false, epoch, header).await;
+            if !disagreed || !known.recorded {
+                known.recorded = record(inner, false, epoch, header).await;
             }
         }
     }

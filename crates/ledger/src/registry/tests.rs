@@ -292,3 +292,11 @@ fn other_of(running: &Running) -> Value {
     assert_eq!(in_force, Some(other.epoch()));
     signed_header(&other)
 }
+
+#[test]
+fn why_a_header_is_not_to_be_trusted_is_said_once_and_again_where_it_is_another_reason() {
+    let mut known = super::Known { recorded: true, untrusted: None };
+    assert_eq!(["one", "one", "another", "one"].map(|why| known.is_news(why)), [true, false, true, true]);
+    known.untrusted = None;
+    assert!(known.is_news("one"), "one came meanwhile that agrees");
+}
