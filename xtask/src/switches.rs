@@ -56,8 +56,9 @@ pub fn crates(files: &[File<'_>]) -> Vec<Finding> {
     let for_all = section(text("Cargo.toml"), "workspace.lints.rust").any(|line| line == FORBIDDEN);
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| manifest(file.path)) {
-        let takes_all = section(file.text, "lints").any(|line| line == "workspace = true");
-        if !(takes_all && for_all) && !section(file.text, "lints.rust").any(|line| line == FORBIDDEN) {
+        let by_workspace = for_all && section(file.text, "lints").any(|line| line == "workspace = true");
+        let by_itself = section(file.text, "lints.rust").any(|line| line == FORBIDDEN);
+        if !by_workspace && !by_itself {
             findings.push(Finding::new(file.path, format!("lacks {FORBIDDEN}; take the workspace's lints")));
         }
         let features =

@@ -102,7 +102,7 @@ mod tests {
         let (go, waits) = mpsc::channel::<()>();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let first = room.read(false, move || {
-            drop(begun.send(()));
+            let _ = begun.send(());
             waits.recv()
         });
         let second = room.read(false, || "second");
