@@ -3,7 +3,7 @@
 use super::Registry;
 use super::current::{Current, EpochError, Known};
 use super::drift::{Drifts, Open};
-use super::producers::Producers;
+use super::producers::{Producers, verify_signed};
 use crate::identity::keys;
 use crate::ledger::{Page, Row, Which};
 use eleven_api::client::CallError;
@@ -192,11 +192,15 @@ impl Following {
         self.note(page.which);
         let with_drifts = page.which == Which::WithDiscontinuities;
         for row in &page.entries {
-            if row.seq >= self.next {
+            let is_folded = row.seq < self.next;
+            if !is_folded {
                 self.fold_in(registry, row)?;
                 self.next = row.seq + 1;
             }
             if with_drifts && row.seq >= self.drifts_next {
+                if is_folded {
+                    self.check_signed(row)?;
+                }
                 self.take_drift(row);
             }
         }
@@ -230,7 +234,7 @@ impl Following {
         let (seq, record) = (row.seq, &row.record);
         // The ledger appended what the same rules refuse here.
         let refused = |error: FoldError| format!("entry {seq}, {}: {error}", record.event);
-        let forged = |why: &str| format!("entry {seq}, {}: {why}; {FORGED}", record.event);
+        let forged = |why: &str| forged(row, why);
         let changed = match &mut self.fold {
             None if record.event == "ledger.genesis" && seq == 0 => {
                 let fold = Fold::genesis(row.at, &record.by, &record.data).map_err(refused)?;
@@ -275,6 +279,13 @@ impl Following {
         Ok(())
     }
 
+    /// What was folded is verified, and what stood between was not shown then.
+    fn check_signed(&mut self, row: &Row) -> Result<(), String> {
+        let Some(fold) = &self.fold else { return Ok(()) };
+        let forged = |why: &str| forged(row, why);
+        verify_signed(fold, &mut self.tables, row).map_err(forged)
+    }
+
     fn take_drift(&mut self, row: &Row) {
         if let Some(fold) = &self.fold {
             self.drifts.take(fold.domain(), &row.record);
@@ -309,6 +320,11 @@ impl Following {
         };
         signed.map(Some).map_err(|error| format!("epoch {} cannot be signed: {error}", fold.epoch()))
     }
+}
+
+/// What is said of an entry that no ledger can have.
+fn forged(row: &Row, why: &str) -> String {
+    format!("entry {}, {}: {why}; {FORGED}", row.seq, row.record.event)
 }
 
 /// Whether one of the ledger's roots is the pinned one. The fold has verified that each follows the one before.

@@ -260,6 +260,35 @@ async fn what_a_key_signs_when_it_has_ended_is_not_folded() {
 }
 
 #[tokio::test]
+async fn what_is_dated_before_what_was_folded_is_not_folded() {
+    let (registry, mut following) = (registry("registry"), Following::default());
+    let ended = row(1, "key.retired", AUTHORITY, Object::new().with("kid", signer("event").kid()));
+    following.take(&registry, page(vec![genesis_row(), ended], 2)).await.expect("taken");
+    // Its key had not ended then.
+    let before = Row { at: NOW.plus_millis(-1), ..row(2, "source.registered", AUTHORITY, thief_data()) };
+    let why = following.take(&registry, page(vec![before], 3)).await.expect_err("entries are dated in their order");
+    assert!(why.starts_with("entry 2, source.registered: it is dated before"), "{why}");
+    assert_eq!(epoch(&registry, NOW), Some(2));
+}
+
+#[tokio::test]
+async fn what_nobody_signed_is_no_drift_and_no_answer_to_one_where_the_registry_is_folded_already() {
+    let shown = [("audit.discontinuity", "ledger://11-11"), ("lifecycle.contained", AUTHORITY)];
+    for (event, by) in shown {
+        let (registry, mut following) = (registry("registry"), Following::default());
+        following.take(&registry, page(vec![genesis_row()], 1)).await.expect("taken");
+        let registered = row(2, "runtime.registered", AUTHORITY, runtime_data());
+        following.take(&registry, blind(vec![registered], 3)).await.expect("taken");
+        let data = [equivocation_row(1), lifecycle_row(1, "lifecycle.contained")].map(|row| row.record);
+        let data = data.into_iter().find(|record| record.event == event).expect("one of them").data;
+        let forged = row_signed(&signer("thief"), 1, event, by, data);
+        let why = following.take(&registry, page(vec![forged], 3)).await.expect_err("not the ledger's");
+        assert!(why.starts_with(&format!("entry 1, {event}: no event key of its producer")), "{why}");
+        assert_eq!((following.drifts_next, drifted(&registry)), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn the_registry_is_followed_without_discontinuities_and_they_are_read_from_where_they_were_not() {
     let (registry, mut following) = (registry("registry"), Following::default());
     following.take(&registry, page(vec![genesis_row()], 1)).await.expect("taken");
