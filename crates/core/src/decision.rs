@@ -3,8 +3,9 @@
 
 use crate::artifact::{Environment, Operation};
 use crate::encoding::{Members, Object, Value};
-use crate::form::{Form, FormError};
+use crate::form::{Form, FormError, require};
 use crate::hash::Sha3;
+use crate::limits::MAX_DECISION;
 use crate::name;
 use crate::policy::PolicyId;
 use crate::time::Time;
@@ -29,10 +30,10 @@ pub struct DecisionInput {
 }
 
 impl DecisionInput {
-    /// Reads exactly the six members.
+    /// Reads exactly the six members. A policy goes over what they say again and again, so they have a bound all together.
     ///
     /// # Errors
-    /// Where a member is missing, unknown or of another form.
+    /// Where a member is missing, unknown or of another form, or all are more than [`MAX_DECISION`].
     pub fn read(value: Value) -> Result<Self, FormError> {
         let mut form = Form::of(value, "decision input")?;
         let input = Self {
@@ -44,6 +45,7 @@ impl DecisionInput {
             at: form.millis("at")?,
         };
         form.finish()?;
+        require(input.canonical().len() <= MAX_DECISION, "decision input is larger than 16 KiB")?;
         Ok(input)
     }
 

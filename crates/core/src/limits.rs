@@ -47,6 +47,12 @@ pub const MAX_VALIDATION: usize = 1 << 31;
 pub const MAX_BINDING_CHECKS: usize = 1 << 19;
 /// Ancestors of a policy's entities, all together.
 pub const MAX_ANCESTORS: usize = 1 << 20;
+/// Values of a policy's entities, times the largest entity type of its schema in bytes: each is held against its type.
+pub const MAX_ENTITY_CHECKS: usize = 1 << 28;
+/// The rules of a policy times the largest of its entities, in bytes by bytes: each rule may go over all that an entity has.
+pub const MAX_ENTITY_READS: u64 = 1 << 33;
+/// Canonical bytes of a decision's input.
+pub const MAX_DECISION: usize = 16 * 1024;
 /// Bytes of a proof file, which may be written otherwise than canonically.
 pub const MAX_PROOF_FILE: usize = 64 * 1024 * 1024;
 /// Bytes of a runtime's name in a request, and of one that a point is registered for: it stands in the event that records a refusal,

@@ -12,7 +12,7 @@ mod tokens;
 pub(crate) use tokens::{Token, tokens};
 
 use crate::compile::PolicyError;
-use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_PUBLISHED, MAX_VALIDATION};
+use eleven_core::limits::{MAX_BINDING_CHECKS, MAX_ENTITY_CHECKS, MAX_ENTITY_READS, MAX_PUBLISHED, MAX_VALIDATION};
 use eleven_core::policy::PolicyBundle;
 
 /// The signs of the largest rule of a bundle, where Cedar may be given it.
@@ -21,16 +21,20 @@ use eleven_core::policy::PolicyBundle;
 /// What of it is too much.
 pub(crate) fn signs(bundle: &PolicyBundle) -> Result<usize, PolicyError> {
     let rules = rules::measure(&bundle.cedar)?;
-    if let Some(entities) = &bundle.entities {
-        entities::check(entities)?;
-    }
+    let entities = bundle.entities.as_ref().map(entities::measure).transpose()?.unwrap_or_default();
+    // The larger of the two, and not both: what Cedar goes over is at most twice as much, and rules that ask in no others of the kind
+    // come to what they always came to, so that a policy that is in force stays one.
+    let size = rules.size.max(rules.copied);
+    require((size as u64).saturating_mul(entities.largest as u64) <= MAX_ENTITY_READS, || {
+        "one of its entities has too much for its rules to go over: make it several, or write fewer rules".into()
+    })?;
     if let Some(schema) = &bundle.schema {
         let schema = schema::measure(schema)?;
+        require(entities.values.saturating_mul(schema.entity) <= MAX_ENTITY_CHECKS, || {
+            "there is too much to check of its entities against its schema: make it several, or its entity types smaller".into()
+        })?;
         let checked = schema.size.saturating_add(schema.requests.saturating_mul(schema.largest));
-        // The larger of the two, and not both: what Cedar goes over is at most twice as much, and rules that ask in no others of the kind
-        // come to what they always came to, so that a policy that is in force stays one.
-        let rules = rules.size.max(rules.copied);
-        require(rules.saturating_mul(checked) <= MAX_VALIDATION, || {
+        require(size.saturating_mul(checked) <= MAX_VALIDATION, || {
             "there is too much to check of its rules against its schema: make it several, each with the operations and types \
              that it needs"
                 .into()

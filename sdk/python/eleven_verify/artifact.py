@@ -59,6 +59,7 @@ def check_decision(decision):
     form.named(decision["policy"]["ref"], "policy")
     form.sha3(decision["policy"]["hash"], "policy hash")
     form.millis(decision["at"], "at")
+    form.canonical_within(decision, form.DECISION_LIMIT, "decision input")
 
 
 def _check_environment(env):

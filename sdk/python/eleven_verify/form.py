@@ -13,6 +13,7 @@ OP_LIMIT = 4 * 1024
 ARTIFACT_LIMIT = 8 * 1024
 TOKEN_LIMIT = 14 * 1024
 EVENT_LIMIT = 16 * 1024
+DECISION_LIMIT = 16 * 1024
 BUNDLE_LIMIT = 4 * 1024 * 1024
 PROOF_FILE_LIMIT = 64 * 1024 * 1024
 # In its canonical encoding each value takes two bytes or more, with what parts it from the next.

@@ -222,6 +222,7 @@ CASES = [
     ("a decision about another request", _decided(_HASH), "policy.replay"),
     ("a decision for another place", _decided(env={"runtime": "k8s://a", "region": "a", "tenancy": "b"}), "policy.replay"),
     ("a decision by facts", _decided(facts={"approvals": []}), None),
+    ("a decision by more facts than an input has room for", _decided(facts={"note": "a" * 16 * 1024}), "policy.replay"),
     ("a decision by no facts", _decided(facts=None), "policy.replay"),
     ("a decision at a time without milliseconds", _decided(at="2026-05-12T17:04:11Z"), "policy.replay"),
     ("a decision that depends on more", _decided(note=""), "policy.replay"),

@@ -47,6 +47,14 @@ fn each_member_is_there_of_its_form_and_no_other() {
 }
 
 #[test]
+fn an_input_has_so_many_bytes_and_no_more() {
+    let told = |bytes: usize| changed("facts", Some(Value::Object(Object::new().with("note", "a".repeat(bytes)))));
+    let around = told(0).expect("of its form").canonical().len();
+    assert_eq!(told(MAX_DECISION - around).expect("as many as it may").canonical().len(), MAX_DECISION);
+    assert!(told(MAX_DECISION - around + 1).is_err());
+}
+
+#[test]
 fn every_part_moves_the_digest() {
     let digest = DecisionInput::read(value()).expect("of its form").digest();
     let others = [

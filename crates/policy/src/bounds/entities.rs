@@ -2,15 +2,59 @@
 
 use super::require;
 use crate::compile::PolicyError;
-use eleven_core::encoding::Value;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::limits::{MAX_ANCESTORS, MAX_DEPTH};
 use std::collections::HashMap;
 
 /// Type and id.
 type Uid<'a> = (&'a str, &'a str);
 
+/// What entities come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// What Cedar holds against a type of the schema: each entity, each tag, and each record in either. It copies the type for each of the
+    /// former two, and goes over it for each of the latter.
+    pub(super) values: usize,
+    /// The attributes and tags of the largest: one for each value, and the bytes of strings and names.
+    pub(super) largest: usize,
+}
+
+/// Measures entities, where Cedar may be given them.
+pub(super) fn measure(entities: &Value) -> Result<Extent, PolicyError> {
+    check(entities)?;
+    let mut extent = Extent::default();
+    for row in entities.as_array().unwrap_or_default() {
+        let tags = row.get("tags").and_then(Value::as_object).map_or(0, Object::len);
+        extent.values = extent.values.saturating_add(1 + tags);
+        let parts = ["attrs", "tags"].into_iter().filter_map(|part| row.get(part)?.as_object());
+        let members = parts.flat_map(|part| part.iter());
+        let sizes = members.map(|(name, value)| name.len().saturating_add(size(value, &mut extent.values)));
+        let all = sum(sizes);
+        extent.largest = extent.largest.max(all);
+    }
+    Ok(extent)
+}
+
+/// What a value comes to, the records of it counted besides.
+fn size(value: &Value, records: &mut usize) -> usize {
+    let within = match value {
+        Value::Str(text) => text.len(),
+        Value::Array(items) => sum(items.iter().map(|item| size(item, records))),
+        Value::Object(object) => {
+            let is_escape = object.len() == 1 && (value.get("__entity").is_some() || value.get("__extn").is_some());
+            // What is in one is held against no type of the schema.
+            let mut escaped = 0;
+            let records = if is_escape { &mut escaped } else { records };
+            *records = records.saturating_add(1);
+            sum(object.iter().map(|(name, value)| name.len().saturating_add(size(value, records))))
+        }
+        Value::Null | Value::Bool(_) | Value::Int(_) => 0,
+    };
+    within.saturating_add(1)
+}
+
 /// Whether Cedar may be given these entities. An ancestor counts once for each way that leads there.
-pub(super) fn check(entities: &Value) -> Result<(), PolicyError> {
+fn check(entities: &Value) -> Result<(), PolicyError> {
     let rows = entities.as_array().unwrap_or_default();
     let mut places: HashMap<Uid<'_>, usize> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {

@@ -18,6 +18,8 @@ pub(super) struct Schema {
     pub(super) size: usize,
     /// The largest declaration, for one of its names.
     pub(super) largest: usize,
+    /// The largest declaration of entity types, for one of its names.
+    pub(super) entity: usize,
     /// The requests that its actions apply to: each type of principal with each of resource.
     pub(super) requests: usize,
 }
@@ -36,6 +38,8 @@ struct Declaration<'a> {
     defines: Option<&'a str>,
     /// How many names it gives.
     names: usize,
+    /// Whether they are of entities.
+    is_entity: bool,
     /// Whether they are in others.
     has_parents: bool,
     principals: usize,
@@ -57,6 +61,9 @@ pub(super) fn measure(text: &str) -> Result<Schema, PolicyError> {
         require(extent.depth <= MAX_DEPTH, too_deep)?;
         let requests = declaration.principals.saturating_mul(declaration.resources);
         schema.largest = schema.largest.max(extent.size);
+        if declaration.is_entity {
+            schema.entity = schema.entity.max(extent.size);
+        }
         schema.requests = schema.requests.saturating_add(requests.saturating_mul(declaration.names));
         schema.size = schema.size.saturating_add(extent.size.saturating_mul(declaration.names));
         if declaration.has_parents {
@@ -129,7 +136,7 @@ fn skip_to(tokens: &mut Peekable<Tokens<'_>>, sign: &str) {
 impl<'a> Declaration<'a> {
     /// Reads what follows the first word, to its semicolon.
     fn read(kind: &str, tokens: &mut Peekable<Tokens<'a>>) -> Self {
-        let mut declaration = Self { names: 1, ..Self::default() };
+        let mut declaration = Self { names: 1, is_entity: kind == "entity", ..Self::default() };
         declaration.own.size = kind.len();
         let (mut depth, mut list) = (0usize, None);
         while let Some(token) = tokens.next() {

@@ -2,7 +2,7 @@ use super::tokens::{Token, tokens};
 use super::*;
 use crate::compile::tests::SCHEMA;
 use crate::fixtures::bundle_value;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::limits::{MAX_CEDAR, MAX_DEPTH, MAX_RULE, MAX_SCHEMA};
 
 const PERMIT: &str = "permit(principal, action, resource);";
@@ -214,7 +214,7 @@ fn entity(id: &str, parents: &[&str]) -> Value {
 }
 
 fn of_entities(entities: impl IntoIterator<Item = Value>) -> Result<(), PolicyError> {
-    entities::check(&Value::Array(entities.into_iter().collect()))
+    entities::measure(&Value::Array(entities.into_iter().collect())).map(drop)
 }
 
 #[test]
@@ -249,4 +249,63 @@ fn an_entity_is_named_in_one_form() {
     for row in [Value::Null, seq.clone(), Value::Object(Object::new().with("uid", seq))] {
         assert!(matches!(of_entities([row]), Err(PolicyError::Entities(_))));
     }
+}
+
+/// An entity with this one attribute.
+fn with_attribute(value: Value) -> Value {
+    let uid = Object::new().with("type", "Group").with("id", "a");
+    let row = Object::new().with("uid", uid).with("attrs", Object::new().with("a", value));
+    Value::Object(row.with("parents", Vec::<Value>::new()))
+}
+
+#[test]
+fn an_entity_is_as_large_as_what_it_has() {
+    let row = br#"{"uid":{"type":"Group","id":"a"},"attrs":{"a":"xyz","b":[1,2],"c":{"d":true},
+        "e":{"__entity":{"type":"T","id":"i"}}},"parents":[{"type":"Group","id":"b"}],"tags":{"t":{}}}"#;
+    let measured = |rows: &[&Value]| {
+        let rows = rows.iter().map(|row| (*row).clone()).collect();
+        let extent = entities::measure(&Value::Array(rows)).unwrap();
+        (extent.values, extent.largest)
+    };
+    let large = (1 + 1 + 3) + (1 + 1 + 2) + (1 + 1 + 1 + 1) + (1 + 1 + 8 + 1 + 4 + 2 + 2 + 2) + (1 + 1);
+    let (row, other) = (parse(row).unwrap(), entity("z", &["y"]));
+    // Itself, its tag, what the tag is, and what `c` is.
+    assert_eq!(measured(&[&row]), (4, large));
+    assert_eq!(measured(&[&other, &row]), (1 + 4, large));
+    assert_eq!(measured(&[&other]), (1, 0));
+    assert_eq!(measured(&[]), (0, 0));
+}
+
+fn of_bundle_with(cedar: &str, schema: Value, entity: Value) -> Result<usize, PolicyError> {
+    let value = bundle_value(cedar).with("schema", schema).with("entities", vec![entity]);
+    signs(&PolicyBundle::read(Value::Object(value)).unwrap())
+}
+
+#[test]
+fn rules_times_what_an_entity_has_is_bounded() {
+    let rules = PERMIT.repeat(7_000);
+    let bytes: usize = tokens(&rules).map(Token::len).sum();
+    let most = usize::try_from(MAX_ENTITY_READS).unwrap() / bytes;
+    let of_text = |cedar: &str, size: usize| {
+        of_bundle_with(cedar, Value::Null, with_attribute(Value::from("a".repeat(size - 2))))
+    };
+    of_text(&rules, most).unwrap();
+    is_too_much(of_text(&rules, most + 1), "for its rules to go over");
+    of_text(PERMIT, most + 1).unwrap();
+}
+
+#[test]
+fn entities_times_schema_is_bounded() {
+    let schema = format!("{SCHEMA} entity Wide {{{}}};", "a?: Long,".repeat(5_000));
+    let measured = schema::measure(&schema).unwrap();
+    let most = MAX_ENTITY_CHECKS / measured.entity;
+    let of_records = |values: usize| {
+        let records = vec![Value::Object(Object::new()); values - 1];
+        of_bundle_with(PERMIT, Value::from(schema.as_str()), with_attribute(Value::Array(records)))
+    };
+    of_records(most).unwrap();
+    is_too_much(of_records(most + 1), "its entities against its schema");
+    // Of a large context alone nothing is copied for an entity.
+    let wide = SCHEMA.replace("facts: {}", &format!("facts: {{{}}}", "a?: Long,".repeat(5_000)));
+    assert!(schema::measure(&wide).unwrap().entity < 100);
 }
