@@ -238,7 +238,10 @@ impl Source {
                         self.base
                     )));
                 }
-                Err(CallError::Refused(problem)) if problem.status == 404 => return Ok(Err(problem.detail)),
+                // A proxy whose ledger is gone says the same of every path.
+                Err(CallError::Refused(problem)) if problem.status == 404 && !problem.foreign => {
+                    return Ok(Err(problem.detail));
+                }
                 Err(error) => return Err(error),
             };
             // One that names no head is no proof file, and whoever reads it says so.

@@ -11,7 +11,7 @@ use eleven_core::head::checkpoint::Checkpoint;
 use eleven_core::head::{Commitment, RegistryRef};
 use eleven_core::root::Witness;
 use eleven_core::signature::{SeedSigner, Signer as _};
-use http::Uri;
+use http::{StatusCode, Uri};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use tokio::sync::watch;
@@ -101,6 +101,16 @@ async fn a_proof_file_is_of_the_operation_that_was_asked_for_or_refused() {
     }
     let honest = saying(r#"{"op":"0123456789ABCDEFGHJKMNPQRSTVWXYZ"}"#).await;
     assert!(honest.source().bundle(OP, 0).await.is_ok_and(|found| found.is_ok()));
+}
+
+#[tokio::test]
+async fn that_there_is_no_proof_file_is_told_by_the_ledger_alone() {
+    const OP: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let none = Fake::start(1, 404).await;
+    assert!(none.source().bundle(OP, 0).await.is_ok_and(|found| found.is_err()));
+    let absent = || (StatusCode::NOT_FOUND, "default backend - 404").into_response();
+    let gone = Fake::saying(1, absent, "{}").await;
+    assert!(gone.source().bundle(OP, 0).await.is_err(), "that would be a gap of the range");
 }
 
 #[tokio::test]
