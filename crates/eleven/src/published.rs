@@ -72,7 +72,11 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
                     "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
                      then: have its operator give you that checkpoint, and name it by --head"
                 ))),
-                (StatusCode::CONFLICT, Some(_)) | (StatusCode::OK | StatusCode::NOT_FOUND, _) => Ok(None),
+                (StatusCode::CONFLICT, Some(_)) | (StatusCode::OK, _) => Ok(None),
+                // A witness says so of a log that it does not know, and a proxy of a witness that is gone.
+                (StatusCode::NOT_FOUND, _) => Err(Failure::new(format!(
+                    "the witness {url} answers 404 to a checkpoint of the copy: it has been given no such ledger to watch, or is not there"
+                ))),
                 _ => Err(Failure::new(format!("the witness {url} answers {status} to a checkpoint of the copy"))),
             }
         }

@@ -47,3 +47,26 @@ fn what_a_witness_remembers_is_that_of_the_ledger_that_is_asked_for() {
     assert!(remembered(&said(vec![log(ORIGIN, "no note")]), ORIGIN).is_err());
     assert!(remembered(&Value::Object(Object::new()), ORIGIN).is_err());
 }
+
+/// Who answers so to each of two requests.
+fn answering(answer: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.expect("a connection");
+            let read = stream.read(&mut [0; 16 << 10]).expect("a request");
+            assert!(read > 0, "a request");
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    url
+}
+
+#[test]
+fn a_witness_that_is_not_there_is_none_that_cosigned_nothing() {
+    let url = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let why = by_witness(&url, &note(5)).map(drop).expect_err("what it cosigned is not known").to_string();
+    assert!(why.contains("answers 404"), "{why}");
+}
