@@ -59,6 +59,9 @@ fn answering(answer: &'static str) -> String {
             let read = stream.read(&mut [0; 16 << 10]).expect("a request");
             assert!(read > 0, "a request");
             stream.write_all(answer.as_bytes()).expect("an answer");
+            // What is still sent is taken: the answer would be lost with it.
+            stream.shutdown(std::net::Shutdown::Write).expect("no more");
+            let _ = stream.read_to_end(&mut Vec::new());
         }
     });
     url
