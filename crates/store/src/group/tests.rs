@@ -632,6 +632,91 @@ fn by_hand_too_what_was_staged_behind_a_commit_that_failed_does_not_exist() {
     assert_eq!(log_end(&disk.reboot(Survival::Lost)), 2);
 }
 
+/// What may happen to a writer by hand.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Submit,
+    Apart { tick: bool },
+    Step { tick: bool },
+}
+
+const MOVES: [Move; 5] = [
+    Move::Submit,
+    Move::Apart { tick: false },
+    Move::Apart { tick: true },
+    Move::Step { tick: false },
+    Move::Step { tick: true },
+];
+
+/// Makes these moves, and then commits what is left; where one is named, the sync of that step fails after so much of its effect.
+/// Holds what each request was told against what is in the log once that is opened again.
+fn held_against_the_log(moves: &[Move], failing: Option<(usize, Effect)>) {
+    let disk = FaultyDisk::new(1);
+    let mut commit = SteppedCommit::new(log(&disk), Numbering::default(), GroupOptions::default());
+    let (mut outcomes, mut steps, mut failed): (Vec<Receiver<Outcome>>, usize, bool) = (Vec::new(), 0, false);
+    for made in moves.iter().copied().chain([Move::Step { tick: false }; 3]) {
+        match made {
+            Move::Submit => {
+                let (send, receive) = channel();
+                commit.submit(1, move |outcome| send.send(outcome).expect("the test listens"));
+                outcomes.push(receive);
+            }
+            Move::Apart { tick } if !failed => commit.stage_apart(1, tick),
+            Move::Step { tick } if !failed => {
+                if let Some((_, effect)) = failing.filter(|(at, _)| *at == steps) {
+                    disk.plan(disk.done().len() + 1, Fault::Eio(effect));
+                }
+                failed = commit.step(tick).is_err();
+                disk.forget_plan();
+                steps += 1;
+            }
+            Move::Apart { .. } | Move::Step { .. } => {}
+        }
+    }
+    let shown = commit.reader().durable();
+    drop(commit);
+    let there = log(&disk.reboot(Survival::Lost)).reader().read_from(0, 100, 1 << 20).expect("readable");
+    let places = |number: u64| -> Vec<u64> {
+        let record = number.to_le_bytes();
+        there.iter().filter(|(_, found)| found[..] == record[..]).map(|(at, _)| *at).collect()
+    };
+    let mut before = None;
+    for (number, outcome) in (1..).zip(&outcomes) {
+        let what = format!("request {number} of {moves:?}, {failing:?}");
+        match outcome.try_recv().expect(&what) {
+            Ok(Committed { answer, durable }) => {
+                assert_eq!((answer, durable.count()), (number, 1), "{what}");
+                assert_eq!(places(number), [durable.first()], "{what}");
+                assert!(durable.first() < shown && before < Some(durable.first()), "{what}: in their order");
+                before = Some(durable.first());
+            }
+            Err(CommitError::Unknown(_)) => {
+                let persisted = failing.is_some_and(|(_, effect)| effect == Effect::All);
+                assert_eq!(places(number).len(), usize::from(persisted), "{what}");
+            }
+            Err(error) => assert!(failed && places(number).is_empty(), "{what}: {error:?}"),
+        }
+        assert!(outcome.try_recv().is_err(), "{what}: told once");
+    }
+}
+
+#[test]
+fn by_hand_in_whatever_order_what_was_acknowledged_is_there_once_and_what_was_refused_is_not() {
+    // Behind a first request, so many of them.
+    const LENGTH: u32 = 4;
+    let mut failures = vec![None];
+    for at in 0..2 {
+        failures.extend([Effect::All, Effect::Nothing].map(|effect| Some((at, effect))));
+    }
+    for n in 0..MOVES.len().pow(LENGTH) {
+        let later = (0..LENGTH).map(|at| MOVES[n / MOVES.len().pow(at) % MOVES.len()]);
+        let moves: Vec<Move> = std::iter::once(Move::Submit).chain(later).collect();
+        for failing in &failures {
+            held_against_the_log(&moves, *failing);
+        }
+    }
+}
+
 #[test]
 fn a_batch_refuses_what_does_not_fit() {
     let mut batch = Batch::new(7);
