@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 /// were dropped.
 const KEPT: usize = 256;
 const KEPT_BYTES: usize = 16 * MAX_BUNDLE;
-/// Bundles that are fetched at once for whoever asks by a hash: strangers do, and each is up to 4 MiB before it is kept.
+/// Bundles that are fetched at once for strangers, who ask by a hash: each is up to 4 MiB before it is kept.
 const FETCHED: usize = 16;
 /// How long whoever publishes a bundle waits for it to be compiled, and those before it. Within the limits it takes seconds; the
 /// command line has ten for the whole act.
@@ -32,7 +32,7 @@ pub(super) struct Bundles {
     held: Mutex<Held>,
     /// One bundle is compiled for publication at a time.
     turn: Arc<Semaphore>,
-    /// What is fetched for whoever asks.
+    /// What is fetched for strangers.
     fetches: Semaphore,
 }
 
@@ -109,12 +109,13 @@ impl Bundles {
         self.held().published.insert(hash);
     }
 
-    /// A published bundle's bytes, for whoever asks: where they are not kept, when it has its turn. `None` as [`Bundles::get`] has it.
-    pub(super) async fn shown(&self, hash: Sha3) -> Option<Bytes> {
+    /// A published bundle's bytes, for whoever asks: where they are not kept, for a stranger when it has its turn. A point that waited
+    /// for strangers would come to no view. `None` as [`Bundles::get`] has it.
+    pub(super) async fn shown(&self, hash: Sha3, is_stranger: bool) -> Option<Bytes> {
         if let Some(known) = self.known(hash) {
             return known;
         }
-        let _turn = self.fetches.acquire().await;
+        let _turn = if is_stranger { Some(self.fetches.acquire().await) } else { None };
         self.get(hash).await
     }
 

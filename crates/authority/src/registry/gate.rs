@@ -69,6 +69,11 @@ fn is_private(current: &Current) -> bool {
     Exposure::in_force(current.view.domain(), current.view.lists()) == Exposure::Private
 }
 
+/// Whether whoever reads is known by an epoch, whatever the domain shows to strangers.
+pub(super) fn is_known(current: &Current, request: &Request, now: Time) -> bool {
+    known(current, request, now).is_some()
+}
+
 /// As whom somebody reads who is known: an auditor by its secret, an operator or whoever has an event key of the registry, which all
 /// are this domain's, by its signature for reading this.
 fn known(current: &Current, request: &Request, now: Time) -> Option<Reads> {

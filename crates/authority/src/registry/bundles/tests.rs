@@ -1,6 +1,12 @@
 use super::*;
-use crate::fixtures;
+use crate::fixtures::{self, NOW, signer};
+use crate::registry::routes::policy;
+use crate::registry::{Current, Registry};
+use axum::extract::State;
 use eleven_api::client::Client;
+use eleven_api::edge::ManualClock;
+use eleven_api::reader;
+use eleven_api::serve::Named;
 use eleven_core::encoding::Object;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -101,7 +107,7 @@ async fn a_policy_in_force_that_does_not_compile_is_compiled_and_told_of_once() 
 }
 
 #[tokio::test]
-async fn who_asks_for_what_is_not_kept_has_to_wait_for_its_turn_and_who_decides_does_not() {
+async fn a_stranger_who_asks_for_what_is_not_kept_has_to_wait_for_its_turn_and_who_decides_does_not() {
     let bundles = bundles();
     let hash = |path: &str| row(path).id.hash;
     let (kept, cold) = (hash("kept"), hash("cold"));
@@ -109,9 +115,9 @@ async fn who_asks_for_what_is_not_kept_has_to_wait_for_its_turn_and_who_decides_
     bundles.keep(kept, Bytes::from_static(b"a bundle"));
     let others = u32::try_from(FETCHED).expect("a few");
     let others = bundles.fetches.acquire_many(others).await.expect("all turns");
-    assert_eq!(bundles.shown(kept).await.as_deref(), Some(&b"a bundle"[..]));
-    assert_eq!(bundles.shown(hash("unpublished")).await, None);
-    let asked = bundles.shown(cold);
+    assert_eq!(bundles.shown(kept, true).await.as_deref(), Some(&b"a bundle"[..]));
+    assert_eq!(bundles.shown(hash("unpublished"), true).await, None);
+    let asked = bundles.shown(cold, true);
     tokio::pin!(asked);
     tokio::select! {
         biased;
@@ -119,8 +125,37 @@ async fn who_asks_for_what_is_not_kept_has_to_wait_for_its_turn_and_who_decides_
         () = std::future::ready(()) => {}
     }
     assert_eq!(bundles.get(cold).await, None, "its ledger does not answer");
+    assert_eq!(bundles.shown(cold, false).await, None, "nor for a point");
     drop(others);
     assert_eq!(asked.await, None, "nor then");
+}
+
+#[tokio::test]
+async fn a_point_that_signs_its_reading_waits_for_no_stranger() {
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let (nowhere, clock) = (Ledger::new(Client::new(), "http://127.0.0.1:9"), Arc::new(ManualClock::new(NOW)));
+    let registry = Registry::new(nowhere, fixtures::root(), signer("registry").into(), clock, stopping);
+    let current = Current::of_fold(fixtures::fold(&[]), Vec::new(), NOW, &signer("registry")).expect("an epoch");
+    registry.current.send_replace(Some(Arc::new(current)));
+    let (registry, hash) = (Arc::new(registry), row("cold").id.hash);
+    registry.bundles.published(hash);
+    let path = format!("{}{hash}", eleven_api::routes::REGISTRY_POLICIES);
+    let asks = |by: &str| {
+        let mut request = axum::extract::Request::new(axum::body::Body::empty());
+        *request.uri_mut() = path.parse().expect("a path");
+        request.headers_mut().extend(reader::signed(&path, &signer(by), NOW));
+        policy(State(Arc::clone(&registry)), Named(hash.to_string()), request)
+    };
+    let others = u32::try_from(FETCHED).expect("a few");
+    let _others = registry.bundles.fetches.acquire_many(others).await.expect("all turns");
+    let stranger = asks("nobody");
+    tokio::pin!(stranger);
+    tokio::select! {
+        biased;
+        _ = &mut stranger => panic!("one more than may be fetched at once"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(asks("point").await.expect_err("its ledger does not answer").status, 404);
 }
 
 #[tokio::test]
