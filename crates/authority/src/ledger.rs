@@ -197,11 +197,17 @@ pub fn fate_unknown(error: &CallError) -> bool {
 /// Whether what refused a call is no ledger: a proxy, or whatever else answers in its place, looked at no record and may answer so for as
 /// long as the ledger is gone. Who names a record, or a reason, is one, if of another make. That a body is too long holds whoever says
 /// it: of several records fewer may pass.
-#[must_use]
-pub fn is_between(error: &CallError) -> bool {
+fn is_between(error: &CallError) -> bool {
     let CallError::Refused(problem) = error else { return false };
     let names_none = problem.reason.is_none() && problem.record.is_none();
     problem.foreign && names_none && problem.status < 500 && problem.status != 413
+}
+
+/// Whether what stands before the ledger may keep a record out for good by what is in it. What was late, early or one too many passes
+/// when it is sent again.
+#[must_use]
+pub fn keeps_out(error: &CallError) -> bool {
+    is_between(error) && !matches!(error, CallError::Refused(problem) if matches!(problem.status, 408 | 425 | 429))
 }
 
 fn read<T>(answer: &Bytes, form: impl FnOnce(Value) -> Result<T, FormError>) -> Result<T, CallError> {

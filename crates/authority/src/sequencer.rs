@@ -9,7 +9,7 @@
 
 mod batch;
 
-use crate::ledger::{Ledger, fate_unknown, is_between};
+use crate::ledger::{Ledger, fate_unknown, keeps_out};
 use batch::{Batch, Signed};
 use eleven_api::audit::Durability;
 use eleven_api::client::CallError;
@@ -297,18 +297,18 @@ impl Stream {
                         signed.acknowledge(appended.durability);
                         break;
                     }
-                    Err(error) if fate_unknown(&error) && !(answers && is_between(&error)) => {
+                    Err(error) if fate_unknown(&error) && !(answers && keeps_out(&error)) => {
                         self.stall(jobs);
                         signed.abandon();
                         rest.abandon();
                         following.discard();
-                        answers = is_between(&error) && self.ledger.cursor(self.signer.kid()).await.is_ok();
+                        answers = keeps_out(&error) && self.ledger.cursor(self.signer.kid()).await.is_ok();
                         if !answers {
                             tokio::time::sleep(RETRY).await;
                         }
                     }
                     Err(error) => {
-                        given_up |= is_between(&error);
+                        given_up |= keeps_out(&error);
                         self.refuse(&mut signed, said.unwrap_or_else(|| error.to_string()));
                         break;
                     }

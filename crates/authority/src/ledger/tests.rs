@@ -31,10 +31,19 @@ fn only_an_answer_about_the_records_settles_their_fate() {
     assert!(!fate_unknown(&CallError::Refused(Problem::with_status(422, "refused"))));
     // A proxy knows nothing of records, save that it lets none through that is so long.
     let foreign = |status| CallError::Refused(Problem::read(status, b"<html>no</html>"));
-    for (status, unknown) in
-        [(401, true), (403, true), (404, true), (409, true), (413, false), (429, true), (502, true)]
-    {
-        assert_eq!(fate_unknown(&foreign(status)), unknown, "{status}");
+    for (status, unknown, kept_out) in [
+        (401, true, true),
+        (403, true, true),
+        (404, true, true),
+        (408, true, false),
+        (409, true, true),
+        (413, false, false),
+        (425, true, false),
+        (429, true, false),
+        (502, true, false),
+    ] {
+        let error = foreign(status);
+        assert_eq!((fate_unknown(&error), keeps_out(&error)), (unknown, kept_out), "{status}");
     }
     // A ledger of another make may leave `type` and `title` away.
     for own in [br#"{"detail":"x","record":0}"#.as_slice(), br#"{"reason":"audit.unavailable"}"#.as_slice()] {

@@ -281,6 +281,8 @@ async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
 const KEPT_OUT: u16 = 403;
 /// What a proxy says of everything whose ledger is gone.
 const GONE: u16 = 404;
+/// What a proxy says of one append too many, while it passes everything else.
+const TOO_MANY: u16 = 429;
 
 /// A ledger that answers one append after the other by these statuses, and what it was sent.
 struct Scripted {
@@ -299,7 +301,7 @@ impl Scripted {
             let mut seen = seen.lock().expect("whole");
             let status = statuses[seen.len()];
             seen.push(body);
-            if matches!(status, KEPT_OUT | GONE) {
+            if matches!(status, KEPT_OUT | GONE | TOO_MANY) {
                 return std::future::ready(foreign(status));
             }
             let refused_before = counted.load(Relaxed) > 0;
@@ -368,7 +370,17 @@ async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes
 
 #[tokio::test]
 async fn what_a_proxy_says_while_the_ledger_is_gone_is_no_records_fate() {
-    let scripted = Scripted::serve(&[GONE, GONE, GONE, 200, 200]).await;
+    has_it_in_the_end(&[GONE, GONE, GONE, 200, 200]).await;
+}
+
+#[tokio::test]
+async fn what_a_proxy_has_too_much_of_is_sent_again() {
+    has_it_in_the_end(&[TOO_MANY, TOO_MANY, TOO_MANY, 200, 200]).await;
+}
+
+/// Of two records the first is not given up, whatever was said of it three times.
+async fn has_it_in_the_end(statuses: &'static [u16]) {
+    let scripted = Scripted::serve(statuses).await;
     let ledger = Ledger::new(Client::new(), scripted.base.as_str());
     let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
     let progress = Arc::clone(&sequencer.progress);
