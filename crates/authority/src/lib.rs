@@ -382,7 +382,7 @@ async fn metrics_text(State(authority): State<Arc<Authority>>) -> Response {
     text.gauge("eleven_authority_stalled", "1 while no event can be made.", stalled);
     text.counter("eleven_authority_events_total", "Events that the ledger has.", records);
     text.counter("eleven_authority_appends_total", "Appends that carried them.", appends);
-    let refused = "Events that the ledger refused.";
+    let refused = "Events that the ledger refused, or that something before it kept out.";
     text.counter("eleven_authority_refused_total", refused, progress.refused.load(Relaxed));
     text.into_response()
 }

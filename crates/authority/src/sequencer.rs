@@ -105,7 +105,7 @@ pub struct Progress {
     pub records: AtomicU64,
     /// Appends that were answered.
     pub appends: AtomicU64,
-    /// Records that the ledger refused.
+    /// Records that the ledger refused, or that something before it kept out.
     pub refused: AtomicU64,
 }
 
