@@ -244,6 +244,11 @@ impl<'a> Shown<'a> {
         read(&self.policy)
     }
 
+    /// What reading the policy came to, whatever the bundle shows.
+    pub(crate) const fn policy_as_read(&self) -> &Read<PolicyBundle> {
+        &self.policy
+    }
+
     /// Whether the head's tree holds `event` at `entry`.
     pub(crate) fn included(&self, entry: &Entry, event: &Event) -> Judged {
         let head = &self.head()?.commitment;

@@ -26,10 +26,12 @@ const SIGNATURE: &[&str] = &["alg", "kid", "val"];
 /// # Errors
 /// Where it is not: the first thing that is wrong with it.
 pub fn check_form(bundle: &Value) -> Result<(), FormError> {
-    form(bundle).map_err(|stop| FormError(stop.into_text()))
+    let policy = PolicyBundle::read(bundle.get("policy").cloned().unwrap_or(Value::Null));
+    form(bundle, &policy).map_err(|stop| FormError(stop.into_text()))
 }
 
-pub(crate) fn form(bundle: &Value) -> Judged {
+/// The same, where `policy` is what reading its policy came to: that hashes all of it, and other checks ask for it, too.
+pub(crate) fn form(bundle: &Value, policy: &Result<PolicyBundle, FormError>) -> Judged {
     let kind = bundle.get("kind").and_then(Value::as_str).and_then(Kind::parse);
     let Some(kind) = kind else { return failed("the bundle's `kind` is none of execution, open, unused, denial") };
     let denial = kind == Kind::Denial;
@@ -51,7 +53,7 @@ pub(crate) fn form(bundle: &Value) -> Judged {
     index(at(object, "index"), denial)?;
     if !denial {
         artifact(at(object, "artifact"))?;
-        PolicyBundle::read(at(object, "policy").clone())?;
+        policy.as_ref().map_err(Clone::clone)?;
         object.get("disclosures").map_or(Ok(()), |_| array(object, "disclosures", "bundle").map(|_| ()))?;
     }
     hold(bundle.canonical().len() <= MAX_BUNDLE, "the bundle is larger than 4 MiB")

@@ -7,7 +7,7 @@ use alloc::format;
 
 /// All members are there and known, down to the last; and it is what the caller asked for.
 pub(super) fn form(shown: &Shown<'_>) -> Judged {
-    bundle::form(shown.value)?;
+    bundle::form(shown.value, shown.policy_as_read())?;
     let kind = shown.kind();
     if let Some(asked) = shown.caller.kind.filter(|asked| asked.name() != kind) {
         return failed(format!("this shows an operation that is `{kind}`, and `{asked}` was asked for"));
