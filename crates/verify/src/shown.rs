@@ -6,7 +6,7 @@
 
 use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed};
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -233,10 +233,15 @@ impl<'a> Shown<'a> {
         read(&self.artifact)
     }
 
-    /// The artifact, and no unknown member in it: what its hashes and its signature are over.
-    pub(crate) fn whole_artifact(&self) -> Judged<Artifact> {
-        self.not_of_denial()?;
-        Ok(Artifact::read(member(self.value, "artifact")?)?)
+    /// The artifact with whatever stands in it, which an unknown member must not: what its hashes and its signature are over.
+    pub(crate) fn whole_artifact(&self) -> Judged<Cow<'_, Artifact>> {
+        let known = self.artifact();
+        match self.value.get("artifact").and_then(Value::as_object) {
+            Some(object) if !self.is_denial() && !is_known(object, ARTIFACT) => {
+                Ok(Cow::Owned(Artifact::read(Value::Object(object.clone()))?))
+            }
+            _ => known.map(Cow::Borrowed),
+        }
     }
 
     pub(crate) fn policy(&self) -> Judged<&PolicyBundle> {
@@ -329,7 +334,7 @@ impl Unhashed {
     fn read(value: &Value) -> Read<Self> {
         let object = value.as_object().ok_or_else(|| FormError("an event is not an object".to_owned()))?;
         let canonical = object.canonical();
-        if object.iter().all(|(name, _)| EVENT.contains(&name)) {
+        if is_known(object, EVENT) {
             let record = Record::read_canonical(&canonical)?;
             let body = record.body().to_vec();
             return Ok(Self { record, canonical, body });
@@ -432,10 +437,15 @@ const EVENT: &[&str] = &[
     "sig",
 ];
 
+/// Whether no member of an object is unknown.
+fn is_known(object: &Object, names: &[&str]) -> bool {
+    object.iter().all(|(name, _)| names.contains(&name))
+}
+
 /// The same object without its unknown members.
 fn known(value: Value, names: &[&str]) -> Value {
     let Value::Object(object) = value else { return value };
-    if object.iter().all(|(name, _)| names.contains(&name)) {
+    if is_known(&object, names) {
         return Value::Object(object);
     }
     let members = object.iter().filter(|(name, _)| names.contains(name));
