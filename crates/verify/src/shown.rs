@@ -46,6 +46,8 @@ pub(crate) struct Shown<'a> {
     note: Read<Note>,
     artifact: Read<Artifact>,
     policy: Read<PolicyBundle>,
+    /// Read when a check asks for it.
+    seal: OnceCell<Read<(Entry, Event)>>,
     /// The registry's keys by their names, the first of each.
     keys: BTreeMap<&'a str, Key>,
 }
@@ -96,6 +98,7 @@ impl<'a> Shown<'a> {
             note: member(value, "checkpoint").and_then(|text| Note::parse(text.as_str().unwrap_or_default())),
             artifact: member(value, "artifact").and_then(|value| Artifact::read(known(value, ARTIFACT))),
             policy: member(value, "policy").and_then(PolicyBundle::read),
+            seal: OnceCell::new(),
             keys: keys(value),
         }
     }
@@ -205,11 +208,14 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// An entry that is shown whole: `seal`, `published`, `revocation`, `registered`.
+    /// An entry that is shown whole: `published`, `revocation`, `registered`.
     pub(crate) fn shown_entry(&self, name: &str) -> Judged<(Entry, Event)> {
-        let Some(value) = self.value.get(name) else { return failed(format!("the bundle has no `{name}`")) };
-        let record = value.get("record").unwrap_or(&Value::Null);
-        Ok((Entry::read(value)?, Event::read(record)?))
+        Ok(shown_entry(self.value, name)?)
+    }
+
+    /// The seal, which is shown whole, too.
+    pub(crate) fn seal(&self) -> Judged<&(Entry, Event)> {
+        read(self.seal.get_or_init(|| shown_entry(self.value, "seal")))
     }
 
     pub(crate) fn head(&self) -> Judged<&Head> {
@@ -365,6 +371,13 @@ impl Entry {
         let mut form = Form::of(value.clone(), "entry")?;
         Ok(Self { header: EntryHeader::take(&mut form)?, proof: read_proof(&form.take("proof")?)? })
     }
+}
+
+/// An entry that a bundle shows whole.
+fn shown_entry(bundle: &Value, name: &str) -> Read<(Entry, Event)> {
+    let value = bundle.get(name).ok_or_else(|| FormError(format!("the bundle has no `{name}`")))?;
+    let record = value.get("record").unwrap_or(&Value::Null);
+    Ok((Entry::read(value)?, Event::read(record)?))
 }
 
 /// A root that a bundle shows, which need not be looked at again where it is the caller's own.

@@ -52,8 +52,8 @@ pub(super) fn checkpoint(shown: &Shown<'_>) -> Judged {
 /// The tree's last entry is a seal that names the head's index and registry, and both chains follow from it.
 pub(super) fn sealed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
     let head = &shown.head()?.commitment;
-    let (entry, seal) = shown.shown_entry("seal")?;
-    seal_is_the_ledgers(shown, &seal)?;
+    let (entry, seal) = shown.seal()?;
+    seal_is_the_ledgers(shown, seal)?;
     seal.hashes_follow()?;
     let key = shown.key(KeyUse::Event, &seal.record.kid, &seal.record.by, entry.header.at)?;
     let signed = Signed::by(key, seal.body(), &seal.record.sig.val, "the seal's signature does not verify");
@@ -61,7 +61,7 @@ pub(super) fn sealed(shown: &Shown<'_>) -> Judged<Vec<Signed>> {
         return failed(format!("the seal is entry {}, not the last of {}", entry.header.seq, head.size));
     }
     hold(seal.record.data == sealed_data(head), "the seal names another size, index or registry than the head")?;
-    shown.included(&entry, &seal)?;
+    shown.included(entry, seal)?;
     let bytes = entry.header.bytes(seal.canonical());
     let follows = chain::advance(entry.header.prev.as_ref(), &bytes) == head.chain;
     hold(follows, "the head's `hash` and `hash_alt` do not follow from the seal")?;

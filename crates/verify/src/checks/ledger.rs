@@ -11,8 +11,8 @@ pub(super) fn inclusion(shown: &Shown<'_>) -> Judged {
     for (entry, event) in entries.iter().zip(&events) {
         shown.included(entry, event)?;
     }
-    let (seal, record) = shown.shown_entry("seal")?;
-    shown.included(&seal, &record)?;
+    let (seal, record) = shown.seal()?;
+    shown.included(seal, record)?;
     let all = || entries.iter().map(|entry| &entry.header).chain([&seal.header]);
     hold(all().is_sorted_by(|a, b| a.seq < b.seq), "the entries' numbers do not rise up to the seal's")?;
     let times: Vec<Time> = all().map(|header| header.at).chain([shown.head()?.at]).collect();
