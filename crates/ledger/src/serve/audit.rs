@@ -1,7 +1,7 @@
 //! `/v1/audit/…`: what producers and the other corner's fold talk to.
 
 use super::gate::{AskingPoint, Reader, is_producers, may_read_cursor, registered};
-use super::proofs::reading;
+use super::proofs::{reading, reading_off};
 use super::query::Query;
 use crate::audit::{Answer, Outcome, Request};
 use crate::ledger::Inner;
@@ -194,8 +194,7 @@ pub(super) async fn cursor(
     let committed = inner.submit(Request::Cursor(kid)).await.map_err(|error| unavailable(&error))?;
     let Answer { next, last, size, at, .. } = committed.answer;
     let next = next.ok_or_else(|| Problem::with_status(404, "no key of that name is registered"))?;
-    let hash = tokio::task::spawn_blocking(move || hash_of(&inner.shared, last)).await;
-    let hash = hash.map_err(|error| Problem::with_status(500, error.to_string()))?.map_err(|error| look(&error))?;
+    let hash = reading_off(inner, true, move |shared| Ok(hash_of(shared, last)?)).await?;
     let at = at.filter(|_| dated);
     Ok(json(&Cursor { next, hash, counts: Some(counts), at, size }.to_value()))
 }
@@ -257,7 +256,7 @@ pub(super) async fn entries(
         // Before the size is read: what is not below it yet is news then.
         news.mark_unchanged();
         let size = inner.shared.size();
-        let numbers = numbers(&inner, &page, size);
+        let numbers = numbers(&inner.shared, &page, size);
         if numbers.is_empty() && !over {
             let came = tokio::select! {
                 changed = tokio::time::timeout_at(deadline, news.changed()) => changed.is_ok(),
@@ -274,9 +273,7 @@ pub(super) async fn entries(
             may(&reader)?;
             personal = reader.is_personal();
         }
-        let at = Arc::clone(&inner);
-        let answer = inner.room.read(known, move || shown(&at, &numbers, &page, size)).await?;
-        let answer = answer.map(|value| json(&value)).map_err(|error| look(&error))?;
+        let answer = reading(inner, known, move |shared| Ok(shown(shared, &numbers, &page, size)?)).await?;
         // The gate goes by who might read when this was asked.
         return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
     }
@@ -302,11 +299,11 @@ fn most(limit: Option<u64>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES)
 }
 
-fn numbers(inner: &Inner, page: &Page, size: u64) -> Vec<u64> {
+fn numbers(shared: &Shared, page: &Page, size: u64) -> Vec<u64> {
     if page.which == Which::All {
         return (page.from..size).take(page.most).collect();
     }
-    let places = read(&inner.shared.places);
+    let places = read(&shared.places);
     let mut numbers: Vec<u64> =
         places.registry_entries(page.from).take_while(|seq| *seq < size).take(page.most).collect();
     if page.which == Which::RegistryAndDiscontinuities {
@@ -318,10 +315,10 @@ fn numbers(inner: &Inner, page: &Page, size: u64) -> Vec<u64> {
 }
 
 /// The entries, and from which number to ask on: past the last one shown, or past all there is.
-fn shown(inner: &Inner, numbers: &[u64], page: &Page, size: u64) -> Result<Value, LookError> {
+fn shown(shared: &Shared, numbers: &[u64], page: &Page, size: u64) -> Result<Value, LookError> {
     let (mut entries, mut bytes, mut next) = (Vec::new(), 0, None);
     for seq in numbers {
-        let entry = inner.shared.entry(*seq)?;
+        let entry = shared.entry(*seq)?;
         bytes += entry.record.len();
         let record = parse_canonical(&entry.record).map_err(|_| LookError::Other("record"))?;
         let header = match page.whole {
@@ -346,9 +343,7 @@ pub(super) async fn blob(
     Named(hash): Named,
 ) -> Result<Response, Problem> {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("this is no sha3-512 hash"))?;
-    let at = Arc::clone(&inner);
-    let found = inner.room.read(reader.is_known(), move || at.shared.blob(&hash)).await?;
-    let bytes = found.map_err(|error| look(&error))?;
+    let bytes = reading_off(inner, reader.is_known(), move |shared| Ok(shared.blob(&hash)?)).await?;
     let mut response = Response::new(Body::from(bytes));
     let plain = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(axum::http::header::CONTENT_TYPE, plain);
@@ -371,16 +366,14 @@ pub(super) async fn content(
     if from > to {
         return Err(look(&LookError::Absent));
     }
-    let at = Arc::clone(&inner);
-    let read = inner.room.read(reader.is_known(), move || content_of(&at, from, to)).await?;
-    read.map(|value| json(&value)).map_err(|error| look(&error))
+    reading(inner, reader.is_known(), move |shared| Ok(content_of(shared, from, to)?)).await
 }
 
 /// The content before the entries, and from which entry to ask on.
-fn content_of(inner: &Inner, from: u64, to: u64) -> Result<Value, LookError> {
+fn content_of(shared: &Shared, from: u64, to: u64) -> Result<Value, LookError> {
     let (mut content, mut bytes, mut next) = (Vec::new(), 0, from);
     for seq in from..to.min(from.saturating_add(MAX_SPAN)) {
-        let blobs = inner.shared.content_before(seq)?;
+        let blobs = shared.content_before(seq)?;
         next = seq + 1;
         if !blobs.is_empty() {
             let blobs: Vec<Value> = blobs
