@@ -177,8 +177,7 @@ fn kind_of(shared: &Shared, op: &str, events: &[Standing]) -> Result<Kind, Proof
 
 fn read_artifact(shared: &Shared, issued: &Standing) -> Result<Artifact, ProofError> {
     let bytes = shared.artifact_of(issued.header.seq)?;
-    let artifact = parse_canonical(&bytes).map_err(Into::into).and_then(Artifact::read);
-    artifact.map_err(|_| ProofError::Look(LookError::Other("artifact")))
+    Artifact::read_canonical(&bytes).map_err(|_| ProofError::Look(LookError::Other("artifact")))
 }
 
 fn shown(shared: &Shared, standing: Standing, size: u64) -> Result<ShownEntry, ProofError> {
