@@ -220,13 +220,14 @@ pub(super) struct Writer {
     pending: Vec<u8>,
     written: u64,
     compressor: zstd::bulk::Compressor<'static>,
+    decompressor: zstd::bulk::Decompressor<'static>,
 }
 
 impl Writer {
     /// Begins a packed segment of the records `first..next` under [`TEMPORARY`].
     pub(super) fn create(disk: &dyn Disk, first: u64, next: u64) -> io::Result<Writer> {
         let blocks = Blocks { first, next, salt: disk.nonce(), rows: Vec::new() };
-        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+        let (compressor, decompressor) = (zstd::bulk::Compressor::new(ZSTD_LEVEL)?, zstd::bulk::Decompressor::new()?);
         let file = disk.create(TEMPORARY)?;
         // The header is written last.
         Ok(Writer {
@@ -238,6 +239,7 @@ impl Writer {
             pending: Vec::with_capacity(PIECE),
             written: HEADER as u64,
             compressor,
+            decompressor,
         })
     }
 
@@ -256,7 +258,7 @@ impl Writer {
         }
         let packed = self.compressor.compress(&self.block)?;
         // The segment that this is made from will go: what is kept has to be what it held.
-        if zstd::bulk::decompress(&packed, self.block.len())? != self.block {
+        if self.decompressor.decompress(&packed, self.block.len())? != self.block {
             return Err(io::Error::other("a block did not unpack to what it was"));
         }
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
