@@ -31,8 +31,8 @@ pub struct Fold {
     pub(super) root: TrustRoot,
     pub(super) former_roots: Vec<TrustRoot>,
     pub(super) lists: Lists,
-    /// The registered key of each public key.
-    pub(super) publics: BTreeMap<[u8; 32], String>,
+    /// The public keys that are registered.
+    pub(super) publics: BTreeSet<[u8; 32]>,
     /// The highest version of each policy path that was ever published.
     pub(super) versions: BTreeMap<String, u64>,
     /// The time of the last entry that published a policy by each policy key.
@@ -101,7 +101,7 @@ impl Fold {
             root,
             former_roots: Vec::new(),
             lists: Lists::default(),
-            publics: BTreeMap::new(),
+            publics: BTreeSet::new(),
             versions: BTreeMap::new(),
             published_by: BTreeMap::new(),
             held_by_authority: BTreeSet::new(),
@@ -160,7 +160,7 @@ impl Fold {
         match effect {
             Effect::Root(root) => self.former_roots.push(core::mem::replace(&mut self.root, root)),
             Effect::Key(key) => {
-                self.publics.insert(key.public, key.kid.clone());
+                self.publics.insert(key.public);
                 lists.keys.put(key, tree);
             }
             Effect::Policy { policy, kid, at } => {
@@ -277,12 +277,6 @@ impl Fold {
     #[must_use]
     pub fn key(&self, kid: &str) -> Option<&KeyRecord> {
         self.lists.keys.get(kid)
-    }
-
-    /// The record of a registered public key.
-    #[must_use]
-    pub fn key_of_public(&self, public: &[u8; 32]) -> Option<&KeyRecord> {
-        self.key(self.publics.get(public)?)
     }
 
     /// The policy in force of a path, whatever its version.

@@ -86,7 +86,7 @@ impl Fold {
         if root.records().any(|key| matches!(key.status, KeyStatus::Compromised(since) if since > at)) {
             return Err(FoldError::SinceAhead);
         }
-        if root.publics().any(|public| self.publics.contains_key(public)) {
+        if root.publics().any(|public| self.publics.contains(public)) {
             return Err(FoldError::PublicKnown);
         }
         Ok(Effect::Root(root))
@@ -120,7 +120,7 @@ impl Fold {
             return Err(FoldError::Known("key"));
         }
         let of_a_root = || self.roots().any(|root| root.publics().any(|public| *public == key.public));
-        if self.publics.contains_key(&key.public) || of_a_root() {
+        if self.publics.contains(&key.public) || of_a_root() {
             return Err(FoldError::PublicKnown);
         }
         if self.is_revoked("identity", &key.owner) || self.runtime_is_revoked(&key.owner) {

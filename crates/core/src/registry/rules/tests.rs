@@ -124,7 +124,7 @@ fn a_key_enters_once_and_granted() {
     let mut fold = genesis();
     let gw = || key("gw", 30, KeyUse::Event, POINT);
     assert_eq!(fold.take("key.registered", &granted(gw())), Ok(true));
-    assert_eq!(fold.key_of_public(&gw().public), Some(&gw()));
+    assert_eq!(fold.key(&gw().kid), Some(&gw()));
     assert_eq!(fold.take("key.registered", &granted(gw())), Err(FoldError::Known("key")));
     let renamed = KeyRecord { kid: "key:test/gw/2".into(), ..gw() };
     assert_eq!(fold.take("key.registered", &granted(renamed)), Err(FoldError::PublicKnown));
