@@ -104,7 +104,8 @@ impl Lineage {
             && about.policy.is_some();
         let artifact = about.artifact_id.as_deref().and_then(id::operation_of_artifact);
         check(complete && artifact == Some(record.op.as_str()), LineageError::Binding)?;
-        check(*about == about.binding(), LineageError::Binding)?;
+        let only = about.reason.is_none() && about.policy_required.is_none() && about.fingerprint.is_none();
+        check(only, LineageError::Binding)?;
         check(issued_data(&record.data).is_some(), LineageError::Data)?;
         Ok(Self { stage: Stage::Issued, tip: record.tip(), point: None, binding: binding(about) })
     }
