@@ -146,8 +146,8 @@ impl Book {
         }
         let Accepted { key, path } = accepted;
         let before = match path {
-            Path::Issued => {
-                self.operations.issued(key, seq, record, artifact);
+            Path::Issued(begun) => {
+                self.operations.issued(key, seq, &record.by, begun, artifact);
                 None
             }
             Path::Lineage(advanced) => self.operations.advanced(key, seq, record, advanced),

@@ -8,7 +8,7 @@ use super::book::Book;
 use super::candidate::{OpKey, Verified};
 use super::cursor::Standing;
 use super::is_of_operation;
-use super::operations::Advanced;
+use super::operations::{Advanced, Begun};
 use super::refusal::Refusal;
 use eleven_core::artifact::Artifact;
 use eleven_core::encoding::{Object, Value};
@@ -55,7 +55,7 @@ pub struct Accepted {
 #[derive(Debug)]
 pub(super) enum Path {
     /// It begins an operation's lineage.
-    Issued,
+    Issued(Begun),
     /// It continues one.
     Lineage(Advanced),
     /// It is a subject's transition.
@@ -183,9 +183,9 @@ impl Book {
     ) -> Result<Path, Refusal> {
         match record.event.as_str() {
             "authorization.issued" => {
-                self.operations.judge_issued(key, record, artifact)?;
+                let begun = self.operations.judge_issued(key, record, artifact)?;
                 check_policy(registry, record)?;
-                Ok(Path::Issued)
+                Ok(Path::Issued(begun))
             }
             "authorization.consumed" => {
                 let revoked = |artifact: &str| registry.lists().revoked.contains(artifact);

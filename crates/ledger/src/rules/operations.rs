@@ -4,9 +4,9 @@ use super::candidate::OpKey;
 use super::refusal::Refusal;
 use crate::saved::{In, Out, Save, saved_fields, saved_inner};
 use eleven_core::artifact::{Artifact, UseMode};
-use eleven_core::event::Record;
+use eleven_core::event::{About, Record};
 use eleven_core::id;
-use eleven_core::lineage::{Lineage, LineageError, Stage, issued_data};
+use eleven_core::lineage::{IssuedData, Lineage, LineageError, Stage, issued_data};
 use eleven_core::time::Time;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -55,6 +55,13 @@ struct Terms {
     single: bool,
     max: Option<u64>,
     ancestors: Vec<String>,
+}
+
+/// A lineage that was judged to begin, and until when its artifact counts.
+#[derive(Debug)]
+pub(super) struct Begun {
+    lineage: Lineage,
+    exp: Time,
 }
 
 /// A lineage after an event that was judged to continue it.
@@ -156,7 +163,8 @@ impl Operations {
         Some(Issuance { issuer, exp: slot.issued.exp() })
     }
 
-    /// Whether an `authorization.issued` may begin its lineage. The artifact, where it came along, must be the one.
+    /// Whether an `authorization.issued` may begin its lineage, and the lineage after it. The artifact, where it came along, must be
+    /// the one.
     ///
     /// # Errors
     /// Why not.
@@ -165,17 +173,16 @@ impl Operations {
         key: &OpKey,
         record: &Record,
         artifact: Option<&Artifact>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Begun, Refusal> {
         if self.contains(key) {
             return Err(Refusal::OpKnown);
         }
-        Lineage::begin(record)?;
+        let lineage = Lineage::begin(record)?;
+        let IssuedData { chash, exp, .. } = issued_data(&record.data).ok_or(LineageError::Data)?;
         let is_its = |artifact: &Artifact| {
-            let data = issued_data(&record.data);
-            let alike = eleven_core::event::About::artifact(artifact) == record.about;
-            alike && data.is_some_and(|data| data.chash == artifact.chash && data.exp == artifact.exp)
+            About::artifact(artifact) == record.about && chash == artifact.chash && exp == artifact.exp
         };
-        if artifact.is_none_or(is_its) { Ok(()) } else { Err(Refusal::Artifact) }
+        if artifact.is_none_or(is_its) { Ok(Begun { lineage, exp }) } else { Err(Refusal::Artifact) }
     }
 
     /// Whether an `authorization.consumed` may follow, and the lineage after it. `revoked` tells of an artifact.
@@ -222,11 +229,16 @@ impl Operations {
         Ok(Advanced(open.lineage.advance(record)?))
     }
 
-    /// Begins the lineage of an `authorization.issued` at entry `seq`.
-    pub(super) fn issued(&mut self, key: OpKey, seq: u64, record: &Record, artifact: Option<&Artifact>) {
-        let Ok(lineage) = Lineage::begin(record) else { return self.noted(key, seq) };
-        let exp = issued_data(&record.data).map_or(Time(0), |data| data.exp);
-        let issued = Issued::new(self.place_of(&record.by), exp);
+    /// Begins the lineage of an `authorization.issued` of `issuer` at entry `seq`, as it was judged.
+    pub(super) fn issued(
+        &mut self,
+        key: OpKey,
+        seq: u64,
+        issuer: &str,
+        Begun { lineage, exp }: Begun,
+        artifact: Option<&Artifact>,
+    ) {
+        let issued = Issued::new(self.place_of(issuer), exp);
         let terms = artifact.map(Terms::of);
         let open = Some(Box::new(Open { lineage, terms, moved: false }));
         self.put(key, Slot { last: seq, issued, open });
