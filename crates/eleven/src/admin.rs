@@ -172,11 +172,7 @@ fn list(config: &Config, kind: &str, of_each: &[&str], output: Output) -> Result
         };
         Value::Array(rows.iter().map(object).collect())
     };
-    let table = || {
-        let heading: Vec<String> = columns().map(str::to_uppercase).collect();
-        std::iter::once(heading).chain(rows.iter().cloned()).collect::<Vec<_>>()
-    };
-    output.either(value, || output.table(&table()));
+    output.either(value, || output.table_of(columns().map(str::to_uppercase), rows.iter().cloned()));
     Ok(())
 }
 

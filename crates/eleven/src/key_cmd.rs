@@ -76,15 +76,14 @@ fn list(config: &Config, output: Output) -> Result<(), Failure> {
     let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
     let listed = listed.iter().cloned().chain(identity_keys(&snapshot)).map(|key| ("registry", key));
     let keys: Vec<(&str, Value)> = in_root.chain(listed).collect();
-    let rows = || {
-        let heading = ["KEY", "USE", "OWNER", "STATUS", "UNTIL", "STANDS IN"].map(str::to_owned).to_vec();
+    let table = || {
         let row = |(place, key): &(&str, Value)| {
             let cell = |name: &str| key.get(name).and_then(Value::as_str).map(shown).unwrap_or_default();
             vec![cell("kid"), cell("use"), cell("owner"), cell("status"), cell("exp"), (*place).to_owned()]
         };
-        std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()
+        output.table_of(["KEY", "USE", "OWNER", "STATUS", "UNTIL", "STANDS IN"], keys.iter().map(row))
     };
-    output.either(|| Value::Array(keys.iter().map(|(_, key)| key.clone()).collect()), || output.table(&rows()));
+    output.either(|| Value::Array(keys.iter().map(|(_, key)| key.clone()).collect()), table);
     Ok(())
 }
 

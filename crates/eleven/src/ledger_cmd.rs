@@ -65,8 +65,8 @@ fn text(size: &Size, (calls_per_day, years): (u64, u64), then: Option<u64>, room
     let row = |name: &str, part: &Part| {
         vec![name.to_owned(), part.entries.to_string(), bytes(part.records), bytes(part.disk)]
     };
-    let heading = ["", "ENTRIES", "RECORDS", "ON DISK"].map(str::to_owned).to_vec();
-    let rows = [heading, row("packed", &size.packed), row("open", &size.open)];
+    let rows = [row("packed", &size.packed), row("open", &size.open)];
+    let table = output.table_of(["", "ENTRIES", "RECORDS", "ON DISK"], rows);
     let (heads, search) = (bytes(size.heads), bytes(size.search));
     let measured =
         format!("{} calls, {} denials, {heads} of heads, {search} of search index", size.calls, size.denials);
@@ -81,7 +81,7 @@ fn text(size: &Size, (calls_per_day, years): (u64, u64), then: Option<u64>, room
         _ => "no forecast: the ledger holds nothing to measure yet, or the number is beyond all bounds".to_owned(),
     };
     let room = room.told().map(|told| format!("\n{told}")).unwrap_or_default();
-    format!("{}\n{measured}\n{forecast}{room}", output.table(&rows))
+    format!("{table}\n{measured}\n{forecast}{room}")
 }
 
 /// So many of something.

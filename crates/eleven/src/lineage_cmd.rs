@@ -68,8 +68,7 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
     let lineage = lineage_of(ledger, op)?;
     let events = read_events(&lineage)?;
     let entries = lineage.get("entries").and_then(Value::as_array).unwrap_or_default();
-    let rows = || {
-        let heading = ["N", "EVENT", "HASH", "AT", "BY", "ENTRY", "SAYS"].map(str::to_owned).to_vec();
+    let table = || {
         let row = |(at, event): (usize, &Record)| {
             let seq = entries.get(at).and_then(|entry| entry.get("seq")).and_then(Value::as_int);
             let seq = seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string());
@@ -77,7 +76,7 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
                 (format!("{:02}", event.n), event.event.clone(), ends_of(&event.hash.to_string()));
             vec![number, name, hash, event.ts.millis(), event.by.clone(), seq, says(event)]
         };
-        std::iter::once(heading).chain(events.iter().enumerate().map(row)).collect::<Vec<_>>()
+        output.table_of(["N", "EVENT", "HASH", "AT", "BY", "ENTRY", "SAYS"], events.iter().enumerate().map(row))
     };
     let sealed = matches!(lineage.get("sealed"), Some(Value::Bool(true)));
     let state = if sealed { "every event is under a signed head" } else { "not yet under a signed head" };
@@ -99,7 +98,7 @@ fn show(ledger: &At, op: &str, output: Output) -> Result<(), Failure> {
                 + &line("runtime", about.runtime.as_ref())
                 + &line("policy", about.policy.as_ref().map(|policy| &policy.reference))
         });
-        format!("lineage://op/{op}\n{head}\n{}\n\n{}", output.table(&rows()), output.paint(Paint::Dim, &state))
+        format!("lineage://op/{op}\n{head}\n{}\n\n{}", table(), output.paint(Paint::Dim, &state))
     };
     output.either(|| lineage.clone(), text);
     Ok(())

@@ -164,9 +164,19 @@ impl Output {
         if self.colour { format!("{ESCAPE}{}{text}{ESCAPE}{RESET}", paint.mark()) } else { text.to_owned() }
     }
 
-    /// Rows in columns, the first row being the heading. Every cell is [`shown`]. On a terminal that is narrower all rows go
-    /// on below, each column under its heading.
-    pub(crate) fn table(self, rows: &[Vec<String>]) -> String {
+    /// Rows in columns under a heading. Every cell is [`shown`]. On a terminal that is narrower all rows go on below, each column
+    /// under its heading.
+    pub(crate) fn table_of(
+        self,
+        heading: impl IntoIterator<Item: ToString>,
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> String {
+        let heading: Vec<String> = heading.into_iter().map(|name| name.to_string()).collect();
+        self.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+    }
+
+    /// The same of rows of which the first is the heading.
+    fn table(self, rows: &[Vec<String>]) -> String {
         let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =

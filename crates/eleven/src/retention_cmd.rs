@@ -50,10 +50,8 @@ pub(crate) fn retention(config: &Config, command: RetentionCommand, output: Outp
             let text = || match longest {
                 None => "no retention is set: all content is kept".to_owned(),
                 Some(days) => {
-                    let heading = ["VERSION", "HASH"].map(str::to_owned).to_vec();
                     let rows = set().map(|set| vec![set.version.clone(), set.hash.to_string()]);
-                    let rows = std::iter::once(heading).chain(rows).collect::<Vec<_>>();
-                    format!("content is kept for {days} days\n{}", output.table(&rows))
+                    format!("content is kept for {days} days\n{}", output.table_of(["VERSION", "HASH"], rows))
                 }
             };
             output.either(value, text);
@@ -166,12 +164,11 @@ impl Held {
     }
 
     fn table(held: &[Self], output: Output) -> String {
-        let heading = ["KIND", "SUBJECT", "HELD"].map(str::to_owned).to_vec();
         let row = |held: &Self| {
             let subject = held.identity.as_ref().unwrap_or(&held.id).clone();
             vec![held.kind.clone(), subject, if held.is_held { "yes" } else { "no" }.to_owned()]
         };
-        let table = output.table(&std::iter::once(heading).chain(held.iter().map(row)).collect::<Vec<_>>());
+        let table = output.table_of(["KIND", "SUBJECT", "HELD"], held.iter().map(row));
         if held.iter().any(|held| held.kind == "identity" && held.identity.is_none()) {
             let why = "The registry has the digest of an identity alone: it is named where a client, an auditor or you are \
                        of that name.";

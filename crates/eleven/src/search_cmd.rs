@@ -27,13 +27,12 @@ pub(crate) fn search(args: &Search, file: &Path, output: Output) -> Result<(), F
         let names = ["at", "op", "last_event", "identity", "operation", "runtime", "reason"];
         let heading = ["BEGUN", "OPERATION ID", "CAME TO", "IDENTITY", "OPERATION", "RUNTIME", "REASON"];
         let row = |row: &Value| names.map(|name| cell(row, name)).to_vec();
-        let rows: Vec<Vec<String>> =
-            std::iter::once(heading.map(str::to_owned).to_vec()).chain(results.iter().map(row)).collect();
+        let table = output.table_of(heading, results.iter().map(row));
         let number = |name: &str| answer.get(name).and_then(Value::as_int);
         let more = number("next").map(|next| format!("; there may be more with --before {next}")).unwrap_or_default();
         let (indexed, size) = (number("indexed").unwrap_or(0), number("size").unwrap_or(0));
         let far = format!("{} found{more}; {indexed} of {size} entries are indexed", results.len());
-        format!("{}\n\n{}", output.table(&rows), output.paint(Paint::Dim, &far))
+        format!("{table}\n\n{}", output.paint(Paint::Dim, &far))
     };
     output.either(|| answer.clone(), text);
     Ok(())

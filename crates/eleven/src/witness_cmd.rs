@@ -175,11 +175,8 @@ fn list_logs(dir: &Path, output: Output) -> Result<(), Failure> {
         let row = |line: &String| Value::Object(Object::new().with("origin", origin(line)).with("vkey", line.as_str()));
         Value::Object(Object::new().with("logs", lines.iter().map(row).collect::<Vec<_>>()))
     };
-    let text = || {
-        let heading = ["LOG", "VERIFIER KEY"].map(str::to_owned).to_vec();
-        let rows = lines.iter().map(|line| vec![origin(line), line.clone()]);
-        output.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
-    };
+    let row = |line: &String| vec![origin(line), line.clone()];
+    let text = || output.table_of(["LOG", "VERIFIER KEY"], lines.iter().map(row));
     output.either(value, text);
     Ok(())
 }
@@ -315,7 +312,6 @@ fn show(url: &str, output: Output) -> Result<(), Failure> {
         None => String::new(),
     };
     let table = || {
-        let heading = ["LOG", "SIZE", "SEEN", "ROOT"].map(str::to_owned).to_vec();
         let seen = said.get("seen").and_then(Value::as_array).unwrap_or_default();
         let rows = seen.iter().map(|log| ["origin", "size", "at", "root"].map(|name| text(log, name)).to_vec());
         let watched =
@@ -323,9 +319,9 @@ fn show(url: &str, output: Output) -> Result<(), Failure> {
         // What was added and never asked to be cosigned.
         let unseen = watched.filter(|log| !seen.iter().any(|seen| text(seen, "origin") == **log));
         let unseen = unseen.map(|log| [log, "-", "nothing yet", "-"].map(str::to_owned).to_vec());
-        let rows: Vec<_> = std::iter::once(heading).chain(rows).chain(unseen).collect();
+        let table = output.table_of(["LOG", "SIZE", "SEEN", "ROOT"], rows.chain(unseen));
         let evidence = said.get("evidence").and_then(Value::as_int).unwrap_or(0);
-        format!("witness {}, {evidence} contradictions kept\n{}", shown(&text(&said, "name")), output.table(&rows))
+        format!("witness {}, {evidence} contradictions kept\n{table}", shown(&text(&said, "name")))
     };
     output.either(|| said.clone(), table);
     Ok(())

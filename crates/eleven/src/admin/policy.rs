@@ -197,11 +197,8 @@ fn list(config: &Config, output: Output) -> Result<(), Failure> {
         };
         vec![text("ref"), joined("operations"), joined("runtimes"), ends_of(&text("hash"))]
     };
-    let rows = || {
-        let heading = ["POLICY", "OPERATIONS", "RUNTIMES", "HASH"].map(str::to_owned).to_vec();
-        std::iter::once(heading).chain(policies.iter().map(row)).collect::<Vec<_>>()
-    };
-    output.either(|| Value::Array(policies.clone()), || output.table(&rows()));
+    let table = || output.table_of(["POLICY", "OPERATIONS", "RUNTIMES", "HASH"], policies.iter().map(row));
+    output.either(|| Value::Array(policies.clone()), table);
     Ok(())
 }
 

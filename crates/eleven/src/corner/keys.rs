@@ -307,15 +307,14 @@ fn rename(folder: &Folder, from: &str, to: &str) -> Result<(), Failure> {
 }
 
 fn show(which: Which, keys: &[PublicKey], output: Output) {
-    let rows = || {
-        let heading = ["KEY", "USE", "OWNER", "PUBLIC"].map(str::to_owned).to_vec();
+    let table = || {
         let row = |key: &PublicKey| {
             let public = eleven_core::signature::base64_value(&key.public);
             vec![key.kid.clone(), key.usage.name().to_owned(), key.owner.clone(), public]
         };
-        std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()
+        output.table_of(["KEY", "USE", "OWNER", "PUBLIC"], keys.iter().map(row))
     };
-    output.either(|| Value::Object(printed(which, keys)), || output.table(&rows()));
+    output.either(|| Value::Object(printed(which, keys)), table);
 }
 
 /// The public keys as key commands print them.
