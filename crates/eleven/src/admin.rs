@@ -109,7 +109,7 @@ fn add_secret(
     }
     let args = Object::new().with(kind, name).with("identity", identity).with("hash", made.hash());
     let done = act(config, &format!("{kind}.add"), args).map_err(|failure| not_added(failure, kind, name, out))?;
-    let answer = members(done.clone());
+    let answer = done.clone().into_object();
     if let Some(file) = out {
         let file = file.display().to_string();
         let what = format!("The secret of {name}, for {identity}, is in {file}, which nobody else may read.");
@@ -237,7 +237,7 @@ pub(crate) fn measured(config: &Config, kid: String) -> Result<RuntimeRecord, Fa
 /// As [`act`].
 pub(crate) fn register_runtime(config: &Config, output: Output) -> Result<(), Failure> {
     let record = measured(config, corner::point_kid(config)?)?;
-    let done = act(config, "runtime.register", members(record.to_value()))?;
+    let done = act(config, "runtime.register", record.to_value().into_object())?;
     let what = format!("{} is registered\n  binary {}\n  config {}", record.point, record.binary, record.config);
     report(&done, &what, output);
     Ok(())
@@ -263,14 +263,6 @@ pub(crate) fn measure_runtime(config: &Config, output: Output) -> Result<(), Fai
         || format!("{}\n  key    {}\n  binary {}\n  config {}", record.point, record.kid, record.binary, record.config);
     output.either(|| record.to_value(), text);
     Ok(())
-}
-
-/// The members of a record's value.
-pub(crate) fn members(value: Value) -> Object {
-    match value {
-        Value::Object(members) => members,
-        _ => Object::new(),
-    }
 }
 
 #[cfg(test)]

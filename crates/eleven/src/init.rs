@@ -247,10 +247,10 @@ fn founding_acts(config: &Config, keys: &Keys, policy: &Path, exposure: Exposure
     let exposed =
         (exposure != Exposure::default()).then(|| act("exposure.set", Object::new().with("exposure", exposure.name())));
     let acts = [
-        act("source.register", admin::members(source.to_value())),
+        act("source.register", source.to_value().into_object()),
         act("policy.publish", Object::new().with("bundle", bundle)),
-        act("runtime.register", admin::members(admin::measured(config, point.kid.clone())?.to_value())),
-        act("source.register", admin::members(operator.to_value())),
+        act("runtime.register", admin::measured(config, point.kid.clone())?.to_value().into_object()),
+        act("source.register", operator.to_value().into_object()),
     ];
     Ok(Value::Array(exposed.into_iter().chain(acts).collect()))
 }

@@ -119,7 +119,7 @@ fn register(config: &Config, files: &[PathBuf], valid_days: u16, output: Output)
     for key in wanted.iter().filter(|key| !known.contains_key(&key.kid)) {
         last = Some(if key.usage == KeyUse::Identity {
             let row = jwt_source(&jwt_row(&key.kid), &key.owner, &key.kid, &key.public);
-            act(config, "source.register", admin::members(row.to_value()))?
+            act(config, "source.register", row.to_value().into_object())?
         } else {
             let record = record(key, SystemClock.now(), valid_days);
             act(config, "key.register", Object::new().with("key", record.to_value()))?

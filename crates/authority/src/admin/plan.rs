@@ -87,13 +87,13 @@ pub(super) async fn of(
         Act::RuntimeRegister { record } if record.runtime.len() > MAX_RUNTIME => Err(ActError::Impossible(
             "the runtime's name is longer than 512 bytes, so that no request could name it: give it a shorter one",
         )),
-        Act::RuntimeRegister { record } => one("runtime.registered", members(record.to_value())),
+        Act::RuntimeRegister { record } => one("runtime.registered", record.to_value().into_object()),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
             operators::check_rows(current, &record.name, Some(&record), operator)?;
             operators::check_name(current, &record.name)?;
             rows::check(&record, current.view.lists())?;
-            one("source.registered", members(record.to_value()))
+            one("source.registered", record.to_value().into_object())
         }
         Act::SourceRemove { name } => remove_source(current, name, operator),
         Act::ClientAdd { client, identity, hash } => add_secret(current, CLIENT, &client, &identity, hash),
@@ -180,13 +180,6 @@ fn set_retention(authority: &Authority, current: &Current, retention: &Retention
         }));
     }
     Ok(approve(authority, current, record)?.answering("days", retention.days))
-}
-
-fn members(record: Value) -> Object {
-    match record {
-        Value::Object(members) => members,
-        _ => Object::new(),
-    }
 }
 
 /// What is not in the registry, with what shows what is.
@@ -349,7 +342,7 @@ fn add_secret(
     if current.view.lists().sources.contains(&record.name) {
         return Err(ActError::Impossible("there is one of that name: revoke it first"));
     }
-    let plan = Plan::one(Step::alone("source.registered", members(record.to_value())));
+    let plan = Plan::one(Step::alone("source.registered", record.to_value().into_object()));
     Ok(match made {
         Some(made) => plan.answering("secret", made.reveal()),
         None => plan,

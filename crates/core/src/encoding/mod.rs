@@ -118,6 +118,12 @@ impl Value {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
+    /// The object that this is: one without members where it is none.
+    #[must_use]
+    pub fn into_object(self) -> Object {
+        if let Self::Object(object) = self { object } else { Object::new() }
+    }
+
     /// The member `name`, where this is an object that has it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

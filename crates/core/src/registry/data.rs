@@ -84,11 +84,7 @@ impl PublishedPolicy {
     /// The data of the event.
     #[must_use]
     pub fn to_object(&self) -> Object {
-        let record = match self.record.to_value() {
-            Value::Object(record) => record,
-            _ => Object::new(),
-        };
-        record.with("sig", self.sig.to_value())
+        self.record.to_value().into_object().with("sig", self.sig.to_value())
     }
 
     /// Whether a policy key of `root` that counts at `at` signed it for the root's domain.
@@ -125,11 +121,7 @@ impl ApprovedInterface {
     /// The data of the event.
     #[must_use]
     pub fn to_object(&self) -> Object {
-        let record = match self.record.to_value() {
-            Value::Object(record) => record,
-            _ => Object::new(),
-        };
-        record.with("sig", self.sig.to_value())
+        self.record.to_value().into_object().with("sig", self.sig.to_value())
     }
 
     /// Reads exactly `{"service","version","hash","sig"}`.

@@ -1,6 +1,6 @@
 //! Operators: who they are, and by which keys they act.
 
-use super::{act, list, members, not_added, report, told};
+use super::{act, list, not_added, report, told};
 use crate::cli::OperatorCommand;
 use crate::config::Config;
 use crate::keystore::write_new;
@@ -38,7 +38,7 @@ fn add(config: &Config, name: &str, identity: &str, out: Option<&Path>, output: 
     let args = Object::new().with("operator", name).with("identity", identity).with("kid", &kid);
     let args = args.with("public", base64_value(&key.signer.public()));
     let done = act(config, "operator.add", args).map_err(|failure| not_added(failure, secret::OPERATOR, name, out))?;
-    let answer = members(done.clone()).with("kid", &kid);
+    let answer = done.clone().into_object().with("kid", &kid);
     if let Some(file) = out {
         let file = file.display().to_string();
         let what = format!(

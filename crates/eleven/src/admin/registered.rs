@@ -1,6 +1,6 @@
 //! The keys of an enforcement point in the registry, and their replacement.
 
-use super::{act, measured, members};
+use super::{act, measured};
 use crate::call::{self, Registry};
 use crate::config::Config;
 use crate::key_cmd;
@@ -109,7 +109,7 @@ impl Registered {
             act(config, "key.register", Object::new().with("key", record.to_value()))?;
         }
         let event = keys.iter().find(|key| key.usage == KeyUse::Event).map(|key| key.kid.clone()).unwrap_or_default();
-        act(config, "runtime.register", members(measured(config, event.clone())?.to_value()))?;
+        act(config, "runtime.register", measured(config, event.clone())?.to_value().into_object())?;
         let retired = if drained { self.retire_others(config, keys)? } else { before };
         Ok(Replaced { kid: event, retired })
     }

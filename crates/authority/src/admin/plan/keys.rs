@@ -1,7 +1,7 @@
 //! How keys of the registry end. One without which nothing could be recorded any more, its successor neither, is found before its end
 //! is durable: no act could undo it.
 
-use super::{Plan, Step, members};
+use super::{Plan, Step};
 use crate::Authority;
 use crate::admin::ActError;
 use crate::identity::keys::{self, COMPROMISED, RETIRED};
@@ -115,7 +115,7 @@ fn identity_row<'a>(current: &'a Current, kid: &str) -> Option<&'a SourceRecord>
 fn end_identity(row: &SourceRecord, status: &str, since: Time) -> Result<Plan, ActError> {
     let ended = keys::ended(row, status, since);
     let ended = ended.ok_or(ActError::Impossible("the identity key has ended already, and not later than that"))?;
-    let plan = Plan::one(Step::alone("source.registered", members(ended.to_value())));
+    let plan = Plan::one(Step::alone("source.registered", ended.to_value().into_object()));
     Ok(plan.answering("use", KeyUse::Identity.name()))
 }
 

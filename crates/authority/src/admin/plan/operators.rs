@@ -1,7 +1,7 @@
 //! Operators are added and removed, and somebody is left who may act. Nobody outside could put it right again if nobody were: a
 //! founding act is possible only while the registry lists no operator, and one that is contained lifts nothing while another may.
 
-use super::{Plan, Step, members, present, remove_source};
+use super::{Plan, Step, present, remove_source};
 use crate::admin::ActError;
 use crate::identity::{Operator, Sources, rows};
 use crate::registry::Current;
@@ -15,7 +15,7 @@ pub(super) fn add(current: &Current, record: &SourceRecord) -> Result<Plan, ActE
         return Err(ActError::Impossible("there is an operator of that name: remove it first, or take another name"));
     }
     rows::check(record, lists)?;
-    Ok(Plan::one(Step::alone("source.registered", members(record.to_value()))))
+    Ok(Plan::one(Step::alone("source.registered", record.to_value().into_object())))
 }
 
 /// Removes an operator: its acts are refused from then on, those that wait for their turn too, and the tokens that it had issued end.
