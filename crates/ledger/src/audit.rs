@@ -14,7 +14,7 @@ pub(crate) use content::{hashes_named, issuer_key};
 pub(crate) use linked::Pending;
 
 use crate::receive::{Reading, Received};
-use crate::rules::{Candidate, Judgement, Last, Refusal, Verified};
+use crate::rules::{Judgement, Last, Refusal, Verified};
 use crate::seal::{Pace, SealedEntry, StagedSeal};
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
@@ -184,13 +184,11 @@ impl Audit {
 
     /// A record of a key that was not registered when it was read may be of one that is now.
     fn verified(&self, reading: Reading) -> Result<Verified, Refusal> {
-        let candidate: Candidate = match reading {
-            Reading::Verified(verified) => return Ok(verified),
-            Reading::Refused(why) => return Err(why),
-            Reading::Unknown(candidate) => candidate,
-        };
-        let key = self.shared.keys.get(candidate.kid()).ok_or(Refusal::UnknownKey)?;
-        candidate.verify(key.verifying().ok_or(Refusal::UnknownKey)?)
+        match reading.again(&self.shared.keys) {
+            Reading::Verified(verified) => Ok(verified),
+            Reading::Refused(why) => Err(why),
+            Reading::Unknown(_) => Err(Refusal::UnknownKey),
+        }
     }
 
     fn take(&mut self, verified: &Verified, content: &mut content::Content, batch: &mut Batch) -> Outcome {

@@ -87,7 +87,7 @@ pub enum Reading {
 
 impl Reading {
     /// The same by the keys that are registered by now.
-    fn again(self, keys: &Keys) -> Self {
+    pub(crate) fn again(self, keys: &Keys) -> Self {
         let Self::Unknown(candidate) = self else { return self };
         let Some(key) = keys.get(candidate.kid()) else { return Self::Unknown(candidate) };
         let verified = key.verifying().ok_or(Refusal::UnknownKey).and_then(|key| candidate.verify(key));
