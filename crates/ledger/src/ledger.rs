@@ -385,14 +385,8 @@ impl Ledger {
         let received = Received::read(body, &self.inner.shared.keys)?;
         self.inner.group.submit(Request::Append(received), move |outcome| {
             answered(outcome.map_err(|error| error.to_string()).and_then(|committed| {
-                let answer = committed.answer;
-                match crate::serve::first_refusal(&answer) {
-                    Some(why) => Err(why),
-                    None => {
-                        let next = answer.next.unwrap_or(0);
-                        Ok(Appended { durability: Durability::D1, next, size: answer.size })
-                    }
-                }
+                let told = crate::serve::told(&committed.answer, Durability::D1);
+                told.map_err(|(problem, _)| problem.detail)
             }));
         });
         Ok(())

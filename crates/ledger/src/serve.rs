@@ -13,7 +13,9 @@ mod search;
 mod tests;
 mod tiles;
 
-pub(crate) use audit::first_refusal;
+pub(crate) use audit::{hash_of, told, unavailable};
+pub(crate) use room::Room;
+pub(crate) use search::follow as follow_search;
 
 use crate::heads::clock_behind;
 use crate::keys;
@@ -32,11 +34,6 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::signature::base64_value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-pub(crate) use room::Room;
-
-pub(crate) use audit::{hash_of, told, unavailable};
-pub(crate) use search::follow as follow_search;
 
 /// All routes of the corner.
 pub(crate) fn router(inner: &Arc<Inner>) -> Router {

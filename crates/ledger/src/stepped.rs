@@ -189,7 +189,7 @@ fn appended(outcome: Result<Committed<Answer>, CommitError>) -> WireAnswer {
     match outcome {
         Err(error) => WireAnswer::problem(&unavailable(&error)),
         Ok(committed) => match told(&committed.answer, Durability::D1) {
-            Ok(taken) => WireAnswer { status: 200, body: taken.canonical() },
+            Ok(taken) => WireAnswer { status: 200, body: taken.to_value().canonical() },
             Err((problem, body)) => WireAnswer { status: problem.status, body: body.canonical() },
         },
     }

@@ -96,7 +96,7 @@ pub(crate) fn unavailable(error: &CommitError) -> Problem {
 
 fn answer(answer: &Answer, durability: Durability) -> Response {
     let (problem, body) = match told(answer, durability) {
-        Ok(taken) => return named(json(&taken), durability),
+        Ok(taken) => return named(json(&taken.to_value()), durability),
         Err(refused) => refused,
     };
     let mut response = json(&body);
@@ -106,7 +106,7 @@ fn answer(answer: &Answer, durability: Durability) -> Response {
 }
 
 /// What the answer to an append says; where not all was taken, the problem and its document.
-pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Problem, Value)> {
+pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Appended, (Problem, Value)> {
     if answer.too_large {
         let detail = "the request is more than one commit takes: send it in parts";
         let problem = Problem { status: 413, ..Problem::refused(Reason::LimitsExceeded, detail) };
@@ -115,7 +115,7 @@ pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Pr
     }
     let (next, size) = (answer.next.unwrap_or(0), answer.size);
     let Some((status, at, detail)) = worst(&answer.outcomes) else {
-        return Ok(Appended { durability, next, size }.to_value());
+        return Ok(Appended { durability, next, size });
     };
     let problem = Problem { record: Some(at as u64), ..Problem::with_status(status, detail) };
     let refused: Vec<Value> = answer.outcomes.iter().enumerate().filter_map(refused).collect();
@@ -131,14 +131,6 @@ pub(crate) fn told(answer: &Answer, durability: Durability) -> Result<Value, (Pr
         .with("records", refused)
         .with_some("expected", expected.or_else(|| (status == 409).then_some(next)));
     Err((problem, Value::Object(object)))
-}
-
-/// What to say where not every record of an append was taken.
-pub(crate) fn first_refusal(answer: &Answer) -> Option<String> {
-    if answer.too_large {
-        return Some("the request is more than one commit takes: send it in parts".to_owned());
-    }
-    worst(&answer.outcomes).map(|(_, _, why)| why)
 }
 
 /// The status, the place of the record that it is for, and what to say: what stops a stream first, then what is nobody's, then
