@@ -143,7 +143,8 @@ impl Audit {
             let outcome = match self.verified(reading) {
                 Ok(verified) => {
                     let outcome = self.take(&verified, &mut content, batch);
-                    last = Some((verified.kid().to_owned(), outcome.tells(verified.src_seq())));
+                    let tells = outcome.tells(verified.src_seq());
+                    last = Some((verified, tells));
                     outcome
                 }
                 Err(why) => Outcome::Refused { why, numbered: false },
@@ -161,7 +162,7 @@ impl Audit {
                 "uses came too long before or after their own time: no proof of them will ever hold"
             );
         }
-        let answer = self.answer(last.as_ref().map(|(kid, _)| kid.as_str()), outcomes);
+        let answer = self.answer(last.as_ref().map(|(verified, _)| verified.kid()), outcomes);
         let next = answer.next.zip(last).map(|(next, (_, tells))| next.min(tells));
         Answer { next, last: None, ..answer }
     }
