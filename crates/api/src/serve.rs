@@ -1,13 +1,13 @@
 //! An HTTP/1.1 server for a corner: one accept loop over plain TCP or TLS, with the limits that keep a slow or large
 //! request from costing anything, and whoever takes no answer from keeping a place.
 
+mod activity;
 mod budget;
 mod connection;
-mod line;
 mod metrics;
 mod named;
-mod patient;
 mod room;
+mod write_timeout;
 
 pub use budget::{Budget, UNCOUNTED};
 pub use metrics::MetricsText;

@@ -4,8 +4,8 @@
 //! a planned restart longer by what it leaves unsaid: a head or a handshake that has only begun is not waited for, and a
 //! body that has only begun, or an answer that nobody takes, for a second.
 
-use super::line::{Answering, Line};
-use super::patient::{LAST, Patient};
+use super::activity::{Activity, Answering};
+use super::write_timeout::{LAST, WriteTimeout};
 use super::{HEAD_TIMEOUT, Peer, Tls, stopped};
 use axum::Router;
 use eleven_core::limits::MAX_REQUEST_HEAD;
@@ -34,37 +34,37 @@ pub(super) async fn connection<S>(stream: S, peer: Peer, tls: Option<Tls>, route
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let line = Line::new(stop.clone());
-    let stream = Patient::new(stream, Arc::clone(&line));
-    let Some(Tls(acceptor)) = tls else { return http(stream, peer, &line, router, stop).await };
+    let activity = Activity::new(stop.clone());
+    let stream = WriteTimeout::new(stream, Arc::clone(&activity));
+    let Some(Tls(acceptor)) = tls else { return http(stream, peer, &activity, router, stop).await };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)) => shaken,
         () = over(stop.clone()) => return tracing::debug!(peer = %peer.0, "a TLS handshake had only begun"),
     };
     match shaken {
-        Ok(Ok(stream)) => http(stream, peer, &line, router, stop).await,
+        Ok(Ok(stream)) => http(stream, peer, &activity, router, stop).await,
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "a TLS handshake took too long"),
     }
 }
 
-async fn http<S>(stream: S, peer: Peer, line: &Arc<Line>, router: Router, stop: watch::Receiver<bool>)
+async fn http<S>(stream: S, peer: Peer, activity: &Arc<Activity>, router: Router, stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (router, serving) = (TowerToHyperService::new(router), Arc::clone(line));
+    let (router, serving) = (TowerToHyperService::new(router), Arc::clone(activity));
     let (unwanted, mut left_over) = mpsc::unbounded_channel();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (line, held) = (Arc::clone(&serving), serving.request());
+        let (activity, held) = (Arc::clone(&serving), serving.request());
         request.extensions_mut().insert(peer);
         let waits = request.headers().contains_key(EXPECT);
-        let answer = router.call(request.map(|body| line.receiving(body, waits, unwanted.clone())));
+        let answer = router.call(request.map(|body| activity.receiving(body, waits, unwanted.clone())));
         async move {
             let mut answer = answer.await?;
             // Where nothing is said of it some caches keep an answer for a time of their own, and give it to whoever asks next, also
             // where it was for the one reader who signed for it.
             answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-            if line.is_told() {
+            if activity.is_told() {
                 // It is its connection's last.
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -86,7 +86,7 @@ where
             () = drained(&mut left_over) => {}
             () = &mut told => {
                 connection.as_mut().graceful_shutdown();
-                let left = left(line);
+                let left = left(activity);
                 tokio::pin!(left);
                 break loop {
                     tokio::select! {
@@ -119,13 +119,13 @@ async fn over(mut stop: watch::Receiver<bool>) {
 
 /// Waits until nothing is left that a connection is worth waiting for. What a request does that came whole is; how long,
 /// says whoever stops.
-async fn left(line: &Line) {
+async fn left(activity: &Activity) {
     tokio::time::sleep(LINGER).await;
-    if line.is_idle() {
+    if activity.is_idle() {
         return;
     }
     tokio::time::sleep(LAST).await;
-    if !line.is_idle() && !line.is_receiving() {
+    if !activity.is_idle() && !activity.is_receiving() {
         std::future::pending::<()>().await;
     }
 }

@@ -1,9 +1,9 @@
-//! A stream whose other side has to take what is written to it.
+//! A stream that fails where the other side does not take what is written to it, or takes it too slowly.
 //!
-//! It stands right on the connection, below TLS. Only time counts in which there are bytes and the other side takes none: a
-//! quiet stream of events, a long poll and a model that thinks never use any of it up.
+//! It stands right on the connection, below TLS. Time counts only while there are bytes to write and the other side takes none.
+//! A quiet stream of events, a long poll and a model that thinks use up none of it.
 
-use super::line::Line;
+use super::activity::Activity;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) const LAST: Duration = Duration::from_secs(1);
 
 /// The stream, and how long it has waited.
-pub(super) struct Patient<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    line: Arc<Line>,
+    activity: Arc<Activity>,
     /// Since when the other side takes nothing.
     blocked_since: Option<Instant>,
     /// How long it took nothing before that, and how much was written; both of this answer.
@@ -38,11 +38,11 @@ pub(super) struct Patient<S> {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
-    pub(super) fn new(stream: S, line: Arc<Line>) -> Self {
+impl<S> WriteTimeout<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         let took = Instant::now();
         let (blocked_since, blocked, written) = (None, Duration::ZERO, 0);
-        Self { stream, line, blocked_since, blocked, written, took, is_last: false, alarm: None }
+        Self { stream, activity, blocked_since, blocked, written, took, is_last: false, alarm: None }
     }
 
     fn judge(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -61,7 +61,7 @@ impl<S> Patient<S> {
         match self.blocked_since.take() {
             Some(since) => {
                 self.blocked += now.saturating_duration_since(since);
-                self.line.set_blocked(false);
+                self.activity.set_blocked(false);
             }
             None if !self.is_last && now.saturating_duration_since(self.took) > PAUSE => {
                 (self.blocked, self.written) = (Duration::ZERO, 0);
@@ -74,11 +74,11 @@ impl<S> Patient<S> {
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let now = Instant::now();
-        if !self.is_last && self.line.is_told() {
+        if !self.is_last && self.activity.is_told() {
             (self.is_last, self.blocked, self.blocked_since) = (true, Duration::ZERO, None);
         }
         let since = *self.blocked_since.get_or_insert(now);
-        self.line.set_blocked(true);
+        self.activity.set_blocked(true);
         let until = since + self.patience();
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if alarm.deadline() != until {
@@ -97,13 +97,13 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, wrote)

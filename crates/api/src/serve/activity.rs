@@ -1,4 +1,5 @@
-//! What a connection has to do: whether it is worth waiting for when the corner is told to stop.
+//! What a connection is doing: its request, the body of that, and its answer. When the corner is told to stop, this says whether the
+//! connection is still waited for.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,15 +11,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, watch};
 
-/// What is known of one connection. Whoever holds a clone of one of the two tokens has something to do still.
-pub(super) struct Line {
+/// What one connection is doing.
+pub(super) struct Activity {
     stop: watch::Receiver<bool>,
+    /// A clone is held for each request, from its head to the end of its answer.
     requests: Arc<()>,
+    /// A clone is held for each request's body that is on its way.
     bodies: Arc<()>,
+    /// Whether the other side does not take what is written.
     blocked: AtomicBool,
 }
 
-impl Line {
+impl Activity {
     pub(super) fn new(stop: watch::Receiver<bool>) -> Arc<Self> {
         let (requests, bodies) = (Arc::default(), Arc::default());
         Arc::new(Self { stop, requests, bodies, blocked: AtomicBool::new(false) })
