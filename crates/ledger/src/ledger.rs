@@ -4,7 +4,6 @@ use crate::archive::{self, Archive, Mover};
 use crate::audit::{Answer, Audit, CROWD, Outcome, Request};
 use crate::backup;
 use crate::error::LedgerError;
-use crate::fall::Fall;
 use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::keys;
@@ -18,6 +17,7 @@ use crate::serve::Room;
 use crate::settings::{Settings, Signers};
 use crate::state::{Counts, Published, Shared};
 use crate::stored::Stored;
+use crate::thread_guard::ThreadGuard;
 use eleven_api::audit::{Appended, Durability};
 use eleven_api::edge::{self, Clock};
 use eleven_api::keyring::InUse;
@@ -329,7 +329,7 @@ impl Ledger {
         let signed = archive::signed_at(&shared);
         let head_keys = signer.keys.newest_first().map(|key| (key.kid().to_owned(), key.public())).collect();
         let signing = Arc::new(Mutex::new(signer));
-        let head_failed = Fall::of("heads", &fail);
+        let head_failed = ThreadGuard::of("heads", &fail);
         let on_failure = move |error: HeadError| head_failed.because(error.to_string());
         let heads =
             heads::start(Arc::clone(&signing), settings.resign_every, seals, on_failure).map_err(LedgerError::Io)?;
@@ -337,7 +337,7 @@ impl Ledger {
         if let Err(error) = search.begin(&shared.source()) {
             tracing::error!(%error, "there is no search; it is tried again");
         }
-        let (unsound, unmoved) = (Fall::of("check", &fail), Fall::of("archive", &fail));
+        let (unsound, unmoved) = (ThreadGuard::of("check", &fail), ThreadGuard::of("archive", &fail));
         let on_unsound = move |why| unsound.because(why);
         let checker = loaded.then(|| Checker::start(&shared, on_unsound)).transpose().map_err(LedgerError::Io)?;
         let on_stop = move |stop| match stop {

@@ -3,7 +3,7 @@
 use super::{Archived, Moves, each};
 use crate::audit::hashes_named;
 use crate::error::LedgerError;
-use crate::life::{Life, ends_some_day};
+use crate::retention::{Life, ends_some_day};
 use crate::rules::OpKey;
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;

@@ -7,9 +7,9 @@
 use super::past::{Past, Rules};
 use super::{Archive, Archived, Moves, Piece, copy};
 use crate::error::LedgerError;
-use crate::fall::Fall;
 use crate::state::{Counts, Shared, read, write};
 use crate::stored::Stored;
+use crate::thread_guard::ThreadGuard;
 use eleven_api::edge::Clock;
 use eleven_core::time::Time;
 use eleven_store::{Rewriter, background};
@@ -40,7 +40,7 @@ pub(crate) struct Mover {
 }
 
 impl Mover {
-    /// Starts its thread, which holds `fall` for as long as it works. A process before signed its last head at `signed`.
+    /// Starts its thread, which holds `guard` for as long as it works. A process before signed its last head at `signed`.
     ///
     /// # Errors
     /// Where there is none to be had.
@@ -50,14 +50,14 @@ impl Mover {
         clock: &Arc<dyn Clock>,
         signed: Option<Time>,
         every: Duration,
-        fall: Fall,
+        guard: ThreadGuard,
     ) -> io::Result<Self> {
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = channel();
         let stopping = Arc::clone(&stop);
         let work = move || {
-            let _fall = fall;
+            let _guard = guard;
             let mut before = signed;
             let ends = |after| !matches!(ended.recv_timeout(after), Err(RecvTimeoutError::Timeout));
             if let Some(after) = waits(shared.archive.as_ref(), every) {

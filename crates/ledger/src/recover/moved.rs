@@ -1,6 +1,6 @@
 //! Content that was moved out, and whether it might be: from the entries alone, which are all here.
 
-use crate::life::{Life, ends_some_day};
+use crate::retention::{Life, ends_some_day};
 use eleven_core::encoding::Value;
 use eleven_core::event::Record;
 use eleven_core::registry::history::Moment;

@@ -1,4 +1,5 @@
-//! How long an event's content is kept goes by the life of its lineage: who archives and who audits fold it alike.
+//! How long content is kept follows from the lineage of its event: when its last event was, whether anything of it still runs, and
+//! what a hold could name of it. Whoever moves content to an archive and whoever audits that use this fold.
 
 use eleven_core::event::Record;
 use eleven_core::id;
