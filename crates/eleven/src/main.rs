@@ -24,7 +24,6 @@ mod health;
 mod init;
 mod key_cmd;
 mod keystore;
-mod ledger_cmd;
 mod lineage_cmd;
 mod operator;
 mod output;
@@ -36,6 +35,7 @@ mod retention_cmd;
 mod root_cmd;
 mod root_key;
 mod search_cmd;
+mod size_cmd;
 mod up;
 mod verify_cmd;
 mod why;
@@ -165,7 +165,7 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCod
         LedgerCommand::Recovery(command) => backup_cmd::sign(&command, output)?,
         LedgerCommand::Hammer(args) => return hammer::run(&args, output),
         LedgerCommand::Size { calls_per_day, years } => {
-            ledger_cmd::size(&Config::load(file)?, calls_per_day, years, output)?;
+            size_cmd::size(&Config::load(file)?, calls_per_day, years, output)?;
         }
         LedgerCommand::Genesis => corner::genesis(file)?,
         LedgerCommand::Probe(args) => corner::probe(Which::Ledger, file, &args.path, output)?,

@@ -1,4 +1,4 @@
-//! What an operator asks of a ledger's folder.
+//! `eleven ledger size`: what the ledger's folder takes, and what it will take.
 
 use crate::config::Config;
 use crate::disk;
