@@ -6,7 +6,7 @@ mod policy;
 mod registered;
 
 pub(crate) use operators::operator;
-pub(crate) use policy::{Source, publish};
+pub(crate) use policy::{Source, policy};
 pub(crate) use registered::Registered;
 
 use crate::call::{self, At, Registry};

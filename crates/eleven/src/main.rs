@@ -43,7 +43,7 @@ mod witness_cmd;
 
 use cli::{
     AuthorityCommand, Cli, Command, ConformanceCommand, CornerKeyCommand, IdentityCommand, LedgerCommand,
-    PolicyCommand, RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
+    RegistryCommand, RuntimeCommand, RuntimeKeyCommand, SubjectCommand,
 };
 use config::Config;
 use corner::Which;
@@ -75,15 +75,13 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
         Command::Lineage(command) => return lineage_cmd::run(command, file, output),
         Command::Init(args) => init::run(&args, output)?,
         Command::Why(args) => why::run(&args, file, output)?,
-        Command::Authority(AuthorityCommand::Serve(args)) => return serve(Which::Authority, file, &args),
-        Command::Runtime(RuntimeCommand::Serve(args)) => return serve(Which::Runtime, file, &args),
-        Command::Authority(command) => authority(command, file, output)?,
-        Command::Runtime(command) => runtime(command, file, output)?,
+        Command::Authority(command) => return authority(command, file, output),
+        Command::Runtime(command) => return runtime(command, file, output),
         Command::Ledger(command) => return ledger(command, file, output),
         Command::Witness(command) => return witness_cmd::run(command, output),
         Command::Identity(IdentityCommand::Issue { identity }) => admin::issue_identity(&config()?, &identity, output)?,
         Command::Client(command) => admin::client(&config()?, command, output)?,
-        Command::Policy(command) => policy(command, &config()?, output)?,
+        Command::Policy(command) => admin::policy(&config()?, command, output)?,
         Command::Artifact(command) => admin::artifact(&config()?, command, output)?,
         Command::Key(command) => key_cmd::run(&config()?, &command, output)?,
         Command::Root(command) => root_cmd::run(&command, config, output)?,
@@ -105,23 +103,20 @@ fn run(command: Command, file: &Path, output: Output) -> Result<ExitCode, Failur
     Ok(ExitCode::from(EXIT_DONE))
 }
 
-fn policy(command: PolicyCommand, config: &Config, output: Output) -> Result<(), Failure> {
-    admin::publish(config, command, output)
-}
-
 fn serve(which: Which, file: &Path, args: &cli::Serve) -> Result<ExitCode, Failure> {
     corner::serve(which, file, args.parent).map(ExitCode::from)
 }
 
-fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<(), Failure> {
+fn authority(command: AuthorityCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        AuthorityCommand::Serve(args) => serve(Which::Authority, file, &args).map(drop),
-        AuthorityCommand::Restart => restart::run(Which::Authority, &Config::load(file)?, output),
-        AuthorityCommand::Key(command) => key(Which::Authority, &command, file, output),
-        AuthorityCommand::Grant => corner::grant(file, output),
-        AuthorityCommand::Found => corner::found(file, output),
-        AuthorityCommand::Probe(args) => corner::probe(Which::Authority, file, &args.path, output),
+        AuthorityCommand::Serve(args) => return serve(Which::Authority, file, &args),
+        AuthorityCommand::Restart => restart::run(Which::Authority, &Config::load(file)?, output)?,
+        AuthorityCommand::Key(command) => key(Which::Authority, &command, file, output)?,
+        AuthorityCommand::Grant => corner::grant(file, output)?,
+        AuthorityCommand::Found => corner::found(file, output)?,
+        AuthorityCommand::Probe(args) => corner::probe(Which::Authority, file, &args.path, output)?,
     }
+    Ok(ExitCode::from(EXIT_DONE))
 }
 
 fn key(which: Which, command: &CornerKeyCommand, file: &Path, output: Output) -> Result<(), Failure> {
@@ -131,19 +126,22 @@ fn key(which: Which, command: &CornerKeyCommand, file: &Path, output: Output) ->
     }
 }
 
-fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<(), Failure> {
+fn runtime(command: RuntimeCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     match command {
-        RuntimeCommand::Serve(args) => serve(Which::Runtime, file, &args).map(drop),
-        RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output),
-        RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => corner::new_keys(Which::Runtime, file, &label, output),
-        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label, valid_days, journal_lost }) => {
-            corner::replace_keys(file, &label, valid_days, journal_lost, output)
+        RuntimeCommand::Serve(args) => return serve(Which::Runtime, file, &args),
+        RuntimeCommand::Restart => restart::run(Which::Runtime, &Config::load(file)?, output)?,
+        RuntimeCommand::Key(RuntimeKeyCommand::New { label }) => {
+            corner::new_keys(Which::Runtime, file, &label, output)?;
         }
-        RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output),
-        RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output),
-        RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output),
-        RuntimeCommand::Probe(args) => corner::probe(Which::Runtime, file, &args.path, output),
+        RuntimeCommand::Key(RuntimeKeyCommand::Replace { label, valid_days, journal_lost }) => {
+            corner::replace_keys(file, &label, valid_days, journal_lost, output)?;
+        }
+        RuntimeCommand::Register => admin::register_runtime(&Config::load(file)?, output)?,
+        RuntimeCommand::Remove => admin::remove_runtime(&Config::load(file)?, output)?,
+        RuntimeCommand::Measure => admin::measure_runtime(&Config::load(file)?, output)?,
+        RuntimeCommand::Probe(args) => corner::probe(Which::Runtime, file, &args.path, output)?,
     }
+    Ok(ExitCode::from(EXIT_DONE))
 }
 
 fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCode, Failure> {

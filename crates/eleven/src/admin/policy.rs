@@ -119,32 +119,9 @@ impl Source {
 ///
 /// # Errors
 /// As [`act`].
-pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -> Result<(), Failure> {
+pub(crate) fn policy(config: &Config, command: PolicyCommand, output: Output) -> Result<(), Failure> {
     match command {
-        PolicyCommand::Publish { file, next } => {
-            let source = Source::read(&file)?;
-            let mut source = if next { source.numbered_next(config)? } else { source };
-            let publish =
-                |source: &Source| act(config, "policy.publish", Object::new().with("bundle", source.bundle.clone()));
-            let mut done = publish(&source);
-            // What is in force does not show a version that was retired: who refuses it knows which one is the next.
-            let named = done.as_ref().err().filter(|_| next).and_then(|refused| source.next_by(refused));
-            if let Some(reference) = named {
-                source.bundle.insert("ref", reference);
-                done = publish(&source);
-            }
-            let tried = format!("{} of {}", source.reference().unwrap_or("?"), source.read_from());
-            let unread = source.unread();
-            let bundle = source.into_object();
-            let done = done.map_err(|failure| {
-                let numbered = next || failure.next().is_none();
-                failure.while_(&tried).or_else_try(numbered, "--next numbers it by itself")
-            })?;
-            let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
-            let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
-            report(&done, &what, output);
-            unread.iter().chain(&warnings(bundle, config)).for_each(|warning| aside(warning));
-        }
+        PolicyCommand::Publish { file, next } => publish(config, &file, next, output)?,
         PolicyCommand::Retire { reference } => {
             let done = act(config, "policy.retire", Object::new().with("ref", &reference));
             let done = done.map_err(|failure| failure.while_(&reference))?;
@@ -154,6 +131,32 @@ pub(crate) fn publish(config: &Config, command: PolicyCommand, output: Output) -
         PolicyCommand::List => list(config, output)?,
         PolicyCommand::Show { reference } => show(config, &reference, output)?,
     }
+    Ok(())
+}
+
+/// Publishes the bundle of a file; with `next` as the version after the last one of its path.
+fn publish(config: &Config, file: &Path, next: bool, output: Output) -> Result<(), Failure> {
+    let source = Source::read(file)?;
+    let mut source = if next { source.numbered_next(config)? } else { source };
+    let publish = |source: &Source| act(config, "policy.publish", Object::new().with("bundle", source.bundle.clone()));
+    let mut done = publish(&source);
+    // What is in force does not show a version that was retired: who refuses it knows which one is the next.
+    let named = done.as_ref().err().filter(|_| next).and_then(|refused| source.next_by(refused));
+    if let Some(reference) = named {
+        source.bundle.insert("ref", reference);
+        done = publish(&source);
+    }
+    let tried = format!("{} of {}", source.reference().unwrap_or("?"), source.read_from());
+    let unread = source.unread();
+    let bundle = source.into_object();
+    let done = done.map_err(|failure| {
+        let numbered = next || failure.next().is_none();
+        failure.while_(&tried).or_else_try(numbered, "--next numbers it by itself")
+    })?;
+    let policy = |name: &str| done.get("policy").and_then(|policy| policy.get(name)).and_then(Value::as_str);
+    let what = format!("{} is published\n  {}", policy("ref").unwrap_or("?"), policy("hash").unwrap_or("?"));
+    report(&done, &what, output);
+    unread.iter().chain(&warnings(bundle, config)).for_each(|warning| aside(warning));
     Ok(())
 }
 
