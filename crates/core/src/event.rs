@@ -169,8 +169,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Computes both hashes and signs. That `data` holds what the protocol knows, and no integer beyond 2^53-1, is for whoever
-    /// fills it.
+    /// Computes both hashes and signs. Whether `data` holds what the protocol asks for, and no integer beyond 2^53-1, is not checked:
+    /// that is for whoever fills it.
     ///
     /// # Errors
     /// Where a name in it is not of its form, or the record would be past 16 KiB or too deep to stand in a list of records.
@@ -240,8 +240,8 @@ fn within_limits(length: usize, depth: usize) -> Result<(), FormError> {
     require(depth + 2 <= limits::MAX_DEPTH, "the event record is too deep to stand in a list of records")
 }
 
-/// Both hashes of an event: over its canonical body and the raw hash before it (PROTOCOL 5). And the digest of the envelope in it,
-/// which whoever made the event asks for next: taken at once with the primary hash it costs little.
+/// Both hashes of an event, each over its canonical body and the raw hash before it (PROTOCOL 5); and the digest of the envelope in
+/// it, which whoever made the event asks for next. Computed together with the primary hash it costs little.
 fn hashes(body: &[u8], prev: Option<&(Sha3, Blake2b)>, envelope: Option<&[u8]>) -> (Sha3, Blake2b, Envelope) {
     let nothing: &[u8] = &[];
     let (before, before_alt) = prev.map_or((nothing, nothing), |(hash, hash_alt)| (&hash.0[..], &hash_alt.0[..]));
@@ -287,12 +287,14 @@ pub struct Record {
     canonical: Vec<u8>,
 }
 
-/// The envelope of an `attestation.signed`: what its digest is of, until somebody takes it where there is a core to spare; of one that
-/// is made here, its digest.
+/// What a record keeps of the envelope in its data.
 #[derive(Clone, Debug)]
 enum Envelope {
+    /// It is no `attestation.signed`, or has none.
     None,
+    /// The envelope's canonical bytes, until [`Record::digest_envelopes`] takes their digest.
     Bytes(Vec<u8>),
+    /// Its SHA3-512.
     Digest(Sha3),
 }
 
@@ -381,7 +383,8 @@ impl Record {
         }
     }
 
-    /// Takes the digest of each one's envelope, where it has one: several at a time, and not where the record is judged.
+    /// Computes the digest of each one's envelope, where it has one. Several are hashed at a time, which whoever judges one record
+    /// after the other can't do.
     pub fn digest_envelopes<'a>(records: impl IntoIterator<Item = &'a mut Self>) {
         let envelopes = records.into_iter().map(|record| &mut record.envelope);
         let mut envelopes: Vec<&mut Envelope> =

@@ -77,13 +77,13 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// One that was put by, from what it told: its parts and its [`binding`](Self::binding).
+    /// A lineage that was saved, from its parts and its [`binding`](Self::binding).
     #[must_use]
     pub const fn resumed(stage: Stage, tip: Tip, point: Option<String>, binding: Sha256) -> Self {
         Self { stage, tip, point, binding }
     }
 
-    /// A digest of the members that stay alike, for [`resumed`](Self::resumed) and of no other meaning.
+    /// A digest of the members that stay the same through a lineage. It is for [`resumed`](Self::resumed) alone.
     #[must_use]
     pub const fn binding(&self) -> Sha256 {
         self.binding

@@ -66,8 +66,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// The number up to which whoever sent a record under `number` may be told where its key's stream stands. Who has the key
-    /// alone can send what the ledger did not have; what it has, a refused record among it, anybody may have read there.
+    /// The greatest next number that whoever sent a record under `number` may be told. A record that the ledger did not have comes
+    /// from whoever has the key, and may be told where the stream stands. One that it has, taken or refused, may have been read here
+    /// and sent by anybody: that tells no more than the number after its own.
     const fn tells(&self, number: u64) -> u64 {
         match self {
             Self::Equivocation { new: true } => u64::MAX,
@@ -174,8 +175,8 @@ impl Audit {
         Answer { outcomes, next, last, size: book.size(), at: None, too_large: false }
     }
 
-    /// The time of the next entries: the clock's, and never before the last entry's nor the last head's, which has none of them,
-    /// also where that is dated and not shown yet.
+    /// The time of the next entries: the clock's, and never before that of the last entry or of the last head, which does not cover
+    /// them. A head counts from when it is dated, before it is shown.
     pub(crate) fn entry_time(&self) -> Time {
         let head = self.shared.published().map(|published| published.head.at);
         let dated = Time(self.shared.dated.load(Ordering::Acquire));
@@ -183,7 +184,7 @@ impl Audit {
         before.max(self.clock.now())
     }
 
-    /// A record of a key that was not registered when it was read may be of one that is now.
+    /// The record as it was verified. Where its key was not registered when it was read, it may be by now, and is asked for again.
     fn verified(&self, reading: Reading) -> Result<Verified, Refusal> {
         match reading.again(&self.shared.keys) {
             Reading::Verified(verified) => Ok(verified),
@@ -265,7 +266,7 @@ impl Audit {
         let seq = read(&self.shared.book).size();
         self.links.push(linked::Link { index: batch.len(), seq, at });
         let position = staged(batch.push_unfinished(verified.canonical().to_vec(), linked::AROUND));
-        // Both at once for who reads: an entry that the book knows has its place, and what came before it in its lineage.
+        // Under both locks: a reader who finds an entry in the book finds its place and the entry before it in its lineage, too.
         let mut book = write(&self.shared.book);
         debug_assert!(book.at().is_none_or(|last| last <= at), "an entry's time never goes back");
         let applied = book.apply(accepted, record, verified.mark(), at, artifact);
@@ -279,7 +280,7 @@ impl Audit {
         self.changes.extend(applied.index);
         self.unsealed += 1;
         Counts::add(&self.shared.counts.appended);
-        // It is true and is kept; but no verifier takes it (PROTOCOL 11.1, `artifact.window`).
+        // The event is true and is kept, but no verifier takes it (PROTOCOL 11.1, `artifact.window`).
         let in_time = (-MAX_SEEN_EARLY_MS..=MAX_SEEN_LATE_MS).contains(&at.since(record.ts));
         if record.event == "authorization.consumed" && !in_time {
             Counts::add(&self.shared.counts.untimely);

@@ -115,14 +115,14 @@ impl Received {
         Ok(received)
     }
 
-    /// The same with its body, which goes with it: whoever sent that may leave, and what was read of it waits for the writer.
+    /// The same with its body, which counts as held until the writer has taken this: also where whoever sent it has left.
     #[must_use]
     pub(crate) fn holding(self, body: Bytes) -> Self {
         Self { _body: Some(body), ..self }
     }
 
-    /// The same by the keys that are registered by now: the record that registers one may have been on its way when this
-    /// was read. Content that turns out to be signed for is read; what is not as it should be counts as not sent.
+    /// The same by the keys that are registered by now: the record that registers one may have been on its way when this was read.
+    /// Where a registered key turns out to have signed a record, the content is read. Content that is malformed counts as not sent.
     #[must_use]
     pub fn settled(mut self, keys: &Keys) -> Self {
         let Some(unread) = self.unread.take() else { return self };

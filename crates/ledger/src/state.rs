@@ -51,8 +51,8 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     /// How many entries are durable.
     pub(crate) durable: watch::Sender<u64>,
-    /// How many were when one came last that makes a registry epoch or says that a stream is broken: who waits for such alone is not
-    /// woken for each commit.
+    /// How many entries were durable after the last commit that held a notable one: an entry that makes a registry epoch, or says that
+    /// a stream is broken. Whoever waits for such entries alone watches this, and is not woken by every commit.
     pub(crate) notable: watch::Sender<u64>,
     /// The last signed head, durable before it is here. Sent again when it rises.
     pub(crate) head: watch::Sender<Option<Arc<Published>>>,
@@ -73,10 +73,11 @@ pub(crate) struct Shared {
     /// Set where a head could not be signed or stored.
     pub(crate) headless: AtomicBool,
     pub(crate) counts: Counts,
-    /// Held from when a record is given its time and judged until it is applied: whoever takes it knows what later ones are judged
-    /// by, and from which time on they are.
+    /// Held while a record is given its time, judged and applied. Whoever takes it finds no record half way: all later ones are judged
+    /// by what is folded now, at a time not before now.
     pub(crate) judging: Mutex<()>,
-    /// The time of the last head that nothing stood behind, in milliseconds, from before it is signed: no entry that comes is earlier.
+    /// The time of the last head that covered every entry, in milliseconds, set before the head is signed. No later entry is dated
+    /// before it.
     pub(crate) dated: AtomicI64,
     /// Where content went that is past its retention, where that is at hand.
     pub(crate) archive: Option<Archive>,

@@ -1,8 +1,8 @@
 //! What a bundle shows, each member read once and on its own.
 //!
-//! A member that is malformed or missing fails the checks that ask for it here, and no other: reading keeps the error
-//! beside the member. A member that is unknown is for `bundle.form` to refuse and for the hashes to notice; the
-//! structures around it are read all the same.
+//! A member that is malformed or missing fails the checks that ask for it here, and no other: its error is kept in its place. An
+//! unknown member does not keep the structure around it from being read: `bundle.form` refuses it, and the hashes, which cover it,
+//! do not follow.
 
 use crate::caller::Caller;
 use crate::checks::{Judged, Stop, failed};
@@ -56,8 +56,7 @@ pub(crate) struct Shown<'a> {
 pub(crate) struct Event {
     /// What it says.
     pub(crate) record: Record,
-    /// The encoding of all that stands in the bundle, unknown members included: that is what was hashed and signed, or was
-    /// not.
+    /// The canonical encoding of all that stands in the bundle, unknown members included: hashes and signature have to be over that.
     canonical: Vec<u8>,
     body: Vec<u8>,
     hash: Sha3,

@@ -45,7 +45,7 @@ impl Content {
         Self { artifacts, blobs, inputs }
     }
 
-    /// A record was not taken: what it would have taken is anybody's.
+    /// Notes that a record was not taken: any other may take the inputs that it would have taken.
     pub(super) fn release(&mut self) {
         self.inputs = 0;
     }

@@ -20,13 +20,14 @@ const MAX_EVIDENCE: usize = 64 * 1024;
 pub(crate) const REGISTRY_CAUSE: &str = "drift.registry";
 
 impl Audit {
-    /// Appends an event of the ledger's own. `false`, with a loud word, where its own key may not sign it: then the
-    /// operator has to register another. The word comes once: what has to be sealed is tried several times a second.
+    /// Appends an event of the ledger's own. `false` where it could not be made or does not pass the rules: mostly its key does not
+    /// count any more, and the operator has to register another. That is logged as an error, once: what has to be sealed is tried
+    /// several times a second.
     pub(crate) fn append_own(&mut self, event: &'static str, data: Object, at: Time, batch: &mut Batch) -> bool {
         self.append_own_with(None, event, data, at, batch)
     }
 
-    /// The same, with content that the event names and that is not kept yet: where there is no entry, it is not kept either.
+    /// The same, with content that the event names and that is not stored yet. It is stored only where the event is appended.
     fn append_own_with(
         &mut self,
         content: Option<(Sha3, Vec<u8>)>,

@@ -101,7 +101,8 @@ fn prepare_entries(entries: &[&[u8]], keys: &Keys, depth: Depth) -> Vec<What> {
     };
     let records = split.iter().flatten().map(|(header, record)| (encoded(record), hashed(header.seq)));
     let candidates = Candidate::read_each(records);
-    // Of those that are hashed already: of seals, which are what heads are of, and of the last, which is what comes next goes on from.
+    // Of those that were hashed before, the chains are computed after seals alone, which heads commit to, and after the last of
+    // these entries, from which the next one goes on.
     let last = candidates.len().saturating_sub(1);
     let is_chained = |at: usize, header: &EntryHeader, candidate: &Result<Candidate, Refusal>| {
         let seals = candidate.as_ref().is_ok_and(|candidate| candidate.event() == Some("ledger.sealed"));

@@ -25,7 +25,8 @@ pub struct Book {
     /// Every artifact that was ever revoked, and the entry that did: only the first counts, also after its row was
     /// dropped.
     pub(super) revoked: HashMap<OpKey, u64>,
-    /// The event keys under which enforcement points return: all of their others were closed, or were to be returned under, too.
+    /// The event keys under which enforcement points return after they lost a journal: keys that were registered when every other
+    /// event key of the point was closed, or was itself one to return under.
     pub(super) returned: BTreeSet<String>,
     size: u64,
     at: Option<Time>,
@@ -116,14 +117,14 @@ impl Book {
         self.revoked.get(&OpKey::of_artifact(artifact)?).copied()
     }
 
-    /// Notes that the artifact of the lineage that it began is moved out, or that it stays after all: while it is gone nothing
-    /// is consumed by it, because nothing is left to hold a use against.
+    /// Notes that the artifact of this lineage is moved to an archive, or that it stays after all. While it is gone nothing is consumed
+    /// by it: its terms are not here to hold a use against.
     pub fn set_moved(&mut self, issued: &OpKey, moved: bool) {
         self.operations.set_moved(issued, moved);
     }
 
-    /// Ends a replay after which records are appended: what [`Book::set_moved`] closed when an artifact was moved is closed.
-    /// Not before its end, since what was consumed while the artifact was there stands in the entries.
+    /// Ends a replay after which records are appended: the lineages whose artifacts were moved are closed, as [`Book::set_moved`]
+    /// closed them. Not before the end of the replay: its entries hold what was consumed while the artifact was there.
     pub fn close_moved(&mut self) {
         self.operations.close_moved();
     }

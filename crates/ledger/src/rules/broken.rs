@@ -21,10 +21,11 @@ pub struct BrokenStream {
 }
 
 impl Book {
-    /// The stream that a record, which is about to be taken, shows to have broken off: it registers an event key for an
-    /// enforcement point all of whose event keys were closed before, or is the first under such a key. Who changes keys in
-    /// order registers the new one while the old one still counts, and nothing is missing, whenever that is closed. What was said
-    /// of a point is not said once more before it went on.
+    /// The stream that a record, which is about to be taken, shows to have broken off. Such a record either registers an event key
+    /// for an enforcement point all of whose event keys are closed, or is the first under a key that was registered so.
+    ///
+    /// A point that changes keys in order registers the new one while the old one still counts: nothing is missing then, whenever
+    /// the old one is closed. That a stream broke off is said once, until its point has gone on.
     #[must_use]
     pub fn broken_stream(&self, verified: &Verified) -> Option<BrokenStream> {
         let record = verified.record().ok()?;
@@ -43,9 +44,9 @@ impl Book {
         Some(BrokenStream { kid: last.kid.clone(), producer: owner, from, resumed })
     }
 
-    /// Notes the event key that a record registers, where its point returns under it: all of its others were closed before, or it
-    /// was to return under them and has not. With the first record under any of its keys a point has gone on, and is awaited under
-    /// no other.
+    /// Notes the event key that a record registers, where its point returns under it: every other event key of the point is closed, or
+    /// is one that it was to return under and has not used. With the first record under any of its keys a point has gone on: it is
+    /// awaited under no other key then.
     pub(super) fn note_return(&mut self, record: &Record) {
         if record.src_seq == 0 {
             let awaited: Vec<String> = self.awaited(&record.by).cloned().collect();
@@ -55,8 +56,9 @@ impl Book {
         self.returned.extend(returned.map(|(_, kid)| kid));
     }
 
-    /// The keys under which a point was to return and has not: that its stream broke off was said, and it still is. A first record
-    /// that is refused under its number ends the waiting, too: nothing is said to go on then, and what comes next breaks off anew.
+    /// The keys under which a point was to return and has not: it was said that its stream broke off, and it still has. A first record
+    /// that is refused under its number ends this, too. It is not said then that the stream goes on, and the next key that is
+    /// registered breaks it off anew.
     fn awaited<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = &'a String> {
         let owned = move |kid: &&String| {
             self.registry().and_then(|registry| registry.key(kid)).is_some_and(|key| key.owner == owner)
@@ -65,9 +67,9 @@ impl Book {
         self.returned.iter().filter(owned).filter(unused)
     }
 
-    /// Which of an enforcement point's event keys, `kid` apart, was closed last. Those under which it was to return and did not are
-    /// none of them: what broke off did so before, and nothing goes on under them. None where another still counts, which takes
-    /// over: nothing breaks off then.
+    /// Which of an enforcement point's event keys was closed last, `kid` and the keys that it is awaited under left out: nothing was
+    /// ever sent under those, so no stream broke off there. `None` where another of its event keys still counts: that one takes over,
+    /// and nothing breaks off.
     fn last_closed(&self, owner: &str, kid: &str) -> Option<&KeyRecord> {
         let registry = self.registry().filter(|_| eleven_core::name::is_point(owner))?;
         let is_awaited = |key: &&KeyRecord| self.awaited(owner).any(|kid| *kid == key.kid);

@@ -259,12 +259,13 @@ fn canonical(content: &Content) -> &[u8] {
     }
 }
 
-/// Whether a record's hashes are computed.
+/// Whether a record's hashes are computed when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hashed {
     /// They are.
     Anew,
-    /// They were, when it was appended, and it is known that its bytes are those: what stands in it is taken as it stands.
+    /// They are not: they were computed when it was appended, and its bytes are known to be the same. The hashes and the op that it
+    /// states are taken to be right.
     Before,
 }
 

@@ -102,8 +102,8 @@ impl Book {
         }
     }
 
-    /// The same for a record that is new. What this ledger begins is held to more than what a log holds that may be older, or
-    /// another's (spec/ledger.md).
+    /// The same for a record that is not in any ledger yet. It has to keep rules that are younger than some logs, which may hold records
+    /// that break them: those are read, and none is added (spec/ledger.md).
     #[must_use]
     pub fn judge_new(&self, record: &Verified, at: Time, artifact: Option<&Artifact>) -> Judgement {
         match self.judge(record, at, artifact) {

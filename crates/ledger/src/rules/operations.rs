@@ -47,8 +47,7 @@ struct Open {
     moved: bool,
 }
 
-/// What an artifact says about its uses, known where it stands with its issuance; where it was moved to an archive, a replay
-/// does not know it.
+/// What an artifact says about its uses. A replay does not know it where the artifact was moved to an archive.
 #[derive(Clone, Debug)]
 struct Terms {
     nonce: String,
