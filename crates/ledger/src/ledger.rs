@@ -8,14 +8,14 @@ use crate::heads::{self, HeadError, HeadSigner, Heads};
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
 use crate::keys;
 use crate::receive::Received;
-use crate::recover::{self, Depth, Replayed};
+use crate::recover::Replayed;
 use crate::rules::{Book, Candidate, Judgement};
 use crate::saved::{self, Checker, Saved};
 use crate::seal::{Pace, SealedEntry};
 use crate::search::Search;
 use crate::serve::Room;
 use crate::settings::{Settings, Signers};
-use crate::state::{Counts, Published, Shared};
+use crate::state::{Counts, Shared};
 use crate::stored::Stored;
 use crate::thread_guard::ThreadGuard;
 use eleven_api::audit::{Appended, Durability};
@@ -111,23 +111,8 @@ impl Parts {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let reader = log.reader();
-        // Its root is compared below, where heads are resumed. One by a key that is not held here is nobody's word: the keystore is
-        // the one thing that does not lie beside the entries.
-        let own = |last: &Published| {
-            let key = signers.head.named(&last.head.sig.kid).and_then(|key| VerifyingKey::new(&key.public()));
-            key.is_some_and(|key| last.head.verify(&key))
-        };
         let last = heads.last(&Witnesses::default()).map_err(LedgerError::Head)?;
-        let last = last.filter(own);
-        let loaded = saved.zip(last.as_ref()).and_then(|(saved, last)| {
-            let loaded = saved.load(reader.as_ref(), last, &signers.head);
-            loaded.inspect_err(|why| tracing::warn!(why, "the saved state is not used: the log is read")).ok()
-        });
-        let under = last.map_or(0, |last| last.size());
-        let (replayed, loaded) = match loaded {
-            Some(replayed) => (replayed, true),
-            None => (recover::replay(reader.as_ref(), Depth::Resume { under })?, false),
-        };
+        let (replayed, loaded) = saved::load_or_replay(saved, reader.as_ref(), last, &signers.head)?;
         if replayed.book.registry().is_none() {
             return Err(LedgerError::Empty(folder.to_owned()));
         }

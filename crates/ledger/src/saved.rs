@@ -16,7 +16,7 @@ pub(crate) use check::Checker;
 pub(crate) use form::{In, Out, Save, invalid, saved_fields, saved_inner};
 
 use crate::places::Places;
-use crate::recover::{Replayed, Resumed};
+use crate::recover::{self, Depth, ReplayError, Replayed, Resumed};
 use crate::rules::Book;
 use crate::state::{Published, Sealed, Shared, read};
 use crate::stored::Stored;
@@ -110,6 +110,34 @@ pub(crate) fn take(folder: &Path) -> io::Result<Option<Saved>> {
             format!("{} can't be taken away, and the log may not change beside it: {error}", path.display()),
         )),
     }
+}
+
+/// What the log comes to, and whether that was loaded from `saved` and not replayed. `last` is the last signed head.
+///
+/// That head counts only where a key of `keys` signed it: the keystore alone does not lie beside the entries. Whether the log has the
+/// tree that it commits to is compared by whoever resumes heads.
+///
+/// # Errors
+/// Where the log is wrong.
+pub(crate) fn load_or_replay(
+    saved: Option<Saved>,
+    log: &dyn ReadLog,
+    last: Option<Published>,
+    keys: &Keyring,
+) -> Result<(Replayed, bool), ReplayError> {
+    let last = last.filter(|last| {
+        let key = keys.named(&last.head.sig.kid).and_then(|key| VerifyingKey::new(&key.public()));
+        key.is_some_and(|key| last.head.verify(&key))
+    });
+    let loaded = saved.zip(last.as_ref()).and_then(|(saved, last)| {
+        let loaded = saved.load(log, last, keys);
+        loaded.inspect_err(|why| tracing::warn!(why, "the saved state is not used: the log is read")).ok()
+    });
+    if let Some(replayed) = loaded {
+        return Ok((replayed, true));
+    }
+    let under = last.map_or(0, |last| last.size());
+    Ok((recover::replay(log, Depth::Resume { under })?, false))
 }
 
 /// Takes away the saved state of a log that is about to be changed.
