@@ -121,10 +121,10 @@ pub(crate) fn sign(command: &RecoveryCommand, output: Output) -> Result<(), Fail
 }
 
 fn document(file: &Path) -> Result<Value, Failure> {
-    let bytes = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    let bytes = std::fs::read(file).map_err(|error| Failure::usage_about(file, error))?;
     parse(&bytes).map_err(|error| Failure::usage(format!("{} is not I-JSON: {error}", file.display())))
 }
 
 fn recovery(file: &Path) -> Result<Recovery, Failure> {
-    Recovery::read(document(file)?).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+    Recovery::read(document(file)?).map_err(|error| Failure::usage_about(file, error))
 }

@@ -423,7 +423,7 @@ pub(crate) const PUT_BACK: &str = "put it back from a copy: whoever verifies has
 /// # Errors
 /// Where it can't be read, is no root, or is not signed: status 2, for nothing was done.
 pub(crate) fn read_root(file: &Path) -> Result<TrustRoot, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let none = |error: &dyn std::fmt::Display| Failure::usage(format!("{} is no trust root: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| failed(&format!("the trust root cannot be read: {error}")))?;
     let value = parse(&bytes).map_err(|error| none(&error))?;

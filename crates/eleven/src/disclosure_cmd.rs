@@ -39,9 +39,7 @@ pub(crate) fn disclose(
     let op = operation(&args.id)?;
     may_write(out)?;
     let text = match bundle {
-        BundleFrom::File(file) => {
-            std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?
-        }
+        BundleFrom::File(file) => std::fs::read(file).map_err(|error| Failure::usage_about(file, error))?,
         BundleFrom::Ledger(at) => call::get_bytes(at, &format!("{}{op}", routes::PROOF_BUNDLE))?,
     };
     let read = parse_file(&text).map_err(|error| Failure::usage(format!("the bundle is not I-JSON: {error}")))?;

@@ -186,9 +186,7 @@ fn root(config: &Config) -> Finding {
 /// The pinned root. What lies in its place and is no file is not waited for.
 fn pinned(config: &Config) -> Result<TrustRoot, Failure> {
     match disk::open_file(&config.root) {
-        Err(error) if error.kind() == ErrorKind::Other => {
-            Err(Failure::new(format!("{}: {error}", config.root.display())))
-        }
+        Err(error) if error.kind() == ErrorKind::Other => Err(Failure::about(&config.root, error)),
         _ => corner::read_root(&config.root),
     }
 }

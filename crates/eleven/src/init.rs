@@ -100,7 +100,7 @@ fn make(
 fn is_free(dir: &Path) -> Result<(), Failure> {
     match std::fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(dir, &error)),
+        Err(error) => Err(Failure::about(dir, error)),
         Ok(mut holds) => match holds.next() {
             None => Ok(()),
             Some(_) => {
@@ -112,11 +112,7 @@ fn is_free(dir: &Path) -> Result<(), Failure> {
 }
 
 fn make_folder(dir: &Path) -> Result<(), Failure> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed(dir, &error))
-}
-
-fn failed(dir: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("{}: {error}", dir.display()))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| Failure::about(dir, error))
 }
 
 /// The `eleven.toml` that was asked for, and where it is to stand.
@@ -132,7 +128,8 @@ fn configured(args: &Init) -> Result<(PathBuf, String), Failure> {
     set("runtime.gateway.scope", &format!("[\"{}\"]", starter::SCOPE))?;
     set("runtime.point", &format!("host://{}/gateway#gw-0", host_name()))?;
     if args.free_ports {
-        for (which, port) in Which::ALL.into_iter().zip(free_ports().map_err(|error| failed(&args.dir, &error))?) {
+        for (which, port) in Which::ALL.into_iter().zip(free_ports().map_err(|error| Failure::about(&args.dir, error))?)
+        {
             set(&format!("{}.listen", which.name()), &format!("127.0.0.1:{port}"))?;
         }
     }
@@ -141,7 +138,7 @@ fn configured(args: &Init) -> Result<(PathBuf, String), Failure> {
         settings.insert(path, value);
     }
     // Absolute, so that each corner's process finds the same file wherever it runs.
-    let file = std::path::absolute(args.dir.join(config::FILE)).map_err(|error| failed(&args.dir, &error))?;
+    let file = std::path::absolute(args.dir.join(config::FILE)).map_err(|error| Failure::about(&args.dir, error))?;
     Ok((file, config::sample(&settings)))
 }
 

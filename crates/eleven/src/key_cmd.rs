@@ -206,11 +206,11 @@ pub(crate) fn read_printed(printed: &[u8]) -> Result<Vec<PublicKey>, Failure> {
 /// # Errors
 /// Where it holds none.
 pub(crate) fn read_public(file: &Path) -> Result<Vec<PublicKey>, Failure> {
-    let bytes = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-    let keys = read_printed(&bytes).map_err(|failure| Failure::usage(format!("{}: {failure}", file.display())))?;
+    let bytes = std::fs::read(file).map_err(|error| Failure::usage_about(file, error))?;
+    let keys = read_printed(&bytes).map_err(|failure| Failure::usage_about(file, failure))?;
     if keys.is_empty() {
         let what = "it holds no public keys: name what `eleven authority key renew --out` or another corner's wrote";
-        return Err(Failure::usage(format!("{}: {what}", file.display())));
+        return Err(Failure::usage_about(file, what));
     }
     Ok(keys)
 }

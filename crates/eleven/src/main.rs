@@ -174,7 +174,7 @@ fn ledger(command: LedgerCommand, file: &Path, output: Output) -> Result<ExitCod
 fn pages(dir: &Path) -> Result<(), Failure> {
     for (page, text) in [(cli::COMMANDS_PAGE, cli::commands()), (cli::CONFIG_PAGE, config::markdown())] {
         let file = dir.join(page);
-        std::fs::write(&file, text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        std::fs::write(&file, text).map_err(|error| Failure::about(&file, error))?;
     }
     Ok(())
 }

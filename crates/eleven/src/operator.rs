@@ -47,7 +47,7 @@ impl OperatorKey {
     /// # Errors
     /// Where it can't be read, others may read it, or it is not of its form.
     pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
-        let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+        let failed = |what: &dyn std::fmt::Display| Failure::about(file, what);
         let named = |error: std::io::Error| {
             failed(&format!("the operator's key: {error}; `operator.key` in the configuration says where it is"))
         };

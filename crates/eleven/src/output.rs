@@ -291,6 +291,16 @@ impl Failure {
         Self { code: EXIT_USAGE, ..Self::new(what) }
     }
 
+    /// It failed by a file or folder: which, and what is the matter with it.
+    pub(crate) fn about(path: &Path, what: impl fmt::Display) -> Self {
+        Self::new(format!("{}: {what}", path.display()))
+    }
+
+    /// The same where a command was given another one than it takes.
+    pub(crate) fn usage_about(path: &Path, what: impl fmt::Display) -> Self {
+        Self { code: EXIT_USAGE, ..Self::about(path, what) }
+    }
+
     /// The same with what was tried before it.
     pub(crate) fn while_(mut self, doing: &str) -> Self {
         self.what = format!("{doing}: {}", self.what);

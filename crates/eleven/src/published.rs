@@ -17,7 +17,7 @@ use std::path::Path;
 /// # Errors
 /// Where the file can't be read, or shows none.
 pub(crate) fn in_file(file: &Path) -> Result<Known, Failure> {
-    let wrong = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let wrong = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
     let Ok(value) = parse(&bytes) else {
         let note = std::str::from_utf8(&bytes).ok().and_then(|text| Note::parse(text).ok());

@@ -287,7 +287,7 @@ fn audit(keys: &[Witness]) -> u64 {
 
 /// A root whose signatures may not be enough yet.
 fn unsigned_root(file: &Path) -> Result<TrustRoot, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
     let value: Value = parse(&bytes).map_err(|error| failed(&error))?;
     TrustRoot::read(value).map_err(|error| failed(&error))

@@ -36,7 +36,7 @@ pub(crate) fn create(file: &Path, kid: String) -> Result<SeedSigner, Failure> {
 /// # Errors
 /// Where it can't be read, others may read it, or it is not of its form.
 pub(crate) fn load(file: &Path) -> Result<SeedSigner, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::new(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::about(file, what);
     let mode = std::fs::metadata(file).map_err(|error| failed(&error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(failed(&"others may read this key: chmod 600 it"));

@@ -137,7 +137,7 @@ pub(crate) fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let (mut bytes, most) = (Vec::new(), MAX_PROOF_FILE as u64 + 1);
     std::fs::File::open(file)
         .and_then(|file| file.take(most).read_to_end(&mut bytes))

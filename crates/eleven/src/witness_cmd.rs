@@ -118,7 +118,7 @@ pub(crate) fn named(files: &[PathBuf], quorum: Option<u64>, auditors: u64) -> Re
 /// # Errors
 /// Where it is none.
 pub(crate) fn read_public(file: &Path) -> Result<Witness, Failure> {
-    let failed = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", file.display()));
+    let failed = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
     let read = || {
         let mut form = Form::of(parse(&bytes)?, "witness")?;
@@ -156,7 +156,7 @@ fn add_log(dir: &Path, root: Option<&Path>, vkey_given: Option<&str>, output: Ou
     // Whoever has it could lead this witness off to a tree that the ledger never goes on from.
     lines.retain(|line| !stolen.contains(line));
     lines.extend(added.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>());
-    write_watched(dir, &lines).map_err(|error| Failure::new(format!("{}: {error}", dir.join(WATCHED).display())))?;
+    write_watched(dir, &lines).map_err(|error| Failure::about(&dir.join(WATCHED), error))?;
     list_logs(dir, output)
 }
 
@@ -187,7 +187,7 @@ fn watched_lines(dir: &Path) -> Result<Vec<String>, Failure> {
     match std::fs::read_to_string(&file) {
         Ok(text) => Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Failure::new(format!("{}: {error}", file.display()))),
+        Err(error) => Err(Failure::about(&file, error)),
     }
 }
 

@@ -31,7 +31,7 @@ impl Source {
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let text = |file: &Path| {
             let text = std::fs::read_to_string(file);
-            text.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+            text.map_err(|error| Failure::usage_about(file, error))
         };
         if file.extension().is_some_and(|extension| extension == "cedar" || extension == "cedarschema") {
             return Err(Failure::usage(format!(

@@ -274,7 +274,7 @@ fn put_back(folder: &Folder, registered: &Registered) -> Result<(), Failure> {
         let names = std::fs::read_dir(folder.path())?;
         names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()
     };
-    let names = names().map_err(|error| Failure::new(format!("{}: {error}", folder.path().display())))?;
+    let names = names().map_err(|error| Failure::about(folder.path(), error))?;
     for moved in &names {
         let (name, keystore, aside) = if let Some(aside) = alone(folder, moved, keystore::FILE, JOURNAL) {
             (keystore::FILE, moved.as_str(), aside)
@@ -302,7 +302,7 @@ fn alone<'a>(folder: &Folder, moved: &'a str, name: &str, other: &str) -> Option
 /// Gives what is in the folder another name, durably.
 fn rename(folder: &Folder, from: &str, to: &str) -> Result<(), Failure> {
     let (path, from) = (folder.path(), folder.path().join(from));
-    let failed = |error| Failure::new(format!("{}: {error}", from.display()));
+    let failed = |error: io::Error| Failure::about(&from, error);
     std::fs::rename(&from, path.join(to)).and_then(|()| File::open(path)?.sync_all()).map_err(failed)
 }
 

@@ -21,7 +21,7 @@ pub(crate) const SCOPE: &str = "text.summarize";
 /// Where they can't be written.
 pub(crate) fn write(dir: &Path, config: &Config) -> Result<PathBuf, Failure> {
     let folder = dir.join("policies");
-    std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    std::fs::create_dir(&folder).map_err(|error| Failure::about(&folder, error))?;
     let runtime = name::runtime_of_point(&config.point.name);
     let (file, rules) = (folder.join("starter.json"), folder.join("starter.cedar"));
     write_public(&rules, cedar(config, runtime).as_bytes())?;
