@@ -168,8 +168,7 @@ impl Client {
             let body = body.map_err(|error| CallError::Malformed(format!("{base} broke off its answer: {error}")))?;
             Ok::<_, CallError>((ready, json(base, routes::HEALTH, &body)?))
         };
-        let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
-        tokio::time::timeout(deadline, said).await.map_err(late)?
+        tokio::time::timeout(deadline, said).await.map_err(|_| late(&base, deadline))?
     }
 
     /// Posts a document and returns the answer's body.
@@ -210,8 +209,7 @@ impl Client {
             request.headers_mut().insert(name, value.clone());
         }
         let answered = tokio::time::timeout(deadline, self.answer(request)).await;
-        let (status, body) = answered
-            .map_err(|_| CallError::Late(format!("{to} did not answer within {} ms", deadline.as_millis())))??;
+        let (status, body) = answered.map_err(|_| late(&to, deadline))??;
         if status.is_success() { Ok(body) } else { Err(CallError::Refused(Problem::read(status.as_u16(), &body))) }
     }
 
@@ -271,8 +269,7 @@ pub async fn handshake(base: &str, deadline: Duration) -> Result<(), CallError> 
 /// As [`handshake`].
 pub async fn handshake_in(base: &str, ahead: Duration, deadline: Duration) -> Result<(), CallError> {
     let to: Uri = base.parse().map_err(|error| CallError::Malformed(format!("{base} is not an address: {error}")))?;
-    let late = |_| CallError::Late(format!("{base} did not answer within {} ms", deadline.as_millis()));
-    tokio::time::timeout(deadline, shake(base, &to, ahead)).await.map_err(late)?
+    tokio::time::timeout(deadline, shake(base, &to, ahead)).await.map_err(|_| late(&base, deadline))?
 }
 
 /// Since when the certificate counts that is shown at an HTTPS base URL. `None` where nobody shows one, or it can't be told.
@@ -370,6 +367,10 @@ fn tls() -> rustls::ClientConfig {
 fn json(base: &str, path: &str, body: &[u8]) -> Result<Value, CallError> {
     let wrong = |error| CallError::Malformed(format!("{base}{path} answered what is not I-JSON: {error}"));
     read_json(body).map_err(wrong)
+}
+
+fn late(to: &dyn fmt::Display, deadline: Duration) -> CallError {
+    CallError::Late(format!("{to} did not answer within {} ms", deadline.as_millis()))
 }
 
 fn unreachable(to: &Uri, error: &hyper_util::client::legacy::Error) -> CallError {
