@@ -159,15 +159,20 @@ pub(crate) fn read_root(file: &Path) -> Result<Pinned, Failure> {
     Ok(Pinned::new(value))
 }
 
+/// What a check or a verdict came to, in as many characters each, and in which colour.
+pub(crate) const fn mark(status: Status) -> (&'static str, Paint) {
+    match status {
+        Status::Passed => ("passed     ", Paint::Good),
+        Status::Failed => ("failed     ", Paint::Bad),
+        Status::NotChecked => ("not checked", Paint::Dim),
+    }
+}
+
 fn table(report: &Report, output: Output) -> String {
     let width = report.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     let mut lines: Vec<String> = Vec::new();
     for check in &report.checks {
-        let (mark, paint) = match check.status {
-            Status::Passed => ("passed     ", Paint::Good),
-            Status::Failed => ("failed     ", Paint::Bad),
-            Status::NotChecked => ("not checked", Paint::Dim),
-        };
+        let (mark, paint) = mark(check.status);
         let detail = check.detail.as_deref().map(shown).unwrap_or_default();
         let line = format!("{}  {:width$}  {detail}", output.paint(paint, mark), check.name);
         lines.push(line.trim_end().to_owned());

@@ -3,12 +3,11 @@
 
 use super::Folder;
 use super::report::{Outcome, Report, Wrong, holds, items, member, same, text};
+use crate::verify_cmd::replay;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
-use eleven_core::policy::PolicyBundle;
 use eleven_core::root::TrustRoot;
-use eleven_policy::Replay;
-use eleven_verify::{Caller, Pinned, ReplayResult, Report as Verification, Status, Verdict, equivocation, verify};
+use eleven_verify::{Caller, Pinned, Report as Verification, Status, Verdict, equivocation, verify};
 use std::collections::BTreeMap;
 
 /// The trust root is signed by its own threshold.
@@ -30,14 +29,6 @@ pub(super) fn verified(folder: &Folder, report: &mut Report) -> Result<(), Wrong
 /// A caller that pins `root` and can evaluate policies.
 fn caller(root: &Pinned) -> Caller<'_> {
     Caller { root: Some(root), replay: Some(&replay), ..Caller::default() }
-}
-
-fn replay(bundle: &PolicyBundle, input: &Value) -> ReplayResult {
-    match eleven_policy::replay(bundle, input) {
-        Replay::Permits => ReplayResult::Permits,
-        Replay::Denies(reason) => ReplayResult::Denies(reason),
-        Replay::Unreadable => ReplayResult::Unreadable,
-    }
 }
 
 fn as_listed(case: &Value, root: &Pinned) -> Result<(), Wrong> {

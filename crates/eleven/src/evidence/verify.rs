@@ -123,11 +123,7 @@ fn said(case: Option<&Case>, verdicts: &[Verdict], verified: bool) -> Value {
 fn told(case: Option<&Case>, verdicts: &[Verdict], holds: bool, trusted: bool, output: Output) -> String {
     let mut lines = Vec::new();
     for verdict in verdicts {
-        let (word, paint) = match verdict.status {
-            Status::Passed => ("passed     ", Paint::Good),
-            Status::Failed => ("failed     ", Paint::Bad),
-            Status::NotChecked => ("not checked", Paint::Dim),
-        };
+        let (word, paint) = verify_cmd::mark(verdict.status);
         lines.push(format!("{}  {}", output.paint(paint, word), output.paint(Paint::Bold, verdict.name)));
         lines.extend(verdict.details.iter().take(TOLD).map(|detail| format!("             {}", shown(detail))));
         let more = verdict.details.len().saturating_sub(TOLD);
