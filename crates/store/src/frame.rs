@@ -185,11 +185,12 @@ fn header_sum(salt: u64, offset: u64, bytes: &[u8]) -> u64 {
     Checksum::salted(salt).add(&offset.to_le_bytes()).add(bytes).value()
 }
 
-/// The integer at the start of `bytes`; the callers' slices are cut from arrays of fixed length.
-fn word(bytes: &[u8]) -> u32 {
+/// The little-endian integer at the start of `bytes`. The callers' slices are long enough; of one that is not it is 0.
+pub(crate) fn word(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
 }
 
-fn long(bytes: &[u8]) -> u64 {
+/// The same of twice as many bytes.
+pub(crate) fn long(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |long| u64::from_le_bytes(*long))
 }

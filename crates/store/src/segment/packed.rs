@@ -14,7 +14,7 @@ use std::{io, sync::Arc};
 use crate::{
     checksum::Checksum,
     disk::{Disk, DiskFile, read_exact, write_all},
-    frame::HeaderError,
+    frame::{HeaderError, long, word},
     log::{Damage, ReadError},
 };
 
@@ -339,14 +339,6 @@ fn parse_header(bytes: &[u8; HEADER]) -> Result<(Blocks, u64, u32), HeaderError>
     }
     let blocks = Blocks { first, next, salt: long(&bytes[32..]), rows: Vec::new() };
     Ok((blocks, long(&bytes[40..]), word(&bytes[48..])))
-}
-
-fn word(bytes: &[u8]) -> u32 {
-    bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
-}
-
-fn long(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |long| u64::from_le_bytes(*long))
 }
 
 #[cfg(test)]
