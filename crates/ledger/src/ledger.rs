@@ -325,12 +325,7 @@ impl Ledger {
         let (unsound, unmoved) = (ThreadGuard::of("check", &fail), ThreadGuard::of("archive", &fail));
         let on_unsound = move |why| unsound.because(why);
         let checker = loaded.then(|| Checker::start(&shared, on_unsound)).transpose().map_err(LedgerError::Io)?;
-        let on_stop = move |stop| match stop {
-            Stop::Closed => {}
-            Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
-            Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
-        };
-        let group = GroupCommit::start(log, audit, options, on_stop).map_err(LedgerError::Io)?;
+        let group = GroupCommit::start(log, audit, options, on_stop(fail)).map_err(LedgerError::Io)?;
         let mover = settings.archive_every.map(|every| Mover::start(&shared, rewriter, &clock, signed, every, unmoved));
         let mover = mover.transpose().map_err(LedgerError::Io)?;
         let metrics = group.metrics();
@@ -421,6 +416,15 @@ impl Ledger {
         // It may have failed while it ended, too.
         let failed = failed.borrow().clone();
         outcome.and_then(|()| failed.map_or(Ok(()), |why| Err(LedgerError::Commit(why))))
+    }
+}
+
+/// What a writer does as its last: where it failed it says how, for [`failure`].
+pub(crate) fn on_stop(fail: watch::Sender<Option<String>>) -> impl FnOnce(Stop) + Send {
+    move |stop| match stop {
+        Stop::Closed => {}
+        Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
+        Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
     }
 }
 

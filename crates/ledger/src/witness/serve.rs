@@ -19,7 +19,7 @@ use eleven_core::head::checkpoint::Checkpoint;
 use eleven_core::limits::MAX_ADD_CHECKPOINT;
 use eleven_core::reason::Reason;
 use eleven_core::signature::Signer;
-use eleven_store::{Folder, FolderError, GroupCommit, GroupOptions, OpenError, SegmentLog, SegmentOptions, Stop};
+use eleven_store::{Folder, FolderError, GroupCommit, GroupOptions, OpenError, SegmentLog, SegmentOptions};
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -149,11 +149,7 @@ impl WitnessServer {
         let log = SegmentLog::open(home.place(LOG)?, SegmentOptions::default()).map_err(WitnessError::Open)?;
         let keeper = Keeper::restore(&log).map_err(WitnessError::Replay)?;
         let (fail, failed) = watch::channel(None);
-        let on_stop = move |stop| match stop {
-            Stop::Closed => {}
-            Stop::Failed(error) => drop(fail.send_replace(Some(error.to_string()))),
-            Stop::Panicked => drop(fail.send_replace(Some("its writer panicked".to_owned()))),
-        };
+        let on_stop = crate::ledger::on_stop(fail);
         let group = GroupCommit::start(log, keeper, GroupOptions::default(), on_stop).map_err(WitnessError::Io)?;
         let inner = Inner { settings, signer, clock, gate, group, dropped: AtomicU64::new(0) };
         Ok(Self { inner: Arc::new(inner), failed })
