@@ -61,7 +61,7 @@ const fn event(name: &'static str, producers: &'static [Producer], registry: boo
 }
 
 /// The catalogue. An event that is not here, or by another producer, is refused at append.
-pub const CATALOGUE: &[Event] = &[
+const CATALOGUE: &[Event] = &[
     event("ledger.genesis", &[Ledger], true),
     event("ledger.sealed", &[Ledger], false),
     event("ledger.refused", &[Ledger], false),

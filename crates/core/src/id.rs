@@ -25,7 +25,7 @@ pub fn of_canonical(bytes: &[u8]) -> String {
 
 /// The content id that a SHA3-512 of canonical bytes gives.
 #[must_use]
-pub fn of_hash(hash: &Sha3) -> String {
+pub(crate) fn of_hash(hash: &Sha3) -> String {
     base32(hash.0.get(..20).unwrap_or_default())
 }
 

@@ -85,7 +85,7 @@ pub enum EvidenceLevel {
 impl EvidenceLevel {
     /// The level of an evidence type; `None` where it has none (`peer-lineage`, an unknown type).
     #[must_use]
-    pub fn of_type(evidence: &str) -> Option<Self> {
+    pub(crate) fn of_type(evidence: &str) -> Option<Self> {
         match evidence {
             "software" => Some(Self::Software),
             "tpm2-quote" => Some(Self::Tpm),

@@ -51,7 +51,7 @@ pub struct Note {
 
 /// The id of a ledger's key: the first 4 bytes of SHA-256(name || LF || 0x01 || public key).
 #[must_use]
-pub fn ledger_key_id(origin: &str, public: &[u8; 32]) -> [u8; 4] {
+fn ledger_key_id(origin: &str, public: &[u8; 32]) -> [u8; 4] {
     key_id(origin, ED25519, public)
 }
 

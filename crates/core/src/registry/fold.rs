@@ -281,7 +281,7 @@ impl Fold {
 
     /// The policy in force of a path, whatever its version.
     #[must_use]
-    pub fn policy_of_path(&self, path: &str) -> Option<&PolicyRecord> {
+    pub(super) fn policy_of_path(&self, path: &str) -> Option<&PolicyRecord> {
         let version = self.versions.get(path)?;
         self.lists.policies.get(&alloc::format!("policy://{path}/v{version}"))
     }

@@ -87,7 +87,7 @@ impl PolicyRecord {
 
     /// Whether some operation on some runtime could be covered by both.
     #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.operations.iter().any(|name| other.operations.contains(name))
             && self.runtimes.iter().any(|a| other.runtimes.iter().any(|b| pattern::overlap(a, b)))
     }

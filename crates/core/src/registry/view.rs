@@ -188,7 +188,7 @@ impl View {
 
     /// Whether the stamp is older than `fresh`; one exactly that old is not.
     #[must_use]
-    pub fn is_stale(&self, now: Time) -> bool {
+    fn is_stale(&self, now: Time) -> bool {
         now.since(self.stamp.issued) > self.fresh_ms()
     }
 

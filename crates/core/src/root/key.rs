@@ -194,7 +194,7 @@ impl KeyRecord {
     /// Whether the public key is one that an honest key generation gives: a canonical point of the prime-order group.
     /// Asked once, where a key enters a root or a registry.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.verifying().is_some_and(|key| key.is_torsion_free())
     }
 }

@@ -316,7 +316,7 @@ impl TrustRoot {
     /// How many distinct keys of this root signed a payload, of those that are active and in their window at `at`. Whoever
     /// signs says what `at` is, so of a key that was taken out of service no moment counts: it could name one before that.
     #[must_use]
-    pub fn signers_of(&self, payload: &[u8], sigs: &[RootSignature], at: Time) -> u64 {
+    pub(crate) fn signers_of(&self, payload: &[u8], sigs: &[RootSignature], at: Time) -> u64 {
         let signed = |key: &KeyRecord| {
             let counts = key.status == KeyStatus::Active && key.counts_at(at);
             let verifying = key.verifying().filter(|_| counts);
