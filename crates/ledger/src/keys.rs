@@ -15,7 +15,7 @@ const TABLES: usize = 128;
 /// The registered event and issuer keys. A kid never gets another key (records are added and never removed), so what was verified
 /// with one stays verified; whether the key counts is judged at the entry.
 #[derive(Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     keys: RwLock<HashMap<String, Arc<EventKey>>>,
     tables: Tables,
     /// Whether the ledger's last event of its own could not be made.
@@ -30,7 +30,7 @@ impl Default for Keys {
 
 /// One registered key that verifies what its owner sends here.
 #[derive(Debug)]
-pub struct EventKey {
+pub(crate) struct EventKey {
     public: [u8; 32],
     usage: KeyUse,
     ready: OnceLock<Option<VerifyingKey>>,
@@ -40,13 +40,13 @@ pub struct EventKey {
 impl Keys {
     /// The event key of that name.
     #[must_use]
-    pub fn get(&self, kid: &str) -> Option<Arc<EventKey>> {
+    pub(crate) fn get(&self, kid: &str) -> Option<Arc<EventKey>> {
         self.of(KeyUse::Event, kid)
     }
 
     /// The issuer key of that name.
     #[must_use]
-    pub fn of_issuer(&self, kid: &str) -> Option<Arc<EventKey>> {
+    pub(crate) fn of_issuer(&self, kid: &str) -> Option<Arc<EventKey>> {
         self.of(KeyUse::Issuer, kid)
     }
 
@@ -57,7 +57,7 @@ impl Keys {
 
     /// Whether the ledger can make no event of its own: then nothing is sealed, and no head signed over what comes.
     #[must_use]
-    pub fn is_mute(&self) -> bool {
+    pub(crate) fn is_mute(&self) -> bool {
         self.mute.load(Ordering::Acquire)
     }
 
@@ -67,7 +67,7 @@ impl Keys {
     }
 
     /// Adds the keys that the registry has and this has not.
-    pub fn learn(&self, registry: &Fold) {
+    pub(crate) fn learn(&self, registry: &Fold) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let used = |key: &&KeyRecord| matches!(key.usage, KeyUse::Event | KeyUse::Issuer);
         for key in registry.lists().keys.iter().filter(used) {
@@ -104,7 +104,7 @@ pub(crate) fn next(own: &InUse, registry: Option<&Fold>, now: Time) -> String {
 impl EventKey {
     /// The key, made ready the first time.
     #[must_use]
-    pub fn verifying(&self) -> Option<&VerifyingKey> {
+    pub(crate) fn verifying(&self) -> Option<&VerifyingKey> {
         let ready = || VerifyingKey::new(&self.public).map(|key| key.with_table(&self.tables));
         self.ready.get_or_init(ready).as_ref()
     }

@@ -3,7 +3,7 @@
 //!
 //! The way of an event, in the order in which the code reads:
 //!
-//! 1. [`receive`]: the records of a POST are read, hashed and verified on whatever core is free.
+//! 1. `receive`: the records of a POST are read, hashed and verified on whatever core is free.
 //! 2. [`rules`]: each is judged by PROTOCOL 6.1, and what it changes is folded. Pure; recovery, [`fsck()`] and the
 //!    [`conformance`] kit replay through the same code.
 //! 3. `audit`: the one commit point. Entries and the content that they name go into one log in one commit.
@@ -41,7 +41,7 @@ mod lineage;
 pub mod load;
 mod places;
 mod proof;
-pub mod receive;
+mod receive;
 mod records;
 mod recover;
 mod registry;
@@ -67,7 +67,6 @@ pub use backup::{Copied, Known, backup, checkpoint_of, head_of, restore, tree_at
 pub use error::LedgerError;
 pub use fsck::{Progress, Sound, fsck};
 pub use heads::HeadError;
-pub use keys::{EventKey, Keys};
 pub use ledger::Ledger;
 pub use recover::{Met, ReplayError};
 pub use search::{Reindexed, reindex};

@@ -19,13 +19,13 @@ const WORTH_SPREADING: usize = 32;
 
 /// A POST whose records have been read and verified.
 #[derive(Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// The records in their order.
-    pub records: Vec<Reading>,
+    pub(crate) records: Vec<Reading>,
     /// The artifacts among the blobs, by id.
-    pub artifacts: HashMap<String, SentArtifact>,
+    pub(crate) artifacts: HashMap<String, SentArtifact>,
     /// The other blobs, each of which hashes to its name.
-    pub blobs: BTreeMap<Sha3, Vec<u8>>,
+    pub(crate) blobs: BTreeMap<Sha3, Vec<u8>>,
     /// What came along and nobody who is registered has signed for yet.
     unread: Option<SentBlobs>,
     /// The body that it was read from, for as long as that is to count as held.
@@ -34,13 +34,13 @@ pub struct Received {
 
 /// An artifact that came along: id and `chash` are those of its content.
 #[derive(Debug)]
-pub struct SentArtifact {
+pub(crate) struct SentArtifact {
     /// The artifact.
-    pub artifact: Artifact,
+    pub(crate) artifact: Artifact,
     /// Its canonical bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Their hash.
-    pub hash: Sha3,
+    pub(crate) hash: Sha3,
     /// The key that was found to have signed it.
     signed_by: Option<[u8; 32]>,
 }
@@ -48,7 +48,7 @@ pub struct SentArtifact {
 impl SentArtifact {
     /// An artifact whose signature was not looked at yet.
     #[must_use]
-    pub const fn new(artifact: Artifact, bytes: Vec<u8>, hash: Sha3) -> Self {
+    pub(crate) const fn new(artifact: Artifact, bytes: Vec<u8>, hash: Sha3) -> Self {
         Self { artifact, bytes, hash, signed_by: None }
     }
 
@@ -68,7 +68,7 @@ impl SentArtifact {
 
     /// Whether it is signed by this key. Whether that is one of its issuer's, whoever asks has to know.
     #[must_use]
-    pub fn is_signed_by(&self, key: &KeyRecord) -> bool {
+    pub(crate) fn is_signed_by(&self, key: &KeyRecord) -> bool {
         self.signed_by == Some(key.public)
             || key.verifying().is_some_and(|key| key.verifies(self.artifact.payload(), &self.artifact.sig.val))
     }
@@ -76,7 +76,7 @@ impl SentArtifact {
 
 /// How far the reading of a record came.
 #[derive(Debug)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// Its signature is that of the key it names.
     Verified(Verified),
     /// It names a key that is not registered: perhaps an earlier record of the same commit registers it.
@@ -101,7 +101,7 @@ impl Received {
     ///
     /// # Errors
     /// Where the body is not that of an append.
-    pub fn read(body: &[u8], keys: &Keys) -> Result<Self, FormError> {
+    pub(crate) fn read(body: &[u8], keys: &Keys) -> Result<Self, FormError> {
         let SentAppend { records, blobs } = SentAppend::read(body)?;
         require(!records.is_empty(), "append request: no records")?;
         let records = read_all(records, keys);
@@ -124,7 +124,7 @@ impl Received {
     /// The same by the keys that are registered by now: the record that registers one may have been on its way when this was read.
     /// Where a registered key turns out to have signed a record, the content is read. Content that is malformed counts as not sent.
     #[must_use]
-    pub fn settled(mut self, keys: &Keys) -> Self {
+    pub(crate) fn settled(mut self, keys: &Keys) -> Self {
         let Some(unread) = self.unread.take() else { return self };
         self.records = self.records.into_iter().map(|reading| reading.again(keys)).collect();
         if self.is_signed()
@@ -148,7 +148,7 @@ impl Received {
     /// At most how many bytes of log this takes: each record as an entry, or its bytes as evidence beside two entries
     /// that say why it was refused.
     #[must_use]
-    pub fn most_bytes(&self) -> usize {
+    pub(crate) fn most_bytes(&self) -> usize {
         const ENTRIES: usize = 8 * 1024;
         let record = |reading: &Reading| match reading {
             Reading::Verified(verified) => verified.canonical().len() + ENTRIES,
@@ -266,7 +266,7 @@ fn split_artifacts(
 
 /// The artifact that canonical bytes are, where they are one and its id and `chash` follow; for each, in their order.
 #[must_use]
-pub fn read_artifacts(contents: &[&[u8]]) -> Vec<Option<Artifact>> {
+pub(crate) fn read_artifacts(contents: &[&[u8]]) -> Vec<Option<Artifact>> {
     // `chash` is the first member of an artifact's canonical encoding, and of nothing else that is sent here.
     let is_one = |bytes: &[u8]| bytes.len() <= MAX_ARTIFACT && bytes.starts_with(br#"{"chash":"#);
     let read = |bytes: &&[u8]| is_one(bytes).then(|| Artifact::read_canonical(bytes).ok()).flatten();
