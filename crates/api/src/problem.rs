@@ -146,7 +146,7 @@ impl Problem {
 
 /// The place that a member `record` names.
 fn place(value: &Value) -> Option<u64> {
-    value.get("record")?.as_int().and_then(|at| u64::try_from(at).ok())
+    value.get("record")?.as_uint()
 }
 
 /// The place of a record that was refused under its number, and why; none where it took no number, and may be sent again.

@@ -261,7 +261,7 @@ impl<'a> Form<'a> {
     /// Where it is missing, no integer, or negative.
     pub fn uint(&mut self, name: &str) -> Result<u64, FormError> {
         let value = self.take(name)?;
-        value.as_int().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| self.wrong(name, "not an integer >= 0"))
+        value.as_uint().ok_or_else(|| self.wrong(name, "not an integer >= 0"))
     }
 
     /// An integer >= 1.

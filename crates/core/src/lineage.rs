@@ -185,7 +185,7 @@ fn next_stage(stage: Stage, record: &Record) -> Result<Stage, LineageError> {
                 Some(Value::Null) => None,
                 _ => Some(sha3(data, "evidence").ok_or(LineageError::Data)?),
             };
-            let counted = data.get("events").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+            let counted = data.get("events").and_then(Value::as_uint);
             (Stage::Closed, only(data, &["evidence", "events"]) && named == envelope && counted == Some(record.n))
         }
         _ => return Err(LineageError::Order),
@@ -224,7 +224,7 @@ pub fn issued_data(data: &Object) -> Option<IssuedData> {
 fn consumed_data(record: &Record) -> bool {
     let data = &record.data;
     let Some((_, k)) = id::split_operation(&record.op) else { return false };
-    let counted = data.get("use").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+    let counted = data.get("use").and_then(Value::as_uint);
     let registry = data.get("registry").is_none_or(|registry| RegistryRef::read(registry.clone()).is_ok());
     only(data, &["nonce", "use", "registry"])
         && record.data_str("nonce").is_some_and(is_nonce)

@@ -124,7 +124,7 @@ impl Replica {
             return Ok(());
         }
         let (kid, hash) = (record.data_str("kid"), record.data_str("hash").and_then(Sha3::parse));
-        let number = record.data.get("src_seq").and_then(Value::as_int).and_then(|number| u64::try_from(number).ok());
+        let number = record.data.get("src_seq").and_then(Value::as_uint);
         let (Some(kid), Some(hash), Some(number)) = (kid, hash, number) else { return Ok(()) };
         let reason = record.data_str("reason").unwrap_or_default();
         let stream = self.streams.entry(kid.to_owned()).or_default();

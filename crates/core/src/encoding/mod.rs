@@ -106,6 +106,12 @@ impl Value {
         if let Self::Int(n) = self { Some(*n) } else { None }
     }
 
+    /// The integer, where this is one and not negative.
+    #[must_use]
+    pub fn as_uint(&self) -> Option<u64> {
+        self.as_int().and_then(|n| u64::try_from(n).ok())
+    }
+
     /// The array, where this is one.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Value]> {

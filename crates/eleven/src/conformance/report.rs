@@ -149,7 +149,7 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, Wrong> {
 
 /// A member that is a number from 0.
 pub(crate) fn number(value: &Value, name: &str) -> Result<u64, Wrong> {
-    let number = member(value, name)?.as_int().and_then(|n| u64::try_from(n).ok());
+    let number = member(value, name)?.as_uint();
     number.ok_or_else(|| Wrong(format!("`{name}` is not a number from 0")))
 }
 

@@ -96,7 +96,7 @@ impl Lineage {
         if records.is_empty() || records.len() != headers.len() {
             return Err(missing("events"));
         }
-        let size = bundle.pointer("/head/size").and_then(Value::as_int).and_then(|size| u64::try_from(size).ok());
+        let size = bundle.pointer("/head/size").and_then(Value::as_uint);
         let head = size.zip(text("/head/root").and_then(Sha256::parse)).ok_or_else(|| missing("head"))?;
         let mut lineage = Self {
             op,

@@ -104,8 +104,7 @@ impl Stretch {
 
     fn note(&mut self, place: Place, record: &Record) {
         if record.is_counted_denial() {
-            let count = record.data.get("count").and_then(Value::as_int);
-            self.counted += count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+            self.counted += record.data.get("count").and_then(Value::as_uint).unwrap_or(0);
         }
         if !is_operation(&record.event) {
             return self.domain.push(Fact::of(place, record));

@@ -190,7 +190,7 @@ impl Book {
 
     /// A refused record takes its number; another one under a number already taken is evidence of equivocation.
     fn note_refused(&mut self, record: &Record) {
-        let number = record.data.get("src_seq").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        let number = record.data.get("src_seq").and_then(Value::as_uint);
         let digest = record.data_str("hash").and_then(Sha3::parse);
         let (Some(kid), Some(number), Some(digest)) = (record.data_str("kid"), number, digest) else { return };
         if record.event != "ledger.refused" {

@@ -238,7 +238,7 @@ impl Book {
         let reasoned = text("reason").is_some_and(|reason| !reason.is_empty());
         let formed = known && reasoned && text("hash").is_some_and(|hash| Sha3::parse(hash).is_some());
         ensure(formed, Refusal::Data("it names the refused record's hash and the reason"))?;
-        let number = data.get("src_seq").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        let number = data.get("src_seq").and_then(Value::as_uint);
         let numbered = match (text("kid"), number) {
             (Some(kid), Some(number)) => {
                 let signs = registry.key(kid).is_some_and(|key| key.usage == KeyUse::Event);
@@ -256,7 +256,7 @@ impl Book {
     /// checks.
     fn judge_sealed(&self, record: &Record, registry: &Fold) -> Result<(), Refusal> {
         let data = &record.data;
-        let size = data.get("size").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        let size = data.get("size").and_then(Value::as_uint);
         let index = record.data_str("index").is_some_and(|index| eleven_core::hash::Sha256::parse(index).is_some());
         let registry = data.get("registry") == Some(&registry.reference());
         let holds = data.len() == 3 && size == Some(self.size()) && index && registry;

@@ -124,7 +124,7 @@ fn one_history(case: &Case, facts: &Facts) -> Vec<String> {
     let listed = case.heads.as_ref().ok().and_then(|value| value.get("heads")).and_then(Value::as_array);
     let mut proven: BTreeSet<(u64, Sha256)> = BTreeSet::from([(head.size, head.root)]);
     for other in listed.unwrap_or_default() {
-        let size = other.get("size").and_then(Value::as_int).and_then(|size| u64::try_from(size).ok());
+        let size = other.get("size").and_then(Value::as_uint);
         let root = other.get("root").and_then(Value::as_str).and_then(Sha256::parse);
         let proof = other.get("proof").and_then(|proof| read_proof(proof).ok());
         let (Some(size), Some(root), Some(proof)) = (size, root, proof) else { continue };
