@@ -431,10 +431,17 @@ fn router(gate: Arc<Gate>) -> Router {
         })
 }
 
-/// What is said of a path that is none of this gateway's. A client whose base URL is the gateway's own asks for it without `/v1`.
+/// What is said of a path that is none of this gateway's, and what its client is to be told: another base URL where it was on its way
+/// to what is governed, or that it is to ask for chat completions, which newer clients do only where they are told to.
 fn ungoverned(method: &Method, path: &str) -> String {
-    let base = [CHAT, MODELS].iter().any(|governed| governed.strip_prefix("/v1") == Some(path));
-    let next = if base { ": set the base URL with /v1" } else { "" };
+    let asked = path.trim_end_matches('/');
+    let astray = [CHAT, MODELS].iter().any(|governed| asked.ends_with(governed.trim_start_matches("/v1")));
+    let other = asked.split('/').any(|part| part == "responses") || asked.ends_with("/completions");
+    let next = match (astray, other) {
+        (true, _) => ": set the base URL to this gateway's address with /v1, and nothing behind it",
+        (false, true) => ": have the client ask for chat completions",
+        (false, false) => "",
+    };
     format!(
         "{method} {path} is not governed here, so it does not pass; governed here are POST {CHAT} and GET {MODELS}{next}"
     )

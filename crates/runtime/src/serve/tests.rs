@@ -201,22 +201,26 @@ fn a_halt_says_whether_acknowledgements_stay_out_or_heads_over_them() {
 }
 
 #[test]
-fn what_is_not_governed_is_told_what_is_and_a_base_url_without_v1_that_it_is_one() {
-    for (method, path, base) in [
-        (Method::POST, "/v1/embeddings", false),
-        (Method::POST, "/v1/responses", false),
-        (Method::GET, "/", false),
-        (Method::POST, "/chat/completions", true),
-        (Method::GET, "/models", true),
-        (Method::POST, "/v1/v1/chat/completions", false),
+fn what_is_not_governed_is_told_what_is_and_how_its_client_comes_there() {
+    let base = ": set the base URL to this gateway's address with /v1, and nothing behind it";
+    let chat = ": have the client ask for chat completions";
+    for (method, path, next) in [
+        (Method::POST, "/v1/embeddings", ""),
+        (Method::GET, "/", ""),
+        (Method::GET, "/v1", ""),
+        (Method::GET, "/v1/models/small-1", ""),
+        (Method::POST, "/v1/responses", chat),
+        (Method::GET, "/v1/responses/resp_1/input_items", chat),
+        (Method::POST, "/v1/completions", chat),
+        (Method::POST, "/chat/completions", base),
+        (Method::GET, "/models", base),
+        (Method::POST, "/v1/v1/chat/completions", base),
+        (Method::POST, "/v1//chat/completions", base),
+        (Method::POST, "/v1/chat/completions/", base),
     ] {
-        let told = ungoverned(&method, path);
         let governed = "governed here are POST /v1/chat/completions and GET /v1/models";
-        assert!(
-            told.starts_with(&format!("{method} {path} is not governed here")) && told.contains(governed),
-            "{told}"
-        );
-        assert_eq!(told.ends_with(": set the base URL with /v1"), base, "{told}");
+        let told = format!("{method} {path} is not governed here, so it does not pass; {governed}{next}");
+        assert_eq!(ungoverned(&method, path), told);
     }
 }
 
