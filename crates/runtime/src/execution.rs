@@ -5,11 +5,12 @@
 //! outcome, with the bytes that were delivered, is committed as evidence.
 
 use crate::gateway::Gate;
-use crate::opening::{Begun, CALLER_LEFT, NOBODY, Reply, Sent, close, ending, uncommitted};
+use crate::opening::{Begun, NOBODY, Reply, Sent, close, ending, uncommitted};
 use crate::passing;
 use crate::refusal;
 use crate::release::{Holdback, has_end};
-use crate::running::{Registered, STOPPED};
+use crate::running::Registered;
+use broken::Break;
 use bytes::Bytes;
 use done::UntilDone;
 use eleven_api::audit::{DURABILITY_HEADER, Durability};
@@ -29,6 +30,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod broken;
 mod done;
 mod stream;
 
@@ -64,71 +66,6 @@ struct Run {
     head_only: bool,
     /// Taken by the answer.
     reply: Option<Reply>,
-}
-
-/// How an execution came to its end before its response was whole.
-enum Break {
-    /// The upstream does not answer, or not to its end; and why, which is for the log only.
-    Upstream(String),
-    CallerLeft,
-    Interrupted(Reason),
-    /// This point is about to end.
-    Stopped,
-    TooLong,
-    TooLarge,
-}
-
-impl Break {
-    /// Of an answer that ended with its connection, while nothing in it says that it is whole.
-    fn cut() -> Self {
-        Self::Upstream("its events ended with its connection, and no end of their own is seen in them".into())
-    }
-
-    /// Of an answer that goes on in another protocol, which nobody here asked for.
-    fn switched() -> Self {
-        Self::Upstream("it switches to another protocol (101), which it was not asked for".into())
-    }
-
-    /// Of an answer that sends its caller elsewhere. Clients follow that by themselves, request and all, and past this point.
-    fn redirected(status: StatusCode) -> Self {
-        Self::Upstream(format!("it redirects ({status}): name the address that it redirects to as the upstream"))
-    }
-
-    /// Of an answer in a transfer coding that is not taken off here: its caller would take the encoded bytes for the answer.
-    fn encoded() -> Self {
-        Self::Upstream("it answers in a transfer coding that it was not asked for".into())
-    }
-
-    const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Upstream(_) | Self::TooLarge => Outcome::Failed,
-            _ => Outcome::Interrupted,
-        }
-    }
-
-    const fn cause(&self) -> &'static str {
-        match self {
-            Self::Upstream(_) => UPSTREAM_FAILED,
-            Self::TooLarge => "limits.exceeded",
-            Self::CallerLeft => CALLER_LEFT,
-            Self::Interrupted(reason) => reason.code(),
-            Self::Stopped => STOPPED,
-            Self::TooLong => "max_run",
-        }
-    }
-
-    fn problem(&self) -> Problem {
-        match self {
-            Self::Upstream(_) => Problem::with_status(502, "the upstream does not answer, or broke off its answer"),
-            Self::TooLarge => Problem::with_status(502, "the upstream's response is larger than is held here"),
-            Self::CallerLeft => Problem::with_status(NOBODY, "the caller left"),
-            Self::Interrupted(reason) => Problem::refused(*reason, "the execution was interrupted"),
-            Self::Stopped => {
-                Problem::with_status(502, "the execution was interrupted, for this enforcement point was told to stop")
-            }
-            Self::TooLong => Problem::with_status(504, "the execution ran longer than its policy allows"),
-        }
-    }
 }
 
 impl Run {
@@ -263,8 +200,13 @@ impl Run {
 
     /// Tells the operator what the caller is not told: addresses, and what the network says.
     fn note(broken: &Break, execution: &Execution) {
-        if let Break::Upstream(why) = broken {
-            tracing::warn!(op = execution.op, why, "the upstream failed");
+        match broken {
+            Break::Upstream(why) => tracing::warn!(op = execution.op, why, "the upstream failed"),
+            Break::TooLarge => {
+                let why = "more than runtime.gateway.max_response, or an event of a stream of more than 4 MiB";
+                tracing::warn!(op = execution.op, why, "an answer is larger than is held");
+            }
+            _ => {}
         }
     }
 
@@ -279,7 +221,10 @@ impl Run {
     async fn broken(mut self, execution: Execution, broken: Break) {
         Self::note(&broken, &execution);
         // It was admitted, and reached the upstream or may have.
-        let problem = broken.problem().once_allowed().in_lineage(id::lineage_name(&execution.op));
+        let problem = broken
+            .problem(&self.gate.settings.gateway, self.bundle.terms.max_run)
+            .once_allowed()
+            .in_lineage(id::lineage_name(&execution.op));
         let (parts, body) = refusal::openai(&problem).into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {
@@ -474,13 +419,5 @@ mod tests {
             let cause = ended.data.get("cause").and_then(eleven_core::encoding::Value::as_str);
             assert_eq!(cause, reason.map(Reason::code), "{what}: {}", ended.event);
         }
-    }
-
-    #[test]
-    fn a_caller_is_not_told_where_the_upstream_is() {
-        let why = "http://127.0.0.1:8000/v1/chat/completions is not reachable: tcp connect error";
-        let problem = Break::Upstream(why.into()).problem();
-        assert_eq!(problem.status, 502);
-        assert!(!problem.detail.contains("127.0.0.1") && !problem.detail.contains("tcp"), "{problem}");
     }
 }

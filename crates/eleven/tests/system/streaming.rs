@@ -182,7 +182,7 @@ async fn an_answer_that_is_larger_than_is_held_fails_and_its_evidence_says_why()
             let answered = domain.chat(&stream_request("x")).await;
             assert_eq!((answered.status, answered.header("eleven-decision")), (StatusCode::BAD_GATEWAY, ""));
             let said = answered.json();
-            let why = "the upstream's response is larger than is held here";
+            let why = "the upstream's response is larger than the 8000 bytes of runtime.gateway.max_response";
             assert_eq!(said.get("detail").and_then(Value::as_str), Some(why), "{said}");
             (answered.op().to_owned(), sent(&answered.body, 502))
         } else {
@@ -380,6 +380,8 @@ async fn a_whole_response_is_held_and_an_interrupted_one_is_refused() {
     domain.upstream.gate.send_replace(false);
     let answered = domain.chat(&request("slow")).await;
     assert_eq!(answered.status, StatusCode::GATEWAY_TIMEOUT);
+    let (said, why) = (answered.json(), "the execution ran longer than the 1 s of the term max_run of its policy");
+    assert_eq!(said.get("detail").and_then(Value::as_str), Some(why), "{said}");
     let (name, cause, _) = ended(&domain, answered.op()).await;
     assert_eq!((name.as_str(), cause.as_deref()), ("execution.interrupted", Some("max_run")));
 }
