@@ -131,7 +131,10 @@ fn says(event: &Record) -> String {
     };
     let named = |name: &str| data(name).map(|text| format!("{name} {}", text.chars().take(40).collect::<String>()));
     let reason = event.about.reason.map(|reason| reason.code().to_owned());
-    let parts = [reason, named("use"), named("rule"), named("cause"), named("effect"), named("events"), named("count")];
+    let status = event.data.get("result").and_then(|result| result.get("status")).and_then(Value::as_int);
+    let status = status.map(|status| format!("status {status}"));
+    let (used, rule) = (named("use"), named("rule"));
+    let parts = [reason, used, rule, status, named("cause"), named("effect"), named("events"), named("count")];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -41,6 +41,7 @@ fn explain(said: &Value, output: Output) -> String {
     let policy =
         said.get("policy").and_then(|policy| policy.get("ref")).and_then(Value::as_str).or(text("policy_required"));
     let data = |name: &str| said.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+    let status = said.pointer("/data/result/status").and_then(Value::as_int).map(|status| status.to_string());
     let facts = [
         ("identity", text("identity")),
         ("operation", text("operation")),
@@ -48,6 +49,7 @@ fn explain(said: &Value, output: Output) -> String {
         ("artifact", text("artifact_id")),
         ("policy", policy),
         ("rule", data("rule")),
+        ("status", status.as_deref()),
         ("cause", data("cause")),
         ("effect", data("effect")),
         ("refused by", text("by")),
@@ -64,10 +66,7 @@ fn explain(said: &Value, output: Output) -> String {
         let would_pass = data("would_pass").unwrap_or_else(|| words::would_pass(reason));
         let _ = write!(out, "\n{} {would_pass}\n", output.paint(Paint::Bold, "what would pass:"));
     }
-    if data("cause") == Some(UPSTREAM_FAILED) {
-        let op = text("op").map(|op| format!(" op=\"{op}\"")).unwrap_or_default();
-        let line = format!("the runtime's log says why, in the line `the upstream failed{op}`");
-        let next = format!("{line}; `eleven doctor` tries the connection");
+    if let Some(next) = data("cause").and_then(|cause| next(cause, text("op"))) {
         let _ = write!(out, "\n{} {next}\n", output.paint(Paint::Bold, "what to do:"));
     }
     if let Some(lineage) = text("lineage") {
@@ -76,6 +75,28 @@ fn explain(said: &Value, output: Output) -> String {
         let _ = write!(out, "\n{}", output.paint(Paint::Dim, &more));
     }
     out
+}
+
+/// What helps where an execution ended by a cause.
+fn next(cause: &str, op: Option<&str>) -> Option<String> {
+    let next = match cause {
+        UPSTREAM_FAILED => {
+            let op = op.map(|op| format!(" op=\"{op}\"")).unwrap_or_default();
+            let line = format!("the runtime's log says why, in the line `the upstream failed{op}`");
+            return Some(format!("{line}; `eleven doctor` tries the connection"));
+        }
+        "limits.exceeded" => {
+            "set a greater runtime.gateway.max_response; where one event of a stream is larger than 4 MiB, let the policy say \
+             `release: whole`"
+        }
+        "max_run" => "let the policy's term `max_run` be greater; where it has none, set runtime.gateway.max_run",
+        "caller.left" => {
+            "look whether the client's own timeout is shorter than its model takes: under `release: whole` it hears nothing \
+             before the answer is whole"
+        }
+        _ => return None,
+    };
+    Some(next.to_owned())
 }
 
 /// An operation that was not refused: how it ended, or how far it came.

@@ -16,6 +16,9 @@ fn an_event_says_why_it_is_and_what_it_adds() {
     assert_eq!(told(None, Object::new().with("evidence", Value::Null)), "");
     let crashed = Object::new().with("cause", "restart").with("effect", "unknown").with("events", 6u64);
     assert_eq!(told(None, crashed), "cause restart, effect unknown, events 6");
+    let result = Object::new().with("bytes", 7u64).with("digest", "sha3-512:00").with("status", 502u64);
+    let failed = Object::new().with("cause", "upstream.failed").with("result", Value::Object(result));
+    assert_eq!(told(None, failed), "status 502, cause upstream.failed");
     let denied = Object::new().with("rule", "r".repeat(41)).with("use", 2u64).with("count", 3u64);
     let rule = "r".repeat(40);
     assert_eq!(told(Some(Reason::PolicyDenied), denied), format!("policy.denied, use 2, rule {rule}, count 3"));

@@ -41,6 +41,17 @@ fn what_was_not_refused_is_not_called_a_refusal() {
 }
 
 #[test]
+fn what_was_answered_is_said_by_its_status() {
+    let told = |data: &str| {
+        let said = format!(r#"{{"event":"execution.completed","closed":true,"op":"X","data":{data}}}"#);
+        explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
+    };
+    let text = told(r#"{"result":{"bytes":7,"digest":"sha3-512:00","status":429}}"#);
+    assert!(text.contains("  status     429\n"), "{text}");
+    assert!(!told("{}").contains("status"));
+}
+
+#[test]
 fn an_artifact_whose_uses_have_numbers_is_not_said_to_be_unused() {
     let told = |uses: &str| {
         let said = format!(
@@ -77,5 +88,14 @@ fn what_failed_or_was_cut_off_did_not_run_to_its_end_and_says_its_cause() {
     }
     let cut_off = told("execution.interrupted", "caller.left", "");
     assert!(cut_off.starts_with("not refused: it was cut off, and its evidence is not committed yet"), "{cut_off}");
-    assert!(cut_off.contains("cause      caller.left") && !cut_off.contains("what to do"), "{cut_off}");
+    assert!(cut_off.contains("cause      caller.left"), "{cut_off}");
+    for (event, cause, next) in [
+        ("execution.interrupted", "caller.left", "what to do: look whether the client's own timeout is shorter"),
+        ("execution.interrupted", "max_run", "what to do: let the policy's term `max_run` be greater"),
+        ("execution.failed", "limits.exceeded", "what to do: set a greater runtime.gateway.max_response"),
+    ] {
+        let text = told(event, cause, "");
+        assert!(text.contains(next), "{cause}: {text}");
+    }
+    assert!(!told("execution.interrupted", "artifact.revoked", "").contains("what to do"));
 }
