@@ -23,7 +23,7 @@ use eleven_api::govern::Execute;
 use eleven_api::header::only;
 use eleven_api::problem::Problem;
 use eleven_api::serve::Budget;
-use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
+use eleven_core::artifact::{Environment, Operation, RequestBinding, Token, UseMode};
 use eleven_core::disclosure::{self, Disclosure};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
@@ -219,12 +219,15 @@ async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axu
     // What can't be forwarded is refused before anything is begun.
     let request = forwarded(gate, &framed)?;
     let (workload, version) = (framed.workload, framed.version);
+    let brings = framed.headers.contains_key(PRESENTED);
     let admission = admission(gate, caller, framed).await?;
+    let spent = brings && admission.admitted.token().artifact.usage.mode() == UseMode::Single;
     let run = {
         let gate = Arc::clone(gate);
         move |begun| execution::run(gate, begun, request, version)
     };
-    begin(&gate.desks, &gate.running, &gate.clock, admission, workload, run).await
+    let answer = begin(&gate.desks, &gate.running, &gate.clock, admission, workload, run).await?;
+    Ok(if spent { passing::last(answer) } else { answer })
 }
 
 /// From an operation to its admission, by the artifact that the caller brings or by one that is obtained for it.

@@ -3,7 +3,7 @@
 //! credential between others.
 
 use eleven_api::problem::Problem;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header};
 
 /// The only type of a body that is read here, and that is forwarded.
 const JSON: &str = "application/json";
@@ -109,6 +109,15 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
     }
     kept.insert(header::CACHE_CONTROL, HeaderValue::from_static(KEPT));
     kept
+}
+
+/// The answer to a caller whose artifact is used up by it. Where it is no success a client that calls again by itself would bring that
+/// artifact once more, and hear that it is used in the place of this.
+pub(crate) fn last<B>(mut answer: Response<B>) -> Response<B> {
+    if !answer.status().is_success() {
+        answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    answer
 }
 
 /// Headers that say how long an answer may be kept: to all caches, or above that to those of some kind (RFC 9213).

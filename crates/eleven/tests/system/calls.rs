@@ -167,6 +167,19 @@ async fn a_presented_artifact_runs_once_and_no_second_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upstreams_failure_says_not_to_call_again_to_whom_it_cost_a_single_use() {
+    let domain = Domain::start(Plan::default()).await;
+    let body = request("error");
+    let token = domain.token(&body).await;
+    let answered = domain.chat_with(&body, &[("eleven-authorization", &token)]).await;
+    assert_eq!(answered.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!((answered.header("x-should-retry"), answered.header("eleven-decision")), ("false", "allow"));
+    // Who brings nothing is given another artifact with each attempt.
+    let inline = domain.chat(&body).await;
+    assert_eq!((inline.status, inline.header("x-should-retry")), (StatusCode::INTERNAL_SERVER_ERROR, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctrines_request_is_answered_in_its_shape() {
     let domain = Domain::start(Plan {
         cedar: r#"permit(principal, action == Action::"model.invoke", resource) when { context.op.scope.contains("phi.no_export") };"#,
