@@ -27,6 +27,10 @@ pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), F
 const FORBIDDEN: &str =
     "The policy was asked, and a `forbid` rule of it holds for this, whatever its `permit` rules say.";
 
+/// What helps where an upstream answers that nobody is authenticated.
+const NO_KEY: &str = "the upstream wants another key than it is called with, or one at all: name its file in \
+                      runtime.gateway.upstream_key_file. The caller's own key is another, and passed";
+
 fn explain(said: &Value, output: Output) -> String {
     let text = |name: &str| said.get(name).and_then(Value::as_str);
     let reason = text("reason").and_then(Reason::parse);
@@ -66,7 +70,8 @@ fn explain(said: &Value, output: Output) -> String {
         let would_pass = data("would_pass").unwrap_or_else(|| words::would_pass(reason));
         let _ = write!(out, "\n{} {would_pass}\n", output.paint(Paint::Bold, "what would pass:"));
     }
-    if let Some(next) = data("cause").and_then(|cause| next(cause, text("op"))) {
+    let refused = status.as_deref().filter(|status| *status == "401").map(|_| NO_KEY.to_owned());
+    if let Some(next) = data("cause").and_then(|cause| next(cause, text("op"))).or(refused) {
         let _ = write!(out, "\n{} {next}\n", output.paint(Paint::Bold, "what to do:"));
     }
     if let Some(lineage) = text("lineage") {

@@ -215,6 +215,15 @@ impl Run {
         if how(status).0 == Outcome::Failed {
             tracing::warn!(op = execution.op, why = format!("it answered {status}"), "the upstream failed");
         }
+        // Its caller takes that for its own key's fault, and can't know better.
+        if status == StatusCode::UNAUTHORIZED {
+            let next = "see runtime.gateway.upstream_key_file";
+            tracing::warn!(
+                op = execution.op,
+                next,
+                "the upstream answered 401: not with the key that it is called with"
+            );
+        }
     }
 
     /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.

@@ -47,7 +47,9 @@ fn what_was_answered_is_said_by_its_status() {
         explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
     };
     let text = told(r#"{"result":{"bytes":7,"digest":"sha3-512:00","status":429}}"#);
-    assert!(text.contains("  status     429\n"), "{text}");
+    assert!(text.contains("  status     429\n") && !text.contains("what to do"), "{text}");
+    let text = told(r#"{"result":{"bytes":7,"digest":"sha3-512:00","status":401}}"#);
+    assert!(text.contains("what to do: the upstream wants another key than it is called with"), "{text}");
     assert!(!told("{}").contains("status"));
 }
 
