@@ -584,7 +584,7 @@ async fn nothing_goes_back_to_a_copy_by_whose_keys_it_could_not_be_recorded() {
     let dest = tempfile::tempdir().expect("a folder");
     started(&home, &mut producers).await;
     copy_files(home.path(), dest.path(), HEADS);
-    let old = head_of(dest.path()).expect("a head");
+    let old = head_of(home.path()).expect("a head");
     let open = || {
         let held = ["audit", "audit-2"].map(|label| Arc::new(signer(label)) as Arc<dyn Signer>);
         let signers = crate::Signers { event: Keyring::new(held).expect("keys"), ..Home::signers() };
