@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// The pause before a call is made again whose connection broke.
+/// The pause before a call is made again whose connection broke; it doubles each time.
 const AGAIN: Duration = Duration::from_millis(5);
 /// Connections to one address that are kept with nothing to do. A call asks the authority before the upstream: with every connection
 /// kept, many at once would leave behind as many as they are, and take the files that the corner works on.
@@ -214,7 +214,8 @@ impl Client {
     }
 
     /// A POST that outlives the connection it went by: where that broke, the same request goes again, until it is answered
-    /// or `deadline` is over. Where nobody listens it fails at once. For requests only that may be made twice.
+    /// or `deadline` is over, each time after twice as long: what breaks connections behind a request may let each of them be
+    /// done. Where nobody listens it fails at once. For requests only that may be made more than once.
     ///
     /// A corner that restarts as planned leaves its address open, so a call waits there; one that fell does not.
     ///
@@ -229,12 +230,19 @@ impl Client {
         deadline: Duration,
     ) -> Result<Bytes, CallError> {
         let (body, until) = (body.into(), tokio::time::Instant::now() + deadline);
+        let left = || until.saturating_duration_since(tokio::time::Instant::now());
+        let mut pause = AGAIN;
         loop {
-            let left = until.saturating_duration_since(tokio::time::Instant::now());
-            match self.call(Method::POST, base, path, headers, body.clone(), left).await {
-                Err(CallError::Broken(_)) if left > AGAIN => tokio::time::sleep(AGAIN).await,
+            match self.call(Method::POST, base, path, headers, body.clone(), left()).await {
+                Err(CallError::Broken(_)) if left() > pause => tokio::time::sleep(pause).await,
+                // The last of several had less time than that.
+                Err(CallError::Late(_)) => {
+                    let to = address(base, path)?;
+                    return Err(CallError::Late(format!("{to} did not answer within {} ms", deadline.as_millis())));
+                }
                 answer => return answer,
             }
+            pause *= 2;
         }
     }
 

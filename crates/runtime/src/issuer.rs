@@ -83,8 +83,8 @@ const fn is_ours(reason: Reason) -> bool {
 }
 
 impl Issuer {
-    /// Obtains an artifact for `execute`, with the caller's token and this point's registered signature. Asked twice where a
-    /// connection broke: an artifact that nobody got is never used.
+    /// Obtains an artifact for `execute`, with the caller's token and this point's registered signature. Asked again, a few
+    /// times, where a connection broke: an artifact that nobody got is never used.
     ///
     /// # Errors
     /// The authority's own refusal, its event already in the ledger where it names a lineage; `issuer.unavailable` where
@@ -96,7 +96,10 @@ impl Issuer {
         let asking = self.client.insist(&self.authority, routes::GOVERN_EXECUTE, &headers, body, self.deadline * 2);
         let (answer, absence) = match tokio::time::timeout(self.deadline, asking).await {
             Ok(answer) => (by_authority(answer), ABSENT),
-            Err(late) => (Err(CallError::Late(late.to_string())), LATE),
+            Err(_) => {
+                let late = format!("{} did not answer within {} ms", self.authority, self.deadline.as_millis());
+                (Err(CallError::Late(late)), LATE)
+            }
         };
         self.trouble.note(&answer);
         match answer {

@@ -3,6 +3,7 @@ use crate::serve::{Listener, Tls};
 use axum::Router;
 use axum::routing::get;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
@@ -241,4 +242,28 @@ async fn a_connection_is_let_go_of_before_a_server_ends_it_after_five_seconds() 
     tokio::time::advance(Duration::from_millis(4_900)).await;
     tokio::time::resume();
     let ((), _second) = tokio::join!(async { drop(called().await) }, accepted());
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_breaks_off_goes_again_ever_more_seldom() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("it listens");
+    let at = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (mut caller, _) = listener.accept().await.expect("a caller");
+            let mut some = [0; 4096];
+            // Whoever asked does not know that it was done.
+            if caller.read(&mut some).await.is_ok_and(|read| read > 0) {
+                counts.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let deadline = Duration::from_secs(1);
+    let failed = Client::new().insist(&at, "/done", &[], "{}", deadline).await.expect_err("nobody answers");
+    assert!(matches!(failed, CallError::Broken(_) | CallError::Late(_)), "{failed:?}");
+    // The pauses of eight are 5, 10, … 320 ms, and another would be longer than what is left.
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&asked), "{asked} times");
 }
