@@ -9,7 +9,7 @@ pub(crate) use operators::operator;
 pub(crate) use policy::{Source, policy};
 pub(crate) use registered::Registered;
 
-use crate::call::{self, At, Registry};
+use crate::call::{self, At};
 use crate::cli::{ArtifactCommand, AuditorCommand, ClientCommand, Subject};
 use crate::config::Config;
 use crate::corner;
@@ -35,7 +35,17 @@ pub(crate) fn act(config: &Config, act: &str, args: Object) -> Result<Value, Fai
     let operator = OperatorKey::load(&config.operator_key)?;
     let signed = SignedAct::sign(act, args, SystemClock.now(), &operator.signer);
     let refused = |failure: Failure| failure.while_(&format!("{act} as {}", operator.identity));
-    call::post(&config.authority.url, routes::ADMIN_ACT, signed.to_bytes()).map_err(refused)
+    let done = call::post(&config.authority.url, routes::ADMIN_ACT, signed.to_bytes()).map_err(refused)?;
+    if is_done(&done) {
+        return Ok(done);
+    }
+    Err(refused(call::another(&config.authority.url, routes::ADMIN_ACT, "authority").left_open()))
+}
+
+/// Whether an answer says what an act came to: whoever else listens at the address may answer with any document.
+fn is_done(answer: &Value) -> bool {
+    answer.get("epoch").and_then(Value::as_int).is_some()
+        && answer.get("effective_by").and_then(Value::as_str).is_some()
 }
 
 /// Says what an act came to: what it is, that it is durable, and by when every enforcement point knows or denies.
@@ -155,7 +165,7 @@ fn revoke_secret(config: &Config, kind: &str, name: &str, output: Output) -> Res
 
 /// Lists whom the registry's sources have of a kind, by name, and what they have of each.
 fn list(config: &Config, kind: &str, of_each: &[&str], output: Output) -> Result<(), Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::registry(config)?;
     let sources = snapshot.get("sources").and_then(Value::as_array).unwrap_or_default();
     let row = |source: &Value| {
         let name = source.get("name")?.as_str()?.strip_prefix(kind)?.strip_prefix('.')?;

@@ -220,10 +220,20 @@ pub(crate) fn get_of(
     if known(&answer) { Ok(answer) } else { Err(another(base, path, service)) }
 }
 
+/// Gets the registry in force of the authority.
+///
+/// # Errors
+/// As [`get_of`].
+pub(crate) fn registry(config: &Config) -> Result<Value, Failure> {
+    let known = |snapshot: &Value| snapshot.get("header").is_some();
+    get_of(&Registry::of(config), routes::REGISTRY_SNAPSHOT, "authority", known)
+}
+
 /// The failure of whoever answers, and is not the service that was asked.
 pub(crate) fn another(base: &(impl Base + ?Sized), path: &str, service: &str) -> Failure {
     let url = base.parts(path).0;
-    Failure::new(format!("{url}{path} answers, and not as a {service} does: check the address"))
+    let article = if service.starts_with('a') { "an" } else { "a" };
+    Failure::new(format!("{url}{path} answers, and not as {article} {service} does: check the address"))
 }
 
 /// Gets a document as its bytes.

@@ -80,11 +80,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let healths = healths.into_iter().collect::<Result<Vec<_>, _>>()?;
     // One that hangs would be waited for at each question, for as long as a call may take.
     let silent = matches!(of(Which::Authority, &healths), None | Some(Health::Nobody));
-    let snapshot = if silent {
-        Err(Failure::new("the authority does not answer"))
-    } else {
-        call::get(&Registry::of(&config), routes::REGISTRY_SNAPSHOT)
-    };
+    let snapshot = if silent { Err(Failure::new("the authority does not answer")) } else { call::registry(&config) };
     findings.push(root(&config));
     let in_force = if silent { None } else { in_force(&config) };
     findings.push(lifetimes(&config, in_force.clone(), snapshot.as_ref().ok(), &healths));
@@ -252,7 +248,7 @@ fn lifetimes(
 
 /// What ends soon, or is over, where something does.
 pub(crate) fn ending(config: &Config) -> Option<String> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
+    let snapshot = call::registry(config).ok();
     let health = |which| Some((which, call::wait(health::of(which, config)).ok()?));
     let healths: Vec<_> = Which::ALL.into_iter().filter_map(health).collect();
     let mut found = vec![lifetimes(config, in_force(config), snapshot.as_ref(), &healths)];

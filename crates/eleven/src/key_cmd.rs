@@ -70,7 +70,7 @@ fn is_identity(done: &Value) -> bool {
 
 /// The keys of the root in force and of the registry.
 fn list(config: &Config, output: Output) -> Result<(), Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::registry(config)?;
     let root = in_force(config)?;
     let in_root = root.records().map(|key| ("root", key.to_value()));
     let listed = snapshot.get("keys").and_then(Value::as_array).unwrap_or_default();
@@ -104,7 +104,7 @@ fn register(config: &Config, files: &[PathBuf], valid_days: u16, output: Output)
     if wanted.is_empty() {
         return Err(Failure::usage("the files hold no issuer, event, attestation or identity key: nothing was done"));
     }
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::registry(config)?;
     let of_record = |record: KeyRecord| (record.kid, record.public);
     let known = registered(&snapshot).map(|record| record.map(of_record)).collect::<Result<Vec<_>, _>>()?;
     let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);

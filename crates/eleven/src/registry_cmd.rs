@@ -1,9 +1,8 @@
 //! The registry in force, as the authority serves it.
 
-use crate::call::{self, Registry};
+use crate::call;
 use crate::config::Config;
 use crate::output::{Failure, Output, Paint, shown as on_one_line};
-use eleven_api::routes;
 use eleven_core::encoding::Value;
 
 /// The lists of a registry, and the members that say of a row of each what it is and whether it counts.
@@ -23,7 +22,7 @@ const LISTS: &[(&str, &[&str])] = &[
 /// # Errors
 /// Where the authority does not answer.
 pub(crate) fn show(config: &Config, output: Output) -> Result<(), Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::registry(config)?;
     let text = || {
         let header =
             |name: &str| snapshot.get("header").and_then(|header| header.get(name)).map(shown).unwrap_or_default();

@@ -1,13 +1,12 @@
 //! How long content is kept, what is held beyond that, and moving what may go to an archive.
 
 use crate::admin::{act, report};
-use crate::call::{self, Registry};
+use crate::call;
 use crate::cli::{HoldCommand, HoldOn, RetentionCommand};
 use crate::config::Config;
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output, Paint};
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::id;
 use eleven_core::registry::retention::{Hold, OWN, REGIMES, RETENTION_SERVICE, Retention};
@@ -122,7 +121,7 @@ pub(crate) fn archive(config: &Config, to: &Path, output: Output) -> Result<(), 
 
 /// The registry's lists, as the authority shows them.
 fn lists(config: &Config) -> Result<Lists, Failure> {
-    Ok(Snapshot::read(call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?)?.lists)
+    Ok(Snapshot::read(call::registry(config)?)?.lists)
 }
 
 /// A subject that was ever held.

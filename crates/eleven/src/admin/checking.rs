@@ -42,7 +42,7 @@ pub(super) fn check(config: &Config, file: &Path, asked: &[PathBuf], output: Out
             "{error}: `operations` and `runtimes` stand in it, so make several policies of it"
         )));
     }
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT);
+    let snapshot = call::registry(config);
     if let Some(other) = snapshot.as_ref().ok().and_then(|snapshot| overlapping(&bundle, snapshot)) {
         return Err(refused(&format!(
             "{other} could cover the same operation and runtime: narrow one, or retire it first"

@@ -169,7 +169,7 @@ fn lacks(bundle: &Object, member: &str) -> bool {
 fn warnings(bundle: Object, config: &Config) -> Vec<String> {
     let Ok(bundle) = PolicyBundle::read(Value::Object(bundle)) else { return Vec::new() };
     let Ok(compiled) = CompiledPolicy::compile(&bundle) else { return Vec::new() };
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT).ok();
+    let snapshot = call::registry(config).ok();
     notes(&bundle, &compiled, snapshot.as_ref())
 }
 
@@ -186,7 +186,7 @@ pub(super) fn notes(bundle: &PolicyBundle, compiled: &CompiledPolicy, snapshot: 
 }
 
 fn policies(config: &Config) -> Result<Vec<Value>, Failure> {
-    let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+    let snapshot = call::registry(config)?;
     Ok(snapshot.get("policies").and_then(Value::as_array).unwrap_or_default().to_vec())
 }
 

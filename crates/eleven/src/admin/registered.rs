@@ -1,13 +1,12 @@
 //! The keys of an enforcement point in the registry, and their replacement.
 
 use super::{act, measured};
-use crate::call::{self, Registry};
+use crate::call;
 use crate::config::Config;
 use crate::key_cmd;
 use crate::keystore::PublicKey;
 use crate::output::Failure;
 use eleven_api::edge::{Clock as _, SystemClock};
-use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
@@ -33,7 +32,7 @@ impl Registered {
     /// # Errors
     /// Where it does not answer.
     pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
-        let snapshot = call::get(&Registry::of(config), routes::REGISTRY_SNAPSHOT)?;
+        let snapshot = call::registry(config)?;
         let keys = key_cmd::registered(&snapshot).collect::<Result<Vec<_>, _>>()?;
         let points = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default();
         let is_ours = |row: &&Value| row.get("point").and_then(Value::as_str) == Some(&config.point.name);

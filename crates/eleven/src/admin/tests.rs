@@ -140,6 +140,8 @@ fn the_key_of_an_operator_who_may_be_there_is_kept_and_no_other() {
         "",
         "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{",
+        // Of whoever else listens there, or stands before the authority: it may have the act.
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
         "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
     ] {
@@ -179,7 +181,11 @@ fn a_secret_that_may_count_is_kept_and_no_other() {
             };
             added.expect_err("nobody says that it was done").to_string()
         };
-        for answer in ["", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"] {
+        for answer in [
+            "",
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        ] {
             let said = failed(answering(answer), "second", Some(file.clone()));
             assert!(said.contains(&format!("{} holds its secret", file.display())), "{answer}: {said}");
             let kept = std::fs::read_to_string(&file).expect("it is kept");

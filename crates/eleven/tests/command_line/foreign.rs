@@ -135,3 +135,23 @@ fn whoever_else_answers_is_no_ledger_and_no_witness() {
         taken(&["witness", command, &url], &url, "witness");
     }
 }
+
+#[test]
+fn whoever_else_answers_is_no_authority_and_has_no_registry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("eleven.toml");
+    let commands: [&[&str]; 4] = [&["registry", "show"], &["client", "list"], &["policy", "list"], &["key", "list"]];
+    for command in commands {
+        let url = answering("200 OK", r#"{"object":"list","data":[{"id":"m","object":"model"}]}"#.to_owned());
+        let text = format!(
+            "[domain]\nname = \"11-11\"\n[authority]\nurl = \"{url}\"\n[runtime]\npoint = \"host://here/gateway#gw-0\"\n\
+             [runtime.gateway]\nupstream = \"http://127.0.0.1:8000\"\n"
+        );
+        std::fs::write(&file, text).expect("written");
+        let output = eleven().args(command).arg("--config").arg(&file).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains(&url) && said.contains("not as an authority does"), "{command:?}: {said}");
+        assert!(output.stdout.is_empty(), "{command:?}: a list of none is a statement");
+    }
+}
