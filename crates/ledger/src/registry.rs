@@ -123,10 +123,13 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str, known: &mut Know
     let snapshot = match asked.and_then(value) {
         Ok(snapshot) => snapshot,
         // It serves what is in force here.
-        Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_MODIFIED.as_u16() => return,
+        Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_MODIFIED.as_u16() => {
+            known.untrusted = None;
+            return;
+        }
         Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
     };
-    let Some(header) = snapshot.get("header") else { return known.distrust("its snapshot has none") };
+    let Some(header) = snapshot.get("header") else { return known.distrust("what answers at its address has none: check that it is the authority's") };
     match judge(inner, header) {
         Verdict::Agrees(read_header) => {
             known.untrusted = None;

@@ -72,7 +72,8 @@ async fn revocations(State(registry): Shared) -> Answer {
 /// A bundle by its hash. Whoever is known, as a point is that signs its reading, waits for no stranger.
 pub(super) async fn policy(State(registry): Shared, Named(hash): Named, request: Request) -> Answer {
     let hash = Sha3::parse(&hash).ok_or_else(|| Problem::malformed("name the policy by its sha3-512 hash"))?;
-    let is_stranger = !gate::is_known(&current(&registry)?, &request, registry.clock.now());
+    let current = current(&registry)?;
+    let is_stranger = !gate::is_known(&current, &request, registry.clock.now());
     let bytes = registry.bundles.shown(hash, is_stranger).await;
     let response = document(
         bytes.ok_or_else(|| Problem::with_status(404, "no policy of this hash was published, or it is not at hand"))?,
