@@ -138,8 +138,15 @@ impl Listener {
     async fn serve_at_most(self, most: u32, router: Router, mut stop: watch::Receiver<bool>, grace: Duration) {
         let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         let mut said: Option<Instant> = None;
+        let mut full = room::Full::default();
         loop {
             let next = async {
+                if places.available_permits() == 0 && full.is_news(Instant::now()) {
+                    tracing::warn!(
+                        connections = most,
+                        "every connection that is served at once is taken: newcomers wait until one ends"
+                    );
+                }
                 let place = Arc::clone(&places).acquire_owned().await;
                 (place, self.tcp.accept().await)
             };

@@ -4,11 +4,15 @@
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Connections that are served at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: u32 = 4096;
 /// Files besides connections that a corner has open at most, and the connections that it keeps with nothing to do.
 const OWN: u64 = 256;
+/// How often it is said at most that all are taken: strangers who come and go at that number make no flood of lines.
+const FULL: Duration = Duration::from_secs(60);
 /// As many files as are ever of use.
 const ENOUGH: u64 = 65_536;
 
@@ -48,6 +52,21 @@ fn raised() -> u64 {
 fn within(files: u64) -> u32 {
     let rest = files.saturating_sub(OWN).max(files / 4);
     u32::try_from(rest / 2).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
+}
+
+/// When it was said last that every connection is taken.
+#[derive(Default)]
+pub(super) struct Full(Option<Instant>);
+
+impl Full {
+    /// Whether it is to be said now.
+    pub(super) fn is_news(&mut self, now: Instant) -> bool {
+        let news = self.0.is_none_or(|said| now.saturating_duration_since(said) >= FULL);
+        if news {
+            self.0 = Some(now);
+        }
+        news
+    }
 }
 
 /// What to do where a connection could not be accepted.

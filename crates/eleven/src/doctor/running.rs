@@ -86,7 +86,8 @@ fn answers(what: String, url: &str, said: &Said) -> Finding {
 fn silent(pid: u32, url: &str) -> String {
     format!(
         "process {pid} holds its folder, and does not answer at {url}: if it neither starts at this moment nor was started with \
-         another address, it hangs; end it by `kill -9 {pid}`, and its supervisor starts the next"
+         another address, and its log does not say that every connection is taken, it hangs; end it by `kill -9 {pid}`, and its \
+         supervisor starts the next"
     )
 }
 

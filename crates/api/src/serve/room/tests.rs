@@ -31,3 +31,10 @@ fn where_no_file_is_left_that_is_said() {
     }
     assert!(!advice(&io::Error::from(Errno::CONNABORTED)).contains("raise"));
 }
+
+#[test]
+fn that_all_are_taken_is_said_at_once_and_once_a_minute() {
+    let (mut full, now) = (Full::default(), Instant::now());
+    let said = [0, 1, 59, 60, 61, 200].map(|s| full.is_news(now + Duration::from_secs(s)));
+    assert_eq!(said, [true, false, false, true, false, true]);
+}
