@@ -145,6 +145,12 @@ impl Sequencer {
         answered.await.unwrap_or(Err(SubmitError::Unavailable { sent: true }))
     }
 
+    /// Whether the log says already why an event was not committed: where the ledger does not answer, that is said once, when the
+    /// stream stalls.
+    pub(crate) fn is_said(&self, error: &SubmitError) -> bool {
+        matches!(error, SubmitError::Unavailable { .. }) && self.progress.stalled.load(Relaxed)
+    }
+
     /// The key that events are signed with.
     #[must_use]
     pub fn key(&self) -> &InUse {

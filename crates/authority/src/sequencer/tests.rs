@@ -471,3 +471,14 @@ async fn of_a_batch_the_record_that_it_was_refused_for_hears_why() {
     taken.await.expect("an answer").expect("committed");
     assert_eq!(scripted.sent.lock().expect("whole").len(), 3);
 }
+
+#[test]
+fn that_the_ledger_does_not_answer_is_said_where_the_stream_stalls_and_nothing_else_is() {
+    let (queue, _jobs) = mpsc::channel(1);
+    let sequencer = Sequencer { queue, key: key(), progress: Arc::default(), doubted: Arc::default() };
+    let gone = [true, false].map(|sent| SubmitError::Unavailable { sent });
+    assert!(!gone.iter().any(|gone| sequencer.is_said(gone)), "there was no room for it");
+    sequencer.progress.stalled.store(true, Relaxed);
+    assert!(gone.iter().all(|gone| sequencer.is_said(gone)));
+    assert!(!sequencer.is_said(&SubmitError::Refused("why".into())));
+}
