@@ -1,5 +1,6 @@
 //! Why an enforcement point ends: in the words of its process's last line.
 
+use crate::forward::OutboxError;
 use eleven_api::tasks::Ended;
 use eleven_store::{OpenError, Stop};
 use std::fmt;
@@ -22,6 +23,8 @@ pub enum RuntimeError {
         /// The number the journal would give next.
         held: u64,
     },
+    /// The journal is not the stream that the ledger has of this point's key, or can't be held against it.
+    Stream(OutboxError),
     /// The journal is empty, and the ledger does not know this point by its signature: whether the journal was lost is not told.
     Unknown {
         /// The ledger's refusal.
@@ -50,6 +53,7 @@ impl fmt::Display for RuntimeError {
                 "the ledger expects record {expected} of this point, its journal stands at {held}: the journal was lost or \
                  replaced; the point returns under new keys only: `eleven runtime key replace`"
             ),
+            Self::Stream(error) => error.fmt(f),
             Self::Unknown { refusal, advice } => write!(
                 f,
                 "the journal is empty, and the ledger does not tell this point whether it always was ({refusal}){advice}"

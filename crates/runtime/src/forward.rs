@@ -20,8 +20,8 @@ use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -108,10 +108,15 @@ pub(crate) struct Forwarder {
     /// The point's event key, whose stream this is.
     pub(crate) reader: ReadAs,
     pub(crate) clock: Arc<dyn Clock>,
+    /// That the ledger has another stream of the key than this journal, once that is known.
+    pub(crate) foreign: Arc<OnceLock<OutboxError>>,
 }
 
 impl Forwarder {
     /// Runs until told to stop. What is not acknowledged by then is forwarded at the next start.
+    ///
+    /// Ends by itself, and the point with it, where the journal is not the one that the ledger knows: of what that held this one may
+    /// lack uses, and nothing that is recorded here is ever acknowledged.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut outbox = Outbox::default();
         // What was said last of a ledger that does not acknowledge: it is said again where it is something else by now.
@@ -145,6 +150,7 @@ impl Forwarder {
                         () = eleven_api::serve::stopped(&mut stop) => return self.flush(outbox).await,
                     }
                 }
+                Err(_) if self.foreign.get().is_some() => return,
                 Err(error) => {
                     let (kind, advice) = (kind(&error), advice(&error));
                     if said.replace(kind) != Some(kind) {
@@ -180,7 +186,14 @@ impl Forwarder {
     async fn forward(&self, outbox: &mut Outbox) -> Result<(bool, Acknowledged), CallError> {
         let reader = self.desks.reader();
         let asked_at = Moment::now(&*self.clock);
-        let step = outbox.next(reader.as_ref()).map_err(malformed)?;
+        let step = outbox.next(reader.as_ref()).map_err(|error| {
+            let failed = malformed(&error);
+            if matches!(error, OutboxError::Foreign { .. }) {
+                // It is known once.
+                let _ = self.foreign.set(error);
+            }
+            failed
+        })?;
         let (next, size, acknowledged) = match step {
             Step::Ask => {
                 let cursor = self.cursor().await?;

@@ -1,5 +1,7 @@
 //! Starting: the journal is read back into its state, and what a crash left open is closed truthfully.
 
+use crate::forward::{Outbox, OutboxError};
+use eleven_api::audit::Cursor;
 use eleven_core::event::Record;
 use eleven_core::time::Time;
 use eleven_enforce::journal::{Forward, Journal, Line, Point, Reading};
@@ -60,6 +62,14 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, ReadBackError>
             position = at + 1;
         }
     }
+}
+
+/// Makes sure that a journal is the stream that the ledger tells of, as far as both have it.
+///
+/// # Errors
+/// As [`Outbox::agree`].
+pub(crate) fn agree(log: &impl Log, cursor: &Cursor) -> Result<(), OutboxError> {
+    Outbox::agree(log.reader().as_ref(), cursor)
 }
 
 /// When the oldest event of number `from` or later was made that a journal holds.

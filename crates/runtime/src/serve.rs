@@ -3,7 +3,7 @@
 use crate::caller::Callers;
 use crate::disclosures::{self, Store};
 use crate::error::{RuntimeError, failure, unopened};
-use crate::forward::{self, Forwarder, Progress};
+use crate::forward::{self, Forwarder, OutboxError, Progress};
 use crate::gateway::{self, Gate};
 use crate::health;
 use crate::issuer::{Issuer, Trouble};
@@ -58,6 +58,8 @@ pub struct Runtime {
     /// Who asks the ledger for heads.
     asking: Asking,
     failed: Arc<OnceLock<String>>,
+    /// That the ledger has another stream of this point's key than its journal.
+    foreign: Arc<OnceLock<OutboxError>>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -101,6 +103,9 @@ impl Runtime {
         let mut journal = read.map_err(|error| RuntimeError::Journal(error.to_string()))?;
         let reader = ReadAs { signer: Arc::clone(&point.event), clock: Arc::clone(&clock) };
         let cursor = agree(&client, &settings.ledger, &reader, &journal).await?;
+        if let Some((cursor, _)) = &cursor {
+            recover::agree(&log, cursor).map_err(RuntimeError::Stream)?;
+        }
         let roots = Arc::new(Roots::open(folder, root).map_err(RuntimeError::Root)?);
         let standing = Standing::new(settings.required);
         let asking = Asking {
@@ -149,13 +154,14 @@ impl Runtime {
             clock,
             seen,
         };
-        Ok(Self { gate: Arc::new(gate), asking, failed, stopping })
+        Ok(Self { gate: Arc::new(gate), asking, failed, foreign: Arc::default(), stopping })
     }
 
     /// Serves until told to stop, or until the journal fails or a task of its own ends.
     ///
     /// # Errors
-    /// [`RuntimeError::Stopped`] where the journal failed, [`RuntimeError::Task`] where a task ended: the process must end.
+    /// [`RuntimeError::Stopped`] where the journal failed, [`RuntimeError::Stream`] where it is not the one that the ledger knows,
+    /// [`RuntimeError::Task`] where a task ended: the process must end.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) -> Result<(), RuntimeError> {
         let (all, stopping) = watch::channel(false);
         let (flush, flushing) = watch::channel(false);
@@ -189,6 +195,9 @@ impl Runtime {
         if let Some(what) = self.failed.get() {
             return Err(RuntimeError::Stopped(what.clone()));
         }
+        if let Some(error) = self.foreign.get() {
+            return Err(RuntimeError::Stream(error.clone()));
+        }
         outcome
     }
 
@@ -202,6 +211,7 @@ impl Runtime {
             audit_bound: self.gate.settings.audit_bound,
             reader: self.gate.registry.reader().clone(),
             clock: Arc::clone(&self.gate.clock),
+            foreign: Arc::clone(&self.foreign),
         }
     }
 }

@@ -110,7 +110,7 @@ impl fmt::Display for OutboxError {
             Self::Foreign { number } => write!(
                 f,
                 "the ledger has another record {number} of this point than its journal: the journal was replaced, or its key \
-                 is used elsewhere; register the point under a new key"
+                 is used elsewhere; the point returns under new keys only: `eleven runtime key replace`"
             ),
         }
     }
@@ -119,6 +119,16 @@ impl fmt::Display for OutboxError {
 impl std::error::Error for OutboxError {}
 
 impl Outbox {
+    /// Makes sure that a journal is the stream that the ledger tells of, as far as both have it.
+    ///
+    /// # Errors
+    /// [`OutboxError::Foreign`] where it is another, [`OutboxError::Journal`] where it can't be read.
+    pub(crate) fn agree(journal: &dyn ReadLog, cursor: &Cursor) -> Result<(), OutboxError> {
+        let mut outbox = Self::default();
+        outbox.told(cursor);
+        outbox.next(journal).map(drop)
+    }
+
     /// What is to be done next.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;
 use eleven_core::encoding::Object;
+use eleven_core::hash::Sha3;
 use eleven_store::faulty::FaultyDisk;
 use http::StatusCode;
 
@@ -233,7 +234,22 @@ fn forwarder(gate: &Gate, ledger: String) -> Forwarder {
         audit_bound: Duration::from_secs(5),
         reader: gate.registry.reader().clone(),
         clock: Arc::clone(&gate.clock),
+        foreign: Arc::default(),
     }
+}
+
+#[tokio::test]
+async fn a_point_whose_journal_is_not_what_the_ledger_has_of_its_key_ends() {
+    let hash = Some(Sha3::of(&[b"of the journal that was here before".as_slice()]));
+    let cursor = Cursor { next: 1, hash, counts: Some(true), at: None, size: 4 }.to_value();
+    let (at, _asked, _stop) = ledger(vec![(StatusCode::OK, cursor.to_string()); 2]).await;
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    point.gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+    let forwarder = forwarder(&point.gate, at);
+    let foreign = Arc::clone(&forwarder.foreign);
+    let (_running, stopping) = watch::channel(false);
+    tokio::time::timeout(DEADLINE, forwarder.run(stopping)).await.expect("by itself");
+    assert_eq!(foreign.get(), Some(&OutboxError::Foreign { number: 0 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

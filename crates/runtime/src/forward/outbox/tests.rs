@@ -124,6 +124,12 @@ fn a_stream_that_is_not_this_journals_is_told() {
     for _ in 0..2 {
         assert_eq!(desk.next(&mut outbox), Err(OutboxError::Foreign { number: 1 }), "for good");
     }
+    let agree = |cursor: Cursor| Outbox::agree(desk.log.reader().as_ref(), &cursor);
+    for next in 1..=3 {
+        assert_eq!(agree(desk.cursor(next)), Ok(()));
+        let other = Cursor { hash: Some(Sha3([9; 64])), ..desk.cursor(next) };
+        assert_eq!(agree(other), Err(OutboxError::Foreign { number: next - 1 }));
+    }
 
     let mut outbox = Outbox::default();
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
