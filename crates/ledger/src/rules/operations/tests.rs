@@ -170,7 +170,8 @@ fn who_issued_an_artifact_and_until_when_is_known_in_any_year() {
             let about = About { issuer: Some(by.to_owned()), ..About::artifact(&operation.artifact) };
             let record = producers.record("authority", by, "authorization.issued", place, data, about);
             let key = OpKey::of(&operation.op).expect("an operation");
-            operations.issued(key, u64::from(n), &record, None);
+            let begun = operations.judge_issued(&key, &record, None).expect("it begins");
+            operations.issued(key, u64::from(n), by, begun, None);
             (key, by, Time::parse_seconds(exp).expect("a time"))
         })
         .collect();
