@@ -129,7 +129,9 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str, known: &mut Know
         }
         Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
     };
-    let Some(header) = snapshot.get("header") else { return known.distrust("what answers at its address has none: check that it is the authority's") };
+    let Some(header) = snapshot.get("header") else {
+        return known.distrust("what answers at its address has none: check that it is the authority's");
+    };
     match judge(inner, header) {
         Verdict::Agrees(read_header) => {
             known.untrusted = None;

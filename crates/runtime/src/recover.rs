@@ -67,8 +67,8 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, ReadBackError>
 /// Makes sure that a journal is the stream that the ledger tells of, as far as both have it.
 ///
 /// # Errors
-/// As [`Outbox::agree`].
-pub(crate) fn agree(log: &impl Log, cursor: &Cursor) -> Result<(), OutboxError> {
+/// [`OutboxError::Foreign`] where it is another, [`OutboxError::Journal`] where it can't be read.
+pub fn agree(log: &impl Log, cursor: &Cursor) -> Result<(), OutboxError> {
     Outbox::agree(log.reader().as_ref(), cursor)
 }
 

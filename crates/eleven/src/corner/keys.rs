@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::keystore::{self, FileKeystore, Keystore as _, PublicKey, Wanted};
 use crate::operator::OperatorKey;
 use crate::output::{Failure, Output};
+use eleven_api::audit::Cursor;
 use eleven_api::client::Client;
 use eleven_api::edge::{self, SystemClock};
 use eleven_api::reader::ReadAs;
@@ -14,8 +15,10 @@ use eleven_authority::identity::jwt_row;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::name;
 use eleven_core::root::KeyUse;
+use eleven_enforce::journal::Journal;
+use eleven_runtime::OutboxError;
 use eleven_runtime::recover::{self, ReadBackError};
-use eleven_store::{Folder, FolderError, OpenError, SegmentLog, SegmentOptions};
+use eleven_store::{Folder, FolderError, Log, OpenError, SegmentLog, SegmentOptions};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -32,13 +35,13 @@ const BEFORE: &str = ".before-";
 const GIVE_UP: &str = "name --journal-lost where the journal is to be given up";
 
 /// How a journal stands to the ledger that its point does not go on with.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     /// The ledger has all of it, and nothing in it is open.
     Drained,
     /// Something of it would still reach the ledger, were the point started.
     Behind,
-    /// It is not there, is damaged, or is older than what the ledger has; or its key counts no more.
+    /// It is not there, is damaged, or is older or another than what the ledger has; or its key counts no more.
     Lost,
 }
 
@@ -239,6 +242,20 @@ fn left(
         let failure = Failure::from(error).or_else_try(false, GIVE_UP).while_("how far the ledger has the journal");
         failure.started_by(START)
     })?;
+    stands(&log, &journal, &cursor).map_err(|error| unread(&error))
+}
+
+/// How a journal stands to what the ledger tells of the stream of its key. One under whose numbers the ledger has other records is lost,
+/// however far it goes: the ledger takes nothing more of it, and lacks what it holds.
+///
+/// # Errors
+/// Where it can't be read.
+fn stands(log: &impl Log, journal: &Journal, cursor: &Cursor) -> Result<Left, OutboxError> {
+    match recover::agree(log, cursor) {
+        Ok(()) => {}
+        Err(OutboxError::Foreign { .. }) => return Ok(Left::Lost),
+        Err(error @ OutboxError::Journal(_)) => return Err(error),
+    }
     Ok(match journal.next_seq().cmp(&cursor.next) {
         Ordering::Less => Left::Lost,
         Ordering::Equal if journal.open_lineages() == 0 => Left::Drained,
@@ -386,3 +403,6 @@ pub(crate) fn point_kid(config: &Config) -> Result<String, Failure> {
     let key = keys.into_iter().find(|key| key.usage == KeyUse::Event);
     Ok(key.ok_or_else(|| Failure::new(format!("{} holds no event key", file.display())))?.kid)
 }
+
+#[cfg(test)]
+mod tests;
