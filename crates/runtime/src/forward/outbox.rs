@@ -139,7 +139,8 @@ impl Outbox {
         self.position = self.position.max(journal.first());
         loop {
             let Some(known) = self.known else { return Ok(Step::Ask) };
-            if self.position == self.durable {
+            // What became durable meanwhile may have been read with the rest.
+            if self.position >= self.durable {
                 let beyond = known.next > self.newest.map_or(0, |newest| newest.number + 1);
                 return if beyond { Err(OutboxError::Foreign { number: known.next - 1 }) } else { Ok(Step::Ask) };
             }
@@ -197,7 +198,7 @@ impl Outbox {
             self.refused();
         }
         self.known = Some(Known { next: cursor.next, last: cursor.hash });
-        if self.position == self.durable { Acknowledged::All } else { Acknowledged::Open }
+        if self.position >= self.durable { Acknowledged::All } else { Acknowledged::Open }
     }
 
     /// The ledger took what was sent, and expects `next`.

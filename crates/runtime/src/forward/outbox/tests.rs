@@ -6,8 +6,10 @@ use eleven_core::signature::SeedSigner;
 use eleven_enforce::denial::Denial;
 use eleven_enforce::journal::{Journal, Line, Point, encode_event};
 use eleven_store::faulty::FaultyDisk;
-use eleven_store::{Log as _, Place, SegmentLog, SegmentOptions};
+use eleven_store::{Log as _, Place, ReadError, SegmentLog, SegmentOptions};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 
 const NOW: Time = Time(1_778_605_451_000);
 
@@ -84,6 +86,37 @@ fn records_go_in_order_and_again_until_they_are_acknowledged() {
     assert_eq!(outbox.taken(4), Acknowledged::All);
     assert_eq!(desk.next(&mut outbox), Ok(Step::Ask));
     assert_eq!(outbox.told(&desk.cursor(4)), Acknowledged::All);
+}
+
+/// A journal that was durable up to here when that was asked, and further when it was read; read a few times at most.
+struct Growing<'a>(&'a dyn ReadLog, u64, AtomicUsize);
+
+impl ReadLog for Growing<'_> {
+    fn read_from(&self, position: u64, records: usize, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        assert!(self.2.fetch_add(1, SeqCst) < 8, "it reads on and on");
+        self.0.read_from(position, records, bytes)
+    }
+
+    fn durable(&self) -> u64 {
+        self.1
+    }
+
+    fn first(&self) -> u64 {
+        self.0.first()
+    }
+}
+
+#[test]
+fn an_epoch_that_becomes_durable_while_the_journal_is_read_is_its_end() {
+    let mut desk = Desk::new(3);
+    desk.append(&Line::Epoch(7).encode());
+    let reader = desk.log.reader();
+    let growing = Growing(reader.as_ref(), 3, AtomicUsize::new(0));
+    let mut outbox = Outbox::default();
+    assert_eq!(outbox.next(&growing), Ok(Step::Ask));
+    outbox.told(&desk.cursor(3));
+    assert_eq!(outbox.next(&growing), Ok(Step::Ask));
+    assert_eq!(outbox.told(&desk.cursor(3)), Acknowledged::All);
 }
 
 /// Of a revoked artifact the ledger takes no consumption, though a point that did not know yet made one. Its number is
