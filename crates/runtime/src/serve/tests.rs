@@ -8,6 +8,7 @@ use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
+use eleven_enforce::journal::Line;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use eleven_store::{Log as _, Place};
 use http::{StatusCode, Version};
@@ -55,9 +56,24 @@ pub(crate) async fn opened(disk: &FaultyDisk, upstream: &str) -> Opened {
 }
 
 pub(crate) async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn Clock>) -> Opened {
-    let (at, _, ledger) = ledger(vec![nothing_of_it()]).await;
+    started(disk, upstream, clock, vec![nothing_of_it()]).await.expect("opens")
+}
+
+/// The log of a journal.
+fn log_on(disk: &FaultyDisk) -> SegmentLog {
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
-    let log = SegmentLog::open(Place::on(disk.clone()), options).expect("a log");
+    SegmentLog::open(Place::on(disk.clone()), options).expect("a log")
+}
+
+/// The same before a ledger that answers so.
+async fn started(
+    disk: &FaultyDisk,
+    upstream: &str,
+    clock: Arc<dyn Clock>,
+    answers: Vec<(StatusCode, String)>,
+) -> Result<Opened, RuntimeError> {
+    let (at, _, ledger) = ledger(answers).await;
+    let log = log_on(disk);
     let settings = Settings {
         authority: at.clone(),
         ledger: at,
@@ -72,8 +88,8 @@ pub(crate) async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn 
     let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
     let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
     let point = again(&begun());
-    let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await.expect("opens");
-    Opened { gate: Arc::clone(&runtime.gate), runtime, _folder: folder, _ledger: ledger }
+    let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await?;
+    Ok(Opened { gate: Arc::clone(&runtime.gate), runtime, _folder: folder, _ledger: ledger })
 }
 
 /// Has the next commit fail.
@@ -322,6 +338,44 @@ async fn a_failed_sync_of_the_journal_stops_the_process() {
     let ended = serving.await.expect("it ends by itself");
     assert!(matches!(ended, Err(RuntimeError::Stopped(_))), "{ended:?}");
     gate.desks.alone("audit.resumed", Object::new()).await.expect_err("nothing is written any more");
+}
+
+/// A disk whose journal holds one record, and what a ledger tells that has another under its number.
+fn replaced() -> (FaultyDisk, (StatusCode, String)) {
+    let disk = FaultyDisk::new(1);
+    let mut journal = Journal::new(again(&begun()));
+    let record = journal.alone("audit.resumed", Object::new(), Default::default(), admission().1).expect("a record");
+    let line = Line::event(record).encode();
+    let mut log = log_on(&disk);
+    let durable = log.append(log.next(), &[line.as_slice()]).expect("a sound disk");
+    assert_eq!(durable.count(), 1);
+    let cursor = Cursor { next: 1, hash: Some(Sha3([9; 64])), counts: Some(true), at: None, size: 4 };
+    (disk, (StatusCode::OK, cursor.to_value().to_string()))
+}
+
+#[tokio::test]
+async fn a_point_does_not_start_from_a_journal_under_whose_numbers_the_ledger_has_other_records() {
+    let (disk, tells) = replaced();
+    let clock = Arc::new(ManualClock::new(admission().1));
+    let refused = started(&disk, "http://127.0.0.1:9", clock, vec![tells]).await.map(drop).expect_err("another stream");
+    assert!(matches!(refused, RuntimeError::Stream(OutboxError::Foreign { number: 0 })), "{refused:?}");
+    assert!(refused.to_string().ends_with("`eleven runtime key replace`"), "{refused}");
+    assert_eq!(log_on(&disk).next(), 1, "nothing is written to it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_learns_of_it_while_it_runs_ends_by_that() {
+    let (disk, tells) = replaced();
+    let clock = Arc::new(ManualClock::new(admission().1));
+    // When it starts the ledger is not there. Who else asks at its address gets no answer of use.
+    let mut answers = vec![(StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned())];
+    answers.extend(std::iter::repeat_n(tells, 100));
+    let opened = started(&disk, "http://127.0.0.1:9", clock, answers).await.expect("it goes on by its journal");
+    let Opened { runtime, _folder, _ledger, .. } = opened;
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("it listens");
+    let (_running, stop) = watch::channel(false);
+    let ended = runtime.serve(listener, stop).await;
+    assert!(matches!(ended, Err(RuntimeError::Stream(OutboxError::Foreign { number: 0 }))), "{ended:?}");
 }
 
 /// A clock that panics once when it is told to, in whichever task reads it next.

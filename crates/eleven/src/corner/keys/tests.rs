@@ -29,7 +29,8 @@ fn a_journal_under_whose_numbers_the_ledger_has_other_records_is_lost_however_fa
         let denial = Denial::new(Reason::ArtifactExpired, format!("denial {n}"));
         let record = journal.deny(&denial, NOW.plus_millis(n)).expect("a record");
         let line = encode_event(&record, None);
-        log.append(log.next(), &[line.as_slice()]).expect("durable");
+        let durable = log.append(log.next(), &[line.as_slice()]).expect("durable");
+        assert_eq!(durable.count(), 1);
         hashes.push(Sha3::of(&[record.canonical()]));
     }
     let stands = |next: u64, hash: Option<Sha3>| {
