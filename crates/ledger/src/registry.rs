@@ -130,7 +130,8 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str, known: &mut Know
         Err(error) => return tracing::debug!(%error, "the authority's registry was not reached"),
     };
     let Some(header) = snapshot.get("header") else {
-        return known.distrust("what answers at its address has none: check that it is the authority's");
+        return known
+            .distrust(&format!("what answers at {authority} has none: check that it is the authority's address"));
     };
     match judge(inner, header) {
         Verdict::Agrees(read_header) => {

@@ -300,3 +300,19 @@ fn why_a_header_is_not_to_be_trusted_is_said_once_and_again_where_it_is_another_
     known.untrusted = None;
     assert!(known.is_news("one"), "one came meanwhile that agrees");
 }
+
+#[tokio::test]
+async fn whatever_else_answers_is_named_by_its_address() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+    let at = format!("http://{}", listener.local_addr().expect("an address"));
+    let (_stop, stopping) = watch::channel(false);
+    let models = async || json(&Value::Object(Object::new().with("object", "list")));
+    let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(models));
+    tokio::spawn(listener.serve(router, stopping, Duration::from_secs(1)));
+    let mut known = super::Known { recorded: true, untrusted: None };
+    super::fetch(&ledger.inner, &Client::new(), &at, &mut known).await;
+    let why = known.untrusted.expect("it has no header");
+    assert!(why.contains(&format!("what answers at {at} has none")), "{why}");
+}
