@@ -214,8 +214,8 @@ impl Client {
     }
 
     /// A POST that outlives the connection it went by: where that broke, the same request goes again, until it is answered
-    /// or `deadline` is over, each time after twice as long: what breaks connections behind a request may let each of them be
-    /// done. Where nobody listens it fails at once. For requests only that may be made more than once.
+    /// or the next would be past `deadline`. Each goes after twice as long as the one before: what breaks connections behind a request
+    /// may let each of them be done. Where nobody listens it fails at once. For requests only that may be made more than once.
     ///
     /// A corner that restarts as planned leaves its address open, so a call waits there; one that fell does not.
     ///
