@@ -490,13 +490,6 @@ fn forwarded(gate: &Gate, framed: &Framed) -> Result<Request<Full<Bytes>>, Probl
     Ok(request)
 }
 
-/// The credential for an upstream that wants `key`; `None` where that can't stand in a header.
-pub(crate) fn credential(key: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 /// What runs behind a gateway is known by where it is: SHA3-512 of the canonical {upstream}.
 pub(crate) fn workload(upstream: &str) -> Sha3 {
     Sha3::of_value(&Value::Object(Object::new().with("upstream", upstream)))

@@ -111,6 +111,13 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// The credential for an upstream that wants `key`; `None` where that can't stand in a header.
+pub(crate) fn credential(key: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// The answer to a caller whose artifact is used up by it. Where it is no success a client that calls again by itself would bring that
 /// artifact once more, and hear that it is used in the place of this.
 pub(crate) fn last<B>(mut answer: Response<B>) -> Response<B> {

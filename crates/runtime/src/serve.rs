@@ -8,6 +8,7 @@ use crate::gateway::{self, Gate};
 use crate::health;
 use crate::issuer::{Issuer, Trouble};
 use crate::journal::Desks;
+use crate::passing;
 use crate::recover;
 use crate::refusal;
 use crate::roots::Roots;
@@ -218,7 +219,7 @@ impl Runtime {
 
 /// A key that can't be sent is refused here and not at each call.
 fn credential(key: Option<&str>) -> Result<Option<HeaderValue>, RuntimeError> {
-    key.map(|key| gateway::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
+    key.map(|key| passing::credential(key).ok_or(RuntimeError::UpstreamKey)).transpose()
 }
 
 /// Makes sure with the ledger that the journal holds all that the ledger has of this point's key. Gives how far that is, and when
