@@ -14,6 +14,8 @@ pub(crate) mod registry;
 pub(crate) mod root;
 mod witness;
 
+pub use artifact::REVOKED_UNUSED;
+
 use crate::report::Check;
 use crate::shown::Shown;
 use alloc::borrow::ToOwned;

@@ -61,6 +61,7 @@ mod shown;
 
 pub use bundle::{Bundle, Kind};
 pub use caller::{Caller, Keys, Pinned, Replay, ReplayResult};
+pub use checks::REVOKED_UNUSED;
 pub use report::{Check, EXIT_NOT_I_JSON, EXIT_USAGE, Report, Status, Verdict};
 
 use eleven_core::encoding::{EncodingError, Value, parse_at_most};

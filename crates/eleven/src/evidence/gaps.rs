@@ -40,7 +40,7 @@ pub(crate) fn of_proof(
     history: &History,
     size: u64,
 ) -> impl Iterator<Item = String> {
-    let failed: Vec<&str> = lineage::against(report, Some(history)).map(|check| check.name).collect();
+    let failed: Vec<&str> = lineage::against(report).map(|check| check.name).collect();
     failing(&lineage.op, &failed).into_iter().chain(lineage.misbound(history, size)).chain(unreplayed(lineage, report))
 }
 

@@ -8,7 +8,6 @@ use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::head::RegistryRef;
-use eleven_core::id;
 use eleven_core::name;
 use eleven_core::policy::PolicyId;
 use eleven_core::registry::retention::{Hold, Retention};
@@ -38,8 +37,6 @@ pub(crate) struct History {
     pub(crate) holds: Vec<Life>,
     /// The names of those that are placed now.
     held: BTreeSet<String>,
-    /// Every artifact that was ever revoked.
-    revoked: BTreeSet<String>,
 }
 
 /// Something of the registry: when it came, and what became of it.
@@ -105,7 +102,6 @@ impl History {
             retentions: Vec::new(),
             holds: Vec::new(),
             held: BTreeSet::new(),
-            revoked: BTreeSet::new(),
         };
         for entry in entries {
             let (place, record) = standing(entry)?;
@@ -152,7 +148,6 @@ impl History {
                 let lives = self.policies.iter_mut().map(|policy| &mut policy.life);
                 lives.filter(|life| Some(&life.name) == retired.as_ref()).for_each(|life| life.ended = ended());
             }
-            "authorization.revoked" => self.revoked.extend(text("/artifact")),
             "interface.approved" => self.note_kept(place, &record.event),
             _ => {}
         }
@@ -251,12 +246,6 @@ impl History {
     pub(crate) fn is_held(&self, op: &str, identity: Option<&str>) -> bool {
         let on = |kind: &str, subject: &str| Hold::on(kind, subject).is_ok_and(|hold| hold.is_in(&self.held));
         !self.held.is_empty() && (on("operation", op) || identity.is_some_and(|identity| on("identity", identity)))
-    }
-
-    /// Whether an operation's artifact was revoked.
-    pub(crate) fn is_revoked(&self, op: &str) -> bool {
-        let content = id::split_operation(op).map_or(op, |(content, _)| content);
-        self.revoked.contains(&format!("auth_{content}"))
     }
 
     /// The policies that were in force in a range.

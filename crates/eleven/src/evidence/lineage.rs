@@ -12,14 +12,13 @@ use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use eleven_core::tree::leaf_hash;
-use eleven_verify::{Check, Report};
+use eleven_verify::{Check, REVOKED_UNUSED, Report};
 
 /// The checks of a proof file that speak against it. That an artifact was revoked before anybody used it is no fault of the
-/// proof, but what it proves: the registry's history, which is whole, has the revocation.
-pub(crate) fn against<'a>(report: &'a Report, history: Option<&History>) -> impl Iterator<Item = &'a Check> {
-    let revoked = report.kind.as_deref() == Some("unused")
-        && report.op.as_ref().zip(history).is_some_and(|(op, history)| history.is_revoked(op));
-    report.failed().filter(move |check| !(revoked && check.name == "artifact.unrevoked"))
+/// proof, but what it proves, also where that was later than the manifest's head, while it was exported.
+pub(crate) fn against(report: &Report) -> impl Iterator<Item = &Check> {
+    let proves = |detail: Option<&str>| detail == Some(REVOKED_UNUSED);
+    report.failed().filter(move |check| check.name != "artifact.unrevoked" || !proves(check.detail.as_deref()))
 }
 
 /// What a proof file shows of an operation.

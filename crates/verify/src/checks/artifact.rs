@@ -14,6 +14,10 @@ use eleven_core::name;
 use eleven_core::policy::{commitment, is_commitment};
 use eleven_core::root::KeyUse;
 
+/// What `artifact.unrevoked` says of an artifact that was revoked before anybody had used it. All else that it looks at held then: so
+/// far it is no fault of the proof, but what that proves.
+pub const REVOKED_UNUSED: &str = "the artifact was revoked, and nobody had used it";
+
 /// `id` and `chash` are those of the content, it is this operation's, and what is disclosed stands in it as committed.
 pub(super) fn digest(shown: &Shown<'_>) -> Judged {
     let artifact = shown.whole_artifact()?;
@@ -92,7 +96,7 @@ pub(super) fn unrevoked(shown: &Shown<'_>) -> Judged {
             let indexed = value == revoked_value(&event.record.hash);
             hold(indexed, "the index has another revocation than the one that is shown")?;
             shown.included(&entry, &event)?;
-            hold(shown.kind() != "unused", "the artifact was revoked, and nobody had used it")?;
+            hold(shown.kind() != "unused", REVOKED_UNUSED)?;
             shown.consumed()?;
             let (revoked, consumed) = (entry.header.seq, shown.entry(1)?.header.seq);
             if revoked > consumed {

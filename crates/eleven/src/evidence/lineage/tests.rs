@@ -102,3 +102,21 @@ fn where_nothing_was_attested_nothing_is_bound() {
     let removed = Value::Object(Object::new().with("point", "k8s://cluster-east-1/ns/inference#gw-0"));
     assert_eq!(misbound(&open, &history(&[(9, "runtime.removed", &removed)])), None);
 }
+
+#[test]
+fn an_artifact_that_was_revoked_unused_is_proven_under_whichever_head() {
+    let file = vectors("bundles.json");
+    let mut cases = file.as_array().expect("cases").iter();
+    let named = cases.find(|case| case.get("what").and_then(Value::as_str) == Some("interrupted-after-revocation"));
+    let bundle = named.and_then(|case| case.get("bundle")).and_then(Value::as_object).expect("a bundle").clone();
+    let speak_against = |bundle: Object| {
+        let report = eleven_verify::verify(&Value::Object(bundle), &eleven_verify::Caller::default());
+        assert!(report.failed().any(|check| check.name == "artifact.unrevoked"), "it is told of");
+        against(&report).any(|check| check.name == "artifact.unrevoked")
+    };
+    let unused = bundle.with("kind", "unused");
+    assert!(!speak_against(unused.clone()), "no registry's history is asked, which may end before the revocation");
+    let revocation = unused.get("revocation").and_then(Value::as_object).expect("a revocation").clone();
+    let seq = revocation.get("seq").and_then(Value::as_uint).expect("a number");
+    assert!(speak_against(unused.with("revocation", revocation.with("seq", seq + 1))), "one that is not in the ledger");
+}

@@ -25,7 +25,7 @@ pub(super) fn against(case: &Case, facts: &Facts) -> Vec<String> {
     for (lineage, report) in unchecked::each(case, facts) {
         open.extend(gaps::of_proof(lineage, report, &facts.history, case.manifest.head.commitment.size));
         due.extend(gaps::unreplayed(lineage, report));
-        let failed: BTreeSet<&str> = lineage::against(report, Some(&facts.history)).map(|check| check.name).collect();
+        let failed: BTreeSet<&str> = lineage::against(report).map(|check| check.name).collect();
         for pinned in [false, true] {
             let fails = |name: &&str| if *name == PINNED { pinned } else { failed.contains(*name) };
             open.extend(gaps::failing(&lineage.op, &check_names().filter(fails).collect::<Vec<_>>()));
