@@ -78,7 +78,8 @@ impl Form {
                 format!("an http:// or https:// address of at most {most} bytes, without user, query or fragment")
             }
             Self::Upstream => {
-                "an http:// or https:// address without user, query or fragment; leave `/v1` out: the gateway adds it"
+                "an http:// or https:// address without user, query or fragment; leave `/v1` out, and `/chat/completions`: the gateway \
+                 adds them"
                     .into()
             }
             Self::OneOf { words } => format!("one of {}", words.join(", ")),
@@ -102,7 +103,7 @@ impl Form {
             (Self::Address, Setting::Text(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Url, Setting::Text(text)) => is_base_url(text),
             (Self::Name { most }, Setting::Text(text)) => text.len() <= *most && is_base_url(text),
-            (Self::Upstream, Setting::Text(text)) => is_base_url(text) && !ends_in_v1(text),
+            (Self::Upstream, Setting::Text(text)) => is_base_url(text) && !ends_in_what_is_added(text),
             (Self::OneOf { words }, Setting::Text(text)) => words.contains(&text.as_str()),
             (Self::Urls { most }, Setting::List(list)) => {
                 let once = list.iter().enumerate().all(|(at, url)| !list[..at].contains(url));
@@ -134,9 +135,11 @@ pub(crate) fn is_base_url(text: &str) -> bool {
     scheme && host && uri.query().is_none() && !text.contains('#')
 }
 
-/// As most clients of the same API want it written: the gateway would ask for `/v1/v1/…`.
-fn ends_in_v1(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|uri| uri.path().trim_end_matches('/').ends_with("/v1"))
+/// As most clients of the same API want it written, or as its documentation names it whole: the gateway would ask for `/v1/v1/…`, or
+/// for `/v1/chat/completions/v1/…`.
+fn ends_in_what_is_added(text: &str) -> bool {
+    let ends = |path: &str| path.ends_with("/v1") || path.ends_with("/chat/completions");
+    text.parse::<Uri>().is_ok_and(|uri| ends(uri.path().trim_end_matches('/')))
 }
 
 /// `name`, `scope` and `params` are the operation's own members (PROTOCOL 4); `model` always enters it.

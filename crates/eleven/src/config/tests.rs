@@ -113,13 +113,21 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
 #[test]
 fn an_upstream_is_named_without_what_the_gateway_adds() {
     let upstream = |url: &str| read(&LEAST.replace("http://127.0.0.1:8000/", url)).map(|config| config.point.upstream);
-    for url in ["http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1/", "https://api.example/openai/v1"] {
+    for url in [
+        "http://127.0.0.1:8000/v1",
+        "http://127.0.0.1:8000/v1/",
+        "https://api.example/openai/v1",
+        "http://127.0.0.1:8000/v1/chat/completions",
+        "https://api.example/openai/chat/completions/",
+    ] {
         let refused = upstream(url).expect_err("a refusal");
         assert!(refused.contains(":6: `upstream` must be") && refused.contains("leave `/v1` out"), "{url}: {refused}");
         let refused = assignment(&format!("runtime.gateway.upstream={url}")).expect_err("a refusal");
         assert!(refused.contains("leave `/v1` out"), "{url}: {refused}");
     }
-    for url in ["http://v1", "https://api.example/openai", "https://api.example/v1/models-of-mine"] {
+    for url in
+        ["http://v1", "https://api.example/openai", "https://api.example/v1/models-of-mine", "https://api.example/chat"]
+    {
         assert_eq!(upstream(url).as_deref(), Ok(url));
     }
 }
