@@ -263,9 +263,10 @@ pub(crate) fn malformed(error: impl fmt::Display) -> CallError {
     CallError::Malformed(error.to_string())
 }
 
-/// Whether the ledger answered that it does not know who reads: it will not by itself at the next try.
+/// Whether the ledger answered that it does not know who reads: it will not by itself at the next try. A proxy that says so knows of no
+/// key, and may say so for as long as the ledger is gone.
 pub(crate) fn is_unknown(error: &CallError) -> bool {
-    matches!(error, CallError::Refused(problem) if problem.status == 401)
+    matches!(error, CallError::Refused(problem) if problem.status == 401 && !problem.foreign)
 }
 
 /// What an error is beside the numbers and words that vary from one try to the next; of a refusal its status and reason.

@@ -6,7 +6,7 @@ use crate::view::tests::Logged;
 use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
 use eleven_api::problem::Problem;
-use eleven_core::encoding::Object;
+use eleven_core::encoding::{Object, Value};
 use eleven_core::hash::Sha3;
 use eleven_store::faulty::FaultyDisk;
 use http::StatusCode;
@@ -165,7 +165,8 @@ async fn a_ledger_that_does_not_know_who_asks_for_its_time_acknowledges_nothing_
     let appended =
         |next| (StatusCode::OK, Appended { durability: Durability::D1, next, size: 3 + next }.to_value().to_string());
     // Its clock was set back by more than ten seconds: it knows no signature by that of the point.
-    let unknown = || (StatusCode::UNAUTHORIZED, "a stream's cursor is for whoever has its key".to_owned());
+    let problem = Problem::with_status(401, "a stream's cursor is for whoever has its key").to_object();
+    let unknown = || (StatusCode::UNAUTHORIZED, Value::Object(problem.clone()).to_string());
     let answers =
         vec![cursor(0, 0), appended(1), unknown(), appended(2), unknown(), appended(3), cursor(3, 1_100), appended(4)];
     let (at, asked, _stop) = ledger(answers).await;

@@ -144,10 +144,11 @@ async fn an_empty_journal_waits_for_a_ledger_that_fails_and_not_for_one_that_doe
     let failing = (StatusCode::SERVICE_UNAVAILABLE, "it comes up".to_owned());
     // Of one that is not there a proxy in its place knows nothing.
     let gone = (StatusCode::NOT_FOUND, "404 page not found".to_owned());
+    let closed = (StatusCode::UNAUTHORIZED, "401 authorization required".to_owned());
 
-    let (at, asked, _stop) = ledger(vec![failing.clone(), gone, nothing_of_it()]).await;
+    let (at, asked, _stop) = ledger(vec![failing.clone(), gone, closed, nothing_of_it()]).await;
     let agreed = agree(&Client::new(), &at, &reader, &journal).await;
-    assert_eq!((agreed.expect("a new point"), asked.lock().expect("whole").len()), (None, 3));
+    assert_eq!((agreed.expect("a new point"), asked.lock().expect("whole").len()), (None, 4));
 
     let (at, asked, _stop) = ledger(vec![failing.clone(), unknown.clone()]).await;
     let refused = agree(&Client::new(), &at, &reader, &journal).await.expect_err("nobody tells").to_string();
@@ -169,7 +170,9 @@ async fn an_empty_journal_waits_for_a_ledger_that_fails_and_not_for_one_that_doe
 fn the_clocks_are_named_where_the_ledger_does_not_know_the_point_and_only_there() {
     let refused = |status| CallError::Refused(Problem::with_status(status, "x"));
     assert!(forward::advice(&refused(401)).contains("clock"));
-    for error in [refused(404), refused(503), CallError::Unreachable("x".into())] {
+    // A proxy that wants a password knows of no key, and of no clock.
+    let proxy = CallError::Refused(Problem::read(401, b"<html>Authorization Required</html>"));
+    for error in [refused(404), refused(503), proxy, CallError::Unreachable("x".into())] {
         assert!(!forward::advice(&error).contains("clock"), "{error}");
     }
 }
