@@ -11,9 +11,10 @@ mod batch;
 
 use crate::ledger::{Ledger, fate_unknown, keeps_out};
 use batch::{Batch, Signed};
-use eleven_api::audit::Durability;
+use eleven_api::audit::{Cursor, Durability};
 use eleven_api::client::CallError;
 use eleven_api::keyring::InUse;
+use eleven_api::problem::Problem;
 use eleven_api::tasks::Tasks;
 use eleven_core::encoding::Object;
 use eleven_core::event::{About, Place, Record};
@@ -308,7 +309,7 @@ impl Stream {
                         signed.abandon();
                         rest.abandon();
                         following.discard();
-                        answers = keeps_out(&error) && self.ledger.cursor(self.signer.kid()).await.is_ok();
+                        answers = keeps_out(&error) && is_ledgers(&self.ledger.cursor(self.signer.kid()).await);
                         if !answers {
                             tokio::time::sleep(RETRY).await;
                         }
@@ -360,7 +361,7 @@ impl Stream {
                     self.use_another("it does not count", &began, &mut told, jobs)
                 }
                 // Of a compromised one nobody is told; nor of any where the clocks are apart, and then it is asked for again.
-                Err(CallError::Refused(problem)) if !problem.foreign && matches!(problem.status, 401 | 403 | 404) => {
+                Err(CallError::Refused(problem)) if takes_none(&problem) => {
                     (settle, last) = (true, None);
                     self.use_another(&problem.detail, &began, &mut told, jobs)
                 }
@@ -407,6 +408,16 @@ impl Stream {
             drop(job.answer.send(Err(SubmitError::Unavailable { sent: false })));
         }
     }
+}
+
+/// Whether the ledger says that it tells no number of a key: of one that is compromised, or that it does not know.
+fn takes_none(problem: &Problem) -> bool {
+    !problem.foreign && matches!(problem.status, 401 | 403 | 404)
+}
+
+/// Whether it is the ledger that was heard about a key, also where it takes that no more.
+fn is_ledgers(said: &Result<Cursor, CallError>) -> bool {
+    said.is_ok() || matches!(said, Err(CallError::Refused(problem)) if takes_none(problem))
 }
 
 /// Why the ledger refused the record at a place of a batch, where it said so.

@@ -279,6 +279,8 @@ async fn nobody_looks_for_a_key_any_more_once_nobody_is_left_to_sign_for() {
 
 /// What a proxy says of an append that it does not pass on, while it passes everything else.
 const KEPT_OUT: u16 = 403;
+/// The same, where the ledger knows the key by which it is asked as compromised.
+const KEPT_OUT_OF_COMPROMISED: u16 = 451;
 /// What a proxy says of everything whose ledger is gone.
 const GONE: u16 = 404;
 /// What a proxy says of one append too many, while it passes everything else.
@@ -301,7 +303,7 @@ impl Scripted {
             let mut seen = seen.lock().expect("whole");
             let status = statuses[seen.len()];
             seen.push(body);
-            if matches!(status, KEPT_OUT | GONE | TOO_MANY) {
+            if matches!(status, KEPT_OUT | KEPT_OUT_OF_COMPROMISED | GONE | TOO_MANY) {
                 return std::future::ready(foreign(status));
             }
             let refused_before = counted.load(Relaxed) > 0;
@@ -326,8 +328,14 @@ impl Scripted {
         };
         let asked = Arc::clone(&sent);
         let cursor = move || {
-            if asked.lock().expect("whole").len().checked_sub(1).is_some_and(|last| statuses[last] == GONE) {
-                return std::future::ready(foreign(GONE));
+            let last = asked.lock().expect("whole").len().checked_sub(1).map(|last| statuses[last]);
+            match last {
+                Some(GONE) => return std::future::ready(foreign(GONE)),
+                Some(KEPT_OUT_OF_COMPROMISED) => {
+                    let problem = Problem::with_status(401, "a stream's cursor is for whoever has its key");
+                    return std::future::ready(problem.into_response());
+                }
+                Some(_) | None => {}
             }
             let next = taken.load(Relaxed);
             std::future::ready(json(&Cursor { next, hash: None, counts: Some(true), at: None, size: next }.to_value()))
@@ -409,6 +417,18 @@ async fn what_no_proxy_passes_on_to_a_ledger_that_answers_does_not_stop_the_stre
     assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
     let sent = scripted.sent.lock().expect("whole");
     assert!(sent.len() == 4 && sent[2] == sent[0] && sent[3] != sent[0]);
+}
+
+#[tokio::test]
+async fn what_no_proxy_passes_on_is_given_up_also_where_the_ledger_takes_the_key_no_more() {
+    let scripted = Scripted::serve(&[KEPT_OUT_OF_COMPROMISED, KEPT_OUT_OF_COMPROMISED, 200]).await;
+    let mut stream = Stream { ledger: Ledger::new(Client::new(), scripted.base.as_str()), ..stream(0) };
+    let (_jobs, mut waiting) = mpsc::channel(1);
+    let (mut batch, mut following) = (Batch::default(), Batch::default());
+    let (job, _answer) = job("a");
+    stream.sign(job, &mut batch);
+    assert!(stream.see_through(batch, None, &mut following, &mut waiting).await, "another key could take its place");
+    assert_eq!((stream.progress.refused.load(Relaxed), scripted.sent.lock().expect("whole").len()), (1, 2));
 }
 
 /// Why the ledger refused the record, as its caller hears it.
