@@ -6,7 +6,7 @@ use eleven_api::client::{CallError, Client};
 use eleven_api::routes;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::head::Head;
-use eleven_core::head::checkpoint::Note;
+use eleven_core::head::checkpoint::{Line, Note};
 use eleven_ledger::Known;
 use eleven_ledger::witness::{self, AddCheckpoint};
 use http::StatusCode;
@@ -61,8 +61,8 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
             let request = AddCheckpoint { old: size, proof: Vec::new(), note };
             let answer = call::wait(async { witness::put(&client, url, &request).await })?;
             let (status, body) = answer.map_err(|why| Failure::new(format!("the witness {url}: {why}")))?;
-            let known = std::str::from_utf8(&body).ok().and_then(|text| witness::size(text.trim_end_matches('\n')));
-            match (status, known) {
+            let text = std::str::from_utf8(&body).unwrap_or_default();
+            match (status, witness::size(text.trim_end_matches('\n'))) {
                 (StatusCode::CONFLICT, Some(known)) if known > size => Err(Failure::new(format!(
                     "the witness {url} cosigned a head of {known} entries, and the copy ends at {size}: have its operator \
                      give you that checkpoint, and name it by --head"
@@ -72,7 +72,12 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
                     "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
                      then: have its operator give you that checkpoint, and name it by --head"
                 ))),
-                (StatusCode::CONFLICT, Some(_)) | (StatusCode::OK, _) => Ok(None),
+                (StatusCode::CONFLICT, Some(_)) => Ok(None),
+                // A proxy of a witness that is gone may answer with a page of its own.
+                (StatusCode::OK, _) if are_signatures(text) => Ok(None),
+                (StatusCode::OK, _) => Err(Failure::new(format!(
+                    "the witness {url} answers a checkpoint of the copy with what is no cosignature: it is no witness, or is not there"
+                ))),
                 // A witness says so of a log that it does not know, and a proxy of a witness that is gone.
                 (StatusCode::NOT_FOUND, _) => Err(Failure::new(format!(
                     "the witness {url} answers 404 to a checkpoint of the copy: it has been given no such ledger to watch, or is not there"
@@ -82,6 +87,11 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
         }
         Err(error) => Err(Failure::new(format!("the witness {url}: {error}"))),
     }
+}
+
+/// Whether a witness answers so to a checkpoint that it cosigned: by lines of signatures, and nothing else. By which key is not known here.
+fn are_signatures(text: &str) -> bool {
+    !text.is_empty() && text.lines().all(|line| Line::parse(line).is_some())
 }
 
 /// The checkpoint of a log in what a witness says that it has seen.

@@ -48,13 +48,13 @@ fn what_a_witness_remembers_is_that_of_the_ledger_that_is_asked_for() {
     assert!(remembered(&Value::Object(Object::new()), ORIGIN).is_err());
 }
 
-/// Who answers so to each of two requests.
-fn answering(answer: &'static str) -> String {
+/// Who answers so to one request after the other.
+fn answering(answers: Vec<String>) -> String {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
-        for stream in listener.incoming().take(2) {
+        for (answer, stream) in answers.into_iter().zip(listener.incoming()) {
             let mut stream = stream.expect("a connection");
             let read = stream.read(&mut [0; 16 << 10]).expect("a request");
             assert!(read > 0, "a request");
@@ -67,9 +67,22 @@ fn answering(answer: &'static str) -> String {
     url
 }
 
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
 #[test]
 fn a_witness_that_is_not_there_is_none_that_cosigned_nothing() {
-    let url = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let gone = || answer("404 Not Found", "");
+    let url = answering(vec![gone(), gone()]);
     let why = by_witness(&url, &note(5)).map(drop).expect_err("what it cosigned is not known").to_string();
     assert!(why.contains("answers 404"), "{why}");
+    for page in ["", "<html>please log in</html>\n"] {
+        let url = answering(vec![gone(), answer("200 OK", page)]);
+        let why = by_witness(&url, &note(5)).map(drop).expect_err("no cosignature").to_string();
+        assert!(why.contains("no cosignature"), "{page}: {why}");
+    }
+    let cosignature = note(5).checkpoint.cosign("witness.example", 1_778_605_451, &SeedSigner::new("w", &[8; 32]));
+    let url = answering(vec![gone(), answer("200 OK", &format!("{cosignature}\n"))]);
+    assert_eq!(by_witness(&url, &note(5)).map_err(|why| why.to_string()), Ok(None), "it goes on from the copy");
 }
