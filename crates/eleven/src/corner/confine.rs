@@ -81,7 +81,7 @@ pub(crate) fn supported() -> bool {
 /// Confines this process, from here on and for good. Threads that run already would stay free: call it before any start.
 ///
 /// # Errors
-/// Where the rules can't be made. A kernel without Landlock is no error; the answer says so.
+/// Where the rules can't be made, or would open another corner's folder. A kernel without Landlock is no error; the answer says so.
 pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failure> {
     let corner = which.of(config);
     let mut readable = vec![config.file.clone(), config.root.clone(), corner.passphrase_file.clone()];
@@ -103,7 +103,38 @@ pub(crate) fn to_own(which: Which, config: &Config) -> Result<Confinement, Failu
             readable.push(archive.clone());
         }
     }
+    let named: Vec<PathBuf> = readable.iter().chain(&writable).cloned().chain(certificates()).collect();
+    opens_no_other(which, config, &named)?;
     to_folders(readable, &writable)
+}
+
+/// Refuses what would let a corner into the folder of another that is on this machine. What the configuration names is looked at
+/// when it is read; here are links followed, and it is seen that what all corners read is nobody's to write.
+///
+/// # Errors
+/// Where a path leads there, or to a folder around it.
+fn opens_no_other(which: Which, config: &Config, named: &[PathBuf]) -> Result<(), Failure> {
+    // What is not there can't be opened, and a corner that has no folder here runs elsewhere.
+    let there = |path: &Path| std::fs::canonicalize(path).ok();
+    for other in Which::ALL.into_iter().filter(|other| *other != which) {
+        let Some(theirs) = there(&other.of(config).data) else { continue };
+        let leads = |path: &Path| there(path).is_some_and(|path| path.starts_with(&theirs) || theirs.starts_with(path));
+        if let Some(path) = named.iter().find(|path| leads(path.as_path())) {
+            let (name, other) = (which.name(), other.name());
+            let what =
+                format!("it leads to the folder of {other}, and {name} would be let in by it: keep it elsewhere");
+            return Err(Failure::usage_about(path, what));
+        }
+    }
+    Ok(())
+}
+
+/// Where the environment says that certificate authorities are.
+fn certificates() -> Vec<PathBuf> {
+    let file = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    // It may name several.
+    let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+    file.into_iter().chain(std::env::split_paths(&folders)).collect()
 }
 
 /// Confines this process to one folder that it may write, and to what it may read besides.
@@ -116,9 +147,7 @@ pub(crate) fn to_folder(readable: Vec<PathBuf>, own: &Path) -> Result<Confinemen
 
 fn to_folders(mut readable: Vec<PathBuf>, writable: &[PathBuf]) -> Result<Confinement, Failure> {
     readable.extend(SYSTEM.iter().map(PathBuf::from));
-    readable.extend(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
-    // It may name several.
-    readable.extend(std::env::split_paths(&std::env::var_os("SSL_CERT_DIR").unwrap_or_default()));
+    readable.extend(certificates());
     restrict(&readable, writable).map_err(|error| Failure::new(format!("this process can't be confined: {error}")))
 }
 
@@ -152,3 +181,6 @@ fn beneath(path: &Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd
     let access = if path.is_dir() { access } else { access & AccessFs::from_file(WANTED) };
     Some(PathBeneath::new(file, access))
 }
+
+#[cfg(test)]
+mod tests;
