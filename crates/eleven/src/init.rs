@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let (file, text) = configured(args)?;
     let config = Config::read(&file, &text)?;
     have_names_of_their_own(&config, LABEL)?;
+    config.check_operators_key()?;
     let socket = ledgers_socket(&config)?;
     make_folder(&args.dir)?;
     let written = write_public(&file, text.as_bytes()).map_err(Failure::from);

@@ -111,6 +111,21 @@ fn values_out_of_their_range_or_form_are_refused_with_their_line() {
 }
 
 #[test]
+fn a_corner_alone_on_its_machine_may_have_the_configurations_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("eleven.toml");
+    let alone = "[ledger]\ndata = \".\"\n[authority]\ndata = \"/elsewhere/authority\"\n";
+    let text = LEAST.replace("[runtime]", &format!("{alone}[runtime]\ndata = \"/elsewhere/runtime\""));
+    let read = |text: &str| Config::read(&file, text).map_err(|error| error.to_string());
+    let config = read(&text).expect("no operator acts there");
+    let held = "ledger would hold the operator's key in its folder";
+    assert!(config.check_operators_key().expect_err("nor is it made there").to_string().contains(held));
+    assert!(read(&format!("{text}[operator]\nkey = \"operator.key\"\n")).expect_err("named there").contains(held));
+    std::fs::write(&config.operator_key, "it").expect("written");
+    assert!(read(&text).expect_err("it lies there").contains(held));
+}
+
+#[test]
 fn an_upstream_is_named_without_what_the_gateway_adds() {
     let upstream = |url: &str| read(&LEAST.replace("http://127.0.0.1:8000/", url)).map(|config| config.point.upstream);
     for url in [
