@@ -60,15 +60,26 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     have_names_of_their_own(&config, LABEL)?;
     config.check_operators_key()?;
     let socket = ledgers_socket(&config)?;
+    let elsewhere = elsewhere(&config, &file);
     make_folder(&args.dir)?;
     let written = write_public(&file, text.as_bytes()).map_err(Failure::from);
     let made = written.and_then(|()| make(args, &config, witnesses, exposure, socket));
     let until = made.map_err(|failure| {
-        let left = format!("the domain is not whole: remove {}, and begin anew", args.dir.display());
+        let others = elsewhere.iter().filter(|path| path.exists()).map(|path| format!(" and {}", path.display()));
+        let others: String = others.collect();
+        let left = format!("the domain is not whole: remove {}{others}, and begin anew", args.dir.display());
         failure.or_else_try(false, &left)
     })?;
     summary(args, &config, until, output);
     Ok(())
+}
+
+/// What a domain has outside the folder of its configuration, as far as it is not there yet: what is there is not the domain's to remove.
+fn elsewhere(config: &Config, file: &Path) -> Vec<PathBuf> {
+    let folders = Which::ALL.map(|which| which.of(config).data.clone());
+    let mut paths: Vec<PathBuf> = folders.into_iter().chain([config.operator_key.clone()]).collect();
+    paths.retain(|path| file.parent().is_none_or(|dir| !path.starts_with(dir)) && !path.exists());
+    paths
 }
 
 /// Makes the domain of a configuration that stands in its folder. Gives the end of its trust root.

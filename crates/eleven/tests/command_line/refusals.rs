@@ -126,6 +126,13 @@ fn a_domain_that_was_begun_and_could_not_be_made_is_said_to_be_no_whole_one() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let told = format!("(the domain is not whole: remove {}, and begin anew)", dir.display());
     assert!(text(&output).contains("absent/operator.key") && text(&output).contains(&told), "{}", text(&output));
+    // Of what it has elsewhere, only what was made is named.
+    let (dir, ledger) = (folder.path().join("e"), folder.path().join("ledger"));
+    let data = format!("ledger.data={}", ledger.display());
+    let asked = ["init", "--free-ports", "--set", &set, "--set", &data];
+    let output = eleven().args(asked).arg(&dir).output().expect("it runs");
+    let told = format!("remove {} and {}, and begin anew)", dir.display(), ledger.display());
+    assert!(text(&output).contains(&told), "{}", text(&output));
 }
 
 #[test]
