@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use teller::Teller;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
@@ -47,6 +47,9 @@ const ASK: Duration = Duration::from_millis(100);
 const LEFT: Duration = Duration::from_secs(6);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Bytes of a line that are held: a corner whose line has no end would take all memory.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// Runs the corners until told to stop.
 ///
@@ -363,11 +366,11 @@ async fn ask(config: Config, events: mpsc::UnboundedSender<Event>) {
     }
 }
 
-/// Passes on what a corner says, line by line.
+/// Passes on what a corner says, line by line; a line that is longer than is held, by pieces.
 async fn pass_on(which: Which, from: impl AsyncRead + Unpin, teller: Teller) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+    while (&mut from).take(MAX_LINE).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let said = std::mem::take(&mut line);
         teller.pass_on(which, String::from_utf8_lossy(&said).trim_end());
     }

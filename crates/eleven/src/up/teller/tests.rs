@@ -1,5 +1,6 @@
 use super::*;
-use std::io::Read as _;
+use crate::up::{MAX_LINE, pass_on};
+use std::io::{Read as _, Seek as _};
 
 fn line(n: usize) -> Value {
     Value::Object(Object::new().with("n", n as u64))
@@ -70,4 +71,20 @@ fn who_answers_in_a_corners_place_says_one_line_under_its_name() {
     reader.read_to_string(&mut said).expect("it ended");
     assert_eq!(said.lines().count(), 1, "{said:?}");
     assert!(said.contains(r"the authority of x\u{a}ready: domain 11-11\u{1b}[2J answers"), "{said:?}");
+}
+
+#[tokio::test]
+async fn of_a_line_without_an_end_no_more_is_held_than_a_piece() {
+    let mut out = tempfile::tempfile().expect("a file");
+    let (teller, writing) = Teller::writing(Output::new(true), out.try_clone().expect("a file"), 16).expect("a thread");
+    let piece = usize::try_from(MAX_LINE).expect("small");
+    let said = [vec![b'x'; piece + 1], b"\nnext\n".to_vec()].concat();
+    pass_on(Which::Ledger, said.as_slice(), teller).await;
+    writing.end();
+    out.rewind().expect("a file");
+    let mut read = String::new();
+    out.read_to_string(&mut read).expect("lines");
+    let lines = read.lines().map(|line| eleven_core::encoding::parse(line.as_bytes()).expect("a document a line"));
+    let lengths = lines.map(|line| line.get("line").and_then(Value::as_str).map_or(0, str::len));
+    assert_eq!(lengths.collect::<Vec<_>>(), [piece, 1, "next".len()]);
 }
