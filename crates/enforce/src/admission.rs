@@ -260,7 +260,8 @@ fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
 /// Step 16.
 fn audit_bound(held: &Held<'_>) -> Result<(), Failed> {
     check(held.backlog_ms <= held.backlog_bound_ms, Reason::AuditDiscontinuity, || {
-        format!("the ledger has not acknowledged for {} ms, {} are allowed", held.backlog_ms, held.backlog_bound_ms)
+        let (since, most) = (held.backlog_ms, held.backlog_bound_ms);
+        format!("that the ledger has all of this point's records was known last {since} ms ago, {most} ms are allowed")
     })?;
     let (waits, most) = held.unproven_ms.unwrap_or((0, 0));
     check(waits <= most, Reason::AuditDiscontinuity, || {

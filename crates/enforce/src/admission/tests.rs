@@ -234,6 +234,10 @@ fn what_denies_every_operation_is_told_without_one_and_denies_the_vectors_too() 
     assert_eq!(all(&|held| held.unproven_ms = Some((2000, 2000))), None);
     let (reason, why) = all(&|held| held.unproven_ms = Some((2001, 2000))).expect("it denies");
     assert!(reason == Reason::AuditDiscontinuity && why.contains("2001 ms"), "{why}");
+    // A point that has just started has heard nothing of its ledger, which may have all.
+    let (reason, why) = all(&|held| held.backlog_ms = held.backlog_bound_ms + 1).expect("it denies");
+    let said = "that the ledger has all of this point's records was known last";
+    assert!(reason == Reason::AuditDiscontinuity && why.starts_with(said), "{why}");
 }
 
 #[test]
