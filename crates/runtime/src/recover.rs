@@ -20,6 +20,8 @@ const AT_ONCE: usize = 1024;
 pub enum ReadBackError {
     /// The disk refused: what the journal holds is not known.
     Disk(ReadError),
+    /// It has a line of a kind that this build does not know. Segments have checksums: another build wrote it.
+    Unknown,
     /// What is there is damaged, or no journal of this point's.
     Unusable(String),
 }
@@ -28,6 +30,9 @@ impl fmt::Display for ReadBackError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk(error) => write!(out, "{error}"),
+            Self::Unknown => out.write_str(
+                "the journal holds a line of a kind that this build does not know: start the build that wrote it",
+            ),
             Self::Unusable(what) => out.write_str(what),
         }
     }
@@ -58,6 +63,9 @@ pub fn read_back(log: &impl Log, point: Point) -> Result<Journal, ReadBackError>
             return reading.end().map_err(ReadBackError::Unusable);
         }
         for (at, bytes) in read {
+            if !Line::is_known(&bytes) {
+                return Err(ReadBackError::Unknown);
+            }
             reading.line(&bytes).map_err(ReadBackError::Unusable)?;
             position = at + 1;
         }

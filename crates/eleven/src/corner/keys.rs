@@ -235,7 +235,7 @@ fn left(
     let journal = match recover::read_back(&log, point) {
         Ok(journal) => journal,
         Err(ReadBackError::Unusable(_)) => return Ok(Left::Lost),
-        Err(ReadBackError::Disk(error)) => return Err(unread(&error)),
+        Err(error @ (ReadBackError::Disk(_) | ReadBackError::Unknown)) => return Err(unread(&error)),
     };
     let asked = async { eleven_runtime::cursor(&Client::new(), &config.ledger.url, &reader).await };
     let cursor = call::wait(asked)?.map_err(|error| {

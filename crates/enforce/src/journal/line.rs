@@ -107,6 +107,13 @@ impl Line {
         bytes.first() == Some(&EPOCH)
     }
 
+    /// Whether these are of a kind of line that there is here. Bytes that end before their kind are of none at all, and no other
+    /// build's.
+    #[must_use]
+    pub fn is_known(bytes: &[u8]) -> bool {
+        bytes.first().is_none_or(|kind| matches!(*kind, EVENT | CONSUMED | EPOCH | OPEN))
+    }
+
     /// The bytes in the log.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -112,3 +112,14 @@ fn a_disk_that_refuses_is_told_from_what_is_no_journal() {
     let _durable = log.append(log.next(), &[b"no line"]).expect("appended");
     assert!(matches!(read_back(&log, point), Err(ReadBackError::Unusable(_))));
 }
+
+#[test]
+fn a_line_of_another_build_is_told_from_what_is_no_journal() {
+    let point = again(&begun());
+    for (line, is_another_builds) in [(&b"z, a kind to come"[..], true), (&b"n"[..], false)] {
+        let mut log = SegmentLog::open(Place::on(FaultyDisk::new(1)), SegmentOptions::default()).expect("a log");
+        let _durable = log.append(log.next(), &[line]).expect("appended");
+        let read = read_back(&log, point.clone());
+        assert!(matches!(read, Err(ReadBackError::Unknown)) == is_another_builds && read.is_err());
+    }
+}
