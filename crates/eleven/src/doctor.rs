@@ -15,6 +15,7 @@ use crate::health::{self, Health};
 use crate::key_cmd;
 use crate::keystore::{self, PublicKey};
 use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_USAGE, Failure, Output, Paint, shown};
+use crate::root_cmd::room as root_room;
 use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
@@ -84,6 +85,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     findings.push(root(&config));
     let in_force = if silent { None } else { in_force(&config) };
     findings.push(lifetimes(&config, in_force.clone(), snapshot.as_ref().ok(), &healths));
+    findings.extend(in_force.clone().or_else(|| pinned(&config).ok()).map(|root| renewals(root_room::keys(&root))));
     findings.push(secrets::operator(&config, snapshot.as_ref()));
     let snapshot = snapshot.ok();
     for (which, health) in &healths {
@@ -244,6 +246,22 @@ fn lifetimes(
     }
     let told = format!("{}; {ADVICE}", expiry::told(&soon, now));
     if soon.iter().any(|end| end.is_over(now)) { bad(what, told) } else { warn(what, told) }
+}
+
+/// Whether the versions after a root have room for renewals, where they have it for so many keys.
+fn renewals(more: usize) -> Finding {
+    let told = format!(
+        "later versions of the trust root have room for {more} more keys, and one that renews all adds {}",
+        root_room::RENEWAL
+    );
+    if more >= 2 * root_room::RENEWAL {
+        return good("renewals", told);
+    }
+    let which = if more >= root_room::RENEWAL { "the next is the last that does" } else { "none does" };
+    warn(
+        "renewals",
+        format!("{told}: {which}; have that in force for as long as the domain is to go on (docs/keys.md)"),
+    )
 }
 
 /// What ends soon, or is over, where something does.

@@ -20,7 +20,7 @@ use eleven_core::signature::{SeedSigner, Signer as _};
 use eleven_core::time::Time;
 use std::path::{Path, PathBuf};
 
-mod room;
+pub(crate) mod room;
 #[cfg(test)]
 mod tests;
 

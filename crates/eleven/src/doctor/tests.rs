@@ -29,6 +29,20 @@ fn a_full_disk_is_bad_and_not_only_to_be_looked_at() {
 }
 
 #[test]
+fn a_root_that_is_nearly_full_is_looked_at_while_a_version_can_still_renew_all_keys() {
+    let of_one = root_room::RENEWAL;
+    for (more, state, which) in [
+        (2 * of_one, State::Good, ""),
+        (2 * of_one - 1, State::Warn, "the next is the last that does"),
+        (of_one - 1, State::Warn, "none does"),
+    ] {
+        let found = renewals(more);
+        assert!(found.state == state && found.detail.contains(which), "{more}: {}", found.detail);
+        assert!(found.detail.contains(&format!("room for {more} more keys")), "{}", found.detail);
+    }
+}
+
+#[test]
 fn a_folder_on_a_read_only_file_system_is_bad_for_each_corner() {
     let data = Path::new("/srv/corner");
     for which in Which::ALL {

@@ -7,7 +7,7 @@ use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::SeedSigner;
 
 /// Keys that a whole renewal adds: one of each role, and a root key.
-pub(super) const RENEWAL: usize = 4;
+pub(crate) const RENEWAL: usize = 4;
 /// Bytes by which the event may be longer than the shortest: its producer's key has a longer name, and a larger number.
 const NAMES: usize = 128;
 
@@ -32,7 +32,7 @@ pub(super) fn left(root: &TrustRoot) -> Option<usize> {
 }
 
 /// How many more keys a version after this one can name, at least.
-pub(super) fn keys(root: &TrustRoot) -> usize {
+pub(crate) fn keys(root: &TrustRoot) -> usize {
     let of_one = |key: &KeyRecord| key.to_value().canonical().len() + 1;
     let largest = root.records().map(of_one).max().unwrap_or(1);
     left(root).and_then(|left| left.checked_sub(NAMES)).map_or(0, |left| left / largest)
