@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     if args.out.is_none() {
         show.remark("these files go with the demo: `eleven demo --out DIR` keeps them");
     }
-    let code = closing(&show, begun);
+    let code = closing(&show, begun, args.keep.then_some(out.as_path()));
     drop(interrupted);
     if args.keep {
         keep(&show, &out)?;
@@ -190,7 +190,8 @@ fn flip(show: &mut Show, proof: &Proof) {
     }
 }
 
-fn closing(show: &Show, begun: Instant) -> ExitCode {
+/// Says how it went, and to a machine what it needs to go on with a domain that is kept, whose proofs are in `kept`.
+fn closing(show: &Show, begun: Instant, kept: Option<&Path>) -> ExitCode {
     let (situations, failures) = (show.situations(), show.failures());
     let took = begun.elapsed().as_secs_f64();
     let text = || {
@@ -203,11 +204,20 @@ fn closing(show: &Show, begun: Instant) -> ExitCode {
         }
     };
     let document = || {
-        let seconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Value::Object(Object::new().with("situations", show.rows()).with("failures", failures).with("took_ms", seconds))
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let said = Object::new().with("situations", show.rows()).with("failures", failures).with("took_ms", took);
+        let (gateway, secret) = (show.system.url(Part::Runtime), &show.app.secret);
+        Value::Object(said.with_some("kept", kept.map(|out| is_kept(gateway, secret, show.system.config(), out))))
     };
     show.output.either(document, text);
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a machine needs to go on with a domain that is kept: what an OpenAI client takes, and where its files are.
+fn is_kept(gateway: &str, secret: &str, config: &Path, proofs: &Path) -> Value {
+    let object = Object::new().with("base_url", format!("{gateway}/v1")).with("api_key", secret);
+    let files = object.with("config", config.display().to_string()).with("proofs", proofs.display().to_string());
+    Value::Object(files)
 }
 
 /// Leaves the domain running until told to stop, and says what to try.
@@ -295,3 +305,6 @@ impl Interrupted {
         Ok(Self { _over: over })
     }
 }
+
+#[cfg(test)]
+mod tests;
