@@ -21,6 +21,9 @@ pub(crate) struct Standing {
 const EVIDENCE: &str = "evidence.committed";
 /// The most events that a lineage is shown with at once; those of a subject may be many.
 const MAX_EVENTS: usize = 4096;
+/// The most bytes of records that a lineage is shown with at once, but for a last one that is larger alone: a client takes an answer of
+/// 64 MiB at most, and records may have 16 KiB.
+const MAX_BYTES: usize = 16 << 20;
 /// The most open lineages that are shown at once: half a megabyte.
 const MAX_OPEN: usize = 64;
 /// How many open lineages are looked at, at a time, for those that are shown.
@@ -74,12 +77,26 @@ pub(crate) fn entry_of(shared: &Shared, op: &str, n: Option<u64>) -> Result<u64,
     back.and_then(|back| successors(Some(last), |seq| places.before(*seq)).nth(back)).ok_or(LookError::Absent)
 }
 
-/// The events of a lineage that are below `size`, the last [`MAX_EVENTS`] of them.
+/// The records of these entries, the last of them where all have more bytes than there is room for; of one at least.
+fn last_within(shared: &Shared, entries: &[u64], mut room: usize) -> Result<Vec<Standing>, LookError> {
+    let mut events = Vec::new();
+    for seq in entries.iter().rev() {
+        let event = standing(shared, *seq)?;
+        let size = event.record.canonical().len();
+        if size > room && !events.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(size);
+        events.push(event);
+    }
+    events.reverse();
+    Ok(events)
+}
+
+/// The events of a lineage that are below `size`, the last [`MAX_EVENTS`] of them, or of [`MAX_BYTES`].
 pub(crate) fn events_of(shared: &Shared, op: &str, size: u64) -> Result<Vec<Standing>, LookError> {
-    let entries = entries_of(shared, op, size);
+    let events = last_within(shared, &entries_of(shared, op, size), MAX_BYTES)?;
     // A use that was staged and is not durable yet has event 1 behind it, which alone is another lineage.
-    let whole: Result<Vec<Standing>, LookError> = entries.into_iter().map(|seq| standing(shared, seq)).collect();
-    let events = whole?;
     match events.last() {
         Some(last) if last.record.op == op => Ok(events),
         _ => Err(LookError::Absent),
@@ -93,7 +110,7 @@ pub(crate) fn answer(shared: &Shared, op: &str, before: Option<u64>) -> Result<V
         None => events_of(shared, op, shared.size())?,
         Some(n) => {
             let last = entry_of(shared, op, Some(n.saturating_sub(1)))?;
-            up_to(shared, Some(last)).into_iter().map(|seq| standing(shared, seq)).collect::<Result<_, _>>()?
+            last_within(shared, &up_to(shared, Some(last)), MAX_BYTES)?
         }
     };
     let earlier = events.first().map_or(0, |first| first.record.n.saturating_sub(1));

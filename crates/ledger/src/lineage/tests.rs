@@ -107,6 +107,13 @@ async fn of_a_long_lineage_the_end_is_shown_and_each_event_is_found_by_its_numbe
     }
     assert_eq!(entry_of(shared, &op, None).expect("the last"), entry_of(shared, &op, Some(all)).expect("the last"));
     assert!([0, all + 1].iter().all(|n| entry_of(shared, &op, Some(*n)).is_err()));
+    // Where they are large, fewer are shown at once, and never none.
+    let entries = entries_of(shared, &op, shared.size());
+    let one = standing(shared, *entries.last().expect("one")).expect("a record").record.canonical().len();
+    let within = |room: usize| -> Vec<u64> {
+        last_within(shared, &entries, room).expect("events").iter().map(|event| event.record.n).collect()
+    };
+    assert_eq!((within(0), within(2 * one), within(3 * one - 1)), (vec![all], vec![all - 1, all], vec![all - 1, all]));
     let shown = |before: Option<u64>| {
         let said = answer(shared, &op, before).expect("a lineage");
         let events = said.get("events").and_then(Value::as_array).expect("events");
