@@ -106,9 +106,10 @@ def _require_evidence(evidence, terms: dict, registered: dict):
     require(reached >= policy.LEVELS[terms["attestation"]], "the evidence does not reach the policy's level")
 
 
-def require_verifiable(terms: dict):
-    """What hardware says about itself nothing here verifies, whatever it is called."""
-    if policy.LEVELS[terms["attestation"]] > policy.LEVELS["software"]:
+def require_verifiable(envelope: dict, terms: dict):
+    """What hardware says about itself nothing here verifies, whatever it is called, and in whose place it stands."""
+    measured = any(item["type"] == "software" for item in statement(envelope)["predicate"]["evidence"])
+    if policy.LEVELS[terms["attestation"]] > policy.LEVELS["software"] or not measured:
         raise NotChecked("all agrees; that the evidence of hardware is genuine nothing here verifies")
 
 

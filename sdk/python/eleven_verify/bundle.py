@@ -446,7 +446,7 @@ class _Verifier:
             require(isinstance(ended, dict), "the outcome is no event")
         registered = self._registration(record["by"])
         attestation.require_bound(envelope, self.artifact, terms, self.events, ended, registered)
-        attestation.require_verifiable(terms)
+        attestation.require_verifiable(envelope, terms)
         if ended is None:
             raise NotChecked("all that is there agrees; the outcome is not in the ledger yet")
         if "registered" in self.b:

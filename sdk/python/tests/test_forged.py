@@ -267,6 +267,7 @@ CASES = [
      "attestation.binding"),
     # Evidence of hardware is a word here (10).
     ("a quote that is none", _evidence("tdx", {"type": "tdx"}), NotShown("attestation.binding")),
+    ("the word in the place of the software", _evidence("software", {"type": "tdx"}), NotShown("attestation.binding")),
     ("the word beside the software", _evidence("software", {"type": "tdx"}, software=True), None),
     # More than 4 KiB of it stands by digest (5).
     ("software of 4 KiB", _noted(4096), None),

@@ -132,6 +132,8 @@ fn the_word_of_hardware_is_not_evidence_of_it() {
     assert_eq!(attested("tpm2-quote", "tpm2-quote").0, Status::NotChecked);
     assert_eq!(attested("tdx", "tpm2-quote").0, Status::Failed, "that a level is not reached shows");
     assert_eq!(attested("software", "peer-lineage").0, Status::Failed);
+    let (status, why) = attested("software", "tdx");
+    assert!(status == Status::NotChecked && why.contains("hardware"), "in the place of software: {why}");
 }
 
 #[test]
