@@ -357,18 +357,24 @@ async fn goes_on(progress: &Progress) {
     }
 }
 
-#[tokio::test]
-async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes_on() {
-    // The batch, its record alone while the break goes on, the refusal; and what comes then.
-    let scripted = Scripted::serve(&[503, 503, 422, 200]).await;
-    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
+/// Sends two records to this ledger, of whose first its caller only hears that it is open: what is committed of the second, and the
+/// stream's progress.
+async fn one_that_stays_open_and_the_next(ledger: &Scripted) -> (Committed, Arc<Progress>) {
+    let ledger = Ledger::new(Client::new(), ledger.base.as_str());
     let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
     let progress = Arc::clone(&sequencer.progress);
     goes_on(&progress).await;
     let open = sequencer.submit(job("a").0.draft).await;
     assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }), "the artifact is not handed out");
     goes_on(&progress).await;
-    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    (sequencer.submit(job("b").0.draft).await.expect("committed"), progress)
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_after_a_break_has_its_fate_and_the_stream_goes_on() {
+    // The batch, its record alone while the break goes on, the refusal; and what comes then.
+    let scripted = Scripted::serve(&[503, 503, 422, 200]).await;
+    let (next, progress) = one_that_stays_open_and_the_next(&scripted).await;
     assert_eq!(next.record.src_seq, 1, "the refused one has its number");
     assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
     let sent = scripted.sent.lock().expect("whole");
@@ -389,14 +395,7 @@ async fn what_a_proxy_has_too_much_of_is_sent_again() {
 /// Of two records the first is not given up, whatever was said of it three times.
 async fn has_it_in_the_end(statuses: &'static [u16]) {
     let scripted = Scripted::serve(statuses).await;
-    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
-    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
-    let progress = Arc::clone(&sequencer.progress);
-    goes_on(&progress).await;
-    let open = sequencer.submit(job("a").0.draft).await;
-    assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }));
-    goes_on(&progress).await;
-    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    let (next, progress) = one_that_stays_open_and_the_next(&scripted).await;
     assert_eq!((next.record.src_seq, progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 0, 2));
     let sent = scripted.sent.lock().expect("whole");
     assert!(sent.len() == 5 && sent[..4].iter().all(|body| *body == sent[0]), "the ledger has it in the end");
@@ -405,14 +404,7 @@ async fn has_it_in_the_end(statuses: &'static [u16]) {
 #[tokio::test]
 async fn what_no_proxy_passes_on_to_a_ledger_that_answers_does_not_stop_the_stream() {
     let scripted = Scripted::serve(&[KEPT_OUT, KEPT_OUT, KEPT_OUT, 200]).await;
-    let ledger = Ledger::new(Client::new(), scripted.base.as_str());
-    let sequencer = Sequencer::start(ledger, key(), crate::fixtures::AUTHORITY.to_owned(), &Tasks::default());
-    let progress = Arc::clone(&sequencer.progress);
-    goes_on(&progress).await;
-    let open = sequencer.submit(job("a").0.draft).await;
-    assert_eq!(open.map(|_| ()), Err(SubmitError::Unavailable { sent: true }));
-    goes_on(&progress).await;
-    let next = sequencer.submit(job("b").0.draft).await.expect("committed");
+    let (next, progress) = one_that_stays_open_and_the_next(&scripted).await;
     assert_eq!(next.record.src_seq, 0, "the ledger never had the other");
     assert_eq!((progress.refused.load(Relaxed), progress.records.load(Relaxed)), (1, 1));
     let sent = scripted.sent.lock().expect("whole");

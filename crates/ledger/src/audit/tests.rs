@@ -166,17 +166,21 @@ impl tracing::Subscriber for Errors {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// For an authority's that line is all that calls somebody: nobody is contained.
-#[test]
-fn the_log_says_once_which_key_signed_two_records_under_one_number() {
+/// A new ledger on this thread, where its lines are seen.
+fn on_this_thread(signers: crate::Signers) -> SteppedLedger {
     let (log, heads) = (FaultyDisk::new(1), FaultyDisk::new(2));
     let open = |disk: FaultyDisk| SegmentLog::open(LogPlace::on(disk), SegmentOptions::default()).expect("a log");
     let (mut first, keys) = (open(log), crate::world::genesis_keys());
     let founded = SteppedLedger::genesis(&mut first, &crate::world::root(), 10, &keys, &signer("audit"), start());
     founded.expect("a genesis");
     let clock = Arc::new(ManualClock::new(start())) as Arc<dyn Clock>;
-    // On this thread, where its lines are seen.
-    let mut ledger = SteppedLedger::open(first, open(heads), Home::signers(), clock).expect("a ledger");
+    SteppedLedger::open(first, open(heads), signers, clock).expect("a ledger")
+}
+
+/// For an authority's that line is all that calls somebody: nobody is contained.
+#[test]
+fn the_log_says_once_which_key_signed_two_records_under_one_number() {
+    let mut ledger = on_this_thread(Home::signers());
     let mut append = |append: &Append| {
         ledger.append(&append.to_bytes(), |_| ());
         ledger.step(false).expect("committed");
@@ -216,15 +220,8 @@ fn the_log_says_once_which_key_signed_two_records_under_one_number() {
 /// Each is tried again several times a second, for as long as nobody renews the key.
 #[test]
 fn the_log_says_once_that_no_head_is_signed_and_once_that_nothing_is_sealed() {
-    let (log, heads) = (FaultyDisk::new(1), FaultyDisk::new(2));
-    let open = |disk: FaultyDisk| SegmentLog::open(LogPlace::on(disk), SegmentOptions::default()).expect("a log");
-    let (mut first, keys) = (open(log), crate::world::genesis_keys());
-    let founded = SteppedLedger::genesis(&mut first, &crate::world::root(), 10, &keys, &signer("audit"), start());
-    founded.expect("a genesis");
-    let clock = Arc::new(ManualClock::new(start())) as Arc<dyn Clock>;
     // The root names another head key.
-    let signers = crate::Signers { head: signer("registry").into(), ..Home::signers() };
-    let mut ledger = SteppedLedger::open(first, open(heads), signers, clock).expect("a ledger");
+    let mut ledger = on_this_thread(crate::Signers { head: signer("registry").into(), ..Home::signers() });
     let mut producers = Producers::new();
     let set_up = producers.set_up();
     let mut end = Append::default();
