@@ -224,7 +224,11 @@ units() {
 # A guided fuzzer where there is one. The seeded mutator over the same inputs is an ordinary test and always runs.
 fuzz() {
     cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain; the seeded mutator ran in stage rust"
-    cargo +nightly fuzz --version >/dev/null 2>&1 || skip "no cargo-fuzz; the seeded mutator ran in stage rust"
+    # It takes a build of all dependencies of its own, ten minutes on two cores: got by whoever has asked for more.
+    [ -z "${ELEVEN_LONG:-}" ] || bounded 1200 ci/tool.sh cargo-fuzz || true
+    PATH="$PWD/target/tools/bin:$PATH"
+    cargo +nightly fuzz --version >/dev/null 2>&1 ||
+        skip "no cargo-fuzz here, which \`make test-long\` gets; the seeded mutator ran in stage rust"
     local targets target seconds=10
     [ -z "${ELEVEN_LONG:-}" ] || seconds=600
     # A list that can't be had ends the stage; in the head of the loop it would be a list of nothing.

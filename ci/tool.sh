@@ -16,6 +16,13 @@ case "$tool" in
             0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
         )
         ;;
+    cargo-fuzz)
+        version=0.13.2
+        hashes=(
+            612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f
+            25b65340d3f18c4b18b8f7e54855b64c53e6526864b192d32a189b59ded41198
+        )
+        ;;
     cargo-nextest)
         version=0.9.143
         # Without what replaces it by a newer version.
