@@ -297,14 +297,12 @@ impl System {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Err(self.did_not(corner, "is not ready"))
+        Err(self.did_not(corner, &format!("is not ready after {} s", READY.as_secs())))
     }
 
     fn did_not(&self, part: Part, what: &str) -> String {
         let log = std::fs::read_to_string(self.logs.join(format!("{}.log", part.name()))).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(5).collect();
-        let end = lines.into_iter().rev().collect::<Vec<_>>().join("\n  ");
-        format!("the {} {what}; its log ends:\n  {end}", part.name())
+        format!("the {} {what}: {}", part.name(), last_words(&log))
     }
 
     /// Kills a part at once (SIGKILL) and waits until it is gone. A part that does not run is left alone.
@@ -349,4 +347,28 @@ fn status(at: &str, path: &str) -> Option<u16> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).ok()?;
     std::str::from_utf8(&head).ok()?.strip_prefix("HTTP/1.1 ")?.parse().ok()
+}
+
+/// The end of a part's log, on the one line that a failure has.
+fn last_words(log: &str) -> String {
+    let mut lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).rev().take(5).collect();
+    lines.reverse();
+    if lines.is_empty() {
+        return "it logged nothing; the machine may have too much else to do, so try once more".to_owned();
+    }
+    format!("its log ends with {}", lines.join(" / "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn the_end_of_a_log_fits_on_the_line_of_a_failure() {
+        let log = "first\n\nsecond\n third \nfourth\nfifth\nsixth\n";
+        assert_eq!(last_words(log), "its log ends with second / third / fourth / fifth / sixth");
+        for nothing in ["", "\n \n"] {
+            assert!(last_words(nothing).starts_with("it logged nothing"), "{nothing:?}");
+        }
+    }
 }
