@@ -531,8 +531,13 @@ fn a_denial_says_of_whom_it_is_where_that_is_a_name_of_the_protocols() {
         (named.runtime.as_ref(), named.operation.as_ref()),
         (Some(&artifact.env.runtime), Some(&artifact.op.name))
     );
+    assert_eq!(named.policy_required.as_ref(), Some(&artifact.pol.reference));
     let unnamed = said("alice@example.com", &elsewhere);
-    assert_eq!((unnamed.identity, unnamed.runtime), (None, None));
+    assert_eq!(
+        (unnamed.identity, unnamed.runtime, unnamed.policy_required),
+        (None, None, None),
+        "none covers a laptop"
+    );
     assert_eq!(unnamed.artifact_id, Some(artifact.id.clone()));
 }
 
@@ -576,6 +581,25 @@ fn ambiguous(case: Object) -> Object {
         let last = rows.last().and_then(Value::as_object).expect("a policy").clone();
         rows.push(Value::Object(last.with("ref", "policy://other/v1")));
     })
+}
+
+#[test]
+fn a_policy_that_is_missing_replaced_or_doubled_is_told_as_such() {
+    let told = |case: Object, operation: &str| {
+        let token = case.get("token").and_then(Value::as_str).expect("a token");
+        let mut artifact = Token::read(token).expect("of its form").artifact;
+        artifact.op.name = operation.to_string();
+        let mut told = None;
+        let look = |held: &mut Held<'_>| told = policy(held.view.expect("a view"), &artifact).err();
+        drop(conformance::admitted_where(Value::Object(case), look));
+        told.map(|Failed(reason, why)| (reason, why.split(' ').take(3).collect::<Vec<_>>().join(" ")))
+    };
+    let mismatch = |why: &str| Some((Reason::PolicyMismatch, why.to_string()));
+    let replaced = case("a newer policy version is in force");
+    assert_eq!(told(base(), "model.invoke"), None);
+    assert_eq!(told(base(), "model.train"), mismatch("no policy in"));
+    assert_eq!(told(replaced, "model.invoke"), mismatch("authorised under policy://medical/inference/v3,"));
+    assert_eq!(told(ambiguous(base()), "model.invoke"), mismatch("more than one"));
 }
 
 /// What a step fails by: another case, or something else that the point holds.

@@ -110,6 +110,7 @@ fn a_use_is_taken_once_and_stays_taken() {
     drop(opened); // its commit failed: nobody has a permit, and the use is burned
     let denial = journal.open(single(), WORKLOAD, NOW).expect_err("a second use");
     assert_eq!(denial.reason, Reason::ArtifactReplayed);
+    assert!(denial.detail.contains("a single use"), "{}", denial.detail);
     // As the doctrine's denial does, its section 4.4.
     let record = journal.deny(&denial, NOW).expect("a record");
     assert_eq!(record.about.policy_required.as_deref(), Some("policy://medical/inference/v3"));
@@ -171,6 +172,7 @@ fn uses_of_a_bounded_artifact_are_numbered_without_gaps() {
     }
     let denial = journal.open(bounded(), WORKLOAD, NOW).expect_err("the fourth of three");
     assert_eq!(denial.reason, Reason::ArtifactUseExhausted);
+    assert!(denial.detail.contains("as often as it may be; ask"), "{}", denial.detail);
 }
 
 #[test]
@@ -310,6 +312,7 @@ fn a_denial_names_its_reason_and_a_counted_one_names_nobody() {
     let record = journal.deny(&denial, NOW).expect("a record");
     assert_eq!(record.about.reason, Some(Reason::ArtifactExpired));
     assert_eq!(record.about.identity.as_deref(), Some("svc:inference-gateway:prod"));
+    assert_eq!(record.about.fingerprint, Some(point().fingerprint()), "what refused it is measured, too");
     assert!(record.op_is_content());
     let mut counter = crate::denial::Counter::default();
     counter.count(NOW, Reason::ArtifactMissing, "127.0.0.1:1113");
@@ -481,6 +484,7 @@ fn the_epoch_is_written_again_before_it_is_old() {
     (0..9).for_each(|_| deny(&mut journal));
     assert_eq!(journal.again(3), [], "no view was ever seen");
     assert_eq!(journal.note_epoch(13), Some(Line::Epoch(13)));
+    assert_eq!((journal.note_epoch(13), journal.note_epoch(12)), (None, None), "neither is higher");
     (0..2).for_each(|_| deny(&mut journal));
     assert_eq!(journal.again(3), []);
     deny(&mut journal);
@@ -511,7 +515,18 @@ fn what_is_open_is_said_again_and_closed_by_that_alone() {
         again.next_seq = again.next_seq.max(5);
         again.recover(NOW.plus_seconds(9), usize::MAX).expect("closes")
     };
+    let mut reading = Reading::new(point());
+    reading.line(&line.encode()).expect("a line");
+    let mut read = reading.end().expect("a journal");
+    assert_eq!(
+        (read.open_lineages(), read.open_from()),
+        (1, started.src_seq),
+        "it is all that is left of that lineage"
+    );
+    read.next_seq = 5;
+
     let closing = closed(&[line]);
+    assert_eq!(read.recover(NOW.plus_seconds(9), usize::MAX).expect("closes"), closing);
     assert_eq!(closing[0].event, "execution.interrupted");
     assert_eq!((closing[0].op.as_str(), closing[0].src_seq, closing[0].n), (started.op.as_str(), 5, started.n + 1));
     assert_eq!(closing[0].prev, Some((started.hash, started.hash_alt)));
