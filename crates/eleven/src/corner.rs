@@ -234,7 +234,7 @@ async fn enforcement(prepared: Prepared, binary: Sha3, mut signals: Signals) -> 
     let point = point(&config, &keys, binary)?;
     let opening = Runtime::open(settings(&config)?, point, root, &folder, clock, at);
     let runtime = tokio::select! {
-        runtime = opening => runtime.map_err(Failure::new)?,
+        runtime = opening => runtime?,
         // An empty journal waits for its ledger, which may be another by the configuration that is to be read anew.
         () = signals.hangup() => return Ok(EXIT_RESTART),
     };

@@ -21,6 +21,8 @@ pub(crate) const EXIT_DONE: u8 = 0;
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration is wrong; nothing was done.
 pub(crate) const EXIT_USAGE: u8 = 2;
+/// No start of this corner helps before a person has: what it keeps is not what it has to be (`EX_DATAERR` of sysexits).
+pub(crate) const EXIT_STUCK: u8 = 65;
 /// A corner made place for another process of the same corner: start that one (`EX_TEMPFAIL` of sysexits).
 pub(crate) const EXIT_RESTART: u8 = 75;
 
@@ -406,6 +408,18 @@ impl From<eleven_store::FolderError> for Failure {
             error @ eleven_store::FolderError::Owner { .. } => Self::usage(error),
             error => Self::new(error),
         }
+    }
+}
+
+impl From<eleven_runtime::RuntimeError> for Failure {
+    fn from(error: eleven_runtime::RuntimeError) -> Self {
+        Self { code: if error.stays() { EXIT_STUCK } else { EXIT_FAILED }, ..Self::new(error) }
+    }
+}
+
+impl From<eleven_api::tasks::Ended> for Failure {
+    fn from(ended: eleven_api::tasks::Ended) -> Self {
+        Self::new(ended)
     }
 }
 

@@ -94,7 +94,7 @@ fn backing_off(which: Which, config: &Config) -> Option<String> {
     let name = which.name();
     Some(format!(
         "the {name} does not run at this moment, and its supervisor does, `eleven up` as process {supervisor}: what that says \
-         tells why; it tries again within ten seconds, unless it runs by --no-restart"
+         tells why; it tries again within ten seconds, unless it said that the {name} stays down"
     ))
 }
 

@@ -8,7 +8,8 @@
 //! refused at once until the next one listens.
 //!
 //! What one corner comes to is not the others': a corner that refuses its configuration stops all only while it never ran by
-//! it. Later, with a file that is half edited or not meant for it, it is tried again like one that fell.
+//! it. Later, with a file that is half edited or not meant for it, it is tried again like one that fell. One that no start helps
+//! before a person has, as a point whose journal is lost, stays down, and the others go on: they are needed for that help.
 
 mod ending;
 mod teller;
@@ -18,7 +19,7 @@ use crate::config::{self, Config};
 use crate::corner::{SupervisedBy, Which, next_program, supervisor_of, until_told};
 use crate::doctor;
 use crate::health::{self, Health};
-use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_USAGE, Failure, Output, Paint, aside};
+use crate::output::{EXIT_DONE, EXIT_FAILED, EXIT_RESTART, EXIT_STUCK, EXIT_USAGE, Failure, Output, Paint, aside};
 use eleven_api::client::Client;
 use eleven_core::encoding::{Object, Value};
 use eleven_store::Folder;
@@ -48,6 +49,8 @@ const LEFT: Duration = Duration::from_secs(6);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What is said of a corner that no start helps.
+const HELP: &str = "its last line says what is to be done; then stop `eleven up` and start it again";
 /// Bytes of a line that are held: a corner whose line has no end would take all memory.
 const MAX_LINE: u64 = 64 * 1024;
 
@@ -294,6 +297,10 @@ impl Supervisor {
         if refuses && !self.ran.contains(which.name()) {
             self.teller.say(which, "refused", &format!("it refuses its configuration ({how}): all stop"), None);
             return Some(EXIT_USAGE);
+        }
+        if self.restart && code == Some(i32::from(EXIT_STUCK)) {
+            self.teller.say(which, "down", &format!("ended ({how}), and stays down: {HELP}"), None);
+            return None;
         }
         if !self.restart {
             self.teller.say(which, "down", &format!("ended ({how}), and stays down"), None);

@@ -38,6 +38,14 @@ pub enum RuntimeError {
     Task(Ended),
 }
 
+impl RuntimeError {
+    /// Whether it is so at every start until a person has helped: the journal is not the stream of its key.
+    #[must_use]
+    pub const fn stays(&self) -> bool {
+        matches!(self, Self::JournalLost { .. } | Self::Stream(OutboxError::Foreign { .. }))
+    }
+}
+
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

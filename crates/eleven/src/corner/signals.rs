@@ -87,7 +87,7 @@ pub(crate) async fn until_stopped<F, E>(
 ) -> Result<u8, Failure>
 where
     F: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
+    E: Into<Failure>,
 {
     let (stop, stopping) = watch::channel(false);
     let serving = serve(stopping);
@@ -95,18 +95,18 @@ where
 }
 
 /// The same with what `stop` tells to end.
-pub(crate) async fn until_ended<E: std::fmt::Display>(
+pub(crate) async fn until_ended<E: Into<Failure>>(
     signals: Signals,
     stop: &watch::Sender<bool>,
     serving: impl Future<Output = Result<(), E>>,
 ) -> Result<u8, Failure> {
     tokio::pin!(serving);
     let told = tokio::select! {
-        ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Failure::new),
+        ended = &mut serving => return ended.map(|()| EXIT_DONE).map_err(Into::into),
         told = signals.told() => told,
     };
     stop.send_replace(true);
-    serving.await.map_err(Failure::new)?;
+    serving.await.map_err(Into::<Failure>::into)?;
     Ok(told.status())
 }
 

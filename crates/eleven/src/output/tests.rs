@@ -141,3 +141,11 @@ fn who_refuses_puts_nothing_into_a_command_but_one_word() {
     assert_eq!(refused("lineage://op/X"), "no (eleven why lineage://op/X)");
     assert_eq!(refused("X; rm -r d"), "no (eleven why 'X; rm -r d')");
 }
+
+#[test]
+fn the_unit_of_a_point_knows_the_status_that_no_start_helps() {
+    let unit = include_str!("../../../../deploy/systemd/eleven-runtime.service");
+    for line in [format!("\nRestartPreventExitStatus={EXIT_STUCK}\n"), format!("\"$$EXIT_STATUS\" != {EXIT_STUCK} ]")] {
+        assert!(unit.contains(&line), "{line}");
+    }
+}

@@ -410,7 +410,7 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
     domain.upstream_goes_on();
     std::fs::remove_dir_all(domain.dir().join("runtime/journal")).expect("the journal is lost");
     let refused = domain.run(&["runtime", "serve"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert_eq!(refused.status.code(), Some(65), "{}", text(&refused));
     assert!(text(&refused).contains("eleven runtime key replace"), "{}", text(&refused));
 
     let replaced = domain.json(&["runtime", "key", "replace", "--label", "2"]);
@@ -458,6 +458,32 @@ fn a_point_that_lost_its_journal_returns_under_new_keys_only() {
     assert_eq!(text(closed, "kid"), text(&replaced, "kid"));
     assert_eq!(closed.pointer("/data/cause").and_then(Value::as_str), Some("journal.lost"));
     assert_eq!(domain.json(&["ledger", "fsck"]).get("running").and_then(Value::as_int), Some(0));
+}
+
+/// Only a person can give it new keys, which takes the two others.
+#[test]
+fn a_point_that_lost_its_journal_stays_down_and_the_others_go_on() {
+    let mut domain = Domain::make(&[]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    domain.ended(&domain.passes(&secret, "the start"));
+    let journal = domain.dir().join("runtime/journal");
+    std::fs::rename(&journal, domain.dir().join("lost")).expect("moved");
+    let up = domain.supervisor();
+    kill_process(up.pid("runtime"), Signal::KILL).expect("it runs");
+    let down = up.wait_for("that it stays down", |value| event(value) == Some("down"));
+    assert_eq!(down.get("corner").and_then(Value::as_str), Some("runtime"));
+    let said = down.get("detail").and_then(Value::as_str).expect("a text");
+    assert!(said.contains("its last line says what is to be done"), "{said}");
+    assert!(runs(up.pid("ledger")) && runs(up.pid("authority")) && !runs(up.pid("runtime")));
+    let restart = domain.run(&["runtime", "restart"]);
+    assert!(text(&restart).contains("unless it said that the runtime stays down"), "{}", text(&restart));
+    domain.done(&["runtime", "key", "replace", "--label", "2"]);
+    let said = domain.supervisor().all_said();
+    let of_point = |line: &&str| line.contains("\"corner\":\"runtime\"") && line.contains("\"event\":\"started\"");
+    assert_eq!(said.lines().filter(of_point).count(), 2, "at first, and when it was killed: {said}");
+    domain.up(&[]);
+    domain.passes(&secret, "the keys were replaced");
 }
 
 /// The records of a ledger that has ended, read from its log.

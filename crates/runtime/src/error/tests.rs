@@ -25,3 +25,14 @@ fn a_damaged_journal_is_told_with_how_its_point_returns() {
         "and one beside a stray file: {stray}"
     );
 }
+
+#[test]
+fn no_start_helps_where_the_journal_is_not_the_stream_of_its_key_and_elsewhere_one_may() {
+    let lost = RuntimeError::JournalLost { expected: 4, held: 0 };
+    assert!(lost.stays() && RuntimeError::Stream(OutboxError::Foreign { number: 3 }).stays());
+    let disk = || "no space left".to_owned();
+    let unread = RuntimeError::Stream(OutboxError::Journal(disk()));
+    for error in [unread, RuntimeError::Journal(disk()), RuntimeError::Stopped(disk())] {
+        assert!(!error.stays(), "{error}");
+    }
+}
