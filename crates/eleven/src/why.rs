@@ -29,7 +29,8 @@ const FORBIDDEN: &str =
 
 /// What helps where an upstream answers that nobody is authenticated.
 const NO_KEY: &str = "the upstream wants another key than it is called with, or one at all: name its file in \
-                      runtime.gateway.upstream_key_file. The caller's own key is another, and passed";
+                      runtime.gateway.upstream_key_file. The caller's own key is another, and passed. Where this was no call \
+                      through the gateway but a workload that was admitted, the status is the word of whoever completed it";
 
 fn explain(said: &Value, output: Output) -> String {
     let text = |name: &str| said.get(name).and_then(Value::as_str);
@@ -88,7 +89,8 @@ fn next(cause: &str, op: Option<&str>) -> Option<String> {
         UPSTREAM_FAILED => {
             let op = op.map(|op| format!(" op=\"{op}\"")).unwrap_or_default();
             let line = format!("the runtime's log says why, in the line `the upstream failed{op}`");
-            return Some(format!("{line}; `eleven doctor` tries the connection"));
+            let before = "or in one of the minute before, for each reason is told once a minute";
+            return Some(format!("{line}, {before}; `eleven doctor` tries the connection"));
         }
         "limits.exceeded" => {
             "set a greater runtime.gateway.max_response; where one event of a stream is larger than 4 MiB, let the policy say \

@@ -32,7 +32,10 @@ use std::time::Duration;
 
 mod broken;
 mod done;
+mod failing;
 mod stream;
+
+pub(crate) use failing::Failing;
 
 type Answer = axum::response::Response;
 
@@ -40,6 +43,8 @@ type Answer = axum::response::Response;
 pub(crate) const DECISION: &str = "eleven-decision";
 /// The cause of a failure that is the upstream's, of which nothing more stands in the ledger.
 pub const UPSTREAM_FAILED: &str = "upstream.failed";
+/// How the operator is told of that; `eleven why` says so.
+const FAILED: &str = "the upstream failed";
 /// What a caller hears whose answer is withheld.
 const UNPROVEN: &str = "the evidence has not reached the durability that the policy asks for; the answer is withheld";
 
@@ -140,7 +145,7 @@ impl Run {
         };
         let op = execution.op.clone();
         let sent = Sent::whole(&body, parts.status.as_u16());
-        Self::note_status(parts.status, &execution);
+        self.note_status(parts.status, &execution);
         let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
         let Some(durability) = self.released(closed).await else {
             let problem = Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed();
@@ -183,7 +188,7 @@ impl Run {
             Ok(place) => {
                 let tail = holdback.finish();
                 let sent = inlet.delivered().with(&tail, parts.status);
-                Self::note_status(parts.status, &execution);
+                self.note_status(parts.status, &execution);
                 let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
                 // Else it is broken off: its end may not reach the caller before the evidence is as safe as the policy asks.
                 if self.released(closed).await.is_some() {
@@ -191,7 +196,7 @@ impl Run {
                 }
             }
             Err(broken) => {
-                Self::note(&broken, &execution);
+                self.note(&broken, &execution);
                 let sent = inlet.break_off().with(&Bytes::new(), parts.status);
                 self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await;
             }
@@ -199,36 +204,32 @@ impl Run {
     }
 
     /// Tells the operator what the caller is not told: addresses, and what the network says.
-    fn note(broken: &Break, execution: &Execution) {
+    fn note(&self, broken: &Break, execution: &Execution) {
         match broken {
-            Break::Upstream(why) => tracing::warn!(op = execution.op, why, "the upstream failed"),
+            Break::Upstream(why) => self.gate.failing.tell(&execution.op, FAILED, why),
             Break::TooLarge => {
                 let why = "more than runtime.gateway.max_response, or an event of a stream of more than 4 MiB";
-                tracing::warn!(op = execution.op, why, "an answer is larger than is held");
+                self.gate.failing.tell(&execution.op, "an answer is larger than is held", why);
             }
             _ => {}
         }
     }
 
     /// The same of a whole answer that says that it failed.
-    fn note_status(status: StatusCode, execution: &Execution) {
+    fn note_status(&self, status: StatusCode, execution: &Execution) {
         if how(status).0 == Outcome::Failed {
-            tracing::warn!(op = execution.op, why = format!("it answered {status}"), "the upstream failed");
+            self.gate.failing.tell(&execution.op, FAILED, &format!("it answered {status}"));
         }
         // Its caller takes that for its own key's fault, and can't know better.
         if status == StatusCode::UNAUTHORIZED {
-            let next = "see runtime.gateway.upstream_key_file";
-            tracing::warn!(
-                op = execution.op,
-                next,
-                "the upstream answered 401: not with the key that it is called with"
-            );
+            let why = "not with the key that it is called with: see runtime.gateway.upstream_key_file";
+            self.gate.failing.tell(&execution.op, "the upstream answered 401", why);
         }
     }
 
     /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.
     async fn broken(mut self, execution: Execution, broken: Break) {
-        Self::note(&broken, &execution);
+        self.note(&broken, &execution);
         // It was admitted, and reached the upstream or may have.
         let problem = broken
             .problem(&self.gate.settings.gateway, self.bundle.terms.max_run)

@@ -2,7 +2,7 @@
 
 use crate::caller::{Caller, Callers};
 use crate::disclosures::{self, Store};
-use crate::execution;
+use crate::execution::{self, Failing};
 use crate::forward::Progress;
 use crate::issuer::Issuer;
 use crate::journal::Desks;
@@ -68,6 +68,8 @@ pub(crate) struct Gate {
     pub(crate) workload: Sha3,
     /// What the upstream gets as its credential, where it wants one.
     pub(crate) credential: Option<HeaderValue>,
+    /// What was told of the upstream's failures.
+    pub(crate) failing: Failing,
 }
 
 impl Gate {

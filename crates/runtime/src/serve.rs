@@ -3,6 +3,7 @@
 use crate::caller::Callers;
 use crate::disclosures::{self, Store};
 use crate::error::{RuntimeError, failure, unopened};
+use crate::execution::Failing;
 use crate::forward::{self, Forwarder, OutboxError, Progress};
 use crate::gateway::{self, Gate};
 use crate::health;
@@ -154,6 +155,7 @@ impl Runtime {
             client,
             clock,
             seen,
+            failing: Failing::default(),
         };
         Ok(Self { gate: Arc::new(gate), asking, failed, foreign: Arc::default(), stopping })
     }

@@ -5,6 +5,8 @@ use eleven_core::encoding::{Value, parse};
 use eleven_core::head::tlog_proof::TlogProof;
 use http::StatusCode;
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 use std::time::Instant;
@@ -108,6 +110,52 @@ fn what_an_upstream_left_undone_is_explained_as_a_failure_with_its_cause() {
     assert_eq!(said.pointer("/data/cause").and_then(Value::as_str), Some("upstream.failed"), "{said}");
     let told = domain.done(&["why", &lineage]);
     assert!(told.starts_with("not refused: it ran and failed") && told.contains("upstream.failed"), "{told}");
+}
+
+/// Answers each request with 401, and says where.
+fn upstream_of_another_key() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let at = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for caller in listener.incoming() {
+            let mut caller = BufReader::new(caller.expect("a caller"));
+            let (mut line, mut length) = (String::new(), 0);
+            while caller.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let line = std::mem::take(&mut line).to_ascii_lowercase();
+                length =
+                    line.strip_prefix("content-length:").map_or(length, |said| said.trim().parse().expect("a length"));
+            }
+            caller.read_exact(&mut vec![0; length]).expect("a body");
+            let head = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\ncontent-type: application/json\r\n";
+            // Whoever left has no answer.
+            let _ = caller.get_mut().write_all(format!("{head}connection: close\r\n\r\n{{}}").as_bytes());
+        }
+    });
+    format!("http://{at}")
+}
+
+#[test]
+fn an_upstream_that_wants_another_key_is_told_of_once_and_not_at_each_call() {
+    let mut domain = Domain::make(&[&format!("runtime.gateway.upstream={}", upstream_of_another_key())]);
+    domain.up(&[]);
+    let secret = domain.client("app", "svc:demo-app:dev");
+    let lineages: Vec<String> = (0..3)
+        .map(|_| {
+            let (status, lineage, body) = domain.call(&secret, "demo-summarizer");
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
+            lineage
+        })
+        .collect();
+    for lineage in &lineages {
+        domain.ended(lineage);
+        let told = domain.done(&["why", lineage]);
+        assert!(told.contains("what to do: the upstream wants another key"), "{told}");
+    }
+    let said = domain.supervisor().all_said();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains("the upstream answered 401")).collect();
+    let [line] = lines[..] else { panic!("it is told once: {said}") };
+    let op = lineages[0].rsplit('/').next().expect("an id");
+    assert!(line.contains(op) && line.contains("upstream_key_file"), "{line}");
 }
 
 #[test]
