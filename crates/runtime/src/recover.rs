@@ -80,11 +80,11 @@ pub fn agree(log: &impl Log, cursor: &Cursor) -> Result<(), OutboxError> {
     Outbox::agree(log.reader().as_ref(), cursor)
 }
 
-/// When the oldest event of number `from` or later was made that a journal holds.
+/// The oldest event of number `from` or later that a journal holds: its number, and when it was made.
 ///
 /// # Errors
 /// Where it can't be read.
-pub(crate) fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, String> {
+pub fn oldest_from(log: &impl Log, from: u64) -> Result<Option<(u64, Time)>, String> {
     let reader = log.reader();
     let mut position = reader.first();
     loop {
@@ -94,7 +94,7 @@ pub(crate) fn oldest_from(log: &impl Log, from: u64) -> Result<Option<Time>, Str
         for (_, bytes) in &read {
             let event = Forward::of(bytes).map_err(|error| error.to_string())?;
             if let Some(event) = event.filter(|event| event.src_seq >= from) {
-                return Ok(Some(event.ts));
+                return Ok(Some((event.src_seq, event.ts)));
             }
         }
     }

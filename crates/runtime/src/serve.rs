@@ -293,7 +293,7 @@ async fn close_left(
         close_lost(client, ledger, reader, log, journal).await?;
     }
     recover::close_open(log, journal, reader.clock.now()).map_err(RuntimeError::Journal)?;
-    let progress = Progress::new(behind.map_or(now, |behind| now.back_to(behind.min(now.at))));
+    let progress = Progress::new(behind.map_or(now, |(_, behind)| now.back_to(behind.min(now.at))));
     if let Some((cursor, asked)) = cursor {
         progress.told(cursor.at, asked);
     }

@@ -41,7 +41,8 @@ enum Left {
     Drained,
     /// Something of it would still reach the ledger, were the point started.
     Behind,
-    /// It is not there, is damaged, or is older or another than what the ledger has; or its key counts no more.
+    /// It is not there, is damaged, is older or another than what the ledger has, or lacks what a ledger that went back expects; or its
+    /// key counts no more.
     Lost,
 }
 
@@ -246,7 +247,8 @@ fn left(
 }
 
 /// How a journal stands to what the ledger tells of the stream of its key. One under whose numbers the ledger has other records is lost,
-/// however far it goes: the ledger takes nothing more of it, and lacks what it holds.
+/// however far it goes: the ledger takes nothing more of it, and lacks what it holds. So it is with one that let go of the record that the
+/// ledger expects next, as of what that had acknowledged before it went back.
 ///
 /// # Errors
 /// Where it can't be read.
@@ -255,6 +257,10 @@ fn stands(log: &impl Log, journal: &Journal, cursor: &Cursor) -> Result<Left, Ou
         Ok(()) => {}
         Err(OutboxError::Foreign { .. }) => return Ok(Left::Lost),
         Err(error @ OutboxError::Journal(_)) => return Err(error),
+    }
+    let next = recover::oldest_from(log, cursor.next).map_err(OutboxError::Journal)?;
+    if next.is_some_and(|(number, _)| number > cursor.next) {
+        return Ok(Left::Lost);
     }
     Ok(match journal.next_seq().cmp(&cursor.next) {
         Ordering::Less => Left::Lost,

@@ -61,9 +61,9 @@ fn the_oldest_event_that_the_ledger_may_not_have_is_found_by_its_number() {
     let later = first.plus_millis(9000);
     let alone = journal.alone("audit.resumed", Object::new(), Default::default(), later);
     commit(&mut log, vec![alone.expect("made")]).expect("committed");
-    assert_eq!(oldest_from(&log, 0), Ok(Some(first)));
-    assert_eq!(oldest_from(&log, 1), Ok(Some(first)));
-    assert_eq!(oldest_from(&log, 2), Ok(Some(later)));
+    assert_eq!(oldest_from(&log, 0), Ok(Some((0, first))));
+    assert_eq!(oldest_from(&log, 1), Ok(Some((1, first))));
+    assert_eq!(oldest_from(&log, 2), Ok(Some((2, later))));
     assert_eq!(oldest_from(&log, 3), Ok(None), "the ledger has all of it");
 }
 
