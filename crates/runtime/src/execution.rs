@@ -197,8 +197,13 @@ impl Run {
             }
             Err(broken) => {
                 self.note(&broken, &execution);
-                let sent = inlet.break_off().with(&Bytes::new(), parts.status);
-                self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await;
+                // Its head said that all is well. In the place of a piece that was not taken nothing is said.
+                let word =
+                    if inlet.is_taken() { refusal::event(&self.problem(&broken, &execution.op)) } else { Bytes::new() };
+                let sent = inlet.break_off().with(&word, parts.status);
+                if self.close(execution, (broken.outcome(), Some(broken.cause())), sent).await.is_some() {
+                    inlet.say(word);
+                }
             }
         }
     }
@@ -227,14 +232,16 @@ impl Run {
         }
     }
 
+    /// What the caller is told of a break. Its call was admitted, and reached the upstream or may have.
+    fn problem(&self, broken: &Break, op: &str) -> Problem {
+        let problem = broken.problem(&self.gate.settings.gateway, self.bundle.terms.max_run);
+        problem.once_allowed().in_lineage(id::lineage_name(op))
+    }
+
     /// Ends an execution of which nothing was passed on: the caller gets a problem, and that is what the digest covers.
     async fn broken(mut self, execution: Execution, broken: Break) {
         self.note(&broken, &execution);
-        // It was admitted, and reached the upstream or may have.
-        let problem = broken
-            .problem(&self.gate.settings.gateway, self.bundle.terms.max_run)
-            .once_allowed()
-            .in_lineage(id::lineage_name(&execution.op));
+        let problem = self.problem(&broken, &execution.op);
         let (parts, body) = refusal::openai(&problem).into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {

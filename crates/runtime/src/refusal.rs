@@ -1,5 +1,6 @@
 //! What a refused caller gets: a problem document that also looks right to an OpenAI client (PROTOCOL 12).
 
+use bytes::Bytes;
 use eleven_api::problem::Problem;
 use eleven_api::words::{WOULD_PASS, would_pass};
 use eleven_core::artifact::Operation;
@@ -8,17 +9,26 @@ use eleven_core::reason::Reason;
 
 /// The answer for a refusal on an OpenAI path: the problem's members, and `error` {message, type, code} beside them.
 pub(crate) fn openai(problem: &Problem) -> axum::response::Response {
-    let code = problem.reason.map_or("eleven_error", Reason::code);
-    let error = Object::new()
-        .with("message", message(problem))
-        .with("type", kind(problem))
-        .with("code", code)
-        .with("param", Value::Null);
-    let body = problem.to_object().with("error", error).canonical();
+    let body = problem.to_object().with("error", error(problem)).canonical();
     let mut response = axum::response::Response::new(axum::body::Body::from(body));
     *response.status_mut() = problem.status_code();
     problem.decorate(response.headers_mut());
     response
+}
+
+/// The last event of a stream that is broken off: OpenAI's clients read `error` out of one, as out of an answer.
+pub(crate) fn event(problem: &Problem) -> Bytes {
+    let said = Object::new().with("error", error(problem)).canonical();
+    Bytes::from([&b"data: "[..], &said, b"\n\n"].concat())
+}
+
+fn error(problem: &Problem) -> Object {
+    let code = problem.reason.map_or("eleven_error", Reason::code);
+    Object::new()
+        .with("message", message(problem))
+        .with("type", kind(problem))
+        .with("code", code)
+        .with("param", Value::Null)
 }
 
 /// One sentence for a person: the reason, the rule and what would pass, and where the proof is.

@@ -1,5 +1,6 @@
 //! A streamed answer (PROTOCOL 5.1, `release: stream`): its pieces on their way from the upstream to the connection, counted
-//! where the connection takes them. Only one that was ended looks whole; left alone, it is broken off.
+//! where the connection takes them. Only one that was ended looks whole; left alone, it is broken off, behind an event that says why
+//! where there is one.
 
 use super::Break;
 use crate::opening::Sent;
@@ -15,7 +16,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long the connection may take for what came before the upstream failed, so that why it did is said behind that.
+const SETTLES: Duration = Duration::from_secs(1);
 
 /// The two ends of a streamed answer.
 pub(super) fn channel() -> (Inlet, Passing) {
@@ -46,13 +51,28 @@ impl Inlet {
                 () = self.send.closed() => return Err(Break::CallerLeft),
             };
             let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| Break::Upstream(error.to_string()))?;
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => return Err(self.settled(Break::Upstream(error.to_string())).await),
+            };
             let Ok(data) = frame.into_data() else { continue };
-            for piece in holdback.push(data).map_err(|_| Break::TooLarge)? {
+            let Ok(passing) = holdback.push(data) else { return Err(self.settled(Break::TooLarge).await) };
+            for piece in passing {
                 self.send.send(piece).await.map_err(|_| Break::CallerLeft)?;
             }
         }
         self.send.reserve().await.map(Place).map_err(|_| Break::CallerLeft)
+    }
+
+    /// Waits a moment until the connection took what came before the upstream failed, or may have.
+    async fn settled(&self, broken: Break) -> Break {
+        let _ = tokio::time::timeout(SETTLES, self.send.reserve()).await;
+        broken
+    }
+
+    /// Whether the connection took all that it was given, and is there for more.
+    pub(super) fn is_taken(&self) -> bool {
+        !self.send.is_closed() && self.send.capacity() == self.send.max_capacity()
     }
 
     /// What the connection has taken.
@@ -65,6 +85,11 @@ impl Inlet {
         let mut delivered = lock(&self.delivered);
         delivered.end = End::Broken;
         delivered.clone()
+    }
+
+    /// Gives out what is said of a break, which the connection finds behind all else once this is gone.
+    pub(super) fn say(&self, word: Bytes) {
+        lock(&self.delivered).word = word;
     }
 
     /// Gives out the last piece, and with it the end.
@@ -80,6 +105,8 @@ pub(super) struct Delivered {
     hash: Sha3Stream,
     bytes: u64,
     end: End,
+    /// What is said of a break, where anything is. The evidence has counted it.
+    word: Bytes,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -107,6 +134,7 @@ impl Delivered {
                 Ok(Some(piece))
             }
             (None, End::Whole) => Ok(None),
+            (None, End::Broken) if !self.word.is_empty() => Ok(Some(std::mem::take(&mut self.word))),
             // An end that looks whole would say what is not so.
             (Some(_), End::Broken) | (None, End::Open | End::Broken) => Err(broken_off()),
         }

@@ -47,6 +47,49 @@ async fn a_piece_that_waits_when_a_stream_is_over_is_not_delivered() {
     assert_eq!((evidence.bytes, inlet.delivered().bytes), (3, 3), "what the evidence says");
 }
 
+#[tokio::test]
+async fn why_a_stream_broke_off_is_said_behind_all_that_came_and_in_the_place_of_nothing() {
+    let (inlet, mut body) = channel();
+    inlet.send.send(Bytes::from_static(b"one")).await.expect("room");
+    assert!(!inlet.is_taken(), "it waits");
+    assert_eq!(next(&mut body).await.expect("a frame").expect("whole"), "one");
+    assert!(inlet.is_taken());
+    let word = Bytes::from_static(b"why");
+    let evidence = inlet.break_off().with(&word, StatusCode::OK);
+    inlet.say(word);
+    drop(inlet);
+    assert_eq!(next(&mut body).await.expect("a frame").expect("why"), "why");
+    assert!(next(&mut body).await.expect("not the end").is_err());
+    assert_eq!((evidence.bytes, evidence.body), (6, Sha3::of(&[b"onewhy"])));
+    let (inlet, body) = channel();
+    drop(body);
+    assert!(!inlet.is_taken(), "nobody is there");
+}
+
+/// An upstream's answer that is this, and then fails.
+struct Fails(Option<Bytes>);
+
+impl Body for Fails {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(Some(self.0.take().map(Frame::data).ok_or_else(broken_off)))
+    }
+}
+
+#[tokio::test]
+async fn what_came_with_an_upstreams_failure_is_taken_before_that_is_said() {
+    let content = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let (inlet, mut body) = channel();
+    let mut upstream = Fails(Some(Bytes::from(content("a") + &content("b"))));
+    let mut holdback = Holdback::new(LIMIT);
+    let passes = async { inlet.pass(&mut upstream, &mut holdback).await.map(|_| ()).map_err(|broken| broken.cause()) };
+    let (passed, first) = tokio::join!(passes, next(&mut body));
+    assert_eq!((passed, inlet.is_taken()), (Err("upstream.failed"), true));
+    assert_eq!(first.expect("a frame").expect("whole"), content("a"));
+}
+
 /// Whoever waits for room, and looks at once how much was delivered where there is some.
 struct Waiting {
     delivered: Arc<Mutex<Delivered>>,
@@ -177,12 +220,23 @@ async fn what_was_delivered_before_a_point_ends_is_in_the_evidence_and_its_strea
     let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
     assert_eq!(first, content("a").as_bytes());
     gate.running.end();
+    let word = body.frame().await.expect("a frame").expect("why").into_data().expect("data");
+    let said = String::from_utf8_lossy(&word);
+    assert!(
+        said.starts_with("data: {\"error\":{\"code\":\"eleven_error\",\"message\":\"the execution was inter"),
+        "{said}"
+    );
+    assert!(
+        said.contains("told to stop (lineage://op/") && said.ends_with("\"type\":\"server_error\"}}\n\n"),
+        "{said}"
+    );
     assert!(body.frame().await.expect("not the end").is_err());
     let ended = events(&gate.desks, 6).await.swap_remove(4);
     let cause = ended.data.get("cause").and_then(Value::as_str);
     assert_eq!((ended.event.as_str(), cause), ("execution.interrupted", Some("runtime.stopped")));
-    let digest = result_digest("", Sha3::of(&[&first]), 200);
-    let sent = StatementResult { digest, bytes: first.len() as u64, status: 200 };
+    let all = [&first[..], &word].concat();
+    let digest = result_digest("", Sha3::of(&[&all]), 200);
+    let sent = StatementResult { digest, bytes: all.len() as u64, status: 200 };
     assert_eq!(ended.data.get("result"), Some(&sent.to_value()));
 }
 
