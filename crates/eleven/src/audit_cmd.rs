@@ -86,7 +86,7 @@ fn rate(entries: u64, elapsed: Duration) -> f64 {
 
 /// How far a check is.
 fn far(Progress { met, records }: &Progress, took: Duration) -> String {
-    let done = (met.entries + met.content + met.headers) * 100 / (*records).max(1);
+    let done = met.records() * 100 / (*records).max(1);
     format!("{done:3} %  {} entries  {:.0}/s", met.entries, rate(met.entries, took))
 }
 

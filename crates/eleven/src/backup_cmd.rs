@@ -6,6 +6,7 @@ use crate::cli::{LedgerRestore, RecoveryCommand};
 use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{Failure, Output, Paint, word};
+use crate::progress::{Shown, far};
 use crate::published;
 use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
@@ -23,7 +24,10 @@ const REFUSE: &str = "\nA witness that cosigned what was given up never cosigns 
 /// # Errors
 /// Where there is nothing to copy, or it can't be read or written.
 pub(crate) fn backup(config: &Config, dest: &Path, output: Output) -> Result<(), Failure> {
-    let copied = eleven_ledger::backup(&config.ledger.data, dest)?;
+    let mut shown = Shown::new(output);
+    let copied = eleven_ledger::backup(&config.ledger.data, dest, &mut |pass| shown.tell(|_| far(pass)));
+    drop(shown);
+    let copied = copied?;
     let text = || {
         format!(
             "{} {}, and read back\nKeys are not in it: keep the keystores apart.",
@@ -53,7 +57,12 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
         }
     }
     let recovery = args.recovery.as_deref().map(recovery).transpose()?;
-    let restored = eleven_ledger::restore(&config.ledger.data, &args.source, &known, recovery.as_ref())?;
+    let mut shown = Shown::new(output);
+    let (data, source) = (&config.ledger.data, &args.source);
+    let restored =
+        eleven_ledger::restore(data, source, &known, recovery.as_ref(), &mut |pass| shown.tell(|_| far(pass)));
+    drop(shown);
+    let restored = restored?;
     let text = || {
         let kept = restored.before.as_ref().map_or_else(String::new, |before| {
             format!("\nWhat stood there is kept in {}: remove it when all is well.", before.display())

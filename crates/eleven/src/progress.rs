@@ -1,6 +1,7 @@
 //! How far something is that takes a while: one line of a terminal, which is gone when it is done.
 
 use crate::output::Output;
+use eleven_ledger::Pass;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,12 @@ impl Drop for Shown {
             let _ = write!(std::io::stderr(), "{}\r", over("", self.width));
         }
     }
+}
+
+/// How far something is that goes over a log.
+pub(crate) fn far(Pass { doing, done, of }: Pass) -> String {
+    let percent = done.saturating_mul(100) / of.max(1);
+    format!("{doing}: {percent:3} %  {done} of {of} records")
 }
 
 /// A line in the place of one that is so wide.

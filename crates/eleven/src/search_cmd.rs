@@ -4,6 +4,7 @@ use crate::call::{self, At};
 use crate::cli::Search;
 use crate::config::Config;
 use crate::output::{Failure, Output, Paint};
+use crate::progress::{Shown, far};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::time::Time;
@@ -71,7 +72,10 @@ fn path(args: &Search) -> String {
 /// # Errors
 /// Where the ledger runs, or its folder holds none.
 pub(crate) fn reindex(config: &Config, output: Output) -> Result<(), Failure> {
-    let made = eleven_ledger::reindex(&config.ledger.data)?;
+    let mut shown = Shown::new(output);
+    let made = eleven_ledger::reindex(&config.ledger.data, &mut |pass| shown.tell(|_| far(pass)));
+    drop(shown);
+    let made = made?;
     let value = || Value::Object(Object::new().with("entries", made.entries).with("rows", made.rows));
     output.either(value, || format!("search index made again: {} rows of {} entries", made.rows, made.entries));
     Ok(())

@@ -12,7 +12,7 @@
 use crate::error::LedgerError;
 use crate::heads::HeadError;
 use crate::home::{CORNER, HEADS, LOG, LOG_OPTIONS};
-use crate::recover::{self, Depth, Replayed};
+use crate::recover::{self, Depth, Pass, Replayed};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{parse, parse_canonical};
@@ -43,6 +43,9 @@ use word::not_signed;
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 8 << 20;
+/// What is done to a copy, as it is told.
+const READING: &str = "reading the copy";
+const COPYING: &str = "copying";
 /// How often a log is opened whose writer may be in the middle of something.
 const ATTEMPTS: u32 = 5;
 
@@ -92,11 +95,12 @@ impl Known {
     }
 }
 
-/// Copies the ledger in `folder`, which may run, into `dest`, which must be empty or not there, and reads the copy back.
+/// Copies the ledger in `folder`, which may run, into `dest`, which must be empty or not there, and reads the copy back. `far` is told
+/// now and then how far that is.
 ///
 /// # Errors
 /// Where no head was signed yet, `dest` holds something, or a log can't be read or written.
-pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
+pub fn backup(folder: &Path, dest: &Path, far: &mut dyn FnMut(Pass)) -> Result<Copied, LedgerError> {
     if std::fs::read_dir(dest).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(LedgerError::Restore(format!(
             "{} is not empty: name a folder that is, or that is not there",
@@ -107,14 +111,15 @@ pub fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     let head = last_head(&*open(&folder.join(HEADS))?)?;
     let log = open(&folder.join(LOG))?;
     let home = Folder::open(dest, CORNER)?;
-    copy_log(&*log, home.place(LOG)?, Some(head.head.commitment.size))?;
+    copy_log(&*log, home.place(LOG)?, Some(head.head.commitment.size), far)?;
     write_head(home.place(HEADS)?, &head)?;
-    let copy = checked(dest, Depth::RESUME)?;
+    let copy = checked(dest, Depth::RESUME, far)?;
     Ok(Copied { entries: copy.replayed.tree.size(), head: copy.last.head, before: None })
 }
 
 /// Puts the ledger in `source`, with every entry that it holds, in the place of what `folder` holds, which must not run.
-/// `known` are heads of this ledger that are known to have been published, besides those of the folder itself.
+/// `known` are heads of this ledger that are known to have been published, besides those of the folder itself. `far` is told now and
+/// then how far that is.
 ///
 /// # Errors
 /// Where the source is not whole, no published head is known, a known head is not covered and `recovery` does not give up
@@ -124,8 +129,9 @@ pub fn restore(
     source: &Path,
     known: &[Known],
     recovery: Option<&Recovery>,
+    far: &mut dyn FnMut(Pass),
 ) -> Result<Copied, LedgerError> {
-    restore_by(folder, source, known, recovery, &Folder::place)
+    restore_by(folder, source, known, recovery, &Folder::place, far)
 }
 
 /// The same, with the places of its logs made by `place`.
@@ -135,18 +141,19 @@ fn restore_by(
     known: &[Known],
     recovery: Option<&Recovery>,
     place: &dyn Fn(&Folder, &str) -> Result<Place, FolderError>,
+    far: &mut dyn FnMut(Pass),
 ) -> Result<Copied, LedgerError> {
     is_copy(source)?;
     let home = Folder::open(folder, CORNER)?;
     finish(folder)?;
-    let copy = checked(source, Depth::Everything)?;
+    let copy = checked(source, Depth::Everything, far)?;
     let lost = uncovered(folder, known, &copy.replayed, recovery)?;
     let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
-    let prepare = || -> Result<(), LedgerError> {
+    let mut prepare = || -> Result<(), LedgerError> {
         for name in [LOG, HEADS] {
             remove_all(&folder.join(restored(name)))?;
         }
-        copy_log(&*copy.log, place(&home, &restored(LOG))?, None)?;
+        copy_log(&*copy.log, place(&home, &restored(LOG))?, None, far)?;
         write_head(place(&home, &restored(HEADS))?, &copy.last)?;
         // What was to be recorded of an earlier restore is not true of this one, and is until this one is in its place.
         set_word(folder, going_back.map(|recovery| recovery.to_object().canonical()).as_deref())?;
@@ -260,7 +267,7 @@ fn write_head(to: Place, head: &Kept) -> Result<(), LedgerError> {
 
 /// Copies a ledger's log: up to and with entry `size - 1`, or all of it. As in the ledger's own folder full segments are
 /// packed, and all of them when this returns.
-fn copy_log(from: &dyn ReadLog, to: Place, size: Option<u64>) -> Result<(), LedgerError> {
+fn copy_log(from: &dyn ReadLog, to: Place, size: Option<u64>, far: &mut dyn FnMut(Pass)) -> Result<(), LedgerError> {
     let mut to = SegmentLog::open(to, SegmentOptions { ahead: false, ..LOG_OPTIONS })?;
     let (mut position, mut entries) = (from.first(), 0);
     while size.is_none_or(|size| entries < size) {
@@ -284,6 +291,7 @@ fn copy_log(from: &dyn ReadLog, to: Place, size: Option<u64>) -> Result<(), Ledg
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
         let durable = to.append(to.next(), &records).map_err(not_copied)?;
         debug_assert_eq!(durable.count(), records.len() as u64, "a copy is whole");
+        far(Pass { doing: COPYING, done: position, of: from.durable() });
     }
     Ok(())
 }
@@ -298,11 +306,11 @@ struct Checked {
 }
 
 /// Reads a ledger's folder and its last head, and holds the one against the other.
-fn checked(folder: &Path, depth: Depth) -> Result<Checked, LedgerError> {
+fn checked(folder: &Path, depth: Depth, far: &mut dyn FnMut(Pass)) -> Result<Checked, LedgerError> {
     // The head first: all that it covers was durable before it was signed.
     let last = last_head(&*open(&folder.join(HEADS))?)?;
     let log = open(&folder.join(LOG))?;
-    let replayed = recover::replay(&*log, depth)?;
+    let replayed = recover::replay_telling(&*log, depth, READING, far)?;
     check_head(&replayed, &last.head)?;
     Ok(Checked { log, replayed, last })
 }

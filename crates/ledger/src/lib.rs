@@ -68,7 +68,7 @@ pub use error::LedgerError;
 pub use fsck::{Progress, Sound, fsck};
 pub use heads::HeadError;
 pub use ledger::Ledger;
-pub use recover::{Met, ReplayError};
+pub use recover::{Met, Pass, ReplayError};
 pub use search::{Reindexed, reindex};
 pub use settings::{Settings, Signers};
 pub use size::{Part, Size, size};

@@ -140,6 +140,25 @@ pub struct Met {
     pub bytes: u64,
 }
 
+impl Met {
+    /// How many records of the log that is.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.entries + self.content + self.headers
+    }
+}
+
+/// How far something is that goes over a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// What is done.
+    pub doing: &'static str,
+    /// To how many records it was.
+    pub done: u64,
+    /// How many there are.
+    pub of: u64,
+}
+
 /// How much a replay checks beyond the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
@@ -161,8 +180,18 @@ impl Depth {
 
 /// Replays a log from its first record.
 pub(crate) fn replay(log: &dyn ReadLog, depth: Depth) -> Result<Replayed, ReplayError> {
-    let mut replayed = Replayed::new(depth, BTreeSet::new());
-    replayed.extend(log, &mut |_| ())?;
+    replay_telling(log, depth, "", &mut |_| ())
+}
+
+/// The same, which tells how far it is, as `doing`.
+pub(crate) fn replay_telling(
+    log: &dyn ReadLog,
+    depth: Depth,
+    doing: &'static str,
+    far: &mut dyn FnMut(Pass),
+) -> Result<Replayed, ReplayError> {
+    let (mut replayed, of) = (Replayed::new(depth, BTreeSet::new()), log.durable());
+    replayed.extend(log, &mut |met| far(Pass { doing, done: met.records(), of }))?;
     replayed.finish()
 }
 

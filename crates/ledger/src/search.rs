@@ -14,7 +14,7 @@ mod tests;
 use crate::error::LedgerError;
 use crate::home::{self, LOG};
 use crate::places::Places;
-use crate::recover::{self, Depth};
+use crate::recover::{self, Depth, Pass};
 use crate::state::{read, write};
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
@@ -211,7 +211,7 @@ impl Search {
         source: &Source<'_>,
         size: u64,
         lasting: bool,
-        ends: impl Fn() -> bool,
+        ends: impl FnMut() -> bool,
     ) -> Result<u64, SearchError> {
         self.follow_by(BATCH, source, size, lasting, ends)
     }
@@ -223,7 +223,7 @@ impl Search {
         source: &Source<'_>,
         size: u64,
         lasting: bool,
-        ends: impl Fn() -> bool,
+        mut ends: impl FnMut() -> bool,
     ) -> Result<u64, SearchError> {
         let mut added = 0;
         while self.indexed() < size {
@@ -307,21 +307,24 @@ pub(crate) fn index_bytes(folder: &Path) -> io::Result<u64> {
     }
 }
 
-/// Makes the index of a folder again. No other process may hold the folder.
+/// Makes the index of a folder again. No other process may hold the folder. `far` is told now and then how far that is.
 ///
 /// # Errors
 /// [`LedgerError`] where the folder can't be used or its log is no ledger.
-pub fn reindex(folder: &Path) -> Result<Reindexed, LedgerError> {
+pub fn reindex(folder: &Path, far: &mut dyn FnMut(Pass)) -> Result<Reindexed, LedgerError> {
     let home = home::open_existing(folder)?;
     let (log, _) = read_only(&home.place(LOG)?)?;
-    let replayed = recover::replay(log.as_ref(), Depth::RESUME)?;
+    let replayed = recover::replay_telling(log.as_ref(), Depth::RESUME, "reading the log", far)?;
     let entries = replayed.book.size();
     let (places, tree) = (RwLock::new(replayed.places), RwLock::new(replayed.tree));
     let source = Source { log: log.as_ref(), places: &places, tree: &tree };
     let search = Search::of(folder);
     let made = search.anew().and_then(|database| {
         *write(&search.database) = Some(database);
-        search.follow(&source, entries, true, || false)
+        search.follow(&source, entries, true, || {
+            far(Pass { doing: "indexing", done: search.indexed(), of: entries });
+            false
+        })
     });
     made.map(|rows| Reindexed { entries, rows }).map_err(|error| LedgerError::Search(error.to_string()))
 }

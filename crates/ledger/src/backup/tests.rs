@@ -12,6 +12,14 @@ use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
+    super::backup(folder, dest, &mut |_| ())
+}
+
+fn restore(folder: &Path, source: &Path, known: &[Known], recovery: Option<&Recovery>) -> Result<Copied, LedgerError> {
+    super::restore(folder, source, known, recovery, &mut |_| ())
+}
+
 fn checked_whole(folder: &Path) -> crate::Sound {
     crate::fsck(folder, &mut |_| ()).expect("sound")
 }
@@ -58,6 +66,31 @@ async fn a_copy_of_a_running_ledger_is_whole_and_ends_at_its_head() {
     assert_eq!((sound.entries, sound.head), (copied.head.commitment.size, copied.head.commitment.size));
     assert!(why(backup(home.path(), dest.path())).contains("not empty"));
     assert!(why(backup(Home::new().path(), &dest.path().join("other"))).contains("can't open"), "no head yet");
+}
+
+/// What was told to be done, one after the other.
+fn told(passes: &[Pass]) -> Vec<&'static str> {
+    assert!(passes.iter().all(|pass| pass.done > 0 && pass.done <= pass.of), "{passes:?}");
+    let mut told: Vec<&str> = passes.iter().map(|pass| pass.doing).collect();
+    told.dedup();
+    told
+}
+
+#[tokio::test]
+async fn whoever_copies_or_puts_back_is_told_how_far_it_is() {
+    let (home, mut producers) = (Home::new(), Producers::new());
+    let (dest, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    started(&home, &mut producers).await;
+    let mut passes = Vec::new();
+    let copied = super::backup(home.path(), dest.path(), &mut |pass| passes.push(pass)).expect("copied");
+    assert_eq!(told(&passes), [COPYING, READING]);
+    passes.clear();
+    let known = [Known::Head(copied.head)];
+    super::restore(other.path(), dest.path(), &known, None, &mut |pass| passes.push(pass)).expect("restored");
+    assert_eq!(told(&passes), [READING, COPYING]);
+    passes.clear();
+    crate::reindex(other.path(), &mut |pass| passes.push(pass)).expect("made again");
+    assert_eq!(told(&passes), ["reading the log"], "what is small is indexed at once");
 }
 
 #[test]
@@ -282,7 +315,7 @@ async fn a_copy_that_goes_on_past_its_head_still_lacks_what_came_after_it() {
     let copy = tempfile::tempdir().expect("a folder");
     let (last, _) = past_its_head(&home, &mut producers, copy.path()).await;
     let newest = more(&home, &mut producers).await;
-    let holds = checked(copy.path(), Depth::Everything).expect("whole").replayed.tree.size();
+    let holds = checked(copy.path(), Depth::Everything, &mut |_| ()).expect("whole").replayed.tree.size();
     let refused = why(restore(home.path(), copy.path(), &[], None));
     let said = format!("the copy holds {holds} entries and a head over {} is published", newest.commitment.size);
     assert!(refused.contains(&said), "{refused}");
@@ -669,7 +702,7 @@ async fn a_copy_for_which_there_is_no_room_leaves_the_folder_as_it_was() {
         // Full from the first, and by the last sync of what is copied there.
         let (small, late, tried) = (FaultyDisk::new(1), FaultyDisk::new(1), FaultyDisk::new(1));
         let written = if name == LOG {
-            copy_log(&*open(&dest.path().join(LOG)).expect("a log"), Place::on(tried.clone()), None)
+            copy_log(&*open(&dest.path().join(LOG)).expect("a log"), Place::on(tried.clone()), None, &mut |_| ())
         } else {
             let last = last_head(&*open(&dest.path().join(HEADS)).expect("heads")).expect("a head");
             write_head(Place::on(tried.clone()), &last)
@@ -683,7 +716,7 @@ async fn a_copy_for_which_there_is_no_room_leaves_the_folder_as_it_was() {
                 let place = home.place(at)?;
                 Ok(if at == restored(name) { Place::on(disk.clone()) } else { place })
             };
-            let refused = why(restore_by(home.path(), dest.path(), &[], None, &place));
+            let refused = why(restore_by(home.path(), dest.path(), &[], None, &place, &mut |_| ()));
             assert!(refused.starts_with("not restored, the folder is as it was: "), "{name}: {refused}");
             assert!(refused.contains("No space left") && !refused.contains("the ledger stops"), "{name}: {refused}");
             assert!(!refused.contains("start the process"), "no process runs: {refused}");
@@ -772,7 +805,7 @@ async fn a_restore_that_can_not_be_taken_back_says_that_what_it_began_stays() {
         }
         folder.place(at)
     };
-    let refused = why(restore_by(home.path(), dest.path(), &[], None, &place));
+    let refused = why(restore_by(home.path(), dest.path(), &[], None, &place, &mut |_| ()));
     let (cause, left) = refused.split_once("; ").expect("why, and what stays");
     assert!(cause.starts_with("not restored: ") && cause.contains("os error"), "{refused}");
     let said = "what was begun stays, restore again to have it taken away: ";

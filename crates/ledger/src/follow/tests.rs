@@ -480,7 +480,7 @@ async fn a_ledger_that_went_back_by_the_roots_word_is_convicted_and_its_entry_na
     served.operate(1).await;
     served.covered(13).await;
     let [copy, folder] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
-    let old = crate::backup(served.home.path(), copy.path()).expect("copied").head;
+    let old = crate::backup(served.home.path(), copy.path(), &mut |_| ()).expect("copied").head;
     let numbers = ["authority", "gw-0"].map(|label| (label, served.producers.number(label)));
     served.operate(2).await;
     served.covered(old.commitment.size + 7).await;
@@ -498,7 +498,7 @@ async fn a_ledger_that_went_back_by_the_roots_word_is_convicted_and_its_entry_na
         sigs: Vec::new(),
     };
     let word = word.signed(&signer("root"));
-    crate::restore(home.path(), copy.path(), &[], Some(&word)).expect("restored");
+    crate::restore(home.path(), copy.path(), &[], Some(&word), &mut |_| ()).expect("restored");
     let ledger = home.open().expect("opens");
     ledger.sealed().await;
     let mut producers = Producers::new();

@@ -247,7 +247,7 @@ async fn the_index_outlives_the_process_and_is_made_again_where_it_is_not_the_le
     assert_eq!(ledger.inner.search.indexed(), size);
     drop(ledger);
 
-    let made = reindex(home.path()).expect("made again");
+    let made = reindex(home.path(), &mut |_| ()).expect("made again");
     assert!(made.entries >= size && made.rows > 50, "{made:?}");
     let ledger = home.open().expect("open again");
     assert_eq!(ledger.inner.search.indexed(), made.entries);

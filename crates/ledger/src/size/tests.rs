@@ -65,7 +65,7 @@ async fn the_search_index_is_measured_where_it_is() {
     let _ = std::fs::remove_file(home.path().join("search.redb"));
     let without = size(home.path()).expect("measured");
     assert_eq!(without.search, 0);
-    crate::search::reindex(home.path()).expect("made again");
+    crate::search::reindex(home.path(), &mut |_| ()).expect("made again");
     let with = size(home.path()).expect("measured");
     assert!(with.search > 0);
     assert_eq!(with.disk() - with.search, without.disk());
@@ -85,7 +85,7 @@ async fn what_is_packed_is_told_from_what_is_not() {
     }
     ledger.sealed().await;
     // A copy is packed while it is made, but for what was written to last.
-    backup::backup(home.path(), dest.path()).expect("copied");
+    backup::backup(home.path(), dest.path(), &mut |_| ()).expect("copied");
     let size = size(dest.path()).expect("measured");
     let listed = files(&dest.path().join(LOG)).expect("listed");
     let open = listed.iter().filter_map(|(name, _)| name.strip_suffix(".seg")?.parse::<u64>().ok());
