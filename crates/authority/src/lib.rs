@@ -342,6 +342,7 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
     let stalled = authority.sequencer.progress().stalled.load(Relaxed);
     let uncounted = current.as_ref().and_then(|current| authority.uncounted(current, now));
     let ready = fresh && !stalled && uncounted.is_none();
+    let undecided = current.as_ref().map_or(0, |current| current.undecided());
     let body = Object::new()
         .with("corner", "authority")
         .with_some("domain", name::authority_domain(&authority.name))
@@ -352,7 +353,8 @@ async fn health(State(authority): State<Arc<Authority>>) -> Response {
         .with("kid", authority.sequencer.key().kid())
         .with("event_keys", held(&authority.signers.event))
         .with("issuer_keys", held(&authority.signers.issuer))
-        .with_some("uncounted", uncounted);
+        .with_some("uncounted", uncounted)
+        .with_some("undecided", (undecided > 0).then_some(undecided as u64));
     let mut response = serve::json(&Value::Object(body));
     if !ready {
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

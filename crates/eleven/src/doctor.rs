@@ -95,6 +95,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
         findings.push(running::listener(*which, &config, health, others));
         findings.extend(certificates::look(*which, &config, health)?);
     }
+    findings.extend(running::policies(of(Which::Authority, &healths)));
     findings.extend(running::archive(of(Which::Ledger, &healths)));
     findings.extend(witnesses::look(&config, in_force.as_ref(), of(Which::Ledger, &healths))?);
     findings.push(upstream::look(&config.point.upstream)?);

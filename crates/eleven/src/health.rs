@@ -66,6 +66,11 @@ impl Said {
         self.value.get("uncounted").and_then(Value::as_str)
     }
 
+    /// How many policies in force do not decide there, where the corner is an authority and says so.
+    pub(crate) fn undecided(&self) -> Option<i64> {
+        self.value.get("undecided").and_then(Value::as_int)
+    }
+
     /// By how many milliseconds its clock is behind what it signed, where the corner is a ledger and says so.
     pub(crate) fn clock_behind_ms(&self) -> Option<i64> {
         self.value.get("clock_behind_ms").and_then(Value::as_int)

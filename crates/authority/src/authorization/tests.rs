@@ -48,6 +48,15 @@ fn reason(current: &Current, request: Request) -> Reason {
     refused(current, request).reason
 }
 
+/// As one that an earlier version took, and that is past what a later one has room for.
+#[test]
+fn a_policy_in_force_that_does_not_decide_is_counted_and_denies_what_it_covers() {
+    assert_eq!(domain(Object::new()).undecided(), 0);
+    let bundle = fixtures::bundle("medical/inference", "model.invoke", Object::new());
+    let current = current(fixtures::fold(&[bundle]), Vec::new());
+    assert_eq!((current.undecided(), reason(&current, request(op()))), (1, Reason::PolicyError));
+}
+
 #[test]
 fn the_doctrines_request_is_allowed_and_recorded() {
     let current = domain(Object::new());

@@ -178,7 +178,12 @@ impl Bundles {
             match compiled.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok(policy) => drop(policies.insert(hash, Arc::new(policy))),
                 Err(why) => {
-                    tracing::error!(policy = %row.id.reference, %why, "a policy in force does not decide");
+                    tracing::error!(
+                        policy = %row.id.reference,
+                        %why,
+                        "a policy in force does not decide, so that what it covers is denied: put another in its place by `eleven policy \
+                         publish FILE --next`"
+                    );
                     if !broke_off {
                         self.held().broken.insert(hash);
                     }

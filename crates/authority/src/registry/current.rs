@@ -227,6 +227,11 @@ impl Current {
         hashes.filter_map(|hash| self.policies.get(&hash).map(Arc::as_ref))
     }
 
+    /// How many policies in force do not decide: what they cover is denied (`policy.error`).
+    pub(crate) fn undecided(&self) -> usize {
+        self.view.lists().policies.iter().filter(|record| !self.policies.contains_key(&record.id.hash)).count()
+    }
+
     pub(super) fn policies(&self) -> &BTreeMap<Sha3, Arc<Policy>> {
         &self.policies
     }

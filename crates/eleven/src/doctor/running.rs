@@ -112,6 +112,20 @@ pub(super) fn archive(ledger: Option<&Health>) -> Option<Finding> {
     }
 }
 
+/// Whether the policies in force decide: one that does not denies what it covers, and no corner is less ready for it. Nothing where all
+/// do, or the authority does not answer.
+pub(super) fn policies(authority: Option<&Health>) -> Option<Finding> {
+    let Some(Health::Ours(said)) = authority else { return None };
+    let undecided = said.undecided()?;
+    Some(bad(
+        "policies",
+        format!(
+            "{undecided} of those in force do not decide, and what they cover is denied (policy.error): the authority's log says which, and \
+             why; put another in its place by `eleven policy publish FILE --next`"
+        ),
+    ))
+}
+
 /// What is contained, a finding each: that is somebody's decision, or the ledger's, and every call that it covers is refused.
 pub(super) fn contained(snapshot: &Value) -> Vec<Finding> {
     let rows = snapshot.get("containments").and_then(Value::as_array).unwrap_or_default().iter().cloned();

@@ -81,6 +81,8 @@ fn a_corner_says_what_it_signs_with_and_what_is_wrong_with_that() {
     let authority = said(Which::Authority, false, r#"{"corner":"authority","domain":"d1","kid":"a","uncounted":"a"}"#);
     assert_eq!((authority.clock_behind_ms(), authority.uncounted()), (None, Some("a")));
     assert_eq!(authority.signs(), [kids(&["a"]), Vec::new(), Vec::new()], "it does not say what it holds");
+    let authority = said(Which::Authority, true, r#"{"corner":"authority","domain":"d1","kid":"a","undecided":2}"#);
+    assert_eq!((authority.undecided(), ledger.undecided()), (Some(2), None));
     let held = r#""kid":"a","event_keys":[{"kid":"b"},{"kid":"a"}],"issuer_keys":[{"kid":"c"}]"#;
     let authority = said(Which::Authority, true, &format!(r#"{{"corner":"authority","domain":"d1",{held}}}"#));
     assert_eq!(authority.signs(), [kids(&["b", "a"]), Vec::new(), kids(&["c"])], "also what is not in use");

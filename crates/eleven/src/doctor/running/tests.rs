@@ -113,6 +113,14 @@ fn a_corner_that_answers_is_bad_where_its_clock_or_its_key_is() {
 }
 
 #[test]
+fn policies_in_force_that_do_not_decide_are_found() {
+    let found = |body: Object| policies(Some(&Health::Ours(Said { ready: true, value: Value::Object(body) })));
+    let bad = found(Object::new().with("undecided", 2u64)).expect("a finding");
+    assert!(bad.state == State::Bad && bad.detail.starts_with("2 of those in force do not decide"), "{}", bad.detail);
+    assert!(found(Object::new()).is_none() && policies(None).is_none() && policies(Some(&Health::Nobody)).is_none());
+}
+
+#[test]
 fn a_corner_that_does_not_run_is_bad_where_others_do() {
     let listen: SocketAddr = "127.0.0.1:1".parse().expect("an address");
     let found = |kind: Option<ErrorKind>, others: bool| {
