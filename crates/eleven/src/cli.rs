@@ -19,7 +19,7 @@ pub(crate) use root::{Next, RootCommand};
 pub(crate) use witness::{WitnessCommand, WitnessKeyCommand, WitnessLogCommand, WitnessServe};
 
 use crate::output::Failure;
-use crate::{bench, config, demo, evidence};
+use crate::{bench, config, demo, evidence, output};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use eleven_core::registry::exposure::Exposure;
@@ -63,7 +63,10 @@ pub(crate) fn parsed() -> Result<Cli, Failure> {
     // It names the hidden commands, too.
     error.remove(ContextKind::ValidSubcommand);
     let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
-    if !json || !error.use_stderr() {
+    if !error.use_stderr() {
+        output::end(error.print());
+    }
+    if !json {
         error.exit();
     }
     Err(Failure::usage(wrong(&error)))

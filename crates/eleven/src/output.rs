@@ -264,6 +264,14 @@ fn print(bytes: &[u8]) {
     }
 }
 
+/// Ends the process whose whole matter was what is `printed`: with 0 where that is said.
+pub(crate) fn end(printed: std::io::Result<()>) -> ! {
+    let Err(error) = printed.and_then(|()| std::io::stdout().flush()) else {
+        std::process::exit(i32::from(EXIT_DONE));
+    };
+    unwritten(&error, Some("what was asked for is not said").filter(|_| error.kind() != ErrorKind::BrokenPipe));
+}
+
 /// Writes a line to standard output.
 fn written(bytes: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

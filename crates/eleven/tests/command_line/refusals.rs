@@ -3,6 +3,7 @@
 use crate::domain::{Domain, eleven, text};
 use crate::port::Port;
 use eleven_core::encoding::{Value, parse};
+use std::fs::File;
 use std::path::Path;
 
 #[test]
@@ -42,6 +43,17 @@ fn vectors_that_are_not_there_are_told_to_machines_as_they_ask() {
     let note = told.pointer("/notes/0").and_then(Value::as_str).unwrap_or_default();
     assert!(output.status.code() == Some(1) && note.starts_with("own.json"), "{told}");
     assert!(text(&vectors(folder.path(), &[])).contains("note  own.json"));
+}
+
+#[test]
+fn help_that_can_not_be_written_is_not_said_to_be_given() {
+    for args in [&["--help"][..], &["--version"], &["ledger", "fsck", "--help"], &["--help", "--json"]] {
+        let full = File::options().write(true).open("/dev/full").expect("a full device");
+        let output = eleven().args(args).stdout(full).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && said.contains("standard output: "), "{args:?}: {said}");
+        assert_eq!(eleven().args(args).output().expect("it runs").status.code(), Some(0), "{args:?}");
+    }
 }
 
 #[test]
