@@ -2,10 +2,13 @@ use super::*;
 use bytes::Bytes;
 use http_body::Frame;
 use std::convert::Infallible;
+use std::fmt::{Debug, Write as _};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tracing::field::{Field, Visit};
 
 /// A body of some bytes whose end never comes.
 pub(super) struct Endless(pub(super) Option<Bytes>);
@@ -73,4 +76,78 @@ async fn a_corner_whose_places_are_all_taken_hears_that_it_is_to_stop() {
     let _waits = TcpStream::connect(at).await.expect("in the queue");
     stop.send_replace(true);
     tokio::time::timeout(Duration::from_secs(60), serving).await.expect("at once").expect("ended well");
+}
+
+/// Keeps what is logged as a warning.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// The fields of an event.
+#[derive(Default)]
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, "{}={value:?} ", field.name()).expect("a text takes all");
+    }
+}
+
+#[tokio::test]
+async fn a_corner_whose_places_are_all_taken_says_so_and_not_at_each_newcomer() {
+    let warnings = Warnings::default();
+    let _heard = tracing::subscriber::set_default(warnings.clone());
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), None).await.expect("a listener");
+    let at = listener.local_addr().expect("an address");
+    let (_stop, stopping) = watch::channel(false);
+    let router = Router::new().route("/", axum::routing::get(async || "here"));
+    tokio::spawn(listener.serve_at_most(2, router, stopping, Duration::ZERO));
+    let served = async || {
+        let mut caller = TcpStream::connect(at).await.expect("it listens");
+        caller.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+        let mut answer = [0; 15];
+        caller.read_exact(&mut answer).await.expect("answered");
+        caller
+    };
+    let first = served().await;
+    assert_eq!(warnings.all(), Vec::<String>::new(), "there is room for one more");
+    let _second = served().await;
+    // Whoever comes next takes the place of one that left, and then all are taken again.
+    drop(first);
+    let _third = served().await;
+    let said = warnings.all();
+    let [line] = &said[..] else { panic!("{said:?}") };
+    assert!(
+        line.contains("every connection that is served at once is taken") && line.contains("connections=2"),
+        "{line}"
+    );
 }

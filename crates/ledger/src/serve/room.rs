@@ -63,6 +63,7 @@ mod tests {
     use crate::world::Home;
     use axum::body::Body;
     use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
 
     /// Bytes of an answer, of which so many more than some have room.
@@ -96,30 +97,41 @@ mod tests {
         assert_eq!(held(inner(), large()).await.status(), 200, "room again");
     }
 
-    #[tokio::test]
-    async fn strangers_who_ask_at_once_have_their_turn_and_who_is_known_does_not_wait_for_it() {
-        let room = Room { readings: Arc::new(Semaphore::new(1)), ..Room::new(LARGE) };
-        let (go, waits) = mpsc::channel::<()>();
-        let (begun, begins) = tokio::sync::oneshot::channel();
-        let first = room.read(false, move || {
-            let _ = begun.send(());
-            waits.recv()
+    /// Threads for what reads from the disk: one that is held up, and one for all else, in the order in which it comes.
+    const READERS: usize = 2;
+
+    #[test]
+    fn strangers_who_ask_at_once_have_their_turn_and_who_is_known_does_not_wait_for_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(READERS).build();
+        runtime.expect("a runtime").block_on(async {
+            let room = Room { readings: Arc::new(Semaphore::new(1)), ..Room::new(LARGE) };
+            let (go, waits) = mpsc::channel::<()>();
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            let first = room.read(false, move || {
+                let _ = begun.send(());
+                waits.recv()
+            });
+            let read = Arc::new(AtomicBool::new(false));
+            let reads = Arc::clone(&read);
+            let second = room.read(false, move || reads.store(true, Ordering::SeqCst));
+            tokio::pin!(first, second);
+            tokio::select! {
+                biased;
+                _ = &mut first => panic!("nobody told it to end"),
+                began = begins => began.expect("it began"),
+            }
+            tokio::select! {
+                biased;
+                _ = &mut second => panic!("two at once"),
+                () = std::future::ready(()) => {}
+            }
+            // Had the second been given to the other thread, it would have been read before this one.
+            assert_eq!(room.read(true, || "known").await.expect("read"), "known");
+            assert!(!read.load(Ordering::SeqCst), "two at once");
+            go.send(()).expect("it waits");
+            assert!(first.await.expect("read").is_ok());
+            second.await.expect("read");
+            assert!(read.load(Ordering::SeqCst));
         });
-        let second = room.read(false, || "second");
-        tokio::pin!(first, second);
-        tokio::select! {
-            biased;
-            _ = &mut first => panic!("nobody told it to end"),
-            began = begins => began.expect("it began"),
-        }
-        assert_eq!(room.read(true, || "known").await.expect("read"), "known");
-        tokio::select! {
-            biased;
-            _ = &mut second => panic!("two at once"),
-            () = std::future::ready(()) => {}
-        }
-        go.send(()).expect("it waits");
-        assert!(first.await.expect("read").is_ok());
-        assert_eq!(second.await.expect("read"), "second");
     }
 }
