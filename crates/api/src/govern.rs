@@ -7,6 +7,21 @@ use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_RUNTIME;
 use eleven_core::{id, name};
 
+/// The headers by which a point acts for a caller, beside the caller's own credential: the point's name; when it signed, to the
+/// millisecond; and in padded base64 its event key's signature over [`statement`].
+pub const POINT: &str = "eleven-point";
+/// When it signed.
+pub const POINT_TIME: &str = "eleven-point-time";
+/// Its signature.
+pub const POINT_SIGNATURE: &str = "eleven-point-signature";
+
+/// What a point signs that acts for a caller: JCS({"body","caller","point","time"}), `body` and `caller` the SHA3-512 of the request's
+/// bytes and of the caller's credential.
+#[must_use]
+pub fn statement(body: Sha3, caller: Sha3, point: &str, time: &str) -> Vec<u8> {
+    Object::new().with("body", body).with("caller", caller).with("point", point).with("time", time).canonical()
+}
+
 /// What a caller, or a point on a caller's behalf, asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execute {

@@ -3,11 +3,10 @@
 use crate::caller::CallersToken;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
-use eleven_api::govern::{Allowed, Execute};
+use eleven_api::govern::{self, Allowed, Execute};
 use eleven_api::problem::Problem;
 use eleven_api::routes;
 use eleven_core::artifact::Token;
-use eleven_core::encoding::Object;
 use eleven_core::hash::{Sha3, base64};
 use eleven_core::reason::Reason;
 use eleven_core::signature::Signer;
@@ -114,20 +113,16 @@ impl Issuer {
     /// The headers by which the authority knows that this point acts for this caller, about this body, now.
     fn signed(&self, caller: &CallersToken, body: &[u8]) -> Result<[(HeaderName, HeaderValue); 4], Problem> {
         let time = self.clock.now().millis();
-        let statement = Object::new()
-            .with("body", Sha3::of(&[body]))
-            .with("caller", caller.digest)
-            .with("point", &self.point)
-            .with("time", &time);
-        let signature = base64(&self.signer.sign(&statement.canonical()));
+        let statement = govern::statement(Sha3::of(&[body]), caller.digest, &self.point, &time);
+        let signature = base64(&self.signer.sign(&statement));
         let value = |text: &str| {
             HeaderValue::from_str(text).map_err(|_| Problem::malformed("the credential is not fit for a header"))
         };
         Ok([
             (AUTHORIZATION, value(&format!("Bearer {}", caller.text))?),
-            (HeaderName::from_static("eleven-point"), value(&self.point)?),
-            (HeaderName::from_static("eleven-point-time"), value(&time)?),
-            (HeaderName::from_static("eleven-point-signature"), value(&signature)?),
+            (HeaderName::from_static(govern::POINT), value(&self.point)?),
+            (HeaderName::from_static(govern::POINT_TIME), value(&time)?),
+            (HeaderName::from_static(govern::POINT_SIGNATURE), value(&signature)?),
         ])
     }
 }

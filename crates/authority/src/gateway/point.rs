@@ -1,14 +1,11 @@
 //! An enforcement point that acts for its caller: with the caller's own credential and its own registered signature
 //! (PROTOCOL 12).
-//!
-//! Three headers: `eleven-point`, the point's name; `eleven-point-time`, when it signed, to the millisecond;
-//! `eleven-point-signature`, base64 of the 64 bytes that its event key makes over [`statement`].
 
 use crate::registry::Current;
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use eleven_api::govern::{POINT, POINT_SIGNATURE, POINT_TIME, statement};
 use eleven_api::header::only;
-use eleven_core::encoding::Object;
 use eleven_core::hash::{Sha3, unbase64};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
@@ -16,10 +13,6 @@ use std::fmt;
 
 /// How far the point's time may lie from ours, in milliseconds.
 const MAX_APART_MS: i64 = 10_000;
-
-const POINT: &str = "eleven-point";
-const TIME: &str = "eleven-point-time";
-const SIGNATURE: &str = "eleven-point-signature";
 
 /// Why the point is not believed. Its caller is known by then, and its credential is in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +54,6 @@ impl fmt::Display for PointError {
     }
 }
 
-/// What a point signs: JCS({"body","caller","point","time"}), `body` and `caller` the SHA3-512 of the request's bytes and
-/// of the caller's credential.
-pub(super) fn statement(body: &[u8], bearer: &str, point: &str, time: &str) -> Vec<u8> {
-    let (body, caller) = Sha3::of_both([body], [bearer.as_bytes()]);
-    Object::new().with("body", body).with("caller", caller).with("point", point).with("time", time).canonical()
-}
-
 /// The point that acts, where one does.
 pub(super) fn acting(
     headers: &HeaderMap,
@@ -76,18 +62,19 @@ pub(super) fn acting(
     current: &Current,
     now: Time,
 ) -> Result<Option<String>, PointError> {
-    if [POINT, TIME, SIGNATURE].iter().all(|name| !headers.contains_key(*name)) {
+    if [POINT, POINT_TIME, POINT_SIGNATURE].iter().all(|name| !headers.contains_key(*name)) {
         return Ok(None);
     }
     let text = |name: &str| only(headers, name).ok_or(PointError::Headers);
-    let (point, time, signature) = (text(POINT)?, text(TIME)?, text(SIGNATURE)?);
+    let (point, time, signature) = (text(POINT)?, text(POINT_TIME)?, text(POINT_SIGNATURE)?);
     let signed_at = Time::parse_millis(time).ok_or(PointError::Headers)?;
     let signature: [u8; 64] = unbase64(signature).and_then(|bytes| bytes.try_into().ok()).ok_or(PointError::Headers)?;
     if now.since(signed_at).saturating_abs() > MAX_APART_MS {
         return Err(PointError::Time);
     }
     let key = current.point_key(point, now).ok_or(PointError::Unknown)?;
-    if key.verifies(&statement(body, bearer, point, time), &signature) {
+    let (body, caller) = Sha3::of_both([&body[..]], [bearer.as_bytes()]);
+    if key.verifies(&statement(body, caller, point, time), &signature) {
         Ok(Some(point.to_owned()))
     } else {
         Err(PointError::Signature)
