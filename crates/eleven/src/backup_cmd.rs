@@ -58,9 +58,10 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
     }
     let recovery = args.recovery.as_deref().map(recovery).transpose()?;
     let mut shown = Shown::new(output);
-    let (data, source) = (&config.ledger.data, &args.source);
-    let restored =
-        eleven_ledger::restore(data, source, &known, recovery.as_ref(), &mut |pass| shown.tell(|_| far(pass)));
+    let (data, source, now) = (&config.ledger.data, &args.source, SystemClock.now());
+    let restored = eleven_ledger::restore(data, source, &known, recovery.as_ref(), now, &mut |pass| {
+        shown.tell(|_| far(pass));
+    });
     drop(shown);
     let restored = restored?;
     let text = || {

@@ -118,8 +118,8 @@ pub fn backup(folder: &Path, dest: &Path, far: &mut dyn FnMut(Pass)) -> Result<C
 }
 
 /// Puts the ledger in `source`, with every entry that it holds, in the place of what `folder` holds, which must not run.
-/// `known` are heads of this ledger that are known to have been published, besides those of the folder itself. `far` is told now and
-/// then how far that is.
+/// `known` are heads of this ledger that are known to have been published, besides those of the folder itself. By `now` a ledger that goes
+/// back has to be able to record the root's word. `far` is told now and then how far that is.
 ///
 /// # Errors
 /// Where the source is not whole, no published head is known, a known head is not covered and `recovery` does not give up
@@ -129,9 +129,10 @@ pub fn restore(
     source: &Path,
     known: &[Known],
     recovery: Option<&Recovery>,
+    now: Time,
     far: &mut dyn FnMut(Pass),
 ) -> Result<Copied, LedgerError> {
-    restore_by(folder, source, known, recovery, &Folder::place, far)
+    restore_by(folder, source, known, recovery, now, &Folder::place, far)
 }
 
 /// The same, with the places of its logs made by `place`.
@@ -140,6 +141,7 @@ fn restore_by(
     source: &Path,
     known: &[Known],
     recovery: Option<&Recovery>,
+    now: Time,
     place: &dyn Fn(&Folder, &str) -> Result<Place, FolderError>,
     far: &mut dyn FnMut(Pass),
 ) -> Result<Copied, LedgerError> {
@@ -148,7 +150,7 @@ fn restore_by(
     finish(folder)?;
     let copy = checked(source, Depth::Everything, far)?;
     let lost = uncovered(folder, known, &copy.replayed, recovery)?;
-    let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery)?) };
+    let going_back = if lost.is_empty() { None } else { Some(check_back(folder, &copy, &lost, recovery, now)?) };
     let mut prepare = || -> Result<(), LedgerError> {
         for name in [LOG, HEADS] {
             remove_all(&folder.join(restored(name)))?;
@@ -383,6 +385,7 @@ fn check_back<'a>(
     copy: &Checked,
     lost: &[TreeAt],
     recovery: Option<&'a Recovery>,
+    now: Time,
 ) -> Result<&'a Recovery, LedgerError> {
     let Checked { replayed, last, .. } = copy;
     let recovery = recovery.ok_or_else(|| not_held(replayed.tree.size(), lost))?;
@@ -397,7 +400,7 @@ fn check_back<'a>(
     if let Some(why) = not_signed(recovery, newest_root(replayed), replaced.root()) {
         return refused(&why);
     }
-    if !word::can_be_recorded(recovery, replayed) {
+    if !word::can_be_recorded(recovery, replayed, now) {
         return refused(word::UNRECORDED);
     }
     if replaced.went_back_by(recovery) {

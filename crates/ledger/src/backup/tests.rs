@@ -12,12 +12,16 @@ use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+/// When a copy is put back, where that makes no difference.
+const NOW: Time = Time(0);
+
 fn backup(folder: &Path, dest: &Path) -> Result<Copied, LedgerError> {
     super::backup(folder, dest, &mut |_| ())
 }
 
 fn restore(folder: &Path, source: &Path, known: &[Known], recovery: Option<&Recovery>) -> Result<Copied, LedgerError> {
-    super::restore(folder, source, known, recovery, &mut |_| ())
+    let now = recovery.map_or(NOW, |recovery| recovery.at);
+    super::restore(folder, source, known, recovery, now, &mut |_| ())
 }
 
 fn checked_whole(folder: &Path) -> crate::Sound {
@@ -86,7 +90,7 @@ async fn whoever_copies_or_puts_back_is_told_how_far_it_is() {
     assert_eq!(told(&passes), [COPYING, READING]);
     passes.clear();
     let known = [Known::Head(copied.head)];
-    super::restore(other.path(), dest.path(), &known, None, &mut |pass| passes.push(pass)).expect("restored");
+    super::restore(other.path(), dest.path(), &known, None, NOW, &mut |pass| passes.push(pass)).expect("restored");
     assert_eq!(told(&passes), [READING, COPYING]);
     passes.clear();
     crate::reindex(other.path(), &mut |pass| passes.push(pass)).expect("made again");
@@ -608,6 +612,9 @@ async fn nothing_goes_back_to_a_copy_whose_roots_keys_have_ended() {
         "{refused}"
     );
     let signed = recovery(&old, &newest, ended.plus_millis(-1)).signed(&signer("root"));
+    // Signed in time, and put back when the ledger could not record that any more.
+    let late = super::restore(home.path(), dest.path(), &[], Some(&signed), ended, &mut |_| ());
+    assert!(why(late).contains("no event key of the ledger's that the copy names counts any more"));
     restore(home.path(), dest.path(), &[], Some(&signed)).expect("restored");
 }
 
@@ -716,7 +723,7 @@ async fn a_copy_for_which_there_is_no_room_leaves_the_folder_as_it_was() {
                 let place = home.place(at)?;
                 Ok(if at == restored(name) { Place::on(disk.clone()) } else { place })
             };
-            let refused = why(restore_by(home.path(), dest.path(), &[], None, &place, &mut |_| ()));
+            let refused = why(restore_by(home.path(), dest.path(), &[], None, NOW, &place, &mut |_| ()));
             assert!(refused.starts_with("not restored, the folder is as it was: "), "{name}: {refused}");
             assert!(refused.contains("No space left") && !refused.contains("the ledger stops"), "{name}: {refused}");
             assert!(!refused.contains("start the process"), "no process runs: {refused}");
@@ -805,7 +812,7 @@ async fn a_restore_that_can_not_be_taken_back_says_that_what_it_began_stays() {
         }
         folder.place(at)
     };
-    let refused = why(restore_by(home.path(), dest.path(), &[], None, &place, &mut |_| ()));
+    let refused = why(restore_by(home.path(), dest.path(), &[], None, NOW, &place, &mut |_| ()));
     let (cause, left) = refused.split_once("; ").expect("why, and what stays");
     assert!(cause.starts_with("not restored: ") && cause.contains("os error"), "{refused}");
     let said = "what was begun stays, restore again to have it taken away: ";

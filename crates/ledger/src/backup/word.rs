@@ -3,6 +3,7 @@
 use crate::recover::Replayed;
 use eleven_core::recovery::Recovery;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
+use eleven_core::time::Time;
 
 /// What is said where a ledger that is put back could not go on.
 pub(super) const UNRECORDED: &str = "no event key of the ledger's that the copy names counts any more, so that it could record nothing, \
@@ -37,9 +38,9 @@ pub(super) fn not_signed(
     Some(format!("a threshold of the root's keys of version {} did not sign it{both}", missing.version))
 }
 
-/// Whether the ledger that is put back has a key by which it can record the word, as it does before anything else.
-pub(super) fn can_be_recorded(recovery: &Recovery, replayed: &Replayed) -> bool {
-    let own =
-        |key: &KeyRecord| key.usage == KeyUse::Event && key.owner == recovery.ledger && key.counts_at(recovery.at);
+/// Whether the ledger that is put back has a key by which it can record the word at `now`, as it does before anything else. That the word
+/// was signed while one counted does not help.
+pub(super) fn can_be_recorded(recovery: &Recovery, replayed: &Replayed, now: Time) -> bool {
+    let own = |key: &KeyRecord| key.usage == KeyUse::Event && key.owner == recovery.ledger && key.counts_at(now);
     replayed.book.registry().is_some_and(|registry| registry.lists().keys.iter().any(own))
 }

@@ -498,7 +498,7 @@ async fn a_ledger_that_went_back_by_the_roots_word_is_convicted_and_its_entry_na
         sigs: Vec::new(),
     };
     let word = word.signed(&signer("root"));
-    crate::restore(home.path(), copy.path(), &[], Some(&word), &mut |_| ()).expect("restored");
+    crate::restore(home.path(), copy.path(), &[], Some(&word), word.at, &mut |_| ()).expect("restored");
     let ledger = home.open().expect("opens");
     ledger.sealed().await;
     let mut producers = Producers::new();
