@@ -197,6 +197,10 @@ impl Run {
             }
             Err(broken) => {
                 self.note(&broken, &execution);
+                if matches!(broken, Break::Upstream(_) | Break::TooLarge) {
+                    // What ends the wait before is not why the stream broke off.
+                    let _ = self.until(deadline, &mut registered, inlet.settled()).await;
+                }
                 // Its head said that all is well. In the place of a piece that was not taken nothing is said.
                 let word =
                     if inlet.is_taken() { refusal::event(&self.problem(&broken, &execution.op)) } else { Bytes::new() };

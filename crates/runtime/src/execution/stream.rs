@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long the connection may take for what came before the upstream failed, so that why it did is said behind that.
-const SETTLES: Duration = Duration::from_secs(1);
+const SETTLES: Duration = Duration::from_secs(5);
 
 /// The two ends of a streamed answer.
 pub(super) fn channel() -> (Inlet, Passing) {
@@ -51,23 +51,18 @@ impl Inlet {
                 () = self.send.closed() => return Err(Break::CallerLeft),
             };
             let Some(frame) = frame else { break };
-            let frame = match frame {
-                Ok(frame) => frame,
-                Err(error) => return Err(self.settled(Break::Upstream(error.to_string())).await),
-            };
+            let frame = frame.map_err(|error| Break::Upstream(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
-            let Ok(passing) = holdback.push(data) else { return Err(self.settled(Break::TooLarge).await) };
-            for piece in passing {
+            for piece in holdback.push(data).map_err(|_| Break::TooLarge)? {
                 self.send.send(piece).await.map_err(|_| Break::CallerLeft)?;
             }
         }
         self.send.reserve().await.map(Place).map_err(|_| Break::CallerLeft)
     }
 
-    /// Waits a moment until the connection took what came before the upstream failed, or may have.
-    async fn settled(&self, broken: Break) -> Break {
+    /// Waits a moment until the connection took what came before the upstream failed, or is gone.
+    pub(super) async fn settled(&self) {
         let _ = tokio::time::timeout(SETTLES, self.send.reserve()).await;
-        broken
     }
 
     /// Whether the connection took all that it was given, and is there for more.

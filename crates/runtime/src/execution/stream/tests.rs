@@ -84,7 +84,11 @@ async fn what_came_with_an_upstreams_failure_is_taken_before_that_is_said() {
     let (inlet, mut body) = channel();
     let mut upstream = Fails(Some(Bytes::from(content("a") + &content("b"))));
     let mut holdback = Holdback::new(LIMIT);
-    let passes = async { inlet.pass(&mut upstream, &mut holdback).await.map(|_| ()).map_err(|broken| broken.cause()) };
+    let passes = async {
+        let passed = inlet.pass(&mut upstream, &mut holdback).await.map(|_| ()).map_err(|broken| broken.cause());
+        inlet.settled().await;
+        passed
+    };
     let (passed, first) = tokio::join!(passes, next(&mut body));
     assert_eq!((passed, inlet.is_taken()), (Err("upstream.failed"), true));
     assert_eq!(first.expect("a frame").expect("whole"), content("a"));
