@@ -2,7 +2,7 @@
 //! so that it holds what no ledger appends, and the check is asked that has to notice.
 
 use super::terms::{check, put};
-use super::{items, text, valid};
+use super::{items, text, valid, vector};
 use crate::Status;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -13,6 +13,7 @@ use eleven_core::encoding::{Object, Value};
 use eleven_core::form::Form;
 use eleven_core::hash::Sha256;
 use eleven_core::index::{OperationIndex, item_key, item_value};
+use eleven_core::registry::{ContainmentRecord, ContainmentState, Item as _};
 use eleven_core::time::Time;
 use eleven_core::tree::{MemoryTree, inclusion_proof, leaf_hash, proof_value};
 
@@ -129,17 +130,35 @@ fn head_checkpoint_and_registry_are_of_the_root_s_domain() {
 
 /// The bundle under a registry of these keys alone.
 fn registered(bundle: &Value, keys: &[Value]) -> Value {
+    let named: Vec<_> = keys.iter().map(|key| ("key", text(key, "kid").into(), key.clone())).collect();
+    recorded(bundle, &named)
+}
+
+/// The bundle under a registry of these records alone: the kind of each, its name and itself.
+fn recorded(bundle: &Value, records: &[(&str, String, Value)]) -> Value {
     let mut index = OperationIndex::new();
-    for key in keys {
-        index.insert(item_key("key", text(key, "kid")), item_value(key));
+    for (kind, name, record) in records {
+        index.insert(item_key(kind, name), item_value(record));
     }
     let items = index.rehash();
-    let record = |key: &Value| {
-        let proof = index.prove(&item_key("key", text(key, "kid"))).to_value();
-        Value::Object(Object::new().with("kind", "key").with("record", key.clone()).with("proof", proof))
+    let shown = |(kind, name, record): &(&str, String, Value)| {
+        let proof = index.prove(&item_key(kind, name)).to_value();
+        Value::Object(Object::new().with("kind", *kind).with("record", record.clone()).with("proof", proof))
     };
-    let records: Vec<Value> = keys.iter().map(record).collect();
-    put(&put(bundle, "registry/header/items", items), "registry/records", records)
+    let shown: Vec<Value> = records.iter().map(shown).collect();
+    put(&put(bundle, "registry/header/items", items), "registry/records", shown)
+}
+
+#[test]
+fn a_registry_has_containments_and_nothing_of_an_unknown_kind() {
+    let (state, since) = (ContainmentState::Contained, Time(0));
+    let row = ContainmentRecord { kind: "mesh".into(), subject: "*".into(), state, since, cause: "operator".into() };
+    let records = |kind: &'static str| {
+        let shown = [(kind, row.name(), row.to_value())];
+        check(&recorded(&valid("execution"), &shown), "registry.records")
+    };
+    assert_eq!(records("containment"), (Status::Passed, String::new()));
+    assert_eq!(records("weather"), failed("a registry has no records of the kind `weather`"));
 }
 
 #[test]
@@ -155,4 +174,28 @@ fn a_public_key_stands_in_the_registry_under_one_name() {
     let why = format!("the key `{}` or its public key stands twice", text(&one, "kid"));
     assert_eq!(records(&[one.clone(), one]), failed(&why));
     assert_eq!(records(&[]), failed("there are no records of the registry"));
+}
+
+/// The bundles' tree is the one over the vectors' ledger, whose entry 7 registers the point that ran the execution.
+#[test]
+fn a_registration_that_is_shown_is_the_point_s_and_of_before_the_consumption() {
+    let (bundle, ledger) = (valid("execution"), vector("ledger.json"));
+    let leaves = items(ledger.get("leaf_hashes").expect("leaves")).iter();
+    let mut tree = MemoryTree::new();
+    leaves.for_each(|leaf| tree.append(leaf.as_str().and_then(Sha256::parse).expect("a hash")));
+    let shows = |seq: u64| {
+        let entry = ledger.pointer(&format!("/entries/{seq}")).and_then(Value::as_object).expect("an entry").clone();
+        let proof = inclusion_proof(&tree, seq, tree.size()).expect("a proof");
+        put(&bundle, "registered", entry.with("proof", proof_value(&proof)))
+    };
+    let binding = |bundle: &Value| check(bundle, "attestation.binding");
+    assert_eq!(binding(&shows(7)), (Status::Passed, String::new()));
+    assert_eq!(binding(&shows(8)), failed("the registration that is shown is another point's"));
+    assert_eq!(binding(&shows(1)), failed("what is shown as the registration is none"));
+    let why = "entry 6 is not in the head's tree with what is shown of it";
+    assert_eq!(binding(&put(&shows(7), "registered/seq", 6u64)), failed(why));
+    let consumed_in = |seq: u64| binding(&put(&shows(7), "entries/1/seq", seq));
+    assert_eq!(consumed_in(8).0, Status::Passed);
+    let late = failed("the registration that is shown came after the consumption");
+    assert_eq!((consumed_in(7), consumed_in(6)), (late.clone(), late));
 }
