@@ -254,6 +254,30 @@ async fn a_name_that_each_record_of_a_call_holds_is_taken_up_to_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_has_one_point_since_no_two_count_uses_together() {
+    let world = World::founded().await;
+    let named = |point: &str, runtime: &str| {
+        let Value::Object(record) = fixtures::runtime().to_value() else { panic!("a registration") };
+        record.with("point", point).with("runtime", runtime).with("kid", "key:11-11/gw-1/1")
+    };
+    let (first, runtime) = (fixtures::POINT, fixtures::RUNTIME);
+    let second = format!("{runtime}#gw-1");
+    let before = world.records().await.len();
+    let problem = world.act("runtime.register", named(&second, runtime)).await.expect_err("both would take one use");
+    assert_eq!(problem.status, 400, "{problem}");
+    assert!(problem.detail.contains("another enforcement point of this runtime"), "{problem}");
+    assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    // The one that is there is approved anew, another has a runtime of its own, also one below, and one may follow another.
+    let Value::Object(again) = fixtures::runtime().to_value() else { panic!("a registration") };
+    world.act("runtime.register", again).await.expect("the same point");
+    let below = format!("{runtime}/below");
+    world.act("runtime.register", named(&format!("{below}#gw-1"), &below)).await.expect("another runtime");
+    world.act("runtime.remove", Object::new().with("point", first)).await.expect("removed");
+    world.act("runtime.register", named(&second, runtime)).await.expect("the other is gone");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_whose_terms_nothing_could_keep_is_not_published() {
     let world = World::founded().await;
     let with = |term: &str, value: Value| {

@@ -199,11 +199,12 @@ impl Measured {
 fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measured>, now: Time) -> Finding {
     let what = "registration";
     let rows = |list: &str| snapshot.get(list).and_then(Value::as_array).unwrap_or_default().iter().cloned();
-    let mut points = rows("runtimes").filter_map(|row| RuntimeRecord::read(row).ok());
-    let Some(row) = points.find(|row| row.point == name) else {
+    let points: Vec<RuntimeRecord> = rows("runtimes").filter_map(|row| RuntimeRecord::read(row).ok()).collect();
+    let Some(row) = points.iter().find(|row| row.point == name) else {
         return bad(what, format!("{name} is not registered: `eleven runtime register`"));
     };
-    let approved = Measured { binary: row.binary.to_string(), config: row.config.to_string(), kid: row.kid };
+    let beside = points.iter().find(|other| other.runtime == row.runtime && other.point != row.point);
+    let approved = Measured { binary: row.binary.to_string(), config: row.config.to_string(), kid: row.kid.clone() };
     let (it, who) = running.map_or((ours, "this one"), |running| (running, "the one that runs"));
     if let Some(thing) = approved.differs(it) {
         let next = match running {
@@ -217,12 +218,23 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
     if !counts(snapshot, &it.kid, now) {
         return bad(what, uncounted(name, &it.kid));
     }
-    match running.and_then(|running| running.differs(ours)) {
-        Some(thing) => warn(
+    if let Some(thing) = running.and_then(|running| running.differs(ours)) {
+        return warn(
             what,
             format!(
                 "{name} is approved as it runs, by another {thing} than this one: to change over, `eleven runtime register` \
                  and then `eleven runtime restart`"
+            ),
+        );
+    }
+    match beside {
+        // From before the authority refused it.
+        Some(other) => warn(
+            what,
+            format!(
+                "{} is a point of the same runtime, and no two count uses together: an artifact for a single use passes at each \
+                 of them, and only the first is proven; give one of them a runtime of its own",
+                other.point
             ),
         ),
         None => good(what, format!("{name} is approved with this binary, this configuration and its key")),

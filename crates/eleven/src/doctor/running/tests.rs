@@ -67,6 +67,27 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
 }
 
 #[test]
+fn another_point_of_the_same_runtime_is_told_of() {
+    let now = Time(5_000);
+    let beside = |point: &str| {
+        let alone = snapshot(KeyStatus::Active);
+        let rows = alone.get("runtimes").and_then(Value::as_array).expect("rows").to_vec();
+        let own = RuntimeRecord::read(rows[0].clone()).expect("a row");
+        let (runtime, _) = point.split_once('#').expect("a point");
+        let other = RuntimeRecord { point: point.to_owned(), runtime: runtime.to_owned(), ..own };
+        let keys = alone.get("keys").cloned().expect("keys");
+        let both = vec![rows[0].clone(), other.to_value()];
+        let both = Value::Object(Object::new().with("runtimes", both).with("keys", keys));
+        compare(&both, POINT, &measured(1), Some(&measured(1)), now)
+    };
+    let found = beside("host://here/gateway#gw-1");
+    assert!(found.state == State::Warn && found.detail.contains("host://here/gateway#gw-1"), "{}", found.detail);
+    for elsewhere in ["host://here/gateway-1#gw-1", "host://here/gateway/below#gw-1"] {
+        assert_eq!(beside(elsewhere).state, State::Good, "{elsewhere}");
+    }
+}
+
+#[test]
 fn a_key_that_does_not_count_is_named_before_another_binary() {
     let now = Time(5_000);
     let lost = || Some(uncounted(POINT, KEY));
