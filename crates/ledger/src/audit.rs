@@ -21,7 +21,9 @@ use crate::stored::Stored;
 use eleven_api::edge::Clock;
 use eleven_api::keyring::InUse;
 use eleven_core::artifact::Artifact;
+use eleven_core::event::Record;
 use eleven_core::hash::Sha256;
+use eleven_core::head::RegistryRef;
 use eleven_core::limits::{MAX_SEEN_EARLY_MS, MAX_SEEN_LATE_MS};
 use eleven_core::recovery::Recovery;
 use eleven_core::registry::Header;
@@ -116,6 +118,8 @@ pub(crate) struct Audit {
     /// A seal that is staged, and goes to whoever signs heads once it is durable.
     pub(crate) seal: Option<StagedSeal>,
     pub(crate) heads: mpsc::Sender<SealedEntry>,
+    /// The last registry that a use named and the entries don't come to: it is told of once.
+    unfolded: Option<RegistryRef>,
 }
 
 impl Audit {
@@ -129,7 +133,7 @@ impl Audit {
     ) -> Self {
         let crate::recover::Resumed { name, chain, changes, unsealed, .. } = resumed;
         let (chain, links) = (linked::Chain::new(chain.into()), Vec::new());
-        Self { shared, clock, signer, name, chain, links, changes, unsealed, pace, seal: None, heads }
+        Self { shared, clock, signer, name, chain, links, changes, unsealed, pace, seal: None, heads, unfolded: None }
     }
 
     fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
@@ -280,10 +284,29 @@ impl Audit {
         self.changes.extend(applied.index);
         self.unsealed += 1;
         Counts::add(&self.shared.counts.appended);
-        // The event is true and is kept, but no verifier takes it (PROTOCOL 11.1, `artifact.window`).
-        let in_time = (-MAX_SEEN_EARLY_MS..=MAX_SEEN_LATE_MS).contains(&at.since(record.ts));
-        if record.event == "authorization.consumed" && !in_time {
+        if record.event == "authorization.consumed" {
+            self.look_at_use(record, at);
+        }
+    }
+
+    /// Counts uses that are true and kept, and about which somebody should know more.
+    fn look_at_use(&mut self, record: &Record, at: Time) {
+        // No verifier takes it (PROTOCOL 11.1, `artifact.window`).
+        if !(-MAX_SEEN_EARLY_MS..=MAX_SEEN_LATE_MS).contains(&at.since(record.ts)) {
             Counts::add(&self.shared.counts.untimely);
+        }
+        // An authority shows to points what the ledger acknowledged, and what a point was shown its uses name (PROTOCOL 5.1, 11).
+        let named = record.data.get("registry").and_then(|registry| RegistryRef::read(registry.clone()).ok());
+        let folded = |named: &RegistryRef| read(&self.shared.places).registry_hash(named.epoch) == Some(named.hash);
+        let Some(named) = named.filter(|named| !folded(named)) else { return };
+        Counts::add(&self.shared.counts.unfolded);
+        if self.unfolded.replace(named) != Some(named) {
+            let RegistryRef { epoch, hash } = named;
+            tracing::error!(
+                point = %record.by, epoch, %hash,
+                "a point admitted by a registry that is not the one which the entries come to: the authority, or who else has its \
+                 registry key, shows points another than the ledger; compare what the points are shown"
+            );
         }
     }
 

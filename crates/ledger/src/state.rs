@@ -92,6 +92,7 @@ pub(crate) struct Counts {
     pub(crate) equivocations: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) untimely: AtomicU64,
+    pub(crate) unfolded: AtomicU64,
     pub(crate) heads: AtomicU64,
     pub(crate) cosignatures: AtomicU64,
     pub(crate) archived: AtomicU64,

@@ -441,6 +441,40 @@ async fn a_use_that_comes_when_no_proof_of_it_holds_is_taken_and_counted() {
 }
 
 #[tokio::test]
+async fn a_use_by_another_registry_than_the_entries_come_to_is_taken_and_counted() {
+    let home = Home::new();
+    let (ledger, mut producers) = running(&home).await;
+    let folded = |ledger: &Ledger| {
+        let registry = read(&ledger.inner.shared.book).registry().map(|fold| (fold.epoch(), fold.hash()));
+        registry.expect("a registry")
+    };
+    let (epoch, hash) = folded(&ledger);
+    let mut append = Append::default();
+    append.record(&producers.by_authority("key.registered", granted("gw-9", KeyUse::Event, POINT).to_object()));
+    ledger.must_append(&append).await;
+    assert!(folded(&ledger).0 > epoch, "another epoch came");
+    let named = |epoch: u64, hash: Sha3| Some(Object::new().with("epoch", epoch).with("hash", hash));
+    let (last, other) = (folded(&ledger), Sha3::of(&[b"another"]));
+    let uses = [
+        (None, 0, "it may name none"),
+        (named(last.0, last.1), 0, "the last"),
+        (named(epoch, hash), 0, "one that was the last"),
+        (named(last.0, other), 1, "another one of the same epoch"),
+        (named(last.0, hash), 2, "one of another epoch"),
+        (named(last.0 + 1, other), 3, "one that is none yet"),
+    ];
+    for (n, (registry, counted, what)) in (1..).zip(uses) {
+        let mut append = Append::default();
+        let mut operation = producers.issue(single(n), &[], &mut append);
+        let data = Object::new().with("nonce", operation.artifact.usage.nonce()).with("use", 1u64);
+        let data = data.with_some("registry", registry);
+        append.record(&producers.next(&mut operation, "gw-0", POINT, "authorization.consumed", data));
+        ledger.must_append(&append).await;
+        assert_eq!(ledger.inner.shared.counts.unfolded.load(Ordering::Relaxed), counted, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_among_others_leaves_times_in_order_and_a_ledger_that_opens() {
     let home = Home::new();
     let clock = Arc::new(Ticking(std::sync::atomic::AtomicI64::new(start().0)));

@@ -19,8 +19,8 @@ pub(super) async fn text(State(inner): State<Arc<Inner>>) -> Response {
 /// The text.
 fn render(inner: &Inner) -> MetricsText {
     let mut out = MetricsText::default();
-    let Counts { appended, repeated, refused, equivocations, gaps, untimely, heads, .. } = &inner.shared.counts;
-    let Counts { cosignatures, archived, failed_archivings, .. } = &inner.shared.counts;
+    let Counts { appended, repeated, refused, equivocations, gaps, untimely, unfolded, .. } = &inner.shared.counts;
+    let Counts { heads, cosignatures, archived, failed_archivings, .. } = &inner.shared.counts;
     let counter = |out: &mut MetricsText, name: &str, help: &str, value: &AtomicU64| {
         out.counter(name, help, value.load(Ordering::Relaxed));
     };
@@ -31,6 +31,8 @@ fn render(inner: &Inner) -> MetricsText {
     counter(&mut out, "eleven_ledger_gaps_total", "Records whose predecessors were missing.", gaps);
     let late = "Consumptions that came too long before or after their own time for any proof of them to hold.";
     counter(&mut out, "eleven_ledger_untimely_total", late, untimely);
+    let other = "Consumptions that name another registry than the one that the entries come to.";
+    counter(&mut out, "eleven_ledger_other_registry_total", other, unfolded);
     counter(&mut out, "eleven_ledger_heads_total", "Heads signed.", heads);
     counter(&mut out, "eleven_ledger_cosignatures_total", "Answers of witnesses that were kept.", cosignatures);
     counter(&mut out, "eleven_ledger_archived_total", "Pieces of content moved to the archive.", archived);
