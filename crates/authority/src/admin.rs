@@ -86,7 +86,7 @@ pub enum ActError {
     Refused(String),
     /// The ledger does not answer; nothing was done, or its fate is open.
     Unavailable(String),
-    /// It was not begun, for it is not known here that what the one before it made is in force.
+    /// It was not begun, for what it rests on is not known here: that what the one before it made is in force, or whose an event is.
     NotBegun(&'static str),
     /// Something of this authority's broke off at it; what was durable before that stays.
     Broken(&'static str),

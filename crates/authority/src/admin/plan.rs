@@ -23,12 +23,16 @@ use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{
     ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
-    PublishedPolicy, RuntimeRecord,
+    PublishedPolicy, RuntimeRecord, ViewKey,
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
 use eleven_core::time::Time;
 use std::sync::Arc;
+
+/// Why nothing is done that rests on what the ledger shows of a lineage.
+const FORGED: &str = "what answers at the ledger's address shows an event that is of another lineage, or that its producer did not sign: \
+                      nothing was done, look at who answers there";
 
 /// The events of an act, and what it answers besides.
 pub(super) struct Plan {
@@ -108,7 +112,7 @@ pub(super) async fn of(
         }
         Act::SubjectContain { kind, subject } => {
             operators::check_subject(current, &kind, &subject)?;
-            transitions(authority, &["lifecycle.contained"], &kind, &subject).await
+            transitions(authority, current, &["lifecycle.contained"], &kind, &subject).await
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
@@ -289,6 +293,8 @@ async fn revoke(authority: &Authority, current: &Current, artifact: String, why:
     let issued =
         lineage.as_ref().and_then(|events| events.first()).filter(|event| event.event == "authorization.issued");
     let issued = issued.ok_or_else(|| ActError::Unknown(format!("artifact {artifact}")))?;
+    // By another expiry than the artifact's the registry would let go of the revocation while the artifact counts.
+    check_signed(current, op, issued)?;
     if issued.by != authority.name {
         return Err(ActError::Impossible("the artifact was issued by another authority: only the issuer revokes"));
     }
@@ -305,6 +311,15 @@ async fn revoke(authority: &Authority, current: &Current, artifact: String, why:
     let revoked = Object::new().with("artifact", &artifact).with("exp", data.exp.to_seconds_value()).with("why", why);
     let step = Step { about, ..Step::alone("authorization.revoked", revoked) };
     Ok(Plan::one(step).answering("artifact", artifact))
+}
+
+/// An event that the ledger shows of a lineage, and that an act goes by, is its producer's, as each entry is from which the registry
+/// is folded: whoever answers at the ledger's address could show any.
+fn check_signed(current: &Current, op: &str, record: &Record) -> Result<(), ActError> {
+    let of_producer = |key: &&ViewKey| key.record.usage == KeyUse::Event && key.record.owner == record.by;
+    let key = current.view.key(&record.kid).filter(of_producer);
+    let signed = key.is_some_and(|key| key.verifying.verifies(record.body(), &record.sig.val));
+    if signed && record.op == op && record.hashes_follow() { Ok(()) } else { Err(ActError::NotBegun(FORGED)) }
 }
 
 /// Whether the registry lists no revocation any more of an artifact that ended so. Whether it was revoked is not seen there then, and
@@ -392,7 +407,7 @@ async fn lift(authority: &Authority, current: &Current, kind: &str, subject: &st
         }
         None => return Err(ActError::Unknown(listed(&format!("containment of {kind} {subject}")))),
     };
-    transitions(authority, events, kind, subject).await
+    transitions(authority, current, events, kind, subject).await
 }
 
 /// The transition that contains what drifted by the ledger's word; `None` where the subject's lineage ends in that already.
@@ -401,7 +416,9 @@ pub(super) async fn containment(
     subject: &Subject,
     cause: &'static str,
 ) -> Result<Option<Step>, ActError> {
-    let (op, last) = subject_lineage(authority, &subject.kind, &subject.name).await?;
+    let current = authority.registry.current();
+    let current = current.ok_or_else(|| ActError::Unavailable("the registry is not at hand".into()))?;
+    let (op, last) = subject_lineage(authority, &current, &subject.kind, &subject.name).await?;
     let ends = |last: &Record| match last.event.as_str() {
         "lifecycle.contained" => name::authority_domain(&last.by).is_some(),
         event => event == "lifecycle.revoked",
@@ -415,11 +432,12 @@ pub(super) async fn containment(
 /// An operator's transitions of a subject, which continue its lineage where it has one.
 async fn transitions(
     authority: &Authority,
+    current: &Current,
     events: &[&'static str],
     kind: &str,
     subject: &str,
 ) -> Result<Plan, ActError> {
-    let (op, last) = subject_lineage(authority, kind, subject).await?;
+    let (op, last) = subject_lineage(authority, current, kind, subject).await?;
     let place = next_place(op, last.as_ref());
     let step = |event: &&'static str| transition(event, place.clone(), kind, subject, "operator");
     Ok(Plan { steps: events.iter().map(step).collect(), answer: Object::new() })
@@ -428,12 +446,17 @@ async fn transitions(
 /// A subject's lineage and its last event, where it has one.
 async fn subject_lineage(
     authority: &Authority,
+    current: &Current,
     kind: &str,
     subject: &str,
 ) -> Result<(String, Option<Record>), ActError> {
     let op = id::subject_op(kind, subject);
     let lineage = authority.ledger.lineage(&op).await?;
-    Ok((op, lineage.and_then(|mut events| events.pop())))
+    let last = lineage.and_then(|mut events| events.pop());
+    if let Some(last) = &last {
+        check_signed(current, &op, last)?;
+    }
+    Ok((op, last))
 }
 
 fn next_place(op: String, last: Option<&Record>) -> Place {

@@ -253,6 +253,55 @@ async fn a_name_that_each_record_of_a_call_holds_is_taken_up_to_its_limit() {
     world.stop().await;
 }
 
+/// What a ledger shows of a lineage.
+fn shown(event: Value) -> String {
+    String::from_utf8(Object::new().with("events", vec![event]).canonical()).expect("a document")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_is_revoked_by_the_expiry_that_its_issuer_signed() {
+    let mut world = World::founded().await;
+    let token = world.ask().await.expect("an artifact").token;
+    let other = world.ask().await.expect("another").token;
+    let (op, path) = (token.artifact.content_id(), format!("{}{}", routes::PROOF_LINEAGE, token.artifact.content_id()));
+    // With it the revocation would be dropped within the hour, and the artifact's own expiry says nothing of that.
+    let earlier = token.artifact.exp.plus_seconds(-23 * 3600).to_seconds_value();
+    let Value::Object(issued) = token.issued.to_value() else { panic!("a record") };
+    let data = token.issued.data.clone().with("exp", earlier);
+    for forged in [Value::Object(issued.with("data", data)), other.issued.to_value()] {
+        world.restart_authority_told(&path, &shown(forged)).await;
+        let before = world.records().await.len();
+        let args = Object::new().with("operation", op).with("why", "leaked");
+        let problem = world.act("artifact.revoke", args).await.expect_err("nobody knows until when it counts");
+        assert_eq!(problem.status, 503, "{problem}");
+        assert!(problem.detail.contains("its producer did not sign"), "{problem}");
+        assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
+    }
+    world.restart_authority().await;
+    let args = Object::new().with("operation", op).with("why", "leaked");
+    world.act("artifact.revoke", args).await.expect("revoked");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_is_contained_and_let_go_by_its_own_events() {
+    let mut world = World::founded().await;
+    let subject = || Object::new().with("kind", "identity").with("subject", "svc:other:prod");
+    world.act("subject.contain", subject()).await.expect("contained");
+    let records = world.records().await;
+    let contained = records.iter().rfind(|record| record.event == "lifecycle.contained").expect("its event");
+    let path = format!("{}{}", routes::PROOF_LINEAGE, contained.op);
+    let Value::Object(forged) = contained.to_value() else { panic!("a record") };
+    let data = contained.data.clone().with("cause", "forged");
+    world.restart_authority_told(&path, &shown(Value::Object(forged.with("data", data)))).await;
+    let problem = world.act("subject.lift", subject()).await.expect_err("it is nobody's event");
+    assert!(problem.status == 503 && problem.detail.contains("its producer did not sign"), "{problem}");
+    assert_eq!(own(&world.records().await[records.len()..]), 0, "nothing was recorded");
+    world.restart_authority().await;
+    world.act("subject.lift", subject()).await.expect("lifted");
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_has_one_point_since_no_two_count_uses_together() {
     let world = World::founded().await;

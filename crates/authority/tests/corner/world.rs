@@ -134,9 +134,14 @@ impl World {
     }
 
     /// The same before a ledger that says this of its health, and is the one there is in all else.
-    pub(crate) async fn restart_authority_where(&mut self, health: &'static str) {
+    pub(crate) async fn restart_authority_where(&mut self, health: &str) {
+        self.restart_authority_told(routes::HEALTH, health).await;
+    }
+
+    /// The same before a ledger that says this at a path, and is the one there is in all else.
+    pub(crate) async fn restart_authority_told(&mut self, path: &str, said: &str) {
         let (listener, base) = listener().await;
-        let ledger = saying(self.client.clone(), self.ledger.clone(), health);
+        let ledger = saying(self.client.clone(), self.ledger.clone(), path, said.to_owned());
         self.serving.push(tokio::spawn(listener.serve(ledger, self.stop.subscribe(), Duration::ZERO)));
         self.restart_authority_before(&base, signers()).await;
     }
@@ -282,8 +287,8 @@ async fn serve_authority(
     (authority, base, serving)
 }
 
-/// Passes everything on to a ledger, save what is asked of its health.
-fn saying(client: Client, ledger: String, health: &'static str) -> Router {
+/// Passes everything on to a ledger, save what is asked at this path.
+fn saying(client: Client, ledger: String, path: &str, said: String) -> Router {
     let pass = move |request: Request| {
         let (client, ledger) = (client.clone(), ledger.clone());
         async move {
@@ -299,7 +304,11 @@ fn saying(client: Client, ledger: String, health: &'static str) -> Router {
             }
         }
     };
-    Router::new().route(routes::HEALTH, get(move || async move { health })).fallback(pass)
+    let say = move || {
+        let said = said.clone();
+        async move { said }
+    };
+    Router::new().route(path, get(say)).fallback(pass)
 }
 
 pub(crate) async fn listener() -> (Listener, String) {
