@@ -12,6 +12,9 @@ use eleven_core::time::Time;
 use eleven_verify::range::Range;
 use std::collections::BTreeMap;
 
+/// So many refusals of a range are named by their entries.
+const TOLD: usize = 16;
+
 /// What the range tells of an operation.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -138,6 +141,24 @@ impl Stretch {
     pub(crate) fn numbers(&self) -> (u64, u64) {
         let nothing = self.after.unwrap_or_else(|| self.range.end());
         self.ends.map_or((nothing, nothing), |(first, last)| (first.seq, last.seq + 1))
+    }
+
+    /// Where the ledger refused records in the range. What they said is in no lineage, so that by a refusal of what was to be taken a
+    /// ledger could leave it out.
+    pub(crate) fn refused(&self) -> Option<String> {
+        let refusals = || self.domain.iter().filter(|fact| fact.event == "ledger.refused");
+        let told: Vec<String> = refusals().take(TOLD).map(|fact| fact.place.seq.to_string()).collect();
+        let more = match refusals().count().saturating_sub(TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!told.is_empty()).then(|| {
+            format!(
+                "what the ledger refused is in no lineage, and that it had to be is the ledger's word (`ledger.refused`): \
+                 entry {}{more}",
+                told.join(", ")
+            )
+        })
     }
 
     /// How many entries are of its time.

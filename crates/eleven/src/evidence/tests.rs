@@ -551,3 +551,29 @@ fn that_the_ledger_went_back_is_told_of_each_range_that_may_have_lost_by_it() {
         assert_eq!(page.contains("gives up a head of 9"), told, "{from} to {to}");
     }
 }
+
+#[test]
+fn what_the_ledger_refused_in_the_range_is_told() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let signer = SeedSigner::new("key:11-11/audit/1", &[7; 32]);
+    let query = Query { from: at(0), to: at(1000), identity: None, operation: None, regimes: Vec::new() };
+    let mut stretch = Stretch::new(&query);
+    let (mut before, mut told) = (advance(None, b"an entry"), Vec::new());
+    for n in 0..21_u64 {
+        // The first lies before the range, the second is another event of the ledger's.
+        let (event, millis) = (if n == 1 { "audit.resumed" } else { "ledger.refused" }, if n == 0 { -1 } else { 100 });
+        let data = Object::new().with("hash", Sha256::of(&[&n.to_be_bytes()])).with("reason", "lineage.order");
+        let by = "ledger://11-11".into();
+        let draft = Draft { event, place: Place::Alone, ts: at(millis), by, src_seq: n, data, about: About::default() };
+        let record = draft.sign(&signer).expect("a record");
+        let entry = entry_bytes(40 + n, at(millis), Some(&before), record.canonical());
+        before = advance(Some(&before), &entry);
+        stretch.take(&entry).expect("it is taken");
+        told.push(stretch.refused());
+    }
+    let told: Vec<Option<&str>> =
+        told.iter().map(|told| told.as_deref().and_then(|told| told.rsplit(": ").next())).collect();
+    assert_eq!(told[..4], [None, None, Some("entry 42"), Some("entry 42, 43")]);
+    assert_eq!(told[17], Some("entry 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57"));
+    assert_eq!(told[20], Some("entry 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57 and 3 more"));
+}

@@ -48,6 +48,7 @@ pub(super) fn judge(case: &Case, expected: &Verify) -> Verdict {
         query.filter()
     )];
     rests_on.extend(case.facts.iter().flat_map(|facts| facts.stretch.went_back.clone()));
+    rests_on.extend(case.facts.as_ref().ok().and_then(|facts| facts.stretch.refused()));
     let is_last = case.facts.as_ref().is_ok_and(|facts| facts.stretch.after.is_none());
     rests_on.extend(is_last.then(|| {
         format!(
