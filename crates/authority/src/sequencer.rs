@@ -5,7 +5,8 @@
 //!
 //! **Invariant**: a number that was sent is never given to other bytes. Where the fate of what was sent is unknown, its
 //! callers are told `audit.unavailable` and the same bytes are sent until the ledger says what became of them; until
-//! then nothing new is taken. What a proxy says in its place is no word of the ledger's.
+//! then nothing new is taken. What a proxy says in its place is no word of the ledger's. Nor is a cursor behind what it
+//! acknowledged to this process: by a second record under a number it could leave the first out, and no gap would show it.
 
 mod batch;
 
@@ -21,6 +22,7 @@ use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -127,8 +129,15 @@ impl Sequencer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let progress = Arc::new(Progress { stalled: AtomicBool::new(true), ..Progress::default() });
         let (key, doubted) = (Arc::clone(&signer), Arc::<Notify>::default());
-        let stream =
-            Stream { ledger, signer, by, next: 0, progress: Arc::clone(&progress), doubted: Arc::clone(&doubted) };
+        let stream = Stream {
+            ledger,
+            signer,
+            by,
+            next: 0,
+            progress: Arc::clone(&progress),
+            doubted: Arc::clone(&doubted),
+            acknowledged: BTreeMap::new(),
+        };
         tasks.spawn("events", stream.run(jobs));
         Self { queue, key, progress, doubted }
     }
@@ -180,6 +189,8 @@ struct Stream {
     progress: Arc<Progress>,
     /// Somebody doubts that the key in use counts.
     doubted: Arc<Notify>,
+    /// The number after the last that the ledger acknowledged to this process, by key.
+    acknowledged: BTreeMap<String, u64>,
 }
 
 impl Stream {
@@ -252,6 +263,7 @@ impl Stream {
         match answer {
             Ok(appended) => {
                 self.count(batch.len());
+                self.acknowledge(first_following);
                 batch.acknowledge(appended.durability);
                 return following;
             }
@@ -301,6 +313,7 @@ impl Stream {
                 match self.ledger.append(body.clone(), DEADLINE).await {
                     Ok(appended) => {
                         self.count(1);
+                        self.acknowledge(signed.record.src_seq + 1);
                         signed.acknowledge(appended.durability);
                         break;
                     }
@@ -330,6 +343,17 @@ impl Stream {
         self.progress.appends.fetch_add(1, Relaxed);
     }
 
+    /// The ledger has all that is numbered below this under the key in use.
+    fn acknowledge(&mut self, next: u64) {
+        let known = self.acknowledged.entry(self.signer.kid().to_owned()).or_default();
+        *known = next.max(*known);
+    }
+
+    /// The least number under the key in use that the ledger has not acknowledged to this process.
+    fn unacknowledged(&self) -> u64 {
+        self.acknowledged.get(self.signer.kid()).copied().unwrap_or(0)
+    }
+
     fn refuse(&self, signed: &mut Signed, why: String) {
         let record = &signed.record;
         tracing::error!(event = %record.event, op = %record.op, src_seq = record.src_seq, %why, "an event was refused");
@@ -337,13 +361,29 @@ impl Stream {
         signed.fail(SubmitError::Refused(why));
     }
 
-    /// Asks the ledger for the next number of the key in use; where it has to settle, until two answers are the same. Where the key
-    /// is not registered or does not count, it is the one that was made before, and at last the newest again; that one has to settle.
-    /// `false` where nobody is left to ask for.
+    /// Asks the ledger for the next number of the key in use; where it has to settle, until two answers are the same. None is taken that
+    /// the ledger acknowledged. Where the key is not registered or does not count, it is the one that was made before, and at last the
+    /// newest again; that one has to settle. `false` where nobody is left to ask for.
     async fn find_place(&mut self, mut settle: bool, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let (mut last, mut told, began) = (None, false, self.signer.kid().to_owned());
+        let mut is_behind = false;
         loop {
             let pause = match self.ledger.cursor(self.signer.kid()).await {
+                Ok(cursor) if cursor.counts != Some(false) && cursor.next < self.unacknowledged() => {
+                    if !std::mem::replace(&mut is_behind, true) {
+                        let (kid, had) = (self.signer.kid(), self.unacknowledged());
+                        tracing::error!(
+                            kid,
+                            next = cursor.next,
+                            had,
+                            "the ledger tells a number that it acknowledged: it went back, or is another one; no event is made \
+                             until it has what it had, and if its operator meant that, restart this authority"
+                        );
+                    }
+                    last = None;
+                    self.stall(jobs);
+                    RETRY
+                }
                 Ok(cursor) if cursor.counts != Some(false) && (!settle || last == Some(cursor.next)) => {
                     self.next = cursor.next;
                     self.progress.stalled.store(false, Relaxed);

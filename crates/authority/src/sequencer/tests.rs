@@ -25,7 +25,8 @@ fn stream(next: u64) -> Stream {
     let ledger = Ledger::new(Client::new(), "http://127.0.0.1:1");
     let signer = key();
     let by = crate::fixtures::AUTHORITY.to_owned();
-    Stream { ledger, signer, by, next, progress: Arc::default(), doubted: Arc::default() }
+    let acknowledged = BTreeMap::new();
+    Stream { ledger, signer, by, next, progress: Arc::default(), doubted: Arc::default(), acknowledged }
 }
 
 fn job(note: &str) -> (Job, oneshot::Receiver<Result<Committed, SubmitError>>) {
@@ -135,6 +136,8 @@ const RING: [&str; 2] = ["older", "newer"];
 struct Cursors {
     says: Arc<Mutex<HashMap<&'static str, Says>>>,
     asked: Arc<Mutex<Vec<&'static str>>>,
+    /// The number that it tells, where it is another than 7.
+    next: Arc<Mutex<Option<u64>>>,
 }
 
 impl Cursors {
@@ -159,7 +162,8 @@ impl Cursors {
         let says = self.says.lock().expect("whole")[label];
         match says {
             Says::Counts(counts) => {
-                let cursor = Cursor { next: 7, hash: None, counts: Some(counts), at: None, size: 9 };
+                let next = self.next.lock().expect("whole").unwrap_or(7);
+                let cursor = Cursor { next, hash: None, counts: Some(counts), at: None, size: 9 };
                 serve::json(&cursor.to_value())
             }
             Says::Refused(status) => Problem::with_status(status, "as the test says").into(),
@@ -264,6 +268,45 @@ async fn an_event_key_is_kept_where_the_ledger_says_nothing_of_it() {
         let (found, stream) = finding.await.expect("no panic");
         assert!(found && stream.signer.kid() == signer("newer").kid(), "{says:?}");
         assert!(cursors.asked().iter().all(|label| *label == "newer"), "{says:?}: {:?}", cursors.asked());
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_the_ledger_acknowledged_is_given_to_no_other_record_whatever_it_tells() {
+    let cursors = Cursors::saying([Says::Counts(true); 2]);
+    let (mut stream, _serving) = cursors.stream().await;
+    stream.acknowledge(8);
+    let progress = Arc::clone(&stream.progress);
+    let (queue, mut jobs) = mpsc::channel(4);
+    let (waiting, turned_away) = job("a");
+    queue.try_send(waiting).unwrap_or_else(|_| panic!("room for it"));
+    let finding = tokio::spawn(async move { (stream.find_place(false, &mut jobs).await, stream) });
+    let answer = turned_away.await.expect("an answer");
+    assert_eq!(answer.map(|_| ()), Err(SubmitError::Unavailable { sent: false }));
+    assert!(progress.stalled.load(Relaxed), "and whoever asks now is refused by `submit`");
+    *cursors.next.lock().expect("whole") = Some(8);
+    let (found, stream) = finding.await.expect("no panic");
+    assert!(found && !progress.stalled.load(Relaxed) && stream.next == 8);
+    assert!(cursors.asked().iter().all(|label| *label == "newer"), "no other key for that: {:?}", cursors.asked());
+
+    // It is asked of each key by itself.
+    assert!(stream.signer.use_older());
+    assert_eq!(stream.unacknowledged(), 0);
+}
+
+#[tokio::test]
+async fn what_the_ledger_acknowledged_is_known_however_often_it_was_sent() {
+    // A batch at once; another that breaks, and each of its records alone.
+    let scripted = Scripted::serve(&[200, 503, 200, 200]).await;
+    let mut stream = Stream { ledger: Ledger::new(Client::new(), scripted.base.as_str()), ..stream(0) };
+    let (_queue, mut jobs) = mpsc::channel(1);
+    for (notes, acknowledged) in [(&["a"][..], 1), (&["b", "c"][..], 3)] {
+        let mut batch = Batch::default();
+        for note in notes {
+            stream.sign(job(note).0, &mut batch);
+        }
+        stream.deliver(batch, &mut jobs).await;
+        assert_eq!(stream.unacknowledged(), acknowledged);
     }
 }
 
