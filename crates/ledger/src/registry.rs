@@ -28,6 +28,9 @@ use tokio::sync::watch;
 const LACKING: Duration = Duration::from_millis(100);
 const HAVING: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(2);
+/// What is said of an epoch that was not folded here.
+const AHEAD: &str = "it is of an epoch that the entries have not come to: the ledger went back, and the authority has to be started \
+                     anew, or somebody else signs by the registry key";
 
 /// What a fetched header means.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,7 +142,8 @@ async fn fetch(inner: &Inner, client: &Client, authority: &str, known: &mut Know
             agree(inner, &read_header, header).await;
             keep(inner, read_header, header).await;
         }
-        Verdict::Ahead => {}
+        // An authority folds nothing but what it was shown here.
+        Verdict::Ahead => known.distrust(AHEAD),
         Verdict::Untrusted(why) => known.distrust(&why),
         Verdict::Disagrees { epoch, ours, theirs } => {
             let disagreed = inner.shared.disagreement.swap(true, Ordering::AcqRel);

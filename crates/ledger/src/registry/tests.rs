@@ -316,3 +316,26 @@ async fn whatever_else_answers_is_named_by_its_address() {
     let why = known.untrusted.expect("it has no header");
     assert!(why.contains(&format!("what answers at {at} has none")), "{why}");
 }
+
+#[tokio::test]
+async fn an_epoch_that_is_ahead_of_the_entries_is_told() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).await.expect("a listener");
+    let at = format!("http://{}", listener.local_addr().expect("an address"));
+    let (_stop, stopping) = watch::channel(false);
+    let data = registry::genesis(&root(), 10, &genesis_keys());
+    let mut ahead = Fold::genesis(start(), LEDGER, &data).expect("a genesis");
+    let record = registered(&mut Producers::new(), "audit-2");
+    ahead.apply(start(), &record.event, &record.by, &record.data).expect("the next epoch");
+    let shown = Value::Object(Object::new().with("header", signed_header(&ahead)));
+    let router = Router::new().route(routes::REGISTRY_SNAPSHOT, get(async move || json(&shown)));
+    tokio::spawn(listener.serve(router, stopping, Duration::from_secs(1)));
+    let mut known = super::Known { recorded: true, untrusted: None };
+    super::fetch(&ledger.inner, &Client::new(), &at, &mut known).await;
+    assert_eq!(known.untrusted.as_deref(), Some(super::AHEAD));
+    assert!(
+        !ledger.inner.shared.disagreement.load(Ordering::Acquire),
+        "it is no other registry of an epoch that is here"
+    );
+}
