@@ -20,7 +20,7 @@ use eleven_api::problem::Problem;
 use eleven_api::public;
 use eleven_core::attestation::Outcome;
 use eleven_core::id;
-use eleven_core::policy::{PolicyBundle, Release};
+use eleven_core::policy::{Digests, PolicyBundle, Release};
 use eleven_core::reason::Reason;
 use eleven_enforce::permit::Execution;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -41,6 +41,8 @@ type Answer = axum::response::Response;
 
 /// The header that says what was decided.
 pub(crate) const DECISION: &str = "eleven-decision";
+/// The header that tells a caller the salt of its call's digests, which it and this point know alone (PROTOCOL 4).
+const SALT: &str = "eleven-salt";
 /// The cause of a failure that is the upstream's, of which nothing more stands in the ledger.
 pub const UPSTREAM_FAILED: &str = "upstream.failed";
 /// How the operator is told of that; `eleven why` says so.
@@ -143,7 +145,7 @@ impl Run {
             Ok(body) => body,
             Err(broken) => return self.broken(execution, broken).await,
         };
-        let op = execution.op.clone();
+        let (op, salt) = (execution.op.clone(), execution.salt.clone());
         let sent = Sent::whole(&body, parts.status.as_u16());
         self.note_status(parts.status, &execution);
         let Some(closed) = self.close(execution, how(parts.status), sent).await else { return };
@@ -160,6 +162,7 @@ impl Run {
             answer.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
         }
         name_lineage(answer.headers_mut(), &op, durability);
+        self.name_salt(answer.headers_mut(), &salt);
         self.answer_with(answer);
     }
 
@@ -180,6 +183,7 @@ impl Run {
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passing::to_caller(&parts.headers);
         name_lineage(answer.headers_mut(), &execution.op, Durability::D1);
+        self.name_salt(answer.headers_mut(), &execution.salt);
         self.answer_with(answer);
 
         let passed = self.until(deadline, &mut registered, inlet.pass(&mut body, &mut holdback)).await;
@@ -246,7 +250,8 @@ impl Run {
     async fn broken(mut self, execution: Execution, broken: Break) {
         self.note(&broken, &execution);
         let problem = self.problem(&broken, &execution.op);
-        let (parts, body) = refusal::openai(&problem).into_parts();
+        let (mut parts, body) = refusal::openai(&problem).into_parts();
+        self.name_salt(&mut parts.headers, &execution.salt);
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {
             Break::CallerLeft => Sent::nothing(NOBODY),
@@ -274,6 +279,14 @@ impl Run {
             self.answer_with(uncommitted(&op, |problem| refusal::openai(&problem)));
         }
         closed
+    }
+
+    /// Tells the caller by which salt what it sent and got stands in the ledger: so it holds both against what is attested here.
+    fn name_salt(&self, headers: &mut HeaderMap, salt: &str) {
+        let salted = self.bundle.terms.digests == Digests::Salted && !salt.is_empty();
+        if let Some(salt) = salted.then(|| HeaderValue::from_str(salt).ok()).flatten() {
+            headers.insert(SALT, salt);
+        }
     }
 
     fn answer_with(&mut self, answer: Answer) {

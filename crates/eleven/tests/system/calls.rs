@@ -1,9 +1,10 @@
 //! What is allowed, and what proves it.
 
-use crate::harness::{Domain, IDENTITY, Plan, RUNTIME, policy, request, token_of};
+use crate::harness::{Answered, Domain, IDENTITY, Plan, RUNTIME, policy, request, token_of};
 use eleven_authority::admin::Act;
+use eleven_core::artifact::{RequestBinding, result_digest};
 use eleven_core::encoding::{Object, Value};
-use eleven_core::hash::base64url;
+use eleven_core::hash::{Sha3, base64url};
 use eleven_core::policy::commitment;
 use http::StatusCode;
 use std::time::Duration;
@@ -43,6 +44,38 @@ async fn an_allowed_call_reaches_the_model_once_and_is_proven_by_a_stranger() {
             "evidence.committed",
         ]
     );
+}
+
+/// Whether the digests of a call are those of what its caller sent and got, by the salt that it was told.
+async fn holds(domain: &Domain, body: &str, answered: &Answered) {
+    let (salt, status) = (answered.header("eleven-salt"), answered.status.as_u16());
+    let bundle = domain.bundle_of(answered.op(), 7).await;
+    let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let path = "/v1/chat/completions".to_owned();
+    let sent = RequestBinding { body: Sha3::of(&[body.as_bytes()]), method: "POST".to_owned(), path };
+    assert_eq!(text("/artifact/op/params"), Some(sent.digest(salt).to_string()), "{status}");
+    let got = result_digest(salt, Sha3::of(&[&answered.body]), status);
+    assert_eq!(text("/events/5/data/result/digest"), Some(got.to_string()), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_holds_what_it_sent_and_got_against_the_digests() {
+    for release in ["whole", "stream"] {
+        let mut domain = Domain::start(Plan { release, ..Plan::default() }).await;
+        let body = request("echo");
+        let answered = domain.chat(&body).await;
+        assert_eq!((answered.status, answered.header("eleven-salt").len()), (StatusCode::OK, 24), "{release}");
+        holds(&domain, &body, &answered).await;
+        // What it gets where the upstream failed is this point's own.
+        domain.answer_by("HTTP/1.1 307 Temporary Redirect\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".into()).await;
+        let answered = domain.chat(&body).await;
+        assert_eq!((answered.status, answered.header("eleven-salt").len()), (StatusCode::BAD_GATEWAY, 24), "{release}");
+        holds(&domain, &body, &answered).await;
+    }
+    let plain = Domain::start(Plan { digests: "plain", ..Plan::default() }).await;
+    let answered = plain.chat(&request("echo")).await;
+    assert!(answered.status == StatusCode::OK && !answered.headers.contains_key("eleven-salt"));
+    holds(&plain, &request("echo"), &answered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
