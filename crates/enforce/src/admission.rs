@@ -327,7 +327,8 @@ fn key<'a>(view: &'a View, kid: &str, usage: KeyUse, owner: &str, now: Time) -> 
         .ok_or_else(|| Failed(Reason::ArtifactIssuerUntrusted, format!("{kid} is no key of {owner} that counts now")))
 }
 
-/// Of step 5: what a person should know where a key that a point signs with does not count now as what it signs.
+/// Of step 5: what a person should know where a key that a point signs with does not count now as what it signs, or where its
+/// registration names another event key: two processes under one name count uses by a journal each.
 #[must_use]
 pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], now: Time) -> Option<String> {
     let counts = |(usage, signer): &(KeyUse, &dyn Signer)| {
@@ -335,11 +336,19 @@ pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], 
             record.usage == *usage && record.owner == point && record.public == signer.public() && record.counts_at(now)
         })
     };
-    let (usage, signer) = signs.iter().find(|signing| !counts(signing))?;
+    if let Some((usage, signer)) = signs.iter().find(|signing| !counts(signing)) {
+        return Some(format!(
+            "this point's {} key {} does not count now: it is not registered as that, outside its window, retired or \
+             compromised; replace it by `eleven runtime key replace`",
+            usage.name(),
+            signer.kid()
+        ));
+    }
+    let named = view.runtime(point)?.kid.as_str();
+    let (_, signer) = signs.iter().find(|(usage, signer)| *usage == KeyUse::Event && signer.kid() != named)?;
     Some(format!(
-        "this point's {} key {} does not count now: it is not registered as that, outside its window, retired or \
-         compromised; replace it by `eleven runtime key replace`",
-        usage.name(),
+        "the registration of this point names the event key {named} and not {}: another process stands under its name; stop \
+         that one, and where this is the one that is meant, `eleven runtime register`",
         signer.kid()
     ))
 }

@@ -278,6 +278,24 @@ fn a_point_whose_own_key_does_not_count_admits_nothing() {
     }
 }
 
+#[test]
+fn a_point_whose_registration_names_another_event_key_admits_nothing() {
+    let (event, attestation) = ("key:11-11/gw-0/2026-q2", "key:11-11/attest-0/2026-q2");
+    let naming = |kid: &str| {
+        registered(base(), "runtimes", |rows| {
+            let row = rows[0].as_object().expect("a row").clone();
+            rows[0] = Value::Object(row.with("kid", kid));
+        })
+    };
+    for (usage, kid, label) in [(KeyUse::Event, event, "gw-0"), (KeyUse::Attestation, attestation, "attest-0")] {
+        let signs = signing(usage, kid, label);
+        assert_eq!(refused_in(naming(event), |held| held.signs = signs), None, "{kid}");
+        // Sound as it is: who has the other one counts uses as well, in a journal of its own.
+        let expected = (usage == KeyUse::Event).then_some(Reason::RuntimeIntegrity);
+        assert_eq!(refused_in(naming("key:11-11/gw-0/2"), |held| held.signs = signs), expected, "{kid}");
+    }
+}
+
 /// A case under a registry in which this list is another, header and stamp signed as its authority would.
 fn registered(mut case: Object, list: &str, change: impl FnOnce(&mut Vec<Value>)) -> Object {
     let mut registry = case.get("registry").and_then(Value::as_object).expect("a registry").clone();
