@@ -259,7 +259,12 @@ pub(crate) fn register_runtime(config: &Config, output: Output) -> Result<(), Fa
 /// As [`act`].
 pub(crate) fn remove_runtime(config: &Config, output: Output) -> Result<(), Failure> {
     let done = act(config, "runtime.remove", Object::new().with("point", &config.point.name))?;
-    report(&done, &format!("{} is no longer registered", config.point.name), output);
+    let what = format!(
+        "{} is no longer registered; its keys count until they are ended, so that it can close what it had begun: `eleven key list` \
+         names them, `eleven key retire KID` ends one",
+        config.point.name
+    );
+    report(&done, &what, output);
     Ok(())
 }
 

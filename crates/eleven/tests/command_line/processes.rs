@@ -64,7 +64,11 @@ fn a_configuration_that_nobody_approved_is_told_at_once_and_the_point_is_not_rea
     let secret = domain.client("app", "svc:demo-app:dev");
     domain.passes(&secret, "the configuration was approved");
     // Taken back, it is refused, and says so.
-    domain.done(&["runtime", "remove"]);
+    let removed = domain.done(&["runtime", "remove"]);
+    assert!(
+        removed.contains("its keys count until they are ended") && removed.contains("eleven key retire"),
+        "{removed}"
+    );
     let until = Instant::now() + PATIENCE;
     while domain.status("runtime", "/health") == StatusCode::OK {
         assert!(Instant::now() < until, "it goes on being ready");
