@@ -7,6 +7,7 @@ use eleven_api::token::JWT_ENDED;
 use eleven_core::chain::{Entry, EntryHeader};
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
+use eleven_core::hash::Sha3;
 use eleven_core::head::RegistryRef;
 use eleven_core::name;
 use eleven_core::policy::PolicyId;
@@ -21,6 +22,8 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(crate) struct History {
     fold: Fold,
+    /// The registry's hash at each epoch, from the first on.
+    epochs: Vec<Sha3>,
     /// Every event of it, in order.
     pub(crate) events: Vec<Fact>,
     /// Every key that was ever registered.
@@ -94,6 +97,7 @@ impl History {
         let began = |key: &KeyRecord| Life { name: key.kid.clone(), began: place, ended: None };
         let mut history = Self {
             keys: fold.lists().keys.iter().map(began).collect(),
+            epochs: vec![fold.hash()],
             fold,
             events: vec![Fact::of(place, &record)],
             policies: Vec::new(),
@@ -106,7 +110,9 @@ impl History {
         for entry in entries {
             let (place, record) = standing(entry)?;
             let taken = history.fold.apply(place.at, &record.event, &record.by, &record.data);
-            taken.map_err(|error| format!("entry {}: {error}", place.seq))?;
+            if taken.map_err(|error| format!("entry {}: {error}", place.seq))? {
+                history.epochs.push(history.fold.hash());
+            }
             history.note(place, &record);
             history.events.push(Fact::of(place, &record));
         }
@@ -216,6 +222,17 @@ impl History {
         };
         let signed = key.verifies(record.body(), &record.sig.val);
         (!signed).then(|| format!("entry {seq}: the signature by `{kid}` does not verify"))
+    }
+
+    /// Whether a use says that it was admitted by a registry that this one never was: whoever signs for the registry showed its point
+    /// another, or the point says so.
+    pub(crate) fn never_was(&self, record: &Record) -> bool {
+        let named = record.data.get("registry").filter(|_| record.event == "authorization.consumed");
+        let named = named.and_then(|named| RegistryRef::read(named.clone()).ok());
+        named.is_some_and(|RegistryRef { epoch, hash }| {
+            let epoch = epoch.checked_sub(1).and_then(|before| usize::try_from(before).ok());
+            epoch.and_then(|epoch| self.epochs.get(epoch)) != Some(&hash)
+        })
     }
 
     /// Whether a registered key counts at some moment of the range: in its window, and before it was taken out of service or

@@ -12,7 +12,7 @@ use eleven_core::time::Time;
 use eleven_verify::range::Range;
 use std::collections::BTreeMap;
 
-/// So many refusals of a range are named by their entries.
+/// So many entries are told by their numbers.
 const TOLD: usize = 16;
 
 /// What the range tells of an operation.
@@ -146,17 +146,12 @@ impl Stretch {
     /// Where the ledger refused records in the range. What they said is in no lineage, so that by a refusal of what was to be taken a
     /// ledger could leave it out.
     pub(crate) fn refused(&self) -> Option<String> {
-        let refusals = || self.domain.iter().filter(|fact| fact.event == "ledger.refused");
-        let told: Vec<String> = refusals().take(TOLD).map(|fact| fact.place.seq.to_string()).collect();
-        let more = match refusals().count().saturating_sub(TOLD) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        (!told.is_empty()).then(|| {
+        let refused = self.domain.iter().filter(|fact| fact.event == "ledger.refused");
+        let refused: Vec<u64> = refused.map(|fact| fact.place.seq).collect();
+        (!refused.is_empty()).then(|| {
             format!(
-                "what the ledger refused is in no lineage, and that it had to be is the ledger's word (`ledger.refused`): \
-                 entry {}{more}",
-                told.join(", ")
+                "what the ledger refused is in no lineage, and that it had to be is the ledger's word (`ledger.refused`): {}",
+                named(&refused)
             )
         })
     }
@@ -202,6 +197,16 @@ fn went_back(seq: u64, at: Time, record: &Record) -> Result<String, String> {
         "entry {seq} of {at} is the root's word that the ledger goes on from {restored} entries and gives up a head of {lost}: \
          what that alone held is not here"
     ))
+}
+
+/// Entries, the first of them by their numbers.
+pub(crate) fn named(entries: &[u64]) -> String {
+    let told: Vec<String> = entries.iter().take(TOLD).map(u64::to_string).collect();
+    let more = match entries.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("entry {}{more}", told.join(", "))
 }
 
 /// Whether an event is one of an operation, which has a proof file of its own.

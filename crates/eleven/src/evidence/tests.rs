@@ -11,7 +11,7 @@ use eleven_api::token::{JWT, JWT_ENDED};
 use eleven_core::chain::{Entry, EntryHeader, advance, entry_bytes};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::{About, Draft, Event, Place, Record};
-use eleven_core::hash::Sha256;
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::Head;
 use eleven_core::recovery::{Recovery, TreeAt};
 use eleven_core::signature::SeedSigner;
@@ -513,6 +513,37 @@ fn every_event_of_the_registry_has_to_be_signed_by_a_key_that_counted() {
     assert!(why(&late, &|_| ()).contains("that counts then"), "its window is over");
     assert!(why(&last.header, &|record| record.by = "ledger://11-11".into()).contains("that counts then"));
     assert!(why(&last.header, &|record| record.kid = "key:11-11/none/1".into()).contains("that counts then"));
+}
+
+#[test]
+fn a_use_by_a_registry_that_never_was_is_found_by_the_history() {
+    let entries = registry();
+    let history = History::of(&entries).expect("a history");
+    let first = History::of(&entries[..1]).expect("a history").reference();
+    let last = history.reference();
+    assert!(last.epoch > 1);
+    let signer = SeedSigner::new("key:11-11/gw-0/1", &[7; 32]);
+    let uses = |event: &'static str, registry: Option<(u64, Sha3)>| {
+        let registry = registry.map(|(epoch, hash)| Object::new().with("epoch", epoch).with("hash", hash));
+        let (place, ts) = (Place::Alone, moment("2026-05-12").expect("a day"));
+        let by = "k8s://cluster-east-1/ns/inference#gw-0".to_owned();
+        let data = Object::new().with("use", 1u64).with_some("registry", registry);
+        let draft = Draft { event, place, ts, by, src_seq: 0, data, about: About::default() };
+        draft.sign(&signer).expect("a record")
+    };
+    let consumed = "authorization.consumed";
+    for (registry, never) in [
+        (None, false),
+        (Some((1, first.hash)), false),
+        (Some((last.epoch, last.hash)), false),
+        (Some((last.epoch, first.hash)), true),
+        (Some((1, last.hash)), true),
+        (Some((last.epoch + 1, last.hash)), true),
+        (Some((u64::MAX >> 11, last.hash)), true),
+    ] {
+        assert_eq!(history.never_was(&uses(consumed, registry)), never, "{registry:?}");
+        assert!(!history.never_was(&uses("runtime.step", registry)), "it is no use");
+    }
 }
 
 #[test]

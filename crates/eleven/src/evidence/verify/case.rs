@@ -40,6 +40,8 @@ pub(super) struct Case {
     pub(super) records: Sha3,
     /// Signatures of the range and of the registry that don't verify, or whose keys don't count, by their entries.
     pub(super) unsigned: BTreeMap<u64, String>,
+    /// The entries of the range whose uses name a registry that its history does not have.
+    pub(super) elsewhere: Vec<u64>,
     /// The parts of the range's proof: of its first and of its last entry.
     pub(super) range_proof: Result<Value, String>,
     pub(super) registry_proofs: Result<Value, String>,
@@ -67,8 +69,12 @@ impl Case {
         let manifest = Manifest::read(&bytes).map_err(|error| format!("{}: {error}", folder::MANIFEST))?;
         let registry = registry(folder);
         let history = registry.as_ref().map_err(Clone::clone).and_then(|entries| History::of(entries));
-        let mut unsigned = BTreeMap::new();
-        let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut unsigned);
+        let (mut unsigned, mut elsewhere) = (BTreeMap::new(), Vec::new());
+        let stretch = stretch(folder, &manifest, history.as_ref().ok(), &mut |history, entry, record| {
+            let seq = entry.header.seq;
+            unsigned.extend(history.unsigned(&entry.header, record).map(|why| (seq, why)));
+            elsewhere.extend(history.never_was(record).then_some(seq));
+        });
         if let (Ok(entries), Ok(history)) = (&registry, &history) {
             unsigned.extend(of_registry(entries, history));
         }
@@ -93,6 +99,7 @@ impl Case {
             proofs,
             records: hash.finish(),
             unsigned,
+            elsewhere,
             range_proof: value(folder, folder::RANGE_PROOF),
             registry_proofs: value(folder, folder::REGISTRY_PROOFS),
             heads: value(folder, folder::HEADS),
@@ -125,18 +132,19 @@ fn of_registry(entries: &[Entry], history: &History) -> BTreeMap<u64, String> {
     entries.iter().filter_map(unsigned).collect()
 }
 
-/// The entries of the range, each signed by a key that counted; whose was not, is noted.
+/// The entries of the range, each held against the registry's history, where there is one.
 fn stretch(
     folder: &Folder,
     manifest: &Manifest,
     history: Option<&History>,
-    unsigned: &mut BTreeMap<u64, String>,
+    hold: &mut dyn FnMut(&History, &Entry, &Record),
 ) -> Result<Stretch, String> {
     let mut stretch = Stretch::new(&manifest.query);
     folder.each_line(folder::RANGE, |line| {
         let (entry, record) = stretch.take(line)?;
-        let Some(history) = history else { return Ok(()) };
-        unsigned.extend(history.unsigned(&entry.header, &record).map(|why| (entry.header.seq, why)));
+        if let Some(history) = history {
+            hold(history, &entry, &record);
+        }
         Ok(())
     })?;
     Ok(stretch)

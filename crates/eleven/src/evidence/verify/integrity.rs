@@ -6,6 +6,7 @@ use super::super::folder::{self, Folder, Listed};
 use super::super::history::policies_value;
 use super::super::lineage;
 use super::super::manifest::Manifest;
+use super::super::stretch::named;
 use super::Verdict;
 use super::case::Case;
 use super::terms::Terms;
@@ -53,6 +54,13 @@ pub(super) fn judge(folder: &Folder, case: &Case, with_documents: bool) -> Verdi
         case.manifest.files.len()
     )];
     rests_on.extend(case.facts.as_ref().ok().and_then(|facts| earlier(facts, size)));
+    rests_on.extend((!case.elsewhere.is_empty()).then(|| {
+        format!(
+            "uses say that they were admitted by a registry that its history does not have: their points were shown another than the \
+             ledger, or say so: {}",
+            named(&case.elsewhere)
+        )
+    }));
     rests_on.extend(case.facts.iter().flat_map(|facts| unchecked::said(case, facts)));
     let [oscal, page] = documents::NAMES;
     rests_on.push(match with_documents {
