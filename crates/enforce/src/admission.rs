@@ -347,8 +347,9 @@ pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], 
     let named = view.runtime(point)?.kid.as_str();
     let (_, signer) = signs.iter().find(|(usage, signer)| *usage == KeyUse::Event && signer.kid() != named)?;
     Some(format!(
-        "the registration of this point names the event key {named} and not {}: another process stands under its name; stop \
-         that one, and where this is the one that is meant, `eleven runtime register`",
+        "the registration of this point names the event key {named} and not {}: where its keys were being replaced, go on with \
+         `eleven runtime key replace`; else another process stands under its name: stop that one, and where this is the one that \
+         is meant, `eleven runtime register`",
         signer.kid()
     ))
 }
