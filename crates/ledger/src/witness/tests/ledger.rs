@@ -467,7 +467,7 @@ async fn who_cosigned_what_the_root_gave_up_is_to_be_replaced_and_the_folder_not
     ledger.must_append(&producers.set_up()).await;
     ledger.sealed().await;
     drop(ledger);
-    let restored = crate::backup(home.path(), copy.path()).expect("copied").head;
+    let restored = crate::backup(home.path(), copy.path(), &mut |_| ()).expect("copied").head;
     let ledger = home.open().expect("opens");
     let mut append = Append::default();
     append.record(&producers.denial("it was copied"));
@@ -484,7 +484,7 @@ async fn who_cosigned_what_the_root_gave_up_is_to_be_replaced_and_the_folder_not
         sigs: Vec::new(),
     };
     let word = word.signed(&signer("root"));
-    crate::restore(home.path(), copy.path(), &[], Some(&word)).expect("restored");
+    crate::restore(home.path(), copy.path(), &[], Some(&word), word.at, &mut |_| ()).expect("restored");
 
     // As it goes back, and as it is opened again.
     for _ in 0..2 {
