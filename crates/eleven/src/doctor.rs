@@ -105,6 +105,7 @@ pub(crate) fn run(file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let nobody = Health::Nobody;
     let point = of(Which::Runtime, &healths).unwrap_or(&nobody);
     findings.push(running::registration(&config, snapshot.as_ref(), point));
+    findings.extend(snapshot.as_ref().and_then(|snapshot| running::beside(&config, snapshot)));
     findings.extend(snapshot.as_ref().map(running::contained).unwrap_or_default());
     report(&findings, output);
     let failed = findings.iter().any(|finding| finding.state == State::Bad);

@@ -46,7 +46,7 @@ pub struct Held<'a> {
     /// The highest registry epoch whose view this point has held, here or before a restart.
     pub seen_epoch: u64,
     /// Since when this point knows what was used here; `None` where it always did. A point that lost its journal and
-    /// returned under another key does not know what was used before.
+    /// returned under another key does not know what was used before; nor does one that took another's place.
     pub uses_since: Option<Time>,
     /// Hashes of the policy bundles that this point holds; `None` where it needs none of them to enforce.
     pub bundles: Option<&'a dyn Fn(&Sha3) -> bool>,

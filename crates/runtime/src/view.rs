@@ -41,8 +41,7 @@ pub(crate) struct Holding {
     pub(crate) issuers: Arc<TokenIssuers>,
     /// When its stamp was asked for.
     pub(crate) asked: Moment,
-    /// Since when this point knows what was used here, where it signed by another key before, or another point was here: a journal is
-    /// one key's.
+    /// Since when this point knows what was used here, where it signed by another key before: a journal is one key's.
     pub(crate) uses_since: Option<Time>,
 }
 
@@ -296,18 +295,20 @@ fn is_behind(stamp: &Stamp, held: &View, now: Time) -> bool {
     stamp.issued < held.stamp().issued && stamp.epoch <= held.epoch() && !again
 }
 
-/// Since when a point knows what was used by its journal, where it, or another point of its runtime, has or had other event keys
-/// than `kid`: since this one counts and the last of the others was closed. What is for that runtime may have been used under any
-/// of them. Where `kid` is not among the keys yet, nothing is known.
+/// Since when a point knows what was used by its journal, where it has or had other event keys than `kid`, or another point of its
+/// runtime had one that has ended: since this one counts and the last of the others was closed. Where `kid` is not among the keys yet,
+/// nothing is known.
 fn uses_since<'a>(keys: impl Iterator<Item = &'a KeyRecord>, point: &str, kid: &str) -> Option<Time> {
+    let runtime = name::runtime_of_point(point);
     let (mut own, mut closed) = (None, None);
-    let of_runtime = |owner: &str| name::runtime_of_point(owner) == name::runtime_of_point(point);
-    for key in keys.filter(|key| key.usage == KeyUse::Event && of_runtime(&key.owner)) {
-        if key.kid == kid {
+    for key in keys.filter(|key| key.usage == KeyUse::Event && name::runtime_of_point(&key.owner) == runtime) {
+        if key.owner == point && key.kid == kid {
             own = Some(key.nbf);
             continue;
         }
         let since = match key.status {
+            // Of another point nothing was closed then: none is registered beside such a key, nor in the place of its point.
+            KeyStatus::Active if key.owner != point => continue,
             KeyStatus::Active => key.nbf,
             KeyStatus::Retired(since) | KeyStatus::Compromised(since) => since,
         };

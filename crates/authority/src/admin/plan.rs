@@ -2,6 +2,7 @@
 
 mod keys;
 mod operators;
+mod points;
 
 use super::{Act, ActError};
 use crate::Authority;
@@ -15,7 +16,7 @@ use eleven_core::event::{About, Place, Record};
 use eleven_core::form::FormError;
 use eleven_core::hash::Sha3;
 use eleven_core::id;
-use eleven_core::limits::{MAX_IDENTITY_LIFE, MAX_POLICY, MAX_RUN, MAX_RUNTIME, REVOKED_KEPT};
+use eleven_core::limits::{MAX_IDENTITY_LIFE, MAX_POLICY, MAX_RUN, REVOKED_KEPT};
 use eleven_core::lineage::issued_data;
 use eleven_core::name;
 use eleven_core::policy::PolicyBundle;
@@ -23,7 +24,7 @@ use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::retention::Retention;
 use eleven_core::registry::{
     ApprovedInterface, ContainmentRecord, ContainmentState, GrantedKey, InterfaceRecord, Item as _, PolicyRecord,
-    PublishedPolicy, RuntimeRecord, ViewKey,
+    PublishedPolicy, ViewKey,
 };
 use eleven_core::root::{KeyRecord, KeyUse, TrustRoot};
 use eleven_core::signature::Signer;
@@ -88,7 +89,7 @@ pub(super) async fn of(
         Act::KeyRetire { kid } => keys::retire(authority, current, kid).await,
         Act::KeyCompromise { kid, since } => keys::compromise(authority, current, kid, since).await,
         Act::RootPublish { root } => publish_root(authority, current, &root).await,
-        Act::RuntimeRegister { record } => register_point(current, &record),
+        Act::RuntimeRegister { record } => points::register(current.view.lists(), &record),
         Act::RuntimeRemove { point } => one("runtime.removed", Object::new().with("point", point)),
         Act::SourceRegister { record } => {
             operators::check_rows(current, &record.name, Some(&record), operator)?;
@@ -116,25 +117,6 @@ pub(super) async fn of(
         }
         Act::SubjectLift { kind, subject } => lift(authority, current, &kind, &subject).await,
     }
-}
-
-/// A point counts uses by its own journal, and no two share one, so that each has a runtime of its own (PROTOCOL 4.1, step 17). Where
-/// two of one stand in the registry from before this was refused, both may change what is approved of them.
-fn register_point(current: &Current, record: &RuntimeRecord) -> Result<Plan, ActError> {
-    if record.runtime.len() > MAX_RUNTIME {
-        return Err(ActError::Impossible(
-            "the runtime's name is longer than 512 bytes, so that no request could name it: give it a shorter one",
-        ));
-    }
-    let mut points = current.view.lists().runtimes.iter();
-    let is_new = current.view.runtime(&record.point).is_none();
-    if is_new && points.any(|other| other.runtime == record.runtime) {
-        return Err(ActError::Impossible(
-            "another enforcement point of this runtime is registered, and no two count uses together, so that an artifact for a \
-             single use would pass at each of them: name this one under a runtime of its own, or remove the other one first",
-        ));
-    }
-    Ok(Plan::one(Step::alone("runtime.registered", record.to_value().into_object())))
 }
 
 /// A root under which this authority or the ledger could not go on, or a policy in force would be kept by nothing, is found before

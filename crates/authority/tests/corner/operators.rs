@@ -18,7 +18,7 @@ use eleven_core::event::Record;
 use eleven_core::hash::{Sha3, unbase64url};
 use eleven_core::limits::{MAX_ACTS_HELD, MAX_BUNDLE, MAX_CEDAR, MAX_POLICY, MAX_RUNTIME};
 use eleven_core::reason::Reason;
-use eleven_core::registry::Item as _;
+use eleven_core::registry::{Item as _, RuntimeRecord};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{self, SeedSigner, Signer};
 use eleven_core::time::Time;
@@ -303,26 +303,20 @@ async fn a_subject_is_contained_and_let_go_by_its_own_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runtime_has_one_point_since_no_two_count_uses_together() {
+async fn a_second_point_of_a_runtime_is_registered_once_the_first_is_gone() {
     let world = World::founded().await;
-    let named = |point: &str, runtime: &str| {
-        let Value::Object(record) = fixtures::runtime().to_value() else { panic!("a registration") };
-        record.with("point", point).with("runtime", runtime).with("kid", "key:11-11/gw-1/1")
+    let first = fixtures::runtime();
+    let second = || {
+        let point = format!("{}#gw-1", first.runtime);
+        RuntimeRecord { point, kid: "key:11-11/gw-1/1".into(), ..first.clone() }.to_value().into_object()
     };
-    let (first, runtime) = (fixtures::POINT, fixtures::RUNTIME);
-    let second = format!("{runtime}#gw-1");
     let before = world.records().await.len();
-    let problem = world.act("runtime.register", named(&second, runtime)).await.expect_err("both would take one use");
-    assert_eq!(problem.status, 400, "{problem}");
-    assert!(problem.detail.contains("another enforcement point of this runtime"), "{problem}");
+    let problem = world.act("runtime.register", second()).await.expect_err("it would count uses by itself");
+    assert!(problem.status == 400 && problem.detail.contains("a runtime of its own"), "{problem}");
     assert_eq!(own(&world.records().await[before..]), 0, "nothing was recorded");
-    // The one that is there is approved anew, another has a runtime of its own, also one below, and one may follow another.
-    let Value::Object(again) = fixtures::runtime().to_value() else { panic!("a registration") };
-    world.act("runtime.register", again).await.expect("the same point");
-    let below = format!("{runtime}/below");
-    world.act("runtime.register", named(&format!("{below}#gw-1"), &below)).await.expect("another runtime");
-    world.act("runtime.remove", Object::new().with("point", first)).await.expect("removed");
-    world.act("runtime.register", named(&second, runtime)).await.expect("the other is gone");
+    world.act("runtime.remove", Object::new().with("point", first.point.as_str())).await.expect("removed");
+    world.act("key.retire", Object::new().with("kid", first.kid.as_str())).await.expect("retired");
+    world.act("runtime.register", second()).await.expect("registered");
     world.stop().await;
 }
 

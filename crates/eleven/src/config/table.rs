@@ -159,8 +159,8 @@ pub(crate) const KEYS: &[Key] = &[
         "runtime.point",
         Form::Point,
         Preset::Required("host://localhost/gateway#gw-0"),
-        "The enforcement point's name, `<runtime>#<point>`. Registered at `init`. A runtime has one point, since no two count \
-         uses together.",
+        "The enforcement point's name, `<runtime>#<point>`. Registered at `init`. A runtime has one point: another gateway is \
+         a runtime of its own.",
     ),
     key("runtime.region", Form::Segment, Preset::Text("local"), "Where the point stands. Part of its registration."),
     key("runtime.tenancy", Form::Segment, Preset::Text("default"), "Whom the point serves. Part of its registration."),

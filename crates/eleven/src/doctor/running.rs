@@ -142,6 +142,27 @@ pub(super) fn contained(snapshot: &Value) -> Vec<Finding> {
     rows.filter_map(|row| ContainmentRecord::read(row).ok()).map(told).collect()
 }
 
+/// Whether this point is the only one of its runtime: each counts uses by itself. Since a second one is refused, they can only stand
+/// there from before.
+pub(super) fn beside(config: &Config, snapshot: &Value) -> Option<Finding> {
+    others(snapshot, &config.point.name)
+}
+
+fn others(snapshot: &Value, name: &str) -> Option<Finding> {
+    let rows = snapshot.get("runtimes").and_then(Value::as_array).unwrap_or_default().iter().cloned();
+    let points: Vec<RuntimeRecord> = rows.filter_map(|row| RuntimeRecord::read(row).ok()).collect();
+    let own = points.iter().find(|row| row.point == name)?;
+    let other = points.iter().find(|row| row.point != own.point && row.runtime == own.runtime)?;
+    let (other, runtime) = (&other.point, &own.runtime);
+    Some(bad(
+        "runtime",
+        format!(
+            "{other} is registered for {runtime}, too, and each counts uses by itself: an artifact for a single use passes at both; \
+             name one for a runtime of its own (`runtime.point`), or `eleven runtime remove` it and `eleven key retire` its event key"
+        ),
+    ))
+}
+
 /// What makes a point what was approved.
 #[derive(Debug, PartialEq, Eq)]
 struct Measured {
@@ -199,12 +220,11 @@ impl Measured {
 fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measured>, now: Time) -> Finding {
     let what = "registration";
     let rows = |list: &str| snapshot.get(list).and_then(Value::as_array).unwrap_or_default().iter().cloned();
-    let points: Vec<RuntimeRecord> = rows("runtimes").filter_map(|row| RuntimeRecord::read(row).ok()).collect();
-    let Some(row) = points.iter().find(|row| row.point == name) else {
+    let mut points = rows("runtimes").filter_map(|row| RuntimeRecord::read(row).ok());
+    let Some(row) = points.find(|row| row.point == name) else {
         return bad(what, format!("{name} is not registered: `eleven runtime register`"));
     };
-    let beside = points.iter().find(|other| other.runtime == row.runtime && other.point != row.point);
-    let approved = Measured { binary: row.binary.to_string(), config: row.config.to_string(), kid: row.kid.clone() };
+    let approved = Measured { binary: row.binary.to_string(), config: row.config.to_string(), kid: row.kid };
     let (it, who) = running.map_or((ours, "this one"), |running| (running, "the one that runs"));
     if let Some(thing) = approved.differs(it) {
         let next = match running {
@@ -218,23 +238,12 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
     if !counts(snapshot, &it.kid, now) {
         return bad(what, uncounted(name, &it.kid));
     }
-    if let Some(thing) = running.and_then(|running| running.differs(ours)) {
-        return warn(
+    match running.and_then(|running| running.differs(ours)) {
+        Some(thing) => warn(
             what,
             format!(
                 "{name} is approved as it runs, by another {thing} than this one: to change over, `eleven runtime register` \
                  and then `eleven runtime restart`"
-            ),
-        );
-    }
-    match beside {
-        // From before the authority refused it.
-        Some(other) => warn(
-            what,
-            format!(
-                "{} is a point of the same runtime, and no two count uses together: an artifact for a single use passes at each \
-                 of them, and only the first is proven; give one of them a runtime of its own",
-                other.point
             ),
         ),
         None => good(what, format!("{name} is approved with this binary, this configuration and its key")),

@@ -49,7 +49,7 @@ fn key(n: u8, owner: &str, usage: KeyUse, nbf: i64, status: KeyStatus) -> KeyRec
 fn a_point_under_another_key_knows_uses_since_the_last_one_was_closed() {
     let since = |keys: &[KeyRecord], n: u8| uses_since(keys.iter(), POINT, &format!("key:d/gw-0/{n}"));
     let first = key(1, POINT, KeyUse::Event, 10, KeyStatus::Active);
-    let neighbour = key(7, "k8s://cluster-east-1/ns/inference/below#gw-1", KeyUse::Event, 50, KeyStatus::Active);
+    let neighbour = key(7, "k8s://cluster-east-1/ns/inference#gw-1", KeyUse::Event, 50, KeyStatus::Active);
     let attests = key(8, POINT, KeyUse::Attestation, 50, KeyStatus::Active);
     let mut keys = vec![first, neighbour, attests];
     assert_eq!(since(&keys, 1), None, "it never had another");
@@ -65,17 +65,17 @@ fn a_point_under_another_key_knows_uses_since_the_last_one_was_closed() {
 }
 
 #[test]
-fn a_point_that_follows_another_of_its_runtime_knows_uses_since_that_one_was_closed() {
-    let since = |keys: &[KeyRecord]| uses_since(keys.iter(), POINT, "key:d/gw-0/2");
-    let mut keys = vec![
-        key(1, "k8s://cluster-east-1/ns/inference#gw-9", KeyUse::Event, 10, KeyStatus::Active),
-        key(2, POINT, KeyUse::Event, 61, KeyStatus::Active),
-    ];
-    assert_eq!(since(&keys), Some(Time(61_000)), "what was issued before may have been used at the other");
-    keys[0].status = KeyStatus::Retired(Time(70_000));
-    assert_eq!(since(&keys), Some(Time(70_000)));
-    keys[0].status = KeyStatus::Retired(Time(30_000));
-    assert_eq!(since(&keys), Some(Time(61_000)));
+fn a_point_in_the_place_of_another_knows_uses_since_that_ones_key_ended() {
+    let since = |owner: &str, status| {
+        let keys = [key(1, POINT, KeyUse::Event, 10, KeyStatus::Active), key(7, owner, KeyUse::Event, 5, status)];
+        uses_since(keys.iter(), POINT, "key:d/gw-0/1")
+    };
+    let (before, elsewhere) = ("k8s://cluster-east-1/ns/inference#gw-1", "k8s://cluster-east-1/ns/other#gw-0");
+    let ended = KeyStatus::Retired(Time(60_500));
+    assert_eq!(since(before, ended), Some(Time(60_500)));
+    assert_eq!(since(before, KeyStatus::Compromised(Time(70_000))), Some(Time(70_000)));
+    assert_eq!(since(before, KeyStatus::Retired(Time(7_000))), Some(Time(10_000)), "not before its own key counts");
+    assert_eq!((since(elsewhere, ended), since("governance://d/authority/dev", ended)), (None, None));
 }
 
 #[test]

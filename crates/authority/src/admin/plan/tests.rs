@@ -1,6 +1,6 @@
 use super::*;
-use crate::fixtures::{AUTHORITY, NOW, apply, fold, runtime};
-use eleven_core::registry::Fold;
+use crate::fixtures::{AUTHORITY, NOW, RUNTIME, apply, fold, runtime, signer};
+use eleven_core::registry::{Fold, Item, RuntimeRecord};
 
 /// The registry with a revocation of an artifact that ends at `exp`, after another event at `at`.
 fn revoked(exp: Time, at: Time) -> (Fold, String) {
@@ -21,4 +21,29 @@ fn an_artifact_is_revoked_for_as_long_as_the_registry_would_list_that() {
         assert_eq!(fold.lists().revoked.contains(&artifact), !forgotten, "{millis} ms");
         assert_eq!(is_forgotten(exp, at), forgotten, "{millis} ms");
     }
+}
+
+#[test]
+fn a_runtime_has_one_point_for_each_counts_uses_by_itself() {
+    let refused = |fold: &Fold, record: &RuntimeRecord| {
+        points::register(fold.lists(), record).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let second = RuntimeRecord { point: format!("{RUNTIME}#gw-1"), kid: "key:11-11/gw-1/1".into(), ..runtime() };
+    let elsewhere = "k8s://cluster-east-2/ns/inference";
+    let other = RuntimeRecord { point: format!("{elsewhere}#gw-0"), runtime: elsewhere.into(), ..second.clone() };
+    let mut fold = fold(&[]);
+    assert!(refused(&fold, &second).contains("another point of that runtime is registered"));
+    assert_eq!((refused(&fold, &other), refused(&fold, &runtime())), (String::new(), String::new()));
+    // Of two that stand there from before each can be registered as it is now.
+    let mut both = fold.clone();
+    apply(&mut both, "runtime.registered", Item::to_value(&second));
+    assert_eq!((refused(&both, &second), refused(&both, &runtime())), (String::new(), String::new()));
+    // In the place of one that is gone it comes once that one's key has ended.
+    let removed = Object::new().with("point", runtime().point);
+    apply(&mut fold, "runtime.removed", Value::Object(removed));
+    assert!(refused(&fold, &second).contains("an event key that was not ended"));
+    assert_eq!(refused(&fold, &runtime()), "", "it is its own");
+    let retired = Object::new().with("kid", signer("point").kid());
+    apply(&mut fold, "key.retired", Value::Object(retired));
+    assert_eq!(refused(&fold, &second), "");
 }

@@ -67,24 +67,20 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
 }
 
 #[test]
-fn another_point_of_the_same_runtime_is_told_of() {
-    let now = Time(5_000);
-    let beside = |point: &str| {
+fn two_points_of_one_runtime_are_bad_since_each_counts_uses_by_itself() {
+    let with = |point: &str, runtime: &str| {
         let alone = snapshot(KeyStatus::Active);
-        let rows = alone.get("runtimes").and_then(Value::as_array).expect("rows").to_vec();
-        let own = RuntimeRecord::read(rows[0].clone()).expect("a row");
-        let (runtime, _) = point.split_once('#').expect("a point");
-        let other = RuntimeRecord { point: point.to_owned(), runtime: runtime.to_owned(), ..own };
-        let keys = alone.get("keys").cloned().expect("keys");
-        let both = vec![rows[0].clone(), other.to_value()];
-        let both = Value::Object(Object::new().with("runtimes", both).with("keys", keys));
-        compare(&both, POINT, &measured(1), Some(&measured(1)), now)
+        let rows = alone.get("runtimes").and_then(Value::as_array).expect("rows");
+        let row = rows.first().cloned().and_then(|row| RuntimeRecord::read(row).ok()).expect("a row");
+        let second = RuntimeRecord { point: point.to_owned(), runtime: runtime.to_owned(), ..row.clone() };
+        let rows = vec![row.to_value(), second.to_value()];
+        others(&Value::Object(Object::new().with("runtimes", rows)), POINT)
     };
-    let found = beside("host://here/gateway#gw-1");
-    assert!(found.state == State::Warn && found.detail.contains("host://here/gateway#gw-1"), "{}", found.detail);
-    for elsewhere in ["host://here/gateway-1#gw-1", "host://here/gateway/below#gw-1"] {
-        assert_eq!(beside(elsewhere).state, State::Good, "{elsewhere}");
-    }
+    let found = with("host://here/gateway#gw-1", "host://here/gateway").expect("a finding");
+    assert!(found.state == State::Bad && found.detail.starts_with("host://here/gateway#gw-1 is"), "{}", found.detail);
+    assert!(with("host://here/other#gw-0", "host://here/other").is_none());
+    assert!(others(&snapshot(KeyStatus::Active), POINT).is_none());
+    assert!(others(&Value::Object(Object::new()), POINT).is_none());
 }
 
 #[test]
