@@ -27,6 +27,9 @@ pub(crate) fn run(args: &Operation, file: &Path, output: Output) -> Result<(), F
 const FORBIDDEN: &str =
     "The policy was asked, and a `forbid` rule of it holds for this, whatever its `permit` rules say.";
 
+/// The event in which an artifact was issued.
+const ISSUED: &str = "authorization.issued";
+
 /// What helps where an upstream answers that nobody is authenticated.
 const NO_KEY: &str = "the upstream wants another key than it is called with, or one at all: name its file in \
                       runtime.gateway.upstream_key_file. The caller's own key is another, and passed. Where this was no call \
@@ -54,6 +57,7 @@ fn explain(said: &Value, output: Output) -> String {
         ("artifact", text("artifact_id")),
         ("policy", policy),
         ("rule", data("rule")),
+        ("until", data("exp").filter(|_| text("event") == Some(ISSUED))),
         ("status", status.as_deref()),
         ("cause", data("cause")),
         ("effect", data("effect")),
@@ -115,7 +119,7 @@ fn ended(said: &Value, output: Output) -> String {
         "execution.completed" => (Paint::Good, format!("not refused: it ran to its end, and {evidence}")),
         "execution.failed" => (Paint::Bad, format!("not refused: it ran and failed, and {evidence}")),
         "execution.interrupted" => (Paint::Warn, format!("not refused: it was cut off, and {evidence}")),
-        "authorization.issued" => (Paint::Good, issued(said)),
+        ISSUED => issued(said),
         "authorization.consumed" | "admission.granted" | "execution.started" | "attestation.signed" => {
             (Paint::Warn, "not refused: it was admitted and has not ended yet, or its point is down".to_owned())
         }
@@ -124,15 +128,20 @@ fn ended(said: &Value, output: Output) -> String {
     format!("{} ({event})\n", output.paint(paint, &words))
 }
 
-/// An artifact that was issued. Each numbered use of it is a lineage of its own, and how that ended is asked there.
-fn issued(said: &Value) -> String {
+/// An artifact that was issued, as far as the ledger has heard: a point sends what was used a moment later. Each numbered use of it is a
+/// lineage of its own, and how that ended is asked there.
+fn issued(said: &Value) -> (Paint, String) {
     let op = said.get("op").and_then(Value::as_str).unwrap_or_default();
-    let issued = "not refused: the artifact was issued and has";
-    match said.get("uses").and_then(Value::as_int) {
-        None => format!("{issued} not been used yet"),
-        Some(1) => format!("{issued} been used: ask for {op}.1"),
-        Some(uses) => format!("{issued} been used: ask for {op}.1 to {op}.{uses}"),
-    }
+    let used = match said.get("uses").and_then(Value::as_int) {
+        None => "the ledger has no use of it yet".to_owned(),
+        Some(1) => format!("it has been used: ask for {op}.1"),
+        Some(uses) => format!("it has been used: ask for {op}.1 to {op}.{uses}"),
+    };
+    let (paint, issued) = match said.get("revoked") {
+        Some(Value::Bool(true)) => (Paint::Warn, "the artifact was issued, and is revoked"),
+        _ => (Paint::Good, "the artifact was issued"),
+    };
+    (paint, format!("not refused: {issued}; {used}"))
 }
 
 #[cfg(test)]

@@ -174,9 +174,11 @@ fn uses_of(shared: &Shared, op: &str) -> u64 {
 }
 
 /// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says;
-/// whether its evidence is committed; and of an artifact with numbered uses, which are lineages of their own, how many there are.
+/// whether its evidence is committed; of an artifact with numbered uses, which are lineages of their own, how many there are; and of
+/// one that is told by its issuance whether it is revoked.
 pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
-    let events = events_of(shared, op, shared.size())?;
+    let size = shared.size();
+    let events = events_of(shared, op, size)?;
     let evidence = |standing: &Standing| standing.record.event == EVIDENCE;
     let closed = events.last().is_some_and(evidence);
     // The evidence counts what came before it; how it ended, and by which cause, the outcome says.
@@ -187,6 +189,8 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
     let head = shared.published().map_or(0, |published| published.head.commitment.size);
     let about = &record.about;
     let uses = uses_of(shared, op);
+    let issued = about.artifact_id.as_deref().filter(|_| record.event == "authorization.issued");
+    let revoked = issued.and_then(|artifact| read(&shared.book).revocation_of(artifact)).is_some_and(|seq| seq < size);
     let object = Object::new()
         .with("op", op)
         .with("lineage", id::lineage_name(op))
@@ -199,6 +203,7 @@ pub(crate) fn why(shared: &Shared, op: &str) -> Result<Value, LookError> {
         .with("data", record.data.clone())
         .with_some("closed", closed.then_some(true))
         .with_some("uses", (uses > 0).then_some(uses))
+        .with_some("revoked", revoked.then_some(true))
         .with_some("reason", about.reason.map(eleven_core::reason::Reason::code))
         .with_some("identity", about.identity.as_ref())
         .with_some("operation", about.operation.as_ref())

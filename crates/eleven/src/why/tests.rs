@@ -58,22 +58,32 @@ fn what_was_answered_is_said_by_its_status() {
 }
 
 #[test]
-fn an_artifact_whose_uses_have_numbers_is_not_said_to_be_unused() {
-    let told = |uses: &str| {
+fn an_artifact_is_said_to_be_used_and_revoked_as_far_as_the_ledger_knows_and_until_when_it_was_good() {
+    let told = |more: &str| {
         let said = format!(
-            r#"{{"event":"authorization.issued",{uses}"op":"X","by":"governance://a/authority/b","data":{{}}}}"#
+            r#"{{"event":"authorization.issued",{more}"op":"X","by":"governance://a/authority/b",
+            "data":{{"exp":"2026-05-12T17:09:00Z"}}}}"#
         );
         explain(&parse(said.as_bytes()).expect("a document"), Output::new(true))
     };
-    for (uses, words) in [
-        ("", "not refused: the artifact was issued and has not been used yet (authorization.issued)"),
-        (r#""uses":1,"#, "not refused: the artifact was issued and has been used: ask for X.1 (authorization.issued)"),
+    for (more, words) in [
+        ("", "not refused: the artifact was issued; the ledger has no use of it yet (authorization.issued)"),
+        (r#""uses":1,"#, "not refused: the artifact was issued; it has been used: ask for X.1 (authorization.issued)"),
         (
             r#""uses":3,"#,
-            "not refused: the artifact was issued and has been used: ask for X.1 to X.3 (authorization.issued)",
+            "not refused: the artifact was issued; it has been used: ask for X.1 to X.3 (authorization.issued)",
+        ),
+        (
+            r#""revoked":true,"#,
+            "not refused: the artifact was issued, and is revoked; the ledger has no use of it yet (authorization.issued)",
+        ),
+        (
+            r#""revoked":true,"uses":1,"#,
+            "not refused: the artifact was issued, and is revoked; it has been used: ask for X.1 (authorization.issued)",
         ),
     ] {
-        assert!(told(uses).starts_with(words), "{}", told(uses));
+        let text = told(more);
+        assert!(text.starts_with(words) && text.contains("  until      2026-05-12T17:09:00Z\n"), "{text}");
     }
 }
 

@@ -80,6 +80,28 @@ async fn why_names_how_an_operation_ended_and_not_that_its_evidence_was_committe
 }
 
 #[tokio::test]
+async fn why_says_of_an_artifact_that_it_is_revoked_where_nothing_else_tells() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let shared = &ledger.inner.shared;
+    let mut producers = Producers::new();
+    ledger.must_append(&producers.set_up()).await;
+    let mut append = Append::default();
+    let unused = producers.issue(single(1), &[], &mut append);
+    let mut used = producers.issue(single(2), &[], &mut append);
+    producers.begin(&mut used, 1, &mut append);
+    ledger.must_append(&append).await;
+    let revoked = |op: &str| why(shared, op).expect("a lineage").get("revoked").cloned();
+    assert_eq!((revoked(&unused.op), revoked(&used.op)), (None, None));
+    let mut append = Append::default();
+    append.record(&producers.revoke(&unused.artifact));
+    append.record(&producers.revoke(&used.artifact));
+    ledger.must_append(&append).await;
+    assert_eq!(revoked(&unused.op), Some(Value::Bool(true)));
+    assert_eq!(revoked(&used.op), None, "it was used before, and how that ends is told by its own events");
+}
+
+#[tokio::test]
 async fn of_a_long_lineage_the_end_is_shown_and_each_event_is_found_by_its_number() {
     let home = Home::new();
     let ledger = home.open().expect("open");
