@@ -23,7 +23,7 @@ use eleven_api::govern::Execute;
 use eleven_api::header::only;
 use eleven_api::problem::Problem;
 use eleven_api::serve::Budget;
-use eleven_core::artifact::{Environment, Operation, RequestBinding, Token, UseMode};
+use eleven_core::artifact::{Environment, Operation, RequestBinding, Token};
 use eleven_core::disclosure::{self, Disclosure};
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::event::About;
@@ -223,13 +223,13 @@ async fn govern(gate: &Arc<Gate>, caller: &Caller, framed: Framed) -> Result<axu
     let (workload, version) = (framed.workload, framed.version);
     let brings = framed.headers.contains_key(PRESENTED);
     let admission = admission(gate, caller, framed).await?;
-    let spent = brings && admission.admitted.token().artifact.usage.mode() == UseMode::Single;
+    let usage = brings.then(|| admission.admitted.token().artifact.usage.clone());
     let run = {
         let gate = Arc::clone(gate);
         move |begun| execution::run(gate, begun, request, version)
     };
     let answer = begin(&gate.desks, &gate.running, &gate.clock, admission, workload, run).await?;
-    Ok(if spent { passing::last(answer) } else { answer })
+    Ok(if let Some(usage) = usage { passing::last(&usage, answer) } else { answer })
 }
 
 /// From an operation to its admission, by the artifact that the caller brings or by one that is obtained for it.

@@ -3,6 +3,8 @@
 //! credential between others.
 
 use eleven_api::problem::Problem;
+use eleven_core::artifact::Use;
+use eleven_core::id;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header};
 
 /// The only type of a body that is read here, and that is forwarded.
@@ -118,13 +120,24 @@ pub(crate) fn credential(key: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The answer to a caller whose artifact is used up by it. Where it is no success a client that calls again by itself would bring that
-/// artifact once more, and hear that it is used in the place of this.
-pub(crate) fn last<B>(mut answer: Response<B>) -> Response<B> {
-    if !answer.status().is_success() {
+/// The answer to a caller that brought an artifact for this `usage`. Where it is no success and took the last use, a client that calls again
+/// by itself would bring that artifact once more, and hear that it is used in the place of this.
+pub(crate) fn last<B>(usage: &Use, mut answer: Response<B>) -> Response<B> {
+    if !answer.status().is_success() && took_the_last(usage, answer.headers()) {
         answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
     }
     answer
+}
+
+/// Whether what an answer is about, as it names it, was the last use. That of a rate is not told by its number.
+fn took_the_last(usage: &Use, headers: &HeaderMap) -> bool {
+    let lineage = headers.get("eleven-lineage").and_then(|lineage| lineage.to_str().ok());
+    let operation = lineage.and_then(id::operation_of_lineage).and_then(id::split_operation);
+    match usage {
+        Use::Single { .. } => true,
+        Use::Bounded { max, .. } => operation.is_some_and(|(_, number)| number == Some(*max)),
+        Use::Rate { .. } => false,
+    }
 }
 
 /// Headers that say how long an answer may be kept: to all caches, or above that to those of some kind (RFC 9213).
@@ -287,6 +300,30 @@ mod tests {
             came.append(header::CONNECTION, HeaderValue::from_bytes(list).expect("a value"));
             assert_eq!(names(&to_caller(&came)), ["cache-control", "x-request-id"], "{list:?}");
             assert!(!to_upstream(&came, true).contains_key("x-nominated"), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_spent_the_last_use_on_an_answer_that_is_no_success_is_told_not_to_call_again() {
+        let nonce = || "n_040G2081040G2081040G208104".to_owned();
+        let single = Use::Single { nonce: nonce() };
+        let bounded = Use::Bounded { nonce: nonce(), max: 3 };
+        let rate = Use::Rate { nonce: nonce(), max: 3, per: 60 };
+        let content = "CRXSVSNDXW0FA4G07E330J8H3HBNX93C";
+        for (usage, number, status, told) in [
+            (&single, "", 429u16, true),
+            (&single, "", 200, false),
+            (&bounded, ".2", 503, false),
+            (&bounded, ".3", 503, true),
+            (&bounded, ".3", 200, false),
+            (&bounded, ".30", 503, false),
+            (&rate, ".3", 503, false),
+        ] {
+            let lineage = id::lineage_name(&format!("{content}{number}"));
+            let answer = Response::builder().status(status).header("eleven-lineage", lineage).body(());
+            let answer = last(usage, answer.expect("an answer"));
+            let says = answer.headers().get("x-should-retry").map(HeaderValue::as_bytes);
+            assert_eq!(says, told.then_some(&b"false"[..]), "{usage:?} {number} {status}");
         }
     }
 
