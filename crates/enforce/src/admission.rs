@@ -387,7 +387,8 @@ fn environment(artifact: &Artifact, asked: &Environment, point: &RuntimeRecord) 
     let env = &artifact.env;
     let registered = env.runtime == point.runtime && env.region == point.region && env.tenancy == point.tenancy;
     check(env == asked && registered, Reason::EnvironmentMismatch, || {
-        format!("bound to {} in {} ({}), this is {}", env.runtime, env.region, env.tenancy, point.point)
+        let RuntimeRecord { point, region, tenancy, .. } = point;
+        format!("bound to {} in {} ({}), this is {point} in {region} ({tenancy})", env.runtime, env.region, env.tenancy)
     })
 }
 
