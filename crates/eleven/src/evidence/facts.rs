@@ -13,6 +13,9 @@ use eleven_core::reason::Reason;
 use eleven_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The event by which the ledger says that it refused a record: that takes its number, and proves nothing of what it says.
+const REFUSED: &str = "ledger.refused";
+
 /// Where the ledger holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -117,6 +120,7 @@ impl Facts {
             .with("events", number(self.of_lineages().count()))
             .with("domain_events", number(self.stretch.domain.len()))
             .with("counted_refusals", self.stretch.counted)
+            .with("refused_records", number(self.stretch.domain.iter().filter(|fact| fact.event == REFUSED).count()))
             .with("policies", number(self.history.policies_in(self.from, self.to).count()))
             .with("keys", number(self.history.keys.len()))
             .with(

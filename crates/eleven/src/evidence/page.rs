@@ -116,6 +116,7 @@ fn numbers(out: &mut String, manifest: &Manifest) {
         ("later", "with events after the range"),
         ("entries", "entries in the range"),
         ("counted_refusals", "refusals of strangers, counted"),
+        ("refused_records", "records that the ledger refused"),
     ];
     for (name, label) in shown {
         say(out, format_args!("<p><b>{}</b> {label}</p>\n", count(manifest, name)));
@@ -153,6 +154,11 @@ fn gaps(out: &mut String, manifest: &Manifest) {
             }
         }
         *out += "</ul>\n";
+    }
+    let refused = count(manifest, "refused_records");
+    if refused > 0 {
+        let what = "what their producers say in them may have happened, and nothing here proves it";
+        say(out, format_args!("<p>Records that the ledger refused in this range: {refused}; {what}.</p>\n"));
     }
     *out += "</section>\n";
 }

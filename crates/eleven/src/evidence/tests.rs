@@ -1,4 +1,4 @@
-use super::facts::Facts;
+use super::facts::{Fact, Facts};
 use super::folder::{self, Folder, Listed, Writer, is_name, may_have, proof};
 use super::history::History;
 use super::lineage::Lineage;
@@ -418,6 +418,24 @@ fn page_and_oscal_claim_no_more_than_was_asked_for() {
         let told = "What could not be shown, 1 in all, stands under `gaps` in manifest.json.";
         assert!(said.is_some_and(|said| said.ends_with(told)), "{said:?}");
     }
+}
+
+#[test]
+fn records_that_the_ledger_refused_are_counted_and_no_page_passes_over_them() {
+    let at = |millis: i64| moment("2026-05-12T17:04:11.000Z").expect("a time").plus_millis(millis);
+    let (mut facts, head) = executed(at(0), at(1000));
+    let query = Query { from: at(0), to: at(1000), identity: None, operation: None, regimes: Vec::new() };
+    let told = |facts: &Facts| {
+        let manifest = Manifest { counts: facts.counts(), ..manifest(query.clone(), head.clone(), at(2000)) };
+        let counted = manifest.counts.get("refused_records").and_then(Value::as_int);
+        (counted, page::page(&manifest, facts, &[]).contains("<p>Records that the ledger refused in this range: "))
+    };
+    assert_eq!(told(&facts), (Some(0), false));
+    let place = facts.lineages[0].events[0].place;
+    for event in ["ledger.refused", "audit.discontinuity", "ledger.refused"] {
+        facts.stretch.domain.push(Fact { place, event: event.to_owned(), reason: None });
+    }
+    assert_eq!(told(&facts), (Some(2), true));
 }
 
 /// Every `uuid` of a document.
